@@ -1,0 +1,83 @@
+//! What data goes in and out through: forms, import, export and the load tools all speak to a [`Desk`].
+//! Invariant: there is one way in. Whatever enters is a [`Draft`], and the desk checks it before it is saved.
+
+use taizhang_proto::{
+    OrgCode, Record, RecordId,
+    check::Violation,
+    date::Day,
+    org::UnitTree,
+    register::Value,
+};
+
+/// One form as it is about to be saved: the edited fields of one record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    /// The record; made beforehand with [`Desk::new_id`] for a new one, so that other drafts can refer to it.
+    pub id: RecordId,
+    /// Register number.
+    pub register: u32,
+    /// Edited fields by tag, in any order, each once; `None` clears a field.
+    pub edits: Vec<(u32, Option<Value>)>,
+}
+
+impl Draft {
+    /// An empty form.
+    pub fn new(id: RecordId, register: u32) -> Self {
+        Self { id, register, edits: Vec::new() }
+    }
+
+    /// With a field set.
+    #[must_use]
+    pub fn with(mut self, tag: u32, value: Value) -> Self {
+        self.edits.push((tag, Some(value)));
+        self
+    }
+}
+
+/// Why a group of drafts was not saved. Nothing of the group was.
+#[derive(Debug, thiserror::Error)]
+pub enum SaveError {
+    /// Rules are broken.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Invalid(Vec<Violation>),
+    /// The store or the journal failed; the message names the path.
+    #[error("保存失败 (not saved): {0}")]
+    Store(String),
+}
+
+/// An office's registers, as those who enter and read data see them.
+pub trait Desk {
+    /// The office's own unit: the default owner of what is entered.
+    fn unit(&self) -> OrgCode;
+
+    /// The tree of units, as far as the office knows it.
+    fn tree(&self) -> &UnitTree;
+
+    /// The business day.
+    fn today(&self) -> Day;
+
+    /// An id for a record about to be created.
+    fn new_id(&self) -> RecordId;
+
+    /// A record as the office sees it: the hub's fields under its own pending edits.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn view(&self, id: RecordId) -> Result<Option<Record>, SaveError>;
+
+    /// The active records of a register whose natural key (`RegisterDef::key`) has these values, in its order.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn find(&self, register: u32, key: &[Value]) -> Result<Vec<RecordId>, SaveError>;
+
+    /// All records of a register, with their ids, as the office sees them, in the order in which they were created.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn list(&self, register: u32) -> Result<Vec<(RecordId, Record)>, SaveError>;
+
+    /// Saves groups of drafts with one sync to disk. Each group is checked and saved whole or not at all; the answers
+    /// are in the order of the groups, and one bad group does not hinder the others.
+    fn save(&self, groups: Vec<Vec<Draft>>, by: &str) -> Vec<Result<(), SaveError>>;
+}

@@ -1,0 +1,2 @@
+//! An office: its registers on its own disk, and the way up to its hub.
+pub mod desk;

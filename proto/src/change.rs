@@ -1,0 +1,104 @@
+//! A change as it travels: the edited fields of one record with the revision of the value its author saw.
+//! Invariant: what is read from the wire here is bounded and well-formed; nothing later checks it again.
+
+use crate::{
+    RecordId, pb,
+    record::Revision,
+    stamp::Stamp,
+    wire::{self, Field, WireError},
+};
+use bytes::Bytes;
+
+/// A change whose bytes have been read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edit {
+    /// The record it edits.
+    pub id: RecordId,
+    /// Its register.
+    pub register: u32,
+    /// Edited fields, ascending by tag; empty bytes clear a field.
+    pub fields: Vec<Field>,
+    bases: Vec<pb::FieldBase>,
+    /// The author's clock.
+    pub stamp: Stamp,
+    /// Login of the author.
+    pub by: String,
+}
+
+/// Why a change can't be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ChangeError {
+    /// The record id has not 16 bytes.
+    #[error("record id of {0} bytes instead of 16")]
+    Id(usize),
+    /// The fields are no message.
+    #[error(transparent)]
+    Wire(#[from] WireError),
+    /// Tag zero, or a field both set and cleared.
+    #[error("field {0} is both set and cleared, or out of range")]
+    Tag(u32),
+    /// Nothing edited.
+    #[error("the change edits nothing")]
+    Empty,
+    /// Too many fields or a login that is too long.
+    #[error("the change is too large")]
+    TooLarge,
+}
+
+/// Most fields in one change.
+const MAX_FIELDS: usize = 512;
+/// Longest login, bytes.
+const MAX_BY: usize = 64;
+
+impl Edit {
+    /// Reads a change from the wire.
+    ///
+    /// # Errors
+    /// When it is malformed or exceeds a bound.
+    pub fn read(change: pb::Change) -> Result<Self, ChangeError> {
+        let id = RecordId::from_slice(&change.record).ok_or(ChangeError::Id(change.record.len()))?;
+        let mut fields = wire::split(&change.message)?;
+        let counts = [fields.len(), change.cleared.len(), change.bases.len()];
+        if counts.iter().any(|count| *count > MAX_FIELDS) || change.by.len() > MAX_BY {
+            return Err(ChangeError::TooLarge);
+        }
+        for tag in change.cleared {
+            match fields.binary_search_by_key(&tag, |field| field.tag) {
+                Err(place) if tag > 0 => fields.insert(place, Field { tag, bytes: Bytes::new() }),
+                _ => return Err(ChangeError::Tag(tag)),
+            }
+        }
+        if fields.is_empty() {
+            return Err(ChangeError::Empty);
+        }
+        let stamp = Stamp(change.stamp);
+        Ok(Self { id, register: change.register, fields, bases: change.bases, stamp, by: change.by })
+    }
+
+    /// The revision of the value the author saw in a field; 0 when there was none.
+    pub fn base(&self, tag: u32) -> Revision {
+        self.bases.iter().find(|base| base.tag == tag).map_or(0, |base| base.revision)
+    }
+
+    /// The edited field with this tag.
+    pub fn field(&self, tag: u32) -> Option<&Field> {
+        self.fields.binary_search_by_key(&tag, |field| field.tag).ok().map(|place| &self.fields[place])
+    }
+}
+
+/// Puts a change together for the wire. `fields` are ascending by tag, each with the revision its author saw.
+pub fn write(id: RecordId, register: u32, fields: &[(Field, Revision)], stamp: Stamp, by: &str) -> pb::Change {
+    pb::Change {
+        record: Bytes::copy_from_slice(&id.0),
+        register,
+        message: wire::join(fields.iter().map(|(field, _)| &field.bytes)),
+        cleared: fields.iter().filter(|(field, _)| field.bytes.is_empty()).map(|(field, _)| field.tag).collect(),
+        bases: fields
+            .iter()
+            .filter(|(_, base)| *base > 0)
+            .map(|(field, base)| pb::FieldBase { tag: field.tag, revision: *base })
+            .collect(),
+        stamp: stamp.0,
+        by: by.to_owned(),
+    }
+}

@@ -1,0 +1,169 @@
+//! The one validator, run wherever data enters: form, import, wire.
+//! Invariant: a record that passes here can be counted, shown and exported by every tier without a further check.
+
+pub mod citizen_id;
+mod rules;
+
+use crate::{
+    OrgCode, Record,
+    date::{self, Day},
+    pb::{self, Format},
+    register::{FieldDef, RegisterDef, Shape, registers},
+    wire::{self, Raw},
+};
+use bytes::Bytes;
+use prost::encoding::{encoded_len_varint, key_len};
+
+/// A broken rule: where, which, and what to do. Never holds the value itself, which may be personal data.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{register}.{field}: {message} [{rule}]")]
+pub struct Violation {
+    /// Register name.
+    pub register: String,
+    /// Field name; empty when the rule is the record's.
+    pub field: String,
+    /// Short name of the rule, stable for programs.
+    pub rule: &'static str,
+    /// For people: Chinese, then English.
+    pub message: String,
+}
+
+impl From<Violation> for pb::Violation {
+    fn from(violation: Violation) -> Self {
+        Self {
+            register: violation.register,
+            field: violation.field,
+            rule: violation.rule.to_owned(),
+            message: violation.message,
+        }
+    }
+}
+
+/// Most values a repeated field may hold.
+const MAX_VALUES: usize = 64;
+
+/// Checks the fields in `edited` and every rule that spans fields. `today` is the business day of whoever checks.
+/// Fields and registers that this build does not know pass: they are another build's to check.
+pub fn check(record: &Record, edited: impl Iterator<Item = u32>, today: Day) -> Vec<Violation> {
+    let mut found = Vec::new();
+    let Some(def) = registers().get(record.register) else {
+        return check_owner(record);
+    };
+    for tag in edited {
+        if let (Some(field), Some(bytes)) = (def.field(tag), record.bytes(tag))
+            && let Err((rule, message)) = check_field(field, bytes)
+        {
+            found.push(violation(def, &field.name, rule, message));
+        }
+    }
+    for field in def.fields.iter().filter(|field| field.required && record.bytes(field.tag).is_none()) {
+        found.push(violation(def, &field.name, "required", format!("{}必须填写 ({} is required)", field.zh, field.en)));
+    }
+    if found.is_empty() {
+        rules::check(def, record, today, &mut found);
+    }
+    found
+}
+
+/// What holds for a register that only a newer build knows: its owning unit still bounds who may see it.
+fn check_owner(record: &Record) -> Vec<Violation> {
+    let owned = record.varint(crate::register::HOME_UNIT).is_some_and(|code| OrgCode::new(code).is_ok());
+    if owned {
+        return Vec::new();
+    }
+    vec![Violation {
+        register: record.register.to_string(),
+        field: "home_unit".into(),
+        rule: "required",
+        message: "归属单位必须填写 (the owning unit is required)".into(),
+    }]
+}
+
+pub(crate) fn violation(def: &RegisterDef, field: &str, rule: &'static str, message: impl Into<String>) -> Violation {
+    Violation { register: def.name.clone(), field: field.to_owned(), rule, message: message.into() }
+}
+
+type Fault = (&'static str, String);
+
+fn check_field(field: &FieldDef, bytes: &Bytes) -> Result<(), Fault> {
+    let mut count = 0;
+    let mut canonical = 0;
+    for raw in wire::occurrences(bytes) {
+        count += 1;
+        canonical += key_len(field.tag);
+        canonical += match raw {
+            Raw::Varint(value) => encoded_len_varint(value),
+            Raw::Bytes(value) => encoded_len_varint(value.len() as u64) + value.len(),
+            Raw::Fixed => 0,
+        };
+        check_value(field, raw)?;
+    }
+    let label = &field.zh;
+    if canonical != bytes.len() {
+        return Err(("encoding", format!("{label}编码不规范 (not in canonical encoding)")));
+    }
+    if count > 1 && !field.many {
+        return Err(("encoding", format!("{label}只能有一个值 (takes one value)")));
+    }
+    if count > MAX_VALUES {
+        return Err(("length", format!("{label}最多{MAX_VALUES}项 (at most {MAX_VALUES} values)")));
+    }
+    Ok(())
+}
+
+fn check_value(field: &FieldDef, raw: Raw<'_>) -> Result<(), Fault> {
+    let label = &field.zh;
+    let shape = || ("encoding", format!("{label}的类型不对 (wrong type)"));
+    match (field.shape, raw) {
+        (Shape::Text, Raw::Bytes(bytes)) => {
+            let text = std::str::from_utf8(bytes).map_err(|_| shape())?;
+            check_text(field, text)
+        }
+        (Shape::Bytes, Raw::Bytes(bytes)) if bytes.len() == 16 => Ok(()),
+        (Shape::Bool, Raw::Varint(0 | 1)) => Ok(()),
+        (Shape::Uint, Raw::Varint(code)) if field.format == Format::Unit => OrgCode::new(code)
+            .map(|_| ())
+            .map_err(|_| ("unit", format!("{label}不是12位单位编码 (not a 12-digit unit code)"))),
+        (Shape::Uint, Raw::Varint(value)) if u32::try_from(value).is_ok() => Ok(()),
+        (Shape::Uint, Raw::Bytes(_)) if field.many => Ok(()),
+        (Shape::Sint, Raw::Varint(code)) => {
+            let day = wire::unzigzag(code).ok_or_else(shape)?;
+            let years = date::ymd(1900, 1, 1)..date::ymd(2100, 1, 1);
+            if Some(day) < years.start || Some(day) >= years.end {
+                return Err(("date", format!("{label}不在1900年至2099年之间 (not between 1900 and 2099)")));
+            }
+            Ok(())
+        }
+        _ => Err(shape()),
+    }
+}
+
+fn check_text(field: &FieldDef, text: &str) -> Result<(), Fault> {
+    let label = &field.zh;
+    if text.len() > field.max && text.chars().count() > field.max {
+        return Err(("length", format!("{label}超过{}个字 (over {} characters)", field.max, field.max)));
+    }
+    if text.chars().any(|sign| sign.is_control() && sign != '\n') {
+        return Err(("characters", format!("{label}含有控制字符 (control characters)")));
+    }
+    match field.format {
+        Format::CitizenId => citizen_id::check(text).map(|_| ()).map_err(|fault| ("citizen_id", fault.to_string())),
+        Format::Code => match field.codes {
+            Some(list) if list.meaning(text).is_none() => {
+                Err(("code", format!("{label}的代码不在代码表{}中 (not in code list {})", list.id, list.id)))
+            }
+            _ => Ok(()),
+        },
+        Format::PersonName => {
+            let fine = !text.is_empty() && text.chars().all(|sign| sign.is_alphanumeric() || "·.・-'".contains(sign));
+            fine.then_some(()).ok_or_else(|| ("name", format!("{label}不能有空格或符号 (no blanks or signs)")))
+        }
+        Format::Phone => {
+            let digits = text.bytes().filter(u8::is_ascii_digit).count();
+            let fine = (7..=13).contains(&digits) && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+            fine.then_some(())
+                .ok_or_else(|| ("phone", format!("{label}应为7至13位数字，可带区号 (7 to 13 digits, hyphen allowed)")))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,154 @@
+//! Rules that span the fields of one record (domain-detail section 2). Each names its field and what would be right.
+
+use super::{Violation, citizen_id, violation};
+use crate::{
+    Record,
+    date::{self, Day},
+    pb,
+    register::{RegisterDef, number},
+};
+
+/// Youngest age on the register, years (2.1).
+const WORKING_AGE: i32 = 16;
+/// How far ahead a placement may start, days (2.6).
+const PLACEMENT_AHEAD: Day = 30;
+
+/// Appends every broken rule.
+pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut Vec<Violation>) {
+    let mut rule = |holds: bool, field: &str, name: &'static str, message: &str| {
+        if !holds {
+            found.push(violation(def, field, name, message));
+        }
+    };
+    match def.number {
+        number::RESIDENT => {
+            let birth =
+                record.slice(21).and_then(|id| std::str::from_utf8(id).ok()).and_then(|id| citizen_id::check(id).ok());
+            let of_age = birth.is_none_or(|facts| date::years_between(facts.birth, today) >= WORKING_AGE);
+            rule(of_age, "id_no", "age", "未满16周岁，不能登记 (under 16)");
+        }
+        number::UNEMPLOYMENT_SPELL => {
+            let spell: pb::UnemploymentSpell = record.typed(|tag| (22..=26).contains(&tag));
+            rule(
+                in_order(spell.lost_on, spell.reg_on),
+                "reg_on",
+                "order",
+                "登记日期早于失业日期 (registered before the job was lost)",
+            );
+            rule(
+                in_order(spell.reg_on, spell.end_on),
+                "end_on",
+                "order",
+                "注销日期早于登记日期 (ended before it was registered)",
+            );
+        }
+        number::PLACEMENT => {
+            let placement: pb::Placement = record.typed(|tag| (25..=30).contains(&tag));
+            rule(
+                in_order(placement.start_on, placement.end_on),
+                "end_on",
+                "order",
+                "终止日期早于就业日期 (ended before it started)",
+            );
+            let near = placement.start_on.is_none_or(|start| start <= today + PLACEMENT_AHEAD);
+            rule(near, "start_on", "ahead", "就业日期在30天之后 (starts over 30 days ahead)");
+            rule(
+                in_order(placement.contract_from, placement.contract_to),
+                "contract_to",
+                "order",
+                "合同终止早于起始 (contract ends before it starts)",
+            );
+        }
+        number::HOUSEHOLD => {
+            let household: pb::Household = record.typed(|tag| (29..=38).contains(&tag));
+            rule(
+                in_order(household.dibao_from, household.dibao_to),
+                "dibao_to",
+                "order",
+                "低保终止早于起始 (allowance ends before it starts)",
+            );
+            let closed = household.status.as_deref() != Some("4") || household.closed_reason.is_some();
+            rule(closed, "closed_reason", "required", "销户必须写明原因 (closing needs a reason)");
+        }
+        number::MEMBER => {
+            let member: pb::Member = record.typed(|tag| (23..=24).contains(&tag));
+            rule(
+                in_order(member.from_on, member.to_on),
+                "to_on",
+                "order",
+                "终止日期早于起始日期 (ends before it starts)",
+            );
+        }
+        number::ZEF_CASE => check_case(&record.typed(|_| true), today, &mut rule),
+        number::ASSISTANT => {
+            let assistant: pb::Assistant = record.typed(|tag| (22..=23).contains(&tag));
+            rule(
+                in_order(assistant.from_on, assistant.to_on),
+                "to_on",
+                "order",
+                "离岗日期早于上岗日期 (left before starting)",
+            );
+        }
+        number::CREDENTIAL => {
+            let credential: pb::Credential = record.typed(|tag| (23..=24).contains(&tag));
+            rule(
+                in_order(credential.issued_on, credential.void_on),
+                "void_on",
+                "order",
+                "失效日期早于发证日期 (void before issued)",
+            );
+        }
+        number::FEC_CASE => {
+            let case: pb::FecCase = record.typed(|tag| (20..=29).contains(&tag));
+            rule(
+                in_order(case.applied_on, case.certified_on),
+                "certified_on",
+                "order",
+                "达标日期早于申报日期 (certified before applied)",
+            );
+            rule(
+                in_order(case.certified_on, case.revoked_on),
+                "revoked_on",
+                "order",
+                "取消日期早于达标日期 (revoked before certified)",
+            );
+            let dated = case.stage.as_deref() != Some("5") || case.certified_on.is_some();
+            rule(dated, "certified_on", "required", "达标必须填写日期 (certified needs its date)");
+        }
+        _ => {}
+    }
+    let voided = record.slice(crate::register::STATE) != Some(b"2") || record.bytes(3).is_some();
+    rule(voided, "void_reason", "required", "作废必须写明原因 (voiding needs a reason)");
+}
+
+fn check_case(case: &pb::ZefCase, today: Day, rule: &mut impl FnMut(bool, &str, &'static str, &str)) {
+    rule(
+        in_order(case.applied_on, case.recognised_on),
+        "recognised_on",
+        "order",
+        "认定日期早于申报日期 (recognised before applied)",
+    );
+    rule(
+        in_order(case.recognised_on, case.exit_on),
+        "exit_on",
+        "order",
+        "退出日期早于认定日期 (exit before recognition)",
+    );
+    rule(
+        in_order(case.publicity_from, case.publicity_to),
+        "publicity_to",
+        "order",
+        "公示终止早于起始 (publicity ends before it starts)",
+    );
+    let past = case.recognised_on.is_none_or(|day| day <= today + 1);
+    rule(past, "recognised_on", "ahead", "认定日期在今天之后 (recognised in the future)");
+    let caused = case.exit_on.is_none() || case.exit_cause.is_some();
+    rule(caused, "exit_cause", "required", "退出必须写明原因 (exit needs a cause)");
+}
+
+fn in_order(first: Option<Day>, second: Option<Day>) -> bool {
+    match (first, second) {
+        (Some(first), Some(second)) => first <= second,
+        _ => true,
+    }
+}

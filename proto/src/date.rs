@@ -1,0 +1,70 @@
+//! Business days: Asia/Shanghai calendar days as days since 1970-01-01, and the month arithmetic of the clocks.
+//! Shanghai has kept UTC+8 without daylight saving since 1992, so a day is a plain division.
+
+use jiff::{ToSpan, civil::Date};
+
+/// Days since 1970-01-01.
+pub type Day = i32;
+
+const EPOCH: Date = Date::constant(1970, 1, 1);
+
+/// The day of a civil date.
+pub fn day(date: Date) -> Day {
+    (date - EPOCH).get_days()
+}
+
+/// The day of year, month and day of month; none when there is no such day.
+pub fn ymd(year: i16, month: i8, day_of_month: i8) -> Option<Day> {
+    Date::new(year, month, day_of_month).ok().map(day)
+}
+
+/// The civil date of a day; none outside the years that exist.
+pub fn civil(day: Day) -> Option<Date> {
+    EPOCH.checked_add(day.days()).ok()
+}
+
+/// `2008-03-20`; the bare number for a day outside the calendar.
+pub fn iso(day: Day) -> String {
+    civil(day).map_or_else(|| day.to_string(), |date| date.to_string())
+}
+
+/// The day `months` later, clamped to the end of its month: 31 January plus one month is 28 or 29 February.
+pub fn add_months(day: Day, months: i32) -> Day {
+    civil(day).and_then(|date| date.checked_add(months.months()).ok()).map_or(day, self::day)
+}
+
+/// The business day in Shanghai at an instant, milliseconds since 1970.
+pub fn shanghai(millis: u64) -> Day {
+    ((millis / 1_000 + 8 * 3_600) / 86_400) as Day
+}
+
+/// Full years between two days.
+pub fn years_between(from: Day, to: Day) -> i32 {
+    match (civil(from), civil(to)) {
+        (Some(from), Some(to)) => {
+            let before = (to.month(), to.day()) < (from.month(), from.day());
+            i32::from(to.year()) - i32::from(from.year()) - i32::from(before)
+        }
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_month_is_clamped_to_its_end() {
+        let january = ymd(2008, 1, 31).unwrap();
+        assert_eq!(iso(add_months(january, 1)), "2008-02-29");
+        assert_eq!(iso(add_months(ymd(2007, 1, 31).unwrap(), 1)), "2007-02-28");
+    }
+
+    #[test]
+    fn midnight_in_shanghai_is_16_utc() {
+        let utc_16 = 16 * 3_600 * 1_000;
+        assert_eq!(shanghai(utc_16 - 1), 0);
+        assert_eq!(shanghai(utc_16), 1);
+    }
+}

@@ -1,0 +1,249 @@
+//! Org codes and the tree of units. A unit's scope is a prefix of its code, so a scope is one number range.
+//! Codes are those of the national statistics bureau: 2 + 2 + 2 + 3 + 3 digits (GB/T 2260, GB/T 10114).
+
+use crate::pb::Tier;
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, fmt, str::FromStr};
+
+/// A 12-digit org code such as 210402011003.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct OrgCode(u64);
+
+/// Why a text or number is no org code.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0} is not a 12-digit unit code; write it as in the tree of units, for example 210402011003")]
+pub struct OrgCodeError(String);
+
+/// Size of the number range below each level, top level first: province, city, district, township, community.
+const SPANS: [u64; 5] = [10_000_000_000, 100_000_000, 1_000_000, 1_000, 1];
+
+impl OrgCode {
+    /// The code with this number.
+    ///
+    /// # Errors
+    /// When the number has not exactly 12 digits.
+    pub fn new(number: u64) -> Result<Self, OrgCodeError> {
+        if (100_000_000_000..1_000_000_000_000).contains(&number) {
+            Ok(Self(number))
+        } else {
+            Err(OrgCodeError(number.to_string()))
+        }
+    }
+
+    /// The code as a number.
+    pub fn number(self) -> u64 {
+        self.0
+    }
+
+    /// How many codes, this one included, lie in its scope.
+    pub fn span(self) -> u64 {
+        SPANS.into_iter().find(|span| self.0.is_multiple_of(*span)).unwrap_or(1)
+    }
+
+    /// Whether `other` is this unit or below it.
+    pub fn covers(self, other: OrgCode) -> bool {
+        other.0 >= self.0 && other.0 - self.0 < self.span()
+    }
+
+    /// The last code of the scope, inclusive.
+    pub fn last(self) -> u64 {
+        self.0 + self.span() - 1
+    }
+
+    /// The unit one level up, none above a province.
+    pub fn parent(self) -> Option<Self> {
+        let own = self.span();
+        let up = SPANS.into_iter().rev().find(|span| *span > own)?;
+        Some(Self(self.0 - self.0 % up))
+    }
+
+    /// This unit and its ancestors, itself first, up to and including `top` (nothing beyond it).
+    pub fn up_to(self, top: OrgCode) -> impl Iterator<Item = OrgCode> {
+        std::iter::successors(Some(self), |unit| unit.parent()).take_while(move |unit| top.covers(*unit))
+    }
+
+    /// The tier that the code's level stands for.
+    pub fn tier(self) -> Tier {
+        match self.span() {
+            1 => Tier::Community,
+            1_000 => Tier::Township,
+            1_000_000 => Tier::District,
+            _ => Tier::City,
+        }
+    }
+
+    /// Whether this is an urban community: residents' committees are numbered 001 to 199, villages 200 to 399.
+    pub fn is_urban_community(self) -> bool {
+        (1..200).contains(&(self.0 % 1_000))
+    }
+
+    /// Whether this is a rural township: streets are numbered below 100, towns and townships from 100 on.
+    pub fn is_rural_township(self) -> bool {
+        self.tier() == Tier::Township && self.0 / 1_000 % 1_000 >= 100
+    }
+}
+
+impl fmt::Display for OrgCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:012}", self.0)
+    }
+}
+
+impl FromStr for OrgCode {
+    type Err = OrgCodeError;
+
+    fn from_str(text: &str) -> Result<Self, OrgCodeError> {
+        let number = text.trim().parse().map_err(|_| OrgCodeError(text.to_owned()))?;
+        Self::new(number).map_err(|_| OrgCodeError(text.to_owned()))
+    }
+}
+
+/// One unit of the tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unit {
+    /// Its code.
+    pub code: OrgCode,
+    /// Its name, Chinese.
+    pub name: String,
+}
+
+/// The tree of units: which codes exist and what they are called.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct UnitTree {
+    units: BTreeMap<OrgCode, Unit>,
+}
+
+/// Why a file is no tree of units.
+#[derive(Debug, thiserror::Error)]
+pub enum TreeError {
+    /// A line that can't be read.
+    #[error("tree of units, line {line}: {why}; each line is code,name,parent,tier")]
+    Line {
+        /// 1-based line number.
+        line: usize,
+        /// What is wrong.
+        why: String,
+    },
+    /// Nothing in it.
+    #[error("the tree of units is empty")]
+    Empty,
+}
+
+impl UnitTree {
+    /// Reads `code,name,parent,tier` lines with a heading, UTF-8.
+    ///
+    /// # Errors
+    /// Names the first line that is wrong.
+    pub fn from_csv(text: &str) -> Result<Self, TreeError> {
+        let mut units = BTreeMap::new();
+        for (index, line) in text.lines().enumerate().skip(1).filter(|(_, line)| !line.trim().is_empty()) {
+            let wrong = |why: String| TreeError::Line { line: index + 1, why };
+            let mut cells = line.split(',');
+            let code: OrgCode =
+                cells.next().unwrap_or_default().parse().map_err(|error: OrgCodeError| wrong(error.to_string()))?;
+            let name = cells.next().map(str::trim).filter(|name| !name.is_empty());
+            let name = name.ok_or_else(|| wrong("no name".into()))?.to_owned();
+            units.insert(code, Unit { code, name });
+        }
+        if units.is_empty() { Err(TreeError::Empty) } else { Ok(Self { units }) }
+    }
+
+    /// The part of the tree at and below `scope`, as the file format of [`UnitTree::from_csv`].
+    pub fn to_csv(&self, scope: OrgCode) -> String {
+        let mut text = String::from("code,name,parent,tier\n");
+        for unit in self.below(scope) {
+            let parent = unit.code.parent().map(|parent| parent.to_string()).unwrap_or_default();
+            let tier = unit.code.tier().as_str_name().to_lowercase();
+            text.extend([unit.code.to_string().as_str(), ",", &unit.name, ",", &parent, ",", &tier, "\n"]);
+        }
+        text
+    }
+
+    /// The name of a unit; its code where the tree does not know it.
+    pub fn name(&self, code: OrgCode) -> String {
+        self.units.get(&code).map_or_else(|| code.to_string(), |unit| unit.name.clone())
+    }
+
+    /// Whether the unit exists.
+    pub fn contains(&self, code: OrgCode) -> bool {
+        self.units.contains_key(&code)
+    }
+
+    /// Whether no tree has been loaded.
+    pub fn is_empty(&self) -> bool {
+        self.units.is_empty()
+    }
+
+    /// All units at and below `scope`, in code order.
+    pub fn below(&self, scope: OrgCode) -> impl Iterator<Item = &Unit> {
+        self.units.range(scope..=OrgCode(scope.last())).map(|(_, unit)| unit)
+    }
+
+    /// The direct children of a unit, in code order.
+    pub fn children(&self, parent: OrgCode) -> impl Iterator<Item = &Unit> {
+        self.below(parent).filter(move |unit| unit.code.parent() == Some(parent))
+    }
+
+    /// The unit in `scope` that an office means by `name`: exact, or without its kind ('社区居委会').
+    pub fn by_name(&self, scope: OrgCode, name: &str) -> Option<OrgCode> {
+        let wanted = short_name(name);
+        let mut hits = self.below(scope).filter(|unit| unit.name == name || short_name(&unit.name) == wanted);
+        let hit = hits.next()?;
+        // Two units of one short name: only the full name decides.
+        match hits.next() {
+            None => Some(hit.code),
+            Some(_) => self.below(scope).find(|unit| unit.name == name).map(|unit| unit.code),
+        }
+    }
+}
+
+/// A unit's name without the words for its kind.
+fn short_name(name: &str) -> &str {
+    const KINDS: [&str; 8] =
+        ["社区居民委员会", "社区居委会", "社区", "居民委员会", "居委会", "村民委员会", "村委会", "村"];
+    let name = name.trim();
+    KINDS.iter().find_map(|kind| name.strip_suffix(kind)).unwrap_or(name)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scope_is_the_prefix_of_the_code() {
+        let street: OrgCode = "210402011000".parse().unwrap();
+        let community: OrgCode = "210402011003".parse().unwrap();
+        let district: OrgCode = "210402000000".parse().unwrap();
+        let city: OrgCode = "210400000000".parse().unwrap();
+        assert!(street.covers(community) && district.covers(street) && city.covers(district));
+        assert!(!community.covers(street) && !street.covers("210402012003".parse().unwrap()));
+        let up: Vec<_> = community.up_to(city).collect();
+        assert_eq!(up, [community, street, district, city]);
+        assert_eq!(community.tier(), Tier::Community);
+        assert_eq!(city.tier(), Tier::City);
+    }
+
+    #[test]
+    fn urban_and_rural_follow_the_numbering_rule() {
+        let unit = |text: &str| text.parse::<OrgCode>().unwrap();
+        assert!(unit("210402011003").is_urban_community());
+        assert!(!unit("210402201200").is_urban_community());
+        assert!(!unit("210402011000").is_rural_township());
+        assert!(unit("210421101000").is_rural_township());
+    }
+
+    #[test]
+    fn a_short_name_finds_its_community() {
+        let tree = UnitTree::from_csv(
+            "code,name,parent,tier\n210402011000,永安台街道,210402000000,township\n\
+             210402011003,友谊社区居委会,210402011000,community\n",
+        )
+        .unwrap();
+        let street = "210402011000".parse().unwrap();
+        assert_eq!(tree.by_name(street, "友谊社区").unwrap().to_string(), "210402011003");
+        assert_eq!(tree.by_name(street, "友谊").unwrap().to_string(), "210402011003");
+        assert_eq!(tree.by_name(street, "无此社区"), None);
+        assert_eq!(UnitTree::from_csv(&tree.to_csv(street)).unwrap(), tree);
+    }
+}

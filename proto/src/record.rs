@@ -1,0 +1,232 @@
+//! A record as every replica holds it: fields at wire level, each with the origin that set it.
+//! Invariant: the encoding is canonical, so two replicas hold the same record exactly when the bytes are equal.
+
+use crate::{
+    pb,
+    wire::{self, Field, WireError},
+};
+use bytes::Bytes;
+use prost::Message;
+use std::{fmt, str::FromStr};
+
+/// A record's id: a UUIDv7 made where the record was created.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RecordId(pub [u8; 16]);
+
+impl RecordId {
+    /// The id for a record created at `millis` since 1970, with the caller's random bits.
+    pub fn create(millis: u64, random: [u8; 10]) -> Self {
+        Self(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid().into_bytes())
+    }
+
+    /// The id in these bytes, none when they are not 16.
+    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+}
+
+impl fmt::Display for RecordId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        uuid::Uuid::from_bytes(self.0).fmt(f)
+    }
+}
+
+impl fmt::Debug for RecordId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for RecordId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, uuid::Error> {
+        text.parse::<uuid::Uuid>().map(|id| Self(id.into_bytes()))
+    }
+}
+
+/// A hub's number for an accepted change; 0 is before the first.
+pub type Revision = u64;
+
+/// A field as it stands in a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// Tag and raw bytes; empty bytes: cleared.
+    pub field: Field,
+    /// Index into [`Record::origins`].
+    pub origin: usize,
+}
+
+/// One record: register, fields and where each came from.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Record {
+    /// Register number.
+    pub register: u32,
+    /// Fields, ascending by tag.
+    pub fields: Vec<Standing>,
+    /// Origins, ascending by revision, each used by a field. Their `tags` are left empty here.
+    pub origins: Vec<pb::Origin>,
+    /// How many changes were accepted.
+    pub changes: u32,
+}
+
+/// Why bytes are no record.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// Not protobuf.
+    #[error("record can't be decoded: {0}")]
+    Decode(#[from] prost::DecodeError),
+    /// The register's message is not a message.
+    #[error("record's fields can't be read: {0}")]
+    Wire(#[from] WireError),
+    /// A field has no origin, or an origin is out of order.
+    #[error("field {0} of the record has no single origin")]
+    Origin(u32),
+}
+
+impl Record {
+    /// The field with this tag, cleared ones included.
+    pub fn standing(&self, tag: u32) -> Option<&Standing> {
+        self.fields.binary_search_by_key(&tag, |standing| standing.field.tag).ok().map(|place| &self.fields[place])
+    }
+
+    /// A field's bytes; none when it is absent or cleared.
+    pub fn bytes(&self, tag: u32) -> Option<&Bytes> {
+        self.standing(tag).map(|standing| &standing.field.bytes).filter(|bytes| !bytes.is_empty())
+    }
+
+    /// The origin of a field.
+    pub fn origin(&self, tag: u32) -> Option<&pb::Origin> {
+        self.standing(tag).map(|standing| &self.origins[standing.origin])
+    }
+
+    /// The revision that last set a field; 0 when nothing has.
+    pub fn revision_of(&self, tag: u32) -> Revision {
+        self.origin(tag).map_or(0, |origin| origin.revision)
+    }
+
+    /// The newest revision in the record; 0 when it has none.
+    pub fn revision(&self) -> Revision {
+        self.origins.last().map_or(0, |origin| origin.revision)
+    }
+
+    /// A single varint field's value.
+    pub fn varint(&self, tag: u32) -> Option<u64> {
+        match wire::occurrences(self.bytes(tag)?).last()? {
+            wire::Raw::Varint(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// A single text or bytes field's value.
+    pub fn slice(&self, tag: u32) -> Option<&[u8]> {
+        match wire::occurrences(self.bytes(tag)?).last()? {
+            wire::Raw::Bytes(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The register's message, fields in tag order.
+    pub fn message(&self) -> Bytes {
+        wire::join(self.fields.iter().map(|standing| &standing.field.bytes))
+    }
+
+    /// The record as its register's generated type, reading only the tags that `wanted` names. Fields of another
+    /// wire type than the build expects are left out.
+    pub fn typed<M: Message + Default>(&self, wanted: impl Fn(u32) -> bool) -> M {
+        let mut message = M::default();
+        for standing in self.fields.iter().filter(|standing| wanted(standing.field.tag)) {
+            let before_bad_field = message.merge(standing.field.bytes.as_ref());
+            debug_assert!(before_bad_field.is_ok(), "checked fields decode");
+        }
+        message
+    }
+
+    /// The canonical state.
+    pub fn state(&self) -> pb::RecordState {
+        let mut origins = self.origins.clone();
+        for standing in &self.fields {
+            origins[standing.origin].tags.push(standing.field.tag);
+        }
+        pb::RecordState { register: self.register, message: self.message(), origins, changes: self.changes }
+    }
+
+    /// The canonical encoding.
+    pub fn encode(&self) -> Vec<u8> {
+        self.state().encode_to_vec()
+    }
+
+    /// Reads a canonical encoding.
+    ///
+    /// # Errors
+    /// When the bytes are no record, or a field has no single origin.
+    pub fn decode(bytes: impl Into<Bytes>) -> Result<Self, RecordError> {
+        Self::from_state(pb::RecordState::decode(bytes.into())?)
+    }
+
+    /// The record of a state.
+    ///
+    /// # Errors
+    /// When the state is not canonical.
+    pub fn from_state(state: pb::RecordState) -> Result<Self, RecordError> {
+        let mut fields: Vec<Standing> =
+            wire::split(&state.message)?.into_iter().map(|field| Standing { field, origin: usize::MAX }).collect();
+        let mut origins = state.origins;
+        for (index, origin) in origins.iter_mut().enumerate() {
+            for tag in std::mem::take(&mut origin.tags) {
+                match fields.binary_search_by_key(&tag, |standing| standing.field.tag) {
+                    Ok(place) if fields[place].origin == usize::MAX => fields[place].origin = index,
+                    Ok(_) => return Err(RecordError::Origin(tag)),
+                    Err(place) => {
+                        let field = Field { tag, bytes: Bytes::new() };
+                        fields.insert(place, Standing { field, origin: index });
+                    }
+                }
+            }
+        }
+        if let Some(orphan) = fields.iter().find(|standing| standing.origin == usize::MAX) {
+            return Err(RecordError::Origin(orphan.field.tag));
+        }
+        if origins.windows(2).any(|pair| pair[0].revision >= pair[1].revision) {
+            return Err(RecordError::Origin(0));
+        }
+        Ok(Self { register: state.register, fields, origins, changes: state.changes })
+    }
+
+    /// Sets fields from one origin, and drops origins that no field uses any more.
+    pub(crate) fn set(&mut self, fields: impl IntoIterator<Item = Field>, origin: pb::Origin) {
+        let index = self.origins.len();
+        self.origins.push(origin);
+        for field in fields {
+            match self.fields.binary_search_by_key(&field.tag, |standing| standing.field.tag) {
+                Ok(place) => self.fields[place] = Standing { field, origin: index },
+                Err(place) => self.fields.insert(place, Standing { field, origin: index }),
+            }
+        }
+        self.drop_unused_origins();
+    }
+
+    fn drop_unused_origins(&mut self) {
+        let mut used = vec![false; self.origins.len()];
+        for standing in &self.fields {
+            used[standing.origin] = true;
+        }
+        if used.iter().all(|used| *used) {
+            return;
+        }
+        let mut place = 0;
+        let renumbered: Vec<usize> = used
+            .iter()
+            .map(|used| {
+                let own = place;
+                place += usize::from(*used);
+                own
+            })
+            .collect();
+        let mut used = used.into_iter();
+        self.origins.retain(|_| used.next().unwrap_or(false));
+        for standing in &mut self.fields {
+            standing.origin = renumbered[standing.origin];
+        }
+    }
+}

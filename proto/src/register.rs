@@ -1,0 +1,284 @@
+//! The registers, read at run time from their annotated descriptors: labels, rules, policies and code lists.
+//! Invariant: a new field or register is a change of the `.proto` files only; forms, import, export, validation
+//! and merging all go by what stands here.
+
+mod codes;
+mod value;
+
+pub use codes::CodeList;
+pub use value::{Value, ValueError};
+
+use crate::pb::{FieldRule, Format, Policy, RegisterRule, Subject, Tier};
+use prost_reflect::{DescriptorPool, DynamicMessage, ExtensionDescriptor, FieldDescriptor, Kind, MessageDescriptor};
+use std::sync::OnceLock;
+
+/// The tag of the owning unit, the same in every register.
+pub const HOME_UNIT: u32 = 1;
+/// The tag of the record state (L24), the same in every register.
+pub const STATE: u32 = 2;
+/// The tag of the business date.
+pub const EFFECTIVE_ON: u32 = 4;
+/// The tag of the source (L25).
+pub const SOURCE: u32 = 6;
+/// The tag of what an import could not place in a code list.
+pub const IMPORT_NOTE: u32 = 8;
+
+/// Register numbers, for code that computes with a particular register.
+#[allow(missing_docs)]
+pub mod number {
+    pub const RESIDENT: u32 = 1;
+    pub const HOUSEHOLD: u32 = 2;
+    pub const MEMBER: u32 = 3;
+    pub const UNEMPLOYMENT_SPELL: u32 = 4;
+    pub const ZEF_CASE: u32 = 5;
+    pub const PLACEMENT: u32 = 6;
+    pub const FACILITY: u32 = 7;
+    pub const ASSISTANT: u32 = 8;
+    pub const CREDENTIAL: u32 = 9;
+    pub const FEC_CASE: u32 = 10;
+}
+
+/// The wire shape of a field's values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// UTF-8 text.
+    Text,
+    /// Unsigned number.
+    Uint,
+    /// Zigzag number, days since 1970-01-01 where the format is DATE.
+    Sint,
+    /// Yes or no.
+    Bool,
+    /// Bytes: a record id.
+    Bytes,
+}
+
+/// One field of a register.
+#[derive(Debug)]
+pub struct FieldDef {
+    /// Field number.
+    pub tag: u32,
+    /// Name on the wire.
+    pub name: String,
+    /// Chinese label.
+    pub zh: String,
+    /// English label.
+    pub en: String,
+    /// Wire shape.
+    pub shape: Shape,
+    /// Whether it may occur many times.
+    pub many: bool,
+    /// Whether a record needs it.
+    pub required: bool,
+    /// Its code list.
+    pub codes: Option<&'static CodeList>,
+    /// How a value is written.
+    pub format: Format,
+    /// What concurrent edits lead to.
+    pub policy: Policy,
+    /// The tier that owns it, under [`Policy::Owned`].
+    pub owner: Tier,
+    /// Personal data.
+    pub personal: bool,
+    /// At most one record carries a value.
+    pub unique: bool,
+    /// Longest text, characters.
+    pub max: usize,
+    /// The number counts 10^-decimals of the unit.
+    pub decimals: u32,
+    /// Number of the register that a reference points into.
+    pub refers: Option<u32>,
+}
+
+/// One register.
+#[derive(Debug)]
+pub struct RegisterDef {
+    /// Number on the wire.
+    pub number: u32,
+    /// Name, such as `Resident`.
+    pub name: String,
+    /// Chinese label.
+    pub zh: String,
+    /// English label.
+    pub en: String,
+    /// Whose totals its records change.
+    pub subject: Subject,
+    /// Tags that tell a clerk two rows are the same entry.
+    pub key: Vec<u32>,
+    /// Fields, ascending by tag.
+    pub fields: Vec<FieldDef>,
+    by_tag: Vec<Option<usize>>,
+}
+
+impl RegisterDef {
+    /// The field with this tag; none for one that only a newer build knows.
+    pub fn field(&self, tag: u32) -> Option<&FieldDef> {
+        self.by_tag.get(tag as usize).copied().flatten().map(|index| &self.fields[index])
+    }
+
+    /// The field with this name on the wire or this Chinese label.
+    pub fn field_named(&self, name: &str) -> Option<&FieldDef> {
+        self.fields.iter().find(|field| field.name == name || field.zh == name)
+    }
+}
+
+/// All registers of this build.
+#[derive(Debug)]
+pub struct Registers {
+    defs: Vec<RegisterDef>,
+}
+
+impl Registers {
+    /// The register with this number; none for one that only a newer build knows.
+    pub fn get(&self, number: u32) -> Option<&RegisterDef> {
+        self.defs.iter().find(|def| def.number == number)
+    }
+
+    /// The register with this name (any case, `_` ignored) or Chinese label.
+    pub fn named(&self, name: &str) -> Option<&RegisterDef> {
+        let plain = name.replace('_', "");
+        self.defs.iter().find(|def| def.name.eq_ignore_ascii_case(&plain) || def.zh == name)
+    }
+
+    /// All of them, by number.
+    pub fn iter(&self) -> impl Iterator<Item = &RegisterDef> {
+        self.defs.iter()
+    }
+}
+
+/// The registers of this build. The descriptors are part of the program, so a fault in them is a fault of the
+/// build; the tests of this module read them all.
+pub fn registers() -> &'static Registers {
+    static REGISTERS: OnceLock<Registers> = OnceLock::new();
+    REGISTERS.get_or_init(|| read(&pool()).expect("the registers compiled into this program can be read"))
+}
+
+/// The descriptor pool of every message, for reflection.
+pub fn pool() -> DescriptorPool {
+    DescriptorPool::decode(crate::DESCRIPTORS).expect("the descriptors compiled into this program can be read")
+}
+
+/// Why the annotated descriptors are no registers.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}: {why}")]
+struct DescriptorFault {
+    message: String,
+    why: String,
+}
+
+fn read(pool: &DescriptorPool) -> Result<Registers, DescriptorFault> {
+    let fault = |message: &str, why: &str| DescriptorFault { message: message.to_owned(), why: why.to_owned() };
+    let extension = |name: &str| pool.get_extension_by_name(name).ok_or_else(|| fault(name, "no such extension"));
+    let register = extension("taizhang.v1.register")?;
+    let field = extension("taizhang.v1.f")?;
+    let marked: Vec<(MessageDescriptor, RegisterRule)> = pool
+        .all_messages()
+        .filter_map(|message| rule::<RegisterRule>(&message.options(), &register).map(|rule| (message, rule)))
+        .collect();
+    let number_of = |name: &str| marked.iter().find(|(message, _)| message.name() == name).map(|(_, rule)| rule.number);
+    let mut defs = Vec::with_capacity(marked.len());
+    for (message, rule) in &marked {
+        let mut fields = message
+            .fields()
+            .map(|one| field_def(&one, &field, &number_of))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|why| fault(message.name(), &why))?;
+        fields.sort_by_key(|field| field.tag);
+        let mut by_tag = vec![None; fields.last().map_or(0, |last| last.tag as usize + 1)];
+        for (index, field) in fields.iter().enumerate() {
+            by_tag[field.tag as usize] = Some(index);
+        }
+        let key = rule
+            .key
+            .iter()
+            .map(|name| fields.iter().find(|field| field.name == *name).map(|field| field.tag))
+            .collect::<Option<Vec<_>>>()
+            .ok_or_else(|| fault(message.name(), "its key names a field it has not"))?;
+        defs.push(RegisterDef {
+            number: rule.number,
+            name: message.name().to_owned(),
+            zh: rule.zh.clone(),
+            en: rule.en.clone(),
+            subject: rule.subject(),
+            key,
+            fields,
+            by_tag,
+        });
+    }
+    defs.sort_by_key(|def| def.number);
+    Ok(Registers { defs })
+}
+
+/// An option's value as its generated type.
+fn rule<R: prost::Message + Default>(options: &DynamicMessage, extension: &ExtensionDescriptor) -> Option<R> {
+    if !options.has_extension(extension) {
+        return None;
+    }
+    let value = options.get_extension(extension);
+    value.as_message()?.transcode_to().ok()
+}
+
+fn field_def(
+    field: &FieldDescriptor,
+    extension: &ExtensionDescriptor,
+    number_of: &impl Fn(&str) -> Option<u32>,
+) -> Result<FieldDef, String> {
+    let name = field.name().to_owned();
+    let rule: FieldRule = rule(&field.options(), extension).ok_or_else(|| format!("field {name} declares nothing"))?;
+    let shape = match field.kind() {
+        Kind::String => Shape::Text,
+        Kind::Uint32 | Kind::Uint64 => Shape::Uint,
+        Kind::Sint32 => Shape::Sint,
+        Kind::Bool => Shape::Bool,
+        Kind::Bytes => Shape::Bytes,
+        other => return Err(format!("field {name} has the wire type {other:?}, which no register uses")),
+    };
+    let codes = match rule.codes.as_str() {
+        "" => None,
+        list => Some(codes::list(list).ok_or_else(|| format!("field {name} names the unknown code list {list}"))?),
+    };
+    let refers = match rule.refers.as_str() {
+        "" => None,
+        target => Some(number_of(target).ok_or_else(|| format!("field {name} refers to the unknown {target}"))?),
+    };
+    Ok(FieldDef {
+        tag: field.number(),
+        many: field.is_list(),
+        required: rule.required,
+        format: rule.format(),
+        policy: rule.policy(),
+        owner: rule.owner(),
+        personal: rule.personal,
+        unique: rule.unique,
+        max: if rule.max == 0 { 200 } else { rule.max as usize },
+        decimals: rule.decimals,
+        zh: rule.zh,
+        en: rule.en,
+        name,
+        shape,
+        codes,
+        refers,
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_register_can_be_read_and_shares_the_common_fields() {
+        let all: Vec<_> = registers().iter().map(|def| def.number).collect();
+        assert_eq!(all, (1..=10).collect::<Vec<_>>());
+        for def in registers().iter() {
+            assert_eq!(def.field(HOME_UNIT).unwrap().name, "home_unit", "{}", def.name);
+            assert_eq!(def.field(STATE).unwrap().codes.unwrap().id, "L24");
+            assert_eq!(def.field(IMPORT_NOTE).unwrap().name, "import_note");
+            assert!(def.fields.iter().all(|field| !field.zh.is_empty() && !field.en.is_empty()));
+            assert!(def.fields.iter().all(|field| (field.format == Format::Ref) == field.refers.is_some()));
+            assert!(def.fields.iter().all(|field| (field.format == Format::Code) == field.codes.is_some()));
+        }
+        assert_eq!(registers().named("unemployment_spell").unwrap().number, number::UNEMPLOYMENT_SPELL);
+        assert_eq!(registers().named("居民登记").unwrap().number, number::RESIDENT);
+    }
+}
