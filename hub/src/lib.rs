@@ -1,1 +1,10 @@
+//! A hub: a district, which holds every record of its offices, or a city, which holds totals.
+//!
+//! Towards its parent a hub is a node and uses that crate's client; everything that enters goes through [`writer`].
 
+pub mod authority;
+pub mod rows;
+pub mod session;
+pub mod store;
+pub mod totals;
+pub mod writer;

@@ -1,13 +1,7 @@
 //! What data goes in and out through: forms, import, export and the load tools all speak to a [`Desk`].
 //! Invariant: there is one way in. Whatever enters is a [`Draft`], and the desk checks it before it is saved.
 
-use taizhang_proto::{
-    OrgCode, Record, RecordId,
-    check::Violation,
-    date::Day,
-    org::UnitTree,
-    register::Value,
-};
+use taizhang_proto::{OrgCode, Record, RecordId, check::Violation, date::Day, org::UnitTree, register::Value};
 
 /// One form as it is about to be saved: the edited fields of one record.
 #[derive(Debug, Clone, PartialEq, Eq)]

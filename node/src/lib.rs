@@ -1,2 +1,12 @@
 //! An office: its registers on its own disk, and the way up to its hub.
+//!
+//! One way in for data: forms, imports and the session all end in [`ledger`]. A hub uses this crate for its own way
+//! up, so nothing here knows what a hub does with what it receives.
+
 pub mod desk;
+pub mod disk;
+pub mod identity;
+pub mod journal;
+pub mod ledger;
+pub mod store;
+pub mod upstream;

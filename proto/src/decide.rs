@@ -78,7 +78,9 @@ pub fn decide(current: Option<&Record>, edit: &Edit, node: u32, now: Stamp) -> D
 /// Who wins a concurrent edit. LATEST settles every policy until the others are decided here; ties go to what
 /// stands, so that the answer does not depend on the order in which equal stamps arrive twice.
 fn settle(edit: &Edit, _field: &Field, standing: &pb::Origin, now: Stamp) -> Fate {
-    if edit.stamp.believed(now) > Stamp(standing.stamp) {
+    // What stands is believed as the hub's clock believed it then, so a clock years ahead can't win for ever.
+    let received = Stamp::at_millis(standing.received.saturating_mul(1_000));
+    if edit.stamp.believed(now) > Stamp(standing.stamp).believed(received) {
         Fate::Won(Policy::Latest)
     } else {
         Fate::Lost(Policy::Latest)
@@ -108,7 +110,7 @@ pub fn apply(current: Option<&Record>, edit: &Edit, decision: &Decision, origin:
                 }
                 taken.push(field.clone());
             }
-            Fate::Lost(_) => note(&mut superseded, origin, field, origin.revision, fate),
+            Fate::Lost(_) => note(&mut superseded, origin, field, origin.revision, *fate),
             Fate::Equal => {}
         }
     }

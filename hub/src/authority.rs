@@ -1,0 +1,256 @@
+//! The hub's certificate authority: it enrols children and nobody else. Made once by `init`; the key never leaves the
+//! directory. Invariant: a certificate names the unit of the token, whatever the request asks for.
+
+use crate::{
+    rows::{self, NodeRow, TokenRow},
+    store::{Space, StoreError},
+    writer::{Core, Job, WriteError, Writer},
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateSigningRequestParams, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose, SanType,
+};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use taizhang_node::{
+    disk::{self, DiskError, Secrecy},
+    identity::{CertName, Token, server_name},
+};
+use taizhang_proto::{
+    OrgCode,
+    pb::{self, enrolment_server::Enrolment},
+};
+use tonic::{
+    Request, Response, Status,
+    transport::{Certificate, Identity, ServerTlsConfig},
+};
+
+/// Why the authority failed.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthorityError {
+    /// The disk.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// Keys.
+    #[error("certificates: {0}")]
+    Keys(#[from] rcgen::Error),
+    /// `init` has not been run.
+    #[error("此目录还不是上级节点，请先运行 init (no authority here: run `init`); looked in {0}")]
+    Missing(PathBuf),
+    /// `init` has been run already.
+    #[error("此目录已初始化 (already initialised): {0}")]
+    Exists(PathBuf),
+}
+
+/// How long certificates last.
+const AUTHORITY_DAYS: i64 = 3_650;
+const CERTIFICATE_DAYS: i64 = 730;
+/// A clock behind by this much still accepts a fresh certificate, days.
+const BACKDATE_DAYS: i64 = 2;
+
+/// The hub's authority.
+pub struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    certificate: String,
+    certificate_der: Vec<u8>,
+    server: Identity,
+}
+
+fn valid_for(params: &mut CertificateParams, days: i64) {
+    let now = time::OffsetDateTime::now_utc();
+    params.not_before = now - time::Duration::days(BACKDATE_DAYS);
+    params.not_after = now + time::Duration::days(days);
+}
+
+impl Authority {
+    /// Makes the authority of a hub.
+    ///
+    /// # Errors
+    /// When there is one already, or the disk fails.
+    pub fn init(data: &Path, unit: OrgCode) -> Result<(), AuthorityError> {
+        let dir = data.join("authority");
+        if dir.join("ca.pem").exists() {
+            return Err(AuthorityError::Exists(dir));
+        }
+        disk::create_dir(&dir)?;
+        let key = KeyPair::generate()?;
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, format!("taizhang {unit}"));
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        valid_for(&mut params, AUTHORITY_DAYS);
+        let certificate = params.self_signed(&key)?;
+        let key_pem = key.serialize_pem();
+        let issuer = Issuer::new(params, key);
+
+        let server_key = KeyPair::generate()?;
+        let mut server = CertificateParams::new(vec![server_name(unit)])?;
+        server.distinguished_name.push(DnType::CommonName, format!("taizhang hub {unit}"));
+        server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        valid_for(&mut server, AUTHORITY_DAYS);
+        let server = server.signed_by(&server_key, &issuer)?;
+
+        disk::write_file(&dir.join("server.key"), server_key.serialize_pem().as_bytes(), Secrecy::OwnerOnly)?;
+        disk::write_file(&dir.join("server.pem"), server.pem().as_bytes(), Secrecy::Plain)?;
+        disk::write_file(&dir.join("ca.key"), key_pem.as_bytes(), Secrecy::OwnerOnly)?;
+        // Written last: its presence says that the rest is whole.
+        disk::write_file(&dir.join("ca.pem"), certificate.pem().as_bytes(), Secrecy::Plain)?;
+        Ok(())
+    }
+
+    /// Reads the authority in a data directory.
+    ///
+    /// # Errors
+    /// When `init` has not been run, or the files can't be read.
+    pub fn load(data: &Path) -> Result<Self, AuthorityError> {
+        let dir = data.join("authority");
+        let read = |name: &str| {
+            let path = dir.join(name);
+            std::fs::read_to_string(&path).map_err(|error| match error.kind() {
+                std::io::ErrorKind::NotFound => AuthorityError::Missing(dir.clone()),
+                _ => DiskError::new("read", &path, error).into(),
+            })
+        };
+        let certificate = read("ca.pem")?;
+        let issuer = Issuer::from_ca_cert_pem(&certificate, KeyPair::from_pem(&read("ca.key")?)?)?;
+        let (_, der) = x509_parser::pem::parse_x509_pem(certificate.as_bytes())
+            .map_err(|_| AuthorityError::Keys(rcgen::Error::CouldNotParseCertificate))?;
+        let server = Identity::from_pem(read("server.pem")?, read("server.key")?);
+        Ok(Self { issuer, certificate_der: der.contents, certificate, server })
+    }
+
+    /// TLS towards children: they show a certificate of this authority, or none and may only enrol.
+    pub fn tls(&self) -> ServerTlsConfig {
+        ServerTlsConfig::new()
+            .identity(self.server.clone())
+            .client_ca_root(Certificate::from_pem(&self.certificate))
+            .client_auth_optional(true)
+    }
+
+    /// Signs a child's request.
+    fn sign(&self, request: &str, name: &CertName) -> Result<String, rcgen::Error> {
+        let asked = CertificateSigningRequestParams::from_pem(request)?;
+        // Only the key of the request is used; every name comes from the token.
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, format!("taizhang {}", name.unit));
+        params.subject_alt_names = vec![SanType::URI(name.to_string().try_into()?)];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        params.use_authority_key_identifier_extension = true;
+        valid_for(&mut params, CERTIFICATE_DAYS);
+        Ok(params.signed_by(&asked.public_key, &self.issuer)?.pem())
+    }
+}
+
+/// Makes a one-time token for a unit below the hub and returns the text to hand over.
+///
+/// # Errors
+/// When the token can't be stored.
+pub async fn make_token(
+    core: &Core,
+    writer: &Writer,
+    authority: &Authority,
+    address: &str,
+    request: &pb::TokenRequest,
+) -> Result<pb::TokenAnswer, Status> {
+    let unit = OrgCode::new(request.unit).map_err(|error| Status::invalid_argument(error.to_string()))?;
+    let tree = core.tree();
+    if !core.unit.covers(unit) || unit == core.unit || (!tree.is_empty() && !tree.contains(unit)) {
+        return Err(Status::invalid_argument(format!("单位{unit}不在本级辖区内 (no such unit below this hub)")));
+    }
+    let hours = if request.hours == 0 { 72 } else { request.hours.min(24 * 90) };
+    let expires = core.now() + u64::from(hours) * 3_600;
+    let secret: [u8; 16] = rand::random();
+    let row = TokenRow { unit: unit.number(), hub: request.hub, expires, ..TokenRow::default() };
+    writer.write(Job::Token(*blake3::hash(&secret).as_bytes(), row)).await.map_err(crate::session::Fault::from)?;
+    let token = Token {
+        address: address.to_owned(),
+        unit: unit.number(),
+        hub_unit: core.unit.number(),
+        secret: secret.to_vec(),
+        authority: authority.certificate_der.clone(),
+    };
+    Ok(pb::TokenAnswer { token: token.to_text(), expires })
+}
+
+/// The enrolment service: the only one that answers without a client certificate.
+#[derive(Clone)]
+pub struct EnrolmentService {
+    core: Arc<Core>,
+    writer: Writer,
+    authority: Arc<Authority>,
+    one_at_a_time: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// Longest certificate request, bytes.
+const MAX_REQUEST: usize = 16 * 1024;
+
+impl EnrolmentService {
+    /// A service that signs with `authority`.
+    pub fn new(core: Arc<Core>, writer: Writer, authority: Arc<Authority>) -> Self {
+        Self { core, writer, authority, one_at_a_time: Arc::default() }
+    }
+
+    fn answer(&self, row: &TokenRow) -> pb::EnrolAnswer {
+        pb::EnrolAnswer {
+            certificate: row.certificate.clone(),
+            authority: self.authority.certificate.clone(),
+            unit: row.unit,
+            hub_unit: self.core.unit.number(),
+        }
+    }
+}
+
+fn refuse(why: &str) -> Status {
+    Status::permission_denied(why.to_owned())
+}
+
+#[tonic::async_trait]
+impl Enrolment for EnrolmentService {
+    async fn enrol(&self, request: Request<pb::EnrolRequest>) -> Result<Response<pb::EnrolAnswer>, Status> {
+        let request = request.into_inner();
+        if request.csr.len() > MAX_REQUEST || request.token.len() > 64 {
+            return Err(Status::invalid_argument("证书请求过大 (the request is too large)"));
+        }
+        let secret = URL_SAFE_NO_PAD.decode(&request.token).map_err(|_| refuse("令牌有误 (not a token)"))?;
+        let hash = *blake3::hash(&secret).as_bytes();
+        let _one = self.one_at_a_time.lock().await; // two uses of one token at once: one of them wins
+        let row: Option<TokenRow> = rows::read(self.core.view().as_ref(), Space::Tokens, &hash)
+            .map_err(|error: StoreError| Status::internal(error.to_string()))?;
+        let mut row = row.ok_or_else(|| refuse("没有此令牌 (no such token)"))?;
+        if !row.used_for.is_empty() {
+            if row.used_for == public_key(&request.csr)? {
+                return Ok(Response::new(self.answer(&row)));
+            }
+            return Err(refuse("令牌已被使用，请向上级申请新令牌 (used already: ask for a new token)"));
+        }
+        if row.expires < self.core.now() {
+            return Err(refuse("令牌已过期，请向上级申请新令牌 (expired: ask for a new token)"));
+        }
+        let unit = OrgCode::new(row.unit).map_err(|error| Status::internal(error.to_string()))?;
+        let id = taizhang_proto::RecordId::create((self.core.clock)(), rand::random()).to_string();
+        let name = CertName { hub: row.hub, unit, id: id.clone() };
+        row.certificate = self
+            .authority
+            .sign(&request.csr, &name)
+            .map_err(|_| Status::invalid_argument("证书请求无法读取 (the certificate request can't be read)"))?;
+        row.used_for = public_key(&request.csr)?;
+        let child = NodeRow { id, unit: row.unit, hub: row.hub, enrolled: self.core.now(), ..NodeRow::default() };
+        let write = |error: WriteError| Status::from(crate::session::Fault::from(error));
+        self.writer.write(Job::Token(hash, row.clone())).await.map_err(write)?;
+        self.writer.write(Job::Enrolled(Box::new(child))).await.map_err(write)?;
+        tracing::info!(%unit, hub = row.hub, "enrolled");
+        Ok(Response::new(self.answer(&row)))
+    }
+}
+
+/// The fingerprint of the key in a certificate request: its signature differs from try to try.
+#[allow(clippy::result_large_err)] // tonic's own error type
+fn public_key(csr: &str) -> Result<Vec<u8>, Status> {
+    use rcgen::PublicKeyData;
+    let request = CertificateSigningRequestParams::from_pem(csr)
+        .map_err(|_| Status::invalid_argument("证书请求无法读取 (the certificate request can't be read)"))?;
+    Ok(blake3::hash(request.public_key.der_bytes()).as_bytes().to_vec())
+}

@@ -1,0 +1,317 @@
+//! The rows that are not records: what stands in each space and how its key is made.
+
+use crate::store::{Space, StoreError, View};
+use prost::Message;
+use taizhang_proto::{
+    OrgCode, RecordId,
+    cell::{CellKey, Contribution},
+    digest::ScopeDigest,
+    pb,
+};
+
+/// What is known of a child.
+#[derive(Clone, PartialEq, Message)]
+pub struct NodeRow {
+    /// Its id, from the certificate.
+    #[prost(string, tag = "1")]
+    pub id: String,
+    /// Its unit: the scope it may see and write.
+    #[prost(uint64, tag = "2")]
+    pub unit: u64,
+    /// Whether it is a hub itself.
+    #[prost(bool, tag = "3")]
+    pub hub: bool,
+    /// The hub's number for this node and incarnation.
+    #[prost(uint32, tag = "4")]
+    pub number: u32,
+    /// The incarnation that the number and what follows belong to.
+    #[prost(bytes = "vec", tag = "5")]
+    pub incarnation: Vec<u8>,
+    /// Last change on disk here.
+    #[prost(uint64, tag = "6")]
+    pub acknowledged: u64,
+    /// Chain digest of its log there.
+    #[prost(bytes = "vec", tag = "7")]
+    pub log_digest: Vec<u8>,
+    /// Seconds since 1970 of the last session that said everything.
+    #[prost(uint64, tag = "8")]
+    pub last_sync: u64,
+    /// Seconds since 1970 when it was enrolled.
+    #[prost(uint64, tag = "9")]
+    pub enrolled: u64,
+    /// Last revision it has pulled.
+    #[prost(uint64, tag = "10")]
+    pub pulled: u64,
+    /// Whether its digest was the hub's when last compared.
+    #[prost(bool, tag = "11")]
+    pub equal: bool,
+    /// Version of its program.
+    #[prost(string, tag = "12")]
+    pub software: String,
+    /// How far its clock runs ahead, milliseconds.
+    #[prost(sint64, tag = "13")]
+    pub skew_millis: i64,
+    /// Changes refused.
+    #[prost(uint64, tag = "14")]
+    pub refused: u64,
+    /// Times its digest differed.
+    #[prost(uint64, tag = "15")]
+    pub incidents: u64,
+}
+
+/// Digest, count and newest revision of a unit's subtree; for cells likewise.
+#[derive(Clone, PartialEq, Message)]
+pub struct UnitRow {
+    /// Digest of its records.
+    #[prost(bytes = "vec", tag = "1")]
+    pub records: Vec<u8>,
+    /// How many.
+    #[prost(uint64, tag = "2")]
+    pub count: u64,
+    /// Newest revision that touched the subtree.
+    #[prost(uint64, tag = "3")]
+    pub head: u64,
+    /// Digest of its own cells.
+    #[prost(bytes = "vec", tag = "4")]
+    pub cells: Vec<u8>,
+}
+
+impl UnitRow {
+    /// Digest of its records.
+    pub fn records_digest(&self) -> ScopeDigest {
+        ScopeDigest::from_slice(&self.records).unwrap_or_default()
+    }
+
+    /// Digest of its cells.
+    pub fn cells_digest(&self) -> ScopeDigest {
+        ScopeDigest::from_slice(&self.cells).unwrap_or_default()
+    }
+}
+
+/// One contribution on disk.
+#[derive(Clone, PartialEq, Message)]
+pub struct StepRow {
+    /// Unit.
+    #[prost(uint64, tag = "1")]
+    pub unit: u64,
+    /// Part number.
+    #[prost(uint32, tag = "2")]
+    pub part: u32,
+    /// Date bucket.
+    #[prost(sint32, tag = "3")]
+    pub date: i32,
+    /// By how much.
+    #[prost(sint64, tag = "4")]
+    pub delta: i64,
+}
+
+/// Links to a target, and what it last contributed as a subject.
+#[derive(Clone, PartialEq, Message)]
+pub struct SubjectRow {
+    /// Register number and id of each record that refers here: 20 bytes each.
+    #[prost(bytes = "vec", tag = "1")]
+    pub links: Vec<u8>,
+    /// What it last contributed.
+    #[prost(message, repeated, tag = "2")]
+    pub steps: Vec<StepRow>,
+}
+
+/// Bytes of one link.
+const LINK: usize = 20;
+
+impl SubjectRow {
+    /// Ids of the records of one register that refer here.
+    pub fn referring(&self, register: u32) -> Vec<RecordId> {
+        let wanted = register.to_be_bytes();
+        self.links
+            .chunks_exact(LINK)
+            .filter(|link| link[..4] == wanted)
+            .filter_map(|link| RecordId::from_slice(&link[4..]))
+            .collect()
+    }
+
+    /// Adds a link; one that stands is left alone.
+    pub fn link(&mut self, register: u32, id: RecordId) {
+        let link = link_bytes(register, id);
+        if !self.links.chunks_exact(LINK).any(|own| own == link) {
+            self.links.extend_from_slice(&link);
+        }
+    }
+
+    /// Takes a link out.
+    pub fn unlink(&mut self, register: u32, id: RecordId) {
+        let link = link_bytes(register, id);
+        if let Some(place) = self.links.chunks_exact(LINK).position(|own| own == link) {
+            self.links.drain(place * LINK..(place + 1) * LINK);
+        }
+    }
+
+    /// What it last contributed.
+    pub fn contributions(&self) -> Vec<Contribution> {
+        self.steps
+            .iter()
+            .filter_map(|step| {
+                let unit = OrgCode::new(step.unit).ok()?;
+                let key = CellKey { unit, part: step.part as u16, date: step.date };
+                Some(Contribution { key, delta: step.delta })
+            })
+            .collect()
+    }
+
+    /// Replaces what it contributes.
+    pub fn set_contributions(&mut self, contributions: &[Contribution]) {
+        self.steps = contributions
+            .iter()
+            .map(|one| StepRow {
+                unit: one.key.unit.number(),
+                part: u32::from(one.key.part),
+                date: one.key.date,
+                delta: one.delta,
+            })
+            .collect();
+    }
+}
+
+fn link_bytes(register: u32, id: RecordId) -> [u8; LINK] {
+    let mut link = [0; LINK];
+    link[..4].copy_from_slice(&register.to_be_bytes());
+    link[4..].copy_from_slice(&id.0);
+    link
+}
+
+/// What an enrolment token allows.
+#[derive(Clone, PartialEq, Message)]
+pub struct TokenRow {
+    /// Unit that the certificate will name.
+    #[prost(uint64, tag = "1")]
+    pub unit: u64,
+    /// For a hub.
+    #[prost(bool, tag = "2")]
+    pub hub: bool,
+    /// Seconds since 1970.
+    #[prost(uint64, tag = "3")]
+    pub expires: u64,
+    /// Fingerprint of the key it was used for; empty while unused.
+    #[prost(bytes = "vec", tag = "4")]
+    pub used_for: Vec<u8>,
+    /// The certificate that was given, PEM: the same key may ask again when the answer got lost.
+    #[prost(string, tag = "5")]
+    pub certificate: String,
+}
+
+/// A unit's own value in a cell, and the revision that set it: 16 bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct OwnCell {
+    /// The value.
+    pub value: i64,
+    /// The revision.
+    pub revision: u64,
+}
+
+impl OwnCell {
+    /// As a row.
+    pub fn to_bytes(self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&self.value.to_be_bytes());
+        bytes[8..].copy_from_slice(&self.revision.to_be_bytes());
+        bytes
+    }
+
+    /// From a row.
+    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
+        Some(Self {
+            value: i64::from_be_bytes(bytes.get(..8)?.try_into().ok()?),
+            revision: u64::from_be_bytes(bytes.get(8..)?.try_into().ok()?),
+        })
+    }
+}
+
+/// Reads a row as a message.
+///
+/// # Errors
+/// When the engine fails or the row can't be read.
+pub fn read<M: Message + Default>(view: &dyn View, space: Space, key: &[u8]) -> Result<Option<M>, StoreError> {
+    view.get(space, key)?.map(|row| M::decode(row).map_err(|_| StoreError::Row(space))).transpose()
+}
+
+/// A counter in `Meta`; 0 when it was never written.
+///
+/// # Errors
+/// When the engine fails or the row can't be read.
+pub fn counter(view: &dyn View, name: &[u8]) -> Result<u64, StoreError> {
+    let Some(row) = view.get(Space::Meta, name)? else { return Ok(0) };
+    Ok(u64::from_be_bytes(row.as_ref().try_into().map_err(|_| StoreError::Row(Space::Meta))?))
+}
+
+/// Names of counters.
+pub mod meta {
+    /// The last revision given out.
+    pub const REVISION: &[u8] = b"revision";
+    /// The last revision that changed a cell.
+    pub const CELLS: &[u8] = b"cells";
+    /// The last number given to a node.
+    pub const NODE: &[u8] = b"node";
+    /// What the parent has acknowledged of the cells.
+    pub const UP: &[u8] = b"up";
+    /// When the parent was last told everything, seconds since 1970.
+    pub const UP_AT: &[u8] = b"up-at";
+    /// Version of the tree of units.
+    pub const TREE: &[u8] = b"tree";
+    /// This store's epoch, 16 bytes.
+    pub const EPOCH: &[u8] = b"epoch";
+}
+
+/// Key of a row under a revision.
+pub fn at_revision(revision: u64, rest: &[u8]) -> Vec<u8> {
+    let mut key = revision.to_be_bytes().to_vec();
+    key.extend_from_slice(rest);
+    key
+}
+
+/// Key of a batch of verdicts.
+pub fn verdict_key(node: u32, last: u64) -> [u8; 12] {
+    let mut key = [0; 12];
+    key[..4].copy_from_slice(&node.to_be_bytes());
+    key[4..].copy_from_slice(&last.to_be_bytes());
+    key
+}
+
+/// Key of a history entry.
+pub fn history_key(id: RecordId, entry: &pb::Superseded) -> Vec<u8> {
+    let mut key = id.0.to_vec();
+    key.extend_from_slice(&entry.replaced_by.to_be_bytes());
+    key.extend_from_slice(&entry.origin.as_ref().map_or(0, |origin| origin.revision).to_be_bytes());
+    key.extend_from_slice(entry.rule.as_bytes());
+    key
+}
+
+/// What the feed says of a revision: 28 bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FeedRow {
+    /// The record.
+    pub id: RecordId,
+    /// Its unit.
+    pub unit: OrgCode,
+    /// The node that made the record's only change; 0 when there were several. It need not be sent its own record.
+    pub sole_author: u32,
+}
+
+impl FeedRow {
+    /// As a row.
+    pub fn to_bytes(self) -> [u8; 28] {
+        let mut bytes = [0; 28];
+        bytes[..16].copy_from_slice(&self.id.0);
+        bytes[16..24].copy_from_slice(&self.unit.number().to_be_bytes());
+        bytes[24..].copy_from_slice(&self.sole_author.to_be_bytes());
+        bytes
+    }
+
+    /// From a row.
+    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
+        Some(Self {
+            id: RecordId::from_slice(bytes.get(..16)?)?,
+            unit: OrgCode::new(u64::from_be_bytes(bytes.get(16..24)?.try_into().ok()?)).ok()?,
+            sole_author: u32::from_be_bytes(bytes.get(24..28)?.try_into().ok()?),
+        })
+    }
+}

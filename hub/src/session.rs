@@ -1,0 +1,359 @@
+//! The hub's side of a session, as a machine that is fed messages and answers.
+//! Invariants: scope comes from the certificate alone; verdicts leave only after the writer's sync; what is sent
+//! down was read from one view, so a digest and the records it covers belong together.
+
+pub mod serve;
+
+use crate::{
+    rows::{self, FeedRow, NodeRow, UnitRow, meta},
+    store::{Space, StoreError, View},
+    writer::{Answer, Core, Job, Peer, Pushed, WriteError},
+};
+use prost::Message;
+use taizhang_node::upstream::{self, SessionError};
+use taizhang_proto::{
+    RecordId,
+    change::{ChangeError, Edit},
+    digest::LogDigest,
+    pb::{self, down, up},
+    session::{self, MAX_BATCH_BYTES, MAX_BATCH_CHANGES, PROTOCOL_MAX, PROTOCOL_MIN, VersionError},
+};
+
+/// Why the hub ends a session.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// The store or the writer.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// The builds do not fit.
+    #[error(transparent)]
+    Version(#[from] VersionError),
+    /// The child broke the protocol.
+    #[error("下级违反了同步协议 (the child broke the protocol): {0}")]
+    Protocol(&'static str),
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Self {
+        Self::Write(error.into())
+    }
+}
+
+impl From<SessionError> for Fault {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Protocol(what) => Self::Protocol(what),
+            _ => Self::Protocol("a batch that can't be read"),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Waiting,
+    Greeting,
+    Talking,
+    Finished,
+}
+
+/// The hub's side of one session.
+pub struct Server {
+    peer: Peer,
+    stage: Stage,
+    hello: pb::Hello,
+    node: u32,
+    /// Pushes that the writer has not answered.
+    outstanding: usize,
+    done: bool,
+    /// Last revision whose records were sent.
+    cursor: u64,
+    /// Subtree head, acknowledged number at the last `Caught`.
+    caught: Option<(u64, u64)>,
+    said_end: bool,
+}
+
+/// Largest list of records sent at once before zstd, bytes.
+const MAX_LIST_BYTES: usize = 1024 * 1024;
+/// Records looked at before a list is sent even when it is small.
+const MAX_LIST_RECORDS: usize = 4096;
+/// Longest field the greeting may carry.
+const MAX_GREETING_FIELD: usize = 64;
+
+impl Server {
+    /// A session with a child.
+    pub fn new(peer: Peer) -> Self {
+        Self {
+            peer,
+            stage: Stage::Waiting,
+            hello: pb::Hello::default(),
+            node: 0,
+            outstanding: 0,
+            done: false,
+            cursor: 0,
+            caught: None,
+            said_end: false,
+        }
+    }
+
+    /// Takes a message; returns what has to be written for it.
+    ///
+    /// # Errors
+    /// When the child is too old or too new, or breaks the protocol.
+    pub fn receive(&mut self, message: pb::Up) -> Result<Option<Job>, Fault> {
+        let message = message.it.ok_or(Fault::Protocol("an empty message"))?;
+        match (self.stage, message) {
+            (Stage::Waiting, up::It::Hello(hello)) => self.take_hello(hello).map(Some),
+            (Stage::Waiting, _) => Err(Fault::Protocol("no greeting first")),
+            (_, up::It::Hello(_)) => Err(Fault::Protocol("a second greeting")),
+            (_, up::It::Push(push)) => {
+                self.outstanding += 1;
+                self.read_push(push).map(Some)
+            }
+            (_, up::It::Done(_)) => {
+                self.done = true;
+                Ok(None)
+            }
+            (_, up::It::Heard(heard)) => {
+                if !self.hello.live {
+                    self.stage = Stage::Finished;
+                }
+                Ok(Some(Job::Heard { peer: self.peer.clone(), heard }))
+            }
+        }
+    }
+
+    fn take_hello(&mut self, hello: pb::Hello) -> Result<Job, Fault> {
+        session::negotiate(hello.protocol_min, hello.protocol_max)?;
+        let sizes = [hello.incarnation.len(), hello.scope_digest.len(), hello.epoch.len(), hello.software.len()];
+        if hello.incarnation.len() != 16 || sizes.iter().any(|size| *size > MAX_GREETING_FIELD) {
+            return Err(Fault::Protocol("a greeting with a field of the wrong size"));
+        }
+        self.stage = Stage::Greeting;
+        self.cursor = if hello.rebuild { 0 } else { hello.pulled };
+        self.hello = hello.clone();
+        Ok(Job::Greet { peer: self.peer.clone(), hello: Box::new(hello) })
+    }
+
+    fn read_push(&self, push: pb::Push) -> Result<Job, Fault> {
+        let peer = self.peer.clone();
+        if self.peer.hub {
+            let raw = upstream::decompress(&push.cells, push.raw_len)?;
+            let list = pb::CellList::decode(raw).map_err(|_| Fault::Protocol("cells that can't be read"))?;
+            return Ok(Job::Cells { peer, last: push.last, cells: list.cells });
+        }
+        let raw = upstream::decompress(&push.changes, push.raw_len)?;
+        let list = pb::ChangeList::decode(raw).map_err(|_| Fault::Protocol("changes that can't be read"))?;
+        let count = list.changes.len() as u64;
+        if count == 0 || count > MAX_BATCH_CHANGES as u64 || push.last.wrapping_sub(push.first).wrapping_add(1) != count
+        {
+            return Err(Fault::Protocol("a batch whose numbers do not fit its changes"));
+        }
+        let read = |raw: bytes::Bytes| {
+            let edit = pb::Change::decode(raw.clone()).map_err(|_| ChangeError::Empty).and_then(Edit::read);
+            Pushed { raw, edit }
+        };
+        Ok(Job::Push { peer, first: push.first, changes: list.changes.into_iter().map(read).collect() })
+    }
+
+    /// Takes the writer's answer; returns what to send for it.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn answered(&mut self, core: &Core, answer: Answer) -> Result<Vec<pb::Down>, Fault> {
+        match answer {
+            Answer::Done => Ok(Vec::new()),
+            Answer::Verdicts(verdicts) => {
+                self.outstanding -= 1;
+                Ok(verdicts.into_iter().map(|one| wrap(down::It::Verdicts(one))).collect())
+            }
+            Answer::Greeted(row) => self.greet(core, &row),
+        }
+    }
+
+    fn greet(&mut self, core: &Core, row: &NodeRow) -> Result<Vec<pb::Down>, Fault> {
+        let view = core.view();
+        let unit = unit_row(view.as_ref(), &self.peer)?;
+        self.stage = Stage::Talking;
+        self.node = row.number;
+        let (head, digest) = if self.peer.hub { (0, &unit.cells) } else { (unit.head, &unit.records) };
+        let digest = if digest.is_empty() { vec![0; 32] } else { digest.clone() };
+        let known_tree = rows::counter(view.as_ref(), meta::TREE)?;
+        let welcome = pb::Welcome {
+            protocol: self.hello.protocol_max.min(PROTOCOL_MAX).max(PROTOCOL_MIN),
+            software: env!("CARGO_PKG_VERSION").to_owned(),
+            acknowledged: row.acknowledged,
+            head,
+            scope_digest: digest.into(),
+            node: row.number,
+            log_digest: log_digest(row).into(),
+            epoch: view.get(Space::Meta, meta::EPOCH)?.unwrap_or_default(),
+            unit: self.peer.unit.number(),
+            hub_unit: core.unit.number(),
+        };
+        // What the child has already: nothing is sent in a live session until one of these moves.
+        let equal = welcome.scope_digest == self.hello.scope_digest && !self.hello.rebuild;
+        if equal && self.cursor >= head && self.hello.settled == row.acknowledged {
+            self.caught = Some((unit.head, row.acknowledged));
+        }
+        let mut messages = vec![wrap(down::It::Welcome(welcome))];
+        if known_tree > self.hello.tree_version {
+            let content = core.tree().to_csv(self.peer.unit).into_bytes().into();
+            let document = pb::Document { kind: "units".into(), version: known_tree, content };
+            messages.push(wrap(down::It::Document(document)));
+        }
+        if !self.peer.hub {
+            messages.extend(missed_verdicts(view.as_ref(), row, self.hello.settled)?);
+        }
+        Ok(messages)
+    }
+
+    /// The next message that moves the child towards the hub's head; none when there is nothing to say now.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn pull(&mut self, core: &Core) -> Result<Option<pb::Down>, Fault> {
+        if self.stage != Stage::Talking {
+            return Ok(None);
+        }
+        let view = core.view();
+        let unit = unit_row(view.as_ref(), &self.peer)?;
+        if !self.peer.hub && self.outstanding == 0 && self.cursor < unit.head {
+            let (list, upto) = self.collect(view.as_ref())?;
+            self.cursor = upto;
+            if !list.records.is_empty() || !list.departed.is_empty() {
+                let raw = list.encode_to_vec();
+                let list = upstream::compress(&raw).map_err(|_| Fault::Protocol("out of memory"))?;
+                let records = pb::Records { list, raw_len: raw.len() as u32, upto };
+                return Ok(Some(wrap(down::It::Records(records))));
+            }
+            if self.cursor < unit.head {
+                return self.pull(core);
+            }
+        }
+        self.catch_up(view.as_ref(), &unit)
+    }
+
+    /// `Caught`, when everything has been said on both sides and it was not said before.
+    fn catch_up(&mut self, view: &dyn View, unit: &UnitRow) -> Result<Option<pb::Down>, Fault> {
+        if self.outstanding > 0 || !(self.done || self.hello.live) {
+            return Ok(None);
+        }
+        if self.done && self.said_end {
+            return Ok(None);
+        }
+        let row: Option<NodeRow> = rows::read(view, Space::Nodes, self.peer.id.as_bytes())?;
+        let acknowledged = row.map_or(0, |row| row.acknowledged);
+        let now = (if self.peer.hub { acknowledged } else { unit.head }, acknowledged);
+        if !self.done && self.caught == Some(now) {
+            return Ok(None);
+        }
+        self.caught = Some(now);
+        self.said_end = self.done;
+        let digest = if self.peer.hub { unit.cells_digest() } else { unit.records_digest() };
+        Ok(Some(wrap(down::It::Caught(pb::Caught {
+            revision: rows::counter(view, meta::REVISION)?,
+            scope_digest: digest.to_bytes().to_vec().into(),
+            acknowledged,
+            count: unit.count,
+        }))))
+    }
+
+    /// Records of the scope after the cursor, as many as fit one message, and the revision they reach.
+    fn collect(&self, view: &dyn View) -> Result<(pb::RecordList, u64), Fault> {
+        let mut list = pb::RecordList::default();
+        let mut size = 0;
+        let mut upto = rows::counter(view, meta::REVISION)?;
+        let from = (self.cursor + 1).to_be_bytes();
+        for row in view.range(Space::Feed, &from, &[0xff; 9]) {
+            let (key, value) = row?;
+            let revision = key.as_ref().try_into().map(u64::from_be_bytes).map_err(|_| StoreError::Row(Space::Feed))?;
+            let news = FeedRow::from_slice(&value).ok_or(StoreError::Row(Space::Feed))?;
+            let made_by_child = news.sole_author == self.node && !self.hello.rebuild;
+            if made_by_child || !self.peer.unit.covers(news.unit) {
+                continue;
+            }
+            if let Some(record) = self.read_for_child(view, news.id)? {
+                size += record.encoded_len();
+                list.records.push(record);
+            }
+            if size > MAX_LIST_BYTES.min(MAX_BATCH_BYTES) || list.records.len() >= MAX_LIST_RECORDS {
+                upto = revision;
+                break;
+            }
+        }
+        let (from, to) = (rows::at_revision(self.cursor + 1, &[]), rows::at_revision(upto + 1, &[]));
+        for row in view.range(Space::Departed, &from, &to) {
+            let (key, value) = row?;
+            let left = value.as_ref().try_into().map(u64::from_be_bytes).ok();
+            let left = left.and_then(|code| taizhang_proto::OrgCode::new(code).ok());
+            if left.is_some_and(|unit| self.peer.unit.covers(unit))
+                && let Some(id) = key.get(8..).and_then(RecordId::from_slice)
+                && !self.still_here(view, id)?
+            {
+                list.departed.push(id.0.to_vec().into());
+            }
+        }
+        Ok((list, upto))
+    }
+
+    /// A record with the history that is new to the child; none when the child made all of what is new itself.
+    fn read_for_child(&self, view: &dyn View, id: RecordId) -> Result<Option<pb::Record>, StoreError> {
+        let bytes = view.get(Space::Records, &id.0)?.ok_or(StoreError::Row(Space::Records))?;
+        let state = pb::RecordState::decode(bytes).map_err(|_| StoreError::Row(Space::Records))?;
+        let mut news = state.origins.iter().filter(|origin| origin.revision > self.cursor);
+        if !self.hello.rebuild && news.all(|origin| origin.node == self.node) {
+            return Ok(None);
+        }
+        let mut history = Vec::new();
+        if state.changes > 1 {
+            for row in view.prefix(Space::History, &id.0) {
+                let entry = pb::Superseded::decode(row?.1).map_err(|_| StoreError::Row(Space::History))?;
+                if entry.replaced_by > self.cursor {
+                    history.push(entry);
+                }
+            }
+        }
+        Ok(Some(pb::Record { id: id.0.to_vec().into(), state: Some(state), history }))
+    }
+
+    /// Whether a record that left one unit of the scope is in another of it.
+    fn still_here(&self, view: &dyn View, id: RecordId) -> Result<bool, StoreError> {
+        let Some(bytes) = view.get(Space::Records, &id.0)? else { return Ok(false) };
+        let record = taizhang_proto::Record::decode(bytes).map_err(|_| StoreError::Row(Space::Records))?;
+        Ok(taizhang_proto::cell::home_unit(&record).is_some_and(|unit| self.peer.unit.covers(unit)))
+    }
+
+    /// Whether everything has been said.
+    pub fn is_finished(&self) -> bool {
+        self.stage == Stage::Finished
+    }
+
+    /// Whether the child may be sent more than one batch's worth of answers: used to bound the queue.
+    pub fn outstanding(&self) -> usize {
+        self.outstanding
+    }
+}
+
+fn unit_row(view: &dyn View, peer: &Peer) -> Result<UnitRow, StoreError> {
+    Ok(rows::read(view, Space::Units, &peer.unit.number().to_be_bytes())?.unwrap_or_default())
+}
+
+fn log_digest(row: &NodeRow) -> Vec<u8> {
+    LogDigest::from_slice(&row.log_digest).unwrap_or_default().0.to_vec()
+}
+
+/// Verdicts that a broken session kept from the child.
+fn missed_verdicts(view: &dyn View, row: &NodeRow, settled: u64) -> Result<Vec<pb::Down>, StoreError> {
+    let from = rows::verdict_key(row.number, settled.saturating_add(1));
+    let to = rows::verdict_key(row.number, row.acknowledged.saturating_add(1));
+    view.range(Space::Verdicts, &from, &to)
+        .map(|found| {
+            let verdicts = pb::Verdicts::decode(found?.1).map_err(|_| StoreError::Row(Space::Verdicts))?;
+            Ok(wrap(down::It::Verdicts(verdicts)))
+        })
+        .collect()
+}
+
+fn wrap(message: down::It) -> pb::Down {
+    pb::Down { it: Some(message) }
+}

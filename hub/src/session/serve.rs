@@ -1,0 +1,188 @@
+//! The sync service on the wire: admission, one task a session, back-pressure by bounded queues.
+
+use super::{Fault, Server};
+use crate::writer::{Answer, Core, Peer, WriteError, Writer};
+use std::{
+    collections::{HashMap, VecDeque},
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+};
+use taizhang_node::identity::name_in;
+use taizhang_proto::{
+    pb::{self, sync_server::Sync},
+    session::IN_FLIGHT,
+};
+use tokio::{
+    sync::{Semaphore, mpsc, oneshot, watch},
+    task::block_in_place,
+};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+
+/// Messages on their way to a child that its window has not taken yet.
+const DOWN_QUEUE: usize = 4;
+/// When a child that is not admitted should come back, milliseconds.
+const RETRY_MILLIS: u64 = 3_000;
+
+/// The sync service.
+#[derive(Clone)]
+pub struct SyncService {
+    core: Arc<Core>,
+    writer: Writer,
+    admitted: Arc<Semaphore>,
+    online: Arc<Mutex<HashMap<String, usize>>>,
+    stop: watch::Receiver<bool>,
+}
+
+impl SyncService {
+    /// A service that lets `sessions` children in at a time.
+    pub fn new(core: Arc<Core>, writer: Writer, sessions: usize, stop: watch::Receiver<bool>) -> Self {
+        Self { core, writer, admitted: Arc::new(Semaphore::new(sessions)), online: Arc::default(), stop }
+    }
+
+    /// Ids of the children with an open session.
+    pub fn online(&self) -> Vec<String> {
+        self.online.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+    }
+}
+
+/// The child at the other end of a connection, from its verified certificate.
+///
+/// # Errors
+/// When it showed none, or one that names nobody, or a unit outside this hub.
+#[allow(clippy::result_large_err)] // tonic's own error type
+pub fn peer_of<T>(core: &Core, request: &Request<T>) -> Result<Peer, Status> {
+    let certificates = request.peer_certs();
+    let certificate = certificates.as_ref().and_then(|chain| chain.first());
+    let certificate =
+        certificate.ok_or_else(|| Status::unauthenticated("请先登记 (no client certificate: enrol first)"))?;
+    let name = name_in(certificate).map_err(|error| Status::unauthenticated(error.to_string()))?;
+    if !core.unit.covers(name.unit) {
+        return Err(Status::permission_denied(format!(
+            "单位{}不在{}的辖区内 (not below this hub)",
+            name.unit, core.unit
+        )));
+    }
+    Ok(Peer { id: name.id, unit: name.unit, hub: name.hub })
+}
+
+impl From<Fault> for Status {
+    fn from(fault: Fault) -> Self {
+        let message = fault.to_string();
+        match fault {
+            Fault::Version(_) => Status::failed_precondition(message),
+            Fault::Protocol(_) | Fault::Write(WriteError::Gap { .. } | WriteError::Tree(_)) => {
+                Status::invalid_argument(message)
+            }
+            Fault::Write(WriteError::Unknown(_)) => Status::permission_denied(message),
+            Fault::Write(WriteError::Store(_) | WriteError::Stopped) => Status::unavailable(message),
+        }
+    }
+}
+
+/// Counts a child as online for as long as it lives.
+struct Presence {
+    online: Arc<Mutex<HashMap<String, usize>>>,
+    id: String,
+}
+
+impl Presence {
+    fn of(online: &Arc<Mutex<HashMap<String, usize>>>, id: &str) -> Self {
+        *online.lock().unwrap_or_else(PoisonError::into_inner).entry(id.to_owned()).or_default() += 1;
+        Self { online: online.clone(), id: id.to_owned() }
+    }
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        let mut online = self.online.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = online.get_mut(&self.id) {
+            *count -= 1;
+            if *count == 0 {
+                online.remove(&self.id);
+            }
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl Sync for SyncService {
+    type SessionStream = Pin<Box<dyn tokio_stream::Stream<Item = Result<pb::Down, Status>> + Send>>;
+
+    async fn session(&self, request: Request<Streaming<pb::Up>>) -> Result<Response<Self::SessionStream>, Status> {
+        let peer = peer_of(&self.core, &request)?;
+        let Ok(permit) = self.admitted.clone().try_acquire_owned() else {
+            let mut status = Status::resource_exhausted("上级正忙，请稍后再试 (too many sessions: come back later)");
+            status.metadata_mut().insert("retry-after-ms", RETRY_MILLIS.into());
+            return Err(status);
+        };
+        let (sender, receiver) = mpsc::channel(DOWN_QUEUE);
+        let service = self.clone();
+        let up = request.into_inner();
+        tokio::spawn(async move {
+            let _permit = permit;
+            let _presence = Presence::of(&service.online, &peer.id);
+            let (id, unit) = (peer.id.clone(), peer.unit);
+            if let Err(status) = service.drive(peer, up, &sender).await {
+                tracing::debug!(node = %id, %unit, reason = status.message(), "session ended");
+                let _ = sender.send(Err(status)).await;
+            }
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+    }
+}
+
+type Outstanding = VecDeque<oneshot::Receiver<Result<Answer, WriteError>>>;
+
+impl SyncService {
+    /// One session, from greeting to end.
+    async fn drive(
+        &self,
+        peer: Peer,
+        mut up: Streaming<pb::Up>,
+        down: &mpsc::Sender<Result<pb::Down, Status>>,
+    ) -> Result<(), Status> {
+        let mut server = Server::new(peer);
+        let mut revision = self.core.subscribe();
+        let mut stop = self.stop.clone();
+        let mut waiting = Outstanding::new();
+        loop {
+            let may_read = waiting.len() <= IN_FLIGHT;
+            tokio::select! {
+                answer = next_answer(&mut waiting), if !waiting.is_empty() => {
+                    waiting.pop_front();
+                    let messages = block_in_place(|| server.answered(&self.core, answer?))?;
+                    for message in messages {
+                        send(down, message).await?;
+                    }
+                }
+                message = up.message(), if may_read => {
+                    let Some(message) = message? else { return Ok(()) };
+                    if let Some(job) = block_in_place(|| server.receive(message))? {
+                        waiting.push_back(self.writer.submit(job).await.map_err(Fault::from)?);
+                    }
+                }
+                Ok(()) = revision.changed() => {}
+                _ = stop.changed() => return Err(Status::unavailable("上级正在停止 (the hub is shutting down)")),
+            }
+            while let Some(message) = block_in_place(|| server.pull(&self.core))? {
+                send(down, message).await?;
+            }
+            if server.is_finished() && waiting.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// The answer to the oldest job.
+async fn next_answer(waiting: &mut Outstanding) -> Result<Answer, Fault> {
+    match waiting.front_mut() {
+        Some(oldest) => Ok(oldest.await.map_err(|_| WriteError::Stopped)??),
+        None => std::future::pending().await,
+    }
+}
+
+async fn send(down: &mpsc::Sender<Result<pb::Down, Status>>, message: pb::Down) -> Result<(), Status> {
+    down.send(Ok(message)).await.map_err(|_| Status::cancelled("the child hung up"))
+}

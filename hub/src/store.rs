@@ -1,0 +1,142 @@
+//! The hub's store behind a few calls: read what a batch touches, commit one write set, range over keys.
+//! Invariant: a write set is applied whole and is on disk when `commit` returns; a view never changes.
+//!
+//! A hub that outgrows one machine keeps the same rows in another engine behind this trait.
+
+mod fjall_store;
+
+pub use fjall_store::FjallStore;
+
+use bytes::Bytes;
+
+/// Version of the layout of rows. A store of another version is not opened.
+pub const FORMAT: u32 = 1;
+
+/// Where a row lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Space {
+    /// Record id → canonical record.
+    Records,
+    /// Revision → record id and unit: each record once, at its newest revision.
+    Feed,
+    /// Revision and record id → unit that the record left.
+    Departed,
+    /// Record or unit id → links to it and, for a subject, what it contributes.
+    Subjects,
+    /// Cell → own value of the unit, with the revision that set it.
+    Own,
+    /// Cell → sum over the unit's subtree.
+    Sums,
+    /// Revision and cell → nothing: own cells by their newest revision.
+    CellFeed,
+    /// Unit → digest, count and newest revision of its subtree.
+    Units,
+    /// Node id → what is known of a child.
+    Nodes,
+    /// Node number and last change → verdicts, until the child has said that it has them.
+    Verdicts,
+    /// Record id and revision → values that no longer stand.
+    History,
+    /// Revision and record id → values settled by rule in a concurrent edit.
+    Conflicts,
+    /// Hash of a token's secret → what it allows.
+    Tokens,
+    /// Name → document.
+    Documents,
+    /// Name → counters and version.
+    Meta,
+}
+
+/// All spaces.
+pub const SPACES: [Space; 15] = [
+    Space::Records,
+    Space::Feed,
+    Space::Departed,
+    Space::Subjects,
+    Space::Own,
+    Space::Sums,
+    Space::CellFeed,
+    Space::Units,
+    Space::Nodes,
+    Space::Verdicts,
+    Space::History,
+    Space::Conflicts,
+    Space::Tokens,
+    Space::Documents,
+    Space::Meta,
+];
+
+/// Why the store failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The engine reports a fault.
+    #[error("store: {0}")]
+    Engine(String),
+    /// A row can't be read.
+    #[error(
+        "store: a row of {0:?} can't be read; restore the hub from a backup, or let its children offer it all again"
+    )]
+    Row(Space),
+    /// Written by another version of the program.
+    #[error("store has format {found}, this program knows {FORMAT}; run the version that wrote it, or a newer one")]
+    Format {
+        /// The version on disk.
+        found: u32,
+    },
+}
+
+/// Rows of a range, in key order.
+pub type Rows<'a> = Box<dyn Iterator<Item = Result<(Bytes, Bytes), StoreError>> + Send + 'a>;
+
+/// The rows as they stood when the view was taken.
+pub trait View: Send {
+    /// One row.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    fn get(&self, space: Space, key: &[u8]) -> Result<Option<Bytes>, StoreError>;
+
+    /// Rows from `from` up to but without `to`.
+    fn range(&self, space: Space, from: &[u8], to: &[u8]) -> Rows<'_>;
+
+    /// Rows whose key begins with `prefix`.
+    fn prefix(&self, space: Space, prefix: &[u8]) -> Rows<'_>;
+}
+
+/// Rows to put (`Some`) and to remove (`None`).
+#[derive(Debug, Default)]
+pub struct WriteSet {
+    pub(crate) rows: Vec<(Space, Vec<u8>, Option<Vec<u8>>)>,
+}
+
+impl WriteSet {
+    /// Puts a row.
+    pub fn put(&mut self, space: Space, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) {
+        self.rows.push((space, key.into(), Some(value.into())));
+    }
+
+    /// Removes a row.
+    pub fn remove(&mut self, space: Space, key: impl Into<Vec<u8>>) {
+        self.rows.push((space, key.into(), None));
+    }
+
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+}
+
+/// A hub's store.
+pub trait Store: Send + Sync + 'static {
+    /// The rows as they stand now.
+    fn view(&self) -> Box<dyn View>;
+
+    /// Applies a write set whole and puts it on disk.
+    ///
+    /// # Errors
+    /// When the engine or the disk fails; then none of it may be relied on.
+    fn commit(&self, set: WriteSet) -> Result<(), StoreError>;
+
+    /// Bytes on disk.
+    fn size_on_disk(&self) -> u64;
+}

@@ -1,0 +1,117 @@
+//! The embedded store: fjall, one keyspace a space, one batch a commit.
+
+use super::{FORMAT, Rows, SPACES, Space, Store, StoreError, View, WriteSet};
+use bytes::Bytes;
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Snapshot};
+use std::{path::Path, sync::Arc};
+
+/// Cache for blocks read back, bytes.
+const CACHE: u64 = 64 * 1024 * 1024;
+/// Largest memtable of the two large spaces, bytes.
+const LARGE_MEMTABLE: u64 = 32 * 1024 * 1024;
+/// Largest memtable of the others, bytes.
+const SMALL_MEMTABLE: u64 = 8 * 1024 * 1024;
+
+/// A fjall database.
+#[derive(Clone)]
+pub struct FjallStore {
+    db: Database,
+    spaces: Arc<[Keyspace]>,
+}
+
+impl FjallStore {
+    /// Opens or creates the store.
+    ///
+    /// # Errors
+    /// When the engine fails, or the rows were written by another version of the program.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let db =
+            Database::builder(path).cache_size(CACHE).max_journaling_size(256 * 1024 * 1024).open().map_err(engine)?;
+        let spaces = SPACES
+            .iter()
+            .map(|space| db.keyspace(&name(*space), || options(*space)))
+            .collect::<Result<Arc<[_]>, _>>()
+            .map_err(engine)?;
+        let store = Self { db, spaces };
+        match store.view().get(Space::Meta, b"format")? {
+            None => {
+                let mut set = WriteSet::default();
+                set.put(Space::Meta, *b"format", FORMAT.to_be_bytes());
+                store.commit(set)?;
+            }
+            Some(found) => {
+                let found = <[u8; 4]>::try_from(found.as_ref()).map(u32::from_be_bytes).unwrap_or(0);
+                if found != FORMAT {
+                    return Err(StoreError::Format { found });
+                }
+            }
+        }
+        Ok(store)
+    }
+}
+
+fn engine(error: fjall::Error) -> StoreError {
+    StoreError::Engine(error.to_string())
+}
+
+fn name(space: Space) -> String {
+    format!("{space:?}").to_lowercase()
+}
+
+fn options(space: Space) -> KeyspaceCreateOptions {
+    let large = matches!(space, Space::Records | Space::Subjects);
+    KeyspaceCreateOptions::default().max_memtable_size(if large { LARGE_MEMTABLE } else { SMALL_MEMTABLE })
+}
+
+struct FjallView {
+    snapshot: Snapshot,
+    spaces: Arc<[Keyspace]>,
+}
+
+impl FjallView {
+    fn rows(iter: fjall::Iter) -> Rows<'static> {
+        Box::new(iter.map(|guard| {
+            let (key, value) = guard.into_inner().map_err(engine)?;
+            Ok((Bytes::from(key), Bytes::from(value)))
+        }))
+    }
+}
+
+impl View for FjallView {
+    fn get(&self, space: Space, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        Ok(self.snapshot.get(&self.spaces[space as usize], key).map_err(engine)?.map(Bytes::from))
+    }
+
+    fn range(&self, space: Space, from: &[u8], to: &[u8]) -> Rows<'_> {
+        if from >= to {
+            return Box::new(std::iter::empty());
+        }
+        Self::rows(self.snapshot.range(&self.spaces[space as usize], from..to))
+    }
+
+    fn prefix(&self, space: Space, prefix: &[u8]) -> Rows<'_> {
+        Self::rows(self.snapshot.prefix(&self.spaces[space as usize], prefix))
+    }
+}
+
+impl Store for FjallStore {
+    fn view(&self) -> Box<dyn View> {
+        Box::new(FjallView { snapshot: self.db.snapshot(), spaces: self.spaces.clone() })
+    }
+
+    fn commit(&self, set: WriteSet) -> Result<(), StoreError> {
+        let mut batch = self.db.batch().durability(Some(PersistMode::SyncAll));
+        for (space, key, value) in set.rows {
+            let keyspace = &self.spaces[space as usize];
+            match value {
+                Some(value) => batch.insert(keyspace, key, value),
+                None => batch.remove(keyspace, key),
+            }
+        }
+        batch.commit().map_err(engine)
+    }
+
+    fn size_on_disk(&self) -> u64 {
+        self.db.disk_space().unwrap_or(0)
+    }
+}

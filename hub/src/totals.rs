@@ -1,0 +1,232 @@
+//! Live totals: read from sums that every commit keeps, never by counting.
+//! Invariant: what a query answers was true at one revision, which it names.
+
+pub mod audit;
+
+use crate::{
+    rows::{self, NodeRow, meta},
+    store::{Space, StoreError, View},
+    writer::Core,
+};
+use prost::Message;
+use std::{pin::Pin, sync::Arc};
+use taizhang_proto::{
+    OrgCode,
+    cell::CellKey,
+    date::Day,
+    indicator::{self, Indicator, Kind, Part},
+    pb::{self, totals_server::Totals},
+};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+
+/// The sum of a part's cells of a unit's subtree over a range of dates.
+///
+/// # Errors
+/// When the store fails.
+pub fn sum(
+    view: &dyn View,
+    unit: OrgCode,
+    part: Part,
+    dates: std::ops::RangeInclusive<Day>,
+) -> Result<i64, StoreError> {
+    let key = |date| CellKey { unit, part: part.number(), date }.to_bytes();
+    let mut to = key(*dates.end()).to_vec();
+    to.push(0); // just after the last key
+    let mut total = 0;
+    for row in view.range(Space::Sums, &key(*dates.start()), &to) {
+        let (_, value) = row?;
+        total += i64::from_be_bytes(value.as_ref().try_into().map_err(|_| StoreError::Row(Space::Sums))?);
+    }
+    Ok(total)
+}
+
+/// One indicator of one unit on a day.
+///
+/// # Errors
+/// When the store fails.
+pub fn value(view: &dyn View, unit: OrgCode, indicator: &Indicator, on: Day) -> Result<pb::TotalValue, StoreError> {
+    let mut numerator = 0;
+    for (part, sign) in indicator.numerator {
+        numerator += sign * sum(view, unit, *part, indicator::dates(indicator.kind, on))?;
+    }
+    let denominator = match indicator.denominator {
+        Some(part) => sum(view, unit, part, indicator::dates(indicator.kind, on))?,
+        None => 0,
+    };
+    Ok(pb::TotalValue {
+        unit: unit.number(),
+        indicator: indicator.code.to_owned(),
+        numerator,
+        denominator,
+        ratio: indicator.denominator.is_some(),
+    })
+}
+
+/// Children that have not synced for longer than this are silent, seconds.
+const FRESH: u64 = 86_400;
+
+/// Answers a query from one view.
+///
+/// # Errors
+/// When the store fails.
+pub fn answer(core: &Core, request: &pb::TotalsRequest) -> Result<pb::TotalsAnswer, QueryError> {
+    let view = core.view();
+    let view = view.as_ref();
+    let unit = if request.unit == 0 {
+        core.unit
+    } else {
+        OrgCode::new(request.unit).map_err(|_| QueryError::Unit(request.unit))?
+    };
+    if !core.unit.covers(unit) {
+        return Err(QueryError::Unit(request.unit));
+    }
+    let on = if request.on == 0 { core.today() } else { request.on };
+    let chosen: Vec<&Indicator> = if request.indicators.is_empty() {
+        indicator::all().collect()
+    } else {
+        let find = |code: &String| indicator::by_code(code).ok_or_else(|| QueryError::Indicator(code.clone()));
+        request.indicators.iter().map(find).collect::<Result<_, _>>()?
+    };
+    let tree = core.tree();
+    let mut units = vec![unit];
+    if request.children {
+        units.extend(tree.children(unit).map(|child| child.code));
+    }
+    let mut answer = pb::TotalsAnswer {
+        on,
+        revision: rows::counter(view, meta::REVISION)?,
+        as_of: core.now(),
+        ..pb::TotalsAnswer::default()
+    };
+    for unit in units {
+        answer.units.push(pb::UnitName { unit: unit.number(), name: tree.name(unit) });
+        for indicator in &chosen {
+            answer.values.push(value(view, unit, indicator, on)?);
+        }
+    }
+    for node in children(view)? {
+        answer.children += 1;
+        if node.last_sync + FRESH >= answer.as_of {
+            answer.fresh += 1;
+        } else {
+            answer.silent.push(pb::ChildFreshness {
+                unit: node.unit,
+                node: node.id,
+                last_sync: node.last_sync,
+                revision: node.pulled,
+                equal: node.equal,
+            });
+        }
+    }
+    Ok(answer)
+}
+
+/// All children, by id.
+///
+/// # Errors
+/// When the store fails.
+pub fn children(view: &dyn View) -> Result<Vec<NodeRow>, StoreError> {
+    view.prefix(Space::Nodes, &[])
+        .map(|row| NodeRow::decode(row?.1).map_err(|_| StoreError::Row(Space::Nodes)))
+        .collect()
+}
+
+/// Why a query can't be answered.
+#[derive(Debug, thiserror::Error)]
+pub enum QueryError {
+    /// Not below this hub.
+    #[error("没有此单位，或不在本级辖区内 (no such unit below this hub): {0}")]
+    Unit(u64),
+    /// Not in the catalogue.
+    #[error("没有此指标 (no such indicator): {0}")]
+    Indicator(String),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<QueryError> for Status {
+    fn from(error: QueryError) -> Self {
+        match error {
+            QueryError::Store(_) => Status::internal(error.to_string()),
+            _ => Status::not_found(error.to_string()),
+        }
+    }
+}
+
+/// The totals service.
+#[derive(Clone)]
+pub struct TotalsService {
+    core: Arc<Core>,
+}
+
+impl TotalsService {
+    /// A service on a core.
+    pub fn new(core: Arc<Core>) -> Self {
+        Self { core }
+    }
+}
+
+type WatchStream = Pin<Box<dyn tokio_stream::Stream<Item = Result<pb::TotalsAnswer, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl Totals for TotalsService {
+    type WatchStream = WatchStream;
+
+    async fn query(&self, request: Request<pb::TotalsRequest>) -> Result<Response<pb::TotalsAnswer>, Status> {
+        let answer = tokio::task::block_in_place(|| answer(&self.core, request.get_ref()))?;
+        Ok(Response::new(answer))
+    }
+
+    async fn watch(&self, request: Request<pb::TotalsRequest>) -> Result<Response<WatchStream>, Status> {
+        let request = request.into_inner();
+        let mut revision = self.core.subscribe();
+        let first = tokio::task::block_in_place(|| answer(&self.core, &request))?;
+        let (sender, receiver) = mpsc::channel(2);
+        let core = self.core.clone();
+        tokio::spawn(async move {
+            let mut shown = first.values.clone();
+            let mut next = Ok(first);
+            loop {
+                let failed = next.is_err();
+                if sender.send(next).await.is_err() || failed {
+                    return;
+                }
+                // Only what moved is sent: a commit that touches no asked figure is silent.
+                next = loop {
+                    if revision.changed().await.is_err() {
+                        return;
+                    }
+                    match tokio::task::block_in_place(|| answer(&core, &request)) {
+                        Ok(mut fresh) => {
+                            let moved: Vec<_> =
+                                fresh.values.iter().filter(|value| !shown.contains(value)).cloned().collect();
+                            if !moved.is_empty() {
+                                shown = std::mem::replace(&mut fresh.values, moved);
+                                break Ok(fresh);
+                            }
+                        }
+                        Err(error) => break Err(error.into()),
+                    }
+                };
+            }
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+    }
+
+    async fn indicators(&self, _: Request<pb::IndicatorsRequest>) -> Result<Response<pb::IndicatorsAnswer>, Status> {
+        let indicators = indicator::all()
+            .map(|one| pb::IndicatorInfo {
+                code: one.code.into(),
+                zh: one.zh.into(),
+                en: one.en.into(),
+                ratio: one.denominator.is_some(),
+                flow: one.kind == Kind::Flow,
+                up: one.up,
+            })
+            .collect();
+        Ok(Response::new(pb::IndicatorsAnswer { indicators }))
+    }
+}

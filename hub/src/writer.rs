@@ -1,0 +1,326 @@
+//! The one way in at a hub: a single writer with group commit. It drains the queue of all sessions, decides, writes
+//! one batch over all spaces, syncs once, then answers everybody.
+//! Invariant: an answer is sent only after the batch that holds its effect is on disk; totals, digests, feed and the
+//! child's acknowledged number change in the same batch as the records.
+
+mod cells;
+mod child;
+mod pad;
+mod push;
+
+use crate::{
+    rows::{self, NodeRow, meta},
+    store::{Space, Store, StoreError, View, WriteSet},
+};
+use bytes::Bytes;
+use pad::Pad;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use taizhang_node::ledger::Clock;
+use taizhang_proto::{
+    OrgCode,
+    change::{ChangeError, Edit},
+    date,
+    org::UnitTree,
+    pb,
+    pb::Tier,
+    plan::Plan,
+};
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Who a child is, from its certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Peer {
+    /// Its id.
+    pub id: String,
+    /// Its unit: the scope it may see and write.
+    pub unit: OrgCode,
+    /// Whether it is a hub itself.
+    pub hub: bool,
+}
+
+/// One change of a pushed batch: its bytes as sent, and what they say.
+pub struct Pushed {
+    /// As the log digest chains it.
+    pub raw: Bytes,
+    /// Read, or why it can't be.
+    pub edit: Result<Edit, ChangeError>,
+}
+
+/// Something to write.
+pub enum Job {
+    /// A child opens a session.
+    Greet {
+        /// Who.
+        peer: Peer,
+        /// With what.
+        hello: Box<pb::Hello>,
+    },
+    /// A child's batch of changes.
+    Push {
+        /// Who.
+        peer: Peer,
+        /// Number of the first change.
+        first: u64,
+        /// The changes.
+        changes: Vec<Pushed>,
+    },
+    /// A child hub's cells.
+    Cells {
+        /// Who.
+        peer: Peer,
+        /// The child's revision that these reach.
+        last: u64,
+        /// Values.
+        cells: Vec<pb::CellValue>,
+    },
+    /// A child has everything up to a revision on its disk.
+    Heard {
+        /// Who.
+        peer: Peer,
+        /// What it says.
+        heard: pb::Heard,
+    },
+    /// A new tree of units, as CSV.
+    Tree(String),
+    /// A token for enrolment: hash of its secret, what it allows.
+    Token([u8; 32], rows::TokenRow),
+    /// The parent has acknowledged the cells up to a revision; seconds since 1970 when everything was said.
+    Upward(u64, Option<u64>),
+    /// A child was enrolled.
+    Enrolled(Box<NodeRow>),
+}
+
+/// What became of a job.
+pub enum Answer {
+    /// The child as it is known now, and the views it is greeted with.
+    Greeted(Box<NodeRow>),
+    /// Verdicts on a push, in order; the second and later are repeats of earlier answers.
+    Verdicts(Vec<pb::Verdicts>),
+    /// Done.
+    Done,
+}
+
+/// Why a job was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// The store failed; nothing of the batch may be relied on.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A batch does not follow the last one.
+    #[error("batch begins at {first}, but {acknowledged} is the last that arrived")]
+    Gap {
+        /// First change of the batch.
+        first: u64,
+        /// Last change on disk.
+        acknowledged: u64,
+    },
+    /// Only an enrolled child may write.
+    #[error("unknown node {0}; enrol it")]
+    Unknown(String),
+    /// The tree of units can't be read.
+    #[error(transparent)]
+    Tree(#[from] taizhang_proto::org::TreeError),
+    /// The writer has stopped.
+    #[error("the hub is shutting down")]
+    Stopped,
+}
+
+/// Most changes that one commit takes, so that memory and the parent's batches stay bounded.
+const MAX_COMMIT_CHANGES: usize = 16 * 1024;
+/// Jobs that may wait for the writer.
+const QUEUE: usize = 256;
+
+/// What sessions, totals and the writer share.
+pub struct Core {
+    /// The hub's own unit.
+    pub unit: OrgCode,
+    /// District or city.
+    pub tier: Tier,
+    /// The rows.
+    pub store: Box<dyn Store>,
+    /// The plan in force.
+    pub plan: &'static Plan,
+    /// The hub's clock, milliseconds since 1970.
+    pub clock: Clock,
+    tree: RwLock<Arc<UnitTree>>,
+    committing: Mutex<()>,
+    revision: watch::Sender<u64>,
+}
+
+impl Core {
+    /// A hub's core on a store.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn open(unit: OrgCode, tier: Tier, store: Box<dyn Store>, clock: Clock) -> Result<Arc<Self>, StoreError> {
+        let view = store.view();
+        let revision = rows::counter(view.as_ref(), meta::REVISION)?;
+        let tree = match view.get(Space::Documents, b"units")? {
+            Some(csv) => {
+                UnitTree::from_csv(&String::from_utf8_lossy(&csv)).map_err(|_| StoreError::Row(Space::Documents))?
+            }
+            None => UnitTree::default(),
+        };
+        if view.get(Space::Meta, meta::EPOCH)?.is_none() {
+            let mut set = WriteSet::default();
+            set.put(Space::Meta, meta::EPOCH, rand::random::<[u8; 16]>());
+            store.commit(set)?;
+        }
+        drop(view);
+        Ok(Arc::new(Self {
+            unit,
+            tier,
+            store,
+            plan: Plan::notice_2008(),
+            clock,
+            tree: RwLock::new(Arc::new(tree)),
+            committing: Mutex::new(()),
+            revision: watch::Sender::new(revision),
+        }))
+    }
+
+    /// The rows as they stand.
+    pub fn view(&self) -> Box<dyn View> {
+        self.store.view()
+    }
+
+    /// The tree of units.
+    pub fn tree(&self) -> Arc<UnitTree> {
+        self.tree.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Changes with every commit.
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        self.revision.subscribe()
+    }
+
+    /// The business day in Shanghai.
+    pub fn today(&self) -> date::Day {
+        date::shanghai((self.clock)())
+    }
+
+    /// Seconds since 1970.
+    pub fn now(&self) -> u64 {
+        (self.clock)() / 1_000
+    }
+
+    /// Does a group of jobs with one batch and one sync, and answers each in its place. When the batch can't be
+    /// written, every job fails.
+    pub fn commit(&self, jobs: Vec<Job>) -> Vec<Result<Answer, WriteError>> {
+        let _one_at_a_time = self.committing.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = jobs.len();
+        self.try_commit(jobs).unwrap_or_else(|error| {
+            let message = error.to_string();
+            (0..count).map(|_| Err(StoreError::Engine(message.clone()).into())).collect()
+        })
+    }
+
+    fn try_commit(&self, jobs: Vec<Job>) -> Result<Vec<Result<Answer, WriteError>>, StoreError> {
+        let view = self.store.view();
+        let mut pad = Pad::new(self, view.as_ref())?;
+        let mut answers = Vec::with_capacity(jobs.len());
+        let mut new_tree = None;
+        for job in jobs {
+            answers.push(match job {
+                Job::Greet { peer, hello } => pad.greet(&peer, &hello),
+                Job::Push { peer, first, changes } => pad.push(&peer, first, changes),
+                Job::Cells { peer, last, cells } => pad.take_cells(&peer, last, &cells),
+                Job::Heard { peer, heard } => pad.heard(&peer, heard),
+                Job::Tree(csv) => match UnitTree::from_csv(&csv) {
+                    Err(error) => Err(error.into()),
+                    Ok(tree) => pad.set_tree(&tree, csv).map(|()| {
+                        new_tree = Some(tree);
+                        Answer::Done
+                    }),
+                },
+                Job::Token(hash, row) => {
+                    pad.set.put(Space::Tokens, hash, prost::Message::encode_to_vec(&row));
+                    Ok(Answer::Done)
+                }
+                Job::Upward(acknowledged, at) => {
+                    pad.set.put(Space::Meta, meta::UP, acknowledged.to_be_bytes());
+                    if let Some(at) = at {
+                        pad.set.put(Space::Meta, meta::UP_AT, at.to_be_bytes());
+                    }
+                    Ok(Answer::Done)
+                }
+                Job::Enrolled(row) => {
+                    pad.put_node(*row);
+                    Ok(Answer::Done)
+                }
+            });
+        }
+        let (set, revision) = pad.finish()?;
+        if !set.is_empty() {
+            self.store.commit(set)?;
+        }
+        if let Some(tree) = new_tree {
+            *self.tree.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(tree);
+        }
+        self.revision.send_if_modified(|known| std::mem::replace(known, revision) != revision);
+        Ok(answers)
+    }
+}
+
+type Waiting = (Job, oneshot::Sender<Result<Answer, WriteError>>);
+
+/// The queue to the writer's thread.
+#[derive(Clone)]
+pub struct Writer {
+    queue: mpsc::Sender<Waiting>,
+}
+
+impl Writer {
+    /// Starts the writer's thread; it ends when the last clone of the queue is dropped.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn start(core: Arc<Core>) -> std::io::Result<Self> {
+        let (queue, mut waiting) = mpsc::channel::<Waiting>(QUEUE);
+        std::thread::Builder::new().name("writer".into()).spawn(move || {
+            while let Some(first) = waiting.blocking_recv() {
+                let mut changes = size(&first.0);
+                let mut group = vec![first];
+                while changes < MAX_COMMIT_CHANGES
+                    && let Ok(next) = waiting.try_recv()
+                {
+                    changes += size(&next.0);
+                    group.push(next);
+                }
+                let (jobs, askers): (Vec<_>, Vec<_>) = group.into_iter().unzip();
+                for (asker, answer) in askers.into_iter().zip(core.commit(jobs)) {
+                    if let Err(Err(WriteError::Store(error))) = asker.send(answer) {
+                        tracing::error!(%error, "commit failed and nobody waited for it");
+                    }
+                }
+            }
+        })?;
+        Ok(Self { queue })
+    }
+
+    /// Hands a job over; the answer comes once it is on disk.
+    ///
+    /// # Errors
+    /// When the writer has stopped.
+    pub async fn submit(&self, job: Job) -> Result<oneshot::Receiver<Result<Answer, WriteError>>, WriteError> {
+        let (asker, answer) = oneshot::channel();
+        self.queue.send((job, asker)).await.map_err(|_| WriteError::Stopped)?;
+        Ok(answer)
+    }
+
+    /// Does a job and waits for it.
+    ///
+    /// # Errors
+    /// As the job.
+    pub async fn write(&self, job: Job) -> Result<Answer, WriteError> {
+        self.submit(job).await?.await.map_err(|_| WriteError::Stopped)?
+    }
+}
+
+fn size(job: &Job) -> usize {
+    match job {
+        Job::Push { changes, .. } => changes.len(),
+        Job::Cells { cells, .. } => cells.len() / 4,
+        _ => 1,
+    }
+}

@@ -1,0 +1,32 @@
+//! A child hub's cells, by value: idempotent, so a repeated or reordered batch does no harm.
+
+use super::{Answer, Peer, WriteError, pad::Pad};
+use bytes::Bytes;
+use taizhang_proto::{OrgCode, cell::CellKey, pb};
+
+impl Pad<'_> {
+    pub(super) fn take_cells(&mut self, peer: &Peer, last: u64, cells: &[pb::CellValue]) -> Result<Answer, WriteError> {
+        let mut node = self.node(&peer.id)?.ok_or_else(|| WriteError::Unknown(peer.id.clone()))?;
+        for cell in cells {
+            let unit = OrgCode::new(cell.unit).ok().filter(|unit| peer.unit.covers(*unit));
+            let (Some(unit), Ok(part)) = (unit, u16::try_from(cell.part)) else {
+                // A hub may speak for its own subtree only, whatever it sends.
+                node.refused += 1;
+                continue;
+            };
+            self.set_cell(CellKey { unit, part, date: cell.date }, cell.value)?;
+        }
+        let first = node.acknowledged + 1;
+        node.acknowledged = node.acknowledged.max(last);
+        let verdicts = pb::Verdicts {
+            first,
+            last: node.acknowledged,
+            received: self.core.now(),
+            log_digest: Bytes::new(),
+            node: node.number,
+            ..pb::Verdicts::default()
+        };
+        self.put_node(node);
+        Ok(Answer::Verdicts(vec![verdicts]))
+    }
+}

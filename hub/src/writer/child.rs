@@ -1,0 +1,91 @@
+//! A child's row: who it is, what it has said and been told.
+
+use super::{Answer, Peer, WriteError, pad::Pad};
+use crate::{
+    rows::{self, NodeRow, UnitRow, meta},
+    store::{Space, StoreError},
+};
+use taizhang_proto::{digest::LogDigest, pb, session::PROTOCOL_MAX};
+
+impl Pad<'_> {
+    /// Takes note of a child's greeting. A new incarnation gets a new number and begins at nothing.
+    pub(super) fn greet(&mut self, peer: &Peer, hello: &pb::Hello) -> Result<Answer, WriteError> {
+        debug_assert!(hello.protocol_max <= PROTOCOL_MAX || hello.protocol_min <= PROTOCOL_MAX);
+        let mut row = self.node(&peer.id)?.unwrap_or_else(|| NodeRow {
+            id: peer.id.clone(),
+            enrolled: self.core.now(),
+            ..NodeRow::default()
+        });
+        row.unit = peer.unit.number();
+        row.hub = peer.hub;
+        if row.incarnation[..] != hello.incarnation[..] || row.number == 0 {
+            row.number = self.next_node_number()?;
+            row.incarnation = hello.incarnation.to_vec();
+            row.acknowledged = 0;
+            row.log_digest = LogDigest::default().0.to_vec();
+        } else if !hello.rebuild {
+            self.forget_verdicts(row.number, hello.settled)?;
+        }
+        row.software = hello.software.chars().take(32).collect();
+        row.skew_millis = (hello.clock as i64).saturating_sub((self.core.clock)() as i64);
+        self.compare(peer, hello, &mut row)?;
+        self.put_node(row.clone());
+        Ok(Answer::Greeted(Box::new(row)))
+    }
+
+    /// Compares digests where both sides stand at the same point.
+    fn compare(&mut self, peer: &Peer, hello: &pb::Hello, row: &mut NodeRow) -> Result<(), StoreError> {
+        let unit: UnitRow = rows::read(self.view, Space::Units, &peer.unit.number().to_be_bytes())?.unwrap_or_default();
+        let everything_said = hello.head == row.acknowledged && hello.settled == row.acknowledged;
+        let (digest, everything_heard) =
+            if peer.hub { (unit.cells_digest(), true) } else { (unit.records_digest(), hello.pulled >= unit.head) };
+        if hello.rebuild || !everything_said || !everything_heard {
+            return Ok(());
+        }
+        row.equal = digest.to_bytes()[..] == hello.scope_digest[..];
+        if row.equal {
+            row.last_sync = self.core.now();
+            row.pulled = hello.pulled;
+        } else {
+            row.incidents += 1;
+        }
+        Ok(())
+    }
+
+    fn next_node_number(&mut self) -> Result<u32, StoreError> {
+        // Numbers are given out one greeting at a time, so several in one commit must see each other.
+        let last = match self.pending_number {
+            Some(last) => last,
+            None => rows::counter(self.view, meta::NODE)?,
+        };
+        self.pending_number = Some(last + 1);
+        self.set.put(Space::Meta, meta::NODE, (last + 1).to_be_bytes());
+        Ok((last + 1) as u32)
+    }
+
+    /// Removes verdicts that the child says are on its disk.
+    fn forget_verdicts(&mut self, number: u32, settled: u64) -> Result<(), StoreError> {
+        let from = rows::verdict_key(number, 0);
+        let to = rows::verdict_key(number, settled.saturating_add(1));
+        let keys: Vec<_> = self
+            .view
+            .range(Space::Verdicts, &from, &to)
+            .map(|row| row.map(|(key, _)| key.to_vec()))
+            .collect::<Result<_, _>>()?;
+        for key in keys {
+            self.set.remove(Space::Verdicts, key);
+        }
+        Ok(())
+    }
+
+    /// The child has everything up to a revision on its disk.
+    pub(super) fn heard(&mut self, peer: &Peer, heard: pb::Heard) -> Result<Answer, WriteError> {
+        let mut row = self.node(&peer.id)?.ok_or_else(|| WriteError::Unknown(peer.id.clone()))?;
+        row.last_sync = self.core.now();
+        row.pulled = row.pulled.max(heard.revision);
+        row.incidents += u64::from(row.equal && !heard.equal);
+        row.equal = heard.equal;
+        self.put_node(row);
+        Ok(Answer::Done)
+    }
+}

@@ -1,0 +1,357 @@
+//! The writer's pad: what one commit reads and changes, before it becomes one write set.
+//! Invariant: everything derived (contributions, cells, sums, digests, feed) follows from the records on the pad once,
+//! at the end, so a record that is changed many times in one commit costs its totals once.
+
+use super::{Core, WriteError};
+use crate::{
+    rows::{self, FeedRow, NodeRow, OwnCell, SubjectRow, UnitRow, meta},
+    store::{Space, StoreError, View, WriteSet},
+};
+use prost::Message;
+use std::collections::{HashMap, HashSet, hash_map::Entry};
+use taizhang_proto::{
+    OrgCode, Record, RecordId,
+    cell::{self, CellKey, Shelf, Subject, contributions, home_unit, subjects_of},
+    digest::{Item, ScopeDigest},
+    org::UnitTree,
+    record::Revision,
+};
+
+/// A record on the pad: as it was, and as it is.
+struct Leaf {
+    old_bytes: Option<bytes::Bytes>,
+    old_revision: Revision,
+    old_unit: Option<OrgCode>,
+    now: Option<Record>,
+    changed: bool,
+}
+
+/// A subject row on the pad.
+struct Node {
+    row: SubjectRow,
+    changed: bool,
+}
+
+/// An own cell on the pad.
+struct Cell {
+    old: OwnCell,
+    value: i64,
+}
+
+#[derive(Default)]
+struct UnitChange {
+    records: ScopeDigest,
+    count: i64,
+    head: Revision,
+    cells: ScopeDigest,
+}
+
+pub(super) struct Pad<'a> {
+    pub(super) core: &'a Core,
+    pub(super) view: &'a dyn View,
+    pub(super) set: WriteSet,
+    pub(super) tree: std::sync::Arc<UnitTree>,
+    revision: Revision,
+    old_revision: Revision,
+    records: HashMap<RecordId, Leaf>,
+    subjects: HashMap<RecordId, Node>,
+    touched: HashSet<Subject>,
+    cells: HashMap<CellKey, Cell>,
+    nodes: HashMap<String, NodeRow>,
+    pub(super) pending_number: Option<u64>,
+}
+
+impl<'a> Pad<'a> {
+    pub(super) fn new(core: &'a Core, view: &'a dyn View) -> Result<Self, StoreError> {
+        let revision = rows::counter(view, meta::REVISION)?;
+        Ok(Self {
+            core,
+            view,
+            set: WriteSet::default(),
+            tree: core.tree(),
+            revision,
+            old_revision: revision,
+            records: HashMap::new(),
+            subjects: HashMap::new(),
+            touched: HashSet::new(),
+            cells: HashMap::new(),
+            nodes: HashMap::new(),
+            pending_number: None,
+        })
+    }
+
+    /// Takes `count` revisions and returns the first.
+    pub(super) fn take_revisions(&mut self, count: u64) -> Revision {
+        let first = self.revision + 1;
+        self.revision += count;
+        first
+    }
+
+    fn leaf(&mut self, id: RecordId) -> Result<&mut Leaf, StoreError> {
+        match self.records.entry(id) {
+            Entry::Occupied(leaf) => Ok(leaf.into_mut()),
+            Entry::Vacant(place) => Ok(place.insert(read_leaf(self.view, id)?)),
+        }
+    }
+
+    /// A record as it stands on the pad.
+    pub(super) fn record(&mut self, id: RecordId) -> Result<Option<&Record>, StoreError> {
+        Ok(self.leaf(id)?.now.as_ref())
+    }
+
+    /// Puts a record's new state on the pad, with its links and the subjects that it takes part in.
+    pub(super) fn put_record(&mut self, id: RecordId, record: Record) -> Result<(), StoreError> {
+        let old = self.leaf(id)?.now.take();
+        let mut subjects = Vec::new();
+        if let Some(old) = &old {
+            subjects_of(&Reading(self), id, old, &mut subjects)?;
+        }
+        let before = old.as_ref().map(cell::links).unwrap_or_default();
+        let after = cell::links(&record);
+        for gone in before.iter().filter(|target| !after.contains(target)) {
+            let node = self.subject(*gone)?;
+            node.row.unlink(record.register, id);
+            node.changed = true;
+        }
+        for fresh in after.iter().filter(|target| !before.contains(target)) {
+            let node = self.subject(*fresh)?;
+            node.row.link(record.register, id);
+            node.changed = true;
+        }
+        let leaf = self.leaf(id)?;
+        leaf.now = Some(record);
+        leaf.changed = true;
+        if let Some(now) = self.records.get(&id).and_then(|leaf| leaf.now.as_ref()) {
+            subjects_of(&Reading(self), id, now, &mut subjects)?;
+        }
+        self.touched.extend(subjects);
+        Ok(())
+    }
+
+    /// Makes every unit of the tree count.
+    pub(super) fn set_tree(&mut self, tree: &UnitTree, csv: String) -> Result<(), WriteError> {
+        let version = rows::counter(self.view, meta::TREE)? + 1;
+        self.set.put(Space::Documents, *b"units", csv);
+        self.set.put(Space::Meta, meta::TREE, version.to_be_bytes());
+        if self.core.tier != taizhang_proto::pb::Tier::City {
+            self.touched.extend(tree.below(self.core.unit).map(|unit| Subject::Unit(unit.code)));
+        }
+        Ok(())
+    }
+
+    fn subject(&mut self, id: RecordId) -> Result<&mut Node, StoreError> {
+        match self.subjects.entry(id) {
+            Entry::Occupied(node) => Ok(node.into_mut()),
+            Entry::Vacant(place) => {
+                let row = rows::read(self.view, Space::Subjects, &id.0)?.unwrap_or_default();
+                Ok(place.insert(Node { row, changed: false }))
+            }
+        }
+    }
+
+    fn cell(&mut self, key: CellKey) -> Result<&mut Cell, StoreError> {
+        match self.cells.entry(key) {
+            Entry::Occupied(cell) => Ok(cell.into_mut()),
+            Entry::Vacant(place) => {
+                let row = self.view.get(Space::Own, &key.to_bytes())?;
+                let old = row.map(|row| OwnCell::from_slice(&row).ok_or(StoreError::Row(Space::Own))).transpose()?;
+                let old = old.unwrap_or_default();
+                Ok(place.insert(Cell { old, value: old.value }))
+            }
+        }
+    }
+
+    /// Adds to an own cell.
+    fn add_to_cell(&mut self, key: CellKey, delta: i64) -> Result<(), StoreError> {
+        let cell = self.cell(key)?;
+        cell.value = cell.value.saturating_add(delta);
+        Ok(())
+    }
+
+    /// Sets an own cell to what a child says.
+    pub(super) fn set_cell(&mut self, key: CellKey, value: i64) -> Result<(), StoreError> {
+        self.cell(key)?.value = value;
+        Ok(())
+    }
+
+    /// A child's row.
+    pub(super) fn node(&mut self, id: &str) -> Result<Option<NodeRow>, StoreError> {
+        if let Some(row) = self.nodes.get(id) {
+            return Ok(Some(row.clone()));
+        }
+        rows::read(self.view, Space::Nodes, id.as_bytes())
+    }
+
+    pub(super) fn put_node(&mut self, row: NodeRow) {
+        self.nodes.insert(row.id.clone(), row);
+    }
+
+    /// Derives everything and returns the write set with the newest revision.
+    pub(super) fn finish(mut self) -> Result<(WriteSet, Revision), StoreError> {
+        self.recount_subjects()?;
+        let mut units: HashMap<OrgCode, UnitChange> = HashMap::new();
+        self.write_records(&mut units)?;
+        self.write_cells(&mut units)?;
+        for (unit, change) in units {
+            let mut row: UnitRow =
+                rows::read(self.view, Space::Units, &unit.number().to_be_bytes())?.unwrap_or_default();
+            row.records = row.records_digest().plus(change.records).to_bytes().to_vec();
+            row.cells = row.cells_digest().plus(change.cells).to_bytes().to_vec();
+            row.count = row.count.saturating_add_signed(change.count);
+            row.head = row.head.max(change.head);
+            self.set.put(Space::Units, unit.number().to_be_bytes(), row.encode_to_vec());
+        }
+        for (id, node) in self.subjects.into_iter().filter(|(_, node)| node.changed) {
+            self.set.put(Space::Subjects, id.0, node.row.encode_to_vec());
+        }
+        for (id, row) in self.nodes {
+            self.set.put(Space::Nodes, id.into_bytes(), row.encode_to_vec());
+        }
+        if self.revision != self.old_revision {
+            self.set.put(Space::Meta, meta::REVISION, self.revision.to_be_bytes());
+        }
+        Ok((self.set, self.revision))
+    }
+
+    fn recount_subjects(&mut self) -> Result<(), StoreError> {
+        for subject in std::mem::take(&mut self.touched) {
+            let now = contributions(&Reading(self), subject, self.core.plan)?;
+            let node = self.subject(subject.id())?;
+            let before = node.row.contributions();
+            if before == now {
+                continue;
+            }
+            node.row.set_contributions(&now);
+            node.changed = true;
+            for gone in before {
+                self.add_to_cell(gone.key, -gone.delta)?;
+            }
+            for fresh in now {
+                self.add_to_cell(fresh.key, fresh.delta)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write_records(&mut self, units: &mut HashMap<OrgCode, UnitChange>) -> Result<(), StoreError> {
+        for (id, leaf) in self.records.iter().filter(|(_, leaf)| leaf.changed) {
+            let Some(record) = &leaf.now else { continue };
+            let bytes = record.encode();
+            let revision = record.revision();
+            let unit = home_unit(record);
+            if let (Some(old), Some(old_unit)) = (&leaf.old_bytes, leaf.old_unit) {
+                self.set.remove(Space::Feed, leaf.old_revision.to_be_bytes());
+                let item = Item::record(*id, old);
+                for unit in old_unit.up_to(self.core.unit) {
+                    let change = units.entry(unit).or_default();
+                    change.records.remove(item);
+                    change.count -= 1;
+                    change.head = change.head.max(revision);
+                }
+                if Some(old_unit) != unit {
+                    let key = rows::at_revision(revision, &id.0);
+                    self.set.put(Space::Departed, key, old_unit.number().to_be_bytes());
+                }
+            }
+            if let Some(unit) = unit {
+                let item = Item::record(*id, &bytes);
+                for unit in unit.up_to(self.core.unit) {
+                    let change = units.entry(unit).or_default();
+                    change.records.add(item);
+                    change.count += 1;
+                    change.head = change.head.max(revision);
+                }
+                let sole_author = if record.changes == 1 { record.origins[0].node } else { 0 };
+                let row = FeedRow { id: *id, unit, sole_author };
+                self.set.put(Space::Feed, revision.to_be_bytes(), row.to_bytes());
+            }
+            self.set.put(Space::Records, id.0, bytes);
+        }
+        Ok(())
+    }
+
+    /// Writes own cells, their feed and the sums of every ancestor.
+    fn write_cells(&mut self, units: &mut HashMap<OrgCode, UnitChange>) -> Result<(), StoreError> {
+        let changed: Vec<(CellKey, OwnCell, i64)> = self
+            .cells
+            .iter()
+            .filter(|(_, cell)| cell.value != cell.old.value)
+            .map(|(key, cell)| (*key, cell.old, cell.value))
+            .collect();
+        if changed.is_empty() {
+            return Ok(());
+        }
+        // Cells of one commit share one revision, so a parent takes them over together.
+        let revision = self.take_revisions(1);
+        let mut sums: HashMap<CellKey, i64> = HashMap::new();
+        for (key, old, value) in changed {
+            let bytes = key.to_bytes();
+            if old.revision > 0 {
+                self.set.remove(Space::CellFeed, rows::at_revision(old.revision, &bytes));
+            }
+            self.set.put(Space::Own, bytes, OwnCell { value, revision }.to_bytes());
+            self.set.put(Space::CellFeed, rows::at_revision(revision, &bytes), []);
+            for unit in key.unit.up_to(self.core.unit) {
+                *sums.entry(CellKey { unit, ..key }).or_default() += value - old.value;
+                let change = units.entry(unit).or_default();
+                if old.value != 0 {
+                    change.cells.remove(Item::cell(&bytes, old.value));
+                }
+                if value != 0 {
+                    change.cells.add(Item::cell(&bytes, value));
+                }
+            }
+        }
+        for (key, delta) in sums.into_iter().filter(|(_, delta)| *delta != 0) {
+            let bytes = key.to_bytes();
+            let old = read_sum(self.view, &bytes)?;
+            self.set.put(Space::Sums, bytes, (old + delta).to_be_bytes());
+        }
+        self.set.put(Space::Meta, meta::CELLS, revision.to_be_bytes());
+        Ok(())
+    }
+}
+
+/// A sum; 0 where there is none.
+pub(crate) fn read_sum(view: &dyn View, key: &[u8]) -> Result<i64, StoreError> {
+    let Some(row) = view.get(Space::Sums, key)? else { return Ok(0) };
+    Ok(i64::from_be_bytes(row.as_ref().try_into().map_err(|_| StoreError::Row(Space::Sums))?))
+}
+
+fn read_leaf(view: &dyn View, id: RecordId) -> Result<Leaf, StoreError> {
+    let Some(bytes) = view.get(Space::Records, &id.0)? else {
+        return Ok(Leaf { old_bytes: None, old_revision: 0, old_unit: None, now: None, changed: false });
+    };
+    let record = Record::decode(bytes.clone()).map_err(|_| StoreError::Row(Space::Records))?;
+    Ok(Leaf {
+        old_bytes: Some(bytes),
+        old_revision: record.revision(),
+        old_unit: home_unit(&record),
+        now: Some(record),
+        changed: false,
+    })
+}
+
+/// The pad as the rules read it.
+struct Reading<'p, 'a>(&'p Pad<'a>);
+
+impl Shelf for Reading<'_, '_> {
+    type Error = StoreError;
+
+    fn record(&self, id: RecordId) -> Result<Option<Record>, StoreError> {
+        match self.0.records.get(&id) {
+            Some(leaf) => Ok(leaf.now.clone()),
+            None => Ok(read_leaf(self.0.view, id)?.now),
+        }
+    }
+
+    fn referring(&self, target: RecordId, register: u32) -> Result<Vec<RecordId>, StoreError> {
+        match self.0.subjects.get(&target) {
+            Some(node) => Ok(node.row.referring(register)),
+            None => {
+                let row: Option<SubjectRow> = rows::read(self.0.view, Space::Subjects, &target.0)?;
+                Ok(row.map(|row| row.referring(register)).unwrap_or_default())
+            }
+        }
+    }
+}

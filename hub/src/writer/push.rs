@@ -1,0 +1,202 @@
+//! A batch of changes: read, bounded to the child's scope, decided, applied, answered.
+//! Invariant: the child's acknowledged number moves with the records, so a repeated batch is recognised and answered
+//! as it was the first time.
+
+use super::{Answer, Peer, Pushed, WriteError, pad::Pad};
+use crate::{
+    rows::{self, NodeRow},
+    store::{Space, StoreError},
+};
+use bytes::Bytes;
+use prost::Message;
+use taizhang_proto::{
+    OrgCode, Record,
+    cell::home_unit,
+    change::Edit,
+    check::{self, Violation},
+    date,
+    decide::{apply, decide},
+    digest::LogDigest,
+    pb::{self, OutcomeKind},
+    record::Revision,
+    register::registers,
+    stamp::Stamp,
+};
+
+/// What became of one change that was not simply accepted.
+struct Special {
+    kind: OutcomeKind,
+    state: Option<pb::Record>,
+    why: Option<Violation>,
+}
+
+impl Special {
+    fn refused(why: Violation) -> Self {
+        Self { kind: OutcomeKind::Refused, state: None, why: Some(why) }
+    }
+}
+
+impl Pad<'_> {
+    pub(super) fn push(&mut self, peer: &Peer, first: u64, changes: Vec<Pushed>) -> Result<Answer, WriteError> {
+        let mut node = self.node(&peer.id)?.ok_or_else(|| WriteError::Unknown(peer.id.clone()))?;
+        if first > node.acknowledged + 1 || first == 0 {
+            return Err(WriteError::Gap { first, acknowledged: node.acknowledged });
+        }
+        let mut answers = Vec::new();
+        let known = (node.acknowledged + 1 - first).min(changes.len() as u64);
+        if known > 0 {
+            answers = self.repeat(&node, first)?;
+        }
+        let fresh: Vec<Pushed> = changes.into_iter().skip(known as usize).collect();
+        if !fresh.is_empty() {
+            answers.push(self.take(peer, &mut node, fresh)?);
+        }
+        Ok(Answer::Verdicts(answers))
+    }
+
+    /// The verdicts given before, from the batch that holds change `first` on.
+    fn repeat(&self, node: &NodeRow, first: u64) -> Result<Vec<pb::Verdicts>, StoreError> {
+        let from = rows::verdict_key(node.number, first);
+        let to = rows::verdict_key(node.number, node.acknowledged + 1);
+        self.view
+            .range(Space::Verdicts, &from, &to)
+            .map(|row| pb::Verdicts::decode(row?.1).map_err(|_| StoreError::Row(Space::Verdicts)))
+            .collect()
+    }
+
+    fn take(&mut self, peer: &Peer, node: &mut NodeRow, changes: Vec<Pushed>) -> Result<pb::Verdicts, StoreError> {
+        let count = changes.len() as u64;
+        let first = node.acknowledged + 1;
+        let revision = self.take_revisions(count);
+        let now = Stamp::at_millis((self.core.clock)());
+        let received = now.millis() / 1_000;
+        let mut digest = LogDigest::from_slice(&node.log_digest).unwrap_or_default();
+        let mut outcomes = Vec::new();
+        for ((seq, revision), Pushed { raw, edit }) in (first..).zip(revision..).zip(changes) {
+            digest = digest.then(&raw);
+            let special = match edit {
+                Ok(edit) => self.decide_one(peer, node.number, &edit, revision, now, received)?,
+                Err(error) => Some(Special::refused(Violation {
+                    register: String::new(),
+                    field: String::new(),
+                    rule: "encoding",
+                    message: error.to_string(),
+                })),
+            };
+            if let Some(special) = special {
+                node.refused += u64::from(special.kind == OutcomeKind::Refused);
+                outcomes.push(pb::Outcome {
+                    seq,
+                    kind: special.kind.into(),
+                    state: special.state,
+                    why: special.why.map(Into::into),
+                });
+            }
+        }
+        node.acknowledged += count;
+        node.log_digest = digest.0.to_vec();
+        let verdicts = pb::Verdicts {
+            first,
+            last: node.acknowledged,
+            revision,
+            received,
+            outcomes,
+            log_digest: Bytes::copy_from_slice(&digest.0),
+            node: node.number,
+        };
+        self.set.put(Space::Verdicts, rows::verdict_key(node.number, node.acknowledged), verdicts.encode_to_vec());
+        self.put_node(node.clone());
+        Ok(verdicts)
+    }
+
+    /// Decides one change; `None` when it was simply accepted.
+    fn decide_one(
+        &mut self,
+        peer: &Peer,
+        node: u32,
+        edit: &Edit,
+        revision: Revision,
+        now: Stamp,
+        received: u64,
+    ) -> Result<Option<Special>, StoreError> {
+        let today = date::shanghai(now.millis());
+        let current = self.record(edit.id)?;
+        if let Some(why) = out_of_scope(peer, current, edit) {
+            return Ok(Some(Special::refused(why)));
+        }
+        let decision = decide(current, edit, node, now);
+        let origin = pb::Origin {
+            revision,
+            stamp: edit.stamp.0,
+            received,
+            unit: peer.unit.number(),
+            node,
+            by: edit.by.clone(),
+            tags: Vec::new(),
+        };
+        let applied = apply(current, edit, &decision, &origin);
+        if decision.changes_record() {
+            let edited = edit.fields.iter().map(|field| field.tag);
+            let mut broken = check::check(&applied.record, edited, today);
+            let owner = home_unit(&applied.record);
+            if let Some(why) = owner.and_then(|unit| self.foreign_unit(peer, edit, unit)) {
+                broken.push(why);
+            }
+            if let Some(why) = broken.into_iter().next() {
+                return Ok(Some(Special::refused(why)));
+            }
+        }
+        for entry in &applied.superseded {
+            let bytes = entry.encode_to_vec();
+            if !entry.rule.is_empty() {
+                self.set.put(Space::Conflicts, rows::at_revision(revision, &edit.id.0), bytes.clone());
+            }
+            self.set.put(Space::History, rows::history_key(edit.id, entry), bytes);
+        }
+        let special = (!decision.is_plain()).then(|| Special {
+            kind: OutcomeKind::Settled,
+            state: Some(pb::Record {
+                id: Bytes::copy_from_slice(&edit.id.0),
+                state: Some(applied.record.state()),
+                history: applied.superseded,
+            }),
+            why: None,
+        });
+        if decision.changes_record() {
+            self.put_record(edit.id, applied.record)?;
+        }
+        Ok(special)
+    }
+
+    /// Why the unit that a record would belong to is not the child's to write for.
+    fn foreign_unit(&self, peer: &Peer, edit: &Edit, unit: OrgCode) -> Option<Violation> {
+        let message = if !peer.unit.covers(unit) {
+            format!("单位{unit}不在{}的辖区内 (out of scope)", peer.unit)
+        } else if !self.tree.is_empty() && !self.tree.contains(unit) {
+            format!("没有编码为{unit}的单位 (no such unit)")
+        } else {
+            return None;
+        };
+        Some(Violation { register: register_name(edit.register), field: "home_unit".into(), rule: "scope", message })
+    }
+}
+
+/// Why a child may not edit a record: it belongs to a unit outside its scope, or to another register.
+fn out_of_scope(peer: &Peer, current: Option<&Record>, edit: &Edit) -> Option<Violation> {
+    let current = current?;
+    let violation = |field: &str, rule, message: String| {
+        Some(Violation { register: register_name(edit.register), field: field.into(), rule, message })
+    };
+    if current.register != edit.register {
+        return violation("", "register", "此编号属于另一种登记表 (the id belongs to another register)".into());
+    }
+    let owner = home_unit(current)?;
+    if peer.unit.covers(owner) {
+        return None;
+    }
+    violation("home_unit", "scope", format!("该记录不属于{}的辖区 (out of scope)", peer.unit))
+}
+
+fn register_name(number: u32) -> String {
+    registers().get(number).map_or_else(|| number.to_string(), |def| def.name.clone())
+}

@@ -1,0 +1,308 @@
+//! Who a node is: a key that never leaves its directory, and a certificate of its hub's authority that names its unit.
+//! Invariant: identity and scope are read from certificates only; the names in a certificate request are ignored.
+
+use crate::disk::{self, DiskError, Secrecy};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use prost::Message;
+use rcgen::{CertificateParams, KeyPair};
+use serde::{Deserialize, Serialize};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+use taizhang_proto::{
+    OrgCode,
+    pb::{self, enrolment_client::EnrolmentClient},
+};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity as TlsIdentity};
+
+/// Why a node has no identity.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    /// The disk.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// No certificate yet.
+    #[error(
+        "本机尚未登记，请先运行 enrol <令牌> (not enrolled: run `enrol` with the token from the hub); looked in {0}"
+    )]
+    Missing(PathBuf),
+    /// A token that can't be read.
+    #[error("令牌不完整或有误，请重新复制整行 (the token is incomplete: copy the whole line again)")]
+    Token,
+    /// A certificate without a name of ours.
+    #[error("证书不是本系统签发的 (the certificate does not name a unit of this system)")]
+    Certificate,
+    /// Keys or certificates can't be made or read.
+    #[error("keys: {0}")]
+    Keys(String),
+    /// The hub can't be reached.
+    #[error("无法连接上级 {address} (can't reach the hub): {source}")]
+    Connect {
+        /// Where.
+        address: String,
+        /// Why.
+        source: tonic::transport::Error,
+    },
+    /// The hub refused.
+    #[error("上级拒绝登记 (the hub refused): {0}")]
+    Refused(String),
+}
+
+/// What a certificate says of its holder, as the URI in its subject alternative names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertName {
+    /// Whether it is a hub.
+    pub hub: bool,
+    /// Its unit.
+    pub unit: OrgCode,
+    /// Its id.
+    pub id: String,
+}
+
+impl fmt::Display for CertName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let role = if self.hub { "hub" } else { "node" };
+        write!(f, "taizhang://{role}/{}/{}", self.unit, self.id)
+    }
+}
+
+impl FromStr for CertName {
+    type Err = IdentityError;
+
+    fn from_str(text: &str) -> Result<Self, IdentityError> {
+        let mut parts = text.strip_prefix("taizhang://").ok_or(IdentityError::Certificate)?.split('/');
+        let hub = match parts.next() {
+            Some("hub") => true,
+            Some("node") => false,
+            _ => return Err(IdentityError::Certificate),
+        };
+        let unit = parts.next().and_then(|unit| unit.parse().ok()).ok_or(IdentityError::Certificate)?;
+        let id = parts.next().filter(|id| !id.is_empty() && id.len() <= 64).ok_or(IdentityError::Certificate)?;
+        if parts.next().is_some() {
+            return Err(IdentityError::Certificate);
+        }
+        Ok(Self { hub, unit, id: id.to_owned() })
+    }
+}
+
+/// The name in a DER certificate that a TLS handshake has verified.
+///
+/// # Errors
+/// When it names nobody.
+pub fn name_in(certificate: &[u8]) -> Result<CertName, IdentityError> {
+    use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+    let (_, certificate) = X509Certificate::from_der(certificate).map_err(|_| IdentityError::Certificate)?;
+    let names = certificate.subject_alternative_name().ok().flatten().ok_or(IdentityError::Certificate)?;
+    names
+        .value
+        .general_names
+        .iter()
+        .find_map(|name| match name {
+            GeneralName::URI(uri) => uri.parse().ok(),
+            _ => None,
+        })
+        .ok_or(IdentityError::Certificate)
+}
+
+/// The name under which a hub's server certificate is verified.
+pub fn server_name(hub: OrgCode) -> String {
+    format!("hub-{hub}.taizhang.internal")
+}
+
+/// Everything a new node needs to find and trust its hub, once.
+#[derive(Clone, PartialEq, Message)]
+pub struct Token {
+    /// `https://host:port` of the hub.
+    #[prost(string, tag = "1")]
+    pub address: String,
+    /// The unit that the certificate will name.
+    #[prost(uint64, tag = "2")]
+    pub unit: u64,
+    /// The hub's unit.
+    #[prost(uint64, tag = "3")]
+    pub hub_unit: u64,
+    /// 16 random bytes; the hub keeps only their hash.
+    #[prost(bytes = "vec", tag = "4")]
+    pub secret: Vec<u8>,
+    /// The hub's CA certificate, DER.
+    #[prost(bytes = "vec", tag = "5")]
+    pub authority: Vec<u8>,
+}
+
+impl Token {
+    /// The text that an operator hands over.
+    pub fn to_text(&self) -> String {
+        format!("tz1.{}", URL_SAFE_NO_PAD.encode(self.encode_to_vec()))
+    }
+
+    /// Reads it back.
+    ///
+    /// # Errors
+    /// When it is not whole.
+    pub fn from_text(text: &str) -> Result<Self, IdentityError> {
+        let packed = text.trim().strip_prefix("tz1.").ok_or(IdentityError::Token)?;
+        let bytes = URL_SAFE_NO_PAD.decode(packed).map_err(|_| IdentityError::Token)?;
+        Self::decode(bytes.as_slice()).map_err(|_| IdentityError::Token)
+    }
+}
+
+/// Where the hub is and who everybody is: `identity/hub.toml`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct HubFile {
+    address: String,
+    unit: OrgCode,
+    hub_unit: OrgCode,
+}
+
+/// An enrolled node's (or child hub's) identity.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// What its certificate says.
+    pub name: CertName,
+    /// `https://host:port` of its hub.
+    pub address: String,
+    /// The hub's unit.
+    pub hub_unit: OrgCode,
+    key: String,
+    certificate: String,
+    authority: String,
+}
+
+fn dir_in(data: &Path) -> PathBuf {
+    data.join("identity")
+}
+
+impl Identity {
+    /// Reads the identity in a data directory.
+    ///
+    /// # Errors
+    /// When there is none, or it can't be read.
+    pub fn load(data: &Path) -> Result<Self, IdentityError> {
+        let dir = dir_in(data);
+        let read = |name: &str| {
+            let path = dir.join(name);
+            std::fs::read_to_string(&path).map_err(|error| match error.kind() {
+                std::io::ErrorKind::NotFound => IdentityError::Missing(dir.clone()),
+                _ => DiskError::new("read", &path, error).into(),
+            })
+        };
+        let hub: HubFile =
+            toml::from_str(&read("hub.toml")?).map_err(|error| IdentityError::Keys(error.to_string()))?;
+        let certificate = read("certificate.pem")?;
+        let (_, pem) =
+            x509_parser::pem::parse_x509_pem(certificate.as_bytes()).map_err(|_| IdentityError::Certificate)?;
+        Ok(Self {
+            name: name_in(&pem.contents)?,
+            address: hub.address,
+            hub_unit: hub.hub_unit,
+            key: read("key.pem")?,
+            authority: read("authority.pem")?,
+            certificate,
+        })
+    }
+
+    /// Asks the hub for a certificate with a one-time token and keeps it in the data directory. A key made by an
+    /// earlier try is used again, so a lost answer can be asked for again with the same token.
+    ///
+    /// # Errors
+    /// When the token is wrong, used or expired, or the hub can't be reached.
+    pub async fn enrol(data: &Path, token: &str) -> Result<Self, IdentityError> {
+        let token = Token::from_text(token)?;
+        let keys = |error: rcgen::Error| IdentityError::Keys(error.to_string());
+        let dir = dir_in(data);
+        disk::create_dir(&dir)?;
+        let key_path = dir.join("key.pem");
+        let key = if let Ok(pem) = std::fs::read_to_string(&key_path) {
+            KeyPair::from_pem(&pem).map_err(keys)?
+        } else {
+            let key = KeyPair::generate().map_err(keys)?;
+            disk::write_file(&key_path, key.serialize_pem().as_bytes(), Secrecy::OwnerOnly)?;
+            key
+        };
+        let request = CertificateParams::default().serialize_request(&key).and_then(|csr| csr.pem()).map_err(keys)?;
+        let hub_unit = OrgCode::new(token.hub_unit).map_err(|_| IdentityError::Token)?;
+        let tls = ClientTlsConfig::new()
+            .ca_certificate(Certificate::from_pem(pem("CERTIFICATE", &token.authority)))
+            .domain_name(server_name(hub_unit));
+        let channel = connect(&token.address, tls).await?;
+        let secret = URL_SAFE_NO_PAD.encode(&token.secret);
+        let answer = EnrolmentClient::new(channel)
+            .enrol(pb::EnrolRequest { token: secret, csr: request })
+            .await
+            .map_err(|status| IdentityError::Refused(status.message().to_owned()))?
+            .into_inner();
+        let unit = OrgCode::new(answer.unit).map_err(|_| IdentityError::Certificate)?;
+        let hub = toml::to_string(&HubFile { address: token.address, unit, hub_unit })
+            .map_err(|error| IdentityError::Keys(error.to_string()))?;
+        disk::write_file(&dir.join("authority.pem"), answer.authority.as_bytes(), Secrecy::Plain)?;
+        disk::write_file(&dir.join("certificate.pem"), answer.certificate.as_bytes(), Secrecy::Plain)?;
+        disk::write_file(&dir.join("hub.toml"), hub.as_bytes(), Secrecy::Plain)?;
+        Self::load(data)
+    }
+
+    /// TLS towards the hub, both ways.
+    pub fn tls(&self) -> ClientTlsConfig {
+        ClientTlsConfig::new()
+            .ca_certificate(Certificate::from_pem(&self.authority))
+            .identity(TlsIdentity::from_pem(&self.certificate, &self.key))
+            .domain_name(server_name(self.hub_unit))
+    }
+
+    /// A connection to the hub.
+    ///
+    /// # Errors
+    /// When it can't be reached or does not prove who it is.
+    pub async fn connect(&self) -> Result<Channel, IdentityError> {
+        connect(&self.address, self.tls()).await
+    }
+}
+
+async fn connect(address: &str, tls: ClientTlsConfig) -> Result<Channel, IdentityError> {
+    let wrong = |source| IdentityError::Connect { address: address.to_owned(), source };
+    Endpoint::from_shared(address.to_owned())
+        .and_then(|endpoint| endpoint.tls_config(tls))
+        .map_err(wrong)?
+        .connect_timeout(std::time::Duration::from_secs(20))
+        .http2_keep_alive_interval(std::time::Duration::from_secs(30))
+        .keep_alive_timeout(std::time::Duration::from_secs(20))
+        .initial_stream_window_size(4 * 1024 * 1024)
+        .initial_connection_window_size(8 * 1024 * 1024)
+        .tcp_nodelay(true)
+        .connect()
+        .await
+        .map_err(wrong)
+}
+
+/// DER as PEM.
+pub fn pem(label: &str, der: &[u8]) -> String {
+    let body = base64::engine::general_purpose::STANDARD.encode(der);
+    let lines: Vec<&str> =
+        body.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap_or_default()).collect();
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_tokens_come_back() {
+        let name = CertName { hub: false, unit: "210402011003".parse().unwrap(), id: "abc".into() };
+        assert_eq!(name.to_string().parse::<CertName>().unwrap(), name);
+        for wrong in [
+            "http://node/210402011003/a",
+            "taizhang://x/210402011003/a",
+            "taizhang://node/21/a",
+            "taizhang://node/210402011003/a/b",
+        ] {
+            assert!(wrong.parse::<CertName>().is_err(), "{wrong}");
+        }
+        let token =
+            Token { address: "https://h:1".into(), unit: 1, hub_unit: 2, secret: vec![3; 16], authority: vec![4] };
+        assert_eq!(Token::from_text(&token.to_text()).unwrap(), token);
+        assert!(Token::from_text("tz1.???").is_err());
+    }
+}

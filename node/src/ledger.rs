@@ -1,0 +1,318 @@
+//! The ledger: the one way in and out of an office's registers. Forms, imports and the sync session all end here.
+//! Invariants: a save is in the journal, synced, before it is answered; the store is a prefix of journal and hub; a
+//! view is the hub's record under this office's pending edits, in their order.
+
+mod index;
+mod open;
+mod save;
+mod sync;
+
+pub use sync::Batch;
+
+use crate::{
+    desk::{Desk, Draft, SaveError},
+    disk::DiskError,
+    journal::Journal,
+    store::{Refusal, State, Store, StoreError, key},
+};
+use prost::Message;
+use std::{
+    fs::File,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+};
+use taizhang_proto::{
+    OrgCode, Record, RecordId,
+    cell::{CaseClock, Shelf, clock_of},
+    change::Edit,
+    date::{self, Day},
+    decide::{Decision, apply},
+    digest::LogDigest,
+    org::UnitTree,
+    pb,
+    plan::Plan,
+    register::{Value, number},
+};
+use tokio::sync::watch;
+
+/// Why the ledger failed.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// The disk.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The hub said something that can't be right.
+    #[error("hub: {0}")]
+    Peer(String),
+    /// The hub knows another log under this incarnation: this replica was restored from an old backup.
+    #[error("hub knows another log of this node; a new incarnation is needed")]
+    UnknownLog,
+}
+
+/// Where the time comes from: milliseconds since 1970.
+pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
+
+/// The computer's clock.
+pub fn system_clock() -> Clock {
+    Arc::new(|| jiff::Timestamp::now().as_millisecond().max(0) as u64)
+}
+
+/// An office's open registers. Share it in an [`Arc`]; one writes at a time, readers do not wait.
+pub struct Ledger {
+    unit: OrgCode,
+    data: PathBuf,
+    store: Store,
+    clock: Clock,
+    inner: Mutex<Inner>,
+    tree: RwLock<Arc<UnitTree>>,
+    changed: watch::Sender<u64>,
+    _lock: File,
+}
+
+struct Inner {
+    state: State,
+    journal: Journal,
+    /// Records seen while everything is pulled again; what is not among them at the end is gone at the hub.
+    seen: Option<std::collections::HashSet<RecordId>>,
+}
+
+impl Ledger {
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        // The state is replaced only after a batch succeeded, so a panic elsewhere leaves it sound.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The office's unit.
+    pub fn unit(&self) -> OrgCode {
+        self.unit
+    }
+
+    /// What the ledger knows of itself.
+    pub fn state(&self) -> State {
+        self.inner().state.clone()
+    }
+
+    /// Becomes newer whenever a change is saved.
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// The tree of units, as the hub last sent it.
+    pub fn units(&self) -> Arc<UnitTree> {
+        self.tree.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The business day in Shanghai.
+    pub fn business_day(&self) -> Day {
+        date::shanghai((self.clock)())
+    }
+
+    /// Milliseconds since 1970 by this ledger's clock.
+    pub fn now_millis(&self) -> u64 {
+        (self.clock)()
+    }
+
+    /// A record as this office sees it.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn view(&self, id: RecordId) -> Result<Option<Record>, StoreError> {
+        let mut view = self.store.record(id)?;
+        for row in self.store.scan(&key::pending_of_prefix(id)) {
+            let (row_key, _) = row?;
+            let Some(change) = self.store.get(&pending_key(&row_key))? else { continue };
+            view = Some(self.overlay(view.as_ref(), &change)?);
+        }
+        Ok(view)
+    }
+
+    /// A view with one more pending change on it.
+    fn overlay(&self, view: Option<&Record>, change: &[u8]) -> Result<Record, StoreError> {
+        let edit = read_edit(change)?;
+        let origin = pb::Origin {
+            revision: u64::MAX,
+            stamp: edit.stamp.0,
+            unit: self.unit.number(),
+            by: edit.by.clone(),
+            ..pb::Origin::default()
+        };
+        Ok(apply(view, &edit, &Decision::accepted(&edit), &origin).record)
+    }
+
+    /// Ids of a register's records, oldest first.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn ids(&self, register: u32) -> Result<Vec<RecordId>, StoreError> {
+        let rows = self.store.scan(&key::listed_prefix(register));
+        rows.map(|row| row.and_then(|(key, _)| key::last_id(&key).ok_or(StoreError::Row("listing")))).collect()
+    }
+
+    /// What no longer stands in a record, oldest first.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn history(&self, id: RecordId) -> Result<Vec<pb::Superseded>, StoreError> {
+        self.store
+            .scan(&key::history_prefix(id))
+            .map(|row| {
+                let (_, value) = row?;
+                pb::Superseded::decode(value).map_err(|_| StoreError::Row("history"))
+            })
+            .collect()
+    }
+
+    /// Changes that the hub has not answered for.
+    pub fn pending(&self) -> u64 {
+        let inner = self.inner();
+        inner.state.head.saturating_sub(inner.state.settled)
+    }
+
+    /// Changes that the hub refused, by number, with the reason.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn refused(&self) -> Result<Vec<(u64, Refusal)>, StoreError> {
+        self.store
+            .scan(b"x")
+            .map(|row| {
+                let (row_key, value) = row?;
+                let seq = row_key.get(1..9).and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
+                let refusal = Refusal::decode(value).ok();
+                seq.zip(refusal).ok_or(StoreError::Row("refused"))
+            })
+            .collect()
+    }
+
+    /// The clocks of every recognised case, with the case's record.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn clocks(&self, plan: &Plan) -> Result<Vec<(RecordId, Record, CaseClock)>, StoreError> {
+        let mut clocks = Vec::new();
+        for id in self.ids(number::ZEF_CASE)? {
+            if let (Some(clock), Some(record)) = (clock_of(self, id, plan)?, self.view(id)?) {
+                clocks.push((id, record, clock));
+            }
+        }
+        Ok(clocks)
+    }
+
+    /// Reads every row and compares digests. Returns how many rows there are.
+    ///
+    /// # Errors
+    /// At the first thing that can't be read.
+    pub fn verify(&self) -> Result<u64, StoreError> {
+        let inner = self.inner();
+        self.store.check(&inner.state)
+    }
+
+    /// Bytes that the store takes on disk.
+    pub fn size_on_disk(&self) -> u64 {
+        self.store.size_on_disk()
+    }
+
+    /// Where the data is.
+    pub fn data_dir(&self) -> &std::path::Path {
+        &self.data
+    }
+
+    /// The log digest after `upto`, chained from the settled digest over the pending changes; none when `upto` is
+    /// not between settled and head.
+    fn log_digest_at(&self, state: &State, upto: u64) -> Result<Option<LogDigest>, StoreError> {
+        if upto < state.settled || upto > state.head {
+            return Ok(None);
+        }
+        let mut digest = LogDigest::from_slice(&state.settled_digest).unwrap_or_default();
+        for seq in state.settled + 1..=upto {
+            let change = self.store.get(&key::pending(seq))?.ok_or(StoreError::Row("pending"))?;
+            digest = digest.then(&change);
+        }
+        Ok(Some(digest))
+    }
+}
+
+impl Shelf for Ledger {
+    type Error = StoreError;
+
+    fn record(&self, id: RecordId) -> Result<Option<Record>, StoreError> {
+        self.view(id)
+    }
+
+    fn referring(&self, target: RecordId, register: u32) -> Result<Vec<RecordId>, StoreError> {
+        let rows = self.store.scan(&key::link_prefix(target, register));
+        rows.map(|row| row.and_then(|(key, _)| key::last_id(&key).ok_or(StoreError::Row("link")))).collect()
+    }
+}
+
+impl From<StoreError> for SaveError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error.to_string())
+    }
+}
+
+/// A [`Desk`] on a ledger: it keeps the tree of units it was made with, so that one import sees one tree.
+pub struct LedgerDesk<'a> {
+    ledger: &'a Ledger,
+    tree: Arc<UnitTree>,
+}
+
+impl<'a> LedgerDesk<'a> {
+    /// A desk on the ledger as it is now.
+    pub fn new(ledger: &'a Ledger) -> Self {
+        Self { ledger, tree: ledger.units() }
+    }
+}
+
+impl Desk for LedgerDesk<'_> {
+    fn unit(&self) -> OrgCode {
+        self.ledger.unit
+    }
+
+    fn tree(&self) -> &UnitTree {
+        &self.tree
+    }
+
+    fn today(&self) -> Day {
+        self.ledger.business_day()
+    }
+
+    fn new_id(&self) -> RecordId {
+        RecordId::create(self.ledger.now_millis(), rand::random())
+    }
+
+    fn view(&self, id: RecordId) -> Result<Option<Record>, SaveError> {
+        Ok(self.ledger.view(id)?)
+    }
+
+    fn find(&self, register: u32, key: &[Value]) -> Result<Vec<RecordId>, SaveError> {
+        Ok(self.ledger.find(register, key)?)
+    }
+
+    fn list(&self, register: u32) -> Result<Vec<(RecordId, Record)>, SaveError> {
+        let mut listed = Vec::new();
+        for id in self.ledger.ids(register)? {
+            listed.extend(self.ledger.view(id)?.map(|record| (id, record)));
+        }
+        Ok(listed)
+    }
+
+    fn save(&self, groups: Vec<Vec<Draft>>, by: &str) -> Vec<Result<(), SaveError>> {
+        self.ledger.save(&groups, by)
+    }
+}
+
+/// The key of the pending change that a row of the record's list points to.
+fn pending_key(row: &[u8]) -> Vec<u8> {
+    let mut pending = vec![b'p'];
+    pending.extend_from_slice(&row[row.len().saturating_sub(8)..]);
+    pending
+}
+
+fn read_edit(change: &[u8]) -> Result<Edit, StoreError> {
+    let change = pb::Change::decode(bytes::Bytes::copy_from_slice(change)).map_err(|_| StoreError::Row("pending"))?;
+    Edit::read(change).map_err(|_| StoreError::Row("pending"))
+}

@@ -1,0 +1,212 @@
+//! Opening a ledger: journal first, then the store, and a rebuild where the store is lost.
+//! Invariant: after `open`, every change in the journal that the hub has not answered for is pending in the store.
+
+use super::{Clock, Inner, Ledger, LedgerError};
+use crate::{
+    disk,
+    journal::{Entry, Found, Journal},
+    store::{self, FORMAT, State, Store, StoreError, key},
+};
+use sled::Batch;
+use std::{
+    collections::HashSet,
+    path::Path,
+    sync::{Arc, Mutex, RwLock},
+};
+use taizhang_proto::{OrgCode, digest::LogDigest, org::UnitTree};
+use tokio::sync::watch;
+
+/// A file that says the store failed while it was in use: the next `open` sets it aside.
+const DAMAGED_MARK: &str = "store-damaged";
+
+impl Ledger {
+    /// Opens or creates the registers of `unit` in a data directory. A store that can't be read is set aside under a
+    /// dated name; what it held comes back from the journal and, at the next session, from the hub.
+    ///
+    /// # Errors
+    /// When the directory is in use, the disk fails, or the store was written by another version of the program.
+    pub fn open(data: &Path, unit: OrgCode, clock: Clock) -> Result<Self, LedgerError> {
+        let lock = disk::lock(data)?;
+        let journal_dir = data.join("journal");
+        let store_path = store::path_in(data);
+        let opened = Journal::open(&journal_dir)?;
+        let mut incident = opened.as_ref().and_then(|(_, found)| found.incidents.last().cloned());
+
+        let mark = data.join(DAMAGED_MARK);
+        let existed = store::exists(&store_path);
+        let (store, state) = if mark.exists() {
+            incident = Some(rebuild_aside(&store_path, "the store failed while in use")?);
+            disk::remove(&mark)?;
+            Store::open(&store_path)?
+        } else {
+            match Store::open(&store_path) {
+                Ok(opened) => opened,
+                Err(error @ StoreError::Format { .. }) => return Err(error.into()),
+                Err(error) => {
+                    incident = Some(rebuild_aside(&store_path, &error.to_string())?);
+                    Store::open(&store_path)?
+                }
+            }
+        };
+        // A journal without a store behind it: the store's files are gone, whether or not something said so.
+        if state.is_none() && opened.is_some() && incident.is_none() {
+            let how = if existed { "it was empty" } else { "its files are gone" };
+            incident = Some(format!("the store was rebuilt: {how}"));
+        }
+
+        let had_store = state.is_some();
+        let (journal, found, mut state) = match (opened, state) {
+            (Some((journal, found)), Some(state)) => (journal, found, state),
+            (Some((journal, found)), None) => {
+                let state = blank_state(journal.incarnation(), found.before, found.digest, true);
+                (journal, found, state)
+            }
+            (None, Some(state)) => {
+                let incarnation = <[u8; 16]>::try_from(state.incarnation.as_slice()).unwrap_or_default();
+                let digest = LogDigest::from_slice(&state.settled_digest).unwrap_or_default();
+                let mut journal = Journal::create(&journal_dir, incarnation, state.settled, digest)?;
+                let pending = pending_entries(&store)?;
+                journal.append(&pending, || digest)?;
+                (journal, Found::default(), state)
+            }
+            (None, None) => {
+                let incarnation = rand::random();
+                let journal = Journal::create(&journal_dir, incarnation, 0, LogDigest::default())?;
+                (journal, Found::default(), blank_state(incarnation, 0, LogDigest::default(), false))
+            }
+        };
+        if let Some(incident) = &incident {
+            tracing::warn!(%incident, "store or journal damaged; rebuilding from journal and hub");
+            state.incidents += 1;
+            state.last_incident.clone_from(incident);
+        }
+
+        let ledger = Self {
+            unit,
+            data: data.to_owned(),
+            store,
+            clock,
+            inner: Mutex::new(Inner { state: State::default(), journal, seen: None }),
+            tree: RwLock::new(Arc::new(UnitTree::default())),
+            changed: watch::Sender::new(0),
+            _lock: lock,
+        };
+        ledger.load_tree()?;
+        ledger.replay(state, &found, had_store)?;
+        Ok(ledger)
+    }
+
+    /// Brings the store up to the journal.
+    fn replay(&self, mut state: State, found: &Found, had_store: bool) -> Result<(), LedgerError> {
+        let mut inner = self.inner();
+        let incarnation = inner.journal.incarnation();
+        if had_store && state.incarnation != incarnation {
+            // The switch to a new incarnation reached the journal but not the store.
+            self.drop_pending(&mut state)?;
+            state.incarnation = incarnation.to_vec();
+            (state.head, state.settled) = (0, 0);
+            state.settled_digest = LogDigest::default().0.to_vec();
+            state.rebuild = true;
+        }
+        let known: HashSet<u64> = self.refused()?.into_iter().map(|(seq, _)| seq).collect();
+        for entry in &found.entries {
+            match entry {
+                Entry::Saved(seq, change) if *seq > state.head => {
+                    let edit = super::read_edit(change)?;
+                    let old = self.view(edit.id)?;
+                    let new = self.overlay(old.as_ref(), change)?;
+                    let mut batch = Batch::default();
+                    super::index::update(&mut batch, edit.id, old.as_ref(), Some(&new));
+                    batch.insert(key::pending(*seq), change.as_slice());
+                    batch.insert(key::pending_of(edit.id, *seq), &[]);
+                    state.head = *seq;
+                    state.stamp = state.stamp.max(edit.stamp.0);
+                    batch.insert(key::STATE, prost::Message::encode_to_vec(&state));
+                    self.store.apply(batch)?;
+                }
+                Entry::Refused(seq, payload) if !known.contains(seq) => {
+                    let mut batch = Batch::default();
+                    batch.insert(key::refused(*seq), payload.as_slice());
+                    self.store.apply(batch)?;
+                }
+                _ => {}
+            }
+        }
+        let mut batch = Batch::default();
+        batch.insert(key::STATE, prost::Message::encode_to_vec(&state));
+        self.store.apply(batch)?;
+        self.store.flush()?;
+        inner.state = state;
+        Ok(())
+    }
+
+    /// Takes all pending changes out of the store; they are in the journal.
+    pub(super) fn drop_pending(&self, state: &mut State) -> Result<(), StoreError> {
+        for entry in pending_entries(&self.store)? {
+            let Entry::Saved(seq, change) = entry else { continue };
+            let edit = super::read_edit(&change)?;
+            let old = self.view(edit.id)?;
+            let mut remove = Batch::default();
+            remove.remove(key::pending(seq));
+            remove.remove(key::pending_of(edit.id, seq));
+            self.store.apply(remove)?;
+            let new = self.view(edit.id)?;
+            let mut batch = Batch::default();
+            super::index::update(&mut batch, edit.id, old.as_ref(), new.as_ref());
+            self.store.apply(batch)?;
+        }
+        state.head = state.settled;
+        Ok(())
+    }
+
+    /// Leaves word that the store failed while in use, so that the next `open` rebuilds it.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn mark_damaged(data: &Path) -> Result<(), disk::DiskError> {
+        disk::write_file(&data.join(DAMAGED_MARK), b"", disk::Secrecy::Plain)
+    }
+
+    fn load_tree(&self) -> Result<(), LedgerError> {
+        if let Some(csv) = self.store.get(&key::document("units"))? {
+            self.set_tree(&String::from_utf8_lossy(&csv))?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn set_tree(&self, csv: &str) -> Result<(), LedgerError> {
+        let tree = UnitTree::from_csv(csv).map_err(|error| LedgerError::Peer(error.to_string()))?;
+        *self.tree.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::new(tree);
+        Ok(())
+    }
+}
+
+/// All pending changes in the store, in order.
+pub(super) fn pending_entries(store: &Store) -> Result<Vec<Entry>, StoreError> {
+    store
+        .scan(b"p")
+        .map(|row| {
+            let (row_key, change) = row?;
+            let seq = row_key.get(1..9).and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
+            Ok(Entry::Saved(seq.ok_or(StoreError::Row("pending"))?, change.to_vec()))
+        })
+        .collect()
+}
+
+fn rebuild_aside(path: &Path, why: &str) -> Result<String, LedgerError> {
+    let aside = disk::set_aside(path)?;
+    Ok(format!("the store was set aside as {} and rebuilt: {why}", aside.display()))
+}
+
+fn blank_state(incarnation: [u8; 16], before: u64, digest: LogDigest, rebuild: bool) -> State {
+    State {
+        format: FORMAT,
+        incarnation: incarnation.to_vec(),
+        head: before,
+        settled: before,
+        settled_digest: digest.0.to_vec(),
+        scope_digest: taizhang_proto::digest::ScopeDigest::default().to_bytes().to_vec(),
+        rebuild,
+        ..State::default()
+    }
+}

@@ -1,0 +1,192 @@
+//! Saving forms: check, journal with one sync, then the store. Invariant: the answer 'saved' comes after the sync.
+
+use super::{Ledger, index};
+use crate::{
+    desk::{Draft, SaveError},
+    journal::Entry,
+    store::{StoreError, key},
+};
+use prost::Message;
+use sled::Batch;
+use std::collections::{HashMap, HashSet};
+use taizhang_proto::{
+    OrgCode, Record, RecordId,
+    cell::home_unit,
+    change,
+    check::{self, Violation},
+    pb,
+    register::{HOME_UNIT, registers},
+    stamp::Stamp,
+    wire::Field,
+};
+
+/// Views as they will be once the groups accepted so far are saved.
+type Views = HashMap<RecordId, Option<Record>>;
+
+/// One change about to be saved.
+struct Prepared {
+    id: RecordId,
+    bytes: Vec<u8>,
+}
+
+impl Ledger {
+    /// Saves groups of drafts with one sync. Each group is saved whole or not at all; the answers are in the order
+    /// of the groups.
+    pub fn save(&self, groups: &[Vec<Draft>], by: &str) -> Vec<Result<(), SaveError>> {
+        let mut inner = self.inner();
+        let mut views = Views::new();
+        let mut prepared: Vec<Prepared> = Vec::new();
+        let mut stamp = Stamp(inner.state.stamp);
+        let mut answers = Vec::with_capacity(groups.len());
+        for group in groups {
+            let answer = self.prepare(group, by, &mut stamp, &views);
+            answers.push(answer.map(|(changes, new_views)| {
+                prepared.extend(changes);
+                views.extend(new_views);
+            }));
+        }
+        if prepared.is_empty() {
+            return answers;
+        }
+        let written = (|| -> Result<(), SaveError> {
+            let mut state = inner.state.clone();
+            let first = state.head + 1;
+            let entries: Vec<Entry> =
+                (first..).zip(&prepared).map(|(seq, change)| Entry::Saved(seq, change.bytes.clone())).collect();
+            let digest = self.log_digest_at(&state, state.head)?.unwrap_or_default();
+            inner.journal.append(&entries, || digest).map_err(|error| SaveError::Store(error.to_string()))?;
+
+            let mut batch = Batch::default();
+            for (seq, change) in (first..).zip(&prepared) {
+                batch.insert(key::pending(seq), change.bytes.as_slice());
+                batch.insert(key::pending_of(change.id, seq), &[]);
+            }
+            for (id, view) in &views {
+                index::update(&mut batch, *id, self.view(*id)?.as_ref(), view.as_ref());
+            }
+            state.head += prepared.len() as u64;
+            state.stamp = stamp.0;
+            batch.insert(key::STATE, state.encode_to_vec());
+            inner.state = state;
+            // The journal has it: a store that fails now is rebuilt from there, so the save stands.
+            if let Err(error) = self.store.apply(batch) {
+                self.store_failed(&error);
+            }
+            Ok(())
+        })();
+        if let Err(error) = written {
+            let message = error.to_string();
+            for answer in answers.iter_mut().filter(|answer| answer.is_ok()) {
+                *answer = Err(SaveError::Store(message.clone()));
+            }
+            return answers;
+        }
+        let head = inner.state.head;
+        drop(inner);
+        self.changed.send_replace(head);
+        answers
+    }
+
+    /// Leaves word for the next start when the store failed.
+    pub(super) fn store_failed(&self, error: &StoreError) {
+        tracing::error!(%error, "the store failed; it is rebuilt from journal and hub at the next start");
+        if let Err(error) = Self::mark_damaged(&self.data) {
+            tracing::error!(%error, "and that could not be noted");
+        }
+    }
+
+    /// Turns a group into changes, checking each against the views it will meet.
+    fn prepare(
+        &self,
+        group: &[Draft],
+        by: &str,
+        stamp: &mut Stamp,
+        views: &Views,
+    ) -> Result<(Vec<Prepared>, Views), SaveError> {
+        let mut own = Views::new();
+        let mut changes = Vec::with_capacity(group.len());
+        let mut violations = Vec::new();
+        for draft in group.iter().filter(|draft| !draft.edits.is_empty()) {
+            let view = match own.get(&draft.id).or_else(|| views.get(&draft.id)) {
+                Some(view) => view.clone(),
+                None => self.view(draft.id)?,
+            };
+            let fields = self.fields_of(draft, view.is_none())?;
+            let hub = self.store.record(draft.id)?;
+            let based: Vec<(Field, u64)> = fields
+                .into_iter()
+                .map(|field| {
+                    let base = hub.as_ref().map_or(0, |record| record.revision_of(field.tag));
+                    (field, base)
+                })
+                .collect();
+            *stamp = stamp.tick(self.now_millis());
+            let change = change::write(draft.id, draft.register, &based, *stamp, by).encode_to_vec();
+            let new = self.overlay(view.as_ref(), &change)?;
+            violations.extend(self.violations(draft, view.as_ref(), &new));
+            own.insert(draft.id, Some(new));
+            changes.push(Prepared { id: draft.id, bytes: change });
+        }
+        if violations.is_empty() { Ok((changes, own)) } else { Err(SaveError::Invalid(violations)) }
+    }
+
+    /// A draft's fields, encoded and ascending; a new record gets this office as owner unless the draft says another.
+    fn fields_of(&self, draft: &Draft, is_new: bool) -> Result<Vec<Field>, SaveError> {
+        let def = registers()
+            .get(draft.register)
+            .ok_or_else(|| SaveError::Store(format!("no register {}", draft.register)))?;
+        let mut fields = Vec::with_capacity(draft.edits.len() + 1);
+        let mut tags = HashSet::new();
+        for (tag, value) in &draft.edits {
+            let field = def.field(*tag).filter(|_| tags.insert(*tag));
+            let field = field.ok_or_else(|| SaveError::Store(format!("{}: field {tag} twice or unknown", def.name)))?;
+            let bytes = value.as_ref().map(|value| value.encode(field)).unwrap_or_default();
+            fields.push(Field { tag: *tag, bytes });
+        }
+        if is_new && !tags.contains(&HOME_UNIT) {
+            let mut bytes = Vec::new();
+            taizhang_proto::wire::put_varint(HOME_UNIT, self.unit.number(), &mut bytes);
+            fields.push(Field { tag: HOME_UNIT, bytes: bytes.into() });
+        }
+        fields.sort_unstable_by_key(|field| field.tag);
+        Ok(fields)
+    }
+
+    fn violations(&self, draft: &Draft, old: Option<&Record>, new: &Record) -> Vec<Violation> {
+        let edited = new.fields.iter().map(|standing| standing.field.tag);
+        let mut found = check::check(new, edited, self.business_day());
+        let owner = home_unit(new);
+        if let Some(message) = owner.and_then(|unit| self.not_ours(unit)) {
+            found.push(broken(draft, "home_unit", "unit", message));
+        }
+        if old.is_some_and(|old| old.register != draft.register) {
+            found.push(broken(
+                draft,
+                "",
+                "register",
+                "此编号属于另一种登记表 (the id belongs to another register)".into(),
+            ));
+        }
+        found
+    }
+
+    /// Why a unit may not own this office's records.
+    fn not_ours(&self, unit: OrgCode) -> Option<String> {
+        if !self.unit.covers(unit) {
+            return Some(format!("单位{unit}不在本单位辖区内 (not below {})", self.unit));
+        }
+        let tree = self.units();
+        let unknown = !tree.is_empty() && !tree.contains(unit);
+        unknown.then(|| format!("没有编码为{unit}的单位 (no such unit)"))
+    }
+}
+
+fn broken(draft: &Draft, field: &str, rule: &'static str, message: String) -> Violation {
+    let register = registers().get(draft.register).map_or_else(String::new, |def| def.name.clone());
+    Violation { register, field: field.to_owned(), rule, message }
+}
+
+/// The encoded changes of a batch, as [`pb::ChangeList`] carries them.
+pub(super) fn change_list(changes: Vec<bytes::Bytes>) -> pb::ChangeList {
+    pb::ChangeList { changes }
+}

@@ -1,0 +1,460 @@
+//! The ledger as a replica: what it tells the hub and how it takes the answers.
+//! Invariant: each message is applied in one atomic batch with the state that says so; applying it again is harmless.
+
+use super::{Inner, Ledger, LedgerError, index, save::change_list};
+use crate::{
+    journal::Entry,
+    store::{Refusal, State, StoreError, key},
+    upstream::{self, Greeting, Replica, SessionError, VerdictCount},
+};
+use bytes::Bytes;
+use prost::Message;
+use sled::Batch as Rows;
+use std::collections::{HashMap, HashSet};
+use taizhang_proto::{
+    OrgCode, Record, RecordId,
+    decide::{Decision, apply},
+    digest::{Item, LogDigest},
+    pb::{self, OutcomeKind},
+    session::{MAX_BATCH_BYTES, MAX_BATCH_CHANGES, PROTOCOL_MAX, PROTOCOL_MIN},
+};
+use tokio::sync::watch;
+
+/// Changes read for one push.
+pub struct Batch {
+    /// Number of the last change.
+    pub last: u64,
+    /// Encoded changes.
+    pub changes: Vec<Bytes>,
+}
+
+impl Ledger {
+    /// The pending changes after `after`, at most one batch of them; none when there are none.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn pending_after(&self, after: u64) -> Result<Option<Batch>, StoreError> {
+        let mut batch = Batch { last: after, changes: Vec::new() };
+        let mut size = 0;
+        for row in self.store.scan_from(&key::pending(after + 1)) {
+            let (_, change) = row?;
+            if batch.changes.len() >= MAX_BATCH_CHANGES || size + change.len() > MAX_BATCH_BYTES {
+                break;
+            }
+            size += change.len() + 4;
+            batch.changes.push(change);
+            batch.last += 1;
+        }
+        Ok((!batch.changes.is_empty()).then_some(batch))
+    }
+
+    /// Takes verdicts on pending changes.
+    fn settle(&self, verdicts: pb::Verdicts) -> Result<VerdictCount, LedgerError> {
+        let mut inner = self.inner();
+        let mut state = inner.state.clone();
+        if verdicts.last <= state.settled {
+            return Ok(VerdictCount::default()); // heard before
+        }
+        let gap = verdicts.first > state.settled + 1;
+        if verdicts.last > state.head || verdicts.first > verdicts.last || (gap && !state.rebuild) {
+            return Err(LedgerError::UnknownLog);
+        }
+        let digest = self.log_digest_at(&state, verdicts.last)?.unwrap_or_default();
+        if digest.0[..] != verdicts.log_digest[..] {
+            return Err(LedgerError::UnknownLog);
+        }
+        let mut outcomes: HashMap<u64, pb::Outcome> =
+            verdicts.outcomes.into_iter().map(|outcome| (outcome.seq, outcome)).collect();
+        let mut work = Work::new(self);
+        let mut count = VerdictCount::default();
+        let mut refusals = Vec::new();
+        for seq in state.settled + 1..=verdicts.last {
+            let row = self.store.get(&key::pending(seq))?.ok_or(StoreError::Row("pending"))?;
+            let edit = super::read_edit(&row)?;
+            work.close(seq, edit.id)?;
+            let outcome = outcomes.remove(&seq);
+            match outcome.as_ref().map_or(OutcomeKind::Accepted, pb::Outcome::kind) {
+                // Decided before the store was lost: the full pull brings what came of it.
+                _ if seq < verdicts.first => {}
+                OutcomeKind::Accepted => {
+                    count.accepted += 1;
+                    let origin = pb::Origin {
+                        revision: verdicts.revision + (seq - verdicts.first),
+                        stamp: edit.stamp.0,
+                        received: verdicts.received,
+                        unit: self.unit.number(),
+                        node: verdicts.node,
+                        by: edit.by.clone(),
+                        tags: Vec::new(),
+                    };
+                    let current = work.hub(edit.id)?;
+                    // A pulled record that is newer holds the effect of this change already.
+                    if current.as_ref().is_none_or(|record| record.revision() < origin.revision) {
+                        let applied = apply(current.as_ref(), &edit, &Decision::accepted(&edit), &origin);
+                        work.put(edit.id, applied.record, &applied.superseded);
+                    }
+                }
+                OutcomeKind::Settled => {
+                    count.settled += 1;
+                    if let Some(record) = outcome.and_then(|outcome| outcome.state) {
+                        work.take(record)?;
+                    }
+                }
+                OutcomeKind::Refused => {
+                    count.refused += 1;
+                    let why = outcome.and_then(|outcome| outcome.why);
+                    let payload = Refusal { change: row, why }.encode_to_vec();
+                    work.rows.insert(key::refused(seq), payload.as_slice());
+                    refusals.push(Entry::Refused(seq, payload));
+                }
+            }
+        }
+        if !refusals.is_empty() {
+            inner.journal.append(&refusals, || digest)?;
+        }
+        state.settled = verdicts.last;
+        state.settled_digest = digest.0.to_vec();
+        self.finish(work, &mut inner, state)?;
+        Ok(count)
+    }
+
+    fn take_records(&self, records: &pb::Records) -> Result<u64, SessionError> {
+        let raw = upstream::decompress(&records.list, records.raw_len)?;
+        let list = pb::RecordList::decode(raw).map_err(|_| SessionError::Protocol("records that can't be read"))?;
+        let mut inner = self.inner();
+        let mut state = inner.state.clone();
+        let mut work = Work::new(self);
+        let count = list.records.len() as u64;
+        for record in list.records {
+            let id = work.take(record)?;
+            if let Some(seen) = &mut inner.seen {
+                seen.insert(id);
+            }
+        }
+        for id in list.departed {
+            let id = RecordId::from_slice(&id).ok_or(SessionError::Protocol("a departure without an id"))?;
+            work.depart(id).map_err(LedgerError::from)?;
+        }
+        if !state.rebuild {
+            state.pulled = state.pulled.max(records.upto);
+        }
+        self.finish(work, &mut inner, state)?;
+        Ok(count)
+    }
+
+    fn take_caught(&self, caught: &pb::Caught) -> Result<bool, LedgerError> {
+        let mut inner = self.inner();
+        let mut state = inner.state.clone();
+        let mut work = Work::new(self);
+        if let (true, Some(seen)) = (state.rebuild, inner.seen.take()) {
+            for row in self.store.scan(b"r") {
+                let (row_key, _) = row?;
+                if let Some(id) = key::last_id(&row_key).filter(|id| !seen.contains(id)) {
+                    work.depart(id)?;
+                }
+            }
+            // What the hub decided before the store was lost is in what was pulled.
+            if let Some(digest) = self.log_digest_at(&state, caught.acknowledged)? {
+                for seq in state.settled + 1..=caught.acknowledged {
+                    let row = self.store.get(&key::pending(seq))?.ok_or(StoreError::Row("pending"))?;
+                    work.close(seq, super::read_edit(&row)?.id)?;
+                }
+                state.settled = state.settled.max(caught.acknowledged);
+                state.settled_digest = digest.0.to_vec();
+            }
+            state.rebuild = false;
+        }
+        state.pulled = caught.revision;
+        let comparable = state.settled == caught.acknowledged;
+        self.finish(work, &mut inner, state.clone())?;
+        state = inner.state.clone();
+        let equal = state.scope_digest == caught.scope_digest;
+        if comparable && !equal {
+            state.incidents += 1;
+            state.last_incident = format!("digests differed at revision {}", caught.revision);
+            state.rebuild = true;
+            tracing::warn!(revision = caught.revision, "the registers differ from the hub's; pulling everything again");
+        }
+        state.equal = equal;
+        state.last_sync = self.now_millis() / 1_000;
+        self.finish(Work::new(self), &mut inner, state)?;
+        let settled = inner.state.settled;
+        self.store.flush()?;
+        let refused = |seq| self.store.get(&key::refused(seq)).ok().flatten().map(|row| row.to_vec());
+        inner.journal.forget(settled, refused)?;
+        Ok(equal || !comparable)
+    }
+
+    /// Writes a batch with the state that goes with it.
+    fn finish(&self, work: Work<'_>, inner: &mut Inner, mut state: State) -> Result<(), LedgerError> {
+        let rows = work.into_rows(&mut state)?;
+        if let Err(error) = self.store.apply(rows) {
+            self.store_failed(&error);
+            return Err(error.into());
+        }
+        inner.state = state;
+        Ok(())
+    }
+
+    fn greet(&self, welcome: &pb::Welcome) -> Result<Greeting, LedgerError> {
+        let mut inner = self.inner();
+        let mut state = inner.state.clone();
+        let scope = OrgCode::new(welcome.unit).map_err(|error| LedgerError::Peer(error.to_string()))?;
+        if scope != self.unit {
+            return Err(LedgerError::Peer(format!("the certificate names unit {scope}, this node is {}", self.unit)));
+        }
+        if welcome.acknowledged < state.settled {
+            return Err(LedgerError::Peer(format!(
+                "it has {} of this node's changes but answered for {} before: it was restored from an old backup",
+                welcome.acknowledged, state.settled
+            )));
+        }
+        let known = self.log_digest_at(&state, welcome.acknowledged)?;
+        if known.is_none_or(|digest| digest.0[..] != welcome.log_digest[..]) {
+            return Err(LedgerError::UnknownLog);
+        }
+        let quiet = welcome.acknowledged == state.head
+            && state.settled == state.head
+            && !state.rebuild
+            && state.pulled >= welcome.head
+            && state.scope_digest == welcome.scope_digest;
+        state.node = welcome.node;
+        state.epoch = welcome.epoch.to_vec();
+        if quiet {
+            state.equal = true;
+            state.last_sync = self.now_millis() / 1_000;
+        }
+        inner.seen = state.rebuild.then(HashSet::new);
+        self.finish(Work::new(self), &mut inner, state)?;
+        Ok(if quiet { Greeting::Quiet } else { Greeting::Talk { acknowledged: welcome.acknowledged } })
+    }
+
+    /// Goes on under a new incarnation: everything that the hub has not answered for is numbered from 1 again, and
+    /// everything the hub holds is pulled.
+    fn take_new_incarnation(&self) -> Result<(), LedgerError> {
+        let mut inner = self.inner();
+        let incarnation: [u8; 16] = rand::random();
+        let pending = super::open::pending_entries(&self.store)?;
+        let renumbered: Vec<Entry> = (1..)
+            .zip(&pending)
+            .filter_map(|(seq, entry)| match entry {
+                Entry::Saved(_, change) => Some(Entry::Saved(seq, change.clone())),
+                Entry::Refused(..) => None,
+            })
+            .collect();
+        inner.journal.restart(incarnation, &renumbered)?;
+        let mut state = inner.state.clone();
+        self.drop_pending(&mut state)?;
+        let mut rows = Rows::default();
+        let mut views: HashMap<RecordId, Option<Record>> = HashMap::new();
+        for entry in &renumbered {
+            let Entry::Saved(seq, change) = entry else { continue };
+            let edit = super::read_edit(change)?;
+            let view = match views.remove(&edit.id) {
+                Some(view) => view,
+                None => self.view(edit.id)?,
+            };
+            views.insert(edit.id, Some(self.overlay(view.as_ref(), change)?));
+            rows.insert(key::pending(*seq), change.as_slice());
+            rows.insert(key::pending_of(edit.id, *seq), &[]);
+        }
+        for (id, view) in &views {
+            index::update(&mut rows, *id, self.view(*id)?.as_ref(), view.as_ref());
+        }
+        state.incarnation = incarnation.to_vec();
+        state.head = renumbered.len() as u64;
+        state.settled = 0;
+        state.settled_digest = LogDigest::default().0.to_vec();
+        state.rebuild = true;
+        state.incidents += 1;
+        "restored from a backup: a new incarnation was taken".clone_into(&mut state.last_incident);
+        rows.insert(key::STATE, state.encode_to_vec());
+        self.store.apply(rows)?;
+        self.store.flush()?;
+        inner.state = state;
+        Ok(())
+    }
+}
+
+/// The rows that one message changes, with the views they change them to.
+struct Work<'a> {
+    ledger: &'a Ledger,
+    rows: Rows,
+    hub: HashMap<RecordId, Option<Record>>,
+    closed: HashMap<RecordId, HashSet<u64>>,
+}
+
+impl<'a> Work<'a> {
+    fn new(ledger: &'a Ledger) -> Self {
+        Self { ledger, rows: Rows::default(), hub: HashMap::new(), closed: HashMap::new() }
+    }
+
+    /// A record as the hub holds it, after what this work did so far.
+    fn hub(&self, id: RecordId) -> Result<Option<Record>, StoreError> {
+        match self.hub.get(&id) {
+            Some(record) => Ok(record.clone()),
+            None => self.ledger.store.record(id),
+        }
+    }
+
+    /// Takes a pending change out.
+    fn close(&mut self, seq: u64, id: RecordId) -> Result<(), StoreError> {
+        self.rows.remove(key::pending(seq));
+        self.rows.remove(key::pending_of(id, seq));
+        self.closed.entry(id).or_default().insert(seq);
+        if let std::collections::hash_map::Entry::Vacant(vacant) = self.hub.entry(id) {
+            vacant.insert(self.ledger.store.record(id)?);
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, id: RecordId, record: Record, history: &[pb::Superseded]) {
+        for entry in history {
+            let of = entry.origin.as_ref().map_or(0, |origin| origin.revision);
+            let row_key = key::history(id, entry.replaced_by, of, &entry.rule);
+            self.rows.insert(row_key, entry.encode_to_vec());
+        }
+        self.hub.insert(id, Some(record));
+    }
+
+    /// Takes a record from the hub, unless what is here is newer.
+    fn take(&mut self, record: pb::Record) -> Result<RecordId, LedgerError> {
+        let id = RecordId::from_slice(&record.id).ok_or_else(|| LedgerError::Peer("a record without an id".into()))?;
+        let state = record.state.ok_or_else(|| LedgerError::Peer("a record without a state".into()))?;
+        let fresh = Record::from_state(state).map_err(StoreError::from)?;
+        let current = self.hub(id)?;
+        let stale = current.as_ref().is_some_and(|current| current.revision() > fresh.revision());
+        let stands = if stale { current.unwrap_or_default() } else { fresh };
+        self.put(id, stands, &record.history);
+        Ok(id)
+    }
+
+    /// The record left the scope.
+    fn depart(&mut self, id: RecordId) -> Result<(), StoreError> {
+        if self.hub(id)?.is_some() {
+            self.hub.insert(id, None);
+        }
+        Ok(())
+    }
+
+    /// The whole batch; updates digest and count in the state.
+    fn into_rows(mut self, state: &mut State) -> Result<Rows, StoreError> {
+        let mut digest = state.digest();
+        for (id, new) in std::mem::take(&mut self.hub) {
+            let old = self.ledger.store.record(id)?;
+            let row = key::record(id);
+            if let Some(old) = &old {
+                digest.remove(Item::record(id, &old.encode()));
+                state.count -= 1;
+            }
+            match &new {
+                Some(new) => {
+                    let bytes = new.encode();
+                    digest.add(Item::record(id, &bytes));
+                    state.count += 1;
+                    self.rows.insert(row, bytes);
+                }
+                None if old.is_some() => self.rows.remove(row),
+                None => {}
+            }
+            let old_view = self.ledger.view(id)?;
+            let new_view = self.view_after(id, new)?;
+            index::update(&mut self.rows, id, old_view.as_ref(), new_view.as_ref());
+        }
+        state.scope_digest = digest.to_bytes().to_vec();
+        self.rows.insert(key::STATE, state.encode_to_vec());
+        Ok(self.rows)
+    }
+
+    /// The view of a record once this work is applied.
+    fn view_after(&self, id: RecordId, hub: Option<Record>) -> Result<Option<Record>, StoreError> {
+        let closed = self.closed.get(&id);
+        let mut view = hub;
+        for row in self.ledger.store.scan(&key::pending_of_prefix(id)) {
+            let (row_key, _) = row?;
+            let seq = row_key.get(17..25).and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
+            if seq.is_some_and(|seq| closed.is_some_and(|closed| closed.contains(&seq))) {
+                continue;
+            }
+            if let Some(change) = self.ledger.store.get(&super::pending_key(&row_key))? {
+                view = Some(self.ledger.overlay(view.as_ref(), &change)?);
+            }
+        }
+        Ok(view)
+    }
+}
+
+impl Replica for Ledger {
+    fn hello(&self, live: bool) -> Result<pb::Hello, SessionError> {
+        self.store.flush().map_err(LedgerError::from)?;
+        let state = self.state();
+        Ok(pb::Hello {
+            protocol_min: PROTOCOL_MIN,
+            protocol_max: PROTOCOL_MAX,
+            software: env!("CARGO_PKG_VERSION").to_owned(),
+            incarnation: state.incarnation.into(),
+            head: state.head,
+            settled: state.settled,
+            pulled: if state.rebuild { 0 } else { state.pulled },
+            scope_digest: state.scope_digest.into(),
+            live,
+            rebuild: state.rebuild,
+            tree_version: state.tree_version,
+            epoch: state.epoch.into(),
+            clock: self.now_millis(),
+        })
+    }
+
+    fn welcome(&self, welcome: &pb::Welcome) -> Result<Greeting, SessionError> {
+        match self.greet(welcome) {
+            Err(LedgerError::UnknownLog) => {
+                self.take_new_incarnation()?;
+                Err(SessionError::NewIncarnation)
+            }
+            other => Ok(other?),
+        }
+    }
+
+    fn batch(&self, after: u64) -> Result<Option<pb::Push>, SessionError> {
+        let Some(batch) = self.pending_after(after).map_err(LedgerError::from)? else { return Ok(None) };
+        let raw = change_list(batch.changes).encode_to_vec();
+        let changes = upstream::compress(&raw).map_err(|_| SessionError::Protocol("out of memory"))?;
+        let raw_len = raw.len() as u32;
+        Ok(Some(pb::Push { first: after + 1, last: batch.last, changes, raw_len, ..pb::Push::default() }))
+    }
+
+    fn verdicts(&self, verdicts: pb::Verdicts) -> Result<VerdictCount, SessionError> {
+        match self.settle(verdicts) {
+            Err(LedgerError::UnknownLog) => {
+                self.take_new_incarnation()?;
+                Err(SessionError::NewIncarnation)
+            }
+            other => Ok(other?),
+        }
+    }
+
+    fn records(&self, records: pb::Records) -> Result<u64, SessionError> {
+        self.take_records(&records)
+    }
+
+    fn document(&self, document: pb::Document) -> Result<(), SessionError> {
+        if document.kind != "units" {
+            return Ok(()); // a newer hub's
+        }
+        self.set_tree(&String::from_utf8_lossy(&document.content))?;
+        let mut inner = self.inner();
+        let mut state = inner.state.clone();
+        state.tree_version = document.version;
+        let mut work = Work::new(self);
+        work.rows.insert(key::document("units"), document.content.as_ref());
+        Ok(self.finish(work, &mut inner, state)?)
+    }
+
+    fn caught(&self, caught: &pb::Caught) -> Result<bool, SessionError> {
+        Ok(self.take_caught(caught)?)
+    }
+
+    fn changed(&self) -> watch::Receiver<u64> {
+        self.subscribe()
+    }
+}

@@ -1,0 +1,335 @@
+//! The node's store: one sled tree, so that everything one save touches is one atomic batch.
+//! Invariant: what stands here is a prefix of what the journal and the hub have said; the store alone is never the
+//! only place of an acknowledged change.
+//!
+//! Keys, by first byte: `r` record as the hub holds it · `p` pending change by number · `q` pending changes of a record ·
+//! `x` refused changes · `g` register listing · `k` natural keys · `l` links · `h` history · `d` documents · `m` state.
+
+use bytes::Bytes;
+use prost::Message;
+use sled::Batch;
+use std::{
+    fs,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+};
+use taizhang_proto::{
+    Record, RecordId,
+    digest::{Item, ScopeDigest},
+    pb,
+    record::RecordError,
+};
+
+/// Version of the layout above. A store of another version is not opened.
+pub const FORMAT: u32 = 1;
+
+/// Why the store failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// sled reports a fault.
+    #[error("store: {0}")]
+    Sled(#[from] sled::Error),
+    /// sled panicked while opening.
+    #[error("store can't be opened")]
+    Panicked,
+    /// A row can't be read.
+    #[error("store: row {0} can't be read")]
+    Row(&'static str),
+    /// A record can't be read.
+    #[error("store: {0}")]
+    Record(#[from] RecordError),
+    /// The digest kept beside the records is not theirs.
+    #[error("store: records and their digest differ")]
+    Digest,
+    /// Written by another version of the program.
+    #[error("store has format {found}, this program knows {FORMAT}; run the version that wrote it, or a newer one")]
+    Format {
+        /// The version on disk.
+        found: u32,
+    },
+}
+
+/// Everything small that belongs together, in one row written with every batch.
+#[derive(Clone, PartialEq, Message)]
+pub struct State {
+    /// Layout version.
+    #[prost(uint32, tag = "1")]
+    pub format: u32,
+    /// Whose log this is.
+    #[prost(bytes = "vec", tag = "2")]
+    pub incarnation: Vec<u8>,
+    /// Last change saved.
+    #[prost(uint64, tag = "3")]
+    pub head: u64,
+    /// Last change that the hub has answered for.
+    #[prost(uint64, tag = "4")]
+    pub settled: u64,
+    /// Log digest at `settled`.
+    #[prost(bytes = "vec", tag = "5")]
+    pub settled_digest: Vec<u8>,
+    /// Last hub revision applied.
+    #[prost(uint64, tag = "6")]
+    pub pulled: u64,
+    /// Digest of the hub's records held here.
+    #[prost(bytes = "vec", tag = "7")]
+    pub scope_digest: Vec<u8>,
+    /// How many they are.
+    #[prost(uint64, tag = "8")]
+    pub count: u64,
+    /// The hub's epoch.
+    #[prost(bytes = "vec", tag = "9")]
+    pub epoch: Vec<u8>,
+    /// This node's number at the hub.
+    #[prost(uint32, tag = "10")]
+    pub node: u32,
+    /// Last stamp given out.
+    #[prost(uint64, tag = "11")]
+    pub stamp: u64,
+    /// Everything must be pulled again: the store was lost or the digests differed.
+    #[prost(bool, tag = "12")]
+    pub rebuild: bool,
+    /// Version of the tree of units.
+    #[prost(uint64, tag = "13")]
+    pub tree_version: u64,
+    /// When the last session ended well, seconds since 1970.
+    #[prost(uint64, tag = "14")]
+    pub last_sync: u64,
+    /// Whether the digests were equal then.
+    #[prost(bool, tag = "15")]
+    pub equal: bool,
+    /// How often the store was lost or the digests differed.
+    #[prost(uint64, tag = "16")]
+    pub incidents: u64,
+    /// What the last of them was.
+    #[prost(string, tag = "17")]
+    pub last_incident: String,
+}
+
+impl State {
+    /// The digest of the hub's records held here.
+    pub fn digest(&self) -> ScopeDigest {
+        ScopeDigest::from_slice(&self.scope_digest).unwrap_or_default()
+    }
+}
+
+/// A refused change with its reason, kept until somebody deals with it.
+#[derive(Clone, PartialEq, Message)]
+pub struct Refusal {
+    /// The encoded change.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub change: Bytes,
+    /// Why.
+    #[prost(message, optional, tag = "2")]
+    pub why: Option<pb::Violation>,
+}
+
+/// Key builders.
+pub(crate) mod key {
+    use taizhang_proto::RecordId;
+
+    pub(crate) const STATE: &[u8] = b"m";
+
+    fn join(prefix: u8, parts: &[&[u8]]) -> Vec<u8> {
+        let mut key = vec![prefix];
+        for part in parts {
+            key.extend_from_slice(part);
+        }
+        key
+    }
+
+    pub(crate) fn record(id: RecordId) -> Vec<u8> {
+        join(b'r', &[&id.0])
+    }
+
+    pub(crate) fn pending(seq: u64) -> Vec<u8> {
+        join(b'p', &[&seq.to_be_bytes()])
+    }
+
+    pub(crate) fn pending_of(id: RecordId, seq: u64) -> Vec<u8> {
+        join(b'q', &[&id.0, &seq.to_be_bytes()])
+    }
+
+    pub(crate) fn pending_of_prefix(id: RecordId) -> Vec<u8> {
+        join(b'q', &[&id.0])
+    }
+
+    pub(crate) fn refused(seq: u64) -> Vec<u8> {
+        join(b'x', &[&seq.to_be_bytes()])
+    }
+
+    pub(crate) fn listed(register: u32, id: RecordId) -> Vec<u8> {
+        join(b'g', &[&register.to_be_bytes(), &id.0])
+    }
+
+    pub(crate) fn listed_prefix(register: u32) -> Vec<u8> {
+        join(b'g', &[&register.to_be_bytes()])
+    }
+
+    pub(crate) fn natural_prefix(register: u32, hash: &[u8; 32]) -> Vec<u8> {
+        join(b'k', &[&register.to_be_bytes(), &hash[..16]])
+    }
+
+    pub(crate) fn natural(register: u32, hash: &[u8; 32], id: RecordId) -> Vec<u8> {
+        join(b'k', &[&register.to_be_bytes(), &hash[..16], &id.0])
+    }
+
+    pub(crate) fn link(target: RecordId, register: u32, id: RecordId) -> Vec<u8> {
+        join(b'l', &[&target.0, &register.to_be_bytes(), &id.0])
+    }
+
+    pub(crate) fn link_prefix(target: RecordId, register: u32) -> Vec<u8> {
+        join(b'l', &[&target.0, &register.to_be_bytes()])
+    }
+
+    pub(crate) fn history_prefix(id: RecordId) -> Vec<u8> {
+        join(b'h', &[&id.0])
+    }
+
+    pub(crate) fn history(id: RecordId, replaced_by: u64, of: u64, rule: &str) -> Vec<u8> {
+        join(b'h', &[&id.0, &replaced_by.to_be_bytes(), &of.to_be_bytes(), rule.as_bytes()])
+    }
+
+    pub(crate) fn document(kind: &str) -> Vec<u8> {
+        join(b'd', &[kind.as_bytes()])
+    }
+
+    /// The id at the end of a key.
+    pub(crate) fn last_id(key: &[u8]) -> Option<RecordId> {
+        key.len().checked_sub(16).and_then(|start| RecordId::from_slice(&key[start..]))
+    }
+}
+
+/// An open store.
+#[derive(Debug, Clone)]
+pub struct Store {
+    db: sled::Db,
+    tree: sled::Tree,
+}
+
+/// Memory that sled may use for its cache, bytes: an office's PC has little, and its registers are small.
+const CACHE: u64 = 8 * 1024 * 1024;
+
+impl Store {
+    /// Opens or creates the store and reads every row once: what opens here can be relied on.
+    ///
+    /// # Errors
+    /// When it can't be opened, or anything in it can't be read.
+    pub fn open(path: &Path) -> Result<(Self, Option<State>), StoreError> {
+        let opened = catch_unwind(AssertUnwindSafe(|| -> Result<_, StoreError> {
+            let db = sled::Config::new().path(path).cache_capacity(CACHE).flush_every_ms(Some(1_000)).open()?;
+            let tree = db.open_tree("office")?;
+            let store = Self { db, tree };
+            let state = store.state()?;
+            if let Some(state) = &state {
+                if state.format != FORMAT {
+                    return Err(StoreError::Format { found: state.format });
+                }
+                store.check(state)?;
+            }
+            Ok((store, state))
+        }));
+        opened.unwrap_or(Err(StoreError::Panicked))
+    }
+
+    /// Reads everything and compares the records with their digest. Returns how many rows there are.
+    ///
+    /// # Errors
+    /// At the first thing that can't be read, or when the digest differs.
+    pub fn check(&self, state: &State) -> Result<u64, StoreError> {
+        let mut digest = ScopeDigest::default();
+        let mut rows = 0;
+        for row in &self.tree {
+            let (key, value) = row?;
+            rows += 1;
+            match key.first() {
+                Some(b'r') => {
+                    let id = RecordId::from_slice(&key[1..]).ok_or(StoreError::Row("record"))?;
+                    Record::decode(value.to_vec())?;
+                    digest.add(Item::record(id, &value));
+                }
+                Some(b'p') => {
+                    pb::Change::decode(value.as_ref()).map_err(|_| StoreError::Row("pending"))?;
+                }
+                _ => {}
+            }
+        }
+        if digest == state.digest() { Ok(rows) } else { Err(StoreError::Digest) }
+    }
+
+    /// The state row.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn state(&self) -> Result<Option<State>, StoreError> {
+        let row = self.tree.get(key::STATE)?;
+        row.map(|row| State::decode(row.as_ref()).map_err(|_| StoreError::Row("state"))).transpose()
+    }
+
+    /// A record as the hub holds it.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn record(&self, id: RecordId) -> Result<Option<Record>, StoreError> {
+        let row = self.tree.get(key::record(id))?;
+        row.map(|row| Record::decode(row.to_vec()).map_err(StoreError::from)).transpose()
+    }
+
+    /// One row.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        Ok(self.tree.get(key)?.map(|value| Bytes::copy_from_slice(&value)))
+    }
+
+    /// Rows under a prefix, in key order.
+    pub fn scan(&self, prefix: &[u8]) -> impl Iterator<Item = Result<(Bytes, Bytes), StoreError>> + use<> {
+        self.tree.scan_prefix(prefix).map(|row| {
+            row.map(|(key, value)| (Bytes::copy_from_slice(&key), Bytes::copy_from_slice(&value))).map_err(Into::into)
+        })
+    }
+
+    /// Rows from a key on, while they keep its first byte.
+    pub fn scan_from(&self, from: &[u8]) -> impl Iterator<Item = Result<(Bytes, Bytes), StoreError>> + use<> {
+        let prefix = from.first().copied();
+        let rows = self.tree.range(from.to_vec()..);
+        rows.map(|row| {
+            row.map(|(key, value)| (Bytes::copy_from_slice(&key), Bytes::copy_from_slice(&value))).map_err(Into::into)
+        })
+        .take_while(move |row: &Result<(Bytes, Bytes), _>| {
+            row.as_ref().map_or(true, |(key, _)| key.first().copied() == prefix)
+        })
+    }
+
+    /// Applies one batch, atomically.
+    ///
+    /// # Errors
+    /// When the store fails; then none of it was applied.
+    pub fn apply(&self, batch: Batch) -> Result<(), StoreError> {
+        Ok(self.tree.apply_batch(batch)?)
+    }
+
+    /// Puts everything applied so far on disk.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn flush(&self) -> Result<(), StoreError> {
+        self.db.flush()?;
+        Ok(())
+    }
+
+    /// Bytes on disk.
+    pub fn size_on_disk(&self) -> u64 {
+        self.db.size_on_disk().unwrap_or(0)
+    }
+}
+
+/// Whether there is a store at this path.
+pub fn exists(path: &Path) -> bool {
+    fs::metadata(path).is_ok()
+}
+
+/// The path of the store in a data directory.
+pub fn path_in(data: &Path) -> PathBuf {
+    data.join("store")
+}

@@ -1,0 +1,267 @@
+//! The way up: the child's side of a session, as a machine that is fed messages and never touches the network.
+//! Invariant: whatever message the session breaks at, the replica's disk holds a state from which the next session
+//! goes on; nothing is said twice that the hub has answered for.
+
+pub mod link;
+pub mod schedule;
+
+use bytes::Bytes;
+use std::collections::VecDeque;
+use taizhang_proto::{
+    pb::{self, down, up},
+    session::{self, IN_FLIGHT, VersionError},
+};
+use tokio::sync::watch;
+
+/// Why a session can't go on.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The replica failed.
+    #[error(transparent)]
+    Ledger(#[from] crate::ledger::LedgerError),
+    /// The builds do not fit.
+    #[error(transparent)]
+    Version(#[from] VersionError),
+    /// The hub said something out of turn.
+    #[error("上级违反了同步协议 (the hub broke the protocol): {0}")]
+    Protocol(&'static str),
+    /// The digests differ; everything is pulled again in the next session.
+    #[error("与上级的登记数据不一致，将全部重新下载 (the registers differ from the hub's; all will be pulled again)")]
+    Different,
+    /// This replica took a new incarnation and has to come back.
+    #[error("本机曾由旧备份恢复，已换用新的编号，将重新同步 (restored from a backup; a new incarnation was taken)")]
+    NewIncarnation,
+}
+
+/// What the hub's greeting means for this replica.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Greeting {
+    /// Both sides hold the same and neither has anything to say.
+    Quiet,
+    /// Push from after this change on.
+    Talk {
+        /// Last change that the hub has.
+        acknowledged: u64,
+    },
+}
+
+/// What a session carries: an office's ledger, or a hub's totals on their way up. The calls block on disk.
+pub trait Replica: Send + Sync + 'static {
+    /// What it opens with. Everything it claims is flushed to disk.
+    ///
+    /// # Errors
+    /// When the replica fails.
+    fn hello(&self, live: bool) -> Result<pb::Hello, SessionError>;
+
+    /// Takes the hub's greeting.
+    ///
+    /// # Errors
+    /// [`SessionError::NewIncarnation`] when the hub knows another log.
+    fn welcome(&self, welcome: &pb::Welcome) -> Result<Greeting, SessionError>;
+
+    /// The next batch after a change; none when that was the last.
+    ///
+    /// # Errors
+    /// When the replica fails.
+    fn batch(&self, after: u64) -> Result<Option<pb::Push>, SessionError>;
+
+    /// Takes verdicts; durable when the next `hello` is made.
+    ///
+    /// # Errors
+    /// When the replica fails or the verdicts can't be its own.
+    fn verdicts(&self, verdicts: pb::Verdicts) -> Result<VerdictCount, SessionError>;
+
+    /// Takes records of the scope. Returns how many.
+    ///
+    /// # Errors
+    /// When the replica fails or they can't be read.
+    fn records(&self, records: pb::Records) -> Result<u64, SessionError>;
+
+    /// Takes a document.
+    ///
+    /// # Errors
+    /// When the replica fails or it can't be read.
+    fn document(&self, document: pb::Document) -> Result<(), SessionError>;
+
+    /// Takes the end of what the hub had to send. Returns whether the digests are equal.
+    ///
+    /// # Errors
+    /// When the replica fails.
+    fn caught(&self, caught: &pb::Caught) -> Result<bool, SessionError>;
+
+    /// Changes with every new thing to push.
+    fn changed(&self) -> watch::Receiver<u64>;
+}
+
+/// How a batch of verdicts went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct VerdictCount {
+    /// Simply accepted.
+    pub accepted: u64,
+    /// Settled by rule.
+    pub settled: u64,
+    /// Refused.
+    pub refused: u64,
+}
+
+/// The child's side of one session.
+pub struct Client<'a, R: Replica + ?Sized> {
+    replica: &'a R,
+    live: bool,
+    stage: Stage,
+    sent: u64,
+    in_flight: VecDeque<u64>,
+    said_done: bool,
+    heard: Option<pb::Heard>,
+    /// What happened, for people.
+    pub report: pb::SyncReport,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Greeting,
+    Talking,
+    Finished,
+}
+
+impl<'a, R: Replica + ?Sized> Client<'a, R> {
+    /// A session that ends when both sides have said everything, or with `live` stays open.
+    pub fn new(replica: &'a R, live: bool) -> Self {
+        Self {
+            replica,
+            live,
+            stage: Stage::Greeting,
+            sent: 0,
+            in_flight: VecDeque::new(),
+            said_done: false,
+            heard: None,
+            report: pb::SyncReport::default(),
+        }
+    }
+
+    /// The first message.
+    ///
+    /// # Errors
+    /// When the replica fails.
+    pub fn open(&mut self) -> Result<pb::Up, SessionError> {
+        let hello = self.replica.hello(self.live)?;
+        self.report.round_trips = 1;
+        Ok(wrap(up::It::Hello(hello)))
+    }
+
+    /// Takes one message of the hub.
+    ///
+    /// # Errors
+    /// When the replica fails or the message is out of turn.
+    pub fn receive(&mut self, message: pb::Down) -> Result<(), SessionError> {
+        let message = message.it.ok_or(SessionError::Protocol("an empty message"))?;
+        match (self.stage, message) {
+            (Stage::Greeting, down::It::Welcome(welcome)) => self.greet(&welcome)?,
+            (Stage::Greeting, _) => return Err(SessionError::Protocol("no greeting first")),
+            (_, down::It::Welcome(_)) => return Err(SessionError::Protocol("a second greeting")),
+            (_, down::It::Verdicts(verdicts)) => {
+                let last = verdicts.last;
+                self.in_flight.retain(|sent| *sent > last);
+                let count = self.replica.verdicts(verdicts)?;
+                self.report.accepted += count.accepted;
+                self.report.settled += count.settled;
+                self.report.refused += count.refused;
+            }
+            (_, down::It::Records(records)) => self.report.pulled += self.replica.records(records)?,
+            (_, down::It::Document(document)) => self.replica.document(document)?,
+            (_, down::It::Caught(caught)) => {
+                self.report.equal = self.replica.caught(&caught)?;
+                if self.live && !self.report.equal {
+                    return Err(SessionError::Different);
+                }
+                self.report.ok = true;
+                self.heard = Some(pb::Heard { revision: caught.revision, equal: self.report.equal });
+            }
+        }
+        Ok(())
+    }
+
+    fn greet(&mut self, welcome: &pb::Welcome) -> Result<(), SessionError> {
+        session::negotiate(welcome.protocol, welcome.protocol)?;
+        match self.replica.welcome(welcome)? {
+            Greeting::Quiet if !self.live => {
+                self.stage = Stage::Finished;
+                self.report.ok = true;
+                self.report.equal = true;
+            }
+            Greeting::Quiet => {
+                self.stage = Stage::Talking;
+                self.sent = welcome.acknowledged;
+                self.report.ok = true;
+                self.report.equal = true;
+            }
+            Greeting::Talk { acknowledged } => {
+                self.stage = Stage::Talking;
+                self.sent = acknowledged;
+                self.report.round_trips += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// The next message to send; none when the window is full or there is nothing to say.
+    ///
+    /// # Errors
+    /// When the replica fails.
+    pub fn poll(&mut self) -> Result<Option<pb::Up>, SessionError> {
+        if let Some(heard) = self.heard.take() {
+            if !self.live {
+                self.stage = Stage::Finished;
+            }
+            return Ok(Some(wrap(up::It::Heard(heard))));
+        }
+        if self.stage != Stage::Talking || self.in_flight.len() >= IN_FLIGHT {
+            return Ok(None);
+        }
+        if let Some(push) = self.replica.batch(self.sent)? {
+            self.report.pushed += push.last - push.first + 1;
+            self.sent = push.last;
+            self.in_flight.push_back(push.last);
+            return Ok(Some(wrap(up::It::Push(push))));
+        }
+        if self.live || self.said_done {
+            return Ok(None);
+        }
+        self.said_done = true;
+        Ok(Some(wrap(up::It::Done(pb::PushDone {}))))
+    }
+
+    /// Whether the session has nothing more to do.
+    pub fn is_finished(&self) -> bool {
+        self.stage == Stage::Finished
+    }
+}
+
+fn wrap(message: up::It) -> pb::Up {
+    pb::Up { it: Some(message) }
+}
+
+/// zstd level for batches: level 3 costs less time than the bytes it saves on an office's line.
+pub const ZSTD_LEVEL: i32 = 3;
+
+/// Compresses a batch.
+///
+/// # Errors
+/// When zstd fails, which it does only for lack of memory.
+pub fn compress(raw: &[u8]) -> std::io::Result<Bytes> {
+    zstd::bulk::compress(raw, ZSTD_LEVEL).map(Bytes::from)
+}
+
+/// Decompresses a batch that says it has `raw_len` bytes; never makes more than the bound allows.
+///
+/// # Errors
+/// When it is over the bound or not what it says.
+pub fn decompress(packed: &[u8], raw_len: u32) -> Result<Bytes, SessionError> {
+    // A single large record may exceed the aim of a batch, so the bound is the one on messages.
+    if raw_len as usize > session::MAX_MESSAGE_BYTES {
+        return Err(SessionError::Protocol("a batch over the size bound"));
+    }
+    let raw = zstd::bulk::decompress(packed, raw_len as usize)
+        .map_err(|_| SessionError::Protocol("a batch that can't be decompressed"))?;
+    if raw.len() == raw_len as usize { Ok(raw.into()) } else { Err(SessionError::Protocol("a batch of another size")) }
+}

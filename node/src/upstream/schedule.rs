@@ -1,0 +1,199 @@
+//! When a node calls: nightly at its own slot in a window, or live; and how it tries again.
+
+use super::{Replica, link};
+use crate::identity::Identity;
+use rand::RngExt;
+use serde::{Deserialize, Serialize};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use taizhang_proto::{pb, session::slot_in_window};
+use tokio::sync::{Notify, watch};
+
+/// How a replica keeps in touch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Once a night.
+    Nightly,
+    /// All the time.
+    Live,
+}
+
+/// The schedule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Schedule {
+    /// Nightly or live.
+    pub mode: Mode,
+    /// The window opens: seconds after midnight in Shanghai.
+    pub opens: u64,
+    /// How long it stays open, seconds.
+    pub window: u64,
+}
+
+/// First pause after a failure.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// Longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+
+/// The pause after the `failures`-th failure in a row: doubling, with half of it at random.
+pub fn pause_after(failures: u32, random: f64) -> Duration {
+    let full = FIRST_PAUSE.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(LONGEST_PAUSE);
+    full.mul_f64(0.5 + random.clamp(0.0, 1.0) / 2.0)
+}
+
+/// Seconds from `now` (seconds since 1970) until this identity's next slot.
+pub fn until_slot(schedule: Schedule, identity: &str, now: u64) -> u64 {
+    const DAY: u64 = 86_400;
+    let slot = (schedule.opens + slot_in_window(identity, schedule.window)) % DAY;
+    let of_day = (now + 8 * 3_600) % DAY;
+    (slot + DAY - of_day) % DAY
+}
+
+/// What the link is doing, for status pages.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LinkState {
+    /// A live session is open.
+    pub connected: bool,
+    /// The last thing that went wrong.
+    pub last_error: String,
+    /// Failures in a row.
+    pub failures: u32,
+    /// The last report.
+    pub report: pb::SyncReport,
+}
+
+/// Keeps a replica in touch with its hub until the process ends.
+pub struct Keeper<R: ?Sized> {
+    replica: Arc<R>,
+    identity: Identity,
+    schedule: Schedule,
+    state: Mutex<LinkState>,
+    wake: Notify,
+    one_session: tokio::sync::Mutex<()>,
+}
+
+impl<R: Replica + ?Sized> Keeper<R> {
+    /// A keeper; [`Keeper::run`] does the work.
+    pub fn new(replica: Arc<R>, identity: Identity, schedule: Schedule) -> Arc<Self> {
+        let state = Mutex::default();
+        Arc::new(Self {
+            replica,
+            identity,
+            schedule,
+            state,
+            wake: Notify::new(),
+            one_session: tokio::sync::Mutex::default(),
+        })
+    }
+
+    /// What the link is doing.
+    pub fn state(&self) -> LinkState {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, change: impl FnOnce(&mut LinkState)) {
+        change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Syncs once now, beside the schedule. A live session counts: it has nothing left to say when this returns.
+    ///
+    /// # Errors
+    /// When the session breaks.
+    pub async fn sync_now(&self) -> Result<pb::SyncReport, link::LinkError> {
+        if self.state().connected {
+            return Ok(self.state().report);
+        }
+        let _one = self.one_session.lock().await;
+        let report = link::sync_fully(&self.replica, &self.identity, |_| {}).await?;
+        self.note(|state| {
+            state.report = report.clone();
+            state.last_error.clear();
+        });
+        Ok(report)
+    }
+
+    /// Runs until `stop` turns true.
+    pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+        let id = self.identity.name.id.clone();
+        let mut failures = 0_u32;
+        let mut asked = Duration::ZERO; // when the hub said to come back
+        loop {
+            let pause = match (self.schedule.mode, failures) {
+                (Mode::Live, 0) => Duration::ZERO,
+                (Mode::Nightly, 0) => {
+                    let now = jiff::Timestamp::now().as_second().max(0) as u64;
+                    Duration::from_secs(until_slot(self.schedule, &id, now).max(1))
+                }
+                (_, failures) => pause_after(failures, rand::rng().random()).max(asked),
+            };
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = self.wake.notified() => {}
+                _ = stop.changed() => return,
+            }
+            let outcome = tokio::select! {
+                outcome = self.session() => outcome,
+                _ = stop.changed() => return,
+            };
+            match outcome {
+                Ok(()) => failures = 0,
+                Err(error) => {
+                    failures += 1;
+                    asked = error.retry_after().unwrap_or_default().min(LONGEST_PAUSE);
+                    tracing::info!(%error, failures, "session ended; it will be tried again");
+                    self.note(|state| {
+                        state.last_error = error.to_string();
+                        state.failures = failures;
+                    });
+                }
+            }
+        }
+    }
+
+    async fn session(&self) -> Result<(), link::LinkError> {
+        let _one = self.one_session.lock().await;
+        let outcome = match self.schedule.mode {
+            Mode::Nightly => link::sync_fully(&self.replica, &self.identity, |_| {}).await,
+            Mode::Live => {
+                let told = |report: &pb::SyncReport| {
+                    let report = report.clone();
+                    self.note(|state| {
+                        state.connected = true;
+                        state.failures = 0;
+                        state.last_error.clear();
+                        state.report = report;
+                    });
+                };
+                link::run(&self.replica, &self.identity, true, told).await
+            }
+        };
+        self.note(|state| state.connected = false);
+        let report = outcome?;
+        self.note(|state| state.report = report);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_five_minutes_and_differ() {
+        assert_eq!(pause_after(1, 1.0), Duration::from_secs(1));
+        assert_eq!(pause_after(3, 1.0), Duration::from_secs(4));
+        assert_eq!(pause_after(3, 0.0), Duration::from_secs(2));
+        assert_eq!(pause_after(40, 1.0), LONGEST_PAUSE);
+    }
+
+    #[test]
+    fn the_slot_is_the_same_every_night() {
+        let schedule = Schedule { mode: Mode::Nightly, opens: 23 * 3_600, window: 7_200 };
+        let first = until_slot(schedule, "n1", 1_000_000);
+        assert_eq!(until_slot(schedule, "n1", 1_000_000 + first), 0);
+        assert_eq!(until_slot(schedule, "n1", 1_000_000 + first + 1), 86_399);
+        assert_ne!(until_slot(schedule, "n1", 0), until_slot(schedule, "n2", 0));
+    }
+}
