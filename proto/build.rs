@@ -4,8 +4,15 @@
 use prost::Message;
 use std::{env, error::Error, fs, path::PathBuf};
 
-const FILES: [&str; 7] =
-    ["registers/options.proto", "registers/person.proto", "registers/household.proto", "registers/unit.proto", "sync.proto", "totals.proto", "admin.proto"];
+const FILES: [&str; 7] = [
+    "registers/options.proto",
+    "registers/person.proto",
+    "registers/household.proto",
+    "registers/unit.proto",
+    "sync.proto",
+    "totals.proto",
+    "admin.proto",
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var("OUT_DIR")?);

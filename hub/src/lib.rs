@@ -3,8 +3,12 @@
 //! Towards its parent a hub is a node and uses that crate's client; everything that enters goes through [`writer`].
 
 pub mod authority;
+pub mod cli;
+pub mod config;
+pub mod hub;
 pub mod rows;
 pub mod session;
 pub mod store;
 pub mod totals;
+pub mod upward;
 pub mod writer;

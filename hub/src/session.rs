@@ -179,7 +179,7 @@ impl Server {
         let digest = if digest.is_empty() { vec![0; 32] } else { digest.clone() };
         let known_tree = rows::counter(view.as_ref(), meta::TREE)?;
         let welcome = pb::Welcome {
-            protocol: self.hello.protocol_max.min(PROTOCOL_MAX).max(PROTOCOL_MIN),
+            protocol: self.hello.protocol_max.clamp(PROTOCOL_MIN, PROTOCOL_MAX),
             software: env!("CARGO_PKG_VERSION").to_owned(),
             acknowledged: row.acknowledged,
             head,
@@ -189,6 +189,7 @@ impl Server {
             epoch: view.get(Space::Meta, meta::EPOCH)?.unwrap_or_default(),
             unit: self.peer.unit.number(),
             hub_unit: core.unit.number(),
+            tree_version: known_tree,
         };
         // What the child has already: nothing is sent in a live session until one of these moves.
         let equal = welcome.scope_digest == self.hello.scope_digest && !self.hello.rebuild;

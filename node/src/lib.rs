@@ -3,10 +3,16 @@
 //! One way in for data: forms, imports and the session all end in [`ledger`]. A hub uses this crate for its own way
 //! up, so nothing here knows what a hub does with what it receives.
 
+pub mod cli;
+pub mod config;
+pub mod control;
 pub mod desk;
 pub mod disk;
+pub mod exchange;
 pub mod identity;
 pub mod journal;
 pub mod ledger;
+pub mod office;
+pub mod show;
 pub mod store;
 pub mod upstream;

@@ -12,7 +12,7 @@ use crate::{
     wire::{self, Raw},
 };
 use bytes::Bytes;
-use prost::encoding::{encoded_len_varint, key_len};
+use prost::encoding::{decode_varint, encoded_len_varint, key_len};
 
 /// A broken rule: where, which, and what to do. Never holds the value itself, which may be personal data.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -125,7 +125,7 @@ fn check_value(field: &FieldDef, raw: Raw<'_>) -> Result<(), Fault> {
             .map(|_| ())
             .map_err(|_| ("unit", format!("{label}不是12位单位编码 (not a 12-digit unit code)"))),
         (Shape::Uint, Raw::Varint(value)) if u32::try_from(value).is_ok() => Ok(()),
-        (Shape::Uint, Raw::Bytes(_)) if field.many => Ok(()),
+        (Shape::Uint, Raw::Bytes(packed)) if field.many => is_packed(packed).then_some(()).ok_or_else(shape),
         (Shape::Sint, Raw::Varint(code)) => {
             let day = wire::unzigzag(code).ok_or_else(shape)?;
             let years = date::ymd(1900, 1, 1)..date::ymd(2100, 1, 1);
@@ -136,6 +136,19 @@ fn check_value(field: &FieldDef, raw: Raw<'_>) -> Result<(), Fault> {
         }
         _ => Err(shape()),
     }
+}
+
+/// Whether these are packed 32-bit numbers, canonically encoded, and no more than a field may hold.
+fn is_packed(mut packed: &[u8]) -> bool {
+    let (length, mut canonical, mut count) = (packed.len(), 0, 0);
+    while !packed.is_empty() {
+        match decode_varint(&mut packed) {
+            Ok(value) if u32::try_from(value).is_ok() => canonical += encoded_len_varint(value),
+            _ => return false,
+        }
+        count += 1;
+    }
+    canonical == length && (1..=MAX_VALUES).contains(&count)
 }
 
 fn check_text(field: &FieldDef, text: &str) -> Result<(), Fault> {

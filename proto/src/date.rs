@@ -1,7 +1,7 @@
 //! Business days: Asia/Shanghai calendar days as days since 1970-01-01, and the month arithmetic of the clocks.
 //! Shanghai has kept UTC+8 without daylight saving since 1992, so a day is a plain division.
 
-use jiff::{ToSpan, civil::Date};
+use jiff::{Span, civil::Date};
 
 /// Days since 1970-01-01.
 pub type Day = i32;
@@ -20,7 +20,8 @@ pub fn ymd(year: i16, month: i8, day_of_month: i8) -> Option<Day> {
 
 /// The civil date of a day; none outside the years that exist.
 pub fn civil(day: Day) -> Option<Date> {
-    EPOCH.checked_add(day.days()).ok()
+    // `day.days()` would panic beyond the calendar.
+    EPOCH.checked_add(Span::new().try_days(day).ok()?).ok()
 }
 
 /// `2008-03-20`; the bare number for a day outside the calendar.
@@ -30,7 +31,12 @@ pub fn iso(day: Day) -> String {
 
 /// The day `months` later, clamped to the end of its month: 31 January plus one month is 28 or 29 February.
 pub fn add_months(day: Day, months: i32) -> Day {
-    civil(day).and_then(|date| date.checked_add(months.months()).ok()).map_or(day, self::day)
+    later(day, months).unwrap_or(day)
+}
+
+fn later(day: Day, months: i32) -> Option<Day> {
+    let months = Span::new().try_months(months).ok()?;
+    civil(day)?.checked_add(months).ok().map(self::day)
 }
 
 /// The business day in Shanghai at an instant, milliseconds since 1970.

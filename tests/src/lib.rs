@@ -1,1 +1,3 @@
+//! The city in a box: what the demo, the end-to-end tests and the load tool share.
 
+pub mod synth;

@@ -40,7 +40,7 @@ impl FjallStore {
                 store.commit(set)?;
             }
             Some(found) => {
-                let found = <[u8; 4]>::try_from(found.as_ref()).map(u32::from_be_bytes).unwrap_or(0);
+                let found = <[u8; 4]>::try_from(found.as_ref()).map_or(0, u32::from_be_bytes);
                 if found != FORMAT {
                     return Err(StoreError::Format { found });
                 }

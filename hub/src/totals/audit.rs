@@ -8,7 +8,7 @@ use crate::{
 };
 use std::collections::{HashMap, HashSet};
 use taizhang_proto::{
-    OrgCode, Record, RecordId,
+    Record, RecordId,
     cell::{self, CellKey, Shelf, Subject, contributions, links, subjects_of},
     indicator::{self, Part},
     pb::{self, Tier},
@@ -159,12 +159,10 @@ fn differences(
     }
 }
 
-/// The sum of one unit's own cells of a part, for tests that compare tiers.
+/// The own cells that are not zero, for comparing tiers.
+///
+/// # Errors
+/// When the store fails.
 pub fn own_cells(core: &Core) -> Result<HashMap<CellKey, i64>, StoreError> {
     read_own(core.view().as_ref())
-}
-
-/// Whether a unit is the hub's own or below it.
-pub fn in_scope(core: &Core, unit: OrgCode) -> bool {
-    core.unit.covers(unit)
 }

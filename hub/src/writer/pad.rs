@@ -190,7 +190,7 @@ impl<'a> Pad<'a> {
     pub(super) fn finish(mut self) -> Result<(WriteSet, Revision), StoreError> {
         self.recount_subjects()?;
         let mut units: HashMap<OrgCode, UnitChange> = HashMap::new();
-        self.write_records(&mut units)?;
+        self.write_records(&mut units);
         self.write_cells(&mut units)?;
         for (unit, change) in units {
             let mut row: UnitRow =
@@ -233,7 +233,7 @@ impl<'a> Pad<'a> {
         Ok(())
     }
 
-    fn write_records(&mut self, units: &mut HashMap<OrgCode, UnitChange>) -> Result<(), StoreError> {
+    fn write_records(&mut self, units: &mut HashMap<OrgCode, UnitChange>) {
         for (id, leaf) in self.records.iter().filter(|(_, leaf)| leaf.changed) {
             let Some(record) = &leaf.now else { continue };
             let bytes = record.encode();
@@ -267,7 +267,6 @@ impl<'a> Pad<'a> {
             }
             self.set.put(Space::Records, id.0, bytes);
         }
-        Ok(())
     }
 
     /// Writes own cells, their feed and the sums of every ancestor.
@@ -346,12 +345,10 @@ impl Shelf for Reading<'_, '_> {
     }
 
     fn referring(&self, target: RecordId, register: u32) -> Result<Vec<RecordId>, StoreError> {
-        match self.0.subjects.get(&target) {
-            Some(node) => Ok(node.row.referring(register)),
-            None => {
-                let row: Option<SubjectRow> = rows::read(self.0.view, Space::Subjects, &target.0)?;
-                Ok(row.map(|row| row.referring(register)).unwrap_or_default())
-            }
+        if let Some(node) = self.0.subjects.get(&target) {
+            return Ok(node.row.referring(register));
         }
+        let row: Option<SubjectRow> = rows::read(self.0.view, Space::Subjects, &target.0)?;
+        Ok(row.map(|row| row.referring(register)).unwrap_or_default())
     }
 }

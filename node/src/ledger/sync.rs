@@ -217,6 +217,7 @@ impl Ledger {
             && state.settled == state.head
             && !state.rebuild
             && state.pulled >= welcome.head
+            && state.tree_version >= welcome.tree_version
             && state.scope_digest == welcome.scope_digest;
         state.node = welcome.node;
         state.epoch = welcome.epoch.to_vec();

@@ -14,6 +14,7 @@ use crate::{
     plan::Plan,
     register::number,
 };
+use std::collections::BTreeMap;
 
 /// The clocks of one case. Derived, never stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +53,9 @@ pub(super) fn count<S: Shelf>(shelf: &S, id: RecordId, tally: &mut Tally<'_>) ->
     if cases.is_empty() {
         return Ok(());
     }
-    let home = shelf.record(id)?.filter(is_active).and_then(|household| home_unit(&household));
+    // A case may refer to anything well-formed; only a household moves it to its own unit.
+    let household = shelf.record(id)?.filter(|record| record.register == number::HOUSEHOLD && is_active(record));
+    let home = household.and_then(|household| home_unit(&household));
     for case in cases {
         let Some((unit, case)) = read_case(shelf, id, case, tally.plan)? else { continue };
         count_case(home.unwrap_or(unit), &case, tally);
@@ -85,8 +88,8 @@ fn read_case<S: Shelf>(
     let open = Spans::one(recognised_on, case.exit_on.unwrap_or(Day::MAX));
     let mut placed = Vec::new();
     let mut first_days = Vec::new();
-    for person in counted_members(shelf, household)? {
-        let jobs = employed(shelf, person)?.and(&open);
+    for (person, belongs) in counted_members(shelf, household)? {
+        let jobs = employed(shelf, person)?.and(&open).and(&Spans::union(belongs));
         first_days.extend(jobs.first());
         placed.extend(jobs.iter().copied());
     }
@@ -99,6 +102,8 @@ fn read_case<S: Shelf>(
             second_placed_on: first_days.get(1).copied(),
         }
     });
+    // Nobody can ask for a case that has left.
+    let dual = dual.filter(|dual| case.exit_on.is_none_or(|exit| dual.asked_on < exit));
     let clock = CaseClock {
         recognised_on,
         due_one: recognised_on + plan.zef_days,
@@ -109,21 +114,20 @@ fn read_case<S: Shelf>(
     Ok(Some((unit, Case { clock, placed: Spans::union(placed) })))
 }
 
-/// The persons who count in a household, each once.
-fn counted_members<S: Shelf>(shelf: &S, household: RecordId) -> Result<Vec<RecordId>, S::Error> {
-    let mut persons = Vec::new();
+/// The persons who count in a household, each once, with the days on which they belong to it.
+fn counted_members<S: Shelf>(shelf: &S, household: RecordId) -> Result<BTreeMap<RecordId, Vec<Span>>, S::Error> {
+    let mut persons: BTreeMap<RecordId, Vec<Span>> = BTreeMap::new();
     for member in shelf.referring(household, number::MEMBER)? {
         let Some(record) = shelf.record(member)?.filter(is_active) else { continue };
-        let member: pb::Member = record.typed(|tag| matches!(tag, 20 | 21 | 25));
+        let member: pb::Member = record.typed(|tag| matches!(tag, 20 | 21 | 23..=25));
         // A member record is also listed under its person; only the ones of this household belong here.
         let here = member.household.as_deref() == Some(&household.0[..]);
         let person = member.person.as_deref().and_then(RecordId::from_slice);
-        if here && member.counted != Some(false) {
-            persons.extend(person);
+        if let (Some(person), true) = (person, here && member.counted != Some(false)) {
+            let belongs = Span { from: member.from_on.unwrap_or(Day::MIN), to: member.to_on.unwrap_or(Day::MAX) };
+            persons.entry(person).or_default().push(belongs);
         }
     }
-    persons.sort_unstable();
-    persons.dedup();
     Ok(persons)
 }
 

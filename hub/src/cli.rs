@@ -1,0 +1,511 @@
+//! The hub's command line. Every command asks the running `serve` over its control socket; without one it opens the
+//! hub itself for as long as it takes.
+
+use crate::{
+    authority::Authority,
+    config::{self, Config, HubTier},
+    hub::Hub,
+    writer::Job,
+};
+use anyhow::{Context, bail};
+use clap::{Parser, Subcommand};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
+use taizhang_node::{
+    cli::{init_logs, parse_day, stop_signal, sync_facts},
+    control::{self, Bearer, ControlFile},
+    disk::{self, Secrecy},
+    identity::Identity,
+    ledger::system_clock,
+    show::{self, Reader},
+};
+use taizhang_proto::{
+    OrgCode, date, indicator,
+    org::UnitTree,
+    pb::{self, admin_client::AdminClient, totals_client::TotalsClient},
+};
+use tokio::sync::watch;
+use tonic::{service::interceptor::InterceptedService, transport::Channel};
+
+/// 台账汇聚节点：县区或市 (a district's or the city's hub)
+#[derive(Parser)]
+#[command(name = "taizhang-hub", version, about)]
+pub struct Cli {
+    /// 数据目录 (data directory)
+    #[arg(long, global = true, env = "TAIZHANG_DIR", default_value = "taizhang-hub-data")]
+    dir: PathBuf,
+    /// 输出 JSON (for programs)
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// 建立数据目录、证书机构和配置 (make data directory, authority and configuration)
+    Init {
+        /// 本级单位编码 (the hub's unit)
+        #[arg(long)]
+        unit: OrgCode,
+        /// 县区或市 (district or city)
+        #[arg(long)]
+        tier: HubTier,
+        /// 下级连接的地址 (where children call)
+        #[arg(long, default_value = "0.0.0.0:7201")]
+        listen: SocketAddr,
+        /// 写进令牌的地址，如 https://hub.example:7201 (address that goes into tokens)
+        #[arg(long)]
+        advertise: Option<String>,
+        /// 单位树 code,name,parent,tier (tree of units, CSV)
+        #[arg(long)]
+        units: Option<PathBuf>,
+    },
+    /// 运行 (run)
+    Serve,
+    /// 用上级的令牌登记本级 (enrol at the parent with its token)
+    Enrol {
+        /// 令牌 (the token, or @file that holds it)
+        token: String,
+    },
+    /// 给下级一个一次性令牌 (a one-time token for a child)
+    Token {
+        /// 下级单位编码 (the child's unit)
+        #[arg(long)]
+        unit: OrgCode,
+        /// 下级是汇聚节点 (the child is a hub)
+        #[arg(long)]
+        hub: bool,
+        /// 有效小时 (hours it is valid)
+        #[arg(long, default_value_t = 72)]
+        hours: u32,
+    },
+    /// 本机状态 (state of this hub)
+    Status,
+    /// 下级清单，久未同步的在前 (children, silent ones first)
+    Nodes,
+    /// 实时总数 (live totals)
+    Totals {
+        /// 单位 (unit)
+        #[arg(long)]
+        unit: Option<OrgCode>,
+        /// 哪一天 (as of)
+        #[arg(long, value_parser = parse_day)]
+        on: Option<date::Day>,
+        /// 连同下级 (the unit's children too)
+        #[arg(long)]
+        children: bool,
+        /// 指标，默认全部 (indicators)
+        #[arg(long = "indicator")]
+        indicators: Vec<String>,
+    },
+    /// 总数变化随到随显 (every change of a total as it lands)
+    Watch {
+        /// 单位 (unit)
+        #[arg(long)]
+        unit: Option<OrgCode>,
+        /// 连同下级 (the unit's children too)
+        #[arg(long)]
+        children: bool,
+        /// 指标，默认全部 (indicators)
+        #[arg(long = "indicator")]
+        indicators: Vec<String>,
+    },
+    /// 重新清点，列出每处差异 (recount and print every difference)
+    Audit,
+    /// 立即向上级同步 (sync with the parent now)
+    Sync,
+    /// 检查本机数据 (read every record and compare digests)
+    Verify,
+    /// 配置 (configuration)
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+#[derive(Subcommand)]
+enum ConfigCommand {
+    /// 检查并显示生效的配置 (check, and show what is in force)
+    Check,
+}
+
+/// Runs a command; the exit code is 0 done, 1 failed, 2 wrong use, 3 partly done.
+pub fn main(cli: Cli) -> ExitCode {
+    init_logs();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("can't start: {error}");
+            return ExitCode::from(1);
+        }
+    };
+    match runtime.block_on(run(cli)) {
+        Ok(code) => code,
+        Err(error) => {
+            let message = error.downcast_ref::<tonic::Status>().map(|status| status.message().to_owned());
+            eprintln!("{}", message.unwrap_or_else(|| format!("{error:#}")));
+            ExitCode::from(1)
+        }
+    }
+}
+
+async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let reader = if cli.json { Reader::Program } else { Reader::Person };
+    match cli.command {
+        Command::Init { unit, tier, listen, advertise, units } => {
+            let config = Config { advertise, ..Config::new(unit, tier, listen) };
+            init(&cli.dir, &config, units.as_deref())
+        }
+        Command::Serve => serve(&cli.dir).await,
+        Command::Enrol { token } => {
+            let token = match token.strip_prefix('@') {
+                Some(file) => std::fs::read_to_string(file).with_context(|| format!("can't read {file}"))?,
+                None => token,
+            };
+            let identity = Identity::enrol(&cli.dir, &token).await?;
+            println!("已登记：{}，上级 {} ({})", identity.name.unit, identity.hub_unit, identity.address);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Config(ConfigCommand::Check) => {
+            println!("{}", serde_json::to_string_pretty(&Config::load(&cli.dir)?)?);
+            Ok(ExitCode::SUCCESS)
+        }
+        command => {
+            let session = Session::open(&cli.dir).await?;
+            let outcome = ask(&session, command, reader).await;
+            session.close().await;
+            outcome
+        }
+    }
+}
+
+/// Makes a hub's data directory: authority, configuration, tree of units.
+///
+/// # Errors
+/// When there is a hub already, or the tree can't be read.
+pub fn init(dir: &Path, config: &Config, units: Option<&Path>) -> anyhow::Result<ExitCode> {
+    let tree = match units {
+        Some(path) => {
+            let csv = std::fs::read_to_string(path).with_context(|| format!("can't read {}", path.display()))?;
+            UnitTree::from_csv(&csv)?;
+            Some(csv)
+        }
+        None => None,
+    };
+    disk::create_dir(dir)?;
+    Authority::init(dir, config.unit)?;
+    disk::write_file(&dir.join(config::FILE), to_toml(config).as_bytes(), Secrecy::Plain)?;
+    let hub = Hub::open(dir, config.clone(), config.schedule()?, system_clock())?;
+    if let Some(csv) = tree {
+        for answer in hub.core.commit(vec![Job::Tree(csv)]) {
+            answer?;
+        }
+    }
+    println!("已建立 {}；下一步：taizhang-hub --dir {} serve", dir.display(), dir.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn to_toml(config: &Config) -> String {
+    let advertise = config.advertise.as_ref().map(|address| format!("advertise = {address:?}\n")).unwrap_or_default();
+    format!(
+        "# taizhang hub. A key can be overridden by the environment: TAIZHANG_LISTEN=0.0.0.0:7201\n\
+         unit = {}\n\
+         tier = \"{}\"             # district | city\n\
+         listen = \"{}\"    # where children call\n\
+         {advertise}\
+         sessions = {}               # sessions admitted at a time\n\
+         mode = \"{}\"               # towards the parent: live | nightly\n\
+         sync_at = \"{}\"           # when the nightly window opens, Shanghai time\n\
+         sync_window = {}            # minutes\n",
+        config.unit.number(),
+        format!("{:?}", config.tier).to_lowercase(),
+        config.listen,
+        config.sessions,
+        format!("{:?}", config.mode).to_lowercase(),
+        config.sync_at,
+        config.sync_window,
+    )
+}
+
+async fn serve(dir: &Path) -> anyhow::Result<ExitCode> {
+    let config = Config::load(dir)?;
+    let hub = Hub::open(dir, config.clone(), config.schedule()?, system_clock())?;
+    let (stop, stopped) = watch::channel(false);
+    let running = hub.serve(stopped).await?;
+    println!(
+        "taizhang-hub {} ({:?}) 下级连接 (children call) https://{}；Ctrl-C 停止 (stops)",
+        config.unit, config.tier, running.address
+    );
+    stop_signal().await;
+    println!("正在停止 (stopping)");
+    let _ = stop.send(true);
+    running.stopped().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+type Guarded = InterceptedService<Channel, Bearer>;
+
+/// A way to a hub: the running one, or one opened for this command.
+struct Session {
+    admin: AdminClient<Guarded>,
+    totals: TotalsClient<Guarded>,
+    own: Option<(Arc<Hub>, watch::Sender<bool>, tokio::task::JoinHandle<()>)>,
+}
+
+impl Session {
+    async fn open(dir: &Path) -> anyhow::Result<Self> {
+        if !dir.join(config::FILE).exists() {
+            bail!(
+                "{} 不是汇聚节点的数据目录；请先运行 init 或用 --dir 指明 (no hub here: run `init`, or name it with --dir)",
+                dir.display()
+            );
+        }
+        if let Some(file) = ControlFile::read(dir)
+            && let Some(channel) = file.connect().await
+        {
+            return Ok(Self::on(channel, None));
+        }
+        let config = Config::load(dir)?;
+        let schedule = config.schedule()?;
+        let hub = Hub::open(dir, config, schedule, system_clock())?;
+        let (stop, stopped) = watch::channel(false);
+        let (file, task) = hub.serve_commands_only(stopped).await?;
+        let channel = file.connect().await.context("can't reach the own control socket")?;
+        Ok(Self::on(channel, Some((hub, stop, task))))
+    }
+
+    fn on(channel: Guarded, own: Option<(Arc<Hub>, watch::Sender<bool>, tokio::task::JoinHandle<()>)>) -> Self {
+        let admin = AdminClient::new(channel.clone()).max_decoding_message_size(control::MAX_MESSAGE);
+        Self { admin, totals: TotalsClient::new(channel), own }
+    }
+
+    async fn close(self) {
+        drop((self.admin, self.totals));
+        if let Some((hub, stop, task)) = self.own {
+            let _ = stop.send(true);
+            let _ = task.await;
+            drop(hub);
+        }
+    }
+}
+
+async fn ask(session: &Session, command: Command, reader: Reader) -> anyhow::Result<ExitCode> {
+    let mut admin = session.admin.clone();
+    let mut totals = session.totals.clone();
+    match command {
+        Command::Status => show::facts(reader, &admin.status(pb::Empty {}).await?.into_inner().facts),
+        Command::Token { unit, hub, hours } => {
+            let answer = admin.token(pb::TokenRequest { unit: unit.number(), hub, hours }).await?.into_inner();
+            match reader {
+                Reader::Person => {
+                    println!("{}", answer.token);
+                    eprintln!("只能用一次，有效至 {} (valid once, until)", show::time(answer.expires));
+                }
+                Reader::Program => show::facts(reader, &[show::fact("token", "", "", answer.token)]),
+            }
+        }
+        Command::Nodes => nodes(&admin.nodes(pb::Empty {}).await?.into_inner(), reader),
+        Command::Totals { unit, on, children, indicators } => {
+            let request = request(unit, on, children, indicators);
+            show_totals(&totals.query(request).await?.into_inner(), reader);
+        }
+        Command::Watch { unit, children, indicators } => {
+            let mut stream = totals.watch(request(unit, None, children, indicators)).await?.into_inner();
+            loop {
+                tokio::select! {
+                    answer = stream.message() => match answer? {
+                        Some(answer) => show_changes(&answer, reader),
+                        None => break,
+                    },
+                    () = stop_signal() => break,
+                }
+            }
+        }
+        Command::Audit => {
+            let answer = admin.audit(pb::Empty {}).await?.into_inner();
+            show_audit(&answer, reader);
+            if !answer.differences.is_empty() {
+                return Ok(ExitCode::from(1));
+            }
+        }
+        Command::Sync => {
+            let report = admin.sync_now(pb::Empty {}).await?.into_inner();
+            show::facts(reader, &sync_facts(&report));
+            if !report.ok {
+                return Ok(ExitCode::from(1));
+            }
+        }
+        Command::Verify => {
+            let answer = admin.verify(pb::Empty {}).await?.into_inner();
+            println!("已检查 {} 条记录 ({} records checked)", answer.checked, answer.checked);
+            for problem in &answer.problems {
+                println!("{problem}");
+            }
+            if !answer.problems.is_empty() {
+                return Ok(ExitCode::from(1));
+            }
+        }
+        Command::Init { .. } | Command::Serve | Command::Enrol { .. } | Command::Config(_) => {
+            unreachable!("handled without an open hub")
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn request(unit: Option<OrgCode>, on: Option<date::Day>, children: bool, indicators: Vec<String>) -> pb::TotalsRequest {
+    pb::TotalsRequest { unit: unit.map_or(0, OrgCode::number), on: on.unwrap_or(0), children, indicators }
+}
+
+fn nodes(answer: &pb::NodesAnswer, reader: Reader) {
+    let rows: Vec<Vec<String>> = answer
+        .nodes
+        .iter()
+        .map(|node| {
+            vec![
+                node.unit_name.clone(),
+                node.unit.to_string(),
+                if node.hub { "汇聚" } else { "基层" }.into(),
+                show::time(node.last_sync),
+                if node.online { "在线" } else { "" }.into(),
+                node.acknowledged.to_string(),
+                if node.equal { "一致" } else { "未确认" }.into(),
+                node.refused.to_string(),
+                node.incidents.to_string(),
+                format!("{:.1}", node.skew_millis as f64 / 1_000.0),
+                node.software.clone(),
+            ]
+        })
+        .collect();
+    let headings = [
+        ("name", "单位"),
+        ("unit", "编码"),
+        ("kind", "类型"),
+        ("last_sync", "最近同步"),
+        ("online", "在线"),
+        ("acknowledged", "已收变更"),
+        ("equal", "摘要"),
+        ("refused", "退回"),
+        ("incidents", "事故"),
+        ("skew_seconds", "时钟偏差(秒)"),
+        ("software", "版本"),
+    ];
+    show::table(reader, &headings, &rows);
+}
+
+/// A figure as people read it: a ratio with its parts, or a count.
+pub fn figure(value: &pb::TotalValue) -> String {
+    if !value.ratio {
+        return value.numerator.to_string();
+    }
+    if value.denominator == 0 {
+        return "—".into();
+    }
+    let percent = value.numerator as f64 * 100.0 / value.denominator as f64;
+    format!("{percent:.1}% ({}/{})", value.numerator, value.denominator)
+}
+
+/// The totals as a table: a row an indicator, a column a unit.
+pub fn totals_table(answer: &pb::TotalsAnswer) -> (Vec<(String, String)>, Vec<Vec<String>>) {
+    let mut headings = vec![("code".to_owned(), "指标".to_owned()), ("name".to_owned(), "名称".to_owned())];
+    headings.extend(answer.units.iter().map(|unit| (unit.unit.to_string(), unit.name.clone())));
+    let mut codes: Vec<&str> = Vec::new();
+    for value in &answer.values {
+        if !codes.contains(&value.indicator.as_str()) {
+            codes.push(&value.indicator);
+        }
+    }
+    let rows = codes
+        .into_iter()
+        .map(|code| {
+            let name = indicator::by_code(code).map_or(code, |indicator| indicator.zh);
+            let mut row = vec![code.to_owned(), name.to_owned()];
+            row.extend(answer.units.iter().map(|unit| {
+                let value = answer.values.iter().find(|value| value.unit == unit.unit && value.indicator == code);
+                value.map(figure).unwrap_or_default()
+            }));
+            row
+        })
+        .collect();
+    (headings, rows)
+}
+
+/// Prints the totals with their freshness.
+pub fn show_totals(answer: &pb::TotalsAnswer, reader: Reader) {
+    let (headings, rows) = totals_table(answer);
+    let headings: Vec<(&str, &str)> = headings.iter().map(|(key, name)| (key.as_str(), name.as_str())).collect();
+    show::table(reader, &headings, &rows);
+    if reader == Reader::Person {
+        println!(
+            "业务日 {}；截至 {}；修订号 {}；{} 个下级中 {} 个一日内同步 (children synced within a day)",
+            date::iso(answer.on),
+            show::time(answer.as_of),
+            answer.revision,
+            answer.children,
+            answer.fresh
+        );
+    }
+}
+
+fn show_changes(answer: &pb::TotalsAnswer, reader: Reader) {
+    for value in &answer.values {
+        let unit = answer.units.iter().find(|unit| unit.unit == value.unit).map_or("", |unit| unit.name.as_str());
+        match reader {
+            Reader::Person => {
+                println!("{} {unit} {} {}", show::time(answer.as_of), value.indicator, figure(value));
+            }
+            Reader::Program => println!(
+                "{}",
+                serde_json::json!({
+                    "as_of": answer.as_of, "revision": answer.revision, "unit": value.unit,
+                    "indicator": value.indicator, "numerator": value.numerator, "denominator": value.denominator,
+                })
+            ),
+        }
+    }
+}
+
+fn show_audit(answer: &pb::AuditAnswer, reader: Reader) {
+    if reader == Reader::Program {
+        let totals: Vec<_> = answer
+            .totals
+            .iter()
+            .map(|value| serde_json::json!({"indicator": value.indicator, "numerator": value.numerator, "denominator": value.denominator}))
+            .collect();
+        let differences: Vec<_> = answer
+            .differences
+            .iter()
+            .map(|one| serde_json::json!({"where": one.r#where, "unit": one.unit, "part": one.part, "date": one.date, "stored": one.stored, "recount": one.recount}))
+            .collect();
+        println!(
+            "{}",
+            serde_json::json!({"records": answer.records, "cells": answer.cells, "totals": totals, "differences": differences})
+        );
+        return;
+    }
+    for one in &answer.differences {
+        println!(
+            "差异 (difference) {}: {} {} {}: 存 (stored) {}，清点 (recount) {}",
+            one.r#where,
+            one.unit,
+            one.part,
+            date::iso(one.date),
+            one.stored,
+            one.recount
+        );
+    }
+    for value in &answer.totals {
+        let name = indicator::by_code(&value.indicator).map_or("", |indicator| indicator.zh);
+        println!("{:5} {} {}", value.indicator, figure(value), name);
+    }
+    println!(
+        "清点 {} 条记录、{} 个单元，{} 毫秒；差异 {} 处 (recounted; differences {})",
+        answer.records,
+        answer.cells,
+        answer.millis,
+        answer.differences.len(),
+        answer.differences.len()
+    );
+}

@@ -1,0 +1,228 @@
+//! A hub as one object: core, writer, authority, link to the parent, and its servers. The demo, the tests and the
+//! binary start the same thing.
+
+mod admin;
+
+use crate::{
+    authority::{Authority, AuthorityError, EnrolmentService},
+    config::Config,
+    session::serve::SyncService,
+    store::{FjallStore, StoreError},
+    totals::TotalsService,
+    upward::Upward,
+    writer::{Core, Writer},
+};
+use std::{net::SocketAddr, path::Path, path::PathBuf, sync::Arc};
+use taizhang_node::{
+    control::{self, ControlFile},
+    disk::{self, DiskError},
+    identity::Identity,
+    ledger::Clock,
+    upstream::schedule::{Keeper, Schedule},
+};
+use taizhang_proto::{
+    DESCRIPTORS,
+    pb::{
+        admin_server::AdminServer, enrolment_server::EnrolmentServer, sync_server::SyncServer,
+        totals_server::TotalsServer,
+    },
+    session::MAX_MESSAGE_BYTES,
+};
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::service::interceptor::InterceptedService;
+
+/// Why a hub can't be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum HubError {
+    /// Its store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Its authority.
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
+    /// The disk.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// A port.
+    #[error("can't listen on {address}: {source}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// TLS or a thread.
+    #[error("can't start: {0}")]
+    Start(String),
+}
+
+/// An open hub.
+pub struct Hub {
+    /// Rows, plan, clock.
+    pub core: Arc<Core>,
+    /// The one way in.
+    pub writer: Writer,
+    /// Certificates for children.
+    pub authority: Arc<Authority>,
+    /// The link to the parent, once enrolled there.
+    pub keeper: Option<Arc<Keeper<Upward>>>,
+    parent: Option<Identity>,
+    schedule: Schedule,
+    config: Config,
+    data: PathBuf,
+    _lock: std::fs::File,
+}
+
+/// A hub that answers.
+pub struct Running {
+    /// Where children call.
+    pub address: SocketAddr,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Running {
+    /// Waits until everything has stopped.
+    pub async fn stopped(self) {
+        for task in self.tasks {
+            let _ = task.await;
+        }
+    }
+}
+
+impl Hub {
+    /// Opens the hub in a data directory.
+    ///
+    /// # Errors
+    /// When `init` has not been run, the directory is in use, or the store can't be opened.
+    pub fn open(data: &Path, config: Config, schedule: Schedule, clock: Clock) -> Result<Arc<Self>, HubError> {
+        let lock = disk::lock(data)?;
+        let authority = Arc::new(Authority::load(data)?);
+        let store = FjallStore::open(&data.join("store"))?;
+        let core = Core::open(config.unit, config.tier.into(), Box::new(store), clock)?;
+        let writer = Writer::start(core.clone()).map_err(|error| HubError::Start(error.to_string()))?;
+        let parent = Identity::load(data).ok();
+        let keeper = parent.clone().map(|identity| Keeper::new(Upward::new(core.clone()), identity, schedule));
+        let data = data.to_owned();
+        Ok(Arc::new(Self { core, writer, authority, keeper, parent, schedule, config, data, _lock: lock }))
+    }
+
+    /// The address that goes into tokens when the configuration names none.
+    fn advertised(&self, bound: SocketAddr) -> String {
+        self.config.advertise.clone().unwrap_or_else(|| format!("https://{bound}"))
+    }
+
+    /// Serves children, its own command line and the link to the parent until `stop` turns true.
+    ///
+    /// # Errors
+    /// When a port can't be had.
+    pub async fn serve(self: &Arc<Self>, stop: watch::Receiver<bool>) -> Result<Running, HubError> {
+        let listener = bind(self.config.listen).await?;
+        let address =
+            listener.local_addr().map_err(|source| HubError::Listen { address: self.config.listen, source })?;
+        let sync = SyncService::new(self.core.clone(), self.writer.clone(), self.config.sessions, stop.clone());
+        let mut tasks = vec![self.serve_children(listener, sync.clone(), stop.clone())?];
+        tasks.push(self.serve_control(sync, self.advertised(address), stop.clone()).await?.1);
+        tasks.extend(self.keeper.clone().map(|keeper| tokio::spawn(keeper.run(stop))));
+        Ok(Running { address, tasks })
+    }
+
+    fn serve_children(
+        &self,
+        listener: TcpListener,
+        sync: SyncService,
+        stop: watch::Receiver<bool>,
+    ) -> Result<JoinHandle<()>, HubError> {
+        let start = |error: &dyn std::fmt::Display| HubError::Start(error.to_string());
+        let sync = SyncServer::new(sync)
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(MAX_MESSAGE_BYTES);
+        let enrolment =
+            EnrolmentServer::new(EnrolmentService::new(self.core.clone(), self.writer.clone(), self.authority.clone()))
+                .max_decoding_message_size(64 * 1024);
+        let core = self.core.clone();
+        let enrolled_only =
+            move |request: tonic::Request<()>| crate::session::serve::peer_of(&core, &request).map(|_| request);
+        let totals = InterceptedService::new(TotalsServer::new(TotalsService::new(self.core.clone())), enrolled_only);
+        let (health, health_service) = tonic_health::server::health_reporter();
+        let reflection = tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(DESCRIPTORS)
+            .build_v1()
+            .map_err(|error| start(&error))?;
+        let router = tonic::transport::Server::builder()
+            .tls_config(self.authority.tls())
+            .map_err(|error| start(&error))?
+            .http2_keepalive_interval(Some(std::time::Duration::from_secs(30)))
+            .initial_stream_window_size(4 * 1024 * 1024)
+            .initial_connection_window_size(8 * 1024 * 1024)
+            .max_concurrent_streams(16)
+            .tcp_nodelay(true)
+            .add_service(sync)
+            .add_service(enrolment)
+            .add_service(totals)
+            .add_service(health_service)
+            .add_service(reflection);
+        Ok(tokio::spawn(async move {
+            health.set_serving::<SyncServer<SyncService>>().await;
+            let ended = router.serve_with_incoming_shutdown(TcpListenerStream::new(listener), until(stop)).await;
+            if let Err(error) = ended {
+                tracing::error!(%error, "the server for children failed");
+            }
+        }))
+    }
+
+    /// Answers the hub's own command line on a loopback port.
+    ///
+    /// # Errors
+    /// When no port can be had.
+    pub async fn serve_control(
+        self: &Arc<Self>,
+        sync: SyncService,
+        advertised: String,
+        stop: watch::Receiver<bool>,
+    ) -> Result<(ControlFile, JoinHandle<()>), HubError> {
+        let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
+        let address = listener.local_addr().map_err(|error| HubError::Start(error.to_string()))?;
+        let file = ControlFile::write(&self.data, address)?;
+        let admin = AdminServer::new(admin::Calls::new(self.clone(), sync, advertised))
+            .max_encoding_message_size(control::MAX_MESSAGE);
+        let totals = TotalsServer::new(TotalsService::new(self.core.clone()));
+        let router = tonic::transport::Server::builder()
+            .add_service(InterceptedService::new(admin, file.guard()))
+            .add_service(InterceptedService::new(totals, file.guard()));
+        let data = self.data.clone();
+        let task = tokio::spawn(async move {
+            let ended = router.serve_with_incoming_shutdown(TcpListenerStream::new(listener), until(stop)).await;
+            ControlFile::remove(&data);
+            if let Err(error) = ended {
+                tracing::error!(%error, "the control socket failed");
+            }
+        });
+        Ok((file, task))
+    }
+
+    /// Control without children: for a command on a hub that does not run.
+    ///
+    /// # Errors
+    /// When no port can be had.
+    pub async fn serve_commands_only(
+        self: &Arc<Self>,
+        stop: watch::Receiver<bool>,
+    ) -> Result<(ControlFile, JoinHandle<()>), HubError> {
+        let sync = SyncService::new(self.core.clone(), self.writer.clone(), 0, stop.clone());
+        self.serve_control(sync, self.advertised(self.config.listen), stop).await
+    }
+
+    /// The data directory.
+    pub fn data_dir(&self) -> &Path {
+        &self.data
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, HubError> {
+    TcpListener::bind(address).await.map_err(|source| HubError::Listen { address, source })
+}
+
+async fn until(mut stop: watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}

@@ -1,0 +1,159 @@
+//! The calls of a hub's command line, on the open hub.
+
+use super::Hub;
+use crate::{
+    authority,
+    rows::{self, UnitRow, meta},
+    session::serve::SyncService,
+    store::Space,
+    totals::{audit, children},
+};
+use std::sync::Arc;
+use taizhang_node::show;
+use taizhang_proto::{
+    OrgCode, Record, RecordId,
+    digest::{Item, ScopeDigest},
+    pb::{self, admin_server::Admin},
+};
+use tokio::task::block_in_place;
+use tonic::{Request, Response, Status};
+
+/// The calls.
+pub(super) struct Calls {
+    hub: Arc<Hub>,
+    sync: SyncService,
+    advertised: String,
+}
+
+impl Calls {
+    pub(super) fn new(hub: Arc<Hub>, sync: SyncService, advertised: String) -> Self {
+        Self { hub, sync, advertised }
+    }
+}
+
+fn failed(error: impl ToString) -> Status {
+    Status::internal(error.to_string())
+}
+
+impl Hub {
+    fn facts(&self, online: usize) -> Result<Vec<pb::Fact>, crate::store::StoreError> {
+        let core = &self.core;
+        let view = core.view();
+        let view = view.as_ref();
+        let unit: UnitRow = rows::read(view, Space::Units, &core.unit.number().to_be_bytes())?.unwrap_or_default();
+        let nodes = children(view)?;
+        let now = core.now();
+        let fresh = nodes.iter().filter(|node| node.last_sync + 86_400 >= now).count();
+        let link = self.keeper.as_ref().map(|keeper| keeper.state()).unwrap_or_default();
+        let parent = match &self.parent {
+            Some(identity) => format!("{} {}", identity.hub_unit, identity.address),
+            None => "无 (none)".into(),
+        };
+        Ok(vec![
+            show::fact("unit", "单位", "unit", format!("{} {}", core.tree().name(core.unit), core.unit)),
+            show::fact("tier", "层级", "tier", core.tier.as_str_name().to_lowercase()),
+            show::fact("address", "下级连接地址", "address for children", self.advertised(self.config.listen)),
+            show::fact("parent", "上级", "parent", parent),
+            show::fact("mode", "同步方式", "mode", format!("{:?}", self.schedule.mode).to_lowercase()),
+            show::fact("connected", "与上级在线", "connected to the parent", link.connected),
+            show::fact("last_up", "最近上报", "last told the parent", show::time(rows::counter(view, meta::UP_AT)?)),
+            show::fact("records", "记录数", "records", unit.count),
+            show::fact("revision", "修订号", "revision", rows::counter(view, meta::REVISION)?),
+            show::fact("nodes", "下级数", "children", nodes.len()),
+            show::fact("online", "在线", "online", online),
+            show::fact("fresh", "一日内同步", "synced within a day", fresh),
+            show::fact("last_error", "最近错误", "last error", link.last_error),
+            show::fact("disk", "占用磁盘", "on disk", show::bytes(core.store.size_on_disk())),
+        ])
+    }
+
+    /// Reads every record and compares with the digest kept beside them.
+    fn check(&self) -> Result<pb::VerifyAnswer, crate::store::StoreError> {
+        let view = self.core.view();
+        let view = view.as_ref();
+        let mut answer = pb::VerifyAnswer::default();
+        let mut digest = ScopeDigest::default();
+        for row in view.prefix(Space::Records, &[]) {
+            let (key, value) = row?;
+            answer.checked += 1;
+            match (RecordId::from_slice(&key), Record::decode(value.clone())) {
+                (Some(id), Ok(_)) => digest.add(Item::record(id, &value)),
+                (_, Err(error)) => answer.problems.push(error.to_string()),
+                (None, _) => answer.problems.push("a record under a wrong key".into()),
+            }
+        }
+        let unit: UnitRow = rows::read(view, Space::Units, &self.core.unit.number().to_be_bytes())?.unwrap_or_default();
+        if unit.records_digest() != digest {
+            answer.problems.push("记录与其摘要不符 (the records and their digest differ)".into());
+        }
+        if unit.count != answer.checked {
+            answer.problems.push(format!("记录数 {} 与登记的 {} 不符 (count differs)", answer.checked, unit.count));
+        }
+        Ok(answer)
+    }
+
+    fn nodes(&self, online: &[String]) -> Result<pb::NodesAnswer, crate::store::StoreError> {
+        let tree = self.core.tree();
+        let mut nodes: Vec<pb::NodeInfo> = children(self.core.view().as_ref())?
+            .into_iter()
+            .map(|row| pb::NodeInfo {
+                unit: row.unit,
+                unit_name: OrgCode::new(row.unit).map(|unit| tree.name(unit)).unwrap_or_default(),
+                hub: row.hub,
+                enrolled: row.enrolled,
+                last_sync: row.last_sync,
+                acknowledged: row.acknowledged,
+                pulled: row.pulled,
+                equal: row.equal,
+                software: row.software,
+                skew_millis: row.skew_millis,
+                refused: row.refused,
+                incidents: row.incidents,
+                online: online.contains(&row.id),
+                node: row.id,
+            })
+            .collect();
+        // Silent ones first: they are why somebody looks.
+        nodes.sort_by_key(|node| (node.last_sync, node.unit));
+        Ok(pb::NodesAnswer { nodes })
+    }
+}
+
+#[tonic::async_trait]
+impl Admin for Calls {
+    async fn status(&self, _: Request<pb::Empty>) -> Result<Response<pb::StatusAnswer>, Status> {
+        let online = self.sync.online().len();
+        let facts = block_in_place(|| self.hub.facts(online)).map_err(failed)?;
+        Ok(Response::new(pb::StatusAnswer { facts }))
+    }
+
+    async fn token(&self, request: Request<pb::TokenRequest>) -> Result<Response<pb::TokenAnswer>, Status> {
+        let hub = &self.hub;
+        authority::make_token(&hub.core, &hub.writer, &hub.authority, &self.advertised, request.get_ref())
+            .await
+            .map(Response::new)
+    }
+
+    async fn nodes(&self, _: Request<pb::Empty>) -> Result<Response<pb::NodesAnswer>, Status> {
+        let online = self.sync.online();
+        block_in_place(|| self.hub.nodes(&online)).map(Response::new).map_err(failed)
+    }
+
+    async fn audit(&self, _: Request<pb::Empty>) -> Result<Response<pb::AuditAnswer>, Status> {
+        block_in_place(|| audit::audit(&self.hub.core)).map(Response::new).map_err(failed)
+    }
+
+    async fn verify(&self, _: Request<pb::Empty>) -> Result<Response<pb::VerifyAnswer>, Status> {
+        block_in_place(|| self.hub.check()).map(Response::new).map_err(failed)
+    }
+
+    async fn sync_now(&self, _: Request<pb::Empty>) -> Result<Response<pb::SyncReport>, Status> {
+        let keeper = self.hub.keeper.as_ref();
+        let keeper = keeper.ok_or_else(|| Status::failed_precondition("没有上级 (no parent: enrol this hub first)"))?;
+        let report = match keeper.sync_now().await {
+            Ok(report) => report,
+            Err(error) => pb::SyncReport { error: error.to_string(), ..pb::SyncReport::default() },
+        };
+        Ok(Response::new(report))
+    }
+}

@@ -1,0 +1,478 @@
+//! The node's command line. Every command asks the running `serve` over its control socket; without one it opens the
+//! office itself for as long as it takes.
+
+use crate::{
+    config::{self, Config},
+    control::{self, Bearer, ControlFile},
+    disk::{self, Secrecy},
+    identity::Identity,
+    ledger::system_clock,
+    office::Office,
+    show::{self, Reader},
+    upstream::schedule::Mode,
+};
+use anyhow::{Context, bail};
+use clap::{Parser, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
+use taizhang_proto::{
+    OrgCode, date,
+    pb::{self, office_client::OfficeClient},
+    text,
+};
+use tokio::sync::watch;
+use tonic::{service::interceptor::InterceptedService, transport::Channel};
+
+/// 台账节点：社区、街道乡镇的登记台账 (an office's registers)
+#[derive(Parser)]
+#[command(name = "taizhang-node", version, about)]
+pub struct Cli {
+    /// 数据目录 (data directory)
+    #[arg(long, global = true, env = "TAIZHANG_DIR", default_value = "taizhang-node-data")]
+    dir: PathBuf,
+    /// 输出 JSON (for programs)
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// 建立数据目录和配置文件 (make the data directory and its configuration)
+    Init {
+        /// 本单位12位编码 (this office's unit, to work before it is enrolled)
+        #[arg(long)]
+        unit: Option<OrgCode>,
+    },
+    /// 用上级给的令牌登记本机 (get a certificate with a one-time token)
+    Enrol {
+        /// 令牌 (the token, or @file that holds it)
+        token: String,
+    },
+    /// 运行：按计划或实时同步 (run: sync on schedule or live)
+    Serve {
+        /// 实时同步 (live, whatever the configuration says)
+        #[arg(long)]
+        live: bool,
+    },
+    /// 立即同步一次 (sync once now)
+    Sync,
+    /// 导入 xlsx、xls 或 csv (import a file)
+    Import {
+        /// 文件 (file)
+        file: PathBuf,
+        /// 只检查，不保存 (check only)
+        #[arg(long)]
+        dry_run: bool,
+        /// 表中未写单位时归属的单位 (unit of rows that name none)
+        #[arg(long)]
+        unit: Option<OrgCode>,
+        /// 未通过的行写到此处，默认与文件同目录 (where the wrong rows go)
+        #[arg(long)]
+        reasons: Option<PathBuf>,
+    },
+    /// 导出登记表 (export a register)
+    Export {
+        /// 登记表，如 resident 或 居民登记 (register)
+        register: String,
+        /// 文件，按扩展名 csv 或 xlsx (file; its extension decides)
+        file: PathBuf,
+        /// 只导出此单位及下级 (only this unit and below)
+        #[arg(long)]
+        unit: Option<OrgCode>,
+    },
+    /// 本机状态 (state of this node)
+    Status,
+    /// 到期清单 (cases due)
+    Due {
+        /// 几天之内 (within days)
+        #[arg(long, default_value_t = 7)]
+        within: u32,
+        /// 哪一天，默认今天 (as of)
+        #[arg(long, value_parser = parse_day)]
+        on: Option<date::Day>,
+    },
+    /// 登记一条：字段=值 (enter one record: field=value)
+    Save {
+        /// 登记表 (register)
+        register: String,
+        /// 已有记录的编号 (id of the record to edit)
+        #[arg(long)]
+        record: Option<String>,
+        /// 字段=值 (field=value)
+        #[arg(required = true)]
+        fields: Vec<String>,
+    },
+    /// 列出登记表 (list a register)
+    List {
+        /// 登记表 (register)
+        register: String,
+        /// 最多几条 (at most)
+        #[arg(long, default_value_t = 20)]
+        limit: u32,
+    },
+    /// 检查本机数据 (read every row and compare digests)
+    Verify,
+    /// 配置 (configuration)
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+#[derive(Subcommand)]
+enum ConfigCommand {
+    /// 检查并显示生效的配置 (check, and show what is in force)
+    Check,
+}
+
+/// A day on the command line.
+pub fn parse_day(written: &str) -> Result<date::Day, String> {
+    text::parse_date(written).ok_or_else(|| format!("{written} 不是日期，请写成 2008-03-20 (not a date)"))
+}
+
+/// Runs a command; the exit code is 0 done, 1 failed, 2 wrong use, 3 partly done.
+pub fn main(cli: Cli) -> ExitCode {
+    init_logs();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("can't start: {error}");
+            return ExitCode::from(1);
+        }
+    };
+    match runtime.block_on(run(cli)) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::from(1)
+        }
+    }
+}
+
+/// Logs: readable on a terminal, JSON otherwise; `TAIZHANG_LOG` chooses what.
+pub fn init_logs() {
+    use std::io::IsTerminal;
+    let filter = tracing_subscriber::EnvFilter::try_from_env("TAIZHANG_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,taizhang_node=info,taizhang_hub=info"));
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second call (tests, the demo) leaves the first in place.
+    let _ = if std::io::stderr().is_terminal() { logs.try_init() } else { logs.json().try_init() };
+}
+
+type Client = OfficeClient<InterceptedService<Channel, Bearer>>;
+
+async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let reader = if cli.json { Reader::Program } else { Reader::Person };
+    match cli.command {
+        Command::Init { unit } => init(&cli.dir, unit),
+        Command::Enrol { token } => enrol(&cli.dir, &token).await,
+        Command::Serve { live } => serve(&cli.dir, live).await,
+        Command::Config(ConfigCommand::Check) => {
+            let config = Config::load(&cli.dir)?;
+            println!("{}", serde_json::to_string_pretty(&config)?);
+            Ok(ExitCode::SUCCESS)
+        }
+        command => {
+            let session = Session::open(&cli.dir).await?;
+            let outcome = ask(session.client.clone(), command, reader).await;
+            session.close().await;
+            outcome.map_err(|error| match error.downcast::<tonic::Status>() {
+                Ok(status) => anyhow::anyhow!("{}", status.message()),
+                Err(error) => error,
+            })
+        }
+    }
+}
+
+fn init(dir: &std::path::Path, unit: Option<OrgCode>) -> anyhow::Result<ExitCode> {
+    let path = dir.join(config::FILE);
+    if path.exists() {
+        bail!("{} 已存在 (exists already)", path.display());
+    }
+    disk::create_dir(dir)?;
+    let set = unit.map(|unit| format!("unit = {}\n", unit.number())).unwrap_or_default();
+    disk::write_file(&path, format!("{}{set}", config::TEMPLATE).as_bytes(), Secrecy::Plain)?;
+    println!("已建立 {}；下一步：taizhang-node --dir {} enrol <令牌>", path.display(), dir.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn enrol(dir: &std::path::Path, token: &str) -> anyhow::Result<ExitCode> {
+    let token = match token.strip_prefix('@') {
+        Some(file) => std::fs::read_to_string(file).with_context(|| format!("can't read {file}"))?,
+        None => token.to_owned(),
+    };
+    let identity = Identity::enrol(dir, &token).await?;
+    if !dir.join(config::FILE).exists() {
+        disk::write_file(&dir.join(config::FILE), config::TEMPLATE.as_bytes(), Secrecy::Plain)?;
+    }
+    println!("已登记：单位 {}，上级 {} ({})", identity.name.unit, identity.hub_unit, identity.address);
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve(dir: &std::path::Path, live: bool) -> anyhow::Result<ExitCode> {
+    let config = Config::load(dir)?;
+    let mut schedule = config.schedule()?;
+    if live {
+        schedule.mode = Mode::Live;
+    }
+    let office = Office::open(dir, &config, schedule, system_clock())?;
+    let (stop, stopped) = watch::channel(false);
+    let (control, control_task) = office.serve_control(stopped.clone()).await?;
+    let keeper = office.keep_in_touch(stopped);
+    let how = match (&office.keeper, schedule.mode) {
+        (None, _) => "尚未登记，不同步 (not enrolled, no sync)",
+        (_, Mode::Live) => "实时同步 (live)",
+        (_, Mode::Nightly) => "每夜同步 (nightly)",
+    };
+    println!("taizhang-node {} {how}; control {}; Ctrl-C 停止 (stops)", office.ledger.unit(), control.address);
+    stop_signal().await;
+    println!("正在停止 (stopping)");
+    let _ = stop.send(true);
+    control_task.await?;
+    if let Some(keeper) = keeper {
+        keeper.await?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Waits for Ctrl-C, or where there is one, the service manager's request to end.
+pub async fn stop_signal() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+/// A way to an office: the running one, or one opened for this command.
+struct Session {
+    client: Client,
+    own: Option<(Arc<Office>, watch::Sender<bool>, tokio::task::JoinHandle<()>)>,
+}
+
+impl Session {
+    async fn open(dir: &std::path::Path) -> anyhow::Result<Self> {
+        if !dir.exists() {
+            bail!(
+                "没有数据目录 {}；请先运行 init 或用 --dir 指明 (no data directory: run `init`, or name it with --dir)",
+                dir.display()
+            );
+        }
+        if let Some(file) = ControlFile::read(dir)
+            && let Some(channel) = file.connect().await
+        {
+            return Ok(Self { client: client(channel), own: None });
+        }
+        let config = Config::load(dir)?;
+        let office = Office::open(dir, &config, config.schedule()?, system_clock())?;
+        let (stop, stopped) = watch::channel(false);
+        let (file, task) = office.serve_control(stopped).await?;
+        let channel = file.connect().await.context("can't reach the own control socket")?;
+        Ok(Self { client: client(channel), own: Some((office, stop, task)) })
+    }
+
+    async fn close(self) {
+        drop(self.client);
+        if let Some((office, stop, task)) = self.own {
+            let _ = stop.send(true);
+            let _ = task.await;
+            drop(office);
+        }
+    }
+}
+
+fn client(channel: InterceptedService<Channel, Bearer>) -> Client {
+    OfficeClient::new(channel)
+        .max_decoding_message_size(control::MAX_MESSAGE)
+        .max_encoding_message_size(control::MAX_MESSAGE)
+}
+
+async fn ask(mut client: Client, command: Command, reader: Reader) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Status => show::facts(reader, &client.status(pb::Empty {}).await?.into_inner().facts),
+        Command::Sync => {
+            let report = client.sync_now(pb::Empty {}).await?.into_inner();
+            show::facts(reader, &sync_facts(&report));
+            if !report.error.is_empty() || !report.ok {
+                return Ok(ExitCode::from(1));
+            }
+            return Ok(if report.refused > 0 { ExitCode::from(3) } else { ExitCode::SUCCESS });
+        }
+        Command::Import { file, dry_run, unit, reasons } => {
+            return import(client, &file, dry_run, unit, reasons, reader).await;
+        }
+        Command::Export { register, file, unit } => {
+            let format = file.extension().and_then(|extension| extension.to_str()).unwrap_or("csv").to_lowercase();
+            let unit = unit.map_or(0, OrgCode::number);
+            let answer = client.export(pb::ExportRequest { register, format, unit }).await?.into_inner();
+            disk::write_file(&file, &answer.content, Secrecy::Plain)?;
+            println!("已导出 {} 行到 {} ({} rows)", answer.rows, file.display(), answer.rows);
+        }
+        Command::Due { within, on } => due(client, within, on, reader).await?,
+        Command::Save { register, record, fields } => {
+            let fields = fields
+                .iter()
+                .map(|pair| pair.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned())))
+                .collect::<Option<_>>()
+                .context("请写成 字段=值 (write field=value)")?;
+            let request = pb::SaveRequest { register, record: record.unwrap_or_default(), fields, by: String::new() };
+            let answer = client.save(request).await?.into_inner();
+            let saved = [
+                show::fact("record", "已保存", "saved", &answer.record),
+                show::fact("seq", "变更号", "change", answer.seq),
+            ];
+            show::facts(reader, &saved);
+        }
+        Command::List { register, limit } => {
+            let answer = client.list(pb::ListRequest { register, unit: 0, limit }).await?.into_inner();
+            list(&answer, reader);
+        }
+        Command::Verify => {
+            let answer = client.verify(pb::Empty {}).await?.into_inner();
+            println!("已检查 {} 行 ({} rows checked)", answer.checked, answer.checked);
+            for problem in &answer.problems {
+                println!("{problem}");
+            }
+            if !answer.problems.is_empty() {
+                return Ok(ExitCode::from(1));
+            }
+        }
+        Command::Init { .. } | Command::Enrol { .. } | Command::Serve { .. } | Command::Config(_) => {
+            unreachable!("handled without an open office")
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A sync report as facts.
+pub fn sync_facts(report: &pb::SyncReport) -> Vec<pb::Fact> {
+    let mut facts = vec![
+        show::fact("ok", "完成", "done", report.ok),
+        show::fact("pushed", "上报", "pushed", report.pushed),
+        show::fact("accepted", "接受", "accepted", report.accepted),
+        show::fact("settled", "按规则处理", "settled by rule", report.settled),
+        show::fact("refused", "退回", "refused", report.refused),
+        show::fact("pulled", "下载", "pulled", report.pulled),
+        show::fact("round_trips", "往返次数", "round trips", report.round_trips),
+        show::fact("bytes_up", "上行字节", "bytes up", report.bytes_up),
+        show::fact("bytes_down", "下行字节", "bytes down", report.bytes_down),
+        show::fact("equal", "与上级一致", "equal to the hub", report.equal),
+        show::fact("millis", "毫秒", "milliseconds", report.millis),
+        show::fact("pending", "待上报", "waiting for the hub", report.pending),
+    ];
+    if !report.error.is_empty() {
+        facts.push(show::fact("error", "错误", "error", &report.error));
+    }
+    facts
+}
+
+async fn import(
+    mut client: Client,
+    file: &std::path::Path,
+    dry_run: bool,
+    unit: Option<OrgCode>,
+    reasons: Option<PathBuf>,
+    reader: Reader,
+) -> anyhow::Result<ExitCode> {
+    let content = std::fs::read(file).with_context(|| format!("无法读取 {} (can't read)", file.display()))?;
+    let file_name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let unit = unit.map_or(0, OrgCode::number);
+    let request = pb::ImportRequest { file_name, content: content.into(), unit, dry_run, by: String::new() };
+    let mut steps = client.import(request).await?.into_inner();
+    let bar = ProgressBar::new(0);
+    bar.set_style(
+        ProgressStyle::with_template("导入 {bar:40} {pos}/{len} 行 {eta}")
+            .unwrap_or_else(|_| ProgressStyle::default_bar()),
+    );
+    let mut last = None;
+    while let Some(step) = steps.message().await? {
+        if let Some(progress) = step.progress {
+            bar.set_length(progress.total);
+            bar.set_position(progress.done);
+        }
+        last = step.report.or(last);
+    }
+    bar.finish_and_clear();
+    let report = last.context("导入未完成 (the import did not finish)")?;
+    show::facts(
+        reader,
+        &[
+            show::fact("rows", "数据行", "rows", report.rows),
+            show::fact("new", "新增", "new", report.new_rows),
+            show::fact("changed", "更新", "changed", report.changed_rows),
+            show::fact("same", "已存在", "same", report.same_rows),
+            show::fact("wrong", "未通过", "wrong", report.wrong_rows),
+            show::fact("skipped", "跳过", "skipped", report.skipped_rows),
+        ],
+    );
+    for finding in &report.findings {
+        eprintln!("注意：{finding}");
+    }
+    if report.wrong_rows == 0 {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let path = reasons.unwrap_or_else(|| file.with_file_name(&report.reasons_name));
+    disk::write_file(&path, &report.reasons, Secrecy::OwnerOnly)?;
+    eprintln!("未通过的行及原因已写入 {}，改正后可再次导入 (wrong rows with reasons)", path.display());
+    Ok(ExitCode::from(3))
+}
+
+async fn due(mut client: Client, within: u32, on: Option<date::Day>, reader: Reader) -> anyhow::Result<()> {
+    let answer = client.due(pb::DueRequest { on: on.unwrap_or(0), within }).await?.into_inner();
+    let rows: Vec<Vec<String>> = answer
+        .cases
+        .iter()
+        .map(|case| {
+            vec![
+                case.unit_name.clone(),
+                case.head.clone(),
+                case.clock.clone(),
+                date::iso(case.recognised_on),
+                date::iso(case.due_on),
+                case.days_left.to_string(),
+                case.responsible.clone(),
+            ]
+        })
+        .collect();
+    if reader == Reader::Person {
+        println!("截至 {}，{} 天内到期或已超期：{} 项", date::iso(answer.on), within, rows.len());
+    }
+    let headings = [
+        ("unit", "单位"),
+        ("head", "户主"),
+        ("clock", "指标"),
+        ("recognised_on", "认定日期"),
+        ("due_on", "到期日"),
+        ("days_left", "剩余天数"),
+        ("responsible", "责任人"),
+    ];
+    show::table(reader, &headings, &rows);
+    Ok(())
+}
+
+fn list(answer: &pb::ListAnswer, reader: Reader) {
+    for row in &answer.rows {
+        match reader {
+            Reader::Person => {
+                let fields: Vec<_> = row.fields.iter().map(|fact| format!("{} {}", fact.zh, fact.value)).collect();
+                println!("{}  {}", row.record, fields.join("  "));
+            }
+            Reader::Program => {
+                let mut object: serde_json::Map<_, _> =
+                    row.fields.iter().map(|fact| (fact.key.clone(), fact.value.clone().into())).collect();
+                object.insert("record".into(), row.record.clone().into());
+                println!("{}", serde_json::Value::Object(object));
+            }
+        }
+    }
+    if reader == Reader::Person {
+        println!("共 {} 条 (of)，显示 {} 条", answer.total, answer.rows.len());
+    }
+}

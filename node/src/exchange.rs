@@ -1,0 +1,122 @@
+//! Files of clerks in and out: ledgers as xlsx, xls or csv become drafts, registers become csv or xlsx.
+//! Invariant: what enters goes through [`Desk::save`] row by row, each row whole or not at all; nothing that a file
+//! leaves empty clears a value, and a file imported twice changes nothing the second time.
+//! The path of a file: `read` (bytes to cells) -> `form` (header, unit, date) -> `row` (cells to values by `layout`)
+//! -> `group` (values to drafts) -> `import` (chunks to the desk) -> `reasons` (what was refused, to mend and bring back).
+
+mod cells;
+mod compare;
+mod export;
+mod form;
+mod group;
+mod import;
+mod layout;
+mod note;
+mod ole;
+mod pending;
+mod read;
+mod reasons;
+mod row;
+#[cfg(test)]
+mod tests;
+mod text_file;
+mod units;
+
+pub use export::{ExportError, Format, export};
+
+use crate::desk::Desk;
+use taizhang_proto::OrgCode;
+
+/// Largest file taken, bytes.
+pub const MAX_FILE: usize = 64 << 20;
+
+/// A clerk's file.
+#[derive(Debug, Clone, Copy)]
+pub struct Source<'a> {
+    /// Its name, for messages and for the name of the reasons file. The kind of file is told by its content.
+    pub file_name: &'a str,
+    /// Its bytes.
+    pub content: &'a [u8],
+}
+
+/// How to import.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The owning unit of rows whose file names none; the office's own where this is none either.
+    pub unit: Option<OrgCode>,
+    /// Only say what would happen.
+    pub dry_run: bool,
+    /// The clerk.
+    pub by: String,
+}
+
+/// What an import did. `rows` is the sum of new, same, changed and wrong rows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Rows of data.
+    pub rows: u64,
+    /// Rows whose main record is new.
+    pub new_rows: u64,
+    /// Rows that the registers held already.
+    pub same_rows: u64,
+    /// Rows that changed or added to a record the registers held.
+    pub changed_rows: u64,
+    /// Rows that were refused.
+    pub wrong_rows: u64,
+    /// Blank rows, totals, repeated headings, lines for signatures.
+    pub skipped_rows: u64,
+    /// What the clerk should know besides, without personal data.
+    pub findings: Vec<String>,
+    /// The refused rows in the layout of the file, with a column 原因: file name and bytes.
+    pub reasons: Option<(String, Vec<u8>)>,
+}
+
+/// Why nothing, or no more, of a file was imported.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// No bytes or no cells.
+    #[error("文件是空的 (the file is empty)")]
+    Empty,
+    /// A bound is passed.
+    #[error("文件过大：{what}超过{limit}，请分成几个文件 (too large)")]
+    TooLarge {
+        /// What there is too much of.
+        what: &'static str,
+        /// How much is taken.
+        limit: u64,
+    },
+    /// Protected with a password.
+    #[error("文件有密码保护，请取消密码后另存再导入 (protected with a password)")]
+    Password,
+    /// Not a table.
+    #[error("不是可以导入的表格：{0}。请用 Excel 另存为 .xlsx 或 .csv (not a table that can be imported)")]
+    Kind(&'static str),
+    /// A table that can't be read.
+    #[error("文件已损坏，不能读取：{0}。请用 Excel 打开后另存再导入 (the file is damaged)")]
+    Damaged(String),
+    /// No sheet has headings that we know.
+    #[error("没有找到表头：每张工作表应有一行栏目名，至少含“姓名”和“身份证号码” (no row of headings found)")]
+    NoHeader,
+    /// The unit chosen for the rows is not one of the office.
+    #[error("{0}不是本单位所辖的单位，请另选 (not a unit of this office)")]
+    Unit(OrgCode),
+    /// The office's store failed; rows before this one are saved, and importing again goes on from there.
+    #[error("{0}")]
+    Store(String),
+    /// The reasons file can't be written.
+    #[error("原因文件无法生成：{0} (the reasons file can't be made)")]
+    Reasons(String),
+}
+
+/// Imports a file into an office's registers. `progress` gets rows done and rows in all.
+///
+/// # Errors
+/// When the file can't be read, or the store fails; wrong rows are no error but part of the [`Report`].
+pub fn import<D: Desk>(
+    desk: &D,
+    source: &Source<'_>,
+    options: &Options,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Report, ImportError> {
+    import::run(desk, source, options, progress)
+}

@@ -1,0 +1,133 @@
+//! A file as sheets of cells, whatever kind of file it was. Pure; `read` makes them, `form` and `row` read them.
+
+use taizhang_proto::date::{self, Day};
+
+/// One cell.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Cell {
+    /// Nothing.
+    Empty,
+    /// Text as it was written.
+    Text(String),
+    /// A number in a numeric cell.
+    Number(f64),
+    /// A number in a cell with the format of a date.
+    Day(Day),
+}
+
+/// From here on a numeric cell holds fewer digits than it shows.
+const EXACT: f64 = 1e15;
+
+impl Cell {
+    /// Whether there is nothing to read.
+    pub(super) fn is_blank(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Text(text) => text.chars().all(|sign| sign.is_whitespace() || sign == '\u{feff}'),
+            Self::Number(_) | Self::Day(_) => false,
+        }
+    }
+
+    /// The cell as a clerk sees it.
+    pub(super) fn text(&self) -> String {
+        match self {
+            Self::Empty => String::new(),
+            Self::Text(text) => cleaned(unwrapped(text)),
+            Self::Number(number) => number_text(*number),
+            Self::Day(day) => date::iso(*day),
+        }
+    }
+
+    /// Whether the cell is numeric, so that its day may be a made-up first of the month.
+    pub(super) fn is_numeric(&self) -> bool {
+        matches!(self, Self::Number(_) | Self::Day(_))
+    }
+
+    /// Whether digits of a long number got lost in it.
+    pub(super) fn lost_digits(&self) -> bool {
+        match self {
+            Self::Number(number) => number.abs() >= EXACT,
+            Self::Text(text) => {
+                let folded = taizhang_proto::text::no_space(text).to_ascii_uppercase();
+                folded.split_once("E+").is_some_and(|(digits, power)| {
+                    digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') && power.parse::<u8>().is_ok()
+                })
+            }
+            Self::Empty | Self::Day(_) => false,
+        }
+    }
+}
+
+/// A text without signs that nobody sees: a tab is a blank, a line break stays one.
+fn cleaned(text: &str) -> String {
+    let seen = text.chars().filter(|sign| !sign.is_control() || matches!(sign, '\n' | '\t'));
+    seen.map(|sign| if sign == '\t' { ' ' } else { sign }).collect()
+}
+
+/// A text without what programs put around it to keep it a text: `="012"`, `'012`.
+fn unwrapped(text: &str) -> &str {
+    let text = text.trim();
+    if let Some(inner) = text.strip_prefix("=\"").and_then(|rest| rest.strip_suffix('"')) {
+        return inner;
+    }
+    match text.strip_prefix('\'') {
+        Some(rest) if rest.starts_with(|sign: char| sign.is_ascii_digit() || "=+-@".contains(sign)) => rest,
+        _ => text,
+    }
+}
+
+/// A number with the 15 digits that spreadsheets keep, integers without a point.
+fn number_text(number: f64) -> String {
+    if !number.is_finite() {
+        return String::new();
+    }
+    let kept: f64 = format!("{number:.14e}").parse().unwrap_or(number);
+    if kept.abs() < EXACT {
+        return kept.to_string();
+    }
+    let written = format!("{number:.14e}");
+    let (mantissa, power) = written.split_once('e').unwrap_or((&written, "0"));
+    let digits: String = mantissa.chars().filter(|sign| *sign != '.').collect();
+    match power.parse::<usize>() {
+        Ok(power) if power < 30 => format!("{digits:0<width$}", width = power + 1 + usize::from(number < 0.0)),
+        _ => written,
+    }
+}
+
+/// One sheet.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Sheet {
+    /// Its name; for a text file the file's.
+    pub(super) name: String,
+    /// Rows, each as long as its last cell with something in it.
+    pub(super) rows: Vec<Vec<Cell>>,
+}
+
+/// How a text file was written, to write the reasons file the same way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Encoding {
+    /// UTF-8, with or without a byte order mark.
+    Utf8 { marked: bool },
+    /// GBK and its successor GB18030.
+    Gb18030,
+}
+
+/// What kind of file the sheets came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Container {
+    /// xlsx or xls.
+    Workbook,
+    /// Text, one record a line.
+    Text { encoding: Encoding, delimiter: u8 },
+}
+
+/// A file.
+#[derive(Debug, Clone)]
+pub(super) struct Book {
+    /// Its sheets, hidden ones left out.
+    pub(super) sheets: Vec<Sheet>,
+    /// Its kind.
+    pub(super) container: Container,
+    /// What the clerk should know of the reading.
+    pub(super) findings: Vec<String>,
+}

@@ -1,0 +1,200 @@
+//! Registers out as csv or xlsx, for printing and for offices without this program.
+//! Invariant: what is exported and imported again changes nothing; no cell starts a formula.
+
+use crate::desk::{Desk, SaveError};
+use rust_xlsxwriter::{Format as Style, FormatAlign, Workbook};
+use std::collections::HashMap;
+use taizhang_proto::{
+    OrgCode, Record, RecordId, date,
+    org::UnitTree,
+    pb,
+    register::{FieldDef, HOME_UNIT, RegisterDef, Shape, Value, number, registers},
+};
+
+/// The kind of file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// UTF-8 with a byte order mark, commas.
+    Csv,
+    /// One sheet.
+    Xlsx,
+}
+
+/// Why there is no file.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// The office's store failed.
+    #[error("{0}")]
+    Store(#[from] SaveError),
+    /// More rows than a sheet holds.
+    #[error("记录超过{MAX_ROWS}条，一张工作表放不下，请按单位分开导出或导出为 csv (too many rows for a sheet)")]
+    TooMany,
+    /// The file can't be made.
+    #[error("文件无法生成：{0} (the file can't be made)")]
+    File(String),
+}
+
+/// Most rows of a sheet, headings left aside.
+const MAX_ROWS: usize = 1_000_000;
+/// Rows above the first record of a sheet: title, unit and date, headings.
+const TOP: u32 = 3;
+
+/// A register's records of a unit and those below it, all the office holds when there is none: bytes and row count.
+/// References are written as the person's name and citizen id, units as name and code.
+///
+/// # Errors
+/// When the store fails, or a sheet can't hold the rows.
+pub fn export<D: Desk>(
+    desk: &D,
+    register: &RegisterDef,
+    unit: Option<OrgCode>,
+    format: Format,
+) -> Result<(Vec<u8>, u64), ExportError> {
+    let mut records = desk.list(register.number)?;
+    records.retain(|(_, record)| unit.is_none_or(|unit| owned_by(record, unit)));
+    if format == Format::Xlsx && records.len() > MAX_ROWS {
+        return Err(ExportError::TooMany);
+    }
+    let mut people = People { desk, known: HashMap::new() };
+    let mut rows = Vec::with_capacity(records.len());
+    for (_, record) in &records {
+        let mut row = Vec::with_capacity(register.fields.len());
+        for field in &register.fields {
+            row.extend(people.cells(field, record)?);
+        }
+        rows.push(row);
+    }
+    let headings: Vec<String> = register.fields.iter().flat_map(headings).collect();
+    let bytes = match format {
+        Format::Csv => csv_file(&headings, &rows),
+        Format::Xlsx => {
+            let unit = unit.unwrap_or(desk.unit());
+            let title = format!("{}{}", desk.tree().name(unit), register.zh);
+            let from = format!("填报单位:{}", with_code(desk.tree(), unit));
+            let on = format!("填报日期:{}", date::iso(desk.today()));
+            xlsx_file(&title, &from, &on, &headings, &rows, register)
+        }
+    };
+    bytes.map(|bytes| (bytes, rows.len() as u64)).map_err(ExportError::File)
+}
+
+fn owned_by(record: &Record, unit: OrgCode) -> bool {
+    record.varint(HOME_UNIT).and_then(|code| OrgCode::new(code).ok()).is_some_and(|home| unit.covers(home))
+}
+
+/// A field's columns: a reference to a person has one for the citizen id too.
+fn headings(field: &FieldDef) -> Vec<String> {
+    match field.refers {
+        Some(number::RESIDENT | number::HOUSEHOLD | number::ASSISTANT) => {
+            vec![field.zh.clone(), format!("{}公民身份号码", field.zh)]
+        }
+        _ => vec![field.zh.clone()],
+    }
+}
+
+fn with_code(tree: &UnitTree, unit: OrgCode) -> String {
+    if tree.contains(unit) { format!("{}({unit})", tree.name(unit)) } else { unit.to_string() }
+}
+
+/// Persons by the records that refer to them.
+struct People<'a, D> {
+    desk: &'a D,
+    known: HashMap<RecordId, [String; 2]>,
+}
+
+impl<D: Desk> People<'_, D> {
+    fn cells(&mut self, field: &FieldDef, record: &Record) -> Result<Vec<String>, SaveError> {
+        let value = record.bytes(field.tag).and_then(|bytes| Value::decode(field, bytes));
+        let width = headings(field).len();
+        Ok(match value {
+            None => vec![String::new(); width],
+            Some(Value::Ref(id)) if width == 2 => self.person(id, 2)?.to_vec(),
+            Some(Value::Uint(code)) if field.format == pb::Format::Unit => {
+                vec![OrgCode::new(code).map_or_else(|_| code.to_string(), |unit| with_code(self.desk.tree(), unit))]
+            }
+            Some(value) => vec![value.show(field)],
+        })
+    }
+
+    /// Name and citizen id of a person, of a household's head, or of an assistant; the id of a record not held here.
+    fn person(&mut self, id: RecordId, depth: usize) -> Result<[String; 2], SaveError> {
+        if let Some(known) = self.known.get(&id) {
+            return Ok(known.clone());
+        }
+        let record = self.desk.view(id)?;
+        let def = record.as_ref().and_then(|record| registers().get(record.register));
+        let text = |field: &str| {
+            let tag = def?.field_named(field)?.tag;
+            record.as_ref()?.slice(tag).map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+        };
+        let head = || {
+            let tag = def?.field_named("head_person")?.tag;
+            record.as_ref()?.slice(tag).and_then(RecordId::from_slice)
+        };
+        let found = match (text("name"), head()) {
+            (Some(name), _) => [name, text("id_no").unwrap_or_default()],
+            (None, Some(head)) if depth > 0 => self.person(head, depth - 1)?,
+            _ => [id.to_string(), String::new()],
+        };
+        self.known.insert(id, found.clone());
+        Ok(found)
+    }
+}
+
+/// A text that no spreadsheet takes for a formula.
+fn harmless(text: &str) -> String {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() }
+}
+
+fn csv_file(headings: &[String], rows: &[Vec<String>]) -> Result<Vec<u8>, String> {
+    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(b"\xef\xbb\xbf".to_vec());
+    writer.write_record(headings).map_err(|error| error.to_string())?;
+    for row in rows {
+        writer.write_record(row.iter().map(|cell| harmless(cell))).map_err(|error| error.to_string())?;
+    }
+    writer.into_inner().map_err(|error| error.to_string())
+}
+
+/// Columns that are numbers; all others are text, so that ids keep their digits.
+fn numeric(register: &RegisterDef) -> Vec<bool> {
+    let is_number = |field: &FieldDef| field.shape == Shape::Uint && !field.many && field.format != pb::Format::Unit;
+    register.fields.iter().flat_map(|field| vec![is_number(field); headings(field).len()]).collect()
+}
+
+fn xlsx_file(
+    title: &str,
+    from: &str,
+    on: &str,
+    headings: &[String],
+    rows: &[Vec<String>],
+    register: &RegisterDef,
+) -> Result<Vec<u8>, String> {
+    let numeric = numeric(register);
+    let fill = || {
+        let mut book = Workbook::new();
+        let sheet = book.add_worksheet();
+        sheet.set_name(&register.zh)?;
+        let wide = Style::new().set_bold().set_font_size(16).set_align(FormatAlign::Center);
+        let head = Style::new().set_bold().set_text_wrap();
+        let text = Style::new().set_num_format("@");
+        let last = (headings.len().max(2) - 1) as u16;
+        sheet.merge_range(0, 0, 0, last, title, &wide)?;
+        sheet.write_string(1, 0, from)?;
+        sheet.write_string(1, last, on)?;
+        for (column, heading) in headings.iter().enumerate() {
+            sheet.write_string_with_format(TOP - 1, column as u16, heading, &head)?;
+            sheet.set_column_width(column as u16, if numeric[column] { 10 } else { 20 })?;
+        }
+        sheet.set_freeze_panes(TOP, 0)?;
+        for (row, cells) in (TOP..).zip(rows) {
+            for (column, cell) in cells.iter().enumerate().filter(|(_, cell)| !cell.is_empty()) {
+                match cell.parse::<f64>() {
+                    Ok(number) if numeric[column] => sheet.write_number(row, column as u16, number)?,
+                    _ => sheet.write_string_with_format(row, column as u16, cell, &text)?,
+                };
+            }
+        }
+        book.save_to_buffer()
+    };
+    fill().map_err(|error: rust_xlsxwriter::XlsxError| error.to_string())
+}

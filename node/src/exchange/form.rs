@@ -1,0 +1,281 @@
+//! Where on a sheet the table is: its row of headings below title rows, what the columns mean, whose form it is and
+//! of which day. Pure.
+
+use super::{
+    cells::{Cell, Sheet},
+    layout::{Layout, Target, folded, layouts},
+    units::Units,
+};
+use std::collections::HashSet;
+use taizhang_proto::{OrgCode, date::Day, pb::Format, text};
+
+/// Rows searched for headings.
+const SEARCHED: usize = 30;
+
+/// From so many digits on a cell is meant as a citizen id.
+const ID_LIKE: usize = 6;
+
+/// One column of the table.
+#[derive(Debug, Clone)]
+pub(super) struct Column {
+    /// Its heading as written; made up where there is none.
+    pub(super) heading: String,
+    /// What it means; none: nothing that we know.
+    pub(super) target: Option<Target>,
+}
+
+/// What a form says of the unit it comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// This unit.
+    Unit(OrgCode),
+    /// A unit by a name that is not in the office's tree.
+    Unknown(String),
+    /// Nothing.
+    Unsaid,
+}
+
+/// A sheet that was understood.
+#[derive(Debug)]
+pub(super) struct Form {
+    pub(super) layout: &'static Layout,
+    /// First row below the headings.
+    pub(super) body: usize,
+    /// First row of the headings.
+    pub(super) head: usize,
+    /// By column of the sheet.
+    pub(super) columns: Vec<Column>,
+    pub(super) owner: Owner,
+    /// 填报日期.
+    pub(super) date: Option<Day>,
+}
+
+/// What a row below the headings is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// To import.
+    Data,
+    /// Blank, a total, headings again, or a line for signatures.
+    Other,
+}
+
+/// Finds the table on a sheet; none without a row of headings.
+pub(super) fn find(sheet: &Sheet, units: &Units<'_>) -> Option<Form> {
+    let (head, body, layout, columns) = headings(sheet)?;
+    let mut form = Form { layout, body, head, columns, owner: Owner::Unsaid, date: None };
+    let titles = &sheet.rows[..head];
+    let footers = || sheet.rows[body..].iter().filter(|row| form.is_footer(row));
+    let around = || titles.iter().chain(footers());
+    let date = around().find_map(|row| labelled(row, &layouts().words.date).and_then(|text| text::parse_date(&text)));
+    let owner = owner(sheet, around().find_map(|row| labelled(row, &layouts().words.unit)), titles, units);
+    form.date = date.or_else(|| titles.iter().flatten().find_map(bare_date));
+    form.owner = owner;
+    Some(form)
+}
+
+fn owner(sheet: &Sheet, label: Option<String>, titles: &[Vec<Cell>], units: &Units<'_>) -> Owner {
+    let labelled = label.as_deref().and_then(|text| units.named(text).or_else(|| units.mentioned(text)));
+    let titled = || titles.iter().flatten().find_map(|cell| units.mentioned(&cell.text()));
+    let tab = || units.named(&sheet.name).or_else(|| units.mentioned(&sheet.name));
+    match (labelled, label) {
+        (Some(unit), _) => Owner::Unit(unit),
+        (None, Some(text)) => Owner::Unknown(text),
+        (None, None) => titled().or_else(tab).map_or(Owner::Unsaid, Owner::Unit),
+    }
+}
+
+type Headings = (usize, usize, &'static Layout, Vec<Column>);
+
+/// The row, or the two rows, with the most headings that one layout knows.
+fn headings(sheet: &Sheet) -> Option<Headings> {
+    let mut best: Option<(usize, Headings)> = None;
+    // One row before two: a title above the headings adds nothing to them.
+    for height in [1, 2] {
+        for head in 0..sheet.rows.len().min(SEARCHED) {
+            let Some(written) = written_headings(sheet, head, height) else { continue };
+            for layout in &layouts().all {
+                let columns = columns(layout, &written);
+                let score = score(layout, &columns);
+                if score > best.as_ref().map_or(1, |(held, _)| *held) {
+                    best = Some((score, (head, head + height, layout, columns)));
+                }
+            }
+        }
+    }
+    best.map(|(_, found)| found)
+}
+
+/// How many different targets are recognised; 0 when one that identifies the layout is missing.
+fn score(layout: &Layout, columns: &[Column]) -> usize {
+    let found: HashSet<Target> = columns.iter().filter_map(|column| column.target).collect();
+    let identified = layout.identify.iter().all(|target| found.contains(target));
+    if identified { found.iter().filter(|target| **target != Target::Ignore).count() } else { 0 }
+}
+
+/// The headings of a row; of two rows: the upper one, which may span columns, before the lower one.
+fn written_headings(sheet: &Sheet, head: usize, height: usize) -> Option<Vec<Vec<String>>> {
+    let upper = &sheet.rows[head];
+    if height == 1 {
+        return Some(upper.iter().map(|cell| vec![cell.text()]).collect());
+    }
+    let lower = sheet.rows.get(head + 1)?;
+    let mut over = String::new();
+    let width = upper.len().max(lower.len());
+    let both = (0..width).map(|column| {
+        let above = upper.get(column).map(Cell::text).unwrap_or_default();
+        let below = lower.get(column).map(Cell::text).unwrap_or_default();
+        if !above.trim().is_empty() {
+            over = above;
+        }
+        if below.trim().is_empty() { vec![over.clone()] } else { vec![format!("{over}{below}"), below] }
+    });
+    Some(both.collect())
+}
+
+/// What each column means. A heading met again belongs to the person whose columns stand left of it.
+fn columns(layout: &Layout, written: &[Vec<String>]) -> Vec<Column> {
+    let mut taken = HashSet::new();
+    let mut left = None;
+    let mut columns = Vec::with_capacity(written.len());
+    for (index, ways) in written.iter().enumerate() {
+        let mut target = ways.iter().find_map(|way| layout.target(way));
+        if let (Some(again), Some(left)) = (target.filter(|target| taken.contains(target)), left) {
+            target = Some(of_role(layout, again, left));
+        }
+        if let Some(target) = target {
+            taken.insert(target);
+            left = role_of(target).or(left);
+        }
+        let heading = ways.iter().find(|way| !way.trim().is_empty());
+        let heading = heading.map_or_else(|| format!("第{}列", index + 1), |way| text::no_space(way));
+        columns.push(Column { heading, target });
+    }
+    columns
+}
+
+fn role_of(target: Target) -> Option<usize> {
+    match target {
+        Target::Field { role, .. } | Target::Sex { role } | Target::Birth { role } => Some(role),
+        Target::Unit | Target::Ignore => None,
+    }
+}
+
+/// The same target of another role, if both are of one register.
+fn of_role(layout: &Layout, target: Target, role: usize) -> Target {
+    let same = |old: usize| layout.roles[old].register.number == layout.roles[role].register.number;
+    match target {
+        Target::Field { role: old, tag } if same(old) => Target::Field { role, tag },
+        Target::Sex { role: old } if same(old) => Target::Sex { role },
+        Target::Birth { role: old } if same(old) => Target::Birth { role },
+        other => other,
+    }
+}
+
+/// What stands after one of these labels, in its cell or the next filled one.
+fn labelled(row: &[Cell], labels: &[String]) -> Option<String> {
+    for (index, cell) in row.iter().enumerate() {
+        let Cell::Text(written) = cell else { continue };
+        let written = text::no_space(written);
+        let Some(rest) = labels.iter().find_map(|label| written.split_once(label.as_str()).map(|(_, rest)| rest))
+        else {
+            continue;
+        };
+        let rest = rest.split_once(')').filter(|_| rest.starts_with('(')).map_or(rest, |(_, after)| after);
+        let value = before_next_label(rest.trim_start_matches([':', '：']));
+        if !value.is_empty() {
+            return Some(value.to_owned());
+        }
+        let next = row[index + 1..].iter().find(|cell| !cell.is_blank()).map(Cell::text);
+        return next.filter(|next| before_next_label(&text::no_space(next)).len() == text::no_space(next).len());
+    }
+    None
+}
+
+fn before_next_label(rest: &str) -> &str {
+    let words = &layouts().words;
+    let labels = words.unit.iter().chain(&words.date).chain(&words.footer);
+    let end = labels.filter_map(|label| rest.find(label.as_str())).min().unwrap_or(rest.len());
+    rest[..end].trim_end_matches(['(', ';', ',', '。'])
+}
+
+/// A title cell that is a day and nothing else.
+fn bare_date(cell: &Cell) -> Option<Day> {
+    match cell {
+        Cell::Day(day) => Some(*day),
+        Cell::Text(text) if digit_groups(text) == 3 => text::parse_date(text),
+        _ => None,
+    }
+}
+
+/// How many numbers a date is written with: a month without a day has two.
+pub(super) fn digit_groups(written: &str) -> usize {
+    text::half_width(written).split(|sign: char| !sign.is_ascii_digit()).filter(|part| !part.is_empty()).count()
+}
+
+impl Form {
+    /// What a row below the headings is.
+    pub(super) fn kind(&self, row: &[Cell]) -> Kind {
+        let said = |index: usize| self.columns.get(index).is_none_or(|column| column.target != Some(Target::Ignore));
+        let filled: Vec<usize> = row
+            .iter()
+            .enumerate()
+            .filter(|(index, cell)| !cell.is_blank() && said(*index))
+            .map(|(index, _)| index)
+            .collect();
+        if filled.is_empty() || self.is_heading(row) || self.is_total(row) || self.is_footer(row) {
+            return Kind::Other;
+        }
+        // One lone cell that names nobody: the heading of a section.
+        if let [only] = filled[..]
+            && !self.columns.get(only).is_some_and(|column| self.identifies(column.target))
+        {
+            return Kind::Other;
+        }
+        Kind::Data
+    }
+
+    fn identifies(&self, target: Option<Target>) -> bool {
+        let must = |role: usize, tag: u32| self.layout.roles[role].must.contains(&tag);
+        matches!(target, Some(Target::Field { role, tag }) if must(role, tag))
+    }
+
+    fn is_heading(&self, row: &[Cell]) -> bool {
+        let again = row.iter().zip(&self.columns).filter(|(cell, column)| {
+            column.target.is_some_and(|target| target != Target::Ignore)
+                && !cell.is_blank()
+                && folded(&cell.text()) == folded(&column.heading)
+        });
+        again.count() >= 2
+    }
+
+    /// Whether no citizen id stands in the row.
+    fn is_anonymous(&self, row: &[Cell]) -> bool {
+        !row.iter().zip(&self.columns).any(|(cell, column)| match column.target {
+            Some(Target::Field { role, tag }) => {
+                let field = self.layout.field((role, tag));
+                let digits = || text::no_space(&cell.text()).bytes().filter(u8::is_ascii_digit).count();
+                field.is_some_and(|field| field.format == Format::CitizenId) && digits() >= ID_LIKE
+            }
+            _ => false,
+        })
+    }
+
+    fn is_total(&self, row: &[Cell]) -> bool {
+        self.is_anonymous(row)
+            && row.iter().filter(|cell| !cell.is_blank()).take(3).any(|cell| {
+                let written = folded(&cell.text());
+                let counted = written.starts_with('共') && written.ends_with(['人', '户', '名', '条', '页']);
+                counted || layouts().words.total.iter().any(|word| written.starts_with(word.as_str()))
+            })
+    }
+
+    /// Whether the row belongs to the frame of the form: signatures, unit, date.
+    pub(super) fn is_footer(&self, row: &[Cell]) -> bool {
+        self.is_anonymous(row)
+            && row.iter().any(|cell| {
+                let Cell::Text(written) = cell else { return false };
+                let written = text::no_space(written);
+                layouts().words.footer.iter().any(|word| written.starts_with(word.as_str()))
+            })
+    }
+}

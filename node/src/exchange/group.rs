@@ -1,0 +1,379 @@
+//! One row's values into the drafts of its records, compared with what the registers hold. Nothing is saved here.
+//! Invariant: a draft holds only what differs; what a row leaves empty is never cleared; what a layout adds of its own
+//! (constants, the form's date) never replaces what stands.
+
+use super::{
+    compare::{alternatives, difference, same_key},
+    form::{Form, Owner},
+    layout::{Place, Role, When},
+    note::{chinese, extended},
+    pending::{Pending, merged},
+    row::Row,
+};
+use crate::desk::{Desk, Draft, SaveError};
+use std::collections::{BTreeMap, HashSet};
+use taizhang_proto::{
+    OrgCode, Record, RecordId,
+    check::{self, Violation},
+    register::{HOME_UNIT, IMPORT_NOTE, RegisterDef, Value, number},
+};
+
+/// What a group is made against.
+pub(super) struct Scene<'a, D> {
+    pub(super) desk: &'a D,
+    pub(super) pending: &'a Pending,
+    /// Persons with an open record, by register.
+    pub(super) open: &'a HashSet<(u32, RecordId)>,
+    /// The unit of rows that name none.
+    pub(super) fallback: OrgCode,
+    /// Whether the clerk chose it, so that it stands in for a unit that the form names but nobody knows.
+    pub(super) chosen: bool,
+    /// Whether records not yet saved may be built upon, as in a trial run.
+    pub(super) trial: bool,
+}
+
+/// A record of the group as it will be.
+pub(super) struct Made {
+    pub(super) def: &'static RegisterDef,
+    pub(super) id: RecordId,
+    pub(super) record: Record,
+}
+
+/// What a row comes to.
+#[derive(Default)]
+pub(super) struct Group {
+    pub(super) drafts: Vec<Draft>,
+    pub(super) made: Vec<Made>,
+    /// Whether the layout's main record is new.
+    pub(super) is_new: bool,
+    pub(super) faults: Vec<String>,
+    pub(super) findings: Vec<String>,
+}
+
+/// Why there is no group yet.
+pub(super) enum Stop {
+    /// The row builds upon records of a row that is not saved yet: save first, then make it again.
+    SaveFirst,
+    /// The store failed.
+    Store(SaveError),
+}
+
+impl From<SaveError> for Stop {
+    fn from(error: SaveError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// A record that a role stands for.
+struct Found {
+    id: RecordId,
+    old: Option<Record>,
+}
+
+/// Makes the group of a row.
+pub(super) fn make<D: Desk>(scene: &Scene<'_, D>, form: &Form, row: &Row) -> Result<Group, Stop> {
+    let mut maker = Maker {
+        scene,
+        form,
+        row,
+        group: Group::default(),
+        ids: vec![None; form.layout.roles.len()],
+        fresh: Vec::new(),
+        notes: Vec::new(),
+    };
+    maker.group.faults.clone_from(&row.faults);
+    let owner = maker.owner();
+    maker.check_must();
+    if !maker.group.faults.is_empty() {
+        return Ok(maker.group);
+    }
+    // The main record goes last among the notes: what other roles could not take is kept there.
+    let mut fields = Vec::new();
+    for role in 0..form.layout.roles.len() {
+        if let Some((found, values)) = maker.find(role, owner)? {
+            maker.ids[role] = Some(found.id);
+            fields.push((role, found, values));
+        } else {
+            maker.keep_as_notes(role);
+        }
+    }
+    for (role, found, values) in fields {
+        maker.draft(role, found, values);
+    }
+    Ok(maker.group)
+}
+
+struct Maker<'a, D> {
+    scene: &'a Scene<'a, D>,
+    form: &'a Form,
+    row: &'a Row,
+    group: Group,
+    ids: Vec<Option<RecordId>>,
+    /// Ids of the records that this row makes.
+    fresh: Vec<RecordId>,
+    /// What no record took, for the main one.
+    notes: Vec<String>,
+}
+
+/// The values of one role: of the row, and those that only fill gaps or serve new records.
+#[derive(Default)]
+struct Values {
+    own: BTreeMap<u32, Value>,
+    gaps: BTreeMap<u32, Value>,
+    new: BTreeMap<u32, Value>,
+}
+
+impl<D: Desk> Maker<'_, D> {
+    fn role(&self, role: usize) -> &'static Role {
+        &self.form.layout.roles[role]
+    }
+
+    /// The unit that the row belongs to.
+    fn owner(&mut self) -> OrgCode {
+        match (self.row.unit, &self.form.owner) {
+            (Some(unit), _) => unit,
+            (None, Owner::Unit(unit)) => *unit,
+            (None, Owner::Unknown(_)) if !self.scene.chosen => {
+                self.group.faults.push("“填报单位”：不是本单位所辖的单位，请填写全称或12位编码".into());
+                self.scene.fallback
+            }
+            (None, Owner::Unknown(_) | Owner::Unsaid) => self.scene.fallback,
+        }
+    }
+
+    /// What a person must have, once the row speaks of the person at all.
+    fn check_must(&mut self) {
+        for (index, role) in self.form.layout.roles.iter().enumerate() {
+            let filled = self.row.values.keys().any(|(own, _)| *own == index);
+            if !role.required && !filled {
+                continue;
+            }
+            for tag in role.must.iter().filter(|tag| !self.row.values.contains_key(&(index, **tag))) {
+                let place = (index, *tag);
+                let heading = self.heading(place);
+                // A value that could not be read has its fault already.
+                if !self.row.faults.iter().any(|fault| fault.starts_with(&format!("“{heading}”"))) {
+                    self.group.faults.push(format!("“{heading}”：必须填写"));
+                }
+            }
+        }
+    }
+
+    /// The heading of a place: the row's column, else the form's, else the register's label.
+    fn heading(&self, place: Place) -> String {
+        let target = super::layout::Target::Field { role: place.0, tag: place.1 };
+        let column = || self.form.columns.iter().find(|column| column.target == Some(target));
+        let label = || self.form.layout.field(place).map(|field| field.zh.clone()).unwrap_or_default();
+        let written = self.row.headings.get(&place).cloned();
+        written.or_else(|| column().map(|column| column.heading.clone())).unwrap_or_else(label)
+    }
+
+    fn holds(&self, when: &When) -> bool {
+        match self.row.values.get(&when.place) {
+            Some(_) if when.is.is_empty() => true,
+            Some(Value::Text(code)) => when.is.contains(code),
+            _ => false,
+        }
+    }
+
+    /// The record of a role and its values; none when the row gives no such record.
+    fn find(&mut self, index: usize, owner: OrgCode) -> Result<Option<(Found, Values)>, Stop> {
+        let role = self.role(index);
+        let mut values = Values::default();
+        let own = self.row.values.range((index, 0)..(index + 1, 0));
+        values.own.extend(own.map(|((_, tag), value)| (*tag, value.clone())));
+        if !role.required && !role.must.is_empty() && values.own.is_empty() {
+            return Ok(None);
+        }
+        let links: Option<Vec<_>> = role.links.iter().map(|(tag, to)| Some((*tag, self.ids[*to]?))).collect();
+        let Some(links) = links else { return Ok(None) };
+        if !role.when.is_empty() && !role.when.iter().any(|when| self.holds(when)) {
+            return Ok(None);
+        }
+        self.fill(role, &mut values);
+        let presumed = role.once_open.is_some_and(|date| !self.row.values.contains_key(&(index, date)));
+        if presumed {
+            values.new.extend(parsed(role, &role.presumed));
+        }
+        let open = presumed && links.iter().any(|(_, id)| self.scene.open.contains(&(role.register.number, *id)));
+        values.own.extend(links.into_iter().map(|(tag, id)| (tag, Value::Ref(id))));
+        if role.needs.iter().any(|tag| !values.own.contains_key(tag)) {
+            self.group.findings.extend(role.without.clone());
+            return Ok(None);
+        }
+        values.new.insert(HOME_UNIT, Value::Uint(owner.number()));
+        let found = self.look_up(role, &mut values)?;
+        if open && found.old.is_none() {
+            return Ok(None);
+        }
+        Ok(Some((found, values)))
+    }
+
+    /// Adds what the layout knows besides the row.
+    fn fill(&self, role: &'static Role, values: &mut Values) {
+        for copy in &role.copy {
+            let copied = self.row.values.get(&copy.of).and_then(|value| match value {
+                Value::Text(code) if !copy.map.is_empty() => copy.map.get(code).map(|code| Value::Text(code.clone())),
+                value => Some(value.clone()),
+            });
+            if let Some(value) = copied {
+                values.own.entry(copy.tag).or_insert(value);
+            }
+        }
+        for tag in &role.dates {
+            let Some(day) = self.form.date else { break };
+            let in_key = role.register.key.contains(tag);
+            let place = if in_key { &mut values.own } else { &mut values.gaps };
+            place.entry(*tag).or_insert(Value::Day(day));
+        }
+        for (when, set) in &role.imply {
+            if self.holds(when) {
+                values.gaps.extend(parsed(role, set));
+            }
+        }
+        values.new.extend(parsed(role, &role.constants));
+    }
+
+    /// The record with the natural key of the values, or a new one.
+    fn look_up(&mut self, role: &Role, values: &mut Values) -> Result<Found, Stop> {
+        let def = role.register;
+        let value = |tag: &u32| values.own.get(tag).or_else(|| values.new.get(tag)).cloned();
+        let key: Option<Vec<Value>> = def.key.iter().map(value).collect();
+        // Nothing refers to a record that this row makes.
+        let fresh = |value: &Value| matches!(value, Value::Ref(id) if self.fresh.contains(id));
+        if let Some(key) = key.filter(|key| !key.iter().any(fresh)) {
+            for key in alternatives(role, key) {
+                if let Some(found) = self.existing(def, &key)? {
+                    role.any.iter().for_each(|tag| _ = values.own.remove(tag));
+                    return Ok(found);
+                }
+            }
+        }
+        let id = self.scene.desk.new_id();
+        self.fresh.push(id);
+        Ok(Found { id, old: None })
+    }
+
+    fn existing(&mut self, def: &RegisterDef, key: &[Value]) -> Result<Option<Found>, Stop> {
+        if let Some(id) = self.scene.pending.find(def, key) {
+            if !self.scene.trial {
+                return Err(Stop::SaveFirst);
+            }
+            return Ok(Some(Found { id, old: self.scene.pending.get(id).cloned() }));
+        }
+        let Some(id) = self.scene.desk.find(def.number, key)?.first().copied() else { return Ok(None) };
+        if self.ids.contains(&Some(id)) {
+            return Ok(None);
+        }
+        let old = match self.scene.pending.get(id) {
+            Some(_) if !self.scene.trial => return Err(Stop::SaveFirst),
+            Some(record) => Some(record.clone()),
+            None => self.scene.desk.view(id)?,
+        };
+        Ok(old.map(|old| Found { id, old: Some(old) }))
+    }
+
+    /// Keeps the cells of a role without a record as text.
+    fn keep_as_notes(&mut self, index: usize) {
+        let cells = self.row.values.iter().filter(|((role, _), _)| *role == index);
+        for (place, value) in cells {
+            if let (Some(heading), Some(field)) = (self.row.headings.get(place), self.form.layout.field(*place)) {
+                self.notes.push(format!("{heading}：{}", value.show(field)));
+            }
+        }
+    }
+
+    /// Compares a role's values with its record and adds a draft of what differs.
+    fn draft(&mut self, index: usize, found: Found, values: Values) {
+        let def = self.role(index).register;
+        let mut draft = Draft::new(found.id, def.number);
+        let old = found.old.as_ref();
+        let held = |tag: u32| old.and_then(|record| record.bytes(tag));
+        for (tag, value) in &values.own {
+            let Some(field) = def.field(*tag) else { continue };
+            if *tag != HOME_UNIT
+                && let Some(value) = difference(field, old, value)
+            {
+                draft.edits.push((*tag, Some(value)));
+            }
+        }
+        let added = values.gaps.iter().chain(values.new.iter().filter(|_| old.is_none()));
+        for (tag, value) in added {
+            if held(*tag).is_none() && !values.own.contains_key(tag) && !draft.edits.iter().any(|(own, _)| own == tag) {
+                draft.edits.push((*tag, Some(value.clone())));
+            }
+        }
+        self.note_other_owner(old, &values);
+        let mut notes: Vec<String> =
+            self.row.notes.iter().filter(|(role, _)| *role == index).map(|(_, note)| note.clone()).collect();
+        if index == self.form.layout.main {
+            notes.append(&mut self.notes);
+        }
+        let before =
+            held(IMPORT_NOTE).and_then(|_| old?.slice(IMPORT_NOTE)).map(String::from_utf8_lossy).unwrap_or_default();
+        if let Some(note) = extended(&before, &notes) {
+            draft.edits.push((IMPORT_NOTE, Some(Value::Text(note))));
+        }
+        self.group.is_new |= index == self.form.layout.main && old.is_none();
+        if draft.edits.is_empty() {
+            return;
+        }
+        self.add(index, old, def, draft);
+    }
+
+    fn add(&mut self, index: usize, old: Option<&Record>, def: &'static RegisterDef, draft: Draft) {
+        let record = merged(old, def, &draft);
+        let edited = draft.edits.iter().map(|(tag, _)| *tag);
+        for violation in check::check(&record, edited, self.scene.desk.today()) {
+            let fault = self.fault(index, def, &violation);
+            if !self.group.faults.contains(&fault) {
+                self.group.faults.push(fault);
+            }
+        }
+        let clash = def.number == number::RESIDENT
+            && self.group.made.iter().any(|made| made.def.number == def.number && same_key(def, &made.record, &record));
+        if clash {
+            self.group.faults.push("一行中两人的身份证号码相同，请核对".into());
+        }
+        self.group.made.push(Made { def, id: draft.id, record });
+        self.group.drafts.push(draft);
+    }
+
+    /// A broken rule as the clerk who wrote the row reads it.
+    fn fault(&self, index: usize, def: &RegisterDef, violation: &Violation) -> String {
+        let heading = def.field_named(&violation.field).map(|field| self.heading((index, field.tag)));
+        format!("“{}”：{}", heading.unwrap_or_else(|| def.zh.clone()), chinese(&violation.message))
+    }
+
+    /// Another unit's record stays that unit's: moving it is a transfer, not an import.
+    fn note_other_owner(&mut self, old: Option<&Record>, values: &Values) {
+        let said = self.row.unit.is_some() || matches!(self.form.owner, Owner::Unit(_));
+        let Some(Value::Uint(owner)) = values.new.get(&HOME_UNIT) else { return };
+        let moved = said && old.and_then(|record| record.varint(HOME_UNIT)).is_some_and(|held| held != *owner);
+        let finding = "已在其他单位登记，归属单位未改；迁移请办理转移";
+        if moved && !self.group.findings.iter().any(|known| known == finding) {
+            self.group.findings.push(finding.into());
+        }
+    }
+}
+
+/// Values that a layout writes as text.
+fn parsed(role: &'static Role, written: &'static [(u32, String)]) -> impl Iterator<Item = (u32, Value)> {
+    written.iter().filter_map(|(tag, text)| {
+        let field = role.register.field(*tag)?;
+        Value::parse(field, text).ok().map(|(value, _)| (*tag, value))
+    })
+}
+
+/// The faults of a group that the desk refused after all.
+pub(super) fn refused(form: &Form, violations: &[Violation]) -> String {
+    let why: Vec<String> = violations
+        .iter()
+        .map(|violation| {
+            let def = form.layout.roles.iter().map(|role| role.register).find(|def| def.name == violation.register);
+            let label = def.and_then(|def| def.field_named(&violation.field)).map(|field| field.zh.as_str());
+            format!("“{}”：{}", label.unwrap_or(&violation.register), chinese(&violation.message))
+        })
+        .collect();
+    why.join("；")
+}

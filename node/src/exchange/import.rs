@@ -1,0 +1,263 @@
+//! The walk through a file: sheets, rows, chunks saved with one sync each, and the account of it all.
+//! Invariant: the result is as if every row were saved before the next is read, for a row that builds upon unsaved
+//! records waits for them.
+
+use super::{
+    ImportError, Options, Report, Source,
+    cells::{Book, Cell},
+    form::{self, Form, Kind, Owner},
+    group::{self, Group, Scene, Stop},
+    pending::Pending,
+    read, reasons, row,
+    units::Units,
+};
+use crate::desk::{Desk, Draft, SaveError};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use taizhang_proto::{
+    Record, RecordId,
+    register::{number, registers},
+};
+
+/// Rows saved with one sync.
+const CHUNK: usize = 256;
+
+/// A row that was refused.
+#[derive(Debug)]
+pub(super) struct Wrong {
+    pub(super) sheet: usize,
+    pub(super) row: usize,
+    /// Its cells, 同上 written out.
+    pub(super) cells: Vec<Cell>,
+    pub(super) why: String,
+}
+
+/// A row whose drafts wait to be saved.
+struct Waiting {
+    sheet: usize,
+    row: usize,
+    cells: Vec<Cell>,
+    is_new: bool,
+    drafts: Vec<Draft>,
+    opened: Vec<(u32, RecordId)>,
+}
+
+struct Run<'a, D> {
+    desk: &'a D,
+    options: &'a Options,
+    units: &'a Units<'a>,
+    forms: &'a [Option<Form>],
+    pending: Pending,
+    open: HashSet<(u32, RecordId)>,
+    waiting: Vec<Waiting>,
+    wrong: Vec<Wrong>,
+    counted: BTreeMap<String, u64>,
+    report: Report,
+}
+
+/// See [`super::import`].
+pub(super) fn run<D: Desk>(
+    desk: &D,
+    source: &Source<'_>,
+    options: &Options,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Report, ImportError> {
+    let book = read::read(source)?;
+    let units = Units::new(desk.tree(), desk.unit());
+    if let Some(unit) = options.unit.filter(|unit| !units.owns(*unit)) {
+        return Err(ImportError::Unit(unit));
+    }
+    let forms: Vec<Option<Form>> = book.sheets.iter().map(|sheet| form::find(sheet, &units)).collect();
+    if forms.iter().all(Option::is_none) {
+        return Err(ImportError::NoHeader);
+    }
+    let mut run = Run {
+        desk,
+        options,
+        units: &units,
+        forms: &forms,
+        pending: Pending::default(),
+        open: open(desk, &forms)?,
+        waiting: Vec::new(),
+        wrong: Vec::new(),
+        counted: BTreeMap::new(),
+        report: Report { findings: book.findings.clone(), ..Report::default() },
+    };
+    run.walk(&book, progress)?;
+    run.finish(&book, source)
+}
+
+/// Persons with an open record in the registers of which a person has one at a time.
+fn open<D: Desk>(desk: &D, forms: &[Option<Form>]) -> Result<HashSet<(u32, RecordId)>, ImportError> {
+    let roles = forms.iter().flatten().flat_map(|form| &form.layout.roles);
+    let wanted: HashSet<u32> = roles.filter(|role| role.once_open.is_some()).map(|role| role.register.number).collect();
+    let mut open = HashSet::new();
+    for register in wanted {
+        let all = desk.list(register).map_err(|error| ImportError::Store(error.to_string()))?;
+        open.extend(all.iter().filter_map(|(_, record)| opens(record)));
+    }
+    Ok(open)
+}
+
+/// The person for whom this record stands open, with its register.
+fn opens(record: &Record) -> Option<(u32, RecordId)> {
+    let spans = [number::UNEMPLOYMENT_SPELL, number::PLACEMENT];
+    let def = registers().get(record.register).filter(|def| spans.contains(&def.number))?;
+    let ended = def.field_named("end_on").is_some_and(|field| record.bytes(field.tag).is_some());
+    let voided = record.slice(taizhang_proto::register::STATE) == Some(b"2");
+    let person = def.field_named("person").and_then(|field| record.slice(field.tag)).and_then(RecordId::from_slice)?;
+    (!ended && !voided).then_some((def.number, person))
+}
+
+impl<D: Desk> Run<'_, D> {
+    fn walk(&mut self, book: &Book, progress: &mut dyn FnMut(u64, u64)) -> Result<(), ImportError> {
+        let forms = self.forms;
+        let with_form =
+            || book.sheets.iter().enumerate().zip(forms).filter_map(|(sheet, form)| Some((sheet, form.as_ref()?)));
+        let total: usize =
+            with_form().map(|((_, sheet), form)| sheet.rows.len() - form.body.min(sheet.rows.len())).sum();
+        let mut done = 0;
+        for (sheet, _) in book.sheets.iter().zip(forms).filter(|(sheet, form)| form.is_none() && !sheet.rows.is_empty())
+        {
+            self.report.findings.push(format!("工作表“{}”没有表头，未导入", sheet.name));
+        }
+        for ((index, sheet), form) in with_form() {
+            let name = &form.layout.name;
+            self.report.findings.push(format!("工作表“{}”按“{name}”读取", sheet.name));
+            if let Owner::Unknown(_) = form.owner {
+                self.report.findings.push(format!("工作表“{}”的填报单位不是本单位所辖的单位", sheet.name));
+            }
+            let mut unknown = BTreeSet::new();
+            let mut above: Option<Vec<Cell>> = None;
+            for (number, written) in sheet.rows.iter().enumerate().skip(form.body) {
+                done += 1;
+                if form.kind(written) == Kind::Other {
+                    self.report.skipped_rows += 1;
+                    continue;
+                }
+                let cells = row::resolved(written, above.as_ref());
+                self.take(form, index, number, cells.clone(), &mut unknown)?;
+                above = Some(cells);
+                if self.waiting.len() >= CHUNK {
+                    self.flush()?;
+                }
+                if done % CHUNK as u64 == 0 {
+                    progress(done, total as u64);
+                }
+            }
+            if !unknown.is_empty() {
+                let headings: Vec<&str> = unknown.iter().map(String::as_str).collect();
+                let headings = headings.join("、");
+                self.report
+                    .findings
+                    .push(format!("工作表“{}”的栏目{headings}没有对应的登记项，内容保存在“导入存疑”中", sheet.name));
+            }
+        }
+        self.flush()?;
+        progress(total as u64, total as u64);
+        Ok(())
+    }
+
+    /// One row to its group, and the group to those that wait.
+    fn take(
+        &mut self,
+        form: &Form,
+        sheet: usize,
+        number: usize,
+        cells: Vec<Cell>,
+        unknown: &mut BTreeSet<String>,
+    ) -> Result<(), ImportError> {
+        self.report.rows += 1;
+        let read = row::read(form, &cells, self.units);
+        let group = match self.group(form, &read) {
+            Err(Stop::SaveFirst) => {
+                self.flush()?;
+                self.group(form, &read)
+            }
+            other => other,
+        };
+        let group = group.map_err(|stop| match stop {
+            Stop::Store(error) => ImportError::Store(error.to_string()),
+            Stop::SaveFirst => ImportError::Store("内部错误：行间引用未能保存".into()),
+        })?;
+        unknown.extend(read.unknown);
+        if !group.faults.is_empty() {
+            self.wrong.push(Wrong { sheet, row: number, cells, why: group.faults.join("；") });
+            return Ok(());
+        }
+        for finding in group.findings {
+            *self.counted.entry(finding).or_default() += 1;
+        }
+        if group.drafts.is_empty() {
+            self.report.same_rows += 1;
+            return Ok(());
+        }
+        let opened: Vec<_> = group.made.iter().filter_map(|made| opens(&made.record)).collect();
+        for made in group.made {
+            self.pending.put(made.def, made.id, made.record);
+        }
+        if self.options.dry_run {
+            self.open.extend(opened);
+            self.count(group.is_new);
+            return Ok(());
+        }
+        self.waiting.push(Waiting { sheet, row: number, cells, is_new: group.is_new, drafts: group.drafts, opened });
+        Ok(())
+    }
+
+    fn group(&self, form: &Form, read: &row::Row) -> Result<Group, Stop> {
+        let scene = Scene {
+            desk: self.desk,
+            pending: &self.pending,
+            open: &self.open,
+            fallback: self.options.unit.unwrap_or(self.desk.unit()),
+            chosen: self.options.unit.is_some(),
+            trial: self.options.dry_run,
+        };
+        group::make(&scene, form, read)
+    }
+
+    fn count(&mut self, is_new: bool) {
+        if is_new {
+            self.report.new_rows += 1;
+        } else {
+            self.report.changed_rows += 1;
+        }
+    }
+
+    /// Saves what waits.
+    fn flush(&mut self) -> Result<(), ImportError> {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        let groups = waiting.iter_mut().map(|one| std::mem::take(&mut one.drafts)).collect();
+        let answers = self.desk.save(groups, &self.options.by);
+        self.pending.clear();
+        for (one, answer) in waiting.into_iter().zip(answers) {
+            match answer {
+                Ok(()) => {
+                    self.open.extend(one.opened);
+                    self.count(one.is_new);
+                }
+                Err(SaveError::Invalid(violations)) => {
+                    let form = self.forms[one.sheet].as_ref();
+                    let why = form.map(|form| group::refused(form, &violations)).unwrap_or_default();
+                    self.wrong.push(Wrong { sheet: one.sheet, row: one.row, cells: one.cells, why });
+                }
+                Err(error @ SaveError::Store(_)) => return Err(ImportError::Store(error.to_string())),
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, book: &Book, source: &Source<'_>) -> Result<Report, ImportError> {
+        self.wrong.sort_by_key(|wrong| (wrong.sheet, wrong.row));
+        self.report.wrong_rows = self.wrong.len() as u64;
+        let counted = self.counted.iter().map(|(finding, count)| format!("{finding}（{count}行）"));
+        self.report.findings.extend(counted);
+        if !self.wrong.is_empty() {
+            self.report.reasons = Some(reasons::write(book, self.forms, &self.wrong, source.file_name)?);
+        }
+        Ok(self.report)
+    }
+}

@@ -1,0 +1,142 @@
+//! The refused rows of a file as a file of the same kind and layout, with a last column 原因.
+//! Invariant: once its rows are mended, the file imports as it is; the column 原因 says nothing to the importer.
+
+use super::{
+    ImportError,
+    cells::{Book, Cell, Container, Encoding, Sheet},
+    form::Form,
+    import::Wrong,
+    text_file,
+};
+use rust_xlsxwriter::{Format, Workbook, XlsxError};
+use taizhang_proto::date;
+
+/// Heading of the column.
+pub(super) const REASON: &str = "原因";
+
+/// Name and bytes of the reasons file.
+pub(super) fn write(
+    book: &Book,
+    forms: &[Option<Form>],
+    wrong: &[Wrong],
+    file_name: &str,
+) -> Result<(String, Vec<u8>), ImportError> {
+    let tables: Vec<(&str, Table<'_>)> = book
+        .sheets
+        .iter()
+        .zip(forms)
+        .enumerate()
+        .filter_map(|(index, (sheet, form))| {
+            let own: Vec<&Wrong> = wrong.iter().filter(|wrong| wrong.sheet == index).collect();
+            let form = form.as_ref().filter(|_| !own.is_empty())?;
+            Some((sheet.name.as_str(), table(sheet, form, &own)))
+        })
+        .collect();
+    let stem = text_file::stem(file_name);
+    let stem = stem.strip_suffix("-原因").unwrap_or(stem);
+    match book.container {
+        Container::Workbook => {
+            let bytes = workbook(&tables).map_err(|error| ImportError::Reasons(error.to_string()))?;
+            Ok((format!("{stem}-原因.xlsx"), bytes))
+        }
+        Container::Text { encoding, delimiter } => {
+            let bytes = text(&tables, encoding, delimiter).map_err(|error| ImportError::Reasons(error.to_string()))?;
+            Ok((format!("{stem}-原因.csv"), bytes))
+        }
+    }
+}
+
+/// Rows of a reasons file; the flag marks headings.
+struct Table<'a> {
+    rows: Vec<(bool, Vec<&'a Cell>, Option<&'a str>)>,
+    /// Where 原因 stands.
+    reason: usize,
+}
+
+fn table<'a>(sheet: &'a Sheet, form: &Form, wrong: &[&'a Wrong]) -> Table<'a> {
+    let heads = &sheet.rows[form.head..form.body];
+    let before = form.columns.iter().position(|column| column.heading == REASON);
+    let widest =
+        heads.iter().map(Vec::len).chain(wrong.iter().map(|wrong| wrong.cells.len())).max().unwrap_or_default();
+    let reason = before.unwrap_or(widest);
+    let mut rows: Vec<_> = sheet.rows[..form.head].iter().map(|row| (false, row.iter().collect(), None)).collect();
+    for (index, row) in heads.iter().enumerate() {
+        rows.push((true, row.iter().collect(), (index == 0).then_some(REASON)));
+    }
+    rows.extend(wrong.iter().map(|wrong| (false, wrong.cells.iter().collect(), Some(wrong.why.as_str()))));
+    // The unit or the date may stand below the rows.
+    let frame = sheet.rows[form.body..].iter().filter(|row| form.is_footer(row));
+    rows.extend(frame.map(|row| (false, row.iter().collect(), None)));
+    Table { rows, reason }
+}
+
+fn workbook(tables: &[(&str, Table<'_>)]) -> Result<Vec<u8>, XlsxError> {
+    let mut book = Workbook::new();
+    let bold = Format::new().set_bold();
+    let as_text = Format::new().set_num_format("@");
+    let as_day = Format::new().set_num_format("yyyy-mm-dd");
+    let red = Format::new().set_font_color("C00000");
+    for (name, table) in tables {
+        let sheet = book.add_worksheet();
+        sheet.set_name(*name)?;
+        for (row, (is_head, cells, why)) in table.rows.iter().enumerate() {
+            let row = row as u32;
+            for (column, cell) in
+                cells.iter().enumerate().filter(|(column, _)| why.is_none() || *column != table.reason)
+            {
+                let column = column as u16;
+                match cell {
+                    Cell::Empty => {}
+                    Cell::Text(written) => {
+                        let format = if *is_head { &bold } else { &as_text };
+                        sheet.write_string_with_format(row, column, written, format)?;
+                    }
+                    // Format of text: what is typed over a number that lost its digits will keep them.
+                    Cell::Number(number) if cell.lost_digits() => {
+                        sheet.write_number_with_format(row, column, *number, &as_text)?;
+                    }
+                    Cell::Number(number) => {
+                        sheet.write_number(row, column, *number)?;
+                    }
+                    Cell::Day(day) => {
+                        sheet.write_number_with_format(row, column, excel_serial(*day), &as_day)?;
+                    }
+                }
+            }
+            if let Some(why) = why {
+                let format = if *is_head { &bold } else { &red };
+                sheet.write_string_with_format(row, table.reason as u16, *why, format)?;
+            }
+        }
+        sheet.set_column_width(table.reason as u16, 60)?;
+    }
+    book.save_to_buffer()
+}
+
+/// The number by which a workbook writes a day.
+pub(super) fn excel_serial(day: date::Day) -> f64 {
+    f64::from(day + 25_569)
+}
+
+fn text(tables: &[(&str, Table<'_>)], encoding: Encoding, delimiter: u8) -> Result<Vec<u8>, csv::Error> {
+    let mut rows = Vec::new();
+    for (_, table) in tables {
+        for (_, cells, why) in &table.rows {
+            let mut row: Vec<String> = cells
+                .iter()
+                .map(|cell| match cell {
+                    Cell::Text(written) => written.clone(),
+                    other => other.text(),
+                })
+                .collect();
+            if let Some(why) = why {
+                if row.len() <= table.reason {
+                    row.resize(table.reason + 1, String::new());
+                }
+                (*why).clone_into(&mut row[table.reason]);
+            }
+            rows.push(row);
+        }
+    }
+    text_file::write(&rows, encoding, delimiter)
+}

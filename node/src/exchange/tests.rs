@@ -1,0 +1,10 @@
+//! The room's tests: the rosters of an office, files with other habits, hostile ones, and the way back.
+
+#![allow(clippy::unwrap_used)]
+
+mod desk;
+mod exports;
+mod files;
+mod hostile;
+mod rosters;
+mod scratch;

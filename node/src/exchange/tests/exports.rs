@@ -1,0 +1,57 @@
+//! What goes out, and that it comes back.
+
+use super::desk::{Memory, def, file, show};
+use crate::exchange::{Format, export, tests::files};
+use taizhang_proto::register::number;
+
+#[test]
+fn an_exported_register_imported_again_changes_nothing() {
+    let desk = Memory::street();
+    desk.import("求职登记台账.xlsx", &file("求职登记台账.xlsx"));
+    desk.import("laodong99.csv", &file("laodong99.csv"));
+    let note =
+        format!("姓名,身份证号,家庭住址,特长,别的\n甲,{},=1+1，甲：乙,车工、钳工,“注”\n", files::id("19700301", 11));
+    assert_eq!(desk.import("a.csv", note.as_bytes()).new_rows, 1);
+    let before = desk.records.borrow().clone();
+    for (format, name) in [(Format::Csv, "a.csv"), (Format::Xlsx, "a.xlsx")] {
+        let (bytes, rows) = export(&desk, def(number::RESIDENT), None, format).unwrap();
+        assert_eq!(rows, 291);
+        let report = desk.import(name, &bytes);
+        assert_eq!((report.rows, report.same_rows), (291, 291), "{format:?} {:?}", report.findings);
+        assert!(*desk.records.borrow() == before);
+    }
+}
+
+#[test]
+fn an_export_taken_in_by_an_empty_office_gives_the_same_residents() {
+    let desk = Memory::street();
+    desk.import("求职登记台账.xlsx", &file("求职登记台账.xlsx"));
+    let (bytes, rows) =
+        export(&desk, def(number::RESIDENT), Some("210402011004".parse().unwrap()), Format::Xlsx).unwrap();
+    assert_eq!(rows, 58);
+    let other = Memory::street();
+    assert_eq!(other.import("a.xlsx", &bytes).new_rows, 58);
+    for record in other.records.borrow().values() {
+        let (_, old) = desk.which(number::RESIDENT, "id_no", &show(record, "id_no")).unwrap();
+        assert_eq!(old.message(), record.message());
+    }
+    assert_eq!(other.count(number::UNEMPLOYMENT_SPELL), 0);
+}
+
+#[test]
+fn references_are_people_units_have_names_and_no_cell_is_a_formula() {
+    let desk = Memory::street();
+    desk.import("零就业家庭台账.xls", &file("零就业家庭台账.xls"));
+    let text = |register| {
+        let (bytes, _) = export(&desk, def(register), None, Format::Csv).unwrap();
+        String::from_utf8(bytes).unwrap()
+    };
+    for register in [number::HOUSEHOLD, number::MEMBER, number::ZEF_CASE, number::PLACEMENT] {
+        let text = text(register);
+        assert!(text.starts_with("\u{feff}归属单位,"), "{text}");
+        assert!(text.contains("南台社区居委会(210402011006)") && text.contains("赵平,210499195611037503"), "{text}");
+    }
+    let formula = format!("姓名,身份证号,家庭住址\n甲,{},=cmd()\n", files::id("19700301", 11));
+    desk.import("a.csv", formula.as_bytes());
+    assert!(text(number::RESIDENT).contains(",'=cmd(),"));
+}

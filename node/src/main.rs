@@ -1,0 +1,8 @@
+//! The node's program: reads the command line and calls the library.
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    taizhang_node::cli::main(taizhang_node::cli::Cli::parse())
+}

@@ -1,0 +1,109 @@
+//! An office as one object: its ledger, the keeper of its link, and the calls that its command line makes.
+//! The demo, the tests and the binary start the same thing.
+
+mod service;
+
+use crate::{
+    config::Config,
+    control::{self, ControlFile},
+    disk::DiskError,
+    identity::Identity,
+    ledger::{Clock, Ledger, LedgerError},
+    upstream::schedule::{Keeper, Schedule},
+};
+use std::{path::Path, sync::Arc};
+use taizhang_proto::{OrgCode, pb::office_server::OfficeServer};
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use tokio_stream::wrappers::TcpListenerStream;
+
+/// Why an office can't be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OfficeError {
+    /// Its registers.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The disk.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// Neither configuration nor certificate says which unit this is.
+    #[error("尚不知道本机属于哪个单位：请运行 enrol <令牌>，或 init --unit <编码> (run `enrol` or `init --unit`)")]
+    NoUnit,
+    /// The configuration and the certificate name different units.
+    #[error("配置中的单位 {config} 与证书中的单位 {certificate} 不同 (configuration and certificate differ)")]
+    OtherUnit {
+        /// In the configuration.
+        config: OrgCode,
+        /// In the certificate.
+        certificate: OrgCode,
+    },
+    /// The control socket.
+    #[error("can't listen on loopback: {0}")]
+    Listen(std::io::Error),
+}
+
+/// An open office.
+pub struct Office {
+    /// Its registers.
+    pub ledger: Arc<Ledger>,
+    /// Its link, once enrolled.
+    pub keeper: Option<Arc<Keeper<Ledger>>>,
+    identity: Option<Identity>,
+    schedule: Schedule,
+    clerk: String,
+}
+
+impl Office {
+    /// Opens the office in a data directory.
+    ///
+    /// # Errors
+    /// When its unit is not known, or its registers can't be opened.
+    pub fn open(data: &Path, config: &Config, schedule: Schedule, clock: Clock) -> Result<Arc<Self>, OfficeError> {
+        let identity = Identity::load(data).ok();
+        let unit = match (&identity, config.unit) {
+            (Some(identity), Some(unit)) if identity.name.unit != unit => {
+                return Err(OfficeError::OtherUnit { config: unit, certificate: identity.name.unit });
+            }
+            (Some(identity), _) => identity.name.unit,
+            (None, unit) => unit.ok_or(OfficeError::NoUnit)?,
+        };
+        let ledger = Arc::new(Ledger::open(data, unit, clock)?);
+        let keeper = identity.clone().map(|identity| Keeper::new(ledger.clone(), identity, schedule));
+        Ok(Arc::new(Self { ledger, keeper, identity, schedule, clerk: config.clerk.clone() }))
+    }
+
+    /// Keeps the link to the hub until `stop` turns true.
+    pub fn keep_in_touch(&self, stop: watch::Receiver<bool>) -> Option<JoinHandle<()>> {
+        self.keeper.clone().map(|keeper| tokio::spawn(keeper.run(stop)))
+    }
+
+    /// Answers commands on a loopback port until `stop` turns true.
+    ///
+    /// # Errors
+    /// When no port can be had.
+    pub async fn serve_control(
+        self: &Arc<Self>,
+        mut stop: watch::Receiver<bool>,
+    ) -> Result<(ControlFile, JoinHandle<()>), OfficeError> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.map_err(OfficeError::Listen)?;
+        let address = listener.local_addr().map_err(OfficeError::Listen)?;
+        let file = ControlFile::write(self.ledger.data_dir(), address)?;
+        let service = OfficeServer::new(service::Calls::new(self.clone()))
+            .max_decoding_message_size(control::MAX_MESSAGE)
+            .max_encoding_message_size(control::MAX_MESSAGE);
+        let guarded = tonic::service::interceptor::InterceptedService::new(service, file.guard());
+        let data = self.ledger.data_dir().to_owned();
+        let task = tokio::spawn(async move {
+            let ended = tonic::transport::Server::builder()
+                .add_service(guarded)
+                .serve_with_incoming_shutdown(TcpListenerStream::new(listener), async move {
+                    let _ = stop.wait_for(|stop| *stop).await;
+                })
+                .await;
+            ControlFile::remove(&data);
+            if let Err(error) = ended {
+                tracing::error!(%error, "the control socket failed");
+            }
+        });
+        Ok((file, task))
+    }
+}

@@ -1,0 +1,276 @@
+//! The calls of a node's command line, on the open office.
+
+use super::Office;
+use crate::{
+    desk::{Desk, Draft, SaveError},
+    exchange::{self, Format, Options, Source},
+    ledger::LedgerDesk,
+    show,
+};
+use std::{pin::Pin, sync::Arc};
+use taizhang_proto::{
+    OrgCode, Record, RecordId, date,
+    pb::{self, office_server},
+    plan::Plan,
+    register::{RegisterDef, Value, registers},
+};
+use tokio::{sync::mpsc, task::block_in_place};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+
+/// The calls.
+pub(super) struct Calls {
+    office: Arc<Office>,
+}
+
+impl Calls {
+    pub(super) fn new(office: Arc<Office>) -> Self {
+        Self { office }
+    }
+}
+
+fn wrong(error: impl ToString) -> Status {
+    Status::invalid_argument(error.to_string())
+}
+
+fn failed(error: impl ToString) -> Status {
+    Status::internal(error.to_string())
+}
+
+#[allow(clippy::result_large_err)] // tonic's own error type
+fn register(name: &str) -> Result<&'static RegisterDef, Status> {
+    registers().named(name).ok_or_else(|| {
+        let names: Vec<_> = registers().iter().map(|def| format!("{} ({})", def.name, def.zh)).collect();
+        wrong(format!("没有登记表 {name} (no such register); 有 (there are): {}", names.join(", ")))
+    })
+}
+
+#[allow(clippy::result_large_err)]
+fn unit_or_none(code: u64) -> Result<Option<OrgCode>, Status> {
+    if code == 0 { Ok(None) } else { OrgCode::new(code).map(Some).map_err(wrong) }
+}
+
+/// A record's fields as a clerk reads them.
+fn shown(def: &RegisterDef, record: &Record) -> Vec<pb::Fact> {
+    def.fields
+        .iter()
+        .filter_map(|field| {
+            let value = Value::decode(field, record.bytes(field.tag)?)?;
+            Some(show::fact(&field.name, &field.zh, &field.en, value.show(field)))
+        })
+        .collect()
+}
+
+impl Office {
+    fn facts(&self) -> Vec<pb::Fact> {
+        let state = self.ledger.state();
+        let unit = self.ledger.unit();
+        let link = self.keeper.as_ref().map(|keeper| keeper.state()).unwrap_or_default();
+        let hub = match &self.identity {
+            Some(identity) => format!("{} {}", self.ledger.units().name(identity.hub_unit), identity.address),
+            None => "未登记 (not enrolled)".into(),
+        };
+        let refused = self.ledger.refused().map_or(0, |refused| refused.len());
+        vec![
+            show::fact("unit", "单位", "unit", format!("{} {unit}", self.ledger.units().name(unit))),
+            show::fact("hub", "上级", "hub", hub),
+            show::fact("mode", "同步方式", "mode", format!("{:?}", self.schedule.mode).to_lowercase()),
+            show::fact("connected", "在线", "connected", link.connected),
+            show::fact("last_sync", "最近同步", "last sync", show::time(state.last_sync)),
+            show::fact("equal", "与上级一致", "equal to the hub", state.equal),
+            show::fact("records", "上级已有记录", "records at the hub", state.count),
+            show::fact("pending", "待上报", "waiting for the hub", state.head - state.settled),
+            show::fact("refused", "被退回", "refused", refused),
+            show::fact("head", "本机变更号", "last change", state.head),
+            show::fact("incidents", "数据事故", "incidents", state.incidents),
+            show::fact("last_incident", "最近事故", "last incident", state.last_incident),
+            show::fact("last_error", "最近错误", "last error", link.last_error),
+            show::fact("disk", "占用磁盘", "on disk", show::bytes(self.ledger.size_on_disk())),
+        ]
+    }
+
+    fn due(&self, request: pb::DueRequest) -> Result<pb::DueAnswer, crate::store::StoreError> {
+        let on = if request.on == 0 { self.ledger.business_day() } else { request.on };
+        let last = on + request.within as i32;
+        let units = self.ledger.units();
+        let mut cases = Vec::new();
+        for (id, record, clock) in self.ledger.clocks(Plan::notice_2008())? {
+            let open = |placed: Option<date::Day>| {
+                clock.exit_on.is_none_or(|exit| exit > on) && placed.is_none_or(|placed| placed > on)
+            };
+            let mut due = Vec::new();
+            if open(clock.first_placed_on) {
+                due.push(("K08", clock.due_one));
+            }
+            if let Some(dual) = clock.dual.filter(|dual| open(dual.second_placed_on)) {
+                due.push(("K12", dual.due));
+            }
+            let case: pb::ZefCase = record.typed(|tag| matches!(tag, 21 | 32));
+            for (clock_code, due_on) in due.into_iter().filter(|(_, day)| *day <= last) {
+                let unit = taizhang_proto::cell::home_unit(&record).unwrap_or(self.ledger.unit());
+                cases.push(pb::DueCase {
+                    record: id.0.to_vec().into(),
+                    unit: unit.number(),
+                    unit_name: units.name(unit),
+                    head: self.head_of(case.household.as_deref())?,
+                    clock: clock_code.into(),
+                    recognised_on: clock.recognised_on,
+                    due_on,
+                    days_left: due_on - on,
+                    responsible: case.responsible.clone().unwrap_or_default(),
+                });
+            }
+        }
+        cases.sort_by_key(|case| (case.due_on, case.unit));
+        Ok(pb::DueAnswer { on, cases })
+    }
+
+    /// The name of a household's head, for the office's own eyes.
+    fn head_of(&self, household: Option<&[u8]>) -> Result<String, crate::store::StoreError> {
+        let view = |id: Option<&[u8]>| match id.and_then(RecordId::from_slice) {
+            Some(id) => self.ledger.view(id),
+            None => Ok(None),
+        };
+        let household = view(household)?;
+        let head = view(household.as_ref().and_then(|household| household.slice(22)))?;
+        let name = head.as_ref().and_then(|head| head.slice(23));
+        Ok(name.map(|name| String::from_utf8_lossy(name).into_owned()).unwrap_or_default())
+    }
+
+    fn save_form(&self, request: &pb::SaveRequest) -> Result<pb::SaveAnswer, Status> {
+        let def = register(&request.register)?;
+        let desk = LedgerDesk::new(&self.ledger);
+        let id = if request.record.is_empty() { desk.new_id() } else { request.record.parse().map_err(wrong)? };
+        let mut draft = Draft::new(id, def.number);
+        for (name, written) in &request.fields {
+            let field =
+                def.field_named(name).ok_or_else(|| wrong(format!("{}没有栏目 {name} (no such field)", def.zh)))?;
+            let value =
+                if written.trim().is_empty() { None } else { Some(Value::parse(field, written).map_err(wrong)?.0) };
+            draft.edits.push((field.tag, value));
+        }
+        let by = if request.by.is_empty() { &self.clerk } else { &request.by };
+        for answer in desk.save(vec![vec![draft]], by) {
+            answer.map_err(|error| match error {
+                SaveError::Invalid(_) => wrong(error),
+                SaveError::Store(_) => failed(error),
+            })?;
+        }
+        Ok(pb::SaveAnswer { record: id.to_string(), seq: self.ledger.state().head })
+    }
+
+    fn list(&self, request: &pb::ListRequest) -> Result<pb::ListAnswer, Status> {
+        let def = register(&request.register)?;
+        let unit = unit_or_none(request.unit)?;
+        let limit = if request.limit == 0 { 100 } else { request.limit } as usize;
+        let mut answer = pb::ListAnswer::default();
+        for (id, record) in LedgerDesk::new(&self.ledger).list(def.number).map_err(failed)? {
+            let owner = taizhang_proto::cell::home_unit(&record);
+            if unit.is_some_and(|unit| !owner.is_some_and(|owner| unit.covers(owner))) {
+                continue;
+            }
+            answer.total += 1;
+            if answer.rows.len() < limit {
+                answer.rows.push(pb::Row { record: id.to_string(), fields: shown(def, &record) });
+            }
+        }
+        Ok(answer)
+    }
+
+    fn export(&self, request: &pb::ExportRequest) -> Result<pb::ExportAnswer, Status> {
+        let def = register(&request.register)?;
+        let format = match request.format.as_str() {
+            "csv" => Format::Csv,
+            "xlsx" => Format::Xlsx,
+            other => return Err(wrong(format!("不支持 {other}，请用 csv 或 xlsx (csv or xlsx)"))),
+        };
+        let unit = unit_or_none(request.unit)?;
+        let (content, rows) = exchange::export(&LedgerDesk::new(&self.ledger), def, unit, format).map_err(failed)?;
+        Ok(pb::ExportAnswer { content: content.into(), rows })
+    }
+}
+
+type ImportStream = Pin<Box<dyn tokio_stream::Stream<Item = Result<pb::ImportStep, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl office_server::Office for Calls {
+    type ImportStream = ImportStream;
+
+    async fn status(&self, _: Request<pb::Empty>) -> Result<Response<pb::StatusAnswer>, Status> {
+        Ok(Response::new(pb::StatusAnswer { facts: block_in_place(|| self.office.facts()) }))
+    }
+
+    async fn import(&self, request: Request<pb::ImportRequest>) -> Result<Response<ImportStream>, Status> {
+        let request = request.into_inner();
+        let unit = unit_or_none(request.unit)?;
+        let by = if request.by.is_empty() { self.office.clerk.clone() } else { request.by };
+        let (sender, receiver) = mpsc::channel(64);
+        let office = self.office.clone();
+        tokio::task::spawn_blocking(move || {
+            let source = Source { file_name: &request.file_name, content: &request.content };
+            let options = Options { unit, dry_run: request.dry_run, by };
+            let mut progress = |done, total| {
+                let progress = pb::Progress { done, total, what: String::new() };
+                // A slow screen must not slow the import: a step that does not fit is left out.
+                let _ = sender.try_send(Ok(pb::ImportStep { progress: Some(progress), report: None }));
+            };
+            let report = exchange::import(&LedgerDesk::new(&office.ledger), &source, &options, &mut progress);
+            let last = report.map(|report| {
+                let (reasons_name, reasons) = report.reasons.unwrap_or_default();
+                pb::ImportStep {
+                    progress: None,
+                    report: Some(pb::ImportReport {
+                        rows: report.rows,
+                        new_rows: report.new_rows,
+                        same_rows: report.same_rows,
+                        changed_rows: report.changed_rows,
+                        wrong_rows: report.wrong_rows,
+                        skipped_rows: report.skipped_rows,
+                        reasons: reasons.into(),
+                        reasons_name,
+                        findings: report.findings,
+                    }),
+                }
+            });
+            let _ = sender.blocking_send(last.map_err(wrong));
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+    }
+
+    async fn export(&self, request: Request<pb::ExportRequest>) -> Result<Response<pb::ExportAnswer>, Status> {
+        block_in_place(|| self.office.export(request.get_ref())).map(Response::new)
+    }
+
+    async fn due(&self, request: Request<pb::DueRequest>) -> Result<Response<pb::DueAnswer>, Status> {
+        block_in_place(|| self.office.due(request.into_inner())).map(Response::new).map_err(failed)
+    }
+
+    async fn sync_now(&self, _: Request<pb::Empty>) -> Result<Response<pb::SyncReport>, Status> {
+        let keeper = self.office.keeper.as_ref();
+        let keeper = keeper.ok_or_else(|| {
+            Status::failed_precondition("本机尚未登记，请先运行 enrol <令牌> (not enrolled: run `enrol`)")
+        })?;
+        let mut report = match keeper.sync_now().await {
+            Ok(report) => report,
+            Err(error) => pb::SyncReport { error: error.to_string(), ..pb::SyncReport::default() },
+        };
+        report.pending = self.office.ledger.pending();
+        Ok(Response::new(report))
+    }
+
+    async fn verify(&self, _: Request<pb::Empty>) -> Result<Response<pb::VerifyAnswer>, Status> {
+        let answer = match block_in_place(|| self.office.ledger.verify()) {
+            Ok(checked) => pb::VerifyAnswer { checked, problems: Vec::new() },
+            Err(error) => pb::VerifyAnswer { checked: 0, problems: vec![error.to_string()] },
+        };
+        Ok(Response::new(answer))
+    }
+
+    async fn save(&self, request: Request<pb::SaveRequest>) -> Result<Response<pb::SaveAnswer>, Status> {
+        block_in_place(|| self.office.save_form(request.get_ref())).map(Response::new)
+    }
+
+    async fn list(&self, request: Request<pb::ListRequest>) -> Result<Response<pb::ListAnswer>, Status> {
+        block_in_place(|| self.office.list(request.get_ref())).map(Response::new)
+    }
+}

@@ -1,0 +1,75 @@
+//! What commands print: tables for people, JSON for programs.
+
+use comfy_table::{ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
+use taizhang_proto::pb;
+
+/// Who reads the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reader {
+    /// A person: tables.
+    Person,
+    /// A program: one JSON value.
+    Program,
+}
+
+/// Prints rows under headings, or the same as a JSON array of objects whose keys are `names`.
+pub fn table(reader: Reader, headings: &[(&str, &str)], rows: &[Vec<String>]) {
+    match reader {
+        Reader::Person => {
+            let mut table = Table::new();
+            table.load_style(UTF8_FULL_CONDENSED);
+            table.set_content_arrangement(ContentArrangement::Disabled);
+            table.set_header(headings.iter().map(|(_, heading)| *heading));
+            for row in rows {
+                table.add_row(row);
+            }
+            println!("{table}");
+        }
+        Reader::Program => {
+            let objects: Vec<serde_json::Value> = rows
+                .iter()
+                .map(|row| {
+                    let pairs =
+                        headings.iter().zip(row).map(|((name, _), cell)| ((*name).to_owned(), cell.clone().into()));
+                    serde_json::Value::Object(pairs.collect())
+                })
+                .collect();
+            println!("{}", serde_json::Value::Array(objects));
+        }
+    }
+}
+
+/// Prints facts, one a line, or one JSON object.
+pub fn facts(reader: Reader, facts: &[pb::Fact]) {
+    match reader {
+        Reader::Person => {
+            for fact in facts {
+                println!("{} ({}): {}", fact.zh, fact.en, fact.value);
+            }
+        }
+        Reader::Program => {
+            let object: serde_json::Map<_, _> =
+                facts.iter().map(|fact| (fact.key.clone(), fact.value.clone().into())).collect();
+            println!("{}", serde_json::Value::Object(object));
+        }
+    }
+}
+
+/// A fact.
+pub fn fact(key: &str, zh: &str, en: &str, value: impl ToString) -> pb::Fact {
+    pb::Fact { key: key.into(), zh: zh.into(), en: en.into(), value: value.to_string() }
+}
+
+/// Seconds since 1970 as people read them, in Shanghai; a word for never.
+pub fn time(seconds: u64) -> String {
+    if seconds == 0 {
+        return "从未 (never)".into();
+    }
+    let local = jiff::Timestamp::from_second((seconds + 8 * 3_600) as i64).map(|time| time.to_string());
+    local.map_or_else(|_| seconds.to_string(), |text| text.trim_end_matches('Z').replace('T', " "))
+}
+
+/// Bytes as people read them.
+pub fn bytes(count: u64) -> String {
+    indicatif::HumanBytes(count).to_string()
+}

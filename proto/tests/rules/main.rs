@@ -1,0 +1,11 @@
+//! The rules of `taizhang-proto` as properties: each module states one promise and lets proptest look for a
+//! counterexample. One binary, so that it links once.
+#![allow(clippy::unwrap_used)]
+
+mod decision;
+mod digest;
+mod figures;
+mod fixture;
+mod record;
+mod totals;
+mod wire;

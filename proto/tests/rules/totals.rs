@@ -1,0 +1,308 @@
+//! Totals maintained with every write equal a recount, whatever arrives in whatever order.
+//! The maintainer here does what a hub does: it asks `subjects_of` before and after the write and adds differences.
+
+use crate::fixture::{MemoryShelf, id_of, unit};
+use proptest::{collection::vec, prelude::*};
+use std::collections::{BTreeSet, HashMap};
+use taizhang_proto::{
+    OrgCode, Record, RecordId,
+    cell::{self, CellKey, Contribution, Subject},
+    date::{self, Day},
+    pb::Format,
+    plan::Plan,
+    register::{Shape, Value, number, registers},
+};
+
+/// Two urban communities, a village and a rural township.
+const UNITS: [u64; 4] = [210_402_011_003, 210_402_011_004, 210_421_101_201, 210_421_101_000];
+/// How many records of each register the random writes touch.
+const SLOTS: u32 = 3;
+
+/// The fields on which totals depend, by register.
+fn counted_fields(register: u32) -> &'static [&'static str] {
+    match register {
+        number::RESIDENT => {
+            &["laidoff_kind", "laidoff_on", "labour_able", "job_willing", "shanty_resettled", "death_on", "moveout_on"]
+        }
+        number::MEMBER => &["household", "person", "household", "person", "counted", "from_on", "to_on"],
+        number::UNEMPLOYMENT_SPELL => &["person", "person", "reg_on", "end_on"],
+        number::ZEF_CASE => {
+            &["household", "household", "kind", "recognised_on", "recognised_on", "want_dual", "asked_on", "exit_on"]
+        }
+        number::PLACEMENT => &["person", "person", "start_on", "end_on"],
+        number::FACILITY => &["area_m2", "six_verified", "area_verified", "checked_on", "effective_on"],
+        number::ASSISTANT => &["from_on", "from_on", "to_on"],
+        number::CREDENTIAL => &["assistant", "assistant", "issued_on", "void_on"],
+        number::FEC_CASE => &["certified_on", "certified_on", "rectify_from", "restored_on", "revoked_on"],
+        _ => &[],
+    }
+}
+
+/// One random write of one record.
+#[derive(Debug, Clone)]
+struct Write {
+    id: RecordId,
+    register: u32,
+    edits: Vec<(u32, Option<Value>)>,
+}
+
+/// A number between 0 and `below`, taken from the low end of `dice`, which keeps the rest.
+fn roll(dice: &mut u64, below: u64) -> u64 {
+    let face = *dice % below;
+    *dice /= below;
+    face
+}
+
+fn value_of(register: u32, name: &str, mut dice: u64) -> (u32, Option<Value>) {
+    let field = registers().get(register).unwrap().field_named(name).unwrap();
+    if roll(&mut dice, 8) == 0 {
+        return (field.tag, None);
+    }
+    let value = match (field.format, field.shape) {
+        (Format::Unit, _) => Value::Uint(UNITS[roll(&mut dice, UNITS.len() as u64) as usize]),
+        (Format::Date, _) => Value::Day(date::ymd(2007, 12, 1).unwrap() + roll(&mut dice, 110) as Day),
+        (Format::Ref, _) => {
+            let register = match roll(&mut dice, 8) {
+                // A reference into the wrong register: a hub takes what is well-formed.
+                0 => roll(&mut dice, 10) as u32 + 1,
+                _ => field.refers.unwrap(),
+            };
+            Value::Ref(id_of(register, roll(&mut dice, SLOTS.into()) as u32))
+        }
+        (Format::Code, _) if field.many => {
+            let codes = field.codes.unwrap().codes.keys();
+            let most = if roll(&mut dice, 2) == 0 { 6 } else { roll(&mut dice, 6) as usize };
+            Value::Many(codes.take(most).cloned().map(Value::Text).collect())
+        }
+        (Format::Code, _) => {
+            let codes = &field.codes.unwrap().codes;
+            let index = roll(&mut dice, codes.len() as u64) as usize;
+            Value::Text(codes.keys().nth(index).unwrap().clone())
+        }
+        (_, Shape::Bool) => Value::Bool(roll(&mut dice, 4) > 0),
+        (_, Shape::Uint) => Value::Uint(8_000 + roll(&mut dice, 4_000)),
+        other => panic!("no random value for {name}, {other:?}"),
+    };
+    // An empty list is a cleared field.
+    let empty = matches!(&value, Value::Many(values) if values.is_empty());
+    (field.tag, (!empty).then_some(value))
+}
+
+fn write() -> impl Strategy<Value = Write> {
+    (1..=10_u32, 0..SLOTS, vec((any::<prop::sample::Index>(), any::<u64>()), 1..5), any::<[u64; 3]>()).prop_map(
+        |(register, slot, picks, [own, voided, owner])| {
+            let names = counted_fields(register);
+            let mut edits: Vec<(u32, Option<Value>)> = Vec::new();
+            let mut add = |edit: (u32, Option<Value>)| {
+                if edits.iter().all(|(tag, _)| *tag != edit.0) {
+                    edits.push(edit);
+                }
+            };
+            for (pick, dice) in picks.iter().filter(|_| !names.is_empty()) {
+                add(value_of(register, names[pick.index(names.len())], *dice));
+            }
+            if own % 2 == 0 || names.is_empty() {
+                add(value_of(register, "home_unit", owner));
+            }
+            if voided % 8 == 0 {
+                add(value_of(register, "state", voided / 8));
+            }
+            Write { id: id_of(register, slot), register, edits }
+        },
+    )
+}
+
+/// A complete record of each kind, so that random sequences start from a world in which much counts.
+fn whole(register: u32, slot: u32, dice: u64) -> Write {
+    let names = counted_fields(register).iter().copied().chain(["home_unit"]);
+    let mut edits: Vec<(u32, Option<Value>)> = Vec::new();
+    for (place, name) in names.enumerate() {
+        let (tag, value) = value_of(register, name, dice.rotate_left(place as u32 * 7) | 1);
+        if value.is_some() && edits.iter().all(|(other, _)| *other != tag) {
+            edits.push((tag, value));
+        }
+    }
+    Write { id: id_of(register, slot), register, edits }
+}
+
+fn writes() -> impl Strategy<Value = Vec<Write>> {
+    let start = vec(any::<u64>(), 10 * SLOTS as usize).prop_map(|dice| {
+        let places = (1..=10).flat_map(|register| (0..SLOTS).map(move |slot| (register, slot)));
+        places.zip(dice).map(|((register, slot), dice)| whole(register, slot, dice)).collect::<Vec<_>>()
+    });
+    (start.prop_shuffle(), vec(write(), 0..40)).prop_map(|(start, more)| [start, more].concat())
+}
+
+fn plan() -> &'static Plan {
+    Plan::notice_2008()
+}
+
+fn counted(shelf: &MemoryShelf, subject: Subject) -> Vec<Contribution> {
+    cell::contributions(shelf, subject, plan()).unwrap()
+}
+
+fn subjects(shelf: &MemoryShelf, id: RecordId, record: Option<&Record>, found: &mut Vec<Subject>) {
+    if let Some(record) = record {
+        cell::subjects_of(shelf, id, record, found).unwrap();
+    }
+}
+
+/// Cells kept as a hub keeps them: by differences.
+#[derive(Default)]
+struct Maintained {
+    shelf: MemoryShelf,
+    last: HashMap<Subject, Vec<Contribution>>,
+    cells: HashMap<CellKey, i64>,
+}
+
+impl Maintained {
+    /// Every unit of the tree counts from the start.
+    fn new() -> Self {
+        let mut own = Self::default();
+        for code in UNITS {
+            own.recompute(Subject::Unit(unit(code)));
+        }
+        own
+    }
+
+    fn apply(&mut self, write: &Write) {
+        let record = self.shelf.edited(write.id, write.register, &write.edits);
+        let mut touched = Vec::new();
+        subjects(&self.shelf, write.id, self.shelf.records.get(&write.id), &mut touched);
+        self.shelf.put(write.id, record);
+        subjects(&self.shelf, write.id, self.shelf.records.get(&write.id), &mut touched);
+        touched.sort_unstable();
+        touched.dedup();
+        for subject in touched {
+            self.recompute(subject);
+        }
+    }
+
+    fn recompute(&mut self, subject: Subject) {
+        let now = counted(&self.shelf, subject);
+        let before = self.last.insert(subject, now.clone()).unwrap_or_default();
+        let steps = now.iter().map(|step| (step.key, step.delta));
+        for (key, delta) in steps.chain(before.iter().map(|step| (step.key, -step.delta))) {
+            let value = self.cells.entry(key).or_default();
+            *value += delta;
+            if *value == 0 {
+                self.cells.remove(&key);
+            }
+        }
+    }
+
+    /// The cells counted from the records alone: the subjects of every record, and every unit of the tree.
+    fn recount(&self) -> HashMap<CellKey, i64> {
+        let mut all: Vec<Subject> = UNITS.into_iter().map(|code| Subject::Unit(unit(code))).collect();
+        for (id, record) in &self.shelf.records {
+            subjects(&self.shelf, *id, Some(record), &mut all);
+        }
+        sum(&self.shelf, all.into_iter().collect())
+    }
+}
+
+fn sum(shelf: &MemoryShelf, subjects: BTreeSet<Subject>) -> HashMap<CellKey, i64> {
+    let mut cells = HashMap::new();
+    for step in subjects.into_iter().flat_map(|subject| counted(shelf, subject)) {
+        *cells.entry(step.key).or_default() += step.delta;
+    }
+    cells.retain(|_, value| *value != 0);
+    cells
+}
+
+fn difference(one: &HashMap<CellKey, i64>, two: &HashMap<CellKey, i64>) -> Vec<(CellKey, i64, i64)> {
+    let keys: BTreeSet<_> = one.keys().chain(two.keys()).copied().collect();
+    let value = |cells: &HashMap<CellKey, i64>, key| cells.get(key).copied().unwrap_or_default();
+    keys.iter().map(|key| (*key, value(one, key), value(two, key))).filter(|(_, one, two)| one != two).collect()
+}
+
+proptest! {
+    #[test]
+    fn totals_equal_a_recount_after_every_write(writes in writes()) {
+        let mut hub = Maintained::new();
+        for (index, write) in writes.iter().enumerate() {
+            hub.apply(write);
+            let off = difference(&hub.cells, &hub.recount());
+            prop_assert!(off.is_empty(), "after write {index}, {write:?}: (cell, kept, recounted) {off:?}");
+        }
+    }
+
+    #[test]
+    fn totals_do_not_depend_on_the_order_of_arrival(
+        (one, two) in writes().prop_flat_map(|writes| {
+            // One write a record, so that any order ends in the same records.
+            let first: Vec<Write> = writes.into_iter().take(10 * SLOTS as usize).collect();
+            (Just(first.clone()), Just(first).prop_shuffle())
+        })
+    ) {
+        let run = |writes: &[Write]| {
+            let mut hub = Maintained::new();
+            for write in writes {
+                hub.apply(write);
+            }
+            hub.cells
+        };
+        prop_assert_eq!(difference(&run(&one), &run(&two)), vec![]);
+    }
+}
+
+/// Fields of a record by name.
+type Fields<'a> = &'a [(&'a str, Value)];
+
+/// A named case: records in this order, and the recount after each.
+fn follow(writes: &[(u32, u32, Fields<'_>)]) -> Maintained {
+    let mut hub = Maintained::new();
+    for (register, slot, fields) in writes {
+        let def = registers().get(*register).unwrap();
+        let edits = fields.iter().map(|(name, value)| (def.field_named(name).unwrap().tag, Some(value.clone())));
+        hub.apply(&Write { id: id_of(*register, *slot), register: *register, edits: edits.collect() });
+        let off = difference(&hub.cells, &hub.recount());
+        assert!(off.is_empty(), "after register {register}: {off:?}");
+    }
+    hub
+}
+
+fn home(code: u64) -> (&'static str, Value) {
+    ("home_unit", Value::Uint(code))
+}
+
+fn total(hub: &Maintained, unit: OrgCode, part: taizhang_proto::indicator::Part, on: Day) -> i64 {
+    let cells = hub.cells.iter().filter(|(key, _)| key.unit == unit && key.part == part.number() && key.date <= on);
+    cells.map(|(_, value)| value).sum()
+}
+
+#[test]
+fn a_credential_before_its_assistant_counts_once_the_assistant_is_there() {
+    use taizhang_proto::indicator::Part;
+    let day = date::ymd(2008, 2, 1).unwrap();
+    let assistant = Value::Ref(id_of(number::ASSISTANT, 0));
+    let credential: &[_] = &[home(UNITS[0]), ("assistant", assistant), ("issued_on", Value::Day(day))];
+    let post: &[_] = &[home(UNITS[0]), ("from_on", Value::Day(day))];
+    let hub = follow(&[(number::CREDENTIAL, 0, credential), (number::ASSISTANT, 0, post)]);
+    assert_eq!(total(&hub, unit(UNITS[0]), Part::StationsCertified, day), 1);
+    let moved = follow(&[
+        (number::CREDENTIAL, 0, credential),
+        (number::ASSISTANT, 0, post),
+        (number::ASSISTANT, 0, &[home(UNITS[1])]),
+    ]);
+    assert_eq!(total(&moved, unit(UNITS[0]), Part::StationsCertified, day), 0);
+    assert_eq!(total(&moved, unit(UNITS[1]), Part::StationsCertified, day), 1);
+}
+
+#[test]
+fn a_reference_into_the_wrong_register_counts_nobody() {
+    use taizhang_proto::indicator::Part;
+    let day = date::ymd(2008, 2, 1).unwrap();
+    let household = || Value::Ref(id_of(number::HOUSEHOLD, 0));
+    let resident = || Value::Ref(id_of(number::RESIDENT, 0));
+    let hub = follow(&[
+        (number::HOUSEHOLD, 0, &[home(UNITS[0])]),
+        (number::RESIDENT, 0, &[home(UNITS[0])]),
+        (number::UNEMPLOYMENT_SPELL, 0, &[home(UNITS[0]), ("person", household()), ("reg_on", Value::Day(day))]),
+        (number::ZEF_CASE, 0, &[home(UNITS[2]), ("household", resident()), ("recognised_on", Value::Day(day))]),
+        (number::HOUSEHOLD, 0, &[home(UNITS[1])]),
+        (number::RESIDENT, 0, &[home(UNITS[1])]),
+    ]);
+    assert_eq!(total(&hub, unit(UNITS[1]), Part::Residents, day), 1);
+    assert_eq!(total(&hub, unit(UNITS[1]), Part::Unemployed, day), 0);
+}
