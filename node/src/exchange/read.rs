@@ -246,6 +246,10 @@ fn xlsx_error(error: XlsxError) -> ImportError {
         XlsxError::FileNotFound(_) | XlsxError::RelationshipNotFound => {
             ImportError::Kind("是压缩文件，但不是 Excel 工作簿")
         }
+        // Their messages would repeat what stands in a cell.
+        XlsxError::CellError(_) | XlsxError::CellTAttribute(_) | XlsxError::Unrecognized { .. } => {
+            ImportError::Damaged("单元格类型不明".into())
+        }
         other => ImportError::Damaged(other.to_string()),
     }
 }
@@ -254,5 +258,15 @@ fn xls_error(error: XlsError) -> ImportError {
     match error {
         XlsError::Password => ImportError::Password,
         other => ImportError::Damaged(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_that_panics_is_a_damaged_file() {
+        assert!(matches!(guarded(|| panic!("as on a corrupt file")), Err(ImportError::Damaged(_))));
     }
 }

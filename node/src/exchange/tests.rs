@@ -7,4 +7,3 @@ mod exports;
 mod files;
 mod hostile;
 mod rosters;
-mod scratch;
