@@ -1,3 +1,4 @@
 //! The city in a box: what the demo, the end-to-end tests and the load tool share.
 
+pub mod load;
 pub mod synth;

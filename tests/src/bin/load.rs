@@ -1,0 +1,99 @@
+//! Measures ingest, wire, memory: `cargo run --release --bin load`. Prints a table of what it measured.
+
+use anyhow::Context;
+use clap::Parser;
+use std::path::PathBuf;
+use taizhang_tests::load::{self, HubProcess};
+
+/// Load and memory figures of taizhang on this machine
+#[derive(Parser)]
+struct Cli {
+    /// Records for each ingest run
+    #[arg(long, default_value_t = 300_000)]
+    records: usize,
+    /// People of the node whose memory is measured
+    #[arg(long, default_value_t = 10_000)]
+    people: usize,
+    /// Only measure an office in this directory (used by the tool itself)
+    #[arg(long, hide = true)]
+    measure: Option<PathBuf>,
+    /// Fill it first (used by the tool itself)
+    #[arg(long, hide = true)]
+    fill: bool,
+}
+
+fn main() -> anyhow::Result<()> {
+    let cli = Cli::parse();
+    if let Some(dir) = &cli.measure {
+        let (head, memory) = if cli.fill { load::node_memory(dir, cli.people)? } else { load::open_node_memory(dir)? };
+        println!("{head} {memory}");
+        return Ok(());
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(run(&cli))
+}
+
+async fn run(cli: &Cli) -> anyhow::Result<()> {
+    let scratch = tempfile::tempdir()?;
+    let program = std::env::current_exe()?.with_file_name("tz");
+    anyhow::ensure!(program.exists(), "build the hub first: cargo build --release --bin tz");
+    println!("| measure | figure |\n|---|---|");
+    for nodes in [1, 16] {
+        let dir = scratch.path().join(format!("ingest-{nodes}"));
+        let mut hub = HubProcess::start(&dir, &program).await?;
+        let run = load::ingest(&hub, &dir, nodes, cli.records, nodes as u64).await?;
+        println!(
+            "| hub ingest from {} node(s), records/s ({} records of {:.0} bytes) | {:.0} |",
+            run.nodes,
+            run.records,
+            run.record_bytes,
+            run.records as f64 / run.seconds
+        );
+        println!("| bytes a record on the wire, up | {:.1} |", run.bytes_up as f64 / run.records as f64);
+        println!("| bytes a record on the wire, down | {:.2} |", run.bytes_down as f64 / run.records as f64);
+        println!(
+            "| hub resident after it, MiB (peak) | {} ({}) |",
+            hub.memory("VmRSS")? / 1024,
+            hub.memory("VmHWM")? / 1024
+        );
+        hub.restart(&program).await?;
+        println!("| hub resident after a restart, MiB | {} |", hub.memory("VmRSS")? / 1024);
+        if nodes == 16 {
+            let sync = load::node_sync(&hub, &scratch.path().join("node"), cli.people).await?;
+            let people = cli.people as f64;
+            println!(
+                "| a real node's first sync, records/s ({} records) | {:.0} |",
+                cli.people,
+                people * 1_000.0 / sync.first.millis as f64
+            );
+            println!(
+                "| its bytes a record, up + down | {:.1} |",
+                (sync.first.bytes_up + sync.first.bytes_down) as f64 / people
+            );
+            let edited = sync.changed.pushed as f64;
+            println!(
+                "| 1 % changed: bytes a changed record, up + down | {:.1} |",
+                (sync.changed.bytes_up + sync.changed.bytes_down) as f64 / edited
+            );
+            println!(
+                "| nothing changed: round trips, bytes up + down | {}, {} |",
+                sync.quiet.round_trips,
+                sync.quiet.bytes_up + sync.quiet.bytes_down
+            );
+        }
+    }
+    let office = scratch.path().join("office");
+    for (fill, what) in [(true, "after filling"), (false, "opened and verified")] {
+        let mut command = std::process::Command::new(std::env::current_exe()?);
+        command.arg("--people").arg(cli.people.to_string()).arg("--measure").arg(&office);
+        if fill {
+            command.arg("--fill");
+        }
+        let output = command.output().context("the tool can't run itself")?;
+        anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let (records, memory) = text.trim().split_once(' ').context("no figure")?;
+        println!("| node resident with {records} people, {what}, MiB | {:.1} |", memory.parse::<f64>()? / 1024.0);
+    }
+    Ok(())
+}
