@@ -153,8 +153,8 @@ impl Hub {
             .tls_config(self.authority.tls())
             .map_err(|error| start(&error))?
             .http2_keepalive_interval(Some(std::time::Duration::from_secs(30)))
-            .initial_stream_window_size(4 * 1024 * 1024)
-            .initial_connection_window_size(8 * 1024 * 1024)
+            .initial_stream_window_size(1024 * 1024)
+            .initial_connection_window_size(2 * 1024 * 1024)
             .max_concurrent_streams(16)
             .tcp_nodelay(true)
             .add_service(sync)

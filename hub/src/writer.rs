@@ -63,6 +63,8 @@ pub enum Job {
         first: u64,
         /// The changes.
         changes: Vec<Pushed>,
+        /// Room in memory for the batch, given back once it is written.
+        room: Option<tokio::sync::OwnedSemaphorePermit>,
     },
     /// A child hub's cells.
     Cells {
@@ -126,7 +128,7 @@ pub enum WriteError {
 }
 
 /// Most changes that one commit takes, so that memory and the parent's batches stay bounded.
-const MAX_COMMIT_CHANGES: usize = 16 * 1024;
+const MAX_COMMIT_CHANGES: usize = 8 * 1024;
 /// Jobs that may wait for the writer.
 const QUEUE: usize = 256;
 
@@ -223,7 +225,11 @@ impl Core {
         for job in jobs {
             answers.push(match job {
                 Job::Greet { peer, hello } => pad.greet(&peer, &hello),
-                Job::Push { peer, first, changes } => pad.push(&peer, first, changes),
+                Job::Push { peer, first, changes, room } => {
+                    let answer = pad.push(&peer, first, changes);
+                    drop(room);
+                    answer
+                }
                 Job::Cells { peer, last, cells } => pad.take_cells(&peer, last, &cells),
                 Job::Heard { peer, heard } => pad.heard(&peer, heard),
                 Job::Tree(csv) => match UnitTree::from_csv(&csv) {

@@ -126,6 +126,9 @@ enum ConfigCommand {
 }
 
 /// A day on the command line.
+///
+/// # Errors
+/// When it is no date.
 pub fn parse_day(written: &str) -> Result<date::Day, String> {
     text::parse_date(written).ok_or_else(|| format!("{written} 不是日期，请写成 2008-03-20 (not a date)"))
 }

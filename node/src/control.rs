@@ -29,7 +29,7 @@ impl ControlFile {
     /// # Errors
     /// When the disk fails.
     pub fn write(data: &Path, address: SocketAddr) -> Result<Self, DiskError> {
-        let secret: String = rand::random::<[u8; 16]>().iter().map(|byte| format!("{byte:02x}")).collect();
+        let secret = format!("{:032x}", u128::from_be_bytes(rand::random()));
         let file = Self { address, secret };
         let json = serde_json::to_vec(&file).unwrap_or_default();
         disk::write_file(&data.join(FILE), &json, Secrecy::OwnerOnly)?;

@@ -10,9 +10,9 @@ pub const PROTOCOL_MIN: u32 = 1;
 pub const PROTOCOL_MAX: u32 = 1;
 
 /// Most changes in one batch.
-pub const MAX_BATCH_CHANGES: usize = 2048;
+pub const MAX_BATCH_CHANGES: usize = 1024;
 /// Largest batch before zstd, bytes.
-pub const MAX_BATCH_BYTES: usize = 2 * 1024 * 1024;
+pub const MAX_BATCH_BYTES: usize = 1024 * 1024;
 /// Largest message on the wire, bytes.
 pub const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
 /// Batches on their way without an answer.

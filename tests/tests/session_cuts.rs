@@ -218,10 +218,9 @@ fn check(core: &Core, node: &Ledger, scene: &Scene, what: &str) {
     assert_eq!(audit.totals[0].numerator as usize, FRESH + 6, "{what}");
     for id in node.ids(number::RESIDENT).unwrap() {
         let expected = match scene.shared.iter().position(|shared| *shared == id) {
-            None => 1,
             Some(0) => 3,
             Some(1 | 3) => 2,
-            Some(_) => 1,
+            _ => 1,
         };
         assert_eq!(at_hub(core, id).changes, expected, "{what}: taken in exactly once");
         assert_eq!(node.view(id).unwrap().unwrap().message(), at_hub(core, id).message(), "{what}");

@@ -1,7 +1,7 @@
 //! The sync service on the wire: admission, one task a session, back-pressure by bounded queues.
 
 use super::{Fault, Server};
-use crate::writer::{Answer, Core, Peer, WriteError, Writer};
+use crate::writer::{Answer, Core, Job, Peer, WriteError, Writer};
 use std::{
     collections::{HashMap, VecDeque},
     pin::Pin,
@@ -21,6 +21,8 @@ use tonic::{Request, Response, Status, Streaming};
 
 /// Messages on their way to a child that its window has not taken yet.
 const DOWN_QUEUE: usize = 4;
+/// Batches of all sessions that may be unpacked at a time: packed ones wait in the children's windows.
+const UNPACKED_BATCHES: usize = 8;
 /// When a child that is not admitted should come back, milliseconds.
 const RETRY_MILLIS: u64 = 3_000;
 
@@ -30,6 +32,7 @@ pub struct SyncService {
     core: Arc<Core>,
     writer: Writer,
     admitted: Arc<Semaphore>,
+    room: Arc<Semaphore>,
     online: Arc<Mutex<HashMap<String, usize>>>,
     stop: watch::Receiver<bool>,
 }
@@ -37,7 +40,8 @@ pub struct SyncService {
 impl SyncService {
     /// A service that lets `sessions` children in at a time.
     pub fn new(core: Arc<Core>, writer: Writer, sessions: usize, stop: watch::Receiver<bool>) -> Self {
-        Self { core, writer, admitted: Arc::new(Semaphore::new(sessions)), online: Arc::default(), stop }
+        let room = Arc::new(Semaphore::new(UNPACKED_BATCHES));
+        Self { core, writer, admitted: Arc::new(Semaphore::new(sessions)), room, online: Arc::default(), stop }
     }
 
     /// Ids of the children with an open session.
@@ -158,7 +162,15 @@ impl SyncService {
                 }
                 message = up.message(), if may_read => {
                     let Some(message) = message? else { return Ok(()) };
-                    if let Some(job) = block_in_place(|| server.receive(message))? {
+                    // Taken before unpacking; the writer gives it back, so a full house never waits for itself.
+                    let room = match &message.it {
+                        Some(pb::up::It::Push(_)) => self.room.clone().acquire_owned().await.ok(),
+                        _ => None,
+                    };
+                    if let Some(mut job) = block_in_place(|| server.receive(message))? {
+                        if let Job::Push { room: place, .. } = &mut job {
+                            *place = room;
+                        }
                         waiting.push_back(self.writer.submit(job).await.map_err(Fault::from)?);
                     }
                 }

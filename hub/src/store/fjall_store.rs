@@ -99,7 +99,10 @@ impl Store for FjallStore {
         Box::new(FjallView { snapshot: self.db.snapshot(), spaces: self.spaces.clone() })
     }
 
-    fn commit(&self, set: WriteSet) -> Result<(), StoreError> {
+    fn commit(&self, mut set: WriteSet) -> Result<(), StoreError> {
+        // In key order the memtables are walked once, not searched anew for each row. The sort is stable, so the
+        // last of two rows of one key still wins.
+        set.rows.sort_by(|(space, key, _), (other, next, _)| space.cmp(other).then_with(|| key.cmp(next)));
         let mut batch = self.db.batch().durability(Some(PersistMode::SyncAll));
         for (space, key, value) in set.rows {
             let keyspace = &self.spaces[space as usize];

@@ -11,10 +11,11 @@ use prost::Message;
 use std::collections::{HashMap, HashSet, hash_map::Entry};
 use taizhang_proto::{
     OrgCode, Record, RecordId,
-    cell::{self, CellKey, Shelf, Subject, contributions, home_unit, subjects_of},
+    cell::{self, CellKey, Contribution, Shelf, Subject, contributions, home_unit, subjects_of},
     digest::{Item, ScopeDigest},
     org::UnitTree,
     record::Revision,
+    register::number,
 };
 
 /// A record on the pad: as it was, and as it is.
@@ -29,6 +30,8 @@ struct Leaf {
 /// A subject row on the pad.
 struct Node {
     row: SubjectRow,
+    /// The row is on disk; a person without links needs none, see [`Pad::recount_subjects`].
+    stored: bool,
     changed: bool,
 }
 
@@ -44,6 +47,15 @@ struct UnitChange {
     count: i64,
     head: Revision,
     cells: ScopeDigest,
+}
+
+impl UnitChange {
+    fn add(&mut self, other: &Self) {
+        self.records = self.records.plus(other.records);
+        self.count += other.count;
+        self.head = self.head.max(other.head);
+        self.cells = self.cells.plus(other.cells);
+    }
 }
 
 pub(super) struct Pad<'a> {
@@ -114,6 +126,10 @@ impl<'a> Pad<'a> {
             node.changed = true;
         }
         for fresh in after.iter().filter(|target| !before.contains(target)) {
+            // A person's first row must hold what the person contributed without one.
+            if self.record(*fresh)?.is_some_and(|target| target.register == number::RESIDENT) {
+                subjects.push(Subject::Person(*fresh));
+            }
             let node = self.subject(*fresh)?;
             node.row.link(record.register, id);
             node.changed = true;
@@ -143,8 +159,9 @@ impl<'a> Pad<'a> {
         match self.subjects.entry(id) {
             Entry::Occupied(node) => Ok(node.into_mut()),
             Entry::Vacant(place) => {
-                let row = rows::read(self.view, Space::Subjects, &id.0)?.unwrap_or_default();
-                Ok(place.insert(Node { row, changed: false }))
+                let row = rows::read(self.view, Space::Subjects, &id.0)?;
+                let stored = row.is_some();
+                Ok(place.insert(Node { row: row.unwrap_or_default(), stored, changed: false }))
             }
         }
     }
@@ -189,9 +206,15 @@ impl<'a> Pad<'a> {
     /// Derives everything and returns the write set with the newest revision.
     pub(super) fn finish(mut self) -> Result<(WriteSet, Revision), StoreError> {
         self.recount_subjects()?;
+        let mut own: HashMap<OrgCode, UnitChange> = HashMap::new();
+        self.write_records(&mut own);
+        self.write_cells(&mut own)?;
         let mut units: HashMap<OrgCode, UnitChange> = HashMap::new();
-        self.write_records(&mut units);
-        self.write_cells(&mut units)?;
+        for (unit, change) in own {
+            for unit in unit.up_to(self.core.unit) {
+                units.entry(unit).or_default().add(&change);
+            }
+        }
         for (unit, change) in units {
             let mut row: UnitRow =
                 rows::read(self.view, Space::Units, &unit.number().to_be_bytes())?.unwrap_or_default();
@@ -213,16 +236,27 @@ impl<'a> Pad<'a> {
         Ok((self.set, self.revision))
     }
 
+    /// Recomputes what the touched subjects contribute and puts the differences into the cells. A person to whom
+    /// nothing refers has no row of its own: what it contributed follows from its old record alone.
     fn recount_subjects(&mut self) -> Result<(), StoreError> {
         for subject in std::mem::take(&mut self.touched) {
             let now = contributions(&Reading(self), subject, self.core.plan)?;
-            let node = self.subject(subject.id())?;
-            let before = node.row.contributions();
-            if before == now {
+            let id = subject.id();
+            let stored = self.subject(id)?.stored;
+            let before = match subject {
+                Subject::Person(_) if !stored => self.alone_before(id)?,
+                _ => self.subject(id)?.row.contributions(),
+            };
+            let needs_row = match subject {
+                Subject::Person(_) => stored || !self.subject(id)?.row.links.is_empty(),
+                _ => true,
+            };
+            if before == now && (stored || !needs_row) {
                 continue;
             }
+            let node = self.subject(id)?;
             node.row.set_contributions(&now);
-            node.changed = true;
+            node.changed = needs_row;
             for gone in before {
                 self.add_to_cell(gone.key, -gone.delta)?;
             }
@@ -231,6 +265,14 @@ impl<'a> Pad<'a> {
             }
         }
         Ok(())
+    }
+
+    /// What a person without links contributed before this commit.
+    fn alone_before(&mut self, id: RecordId) -> Result<Vec<Contribution>, StoreError> {
+        let leaf = self.leaf(id)?;
+        let Some(bytes) = leaf.old_bytes.clone() else { return Ok(Vec::new()) };
+        let record = Record::decode(bytes).map_err(|_| StoreError::Row(Space::Records))?;
+        contributions(&Alone(id, record), Subject::Person(id), self.core.plan)
     }
 
     fn write_records(&mut self, units: &mut HashMap<OrgCode, UnitChange>) {
@@ -242,12 +284,10 @@ impl<'a> Pad<'a> {
             if let (Some(old), Some(old_unit)) = (&leaf.old_bytes, leaf.old_unit) {
                 self.set.remove(Space::Feed, leaf.old_revision.to_be_bytes());
                 let item = Item::record(*id, old);
-                for unit in old_unit.up_to(self.core.unit) {
-                    let change = units.entry(unit).or_default();
-                    change.records.remove(item);
-                    change.count -= 1;
-                    change.head = change.head.max(revision);
-                }
+                let change = units.entry(old_unit).or_default();
+                change.records.remove(item);
+                change.count -= 1;
+                change.head = change.head.max(revision);
                 if Some(old_unit) != unit {
                     let key = rows::at_revision(revision, &id.0);
                     self.set.put(Space::Departed, key, old_unit.number().to_be_bytes());
@@ -255,12 +295,10 @@ impl<'a> Pad<'a> {
             }
             if let Some(unit) = unit {
                 let item = Item::record(*id, &bytes);
-                for unit in unit.up_to(self.core.unit) {
-                    let change = units.entry(unit).or_default();
-                    change.records.add(item);
-                    change.count += 1;
-                    change.head = change.head.max(revision);
-                }
+                let change = units.entry(unit).or_default();
+                change.records.add(item);
+                change.count += 1;
+                change.head = change.head.max(revision);
                 let sole_author = if record.changes == 1 { record.origins[0].node } else { 0 };
                 let row = FeedRow { id: *id, unit, sole_author };
                 self.set.put(Space::Feed, revision.to_be_bytes(), row.to_bytes());
@@ -292,13 +330,13 @@ impl<'a> Pad<'a> {
             self.set.put(Space::CellFeed, rows::at_revision(revision, &bytes), []);
             for unit in key.unit.up_to(self.core.unit) {
                 *sums.entry(CellKey { unit, ..key }).or_default() += value - old.value;
-                let change = units.entry(unit).or_default();
-                if old.value != 0 {
-                    change.cells.remove(Item::cell(&bytes, old.value));
-                }
-                if value != 0 {
-                    change.cells.add(Item::cell(&bytes, value));
-                }
+            }
+            let change = units.entry(key.unit).or_default();
+            if old.value != 0 {
+                change.cells.remove(Item::cell(&bytes, old.value));
+            }
+            if value != 0 {
+                change.cells.add(Item::cell(&bytes, value));
             }
         }
         for (key, delta) in sums.into_iter().filter(|(_, delta)| *delta != 0) {
@@ -350,5 +388,20 @@ impl Shelf for Reading<'_, '_> {
         }
         let row: Option<SubjectRow> = rows::read(self.0.view, Space::Subjects, &target.0)?;
         Ok(row.map(|row| row.referring(register)).unwrap_or_default())
+    }
+}
+
+/// One record and nothing that refers to it.
+struct Alone(RecordId, Record);
+
+impl Shelf for Alone {
+    type Error = StoreError;
+
+    fn record(&self, id: RecordId) -> Result<Option<Record>, StoreError> {
+        Ok((id == self.0).then(|| self.1.clone()))
+    }
+
+    fn referring(&self, _: RecordId, _: u32) -> Result<Vec<RecordId>, StoreError> {
+        Ok(Vec::new())
     }
 }
