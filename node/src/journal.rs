@@ -207,18 +207,23 @@ impl Journal {
         self.incarnation
     }
 
-    /// Writes entries and syncs them to disk. `digest` is the log digest before the first of them, in case a new
-    /// segment begins.
+    /// Whether the next append begins a new segment.
+    pub fn is_full(&self) -> bool {
+        self.length > ROTATE_AT
+    }
+
+    /// Writes entries and syncs them to disk. `digest` is the log digest before the first of them; it is used only
+    /// when the journal [`is full`](Self::is_full) and a new segment begins.
     ///
     /// # Errors
     /// When the disk fails; then none of the entries counts as saved, and the journal takes no more until reopened.
-    pub fn append(&mut self, entries: &[Entry], digest: impl FnOnce() -> LogDigest) -> Result<(), DiskError> {
+    pub fn append(&mut self, entries: &[Entry], digest: LogDigest) -> Result<(), DiskError> {
         let next = entries.iter().find_map(|entry| match entry {
             Entry::Saved(seq, _) => Some(*seq),
             Entry::Refused(..) => None,
         });
-        if let (Some(next), true) = (next, self.length > ROTATE_AT) {
-            let (file, segment) = begin_segment(&self.dir, self.incarnation, next, digest())?;
+        if let (Some(next), true) = (next, self.is_full()) {
+            let (file, segment) = begin_segment(&self.dir, self.incarnation, next, digest)?;
             self.closed.push(std::mem::replace(&mut self.current, segment));
             self.file = file;
             self.length = HEADER as u64;
@@ -265,7 +270,7 @@ impl Journal {
                     .filter_map(|entry| refused(entry.seq()).map(|payload| Entry::Refused(entry.seq(), payload)))
                     .collect();
                 if !kept.is_empty() {
-                    self.append(&kept, LogDigest::default)?;
+                    self.append(&kept, LogDigest::default())?;
                 }
             }
             let segment = self.closed.remove(0);
@@ -292,7 +297,7 @@ impl Journal {
         let old_file = std::mem::replace(&mut self.file, file);
         let old_length = std::mem::replace(&mut self.length, HEADER as u64);
         let old_incarnation = std::mem::replace(&mut self.incarnation, incarnation);
-        if let Err(error) = self.append(entries, LogDigest::default) {
+        if let Err(error) = self.append(entries, LogDigest::default()) {
             disk::remove(&self.current.path)?;
             self.current = old_segment;
             self.file = old_file;
@@ -364,13 +369,13 @@ mod tests {
     fn what_was_appended_is_found_again() {
         let dir = tempfile::tempdir().unwrap();
         let mut journal = fresh(dir.path());
-        journal.append(&[saved(1), saved(2)], LogDigest::default).unwrap();
-        journal.append(&[Entry::Refused(1, vec![9])], LogDigest::default).unwrap();
+        journal.append(&[saved(1), saved(2)], LogDigest::default()).unwrap();
+        journal.append(&[Entry::Refused(1, vec![9])], LogDigest::default()).unwrap();
         drop(journal);
         let (mut journal, found) = Journal::open(dir.path()).unwrap().unwrap();
         assert_eq!(found.entries, [saved(1), saved(2), Entry::Refused(1, vec![9])]);
         assert_eq!((found.before, journal.incarnation()), (0, [7; 16]));
-        journal.append(&[saved(3)], LogDigest::default).unwrap();
+        journal.append(&[saved(3)], LogDigest::default()).unwrap();
         drop(journal);
         let (_, found) = Journal::open(dir.path()).unwrap().unwrap();
         assert_eq!(found.entries.len(), 4);
@@ -380,7 +385,7 @@ mod tests {
     fn a_torn_end_loses_only_what_nobody_was_told_is_saved() {
         let dir = tempfile::tempdir().unwrap();
         let mut journal = fresh(dir.path());
-        journal.append(&[saved(1), saved(2)], LogDigest::default).unwrap();
+        journal.append(&[saved(1), saved(2)], LogDigest::default()).unwrap();
         let path = journal.current.path.clone();
         drop(journal);
         let whole = fs::read(&path).unwrap();
@@ -398,9 +403,9 @@ mod tests {
         let mut journal = fresh(dir.path());
         let big = |seq| Entry::Saved(seq, vec![0; 900_000]);
         for seq in 1..=12 {
-            journal.append(&[big(seq)], LogDigest::default).unwrap();
+            journal.append(&[big(seq)], LogDigest::default()).unwrap();
             if seq == 2 {
-                journal.append(&[Entry::Refused(2, b"why".to_vec())], LogDigest::default).unwrap();
+                journal.append(&[Entry::Refused(2, b"why".to_vec())], LogDigest::default()).unwrap();
             }
         }
         assert!(journal.closed.len() >= 2);
@@ -417,7 +422,7 @@ mod tests {
     fn a_new_incarnation_takes_the_place_of_the_old_log() {
         let dir = tempfile::tempdir().unwrap();
         let mut journal = fresh(dir.path());
-        journal.append(&[saved(1), saved(2), saved(3)], LogDigest::default).unwrap();
+        journal.append(&[saved(1), saved(2), saved(3)], LogDigest::default()).unwrap();
         journal.restart([8; 16], &[saved(1)]).unwrap();
         drop(journal);
         let (journal, found) = Journal::open(dir.path()).unwrap().unwrap();

@@ -4,12 +4,16 @@ use super::{Answer, Peer, WriteError, pad::Pad};
 use bytes::Bytes;
 use taizhang_proto::{OrgCode, cell::CellKey, pb};
 
+/// No cell of a city counts this many; larger values could overflow the sums.
+const MAX_VALUE: u64 = 1 << 40;
+
 impl Pad<'_> {
     pub(super) fn take_cells(&mut self, peer: &Peer, last: u64, cells: &[pb::CellValue]) -> Result<Answer, WriteError> {
         let mut node = self.node(&peer.id)?.ok_or_else(|| WriteError::Unknown(peer.id.clone()))?;
         for cell in cells {
             let unit = OrgCode::new(cell.unit).ok().filter(|unit| peer.unit.covers(*unit));
-            let (Some(unit), Ok(part)) = (unit, u16::try_from(cell.part)) else {
+            let sane = cell.value.unsigned_abs() < MAX_VALUE;
+            let (Some(unit), Ok(part), true) = (unit, u16::try_from(cell.part), sane) else {
                 // A hub may speak for its own subtree only, whatever it sends.
                 node.refused += 1;
                 continue;

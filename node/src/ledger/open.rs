@@ -66,7 +66,7 @@ impl Ledger {
                 let digest = LogDigest::from_slice(&state.settled_digest).unwrap_or_default();
                 let mut journal = Journal::create(&journal_dir, incarnation, state.settled, digest)?;
                 let pending = pending_entries(&store)?;
-                journal.append(&pending, || digest)?;
+                journal.append(&pending, digest)?;
                 (journal, Found::default(), state)
             }
             (None, None) => {

@@ -14,6 +14,7 @@ use taizhang_proto::{
     cell::home_unit,
     change,
     check::{self, Violation},
+    digest::LogDigest,
     pb,
     register::{HOME_UNIT, registers},
     stamp::Stamp,
@@ -53,8 +54,13 @@ impl Ledger {
             let first = state.head + 1;
             let entries: Vec<Entry> =
                 (first..).zip(&prepared).map(|(seq, change)| Entry::Saved(seq, change.bytes.clone())).collect();
-            let digest = self.log_digest_at(&state, state.head)?.unwrap_or_default();
-            inner.journal.append(&entries, || digest).map_err(|error| SaveError::Store(error.to_string()))?;
+            // Chaining all that is pending costs time, and only a new segment's header needs it.
+            let digest = if inner.journal.is_full() {
+                self.log_digest_at(&state, state.head)?.unwrap_or_default()
+            } else {
+                LogDigest::default()
+            };
+            inner.journal.append(&entries, digest).map_err(|error| SaveError::Store(error.to_string()))?;
 
             let mut batch = Batch::default();
             for (seq, change) in (first..).zip(&prepared) {

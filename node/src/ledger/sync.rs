@@ -110,7 +110,7 @@ impl Ledger {
             }
         }
         if !refusals.is_empty() {
-            inner.journal.append(&refusals, || digest)?;
+            inner.journal.append(&refusals, digest)?;
         }
         state.settled = verdicts.last;
         state.settled_digest = digest.0.to_vec();
