@@ -1,5 +1,5 @@
 //! The load tool: how fast a hub takes records in, what they weigh on the wire, what a node and a hub take in memory.
-//! The hub is a process of its own (`tz hub serve`): real TLS, real store, on disk before each answer, totals kept.
+//! The hub is a process of its own: real TLS, real store, on disk before each answer, totals kept.
 //! Invariant: every figure printed was measured in this run.
 
 use crate::synth;

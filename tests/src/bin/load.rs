@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use clap::Parser;
-use std::path::PathBuf;
+use std::{path::PathBuf, process::ExitCode};
 use taizhang_tests::load::{self, HubProcess};
 
 /// Load and memory figures of taizhang on this machine
@@ -22,21 +22,27 @@ struct Cli {
     fill: bool,
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<ExitCode> {
+    // The hub that is measured is this program again, in a process of its own.
+    let mut arguments: Vec<_> = std::env::args_os().collect();
+    if arguments.get(1).is_some_and(|first| first == "hub") {
+        arguments.remove(1);
+        return Ok(taizhang_hub::cli::main(taizhang_hub::cli::Cli::parse_from(arguments)));
+    }
     let cli = Cli::parse();
     if let Some(dir) = &cli.measure {
         let (head, memory) = if cli.fill { load::node_memory(dir, cli.people)? } else { load::open_node_memory(dir)? };
         println!("{head} {memory}");
-        return Ok(());
+        return Ok(ExitCode::SUCCESS);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(run(&cli))
+    runtime.block_on(run(&cli))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn run(cli: &Cli) -> anyhow::Result<()> {
     let scratch = tempfile::tempdir()?;
-    let program = std::env::current_exe()?.with_file_name("tz");
-    anyhow::ensure!(program.exists(), "build the hub first: cargo build --release --bin tz");
+    let program = std::env::current_exe()?;
     println!("| measure | figure |\n|---|---|");
     for nodes in [1, 16] {
         let dir = scratch.path().join(format!("ingest-{nodes}"));
