@@ -160,6 +160,9 @@ pub async fn make_token(
     if !core.unit.covers(unit) || unit == core.unit || (!tree.is_empty() && !tree.contains(unit)) {
         return Err(Status::invalid_argument(format!("单位{unit}不在本级辖区内 (no such unit below this hub)")));
     }
+    if core.tier == pb::Tier::City && !request.hub {
+        return Err(Status::invalid_argument(WriteError::NoRecords.to_string()));
+    }
     let hours = if request.hours == 0 { 72 } else { request.hours.min(24 * 90) };
     let expires = core.now() + u64::from(hours) * 3_600;
     let secret: [u8; 16] = rand::random();

@@ -4,8 +4,9 @@
 use crate::{
     authority::Authority,
     config::{self, Config, HubTier},
-    hub::Hub,
-    writer::Job,
+    hub::{Hub, STORE},
+    store::FjallStore,
+    writer::{Core, Job},
 };
 use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
@@ -157,7 +158,9 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Init { unit, tier, listen, advertise, units } => {
             let config = Config { advertise, ..Config::new(unit, tier, listen) };
-            init(&cli.dir, &config, units.as_deref())
+            create(&cli.dir, &config, units.as_deref())?;
+            println!("已建立 {}；下一步：taizhang-hub --dir {} serve", cli.dir.display(), cli.dir.display());
+            Ok(ExitCode::SUCCESS)
         }
         Command::Serve => serve(&cli.dir).await,
         Command::Enrol { token } => {
@@ -186,7 +189,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 ///
 /// # Errors
 /// When there is a hub already, or the tree can't be read.
-pub fn init(dir: &Path, config: &Config, units: Option<&Path>) -> anyhow::Result<ExitCode> {
+pub fn create(dir: &Path, config: &Config, units: Option<&Path>) -> anyhow::Result<()> {
     let tree = match units {
         Some(path) => {
             let csv = std::fs::read_to_string(path).with_context(|| format!("can't read {}", path.display()))?;
@@ -198,14 +201,15 @@ pub fn init(dir: &Path, config: &Config, units: Option<&Path>) -> anyhow::Result
     disk::create_dir(dir)?;
     Authority::init(dir, config.unit)?;
     disk::write_file(&dir.join(config::FILE), to_toml(config).as_bytes(), Secrecy::Plain)?;
-    let hub = Hub::open(dir, config.clone(), config.schedule()?, system_clock())?;
     if let Some(csv) = tree {
-        for answer in hub.core.commit(vec![Job::Tree(csv)]) {
+        // Without a writer's thread the store is closed when this returns, and `serve` can open it at once.
+        let store = Box::new(FjallStore::open(&dir.join(STORE))?);
+        let core = Core::open(config.unit, config.tier.into(), store, system_clock())?;
+        for answer in core.commit(vec![Job::Tree(csv)]) {
             answer?;
         }
     }
-    println!("已建立 {}；下一步：taizhang-hub --dir {} serve", dir.display(), dir.display());
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 fn to_toml(config: &Config) -> String {

@@ -32,6 +32,9 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::service::interceptor::InterceptedService;
 
+/// The store's name in the data directory.
+pub const STORE: &str = "store";
+
 /// Why a hub can't be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum HubError {
@@ -98,7 +101,7 @@ impl Hub {
     pub fn open(data: &Path, config: Config, schedule: Schedule, clock: Clock) -> Result<Arc<Self>, HubError> {
         let lock = disk::lock(data)?;
         let authority = Arc::new(Authority::load(data)?);
-        let store = FjallStore::open(&data.join("store"))?;
+        let store = FjallStore::open(&data.join(STORE))?;
         let core = Core::open(config.unit, config.tier.into(), Box::new(store), clock)?;
         let writer = Writer::start(core.clone()).map_err(|error| HubError::Start(error.to_string()))?;
         let parent = Identity::load(data).ok();
@@ -143,7 +146,10 @@ impl Hub {
         let core = self.core.clone();
         let enrolled_only =
             move |request: tonic::Request<()>| crate::session::serve::peer_of(&core, &request).map(|_| request);
-        let totals = InterceptedService::new(TotalsServer::new(TotalsService::new(self.core.clone())), enrolled_only);
+        let totals = InterceptedService::new(
+            TotalsServer::new(TotalsService::new(self.core.clone(), stop.clone())),
+            enrolled_only,
+        );
         let (health, health_service) = tonic_health::server::health_reporter();
         let reflection = tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(DESCRIPTORS)
@@ -186,7 +192,7 @@ impl Hub {
         let file = ControlFile::write(&self.data, address)?;
         let admin = AdminServer::new(admin::Calls::new(self.clone(), sync, advertised))
             .max_encoding_message_size(control::MAX_MESSAGE);
-        let totals = TotalsServer::new(TotalsService::new(self.core.clone()));
+        let totals = TotalsServer::new(TotalsService::new(self.core.clone(), stop.clone()));
         let router = tonic::transport::Server::builder()
             .add_service(InterceptedService::new(admin, file.guard()))
             .add_service(InterceptedService::new(totals, file.guard()));

@@ -25,12 +25,23 @@ pub enum Fault {
     /// The store or the writer.
     #[error(transparent)]
     Write(#[from] WriteError),
-    /// The builds do not fit.
-    #[error(transparent)]
+    /// The builds do not fit. Read at the child, so it names both sides.
+    #[error("{}", for_the_child(.0))]
     Version(#[from] VersionError),
     /// The child broke the protocol.
     #[error("下级违反了同步协议 (the child broke the protocol): {0}")]
     Protocol(&'static str),
+}
+
+fn for_the_child(error: &VersionError) -> String {
+    match error {
+        VersionError::TooOld { theirs } => format!(
+            "下级的程序过旧：其协议最高为 {theirs}，上级最低要求 {PROTOCOL_MIN}，请升级下级的程序 (upgrade the child)"
+        ),
+        VersionError::TooNew { theirs } => format!(
+            "上级的程序过旧：其协议最高为 {PROTOCOL_MAX}，下级最低要求 {theirs}，请升级上级的程序 (upgrade the hub)"
+        ),
+    }
 }
 
 impl From<StoreError> for Fault {
@@ -273,7 +284,7 @@ impl Server {
             if made_by_child || !self.peer.unit.covers(news.unit) {
                 continue;
             }
-            if let Some(record) = self.read_for_child(view, news.id)? {
+            if let Some(record) = self.read_for_child(view, news.id, revision)? {
                 size += record.encoded_len();
                 list.records.push(record);
             }
@@ -297,22 +308,32 @@ impl Server {
         Ok((list, upto))
     }
 
-    /// A record with the history that is new to the child; none when the child made all of what is new itself.
-    fn read_for_child(&self, view: &dyn View, id: RecordId) -> Result<Option<pb::Record>, StoreError> {
+    /// A record that the feed names at a revision, with the history that is new to the child; none when the child made
+    /// all of what is new itself.
+    fn read_for_child(&self, view: &dyn View, id: RecordId, at: u64) -> Result<Option<pb::Record>, StoreError> {
         let bytes = view.get(Space::Records, &id.0)?.ok_or(StoreError::Row(Space::Records))?;
         let state = pb::RecordState::decode(bytes).map_err(|_| StoreError::Row(Space::Records))?;
+        let by_others = |origin: &pb::Origin| self.hello.rebuild || origin.node != self.node;
         let mut news = state.origins.iter().filter(|origin| origin.revision > self.cursor);
-        if !self.hello.rebuild && news.all(|origin| origin.node == self.node) {
+        let has_news = news.any(by_others);
+        // Where an edit lost, the record is older than the row, and may have left the unit that the row names.
+        let lost = state.origins.last().is_none_or(|origin| origin.revision != at);
+        let concerns_child = if lost { self.still_here(view, id)? } else { has_news };
+        if !concerns_child {
             return Ok(None);
         }
         let mut history = Vec::new();
-        if state.changes > 1 {
+        if lost || state.changes > 1 {
             for row in view.prefix(Space::History, &id.0) {
                 let entry = pb::Superseded::decode(row?.1).map_err(|_| StoreError::Row(Space::History))?;
                 if entry.replaced_by > self.cursor {
                     history.push(entry);
                 }
             }
+        }
+        let has_history = || history.iter().filter_map(|entry| entry.origin.as_ref()).any(by_others);
+        if lost && !has_news && !has_history() {
+            return Ok(None);
         }
         Ok(Some(pb::Record { id: id.0.to_vec().into(), state: Some(state), history }))
     }

@@ -17,7 +17,7 @@ pub const FORMAT: u32 = 1;
 pub enum Space {
     /// Record id → canonical record.
     Records,
-    /// Revision → record id and unit: each record once, at its newest revision.
+    /// Revision → record id and unit: each record once at its newest revision, and once where an edit of it lost.
     Feed,
     /// Revision and record id → unit that the record left.
     Departed,

@@ -17,7 +17,7 @@ use taizhang_proto::{
     indicator::{self, Indicator, Kind, Part},
     pb::{self, totals_server::Totals},
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
@@ -160,12 +160,13 @@ impl From<QueryError> for Status {
 #[derive(Clone)]
 pub struct TotalsService {
     core: Arc<Core>,
+    stop: watch::Receiver<bool>,
 }
 
 impl TotalsService {
-    /// A service on a core.
-    pub fn new(core: Arc<Core>) -> Self {
-        Self { core }
+    /// A service on a core. Watchers are sent away when `stop` turns true.
+    pub fn new(core: Arc<Core>, stop: watch::Receiver<bool>) -> Self {
+        Self { core, stop }
     }
 }
 
@@ -186,18 +187,26 @@ impl Totals for TotalsService {
         let first = tokio::task::block_in_place(|| answer(&self.core, &request))?;
         let (sender, receiver) = mpsc::channel(2);
         let core = self.core.clone();
+        let mut stop = self.stop.clone();
         tokio::spawn(async move {
             let mut shown = first.values.clone();
             let mut next = Ok(first);
             loop {
                 let failed = next.is_err();
-                if sender.send(next).await.is_err() || failed {
-                    return;
+                tokio::select! {
+                    biased;
+                    sent = sender.send(next) => if sent.is_err() || failed { return },
+                    _ = stop.wait_for(|stop| *stop) => return,
                 }
                 // Only what moved is sent: a commit that touches no asked figure is silent.
                 next = loop {
-                    if revision.changed().await.is_err() {
-                        return;
+                    tokio::select! {
+                        changed = revision.changed() => if changed.is_err() { return },
+                        // Nobody may be left waiting for the next change: neither this task nor a hub that stops.
+                        () = sender.closed() => return,
+                        _ = stop.wait_for(|stop| *stop) => {
+                            break Err(Status::unavailable("上级正在停止 (the hub is shutting down)"));
+                        }
                     }
                     match tokio::task::block_in_place(|| answer(&core, &request)) {
                         Ok(mut fresh) => {

@@ -116,6 +116,9 @@ pub enum WriteError {
         /// Last change on disk.
         acknowledged: u64,
     },
+    /// A city holds no personal data.
+    #[error("市级节点不接收个人登记，请在所属县区登记 (a city takes no records: enrol at the district)")]
+    NoRecords,
     /// Only an enrolled child may write.
     #[error("unknown node {0}; enrol it")]
     Unknown(String),

@@ -218,24 +218,58 @@ async fn serve(dir: &std::path::Path, live: bool) -> anyhow::Result<ExitCode> {
     if live {
         schedule.mode = Mode::Live;
     }
-    let office = Office::open(dir, &config, schedule, system_clock())?;
+    let mut stop = std::pin::pin!(stop_signal());
+    let mut office = Office::open(dir, &config, schedule, system_clock())?;
+    loop {
+        if serve_open(office, schedule.mode, stop.as_mut()).await? == Ended::Asked {
+            return Ok(ExitCode::SUCCESS);
+        }
+        // The store failed while in use: it is opened again as soon as it can be, for lack of room say.
+        office = loop {
+            match Office::open(dir, &config, schedule, system_clock()) {
+                Ok(office) => break office,
+                Err(error) => tracing::error!(%error, "the registers can't be opened yet; it is tried again"),
+            }
+            tokio::select! {
+                () = stop.as_mut() => return Ok(ExitCode::SUCCESS),
+                () = tokio::time::sleep(REOPEN_AFTER) => {}
+            }
+        };
+    }
+}
+
+/// Pause before a store that failed is tried again.
+const REOPEN_AFTER: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Why an open office ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    Asked,
+    StoreFailed,
+}
+
+async fn serve_open(office: Arc<Office>, mode: Mode, asked: impl Future<Output = ()>) -> anyhow::Result<Ended> {
     let (stop, stopped) = watch::channel(false);
     let (control, control_task) = office.serve_control(stopped.clone()).await?;
     let keeper = office.keep_in_touch(stopped);
-    let how = match (&office.keeper, schedule.mode) {
+    let how = match (&office.keeper, mode) {
         (None, _) => "尚未登记，不同步 (not enrolled, no sync)",
         (_, Mode::Live) => "实时同步 (live)",
         (_, Mode::Nightly) => "每夜同步 (nightly)",
     };
     println!("taizhang-node {} {how}; control {}; Ctrl-C 停止 (stops)", office.ledger.unit(), control.address);
-    stop_signal().await;
+    let mut fault = office.ledger.fault();
+    let ended = tokio::select! {
+        () = asked => Ended::Asked,
+        Ok(_) = fault.wait_for(Option::is_some) => Ended::StoreFailed,
+    };
     println!("正在停止 (stopping)");
     let _ = stop.send(true);
     control_task.await?;
     if let Some(keeper) = keeper {
         keeper.await?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(ended)
 }
 
 /// Waits for Ctrl-C, or where there is one, the service manager's request to end.

@@ -131,6 +131,20 @@ pub fn remove(path: &Path) -> Result<(), DiskError> {
     }
 }
 
+/// Bytes that must be free before a store is opened: it grows by half of this at a time.
+const ROOM: usize = 1024 * 1024;
+
+/// Makes sure that there is some room in a directory, by taking it for a moment.
+///
+/// # Errors
+/// When there is not.
+pub fn check_room(dir: &Path) -> Result<(), DiskError> {
+    let path = dir.join("room");
+    let written = fs::write(&path, vec![0x5a; ROOM]).map_err(|error| DiskError::new("write", &path, error));
+    remove(&path)?;
+    written
+}
+
 /// Takes the lock of a data directory; it is held until the file is dropped, and freed by the system when the
 /// process dies.
 ///

@@ -157,7 +157,7 @@ struct HubFile {
 }
 
 /// An enrolled node's (or child hub's) identity.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Identity {
     /// What its certificate says.
     pub name: CertName,
@@ -168,6 +168,13 @@ pub struct Identity {
     key: String,
     certificate: String,
     authority: String,
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Whatever prints or logs an identity must not print its key.
+        f.debug_struct("Identity").field("name", &self.name).field("address", &self.address).finish_non_exhaustive()
+    }
 }
 
 fn dir_in(data: &Path) -> PathBuf {

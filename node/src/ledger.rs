@@ -77,6 +77,9 @@ struct Inner {
     journal: Journal,
     /// Records seen while everything is pulled again; what is not among them at the end is gone at the hub.
     seen: Option<std::collections::HashSet<RecordId>>,
+    /// Last change that the hub has answered for, as it said in its greeting: it owes the verdicts up to there, unless
+    /// this store told it before that it has them.
+    owed: u64,
 }
 
 impl Ledger {
@@ -199,6 +202,11 @@ impl Ledger {
             }
         }
         Ok(clocks)
+    }
+
+    /// Turns to a reason when the store failed while in use; the ledger must then be opened again.
+    pub fn fault(&self) -> watch::Receiver<Option<String>> {
+        self.store.fault()
     }
 
     /// Reads every row and compares digests. Returns how many rows there are.

@@ -12,6 +12,7 @@ use std::{
     fs,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 use taizhang_proto::{
     Record, RecordId,
@@ -19,6 +20,7 @@ use taizhang_proto::{
     pb,
     record::RecordError,
 };
+use tokio::sync::watch;
 
 /// Version of the layout above. A store of another version is not opened.
 pub const FORMAT: u32 = 1;
@@ -28,7 +30,10 @@ pub const FORMAT: u32 = 1;
 pub enum StoreError {
     /// sled reports a fault.
     #[error("store: {0}")]
-    Sled(#[from] sled::Error),
+    Sled(sled::Error),
+    /// There is no room: what is on disk is sound, so nothing is set aside for this.
+    #[error("磁盘已满，请清理空间后重试 (the disk is full: make room and try again)")]
+    Full,
     /// sled panicked while opening.
     #[error("store can't be opened")]
     Panicked,
@@ -47,6 +52,15 @@ pub enum StoreError {
         /// The version on disk.
         found: u32,
     },
+}
+
+impl From<sled::Error> for StoreError {
+    fn from(error: sled::Error) -> Self {
+        match error {
+            sled::Error::Io(error) if error.kind() == std::io::ErrorKind::StorageFull => Self::Full,
+            error => Self::Sled(error),
+        }
+    }
 }
 
 /// Everything small that belongs together, in one row written with every batch.
@@ -204,6 +218,7 @@ pub(crate) mod key {
 pub struct Store {
     db: sled::Db,
     tree: sled::Tree,
+    fault: Arc<watch::Sender<Option<String>>>,
 }
 
 /// Memory that sled may use for its cache, bytes: an office's PC has little, and its registers are small.
@@ -218,7 +233,7 @@ impl Store {
         let opened = catch_unwind(AssertUnwindSafe(|| -> Result<_, StoreError> {
             let db = sled::Config::new().path(path).cache_capacity(CACHE).flush_every_ms(Some(1_000)).open()?;
             let tree = db.open_tree("office")?;
-            let store = Self { db, tree };
+            let store = Self { db, tree, fault: Arc::default() };
             let state = store.state()?;
             if let Some(state) = &state {
                 if state.format != FORMAT {
@@ -229,6 +244,18 @@ impl Store {
             Ok((store, state))
         }));
         opened.unwrap_or(Err(StoreError::Panicked))
+    }
+
+    /// Why the store can't be used any more, once sled has reported a fault: from then on it refuses everything until
+    /// it is opened again.
+    pub fn fault(&self) -> watch::Receiver<Option<String>> {
+        self.fault.subscribe()
+    }
+
+    fn noted(&self, error: sled::Error) -> StoreError {
+        let error = StoreError::from(error);
+        self.fault.send_replace(Some(error.to_string()));
+        error
     }
 
     /// Reads everything and compares the records with their digest. Returns how many rows there are.
@@ -261,7 +288,7 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub fn state(&self) -> Result<Option<State>, StoreError> {
-        let row = self.tree.get(key::STATE)?;
+        let row = self.tree.get(key::STATE).map_err(|error| self.noted(error))?;
         row.map(|row| State::decode(row.as_ref()).map_err(|_| StoreError::Row("state"))).transpose()
     }
 
@@ -270,7 +297,7 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub fn record(&self, id: RecordId) -> Result<Option<Record>, StoreError> {
-        let row = self.tree.get(key::record(id))?;
+        let row = self.tree.get(key::record(id)).map_err(|error| self.noted(error))?;
         row.map(|row| Record::decode(row.to_vec()).map_err(StoreError::from)).transpose()
     }
 
@@ -279,7 +306,8 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
-        Ok(self.tree.get(key)?.map(|value| Bytes::copy_from_slice(&value)))
+        let row = self.tree.get(key).map_err(|error| self.noted(error))?;
+        Ok(row.map(|value| Bytes::copy_from_slice(&value)))
     }
 
     /// Rows under a prefix, in key order.
@@ -306,7 +334,7 @@ impl Store {
     /// # Errors
     /// When the store fails; then none of it was applied.
     pub fn apply(&self, batch: Batch) -> Result<(), StoreError> {
-        Ok(self.tree.apply_batch(batch)?)
+        self.tree.apply_batch(batch).map_err(|error| self.noted(error))
     }
 
     /// Puts everything applied so far on disk.
@@ -314,7 +342,7 @@ impl Store {
     /// # Errors
     /// When the disk fails.
     pub fn flush(&self) -> Result<(), StoreError> {
-        self.db.flush()?;
+        self.db.flush().map_err(|error| self.noted(error))?;
         Ok(())
     }
 

@@ -70,6 +70,8 @@ pub(super) struct Pad<'a> {
     touched: HashSet<Subject>,
     cells: HashMap<CellKey, Cell>,
     nodes: HashMap<String, NodeRow>,
+    /// Edits that changed nothing but the history of their record.
+    lost: Vec<(Revision, RecordId)>,
     pub(super) pending_number: Option<u64>,
 }
 
@@ -88,6 +90,7 @@ impl<'a> Pad<'a> {
             touched: HashSet::new(),
             cells: HashMap::new(),
             nodes: HashMap::new(),
+            lost: Vec::new(),
             pending_number: None,
         })
     }
@@ -142,6 +145,11 @@ impl<'a> Pad<'a> {
         }
         self.touched.extend(subjects);
         Ok(())
+    }
+
+    /// Takes note of an edit that lost: whoever holds the record is sent its history.
+    pub(super) fn note_lost(&mut self, id: RecordId, revision: Revision) {
+        self.lost.push((revision, id));
     }
 
     /// Makes every unit of the tree count.
@@ -208,6 +216,7 @@ impl<'a> Pad<'a> {
         self.recount_subjects()?;
         let mut own: HashMap<OrgCode, UnitChange> = HashMap::new();
         self.write_records(&mut own);
+        self.write_lost(&mut own);
         self.write_cells(&mut own)?;
         let mut units: HashMap<OrgCode, UnitChange> = HashMap::new();
         for (unit, change) in own {
@@ -304,6 +313,17 @@ impl<'a> Pad<'a> {
                 self.set.put(Space::Feed, revision.to_be_bytes(), row.to_bytes());
             }
             self.set.put(Space::Records, id.0, bytes);
+        }
+    }
+
+    fn write_lost(&mut self, units: &mut HashMap<OrgCode, UnitChange>) {
+        for (revision, id) in std::mem::take(&mut self.lost) {
+            let record = self.records.get(&id).and_then(|leaf| leaf.now.as_ref());
+            let Some(unit) = record.and_then(home_unit) else { continue };
+            let row = FeedRow { id, unit, sole_author: 0 };
+            self.set.put(Space::Feed, revision.to_be_bytes(), row.to_bytes());
+            let change = units.entry(unit).or_default();
+            change.head = change.head.max(revision);
         }
     }
 

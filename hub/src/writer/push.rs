@@ -1,6 +1,6 @@
 //! A batch of changes: read, bounded to the child's scope, decided, applied, answered.
-//! Invariant: the child's acknowledged number moves with the records, so a repeated batch is recognised and answered
-//! as it was the first time.
+//! Invariants: the child's acknowledged number moves with the records, so a repeated batch is recognised and answered
+//! as it was the first time; at a city no record gets past here.
 
 use super::{Answer, Peer, Pushed, WriteError, pad::Pad};
 use crate::{
@@ -38,6 +38,9 @@ impl Special {
 
 impl Pad<'_> {
     pub(super) fn push(&mut self, peer: &Peer, first: u64, changes: Vec<Pushed>) -> Result<Answer, WriteError> {
+        if self.core.tier == pb::Tier::City {
+            return Err(WriteError::NoRecords);
+        }
         let mut node = self.node(&peer.id)?.ok_or_else(|| WriteError::Unknown(peer.id.clone()))?;
         if first > node.acknowledged + 1 || first == 0 {
             return Err(WriteError::Gap { first, acknowledged: node.acknowledged });
@@ -152,6 +155,9 @@ impl Pad<'_> {
                 self.set.put(Space::Conflicts, rows::at_revision(revision, &edit.id.0), bytes.clone());
             }
             self.set.put(Space::History, rows::history_key(edit.id, entry), bytes);
+        }
+        if !decision.changes_record() && !applied.superseded.is_empty() {
+            self.note_lost(edit.id, revision);
         }
         let special = (!decision.is_plain()).then(|| Special {
             kind: OutcomeKind::Settled,

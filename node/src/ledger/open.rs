@@ -27,6 +27,8 @@ impl Ledger {
     /// When the directory is in use, the disk fails, or the store was written by another version of the program.
     pub fn open(data: &Path, unit: OrgCode, clock: Clock) -> Result<Self, LedgerError> {
         let lock = disk::lock(data)?;
+        // A full disk is no damage, though sled would report it as such.
+        disk::check_room(data)?;
         let journal_dir = data.join("journal");
         let store_path = store::path_in(data);
         let opened = Journal::open(&journal_dir)?;
@@ -41,7 +43,7 @@ impl Ledger {
         } else {
             match Store::open(&store_path) {
                 Ok(opened) => opened,
-                Err(error @ StoreError::Format { .. }) => return Err(error.into()),
+                Err(error @ (StoreError::Format { .. } | StoreError::Full)) => return Err(error.into()),
                 Err(error) => {
                     incident = Some(rebuild_aside(&store_path, &error.to_string())?);
                     Store::open(&store_path)?
@@ -86,7 +88,7 @@ impl Ledger {
             data: data.to_owned(),
             store,
             clock,
-            inner: Mutex::new(Inner { state: State::default(), journal, seen: None }),
+            inner: Mutex::new(Inner { state: State::default(), journal, seen: None, owed: 0 }),
             tree: RwLock::new(Arc::new(UnitTree::default())),
             changed: watch::Sender::new(0),
             _lock: lock,

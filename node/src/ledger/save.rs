@@ -1,6 +1,6 @@
 //! Saving forms: check, journal with one sync, then the store. Invariant: the answer 'saved' comes after the sync.
 
-use super::{Ledger, index};
+use super::{Ledger, LedgerError, index};
 use crate::{
     desk::{Draft, SaveError},
     journal::Entry,
@@ -34,6 +34,9 @@ impl Ledger {
     /// Saves groups of drafts with one sync. Each group is saved whole or not at all; the answers are in the order
     /// of the groups.
     pub fn save(&self, groups: &[Vec<Draft>], by: &str) -> Vec<Result<(), SaveError>> {
+        if let Some(why) = self.fault().borrow().as_ref() {
+            return groups.iter().map(|_| Err(SaveError::Store(why.clone()))).collect();
+        }
         let mut inner = self.inner();
         let mut views = Views::new();
         let mut prepared: Vec<Prepared> = Vec::new();
@@ -49,19 +52,12 @@ impl Ledger {
         if prepared.is_empty() {
             return answers;
         }
-        let written = (|| -> Result<(), SaveError> {
+        let written = (|| -> Result<(), LedgerError> {
             let mut state = inner.state.clone();
             let first = state.head + 1;
             let entries: Vec<Entry> =
                 (first..).zip(&prepared).map(|(seq, change)| Entry::Saved(seq, change.bytes.clone())).collect();
-            // Chaining all that is pending costs time, and only a new segment's header needs it.
-            let digest = if inner.journal.is_full() {
-                self.log_digest_at(&state, state.head)?.unwrap_or_default()
-            } else {
-                LogDigest::default()
-            };
-            inner.journal.append(&entries, digest).map_err(|error| SaveError::Store(error.to_string()))?;
-
+            // Whatever can fail before the journal is done before it: once it has an entry, the entry stands.
             let mut batch = Batch::default();
             for (seq, change) in (first..).zip(&prepared) {
                 batch.insert(key::pending(seq), change.bytes.as_slice());
@@ -73,6 +69,13 @@ impl Ledger {
             state.head += prepared.len() as u64;
             state.stamp = stamp.0;
             batch.insert(key::STATE, state.encode_to_vec());
+            // Chaining all that is pending costs time, and only a new segment's header needs it.
+            let digest = if inner.journal.is_full() {
+                self.log_digest_at(&state, state.head)?.unwrap_or_default()
+            } else {
+                LogDigest::default()
+            };
+            inner.journal.append(&entries, digest)?;
             inner.state = state;
             // The journal has it: a store that fails now is rebuilt from there, so the save stands.
             if let Err(error) = self.store.apply(batch) {
@@ -95,6 +98,10 @@ impl Ledger {
 
     /// Leaves word for the next start when the store failed.
     pub(super) fn store_failed(&self, error: &StoreError) {
+        if matches!(error, StoreError::Full) {
+            tracing::error!(%error, "the store has no room; the journal has what it lacks");
+            return;
+        }
         tracing::error!(%error, "the store failed; it is rebuilt from journal and hub at the next start");
         if let Err(error) = Self::mark_damaged(&self.data) {
             tracing::error!(%error, "and that could not be noted");

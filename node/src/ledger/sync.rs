@@ -56,8 +56,11 @@ impl Ledger {
             return Ok(VerdictCount::default()); // heard before
         }
         let gap = verdicts.first > state.settled + 1;
-        if verdicts.last > state.head || verdicts.first > verdicts.last || (gap && !state.rebuild) {
+        if verdicts.last > state.head || verdicts.first > verdicts.last {
             return Err(LedgerError::UnknownLog);
+        }
+        if gap && !state.rebuild {
+            return Ok(VerdictCount::default()); // this store is older than it was; `take_caught` sees to it
         }
         let digest = self.log_digest_at(&state, verdicts.last)?.unwrap_or_default();
         if digest.0[..] != verdicts.log_digest[..] {
@@ -146,6 +149,8 @@ impl Ledger {
         let mut inner = self.inner();
         let mut state = inner.state.clone();
         let mut work = Work::new(self);
+        // All that the hub owed has come by now; what is missing, this store had and lost.
+        let older = !state.rebuild && state.settled < inner.owed;
         if let (true, Some(seen)) = (state.rebuild, inner.seen.take()) {
             for row in self.store.scan(b"r") {
                 let (row_key, _) = row?;
@@ -169,20 +174,24 @@ impl Ledger {
         self.finish(work, &mut inner, state.clone())?;
         state = inner.state.clone();
         let equal = state.scope_digest == caught.scope_digest;
-        if comparable && !equal {
+        if older || (comparable && !equal) {
             state.incidents += 1;
-            state.last_incident = format!("digests differed at revision {}", caught.revision);
+            state.last_incident = if older {
+                format!("the store is older than what the hub was told: at change {} of {}", state.settled, inner.owed)
+            } else {
+                format!("digests differed at revision {}", caught.revision)
+            };
             state.rebuild = true;
             tracing::warn!(revision = caught.revision, "the registers differ from the hub's; pulling everything again");
         }
-        state.equal = equal;
+        state.equal = equal && !older;
         state.last_sync = self.now_millis() / 1_000;
         self.finish(Work::new(self), &mut inner, state)?;
         let settled = inner.state.settled;
         self.store.flush()?;
         let refused = |seq| self.store.get(&key::refused(seq)).ok().flatten().map(|row| row.to_vec());
         inner.journal.forget(settled, refused)?;
-        Ok(equal || !comparable)
+        Ok(!older && (equal || !comparable))
     }
 
     /// Writes a batch with the state that goes with it.
@@ -226,6 +235,7 @@ impl Ledger {
             state.last_sync = self.now_millis() / 1_000;
         }
         inner.seen = state.rebuild.then(HashSet::new);
+        inner.owed = welcome.acknowledged;
         self.finish(Work::new(self), &mut inner, state)?;
         Ok(if quiet { Greeting::Quiet } else { Greeting::Talk { acknowledged: welcome.acknowledged } })
     }

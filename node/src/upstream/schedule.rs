@@ -140,7 +140,8 @@ impl<R: Replica + ?Sized> Keeper<R> {
             match outcome {
                 Ok(()) => failures = 0,
                 Err(error) => {
-                    failures += 1;
+                    // A session that was heard began the count anew: a line that breaks now and then is not down.
+                    failures = self.state().failures + 1;
                     asked = error.retry_after().unwrap_or_default().min(LONGEST_PAUSE);
                     tracing::info!(%error, failures, "session ended; it will be tried again");
                     self.note(|state| {
@@ -171,7 +172,11 @@ impl<R: Replica + ?Sized> Keeper<R> {
         };
         self.note(|state| state.connected = false);
         let report = outcome?;
-        self.note(|state| state.report = report);
+        self.note(|state| {
+            state.report = report;
+            state.failures = 0;
+            state.last_error.clear();
+        });
         Ok(())
     }
 }

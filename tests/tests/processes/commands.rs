@@ -1,0 +1,194 @@
+//! The command lines as programs and people use them: exit codes, JSON, answers beside a running `serve`, errors that
+//! name the remedy.
+
+use crate::town::{self, CITY, DISTRICT, Kind, OFFICES, Serving, Town, token, tz, tz_start, units};
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+};
+use taizhang_hub::{
+    rows::{self, TokenRow},
+    store::{FjallStore, Space, Store, WriteSet},
+};
+
+fn roster() -> String {
+    concat!(env!("CARGO_MANIFEST_DIR"), "/data/rosters/laodong99.csv").to_owned()
+}
+
+#[test]
+fn wrong_use_exits_two_and_a_missing_directory_names_init() {
+    let dir = tempfile::tempdir().unwrap();
+    let nowhere = dir.path().join("nowhere");
+    for kind in [Kind::Node, Kind::Hub] {
+        tz(kind, &nowhere, &["--help"]).exits(0);
+        for wrong in [&["no-such-command"][..], &["status", "--no-such-flag"], &["init", "--unit", "12"], &[]] {
+            tz(kind, &nowhere, wrong).exits(2);
+        }
+        tz(kind, &nowhere, &["status"]).exits(1).says(&["init"]);
+    }
+    tz(Kind::Node, &nowhere, &["due", "--on", "soon"]).exits(2);
+    assert!(!nowhere.exists(), "a wrong command made {}", nowhere.display());
+}
+
+#[test]
+fn a_configuration_is_shown_and_its_faults_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = dir.path().join("node");
+    tz(Kind::Node, &node, &["init", "--unit", OFFICES[0]]).exits(0);
+    tz(Kind::Node, &node, &["init"]).exits(1).says(&["exists already"]);
+    assert_eq!(tz(Kind::Node, &node, &["config", "check"]).exits(0).json()["sync_at"], "22:00");
+    fs::write(node.join("node.toml"), "sync_at = \"25:99\"\n").unwrap();
+    tz(Kind::Node, &node, &["config", "check"]).exits(1).says(&["sync_at", "22:00"]);
+    fs::write(node.join("node.toml"), "sync_atte = \"22:00\"\n").unwrap();
+    tz(Kind::Node, &node, &["config", "check"]).exits(1).says(&["sync_atte"]);
+    let hub = dir.path().join("hub");
+    let set = ["init", "--unit", DISTRICT, "--tier", "district", "--units", &units()];
+    tz(Kind::Hub, &hub, &set).exits(0);
+    tz(Kind::Hub, &hub, &set).exits(1);
+    assert_eq!(tz(Kind::Hub, &hub, &["config", "check"]).exits(0).json()["tier"], "district");
+    println!("wrong and right configurations: named and shown");
+}
+
+#[test]
+fn a_token_works_once_and_says_why_it_does_not() {
+    town::runtime().block_on(async {
+        let mut town = Town::found(0, "nightly").await;
+        let office = |name: &str| town.dir.path().join(name);
+        let (first, second, third) = (office("first"), office("second"), office("third"));
+        for data in [&first, &second, &third] {
+            tz(Kind::Node, data, &["init"]).exits(0);
+            tz(Kind::Node, data, &["status"]).exits(1).says(&["enrol", "init --unit"]);
+        }
+        let key = token(&town.district, OFFICES[0], false);
+        tz(Kind::Node, &first, &["enrol", &key]).exits(0);
+        tz(Kind::Node, &first, &["enrol", &key]).exits(0); // the same key may ask again: its answer may have been lost
+        tz(Kind::Node, &second, &["enrol", &key]).exits(1).says(&["used already", "new token"]);
+        tz(Kind::Node, &second, &["enrol", &key[..key.len() - 9]]).exits(1).says(&["token"]);
+        tz(Kind::Node, &second, &["enrol", "nonsense"]).exits(1).says(&["copy the whole line again"]);
+        town.district.tz(&["token", "--unit", CITY]).exits(1).says(&["no such unit below this hub"]);
+
+        let late = token(&town.district, OFFICES[1], false);
+        let file = town.dir.path().join("token.txt");
+        fs::write(&file, format!("{late}\n")).unwrap();
+        town.district.stop().await;
+        tz(Kind::Node, &third, &["enrol", &late]).exits(1).says(&["can't reach the hub", "127.0.0.1"]);
+        expire_tokens(&town.district);
+        town.district.up().await;
+        let at_file = format!("@{}", file.display());
+        tz(Kind::Node, &third, &["enrol", &at_file]).exits(1).says(&["expired", "new token"]);
+        println!("tokens: used once, refused used, cut, wrong, expired and while the hub was away");
+    });
+}
+
+/// Puts the end of every unused token into the past.
+fn expire_tokens(hub: &Serving) {
+    let store = FjallStore::open(&hub.data.join("store")).unwrap();
+    let view = store.view();
+    let mut set = WriteSet::default();
+    for row in view.prefix(Space::Tokens, &[]) {
+        let (hash, _) = row.unwrap();
+        let token: TokenRow = rows::read(view.as_ref(), Space::Tokens, &hash).unwrap().unwrap();
+        if token.used_for.is_empty() {
+            let past = TokenRow { expires: 1, ..token };
+            set.put(Space::Tokens, hash.to_vec(), prost::Message::encode_to_vec(&past));
+        }
+    }
+    assert!(!set.is_empty());
+    store.commit(set).unwrap();
+}
+
+#[test]
+fn commands_answer_with_and_without_a_running_serve() {
+    town::runtime().block_on(async {
+        let mut town = Town::found(1, "nightly").await;
+        let out = town.dir.path().join("out");
+        fs::create_dir(&out).unwrap();
+        let reasons = out.join("reasons.csv").display().to_string();
+        let import = ["--json", "import", &roster(), "--reasons", &reasons];
+
+        // Without `serve` each command opens the office itself; the import leaves its wrong rows with reasons.
+        let office = &town.offices[0];
+        office.tz(&["import", "no-such-file.csv"]).exits(1).says(&["no-such-file.csv", "can't read"]);
+        let dry = office.tz(&["--json", "import", &roster(), "--reasons", &reasons, "--dry-run"]);
+        assert_eq!(dry.code, 3, "{dry:?}");
+        assert_eq!(office.status()["pending"], "0", "a dry run saved something");
+        fs::remove_file(&reasons).unwrap();
+        let imported = office.tz(&import).exits(3);
+        assert!(imported.err.contains("reasons.csv"));
+        let first = imported.json();
+        let count = |report: &serde_json::Value, key: &str| report[key].as_str().unwrap().parse::<u64>().unwrap();
+        let wrong = fs::read(&reasons).unwrap();
+        assert!(count(&first, "new") > 0 && count(&first, "wrong") > 0 && !wrong.is_empty(), "{first}");
+
+        town.offices[0].up().await;
+        let office = &town.offices[0];
+        let again = office.tz(&import).exits(3).json();
+        assert_eq!((count(&again, "new"), count(&again, "changed")), (0, 0), "{again}");
+        assert_eq!(count(&again, "same"), count(&first, "new") + count(&first, "same") + count(&first, "changed"));
+        assert_eq!(count(&again, "wrong"), count(&first, "wrong"));
+
+        let second = office.tz(&["serve"]).exits(1);
+        second.says(&["another process is using this data directory", "210402001002"]);
+        let pending = count(&office.status(), "pending");
+        assert!(pending > 0);
+        let report = office.tz(&["--json", "sync"]).exits(0).json();
+        assert_eq!((count(&report, "pushed"), &report["equal"]), (pending, &"true".into()), "{report}");
+        office.tz(&["--json", "due", "--within", "90"]).exits(0).json();
+        office.tz(&["due", "--on", "2008-07-01"]).exits(0);
+        office.tz(&["verify"]).exits(0);
+        let listed = office.tz(&["--json", "list", "resident", "--limit", "3"]).exits(0);
+        assert_eq!(listed.out.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()).count(), 3);
+        for name in ["residents.csv", "residents.xlsx"] {
+            let file = out.join(name).display().to_string();
+            office.tz(&["export", "resident", &file]).exits(0);
+            assert!(fs::metadata(&file).unwrap().len() > 1_000);
+        }
+        let exported = out.join("residents.csv").display().to_string();
+        let back = office.tz(&["--json", "import", &exported, "--reasons", &reasons]).exits(0).json();
+        assert_eq!((count(&back, "new"), count(&back, "changed")), (0, 0), "{back}");
+        office.tz(&["export", "no-such-register", &exported]).exits(1).says(&["no such register", "Resident"]);
+        let pdf = out.join("residents.pdf").display().to_string();
+        office.tz(&["export", "resident", &pdf]).exits(1).says(&["csv or xlsx"]);
+        office.tz(&["save", "resident", "no_such=1"]).exits(1).says(&["no such field"]);
+
+        // The hubs, while they serve.
+        let residents = town.adds_up().await;
+        let totals = town.district.tz(&["--json", "totals", "--children", "--indicator", "K00"]).exits(0).json();
+        assert_eq!(totals[0][DISTRICT], residents.to_string(), "{totals}");
+        town.district.tz(&["totals"]).exits(0);
+        assert_eq!(town.district.status()["tier"], "district");
+        let nodes = town.district.tz(&["--json", "nodes"]).exits(0).json();
+        assert_eq!((nodes.as_array().unwrap().len(), &nodes[0]["unit"]), (1, &OFFICES[0].into()));
+        town.district.tz(&["--json", "sync"]).exits(0).json();
+        town.district.tz(&["serve"]).exits(1).says(&["another process is using this data directory"]);
+        town.city.tz(&["sync"]).exits(1).says(&["no parent"]);
+        watch_sees_a_save(&town);
+        let errors = town.errors() + &imported.err;
+        for (id, fields) in crate::clerk::at_office(&town.offices[0].data).await {
+            for field in ["id_no", "name"] {
+                assert!(!errors.contains(&fields[field]), "the {field} of {id} stands in the logs");
+            }
+        }
+
+        town.offices[0].stop().await;
+        town.district.stop().await;
+        town.offices[0].tz(&["sync"]).exits(1);
+        town.district.tz(&["audit"]).exits(0);
+        town.district.tz(&["--json", "status"]).exits(0).json();
+        println!("commands with and without serve: first import {first}, again {again}, {residents} residents");
+    });
+}
+
+/// `watch` prints a resident's arrival as it lands.
+fn watch_sees_a_save(town: &Town) {
+    let mut watch = tz_start(Kind::Hub, &town.district.data, &["--json", "watch", "--indicator", "K00"]);
+    let mut lines = BufReader::new(watch.0.stdout.take().unwrap()).lines();
+    let first: serde_json::Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+    let office = &town.offices[0];
+    let id_no = format!("id_no={}", crate::clerk::id_no(999_999));
+    office.tz(&["save", "resident", &id_no, "name=欧阳来迟"]).exits(0);
+    office.tz(&["sync"]).exits(0);
+    let next: serde_json::Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+    let figure = |line: &serde_json::Value| line["numerator"].as_i64().unwrap();
+    assert_eq!(figure(&next), figure(&first) + 1, "{first} {next}");
+}

@@ -1,0 +1,12 @@
+//! Real processes on a real disk: killed, damaged, out of space, and asked by command line. What was answered 'saved'
+//! must be there afterwards, at the office and at the district, exactly once.
+
+#![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
+
+mod clerk;
+mod commands;
+mod damage;
+mod full_disk;
+mod kill_hub;
+mod kill_node;
+mod town;
