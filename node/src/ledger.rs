@@ -324,3 +324,6 @@ fn read_edit(change: &[u8]) -> Result<Edit, StoreError> {
     let change = pb::Change::decode(bytes::Bytes::copy_from_slice(change)).map_err(|_| StoreError::Row("pending"))?;
     Edit::read(change).map_err(|_| StoreError::Row("pending"))
 }
+
+#[cfg(test)]
+mod tests;

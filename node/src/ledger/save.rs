@@ -71,7 +71,7 @@ impl Ledger {
             batch.insert(key::STATE, state.encode_to_vec());
             // Chaining all that is pending costs time, and only a new segment's header needs it.
             let digest = if inner.journal.is_full() {
-                self.log_digest_at(&state, state.head)?.unwrap_or_default()
+                self.log_digest_at(&state, first - 1)?.unwrap_or_default()
             } else {
                 LogDigest::default()
             };

@@ -137,7 +137,8 @@ fn commands_answer_with_and_without_a_running_serve() {
         office.tz(&["due", "--on", "2008-07-01"]).exits(0);
         office.tz(&["verify"]).exits(0);
         let listed = office.tz(&["--json", "list", "resident", "--limit", "3"]).exits(0);
-        assert_eq!(listed.out.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()).count(), 3);
+        let rows: Vec<serde_json::Value> = listed.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(rows.len(), 3);
         for name in ["residents.csv", "residents.xlsx"] {
             let file = out.join(name).display().to_string();
             office.tz(&["export", "resident", &file]).exits(0);

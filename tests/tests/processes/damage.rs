@@ -109,9 +109,9 @@ fn an_office_whose_store_is_damaged_fifty_times_comes_back_with_every_saved_chan
             let pending: u64 = town::fact(&data, "pending").await.unwrap().parse().unwrap();
             waiting += u64::from(pending > 0);
             if rng.random_bool(0.5) {
-                town.offices[0].stop().await
+                town.offices[0].stop().await;
             } else {
-                town.offices[0].kill()
+                town.offices[0].kill();
             }
             let before = aside(&data);
             let did = harm(&data.join("store"), &mut rng);
@@ -151,45 +151,76 @@ fn an_office_whose_store_is_damaged_fifty_times_comes_back_with_every_saved_chan
     });
 }
 
+/// What the journal still holds of what the older store lacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Journal {
+    All,
+    AllAndNothingNew,
+    TheEnd,
+}
+
 #[test]
 fn an_office_whose_store_went_back_in_time_catches_up_by_itself() {
-    town::runtime().block_on(async {
-        let mut town = Town::found(1, "nightly").await;
-        let data = town.offices[0].data.clone();
-        let book = Arc::new(Book::default());
-        let mut clerk = Clerk::new(&data, &book, 1);
-        town.offices[0].up().await;
+    town::runtime().block_on(went_back_in_time(Journal::All));
+}
+
+#[test]
+fn an_office_whose_store_went_back_in_time_catches_up_even_with_nothing_to_say() {
+    town::runtime().block_on(went_back_in_time(Journal::AllAndNothingNew));
+}
+
+#[test]
+fn an_office_whose_store_is_older_than_its_journal_catches_up_by_itself() {
+    town::runtime().block_on(went_back_in_time(Journal::TheEnd));
+}
+
+async fn went_back_in_time(journal: Journal) {
+    let mut town = Town::found(1, "nightly").await;
+    let data = town.offices[0].data.clone();
+    let book = Arc::new(Book::default());
+    let mut clerk = Clerk::new(&data, &book, 1);
+    town.offices[0].up().await;
+    enter(&mut clerk, 20).await;
+    sync(&town.offices[0]).await;
+    town.offices[0].stop().await;
+    let copy = |from: &Path, to: &Path| {
+        let copied = std::process::Command::new("cp").arg("-r").arg(from).arg(to).status().unwrap();
+        assert!(copied.success());
+    };
+    let (store, old) = (data.join("store"), town.dir.path().join("old-store"));
+    copy(&store, &old);
+    if journal == Journal::TheEnd {
+        outgrow_the_journal(&data, &book);
+    }
+    town.offices[0].up().await;
+    for _ in 0..2 {
         enter(&mut clerk, 20).await;
         sync(&town.offices[0]).await;
-        town.offices[0].stop().await;
-        let copy = |from: &Path, to: &Path| {
-            let copied = std::process::Command::new("cp").arg("-r").arg(from).arg(to).status().unwrap();
-            assert!(copied.success());
-        };
-        let (store, old) = (data.join("store"), town.dir.path().join("old-store"));
-        copy(&store, &old);
-        town.offices[0].up().await;
-        for _ in 0..2 {
-            enter(&mut clerk, 20).await;
-            sync(&town.offices[0]).await;
-            sync(&town.offices[0]).await; // tells the district that the verdicts are on disk
-        }
+        sync(&town.offices[0]).await; // tells the district that the verdicts are on disk
+    }
+    assert_eq!(data.join("journal/000000000001-000000000001.log").exists(), journal != Journal::TheEnd);
+    book.synced();
+    if journal != Journal::AllAndNothingNew {
         enter(&mut clerk, 20).await;
-        town.offices[0].kill();
-        fs::remove_dir_all(&store).unwrap();
-        copy(&old, &store);
-        town.offices[0].up().await;
-        book.compare(&clerk::at_office(&data).await, "the office before the session");
-        sync(&town.offices[0]).await;
-        for (key, want) in [("equal", "true"), ("pending", "0"), ("refused", "0"), ("incidents", "1")] {
-            assert_eq!(town::fact(&data, key).await.unwrap(), want, "{key}");
-        }
-        book.compare(&clerk::at_office(&data).await, "the office");
-        let residents = town.adds_up().await;
-        assert_eq!(residents, book.residents() as i64);
-        println!("store replaced by an older one: {}", town::fact(&data, "last_incident").await.unwrap());
-        println!("{} saves answered, {residents} residents, none lost", book.acknowledged());
-    });
+    }
+    town.offices[0].kill();
+    fs::remove_dir_all(&store).unwrap();
+    copy(&old, &store);
+    town.offices[0].up().await;
+    book.compare_unsynced(&clerk::at_office(&data).await, "the office before the session");
+    sync(&town.offices[0]).await;
+    for (key, want) in [("equal", "true"), ("pending", "0"), ("refused", "0"), ("incidents", "1")] {
+        assert_eq!(town::fact(&data, key).await.unwrap(), want, "{key}");
+    }
+    let incident = town::fact(&data, "last_incident").await.unwrap();
+    assert!(incident.starts_with("the store is older"), "the log went on, and yet: {incident}");
+    book.compare(&clerk::at_office(&data).await, "the office");
+    let residents = town.adds_up().await;
+    assert_eq!(residents, book.residents() as i64);
+    println!(
+        "store replaced by an older one, journal {journal:?}: {incident}; {} saves answered, {residents} residents, none lost",
+        book.acknowledged()
+    );
 }
 
 async fn enter(clerk: &mut Clerk, times: usize) {

@@ -1,0 +1,236 @@
+//! The demo: Fushun in one process. One city hub, its seven districts, offices from the real tree of units, three
+//! clerks' files and synthetic registers; live totals that move while clerks work.
+//! Invariant: everything goes the way of the real programs: enrolment by token, TLS, each tier's own store, and the
+//! desk as the one way in.
+
+mod live;
+mod offices;
+mod screen;
+
+use crate::town::{OfficePlan, Plan, Town, agreement};
+use anyhow::{Context, bail, ensure};
+use clap::Parser;
+use offices::Offices;
+use screen::Screen;
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+use taizhang_hub::cli::show_totals;
+use taizhang_node::{cli::stop_signal, show::Reader};
+use taizhang_proto::pb;
+
+/// 演示：一台电脑上的抚顺市 (the city in a box)
+#[derive(Parser)]
+#[command(name = "demo", version, about)]
+pub struct Cli {
+    /// 数据目录，默认用临时目录，结束时删除 (data directory; by default a temporary one, removed at the end)
+    #[arg(long)]
+    dir: Option<PathBuf>,
+    /// 登记人数 (persons on the registers)
+    #[arg(long, default_value_t = 20_000)]
+    people: usize,
+    /// 基层节点数，或 all：每个街道、乡镇、社区、村各一个 (offices, or `all`: one for each unit)
+    #[arg(long, default_value = "24")]
+    nodes: String,
+    /// 显示首张表后即结束 (end after the first table)
+    #[arg(long)]
+    once: bool,
+    /// 随机种子 (seed of the synthetic registers)
+    #[arg(long, default_value_t = 2008)]
+    seed: u64,
+    /// 每隔多少毫秒一次录入 (a live entry every so many milliseconds)
+    #[arg(long, default_value_t = 400)]
+    live_every: u64,
+}
+
+/// Open files that a node takes at most: store, journal, sockets.
+const FILES_A_NODE: u64 = 12;
+
+/// Runs the demo; the exit code is 0 when city and districts agree.
+pub fn main(cli: Cli) -> ExitCode {
+    if std::env::var_os("TAIZHANG_LOG").is_some() {
+        taizhang_node::cli::init_logs();
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("can't start: {error}");
+            return ExitCode::from(1);
+        }
+    };
+    let temporary = match cli.dir {
+        Some(_) => None,
+        None => match tempfile::Builder::new().prefix("taizhang-demo-").tempdir() {
+            Ok(made) => Some(made),
+            Err(error) => {
+                eprintln!("can't make a temporary directory: {error}");
+                return ExitCode::from(1);
+            }
+        },
+    };
+    let dir = cli.dir.clone().or_else(|| Some(temporary.as_ref()?.path().to_owned())).unwrap_or_default();
+    let outcome = runtime.block_on(run(&cli, &dir));
+    // Nobody writes any more when the temporary directory is removed.
+    runtime.shutdown_timeout(Duration::from_secs(10));
+    drop(temporary);
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::from(1)
+        }
+    }
+}
+
+async fn run(cli: &Cli, dir: &Path) -> anyhow::Result<bool> {
+    let started = Instant::now();
+    ensure!(
+        !dir.join("city").exists(),
+        "{} 中已有演示数据，请换一个目录或先删除 (there is a demo already: choose another directory)",
+        dir.display()
+    );
+    let screen = Screen::new();
+    let (town, mut offices) = tokio::select! {
+        built = build(cli, dir, &screen) => built?,
+        () = stop_signal() => bail!("已停止 (stopped)"),
+    };
+    println!();
+    show_totals(&first_table(&town)?, Reader::Person);
+    println!("首张表 (first table): {:.1} s；内存 (memory) {}", started.elapsed().as_secs_f64(), screen::memory());
+    let agrees = tokio::task::block_in_place(|| report(&town, &offices))?;
+    if !cli.once || cli.dir.is_some() {
+        addresses(&town, &offices);
+    }
+    if !cli.once {
+        println!("实时录入中，Ctrl-C 停止 (live entries; Ctrl-C stops)");
+        live::run(&town, &mut offices, Duration::from_millis(cli.live_every.max(1))).await?;
+        println!("正在停止 (stopping)");
+    }
+    town.stop().await;
+    Ok(agrees)
+}
+
+/// Starts the city, enrols everybody, fills the registers and waits for the totals.
+async fn build(cli: &Cli, dir: &Path, screen: &Screen) -> anyhow::Result<(Town, Offices)> {
+    let step = screen.step("启动市、区节点 (starting hubs)", 8);
+    let mut town = Town::start(dir, Plan::default()).await?;
+    step.inc(1);
+    let districts: Vec<_> = town.tree.children(town.city.unit).map(|unit| unit.code).collect();
+    step.set_length(districts.len() as u64 + 1);
+    for district in districts {
+        town.open_district(district).await?;
+        step.inc(1);
+    }
+    screen.done(step);
+
+    let mut offices = offices::choose(&town.tree, town.city.unit, &cli.nodes)?;
+    enough_files(offices.count())?;
+    let step = screen.step("登记并启动基层节点 (enrolling and starting offices)", offices.count() as u64);
+    let plans = offices.units().map(OfficePlan::live).collect();
+    town.open_offices(plans, |opened| step.set_position(opened as u64)).await?;
+    screen.done(step);
+
+    let step = screen.step("等待单位树 (waiting for the tree of units)", offices.count() as u64);
+    crate::town::until("every office has the tree of units", || {
+        let ready = town.offices.iter().filter(|office| !office.ledger().units().is_empty()).count();
+        step.set_position(ready as u64);
+        ready == town.offices.len()
+    })
+    .await?;
+    screen.done(step);
+
+    let step = screen.step("导入三份台账 (importing three ledgers)", 3);
+    tokio::task::block_in_place(|| offices.import(&town, || step.inc(1)))?;
+    screen.done(step);
+
+    let step = screen.step("写入台账，人 (writing registers, persons)", cli.people as u64);
+    offices.write(&town, cli.people, cli.seed, &step).await?;
+    screen.done(step);
+
+    let step = screen.step("逐级同步，项变更 (syncing, changes)", 0);
+    town.settled(|settled, head| {
+        step.set_length(head);
+        step.set_position(settled);
+    })
+    .await?;
+    screen.done(step);
+    Ok((town, offices))
+}
+
+/// Says what to do when the process may not open enough files.
+fn enough_files(offices: usize) -> anyhow::Result<()> {
+    let needed = offices as u64 * FILES_A_NODE + 512;
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let allowed: Option<u64> = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+    if allowed.is_some_and(|allowed| allowed < needed) {
+        bail!(
+            "需要打开约 {needed} 个文件，目前上限 {}；请先运行 ulimit -n {needed} (too few open files allowed: run `ulimit -n {needed}` first)",
+            allowed.unwrap_or_default()
+        );
+    }
+    Ok(())
+}
+
+fn first_table(town: &Town) -> anyhow::Result<pb::TotalsAnswer> {
+    let request = pb::TotalsRequest { children: true, ..pb::TotalsRequest::default() };
+    Ok(taizhang_hub::totals::answer(&town.city.hub.core, &request)?)
+}
+
+/// Prints what the imports did and whether the tiers agree.
+fn report(town: &Town, offices: &Offices) -> anyhow::Result<bool> {
+    println!("\n导入 (imports):");
+    for import in &offices.imports {
+        println!(
+            "  {}：{} 行，新 {}，改 {}，同 {}，退回 {}（{} rows, {} new, {} refused）",
+            import.what,
+            import.report.rows,
+            import.report.new_rows,
+            import.report.changed_rows,
+            import.report.same_rows,
+            import.report.wrong_rows,
+            import.report.rows,
+            import.report.new_rows,
+            import.report.wrong_rows
+        );
+    }
+    let agreement = agreement(town)?;
+    let persons = agreement.city.totals.iter().find(|total| total.indicator == "K00").context("K00")?.numerator;
+    let records: u64 = agreement.districts.iter().map(|district| district.records).sum();
+    let cells: u64 = agreement.districts.iter().map(|district| district.cells).sum();
+    let all_there = persons == offices.people as i64;
+    println!("\n核对 (check):");
+    println!(
+        "  市在册 {persons} 人 = {} 区清点之和 {} 人 = 录入 {} 人；各区从 {records} 条记录、{cells} 个单元重新清点，差异 {} 处：{}",
+        agreement.districts.len(),
+        agreement.districts_sum("K00").0,
+        offices.people,
+        agreement.differences.len(),
+        if agreement.holds() && all_there {
+            "一致 (city = sum of the districts' audits)"
+        } else {
+            "不一致 (DIFFERENT)"
+        }
+    );
+    for difference in agreement.differences.iter().take(20) {
+        println!("  {difference}");
+    }
+    Ok(agreement.holds() && all_there)
+}
+
+/// Prints where everybody is and how to ask.
+fn addresses(town: &Town, offices: &Offices) {
+    println!("\n节点与查询命令 (hubs and how to ask them, from another terminal):");
+    for hub in [&town.city].into_iter().chain(&town.districts) {
+        println!("  {} {} https://{}", town.tree.name(hub.unit), hub.unit, hub.address);
+        println!("    cargo run --release --bin taizhang-hub -- --dir {} totals --children", hub.dir.display());
+    }
+    println!("  基层节点 {} 个，例如 (offices, for example):", offices.count());
+    if let Some(office) = town.offices.first() {
+        println!("    cargo run --release --bin taizhang-node -- --dir {} status", office.dir.display());
+    }
+    println!();
+}

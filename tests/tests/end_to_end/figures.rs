@@ -1,0 +1,89 @@
+//! Totals are what a recount finds, from the nodes' registers up to the city.
+
+use crate::{DISTRICT, ELSEWHERE, FIRST, SECOND, STREET, books, town, unit};
+use std::{
+    collections::{HashMap, HashSet},
+    convert::Infallible,
+};
+use taizhang_hub::totals::audit::own_cells;
+use taizhang_proto::{
+    OrgCode, Record, RecordId,
+    cell::{CellKey, Shelf, Subject, contributions, links, subjects_of},
+    plan,
+};
+use taizhang_tests::town::{OfficePlan, Plan, Town, agreement};
+
+/// Records of many offices together, each once.
+struct Pile {
+    records: HashMap<RecordId, Record>,
+    links: HashMap<RecordId, Vec<(u32, RecordId)>>,
+}
+
+impl Shelf for Pile {
+    type Error = Infallible;
+
+    fn record(&self, id: RecordId) -> Result<Option<Record>, Infallible> {
+        Ok(self.records.get(&id).cloned())
+    }
+
+    fn referring(&self, target: RecordId, register: u32) -> Result<Vec<RecordId>, Infallible> {
+        let found = self.links.get(&target).map(Vec::as_slice).unwrap_or_default();
+        Ok(found.iter().filter(|(own, _)| *own == register).map(|(_, id)| *id).collect())
+    }
+}
+
+/// A district's cells, counted from nothing but the registers of its nodes.
+fn recount(town: &Town, district: OrgCode) -> HashMap<CellKey, i64> {
+    let mut pile = Pile { records: HashMap::new(), links: HashMap::new() };
+    for office in town.offices.iter().filter(|office| district.covers(office.unit)) {
+        pile.records.extend(books::records_of(office.ledger()));
+    }
+    for (id, record) in &pile.records {
+        for target in links(record) {
+            pile.links.entry(target).or_default().push((record.register, *id));
+        }
+    }
+    let mut subjects: HashSet<Subject> = town.tree.below(district).map(|unit| Subject::Unit(unit.code)).collect();
+    let mut found = Vec::new();
+    for (id, record) in &pile.records {
+        subjects_of(&pile, *id, record, &mut found).unwrap();
+        subjects.extend(found.drain(..));
+    }
+    let mut cells = HashMap::new();
+    for subject in subjects {
+        for one in contributions(&pile, subject, plan::Plan::notice_2008()).unwrap() {
+            *cells.entry(one.key).or_insert(0) += one.delta;
+        }
+    }
+    cells.retain(|_, value| *value != 0);
+    cells
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_city_is_the_sum_of_its_districts_and_they_are_what_a_recount_of_the_nodes_finds() {
+    let (_dir, mut town) = town(&[DISTRICT, ELSEWHERE], Plan::default()).await;
+    let rural = unit(210_403_103_000);
+    let units = [unit(STREET), unit(FIRST), unit(SECOND), rural, unit(210_403_002_001)];
+    town.open_offices(units.map(OfficePlan::live).to_vec(), |_| {}).await.unwrap();
+    let mut people = 0;
+    for (seed, office) in (1..).zip(&town.offices) {
+        people += books::fill(office.ledger(), seed, 200).len() as i64;
+    }
+    town.settled(|_, _| {}).await.unwrap();
+
+    let agreement = agreement(&town).unwrap();
+    assert!(agreement.holds(), "{:?}", agreement.differences);
+    assert!(agreement.city.differences.is_empty() && agreement.districts.iter().all(|one| one.differences.is_empty()));
+    for total in &agreement.city.totals {
+        assert_eq!(agreement.districts_sum(&total.indicator), (total.numerator, total.denominator));
+    }
+    assert_eq!(town.city.figure(town.city.unit, "K00").unwrap(), people);
+    let mut cells = 0;
+    for district in &town.districts {
+        let counted = recount(&town, district.unit);
+        assert_eq!(own_cells(&district.hub.core).unwrap(), counted);
+        cells += counted.len();
+    }
+    println!("{people} persons, {cells} cells: nodes = districts = city");
+    town.stop().await;
+}

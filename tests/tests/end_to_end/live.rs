@@ -1,0 +1,54 @@
+//! An entry at a node moves the city's figures.
+
+use crate::{DISTRICT, FIRST, books, town, unit};
+use std::time::Instant;
+use taizhang_node::{desk::Desk, identity::Identity};
+use taizhang_proto::pb::{self, totals_client::TotalsClient};
+use taizhang_tests::{
+    synth::City,
+    town::{OfficePlan, Plan, until},
+};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_entry_at_a_live_node_shows_in_the_citys_watch() {
+    let (_dir, mut town) = town(&[DISTRICT], Plan::default()).await;
+    town.open_office(OfficePlan::live(unit(FIRST))).await.unwrap();
+    let office = &town.offices[0];
+    until("the office is online", || office.office.keeper.as_ref().unwrap().state().connected).await.unwrap();
+    // Over the wire, as the district that is enrolled at the city.
+    let channel = Identity::load(&town.districts[0].dir).unwrap().connect().await.unwrap();
+    let request = pb::TotalsRequest { children: true, indicators: vec!["K00".into()], ..pb::TotalsRequest::default() };
+    let mut changes = TotalsClient::new(channel).watch(request).await.unwrap().into_inner();
+    let first = changes.message().await.unwrap().unwrap();
+    assert!(first.values.iter().all(|value| value.numerator == 0));
+
+    let mut city = City::new(1, office.ledger().business_day());
+    for count in 1..=3 {
+        let started = Instant::now();
+        let desk = office.desk();
+        books::save(office.ledger(), city.person(office.unit, desk.new_id()));
+        let moved = changes.message().await.unwrap().unwrap();
+        println!("from entry to the city's watch: {:?}", started.elapsed());
+        let figures: Vec<_> = moved.values.iter().map(|value| (value.unit, value.numerator)).collect();
+        assert_eq!(figures, [(town.city.unit.number(), count), (DISTRICT, count)]);
+    }
+    drop(changes);
+    town.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_hub_stops_while_somebody_watches() {
+    let (_dir, town) = town(&[DISTRICT], Plan::default()).await;
+    let channel = Identity::load(&town.districts[0].dir).unwrap().connect().await.unwrap();
+    let mut changes = TotalsClient::new(channel).watch(pb::TotalsRequest::default()).await.unwrap().into_inner();
+    changes.message().await.unwrap().unwrap();
+    tokio::time::timeout(std::time::Duration::from_secs(30), town.stop()).await.expect("the town stops");
+    // What moved before the end is still heard; then the hub says that it stops.
+    let last = loop {
+        match changes.message().await {
+            Ok(Some(_)) => {}
+            other => break other,
+        }
+    };
+    assert_eq!(last.unwrap_err().code(), tonic::Code::Unavailable);
+}
