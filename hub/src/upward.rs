@@ -151,6 +151,12 @@ impl Replica for Upward {
         Ok(digest[..] == caught.scope_digest[..])
     }
 
+    fn pending(&self) -> u64 {
+        let view = self.core.view();
+        let counter = |name| rows::counter(view.as_ref(), name).unwrap_or(0);
+        counter(meta::CELLS).saturating_sub(counter(meta::UP))
+    }
+
     fn changed(&self) -> watch::Receiver<u64> {
         self.core.subscribe()
     }

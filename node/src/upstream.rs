@@ -89,6 +89,9 @@ pub trait Replica: Send + Sync + 'static {
     /// When the replica fails.
     fn caught(&self, caught: &pb::Caught) -> Result<bool, SessionError>;
 
+    /// How much it has to say that the hub has not answered for.
+    fn pending(&self) -> u64;
+
     /// Changes with every new thing to push.
     fn changed(&self) -> watch::Receiver<u64>;
 }

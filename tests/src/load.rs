@@ -212,6 +212,10 @@ impl Replica for Feeder {
         Ok(true)
     }
 
+    fn pending(&self) -> u64 {
+        self.changes.len() as u64 - self.settled.load(Ordering::Relaxed)
+    }
+
     fn changed(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
     }

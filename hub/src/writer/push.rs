@@ -10,7 +10,7 @@ use crate::{
 use bytes::Bytes;
 use prost::Message;
 use taizhang_proto::{
-    OrgCode, Record,
+    OrgCode, Record, RecordId,
     cell::home_unit,
     change::Edit,
     check::{self, Violation},
@@ -145,6 +145,7 @@ impl Pad<'_> {
             if let Some(why) = owner.and_then(|unit| self.foreign_unit(peer, edit, unit)) {
                 broken.push(why);
             }
+            broken.extend(self.foreign_reference(peer, edit, &applied.record)?);
             if let Some(why) = broken.into_iter().next() {
                 return Ok(Some(Special::refused(why)));
             }
@@ -172,6 +173,31 @@ impl Pad<'_> {
             self.put_record(edit.id, applied.record)?;
         }
         Ok(special)
+    }
+
+    /// Why a record may not refer to what it refers to: a record of another register, or of a unit beyond the child's
+    /// scope, whose figures it would move. What is not known here yet may still come.
+    fn foreign_reference(
+        &mut self,
+        peer: &Peer,
+        edit: &Edit,
+        record: &Record,
+    ) -> Result<Option<Violation>, StoreError> {
+        let Some(def) = registers().get(record.register) else { return Ok(None) };
+        for field in def.fields.iter().filter(|field| edit.field(field.tag).is_some()) {
+            let Some(register) = field.refers else { continue };
+            let Some(target) = record.slice(field.tag).and_then(RecordId::from_slice) else { continue };
+            let Some(target) = self.record(target)? else { continue };
+            let (rule, message) = if target.register != register {
+                ("refers", format!("{}指向了另一种登记表的记录 (refers to another register)", field.zh))
+            } else if home_unit(target).is_some_and(|owner| !peer.unit.covers(owner)) {
+                ("scope", format!("{}不属于{}的辖区 (out of scope)", field.zh, peer.unit))
+            } else {
+                continue;
+            };
+            return Ok(Some(Violation { register: def.name.clone(), field: field.name.clone(), rule, message }));
+        }
+        Ok(None)
     }
 
     /// Why the unit that a record would belong to is not the child's to write for.

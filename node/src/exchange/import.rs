@@ -70,6 +70,11 @@ pub(super) fn run<D: Desk>(
     if forms.iter().all(Option::is_none) {
         return Err(ImportError::NoHeader);
     }
+    let mut findings = book.findings.clone();
+    if desk.tree().is_empty() {
+        findings
+            .push("本机还没有单位名单，认不出单位名称；请先同步一次再导入 (no tree of units yet: sync first)".into());
+    }
     let mut run = Run {
         desk,
         options,
@@ -80,7 +85,7 @@ pub(super) fn run<D: Desk>(
         waiting: Vec::new(),
         wrong: Vec::new(),
         counted: BTreeMap::new(),
-        report: Report { findings: book.findings.clone(), ..Report::default() },
+        report: Report { findings, ..Report::default() },
     };
     run.walk(&book, progress)?;
     run.finish(&book, source)

@@ -8,7 +8,7 @@ use super::{
     import::Wrong,
     text_file,
 };
-use rust_xlsxwriter::{Format, Workbook, XlsxError};
+use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, Workbook, XlsxError};
 use taizhang_proto::date;
 
 /// Heading of the column.
@@ -72,6 +72,9 @@ fn table<'a>(sheet: &'a Sheet, form: &Form, wrong: &[&'a Wrong]) -> Table<'a> {
 
 fn workbook(tables: &[(&str, Table<'_>)]) -> Result<Vec<u8>, XlsxError> {
     let mut book = Workbook::new();
+    // The same rows are the same file, whenever it is written.
+    let dated = ExcelDateTime::from_ymd(2008, 3, 20)?;
+    book.set_properties(&DocProperties::new().set_creation_datetime(&dated));
     let bold = Format::new().set_bold();
     let as_text = Format::new().set_num_format("@");
     let as_day = Format::new().set_num_format("yyyy-mm-dd");

@@ -102,13 +102,24 @@ impl Ledger {
     fn replay(&self, mut state: State, found: &Found, had_store: bool) -> Result<(), LedgerError> {
         let mut inner = self.inner();
         let incarnation = inner.journal.incarnation();
-        if had_store && state.incarnation != incarnation {
-            // The switch to a new incarnation reached the journal but not the store.
+        let switched = state.incarnation != incarnation;
+        let older = state.head < found.before;
+        if had_store && (switched || older) {
+            // The switch to a new incarnation reached the journal but not the store, or the store is so old that the
+            // journal no longer holds what came after it; the hub does.
             self.drop_pending(&mut state)?;
             state.incarnation = incarnation.to_vec();
-            (state.head, state.settled) = (0, 0);
-            state.settled_digest = LogDigest::default().0.to_vec();
+            (state.head, state.settled) = (found.before, found.before);
+            state.settled_digest = found.digest.0.to_vec();
             state.rebuild = true;
+        }
+        if had_store && older && !switched {
+            state.incidents += 1;
+            state.last_incident = format!("the store is older than the journal, which begins after {}", found.before);
+            tracing::warn!(
+                incident = state.last_incident,
+                "store older than the journal; rebuilding from journal and hub"
+            );
         }
         let known: HashSet<u64> = self.refused()?.into_iter().map(|(seq, _)| seq).collect();
         for entry in &found.entries {

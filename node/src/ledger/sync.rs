@@ -465,6 +465,10 @@ impl Replica for Ledger {
         Ok(self.take_caught(caught)?)
     }
 
+    fn pending(&self) -> u64 {
+        Ledger::pending(self)
+    }
+
     fn changed(&self) -> watch::Receiver<u64> {
         self.subscribe()
     }

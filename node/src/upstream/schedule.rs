@@ -34,6 +34,8 @@ pub struct Schedule {
 
 /// First pause after a failure.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// How often a live session is asked whether it has said everything.
+const LIVE_POLL: Duration = Duration::from_millis(20);
 /// Longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
@@ -102,8 +104,11 @@ impl<R: Replica + ?Sized> Keeper<R> {
     /// # Errors
     /// When the session breaks.
     pub async fn sync_now(&self) -> Result<pb::SyncReport, link::LinkError> {
-        if self.state().connected {
-            return Ok(self.state().report);
+        while self.state().connected {
+            if self.replica.pending() == 0 {
+                return Ok(self.state().report);
+            }
+            tokio::time::sleep(LIVE_POLL).await;
         }
         let _one = self.one_session.lock().await;
         let report = link::sync_fully(&self.replica, &self.identity, |_| {}).await?;
