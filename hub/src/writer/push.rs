@@ -184,8 +184,8 @@ impl Pad<'_> {
         record: &Record,
     ) -> Result<Option<Violation>, StoreError> {
         let Some(def) = registers().get(record.register) else { return Ok(None) };
-        for field in def.fields.iter().filter(|field| edit.field(field.tag).is_some()) {
-            let Some(register) = field.refers else { continue };
+        for field in &def.fields {
+            let Some(register) = field.refers.filter(|_| edit.field(field.tag).is_some()) else { continue };
             let Some(target) = record.slice(field.tag).and_then(RecordId::from_slice) else { continue };
             let Some(target) = self.record(target)? else { continue };
             let (rule, message) = if target.register != register {
