@@ -1,6 +1,10 @@
 //! The hub's command line. Every command asks the running `serve` over its control socket; without one it opens the
 //! hub itself for as long as it takes.
 
+mod print;
+
+pub use print::{figure, show_totals, totals_table};
+
 use crate::{
     authority::Authority,
     config::{self, Config, HubTier},
@@ -17,7 +21,7 @@ use std::{
     sync::Arc,
 };
 use taizhang_node::{
-    cli::{init_logs, parse_day, stop_signal, sync_facts},
+    cli::{parse_day, read_token, run_to_exit, stop_signal, sync_facts},
     control::{self, Bearer, ControlFile},
     disk::{self, Secrecy},
     identity::Identity,
@@ -25,7 +29,7 @@ use taizhang_node::{
     show::{self, Reader},
 };
 use taizhang_proto::{
-    OrgCode, date, indicator,
+    OrgCode, date,
     org::UnitTree,
     pb::{self, admin_client::AdminClient, totals_client::TotalsClient},
 };
@@ -135,22 +139,7 @@ enum ConfigCommand {
 
 /// Runs a command; the exit code is 0 done, 1 failed, 2 wrong use, 3 partly done.
 pub fn main(cli: Cli) -> ExitCode {
-    init_logs();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("can't start: {error}");
-            return ExitCode::from(1);
-        }
-    };
-    match runtime.block_on(run(cli)) {
-        Ok(code) => code,
-        Err(error) => {
-            let message = error.downcast_ref::<tonic::Status>().map(|status| status.message().to_owned());
-            eprintln!("{}", message.unwrap_or_else(|| format!("{error:#}")));
-            ExitCode::from(1)
-        }
-    }
+    run_to_exit(run(cli))
 }
 
 async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
@@ -164,11 +153,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Serve => serve(&cli.dir).await,
         Command::Enrol { token } => {
-            let token = match token.strip_prefix('@') {
-                Some(file) => std::fs::read_to_string(file).with_context(|| format!("can't read {file}"))?,
-                None => token,
-            };
-            let identity = Identity::enrol(&cli.dir, &token).await?;
+            let identity = Identity::enrol(&cli.dir, &read_token(&token)?).await?;
             println!("已登记：{}，上级 {} ({})", identity.name.unit, identity.hub_unit, identity.address);
             Ok(ExitCode::SUCCESS)
         }
@@ -311,7 +296,7 @@ async fn ask(session: &Session, command: Command, reader: Reader) -> anyhow::Res
                 Reader::Program => show::facts(reader, &[show::fact("token", "", "", answer.token)]),
             }
         }
-        Command::Nodes => nodes(&admin.nodes(pb::Empty {}).await?.into_inner(), reader),
+        Command::Nodes => print::nodes(&admin.nodes(pb::Empty {}).await?.into_inner(), reader),
         Command::Totals { unit, on, children, indicators } => {
             let request = request(unit, on, children, indicators);
             show_totals(&totals.query(request).await?.into_inner(), reader);
@@ -321,7 +306,7 @@ async fn ask(session: &Session, command: Command, reader: Reader) -> anyhow::Res
             loop {
                 tokio::select! {
                     answer = stream.message() => match answer? {
-                        Some(answer) => show_changes(&answer, reader),
+                        Some(answer) => print::show_changes(&answer, reader),
                         None => break,
                     },
                     () = stop_signal() => break,
@@ -330,7 +315,7 @@ async fn ask(session: &Session, command: Command, reader: Reader) -> anyhow::Res
         }
         Command::Audit => {
             let answer = admin.audit(pb::Empty {}).await?.into_inner();
-            show_audit(&answer, reader);
+            print::show_audit(&answer, reader);
             if !answer.differences.is_empty() {
                 return Ok(ExitCode::from(1));
             }
@@ -361,155 +346,4 @@ async fn ask(session: &Session, command: Command, reader: Reader) -> anyhow::Res
 
 fn request(unit: Option<OrgCode>, on: Option<date::Day>, children: bool, indicators: Vec<String>) -> pb::TotalsRequest {
     pb::TotalsRequest { unit: unit.map_or(0, OrgCode::number), on: on.unwrap_or(0), children, indicators }
-}
-
-fn nodes(answer: &pb::NodesAnswer, reader: Reader) {
-    let rows: Vec<Vec<String>> = answer
-        .nodes
-        .iter()
-        .map(|node| {
-            vec![
-                node.unit_name.clone(),
-                node.unit.to_string(),
-                if node.hub { "汇聚" } else { "基层" }.into(),
-                show::time(node.last_sync),
-                if node.online { "在线" } else { "" }.into(),
-                node.acknowledged.to_string(),
-                if node.equal { "一致" } else { "未确认" }.into(),
-                node.refused.to_string(),
-                node.incidents.to_string(),
-                format!("{:.1}", node.skew_millis as f64 / 1_000.0),
-                node.software.clone(),
-            ]
-        })
-        .collect();
-    let headings = [
-        ("name", "单位"),
-        ("unit", "编码"),
-        ("kind", "类型"),
-        ("last_sync", "最近同步"),
-        ("online", "在线"),
-        ("acknowledged", "已收变更"),
-        ("equal", "摘要"),
-        ("refused", "退回"),
-        ("incidents", "事故"),
-        ("skew_seconds", "时钟偏差(秒)"),
-        ("software", "版本"),
-    ];
-    show::table(reader, &headings, &rows);
-}
-
-/// A figure as people read it: a ratio with its parts, or a count.
-pub fn figure(value: &pb::TotalValue) -> String {
-    if !value.ratio {
-        return value.numerator.to_string();
-    }
-    if value.denominator == 0 {
-        return "—".into();
-    }
-    let percent = value.numerator as f64 * 100.0 / value.denominator as f64;
-    format!("{percent:.1}% ({}/{})", value.numerator, value.denominator)
-}
-
-/// The totals as a table: a row an indicator, a column a unit.
-pub fn totals_table(answer: &pb::TotalsAnswer) -> (Vec<(String, String)>, Vec<Vec<String>>) {
-    let mut headings = vec![("code".to_owned(), "指标".to_owned()), ("name".to_owned(), "名称".to_owned())];
-    headings.extend(answer.units.iter().map(|unit| (unit.unit.to_string(), unit.name.clone())));
-    let mut codes: Vec<&str> = Vec::new();
-    for value in &answer.values {
-        if !codes.contains(&value.indicator.as_str()) {
-            codes.push(&value.indicator);
-        }
-    }
-    let rows = codes
-        .into_iter()
-        .map(|code| {
-            let name = indicator::by_code(code).map_or(code, |indicator| indicator.zh);
-            let mut row = vec![code.to_owned(), name.to_owned()];
-            row.extend(answer.units.iter().map(|unit| {
-                let value = answer.values.iter().find(|value| value.unit == unit.unit && value.indicator == code);
-                value.map(figure).unwrap_or_default()
-            }));
-            row
-        })
-        .collect();
-    (headings, rows)
-}
-
-/// Prints the totals with their freshness.
-pub fn show_totals(answer: &pb::TotalsAnswer, reader: Reader) {
-    let (headings, rows) = totals_table(answer);
-    let headings: Vec<(&str, &str)> = headings.iter().map(|(key, name)| (key.as_str(), name.as_str())).collect();
-    show::table(reader, &headings, &rows);
-    if reader == Reader::Person {
-        println!(
-            "业务日 {}；截至 {}；修订号 {}；{} 个下级中 {} 个一日内同步 (children synced within a day)",
-            date::iso(answer.on),
-            show::time(answer.as_of),
-            answer.revision,
-            answer.children,
-            answer.fresh
-        );
-    }
-}
-
-fn show_changes(answer: &pb::TotalsAnswer, reader: Reader) {
-    for value in &answer.values {
-        let unit = answer.units.iter().find(|unit| unit.unit == value.unit).map_or("", |unit| unit.name.as_str());
-        match reader {
-            Reader::Person => {
-                println!("{} {unit} {} {}", show::time(answer.as_of), value.indicator, figure(value));
-            }
-            Reader::Program => println!(
-                "{}",
-                serde_json::json!({
-                    "as_of": answer.as_of, "revision": answer.revision, "unit": value.unit,
-                    "indicator": value.indicator, "numerator": value.numerator, "denominator": value.denominator,
-                })
-            ),
-        }
-    }
-}
-
-fn show_audit(answer: &pb::AuditAnswer, reader: Reader) {
-    if reader == Reader::Program {
-        let totals: Vec<_> = answer
-            .totals
-            .iter()
-            .map(|value| serde_json::json!({"indicator": value.indicator, "numerator": value.numerator, "denominator": value.denominator}))
-            .collect();
-        let differences: Vec<_> = answer
-            .differences
-            .iter()
-            .map(|one| serde_json::json!({"where": one.r#where, "unit": one.unit, "part": one.part, "date": one.date, "stored": one.stored, "recount": one.recount}))
-            .collect();
-        println!(
-            "{}",
-            serde_json::json!({"records": answer.records, "cells": answer.cells, "totals": totals, "differences": differences})
-        );
-        return;
-    }
-    for one in &answer.differences {
-        println!(
-            "差异 (difference) {}: {} {} {}: 存 (stored) {}，清点 (recount) {}",
-            one.r#where,
-            one.unit,
-            one.part,
-            date::iso(one.date),
-            one.stored,
-            one.recount
-        );
-    }
-    for value in &answer.totals {
-        let name = indicator::by_code(&value.indicator).map_or("", |indicator| indicator.zh);
-        println!("{:5} {} {}", value.indicator, figure(value), name);
-    }
-    println!(
-        "清点 {} 条记录、{} 个单元，{} 毫秒；差异 {} 处 (recounted; differences {})",
-        answer.records,
-        answer.cells,
-        answer.millis,
-        answer.differences.len(),
-        answer.differences.len()
-    );
 }

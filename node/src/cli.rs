@@ -1,6 +1,10 @@
 //! The node's command line. Every command asks the running `serve` over its control socket; without one it opens the
 //! office itself for as long as it takes.
 
+mod print;
+
+pub use print::sync_facts;
+
 use crate::{
     config::{self, Config},
     control::{self, Bearer, ControlFile},
@@ -135,20 +139,38 @@ pub fn parse_day(written: &str) -> Result<date::Day, String> {
 
 /// Runs a command; the exit code is 0 done, 1 failed, 2 wrong use, 3 partly done.
 pub fn main(cli: Cli) -> ExitCode {
+    run_to_exit(run(cli))
+}
+
+/// Runs a program's work on a runtime with logs, and turns its outcome into an exit code.
+pub fn run_to_exit(work: impl Future<Output = anyhow::Result<ExitCode>>) -> ExitCode {
     init_logs();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("can't start: {error}");
             return ExitCode::from(1);
         }
     };
-    match runtime.block_on(run(cli)) {
+    match runtime.block_on(work) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("{error:#}");
+            // What a running process answered is meant for people as it is, without the frame of the call.
+            let message = error.downcast_ref::<tonic::Status>().map(|status| status.message().to_owned());
+            eprintln!("{}", message.unwrap_or_else(|| format!("{error:#}")));
             ExitCode::from(1)
         }
+    }
+}
+
+/// The token on a command line: itself, or with `@` the file that holds it.
+///
+/// # Errors
+/// When the file can't be read.
+pub fn read_token(argument: &str) -> anyhow::Result<String> {
+    match argument.strip_prefix('@') {
+        Some(file) => std::fs::read_to_string(file).with_context(|| format!("无法读取令牌文件 (can't read) {file}")),
+        None => Ok(argument.to_owned()),
     }
 }
 
@@ -179,10 +201,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             let session = Session::open(&cli.dir).await?;
             let outcome = ask(session.client.clone(), command, reader).await;
             session.close().await;
-            outcome.map_err(|error| match error.downcast::<tonic::Status>() {
-                Ok(status) => anyhow::anyhow!("{}", status.message()),
-                Err(error) => error,
-            })
+            outcome
         }
     }
 }
@@ -200,11 +219,7 @@ fn init(dir: &std::path::Path, unit: Option<OrgCode>) -> anyhow::Result<ExitCode
 }
 
 async fn enrol(dir: &std::path::Path, token: &str) -> anyhow::Result<ExitCode> {
-    let token = match token.strip_prefix('@') {
-        Some(file) => std::fs::read_to_string(file).with_context(|| format!("can't read {file}"))?,
-        None => token.to_owned(),
-    };
-    let identity = Identity::enrol(dir, &token).await?;
+    let identity = Identity::enrol(dir, &read_token(token)?).await?;
     if !dir.join(config::FILE).exists() {
         disk::write_file(&dir.join(config::FILE), config::TEMPLATE.as_bytes(), Secrecy::Plain)?;
     }
@@ -352,7 +367,10 @@ async fn ask(mut client: Client, command: Command, reader: Reader) -> anyhow::Re
             disk::write_file(&file, &answer.content, Secrecy::Plain)?;
             println!("已导出 {} 行到 {} ({} rows)", answer.rows, file.display(), answer.rows);
         }
-        Command::Due { within, on } => due(client, within, on, reader).await?,
+        Command::Due { within, on } => {
+            let answer = client.due(pb::DueRequest { on: on.unwrap_or(0), within }).await?.into_inner();
+            print::due(&answer, within, reader);
+        }
         Command::Save { register, record, fields } => {
             let fields = fields
                 .iter()
@@ -369,7 +387,7 @@ async fn ask(mut client: Client, command: Command, reader: Reader) -> anyhow::Re
         }
         Command::List { register, limit } => {
             let answer = client.list(pb::ListRequest { register, unit: 0, limit }).await?.into_inner();
-            list(&answer, reader);
+            print::list(&answer, reader);
         }
         Command::Verify => {
             let answer = client.verify(pb::Empty {}).await?.into_inner();
@@ -386,28 +404,6 @@ async fn ask(mut client: Client, command: Command, reader: Reader) -> anyhow::Re
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// A sync report as facts.
-pub fn sync_facts(report: &pb::SyncReport) -> Vec<pb::Fact> {
-    let mut facts = vec![
-        show::fact("ok", "完成", "done", report.ok),
-        show::fact("pushed", "上报", "pushed", report.pushed),
-        show::fact("accepted", "接受", "accepted", report.accepted),
-        show::fact("settled", "按规则处理", "settled by rule", report.settled),
-        show::fact("refused", "退回", "refused", report.refused),
-        show::fact("pulled", "下载", "pulled", report.pulled),
-        show::fact("round_trips", "往返次数", "round trips", report.round_trips),
-        show::fact("bytes_up", "上行字节", "bytes up", report.bytes_up),
-        show::fact("bytes_down", "下行字节", "bytes down", report.bytes_down),
-        show::fact("equal", "与上级一致", "equal to the hub", report.equal),
-        show::fact("millis", "毫秒", "milliseconds", report.millis),
-        show::fact("pending", "待上报", "waiting for the hub", report.pending),
-    ];
-    if !report.error.is_empty() {
-        facts.push(show::fact("error", "错误", "error", &report.error));
-    }
-    facts
 }
 
 async fn import(
@@ -459,57 +455,4 @@ async fn import(
     disk::write_file(&path, &report.reasons, Secrecy::OwnerOnly)?;
     eprintln!("未通过的行及原因已写入 {}，改正后可再次导入 (wrong rows with reasons)", path.display());
     Ok(ExitCode::from(3))
-}
-
-async fn due(mut client: Client, within: u32, on: Option<date::Day>, reader: Reader) -> anyhow::Result<()> {
-    let answer = client.due(pb::DueRequest { on: on.unwrap_or(0), within }).await?.into_inner();
-    let rows: Vec<Vec<String>> = answer
-        .cases
-        .iter()
-        .map(|case| {
-            vec![
-                case.unit_name.clone(),
-                case.head.clone(),
-                case.clock.clone(),
-                date::iso(case.recognised_on),
-                date::iso(case.due_on),
-                case.days_left.to_string(),
-                case.responsible.clone(),
-            ]
-        })
-        .collect();
-    if reader == Reader::Person {
-        println!("截至 {}，{} 天内到期或已超期：{} 项", date::iso(answer.on), within, rows.len());
-    }
-    let headings = [
-        ("unit", "单位"),
-        ("head", "户主"),
-        ("clock", "指标"),
-        ("recognised_on", "认定日期"),
-        ("due_on", "到期日"),
-        ("days_left", "剩余天数"),
-        ("responsible", "责任人"),
-    ];
-    show::table(reader, &headings, &rows);
-    Ok(())
-}
-
-fn list(answer: &pb::ListAnswer, reader: Reader) {
-    for row in &answer.rows {
-        match reader {
-            Reader::Person => {
-                let fields: Vec<_> = row.fields.iter().map(|fact| format!("{} {}", fact.zh, fact.value)).collect();
-                println!("{}  {}", row.record, fields.join("  "));
-            }
-            Reader::Program => {
-                let mut object: serde_json::Map<_, _> =
-                    row.fields.iter().map(|fact| (fact.key.clone(), fact.value.clone().into())).collect();
-                object.insert("record".into(), row.record.clone().into());
-                println!("{}", serde_json::Value::Object(object));
-            }
-        }
-    }
-    if reader == Reader::Person {
-        println!("共 {} 条 (of)，显示 {} 条", answer.total, answer.rows.len());
-    }
 }

@@ -6,6 +6,7 @@ mod index;
 mod open;
 mod save;
 mod sync;
+mod work;
 
 pub use sync::Batch;
 

@@ -1,7 +1,7 @@
 //! The ledger as a replica: what it tells the hub and how it takes the answers.
 //! Invariant: each message is applied in one atomic batch with the state that says so; applying it again is harmless.
 
-use super::{Inner, Ledger, LedgerError, index, save::change_list};
+use super::{Inner, Ledger, LedgerError, index, save::change_list, work::Work};
 use crate::{
     journal::Entry,
     store::{Refusal, State, StoreError, key},
@@ -14,7 +14,7 @@ use std::collections::{HashMap, HashSet};
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     decide::{Decision, apply},
-    digest::{Item, LogDigest},
+    digest::LogDigest,
     pb::{self, OutcomeKind},
     session::{MAX_BATCH_BYTES, MAX_BATCH_CHANGES, PROTOCOL_MAX, PROTOCOL_MIN},
 };
@@ -284,114 +284,6 @@ impl Ledger {
         self.store.flush()?;
         inner.state = state;
         Ok(())
-    }
-}
-
-/// The rows that one message changes, with the views they change them to.
-struct Work<'a> {
-    ledger: &'a Ledger,
-    rows: Rows,
-    hub: HashMap<RecordId, Option<Record>>,
-    closed: HashMap<RecordId, HashSet<u64>>,
-}
-
-impl<'a> Work<'a> {
-    fn new(ledger: &'a Ledger) -> Self {
-        Self { ledger, rows: Rows::default(), hub: HashMap::new(), closed: HashMap::new() }
-    }
-
-    /// A record as the hub holds it, after what this work did so far.
-    fn hub(&self, id: RecordId) -> Result<Option<Record>, StoreError> {
-        match self.hub.get(&id) {
-            Some(record) => Ok(record.clone()),
-            None => self.ledger.store.record(id),
-        }
-    }
-
-    /// Takes a pending change out.
-    fn close(&mut self, seq: u64, id: RecordId) -> Result<(), StoreError> {
-        self.rows.remove(key::pending(seq));
-        self.rows.remove(key::pending_of(id, seq));
-        self.closed.entry(id).or_default().insert(seq);
-        if let std::collections::hash_map::Entry::Vacant(vacant) = self.hub.entry(id) {
-            vacant.insert(self.ledger.store.record(id)?);
-        }
-        Ok(())
-    }
-
-    fn put(&mut self, id: RecordId, record: Record, history: &[pb::Superseded]) {
-        for entry in history {
-            let of = entry.origin.as_ref().map_or(0, |origin| origin.revision);
-            let row_key = key::history(id, entry.replaced_by, of, &entry.rule);
-            self.rows.insert(row_key, entry.encode_to_vec());
-        }
-        self.hub.insert(id, Some(record));
-    }
-
-    /// Takes a record from the hub, unless what is here is newer.
-    fn take(&mut self, record: pb::Record) -> Result<RecordId, LedgerError> {
-        let id = RecordId::from_slice(&record.id).ok_or_else(|| LedgerError::Peer("a record without an id".into()))?;
-        let state = record.state.ok_or_else(|| LedgerError::Peer("a record without a state".into()))?;
-        let fresh = Record::from_state(state).map_err(StoreError::from)?;
-        let current = self.hub(id)?;
-        let stale = current.as_ref().is_some_and(|current| current.revision() > fresh.revision());
-        let stands = if stale { current.unwrap_or_default() } else { fresh };
-        self.put(id, stands, &record.history);
-        Ok(id)
-    }
-
-    /// The record left the scope.
-    fn depart(&mut self, id: RecordId) -> Result<(), StoreError> {
-        if self.hub(id)?.is_some() {
-            self.hub.insert(id, None);
-        }
-        Ok(())
-    }
-
-    /// The whole batch; updates digest and count in the state.
-    fn into_rows(mut self, state: &mut State) -> Result<Rows, StoreError> {
-        let mut digest = state.digest();
-        for (id, new) in std::mem::take(&mut self.hub) {
-            let old = self.ledger.store.record(id)?;
-            let row = key::record(id);
-            if let Some(old) = &old {
-                digest.remove(Item::record(id, &old.encode()));
-                state.count -= 1;
-            }
-            match &new {
-                Some(new) => {
-                    let bytes = new.encode();
-                    digest.add(Item::record(id, &bytes));
-                    state.count += 1;
-                    self.rows.insert(row, bytes);
-                }
-                None if old.is_some() => self.rows.remove(row),
-                None => {}
-            }
-            let old_view = self.ledger.view(id)?;
-            let new_view = self.view_after(id, new)?;
-            index::update(&mut self.rows, id, old_view.as_ref(), new_view.as_ref());
-        }
-        state.scope_digest = digest.to_bytes().to_vec();
-        self.rows.insert(key::STATE, state.encode_to_vec());
-        Ok(self.rows)
-    }
-
-    /// The view of a record once this work is applied.
-    fn view_after(&self, id: RecordId, hub: Option<Record>) -> Result<Option<Record>, StoreError> {
-        let closed = self.closed.get(&id);
-        let mut view = hub;
-        for row in self.ledger.store.scan(&key::pending_of_prefix(id)) {
-            let (row_key, _) = row?;
-            let seq = row_key.get(17..25).and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
-            if seq.is_some_and(|seq| closed.is_some_and(|closed| closed.contains(&seq))) {
-                continue;
-            }
-            if let Some(change) = self.ledger.store.get(&super::pending_key(&row_key))? {
-                view = Some(self.ledger.overlay(view.as_ref(), &change)?);
-            }
-        }
-        Ok(view)
     }
 }
 

@@ -1,0 +1,156 @@
+//! What the hub's commands print.
+
+use taizhang_node::show::{self, Reader};
+use taizhang_proto::{date, indicator, pb};
+
+/// Children, in the order given.
+pub(super) fn nodes(answer: &pb::NodesAnswer, reader: Reader) {
+    let rows: Vec<Vec<String>> = answer
+        .nodes
+        .iter()
+        .map(|node| {
+            vec![
+                node.unit_name.clone(),
+                node.unit.to_string(),
+                if node.hub { "汇聚" } else { "基层" }.into(),
+                show::time(node.last_sync),
+                if node.online { "在线" } else { "" }.into(),
+                node.acknowledged.to_string(),
+                if node.equal { "一致" } else { "未确认" }.into(),
+                node.refused.to_string(),
+                node.incidents.to_string(),
+                format!("{:.1}", node.skew_millis as f64 / 1_000.0),
+                node.software.clone(),
+            ]
+        })
+        .collect();
+    let headings = [
+        ("name", "单位"),
+        ("unit", "编码"),
+        ("kind", "类型"),
+        ("last_sync", "最近同步"),
+        ("online", "在线"),
+        ("acknowledged", "已收变更"),
+        ("equal", "摘要"),
+        ("refused", "退回"),
+        ("incidents", "事故"),
+        ("skew_seconds", "时钟偏差(秒)"),
+        ("software", "版本"),
+    ];
+    show::table(reader, &headings, &rows);
+}
+
+/// A figure as people read it: a ratio with its parts, or a count.
+pub fn figure(value: &pb::TotalValue) -> String {
+    if !value.ratio {
+        return value.numerator.to_string();
+    }
+    if value.denominator == 0 {
+        return "—".into();
+    }
+    let percent = value.numerator as f64 * 100.0 / value.denominator as f64;
+    format!("{percent:.1}% ({}/{})", value.numerator, value.denominator)
+}
+
+/// The totals as a table: a row an indicator, a column a unit.
+pub fn totals_table(answer: &pb::TotalsAnswer) -> (Vec<(String, String)>, Vec<Vec<String>>) {
+    let mut headings = vec![("code".to_owned(), "指标".to_owned()), ("name".to_owned(), "名称".to_owned())];
+    headings.extend(answer.units.iter().map(|unit| (unit.unit.to_string(), unit.name.clone())));
+    let mut codes: Vec<&str> = Vec::new();
+    for value in &answer.values {
+        if !codes.contains(&value.indicator.as_str()) {
+            codes.push(&value.indicator);
+        }
+    }
+    let rows = codes
+        .into_iter()
+        .map(|code| {
+            let name = indicator::by_code(code).map_or(code, |indicator| indicator.zh);
+            let mut row = vec![code.to_owned(), name.to_owned()];
+            row.extend(answer.units.iter().map(|unit| {
+                let value = answer.values.iter().find(|value| value.unit == unit.unit && value.indicator == code);
+                value.map(figure).unwrap_or_default()
+            }));
+            row
+        })
+        .collect();
+    (headings, rows)
+}
+
+/// Prints the totals with their freshness.
+pub fn show_totals(answer: &pb::TotalsAnswer, reader: Reader) {
+    let (headings, rows) = totals_table(answer);
+    let headings: Vec<(&str, &str)> = headings.iter().map(|(key, name)| (key.as_str(), name.as_str())).collect();
+    show::table(reader, &headings, &rows);
+    if reader == Reader::Person {
+        println!(
+            "业务日 {}；截至 {}；修订号 {}；{} 个下级中 {} 个一日内同步 (children synced within a day)",
+            date::iso(answer.on),
+            show::time(answer.as_of),
+            answer.revision,
+            answer.children,
+            answer.fresh
+        );
+    }
+}
+
+pub(super) fn show_changes(answer: &pb::TotalsAnswer, reader: Reader) {
+    for value in &answer.values {
+        let unit = answer.units.iter().find(|unit| unit.unit == value.unit).map_or("", |unit| unit.name.as_str());
+        match reader {
+            Reader::Person => {
+                println!("{} {unit} {} {}", show::time(answer.as_of), value.indicator, figure(value));
+            }
+            Reader::Program => println!(
+                "{}",
+                serde_json::json!({
+                    "as_of": answer.as_of, "revision": answer.revision, "unit": value.unit,
+                    "indicator": value.indicator, "numerator": value.numerator, "denominator": value.denominator,
+                })
+            ),
+        }
+    }
+}
+
+pub(super) fn show_audit(answer: &pb::AuditAnswer, reader: Reader) {
+    if reader == Reader::Program {
+        let totals: Vec<_> = answer
+            .totals
+            .iter()
+            .map(|value| serde_json::json!({"indicator": value.indicator, "numerator": value.numerator, "denominator": value.denominator}))
+            .collect();
+        let differences: Vec<_> = answer
+            .differences
+            .iter()
+            .map(|one| serde_json::json!({"where": one.r#where, "unit": one.unit, "part": one.part, "date": one.date, "stored": one.stored, "recount": one.recount}))
+            .collect();
+        println!(
+            "{}",
+            serde_json::json!({"records": answer.records, "cells": answer.cells, "totals": totals, "differences": differences})
+        );
+        return;
+    }
+    for one in &answer.differences {
+        println!(
+            "差异 (difference) {}: {} {} {}: 存 (stored) {}，清点 (recount) {}",
+            one.r#where,
+            one.unit,
+            one.part,
+            date::iso(one.date),
+            one.stored,
+            one.recount
+        );
+    }
+    for value in &answer.totals {
+        let name = indicator::by_code(&value.indicator).map_or("", |indicator| indicator.zh);
+        println!("{:5} {} {}", value.indicator, figure(value), name);
+    }
+    println!(
+        "清点 {} 条记录、{} 个单元，{} 毫秒；差异 {} 处 (recounted; differences {})",
+        answer.records,
+        answer.cells,
+        answer.millis,
+        answer.differences.len(),
+        answer.differences.len()
+    );
+}

@@ -1,0 +1,79 @@
+//! What the node's commands print.
+
+use crate::show::{self, Reader};
+use taizhang_proto::{date, pb};
+
+/// A sync report as facts.
+pub fn sync_facts(report: &pb::SyncReport) -> Vec<pb::Fact> {
+    let mut facts = vec![
+        show::fact("ok", "完成", "done", report.ok),
+        show::fact("pushed", "上报", "pushed", report.pushed),
+        show::fact("accepted", "接受", "accepted", report.accepted),
+        show::fact("settled", "按规则处理", "settled by rule", report.settled),
+        show::fact("refused", "退回", "refused", report.refused),
+        show::fact("pulled", "下载", "pulled", report.pulled),
+        show::fact("round_trips", "往返次数", "round trips", report.round_trips),
+        show::fact("bytes_up", "上行字节", "bytes up", report.bytes_up),
+        show::fact("bytes_down", "下行字节", "bytes down", report.bytes_down),
+        show::fact("equal", "与上级一致", "equal to the hub", report.equal),
+        show::fact("millis", "毫秒", "milliseconds", report.millis),
+        show::fact("pending", "待上报", "waiting for the hub", report.pending),
+    ];
+    if !report.error.is_empty() {
+        facts.push(show::fact("error", "错误", "error", &report.error));
+    }
+    facts
+}
+
+/// Cases with their days left.
+pub(super) fn due(answer: &pb::DueAnswer, within: u32, reader: Reader) {
+    let rows: Vec<Vec<String>> = answer
+        .cases
+        .iter()
+        .map(|case| {
+            vec![
+                case.unit_name.clone(),
+                case.head.clone(),
+                case.clock.clone(),
+                date::iso(case.recognised_on),
+                date::iso(case.due_on),
+                case.days_left.to_string(),
+                case.responsible.clone(),
+            ]
+        })
+        .collect();
+    if reader == Reader::Person {
+        println!("截至 {}，{} 天内到期或已超期：{} 项", date::iso(answer.on), within, rows.len());
+    }
+    let headings = [
+        ("unit", "单位"),
+        ("head", "户主"),
+        ("clock", "指标"),
+        ("recognised_on", "认定日期"),
+        ("due_on", "到期日"),
+        ("days_left", "剩余天数"),
+        ("responsible", "责任人"),
+    ];
+    show::table(reader, &headings, &rows);
+}
+
+/// Records, field by field.
+pub(super) fn list(answer: &pb::ListAnswer, reader: Reader) {
+    for row in &answer.rows {
+        match reader {
+            Reader::Person => {
+                let fields: Vec<_> = row.fields.iter().map(|fact| format!("{} {}", fact.zh, fact.value)).collect();
+                println!("{}  {}", row.record, fields.join("  "));
+            }
+            Reader::Program => {
+                let mut object: serde_json::Map<_, _> =
+                    row.fields.iter().map(|fact| (fact.key.clone(), fact.value.clone().into())).collect();
+                object.insert("record".into(), row.record.clone().into());
+                println!("{}", serde_json::Value::Object(object));
+            }
+        }
+    }
+    if reader == Reader::Person {
+        println!("共 {} 条 (of)，显示 {} 条", answer.total, answer.rows.len());
+    }
+}
