@@ -16,7 +16,7 @@ use std::{net::SocketAddr, path::Path, path::PathBuf, sync::Arc};
 use taizhang_node::{
     control::{self, ControlFile},
     disk::{self, DiskError},
-    identity::Identity,
+    identity::{Identity, IdentityError},
     ledger::Clock,
     upstream::schedule::{Keeper, Schedule},
 };
@@ -44,6 +44,9 @@ pub enum HubError {
     /// Its authority.
     #[error(transparent)]
     Authority(#[from] AuthorityError),
+    /// Its identity at the parent.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
     /// The disk.
     #[error(transparent)]
     Disk(#[from] DiskError),
@@ -104,7 +107,7 @@ impl Hub {
         let store = FjallStore::open(&data.join(STORE))?;
         let core = Core::open(config.unit, config.tier.into(), Box::new(store), clock)?;
         let writer = Writer::start(core.clone()).map_err(|error| HubError::Start(error.to_string()))?;
-        let parent = Identity::load(data).ok();
+        let parent = Identity::load_if_enrolled(data)?;
         let keeper = parent.clone().map(|identity| Keeper::new(Upward::new(core.clone()), identity, schedule));
         let data = data.to_owned();
         Ok(Arc::new(Self { core, writer, authority, keeper, parent, schedule, config, data, _lock: lock }))
@@ -144,8 +147,11 @@ impl Hub {
             EnrolmentServer::new(EnrolmentService::new(self.core.clone(), self.writer.clone(), self.authority.clone()))
                 .max_decoding_message_size(64 * 1024);
         let core = self.core.clone();
-        let enrolled_only =
-            move |request: tonic::Request<()>| crate::session::serve::peer_of(&core, &request).map(|_| request);
+        let enrolled_only = move |mut request: tonic::Request<()>| {
+            let peer = crate::session::serve::peer_of(&core, &request)?;
+            request.extensions_mut().insert(peer);
+            Ok(request)
+        };
         let totals = InterceptedService::new(
             TotalsServer::new(TotalsService::new(self.core.clone(), stop.clone())),
             enrolled_only,

@@ -4,7 +4,7 @@ use crate::store::{Space, StoreError, View};
 use prost::Message;
 use taizhang_proto::{
     OrgCode, RecordId,
-    cell::{CellKey, Contribution},
+    cell::{CellKey, Contribution, Subject},
     digest::ScopeDigest,
     pb,
 };
@@ -57,6 +57,46 @@ pub struct NodeRow {
     /// Times its digest differed.
     #[prost(uint64, tag = "15")]
     pub incidents: u64,
+    /// Logs that it went on from before, newest last: a backup of one of them may come back any day.
+    #[prost(message, repeated, tag = "16")]
+    pub past: Vec<PastLog>,
+}
+
+/// Most past logs that are remembered of a child.
+const MAX_PAST: usize = 64;
+
+/// Where a log of a child stood when a new incarnation took over.
+#[derive(Clone, PartialEq, Message)]
+pub struct PastLog {
+    /// The incarnation.
+    #[prost(bytes = "vec", tag = "1")]
+    pub incarnation: Vec<u8>,
+    /// The hub's number for it.
+    #[prost(uint32, tag = "2")]
+    pub number: u32,
+    /// Last change on disk here.
+    #[prost(uint64, tag = "3")]
+    pub acknowledged: u64,
+    /// Chain digest there.
+    #[prost(bytes = "vec", tag = "4")]
+    pub log_digest: Vec<u8>,
+}
+
+impl NodeRow {
+    /// Goes on with another log and remembers the one that stood.
+    pub fn switch_to(&mut self, log: PastLog) {
+        let stood = PastLog {
+            incarnation: std::mem::replace(&mut self.incarnation, log.incarnation),
+            number: std::mem::replace(&mut self.number, log.number),
+            acknowledged: std::mem::replace(&mut self.acknowledged, log.acknowledged),
+            log_digest: std::mem::replace(&mut self.log_digest, log.log_digest),
+        };
+        if stood.number != 0 {
+            self.past.push(stood);
+        }
+        let surplus = self.past.len().saturating_sub(MAX_PAST);
+        self.past.drain(..surplus);
+    }
 }
 
 /// Digest, count and newest revision of a unit's subtree; for cells likewise.
@@ -111,9 +151,15 @@ pub struct SubjectRow {
     /// Register number and id of each record that refers here: 20 bytes each.
     #[prost(bytes = "vec", tag = "1")]
     pub links: Vec<u8>,
-    /// What it last contributed.
+    /// What it last contributed as a person.
     #[prost(message, repeated, tag = "2")]
-    pub steps: Vec<StepRow>,
+    pub person: Vec<StepRow>,
+    /// What it last contributed as a household: one id may be taken for both, whatever its record says.
+    #[prost(message, repeated, tag = "3")]
+    pub household: Vec<StepRow>,
+    /// What it last contributed as a unit.
+    #[prost(message, repeated, tag = "4")]
+    pub unit: Vec<StepRow>,
 }
 
 /// Bytes of one link.
@@ -147,8 +193,13 @@ impl SubjectRow {
     }
 
     /// What it last contributed.
-    pub fn contributions(&self) -> Vec<Contribution> {
-        self.steps
+    pub fn contributions(&self, subject: Subject) -> Vec<Contribution> {
+        let steps = match subject {
+            Subject::Person(_) => &self.person,
+            Subject::Household(_) => &self.household,
+            Subject::Unit(_) => &self.unit,
+        };
+        steps
             .iter()
             .filter_map(|step| {
                 let unit = OrgCode::new(step.unit).ok()?;
@@ -159,8 +210,13 @@ impl SubjectRow {
     }
 
     /// Replaces what it contributes.
-    pub fn set_contributions(&mut self, contributions: &[Contribution]) {
-        self.steps = contributions
+    pub fn set_contributions(&mut self, subject: Subject, contributions: &[Contribution]) {
+        let steps = match subject {
+            Subject::Person(_) => &mut self.person,
+            Subject::Household(_) => &mut self.household,
+            Subject::Unit(_) => &mut self.unit,
+        };
+        *steps = contributions
             .iter()
             .map(|one| StepRow {
                 unit: one.key.unit.number(),

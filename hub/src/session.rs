@@ -188,7 +188,10 @@ impl Server {
         self.node = row.number;
         let (head, digest) = if self.peer.hub { (0, &unit.cells) } else { (unit.head, &unit.records) };
         let digest = if digest.is_empty() { vec![0; 32] } else { digest.clone() };
-        let known_tree = rows::counter(view.as_ref(), meta::TREE)?;
+        // A tree that does not know the child's unit has nothing to tell it.
+        let tree = core.tree();
+        let knows_child = tree.below(self.peer.unit).next().is_some();
+        let known_tree = if knows_child { rows::counter(view.as_ref(), meta::TREE)? } else { self.hello.tree_version };
         let welcome = pb::Welcome {
             protocol: self.hello.protocol_max.clamp(PROTOCOL_MIN, PROTOCOL_MAX),
             software: env!("CARGO_PKG_VERSION").to_owned(),
@@ -205,11 +208,12 @@ impl Server {
         // What the child has already: nothing is sent in a live session until one of these moves.
         let equal = welcome.scope_digest == self.hello.scope_digest && !self.hello.rebuild;
         if equal && self.cursor >= head && self.hello.settled == row.acknowledged {
-            self.caught = Some((unit.head, row.acknowledged));
+            let moved = if self.peer.hub { row.acknowledged } else { unit.head };
+            self.caught = Some((moved, row.acknowledged));
         }
         let mut messages = vec![wrap(down::It::Welcome(welcome))];
         if known_tree > self.hello.tree_version {
-            let content = core.tree().to_csv(self.peer.unit).into_bytes().into();
+            let content = tree.to_csv(self.peer.unit).into_bytes().into();
             let document = pb::Document { kind: "units".into(), version: known_tree, content };
             messages.push(wrap(down::It::Document(document)));
         }
@@ -237,9 +241,6 @@ impl Server {
                 let list = upstream::compress(&raw).map_err(|_| Fault::Protocol("out of memory"))?;
                 let records = pb::Records { list, raw_len: raw.len() as u32, upto };
                 return Ok(Some(wrap(down::It::Records(records))));
-            }
-            if self.cursor < unit.head {
-                return self.pull(core);
             }
         }
         self.catch_up(view.as_ref(), &unit)
@@ -331,6 +332,16 @@ impl Server {
                 }
             }
         }
+        // The newest come through however long the history is; the rest stays at the hub.
+        let mut room = MAX_LIST_BYTES;
+        let fits = history.iter().rev().take_while(|entry| {
+            let size = entry.encoded_len();
+            let fits = size <= room;
+            room = room.saturating_sub(size);
+            fits
+        });
+        let fits = fits.count();
+        history.drain(..history.len() - fits);
         let has_history = || history.iter().filter_map(|entry| entry.origin.as_ref()).any(by_others);
         if lost && !has_news && !has_history() {
             return Ok(None);
@@ -348,11 +359,6 @@ impl Server {
     /// Whether everything has been said.
     pub fn is_finished(&self) -> bool {
         self.stage == Stage::Finished
-    }
-
-    /// Whether the child may be sent more than one batch's worth of answers: used to bound the queue.
-    pub fn outstanding(&self) -> usize {
-        self.outstanding
     }
 }
 

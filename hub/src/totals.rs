@@ -6,7 +6,7 @@ pub mod audit;
 use crate::{
     rows::{self, NodeRow, meta},
     store::{Space, StoreError, View},
-    writer::Core,
+    writer::{Core, Peer},
 };
 use prost::Message;
 use std::{pin::Pin, sync::Arc};
@@ -72,14 +72,22 @@ const FRESH: u64 = 86_400;
 /// # Errors
 /// When the store fails.
 pub fn answer(core: &Core, request: &pb::TotalsRequest) -> Result<pb::TotalsAnswer, QueryError> {
+    answer_within(core, request, core.unit)
+}
+
+/// Answers a query of somebody who may see `scope` only; without a unit in the request, the scope itself.
+///
+/// # Errors
+/// When the store fails, or the unit is beyond the scope.
+pub fn answer_within(core: &Core, request: &pb::TotalsRequest, scope: OrgCode) -> Result<pb::TotalsAnswer, QueryError> {
     let view = core.view();
     let view = view.as_ref();
     let unit = if request.unit == 0 {
-        core.unit
+        scope
     } else {
         OrgCode::new(request.unit).map_err(|_| QueryError::Unit(request.unit))?
     };
-    if !core.unit.covers(unit) {
+    if !scope.covers(unit) {
         return Err(QueryError::Unit(request.unit));
     }
     let on = if request.on == 0 { core.today() } else { request.on };
@@ -107,6 +115,9 @@ pub fn answer(core: &Core, request: &pb::TotalsRequest) -> Result<pb::TotalsAnsw
         }
     }
     for node in children(view)? {
+        if !OrgCode::new(node.unit).is_ok_and(|unit| scope.covers(unit)) {
+            continue;
+        }
         answer.children += 1;
         if node.last_sync + FRESH >= answer.as_of {
             answer.fresh += 1;
@@ -170,6 +181,13 @@ impl TotalsService {
     }
 }
 
+impl TotalsService {
+    /// What the asker may see: a child its own subtree, the hub's own command line everything.
+    fn scope_of<T>(&self, request: &Request<T>) -> OrgCode {
+        request.extensions().get::<Peer>().map_or(self.core.unit, |peer| peer.unit)
+    }
+}
+
 type WatchStream = Pin<Box<dyn tokio_stream::Stream<Item = Result<pb::TotalsAnswer, Status>> + Send>>;
 
 #[tonic::async_trait]
@@ -177,14 +195,18 @@ impl Totals for TotalsService {
     type WatchStream = WatchStream;
 
     async fn query(&self, request: Request<pb::TotalsRequest>) -> Result<Response<pb::TotalsAnswer>, Status> {
-        let answer = tokio::task::block_in_place(|| answer(&self.core, request.get_ref()))?;
+        let answer = {
+            let scope = self.scope_of(&request);
+            tokio::task::block_in_place(|| answer_within(&self.core, request.get_ref(), scope))?
+        };
         Ok(Response::new(answer))
     }
 
     async fn watch(&self, request: Request<pb::TotalsRequest>) -> Result<Response<WatchStream>, Status> {
+        let scope = self.scope_of(&request);
         let request = request.into_inner();
         let mut revision = self.core.subscribe();
-        let first = tokio::task::block_in_place(|| answer(&self.core, &request))?;
+        let first = tokio::task::block_in_place(|| answer_within(&self.core, &request, scope))?;
         let (sender, receiver) = mpsc::channel(2);
         let core = self.core.clone();
         let mut stop = self.stop.clone();
@@ -208,7 +230,7 @@ impl Totals for TotalsService {
                             break Err(Status::unavailable("上级正在停止 (the hub is shutting down)"));
                         }
                     }
-                    match tokio::task::block_in_place(|| answer(&core, &request)) {
+                    match tokio::task::block_in_place(|| answer_within(&core, &request, scope)) {
                         Ok(mut fresh) => {
                             let moved: Vec<_> =
                                 fresh.values.iter().filter(|value| !shown.contains(value)).cloned().collect();

@@ -8,7 +8,10 @@ use crate::{
 };
 use bytes::Bytes;
 use prost::Message;
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 use taizhang_node::{
     ledger::LedgerError,
     upstream::{self, Greeting, Replica, SessionError, VerdictCount},
@@ -23,6 +26,8 @@ use tokio::sync::watch;
 /// A hub's totals as a replica.
 pub struct Upward {
     core: Arc<Core>,
+    /// The parent holds what this hub does not: everything is said anew, and what is not said again goes there.
+    anew: AtomicBool,
 }
 
 /// Cells in one batch; whole revisions are kept together, so a batch may be a little larger.
@@ -35,7 +40,7 @@ fn failed(error: impl ToString) -> SessionError {
 impl Upward {
     /// The totals of a hub.
     pub fn new(core: Arc<Core>) -> Arc<Self> {
-        Arc::new(Self { core })
+        Arc::new(Self { core, anew: AtomicBool::new(false) })
     }
 
     fn digest_and_head(&self) -> Result<(Vec<u8>, u64), StoreError> {
@@ -93,6 +98,7 @@ impl Replica for Upward {
             settled: counter(meta::UP)?,
             scope_digest: digest.into(),
             live,
+            rebuild: self.anew.load(Ordering::Relaxed),
             tree_version: counter(meta::TREE)?,
             clock: (self.core.clock)(),
             ..pb::Hello::default()
@@ -102,6 +108,11 @@ impl Replica for Upward {
     fn welcome(&self, welcome: &pb::Welcome) -> Result<Greeting, SessionError> {
         let (digest, head) = self.digest_and_head().map_err(failed)?;
         let equal = digest[..] == welcome.scope_digest[..];
+        if welcome.acknowledged > head {
+            // This hub was restored from a backup.
+            self.anew.store(true, Ordering::Relaxed);
+            return Err(SessionError::NewIncarnation);
+        }
         let wants_tree = self.core.tree().is_empty() && welcome.tree_version > 0;
         if welcome.acknowledged == head && equal && !wants_tree {
             self.note(head, Some(self.core.now()))?;
@@ -147,8 +158,12 @@ impl Replica for Upward {
         if caught.acknowledged != head {
             return Ok(true); // more has been counted since; that is compared later
         }
-        self.note(head, Some(self.core.now()))?;
-        Ok(digest[..] == caught.scope_digest[..])
+        let equal = digest[..] == caught.scope_digest[..];
+        self.anew.store(!equal, Ordering::Relaxed);
+        if equal {
+            self.note(head, Some(self.core.now()))?;
+        }
+        Ok(equal)
     }
 
     fn pending(&self) -> u64 {

@@ -226,7 +226,7 @@ impl Core {
         let mut answers = Vec::with_capacity(jobs.len());
         let mut new_tree = None;
         for job in jobs {
-            answers.push(match job {
+            let answer = match job {
                 Job::Greet { peer, hello } => pad.greet(&peer, &hello),
                 Job::Push { peer, first, changes, room } => {
                     let answer = pad.push(&peer, first, changes);
@@ -257,7 +257,11 @@ impl Core {
                     pad.put_node(*row);
                     Ok(Answer::Done)
                 }
-            });
+            };
+            if let Err(WriteError::Store(error)) = answer {
+                return Err(error); // the pad may hold half of the job
+            }
+            answers.push(answer);
         }
         let (set, revision) = pad.finish()?;
         if !set.is_empty() {

@@ -210,6 +210,18 @@ impl Identity {
         })
     }
 
+    /// As [`Identity::load`], with none for a directory that was never enrolled.
+    ///
+    /// # Errors
+    /// When there is an identity that can't be read: that is not the same as none.
+    pub fn load_if_enrolled(data: &Path) -> Result<Option<Self>, IdentityError> {
+        match Self::load(data) {
+            Ok(identity) => Ok(Some(identity)),
+            Err(IdentityError::Missing(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Asks the hub for a certificate with a one-time token and keeps it in the data directory. A key made by an
     /// earlier try is used again, so a lost answer can be asked for again with the same token.
     ///

@@ -77,6 +77,16 @@ struct Segment {
     has_refusals: bool,
 }
 
+impl Segment {
+    /// Takes note of an entry written into it.
+    fn note(&mut self, entry: &Entry) {
+        match entry {
+            Entry::Saved(seq, _) => self.last = *seq,
+            Entry::Refused(..) => self.has_refusals = true,
+        }
+    }
+}
+
 /// An open journal.
 #[derive(Debug)]
 pub struct Journal {
@@ -86,6 +96,8 @@ pub struct Journal {
     current: Segment,
     file: File,
     length: u64,
+    /// A failed write could not be cut back: what followed it could not be read again.
+    broken: bool,
 }
 
 /// What was found on disk.
@@ -140,8 +152,8 @@ impl Journal {
     /// When the disk fails.
     pub fn create(dir: &Path, incarnation: [u8; 16], before: u64, digest: LogDigest) -> Result<Self, DiskError> {
         disk::create_dir(dir)?;
-        let (file, current) = begin_segment(dir, incarnation, before + 1, digest)?;
-        Ok(Self { dir: dir.to_owned(), incarnation, closed: Vec::new(), current, file, length: HEADER as u64 })
+        let (file, current, length) = begin_segment(dir, &Header { incarnation, first: before + 1, digest }, &[])?;
+        Ok(Self { dir: dir.to_owned(), incarnation, closed: Vec::new(), current, file, length, broken: false })
     }
 
     /// Opens what is in the directory; `None` when there is no journal yet. A torn end (the power went while it was
@@ -198,7 +210,8 @@ impl Journal {
             .and_then(|()| file.seek(SeekFrom::End(0)))
             .map_err(|error| DiskError::new("truncate", &current.path, error))?;
         let closed = segments.into_iter().map(|(segment, _, _)| segment).collect();
-        let journal = Self { dir: dir.to_owned(), incarnation: header.incarnation, closed, current, file, length };
+        let journal =
+            Self { dir: dir.to_owned(), incarnation: header.incarnation, closed, current, file, length, broken: false };
         Ok(Some((journal, found)))
     }
 
@@ -216,17 +229,22 @@ impl Journal {
     /// when the journal [`is full`](Self::is_full) and a new segment begins.
     ///
     /// # Errors
-    /// When the disk fails; then none of the entries counts as saved, and the journal takes no more until reopened.
+    /// When the disk fails; then none of the entries counts as saved. Where the failed write could not be cut back
+    /// either, the journal takes no more until it is opened again.
     pub fn append(&mut self, entries: &[Entry], digest: LogDigest) -> Result<(), DiskError> {
+        if self.broken {
+            let error = std::io::Error::other("an earlier write failed; restart the node");
+            return Err(DiskError::new("write", &self.current.path, error));
+        }
         let next = entries.iter().find_map(|entry| match entry {
             Entry::Saved(seq, _) => Some(*seq),
             Entry::Refused(..) => None,
         });
         if let (Some(next), true) = (next, self.is_full()) {
-            let (file, segment) = begin_segment(&self.dir, self.incarnation, next, digest)?;
+            let header = Header { incarnation: self.incarnation, first: next, digest };
+            let (file, segment, length) = begin_segment(&self.dir, &header, &[])?;
             self.closed.push(std::mem::replace(&mut self.current, segment));
-            self.file = file;
-            self.length = HEADER as u64;
+            (self.file, self.length) = (file, length);
         }
         let mut bytes = Vec::new();
         for entry in entries {
@@ -240,15 +258,15 @@ impl Journal {
             let error = DiskError::new("write", &self.current.path, error);
             return Err(match cut {
                 Ok(()) => error,
-                Err(second) => DiskError::new("cut back", &self.current.path, second),
+                Err(second) => {
+                    self.broken = true;
+                    DiskError::new("cut back", &self.current.path, second)
+                }
             });
         }
         self.length += bytes.len() as u64;
         for entry in entries {
-            match entry {
-                Entry::Saved(seq, _) => self.current.last = *seq,
-                Entry::Refused(..) => self.current.has_refusals = true,
-            }
+            self.current.note(entry);
         }
         Ok(())
     }
@@ -280,62 +298,45 @@ impl Journal {
         Ok(removed)
     }
 
-    /// Bytes on disk that have not been answered for.
-    pub fn unanswered_segments(&self) -> usize {
-        self.closed.len() + 1
-    }
-
     /// Starts over under a new incarnation with `entries` as its whole log, numbered from 1. The old segments go
     /// once the new one is on disk.
     ///
     /// # Errors
     /// When the disk fails; then the old log stands.
     pub fn restart(&mut self, incarnation: [u8; 16], entries: &[Entry]) -> Result<(), DiskError> {
-        // Segment files sort by name; the generation in front makes the new incarnation's come last.
-        let (file, segment) = begin_segment(&self.dir, incarnation, 1, LogDigest::default())?;
-        let old_segment = std::mem::replace(&mut self.current, segment);
-        let old_file = std::mem::replace(&mut self.file, file);
-        let old_length = std::mem::replace(&mut self.length, HEADER as u64);
-        let old_incarnation = std::mem::replace(&mut self.incarnation, incarnation);
-        if let Err(error) = self.append(entries, LogDigest::default()) {
-            disk::remove(&self.current.path)?;
-            self.current = old_segment;
-            self.file = old_file;
-            self.length = old_length;
-            self.incarnation = old_incarnation;
-            return Err(error);
-        }
-        for segment in self.closed.drain(..).chain([old_segment]) {
+        let header = Header { incarnation, first: 1, digest: LogDigest::default() };
+        let (file, segment, length) = begin_segment(&self.dir, &header, entries)?;
+        let old = std::mem::replace(&mut self.current, segment);
+        (self.file, self.length, self.incarnation, self.broken) = (file, length, incarnation, false);
+        for segment in self.closed.drain(..).chain([old]) {
             disk::remove(&segment.path)?;
         }
         Ok(())
     }
 }
 
-/// Creates a segment with its header on disk.
-fn begin_segment(
-    dir: &Path,
-    incarnation: [u8; 16],
-    first: u64,
-    digest: LogDigest,
-) -> Result<(File, Segment), DiskError> {
+/// Creates a segment with its first entries. It appears under its name only once it is whole on disk, so that a crash
+/// never leaves a new segment in place of entries that it should hold. Returns its length too.
+fn begin_segment(dir: &Path, header: &Header, entries: &[Entry]) -> Result<(File, Segment, u64), DiskError> {
+    // Segment files sort by name; the generation in front makes the newest come last.
     let generation = disk::files_named(dir, "log")?
         .last()
         .and_then(|path| path.file_stem()?.to_str()?.split('-').next()?.parse::<u64>().ok())
         .unwrap_or(0)
         + 1;
-    let path = dir.join(format!("{generation:012}-{first:012}.log"));
-    let header = Header { incarnation, first, digest };
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(&path)
-        .map_err(|error| DiskError::new("create", &path, error))?;
-    file.write_all(&header.to_bytes())
-        .and_then(|()| file.sync_all())
-        .map_err(|error| DiskError::new("write", &path, error))?;
+    let path = dir.join(format!("{generation:012}-{:012}.log", header.first));
+    let fresh = path.with_extension("new");
+    let mut bytes = header.to_bytes();
+    let mut segment = Segment { path, last: header.first - 1, has_refusals: false };
+    for entry in entries {
+        entry.put(&mut bytes);
+        segment.note(entry);
+    }
+    let mut file = File::create(&fresh).map_err(|error| DiskError::new("create", &fresh, error))?;
+    file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(|error| DiskError::new("write", &fresh, error))?;
+    fs::rename(&fresh, &segment.path).map_err(|error| DiskError::new("rename", &fresh, error))?;
     disk::sync_dir(dir)?;
-    Ok((file, Segment { path, last: first - 1, has_refusals: false }))
+    Ok((file, segment, bytes.len() as u64))
 }
 
 /// Entries from the start of `bytes`, and how many bytes they take. Reading stops at the first that is not sound.
@@ -428,5 +429,22 @@ mod tests {
         let (journal, found) = Journal::open(dir.path()).unwrap().unwrap();
         assert_eq!(journal.incarnation(), [8; 16]);
         assert_eq!(found.entries, [saved(1)]);
+    }
+
+    #[test]
+    fn a_new_incarnation_that_was_not_whole_on_disk_leaves_the_old_log() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut journal = fresh(dir.path());
+        journal.append(&[saved(1), saved(2)], LogDigest::default()).unwrap();
+        drop(journal);
+        // What a crash in the middle of `restart` leaves behind.
+        let header = Header { incarnation: [8; 16], first: 1, digest: LogDigest::default() };
+        fs::write(dir.path().join("000000000002-000000000001.new"), header.to_bytes()).unwrap();
+        let (mut journal, found) = Journal::open(dir.path()).unwrap().unwrap();
+        assert_eq!((journal.incarnation(), found.entries.len()), ([7; 16], 2));
+        journal.restart([9; 16], &found.entries).unwrap();
+        drop(journal);
+        let (journal, found) = Journal::open(dir.path()).unwrap().unwrap();
+        assert_eq!((journal.incarnation(), found.entries.len()), ([9; 16], 2));
     }
 }

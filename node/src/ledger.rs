@@ -124,10 +124,14 @@ impl Ledger {
     /// # Errors
     /// When the store fails.
     pub fn view(&self, id: RecordId) -> Result<Option<Record>, StoreError> {
-        let mut view = self.store.record(id)?;
+        // Pending changes first: one that is settled in between is in the record that is read after it.
+        let mut pending = Vec::new();
         for row in self.store.scan(&key::pending_of_prefix(id)) {
             let (row_key, _) = row?;
-            let Some(change) = self.store.get(&pending_key(&row_key))? else { continue };
+            pending.extend(self.store.get(&pending_key(&row_key))?);
+        }
+        let mut view = self.store.record(id)?;
+        for change in pending {
             view = Some(self.overlay(view.as_ref(), &change)?);
         }
         Ok(view)

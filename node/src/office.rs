@@ -7,7 +7,7 @@ use crate::{
     config::Config,
     control::{self, ControlFile},
     disk::DiskError,
-    identity::Identity,
+    identity::{Identity, IdentityError},
     ledger::{Clock, Ledger, LedgerError},
     upstream::schedule::{Keeper, Schedule},
 };
@@ -22,6 +22,9 @@ pub enum OfficeError {
     /// Its registers.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// Its identity.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
     /// The disk.
     #[error(transparent)]
     Disk(#[from] DiskError),
@@ -58,7 +61,7 @@ impl Office {
     /// # Errors
     /// When its unit is not known, or its registers can't be opened.
     pub fn open(data: &Path, config: &Config, schedule: Schedule, clock: Clock) -> Result<Arc<Self>, OfficeError> {
-        let identity = Identity::load(data).ok();
+        let identity = Identity::load_if_enrolled(data)?;
         let unit = match (&identity, config.unit) {
             (Some(identity), Some(unit)) if identity.name.unit != unit => {
                 return Err(OfficeError::OtherUnit { config: unit, certificate: identity.name.unit });

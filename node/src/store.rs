@@ -34,6 +34,9 @@ pub enum StoreError {
     /// There is no room: what is on disk is sound, so nothing is set aside for this.
     #[error("磁盘已满，请清理空间后重试 (the disk is full: make room and try again)")]
     Full,
+    /// Its directory can't be made.
+    #[error("{0}")]
+    Directory(String),
     /// sled panicked while opening.
     #[error("store can't be opened")]
     Panicked,
@@ -231,6 +234,8 @@ impl Store {
     /// When it can't be opened, or anything in it can't be read.
     pub fn open(path: &Path) -> Result<(Self, Option<State>), StoreError> {
         let opened = catch_unwind(AssertUnwindSafe(|| -> Result<_, StoreError> {
+            // Made here, so that only its owner can read what is in it.
+            crate::disk::create_dir(path).map_err(|error| StoreError::Directory(error.to_string()))?;
             let db = sled::Config::new().path(path).cache_capacity(CACHE).flush_every_ms(Some(1_000)).open()?;
             let tree = db.open_tree("office")?;
             let store = Self { db, tree, fault: Arc::default() };

@@ -64,7 +64,7 @@ impl Edit {
         }
         for tag in change.cleared {
             match fields.binary_search_by_key(&tag, |field| field.tag) {
-                Err(place) if tag > 0 => fields.insert(place, Field { tag, bytes: Bytes::new() }),
+                Err(place) if (1..1 << 29).contains(&tag) => fields.insert(place, Field { tag, bytes: Bytes::new() }),
                 _ => return Err(ChangeError::Tag(tag)),
             }
         }

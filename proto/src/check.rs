@@ -46,6 +46,15 @@ const MAX_VALUES: usize = 64;
 /// Fields and registers that this build does not know pass: they are another build's to check.
 pub fn check(record: &Record, edited: impl Iterator<Item = u32>, today: Day) -> Vec<Violation> {
     let mut found = Vec::new();
+    let size: usize = record.fields.iter().map(|standing| standing.field.bytes.len()).sum();
+    if size > wire::MAX_MESSAGE || record.fields.len() > wire::MAX_FIELDS {
+        return vec![Violation {
+            register: record.register.to_string(),
+            field: String::new(),
+            rule: "length",
+            message: "记录过大 (the record is too large)".into(),
+        }];
+    }
     let Some(def) = registers().get(record.register) else {
         return check_owner(record);
     };

@@ -7,7 +7,6 @@ use crate::{
     change::Edit,
     pb::{self, Policy},
     record::Revision,
-    register::registers,
     stamp::Stamp,
     wire::{self, Field},
 };
@@ -143,9 +142,4 @@ fn note(history: &mut Vec<pb::Superseded>, origin: &pb::Origin, field: &Field, r
         replaced_by,
         rule: rule.to_owned(),
     });
-}
-
-/// The policy that a field declares; LATEST for what this build does not know.
-pub fn policy(register: u32, tag: u32) -> Policy {
-    registers().get(register).and_then(|def| def.field(tag)).map_or(Policy::Latest, |field| field.policy)
 }

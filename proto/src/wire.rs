@@ -8,6 +8,9 @@ use prost::encoding::{WireType, decode_key, decode_varint, encode_key, encode_va
 /// Longest message of one record, bytes.
 pub const MAX_MESSAGE: usize = 64 * 1024;
 
+/// Most fields of one record, cleared ones included.
+pub const MAX_FIELDS: usize = 1024;
+
 /// One field: its tag and all its occurrences, keys included. Empty bytes: the field is cleared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Field {
@@ -47,6 +50,9 @@ pub fn split(message: &Bytes) -> Result<Vec<Field>, WireError> {
         let at = start;
         let tag = skip_field(&mut rest).ok_or(WireError::Malformed { at })?;
         start = message.len() - rest.len();
+        if fields.len() > MAX_FIELDS {
+            return Err(WireError::Malformed { at });
+        }
         match open {
             Some((current, _)) if current == tag => {}
             Some((current, from)) => {

@@ -22,7 +22,7 @@ use taizhang_hub::{
 use taizhang_node::{
     desk::{Desk, Draft},
     ledger::{Clock, Ledger, LedgerDesk},
-    upstream::{Client, Replica},
+    upstream::{Client, Replica, SessionError},
 };
 use taizhang_proto::{
     OrgCode, Record, RecordId,
@@ -94,7 +94,10 @@ fn run(core: &Core, ledger: &Ledger, peer: &Peer, cut: Cut) -> (usize, Option<pb
                 return (delivered, None);
             }
             delivered += 1;
-            client.receive(message).unwrap();
+            match client.receive(message) {
+                Err(SessionError::NewIncarnation) => return (delivered, None),
+                received => received.unwrap(),
+            }
         } else {
             return (delivered, client.is_finished().then_some(client.report));
         }
@@ -323,4 +326,38 @@ fn a_repeated_batch_takes_effect_once_and_is_answered_the_same() {
     assert!(matches!(write(&core, job), Err(WriteError::Gap { .. })), "a gap is refused");
     assert!(run(&core, &node, &peer, NEVER).1.unwrap().equal);
     check(&core, &node, &scene, "after repeats");
+}
+
+#[test]
+fn a_node_restored_from_one_backup_again_and_again_loses_nothing() {
+    let scene = scene();
+    let core = open_hub(&scene.path);
+    let peer = peer("node", community());
+    let backup = tempfile::tempdir().unwrap();
+    copy(&scene.path.join("node"), &backup.path().join("node"));
+    {
+        let node = open_node(&scene.path, "node", community(), 5_000_000);
+        assert!(run(&core, &node, &peer, NEVER).1.unwrap().equal);
+    }
+    let mut entered = Vec::new();
+    for round in 0..3 {
+        // The disk is replaced, the old backup comes back, and the clerk goes on at once.
+        let disk = tempfile::tempdir().unwrap();
+        copy(backup.path(), disk.path());
+        let node = open_node(disk.path(), "node", community(), 20_000_000 + round * 1_000_000);
+        let fresh: Vec<Draft> = {
+            let desk = LedgerDesk::new(&node);
+            (0..3).map(|serial| resident(&desk, 700_000 + round as usize * 10 + serial)).collect()
+        };
+        entered.extend(fresh.iter().map(|draft| draft.id));
+        save(&node, fresh);
+        let ended = (0..4).find_map(|_| run(&core, &node, &peer, NEVER).1.filter(|report| report.equal));
+        assert!(ended.is_some(), "round {round}");
+        assert_eq!(node.pending(), 0);
+        assert!(entered.iter().all(|id| node.view(*id).unwrap().is_some()), "round {round}: all is at the node");
+        assert!(entered.iter().all(|id| at_hub(&core, *id).changes == 1), "round {round}: all is at the hub, once");
+        let audit = audit::audit(&core).unwrap();
+        assert!(audit.differences.is_empty(), "{:?}", audit.differences);
+        assert_eq!(audit.records as usize, FRESH + 6 + entered.len());
+    }
 }

@@ -25,6 +25,8 @@ impl FjallStore {
     /// # Errors
     /// When the engine fails, or the rows were written by another version of the program.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
+        // Made here, so that only its owner can read what is in it.
+        taizhang_node::disk::create_dir(path).map_err(|error| StoreError::Engine(error.to_string()))?;
         let db =
             Database::builder(path).cache_size(CACHE).max_journaling_size(256 * 1024 * 1024).open().map_err(engine)?;
         let spaces = SPACES

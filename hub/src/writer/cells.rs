@@ -1,13 +1,31 @@
 //! A child hub's cells, by value: idempotent, so a repeated or reordered batch does no harm.
 
 use super::{Answer, Peer, WriteError, pad::Pad};
+use crate::store::{Space, StoreError};
 use bytes::Bytes;
 use taizhang_proto::{OrgCode, cell::CellKey, pb};
+
+/// No hub counts this far; larger numbers could overflow.
+const MAX_REVISION: u64 = 1 << 62;
 
 /// No cell of a city counts this many; larger values could overflow the sums.
 const MAX_VALUE: u64 = 1 << 40;
 
 impl Pad<'_> {
+    /// Takes every cell of a unit's subtree to zero.
+    pub(super) fn clear_cells(&mut self, unit: OrgCode) -> Result<(), StoreError> {
+        let (from, to) = (unit.number().to_be_bytes(), (unit.last() + 1).to_be_bytes());
+        let keys: Vec<Option<CellKey>> = self
+            .view
+            .range(Space::Own, &from, &to)
+            .map(|row| row.map(|(key, _)| CellKey::from_slice(&key)))
+            .collect::<Result<_, _>>()?;
+        for key in keys.into_iter().flatten() {
+            self.set_cell(key, 0)?;
+        }
+        Ok(())
+    }
+
     pub(super) fn take_cells(&mut self, peer: &Peer, last: u64, cells: &[pb::CellValue]) -> Result<Answer, WriteError> {
         let mut node = self.node(&peer.id)?.ok_or_else(|| WriteError::Unknown(peer.id.clone()))?;
         for cell in cells {
@@ -21,7 +39,7 @@ impl Pad<'_> {
             self.set_cell(CellKey { unit, part, date: cell.date }, cell.value)?;
         }
         let first = node.acknowledged + 1;
-        node.acknowledged = node.acknowledged.max(last);
+        node.acknowledged = node.acknowledged.max(last.min(MAX_REVISION));
         let verdicts = pb::Verdicts {
             first,
             last: node.acknowledged,

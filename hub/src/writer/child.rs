@@ -2,7 +2,7 @@
 
 use super::{Answer, Peer, WriteError, pad::Pad};
 use crate::{
-    rows::{self, NodeRow, UnitRow, meta},
+    rows::{self, NodeRow, PastLog, UnitRow, meta},
     store::{Space, StoreError},
 };
 use taizhang_proto::{digest::LogDigest, pb, session::PROTOCOL_MAX};
@@ -19,12 +19,24 @@ impl Pad<'_> {
         row.unit = peer.unit.number();
         row.hub = peer.hub;
         if row.incarnation[..] != hello.incarnation[..] || row.number == 0 {
-            row.number = self.next_node_number()?;
-            row.incarnation = hello.incarnation.to_vec();
-            row.acknowledged = 0;
-            row.log_digest = LogDigest::default().0.to_vec();
+            let known = row.past.iter().position(|past| past.incarnation[..] == hello.incarnation[..]);
+            let log = match known {
+                Some(place) => row.past.remove(place),
+                None => PastLog {
+                    incarnation: hello.incarnation.to_vec(),
+                    number: self.next_node_number()?,
+                    acknowledged: 0,
+                    log_digest: LogDigest::default().0.to_vec(),
+                },
+            };
+            row.switch_to(log);
         } else if !hello.rebuild {
             self.forget_verdicts(row.number, hello.settled)?;
+        }
+        if peer.hub && hello.rebuild {
+            // It says everything anew; what it does not say again must not stay.
+            row.acknowledged = 0;
+            self.clear_cells(peer.unit)?;
         }
         row.software = hello.software.chars().take(32).collect();
         row.skew_millis = (hello.clock as i64).saturating_sub((self.core.clock)() as i64);

@@ -158,7 +158,9 @@ impl<'a> Pad<'a> {
         self.set.put(Space::Documents, *b"units", csv);
         self.set.put(Space::Meta, meta::TREE, version.to_be_bytes());
         if self.core.tier != taizhang_proto::pb::Tier::City {
-            self.touched.extend(tree.below(self.core.unit).map(|unit| Subject::Unit(unit.code)));
+            let units = tree.below(self.core.unit).chain(self.tree.below(self.core.unit));
+            self.touched.extend(units.map(|unit| Subject::Unit(unit.code)));
+            self.tree = std::sync::Arc::new(tree.clone());
         }
         Ok(())
     }
@@ -249,12 +251,17 @@ impl<'a> Pad<'a> {
     /// nothing refers has no row of its own: what it contributed follows from its old record alone.
     fn recount_subjects(&mut self) -> Result<(), StoreError> {
         for subject in std::mem::take(&mut self.touched) {
-            let now = contributions(&Reading(self), subject, self.core.plan)?;
             let id = subject.id();
+            // A unit counts as long as the tree or a record names it.
+            let forgotten = match subject {
+                Subject::Unit(code) => !self.tree.contains(code) && self.subject(id)?.row.links.is_empty(),
+                _ => false,
+            };
+            let now = if forgotten { Vec::new() } else { contributions(&Reading(self), subject, self.core.plan)? };
             let stored = self.subject(id)?.stored;
             let before = match subject {
                 Subject::Person(_) if !stored => self.alone_before(id)?,
-                _ => self.subject(id)?.row.contributions(),
+                _ => self.subject(id)?.row.contributions(subject),
             };
             let needs_row = match subject {
                 Subject::Person(_) => stored || !self.subject(id)?.row.links.is_empty(),
@@ -264,7 +271,7 @@ impl<'a> Pad<'a> {
                 continue;
             }
             let node = self.subject(id)?;
-            node.row.set_contributions(&now);
+            node.row.set_contributions(subject, &now);
             node.changed = needs_row;
             for gone in before {
                 self.add_to_cell(gone.key, -gone.delta)?;

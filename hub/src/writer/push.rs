@@ -20,6 +20,7 @@ use taizhang_proto::{
     pb::{self, OutcomeKind},
     record::Revision,
     register::registers,
+    session::MAX_BATCH_BYTES,
     stamp::Stamp,
 };
 
@@ -50,9 +51,9 @@ impl Pad<'_> {
         if known > 0 {
             answers = self.repeat(&node, first)?;
         }
-        let fresh: Vec<Pushed> = changes.into_iter().skip(known as usize).collect();
-        if !fresh.is_empty() {
-            answers.push(self.take(peer, &mut node, fresh)?);
+        let mut fresh = changes.into_iter().skip(known as usize).peekable();
+        while fresh.peek().is_some() {
+            answers.push(self.take(peer, &mut node, &mut fresh)?);
         }
         Ok(Answer::Verdicts(answers))
     }
@@ -61,24 +62,43 @@ impl Pad<'_> {
     fn repeat(&self, node: &NodeRow, first: u64) -> Result<Vec<pb::Verdicts>, StoreError> {
         let from = rows::verdict_key(node.number, first);
         let to = rows::verdict_key(node.number, node.acknowledged + 1);
-        self.view
-            .range(Space::Verdicts, &from, &to)
-            .map(|row| pb::Verdicts::decode(row?.1).map_err(|_| StoreError::Row(Space::Verdicts)))
-            .collect()
+        let read = |row: Bytes| pb::Verdicts::decode(row).map_err(|_| StoreError::Row(Space::Verdicts));
+        let mut found: Vec<pb::Verdicts> =
+            self.view.range(Space::Verdicts, &from, &to).map(|row| read(row?.1)).collect::<Result<_, _>>()?;
+        // The first time may have been in this very commit.
+        for (space, key, value) in &self.set.rows {
+            if let (Space::Verdicts, true, Some(value)) = (space, from[..] <= key[..] && key[..] < to[..], value) {
+                found.push(read(Bytes::copy_from_slice(value))?);
+            }
+        }
+        Ok(found)
     }
 
-    fn take(&mut self, peer: &Peer, node: &mut NodeRow, changes: Vec<Pushed>) -> Result<pb::Verdicts, StoreError> {
-        let count = changes.len() as u64;
+    /// Takes changes until the verdicts on them fill a message.
+    fn take(
+        &mut self,
+        peer: &Peer,
+        node: &mut NodeRow,
+        changes: &mut impl Iterator<Item = Pushed>,
+    ) -> Result<pb::Verdicts, StoreError> {
         let first = node.acknowledged + 1;
-        let revision = self.take_revisions(count);
+        let mut revision = 0;
+        let mut size = 0;
         let now = Stamp::at_millis((self.core.clock)());
         let received = now.millis() / 1_000;
         let mut digest = LogDigest::from_slice(&node.log_digest).unwrap_or_default();
         let mut outcomes = Vec::new();
-        for ((seq, revision), Pushed { raw, edit }) in (first..).zip(revision..).zip(changes) {
+        while size < MAX_BATCH_BYTES
+            && let Some(Pushed { raw, edit }) = changes.next()
+        {
+            node.acknowledged += 1;
+            let (seq, own) = (node.acknowledged, self.take_revisions(1));
+            if revision == 0 {
+                revision = own;
+            }
             digest = digest.then(&raw);
             let special = match edit {
-                Ok(edit) => self.decide_one(peer, node.number, &edit, revision, now, received)?,
+                Ok(edit) => self.decide_one(peer, node.number, &edit, own, now, received)?,
                 Err(error) => Some(Special::refused(Violation {
                     register: String::new(),
                     field: String::new(),
@@ -88,15 +108,16 @@ impl Pad<'_> {
             };
             if let Some(special) = special {
                 node.refused += u64::from(special.kind == OutcomeKind::Refused);
-                outcomes.push(pb::Outcome {
+                let outcome = pb::Outcome {
                     seq,
                     kind: special.kind.into(),
                     state: special.state,
                     why: special.why.map(Into::into),
-                });
+                };
+                size += outcome.encoded_len();
+                outcomes.push(outcome);
             }
         }
-        node.acknowledged += count;
         node.log_digest = digest.0.to_vec();
         let verdicts = pb::Verdicts {
             first,
@@ -153,7 +174,8 @@ impl Pad<'_> {
         for entry in &applied.superseded {
             let bytes = entry.encode_to_vec();
             if !entry.rule.is_empty() {
-                self.set.put(Space::Conflicts, rows::at_revision(revision, &edit.id.0), bytes.clone());
+                let history = rows::history_key(edit.id, entry);
+                self.set.put(Space::Conflicts, rows::at_revision(revision, &history), bytes.clone());
             }
             self.set.put(Space::History, rows::history_key(edit.id, entry), bytes);
         }

@@ -37,7 +37,9 @@ impl Ledger {
         let mark = data.join(DAMAGED_MARK);
         let existed = store::exists(&store_path);
         let (store, state) = if mark.exists() {
-            incident = Some(rebuild_aside(&store_path, "the store failed while in use")?);
+            if existed {
+                incident = Some(rebuild_aside(&store_path, "the store failed while in use")?);
+            }
             disk::remove(&mark)?;
             Store::open(&store_path)?
         } else {
@@ -108,6 +110,9 @@ impl Ledger {
             // The switch to a new incarnation reached the journal but not the store, or the store is so old that the
             // journal no longer holds what came after it; the hub does.
             self.drop_pending(&mut state)?;
+            if switched {
+                self.drop_refused()?; // the journal has them under their new numbers
+            }
             state.incarnation = incarnation.to_vec();
             (state.head, state.settled) = (found.before, found.before);
             state.settled_digest = found.digest.0.to_vec();
@@ -170,6 +175,14 @@ impl Ledger {
         }
         state.head = state.settled;
         Ok(())
+    }
+
+    fn drop_refused(&self) -> Result<(), StoreError> {
+        let mut batch = Batch::default();
+        for (seq, _) in self.refused()? {
+            batch.remove(key::refused(seq));
+        }
+        self.store.apply(batch)
     }
 
     /// Leaves word that the store failed while in use, so that the next `open` rebuilds it.

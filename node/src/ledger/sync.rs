@@ -20,6 +20,9 @@ use taizhang_proto::{
 };
 use tokio::sync::watch;
 
+/// First number of refusals that were made under an earlier incarnation; no log grows to here.
+const REFUSED_BEFORE: u64 = 1 << 63;
+
 /// Changes read for one push.
 pub struct Batch {
     /// Number of the last change.
@@ -148,6 +151,13 @@ impl Ledger {
     fn take_caught(&self, caught: &pb::Caught) -> Result<bool, LedgerError> {
         let mut inner = self.inner();
         let mut state = inner.state.clone();
+        if caught.revision < state.pulled {
+            // Nothing here may be given up for a hub that has forgotten it.
+            return Err(LedgerError::Peer(format!(
+                "its revisions ran backwards from {} to {}: it was restored from an old backup",
+                state.pulled, caught.revision
+            )));
+        }
         let mut work = Work::new(self);
         // All that the hub owed has come by now; what is missing, this store had and lost.
         let older = !state.rebuild && state.settled < inner.owed;
@@ -253,11 +263,26 @@ impl Ledger {
                 Entry::Refused(..) => None,
             })
             .collect();
-        inner.journal.restart(incarnation, &renumbered)?;
+        // Their numbers belong to the old log; the new one must not come across them.
+        let old = self.refused()?;
+        let kept: Vec<Entry> = (REFUSED_BEFORE..)
+            .zip(&old)
+            .map(|(seq, (_, refusal))| Entry::Refused(seq, refusal.encode_to_vec()))
+            .collect();
+        let log: Vec<Entry> = renumbered.iter().chain(&kept).cloned().collect();
+        inner.journal.restart(incarnation, &log)?;
         let mut state = inner.state.clone();
         self.drop_pending(&mut state)?;
         let mut rows = Rows::default();
         let mut views: HashMap<RecordId, Option<Record>> = HashMap::new();
+        for (seq, _) in &old {
+            rows.remove(key::refused(*seq));
+        }
+        for entry in &kept {
+            if let Entry::Refused(seq, payload) = entry {
+                rows.insert(key::refused(*seq), payload.as_slice());
+            }
+        }
         for entry in &renumbered {
             let Entry::Saved(seq, change) = entry else { continue };
             let edit = super::read_edit(change)?;

@@ -41,18 +41,6 @@ impl LinkError {
         let millis = status.metadata().get("retry-after-ms")?.to_str().ok()?.parse().ok()?;
         Some(Duration::from_millis(millis))
     }
-
-    /// Whether trying again without a person can't help.
-    pub fn needs_a_person(&self) -> bool {
-        match self {
-            Self::Identity(IdentityError::Connect { .. }) | Self::Broken => false,
-            Self::Identity(_) => true,
-            Self::Session(error) => matches!(error, SessionError::Version(_)),
-            Self::Status(status) => {
-                matches!(status.code(), tonic::Code::FailedPrecondition | tonic::Code::PermissionDenied)
-            }
-        }
-    }
 }
 
 /// Runs one session: to its end, or with `live` for as long as the line holds. `on_step` sees the report grow.

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 use taizhang_proto::{pb, session::slot_in_window};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 /// How a replica keeps in touch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,7 +72,6 @@ pub struct Keeper<R: ?Sized> {
     identity: Identity,
     schedule: Schedule,
     state: Mutex<LinkState>,
-    wake: Notify,
     one_session: tokio::sync::Mutex<()>,
 }
 
@@ -80,14 +79,7 @@ impl<R: Replica + ?Sized> Keeper<R> {
     /// A keeper; [`Keeper::run`] does the work.
     pub fn new(replica: Arc<R>, identity: Identity, schedule: Schedule) -> Arc<Self> {
         let state = Mutex::default();
-        Arc::new(Self {
-            replica,
-            identity,
-            schedule,
-            state,
-            wake: Notify::new(),
-            one_session: tokio::sync::Mutex::default(),
-        })
+        Arc::new(Self { replica, identity, schedule, state, one_session: tokio::sync::Mutex::default() })
     }
 
     /// What the link is doing.
@@ -110,7 +102,18 @@ impl<R: Replica + ?Sized> Keeper<R> {
             }
             tokio::time::sleep(LIVE_POLL).await;
         }
-        let _one = self.one_session.lock().await;
+        let mut lock = std::pin::pin!(self.one_session.lock());
+        let _one = loop {
+            tokio::select! {
+                one = &mut lock => break one,
+                // A live session that was just opening holds the lock for as long as it lives.
+                () = tokio::time::sleep(LIVE_POLL) => {
+                    if self.state().connected && self.replica.pending() == 0 {
+                        return Ok(self.state().report);
+                    }
+                }
+            }
+        };
         let report = link::sync_fully(&self.replica, &self.identity, |_| {}).await?;
         self.note(|state| {
             state.report = report.clone();
@@ -135,7 +138,6 @@ impl<R: Replica + ?Sized> Keeper<R> {
             };
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
-                () = self.wake.notified() => {}
                 _ = stop.changed() => return,
             }
             let outcome = tokio::select! {
@@ -167,8 +169,10 @@ impl<R: Replica + ?Sized> Keeper<R> {
                     let report = report.clone();
                     self.note(|state| {
                         state.connected = true;
-                        state.failures = 0;
                         state.last_error.clear();
+                        if report.ok {
+                            state.failures = 0; // everything was said, not merely greeted
+                        }
                         state.report = report;
                     });
                 };
