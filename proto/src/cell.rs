@@ -100,6 +100,14 @@ pub trait Shelf {
     /// When the store fails.
     fn record(&self, id: RecordId) -> Result<Option<Record>, Self::Error>;
 
+    /// Looks at a record; a shelf that holds it in memory need not copy it for that.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn look<R>(&self, id: RecordId, read: impl FnOnce(Option<&Record>) -> R) -> Result<R, Self::Error> {
+        Ok(read(self.record(id)?.as_ref()))
+    }
+
     /// The records of one register that refer to a target (a record, or a unit by [`unit_id`]).
     ///
     /// # Errors

@@ -409,6 +409,13 @@ impl Shelf for Reading<'_, '_> {
         }
     }
 
+    fn look<R>(&self, id: RecordId, read: impl FnOnce(Option<&Record>) -> R) -> Result<R, StoreError> {
+        match self.0.records.get(&id) {
+            Some(leaf) => Ok(read(leaf.now.as_ref())),
+            None => Ok(read(read_leaf(self.0.view, id)?.now.as_ref())),
+        }
+    }
+
     fn referring(&self, target: RecordId, register: u32) -> Result<Vec<RecordId>, StoreError> {
         if let Some(node) = self.0.subjects.get(&target) {
             return Ok(node.row.referring(register));

@@ -8,10 +8,12 @@ use crate::{RecordId, date::Day, indicator::Part, pb, register::number};
 
 pub(super) fn count<S: Shelf>(shelf: &S, id: RecordId, tally: &mut Tally<'_>) -> Result<(), S::Error> {
     // A spell may refer to anything well-formed; only a resident counts.
-    let resident = shelf.record(id)?.filter(|record| record.register == number::RESIDENT && is_active(record));
-    let Some(record) = resident else { return Ok(()) };
-    let Some(unit) = home_unit(&record) else { return Ok(()) };
-    let person: pb::Resident = record.typed(|tag| matches!(tag, 4 | 38..=41 | 43 | 46..=47));
+    let resident = shelf.look(id, |record| {
+        let record = record.filter(|record| record.register == number::RESIDENT && is_active(record))?;
+        let person: pb::Resident = record.typed(|tag| matches!(tag, 4 | 38..=41 | 43 | 46..=47));
+        Some((home_unit(record)?, person))
+    })?;
+    let Some((unit, person)) = resident else { return Ok(()) };
     let leaves = [person.death_on, person.moveout_on].into_iter().flatten().min().unwrap_or(Day::MAX);
     let present = Spans::one(Day::MIN, leaves);
     tally.during(unit, Part::Residents, &present);
