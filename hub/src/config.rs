@@ -1,14 +1,10 @@
 //! A hub's configuration: `hub.toml` in its data directory, every key with a default, overridden by environment
 //! (`TAIZHANG_<KEY>`) and flags.
 
-use figment::{
-    Figment,
-    providers::{Env, Format, Serialized, Toml},
-};
 use serde::{Deserialize, Serialize};
 use std::{net::SocketAddr, path::Path};
 use taizhang_node::{
-    config::ConfigError,
+    config::{ConfigError, layered, schedule},
     upstream::schedule::{Mode, Schedule},
 };
 use taizhang_proto::{OrgCode, pb};
@@ -68,19 +64,23 @@ struct Defaults {
     sync_window: u64,
 }
 
+impl Default for Defaults {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([0, 0, 0, 0], 7201)),
+            sessions: 256,
+            mode: Mode::Live,
+            sync_at: "02:30",
+            sync_window: 60,
+        }
+    }
+}
+
 impl Config {
     /// A configuration with defaults.
     pub fn new(unit: OrgCode, tier: HubTier, listen: SocketAddr) -> Self {
-        Self {
-            unit,
-            tier,
-            listen,
-            advertise: None,
-            sessions: 256,
-            mode: Mode::Live,
-            sync_at: "02:30".into(),
-            sync_window: 60,
-        }
+        let Defaults { sessions, mode, sync_at, sync_window, .. } = Defaults::default();
+        Self { unit, tier, listen, advertise: None, sessions, mode, sync_at: sync_at.into(), sync_window }
     }
 
     /// Reads the configuration of a data directory.
@@ -88,18 +88,7 @@ impl Config {
     /// # Errors
     /// Names the key that is wrong or missing.
     pub fn load(data: &Path) -> Result<Self, ConfigError> {
-        let defaults = Defaults {
-            listen: SocketAddr::from(([0, 0, 0, 0], 7201)),
-            sessions: 256,
-            mode: Mode::Live,
-            sync_at: "02:30",
-            sync_window: 60,
-        };
-        let config: Self = Figment::from(Serialized::defaults(defaults))
-            .merge(Toml::file(data.join(FILE)))
-            .merge(Env::prefixed("TAIZHANG_").ignore(&["dir", "log"]))
-            .extract()
-            .map_err(|error| ConfigError::Read(Box::new(error)))?;
+        let config: Self = layered(Defaults::default(), &data.join(FILE))?;
         config.schedule()?;
         Ok(config)
     }
@@ -109,12 +98,6 @@ impl Config {
     /// # Errors
     /// When `sync_at` is no time.
     pub fn schedule(&self) -> Result<Schedule, ConfigError> {
-        let as_node = taizhang_node::config::Config {
-            mode: self.mode,
-            sync_at: self.sync_at.clone(),
-            sync_window: self.sync_window,
-            ..taizhang_node::config::Config::default()
-        };
-        as_node.schedule()
+        schedule(self.mode, &self.sync_at, self.sync_window)
     }
 }

@@ -6,7 +6,7 @@ use figment::{
     Figment,
     providers::{Env, Format, Serialized, Toml},
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::path::Path;
 use taizhang_proto::OrgCode;
 
@@ -65,11 +65,7 @@ impl Config {
     /// # Errors
     /// Names the key that is wrong.
     pub fn load(data: &Path) -> Result<Self, ConfigError> {
-        let config: Self = Figment::from(Serialized::defaults(Self::default()))
-            .merge(Toml::file(data.join(FILE)))
-            .merge(Env::prefixed("TAIZHANG_").ignore(&["dir", "log"]))
-            .extract()
-            .map_err(|error| ConfigError::Read(Box::new(error)))?;
+        let config: Self = layered(Self::default(), &data.join(FILE))?;
         config.schedule()?;
         Ok(config)
     }
@@ -79,9 +75,29 @@ impl Config {
     /// # Errors
     /// When `sync_at` is no time.
     pub fn schedule(&self) -> Result<Schedule, ConfigError> {
-        let (hours, minutes) = self.sync_at.split_once(':').ok_or(ConfigError::Time)?;
-        let hours: u64 = hours.parse().ok().filter(|hours| *hours < 24).ok_or(ConfigError::Time)?;
-        let minutes: u64 = minutes.parse().ok().filter(|minutes| *minutes < 60).ok_or(ConfigError::Time)?;
-        Ok(Schedule { mode: self.mode, opens: (hours * 60 + minutes) * 60, window: self.sync_window.min(1_440) * 60 })
+        schedule(self.mode, &self.sync_at, self.sync_window)
     }
+}
+
+/// A configuration from its defaults, the file over them, and the environment over both.
+///
+/// # Errors
+/// Names the key that is unknown, wrong or missing.
+pub fn layered<C: DeserializeOwned>(defaults: impl Serialize, file: &Path) -> Result<C, ConfigError> {
+    Figment::from(Serialized::defaults(defaults))
+        .merge(Toml::file(file))
+        .merge(Env::prefixed("TAIZHANG_").ignore(&["dir", "log"]))
+        .extract()
+        .map_err(|error| ConfigError::Read(Box::new(error)))
+}
+
+/// A schedule from its keys: `sync_at` as `HH:MM` in Shanghai, the window in minutes.
+///
+/// # Errors
+/// When `sync_at` is no time.
+pub fn schedule(mode: Mode, sync_at: &str, sync_window: u64) -> Result<Schedule, ConfigError> {
+    let (hours, minutes) = sync_at.split_once(':').ok_or(ConfigError::Time)?;
+    let hours: u64 = hours.parse().ok().filter(|hours| *hours < 24).ok_or(ConfigError::Time)?;
+    let minutes: u64 = minutes.parse().ok().filter(|minutes| *minutes < 60).ok_or(ConfigError::Time)?;
+    Ok(Schedule { mode, opens: (hours * 60 + minutes) * 60, window: sync_window.min(1_440) * 60 })
 }
