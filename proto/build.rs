@@ -4,14 +4,16 @@
 use prost::Message;
 use std::{env, error::Error, fs, path::PathBuf};
 
-const FILES: [&str; 7] = [
+const FILES: [&str; 9] = [
     "registers/options.proto",
     "registers/person.proto",
     "registers/household.proto",
     "registers/unit.proto",
+    "mail.proto",
     "sync.proto",
     "totals.proto",
     "admin.proto",
+    "review.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

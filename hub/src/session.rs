@@ -120,6 +120,7 @@ impl Server {
                 self.outstanding += 1;
                 self.read_push(push).map(Some)
             }
+            (_, up::It::Range(_) | up::It::Want(_)) => Err(Fault::Protocol("a range out of turn")),
             (_, up::It::Done(_)) => {
                 self.done = true;
                 Ok(None)
@@ -204,6 +205,8 @@ impl Server {
             unit: self.peer.unit.number(),
             hub_unit: core.unit.number(),
             tree_version: known_tree,
+            clock: (core.clock)(),
+            ..pb::Welcome::default()
         };
         // What the child has already: nothing is sent in a live session until one of these moves.
         let equal = welcome.scope_digest == self.hello.scope_digest && !self.hello.rebuild;

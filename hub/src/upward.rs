@@ -6,7 +6,6 @@ use crate::{
     store::{Space, StoreError},
     writer::{Core, Job},
 };
-use bytes::Bytes;
 use prost::Message;
 use std::sync::{
     Arc,
@@ -130,7 +129,7 @@ impl Replica for Upward {
         }
         let raw = list.encode_to_vec();
         let cells = upstream::compress(&raw).map_err(failed)?;
-        Ok(Some(pb::Push { first: after + 1, last, cells, raw_len: raw.len() as u32, changes: Bytes::new() }))
+        Ok(Some(pb::Push { first: after + 1, last, cells, raw_len: raw.len() as u32, ..pb::Push::default() }))
     }
 
     fn verdicts(&self, verdicts: pb::Verdicts) -> Result<VerdictCount, SessionError> {

@@ -83,6 +83,14 @@ pub trait Replica: Send + Sync + 'static {
     /// When the replica fails or it can't be read.
     fn document(&self, document: pb::Document) -> Result<(), SessionError>;
 
+    /// Takes what other hubs below the same parent said, and what the parent found. An office gets none.
+    ///
+    /// # Errors
+    /// When the replica fails or it can't be read.
+    fn mail(&self, _: pb::Mail) -> Result<(), SessionError> {
+        Err(SessionError::Protocol("mail for an office"))
+    }
+
     /// Takes the end of what the hub had to send. Returns whether the digests are equal.
     ///
     /// # Errors
@@ -172,6 +180,8 @@ impl<'a, R: Replica + ?Sized> Client<'a, R> {
             }
             (_, down::It::Records(records)) => self.report.pulled += self.replica.records(records)?,
             (_, down::It::Document(document)) => self.replica.document(document)?,
+            (_, down::It::Mail(mail)) => self.replica.mail(mail)?,
+            (_, down::It::Range(_)) => return Err(SessionError::Protocol("a range that was not asked for")),
             (_, down::It::Caught(caught)) => {
                 self.report.equal = self.replica.caught(&caught)?;
                 if self.live && !self.report.equal {

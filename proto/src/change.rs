@@ -10,7 +10,7 @@ use crate::{
 use bytes::Bytes;
 
 /// A change whose bytes have been read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Edit {
     /// The record it edits.
     pub id: RecordId,
@@ -23,6 +23,12 @@ pub struct Edit {
     pub stamp: Stamp,
     /// Login of the author.
     pub by: String,
+    /// Why, where it is a correction.
+    pub reason: String,
+    /// Last hub revision that the author's office had heard when this was saved.
+    pub seen: Revision,
+    /// What the hub once said of it, when a hub that lost it is offered it again.
+    pub offer: Option<pb::Offer>,
 }
 
 /// Why a change can't be read.
@@ -49,6 +55,10 @@ pub enum ChangeError {
 const MAX_FIELDS: usize = 512;
 /// Longest login, bytes.
 const MAX_BY: usize = 64;
+/// Longest reason, bytes.
+const MAX_REASON: usize = 600;
+/// Most origins, and most history entries, of an offer.
+const MAX_OFFER: usize = 512;
 
 impl Edit {
     /// Reads a change from the wire.
@@ -62,6 +72,10 @@ impl Edit {
         if counts.iter().any(|count| *count > MAX_FIELDS) || change.by.len() > MAX_BY {
             return Err(ChangeError::TooLarge);
         }
+        let offered = change.offer.as_ref().map_or(0, |offer| offer.origins.len().max(offer.history.len()));
+        if change.reason.len() > MAX_REASON || offered > MAX_OFFER {
+            return Err(ChangeError::TooLarge);
+        }
         for tag in change.cleared {
             match fields.binary_search_by_key(&tag, |field| field.tag) {
                 Err(place) if (1..1 << 29).contains(&tag) => fields.insert(place, Field { tag, bytes: Bytes::new() }),
@@ -72,12 +86,34 @@ impl Edit {
             return Err(ChangeError::Empty);
         }
         let stamp = Stamp(change.stamp);
-        Ok(Self { id, register: change.register, fields, bases: change.bases, stamp, by: change.by })
+        Ok(Self {
+            id,
+            register: change.register,
+            fields,
+            bases: change.bases,
+            stamp,
+            by: change.by,
+            reason: change.reason,
+            seen: change.seen,
+            offer: change.offer,
+        })
     }
 
     /// The revision of the value the author saw in a field; 0 when there was none.
     pub fn base(&self, tag: u32) -> Revision {
         self.bases.iter().find(|base| base.tag == tag).map_or(0, |base| base.revision)
+    }
+
+    /// The values of a repeated field that the author saw; none where it was not said.
+    pub fn seen_values(&self, tag: u32) -> Option<&[u8]> {
+        let base = self.bases.iter().find(|base| base.tag == tag)?;
+        (!base.seen.is_empty()).then_some(&base.seen)
+    }
+
+    /// Puts the revisions that the author saw of another record's fields out of force: it edits a record that the
+    /// author never saw.
+    pub fn forget_bases(&mut self) {
+        self.bases.clear();
     }
 
     /// The edited field with this tag.
@@ -96,9 +132,10 @@ pub fn write(id: RecordId, register: u32, fields: &[(Field, Revision)], stamp: S
         bases: fields
             .iter()
             .filter(|(_, base)| *base > 0)
-            .map(|(field, base)| pb::FieldBase { tag: field.tag, revision: *base })
+            .map(|(field, base)| pb::FieldBase { tag: field.tag, revision: *base, ..pb::FieldBase::default() })
             .collect(),
         stamp: stamp.0,
         by: by.to_owned(),
+        ..pb::Change::default()
     }
 }

@@ -68,6 +68,8 @@ pub struct Record {
     pub origins: Vec<pb::Origin>,
     /// How many changes were accepted.
     pub changes: u32,
+    /// Revision of its first change; 0 for a record older than this was kept.
+    pub created: Revision,
 }
 
 /// Why bytes are no record.
@@ -148,7 +150,13 @@ impl Record {
         for standing in &self.fields {
             origins[standing.origin].tags.push(standing.field.tag);
         }
-        pb::RecordState { register: self.register, message: self.message(), origins, changes: self.changes }
+        pb::RecordState {
+            register: self.register,
+            message: self.message(),
+            origins,
+            changes: self.changes,
+            created: self.created,
+        }
     }
 
     /// The canonical encoding.
@@ -190,7 +198,7 @@ impl Record {
         if origins.windows(2).any(|pair| pair[0].revision >= pair[1].revision) {
             return Err(RecordError::Origin(0));
         }
-        Ok(Self { register: state.register, fields, origins, changes: state.changes })
+        Ok(Self { register: state.register, fields, origins, changes: state.changes, created: state.created })
     }
 
     /// Sets fields from one origin, and drops origins that no field uses any more.

@@ -20,6 +20,18 @@ pub const STATE: u32 = 2;
 pub const EFFECTIVE_ON: u32 = 4;
 /// The tag of the source (L25).
 pub const SOURCE: u32 = 6;
+/// The tag of the reason for voiding.
+pub const VOID_REASON: u32 = 3;
+/// The tag of the record that this one was merged into, of the same register.
+pub const MERGED_INTO: u32 = 12;
+/// The tag that says a reviewer found it no duplicate.
+pub const DISTINCT: u32 = 13;
+/// The tag of the district that counts this person or certificate, where another one does.
+pub const COUNTED_AT: u32 = 14;
+/// The tag of the unit that a record is on its way to.
+pub const TRANSFER_TO: u32 = 15;
+/// The tag of the units that a record belonged to, each with the first day on which it no longer did.
+pub const PAST_HOME: u32 = 16;
 /// The tag of what an import could not place in a code list.
 pub const IMPORT_NOTE: u32 = 8;
 
@@ -36,6 +48,8 @@ pub mod number {
     pub const ASSISTANT: u32 = 8;
     pub const CREDENTIAL: u32 = 9;
     pub const FEC_CASE: u32 = 10;
+    pub const POST: u32 = 11;
+    pub const TRANSFER: u32 = 12;
 }
 
 /// The wire shape of a field's values.
@@ -88,6 +102,14 @@ pub struct FieldDef {
     pub decimals: u32,
     /// Number of the register that a reference points into.
     pub refers: Option<u32>,
+    /// The code that prevails in a concurrent edit and that only a district may leave.
+    pub prevails: Option<String>,
+    /// What a reviewer has ruled, an office can only dispute.
+    pub ruled: bool,
+    /// Under [`Policy::Review`]: of two days the later stands until a reviewer decides.
+    pub later: bool,
+    /// Under [`Policy::Owned`]: the code that any office may set where none stands.
+    pub open: Option<String>,
 }
 
 /// One register.
@@ -248,6 +270,10 @@ fn field_def(
         format: rule.format(),
         policy: rule.policy(),
         owner: rule.owner(),
+        prevails: (!rule.prevails.is_empty()).then(|| rule.prevails.clone()),
+        ruled: rule.ruled,
+        later: rule.later,
+        open: (!rule.open.is_empty()).then(|| rule.open.clone()),
         personal: rule.personal,
         unique: rule.unique,
         max: if rule.max == 0 { 200 } else { rule.max as usize },
@@ -269,7 +295,7 @@ mod tests {
     #[test]
     fn every_register_can_be_read_and_shares_the_common_fields() {
         let all: Vec<_> = registers().iter().map(|def| def.number).collect();
-        assert_eq!(all, (1..=10).collect::<Vec<_>>());
+        assert_eq!(all, (1..=12).collect::<Vec<_>>());
         for def in registers().iter() {
             assert_eq!(def.field(HOME_UNIT).unwrap().name, "home_unit", "{}", def.name);
             assert_eq!(def.field(STATE).unwrap().codes.unwrap().id, "L24");

@@ -5,9 +5,9 @@
 //! that the child missed, the child pushes, the hub sends what changed in the scope, and closes with `Caught`.
 
 /// The oldest protocol this build speaks.
-pub const PROTOCOL_MIN: u32 = 1;
+pub const PROTOCOL_MIN: u32 = 2;
 /// The newest protocol this build speaks.
-pub const PROTOCOL_MAX: u32 = 1;
+pub const PROTOCOL_MAX: u32 = 2;
 
 /// Most changes in one batch.
 pub const MAX_BATCH_CHANGES: usize = 1024;

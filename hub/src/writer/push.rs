@@ -15,13 +15,13 @@ use taizhang_proto::{
     change::Edit,
     check::{self, Violation},
     date,
-    decide::{apply, decide},
+    decide::{Author, apply, decide},
     digest::LogDigest,
     pb::{self, OutcomeKind},
     record::Revision,
     register::registers,
     session::MAX_BATCH_BYTES,
-    stamp::Stamp,
+    stamp::{self, Stamp},
 };
 
 /// What became of one change that was not simply accepted.
@@ -84,8 +84,9 @@ impl Pad<'_> {
         let first = node.acknowledged + 1;
         let mut revision = 0;
         let mut size = 0;
-        let now = Stamp::at_millis((self.core.clock)());
-        let received = now.millis() / 1_000;
+        let received = self.core.now();
+        let now = Stamp::at_millis(received * 1_000);
+        let skew = stamp::distrusted_skew(node.skew_millis);
         let mut digest = LogDigest::from_slice(&node.log_digest).unwrap_or_default();
         let mut outcomes = Vec::new();
         while size < MAX_BATCH_BYTES
@@ -98,7 +99,10 @@ impl Pad<'_> {
             }
             digest = digest.then(&raw);
             let special = match edit {
-                Ok(edit) => self.decide_one(peer, node.number, &edit, own, now, received)?,
+                Ok(mut edit) => {
+                    edit.stamp = edit.stamp.believed(now, skew);
+                    self.decide_one(peer, node.number, &edit, own, received)?
+                }
                 Err(error) => Some(Special::refused(Violation {
                     register: String::new(),
                     field: String::new(),
@@ -127,6 +131,7 @@ impl Pad<'_> {
             outcomes,
             log_digest: Bytes::copy_from_slice(&digest.0),
             node: node.number,
+            skew_millis: skew,
         };
         self.set.put(Space::Verdicts, rows::verdict_key(node.number, node.acknowledged), verdicts.encode_to_vec());
         self.put_node(node.clone());
@@ -140,15 +145,14 @@ impl Pad<'_> {
         node: u32,
         edit: &Edit,
         revision: Revision,
-        now: Stamp,
         received: u64,
     ) -> Result<Option<Special>, StoreError> {
-        let today = date::shanghai(now.millis());
+        let today = date::shanghai(received * 1_000);
         let current = self.record(edit.id)?;
         if let Some(why) = out_of_scope(peer, current, edit) {
             return Ok(Some(Special::refused(why)));
         }
-        let decision = decide(current, edit, node, now);
+        let decision = decide(current, edit, Author { node, tier: peer.unit.tier() });
         let origin = pb::Origin {
             revision,
             stamp: edit.stamp.0,
@@ -156,7 +160,7 @@ impl Pad<'_> {
             unit: peer.unit.number(),
             node,
             by: edit.by.clone(),
-            tags: Vec::new(),
+            ..pb::Origin::default()
         };
         let applied = apply(current, edit, &decision, &origin);
         if decision.changes_record() {

@@ -17,6 +17,7 @@ use taizhang_proto::{
     digest::LogDigest,
     pb::{self, OutcomeKind},
     session::{MAX_BATCH_BYTES, MAX_BATCH_CHANGES, PROTOCOL_MAX, PROTOCOL_MIN},
+    stamp::Stamp,
 };
 use tokio::sync::watch;
 
@@ -84,14 +85,15 @@ impl Ledger {
                 _ if seq < verdicts.first => {}
                 OutcomeKind::Accepted => {
                     count.accepted += 1;
+                    let now = Stamp::at_millis(verdicts.received * 1_000);
                     let origin = pb::Origin {
                         revision: verdicts.revision + (seq - verdicts.first),
-                        stamp: edit.stamp.0,
+                        stamp: edit.stamp.believed(now, verdicts.skew_millis).0,
                         received: verdicts.received,
                         unit: self.unit.number(),
                         node: verdicts.node,
                         by: edit.by.clone(),
-                        tags: Vec::new(),
+                        ..pb::Origin::default()
                     };
                     let current = work.hub(edit.id)?;
                     // A pulled record that is newer holds the effect of this change already.
@@ -330,6 +332,7 @@ impl Replica for Ledger {
             tree_version: state.tree_version,
             epoch: state.epoch.into(),
             clock: self.now_millis(),
+            ..pb::Hello::default()
         })
     }
 

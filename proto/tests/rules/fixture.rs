@@ -10,7 +10,7 @@ use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::{self, Shelf},
     change::{self, Edit},
-    decide::{self, Applied, Decision},
+    decide::{self, Applied, Author, Decision},
     pb,
     record::Revision,
     register::{FieldDef, RegisterDef, Shape, Value, registers},
@@ -69,14 +69,21 @@ pub(crate) fn origin(edit: &Edit, revision: Revision, node: u32) -> pb::Origin {
         unit: 210_402_011_003,
         node,
         by: edit.by.clone(),
-        tags: Vec::new(),
+        ..pb::Origin::default()
     }
+}
+
+/// A community's node.
+pub(crate) fn community(node: u32) -> Author {
+    Author { node, tier: pb::Tier::Community }
 }
 
 /// A hub's whole handling of one edit.
 pub(crate) fn take(current: Option<&Record>, edit: &Edit, revision: Revision, node: u32) -> (Decision, Applied) {
-    let decision = decide::decide(current, edit, node, NOW);
-    let applied = decide::apply(current, edit, &decision, &origin(edit, revision, node));
+    let mut edit = edit.clone();
+    edit.stamp = edit.stamp.believed(NOW, 0);
+    let decision = decide::decide(current, &edit, community(node));
+    let applied = decide::apply(current, &edit, &decision, &origin(&edit, revision, node));
     (decision, applied)
 }
 
@@ -99,7 +106,10 @@ impl MemoryShelf {
         });
         let edit = edit(id, register, fields.collect(), NOW);
         self.revision += 1;
-        let (decision, applied) = take(current, &edit, self.revision, 1);
+        // A reviewer's hand: every register has fields that an office may only claim.
+        let author = Author { node: decide::HUB_NODE, tier: pb::Tier::District };
+        let decision = decide::decide(current, &edit, author);
+        let applied = decide::apply(current, &edit, &decision, &origin(&edit, self.revision, author.node));
         assert!(decision.is_plain());
         applied.record
     }

@@ -156,6 +156,7 @@ proptest! {
             message: bytes.clone(),
             origins: vec![pb::Origin { revision: 3, tags: vec![tag, 20], ..pb::Origin::default() }],
             changes: 1,
+            created: 0,
         };
         let _refused_or_read = Record::from_state(state);
         let change = pb::Change {
@@ -163,7 +164,7 @@ proptest! {
             register,
             message: bytes.clone(),
             cleared: vec![tag, 21],
-            bases: vec![pb::FieldBase { tag, revision: 9 }],
+            bases: vec![pb::FieldBase { tag, revision: 9, ..pb::FieldBase::default() }],
             ..pb::Change::default()
         };
         let _refused_or_read = Edit::read(change);
