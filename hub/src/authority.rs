@@ -131,7 +131,7 @@ impl Authority {
     }
 
     /// Signs a child's request.
-    fn sign(&self, request: &str, name: &CertName) -> Result<String, rcgen::Error> {
+    pub(crate) fn sign(&self, request: &str, name: &CertName) -> Result<String, rcgen::Error> {
         let asked = CertificateSigningRequestParams::from_pem(request)?;
         // Only the key of the request is used; every name comes from the token.
         let mut params = CertificateParams::default();
