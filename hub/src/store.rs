@@ -41,6 +41,16 @@ pub enum Space {
     Conflicts,
     /// Hash of a token's secret → what it allows.
     Tokens,
+    /// A district's letters: id → letter with its text in the clear; revision and id → nothing.
+    Outbox,
+    /// A city's mail: unit and revision → what the child has not heard; nobody's unit and letter id → where it is.
+    Mailbox,
+    /// Unit → certificate of the hub there.
+    Neighbours,
+    /// Blinded marks: of a record, of a mark, and in the order in which they changed.
+    Marks,
+    /// Transfers: out of this hub, into it, and between two below it.
+    Transfers,
     /// Name → document.
     Documents,
     /// Name → counters and version.
@@ -48,7 +58,7 @@ pub enum Space {
 }
 
 /// All spaces.
-pub const SPACES: [Space; 15] = [
+pub const SPACES: [Space; 20] = [
     Space::Records,
     Space::Feed,
     Space::Departed,
@@ -62,6 +72,11 @@ pub const SPACES: [Space; 15] = [
     Space::History,
     Space::Conflicts,
     Space::Tokens,
+    Space::Outbox,
+    Space::Mailbox,
+    Space::Neighbours,
+    Space::Marks,
+    Space::Transfers,
     Space::Documents,
     Space::Meta,
 ];

@@ -104,7 +104,10 @@ fn recount(core: &Core, view: &dyn View, records: &mut u64) -> Result<HashMap<Ce
     let mut cells: HashMap<CellKey, i64> = HashMap::new();
     for subject in subjects {
         for one in contributions(&shelf, subject, core.plan)? {
-            *cells.entry(one.key).or_default() += one.delta;
+            // What counts in another hub's scope counts there.
+            if core.unit.covers(one.key.unit) {
+                *cells.entry(one.key).or_default() += one.delta;
+            }
         }
     }
     cells.retain(|_, value| *value != 0);

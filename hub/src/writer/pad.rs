@@ -2,7 +2,7 @@
 //! Invariant: everything derived (contributions, cells, sums, digests, feed) follows from the records on the pad once,
 //! at the end, so a record that is changed many times in one commit costs its totals once.
 
-use super::{Core, WriteError};
+use super::{Core, WriteError, mail::Across};
 use crate::{
     rows::{self, FeedRow, NodeRow, OwnCell, SubjectRow, UnitRow, meta},
     store::{Space, StoreError, View, WriteSet},
@@ -73,6 +73,8 @@ pub(super) struct Pad<'a> {
     /// Edits that changed nothing but the history of their record.
     lost: Vec<(Revision, RecordId)>,
     pub(super) pending_number: Option<u64>,
+    /// What goes across districts.
+    pub(super) across: Across,
 }
 
 impl<'a> Pad<'a> {
@@ -92,6 +94,7 @@ impl<'a> Pad<'a> {
             nodes: HashMap::new(),
             lost: Vec::new(),
             pending_number: None,
+            across: Across::default(),
         })
     }
 
@@ -107,6 +110,11 @@ impl<'a> Pad<'a> {
             Entry::Occupied(leaf) => Ok(leaf.into_mut()),
             Entry::Vacant(place) => Ok(place.insert(read_leaf(self.view, id)?)),
         }
+    }
+
+    /// The newest revision given out.
+    pub(super) fn newest_revision(&self) -> Revision {
+        self.revision
     }
 
     /// A record as it stands on the pad.
@@ -188,8 +196,11 @@ impl<'a> Pad<'a> {
         }
     }
 
-    /// Adds to an own cell.
-    fn add_to_cell(&mut self, key: CellKey, delta: i64) -> Result<(), StoreError> {
+    /// Adds to an own cell. What counts in another hub's scope, before a transfer or after, counts there.
+    pub(super) fn add_to_cell(&mut self, key: CellKey, delta: i64) -> Result<(), StoreError> {
+        if !self.core.unit.covers(key.unit) {
+            return Ok(());
+        }
         let cell = self.cell(key)?;
         cell.value = cell.value.saturating_add(delta);
         Ok(())
@@ -219,7 +230,9 @@ impl<'a> Pad<'a> {
         let mut own: HashMap<OrgCode, UnitChange> = HashMap::new();
         self.write_records(&mut own);
         self.write_lost(&mut own);
+        let before_cells = self.revision;
         self.write_cells(&mut own)?;
+        self.write_letters(before_cells)?;
         let mut units: HashMap<OrgCode, UnitChange> = HashMap::new();
         for (unit, change) in own {
             for unit in unit.up_to(self.core.unit) {
@@ -397,7 +410,7 @@ fn read_leaf(view: &dyn View, id: RecordId) -> Result<Leaf, StoreError> {
 }
 
 /// The pad as the rules read it.
-struct Reading<'p, 'a>(&'p Pad<'a>);
+pub(super) struct Reading<'p, 'a>(pub(super) &'p Pad<'a>);
 
 impl Shelf for Reading<'_, '_> {
     type Error = StoreError;
