@@ -173,7 +173,7 @@ impl Server {
     /// When the store fails.
     pub fn answered(&mut self, core: &Core, answer: Answer) -> Result<Vec<pb::Down>, Fault> {
         match answer {
-            Answer::Done => Ok(Vec::new()),
+            Answer::Done | Answer::Reviewed(_) | Answer::Revised(_) | Answer::Refused(_) => Ok(Vec::new()),
             Answer::Verdicts(verdicts) => {
                 self.outstanding -= 1;
                 Ok(verdicts.into_iter().map(|one| wrap(down::It::Verdicts(one))).collect())

@@ -10,7 +10,7 @@ pub use fjall_store::FjallStore;
 use bytes::Bytes;
 
 /// Version of the layout of rows. A store of another version is not opened.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// Where a row lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -37,8 +37,12 @@ pub enum Space {
     Verdicts,
     /// Record id and revision → values that no longer stand.
     History,
-    /// Revision and record id → values settled by rule in a concurrent edit.
+    /// Number → conflict.
     Conflicts,
+    /// Open conflicts: in order of age, by kind, by unit, by record.
+    Queue,
+    /// Register, field and hash of a value that only one record may carry → the records that do.
+    Uniques,
     /// Hash of a token's secret → what it allows.
     Tokens,
     /// Name → document.
@@ -48,7 +52,7 @@ pub enum Space {
 }
 
 /// All spaces.
-pub const SPACES: [Space; 15] = [
+pub const SPACES: [Space; 17] = [
     Space::Records,
     Space::Feed,
     Space::Departed,
@@ -61,6 +65,8 @@ pub const SPACES: [Space; 15] = [
     Space::Verdicts,
     Space::History,
     Space::Conflicts,
+    Space::Queue,
+    Space::Uniques,
     Space::Tokens,
     Space::Documents,
     Space::Meta,

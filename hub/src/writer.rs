@@ -5,8 +5,16 @@
 
 mod cells;
 mod child;
+mod conflicts;
+mod inspect;
+mod late;
+mod merge;
+mod moves;
 mod pad;
 mod push;
+mod resolve;
+mod revise;
+mod unique;
 
 use crate::{
     rows::{self, NodeRow, meta},
@@ -14,6 +22,7 @@ use crate::{
 };
 use bytes::Bytes;
 use pad::Pad;
+pub use resolve::{Review, choices};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use taizhang_node::ledger::Clock;
 use taizhang_proto::{
@@ -90,6 +99,8 @@ pub enum Job {
     Upward(u64, Option<u64>),
     /// A child was enrolled.
     Enrolled(Box<NodeRow>),
+    /// A reviewer rules.
+    Review(Review),
 }
 
 /// What became of a job.
@@ -98,6 +109,12 @@ pub enum Answer {
     Greeted(Box<NodeRow>),
     /// Verdicts on a push, in order; the second and later are repeats of earlier answers.
     Verdicts(Vec<pb::Verdicts>),
+    /// What became of a reviewer's request.
+    Reviewed(pb::ResolveAnswer),
+    /// The record that a reviewer edited.
+    Revised(taizhang_proto::RecordId),
+    /// Why a reviewer's edit was not taken.
+    Refused(String),
     /// Done.
     Done,
 }
@@ -253,6 +270,7 @@ impl Core {
                     }
                     Ok(Answer::Done)
                 }
+                Job::Review(review) => pad.review(review),
                 Job::Enrolled(row) => {
                     pad.put_node(*row);
                     Ok(Answer::Done)

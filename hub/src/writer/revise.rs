@@ -1,0 +1,208 @@
+//! Edits by the hub's own hand: a reviewer's ruling, or a rule in a reviewer's place.
+//! Invariant: such an edit is an ordinary one with its own revision, so it flows down to every office that holds the
+//! record, and what it replaces is kept with who decided and why.
+
+use super::pad::Pad;
+use crate::{
+    rows,
+    store::{Space, StoreError},
+};
+use prost::Message;
+use taizhang_proto::{
+    Record, RecordId, change,
+    change::Edit,
+    decide::{Decision, HUB_NODE, apply},
+    pb,
+    record::Revision,
+    stamp::Stamp,
+    wire::{Field, put_bytes, put_varint, zigzag},
+};
+
+/// Whose hand it is.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Hand<'h> {
+    /// Login of the reviewer; empty for a rule.
+    pub(super) by: &'h str,
+    /// Why.
+    pub(super) reason: &'h str,
+    /// Name of the rule or policy that what is replaced lost by.
+    pub(super) rule: &'h str,
+    /// The conflict that is settled; 0: none.
+    pub(super) conflict: u64,
+}
+
+impl<'h> Hand<'h> {
+    /// A rule's.
+    pub(super) fn rule(rule: &'h str) -> Self {
+        Self { rule, ..Self::default() }
+    }
+}
+
+impl Pad<'_> {
+    pub(super) fn ruling(&self, hand: &Hand<'_>) -> pb::Ruling {
+        pb::Ruling {
+            by: hand.by.to_owned(),
+            unit: self.core.unit.number(),
+            at: self.core.now(),
+            reason: hand.reason.to_owned(),
+            conflict: hand.conflict,
+        }
+    }
+
+    /// Sets fields of a record by the hub's own hand. Fields that stand already are left alone; none when all do.
+    pub(super) fn revise(
+        &mut self,
+        id: RecordId,
+        register: u32,
+        mut fields: Vec<Field>,
+        hand: &Hand<'_>,
+    ) -> Result<Option<Revision>, StoreError> {
+        let current = self.record(id)?.cloned();
+        let stands = |field: &Field| {
+            let standing = current.as_ref().and_then(|record| record.bytes(field.tag));
+            standing.map_or(field.bytes.is_empty(), |bytes| *bytes == field.bytes)
+        };
+        fields.retain(|field| !stands(field));
+        if fields.is_empty() {
+            return Ok(None);
+        }
+        fields.sort_by_key(|field| field.tag);
+        let base = |tag| current.as_ref().map_or(0, |record| record.revision_of(tag));
+        let based: Vec<(Field, Revision)> = fields
+            .into_iter()
+            .map(|field| {
+                let base = base(field.tag);
+                (field, base)
+            })
+            .collect();
+        self.put_own(id, current.as_ref(), &based, register, hand).map(Some)
+    }
+
+    /// Puts fields on a record by the hub's own hand, each with the revision that stands.
+    fn put_own(
+        &mut self,
+        id: RecordId,
+        current: Option<&Record>,
+        fields: &[(Field, Revision)],
+        register: u32,
+        hand: &Hand<'_>,
+    ) -> Result<Revision, StoreError> {
+        let stamp = Stamp::at_millis(self.core.now() * 1_000);
+        let mut change = change::write(id, register, fields, stamp, hand.by);
+        hand.reason.clone_into(&mut change.reason);
+        let edit = Edit::read(change).map_err(|error| StoreError::Engine(format!("the hub's own edit: {error}")))?;
+        let revision = self.take_revisions(1);
+        let origin = self.own_origin(&edit, revision);
+        let mut applied = apply(current, &edit, &Decision::accepted(&edit), &origin);
+        for entry in &mut applied.superseded {
+            hand.rule.clone_into(&mut entry.rule);
+            entry.ruling = Some(self.ruling(hand));
+        }
+        self.keep_history(id, &applied.superseded);
+        self.put_record(id, applied.record)?;
+        Ok(revision)
+    }
+
+    /// Makes what stands in these fields the reviewer's own word.
+    pub(super) fn affirm(&mut self, id: RecordId, tags: &[u32], hand: &Hand<'_>) -> Result<(), StoreError> {
+        let Some(record) = self.record(id)?.cloned() else { return Ok(()) };
+        let fields: Vec<(Field, Revision)> = tags
+            .iter()
+            .filter(|tag| record.bytes(**tag).is_some())
+            .map(|tag| (field_of(&record, *tag), record.revision_of(*tag)))
+            .collect();
+        if fields.is_empty() {
+            return Ok(());
+        }
+        self.put_own(id, Some(&record), &fields, record.register, hand)?;
+        Ok(())
+    }
+
+    /// The origin of an edit by the hub's own hand.
+    fn own_origin(&self, edit: &Edit, revision: Revision) -> pb::Origin {
+        pb::Origin {
+            revision,
+            stamp: edit.stamp.0,
+            received: self.core.now(),
+            unit: self.core.unit.number(),
+            node: HUB_NODE,
+            by: edit.by.clone(),
+            ..pb::Origin::default()
+        }
+    }
+
+    /// Puts what no longer stands into a record's history.
+    pub(super) fn keep_history(&mut self, id: RecordId, entries: &[pb::Superseded]) {
+        for entry in entries {
+            self.set.put(Space::History, rows::history_key(id, entry), entry.encode_to_vec());
+        }
+    }
+
+    /// Notes in a record's history that a value was looked at and did not come to stand; whoever holds the record is
+    /// told.
+    pub(super) fn note_ruling(
+        &mut self,
+        id: RecordId,
+        claim: &pb::ClaimedValue,
+        hand: &Hand<'_>,
+    ) -> Result<Revision, StoreError> {
+        let revision = self.take_revisions(1);
+        let entry = pb::Superseded {
+            origin: claim.origin.clone(),
+            message: claim.message.clone(),
+            replaced_by: revision,
+            rule: hand.rule.to_owned(),
+            ruling: Some(self.ruling(hand)),
+        };
+        self.keep_history(id, std::slice::from_ref(&entry));
+        self.record(id)?;
+        self.note_lost(id, revision);
+        Ok(revision)
+    }
+
+    /// The fields of a record that another one took over when it was merged, with the values they had before.
+    pub(super) fn replaced_by(&self, id: RecordId, revision: Revision) -> Result<Vec<pb::Superseded>, StoreError> {
+        let mut found = Vec::new();
+        for row in self.view.prefix(Space::History, &id.0) {
+            let entry = pb::Superseded::decode(row?.1).map_err(|_| StoreError::Row(Space::History))?;
+            if entry.replaced_by == revision {
+                found.push(entry);
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// A field that says yes.
+pub(super) fn yes(tag: u32) -> Field {
+    number(tag, 1)
+}
+
+/// A field without a value.
+pub(super) fn nothing(tag: u32) -> Field {
+    Field { tag, bytes: bytes::Bytes::new() }
+}
+
+/// A field with a number: a unit's code, a count.
+pub(super) fn number(tag: u32, value: u64) -> Field {
+    let mut bytes = Vec::new();
+    put_varint(tag, value, &mut bytes);
+    Field { tag, bytes: bytes.into() }
+}
+
+/// A field with a day.
+pub(super) fn day(tag: u32, day: taizhang_proto::date::Day) -> Field {
+    number(tag, zigzag(day))
+}
+
+/// A field with a text, a code or a record's id.
+pub(super) fn text(tag: u32, value: &[u8]) -> Field {
+    let mut bytes = Vec::new();
+    put_bytes(tag, value, &mut bytes);
+    Field { tag, bytes: bytes.into() }
+}
+
+/// A field as it stands in a record, cleared where it does not.
+pub(super) fn field_of(record: &Record, tag: u32) -> Field {
+    Field { tag, bytes: record.bytes(tag).cloned().unwrap_or_default() }
+}
