@@ -7,6 +7,7 @@ pub mod cli;
 pub mod config;
 pub mod hub;
 pub mod mail;
+pub mod review;
 pub mod rows;
 pub mod session;
 pub mod store;

@@ -4,3 +4,7 @@
 //! changes nothing; what a letter says of totals is applied in the commit of the cells that it belongs to.
 
 pub mod envelope;
+pub mod marks;
+pub mod outbox;
+pub mod post;
+pub mod rows;

@@ -325,6 +325,10 @@ pub mod meta {
     pub const OFFICE: &[u8] = b"mail-office";
     /// Before a unit's number: the last revision of its mail.
     pub const MAIL: &[u8] = b"mail-head";
+    /// The last number given to a conflict.
+    pub const CONFLICT: &[u8] = b"conflict";
+    /// How many conflicts are open.
+    pub const OPEN: &[u8] = b"open";
     /// This store's epoch, 16 bytes.
     pub const EPOCH: &[u8] = b"epoch";
 }
@@ -351,6 +355,54 @@ pub fn history_key(id: RecordId, entry: &pb::Superseded) -> Vec<u8> {
     key.extend_from_slice(&entry.origin.as_ref().map_or(0, |origin| origin.revision).to_be_bytes());
     key.extend_from_slice(entry.rule.as_bytes());
     key
+}
+
+/// Key of the records that carry a value in a unique field.
+pub fn unique_key(register: u32, tag: u32, value: &[u8]) -> [u8; 24] {
+    let mut key = [0; 24];
+    key[..4].copy_from_slice(&register.to_be_bytes());
+    key[4..8].copy_from_slice(&tag.to_be_bytes());
+    key[8..].copy_from_slice(&blake3::hash(value).as_bytes()[..16]);
+    key
+}
+
+/// The ids in a row of 16 bytes each.
+pub fn ids_in(row: &[u8]) -> Vec<RecordId> {
+    row.chunks_exact(16).filter_map(RecordId::from_slice).collect()
+}
+
+/// Keys of the queue of open conflicts: what follows the first byte sorts as the reviewer reads it.
+pub mod queue {
+    use taizhang_proto::{OrgCode, RecordId};
+
+    /// All of them, oldest first.
+    pub const ALL: &[u8] = b"o";
+
+    /// Of one kind, oldest first.
+    pub fn of_kind(kind: i32) -> Vec<u8> {
+        [b"k", &kind.to_be_bytes()[..]].concat()
+    }
+
+    /// Of one unit.
+    pub fn of_unit(unit: OrgCode) -> Vec<u8> {
+        [b"u", &unit.number().to_be_bytes()[..]].concat()
+    }
+
+    /// The row with the numbers of those about a record.
+    pub fn of_record(id: RecordId) -> Vec<u8> {
+        [b"r", &id.0[..]].concat()
+    }
+
+    /// A list's entry.
+    pub fn entry(list: &[u8], number: u64) -> Vec<u8> {
+        [list, &number.to_be_bytes()[..]].concat()
+    }
+
+    /// The number at the end of an entry.
+    pub fn number(key: &[u8]) -> Option<u64> {
+        let start = key.len().checked_sub(8)?;
+        Some(u64::from_be_bytes(key[start..].try_into().ok()?))
+    }
 }
 
 /// What the feed says of a revision: 28 bytes.

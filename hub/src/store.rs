@@ -10,7 +10,7 @@ pub use fjall_store::FjallStore;
 use bytes::Bytes;
 
 /// Version of the layout of rows. A store of another version is not opened.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// Where a row lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -37,8 +37,12 @@ pub enum Space {
     Verdicts,
     /// Record id and revision → values that no longer stand.
     History,
-    /// Revision and record id → values settled by rule in a concurrent edit.
+    /// Number → conflict.
     Conflicts,
+    /// Open conflicts: in order of age, by kind, by unit, by record.
+    Queue,
+    /// Register, field and hash of a value that only one record may carry → the records that do.
+    Uniques,
     /// Hash of a token's secret → what it allows.
     Tokens,
     /// A district's letters: id → letter with its text in the clear; revision and id → nothing.
@@ -58,7 +62,7 @@ pub enum Space {
 }
 
 /// All spaces.
-pub const SPACES: [Space; 20] = [
+pub const SPACES: [Space; 22] = [
     Space::Records,
     Space::Feed,
     Space::Departed,
@@ -71,6 +75,8 @@ pub const SPACES: [Space; 20] = [
     Space::Verdicts,
     Space::History,
     Space::Conflicts,
+    Space::Queue,
+    Space::Uniques,
     Space::Tokens,
     Space::Outbox,
     Space::Mailbox,

@@ -5,8 +5,17 @@
 
 mod cells;
 mod child;
+mod conflicts;
+mod inspect;
+mod late;
+mod mail;
+mod merge;
+mod moves;
 mod pad;
 mod push;
+mod resolve;
+mod revise;
+mod unique;
 
 use crate::{
     rows::{self, NodeRow, meta},
@@ -14,6 +23,9 @@ use crate::{
 };
 use bytes::Bytes;
 use pad::Pad;
+pub use mail::{MarkBatch, News};
+pub(crate) use mail::is_counted;
+pub use resolve::{Review, choices};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use taizhang_node::ledger::Clock;
 use taizhang_proto::{
@@ -74,6 +86,12 @@ pub enum Job {
         last: u64,
         /// Values.
         cells: Vec<pb::CellValue>,
+        /// Letters that belong to those revisions.
+        letters: Vec<pb::Letter>,
+        /// Blinded marks.
+        marks: Vec<pb::MarkValue>,
+        /// The child's revision that the marks reach.
+        marked: u64,
     },
     /// A child has everything up to a revision on its disk.
     Heard {
@@ -88,8 +106,18 @@ pub enum Job {
     Token([u8; 32], rows::TokenRow),
     /// The parent has acknowledged the cells up to a revision; seconds since 1970 when everything was said.
     Upward(u64, Option<u64>),
+    /// The parent's mail, checked and opened.
+    News(Vec<News>),
+    /// Marks of records, worked out from a view.
+    Marks(MarkBatch),
+    /// Every mark under a generation has been sent.
+    Remarked(u32),
+    /// A new mark key, where this hub makes them.
+    RotateKey,
     /// A child was enrolled.
     Enrolled(Box<NodeRow>),
+    /// A reviewer rules.
+    Review(Review),
 }
 
 /// What became of a job.
@@ -98,6 +126,12 @@ pub enum Answer {
     Greeted(Box<NodeRow>),
     /// Verdicts on a push, in order; the second and later are repeats of earlier answers.
     Verdicts(Vec<pb::Verdicts>),
+    /// What became of a reviewer's request.
+    Reviewed(pb::ResolveAnswer),
+    /// The record that a reviewer edited.
+    Revised(taizhang_proto::RecordId),
+    /// Why a reviewer's edit was not taken.
+    Refused(String),
     /// Done.
     Done,
 }
@@ -125,6 +159,12 @@ pub enum WriteError {
     /// The tree of units can't be read.
     #[error(transparent)]
     Tree(#[from] taizhang_proto::org::TreeError),
+    /// Another hub makes the keys, or none does yet.
+    #[error("本级不掌管比对密钥，请在掌管的县区操作 (this hub does not make the mark keys: ask the one that does)")]
+    NoKey,
+    /// A change of key is under way.
+    #[error("上一次更换密钥尚未完成 (the last change of key is not through: wait until every district has synced)")]
+    Rotating,
     /// The writer has stopped.
     #[error("the hub is shutting down")]
     Stopped,
@@ -233,7 +273,13 @@ impl Core {
                     drop(room);
                     answer
                 }
-                Job::Cells { peer, last, cells } => pad.take_cells(&peer, last, &cells),
+                Job::Cells { peer, last, cells, letters, marks, marked } => {
+                    pad.take_cells(&peer, last, &cells, letters, (&marks, marked))
+                }
+                Job::News(news) => pad.take_news(news),
+                Job::Marks(batch) => pad.take_index(batch),
+                Job::Remarked(generation) => pad.say_remarked(generation),
+                Job::RotateKey => pad.rotate_key(),
                 Job::Heard { peer, heard } => pad.heard(&peer, heard),
                 Job::Tree(csv) => match UnitTree::from_csv(&csv) {
                     Err(error) => Err(error.into()),
@@ -253,9 +299,11 @@ impl Core {
                     }
                     Ok(Answer::Done)
                 }
+                Job::Review(review) => pad.review(review),
                 Job::Enrolled(row) => {
+                    let told = pad.note_enrolled(&row);
                     pad.put_node(*row);
-                    Ok(Answer::Done)
+                    told.map(|()| Answer::Done).map_err(WriteError::from)
                 }
             };
             if let Err(WriteError::Store(error)) = answer {

@@ -4,12 +4,19 @@
 //! A contribution is a step: `delta` from `date` on. A case that will be overdue from Friday unless someone is placed
 //! contributes its step for Friday today, so midnight needs no write.
 
+mod contest;
+mod home;
 mod household;
 mod person;
+mod post;
 mod span;
 mod unit;
 
-pub use household::{CaseClock, DualClock, clock_of};
+pub use contest::{ContestKey, contest_key, is_contested, unique_fields};
+pub use home::{PastHome, past_homes};
+pub use household::{CaseClock, DualClock, clock_of, contradicts_recognition};
+pub use person::left_on;
+pub use post::without_place;
 
 use crate::{
     OrgCode, Record, RecordId,
@@ -113,19 +120,79 @@ pub trait Shelf {
     /// # Errors
     /// When the store fails.
     fn referring(&self, target: RecordId, register: u32) -> Result<Vec<RecordId>, Self::Error>;
+
+    /// The records of one register that carry these bytes in a unique field, in any order.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn sharing(&self, register: u32, tag: u32, bytes: &[u8]) -> Result<Vec<RecordId>, Self::Error>;
+}
+
+/// Longest chain of merges that is followed; the hub makes no longer one.
+pub const MAX_MERGES: usize = 16;
+
+/// The record that stands for this one: itself, or the one it was merged into.
+///
+/// # Errors
+/// When the shelf fails.
+pub fn survivor<S: Shelf>(shelf: &S, id: RecordId) -> Result<RecordId, S::Error> {
+    let mut id = id;
+    for _ in 0..MAX_MERGES {
+        match shelf.look(id, |record| record.and_then(merged_into))? {
+            Some(next) => id = next,
+            None => break,
+        }
+    }
+    Ok(id)
+}
+
+/// The record that this one was merged into.
+pub fn merged_into(record: &Record) -> Option<RecordId> {
+    record.slice(register::MERGED_INTO).and_then(RecordId::from_slice)
+}
+
+/// As [`Shelf::referring`], references to the records that were merged into the target included. `own` is the
+/// target's register.
+///
+/// # Errors
+/// When the shelf fails.
+pub fn following<S: Shelf>(shelf: &S, target: RecordId, own: u32, register: u32) -> Result<Vec<RecordId>, S::Error> {
+    let mut found = shelf.referring(target, register)?;
+    // No register refers to its own kind but by a merge.
+    let mut absorbed = shelf.referring(target, own)?;
+    if absorbed.is_empty() {
+        return Ok(found);
+    }
+    for _ in 0..MAX_MERGES {
+        let mut next = Vec::new();
+        for id in absorbed {
+            found.extend(shelf.referring(id, register)?);
+            next.extend(shelf.referring(id, own)?);
+        }
+        if next.is_empty() {
+            break;
+        }
+        absorbed = next;
+    }
+    found.sort_unstable();
+    found.dedup();
+    Ok(found)
 }
 
 /// What a record refers to, for the index behind [`Shelf::referring`]. A record of a unit register refers to its
 /// unit.
 pub fn links(record: &Record) -> Vec<RecordId> {
     let reference = |tag| record.slice(tag).and_then(RecordId::from_slice);
-    match record.register {
-        number::UNEMPLOYMENT_SPELL | number::PLACEMENT | number::CREDENTIAL => reference(20).into_iter().collect(),
+    let mut links: Vec<RecordId> = match record.register {
+        number::UNEMPLOYMENT_SPELL | number::CREDENTIAL => reference(20).into_iter().collect(),
+        number::PLACEMENT => reference(20).into_iter().chain(reference(35)).collect(),
         number::MEMBER => reference(20).into_iter().chain(reference(21)).collect(),
         number::ZEF_CASE => reference(21).into_iter().collect(),
         number::FACILITY | number::ASSISTANT | number::FEC_CASE => home_unit(record).map(unit_id).into_iter().collect(),
         _ => Vec::new(),
-    }
+    };
+    links.extend(merged_into(record));
+    links
 }
 
 /// The owning unit of a record.
@@ -133,9 +200,9 @@ pub fn home_unit(record: &Record) -> Option<OrgCode> {
     record.varint(register::HOME_UNIT).and_then(|code| OrgCode::new(code).ok())
 }
 
-/// Whether a record counts at all.
-fn is_active(record: &Record) -> bool {
-    record.slice(register::STATE) != Some(b"2")
+/// Whether a record counts at all: neither void nor merged into another.
+pub fn is_active(record: &Record) -> bool {
+    record.slice(register::STATE) != Some(b"2") && record.bytes(register::MERGED_INTO).is_none()
 }
 
 /// Appends the subjects whose contributions a record takes part in, as it stands.
@@ -150,21 +217,43 @@ pub fn subjects_of<S: Shelf>(
 ) -> Result<(), S::Error> {
     let reference = |tag| record.slice(tag).and_then(RecordId::from_slice);
     match record.register {
-        number::RESIDENT => found.push(Subject::Person(id)),
-        number::UNEMPLOYMENT_SPELL => found.extend(reference(20).map(Subject::Person)),
-        number::PLACEMENT => {
-            if let Some(person) = reference(20) {
-                found.push(Subject::Person(person));
-                for member in shelf.referring(person, number::MEMBER)? {
-                    let member = shelf.record(member)?;
-                    let household = member.as_ref().and_then(|member| member.slice(20)).and_then(RecordId::from_slice);
-                    found.extend(household.map(Subject::Household));
-                }
+        number::RESIDENT => {
+            found.push(Subject::Person(id));
+            person_and_households(shelf, id, found)?;
+            if let Some(into) = merged_into(record) {
+                person_and_households(shelf, survivor(shelf, into)?, found)?;
             }
         }
-        number::HOUSEHOLD => found.push(Subject::Household(id)),
-        number::MEMBER => found.extend(reference(20).map(Subject::Household)),
-        number::ZEF_CASE => found.extend(reference(21).map(Subject::Household)),
+        number::UNEMPLOYMENT_SPELL => {
+            if let Some(person) = reference(20) {
+                found.push(Subject::Person(survivor(shelf, person)?));
+            }
+        }
+        number::PLACEMENT => {
+            if let Some(person) = reference(20) {
+                person_and_households(shelf, survivor(shelf, person)?, found)?;
+            }
+            if let Some(post) = reference(35) {
+                post::persons_of(shelf, survivor(shelf, post)?, found)?;
+            }
+        }
+        number::POST => post::persons_of(shelf, survivor(shelf, id)?, found)?,
+        number::HOUSEHOLD => {
+            found.push(Subject::Household(id));
+            if let Some(into) = merged_into(record) {
+                found.push(Subject::Household(survivor(shelf, into)?));
+            }
+        }
+        number::MEMBER => {
+            if let Some(household) = reference(20) {
+                found.push(Subject::Household(survivor(shelf, household)?));
+            }
+        }
+        number::ZEF_CASE => {
+            if let Some(household) = reference(21) {
+                found.push(Subject::Household(survivor(shelf, household)?));
+            }
+        }
         number::FACILITY | number::ASSISTANT | number::FEC_CASE => found.extend(home_unit(record).map(Subject::Unit)),
         number::CREDENTIAL => {
             if let Some(assistant) = reference(20)
@@ -178,12 +267,25 @@ pub fn subjects_of<S: Shelf>(
     Ok(())
 }
 
+/// Appends a person and the households that it belongs to.
+fn person_and_households<S: Shelf>(shelf: &S, person: RecordId, found: &mut Vec<Subject>) -> Result<(), S::Error> {
+    found.push(Subject::Person(person));
+    for member in following(shelf, person, number::RESIDENT, number::MEMBER)? {
+        let household =
+            shelf.look(member, |record| record.and_then(|record| record.slice(20).and_then(RecordId::from_slice)))?;
+        if let Some(household) = household {
+            found.push(Subject::Household(survivor(shelf, household)?));
+        }
+    }
+    Ok(())
+}
+
 /// What a subject contributes now: sorted, one entry a cell, zeros left out.
 ///
 /// # Errors
 /// When the shelf fails.
 pub fn contributions<S: Shelf>(shelf: &S, subject: Subject, plan: &Plan) -> Result<Vec<Contribution>, S::Error> {
-    let mut tally = Tally { plan, steps: Vec::new() };
+    let mut tally = Tally { plan, steps: Vec::new(), homes: home::Homes::default(), duplicate: false };
     match subject {
         Subject::Person(id) => person::count(shelf, id, &mut tally)?,
         Subject::Household(id) => household::count(shelf, id, &mut tally)?,
@@ -196,20 +298,49 @@ pub fn contributions<S: Shelf>(shelf: &S, subject: Subject, plan: &Plan) -> Resu
 struct Tally<'a> {
     plan: &'a Plan,
     steps: Vec<Contribution>,
+    /// Where the subject counts, day by day.
+    homes: home::Homes,
+    /// The subject counts among the duplicates: another record counts in its place.
+    duplicate: bool,
 }
 
 impl Tally<'_> {
-    fn step(&mut self, unit: OrgCode, part: Part, date: Day, delta: i64) {
-        let key = CellKey { unit, part: part.number(), date: self.plan.bucket(date) };
+    /// What follows counts where this record is at home, and was before.
+    fn at_home_of(&mut self, record: &Record) {
+        self.homes = home::Homes::of(record);
+    }
+
+    /// What follows counts at one unit.
+    fn at(&mut self, unit: OrgCode) {
+        self.homes = home::Homes::only(unit);
+    }
+
+    fn put(&mut self, unit: OrgCode, part: Part, date: Day, delta: i64) {
+        let part = if self.duplicate { part.duplicates() } else { part.number() };
+        let key = CellKey { unit, part, date: self.plan.bucket(date) };
         self.steps.push(Contribution { key, delta });
     }
 
-    /// Counts one in `part` on every day of the spans.
-    fn during(&mut self, unit: OrgCode, part: Part, spans: &span::Spans) {
+    /// Counts `delta` of what happened on a day, where the subject was at home then.
+    fn step(&mut self, part: Part, date: Day, delta: i64) {
+        if let Some(unit) = self.homes.on(date) {
+            self.put(unit, part, date, delta);
+        }
+    }
+
+    /// Counts one in `part` on every day of the spans, where the subject was at home on that day.
+    fn during(&mut self, part: Part, spans: &span::Spans) {
+        let stays: Vec<(OrgCode, span::Span)> = self.homes.stays().collect();
         for span in spans.iter() {
-            self.step(unit, part, span.from, 1);
-            if span.to != Day::MAX {
-                self.step(unit, part, span.to, -1);
+            for (unit, stay) in &stays {
+                let (from, to) = (span.from.max(stay.from), span.to.min(stay.to));
+                if from >= to {
+                    continue;
+                }
+                self.put(*unit, part, from, 1);
+                if to != Day::MAX {
+                    self.put(*unit, part, to, -1);
+                }
             }
         }
     }

@@ -33,6 +33,9 @@ pub enum Part {
     Unemployed = 241,
 }
 
+/// How far the number of a part's duplicates is from the part's own.
+pub const DUPLICATES: u16 = 1_000;
+
 /// All parts.
 pub const PARTS: [Part; 22] = [
     Part::Residents,
@@ -63,6 +66,12 @@ impl Part {
     /// The number on the wire.
     pub fn number(self) -> u16 {
         self as u16
+    }
+
+    /// The number under which the same is counted for records that another one counts in place of: what is shown as
+    /// raw is what counts and the duplicates together.
+    pub fn duplicates(self) -> u16 {
+        self.number() + DUPLICATES
     }
 
     /// The part with this number; none for one that only a newer build counts.

@@ -201,8 +201,8 @@ impl Record {
         Ok(Self { register: state.register, fields, origins, changes: state.changes, created: state.created })
     }
 
-    /// Sets fields from one origin, and drops origins that no field uses any more.
-    pub(crate) fn set(&mut self, fields: impl IntoIterator<Item = Field>, origin: pb::Origin) {
+    /// Sets fields from one origin, newer than all that stand, and drops origins that no field uses any more.
+    pub fn set(&mut self, fields: impl IntoIterator<Item = Field>, origin: pb::Origin) {
         let index = self.origins.len();
         self.origins.push(origin);
         for field in fields {

@@ -127,6 +127,8 @@ pub struct RegisterDef {
     pub subject: Subject,
     /// Tags that tell a clerk two rows are the same entry.
     pub key: Vec<u32>,
+    /// Tags of the fields that at most one record may carry.
+    pub unique: Vec<u32>,
     /// Fields, ascending by tag.
     pub fields: Vec<FieldDef>,
     by_tag: Vec<Option<usize>>,
@@ -223,6 +225,7 @@ fn read(pool: &DescriptorPool) -> Result<Registers, DescriptorFault> {
             en: rule.en.clone(),
             subject: rule.subject(),
             key,
+            unique: fields.iter().filter(|field| field.unique).map(|field| field.tag).collect(),
             fields,
             by_tag,
         });

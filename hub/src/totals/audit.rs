@@ -2,14 +2,14 @@
 //! Invariant: nothing that a commit derived (links, contributions, cells, sums) is used to recount.
 
 use crate::{
-    rows::OwnCell,
+    rows::{OwnCell, unique_key},
     store::{Space, StoreError, View},
     writer::Core,
 };
 use std::collections::{HashMap, HashSet};
 use taizhang_proto::{
     Record, RecordId,
-    cell::{self, CellKey, Shelf, Subject, contributions, links, subjects_of},
+    cell::{self, CellKey, Shelf, Subject, contributions, home_unit, links, subjects_of, unique_fields},
     indicator::{self, Part},
     pb::{self, Tier},
 };
@@ -18,6 +18,7 @@ use taizhang_proto::{
 struct Recount<'a> {
     view: &'a dyn View,
     links: HashMap<RecordId, Vec<(u32, RecordId)>>,
+    uniques: HashMap<[u8; 24], Vec<RecordId>>,
 }
 
 impl Shelf for Recount<'_> {
@@ -31,6 +32,10 @@ impl Shelf for Recount<'_> {
     fn referring(&self, target: RecordId, register: u32) -> Result<Vec<RecordId>, StoreError> {
         let found = self.links.get(&target).map(Vec::as_slice).unwrap_or_default();
         Ok(found.iter().filter(|(own, _)| *own == register).map(|(_, id)| *id).collect())
+    }
+
+    fn sharing(&self, register: u32, tag: u32, bytes: &[u8]) -> Result<Vec<RecordId>, StoreError> {
+        Ok(self.uniques.get(&unique_key(register, tag, bytes)).cloned().unwrap_or_default())
     }
 }
 
@@ -78,12 +83,17 @@ pub fn audit(core: &Core) -> Result<pb::AuditAnswer, StoreError> {
 
 /// Cells from the records alone.
 fn recount(core: &Core, view: &dyn View, records: &mut u64) -> Result<HashMap<CellKey, i64>, StoreError> {
-    let mut shelf = Recount { view, links: HashMap::new() };
+    let mut shelf = Recount { view, links: HashMap::new(), uniques: HashMap::new() };
     let mut ids = Vec::new();
     for row in view.prefix(Space::Records, &[]) {
         let (key, value) = row?;
         let id = RecordId::from_slice(&key).ok_or(StoreError::Row(Space::Records))?;
         let record = Record::decode(value).map_err(|_| StoreError::Row(Space::Records))?;
+        if home_unit(&record).is_some_and(|unit| core.unit.covers(unit)) {
+            for (tag, bytes) in unique_fields(&record) {
+                shelf.uniques.entry(unique_key(record.register, tag, bytes)).or_default().push(id);
+            }
+        }
         for target in links(&record) {
             shelf.links.entry(target).or_default().push((record.register, id));
         }

@@ -10,6 +10,8 @@ mod office;
 mod ruling;
 mod transfer;
 
+pub use marks::MarkBatch;
+
 use super::{Answer, WriteError, pad::Pad};
 use crate::{
     mail::rows::{DeskRow, NeighbourRow, kind, under, under_revision},
@@ -20,7 +22,7 @@ use bytes::Bytes;
 use prost::Message;
 use std::collections::HashMap;
 use taizhang_proto::{
-    OrgCode, RecordId,
+    OrgCode,
     pb::{self, LetterKind},
     record::Revision,
 };
@@ -32,8 +34,6 @@ pub(super) struct Across {
     rows: HashMap<(Space, Vec<u8>), Option<Vec<u8>>>,
     /// Letters to be sent, with their text in the clear.
     letters: Vec<pb::Letter>,
-    /// Records that a clerk sends to another district, and transfers that were decided.
-    edited: Vec<RecordId>,
 }
 
 /// What a parent said, checked and opened.
@@ -74,7 +74,7 @@ impl Pad<'_> {
         row.map(|row| M::decode(row).map_err(|_| StoreError::Row(space))).transpose()
     }
 
-    fn keep(&mut self, space: Space, key: Vec<u8>, row: &impl Message) {
+    fn keep_row(&mut self, space: Space, key: Vec<u8>, row: &impl Message) {
         self.across.rows.insert((space, key), Some(row.encode_to_vec()));
     }
 
@@ -91,7 +91,7 @@ impl Pad<'_> {
     }
 
     fn keep_desk(&mut self, desk: &DeskRow) {
-        self.keep(Space::Meta, meta::DESK.to_vec(), desk);
+        self.keep_row(Space::Meta, meta::DESK.to_vec(), desk);
     }
 
     /// Every neighbour that is known, this hub not among them.
@@ -151,7 +151,7 @@ impl Pad<'_> {
             self.unsend(&id)?;
             letter.revision = revision;
             self.keep_bytes(Space::Outbox, under_revision(kind::BY_REVISION, revision, &id), Vec::new());
-            self.keep(Space::Outbox, under(kind::LETTER, &id), &letter);
+            self.keep_row(Space::Outbox, under(kind::LETTER, &id), &letter);
         }
         if let Some(reached) = reached {
             self.set.put(Space::Meta, meta::CELLS, reached.to_be_bytes());
@@ -186,6 +186,7 @@ impl Pad<'_> {
                 }
             }
         }
+        self.inspect_all()?;
         Ok(Answer::Done)
     }
 
@@ -206,7 +207,7 @@ impl Pad<'_> {
             if changed {
                 fresh.push(row.unit);
             }
-            self.keep(Space::Neighbours, key.to_vec(), &row);
+            self.keep_row(Space::Neighbours, key.to_vec(), &row);
         }
         if fresh.is_empty() {
             return Ok(());

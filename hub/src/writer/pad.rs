@@ -2,7 +2,7 @@
 //! Invariant: everything derived (contributions, cells, sums, digests, feed) follows from the records on the pad once,
 //! at the end, so a record that is changed many times in one commit costs its totals once.
 
-use super::{Core, WriteError, mail::Across};
+use super::{Core, WriteError, late::Deferred, mail::Across, unique::UniqueRow};
 use crate::{
     rows::{self, FeedRow, NodeRow, OwnCell, SubjectRow, UnitRow, meta},
     store::{Space, StoreError, View, WriteSet},
@@ -13,7 +13,9 @@ use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::{self, CellKey, Contribution, Shelf, Subject, contributions, home_unit, subjects_of},
     digest::{Item, ScopeDigest},
+    indicator::DUPLICATES,
     org::UnitTree,
+    pb,
     record::Revision,
     register::number,
 };
@@ -67,7 +69,18 @@ pub(super) struct Pad<'a> {
     old_revision: Revision,
     records: HashMap<RecordId, Leaf>,
     subjects: HashMap<RecordId, Node>,
-    touched: HashSet<Subject>,
+    pub(super) touched: HashSet<Subject>,
+    pub(super) uniques: HashMap<[u8; 24], UniqueRow>,
+    /// Conflicts read or raised in this commit.
+    pub(super) conflicts: HashMap<u64, pb::Conflict>,
+    /// Numbers of the open conflicts about a record.
+    pub(super) open_about: HashMap<RecordId, Vec<u64>>,
+    pub(super) conflict_number: Option<u64>,
+    pub(super) opened: i64,
+    /// Records that changed and whose surroundings have not been looked at.
+    pub(super) to_inspect: Vec<RecordId>,
+    /// What a rule sets once the changes of a batch have their revisions.
+    pub(super) deferred: Vec<Deferred>,
     cells: HashMap<CellKey, Cell>,
     nodes: HashMap<String, NodeRow>,
     /// Edits that changed nothing but the history of their record.
@@ -90,6 +103,13 @@ impl<'a> Pad<'a> {
             records: HashMap::new(),
             subjects: HashMap::new(),
             touched: HashSet::new(),
+            uniques: HashMap::new(),
+            conflicts: HashMap::new(),
+            open_about: HashMap::new(),
+            conflict_number: None,
+            opened: 0,
+            to_inspect: Vec::new(),
+            deferred: Vec::new(),
             cells: HashMap::new(),
             nodes: HashMap::new(),
             lost: Vec::new(),
@@ -117,6 +137,11 @@ impl<'a> Pad<'a> {
         self.revision
     }
 
+    /// Whether this commit makes the record.
+    pub(super) fn is_new(&self, id: RecordId) -> bool {
+        self.records.get(&id).is_some_and(|leaf| leaf.old_bytes.is_none())
+    }
+
     /// A record as it stands on the pad.
     pub(super) fn record(&mut self, id: RecordId) -> Result<Option<&Record>, StoreError> {
         Ok(self.leaf(id)?.now.as_ref())
@@ -126,6 +151,9 @@ impl<'a> Pad<'a> {
     pub(super) fn put_record(&mut self, id: RecordId, record: Record) -> Result<(), StoreError> {
         let old = self.leaf(id)?.now.take();
         let mut subjects = Vec::new();
+        if record.register == number::RESIDENT {
+            self.subject(id)?; // read once, here, for all that asks who refers to a person
+        }
         if let Some(old) = &old {
             subjects_of(&Reading(self), id, old, &mut subjects)?;
         }
@@ -145,6 +173,7 @@ impl<'a> Pad<'a> {
             node.row.link(record.register, id);
             node.changed = true;
         }
+        self.index_unique(id, old.as_ref(), &record)?;
         let leaf = self.leaf(id)?;
         leaf.now = Some(record);
         leaf.changed = true;
@@ -152,6 +181,7 @@ impl<'a> Pad<'a> {
             subjects_of(&Reading(self), id, now, &mut subjects)?;
         }
         self.touched.extend(subjects);
+        self.to_inspect.push(id);
         Ok(())
     }
 
@@ -248,6 +278,14 @@ impl<'a> Pad<'a> {
             row.head = row.head.max(change.head);
             self.set.put(Space::Units, unit.number().to_be_bytes(), row.encode_to_vec());
         }
+        for (key, row) in std::mem::take(&mut self.uniques).into_iter().filter(|(_, row)| row.changed) {
+            if row.ids.is_empty() {
+                self.set.remove(Space::Uniques, key);
+            } else {
+                self.set.put(Space::Uniques, key, row.ids.iter().flat_map(|id| id.0).collect::<Vec<u8>>());
+            }
+        }
+        self.write_conflicts()?;
         for (id, node) in self.subjects.into_iter().filter(|(_, node)| node.changed) {
             self.set.put(Space::Subjects, id.0, node.row.encode_to_vec());
         }
@@ -277,7 +315,12 @@ impl<'a> Pad<'a> {
                 _ => self.subject(id)?.row.contributions(subject),
             };
             let needs_row = match subject {
-                Subject::Person(_) => stored || !self.subject(id)?.row.links.is_empty(),
+                // Who has no row is taken to count; who counts among the duplicates needs one.
+                Subject::Person(_) => {
+                    stored
+                        || !self.subject(id)?.row.links.is_empty()
+                        || now.iter().any(|one| one.key.part >= DUPLICATES)
+                }
                 _ => true,
             };
             if before == now && (stored || !needs_row) {
@@ -436,6 +479,14 @@ impl Shelf for Reading<'_, '_> {
         let row: Option<SubjectRow> = rows::read(self.0.view, Space::Subjects, &target.0)?;
         Ok(row.map(|row| row.referring(register)).unwrap_or_default())
     }
+
+    fn sharing(&self, register: u32, tag: u32, bytes: &[u8]) -> Result<Vec<RecordId>, StoreError> {
+        let key = rows::unique_key(register, tag, bytes);
+        if let Some(row) = self.0.uniques.get(&key) {
+            return Ok(row.ids.clone());
+        }
+        Ok(self.0.view.get(Space::Uniques, &key)?.map(|row| rows::ids_in(&row)).unwrap_or_default())
+    }
 }
 
 /// One record and nothing that refers to it.
@@ -449,6 +500,10 @@ impl Shelf for Alone {
     }
 
     fn referring(&self, _: RecordId, _: u32) -> Result<Vec<RecordId>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn sharing(&self, _: u32, _: u32, _: &[u8]) -> Result<Vec<RecordId>, StoreError> {
         Ok(Vec::new())
     }
 }

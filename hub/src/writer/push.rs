@@ -2,7 +2,7 @@
 //! Invariants: the child's acknowledged number moves with the records, so a repeated batch is recognised and answered
 //! as it was the first time; at a city no record gets past here.
 
-use super::{Answer, Peer, Pushed, WriteError, pad::Pad};
+use super::{Answer, Peer, Pushed, WriteError, late::Landing, pad::Pad};
 use crate::{
     rows::{self, NodeRow},
     store::{Space, StoreError},
@@ -15,7 +15,7 @@ use taizhang_proto::{
     change::Edit,
     check::{self, Violation},
     date,
-    decide::{Author, apply, decide},
+    decide::{Applied, Author, apply, decide},
     digest::LogDigest,
     pb::{self, OutcomeKind},
     record::Revision,
@@ -55,6 +55,9 @@ impl Pad<'_> {
         while fresh.peek().is_some() {
             answers.push(self.take(peer, &mut node, &mut fresh)?);
         }
+        // Only now: the changes of a batch have revisions in a row.
+        self.do_deferred()?;
+        self.inspect_all()?;
         Ok(Answer::Verdicts(answers))
     }
 
@@ -101,7 +104,7 @@ impl Pad<'_> {
             let special = match edit {
                 Ok(mut edit) => {
                     edit.stamp = edit.stamp.believed(now, skew);
-                    self.decide_one(peer, node.number, &edit, own, received)?
+                    self.decide_one(peer, node.number, edit, own, received)?
                 }
                 Err(error) => Some(Special::refused(Violation {
                     register: String::new(),
@@ -143,16 +146,18 @@ impl Pad<'_> {
         &mut self,
         peer: &Peer,
         node: u32,
-        edit: &Edit,
+        mut edit: Edit,
         revision: Revision,
         received: u64,
     ) -> Result<Option<Special>, StoreError> {
+        let author = Author { node, tier: peer.unit.tier() };
+        let landing = match self.landing(peer, &mut edit, author)? {
+            Ok(landing) => landing,
+            Err(why) => return Ok(Some(Special::refused(why))),
+        };
         let today = date::shanghai(received * 1_000);
         let current = self.record(edit.id)?;
-        if let Some(why) = out_of_scope(peer, current, edit) {
-            return Ok(Some(Special::refused(why)));
-        }
-        let decision = decide(current, edit, Author { node, tier: peer.unit.tier() });
+        let decision = decide(current, &edit, author);
         let origin = pb::Origin {
             revision,
             stamp: edit.stamp.0,
@@ -162,39 +167,51 @@ impl Pad<'_> {
             by: edit.by.clone(),
             ..pb::Origin::default()
         };
-        let applied = apply(current, edit, &decision, &origin);
+        if let Landing::Note { of } = landing {
+            self.note_late(&edit, &origin, of)?;
+            return Ok(Some(Special { kind: OutcomeKind::Settled, state: None, why: None }));
+        }
+        let applied = apply(current, &edit, &decision, &origin);
+        let before = current.cloned().filter(|_| !decision.is_plain());
         if decision.changes_record() {
             let edited = edit.fields.iter().map(|field| field.tag);
             let mut broken = check::check(&applied.record, edited, today);
-            let owner = home_unit(&applied.record);
-            if let Some(why) = owner.and_then(|unit| self.foreign_unit(peer, edit, unit)) {
-                broken.push(why);
+            if landing == Landing::Home {
+                let owner = home_unit(&applied.record);
+                if let Some(why) = owner.and_then(|unit| self.foreign_unit(peer, &edit, unit)) {
+                    broken.push(why);
+                }
+                broken.extend(self.foreign_reference(peer, &edit, &applied.record)?);
             }
-            broken.extend(self.foreign_reference(peer, edit, &applied.record)?);
+            broken.extend(self.crowded(edit.id, &applied.record)?);
+            if broken.is_empty() {
+                broken.extend(self.against_what_was_seen(&edit, author, &applied.record)?);
+            }
             if let Some(why) = broken.into_iter().next() {
                 return Ok(Some(Special::refused(why)));
             }
         }
-        for entry in &applied.superseded {
-            let bytes = entry.encode_to_vec();
-            if !entry.rule.is_empty() {
-                let history = rows::history_key(edit.id, entry);
-                self.set.put(Space::Conflicts, rows::at_revision(revision, &history), bytes.clone());
-            }
-            self.set.put(Space::History, rows::history_key(edit.id, entry), bytes);
+        self.keep_history(edit.id, &applied.superseded);
+        if !decision.is_plain() {
+            self.raise_from(&edit, &decision, &origin, before.as_ref(), &applied)?;
         }
         if !decision.changes_record() && !applied.superseded.is_empty() {
             self.note_lost(edit.id, revision);
         }
-        let special = (!decision.is_plain()).then(|| Special {
-            kind: OutcomeKind::Settled,
-            state: Some(pb::Record {
-                id: Bytes::copy_from_slice(&edit.id.0),
-                state: Some(applied.record.state()),
-                history: applied.superseded,
-            }),
-            why: None,
-        });
+        let special = match landing {
+            Landing::Home if decision.is_plain() => None,
+            Landing::Home => Some(settled(edit.id, &applied)),
+            // The author's own copy is of another record, or no longer the author's to hold.
+            Landing::Survivor { absorbed } => {
+                let state = self.record(absorbed)?.map(Record::state);
+                let id = Bytes::copy_from_slice(&absorbed.0);
+                let state = state.map(|state| pb::Record { id, state: Some(state), history: Vec::new() });
+                Some(Special { kind: OutcomeKind::Settled, state, why: None })
+            }
+            Landing::Followed | Landing::Note { .. } => {
+                Some(Special { kind: OutcomeKind::Settled, state: None, why: None })
+            }
+        };
         if decision.changes_record() {
             self.put_record(edit.id, applied.record)?;
         }
@@ -239,22 +256,15 @@ impl Pad<'_> {
     }
 }
 
-/// Why a child may not edit a record: it belongs to a unit outside its scope, or to another register.
-fn out_of_scope(peer: &Peer, current: Option<&Record>, edit: &Edit) -> Option<Violation> {
-    let current = current?;
-    let violation = |field: &str, rule, message: String| {
-        Some(Violation { register: register_name(edit.register), field: field.into(), rule, message })
+fn settled(id: RecordId, applied: &Applied) -> Special {
+    let state = pb::Record {
+        id: Bytes::copy_from_slice(&id.0),
+        state: Some(applied.record.state()),
+        history: applied.superseded.clone(),
     };
-    if current.register != edit.register {
-        return violation("", "register", "此编号属于另一种登记表 (the id belongs to another register)".into());
-    }
-    let owner = home_unit(current)?;
-    if peer.unit.covers(owner) {
-        return None;
-    }
-    violation("home_unit", "scope", format!("该记录不属于{}的辖区 (out of scope)", peer.unit))
+    Special { kind: OutcomeKind::Settled, state: Some(state), why: None }
 }
 
-fn register_name(number: u32) -> String {
+pub(super) fn register_name(number: u32) -> String {
     registers().get(number).map_or_else(|| number.to_string(), |def| def.name.clone())
 }

@@ -2,9 +2,10 @@
 //! employment is asked for, one month for two (notice, items 4 and 5; domain-detail 2.5).
 
 use super::{
-    Shelf, Tally, home_unit, is_active,
+    Shelf, Tally, following, home_unit, is_active, is_contested, merged_into,
     person::employed,
     span::{Span, Spans},
+    survivor,
 };
 use crate::{
     OrgCode, RecordId,
@@ -12,6 +13,7 @@ use crate::{
     indicator::Part,
     pb,
     plan::Plan,
+    record::Revision,
     register::number,
 };
 use std::collections::BTreeMap;
@@ -44,21 +46,45 @@ pub struct DualClock {
 
 /// A recognised zero-employment case with the days its counted members are in a job.
 struct Case {
+    id: RecordId,
+    unit: OrgCode,
+    created: Revision,
     clock: CaseClock,
     placed: Spans,
 }
 
 pub(super) fn count<S: Shelf>(shelf: &S, id: RecordId, tally: &mut Tally<'_>) -> Result<(), S::Error> {
-    let cases = shelf.referring(id, number::ZEF_CASE)?;
-    if cases.is_empty() {
+    let refs = following(shelf, id, number::HOUSEHOLD, number::ZEF_CASE)?;
+    if refs.is_empty() {
         return Ok(());
     }
     // A case may refer to anything well-formed; only a household moves it to its own unit.
-    let household = shelf.record(id)?.filter(|record| record.register == number::HOUSEHOLD && is_active(record));
-    let home = household.and_then(|household| home_unit(&household));
+    let household = shelf.record(id)?.filter(|record| record.register == number::HOUSEHOLD);
+    if household.as_ref().and_then(merged_into).is_some() {
+        return Ok(()); // its cases count at the household that stands for it
+    }
+    let household = household.filter(is_active);
+    let contested = match &household {
+        Some(record) => is_contested(shelf, id, record)?,
+        None => false,
+    };
+    let mut cases = Vec::new();
+    for case in refs {
+        cases.extend(read_case(shelf, id, case, tally.plan)?);
+    }
+    // Of two open cases, which a merge or two offices made, the earlier clock runs on.
+    cases.sort_by_key(|case| (case.clock.recognised_on, case.created, case.id));
+    let mut busy_until = Day::MIN;
     for case in cases {
-        let Some((unit, case)) = read_case(shelf, id, case, tally.plan)? else { continue };
-        count_case(home.unwrap_or(unit), &case, tally);
+        tally.duplicate = contested || case.clock.recognised_on < busy_until;
+        if !tally.duplicate {
+            busy_until = case.clock.exit_on.unwrap_or(Day::MAX);
+        }
+        match &household {
+            Some(household) => tally.at_home_of(household),
+            None => tally.at(case.unit),
+        }
+        count_case(&case, tally);
     }
     Ok(())
 }
@@ -70,26 +96,59 @@ pub(super) fn count<S: Shelf>(shelf: &S, id: RecordId, tally: &mut Tally<'_>) ->
 pub fn clock_of<S: Shelf>(shelf: &S, case: RecordId, plan: &Plan) -> Result<Option<CaseClock>, S::Error> {
     let household = shelf.record(case)?.and_then(|record| record.slice(21).and_then(RecordId::from_slice));
     let Some(household) = household else { return Ok(None) };
-    Ok(read_case(shelf, household, case, plan)?.map(|(_, case)| case.clock))
+    let household = survivor(shelf, household)?;
+    Ok(read_case(shelf, household, case, plan)?.map(|case| case.clock))
 }
 
-fn read_case<S: Shelf>(
-    shelf: &S,
-    household: RecordId,
-    case: RecordId,
-    plan: &Plan,
-) -> Result<Option<(OrgCode, Case)>, S::Error> {
-    let Some(record) = shelf.record(case)?.filter(is_active) else { return Ok(None) };
-    let case: pb::ZefCase = record.typed(|tag| matches!(tag, 22 | 27 | 29 | 30 | 34));
-    let graduate = case.kind.as_deref() == Some("2");
-    let (Some(unit), Some(recognised_on), false) = (home_unit(&record), case.recognised_on, graduate) else {
+/// The case's household members who had a job when the household was recognised as without employment: each member
+/// with the day on which the job began. Empty for a case that a reviewer has confirmed.
+///
+/// # Errors
+/// When the shelf fails.
+pub fn contradicts_recognition<S: Shelf>(shelf: &S, case: RecordId) -> Result<Vec<(RecordId, Day)>, S::Error> {
+    let Some(record) = shelf.record(case)?.filter(is_active) else { return Ok(Vec::new()) };
+    let case: pb::ZefCase = record.typed(|tag| matches!(tag, 21 | 22 | 27 | 35 | 36));
+    let household = case.household.as_deref().and_then(RecordId::from_slice);
+    let (Some(household), Some(recognised_on)) = (household, case.recognised_on) else { return Ok(Vec::new()) };
+    let graduate = case.kind.as_deref() == Some(GRADUATE);
+    if graduate || case.confirmed == Some(true) || case.exit_cause.as_deref() == Some(WITHDRAWN) {
+        return Ok(Vec::new());
+    }
+    let mut working = Vec::new();
+    for (person, belongs) in counted_members(shelf, survivor(shelf, household)?)? {
+        let jobs = employed(shelf, person)?.and(&Spans::union(belongs));
+        let job = jobs.iter().find(|span| span.from < recognised_on && recognised_on < span.to);
+        working.extend(job.map(|span| (person, span.from)));
+    }
+    Ok(working)
+}
+
+/// A case of a hardship graduate (L27).
+const GRADUATE: &str = "2";
+/// Recognised by mistake, withdrawn (L13).
+const WITHDRAWN: &str = "7";
+
+fn read_case<S: Shelf>(shelf: &S, household: RecordId, id: RecordId, plan: &Plan) -> Result<Option<Case>, S::Error> {
+    let Some(record) = shelf.record(id)?.filter(is_active) else { return Ok(None) };
+    let case: pb::ZefCase = record.typed(|tag| matches!(tag, 22 | 27 | 29 | 30 | 34..=36));
+    let graduate = case.kind.as_deref() == Some(GRADUATE);
+    let withdrawn = case.exit_cause.as_deref() == Some(WITHDRAWN);
+    let (Some(unit), Some(recognised_on), false) = (home_unit(&record), case.recognised_on, graduate || withdrawn)
+    else {
         return Ok(None);
     };
     let open = Spans::one(recognised_on, case.exit_on.unwrap_or(Day::MAX));
     let mut placed = Vec::new();
     let mut first_days = Vec::new();
     for (person, belongs) in counted_members(shelf, household)? {
-        let jobs = employed(shelf, person)?.and(&open).and(&Spans::union(belongs));
+        let belongs = Spans::union(belongs);
+        let jobs = employed(shelf, person)?.and(&belongs);
+        // A household with a job was not without employment: until a reviewer decides, no clock runs.
+        let had_one = jobs.iter().any(|span| span.from < recognised_on && recognised_on < span.to);
+        if had_one && case.confirmed != Some(true) {
+            return Ok(None);
+        }
+        let jobs = jobs.and(&open);
         first_days.extend(jobs.first());
         placed.extend(jobs.iter().copied());
     }
@@ -111,18 +170,19 @@ fn read_case<S: Shelf>(
         dual,
         exit_on: case.exit_on,
     };
-    Ok(Some((unit, Case { clock, placed: Spans::union(placed) })))
+    Ok(Some(Case { id, unit, created: record.created, clock, placed: Spans::union(placed) }))
 }
 
 /// The persons who count in a household, each once, with the days on which they belong to it.
 fn counted_members<S: Shelf>(shelf: &S, household: RecordId) -> Result<BTreeMap<RecordId, Vec<Span>>, S::Error> {
     let mut persons: BTreeMap<RecordId, Vec<Span>> = BTreeMap::new();
-    for member in shelf.referring(household, number::MEMBER)? {
+    for member in following(shelf, household, number::HOUSEHOLD, number::MEMBER)? {
         let Some(record) = shelf.record(member)?.filter(is_active) else { continue };
         let member: pb::Member = record.typed(|tag| matches!(tag, 20 | 21 | 23..=25));
         // A member record is also listed under its person; only the ones of this household belong here.
-        let here = member.household.as_deref() == Some(&household.0[..]);
-        let person = member.person.as_deref().and_then(RecordId::from_slice);
+        let of = |id: Option<&[u8]>| id.and_then(RecordId::from_slice).map(|id| survivor(shelf, id)).transpose();
+        let here = of(member.household.as_deref())? == Some(household);
+        let person = of(member.person.as_deref())?;
         if let (Some(person), true) = (person, here && member.counted != Some(false)) {
             let belongs = Span { from: member.from_on.unwrap_or(Day::MIN), to: member.to_on.unwrap_or(Day::MAX) };
             persons.entry(person).or_default().push(belongs);
@@ -131,33 +191,33 @@ fn counted_members<S: Shelf>(shelf: &S, household: RecordId) -> Result<BTreeMap<
     Ok(persons)
 }
 
-fn count_case(unit: OrgCode, case: &Case, tally: &mut Tally<'_>) {
+fn count_case(case: &Case, tally: &mut Tally<'_>) {
     let clock = &case.clock;
     let exit = clock.exit_on.unwrap_or(Day::MAX);
     let open = Spans::one(clock.recognised_on, exit);
-    tally.during(unit, Part::ZefUnplaced, &open.without(&case.placed));
-    tally.step(unit, Part::ZefRecognised, clock.recognised_on, 1);
+    tally.during(Part::ZefUnplaced, &open.without(&case.placed));
+    tally.step(Part::ZefRecognised, clock.recognised_on, 1);
 
     let placed = clock.first_placed_on.unwrap_or(Day::MAX);
     // A case that left before its last day fell due for nobody.
     if exit > clock.due_one || placed <= clock.due_one {
-        tally.step(unit, Part::ZefDue, clock.due_one, 1);
+        tally.step(Part::ZefDue, clock.due_one, 1);
         if placed <= clock.due_one {
-            tally.step(unit, Part::ZefDueMet, clock.due_one, 1);
+            tally.step(Part::ZefDueMet, clock.due_one, 1);
         }
     }
-    tally.during(unit, Part::ZefOverdue, &Spans::one(clock.due_one + 1, placed.min(exit)));
+    tally.during(Part::ZefOverdue, &Spans::one(clock.due_one + 1, placed.min(exit)));
     let soon = clock.recognised_on.max(clock.due_one - tally.plan.due_soon_days);
-    tally.during(unit, Part::ZefDueSoon, &Spans::one(soon, (clock.due_one + 1).min(placed).min(exit)));
+    tally.during(Part::ZefDueSoon, &Spans::one(soon, (clock.due_one + 1).min(placed).min(exit)));
 
     let Some(dual) = clock.dual else { return };
     let second = dual.second_placed_on.unwrap_or(Day::MAX);
-    tally.during(unit, Part::DualAsked, &Spans::union([Span { from: dual.asked_on, to: exit }]));
+    tally.during(Part::DualAsked, &Spans::union([Span { from: dual.asked_on, to: exit }]));
     if exit > dual.due || second <= dual.due {
-        tally.step(unit, Part::DualDue, dual.due, 1);
+        tally.step(Part::DualDue, dual.due, 1);
         if second <= dual.due {
-            tally.step(unit, Part::DualDueMet, dual.due, 1);
+            tally.step(Part::DualDueMet, dual.due, 1);
         }
     }
-    tally.during(unit, Part::DualOverdue, &Spans::one(dual.due + 1, second.min(exit)));
+    tally.during(Part::DualOverdue, &Spans::one(dual.due + 1, second.min(exit)));
 }

@@ -1,30 +1,32 @@
 //! What a person counts in: the register (K00), resettled laid-off (K03), registered unemployed (K24).
 
 use super::{
-    Shelf, Tally, home_unit, is_active,
+    Shelf, Tally, following, home_unit, is_active, is_contested, post,
     span::{Span, Spans},
 };
-use crate::{RecordId, date::Day, indicator::Part, pb, register::number};
+use crate::{Record, RecordId, date::Day, indicator::Part, pb, register::number, wire};
 
 pub(super) fn count<S: Shelf>(shelf: &S, id: RecordId, tally: &mut Tally<'_>) -> Result<(), S::Error> {
     // A spell may refer to anything well-formed; only a resident counts.
     let resident = shelf.look(id, |record| {
         let record = record.filter(|record| record.register == number::RESIDENT && is_active(record))?;
-        let person: pb::Resident = record.typed(|tag| matches!(tag, 4 | 38..=41 | 43 | 46..=47));
-        Some((home_unit(record)?, person))
+        let person: pb::Resident = record.typed(|tag| matches!(tag, 38..=41 | 43));
+        home_unit(record)?;
+        tally.at_home_of(record);
+        Some((person, left_on(record), is_contested(shelf, id, record)))
     })?;
-    let Some((unit, person)) = resident else { return Ok(()) };
-    let leaves = [person.death_on, person.moveout_on].into_iter().flatten().min().unwrap_or(Day::MAX);
-    let present = Spans::one(Day::MIN, leaves);
-    tally.during(unit, Part::Residents, &present);
+    let Some((person, left, contested)) = resident else { return Ok(()) };
+    tally.duplicate = contested?;
+    let present = Spans::one(Day::MIN, left.unwrap_or(Day::MAX));
+    tally.during(Part::Residents, &present);
 
     let mut spells = Vec::new();
-    for spell in shelf.referring(id, number::UNEMPLOYMENT_SPELL)? {
+    for spell in following(shelf, id, number::RESIDENT, number::UNEMPLOYMENT_SPELL)? {
         let Some(record) = shelf.record(spell)?.filter(is_active) else { continue };
         let spell: pb::UnemploymentSpell = record.typed(|tag| matches!(tag, 23 | 26));
         spells.extend(spell.reg_on.map(|from| Span { from, to: spell.end_on.unwrap_or(Day::MAX) }));
     }
-    tally.during(unit, Part::Unemployed, &Spans::union(spells).and(&present));
+    tally.during(Part::Unemployed, &Spans::union(spells).and(&present));
 
     let laid_off = person.laidoff_kind.is_some() || person.laidoff_on.is_some();
     let counts = person.shanty_resettled == Some(true)
@@ -32,19 +34,35 @@ pub(super) fn count<S: Shelf>(shelf: &S, id: RecordId, tally: &mut Tally<'_>) ->
         && person.labour_able == Some(true)
         && person.job_willing == Some(true);
     if counts {
-        tally.during(unit, Part::ShantyLabour, &present);
-        tally.during(unit, Part::ShantyEmployed, &employed(shelf, id)?.and(&present));
+        tally.during(Part::ShantyLabour, &present);
+        tally.during(Part::ShantyEmployed, &employed(shelf, id)?.and(&present));
     }
     Ok(())
 }
 
-/// The days on which a person has an open placement.
+/// The day on which a resident died or moved away.
+pub fn left_on(record: &Record) -> Option<Day> {
+    [46, 47].into_iter().filter_map(|tag| record.varint(tag).and_then(wire::unzigzag)).min()
+}
+
+/// The days on which a person has an open placement, with a place where it is on a post, and before the person left.
+/// `person` is a survivor.
 pub(super) fn employed<S: Shelf>(shelf: &S, person: RecordId) -> Result<Spans, S::Error> {
     let mut spans = Vec::new();
-    for placement in shelf.referring(person, number::PLACEMENT)? {
-        let Some(record) = shelf.record(placement)?.filter(is_active) else { continue };
-        let placement: pb::Placement = record.typed(|tag| matches!(tag, 25 | 26));
-        spans.extend(placement.start_on.map(|from| Span { from, to: placement.end_on.unwrap_or(Day::MAX) }));
+    for id in following(shelf, person, number::RESIDENT, number::PLACEMENT)? {
+        let placement = shelf.look(id, |record| {
+            let record = record.filter(|record| is_active(record))?;
+            Some((post::span_of(record)?, record.slice(35).and_then(RecordId::from_slice)))
+        })?;
+        match placement {
+            Some((_, Some(on))) => spans.extend(post::held(shelf, id, on)?.iter().copied()),
+            Some((span, None)) => spans.push(span),
+            None => {}
+        }
     }
-    Ok(Spans::union(spans))
+    if spans.is_empty() {
+        return Ok(Spans::default());
+    }
+    let left = shelf.look(person, |record| record.and_then(left_on))?;
+    Ok(Spans::union(spans).and(&Spans::one(Day::MIN, left.unwrap_or(Day::MAX))))
 }

@@ -42,6 +42,31 @@ impl Spans {
         self.0.first().map(|span| span.from)
     }
 
+    /// The days that at least `count` of the sets have.
+    pub(super) fn shared_by(sets: &[Self], count: usize) -> Self {
+        if count == 0 {
+            return Self::one(Day::MIN, Day::MAX);
+        }
+        let mut turns: Vec<(Day, i32)> =
+            sets.iter().flat_map(Self::iter).flat_map(|span| [(span.from, 1), (span.to, -1)]).collect();
+        turns.sort_unstable();
+        let mut having = 0;
+        let mut from = None;
+        let mut shared = Vec::new();
+        for (day, turn) in turns {
+            having += turn;
+            match from {
+                None if having >= count as i32 => from = Some(day),
+                Some(start) if having < count as i32 => {
+                    shared.push(Span { from: start, to: day });
+                    from = None;
+                }
+                _ => {}
+            }
+        }
+        Self::union(shared)
+    }
+
     /// The days in both sets.
     pub(super) fn and(&self, other: &Self) -> Self {
         let pairs = self.0.iter().flat_map(|one| {
@@ -90,6 +115,11 @@ mod tests {
                 prop_assert_eq!(has(&a, day), one.iter().any(|(from, to)| *from <= day && day < *to));
                 prop_assert_eq!(has(&a.and(&b), day), has(&a, day) && has(&b, day));
                 prop_assert_eq!(has(&a.without(&b), day), has(&a, day) && !has(&b, day));
+                let both = [a.clone(), b.clone(), a.clone()];
+                let having = both.iter().filter(|set| has(set, day)).count();
+                for count in 0..4 {
+                    prop_assert_eq!(has(&Spans::shared_by(&both, count), day), having >= count);
+                }
             }
         }
     }

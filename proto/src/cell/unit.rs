@@ -2,21 +2,22 @@
 //! (K18, K19). Which units are in scope follows from their codes.
 
 use super::{
-    Shelf, Tally, is_active,
+    Shelf, Tally, is_active, is_contested,
     span::{Span, Spans},
     unit_id,
 };
 use crate::{OrgCode, date::Day, indicator::Part, pb, register::number};
 
 pub(super) fn count<S: Shelf>(shelf: &S, unit: OrgCode, tally: &mut Tally<'_>) -> Result<(), S::Error> {
+    tally.at(unit);
     if unit.is_urban_community() {
-        tally.step(unit, Part::UrbanCommunities, Day::MIN, 1);
-        tally.step(unit, Part::Stations, Day::MIN, 1);
+        tally.step(Part::UrbanCommunities, Day::MIN, 1);
+        tally.step(Part::Stations, Day::MIN, 1);
         count_title(shelf, unit, tally)?;
         count_certificates(shelf, unit, tally)?;
     }
     if unit.is_rural_township() {
-        tally.step(unit, Part::TownshipOffices, Day::MIN, 1);
+        tally.step(Part::TownshipOffices, Day::MIN, 1);
         count_premises(shelf, unit, tally)?;
     }
     Ok(())
@@ -39,8 +40,8 @@ fn count_title<S: Shelf>(shelf: &S, unit: OrgCode, tally: &mut Tally<'_>) -> Res
     if !tally.plan.rectifying_counts {
         titles = titles.without(&rectifying);
     }
-    tally.during(unit, Part::FecTitle, &titles);
-    tally.during(unit, Part::FecRectifying, &rectifying);
+    tally.during(Part::FecTitle, &titles);
+    tally.during(Part::FecRectifying, &rectifying);
     Ok(())
 }
 
@@ -53,13 +54,17 @@ fn count_certificates<S: Shelf>(shelf: &S, unit: OrgCode, tally: &mut Tally<'_>)
         let assigned = Spans::one(from, assistant.to_on.unwrap_or(Day::MAX));
         for credential in shelf.referring(id, number::CREDENTIAL)? {
             let Some(record) = shelf.record(credential)?.filter(is_active) else { continue };
+            // One certificate makes one station certified (domain-detail 2.10).
+            if is_contested(shelf, credential, &record)? {
+                continue;
+            }
             let credential: pb::Credential = record.typed(|tag| matches!(tag, 23 | 24));
             let Some(issued) = credential.issued_on else { continue };
             let valid = Spans::one(issued, credential.void_on.unwrap_or(Day::MAX));
             certified.extend(assigned.and(&valid).iter().copied());
         }
     }
-    tally.during(unit, Part::StationsCertified, &Spans::union(certified));
+    tally.during(Part::StationsCertified, &Spans::union(certified));
     Ok(())
 }
 
@@ -79,7 +84,7 @@ fn count_premises<S: Shelf>(shelf: &S, unit: OrgCode, tally: &mut Tally<'_>) -> 
             six.push(since);
         }
     }
-    tally.during(unit, Part::OfficesLargeEnough, &Spans::union(large));
-    tally.during(unit, Part::OfficesSixInPlace, &Spans::union(six));
+    tally.during(Part::OfficesLargeEnough, &Spans::union(large));
+    tally.during(Part::OfficesSixInPlace, &Spans::union(six));
     Ok(())
 }

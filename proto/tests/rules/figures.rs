@@ -49,8 +49,10 @@ impl Person {
         !self.void && self.died_on.is_none_or(|on| day < on) && self.moved_on.is_none_or(|on| day < on)
     }
 
+    /// Whoever died or moved away works for nobody here.
     fn works(&self, day: Day) -> bool {
-        self.jobs.iter().any(|job| job.on(day))
+        let left = [self.died_on, self.moved_on].into_iter().flatten().any(|left| left <= day);
+        !left && self.jobs.iter().any(|job| job.on(day))
     }
 }
 
@@ -154,11 +156,26 @@ impl City {
         days.flat_map(|past| self.working(house, past)).collect::<BTreeSet<_>>().len()
     }
 
-    /// The cases that count, each with its household and the unit it counts in.
+    /// Whether a member had a job when the household was recognised as without: no clock runs for such a case.
+    fn contradicted(&self, house: &House, case: &Case) -> bool {
+        let before = self.working(house, case.recognised - 1);
+        !before.is_disjoint(&self.working(house, case.recognised))
+    }
+
+    /// The cases that count, each with its household and the unit it counts in. Of cases open at one time, the one
+    /// with the earliest clock.
     fn cases(&self) -> impl Iterator<Item = (usize, &House, &Case)> {
         self.houses.iter().flat_map(|house| {
-            let cases = house.cases.iter().filter(|case| case.counts());
-            cases.map(move |case| (if house.void { case.unit } else { house.unit }, house, case))
+            let counting = |case: &&Case| case.counts() && !self.contradicted(house, case);
+            let mut cases: Vec<&Case> = house.cases.iter().filter(counting).collect();
+            cases.sort_by_key(|case| case.recognised);
+            let mut first: Vec<&Case> = Vec::new();
+            for case in cases {
+                if !first.iter().any(|other| other.exit.is_none_or(|exit| case.recognised < exit)) {
+                    first.push(case);
+                }
+            }
+            first.into_iter().map(move |case| (if house.void { case.unit } else { house.unit }, house, case))
         })
     }
 

@@ -144,4 +144,10 @@ impl Shelf for MemoryShelf {
     fn referring(&self, target: RecordId, register: u32) -> Result<Vec<RecordId>, Infallible> {
         Ok(self.links.get(&(target, register)).into_iter().flatten().copied().collect())
     }
+
+    fn sharing(&self, register: u32, tag: u32, bytes: &[u8]) -> Result<Vec<RecordId>, Infallible> {
+        let carries =
+            |record: &Record| record.register == register && record.bytes(tag).is_some_and(|own| own == bytes);
+        Ok(self.records.iter().filter(|(_, record)| carries(record)).map(|(id, _)| *id).collect())
+    }
 }

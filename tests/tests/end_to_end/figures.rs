@@ -30,6 +30,12 @@ impl Shelf for Pile {
         let found = self.links.get(&target).map(Vec::as_slice).unwrap_or_default();
         Ok(found.iter().filter(|(own, _)| *own == register).map(|(_, id)| *id).collect())
     }
+
+    fn sharing(&self, register: u32, tag: u32, bytes: &[u8]) -> Result<Vec<RecordId>, Infallible> {
+        let carries =
+            |record: &Record| record.register == register && record.bytes(tag).is_some_and(|own| own == bytes);
+        Ok(self.records.iter().filter(|(_, record)| carries(record)).map(|(id, _)| *id).collect())
+    }
 }
 
 /// A district's cells, counted from nothing but the registers of its nodes.

@@ -66,14 +66,14 @@ impl Pad<'_> {
         }
         let mut mark = pb::Letter { sealed: bytes::Bytes::new(), ..letter.clone() };
         mark.revision = self.post(letter.to, &MailRow { letter: Some(letter), ruling: None });
-        self.keep(Space::Mailbox, place, &mark);
+        self.keep_row(Space::Mailbox, place, &mark);
         Ok(())
     }
 
     /// Puts a piece of mail at the end of a child's.
     pub(super) fn post(&mut self, unit: u64, row: &MailRow) -> u64 {
         let revision = self.take_revisions(1);
-        self.keep(Space::Mailbox, mail_at(unit, revision), row);
+        self.keep_row(Space::Mailbox, mail_at(unit, revision), row);
         if let Ok(unit) = OrgCode::new(unit) {
             self.keep_bytes(Space::Meta, mail_head(unit), revision.to_be_bytes().to_vec());
         }
@@ -130,7 +130,7 @@ impl Pad<'_> {
         if row.taken && row.released {
             row.cells.clear();
         }
-        self.keep(Space::Transfers, key, &row);
+        self.keep_row(Space::Transfers, key, &row);
         Ok(())
     }
 
@@ -141,7 +141,7 @@ impl Pad<'_> {
     /// Every child hub is told on its next call.
     fn tell_everybody(&mut self, mut office: OfficeRow) {
         office.revision = self.take_revisions(1);
-        self.keep(Space::Meta, meta::OFFICE.to_vec(), &office);
+        self.keep_row(Space::Meta, meta::OFFICE.to_vec(), &office);
     }
 
     /// A child hub was given a certificate.
@@ -174,7 +174,7 @@ impl Pad<'_> {
                     self.forget_marks_before(done)?;
                     self.tell_everybody(office);
                 } else {
-                    self.keep(Space::Meta, meta::OFFICE.to_vec(), &office);
+                    self.keep_row(Space::Meta, meta::OFFICE.to_vec(), &office);
                 }
             }
             _ => {}

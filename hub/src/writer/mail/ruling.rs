@@ -82,7 +82,7 @@ impl Pad<'_> {
         if row.holders.is_empty() {
             self.forget(Space::Marks, key.to_vec());
         } else {
-            self.keep(Space::Marks, key.to_vec(), &row);
+            self.keep_row(Space::Marks, key.to_vec(), &row);
         }
         Ok(())
     }

@@ -1,0 +1,193 @@
+//! Conflicts: raising, keeping, settling. Every disagreement has a number; what is open stands in the queue.
+//! Invariant: an open conflict is in each list of the queue, a closed one in none, and the count of open ones is kept
+//! in the same commit.
+
+use super::pad::Pad;
+use crate::{
+    rows::{self, meta, queue},
+    store::{Space, StoreError},
+};
+use prost::Message;
+use taizhang_proto::{
+    OrgCode, RecordId,
+    pb::{self, ConflictKind, ConflictState},
+};
+
+/// Most claims that one conflict keeps; older ones stay in the record's history.
+const MAX_CLAIMS: usize = 32;
+
+impl Pad<'_> {
+    fn next_conflict(&mut self) -> Result<u64, StoreError> {
+        let last = match self.conflict_number {
+            Some(last) => last,
+            None => rows::counter(self.view, meta::CONFLICT)?,
+        };
+        self.conflict_number = Some(last + 1);
+        Ok(last + 1)
+    }
+
+    /// The numbers of the open conflicts about a record.
+    pub(super) fn open_about(&mut self, id: RecordId) -> Result<Vec<u64>, StoreError> {
+        if let Some(numbers) = self.open_about.get(&id) {
+            return Ok(numbers.clone());
+        }
+        let row = self.view.get(Space::Queue, &queue::of_record(id))?.unwrap_or_default();
+        let numbers: Vec<u64> =
+            row.chunks_exact(8).filter_map(|number| Some(u64::from_be_bytes(number.try_into().ok()?))).collect();
+        self.open_about.insert(id, numbers.clone());
+        Ok(numbers)
+    }
+
+    /// A conflict by its number.
+    pub(super) fn conflict(&mut self, number: u64) -> Result<Option<pb::Conflict>, StoreError> {
+        if let Some(conflict) = self.conflicts.get(&number) {
+            return Ok(Some(conflict.clone()));
+        }
+        rows::read(self.view, Space::Conflicts, &number.to_be_bytes())
+    }
+
+    /// The open conflict of this kind about these records and fields.
+    fn same_open(&mut self, like: &pb::Conflict) -> Result<Option<pb::Conflict>, StoreError> {
+        let Some(id) = RecordId::from_slice(&like.record) else { return Ok(None) };
+        for number in self.open_about(id)? {
+            if let Some(open) = self.conflict(number)?
+                && open.kind == like.kind
+                && open.other == like.other
+                && open.tags == like.tags
+            {
+                return Ok(Some(open));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Raises a conflict. One that is open about the same thing gets the new claims instead. Returns its number.
+    pub(super) fn raise(&mut self, mut conflict: pb::Conflict) -> Result<u64, StoreError> {
+        conflict.found = self.core.now();
+        if conflict.state() != ConflictState::Unsettled {
+            conflict.number = self.next_conflict()?;
+            let number = conflict.number;
+            self.conflicts.insert(number, conflict);
+            return Ok(number);
+        }
+        if let Some(mut open) = self.same_open(&conflict)? {
+            let news: Vec<_> = conflict.claims.into_iter().filter(|claim| !open.claims.contains(claim)).collect();
+            if !news.is_empty() {
+                open.claims.extend(news);
+                let surplus = open.claims.len().saturating_sub(MAX_CLAIMS);
+                open.claims.drain(1..=surplus.min(open.claims.len() - 1)).for_each(drop);
+                open.revision = open.revision.max(conflict.revision);
+            }
+            let number = open.number;
+            self.conflicts.insert(number, open);
+            return Ok(number);
+        }
+        conflict.number = self.next_conflict()?;
+        let number = conflict.number;
+        self.enter(&conflict)?;
+        self.conflicts.insert(number, conflict);
+        Ok(number)
+    }
+
+    /// Puts an open conflict into the queue.
+    fn enter(&mut self, conflict: &pb::Conflict) -> Result<(), StoreError> {
+        for key in entries(conflict) {
+            self.set.put(Space::Queue, key, []);
+        }
+        if let Some(id) = RecordId::from_slice(&conflict.record) {
+            self.open_about(id)?;
+            self.open_about.entry(id).or_default().push(conflict.number);
+        }
+        self.opened += 1;
+        Ok(())
+    }
+
+    /// Takes an open conflict out of the queue, as ruled or passed.
+    pub(super) fn close_conflict(
+        &mut self,
+        mut conflict: pb::Conflict,
+        state: ConflictState,
+    ) -> Result<(), StoreError> {
+        if conflict.state() == ConflictState::Unsettled {
+            for key in entries(&conflict) {
+                self.set.remove(Space::Queue, key);
+            }
+            if let Some(id) = RecordId::from_slice(&conflict.record) {
+                self.open_about(id)?;
+                self.open_about.entry(id).or_default().retain(|number| *number != conflict.number);
+            }
+            self.opened -= 1;
+        }
+        conflict.set_state(state);
+        self.conflicts.insert(conflict.number, conflict);
+        Ok(())
+    }
+
+    /// Puts a closed conflict back into the queue.
+    pub(super) fn reopen_conflict(&mut self, mut conflict: pb::Conflict) -> Result<(), StoreError> {
+        if conflict.state() != ConflictState::Unsettled {
+            conflict.set_state(ConflictState::Unsettled);
+            self.enter(&conflict)?;
+        }
+        self.conflicts.insert(conflict.number, conflict);
+        Ok(())
+    }
+
+    /// Closes the open conflicts of a kind about a record whose reason is gone. `stays` says which of them still
+    /// stand, by the other record.
+    pub(super) fn pass_conflicts(
+        &mut self,
+        id: RecordId,
+        kind: ConflictKind,
+        stays: impl Fn(&pb::Conflict) -> bool,
+    ) -> Result<(), StoreError> {
+        for number in self.open_about(id)? {
+            if let Some(open) = self.conflict(number)?
+                && open.kind() == kind
+                && !stays(&open)
+            {
+                self.close_conflict(open, ConflictState::Passed)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts the conflicts of this commit into the write set.
+    pub(super) fn write_conflicts(&mut self) -> Result<(), StoreError> {
+        for (number, conflict) in std::mem::take(&mut self.conflicts) {
+            self.set.put(Space::Conflicts, number.to_be_bytes(), conflict.encode_to_vec());
+        }
+        for (id, numbers) in std::mem::take(&mut self.open_about) {
+            let key = queue::of_record(id);
+            let row: Vec<u8> = numbers.iter().flat_map(|number| number.to_be_bytes()).collect();
+            let stood = self.view.get(Space::Queue, &key)?;
+            if row.is_empty() && stood.is_some() {
+                self.set.remove(Space::Queue, key);
+            } else if !row.is_empty() && stood.as_deref() != Some(&row[..]) {
+                self.set.put(Space::Queue, key, row);
+            }
+        }
+        if let Some(last) = self.conflict_number {
+            self.set.put(Space::Meta, meta::CONFLICT, last.to_be_bytes());
+        }
+        if self.opened != 0 {
+            let open = rows::counter(self.view, meta::OPEN)?.saturating_add_signed(self.opened);
+            self.set.put(Space::Meta, meta::OPEN, open.to_be_bytes());
+        }
+        Ok(())
+    }
+}
+
+/// The keys of an open conflict in the queue's lists.
+fn entries(conflict: &pb::Conflict) -> Vec<Vec<u8>> {
+    let mut keys =
+        vec![queue::entry(queue::ALL, conflict.number), queue::entry(&queue::of_kind(conflict.kind), conflict.number)];
+    for unit in [conflict.unit, conflict.other_unit] {
+        if let Ok(unit) = OrgCode::new(unit) {
+            keys.push(queue::entry(&queue::of_unit(unit), conflict.number));
+        }
+    }
+    keys.sort();
+    keys.dedup();
+    keys
+}

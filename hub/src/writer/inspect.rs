@@ -1,0 +1,386 @@
+//! What a changed record means for its surroundings: duplicates, a job entered twice, places that are taken, recognitions
+//! that facts contradict, transfers. Invariant: a finding stands in the queue exactly while its reason does, unless a
+//! reviewer has ruled on it.
+
+use super::{
+    late::standing_claim,
+    pad::{Pad, Reading},
+    revise::{Hand, day},
+};
+use crate::store::StoreError;
+use std::collections::{HashMap, HashSet};
+use taizhang_proto::{
+    OrgCode, Record, RecordId,
+    cell::{
+        Shelf, contest_key, contradicts_recognition, following, home_unit, is_active, left_on, survivor, without_place,
+    },
+    date::Day,
+    pb::{self, ConflictKind, ConflictState, Policy},
+    register::{TRANSFER_TO, number},
+    text::no_space,
+    wire,
+};
+
+/// Most records that one batch may have looked at; what is beyond is looked at with the next edit of it.
+const MAX_INSPECTED: usize = 100_000;
+
+impl Pad<'_> {
+    /// Looks at everything that changed, and at what that changes in turn.
+    pub(super) fn inspect_all(&mut self) -> Result<(), StoreError> {
+        let mut looked = 0;
+        while !self.to_inspect.is_empty() && looked < MAX_INSPECTED {
+            let mut seen = HashSet::new();
+            for id in std::mem::take(&mut self.to_inspect) {
+                if seen.insert(id) {
+                    looked += 1;
+                    self.inspect(id)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn inspect(&mut self, id: RecordId) -> Result<(), StoreError> {
+        let Some(register) = self.record(id)?.map(|record| record.register) else { return Ok(()) };
+        match register {
+            number::RESIDENT => {
+                self.find_duplicates(id, register)?;
+                self.ask_if_sent(id)?;
+                if self.record(id)?.is_some_and(|record| left_on(record).is_some()) {
+                    for placement in following(&Reading(self), id, register, number::PLACEMENT)? {
+                        self.find_placed_after_leaving(placement)?;
+                    }
+                }
+            }
+            number::HOUSEHOLD => {
+                self.find_duplicates(id, register)?;
+                self.ask_if_sent(id)?;
+            }
+            number::CREDENTIAL => self.find_duplicates(id, register)?,
+            number::ASSISTANT => {
+                for credential in Reading(self).referring(id, number::CREDENTIAL)? {
+                    self.find_duplicates(credential, number::CREDENTIAL)?;
+                }
+            }
+            number::PLACEMENT => self.inspect_placement(id)?,
+            number::POST => self.find_double_booking(id)?,
+            number::MEMBER => self.inspect_member(id)?,
+            number::ZEF_CASE => self.find_contradiction(id)?,
+            number::TRANSFER => {
+                if let Some(record) = self.record(id)?.cloned() {
+                    self.answer_transfer(id, &record)?;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn ask_if_sent(&mut self, id: RecordId) -> Result<(), StoreError> {
+        match self.record(id)? {
+            Some(record) if record.bytes(TRANSFER_TO).is_some() => {
+                let record = record.clone();
+                self.ask_transfer(id, &record)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A finding about a record, with the other one where there is one.
+    pub(super) fn finding(
+        &mut self,
+        kind: ConflictKind,
+        id: RecordId,
+        other: Option<RecordId>,
+        tags: &[u32],
+        note: &str,
+    ) -> Result<pb::Conflict, StoreError> {
+        let record = self.record(id)?.cloned().unwrap_or_default();
+        let unit_of = |record: &Record| home_unit(record).map_or(0, OrgCode::number);
+        let mut conflict = pb::Conflict {
+            kind: kind.into(),
+            register: record.register,
+            record: id.0.to_vec().into(),
+            unit: unit_of(&record),
+            tags: tags.to_vec(),
+            claims: vec![standing_claim(&record, tags)],
+            rule: kind.as_str_name().to_owned(),
+            revision: record.revision(),
+            note: note.to_owned(),
+            ..pb::Conflict::default()
+        };
+        if let Some(other) = other {
+            conflict.other = other.0.to_vec().into();
+            if let Some(record) = self.record(other)?.cloned() {
+                conflict.other_unit = unit_of(&record);
+                if record.register == conflict.register {
+                    conflict.claims.push(standing_claim(&record, tags));
+                }
+            }
+        }
+        Ok(conflict)
+    }
+
+    /// Two records with one unique number: both stay, the one that came later is contested.
+    fn find_duplicates(&mut self, id: RecordId, register: u32) -> Result<(), StoreError> {
+        let rivals = self.rivals(id)?;
+        let kind = match register {
+            number::HOUSEHOLD => ConflictKind::SameHousehold,
+            number::CREDENTIAL => ConflictKind::Certificate,
+            _ => ConflictKind::Duplicate,
+        };
+        if rivals.is_empty() && self.is_new(id) {
+            return Ok(());
+        }
+        let key = |pad: &Self, id| -> Result<_, StoreError> {
+            let record = Reading(pad).record(id)?;
+            record.map_or(Ok(None), |record| contest_key(&Reading(pad), id, &record))
+        };
+        let own = key(self, id)?;
+        let mut standing: HashMap<RecordId, u32> = HashMap::new();
+        for (other, tag) in rivals {
+            let (Some(own), Some(theirs)) = (own, key(self, other)?) else { continue };
+            standing.insert(other, tag);
+            let (later, earlier) = if own > theirs { (id, other) } else { (other, id) };
+            let note = match kind {
+                ConflictKind::Certificate if !self.same_assistant(later, earlier)? => {
+                    "同一证书编号登记在两人名下 (one certificate number, two persons: check for fraud)"
+                }
+                ConflictKind::Certificate => "同一证书在两个工作站使用 (one certificate at two stations)",
+                _ => "唯一编号重复 (one unique number in two records)",
+            };
+            let finding = self.finding(kind, later, Some(earlier), &[tag], note)?;
+            self.raise(finding)?;
+        }
+        let shared = |conflict: &pb::Conflict| {
+            let by_number = RecordId::from_slice(&conflict.other).is_some_and(|other| standing.contains_key(&other));
+            // Households that share adults are looked at with their members.
+            by_number || conflict.tags.is_empty()
+        };
+        self.pass_conflicts(id, kind, shared)
+    }
+
+    /// Whether two certificates belong to the same person.
+    fn same_assistant(&mut self, one: RecordId, two: RecordId) -> Result<bool, StoreError> {
+        let mut holders = Vec::new();
+        for credential in [one, two] {
+            let assistant = self.record(credential)?.and_then(|record| record.slice(20)).and_then(RecordId::from_slice);
+            let Some(assistant) = assistant else { return Ok(false) };
+            let record = self.record(assistant)?;
+            // The id number where both have one, else the name.
+            holders.push(record.map(|record| (record.bytes(21).cloned(), record.bytes(20).cloned())));
+        }
+        let [Some((id, name)), Some((other_id, other_name))] = &holders[..] else { return Ok(false) };
+        Ok(match (id, other_id) {
+            (Some(id), Some(other)) => id == other,
+            _ => name == other_name,
+        })
+    }
+
+    fn inspect_placement(&mut self, id: RecordId) -> Result<(), StoreError> {
+        let Some(record) = self.record(id)?.cloned() else { return Ok(()) };
+        let reference = |tag| record.slice(tag).and_then(RecordId::from_slice);
+        if let Some(post) = reference(35) {
+            self.find_double_booking(post)?;
+        }
+        let Some(person) = reference(20) else { return Ok(()) };
+        let person = survivor(&Reading(self), person)?;
+        self.find_same_job(id, &record, person)?;
+        self.find_placed_after_leaving(id)?;
+        for member in following(&Reading(self), person, number::RESIDENT, number::MEMBER)? {
+            self.find_contradictions_of(member)?;
+        }
+        Ok(())
+    }
+
+    /// One job entered twice is one placement: the first stands, the later of two starting days until a reviewer has
+    /// seen the contract.
+    fn find_same_job(&mut self, id: RecordId, record: &Record, person: RecordId) -> Result<(), StoreError> {
+        if !is_active(record) || employer(record).is_none() {
+            return Ok(());
+        }
+        for other in following(&Reading(self), person, number::RESIDENT, number::PLACEMENT)? {
+            let Some(twin) = self.record(other)?.filter(|twin| other != id && is_active(twin)).cloned() else {
+                continue;
+            };
+            if employer(&twin) != employer(record) || !overlap(record, &twin) {
+                continue;
+            }
+            let first = if (twin.created, other) < (record.created, id) { other } else { id };
+            let second = if first == id { other } else { id };
+            let (stands, absorbed) = if first == id { (record, &twin) } else { (&twin, record) };
+            let (stands, absorbed) = (stands.clone(), absorbed.clone());
+            let hand = Hand::rule("SAME_JOB");
+            if self.merge(first, second, &[], &hand)?.is_err() {
+                continue;
+            }
+            let mut found = self.finding(
+                ConflictKind::SameJob,
+                first,
+                Some(second),
+                &[25],
+                "同一就业两次录入 (one job, entered twice)",
+            )?;
+            found.claims = vec![standing_claim(&stands, &[25]), standing_claim(&absorbed, &[25])];
+            let (own, theirs) = (start(&stands), start(&absorbed));
+            if own == theirs {
+                found.set_state(ConflictState::ByRule);
+                self.raise(found)?;
+                return Ok(());
+            }
+            if theirs > own {
+                self.revise(first, number::PLACEMENT, vec![day(25, theirs.unwrap_or_default())], &hand)?;
+                found.claims.reverse();
+            }
+            found.set_kind(ConflictKind::Field);
+            Policy::Review.as_str_name().clone_into(&mut found.rule);
+            found.other = bytes::Bytes::new();
+            self.raise(found)?;
+            return Ok(());
+        }
+        Ok(())
+    }
+
+    fn find_placed_after_leaving(&mut self, id: RecordId) -> Result<(), StoreError> {
+        let Some(record) = self.record(id)?.cloned() else { return Ok(()) };
+        let Some(person) = record.slice(20).and_then(RecordId::from_slice) else { return Ok(()) };
+        let person = survivor(&Reading(self), person)?;
+        let left = self.record(person)?.and_then(left_on);
+        let after = left.zip(start(&record)).is_some_and(|(left, start)| start >= left) && is_active(&record);
+        let kind = ConflictKind::LeftButPlaced;
+        if after {
+            let note = "就业日期在死亡或迁出之后，待核实，不计入 (placed after the person had left: not counted)";
+            let finding = self.finding(kind, id, Some(person), &[25], note)?;
+            self.raise(finding)?;
+        } else if !self.is_new(id) {
+            self.pass_conflicts(id, kind, |_| false)?;
+        }
+        Ok(())
+    }
+
+    /// Places go to whoever arrived first; the others wait and do not count.
+    fn find_double_booking(&mut self, post: RecordId) -> Result<(), StoreError> {
+        let waiting = without_place(&Reading(self), post)?;
+        let post = survivor(&Reading(self), post)?;
+        for id in following(&Reading(self), post, number::POST, number::PLACEMENT)? {
+            if waiting.contains(&id) {
+                let note = "岗位已满，候补，安置待定，不计入 (the post is full: waiting, not counted)";
+                let finding = self.finding(ConflictKind::DoubleBooked, id, Some(post), &[35], note)?;
+                self.raise(finding)?;
+            } else if !self.is_new(id) {
+                self.pass_conflicts(id, ConflictKind::DoubleBooked, |_| false)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn inspect_member(&mut self, id: RecordId) -> Result<(), StoreError> {
+        self.find_contradictions_of(id)?;
+        let Some(record) = self.record(id)?.cloned() else { return Ok(()) };
+        let of = |record: &Record, tag| record.slice(tag).and_then(RecordId::from_slice);
+        let (Some(household), Some(person)) = (of(&record, 20), of(&record, 21)) else { return Ok(()) };
+        let (household, person) = (survivor(&Reading(self), household)?, survivor(&Reading(self), person)?);
+        let mut elsewhere = Vec::new();
+        if counts_as_member(&record) {
+            for other in following(&Reading(self), person, number::RESIDENT, number::MEMBER)? {
+                let Some(twin) = self.record(other)?.filter(|twin| other != id && counts_as_member(twin)).cloned()
+                else {
+                    continue;
+                };
+                let Some(theirs) = of(&twin, 20) else { continue };
+                let theirs = survivor(&Reading(self), theirs)?;
+                let active =
+                    self.record(theirs)?.is_some_and(|record| is_active(record) && record.slice(36) != Some(b"4"));
+                if theirs != household && active {
+                    elsewhere.push((other, theirs));
+                }
+            }
+        }
+        for (other, theirs) in &elsewhere {
+            let note = "同一人计入两户 (one person counted in two households)";
+            let finding = self.finding(ConflictKind::TwoHouseholds, id, Some(*other), &[20], note)?;
+            self.raise(finding)?;
+            if self.shared_members(household, *theirs)? >= 2 {
+                let created = |pad: &mut Self, id| -> Result<_, StoreError> {
+                    Ok((pad.record(id)?.map_or(0, |record| record.created), id))
+                };
+                let (one, two) = (created(self, household)?, created(self, *theirs)?);
+                let (later, earlier) = if one > two { (one.1, two.1) } else { (two.1, one.1) };
+                let note = "两户有两名以上相同成员 (two households share at least two members)";
+                let finding = self.finding(ConflictKind::SameHousehold, later, Some(earlier), &[], note)?;
+                self.raise(finding)?;
+            }
+        }
+        if elsewhere.is_empty() && !self.is_new(id) {
+            self.pass_conflicts(id, ConflictKind::TwoHouseholds, |_| false)?;
+        }
+        Ok(())
+    }
+
+    /// How many persons two households both count.
+    fn shared_members(&mut self, one: RecordId, two: RecordId) -> Result<usize, StoreError> {
+        let mut persons = Vec::new();
+        for household in [one, two] {
+            let mut own = HashSet::new();
+            for member in following(&Reading(self), household, number::HOUSEHOLD, number::MEMBER)? {
+                let person = self
+                    .record(member)?
+                    .filter(|record| counts_as_member(record))
+                    .and_then(|record| record.slice(21))
+                    .and_then(RecordId::from_slice);
+                if let Some(person) = person {
+                    own.insert(survivor(&Reading(self), person)?);
+                }
+            }
+            persons.push(own);
+        }
+        Ok(persons[0].intersection(&persons[1]).count())
+    }
+
+    /// Looks at the cases of the household that a member belongs to.
+    fn find_contradictions_of(&mut self, member: RecordId) -> Result<(), StoreError> {
+        let household = self.record(member)?.and_then(|record| record.slice(20)).and_then(RecordId::from_slice);
+        let Some(household) = household else { return Ok(()) };
+        let household = survivor(&Reading(self), household)?;
+        for case in following(&Reading(self), household, number::HOUSEHOLD, number::ZEF_CASE)? {
+            self.find_contradiction(case)?;
+        }
+        Ok(())
+    }
+
+    fn find_contradiction(&mut self, case: RecordId) -> Result<(), StoreError> {
+        let working = contradicts_recognition(&Reading(self), case)?;
+        for (person, _) in &working {
+            let note = "认定当日家庭成员已有工作，时钟暂停 (a member had a job when it was recognised: no clock runs)";
+            let finding = self.finding(ConflictKind::Recognition, case, Some(*person), &[27], note)?;
+            self.raise(finding)?;
+        }
+        if !self.is_new(case) {
+            let still = |conflict: &pb::Conflict| working.iter().any(|(person, _)| person.0[..] == conflict.other[..]);
+            self.pass_conflicts(case, ConflictKind::Recognition, still)?;
+        }
+        Ok(())
+    }
+}
+
+fn start(placement: &Record) -> Option<Day> {
+    placement.varint(25).and_then(wire::unzigzag)
+}
+
+/// An employer as its code, or as its name without white space; none where neither is known.
+fn employer(placement: &Record) -> Option<String> {
+    let text = |tag| placement.slice(tag).map(|bytes| no_space(&String::from_utf8_lossy(bytes)));
+    text(22).or_else(|| text(23)).filter(|name| !name.is_empty())
+}
+
+fn overlap(one: &Record, two: &Record) -> bool {
+    let end = |record: &Record| record.varint(26).and_then(wire::unzigzag).unwrap_or(Day::MAX);
+    match (start(one), start(two)) {
+        (Some(first), Some(second)) => first < end(two) && second < end(one),
+        _ => false,
+    }
+}
+
+fn counts_as_member(member: &Record) -> bool {
+    is_active(member) && member.varint(25) != Some(0) && member.bytes(24).is_none()
+}

@@ -1,0 +1,122 @@
+//! Merging two records of one thing, and taking the merge back.
+//! Invariant: nothing is erased. The absorbed record stays with the name of the one that stands for it; references to
+//! it are followed and late edits of it land there (domain-detail 4, cases 1, 4, 8, 13).
+
+use super::{
+    pad::{Pad, Reading},
+    revise::{Hand, field_of, nothing, text},
+};
+use crate::store::StoreError;
+use std::collections::BTreeSet;
+use taizhang_proto::{
+    Record, RecordId,
+    cell::{following, home_unit, is_active, merged_into},
+    pb::Policy,
+    register::{MERGED_INTO, number, registers},
+    wire::{self, Field, Raw},
+};
+
+/// Fields from here on are a register's own; those before belong to every record for itself.
+const OWN_FIELDS: u32 = 20;
+
+impl Pad<'_> {
+    /// Merges `absorbed` into `standing`. The fields named in `take` come from the absorbed one, and so does what the
+    /// other lacks; repeated fields keep what either has. Inside, why they can't be merged.
+    pub(super) fn merge(
+        &mut self,
+        standing: RecordId,
+        absorbed: RecordId,
+        take: &[u32],
+        hand: &Hand<'_>,
+    ) -> Result<Result<(), String>, StoreError> {
+        let (into, from) = (self.record(standing)?.cloned(), self.record(absorbed)?.cloned());
+        let (Some(into), Some(from)) = (into, from) else { return Ok(Err("没有此记录 (no such record)".into())) };
+        let ours = |record: &Record| home_unit(record).is_some_and(|unit| self.core.unit.covers(unit));
+        if standing == absorbed || into.register != from.register {
+            return Ok(Err("只能合并同一登记表的两条记录 (two records of one register)".into()));
+        }
+        if !is_active(&into) || merged_into(&from).is_some() || !ours(&into) || !ours(&from) {
+            return Ok(Err("其中一条已作废、已并入他处或不在本级 (void, merged already, or not held here)".into()));
+        }
+        let fields = gathered(&into, &from, take);
+        // The two edits have revisions in a row: that is how a merge is found again when it is taken back.
+        self.revise(standing, into.register, fields, hand)?;
+        self.revise(absorbed, from.register, vec![text(MERGED_INTO, &standing.0)], hand)?;
+        self.inspect_around(standing, into.register)?;
+        Ok(Ok(()))
+    }
+
+    /// Takes a merge back: the record stands for itself again, and what the other took from it goes back where nobody
+    /// has edited it since.
+    pub(super) fn unmerge(&mut self, absorbed: RecordId, hand: &Hand<'_>) -> Result<Result<(), String>, StoreError> {
+        let Some(from) = self.record(absorbed)?.cloned() else {
+            return Ok(Err("没有此记录 (no such record)".into()));
+        };
+        let Some(standing) = merged_into(&from) else {
+            return Ok(Err("该记录并未并入他处 (not merged)".into()));
+        };
+        let merged = from.revision_of(MERGED_INTO);
+        self.revise(absorbed, from.register, vec![nothing(MERGED_INTO)], hand)?;
+        if let Some(into) = self.record(standing)?.cloned() {
+            let taken: Vec<u32> = into
+                .fields
+                .iter()
+                .filter(|standing| into.origins[standing.origin].revision + 1 == merged)
+                .map(|standing| standing.field.tag)
+                .collect();
+            if !taken.is_empty() {
+                let before = self.replaced_by(standing, merged - 1)?;
+                let old = |tag: u32| {
+                    before
+                        .iter()
+                        .flat_map(|entry| wire::split(&entry.message).unwrap_or_default())
+                        .find(|field| field.tag == tag)
+                        .unwrap_or_else(|| nothing(tag))
+                };
+                let fields = taken.into_iter().map(old).collect();
+                self.revise(standing, into.register, fields, hand)?;
+            }
+            self.inspect_around(standing, into.register)?;
+        }
+        Ok(Ok(()))
+    }
+
+    /// Has a record and those that refer to it looked at.
+    fn inspect_around(&mut self, id: RecordId, register: u32) -> Result<(), StoreError> {
+        self.to_inspect.push(id);
+        let around: &[u32] = match register {
+            number::RESIDENT => &[number::PLACEMENT, number::MEMBER],
+            number::HOUSEHOLD => &[number::MEMBER, number::ZEF_CASE],
+            _ => &[],
+        };
+        for other in around {
+            let found = following(&Reading(self), id, register, *other)?;
+            self.to_inspect.extend(found);
+        }
+        Ok(())
+    }
+}
+
+/// What the standing record takes from the absorbed one.
+fn gathered(into: &Record, from: &Record, take: &[u32]) -> Vec<Field> {
+    let Some(def) = registers().get(into.register) else { return Vec::new() };
+    let mut fields = Vec::new();
+    for field in def.fields.iter().filter(|field| field.tag >= OWN_FIELDS) {
+        let (Some(theirs), own) = (from.bytes(field.tag), into.bytes(field.tag)) else { continue };
+        match own {
+            _ if take.contains(&field.tag) => fields.push(field_of(from, field.tag)),
+            None => fields.push(field_of(from, field.tag)),
+            Some(own) if field.many && field.policy == Policy::Union => {
+                let values: BTreeSet<&[u8]> = wire::occurrences(own)
+                    .chain(wire::occurrences(theirs))
+                    .filter_map(|raw| if let Raw::Bytes(value) = raw { Some(value) } else { None })
+                    .collect();
+                let mut bytes = Vec::new();
+                values.into_iter().for_each(|value| wire::put_bytes(field.tag, value, &mut bytes));
+                fields.push(Field { tag: field.tag, bytes: bytes.into() });
+            }
+            Some(_) => {}
+        }
+    }
+    fields
+}

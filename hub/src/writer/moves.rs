@@ -1,0 +1,163 @@
+//! Transfers inside the district, in two steps: the old unit sends out, the new one takes in (domain-detail 2.13; 4,
+//! case 5). Invariant: until it is taken in the record belongs to and counts at the old unit, from then on at the new
+//! one; both change in one commit.
+
+use super::{
+    pad::{Pad, Reading},
+    revise::{Hand, day, nothing, number as number_field, text},
+};
+use crate::store::StoreError;
+use taizhang_proto::{
+    OrgCode, Record, RecordId,
+    cell::{PastHome, following, home_unit, past_homes},
+    register::{HOME_UNIT, PAST_HOME, TRANSFER_TO, number},
+    wire::{Field, put_bytes},
+};
+
+/// The rule that transfers go by, as history and conflicts name it.
+pub(super) const RULE: &str = "TRANSFER";
+/// Tags of the transfer register.
+pub(super) mod tag {
+    pub(in super::super) const PERSON: u32 = 20;
+    pub(in super::super) const HOUSEHOLD: u32 = 21;
+    pub(in super::super) const NAME: u32 = 22;
+    pub(in super::super) const FROM_UNIT: u32 = 23;
+    pub(in super::super) const ASKED_ON: u32 = 24;
+    pub(in super::super) const DECISION: u32 = 25;
+    pub(in super::super) const REASON: u32 = 26;
+    pub(in super::super) const DONE_ON: u32 = 27;
+}
+
+impl Pad<'_> {
+    fn today(&self) -> taizhang_proto::date::Day {
+        self.core.today()
+    }
+
+    /// A person or household that its unit sends to another one of the district: asks that unit, once.
+    pub(super) fn ask_transfer(&mut self, id: RecordId, record: &Record) -> Result<(), StoreError> {
+        let Some(to) = record.varint(TRANSFER_TO).and_then(|code| OrgCode::new(code).ok()) else { return Ok(()) };
+        let (Some(from), Some(origin)) = (home_unit(record), record.origin(TRANSFER_TO)) else { return Ok(()) };
+        if to == from {
+            self.revise(id, record.register, vec![nothing(TRANSFER_TO)], &Hand::rule(RULE))?;
+            return Ok(());
+        }
+        if !self.core.unit.covers(to) {
+            return self.transfer_out_of_district(id);
+        }
+        // The same asking always makes the same record, however often it is looked at.
+        let asked = [&id.0[..], &origin.revision.to_be_bytes()].concat();
+        let mut random = [0; 10];
+        random.copy_from_slice(&blake3::hash(&asked).as_bytes()[..10]);
+        let transfer = RecordId::create(origin.received * 1_000, random);
+        if self.record(transfer)?.is_some() {
+            return Ok(());
+        }
+        let subject = if record.register == number::RESIDENT { tag::PERSON } else { tag::HOUSEHOLD };
+        let name = self.name_of(record)?;
+        let mut fields = vec![
+            number_field(HOME_UNIT, to.number()),
+            text(subject, &id.0),
+            number_field(tag::FROM_UNIT, from.number()),
+            day(tag::ASKED_ON, self.today()),
+        ];
+        fields.extend(name.map(|name| text(tag::NAME, &name)));
+        self.revise(transfer, number::TRANSFER, fields, &Hand::rule(RULE))?;
+        Ok(())
+    }
+
+    /// The name of a person, or of the head of a household.
+    pub(super) fn name_of(&mut self, record: &Record) -> Result<Option<Vec<u8>>, StoreError> {
+        if record.register == number::RESIDENT {
+            return Ok(record.slice(23).map(<[u8]>::to_vec));
+        }
+        let household = record;
+        let Some(head) = household.slice(22).and_then(RecordId::from_slice) else { return Ok(None) };
+        Ok(self.record(head)?.and_then(|head| head.slice(23)).map(<[u8]>::to_vec))
+    }
+
+    /// The new unit has answered.
+    pub(super) fn answer_transfer(&mut self, id: RecordId, transfer: &Record) -> Result<(), StoreError> {
+        let (Some(decision), None) = (transfer.slice(tag::DECISION), transfer.bytes(tag::DONE_ON)) else {
+            return Ok(());
+        };
+        if self.answer_across(id, transfer)? {
+            return Ok(());
+        }
+        let reference = |tag| transfer.slice(tag).and_then(RecordId::from_slice);
+        let Some(main) = reference(tag::PERSON).or_else(|| reference(tag::HOUSEHOLD)) else { return Ok(()) };
+        let Some(record) = self.record(main)?.cloned() else { return Ok(()) };
+        let ours = home_unit(&record).is_some_and(|unit| self.core.unit.covers(unit));
+        let (Some(to), true) = (home_unit(transfer), ours) else { return Ok(()) };
+        let reason = transfer.slice(tag::REASON).map(|reason| String::from_utf8_lossy(reason).into_owned());
+        let hand = Hand { rule: RULE, reason: reason.as_deref().unwrap_or_default(), ..Hand::default() };
+        if decision == b"1" {
+            for (id, register) in self.bundle(main, &record)? {
+                self.move_home(id, register, to, &hand)?;
+            }
+        } else {
+            self.revise(main, record.register, vec![nothing(TRANSFER_TO)], &hand)?;
+        }
+        self.revise(id, number::TRANSFER, vec![day(tag::DONE_ON, self.today())], &hand)?;
+        Ok(())
+    }
+
+    /// Moves one record to another unit from today on.
+    pub(super) fn move_home(
+        &mut self,
+        id: RecordId,
+        register: u32,
+        to: OrgCode,
+        hand: &Hand<'_>,
+    ) -> Result<(), StoreError> {
+        let Some(record) = self.record(id)?.cloned() else { return Ok(()) };
+        let Some(from) = home_unit(&record).filter(|from| *from != to) else { return Ok(()) };
+        let mut past = past_homes(&record);
+        past.push(PastHome { until: self.today(), unit: from });
+        let mut bytes = Vec::new();
+        past.into_iter().for_each(|home| put_bytes(PAST_HOME, home.to_text().as_bytes(), &mut bytes));
+        let mut fields = vec![number_field(HOME_UNIT, to.number()), Field { tag: PAST_HOME, bytes: bytes.into() }];
+        if record.bytes(TRANSFER_TO).is_some() {
+            fields.push(nothing(TRANSFER_TO));
+        }
+        self.revise(id, register, fields, hand)?;
+        Ok(())
+    }
+
+    /// What moves with a person or a household: the records of its own unit that speak of it, itself first.
+    pub(super) fn bundle(&mut self, main: RecordId, record: &Record) -> Result<Vec<(RecordId, u32)>, StoreError> {
+        let home = home_unit(record);
+        let mut found = vec![(main, record.register)];
+        let mut persons = Vec::new();
+        if record.register == number::HOUSEHOLD {
+            for register in [number::MEMBER, number::ZEF_CASE] {
+                for id in following(&Reading(self), main, number::HOUSEHOLD, register)? {
+                    let Some(part) = self.record(id)?.filter(|part| home_unit(part) == home) else { continue };
+                    if register == number::MEMBER {
+                        persons.extend(part.slice(21).and_then(RecordId::from_slice));
+                    }
+                    found.push((id, register));
+                }
+            }
+        } else {
+            persons.push(main);
+        }
+        for person in persons {
+            if self.record(person)?.is_none_or(|record| home_unit(record) != home) {
+                continue;
+            }
+            if person != main {
+                found.push((person, number::RESIDENT));
+            }
+            for register in [number::UNEMPLOYMENT_SPELL, number::PLACEMENT] {
+                for id in following(&Reading(self), person, number::RESIDENT, register)? {
+                    if self.record(id)?.is_some_and(|part| home_unit(part) == home) {
+                        found.push((id, register));
+                    }
+                }
+            }
+        }
+        found.sort_by_key(|(id, _)| (*id != main, *id));
+        found.dedup();
+        Ok(found)
+    }
+}

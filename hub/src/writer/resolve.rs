@@ -1,0 +1,369 @@
+//! Rulings: a reviewer's decision on a conflict, and taking it back.
+//! Invariant: a ruling is an ordinary edit with a reason and a name, in the same commit as the conflict's new state.
+
+use super::{
+    Answer, WriteError,
+    pad::{Pad, Reading},
+    revise::{Hand, day, nothing, text, yes},
+};
+use crate::store::StoreError;
+use taizhang_proto::{
+    Record, RecordId,
+    cell::{Shelf, is_active},
+    check,
+    pb::{self, Choice, ConflictKind, ConflictState},
+    register::{DISTINCT, MERGED_INTO, STATE, VOID_REASON, Value, number, registers},
+    wire::{self, Field},
+};
+
+/// What a reviewer asks the writer for.
+pub enum Review {
+    /// Settle conflicts.
+    Resolve(pb::ResolveRequest),
+    /// Put one back into the queue and take its effect back.
+    Reopen(pb::ReopenRequest),
+    /// Merge two records, or take a merge back.
+    Merge(pb::MergeRequest),
+    /// Edit a record by the hub's own hand.
+    Revise(pb::ReviseRequest),
+}
+
+/// Why a reviewer's request can't be done, in words.
+type Refusal = String;
+
+/// The choices that a reviewer has in a conflict of a kind.
+pub fn choices(conflict: &pb::Conflict) -> Vec<Choice> {
+    match conflict.kind() {
+        ConflictKind::Field | ConflictKind::Claim | ConflictKind::AfterTransfer => {
+            vec![Choice::Keep, Choice::Take, Choice::Write]
+        }
+        ConflictKind::Duplicate | ConflictKind::SameHousehold => vec![Choice::Merge, Choice::Distinct],
+        ConflictKind::Certificate => vec![Choice::Keep, Choice::Merge, Choice::Distinct],
+        ConflictKind::ClosedEdited if conflict.register == number::FEC_CASE => vec![Choice::Keep],
+        ConflictKind::ClosedEdited => vec![Choice::Keep, Choice::Take],
+        ConflictKind::Recognition => vec![Choice::Revoke, Choice::Keep],
+        ConflictKind::LeftButPlaced | ConflictKind::TwoHouseholds => vec![Choice::Revoke, Choice::Keep],
+        ConflictKind::DoubleBooked => vec![Choice::Keep, Choice::Write],
+        ConflictKind::CrossDistrict => vec![Choice::Keep],
+        ConflictKind::SameJob => Vec::new(),
+    }
+}
+
+/// Most characters of a reason.
+const MAX_REASON: usize = 200;
+
+fn checked_reason(reason: &str) -> Result<&str, Refusal> {
+    let reason = reason.trim();
+    match reason.chars().count() {
+        0 => Err("请写明理由 (give a reason)".into()),
+        count if count > MAX_REASON => Err(format!("理由超过{MAX_REASON}个字 (the reason is too long)")),
+        _ => Ok(reason),
+    }
+}
+
+impl Pad<'_> {
+    /// Does what a reviewer asks.
+    pub(super) fn review(&mut self, review: Review) -> Result<Answer, WriteError> {
+        if self.core.tier == pb::Tier::City {
+            return Err(WriteError::NoRecords);
+        }
+        let mut answer = pb::ResolveAnswer::default();
+        match review {
+            Review::Resolve(request) => {
+                for number in request.numbers.clone() {
+                    match self.resolve(number, &request)? {
+                        Ok(()) => answer.settled += 1,
+                        Err(why) => answer.failed.push(format!("{number}: {why}")),
+                    }
+                }
+            }
+            Review::Reopen(request) => match self.reopen(&request)? {
+                Ok(()) => answer.settled = 1,
+                Err(why) => answer.failed.push(format!("{}: {why}", request.number)),
+            },
+            Review::Merge(request) => match self.merge_asked(&request)? {
+                Ok(()) => answer.settled = 1,
+                Err(why) => answer.failed.push(why),
+            },
+            Review::Revise(request) => {
+                return Ok(match self.revise_asked(&request)? {
+                    Ok(record) => Answer::Revised(record),
+                    Err(why) => Answer::Refused(why),
+                });
+            }
+        }
+        self.do_deferred()?;
+        self.inspect_all()?;
+        Ok(Answer::Reviewed(answer))
+    }
+
+    fn resolve(&mut self, number: u64, request: &pb::ResolveRequest) -> Result<Result<(), Refusal>, StoreError> {
+        let reason = match checked_reason(&request.reason) {
+            Ok(reason) => reason,
+            Err(why) => return Ok(Err(why)),
+        };
+        let Some(mut conflict) = self.conflict(number)? else {
+            return Ok(Err("没有此冲突 (no such conflict)".into()));
+        };
+        if conflict.state() != ConflictState::Unsettled {
+            return Ok(Err("已经处理过，如需改判请先重开 (settled already: reopen it first)".into()));
+        }
+        if !choices(&conflict).contains(&request.choice()) {
+            let offered: Vec<_> = choices(&conflict).iter().map(Choice::as_str_name).collect();
+            return Ok(Err(format!("此类冲突只能选 (choose one of) {}", offered.join(", "))));
+        }
+        let rule = conflict.rule.clone();
+        let hand = Hand { by: &request.by, reason, rule: &rule, conflict: number };
+        if let Err(why) = self.settle(&conflict, request, &hand)? {
+            return Ok(Err(why));
+        }
+        conflict.ruling = Some(self.ruling(&hand));
+        conflict.set_choice(request.choice());
+        // The settling may have closed it already, as one whose reason is gone; a ruling says more.
+        if let Some(now) = self.conflict(number)?
+            && now.state() == ConflictState::Passed
+        {
+            conflict.set_state(ConflictState::Passed);
+        }
+        self.close_conflict(conflict, ConflictState::Ruled)?;
+        Ok(Ok(()))
+    }
+
+    fn settle(
+        &mut self,
+        conflict: &pb::Conflict,
+        request: &pb::ResolveRequest,
+        hand: &Hand<'_>,
+    ) -> Result<Result<(), Refusal>, StoreError> {
+        let Some(id) = RecordId::from_slice(&conflict.record) else {
+            return Ok(Err("冲突没有记录 (no record)".into()));
+        };
+        let other = RecordId::from_slice(&conflict.other);
+        let set = |pad: &mut Self, fields: Vec<Field>| pad.revise_checked(id, conflict.register, fields, hand);
+        match (conflict.kind(), request.choice()) {
+            (_, Choice::Write) => match self.written(conflict.register, &request.fields) {
+                Ok(fields) => set(self, fields),
+                Err(why) => Ok(Err(why)),
+            },
+            (ConflictKind::Field | ConflictKind::Claim | ConflictKind::AfterTransfer, Choice::Take) => {
+                let last = conflict.claims.len().saturating_sub(1);
+                let chosen = if request.claim == 0 { last } else { request.claim as usize };
+                match conflict.claims.get(chosen).filter(|_| chosen > 0) {
+                    Some(claim) => set(self, fields_of(claim)),
+                    None => Ok(Err("没有这个主张 (no such claim)".into())),
+                }
+            }
+            (ConflictKind::Field | ConflictKind::Claim | ConflictKind::AfterTransfer, Choice::Keep) => {
+                self.keep(id, conflict, hand)?;
+                Ok(Ok(()))
+            }
+            (_, Choice::Merge) => match other {
+                Some(other) => self.merge(other, id, &[], hand),
+                None => Ok(Err("没有另一条记录 (no other record)".into())),
+            },
+            (_, Choice::Distinct) => set(self, vec![yes(DISTINCT)]),
+            (ConflictKind::ClosedEdited, choice) => {
+                let fields = match (conflict.register, conflict.tags.first(), choice) {
+                    (number::HOUSEHOLD, Some(36), Choice::Keep) => vec![text(36, b"4")],
+                    (number::HOUSEHOLD, Some(36), _) => vec![text(36, b"1"), nothing(37), nothing(38)],
+                    (_, Some(&STATE), Choice::Take) => vec![text(STATE, b"1")],
+                    _ => Vec::new(),
+                };
+                if fields.is_empty() { Ok(Ok(())) } else { set(self, fields) }
+            }
+            (ConflictKind::Recognition, Choice::Keep) => set(self, vec![yes(36)]),
+            (ConflictKind::Recognition, _) => {
+                let recognised = self.record(id)?.and_then(|case| case.varint(27)).and_then(wire::unzigzag);
+                let exit = recognised.unwrap_or_else(|| self.core.today());
+                set(self, vec![day(34, exit), text(35, b"7")])
+            }
+            (ConflictKind::LeftButPlaced, Choice::Revoke) => {
+                set(self, vec![text(STATE, b"2"), text(VOID_REASON, hand.reason.as_bytes())])
+            }
+            (ConflictKind::TwoHouseholds, Choice::Revoke) => set(self, vec![super::revise::number(25, 0)]),
+            _ => Ok(Ok(())),
+        }
+    }
+
+    /// What stands stays: each claim is answered in the record's history, and what a reviewer's word is final on
+    /// becomes the reviewer's.
+    fn keep(&mut self, id: RecordId, conflict: &pb::Conflict, hand: &Hand<'_>) -> Result<(), StoreError> {
+        for claim in conflict.claims.iter().skip(1) {
+            self.note_ruling(id, claim, hand)?;
+        }
+        let def = registers().get(conflict.register);
+        let ruled = |tag: &u32| def.and_then(|def| def.field(*tag)).is_some_and(|field| field.ruled);
+        let tags: Vec<u32> = conflict.tags.iter().copied().filter(ruled).collect();
+        self.affirm(id, &tags, hand)
+    }
+
+    /// Sets fields by the reviewer's hand if the record then breaks no rule.
+    fn revise_checked(
+        &mut self,
+        id: RecordId,
+        register: u32,
+        fields: Vec<Field>,
+        hand: &Hand<'_>,
+    ) -> Result<Result<(), Refusal>, StoreError> {
+        let current = Reading(self).record(id)?;
+        if current.as_ref().is_some_and(|record| record.register != register) {
+            return Ok(Err("此编号属于另一种登记表 (the id belongs to another register)".into()));
+        }
+        let mut after = current.unwrap_or_else(|| Record { register, ..Record::default() });
+        let tags: Vec<u32> = fields.iter().map(|field| field.tag).collect();
+        after.set(fields.clone(), pb::Origin { revision: u64::MAX, ..pb::Origin::default() });
+        if let Some(broken) = check::check(&after, tags.iter().copied(), self.core.today()).into_iter().next() {
+            return Ok(Err(broken.to_string()));
+        }
+        let unit = taizhang_proto::cell::home_unit(&after).filter(|unit| self.core.unit.covers(*unit));
+        let known = unit.is_some_and(|unit| self.tree.is_empty() || self.tree.contains(unit));
+        if !known {
+            return Ok(Err("归属单位不在本级辖区内 (the owning unit is not below this hub)".into()));
+        }
+        if let Some(broken) = self.crowded(id, &after)? {
+            return Ok(Err(broken.to_string()));
+        }
+        self.revise(id, register, fields, hand)?;
+        Ok(Ok(()))
+    }
+
+    /// Fields as a reviewer wrote them.
+    fn written(&self, register: u32, texts: &std::collections::HashMap<String, String>) -> Result<Vec<Field>, Refusal> {
+        let def = registers().get(register).ok_or("没有此登记表 (no such register)")?;
+        let mut fields = Vec::new();
+        for (name, written) in texts {
+            let field = def.field_named(name).ok_or_else(|| format!("{}没有栏目 {name} (no such field)", def.zh))?;
+            if field.tag == MERGED_INTO {
+                return Err("请用 merge 合并 (use `merge`)".into());
+            }
+            fields.push(if written.trim().is_empty() {
+                nothing(field.tag)
+            } else {
+                let (value, _) = Value::parse(field, written).map_err(|error| error.to_string())?;
+                Field { tag: field.tag, bytes: value.encode(field) }
+            });
+        }
+        if fields.is_empty() { Err("没有要写的栏目 (no field given)".into()) } else { Ok(fields) }
+    }
+
+    fn reopen(&mut self, request: &pb::ReopenRequest) -> Result<Result<(), Refusal>, StoreError> {
+        let reason = match checked_reason(&request.reason) {
+            Ok(reason) => reason,
+            Err(why) => return Ok(Err(why)),
+        };
+        let Some(mut conflict) = self.conflict(request.number)? else {
+            return Ok(Err("没有此冲突 (no such conflict)".into()));
+        };
+        if conflict.state() == ConflictState::Unsettled {
+            return Ok(Err("尚未处理，无需重开 (it is open)".into()));
+        }
+        let rule = conflict.rule.clone();
+        let hand = Hand { by: &request.by, reason, rule: &rule, conflict: request.number };
+        let Some(id) = RecordId::from_slice(&conflict.record) else {
+            return Ok(Err("冲突没有记录 (no record)".into()));
+        };
+        let back = match (conflict.kind(), conflict.choice()) {
+            (_, Choice::Distinct) => vec![nothing(DISTINCT)],
+            (ConflictKind::Recognition, Choice::Keep) => vec![nothing(36)],
+            (ConflictKind::Recognition, Choice::Revoke) => vec![nothing(34), nothing(35)],
+            (ConflictKind::LeftButPlaced, Choice::Revoke) => vec![text(STATE, b"1"), nothing(VOID_REASON)],
+            (ConflictKind::TwoHouseholds, Choice::Revoke) => vec![yes(25)],
+            (ConflictKind::ClosedEdited, _) if conflict.tags.first() == Some(&36) => vec![text(36, b"5")],
+            (ConflictKind::ClosedEdited, Choice::Take) => vec![text(STATE, b"2")],
+            _ => Vec::new(),
+        };
+        if conflict.choice() == Choice::Merge || conflict.kind() == ConflictKind::SameJob {
+            let absorbed = match conflict.kind() {
+                ConflictKind::SameJob => RecordId::from_slice(&conflict.other),
+                _ => Some(id),
+            };
+            if let Some(absorbed) = absorbed
+                && let Err(why) = self.unmerge(absorbed, &hand)?
+            {
+                return Ok(Err(why));
+            }
+        }
+        // First in the queue again, so that what the way back brings up finds it there.
+        conflict.set_choice(Choice::Unknown);
+        self.reopen_conflict(conflict.clone())?;
+        if !back.is_empty() {
+            self.revise(id, conflict.register, back, &hand)?;
+        }
+        Ok(Ok(()))
+    }
+
+    fn merge_asked(&mut self, request: &pb::MergeRequest) -> Result<Result<(), Refusal>, StoreError> {
+        let reason = match checked_reason(&request.reason) {
+            Ok(reason) => reason,
+            Err(why) => return Ok(Err(why)),
+        };
+        let hand = Hand { by: &request.by, reason, rule: "MERGE", conflict: 0 };
+        let parse = |text: &str| text.parse::<RecordId>().map_err(|_| format!("{text} 不是记录编号 (not a record id)"));
+        let absorbed = match parse(&request.absorbed) {
+            Ok(absorbed) => absorbed,
+            Err(why) => return Ok(Err(why)),
+        };
+        if request.undo {
+            return self.unmerge(absorbed, &hand);
+        }
+        let standing = match parse(&request.survivor) {
+            Ok(standing) => standing,
+            Err(why) => return Ok(Err(why)),
+        };
+        let register = self.record(standing)?.map_or(0, |record| record.register);
+        let def = registers().get(register);
+        let mut take = Vec::new();
+        for name in &request.take {
+            match def.and_then(|def| def.field_named(name)) {
+                Some(field) => take.push(field.tag),
+                None => return Ok(Err(format!("没有栏目 {name} (no such field)"))),
+            }
+        }
+        self.merge(standing, absorbed, &take, &hand)
+    }
+
+    fn revise_asked(&mut self, request: &pb::ReviseRequest) -> Result<Result<RecordId, Refusal>, WriteError> {
+        let refuse = |why: String| Ok(Err(why));
+        let reason = match checked_reason(&request.reason) {
+            Ok(reason) => reason,
+            Err(why) => return refuse(why),
+        };
+        let Some(def) = registers().named(&request.register) else {
+            return refuse(format!("没有登记表 {} (no such register)", request.register));
+        };
+        let id = if request.record.is_empty() {
+            RecordId::create((self.core.clock)(), rand::random())
+        } else {
+            match request.record.parse::<RecordId>() {
+                Ok(id) => id,
+                Err(_) => return refuse("不是记录编号 (not a record id)".into()),
+            }
+        };
+        if !request.record.is_empty() && !self.record(id)?.is_some_and(is_active) {
+            return refuse("没有此记录，或已作废、已并入他处 (no such record, or void, or merged)".into());
+        }
+        let fields = match self.written(def.number, &request.fields) {
+            Ok(fields) => fields,
+            Err(why) => return refuse(why),
+        };
+        let hand = Hand { by: &request.by, reason, rule: "REVISED", conflict: 0 };
+        if let Err(why) = self.revise_checked(id, def.number, fields, &hand)? {
+            return refuse(why);
+        }
+        self.do_deferred()?;
+        self.inspect_all()?;
+        Ok(Ok(id))
+    }
+}
+
+/// The fields that a claim sets and clears.
+fn fields_of(claim: &pb::ClaimedValue) -> Vec<Field> {
+    let mut fields = wire::split(&claim.message).unwrap_or_default();
+    let tags = claim.origin.as_ref().map(|origin| origin.tags.as_slice()).unwrap_or_default();
+    for tag in tags {
+        if !fields.iter().any(|field| field.tag == *tag) {
+            fields.push(nothing(*tag));
+        }
+    }
+    fields
+}

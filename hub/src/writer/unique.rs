@@ -1,0 +1,131 @@
+//! The index of values that only one record may carry, and who is touched when a contest turns out differently.
+//! Invariant: a record is listed under its values exactly while it belongs to this hub's scope.
+
+use super::pad::{Pad, Reading};
+use crate::{
+    rows,
+    store::{Space, StoreError},
+};
+use taizhang_proto::{
+    Record, RecordId,
+    cell::{Shelf, contest_key, home_unit, subjects_of, unique_fields},
+    check::Violation,
+    register::{number, registers},
+};
+
+/// Most records that may carry one value of a unique field: a mistake or an attack, no disagreement of offices.
+const MAX_SHARING: usize = 64;
+
+/// A row of the index on the pad.
+pub(super) struct UniqueRow {
+    pub(super) ids: Vec<RecordId>,
+    pub(super) changed: bool,
+}
+
+impl Pad<'_> {
+    fn unique_row(&mut self, key: [u8; 24]) -> Result<&mut UniqueRow, StoreError> {
+        match self.uniques.entry(key) {
+            std::collections::hash_map::Entry::Occupied(row) => Ok(row.into_mut()),
+            std::collections::hash_map::Entry::Vacant(place) => {
+                let ids = self.view.get(Space::Uniques, &key)?.map(|row| rows::ids_in(&row)).unwrap_or_default();
+                Ok(place.insert(UniqueRow { ids, changed: false }))
+            }
+        }
+    }
+
+    /// The keys of a record's unique values, none outside this hub's scope.
+    fn unique_keys(&self, record: &Record) -> Vec<[u8; 24]> {
+        if !home_unit(record).is_some_and(|unit| self.core.unit.covers(unit)) {
+            return Vec::new();
+        }
+        unique_fields(record).map(|(tag, bytes)| rows::unique_key(record.register, tag, bytes)).collect()
+    }
+
+    /// The other records that carry a unique value of this one, each with the field.
+    pub(super) fn rivals(&self, id: RecordId) -> Result<Vec<(RecordId, u32)>, StoreError> {
+        let mut found = Vec::new();
+        let shelf = Reading(self);
+        shelf.look(id, |record| -> Result<(), StoreError> {
+            let Some(record) = record else { return Ok(()) };
+            for (tag, bytes) in unique_fields(record) {
+                let others = shelf.sharing(record.register, tag, bytes)?;
+                found.extend(others.into_iter().filter(|other| *other != id).map(|other| (other, tag)));
+            }
+            Ok(())
+        })??;
+        Ok(found)
+    }
+
+    /// Why a record can't be taken: too many carry its value already.
+    pub(super) fn crowded(&mut self, id: RecordId, record: &Record) -> Result<Option<Violation>, StoreError> {
+        let Some(def) = registers().get(record.register) else { return Ok(None) };
+        let values: Vec<(u32, [u8; 24])> =
+            unique_fields(record).map(|(tag, bytes)| (tag, rows::unique_key(record.register, tag, bytes))).collect();
+        for (tag, key) in values {
+            let row = self.unique_row(key)?;
+            if row.ids.len() >= MAX_SHARING && !row.ids.contains(&id) {
+                let label = def.field(tag).map_or("", |field| field.zh.as_str());
+                let name = def.field(tag).map_or("", |field| field.name.as_str());
+                return Ok(Some(Violation {
+                    register: def.name.clone(),
+                    field: name.to_owned(),
+                    rule: "unique",
+                    message: format!(
+                        "已有{MAX_SHARING}条记录使用同一{label}，请先清理 (too many records carry it: merge or void them first)"
+                    ),
+                }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Brings the index up to a record's new state, and touches its rivals where the contest may change.
+    pub(super) fn index_unique(&mut self, id: RecordId, old: Option<&Record>, new: &Record) -> Result<(), StoreError> {
+        let before = old.map(|record| self.unique_keys(record)).unwrap_or_default();
+        let after = self.unique_keys(new);
+        for key in before.iter().filter(|key| !after.contains(key)) {
+            let row = self.unique_row(*key)?;
+            row.ids.retain(|own| *own != id);
+            row.changed = true;
+        }
+        for key in after.iter().filter(|key| !before.contains(key)) {
+            let row = self.unique_row(*key)?;
+            if !row.ids.contains(&id) {
+                row.ids.push(id);
+                row.changed = true;
+            }
+        }
+        let stood = match old {
+            Some(old) => contest_key(&Reading(self), id, old)?,
+            None => None,
+        };
+        if before != after || stood != contest_key(&Reading(self), id, new)? {
+            for key in before.iter().chain(&after) {
+                self.touch_rivals(*key, id)?;
+            }
+        }
+        if new.register == number::ASSISTANT {
+            // The earliest assignment decides which station a certificate counts for.
+            for credential in Reading(self).referring(id, number::CREDENTIAL)? {
+                let Some(record) = Reading(self).record(credential)? else { continue };
+                for key in self.unique_keys(&record) {
+                    self.touch_rivals(key, credential)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn touch_rivals(&mut self, key: [u8; 24], id: RecordId) -> Result<(), StoreError> {
+        let others: Vec<RecordId> = self.unique_row(key)?.ids.iter().filter(|own| **own != id).copied().collect();
+        let mut subjects = Vec::new();
+        for other in others {
+            if let Some(record) = Reading(self).record(other)? {
+                subjects_of(&Reading(self), other, &record, &mut subjects)?;
+                self.to_inspect.push(other);
+            }
+        }
+        self.touched.extend(subjects);
+        Ok(())
+    }
+}

@@ -1,0 +1,99 @@
+//! Which of several records of one person, household or certificate counts: the others count among the duplicates
+//! until a reviewer merges or clears them, so that raw = counted + duplicates (domain-detail 3, rule 3; 4, cases 1,
+//! 8 and 9). Invariant: it follows from the records alone, so a recount finds the same.
+
+use super::{Shelf, home_unit, is_active};
+use crate::{
+    OrgCode, Record, RecordId,
+    date::Day,
+    record::Revision,
+    register::{COUNTED_AT, DISTINCT, number, registers},
+};
+use bytes::Bytes;
+
+/// The unique fields of a record that have a value, as the index behind [`Shelf::sharing`] keeps them.
+pub fn unique_fields(record: &Record) -> impl Iterator<Item = (u32, &Bytes)> {
+    let fields = registers().get(record.register).map(|def| def.unique.as_slice()).unwrap_or_default();
+    fields.iter().filter_map(|tag| Some((*tag, record.bytes(*tag)?)))
+}
+
+/// What decides among records of one thing, smallest first: registered where the hukou is, assigned earliest (a
+/// certificate), arrived first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ContestKey {
+    away: bool,
+    assigned: Day,
+    created: Revision,
+    id: RecordId,
+}
+
+/// The key of a record; none when it takes no part: not active, or found distinct by a reviewer.
+///
+/// # Errors
+/// When the shelf fails.
+pub fn contest_key<S: Shelf>(shelf: &S, id: RecordId, record: &Record) -> Result<Option<ContestKey>, S::Error> {
+    if !is_active(record) || record.varint(DISTINCT) == Some(1) {
+        return Ok(None);
+    }
+    let mut key = ContestKey { away: false, assigned: Day::MIN, created: record.created, id };
+    match record.register {
+        number::RESIDENT => key.away = !is_at_home(record),
+        number::CREDENTIAL => {
+            let assistant = record.slice(20).and_then(RecordId::from_slice);
+            let assigned = match assistant {
+                Some(assistant) => shelf.look(assistant, |record| record.and_then(assigned_from))?,
+                None => None,
+            };
+            key.assigned = assigned.unwrap_or(Day::MAX);
+        }
+        _ => {}
+    }
+    Ok(Some(key))
+}
+
+/// Whether a resident's hukou is in the district where it is registered; without a hukou unit it is taken to be.
+pub(crate) fn is_at_home(record: &Record) -> bool {
+    let district = |unit: OrgCode| unit.number() / 1_000_000;
+    let hukou = record.varint(26).and_then(|code| OrgCode::new(code).ok());
+    hukou.is_none_or(|hukou| home_unit(record).is_some_and(|home| district(home) == district(hukou)))
+}
+
+/// The first day of an assistant's assignment, while it is open.
+fn assigned_from(record: &Record) -> Option<Day> {
+    let from = record.varint(22).and_then(crate::wire::unzigzag)?;
+    (is_active(record) && record.bytes(23).is_none()).then_some(from)
+}
+
+/// Whether another record, here or in another district, counts in this one's place.
+///
+/// # Errors
+/// When the shelf fails.
+pub fn is_contested<S: Shelf>(shelf: &S, id: RecordId, record: &Record) -> Result<bool, S::Error> {
+    if !matches!(record.register, number::RESIDENT | number::HOUSEHOLD | number::CREDENTIAL) {
+        return Ok(false);
+    }
+    let counts_elsewhere = record.varint(COUNTED_AT).is_some_and(|code| {
+        let district = OrgCode::new(code);
+        home_unit(record).is_some_and(|home| district.is_ok_and(|district| !district.covers(home)))
+    });
+    if counts_elsewhere {
+        return Ok(true);
+    }
+    let mut own = None;
+    for (tag, bytes) in unique_fields(record) {
+        for other in shelf.sharing(record.register, tag, bytes)?.into_iter().filter(|other| *other != id) {
+            let Some(rival) = shelf.record(other)? else { continue };
+            let own = match own {
+                Some(own) => own,
+                None => match contest_key(shelf, id, record)? {
+                    Some(key) => *own.insert(key),
+                    None => return Ok(false),
+                },
+            };
+            if contest_key(shelf, other, &rival)?.is_some_and(|key| key < own) {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
