@@ -8,3 +8,6 @@ pub mod marks;
 pub mod outbox;
 pub mod post;
 pub mod rows;
+
+#[cfg(test)]
+mod tests;
