@@ -3,10 +3,12 @@
 use super::Hub;
 use crate::{
     authority,
+    mail::marks::desk,
     rows::{self, UnitRow, meta},
     session::serve::SyncService,
     store::Space,
     totals::{audit, children},
+    writer::Job,
 };
 use std::sync::Arc;
 use taizhang_node::show;
@@ -99,6 +101,22 @@ impl Hub {
         Ok(answer)
     }
 
+    /// How the mark keys stand. Says nothing of the keys themselves.
+    fn key_facts(&self) -> Result<Vec<pb::Fact>, crate::store::StoreError> {
+        let desk = desk(self.core.view().as_ref())?;
+        let name = |unit: u64| match OrgCode::new(unit) {
+            Ok(unit) => format!("{} {unit}", self.core.tree().name(unit)),
+            Err(_) => "无 (none)".into(),
+        };
+        let held: Vec<String> = desk.keys.iter().map(|key| key.generation.to_string()).collect();
+        Ok(vec![
+            show::fact("key_holder", "掌管密钥的县区", "makes the keys", name(desk.key_holder)),
+            show::fact("held", "本级持有", "held here", held.join(" ")),
+            show::fact("remarked", "本级已比对到", "marked here up to", desk.remarked),
+            show::fact("generation", "各县区均已比对到", "marked everywhere up to", desk.generation),
+        ])
+    }
+
     fn nodes(&self, online: &[String]) -> Result<pb::NodesAnswer, crate::store::StoreError> {
         let tree = self.core.tree();
         let mut nodes: Vec<pb::NodeInfo> = children(self.core.view().as_ref())?
@@ -152,6 +170,17 @@ impl Admin for Calls {
 
     async fn verify(&self, _: Request<pb::Empty>) -> Result<Response<pb::VerifyAnswer>, Status> {
         block_in_place(|| self.hub.check()).map(Response::new).map_err(failed)
+    }
+
+    async fn keys(&self, _: Request<pb::Empty>) -> Result<Response<pb::StatusAnswer>, Status> {
+        let facts = block_in_place(|| self.hub.key_facts()).map_err(failed)?;
+        Ok(Response::new(pb::StatusAnswer { facts }))
+    }
+
+    async fn rotate_key(&self, _: Request<pb::Empty>) -> Result<Response<pb::StatusAnswer>, Status> {
+        self.hub.writer.write(Job::RotateKey).await.map_err(crate::session::Fault::from)?;
+        let facts = block_in_place(|| self.hub.key_facts()).map_err(failed)?;
+        Ok(Response::new(pb::StatusAnswer { facts }))
     }
 
     async fn sync_now(&self, _: Request<pb::Empty>) -> Result<Response<pb::SyncReport>, Status> {
