@@ -207,8 +207,13 @@ impl Pad<'_> {
             ..pb::Conflict::default()
         };
         let mut by_rule: Option<pb::Conflict> = None;
+        let mut claimed: Vec<Field> = Vec::new();
         for (field, fate) in edit.fields.iter().zip(&decision.fates) {
             let (policy, won) = match fate {
+                Fate::Lost(Policy::Owned) | Fate::Opened(_) => {
+                    claimed.push(field.clone());
+                    continue;
+                }
                 Fate::Won(policy) => (*policy, true),
                 Fate::Lost(policy) => (*policy, false),
                 Fate::Joined(_) => (Policy::Union, true),
@@ -221,14 +226,25 @@ impl Pad<'_> {
             let stood = before.map(|record| standing_claim(record, &[field.tag])).unwrap_or_default();
             let claims = if won { vec![claim, stood] } else { vec![stood, claim] };
             if fate.needs_review() {
-                let kind = if policy == Policy::Owned { ConflictKind::Claim } else { ConflictKind::Field };
-                self.raise(pb::Conflict { claims, ..conflict(kind, policy.as_str_name(), vec![field.tag]) })?;
+                let rule = policy.as_str_name();
+                self.raise(pb::Conflict { claims, ..conflict(ConflictKind::Field, rule, vec![field.tag]) })?;
                 continue;
             }
             let settled =
                 by_rule.get_or_insert_with(|| conflict(ConflictKind::Field, policy.as_str_name(), Vec::new()));
             settled.tags.push(field.tag);
             settled.claims.extend(claims);
+        }
+        if !claimed.is_empty() {
+            // What one form claims is decided together: a certification with its day and score.
+            let tags: Vec<u32> = claimed.iter().map(|field| field.tag).collect();
+            let claim = pb::ClaimedValue {
+                message: wire::join(claimed.iter().map(|field| &field.bytes)),
+                origin: Some(pb::Origin { tags: tags.clone(), ..origin.clone() }),
+            };
+            let claims = vec![standing_claim(&applied.record, &tags), claim];
+            let rule = Policy::Owned.as_str_name();
+            self.raise(pb::Conflict { claims, ..conflict(ConflictKind::Claim, rule, tags) })?;
         }
         if let Some(mut settled) = by_rule {
             settled.set_state(ConflictState::ByRule);
