@@ -279,7 +279,9 @@ impl Replica for Upward {
         }
         self.said().cells = reached;
         let last = if whole {
-            letters.last().map_or(reached, |last| if counted.is_empty() { last.revision.max(reached) } else { last.revision })
+            letters
+                .last()
+                .map_or(reached, |last| if counted.is_empty() { last.revision.max(reached) } else { last.revision })
         } else {
             // Letters go with the last of the cells: what they say of totals belongs to all of them.
             let first = letters.first().map_or(u64::MAX, |first| first.revision);

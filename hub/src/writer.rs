@@ -22,9 +22,9 @@ use crate::{
     store::{Space, Store, StoreError, View, WriteSet},
 };
 use bytes::Bytes;
-use pad::Pad;
-pub use mail::{MarkBatch, News};
 pub(crate) use mail::is_counted;
+pub use mail::{MarkBatch, News};
+use pad::Pad;
 pub use resolve::{Review, choices};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use taizhang_node::ledger::Clock;

@@ -96,6 +96,9 @@ pub struct MailRow {
     /// Or a ruling.
     #[prost(message, optional, tag = "2")]
     pub ruling: Option<pb::MarkRuling>,
+    /// When it was put here, seconds since 1970.
+    #[prost(uint64, tag = "3")]
+    pub posted: u64,
 }
 
 /// A neighbour whose certificate was checked.

@@ -64,6 +64,7 @@ struct District {
     peer: Peer,
     office: Peer,
     seq: u64,
+    key: String,
 }
 
 struct World {
@@ -108,6 +109,25 @@ impl World {
         world
     }
 
+    /// Puts a district's store into the state of a copy, or makes the copy.
+    fn reopen(mut self, place: usize, copy: &Path, restore: bool) -> Self {
+        let District { core, upward, peer, office, seq, key } = self.districts.remove(place);
+        let code = core.unit.number();
+        drop((core, upward));
+        let dir = self.dir.path().join(code.to_string());
+        if restore {
+            std::fs::remove_dir_all(&dir).unwrap();
+            copy_dir(copy, &dir);
+        } else {
+            copy_dir(&dir, copy);
+        }
+        let core = open(&dir, code, Tier::District);
+        let ca = std::fs::read_to_string(self.dir.path().join("authority/ca.pem")).unwrap();
+        let upward = Upward::new(core.clone(), Some(Envelopes::new(unit(code), &key, &ca).unwrap()));
+        self.districts.insert(place, District { core, upward, peer, office, seq, key });
+        self
+    }
+
     fn city(&self) -> &Core {
         self.city.as_ref().unwrap()
     }
@@ -120,17 +140,17 @@ impl World {
         let id = format!("hub-{code}");
         let certificate = authority.sign(&request, &CertName { hub: true, unit: unit(code), id: id.clone() }).unwrap();
         let ca = std::fs::read_to_string(path.join("authority/ca.pem")).unwrap();
-        let envelopes = Envelopes::new(unit(code), &key.serialize_pem(), &ca).unwrap();
         let row = NodeRow { id: id.clone(), unit: code, hub: true, certificate, ..NodeRow::default() };
         write(self.city(), Job::Enrolled(Box::new(row)));
         let core = open(&path.join(code.to_string()), code, Tier::District);
         write(&core, Job::Tree(UNITS.into()));
-        let upward = Upward::new(core.clone(), Some(envelopes));
+        let key = key.serialize_pem();
+        let upward = Upward::new(core.clone(), Some(Envelopes::new(unit(code), &key, &ca).unwrap()));
         let office = Peer { id: format!("office-{code}"), unit: unit(community), hub: false };
         let hello = pb::Hello { incarnation: vec![1; 16].into(), protocol_max: 2, ..pb::Hello::default() };
         write(&core, Job::Greet { peer: office.clone(), hello: Box::new(hello) });
         let peer = Peer { id, unit: unit(code), hub: true };
-        self.districts.push(District { core, upward, peer, office, seq: 0 });
+        self.districts.push(District { core, upward, peer, office, seq: 0, key });
     }
 
     /// Passes messages until the session ends or the message with this number would be delivered.
@@ -185,7 +205,8 @@ impl World {
         district.seq += 1;
         let standing = record(&district.core, id);
         let base = |tag| standing.as_ref().map_or(0, |record: &Record| record.revision_of(tag));
-        let fields: Vec<_> = fields.into_iter().map(|field| (base(field.tag), field)).map(|(base, field)| (field, base)).collect();
+        let fields: Vec<_> =
+            fields.into_iter().map(|field| (base(field.tag), field)).map(|(base, field)| (field, base)).collect();
         let stamp = Stamp::at_millis(district.core.now() * 1_000 + district.seq);
         let mut change = change::write(id, register, &fields, stamp, "clerk");
         change.seen = u64::MAX >> 2;
@@ -253,4 +274,16 @@ fn bytes_of(core: &Core) -> Vec<u8> {
 
 fn holds(bytes: &[u8], text: &[u8]) -> bool {
     bytes.windows(text.len()).any(|place| place == text)
+}
+
+fn copy_dir(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_dir(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
 }

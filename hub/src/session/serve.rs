@@ -78,7 +78,9 @@ impl From<Fault> for Status {
             Fault::Protocol(_) | Fault::Write(WriteError::Gap { .. } | WriteError::Tree(_)) => {
                 Status::invalid_argument(message)
             }
-            Fault::Write(WriteError::Unknown(_) | WriteError::NoRecords | WriteError::NoKey | WriteError::Rotating) => Status::permission_denied(message),
+            Fault::Write(WriteError::Unknown(_) | WriteError::NoRecords | WriteError::NoKey | WriteError::Rotating) => {
+                Status::permission_denied(message)
+            }
             Fault::Write(WriteError::Store(_) | WriteError::Stopped) => Status::unavailable(message),
         }
     }

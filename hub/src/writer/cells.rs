@@ -9,7 +9,7 @@ use taizhang_proto::{OrgCode, cell::CellKey, pb};
 const MAX_REVISION: u64 = 1 << 62;
 
 /// No cell of a city counts this many; larger values could overflow the sums.
-pub(super) const MAX_VALUE: u64 = 1 << 40;
+const MAX_VALUE: u64 = 1 << 40;
 
 impl Pad<'_> {
     /// Takes every cell of a unit's subtree to zero.

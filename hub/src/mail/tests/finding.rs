@@ -99,7 +99,9 @@ fn a_neighbour_whose_key_changes_is_sent_its_letters_again() {
     let mut world = World::new();
     world.rounds(4);
     let known = |world: &World| -> NeighbourRow {
-        crate::rows::read(world.districts[0].core.view().as_ref(), Space::Neighbours, &B.to_be_bytes()).unwrap().unwrap()
+        crate::rows::read(world.districts[0].core.view().as_ref(), Space::Neighbours, &B.to_be_bytes())
+            .unwrap()
+            .unwrap()
     };
     let before = known(&world);
     // A certificate that is not newer is not taken, whoever signed it.

@@ -127,14 +127,24 @@ fn a_city_restored_to_any_point_of_a_transfer_counts_it_once_in_the_end() {
     }
 }
 
-fn copy_dir(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy_dir(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
+#[test]
+fn a_district_restored_to_any_point_of_a_transfer_neither_loses_nor_doubles_the_person() {
+    for place in [0, 1] {
+        for backup_after in 0..8 {
+            let (mut world, id) = sent();
+            world.rounds(1);
+            let (transfer, _) = asked(&world, 1);
+            world.save(1, transfer, number::TRANSFER, vec![text(25, "1")]);
+            let copy = world.dir.path().join("copy");
+            for (step, other) in [1, 0, 0, 1, 1, 0, 1, 0].into_iter().enumerate() {
+                if step == backup_after {
+                    world = world.reopen(place, &copy, false);
+                }
+                world.session(other, usize::MAX, once);
+            }
+            world = world.reopen(place, &copy, true);
+            world.rounds(5);
+            is_over(&world, id);
         }
     }
 }

@@ -2,7 +2,7 @@
 //! Invariant: while two keys are in use every record is marked under both, and the older one goes only when the parent
 //! says that every hub stands under the later.
 
-use super::{super::pad::Pad, letter};
+use super::{super::pad::Pad, letter, ruling::MAX_AHEAD};
 use crate::{
     mail::rows::{DeskRow, KeyRing, MarkKey, letter_id},
     store::StoreError,
@@ -54,7 +54,7 @@ impl Pad<'_> {
         }
         if desk.keys.is_empty() {
             if desk.key_holder == own {
-                desk.keys.push(fresh(desk.generation + 1));
+                desk.keys.push(fresh(desk.generation.saturating_add(1)));
                 desk.indexed = 0;
             } else {
                 let id = question(own, desk.key_holder);
@@ -90,7 +90,8 @@ impl Pad<'_> {
         }
         for key in ring.keys {
             let known = desk.keys.iter().any(|own| own.generation == key.generation);
-            if !known && key.generation >= desk.generation.max(1) {
+            let sane = (desk.generation.max(1)..=desk.generation.saturating_add(MAX_AHEAD)).contains(&key.generation);
+            if !known && sane {
                 desk.keys.push(key);
                 desk.indexed = 0;
             }
@@ -109,7 +110,7 @@ impl Pad<'_> {
         if desk.keys.len() >= MAX_KEYS || desk.generation < newest(&desk.keys) {
             return Err(WriteError::Rotating);
         }
-        desk.keys.push(fresh(newest(&desk.keys) + 1));
+        desk.keys.push(fresh(newest(&desk.keys).saturating_add(1)));
         desk.indexed = 0;
         self.keep_desk(&desk);
         for unit in self.neighbours()? {

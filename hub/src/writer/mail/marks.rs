@@ -45,7 +45,8 @@ impl Pad<'_> {
             }
             for gone in old.marks.iter().filter(|mark| !marks.marks.contains(mark)) {
                 let mut row = self.mark_row(gone)?;
-                row.records = ids_in(&row.records).into_iter().filter(|other| *other != id).flat_map(|id| id.0).collect();
+                row.records =
+                    ids_in(&row.records).into_iter().filter(|other| *other != id).flat_map(|id| id.0).collect();
                 self.keep_row(Space::Marks, under(kind::MARK, gone), &row);
             }
             for fresh in marks.marks.iter().filter(|mark| !old.marks.contains(mark)) {

@@ -4,7 +4,8 @@
 //! counts here exactly while its old hub has let go and its new one has not taken it in, in whatever order that is
 //! heard.
 
-use super::super::{Peer, WriteError, cells::MAX_VALUE, pad::Pad};
+use super::super::{Peer, WriteError, pad::Pad};
+use super::ruling::MAX_AHEAD;
 use crate::{
     mail::{
         envelope::MAX_SEALED,
@@ -22,6 +23,10 @@ use taizhang_proto::{
 
 /// Most steps that one transfer moves.
 const MAX_MOVED: usize = 8 * 1024;
+/// No household counts this many.
+const MAX_STEP: u64 = 1 << 20;
+/// How long a letter stays once it was heard, seconds: a hub that was restored from an older backup hears it again.
+const KEPT: u64 = 30 * 86_400;
 
 impl Pad<'_> {
     /// Takes a child hub's letters, in the commit of the cells that came with them.
@@ -31,6 +36,10 @@ impl Pad<'_> {
         letters: Vec<pb::Letter>,
         node: &mut NodeRow,
     ) -> Result<(), WriteError> {
+        if letters.is_empty() {
+            return Ok(());
+        }
+        let hubs: Vec<u64> = post::neighbours(self.view)?.into_iter().map(|hub| hub.unit).collect();
         for mut letter in letters {
             let sizes = letter.id.len() == 16 && (letter.transfer.is_empty() || letter.transfer.len() == 16);
             if !sizes || letter.sealed.len() > MAX_SEALED || letter.moved.len() > MAX_MOVED {
@@ -42,9 +51,8 @@ impl Pad<'_> {
                 self.hear(&letter)?;
                 continue;
             }
-            let to = OrgCode::new(letter.to).ok().filter(|to| self.core.unit.covers(*to) && *to != peer.unit);
-            if to.is_none() {
-                node.refused += 1;
+            if letter.to == letter.from || !hubs.contains(&letter.to) {
+                node.refused += 1; // nobody would ever fetch it
                 continue;
             }
             self.count_transit(&letter)?;
@@ -65,22 +73,23 @@ impl Pad<'_> {
             self.forget(Space::Mailbox, mail_at(old.to, old.revision));
         }
         let mut mark = pb::Letter { sealed: bytes::Bytes::new(), ..letter.clone() };
-        mark.revision = self.post(letter.to, &MailRow { letter: Some(letter), ruling: None });
+        mark.revision = self.post(letter.to, MailRow { letter: Some(letter), ..MailRow::default() });
         self.keep_row(Space::Mailbox, place, &mark);
         Ok(())
     }
 
     /// Puts a piece of mail at the end of a child's.
-    pub(super) fn post(&mut self, unit: u64, row: &MailRow) -> u64 {
+    pub(super) fn post(&mut self, unit: u64, mut row: MailRow) -> u64 {
         let revision = self.take_revisions(1);
-        self.keep_row(Space::Mailbox, mail_at(unit, revision), row);
+        row.posted = self.core.now();
+        self.keep_row(Space::Mailbox, mail_at(unit, revision), &row);
         if let Ok(unit) = OrgCode::new(unit) {
             self.keep_bytes(Space::Meta, mail_head(unit), revision.to_be_bytes().to_vec());
         }
         revision
     }
 
-    /// Forgets mail that a child has on its disk.
+    /// Forgets mail that a child has on its disk: rulings at once, letters once no restored backup needs them.
     pub(in crate::writer) fn forget_mail(&mut self, unit: OrgCode, hello: &pb::Hello) -> Result<(), StoreError> {
         let epoch = self.view.get(Space::Meta, meta::EPOCH)?.unwrap_or_default();
         if hello.mailed == 0 || hello.epoch != epoch || hello.mailed > post::head(self.view, unit)? {
@@ -94,6 +103,9 @@ impl Pad<'_> {
         for (key, value) in heard {
             let row: MailRow = prost::Message::decode(value).map_err(|_| StoreError::Row(Space::Mailbox))?;
             if let Some(letter) = row.letter {
+                if row.posted.saturating_add(KEPT) > self.core.now() {
+                    continue;
+                }
                 self.forget(Space::Mailbox, mail_of(&letter.id));
             }
             self.forget(Space::Mailbox, key.to_vec());
@@ -118,7 +130,7 @@ impl Pad<'_> {
         let counted = row.released && !row.taken;
         if released {
             row.released = true;
-            row.cells = letter.moved.iter().filter(|cell| cell.value.unsigned_abs() < MAX_VALUE).copied().collect();
+            row.cells = letter.moved.iter().filter(|cell| cell.value.unsigned_abs() < MAX_STEP).copied().collect();
         }
         row.taken |= taken;
         let counts = row.released && !row.taken;
@@ -162,7 +174,7 @@ impl Pad<'_> {
                 office.key_holder = letter.from;
                 self.tell_everybody(office);
             }
-            LetterKind::Remarked => {
+            LetterKind::Remarked if letter.generation <= office.generation.saturating_add(MAX_AHEAD) => {
                 let place = office.remarked.iter_mut().find(|one| one.unit == letter.from);
                 match place {
                     Some(one) => one.generation = one.generation.max(letter.generation),

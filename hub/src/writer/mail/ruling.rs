@@ -13,7 +13,7 @@ use std::cmp::Reverse;
 use taizhang_proto::{OrgCode, pb};
 
 /// How far a hub's mark key may be ahead of what all hubs have.
-const MAX_AHEAD: u32 = 8;
+pub(super) const MAX_AHEAD: u32 = 8;
 
 /// Who counts: at home first, then who took in last, then who registered first, then the lowest unit.
 fn first_of(holders: &[Holder]) -> Option<u64> {
@@ -52,8 +52,7 @@ impl Pad<'_> {
         let key = under(kind::HOLDERS, &mark_key(value.generation, value.kind, &value.mark));
         let mut row: CityMark = self.kept(Space::Marks, &key)?.unwrap_or_default();
         let place = row.holders.binary_search_by_key(&unit, |holder| holder.unit);
-        let mut holder =
-            Holder { unit, at_home: value.at_home, since: value.since, taken_in: value.taken_in, told: 0 };
+        let mut holder = Holder { unit, at_home: value.at_home, since: value.since, taken_in: value.taken_in, told: 0 };
         let several = row.holders.len();
         match (place, value.gone) {
             (Ok(place), true) => {
@@ -100,7 +99,7 @@ impl Pad<'_> {
             if holder.told > 0 {
                 self.forget(Space::Mailbox, mail_at(holder.unit, holder.told));
             }
-            holder.told = self.post(holder.unit, &MailRow { letter: None, ruling: Some(ruling.clone()) });
+            holder.told = self.post(holder.unit, MailRow { ruling: Some(ruling.clone()), ..MailRow::default() });
         }
         Ok(())
     }

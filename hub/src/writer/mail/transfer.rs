@@ -85,12 +85,20 @@ impl Pad<'_> {
             return Ok(());
         }
         let Some(other) = self.neighbour_of(target)? else {
-            return self.keep_here(id, &record, "上级辖区内没有接收该单位的县区 (no district that takes for that unit)");
+            return self.keep_here(
+                id,
+                &record,
+                "上级辖区内没有接收该单位的县区 (no district that takes for that unit)",
+            );
         };
         let parts = self.bundle(id, &record)?;
         let bundle = self.make_bundle((id, &record), &parts, target, usize::MAX)?;
         if bundle.encoded_len() > MAX_BUNDLE {
-            return self.keep_here(id, &record, "资料超过2兆字节，无法整体移交 (more than 2 MiB: too large to hand over)");
+            return self.keep_here(
+                id,
+                &record,
+                "资料超过2兆字节，无法整体移交 (more than 2 MiB: too large to hand over)",
+            );
         }
         let row = TransferRow {
             other,
@@ -249,8 +257,9 @@ impl Pad<'_> {
             self.keep_transfer(kind::OUT, &back.transfer, &row);
             self.unsend(&id_of(LetterKind::OfferOut, &back.transfer))?;
             let id = RecordId::from_slice(&row.subject);
-            let record = id.map(|id| self.record(id).map(|record| record.cloned())).transpose()?.flatten();
-            if let (Some(id), Some(record)) = (id, record.filter(|record| record.varint(TRANSFER_TO) == Some(row.target)))
+            let record = id.map(|id| self.record(id).map(Option::<&Record>::cloned)).transpose()?.flatten();
+            if let (Some(id), Some(record)) =
+                (id, record.filter(|record| record.varint(TRANSFER_TO) == Some(row.target)))
             {
                 self.keep_here(id, &record, &reason)?;
             }
