@@ -51,8 +51,9 @@ struct Said {
     epoch: Vec<u8>,
 }
 
-/// Cells in one batch; whole revisions are kept together, so a batch may be a little larger.
-const MAX_CELLS: usize = 20_000;
+/// Cells in one batch; whole revisions are kept together, so a batch may be a little larger. Small in unit tests, so
+/// that they cross it.
+const MAX_CELLS: usize = if cfg!(test) { 2 } else { 20_000 };
 
 fn failed(error: impl ToString) -> SessionError {
     SessionError::Ledger(LedgerError::Peer(error.to_string()))

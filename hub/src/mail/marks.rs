@@ -20,10 +20,10 @@ use taizhang_proto::{
 const PERSON: u32 = 1;
 /// An assistant's certificate number.
 const CERTIFICATE: u32 = 2;
-/// Rows of the feed looked at for one commit.
-const MAX_BATCH: usize = 4096;
-/// Marks in one message.
-const MAX_SENT: usize = 8192;
+/// Rows of the feed looked at for one commit. Small in unit tests, so that they cross it.
+const MAX_BATCH: usize = if cfg!(test) { 2 } else { 4096 };
+/// Marks in one message. Small in unit tests, so that they cross it.
+const MAX_SENT: usize = if cfg!(test) { 1 } else { 8192 };
 
 /// What a record is marked by: kind, and the value as it is written everywhere.
 fn value_of(record: &Record) -> Option<(u32, Vec<u8>)> {

@@ -130,7 +130,8 @@ fn a_city_restored_to_any_point_of_a_transfer_counts_it_once_in_the_end() {
 #[test]
 fn a_district_restored_to_any_point_of_a_transfer_neither_loses_nor_doubles_the_person() {
     for place in [0, 1] {
-        for backup_after in 0..8 {
+        // Each has a message of its own in every second session.
+        for backup_after in (place..8).step_by(2) {
             let (mut world, id) = sent();
             world.rounds(1);
             let (transfer, _) = asked(&world, 1);
@@ -172,4 +173,101 @@ fn an_edit_that_reaches_the_old_district_late_becomes_a_note_and_a_finding_at_th
     let kinds = conflicts.into_iter().map(|(_, row)| pb::Conflict::decode(row).unwrap().kind()).collect::<Vec<_>>();
     assert_eq!(kinds, [pb::ConflictKind::AfterTransfer]);
     is_over(&world, id);
+}
+
+#[test]
+fn many_move_at_once_and_each_is_counted_exactly_once_at_every_message() {
+    let mut world = World::new();
+    world.rounds(3);
+    let people: Vec<RecordId> = (1..=5).map(|serial| world.register(0, serial, IN_A)).collect();
+    world.rounds(1);
+    for id in &people {
+        world.save(0, *id, number::RESIDENT, vec![uint(15, IN_B)]);
+    }
+    let all = |world: &World| assert_eq!(world.counted(), 5, "A {} B {}", world.counted_in(0), world.counted_in(1));
+    world.session(0, usize::MAX, all);
+    world.session(1, usize::MAX, all);
+    let asked = records(&world.districts[1].core, number::TRANSFER);
+    assert_eq!(asked.len(), 5);
+    for (transfer, _) in asked {
+        world.save(1, transfer, number::TRANSFER, vec![text(25, "1")]);
+    }
+    for step in 0..40 {
+        world.session(step % 2, if step > 33 { usize::MAX } else { 3 + step % 7 }, all);
+    }
+    assert_eq!((world.counted_in(0), world.counted_in(1), world.counted()), (0, 5, 5));
+    world.all_is_counted();
+}
+
+#[test]
+fn what_is_too_large_or_goes_nowhere_stays_with_the_reason() {
+    let (mut world, id) = sent();
+    world.rounds(2);
+    // Nobody is enrolled for that district.
+    let other = world.register(0, 2, IN_A);
+    world.save(0, other, number::RESIDENT, vec![uint(15, 210_404_001_001)]);
+    assert!(record(&world.districts[0].core, other).unwrap().bytes(15).is_none());
+    assert!(holds(&bytes_of(&world.districts[0].core), "没有接收该单位的县区".as_bytes()));
+
+    let large = world.register(0, 3, IN_A);
+    for number_of in 0..16 {
+        let placement = RecordId::create(world.city().now() * 1_000 + number_of, rand::random());
+        let remark = "长".repeat(499);
+        let fields = vec![
+            uint(1, IN_A),
+            text(7, &remark),
+            Field { tag: 20, bytes: [&[0xa2, 1, 16][..], &large.0].concat().into() },
+            uint(25, 2 * (20_000 + number_of)),
+        ];
+        let verdicts = world.save(0, placement, number::PLACEMENT, fields);
+        assert!(verdicts.outcomes.is_empty(), "{:?}", verdicts.outcomes);
+    }
+    world.save(0, large, number::RESIDENT, vec![uint(15, IN_B)]);
+    assert!(record(&world.districts[0].core, large).unwrap().bytes(15).is_none());
+    assert!(holds(&bytes_of(&world.districts[0].core), "无法整体移交".as_bytes()));
+    assert_eq!(record(&world.districts[0].core, id).unwrap().varint(15), Some(IN_B), "the first still waits");
+}
+
+#[test]
+fn a_hub_can_neither_write_in_anothers_name_nor_fill_the_mail_of_nobody() {
+    let world = World::new();
+    let peer = world.districts[1].peer.clone();
+    let hello = pb::Hello { incarnation: vec![1; 16].into(), protocol_max: 2, ..pb::Hello::default() };
+    write(world.city(), Job::Greet { peer: peer.clone(), hello: Box::new(hello) });
+    let good = pb::Letter {
+        id: vec![1; 16].into(),
+        from: A,
+        to: A,
+        kind: pb::LetterKind::Taken.into(),
+        transfer: vec![2; 16].into(),
+        sealed: vec![3; 99].into(),
+        ..pb::Letter::default()
+    };
+    let wrong = [
+        pb::Letter { to: 210_404_000_000, ..good.clone() },
+        pb::Letter { to: B, ..good.clone() },
+        pb::Letter { to: 1, ..good.clone() },
+        pb::Letter { id: vec![1; 15].into(), ..good.clone() },
+        pb::Letter { transfer: vec![1; 15].into(), ..good.clone() },
+        pb::Letter { moved: vec![pb::CellValue::default(); 9_000], ..good.clone() },
+    ];
+    let cell = pb::CellValue { unit: B, part: 1, date: 0, value: 1 };
+    let released = pb::Letter { kind: pb::LetterKind::Released.into(), moved: vec![cell], ..good.clone() };
+    let count = wrong.len() as u64;
+    let letters = wrong.into_iter().chain([good, released]).collect();
+    let mark =
+        |mark: usize, kind| pb::MarkValue { generation: 1, kind, mark: vec![7; mark].into(), ..Default::default() };
+    let marks = vec![mark(15, 1), mark(16, 3), mark(16, 1)];
+    write(world.city(), Job::Cells { peer: peer.clone(), last: 1, cells: Vec::new(), letters, marks, marked: 1 });
+    let row: NodeRow =
+        crate::rows::read(world.city().view().as_ref(), Space::Nodes, peer.id.as_bytes()).unwrap().unwrap();
+    assert_eq!(row.refused, count + 2);
+    let mail = crate::mail::post::collect(world.city().view().as_ref(), unit(A), 0).unwrap();
+    assert_eq!(mail.letters.iter().map(|letter| letter.from).collect::<Vec<_>>(), [B], "one id is one letter");
+    // What was taken in by the one can't be let go by it too.
+    assert_eq!(world.counted(), 0);
+    world.all_is_counted();
+    // And nobody opens what was not sealed for him.
+    let sealed = pb::Mail { letters: mail.letters, ..pb::Mail::default() };
+    taizhang_node::upstream::Replica::mail(world.districts[0].upward.as_ref(), sealed).unwrap();
 }
