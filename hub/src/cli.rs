@@ -193,7 +193,7 @@ pub fn create(dir: &Path, config: &Config, units: Option<&Path>) -> anyhow::Resu
         // Without a writer's thread the store is closed when this returns, and `serve` can open it at once.
         let store = Box::new(FjallStore::open(&dir.join(STORE))?);
         let core = Core::open(config.unit, config.tier.into(), store, system_clock())?;
-        for answer in core.commit(vec![Job::Tree(csv)]) {
+        for answer in core.commit(vec![Job::Tree(csv, None)]) {
             answer?;
         }
     }

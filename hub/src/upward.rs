@@ -112,7 +112,8 @@ impl Replica for Upward {
             self.anew.store(true, Ordering::Relaxed);
             return Err(SessionError::NewIncarnation);
         }
-        let wants_tree = self.core.tree().is_empty() && welcome.tree_version > 0;
+        let own_tree = rows::counter(self.core.view().as_ref(), meta::TREE).map_err(failed)?;
+        let wants_tree = welcome.tree_version > own_tree;
         if welcome.acknowledged == head && equal && !wants_tree {
             self.note(head, Some(self.core.now()))?;
             return Ok(Greeting::Quiet);
@@ -142,11 +143,11 @@ impl Replica for Upward {
     }
 
     fn document(&self, document: pb::Document) -> Result<(), SessionError> {
-        if document.kind != "units" || !self.core.tree().is_empty() {
+        if document.kind != "units" {
             return Ok(());
         }
         let csv = String::from_utf8_lossy(&document.content).into_owned();
-        for answer in self.core.commit(vec![Job::Tree(csv)]) {
+        for answer in self.core.commit(vec![Job::Tree(csv, Some(document.version))]) {
             answer.map_err(failed)?;
         }
         Ok(())

@@ -67,7 +67,9 @@ pub fn peer_of<T>(core: &Core, request: &Request<T>) -> Result<Peer, Status> {
             name.unit, core.unit
         )));
     }
-    Ok(Peer { id: name.id, unit: name.unit, hub: name.hub })
+    // A certificate may name a code that was given up since.
+    let unit = core.tree().current(name.unit, core.today());
+    Ok(Peer { id: name.id, unit, hub: name.hub })
 }
 
 impl From<Fault> for Status {
