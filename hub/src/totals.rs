@@ -2,6 +2,7 @@
 //! Invariant: what a query answers was true at one revision, which it names.
 
 pub mod audit;
+pub mod month;
 
 use crate::{
     rows::{self, NodeRow, meta},

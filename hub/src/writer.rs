@@ -105,6 +105,8 @@ pub enum Job {
     Enrolled(Box<NodeRow>),
     /// A reviewer rules.
     Review(Review),
+    /// A month's closed figures, under their name; refused when it stands.
+    Month(Vec<u8>, Vec<u8>),
 }
 
 /// What became of a job.
@@ -285,6 +287,13 @@ impl Core {
                     Ok(Answer::Done)
                 }
                 Job::Review(review) => pad.review(review),
+                Job::Month(name, _) if view.get(Space::Documents, &name)?.is_some() => {
+                    Ok(Answer::Refused("closed already".into()))
+                }
+                Job::Month(name, row) => {
+                    pad.set.put(Space::Documents, name, row);
+                    Ok(Answer::Done)
+                }
                 Job::Enrolled(row) => {
                     pad.put_node(*row);
                     Ok(Answer::Done)
