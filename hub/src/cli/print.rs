@@ -191,8 +191,7 @@ pub(super) fn month(answer: &pb::MonthAnswer, reader: Reader) {
         );
         println!("封账后更正 {} 处 (adjustments since)", rows.len());
     }
-    let headings =
-        [("name", "单位"), ("unit", "编码"), ("indicator", "指标"), ("closed", "封账数"), ("now", "现在")];
+    let headings = [("name", "单位"), ("unit", "编码"), ("indicator", "指标"), ("closed", "封账数"), ("now", "现在")];
     if reader == Reader::Program || !rows.is_empty() {
         show::table(reader, &headings, &rows);
     }

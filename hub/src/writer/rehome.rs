@@ -46,7 +46,8 @@ impl Pad<'_> {
             let Some(from) = home_unit(&record) else { continue };
             let to = tree.current(from, today);
             let since = tree.given_up_on(from).unwrap_or(today);
-            let fields = vec![number_field(HOME_UNIT, to.number()), past_home(&record, PastHome { until: since, unit: from })];
+            let fields =
+                vec![number_field(HOME_UNIT, to.number()), past_home(&record, PastHome { until: since, unit: from })];
             self.revise(id, record.register, fields, &Hand::rule(RULE))?;
         }
         Ok(())

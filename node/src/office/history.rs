@@ -1,10 +1,7 @@
 //! A record's whole story, as its office reads it: what stands, what stood, what lost by which rule, and what a reviewer
 //! decided and why.
 
-use crate::{
-    ledger::Ledger,
-    store::StoreError,
-};
+use crate::{ledger::Ledger, store::StoreError};
 use taizhang_proto::{
     OrgCode, RecordId,
     pb::{self, HistoryLine},
@@ -59,10 +56,7 @@ pub fn story(ledger: &Ledger, id: RecordId) -> Result<Option<pb::HistoryAnswer>,
 
 fn shown(def: &RegisterDef, tag: u32, bytes: &[u8], line: HistoryLine) -> Option<HistoryLine> {
     let field = def.field(tag)?;
-    let value = if bytes.is_empty() {
-        "（空）(nothing)".to_owned()
-    } else {
-        Value::decode(field, bytes)?.show(field)
-    };
+    let value =
+        if bytes.is_empty() { "（空）(nothing)".to_owned() } else { Value::decode(field, bytes)?.show(field) };
     Some(HistoryLine { field: field.name.clone(), label: field.zh.clone(), value, ..line })
 }
