@@ -246,7 +246,7 @@ impl Replica for Upward {
         }
         let marked = if welcome.marked > desk.marks { 0 } else { welcome.marked };
         *self.said() = Said { cells: 0, marks: marked, epoch: welcome.epoch.to_vec() };
-        let wants_tree = self.core.tree().is_empty() && welcome.tree_version > 0;
+        let wants_tree = welcome.tree_version > rows::counter(view.as_ref(), meta::TREE).map_err(failed)?;
         let told = marked == desk.marks && desk.keys.last().is_none_or(|key| key.generation <= desk.remarked);
         let heard = welcome.head <= desk.mailed;
         if welcome.acknowledged == head && equal && !wants_tree && told && heard {
@@ -307,11 +307,11 @@ impl Replica for Upward {
     }
 
     fn document(&self, document: pb::Document) -> Result<(), SessionError> {
-        if document.kind != "units" || !self.core.tree().is_empty() {
+        if document.kind != "units" {
             return Ok(());
         }
         let csv = String::from_utf8_lossy(&document.content).into_owned();
-        for answer in self.core.commit(vec![Job::Tree(csv)]) {
+        for answer in self.core.commit(vec![Job::Tree(csv, Some(document.version))]) {
             answer.map_err(failed)?;
         }
         Ok(())

@@ -13,6 +13,7 @@ mod merge;
 mod moves;
 mod pad;
 mod push;
+mod rehome;
 mod resolve;
 mod revise;
 mod unique;
@@ -26,7 +27,10 @@ pub(crate) use mail::is_counted;
 pub use mail::{MarkBatch, News};
 use pad::Pad;
 pub use resolve::{Review, choices};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{
+    Arc, Mutex, PoisonError, RwLock,
+    atomic::{AtomicI32, Ordering},
+};
 use taizhang_node::ledger::Clock;
 use taizhang_proto::{
     OrgCode,
@@ -100,8 +104,8 @@ pub enum Job {
         /// What it says.
         heard: pb::Heard,
     },
-    /// A new tree of units, as CSV.
-    Tree(String),
+    /// A new tree of units, as CSV, and its version where the parent gave it one.
+    Tree(String, Option<u64>),
     /// A token for enrolment: hash of its secret, what it allows.
     Token([u8; 32], rows::TokenRow),
     /// The parent has acknowledged the cells up to a revision; seconds since 1970 when everything was said.
@@ -118,6 +122,8 @@ pub enum Job {
     Enrolled(Box<NodeRow>),
     /// A reviewer rules.
     Review(Review),
+    /// A month's closed figures, under their name; refused when it stands.
+    Month(Vec<u8>, Vec<u8>),
 }
 
 /// What became of a job.
@@ -188,6 +194,8 @@ pub struct Core {
     /// The hub's clock, milliseconds since 1970.
     pub clock: Clock,
     tree: RwLock<Arc<UnitTree>>,
+    /// The next day on which a code of the tree is given up.
+    follow_on: AtomicI32,
     committing: Mutex<()>,
     revision: watch::Sender<u64>,
 }
@@ -219,6 +227,7 @@ impl Core {
             plan: Plan::notice_2008(),
             clock,
             tree: RwLock::new(Arc::new(tree)),
+            follow_on: AtomicI32::new(i32::MIN), // looked at with the first commit
             committing: Mutex::new(()),
             revision: watch::Sender::new(revision),
         }))
@@ -265,6 +274,9 @@ impl Core {
         let mut pad = Pad::new(self, view.as_ref())?;
         let mut answers = Vec::with_capacity(jobs.len());
         let mut new_tree = None;
+        if self.tier != Tier::City && self.today() >= self.follow_on.load(Ordering::Relaxed) {
+            pad.follow_tree()?;
+        }
         for job in jobs {
             let answer = match job {
                 Job::Greet { peer, hello } => pad.greet(&peer, &hello),
@@ -281,9 +293,13 @@ impl Core {
                 Job::Remarked(generation) => pad.say_remarked(generation),
                 Job::RotateKey => pad.rotate_key(),
                 Job::Heard { peer, heard } => pad.heard(&peer, heard),
-                Job::Tree(csv) => match UnitTree::from_csv(&csv) {
+                Job::Tree(csv, version) => match UnitTree::from_csv(&csv) {
                     Err(error) => Err(error.into()),
-                    Ok(tree) => pad.set_tree(&tree, csv).map(|()| {
+                    // One that is not newer than what stands is an old message.
+                    Ok(_) if version.is_some_and(|version| pad.tree_version().is_ok_and(|own| own >= version)) => {
+                        Ok(Answer::Done)
+                    }
+                    Ok(tree) => pad.set_tree(&tree, csv, version).map(|()| {
                         new_tree = Some(tree);
                         Answer::Done
                     }),
@@ -300,6 +316,13 @@ impl Core {
                     Ok(Answer::Done)
                 }
                 Job::Review(review) => pad.review(review),
+                Job::Month(name, _) if view.get(Space::Documents, &name)?.is_some() => {
+                    Ok(Answer::Refused("closed already".into()))
+                }
+                Job::Month(name, row) => {
+                    pad.set.put(Space::Documents, name, row);
+                    Ok(Answer::Done)
+                }
                 Job::Enrolled(row) => {
                     let told = pad.note_enrolled(&row);
                     pad.put_node(*row);

@@ -40,10 +40,15 @@ pub(super) fn nodes(answer: &pb::NodesAnswer, reader: Reader) {
     show::table(reader, &headings, &rows);
 }
 
-/// A figure as people read it: a ratio with its parts, or a count.
+/// A figure as people read it: a ratio with its parts, or a count; where records are contested, what was counted, how
+/// many duplicates there are, and both together as the registers have them.
 pub fn figure(value: &pb::TotalValue) -> String {
     if !value.ratio {
-        return value.numerator.to_string();
+        let counted = value.numerator;
+        return match value.duplicates {
+            0 => counted.to_string(),
+            duplicates => format!("{counted} (登记{}=计入{counted}+重复{duplicates})", counted + duplicates),
+        };
     }
     if value.denominator == 0 {
         return "—".into();
@@ -106,6 +111,7 @@ pub(super) fn show_changes(answer: &pb::TotalsAnswer, reader: Reader) {
                 serde_json::json!({
                     "as_of": answer.as_of, "revision": answer.revision, "unit": value.unit,
                     "indicator": value.indicator, "numerator": value.numerator, "denominator": value.denominator,
+                    "duplicates": value.duplicates,
                 })
             ),
         }
@@ -117,7 +123,7 @@ pub(super) fn show_audit(answer: &pb::AuditAnswer, reader: Reader) {
         let totals: Vec<_> = answer
             .totals
             .iter()
-            .map(|value| serde_json::json!({"indicator": value.indicator, "numerator": value.numerator, "denominator": value.denominator}))
+            .map(|value| serde_json::json!({"indicator": value.indicator, "numerator": value.numerator, "denominator": value.denominator, "duplicates": value.duplicates}))
             .collect();
         let differences: Vec<_> = answer
             .differences
@@ -153,4 +159,40 @@ pub(super) fn show_audit(answer: &pb::AuditAnswer, reader: Reader) {
         answer.differences.len(),
         answer.differences.len()
     );
+}
+
+/// A closed month and what has changed of it since.
+pub(super) fn month(answer: &pb::MonthAnswer, reader: Reader) {
+    let value = |numerator, denominator, ratio| {
+        figure(&pb::TotalValue { numerator, denominator, ratio, ..pb::TotalValue::default() })
+    };
+    let rows: Vec<Vec<String>> = answer
+        .adjustments
+        .iter()
+        .map(|one| {
+            vec![
+                one.unit_name.clone(),
+                one.unit.to_string(),
+                one.indicator.clone(),
+                value(one.closed_numerator, one.closed_denominator, one.ratio),
+                value(one.numerator, one.denominator, one.ratio),
+            ]
+        })
+        .collect();
+    if reader == Reader::Person {
+        println!(
+            "{}-{:02} 由 {} 于 {} 封账：{} 个数字，摘要 {}",
+            answer.year,
+            answer.month,
+            answer.by,
+            show::time(answer.closed_at),
+            answer.figures,
+            answer.digest.iter().take(8).fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+        );
+        println!("封账后更正 {} 处 (adjustments since)", rows.len());
+    }
+    let headings = [("name", "单位"), ("unit", "编码"), ("indicator", "指标"), ("closed", "封账数"), ("now", "现在")];
+    if reader == Reader::Program || !rows.is_empty() {
+        show::table(reader, &headings, &rows);
+    }
 }

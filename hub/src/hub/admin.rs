@@ -7,7 +7,7 @@ use crate::{
     rows::{self, UnitRow, meta},
     session::serve::SyncService,
     store::Space,
-    totals::{audit, children},
+    totals::{audit, children, month},
     writer::Job,
 };
 use std::sync::Arc;
@@ -181,6 +181,22 @@ impl Admin for Calls {
         self.hub.writer.write(Job::RotateKey).await.map_err(crate::session::Fault::from)?;
         let facts = block_in_place(|| self.hub.key_facts()).map_err(failed)?;
         Ok(Response::new(pb::StatusAnswer { facts }))
+    }
+
+    async fn units(&self, request: Request<pb::UnitsRequest>) -> Result<Response<pb::Empty>, Status> {
+        let job = Job::Tree(request.into_inner().csv, None);
+        self.hub.writer.write(job).await.map_err(crate::session::Fault::from)?;
+        Ok(Response::new(pb::Empty {}))
+    }
+
+    async fn close(&self, request: Request<pb::MonthRequest>) -> Result<Response<pb::MonthAnswer>, Status> {
+        let answer = month::close(&self.hub.core, &self.hub.writer, request.get_ref()).await;
+        answer.map(Response::new).map_err(|error| Status::failed_precondition(error.to_string()))
+    }
+
+    async fn adjustments(&self, request: Request<pb::MonthRequest>) -> Result<Response<pb::MonthAnswer>, Status> {
+        let answer = block_in_place(|| month::adjustments(&self.hub.core, request.get_ref()));
+        answer.map(Response::new).map_err(|error| Status::failed_precondition(error.to_string()))
     }
 
     async fn sync_now(&self, _: Request<pb::Empty>) -> Result<Response<pb::SyncReport>, Status> {

@@ -102,7 +102,7 @@ impl World {
         let dir = tempfile::tempdir().unwrap();
         Authority::init(dir.path(), unit(CITY)).unwrap();
         let city = open(&dir.path().join("city"), CITY, Tier::City);
-        write(&city, Job::Tree(UNITS.into()));
+        write(&city, Job::Tree(UNITS.into(), None));
         let mut world = Self { dir, city: Some(city), districts: Vec::new(), heard: Vec::new() };
         world.enrol(A, IN_A);
         world.enrol(B, IN_B);
@@ -143,7 +143,7 @@ impl World {
         let row = NodeRow { id: id.clone(), unit: code, hub: true, certificate, ..NodeRow::default() };
         write(self.city(), Job::Enrolled(Box::new(row)));
         let core = open(&path.join(code.to_string()), code, Tier::District);
-        write(&core, Job::Tree(UNITS.into()));
+        write(&core, Job::Tree(UNITS.into(), None));
         let key = key.serialize_pem();
         let upward = Upward::new(core.clone(), Some(Envelopes::new(unit(code), &key, &ca).unwrap()));
         let office = Peer { id: format!("office-{code}"), unit: unit(community), hub: false };

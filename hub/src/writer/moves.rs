@@ -4,14 +4,14 @@
 
 use super::{
     pad::{Pad, Reading},
+    rehome::past_home,
     revise::{Hand, day, nothing, number as number_field, text},
 };
 use crate::store::StoreError;
 use taizhang_proto::{
     OrgCode, Record, RecordId,
-    cell::{PastHome, following, home_unit, past_homes},
-    register::{HOME_UNIT, PAST_HOME, TRANSFER_TO, number},
-    wire::{Field, put_bytes},
+    cell::{PastHome, following, home_unit},
+    register::{HOME_UNIT, TRANSFER_TO, number},
 };
 
 /// The rule that transfers go by, as history and conflicts name it.
@@ -111,11 +111,10 @@ impl Pad<'_> {
     ) -> Result<(), StoreError> {
         let Some(record) = self.record(id)?.cloned() else { return Ok(()) };
         let Some(from) = home_unit(&record).filter(|from| *from != to) else { return Ok(()) };
-        let mut past = past_homes(&record);
-        past.push(PastHome { until: self.today(), unit: from });
-        let mut bytes = Vec::new();
-        past.into_iter().for_each(|home| put_bytes(PAST_HOME, home.to_text().as_bytes(), &mut bytes));
-        let mut fields = vec![number_field(HOME_UNIT, to.number()), Field { tag: PAST_HOME, bytes: bytes.into() }];
+        let mut fields = vec![
+            number_field(HOME_UNIT, to.number()),
+            past_home(&record, PastHome { until: self.today(), unit: from }),
+        ];
         if record.bytes(TRANSFER_TO).is_some() {
             fields.push(nothing(TRANSFER_TO));
         }

@@ -190,15 +190,16 @@ impl<'a> Pad<'a> {
         self.lost.push((revision, id));
     }
 
-    /// Makes every unit of the tree count.
-    pub(super) fn set_tree(&mut self, tree: &UnitTree, csv: String) -> Result<(), WriteError> {
-        let version = rows::counter(self.view, meta::TREE)? + 1;
+    /// Makes every unit of the tree count, and what belongs to a code that was given up belong to its new one.
+    pub(super) fn set_tree(&mut self, tree: &UnitTree, csv: String, version: Option<u64>) -> Result<(), WriteError> {
+        let version = version.map_or_else(|| rows::counter(self.view, meta::TREE).map(|last| last + 1), Ok)?;
         self.set.put(Space::Documents, *b"units", csv);
         self.set.put(Space::Meta, meta::TREE, version.to_be_bytes());
         if self.core.tier != taizhang_proto::pb::Tier::City {
             let units = tree.below(self.core.unit).chain(self.tree.below(self.core.unit));
             self.touched.extend(units.map(|unit| Subject::Unit(unit.code)));
             self.tree = std::sync::Arc::new(tree.clone());
+            self.follow_tree()?;
         }
         Ok(())
     }
@@ -486,6 +487,10 @@ impl Shelf for Reading<'_, '_> {
             return Ok(row.ids.clone());
         }
         Ok(self.0.view.get(Space::Uniques, &key)?.map(|row| rows::ids_in(&row)).unwrap_or_default())
+    }
+
+    fn given_up_on(&self, unit: OrgCode) -> Option<taizhang_proto::date::Day> {
+        self.0.tree.given_up_on(unit)
     }
 }
 
