@@ -166,7 +166,9 @@ async fn build(cli: &Cli, dir: &Path, screen: &Screen) -> anyhow::Result<(Town, 
     screen.done(step);
 
     let step = screen.step("县区审核认定 (districts decide on certification)", 0);
-    step.set_length(conflicts::certify(&town).await?);
+    let certified = conflicts::certify(&town).await?;
+    step.set_length(certified);
+    step.set_position(certified);
     town.settled(|_, _| {}).await?;
     screen.done(step);
     Ok((town, offices))

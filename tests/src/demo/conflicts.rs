@@ -110,21 +110,21 @@ fn disagree(town: &Town, street: &Street, base: usize) -> anyhow::Result<()> {
     let edit = |place: usize, fields: &[(&str, &str)]| form(person(place), number::RESIDENT, fields);
     let (mut ours, mut theirs, mut next) = (Vec::new(), Vec::new(), Vec::new());
     // Both correct the phone: the later stands. Both correct the name: a reviewer decides.
-    for place in 0..18 {
+    for place in 0..22 {
         ours.push(edit(place, &[("phone", &format!("138000000{place:02}"))])?);
         theirs.push(edit(place, &[("phone", &format!("139000000{place:02}"))])?);
     }
-    for place in 18..25 {
+    for place in 22..28 {
         ours.push(edit(place, &[("name", "王力新")])?);
         theirs.push(edit(place, &[("name", "王立欣")])?);
     }
     // Registered a second time in the next community.
-    for place in 25..31 {
+    for place in 28..34 {
         let number = id_number(base + place)?;
         next.push(form(new_id(), number::RESIDENT, &[("id_no", &number), ("name", "王立新")])?);
     }
     // One job, entered by the community and from the employer's list, with another day.
-    for place in 31..34 {
+    for place in 34..37 {
         let who = person(place).to_string();
         let job = |day: &'static str| {
             [("person", who.as_str()), ("employer", "抚顺石化公司"), ("start_on", day), ("kind", "1")].map(|pair| pair)
@@ -133,12 +133,12 @@ fn disagree(town: &Town, street: &Street, base: usize) -> anyhow::Result<()> {
         theirs.push(form(new_id(), number::PLACEMENT, &job("2008-03-09"))?);
     }
     // Voided by the community while the street goes on with it.
-    for place in 34..37 {
+    for place in 37..40 {
         ours.push(edit(place, &[("state", "2"), ("void_reason", "录入错误")])?);
         theirs.push(edit(place, &[("address", "永安台三委")])?);
     }
     // Placed after the day of death that the other office records.
-    for place in 37..40 {
+    for place in 40..43 {
         let who = person(place).to_string();
         ours.push(edit(place, &[("death_on", "2008-02-20")])?);
         theirs.push(form(new_id(), number::PLACEMENT, &[("person", &who), ("start_on", "2008-03-01"), ("kind", "3")])?);
@@ -147,7 +147,7 @@ fn disagree(town: &Town, street: &Street, base: usize) -> anyhow::Result<()> {
     let post = new_id();
     let post_no = format!("公岗{base}");
     theirs.push(form(post, number::POST, &[("post_no", &post_no), ("places", "1"), ("kind", "1")])?);
-    for place in 40..43 {
+    for place in 43..46 {
         let (who, post) = (person(place).to_string(), post.to_string());
         let fields = [("person", who.as_str()), ("start_on", "2008-03-03"), ("kind", "2"), ("post", post.as_str())];
         theirs.push(form(new_id(), number::PLACEMENT, &fields)?);
