@@ -5,6 +5,7 @@
 //! Keys, by first byte: `r` record as the hub holds it · `p` pending change by number · `q` pending changes of a record ·
 //! `x` refused changes · `g` register listing · `k` natural keys · `l` links · `h` history · `d` documents · `m` state.
 
+use crate::disk::{self, Point};
 use bytes::Bytes;
 use prost::Message;
 use sled::Batch;
@@ -224,19 +225,36 @@ pub struct Store {
     fault: Arc<watch::Sender<Option<String>>>,
 }
 
-/// Memory that sled may use for its cache, bytes: an office's PC has little, and its registers are small.
-const CACHE: u64 = 8 * 1024 * 1024;
+/// How the engine is set up.
+#[derive(Debug, Clone, Copy)]
+pub struct Engine {
+    /// Memory that sled may use for its cache, bytes.
+    pub cache: u64,
+    /// How often it puts what was applied on disk by itself, milliseconds; `None`: only when it is told to, so that
+    /// what is on disk depends on the calls alone.
+    pub flush_every: Option<u64>,
+    /// Bytes by which its file grows; those of an existing store must be the same.
+    pub segment: usize,
+}
+
+impl Default for Engine {
+    /// An office's PC has little memory, and its registers are small.
+    fn default() -> Self {
+        Self { cache: 8 * 1024 * 1024, flush_every: Some(1_000), segment: 512 * 1024 }
+    }
+}
 
 impl Store {
     /// Opens or creates the store and reads every row once: what opens here can be relied on.
     ///
     /// # Errors
     /// When it can't be opened, or anything in it can't be read.
-    pub fn open(path: &Path) -> Result<(Self, Option<State>), StoreError> {
+    pub fn open(path: &Path, engine: Engine) -> Result<(Self, Option<State>), StoreError> {
         let opened = catch_unwind(AssertUnwindSafe(|| -> Result<_, StoreError> {
             // Made here, so that only its owner can read what is in it.
-            crate::disk::create_dir(path).map_err(|error| StoreError::Directory(error.to_string()))?;
-            let db = sled::Config::new().path(path).cache_capacity(CACHE).flush_every_ms(Some(1_000)).open()?;
+            disk::create_dir(path).map_err(|error| StoreError::Directory(error.to_string()))?;
+            let config = sled::Config::new().path(path).cache_capacity(engine.cache).segment_size(engine.segment);
+            let db = config.flush_every_ms(engine.flush_every).open()?;
             let tree = db.open_tree("office")?;
             let store = Self { db, tree, fault: Arc::default() };
             let state = store.state()?;
@@ -339,7 +357,10 @@ impl Store {
     /// # Errors
     /// When the store fails; then none of it was applied.
     pub fn apply(&self, batch: Batch) -> Result<(), StoreError> {
-        self.tree.apply_batch(batch).map_err(|error| self.noted(error))
+        disk::reached(Point::Applying);
+        self.tree.apply_batch(batch).map_err(|error| self.noted(error))?;
+        disk::reached(Point::Applied);
+        Ok(())
     }
 
     /// Puts everything applied so far on disk.
@@ -348,6 +369,7 @@ impl Store {
     /// When the disk fails.
     pub fn flush(&self) -> Result<(), StoreError> {
         self.db.flush().map_err(|error| self.noted(error))?;
+        disk::reached(Point::Flushed);
         Ok(())
     }
 
