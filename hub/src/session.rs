@@ -81,6 +81,7 @@ pub struct Server {
     /// Subtree head, acknowledged number at the last `Caught`.
     caught: Option<(u64, u64)>,
     said_end: bool,
+    list_records: usize,
 }
 
 /// Largest list of records sent at once before zstd, bytes.
@@ -103,7 +104,15 @@ impl Server {
             cursor: 0,
             caught: None,
             said_end: false,
+            list_records: MAX_LIST_RECORDS,
         }
+    }
+
+    /// With lists of at most so many records: many small ones, in which a pull can break.
+    #[must_use]
+    pub fn with_lists_of(mut self, records: usize) -> Self {
+        self.list_records = records.clamp(1, MAX_LIST_RECORDS);
+        self
     }
 
     /// Takes a message; returns what has to be written for it.
@@ -292,7 +301,7 @@ impl Server {
                 size += record.encoded_len();
                 list.records.push(record);
             }
-            if size > MAX_LIST_BYTES.min(MAX_BATCH_BYTES) || list.records.len() >= MAX_LIST_RECORDS {
+            if size > MAX_LIST_BYTES.min(MAX_BATCH_BYTES) || list.records.len() >= self.list_records {
                 upto = revision;
                 break;
             }
