@@ -16,8 +16,9 @@ fn number(name: &str) -> Option<u64> {
 #[test]
 fn whatever_fails_nothing_is_lost_and_nothing_counts_twice() {
     if let Some(seed) = number("TAIZHANG_SEED") {
-        if let Err(failure) = run(seed, Options { print: true, ..Options::default() }) {
-            panic!("{failure}");
+        match run(seed, Options::default()) {
+            Ok(report) => println!("{}", report.trace.join("\n")),
+            Err(failure) => panic!("{}\n{failure}", failure.trace.join("\n")),
         }
         return;
     }

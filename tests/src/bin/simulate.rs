@@ -41,15 +41,15 @@ fn main() -> ExitCode {
         options.steps = (steps / 2, steps);
     }
     if let Some(seed) = cli.seed {
-        options.print = true;
         return match run(seed, options) {
             Ok(report) => {
+                println!("{}", report.trace.join("\n"));
                 print_counts(&report.counts);
                 println!("seed {seed} holds");
                 ExitCode::SUCCESS
             }
             Err(failure) => {
-                println!("{failure}");
+                println!("{}\n{failure}", failure.trace.join("\n"));
                 ExitCode::FAILURE
             }
         };

@@ -3,6 +3,7 @@
 
 use super::{
     model::{Promise, Saved, read_change},
+    session::Child,
     world::World,
 };
 use bytes::Bytes;
@@ -136,6 +137,35 @@ impl World {
             office.ledger.verify().map_err(|error| format!("{}: {error}", office.name))?;
             if !office.damaged && state.incidents > 0 && !self.hubs[office.hub].restored {
                 return Err(format!("{}: an incident without a cause: {}", office.name, state.last_incident));
+            }
+        }
+        Ok(())
+    }
+
+    /// How often a child has found its copy to be wrong.
+    pub(super) fn incidents(&self, child: Child) -> u64 {
+        match child {
+            Child::Office(office) => self.offices[office].ledger.state().incidents,
+            Child::District(_) => 0,
+        }
+    }
+
+    /// Takes into the trace how an office's copies differ from the hub's records.
+    pub(super) fn note_differences(&self, child: Child) -> Result<(), String> {
+        let Child::Office(office) = child else { return Ok(()) };
+        let office = &self.offices[office];
+        self.note(|_| format!("  {}: {}", office.name, office.ledger.state().last_incident));
+        let view = self.hubs[office.hub].core.view();
+        for row in view.prefix(Space::Records, &[]) {
+            let (id, bytes) = row.map_err(text)?;
+            let id = RecordId::from_slice(&id).ok_or("a row without an id")?;
+            let hub = Record::decode(bytes).map_err(text)?;
+            let own = office.ledger.view(id).map_err(text)?;
+            let covered = home_unit(&hub).is_some_and(|unit| office.unit.covers(unit));
+            if covered && own.as_ref() != Some(&hub) {
+                self.note(|world| format!("  {}\n    hub {}\n    own {}", world.model.name(id), shown(Some(&hub)), shown(own.as_ref())));
+            } else if !covered && own.is_some() {
+                self.note(|world| format!("  {} is out of its scope, and still there", world.model.name(id)));
             }
         }
         Ok(())
@@ -278,6 +308,17 @@ impl World {
         }
         Ok(false)
     }
+}
+
+/// A record in one line: how many changes, and which revision set which fields.
+fn shown(record: Option<&Record>) -> String {
+    let Some(record) = record else { return "none".into() };
+    let origins = record.state().origins;
+    let set: Vec<String> = origins
+        .iter()
+        .map(|one| format!("{}{}:{:?}", one.revision, if one.node == HUB_NODE { "hub" } else { one.by.as_str() }, one.tags))
+        .collect();
+    format!("{} changes, created {}, {}", record.changes, record.created, set.join(" "))
 }
 
 /// Whether a value is known of a record or of one that stands for it.

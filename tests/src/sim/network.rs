@@ -135,9 +135,13 @@ impl World {
             return Ok(());
         };
         session.greeted |= matches!(message.it, Some(down::It::Welcome(_)));
+        let incidents = self.incidents(child);
         let (received, crashed) = self.at_risk(child, |_| client.receive(message))?;
         if crashed {
             return Ok(());
+        }
+        if self.incidents(child) > incidents {
+            self.note_differences(child)?;
         }
         if let Err(error) = received {
             return self.client_failed(id, &error);

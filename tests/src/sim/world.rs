@@ -15,7 +15,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use taizhang_hub::writer::Job;
 use taizhang_node::ledger::{Clock, Ledger};
@@ -26,15 +26,13 @@ use taizhang_proto::{OrgCode, pb};
 pub struct Options {
     /// Hubs come back from old backups, too.
     pub hub_restores: bool,
-    /// Every step is printed as it happens.
-    pub print: bool,
     /// Fewest and most steps of a seed.
     pub steps: (usize, usize),
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { hub_restores: false, print: false, steps: (40, 80) }
+        Self { hub_restores: false, steps: (40, 80) }
     }
 }
 
@@ -224,11 +222,13 @@ impl World {
                 chosen
             });
             let Some(action) = action else { return Ok(()) };
+            let before = self.trace().len();
             self.note(|_| action.name.to_owned());
             if (action.run)(self).map_err(|error| format!("{}: {error}", action.name))? {
                 self.count(action.name);
                 return Ok(());
             }
+            self.trace().truncate(before);
         }
         Ok(())
     }
@@ -236,10 +236,11 @@ impl World {
     /// Takes a line into the trace.
     pub(super) fn note(&self, line: impl FnOnce(&Self) -> String) {
         let line = line(self);
-        if self.options.print {
-            println!("{line}");
-        }
-        self.trace.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+        self.trace().push(line);
+    }
+
+    fn trace(&self) -> MutexGuard<'_, Vec<String>> {
+        self.trace.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts what happened.
