@@ -2,6 +2,7 @@
 //! hub itself for as long as it takes.
 
 mod print;
+mod review;
 
 pub use print::{figure, show_totals, totals_table};
 
@@ -31,7 +32,7 @@ use taizhang_node::{
 use taizhang_proto::{
     OrgCode, date,
     org::UnitTree,
-    pb::{self, admin_client::AdminClient, totals_client::TotalsClient},
+    pb::{self, admin_client::AdminClient, review_client::ReviewClient, totals_client::TotalsClient},
 };
 use tokio::sync::watch;
 use tonic::{service::interceptor::InterceptedService, transport::Channel};
@@ -126,6 +127,8 @@ enum Command {
     Sync,
     /// 检查本机数据 (read every record and compare digests)
     Verify,
+    #[command(flatten)]
+    Review(review::Command),
     /// 配置 (configuration)
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -241,6 +244,7 @@ type Guarded = InterceptedService<Channel, Bearer>;
 struct Session {
     admin: AdminClient<Guarded>,
     totals: TotalsClient<Guarded>,
+    review: ReviewClient<Guarded>,
     own: Option<(Arc<Hub>, watch::Sender<bool>, tokio::task::JoinHandle<()>)>,
 }
 
@@ -268,11 +272,12 @@ impl Session {
 
     fn on(channel: Guarded, own: Option<(Arc<Hub>, watch::Sender<bool>, tokio::task::JoinHandle<()>)>) -> Self {
         let admin = AdminClient::new(channel.clone()).max_decoding_message_size(control::MAX_MESSAGE);
-        Self { admin, totals: TotalsClient::new(channel), own }
+        let review = ReviewClient::new(channel.clone()).max_decoding_message_size(control::MAX_MESSAGE);
+        Self { admin, totals: TotalsClient::new(channel), review, own }
     }
 
     async fn close(self) {
-        drop((self.admin, self.totals));
+        drop((self.admin, self.totals, self.review));
         if let Some((hub, stop, task)) = self.own {
             let _ = stop.send(true);
             let _ = task.await;
@@ -337,6 +342,7 @@ async fn ask(session: &Session, command: Command, reader: Reader) -> anyhow::Res
                 return Ok(ExitCode::from(1));
             }
         }
+        Command::Review(command) => return review::run(session.review.clone(), command, reader).await,
         Command::Init { .. } | Command::Serve | Command::Enrol { .. } | Command::Config(_) => {
             unreachable!("handled without an open hub")
         }

@@ -6,6 +6,7 @@ mod admin;
 use crate::{
     authority::{Authority, AuthorityError, EnrolmentService},
     config::Config,
+    review::ReviewService,
     session::serve::SyncService,
     store::{FjallStore, StoreError},
     totals::TotalsService,
@@ -23,8 +24,8 @@ use taizhang_node::{
 use taizhang_proto::{
     DESCRIPTORS,
     pb::{
-        admin_server::AdminServer, enrolment_server::EnrolmentServer, sync_server::SyncServer,
-        totals_server::TotalsServer,
+        admin_server::AdminServer, enrolment_server::EnrolmentServer, review_server::ReviewServer,
+        sync_server::SyncServer, totals_server::TotalsServer,
     },
     session::MAX_MESSAGE_BYTES,
 };
@@ -199,8 +200,11 @@ impl Hub {
         let admin = AdminServer::new(admin::Calls::new(self.clone(), sync, advertised))
             .max_encoding_message_size(control::MAX_MESSAGE);
         let totals = TotalsServer::new(TotalsService::new(self.core.clone(), stop.clone()));
+        let review = ReviewServer::new(ReviewService::new(self.core.clone(), self.writer.clone()))
+            .max_encoding_message_size(control::MAX_MESSAGE);
         let router = tonic::transport::Server::builder()
             .add_service(InterceptedService::new(admin, file.guard()))
+            .add_service(InterceptedService::new(review, file.guard()))
             .add_service(InterceptedService::new(totals, file.guard()));
         let data = self.data.clone();
         let task = tokio::spawn(async move {

@@ -4,6 +4,7 @@
 //! A hub that outgrows one machine keeps the same rows in another engine behind this trait.
 
 mod fjall_store;
+mod migrate;
 
 pub use fjall_store::FjallStore;
 
@@ -124,6 +125,11 @@ impl WriteSet {
     /// Removes a row.
     pub fn remove(&mut self, space: Space, key: impl Into<Vec<u8>>) {
         self.rows.push((space, key.into(), None));
+    }
+
+    /// How many rows.
+    pub fn len(&self) -> usize {
+        self.rows.len()
     }
 
     /// Whether there is nothing to write.

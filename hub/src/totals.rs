@@ -14,7 +14,7 @@ use taizhang_proto::{
     OrgCode,
     cell::CellKey,
     date::Day,
-    indicator::{self, Indicator, Kind, Part},
+    indicator::{self, Indicator, Kind},
     pb::{self, totals_server::Totals},
 };
 use tokio::sync::{mpsc, watch};
@@ -28,10 +28,10 @@ use tonic::{Request, Response, Status};
 pub fn sum(
     view: &dyn View,
     unit: OrgCode,
-    part: Part,
+    part: u16,
     dates: std::ops::RangeInclusive<Day>,
 ) -> Result<i64, StoreError> {
-    let key = |date| CellKey { unit, part: part.number(), date }.to_bytes();
+    let key = |date| CellKey { unit, part, date }.to_bytes();
     let mut to = key(*dates.end()).to_vec();
     to.push(0); // just after the last key
     let mut total = 0;
@@ -47,12 +47,14 @@ pub fn sum(
 /// # Errors
 /// When the store fails.
 pub fn value(view: &dyn View, unit: OrgCode, indicator: &Indicator, on: Day) -> Result<pb::TotalValue, StoreError> {
-    let mut numerator = 0;
+    let of = |part| sum(view, unit, part, indicator::dates(indicator.kind, on));
+    let (mut numerator, mut duplicates) = (0, 0);
     for (part, sign) in indicator.numerator {
-        numerator += sign * sum(view, unit, *part, indicator::dates(indicator.kind, on))?;
+        numerator += sign * of(part.number())?;
+        duplicates += sign * of(part.duplicates())?;
     }
     let denominator = match indicator.denominator {
-        Some(part) => sum(view, unit, part, indicator::dates(indicator.kind, on))?,
+        Some(part) => of(part.number())?,
         None => 0,
     };
     Ok(pb::TotalValue {
@@ -61,6 +63,7 @@ pub fn value(view: &dyn View, unit: OrgCode, indicator: &Indicator, on: Day) -> 
         numerator,
         denominator,
         ratio: indicator.denominator.is_some(),
+        duplicates,
     })
 }
 

@@ -104,6 +104,9 @@ enum Command {
         /// 已有记录的编号 (id of the record to edit)
         #[arg(long)]
         record: Option<String>,
+        /// 更正只能填一次的栏目时的理由 (why a field that is set once is corrected)
+        #[arg(long, default_value = "")]
+        reason: String,
         /// 字段=值 (field=value)
         #[arg(required = true)]
         fields: Vec<String>,
@@ -371,13 +374,14 @@ async fn ask(mut client: Client, command: Command, reader: Reader) -> anyhow::Re
             let answer = client.due(pb::DueRequest { on: on.unwrap_or(0), within }).await?.into_inner();
             print::due(&answer, within, reader);
         }
-        Command::Save { register, record, fields } => {
+        Command::Save { register, record, reason, fields } => {
             let fields = fields
                 .iter()
                 .map(|pair| pair.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned())))
                 .collect::<Option<_>>()
                 .context("请写成 字段=值 (write field=value)")?;
-            let request = pb::SaveRequest { register, record: record.unwrap_or_default(), fields, by: String::new() };
+            let request =
+                pb::SaveRequest { register, record: record.unwrap_or_default(), fields, by: String::new(), reason };
             let answer = client.save(request).await?.into_inner();
             let saved = [
                 show::fact("record", "已保存", "saved", &answer.record),

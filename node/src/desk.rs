@@ -12,18 +12,27 @@ pub struct Draft {
     pub register: u32,
     /// Edited fields by tag, in any order, each once; `None` clears a field.
     pub edits: Vec<(u32, Option<Value>)>,
+    /// Why, where a field that is set once is corrected.
+    pub reason: String,
 }
 
 impl Draft {
     /// An empty form.
     pub fn new(id: RecordId, register: u32) -> Self {
-        Self { id, register, edits: Vec::new() }
+        Self { id, register, edits: Vec::new(), reason: String::new() }
     }
 
     /// With a field set.
     #[must_use]
     pub fn with(mut self, tag: u32, value: Value) -> Self {
         self.edits.push((tag, Some(value)));
+        self
+    }
+
+    /// With the reason of a correction.
+    #[must_use]
+    pub fn because(mut self, reason: &str) -> Self {
+        reason.clone_into(&mut self.reason);
         self
     }
 }

@@ -271,7 +271,8 @@ pub fn subjects_of<S: Shelf>(
 fn person_and_households<S: Shelf>(shelf: &S, person: RecordId, found: &mut Vec<Subject>) -> Result<(), S::Error> {
     found.push(Subject::Person(person));
     for member in following(shelf, person, number::RESIDENT, number::MEMBER)? {
-        let household = shelf.look(member, |record| record.and_then(|record| record.slice(20).and_then(RecordId::from_slice)))?;
+        let household =
+            shelf.look(member, |record| record.and_then(|record| record.slice(20).and_then(RecordId::from_slice)))?;
         if let Some(household) = household {
             found.push(Subject::Household(survivor(shelf, household)?));
         }

@@ -26,12 +26,18 @@ pub enum Fate {
     Lost(Policy),
     /// Concurrent additions and removals of a repeated field, together: these bytes stand.
     Joined(Bytes),
+    /// A claim on what a senior tier owns, where nothing stands: these bytes, an application, stand until it is
+    /// decided.
+    Opened(Bytes),
 }
 
 impl Fate {
     /// Whether a reviewer has to decide: the value is a claim, or stands only until then.
     pub fn needs_review(&self) -> bool {
-        matches!(self, Self::Won(Policy::Review) | Self::Lost(Policy::Review | Policy::Owned | Policy::Fixed))
+        matches!(
+            self,
+            Self::Won(Policy::Review) | Self::Lost(Policy::Review | Policy::Owned | Policy::Fixed) | Self::Opened(_)
+        )
     }
 }
 
@@ -50,7 +56,7 @@ impl Decision {
 
     /// Whether any field of the record changes.
     pub fn changes_record(&self) -> bool {
-        self.fates.iter().any(|fate| matches!(fate, Fate::Accepted | Fate::Won(_) | Fate::Joined(_)))
+        self.fates.iter().any(|fate| matches!(fate, Fate::Accepted | Fate::Won(_) | Fate::Joined(_) | Fate::Opened(_)))
     }
 
     /// The decision of an author's own replica once the hub has said 'accepted'.
@@ -139,10 +145,16 @@ fn claim(rule: &FieldDef, field: &Field, standing: Option<&Bytes>) -> Fate {
     match standing {
         Some(bytes) if *bytes == field.bytes => Fate::Equal,
         None if field.bytes.is_empty() => Fate::Equal,
-        None if code(&field.bytes).is_some_and(|code| rule.open.as_deref().map(str::as_bytes) == Some(code)) => {
-            Fate::Accepted
-        }
-        _ => Fate::Lost(Policy::Owned),
+        None => match rule.open.as_deref() {
+            Some(open) if code(&field.bytes) == Some(open.as_bytes()) => Fate::Accepted,
+            Some(open) => {
+                let mut bytes = Vec::new();
+                wire::put_bytes(field.tag, open.as_bytes(), &mut bytes);
+                Fate::Opened(bytes.into())
+            }
+            None => Fate::Lost(Policy::Owned),
+        },
+        Some(_) => Fate::Lost(Policy::Owned),
     }
 }
 
@@ -236,13 +248,13 @@ pub fn apply(current: Option<&Record>, edit: &Edit, decision: &Decision, origin:
     let mut taken = Vec::with_capacity(edit.fields.len());
     for (field, fate) in edit.fields.iter().zip(&decision.fates) {
         match fate {
-            Fate::Accepted | Fate::Won(_) | Fate::Joined(_) => {
+            Fate::Accepted | Fate::Won(_) | Fate::Joined(_) | Fate::Opened(_) => {
                 if let Some(standing) = record.standing(field.tag) {
                     let old = record.origins[standing.origin].clone();
                     note(&mut superseded, &old, &standing.field, origin.revision, fate);
                 }
                 match fate {
-                    Fate::Joined(bytes) => {
+                    Fate::Joined(bytes) | Fate::Opened(bytes) => {
                         note(&mut superseded, origin, field, origin.revision, fate);
                         taken.push(Field { tag: field.tag, bytes: bytes.clone() });
                     }
@@ -265,6 +277,7 @@ fn note(history: &mut Vec<pb::Superseded>, origin: &pb::Origin, field: &Field, r
     let rule = match fate {
         Fate::Won(policy) | Fate::Lost(policy) => policy.as_str_name(),
         Fate::Joined(_) => Policy::Union.as_str_name(),
+        Fate::Opened(_) => Policy::Owned.as_str_name(),
         Fate::Accepted | Fate::Equal => "",
     };
     let entry = history

@@ -40,10 +40,15 @@ pub(super) fn nodes(answer: &pb::NodesAnswer, reader: Reader) {
     show::table(reader, &headings, &rows);
 }
 
-/// A figure as people read it: a ratio with its parts, or a count.
+/// A figure as people read it: a ratio with its parts, or a count; where records are contested, what was counted, how
+/// many duplicates there are, and both together as the registers have them.
 pub fn figure(value: &pb::TotalValue) -> String {
     if !value.ratio {
-        return value.numerator.to_string();
+        let counted = value.numerator;
+        return match value.duplicates {
+            0 => counted.to_string(),
+            duplicates => format!("{counted} (登记{}=计入{counted}+重复{duplicates})", counted + duplicates),
+        };
     }
     if value.denominator == 0 {
         return "—".into();
@@ -106,6 +111,7 @@ pub(super) fn show_changes(answer: &pb::TotalsAnswer, reader: Reader) {
                 serde_json::json!({
                     "as_of": answer.as_of, "revision": answer.revision, "unit": value.unit,
                     "indicator": value.indicator, "numerator": value.numerator, "denominator": value.denominator,
+                    "duplicates": value.duplicates,
                 })
             ),
         }
@@ -117,7 +123,7 @@ pub(super) fn show_audit(answer: &pb::AuditAnswer, reader: Reader) {
         let totals: Vec<_> = answer
             .totals
             .iter()
-            .map(|value| serde_json::json!({"indicator": value.indicator, "numerator": value.numerator, "denominator": value.denominator}))
+            .map(|value| serde_json::json!({"indicator": value.indicator, "numerator": value.numerator, "denominator": value.denominator, "duplicates": value.duplicates}))
             .collect();
         let differences: Vec<_> = answer
             .differences

@@ -36,19 +36,25 @@ impl FjallStore {
             .map_err(engine)?;
         let store = Self { db, spaces };
         match store.view().get(Space::Meta, b"format")? {
-            None => {
-                let mut set = WriteSet::default();
-                set.put(Space::Meta, *b"format", FORMAT.to_be_bytes());
-                store.commit(set)?;
-            }
+            None => store.put_format()?,
             Some(found) => {
-                let found = <[u8; 4]>::try_from(found.as_ref()).map_or(0, u32::from_be_bytes);
-                if found != FORMAT {
-                    return Err(StoreError::Format { found });
+                match <[u8; 4]>::try_from(found.as_ref()).map_or(0, u32::from_be_bytes) {
+                    FORMAT => {}
+                    1 => {
+                        super::migrate::from_1(&store)?;
+                        store.put_format()?;
+                    }
+                    found => return Err(StoreError::Format { found }),
                 }
             }
         }
         Ok(store)
+    }
+
+    fn put_format(&self) -> Result<(), StoreError> {
+        let mut set = WriteSet::default();
+        set.put(Space::Meta, *b"format", FORMAT.to_be_bytes());
+        self.commit(set)
     }
 }
 

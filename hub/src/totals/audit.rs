@@ -65,16 +65,17 @@ pub fn audit(core: &Core) -> Result<pb::AuditAnswer, StoreError> {
     let today = core.today();
     for one in indicator::all() {
         let dates = indicator::dates(one.kind, today);
-        let total = |part: Part| -> i64 {
-            let cells = sums.iter().filter(|(key, _)| key.unit == core.unit && key.part == part.number());
+        let total = |part: u16| -> i64 {
+            let cells = sums.iter().filter(|(key, _)| key.unit == core.unit && key.part == part);
             cells.filter(|(key, _)| dates.contains(&key.date)).map(|(_, value)| value).sum()
         };
         answer.totals.push(pb::TotalValue {
             unit: core.unit.number(),
             indicator: one.code.to_owned(),
-            numerator: one.numerator.iter().map(|(part, sign)| sign * total(*part)).sum(),
-            denominator: one.denominator.map_or(0, total),
+            numerator: one.numerator.iter().map(|(part, sign)| sign * total(part.number())).sum(),
+            denominator: one.denominator.map_or(0, |part| total(part.number())),
             ratio: one.denominator.is_some(),
+            duplicates: one.numerator.iter().map(|(part, sign)| sign * total(part.duplicates())).sum(),
         });
     }
     answer.millis = started.elapsed().as_millis() as u64;

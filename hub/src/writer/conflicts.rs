@@ -103,7 +103,11 @@ impl Pad<'_> {
     }
 
     /// Takes an open conflict out of the queue, as ruled or passed.
-    pub(super) fn close_conflict(&mut self, mut conflict: pb::Conflict, state: ConflictState) -> Result<(), StoreError> {
+    pub(super) fn close_conflict(
+        &mut self,
+        mut conflict: pb::Conflict,
+        state: ConflictState,
+    ) -> Result<(), StoreError> {
         if conflict.state() == ConflictState::Unsettled {
             for key in entries(&conflict) {
                 self.set.remove(Space::Queue, key);
@@ -176,10 +180,8 @@ impl Pad<'_> {
 
 /// The keys of an open conflict in the queue's lists.
 fn entries(conflict: &pb::Conflict) -> Vec<Vec<u8>> {
-    let mut keys = vec![
-        queue::entry(queue::ALL, conflict.number),
-        queue::entry(&queue::of_kind(conflict.kind), conflict.number),
-    ];
+    let mut keys =
+        vec![queue::entry(queue::ALL, conflict.number), queue::entry(&queue::of_kind(conflict.kind), conflict.number)];
     for unit in [conflict.unit, conflict.other_unit] {
         if let Ok(unit) = OrgCode::new(unit) {
             keys.push(queue::entry(&queue::of_unit(unit), conflict.number));

@@ -200,7 +200,9 @@ impl Pad<'_> {
             return Ok(());
         }
         for other in following(&Reading(self), person, number::RESIDENT, number::PLACEMENT)? {
-            let Some(twin) = self.record(other)?.filter(|twin| other != id && is_active(twin)).cloned() else { continue };
+            let Some(twin) = self.record(other)?.filter(|twin| other != id && is_active(twin)).cloned() else {
+                continue;
+            };
             if employer(&twin) != employer(record) || !overlap(record, &twin) {
                 continue;
             }
@@ -212,7 +214,13 @@ impl Pad<'_> {
             if self.merge(first, second, &[], &hand)?.is_err() {
                 continue;
             }
-            let mut found = self.finding(ConflictKind::SameJob, first, Some(second), &[25], "同一就业两次录入 (one job, entered twice)")?;
+            let mut found = self.finding(
+                ConflictKind::SameJob,
+                first,
+                Some(second),
+                &[25],
+                "同一就业两次录入 (one job, entered twice)",
+            )?;
             found.claims = vec![standing_claim(&stands, &[25]), standing_claim(&absorbed, &[25])];
             let (own, theirs) = (start(&stands), start(&absorbed));
             if own == theirs {
@@ -275,10 +283,14 @@ impl Pad<'_> {
         let mut elsewhere = Vec::new();
         if counts_as_member(&record) {
             for other in following(&Reading(self), person, number::RESIDENT, number::MEMBER)? {
-                let Some(twin) = self.record(other)?.filter(|twin| other != id && counts_as_member(twin)).cloned() else { continue };
+                let Some(twin) = self.record(other)?.filter(|twin| other != id && counts_as_member(twin)).cloned()
+                else {
+                    continue;
+                };
                 let Some(theirs) = of(&twin, 20) else { continue };
                 let theirs = survivor(&Reading(self), theirs)?;
-                let active = self.record(theirs)?.is_some_and(|record| is_active(record) && record.slice(36) != Some(b"4"));
+                let active =
+                    self.record(theirs)?.is_some_and(|record| is_active(record) && record.slice(36) != Some(b"4"));
                 if theirs != household && active {
                     elsewhere.push((other, theirs));
                 }
@@ -311,7 +323,11 @@ impl Pad<'_> {
         for household in [one, two] {
             let mut own = HashSet::new();
             for member in following(&Reading(self), household, number::HOUSEHOLD, number::MEMBER)? {
-                let person = self.record(member)?.filter(|record| counts_as_member(record)).and_then(|record| record.slice(21)).and_then(RecordId::from_slice);
+                let person = self
+                    .record(member)?
+                    .filter(|record| counts_as_member(record))
+                    .and_then(|record| record.slice(21))
+                    .and_then(RecordId::from_slice);
                 if let Some(person) = person {
                     own.insert(survivor(&Reading(self), person)?);
                 }

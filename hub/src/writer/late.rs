@@ -123,7 +123,9 @@ impl Pad<'_> {
             if let (Space::History, true, Some(value)) = (space, key.starts_with(&id.0), value)
                 && let Ok(entry) = pb::Superseded::decode(value.as_slice())
             {
-                for field in wire::split(&entry.message).unwrap_or_default().iter().filter(|field| field.tag == HOME_UNIT) {
+                for field in
+                    wire::split(&entry.message).unwrap_or_default().iter().filter(|field| field.tag == HOME_UNIT)
+                {
                     if let Some(wire::Raw::Varint(code)) = wire::occurrences(&field.bytes).last() {
                         owners.extend(OrgCode::new(code));
                     }
@@ -135,7 +137,12 @@ impl Pad<'_> {
 
     /// Keeps an edit that was made after its record had been handed over: in the record's history, and as a finding
     /// for the unit that has it now.
-    pub(super) fn note_late(&mut self, edit: &Edit, origin: &pb::Origin, handed_over: Revision) -> Result<(), StoreError> {
+    pub(super) fn note_late(
+        &mut self,
+        edit: &Edit,
+        origin: &pb::Origin,
+        handed_over: Revision,
+    ) -> Result<(), StoreError> {
         let owner = self.record(edit.id)?.and_then(home_unit);
         let tags: Vec<u32> = edit.fields.iter().map(|field| field.tag).collect();
         let entry = pb::Superseded {
@@ -197,8 +204,13 @@ impl Pad<'_> {
             ..pb::Conflict::default()
         };
         let mut by_rule: Option<pb::Conflict> = None;
+        let mut claimed: Vec<Field> = Vec::new();
         for (field, fate) in edit.fields.iter().zip(&decision.fates) {
             let (policy, won) = match fate {
+                Fate::Lost(Policy::Owned) | Fate::Opened(_) => {
+                    claimed.push(field.clone());
+                    continue;
+                }
                 Fate::Won(policy) => (*policy, true),
                 Fate::Lost(policy) => (*policy, false),
                 Fate::Joined(_) => (Policy::Union, true),
@@ -211,13 +223,25 @@ impl Pad<'_> {
             let stood = before.map(|record| standing_claim(record, &[field.tag])).unwrap_or_default();
             let claims = if won { vec![claim, stood] } else { vec![stood, claim] };
             if fate.needs_review() {
-                let kind = if policy == Policy::Owned { ConflictKind::Claim } else { ConflictKind::Field };
-                self.raise(pb::Conflict { claims, ..conflict(kind, policy.as_str_name(), vec![field.tag]) })?;
+                let rule = policy.as_str_name();
+                self.raise(pb::Conflict { claims, ..conflict(ConflictKind::Field, rule, vec![field.tag]) })?;
                 continue;
             }
-            let settled = by_rule.get_or_insert_with(|| conflict(ConflictKind::Field, policy.as_str_name(), Vec::new()));
+            let settled =
+                by_rule.get_or_insert_with(|| conflict(ConflictKind::Field, policy.as_str_name(), Vec::new()));
             settled.tags.push(field.tag);
             settled.claims.extend(claims);
+        }
+        if !claimed.is_empty() {
+            // What one form claims is decided together: a certification with its day and score.
+            let tags: Vec<u32> = claimed.iter().map(|field| field.tag).collect();
+            let claim = pb::ClaimedValue {
+                message: wire::join(claimed.iter().map(|field| &field.bytes)),
+                origin: Some(pb::Origin { tags: tags.clone(), ..origin.clone() }),
+            };
+            let claims = vec![standing_claim(&applied.record, &tags), claim];
+            let rule = Policy::Owned.as_str_name();
+            self.raise(pb::Conflict { claims, ..conflict(ConflictKind::Claim, rule, tags) })?;
         }
         if let Some(mut settled) = by_rule {
             settled.set_state(ConflictState::ByRule);
@@ -362,7 +386,13 @@ impl Pad<'_> {
     }
 
     /// Puts a household that was closed and joined at once under review (L26: 5).
-    fn hold_open(&mut self, household: RecordId, record: &Record, by: RecordId, register: u32) -> Result<(), StoreError> {
+    fn hold_open(
+        &mut self,
+        household: RecordId,
+        record: &Record,
+        by: RecordId,
+        register: u32,
+    ) -> Result<(), StoreError> {
         let revision = record.revision();
         self.deferred.push(Deferred {
             id: household,

@@ -49,7 +49,9 @@ impl Pad<'_> {
     /// Takes a merge back: the record stands for itself again, and what the other took from it goes back where nobody
     /// has edited it since.
     pub(super) fn unmerge(&mut self, absorbed: RecordId, hand: &Hand<'_>) -> Result<Result<(), String>, StoreError> {
-        let Some(from) = self.record(absorbed)?.cloned() else { return Ok(Err("没有此记录 (no such record)".into())) };
+        let Some(from) = self.record(absorbed)?.cloned() else {
+            return Ok(Err("没有此记录 (no such record)".into()));
+        };
         let Some(standing) = merged_into(&from) else {
             return Ok(Err("该记录并未并入他处 (not merged)".into()));
         };

@@ -109,8 +109,7 @@ impl Pad<'_> {
         past.push(PastHome { until: self.today(), unit: from });
         let mut bytes = Vec::new();
         past.into_iter().for_each(|home| put_bytes(PAST_HOME, home.to_text().as_bytes(), &mut bytes));
-        let mut fields =
-            vec![number_field(HOME_UNIT, to.number()), Field { tag: PAST_HOME, bytes: bytes.into() }];
+        let mut fields = vec![number_field(HOME_UNIT, to.number()), Field { tag: PAST_HOME, bytes: bytes.into() }];
         if record.bytes(TRANSFER_TO).is_some() {
             fields.push(nothing(TRANSFER_TO));
         }

@@ -307,7 +307,9 @@ impl<'a> Pad<'a> {
             let needs_row = match subject {
                 // Who has no row is taken to count; who counts among the duplicates needs one.
                 Subject::Person(_) => {
-                    stored || !self.subject(id)?.row.links.is_empty() || now.iter().any(|one| one.key.part >= DUPLICATES)
+                    stored
+                        || !self.subject(id)?.row.links.is_empty()
+                        || now.iter().any(|one| one.key.part >= DUPLICATES)
                 }
                 _ => true,
             };

@@ -12,7 +12,7 @@ use taizhang_proto::{
     cell::{Shelf, is_active},
     check,
     pb::{self, Choice, ConflictKind, ConflictState},
-    register::{DISTINCT, MERGED_INTO, STATE, Value, VOID_REASON, number, registers},
+    register::{DISTINCT, MERGED_INTO, STATE, VOID_REASON, Value, number, registers},
     wire::{self, Field},
 };
 
@@ -135,7 +135,9 @@ impl Pad<'_> {
         request: &pb::ResolveRequest,
         hand: &Hand<'_>,
     ) -> Result<Result<(), Refusal>, StoreError> {
-        let Some(id) = RecordId::from_slice(&conflict.record) else { return Ok(Err("冲突没有记录 (no record)".into())) };
+        let Some(id) = RecordId::from_slice(&conflict.record) else {
+            return Ok(Err("冲突没有记录 (no record)".into()));
+        };
         let other = RecordId::from_slice(&conflict.other);
         let set = |pad: &mut Self, fields: Vec<Field>| pad.revise_checked(id, conflict.register, fields, hand);
         match (conflict.kind(), request.choice()) {
@@ -226,16 +228,11 @@ impl Pad<'_> {
     }
 
     /// Fields as a reviewer wrote them.
-    fn written(
-        &self,
-        register: u32,
-        texts: &std::collections::HashMap<String, String>,
-    ) -> Result<Vec<Field>, Refusal> {
+    fn written(&self, register: u32, texts: &std::collections::HashMap<String, String>) -> Result<Vec<Field>, Refusal> {
         let def = registers().get(register).ok_or("没有此登记表 (no such register)")?;
         let mut fields = Vec::new();
         for (name, written) in texts {
-            let field =
-                def.field_named(name).ok_or_else(|| format!("{}没有栏目 {name} (no such field)", def.zh))?;
+            let field = def.field_named(name).ok_or_else(|| format!("{}没有栏目 {name} (no such field)", def.zh))?;
             if field.tag == MERGED_INTO {
                 return Err("请用 merge 合并 (use `merge`)".into());
             }
@@ -262,7 +259,9 @@ impl Pad<'_> {
         }
         let rule = conflict.rule.clone();
         let hand = Hand { by: &request.by, reason, rule: &rule, conflict: request.number };
-        let Some(id) = RecordId::from_slice(&conflict.record) else { return Ok(Err("冲突没有记录 (no record)".into())) };
+        let Some(id) = RecordId::from_slice(&conflict.record) else {
+            return Ok(Err("冲突没有记录 (no record)".into()));
+        };
         let back = match (conflict.kind(), conflict.choice()) {
             (_, Choice::Distinct) => vec![nothing(DISTINCT)],
             (ConflictKind::Recognition, Choice::Keep) => vec![nothing(36)],

@@ -59,9 +59,8 @@ impl Pad<'_> {
     /// Why a record can't be taken: too many carry its value already.
     pub(super) fn crowded(&mut self, id: RecordId, record: &Record) -> Result<Option<Violation>, StoreError> {
         let Some(def) = registers().get(record.register) else { return Ok(None) };
-        let values: Vec<(u32, [u8; 24])> = unique_fields(record)
-            .map(|(tag, bytes)| (tag, rows::unique_key(record.register, tag, bytes)))
-            .collect();
+        let values: Vec<(u32, [u8; 24])> =
+            unique_fields(record).map(|(tag, bytes)| (tag, rows::unique_key(record.register, tag, bytes))).collect();
         for (tag, key) in values {
             let row = self.unique_row(key)?;
             if row.ids.len() >= MAX_SHARING && !row.ids.contains(&id) {
@@ -71,7 +70,9 @@ impl Pad<'_> {
                     register: def.name.clone(),
                     field: name.to_owned(),
                     rule: "unique",
-                    message: format!("已有{MAX_SHARING}条记录使用同一{label}，请先清理 (too many records carry it: merge or void them first)"),
+                    message: format!(
+                        "已有{MAX_SHARING}条记录使用同一{label}，请先清理 (too many records carry it: merge or void them first)"
+                    ),
                 }));
             }
         }

@@ -43,7 +43,8 @@ impl Ledger {
         let mut stamp = Stamp(inner.state.stamp);
         let mut answers = Vec::with_capacity(groups.len());
         for group in groups {
-            let answer = self.prepare(group, by, &mut stamp, &views);
+            let seen = inner.state.pulled;
+            let answer = self.prepare(group, by, seen, &mut stamp, &views);
             answers.push(answer.map(|(changes, new_views)| {
                 prepared.extend(changes);
                 views.extend(new_views);
@@ -113,6 +114,7 @@ impl Ledger {
         &self,
         group: &[Draft],
         by: &str,
+        seen: u64,
         stamp: &mut Stamp,
         views: &Views,
     ) -> Result<(Vec<Prepared>, Views), SaveError> {
@@ -134,7 +136,11 @@ impl Ledger {
                 })
                 .collect();
             *stamp = stamp.tick(self.now_millis());
-            let change = change::write(draft.id, draft.register, &based, *stamp, by).encode_to_vec();
+            let mut change = change::write(draft.id, draft.register, &based, *stamp, by);
+            change.seen = seen;
+            change.reason.clone_from(&draft.reason);
+            show_what_was_seen(&mut change, view.as_ref());
+            let change = change.encode_to_vec();
             let new = self.overlay(view.as_ref(), &change)?;
             violations.extend(self.violations(draft, view.as_ref(), &new));
             own.insert(draft.id, Some(new));
@@ -172,6 +178,7 @@ impl Ledger {
         if let Some(message) = owner.and_then(|unit| self.not_ours(unit)) {
             found.push(broken(draft, "home_unit", "unit", message));
         }
+        found.extend(corrected_without_reason(draft, old, new));
         if old.is_some_and(|old| old.register != draft.register) {
             found.push(broken(
                 draft,
@@ -191,6 +198,35 @@ impl Ledger {
         let tree = self.units();
         let unknown = !tree.is_empty() && !tree.contains(unit);
         unknown.then(|| format!("没有编码为{unit}的单位 (no such unit)"))
+    }
+}
+
+/// A field that is set once, set again without saying why.
+fn corrected_without_reason(draft: &Draft, old: Option<&Record>, new: &Record) -> Option<Violation> {
+    let (old, def) = (old?, registers().get(draft.register)?);
+    let field = def.fields.iter().find(|field| {
+        let (before, after) = (old.bytes(field.tag), new.bytes(field.tag));
+        field.policy == pb::Policy::Fixed && before.is_some() && before != after
+    })?;
+    draft.reason.trim().is_empty().then(|| {
+        let message = format!("{}只能更正，请写明更正理由 (set once: give a reason to correct it)", field.zh);
+        broken(draft, &field.name, "fixed", message)
+    })
+}
+
+/// Puts the values that the clerk saw in repeated fields beside their bases, so that what two offices add and remove
+/// can meet at the hub.
+fn show_what_was_seen(change: &mut pb::Change, view: Option<&Record>) {
+    let (Some(view), Some(def)) = (view, registers().get(change.register)) else { return };
+    let edited = taizhang_proto::wire::split(&change.message).unwrap_or_default();
+    let tags = edited.iter().map(|field| field.tag).chain(change.cleared.iter().copied());
+    for tag in tags.collect::<Vec<_>>() {
+        let joins = def.field(tag).is_some_and(|field| field.many && field.policy == pb::Policy::Union);
+        let Some(seen) = view.bytes(tag).filter(|_| joins) else { continue };
+        match change.bases.iter_mut().find(|base| base.tag == tag) {
+            Some(base) => base.seen = seen.clone(),
+            None => change.bases.push(pb::FieldBase { tag, revision: 0, seen: seen.clone() }),
+        }
     }
 }
 

@@ -141,7 +141,7 @@ impl Office {
         let def = register(&request.register)?;
         let desk = LedgerDesk::new(&self.ledger);
         let id = if request.record.is_empty() { desk.new_id() } else { request.record.parse().map_err(wrong)? };
-        let mut draft = Draft::new(id, def.number);
+        let mut draft = Draft::new(id, def.number).because(&request.reason);
         for (name, written) in &request.fields {
             let field =
                 def.field_named(name).ok_or_else(|| wrong(format!("{}没有栏目 {name} (no such field)", def.zh)))?;

@@ -85,6 +85,9 @@ mod tests {
         assert_eq!(homes.on(past.until - 1), Some(one));
         assert_eq!(homes.on(past.until), Some(two));
         let stays: Vec<_> = homes.stays().collect();
-        assert_eq!(stays, [(one, Span { from: Day::MIN, to: past.until }), (two, Span { from: past.until, to: Day::MAX })]);
+        assert_eq!(
+            stays,
+            [(one, Span { from: Day::MIN, to: past.until }), (two, Span { from: past.until, to: Day::MAX })]
+        );
     }
 }

@@ -128,12 +128,7 @@ const GRADUATE: &str = "2";
 /// Recognised by mistake, withdrawn (L13).
 const WITHDRAWN: &str = "7";
 
-fn read_case<S: Shelf>(
-    shelf: &S,
-    household: RecordId,
-    id: RecordId,
-    plan: &Plan,
-) -> Result<Option<Case>, S::Error> {
+fn read_case<S: Shelf>(shelf: &S, household: RecordId, id: RecordId, plan: &Plan) -> Result<Option<Case>, S::Error> {
     let Some(record) = shelf.record(id)?.filter(is_active) else { return Ok(None) };
     let case: pb::ZefCase = record.typed(|tag| matches!(tag, 22 | 27 | 29 | 30 | 34..=36));
     let graduate = case.kind.as_deref() == Some(GRADUATE);

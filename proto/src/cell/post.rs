@@ -1,13 +1,18 @@
 //! Who holds the places of a post: granted in the order in which placements arrived at the hub that owns it
 //! (domain-detail 2.9; 4, case 11). Invariant: on no day do more placements hold a place than the post has.
 
-use super::{Shelf, Subject, following, is_active, person_and_households, span::{Span, Spans}, survivor};
+use super::{
+    Shelf, Subject, following, is_active, person_and_households,
+    span::{Span, Spans},
+    survivor,
+};
 use crate::{Record, RecordId, date::Day, register::number, wire};
 
 /// Appends everybody who has a placement on a post.
 pub(super) fn persons_of<S: Shelf>(shelf: &S, post: RecordId, found: &mut Vec<Subject>) -> Result<(), S::Error> {
     for placement in following(shelf, post, number::POST, number::PLACEMENT)? {
-        let person = shelf.look(placement, |record| record.and_then(|record| record.slice(20).and_then(RecordId::from_slice)))?;
+        let person = shelf
+            .look(placement, |record| record.and_then(|record| record.slice(20).and_then(RecordId::from_slice)))?;
         if let Some(person) = person {
             person_and_households(shelf, survivor(shelf, person)?, found)?;
         }

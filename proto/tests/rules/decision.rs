@@ -116,7 +116,7 @@ proptest! {
             prop_assert!(
                 match fate {
                     Fate::Equal => !stands && !kept,
-                    Fate::Lost(_) | Fate::Joined(_) => !stands && kept,
+                    Fate::Lost(_) | Fate::Joined(_) | Fate::Opened(_) => !stands && kept,
                     Fate::Accepted | Fate::Won(_) => stands != kept,
                 },
                 "{field:?} of revision {revision}: {fate:?}, stands {stands}, kept {kept}"

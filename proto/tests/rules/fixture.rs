@@ -146,7 +146,8 @@ impl Shelf for MemoryShelf {
     }
 
     fn sharing(&self, register: u32, tag: u32, bytes: &[u8]) -> Result<Vec<RecordId>, Infallible> {
-        let carries = |record: &Record| record.register == register && record.bytes(tag).is_some_and(|own| own == bytes);
+        let carries =
+            |record: &Record| record.register == register && record.bytes(tag).is_some_and(|own| own == bytes);
         Ok(self.records.iter().filter(|(_, record)| carries(record)).map(|(id, _)| *id).collect())
     }
 }

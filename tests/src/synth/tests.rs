@@ -41,7 +41,7 @@ fn saved(current: Option<&Record>, draft: &Draft, revision: Revision) -> Record 
     fields.sort_by_key(|(field, _)| field.tag);
     let stamp = Stamp::at_millis(1_204_000_000_000);
     let edit = Edit::read(change::write(draft.id, draft.register, &fields, stamp, "synth")).unwrap();
-    let decision = decide::decide(current, &edit, decide::Author { node: 1, tier: pb::Tier::Community });
+    let decision = decide::decide(current, &edit, decide::Author { node: 1, tier: pb::Tier::District });
     assert!(decision.is_plain());
     let origin = pb::Origin { revision, stamp: stamp.0, node: 1, ..pb::Origin::default() };
     decide::apply(current, &edit, &decision, &origin).record

@@ -25,7 +25,7 @@ async fn a_build_that_does_not_fit_is_told_who_must_upgrade() {
         assert!(status.message().contains(who), "{}", status.message());
     }
     let newer = pb::Hello { protocol_max: 9, ..wire::hello() };
-    assert_eq!(Wire::greet(&node, newer).await.unwrap().1.protocol, 1);
+    assert_eq!(Wire::greet(&node, newer).await.unwrap().1.protocol, taizhang_proto::session::PROTOCOL_MAX);
     town.stop().await;
 }
 

@@ -220,6 +220,7 @@ impl Clerk {
             record: id.clone(),
             fields: fields.clone().into_iter().collect(),
             by: "clerk".into(),
+            ..SaveRequest::default()
         };
         match desk.save(request).await {
             Ok(answer) => {

@@ -1,0 +1,337 @@
+//! The reviewer's commands: the queue, one conflict, rulings, merges.
+
+use clap::{Args, Subcommand, ValueEnum};
+use std::{collections::HashMap, process::ExitCode};
+use taizhang_node::{
+    control::Bearer,
+    show::{self, Reader},
+};
+use taizhang_proto::{
+    OrgCode,
+    pb::{self, review_client::ReviewClient},
+};
+use tonic::{service::interceptor::InterceptedService, transport::Channel};
+
+/// Which conflicts.
+#[derive(Args, Clone, Default)]
+pub(super) struct Filter {
+    /// 类别，可多次：field claim duplicate same-household same-job closed-edited after-transfer double-booked
+    /// recognition left-but-placed cross-district certificate two-households (kinds)
+    #[arg(long = "kind", value_parser = parse_kind)]
+    kinds: Vec<pb::ConflictKind>,
+    /// 此单位及下级 (this unit and below)
+    #[arg(long)]
+    unit: Option<OrgCode>,
+    /// 涉及此记录 (about this record)
+    #[arg(long, default_value = "")]
+    record: String,
+    /// 登记表 (register)
+    #[arg(long, default_value = "")]
+    register: String,
+    /// 栏目，与 --register 同用 (field, with --register)
+    #[arg(long, default_value = "")]
+    field: String,
+    /// 至少几天前发现的 (found at least so many days ago)
+    #[arg(long, default_value_t = 0)]
+    older_than: u64,
+}
+
+impl Filter {
+    fn query(&self) -> pb::ConflictQuery {
+        pb::ConflictQuery {
+            kinds: self.kinds.iter().map(|kind| (*kind).into()).collect(),
+            unit: self.unit.map_or(0, OrgCode::number),
+            record: self.record.clone(),
+            register: self.register.clone(),
+            field: self.field.clone(),
+            older_than: self.older_than * 86_400,
+            ..pb::ConflictQuery::default()
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.query() == pb::ConflictQuery::default()
+    }
+}
+
+fn parse_kind(written: &str) -> Result<pb::ConflictKind, String> {
+    let name = written.to_uppercase().replace('-', "_");
+    pb::ConflictKind::from_str_name(&name).ok_or_else(|| format!("没有 {written} 这一类 (no such kind)"))
+}
+
+/// What a reviewer decides.
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum Decision {
+    /// 现值不变 (what stands stays)
+    Keep,
+    /// 采纳主张；重新打开 (take the claim; reopen what was closed)
+    Take,
+    /// 另写一值 (write another value)
+    Write,
+    /// 并入先登记的一条 (merge into the earlier record)
+    Merge,
+    /// 并非重复，都计入 (two different ones: both count)
+    Distinct,
+    /// 撤销 (revoke: the recognition, the placement, the second membership)
+    Revoke,
+}
+
+impl From<Decision> for pb::Choice {
+    fn from(decision: Decision) -> Self {
+        match decision {
+            Decision::Keep => Self::Keep,
+            Decision::Take => Self::Take,
+            Decision::Write => Self::Write,
+            Decision::Merge => Self::Merge,
+            Decision::Distinct => Self::Distinct,
+            Decision::Revoke => Self::Revoke,
+        }
+    }
+}
+
+/// The commands.
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// 待处理的冲突，先发现的在前 (open conflicts, oldest first)
+    Conflicts {
+        #[command(flatten)]
+        filter: Filter,
+        /// 已处理的，新的在前 (those that are settled, newest first)
+        #[arg(long)]
+        closed: bool,
+        /// 从此编号之后 (the page after this number)
+        #[arg(long, default_value_t = 0)]
+        after: u64,
+        /// 每页几条 (lines on a page)
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+    },
+    /// 一个冲突的各方 (one conflict, side by side)
+    Show {
+        /// 冲突编号 (its number)
+        number: u64,
+    },
+    /// 裁定：指定编号，或按条件批量 (settle: by number, or all that a filter finds)
+    Resolve {
+        /// 冲突编号 (numbers)
+        numbers: Vec<u64>,
+        #[command(flatten)]
+        filter: Filter,
+        /// 裁定 (decision)
+        #[arg(long)]
+        choice: Decision,
+        /// 采纳第几个主张，默认最后一个 (which claim; by default the last)
+        #[arg(long, default_value_t = 0)]
+        claim: u32,
+        /// 另写的值：字段=值 (with `write`: field=value)
+        #[arg(long = "set")]
+        set: Vec<String>,
+        /// 理由，必填 (why)
+        #[arg(long)]
+        reason: String,
+        /// 审核人 (reviewer)
+        #[arg(long, env = "TAIZHANG_BY", default_value = "reviewer")]
+        by: String,
+    },
+    /// 重开已裁定的冲突 (put a settled conflict back)
+    Reopen {
+        /// 冲突编号 (its number)
+        number: u64,
+        /// 理由，必填 (why)
+        #[arg(long)]
+        reason: String,
+        /// 审核人 (reviewer)
+        #[arg(long, env = "TAIZHANG_BY", default_value = "reviewer")]
+        by: String,
+    },
+    /// 把一条记录并入另一条 (merge a record into another)
+    Merge {
+        /// 保留的记录 (the record that stands)
+        survivor: String,
+        /// 并入的记录 (the record that is absorbed)
+        absorbed: String,
+        /// 取被并记录的栏目 (fields whose value the absorbed record gives)
+        #[arg(long)]
+        take: Vec<String>,
+        /// 撤回合并 (take the merge back)
+        #[arg(long)]
+        undo: bool,
+        /// 理由，必填 (why)
+        #[arg(long)]
+        reason: String,
+        /// 审核人 (reviewer)
+        #[arg(long, env = "TAIZHANG_BY", default_value = "reviewer")]
+        by: String,
+    },
+    /// 县区直接登记或更正：认定、核验、撤销等 (the district's own entry: certify, verify, correct)
+    Revise {
+        /// 登记表 (register)
+        register: String,
+        /// 已有记录的编号 (id of the record to edit)
+        #[arg(long, default_value = "")]
+        record: String,
+        /// 字段=值 (field=value)
+        #[arg(required = true)]
+        fields: Vec<String>,
+        /// 理由，必填 (why)
+        #[arg(long)]
+        reason: String,
+        /// 审核人 (reviewer)
+        #[arg(long, env = "TAIZHANG_BY", default_value = "reviewer")]
+        by: String,
+    },
+}
+
+fn pairs(written: &[String]) -> anyhow::Result<HashMap<String, String>> {
+    written
+        .iter()
+        .map(|pair| {
+            let (name, value) =
+                pair.split_once('=').ok_or_else(|| anyhow::anyhow!("请写成 字段=值 (field=value): {pair}"))?;
+            Ok((name.to_owned(), value.to_owned()))
+        })
+        .collect()
+}
+
+pub(super) async fn run(
+    mut review: ReviewClient<InterceptedService<Channel, Bearer>>,
+    command: Command,
+    reader: Reader,
+) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Conflicts { filter, closed, after, limit } => {
+            let query = pb::ConflictQuery { closed, after, limit, ..filter.query() };
+            print_page(&review.conflicts(query).await?.into_inner(), reader);
+        }
+        Command::Show { number } => {
+            print_detail(&review.show(pb::ConflictNumber { number }).await?.into_inner(), reader);
+        }
+        Command::Resolve { numbers, filter, choice, claim, set, reason, by } => {
+            if numbers.is_empty() == filter.is_empty() {
+                anyhow::bail!("请指定编号，或用筛选条件批量，二者取一 (give numbers, or a filter for all like cases)");
+            }
+            let like = numbers.is_empty().then(|| filter.query());
+            let choice = pb::Choice::from(choice).into();
+            let fields = pairs(&set)?;
+            let request = pb::ResolveRequest { numbers, like, choice, claim, fields, reason, by };
+            return Ok(print_settled(&review.resolve(request).await?.into_inner(), reader));
+        }
+        Command::Reopen { number, reason, by } => {
+            let answer = review.reopen(pb::ReopenRequest { number, reason, by }).await?.into_inner();
+            return Ok(print_settled(&answer, reader));
+        }
+        Command::Merge { survivor, absorbed, take, undo, reason, by } => {
+            let request = pb::MergeRequest { survivor, absorbed, take, reason, by, undo };
+            return Ok(print_settled(&review.merge(request).await?.into_inner(), reader));
+        }
+        Command::Revise { register, record, fields, reason, by } => {
+            let request = pb::ReviseRequest { record, register, fields: pairs(&fields)?, reason, by };
+            let answer = review.revise(request).await?.into_inner();
+            show::facts(reader, &[show::fact("record", "记录编号", "record", answer.record)]);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_page(page: &pb::ConflictPage, reader: Reader) {
+    let rows: Vec<Vec<String>> = page
+        .lines
+        .iter()
+        .filter_map(|line| {
+            let conflict = line.conflict.as_ref()?;
+            let decided = match (&conflict.ruling, conflict.state()) {
+                (Some(ruling), _) => format!("{} {}：{}", conflict.choice().as_str_name(), ruling.by, ruling.reason),
+                (None, pb::ConflictState::ByRule) => conflict.rule.clone(),
+                (None, pb::ConflictState::Passed) => "已消除".into(),
+                _ => String::new(),
+            };
+            Some(vec![
+                conflict.number.to_string(),
+                line.kind.clone(),
+                conflict.kind().as_str_name().to_lowercase(),
+                line.unit_name.clone(),
+                line.register.clone(),
+                line.fields.clone(),
+                show::time(conflict.found),
+                decided,
+                conflict.note.clone(),
+            ])
+        })
+        .collect();
+    let headings = [
+        ("number", "编号"),
+        ("kind_zh", "类别"),
+        ("kind", "kind"),
+        ("unit", "单位"),
+        ("register", "登记表"),
+        ("fields", "栏目"),
+        ("found", "发现"),
+        ("decided", "处理"),
+        ("note", "说明"),
+    ];
+    show::table(reader, &headings, &rows);
+    if reader == Reader::Person {
+        let next =
+            if page.next == 0 { String::new() } else { format!("；下一页 (next page): --after {}", page.next) };
+        println!("待处理 {} 个 (open){next}", page.open);
+    }
+}
+
+fn print_detail(detail: &pb::ConflictDetail, reader: Reader) {
+    if reader == Reader::Program {
+        let sides: Vec<_> = detail
+            .sides
+            .iter()
+            .map(|side| {
+                let values: serde_json::Map<_, _> =
+                    side.values.iter().map(|fact| (fact.key.clone(), fact.value.clone().into())).collect();
+                serde_json::json!({"title": side.title, "who": side.who, "office": side.office, "at": side.at, "values": values})
+            })
+            .collect();
+        let choices: Vec<_> = detail.choices().map(|choice| choice.as_str_name()).collect();
+        let conflict = detail.line.as_ref().and_then(|line| line.conflict.as_ref());
+        println!(
+            "{}",
+            serde_json::json!({
+                "number": conflict.map(|one| one.number), "kind": conflict.map(|one| one.kind().as_str_name().to_lowercase()),
+                "state": conflict.map(|one| one.state().as_str_name().to_lowercase()), "sides": sides, "choices": choices,
+            })
+        );
+        return;
+    }
+    if let Some(line) = &detail.line
+        && let Some(conflict) = &line.conflict
+    {
+        println!("冲突 {} {} {} {} {}", conflict.number, line.kind, line.unit_name, line.register, line.fields);
+        println!("{}", conflict.note);
+        println!("规则 (rule): {}；发现 (found): {}", conflict.rule, show::time(conflict.found));
+    }
+    for side in &detail.sides {
+        let at = if side.at == 0 { String::new() } else { show::time(side.at) };
+        println!("\n— {}  {} {} {at}", side.title, side.office, side.who);
+        for value in &side.values {
+            println!("    {}: {}", value.zh, value.value);
+        }
+    }
+    let choices: Vec<_> = detail.choices().map(|choice| choice.as_str_name().to_lowercase()).collect();
+    if !choices.is_empty() {
+        println!("\n可裁定 (resolve --choice): {}", choices.join(", "));
+    }
+}
+
+fn print_settled(answer: &pb::ResolveAnswer, reader: Reader) -> ExitCode {
+    match reader {
+        Reader::Person => {
+            println!("已处理 {} 个，未成 {} 个 (settled, failed)", answer.settled, answer.failed.len());
+            answer.failed.iter().for_each(|why| println!("  {why}"));
+        }
+        Reader::Program => {
+            println!("{}", serde_json::json!({"settled": answer.settled, "failed": answer.failed}));
+        }
+    }
+    match (answer.settled, answer.failed.is_empty()) {
+        (_, true) => ExitCode::SUCCESS,
+        (0, false) => ExitCode::from(1),
+        (_, false) => ExitCode::from(3),
+    }
+}

@@ -1,0 +1,296 @@
+//! The reviewer's queue: listing, showing and settling conflicts. The calls of the hub's own command line; a console
+//! makes the same ones. Invariant: lists read the queue's own rows, so a page costs the same however many are open.
+
+mod show;
+
+use crate::{
+    rows::{self, meta, queue},
+    store::{Space, StoreError, View},
+    writer::{Answer, Core, Job, Review, Writer, choices},
+};
+use prost::Message;
+use std::sync::Arc;
+use taizhang_proto::{
+    OrgCode, RecordId,
+    pb::{self, ConflictState, review_server},
+    register::registers,
+};
+use tokio::task::block_in_place;
+use tonic::{Request, Response, Status};
+
+/// Lines on a page when the asker does not say.
+const PAGE: usize = 50;
+/// Most lines on a page.
+const MAX_PAGE: usize = 1_000;
+/// Most conflicts that one call settles in one commit.
+const SETTLED_AT_ONCE: usize = 500;
+
+/// Which lists of the queue hold what a query asks for.
+enum Range {
+    /// One list, in order of age.
+    List(Vec<u8>),
+    /// The lists of a subtree, unit by unit.
+    Units(OrgCode),
+}
+
+/// What a query asks for, read.
+pub struct Query {
+    kinds: Vec<i32>,
+    unit: Option<OrgCode>,
+    record: Option<RecordId>,
+    register: Option<u32>,
+    tag: Option<u32>,
+    before: u64,
+    after: u64,
+    limit: usize,
+    closed: bool,
+}
+
+impl Query {
+    /// Reads a query; `now` is in seconds since 1970.
+    ///
+    /// # Errors
+    /// Names what it does not understand.
+    pub fn read(query: &pb::ConflictQuery, now: u64) -> Result<Self, String> {
+        let unit = match query.unit {
+            0 => None,
+            code => Some(OrgCode::new(code).map_err(|error| error.to_string())?),
+        };
+        let record = match query.record.as_str() {
+            "" => None,
+            id => Some(id.parse().map_err(|_| format!("{id} 不是记录编号 (not a record id)"))?),
+        };
+        let def = match query.register.as_str() {
+            "" => None,
+            name => Some(registers().named(name).ok_or_else(|| format!("没有登记表 {name} (no such register)"))?),
+        };
+        let tag = match (query.field.as_str(), def) {
+            ("", _) => None,
+            (name, Some(def)) => {
+                Some(def.field_named(name).ok_or_else(|| format!("{}没有栏目 {name} (no such field)", def.zh))?.tag)
+            }
+            (_, None) => return Err("按栏目筛选时请一并指明登记表 (name the register too)".into()),
+        };
+        Ok(Self {
+            kinds: query.kinds.clone(),
+            unit,
+            record,
+            register: def.map(|def| def.number),
+            tag,
+            before: if query.older_than == 0 { u64::MAX } else { now.saturating_sub(query.older_than) },
+            after: query.after,
+            limit: if query.limit == 0 { PAGE } else { (query.limit as usize).min(MAX_PAGE) },
+            closed: query.closed,
+        })
+    }
+
+    fn wants(&self, conflict: &pb::Conflict) -> bool {
+        let in_scope = |unit: OrgCode| {
+            [conflict.unit, conflict.other_unit]
+                .iter()
+                .any(|code| OrgCode::new(*code).is_ok_and(|own| unit.covers(own)))
+        };
+        let about = |id: RecordId| conflict.record[..] == id.0 || conflict.other[..] == id.0;
+        (self.kinds.is_empty() || self.kinds.contains(&conflict.kind))
+            && self.unit.is_none_or(in_scope)
+            && self.record.is_none_or(about)
+            && self.register.is_none_or(|register| conflict.register == register)
+            && self.tag.is_none_or(|tag| conflict.tags.contains(&tag))
+            && conflict.found <= self.before
+    }
+
+    fn range(&self) -> Range {
+        match (self.kinds.as_slice(), self.unit) {
+            (_, Some(unit)) => Range::Units(unit),
+            ([kind], None) => Range::List(queue::of_kind(*kind)),
+            _ => Range::List(queue::ALL.to_vec()),
+        }
+    }
+}
+
+/// The open conflicts that a query finds, at most a page of them; and the number after which the next page begins,
+/// 0 when there is none.
+///
+/// # Errors
+/// When the store fails.
+pub fn open_conflicts(view: &dyn View, query: &Query) -> Result<(Vec<pb::Conflict>, u64), StoreError> {
+    let mut found: Vec<pb::Conflict> = Vec::new();
+    let mut take = |key: &[u8]| -> Result<bool, StoreError> {
+        let number = queue::number(key).ok_or(StoreError::Row(Space::Queue))?;
+        let conflict: Option<pb::Conflict> = rows::read(view, Space::Conflicts, &number.to_be_bytes())?;
+        let conflict = conflict.ok_or(StoreError::Row(Space::Conflicts))?;
+        if number > query.after && query.wants(&conflict) && !found.iter().any(|other| other.number == number) {
+            found.push(conflict);
+        }
+        Ok(found.len() > query.limit)
+    };
+    match query.range() {
+        Range::List(list) => {
+            let from = queue::entry(&list, query.after.saturating_add(1));
+            let to = queue::entry(&list, u64::MAX);
+            for row in view.range(Space::Queue, &from, &to) {
+                if take(&row?.0)? {
+                    break;
+                }
+            }
+        }
+        Range::Units(unit) => {
+            // Several units' lists together, oldest first: their numbers are read before any conflict is.
+            let from = queue::of_unit(unit);
+            let mut to = queue::entry(&[b"u", &unit.last().to_be_bytes()[..]].concat(), u64::MAX);
+            to.push(0);
+            let mut keys = Vec::new();
+            for row in view.range(Space::Queue, &from, &to) {
+                let (key, _) = row?;
+                if queue::number(&key).is_some_and(|number| number > query.after) {
+                    keys.push(key);
+                }
+            }
+            keys.sort_unstable_by_key(|key| queue::number(key));
+            for key in keys {
+                if take(&key)? {
+                    break;
+                }
+            }
+        }
+    }
+    let more = found.len() > query.limit;
+    found.truncate(query.limit);
+    let next = if more { found.last().map_or(0, |last| last.number) } else { 0 };
+    Ok((found, next))
+}
+
+/// The closed conflicts that a query finds, newest first. `query.after` is the last number of the page before.
+fn closed_conflicts(view: &dyn View, query: &Query) -> Result<(Vec<pb::Conflict>, u64), StoreError> {
+    const STEP: u64 = 512;
+    let newest = rows::counter(view, meta::CONFLICT)?;
+    let mut upto = if query.after == 0 { newest + 1 } else { query.after };
+    let mut found = Vec::new();
+    while upto > 1 && found.len() <= query.limit {
+        let from = upto.saturating_sub(STEP).max(1);
+        let rows: Vec<_> = view.range(Space::Conflicts, &from.to_be_bytes(), &upto.to_be_bytes()).collect();
+        for row in rows.into_iter().rev() {
+            let conflict = pb::Conflict::decode(row?.1).map_err(|_| StoreError::Row(Space::Conflicts))?;
+            if conflict.state() != ConflictState::Unsettled && query.wants(&conflict) && found.len() <= query.limit {
+                found.push(conflict);
+            }
+        }
+        upto = from;
+    }
+    let more = found.len() > query.limit;
+    found.truncate(query.limit);
+    let next = if more { found.last().map_or(0, |last: &pb::Conflict| last.number) } else { 0 };
+    Ok((found, next))
+}
+
+/// The calls.
+#[derive(Clone)]
+pub struct ReviewService {
+    core: Arc<Core>,
+    writer: Writer,
+}
+
+fn failed(error: impl ToString) -> Status {
+    Status::internal(error.to_string())
+}
+
+fn wrong(error: impl ToString) -> Status {
+    Status::invalid_argument(error.to_string())
+}
+
+impl ReviewService {
+    /// A service on a hub.
+    pub fn new(core: Arc<Core>, writer: Writer) -> Self {
+        Self { core, writer }
+    }
+
+    fn page(&self, query: &pb::ConflictQuery) -> Result<pb::ConflictPage, Status> {
+        let read = Query::read(query, self.core.now()).map_err(wrong)?;
+        let view = self.core.view();
+        let list = if read.closed { closed_conflicts } else { open_conflicts };
+        let (found, next) = list(view.as_ref(), &read).map_err(failed)?;
+        let open = rows::counter(view.as_ref(), meta::OPEN).map_err(failed)?;
+        let tree = self.core.tree();
+        Ok(pb::ConflictPage { lines: found.into_iter().map(|one| show::line(&tree, one)).collect(), open, next })
+    }
+
+    /// Does what a reviewer asks, in one commit.
+    async fn ask(&self, review: Review) -> Result<pb::ResolveAnswer, Status> {
+        match self.writer.write(Job::Review(review)).await.map_err(crate::session::Fault::from)? {
+            Answer::Reviewed(answer) => Ok(answer),
+            _ => Err(Status::internal("the writer answered something else")),
+        }
+    }
+
+    /// The numbers of all open conflicts that a query finds.
+    fn numbers(&self, query: &pb::ConflictQuery) -> Result<Vec<u64>, Status> {
+        let mut read = Query::read(query, self.core.now()).map_err(wrong)?;
+        (read.closed, read.limit) = (false, MAX_PAGE);
+        let view = self.core.view();
+        let mut numbers = Vec::new();
+        loop {
+            let (found, next) = open_conflicts(view.as_ref(), &read).map_err(failed)?;
+            numbers.extend(found.into_iter().map(|conflict| conflict.number));
+            if next == 0 {
+                return Ok(numbers);
+            }
+            read.after = next;
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl review_server::Review for ReviewService {
+    async fn conflicts(&self, request: Request<pb::ConflictQuery>) -> Result<Response<pb::ConflictPage>, Status> {
+        block_in_place(|| self.page(request.get_ref())).map(Response::new)
+    }
+
+    async fn show(&self, request: Request<pb::ConflictNumber>) -> Result<Response<pb::ConflictDetail>, Status> {
+        let number = request.get_ref().number;
+        let view = self.core.view();
+        let conflict: Option<pb::Conflict> =
+            rows::read(view.as_ref(), Space::Conflicts, &number.to_be_bytes()).map_err(failed)?;
+        let conflict = conflict.ok_or_else(|| Status::not_found(format!("没有冲突 {number} (no such conflict)")))?;
+        let tree = self.core.tree();
+        let sides = block_in_place(|| show::sides(view.as_ref(), &tree, &conflict)).map_err(failed)?;
+        let choices = if conflict.state() == ConflictState::Unsettled { choices(&conflict) } else { Vec::new() };
+        Ok(Response::new(pb::ConflictDetail {
+            line: Some(show::line(&tree, conflict)),
+            sides,
+            choices: choices.into_iter().map(Into::into).collect(),
+        }))
+    }
+
+    async fn resolve(&self, request: Request<pb::ResolveRequest>) -> Result<Response<pb::ResolveAnswer>, Status> {
+        let mut request = request.into_inner();
+        let numbers = match request.like.take() {
+            Some(like) => block_in_place(|| self.numbers(&like))?,
+            None => std::mem::take(&mut request.numbers),
+        };
+        let mut all = pb::ResolveAnswer::default();
+        for numbers in numbers.chunks(SETTLED_AT_ONCE) {
+            let part = pb::ResolveRequest { numbers: numbers.to_vec(), ..request.clone() };
+            let answer = self.ask(Review::Resolve(part)).await?;
+            all.settled += answer.settled;
+            all.failed.extend(answer.failed);
+        }
+        Ok(Response::new(all))
+    }
+
+    async fn reopen(&self, request: Request<pb::ReopenRequest>) -> Result<Response<pb::ResolveAnswer>, Status> {
+        self.ask(Review::Reopen(request.into_inner())).await.map(Response::new)
+    }
+
+    async fn merge(&self, request: Request<pb::MergeRequest>) -> Result<Response<pb::ResolveAnswer>, Status> {
+        self.ask(Review::Merge(request.into_inner())).await.map(Response::new)
+    }
+
+    async fn revise(&self, request: Request<pb::ReviseRequest>) -> Result<Response<pb::SaveAnswer>, Status> {
+        let review = Review::Revise(request.into_inner());
+        match self.writer.write(Job::Review(review)).await.map_err(crate::session::Fault::from)? {
+            Answer::Revised(record) => Ok(Response::new(pb::SaveAnswer { record: record.to_string(), seq: 0 })),
+            Answer::Refused(why) => Err(Status::invalid_argument(why)),
+            _ => Err(Status::internal("the writer answered something else")),
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! A conflict as a reviewer reads it: what each side wrote, who, where and when, and what was decided.
+//! For the district's own eyes only: it shows personal data.
+
+use crate::store::{Space, StoreError, View};
+use taizhang_node::show::fact;
+use taizhang_proto::{
+    OrgCode, Record, RecordId,
+    org::UnitTree,
+    pb::{self, ConflictKind},
+    register::{RegisterDef, Value, registers},
+    wire,
+};
+
+/// Chinese name of a kind.
+pub(super) fn kind_name(kind: ConflictKind) -> &'static str {
+    match kind {
+        ConflictKind::Field => "同栏异值",
+        ConflictKind::Claim => "越权主张",
+        ConflictKind::Duplicate => "重复登记",
+        ConflictKind::SameHousehold => "重复立户",
+        ConflictKind::SameJob => "重复安置",
+        ConflictKind::ClosedEdited => "注销后有录入",
+        ConflictKind::AfterTransfer => "移交后有录入",
+        ConflictKind::DoubleBooked => "岗位超员",
+        ConflictKind::Recognition => "认定与就业不符",
+        ConflictKind::LeftButPlaced => "离开后安置",
+        ConflictKind::CrossDistrict => "跨区重复",
+        ConflictKind::Certificate => "一证两用",
+        ConflictKind::TwoHouseholds => "一人两户",
+    }
+}
+
+/// One line of the queue.
+pub(super) fn line(tree: &UnitTree, conflict: pb::Conflict) -> pb::ConflictLine {
+    let def = registers().get(conflict.register);
+    let fields = conflict.tags.iter().map(|tag| match def.and_then(|def| def.field(*tag)) {
+        Some(field) => field.zh.clone(),
+        None => tag.to_string(),
+    });
+    pb::ConflictLine {
+        kind: kind_name(conflict.kind()).to_owned(),
+        unit_name: OrgCode::new(conflict.unit).map(|unit| tree.name(unit)).unwrap_or_default(),
+        register: def.map_or_else(|| conflict.register.to_string(), |def| def.zh.clone()),
+        fields: fields.collect::<Vec<_>>().join("、"),
+        conflict: Some(conflict),
+    }
+}
+
+/// The fields in these bytes, in the register's words; a tag without bytes was cleared.
+fn values(def: Option<&RegisterDef>, message: &bytes::Bytes, tags: &[u32]) -> Vec<pb::Fact> {
+    let Some(def) = def else { return Vec::new() };
+    let fields = wire::split(message).unwrap_or_default();
+    let cleared = tags.iter().filter(|tag| !fields.iter().any(|field| field.tag == **tag));
+    let mut shown: Vec<pb::Fact> = fields
+        .iter()
+        .filter_map(|field| {
+            let known = def.field(field.tag)?;
+            Some(fact(&known.name, &known.zh, &known.en, Value::decode(known, &field.bytes)?.show(known)))
+        })
+        .collect();
+    shown.extend(cleared.filter_map(|tag| {
+        let known = def.field(*tag)?;
+        Some(fact(&known.name, &known.zh, &known.en, "（空）(nothing)"))
+    }));
+    shown
+}
+
+fn by_origin(tree: &UnitTree, side: pb::Side, origin: Option<&pb::Origin>) -> pb::Side {
+    let Some(origin) = origin else { return side };
+    let office = OrgCode::new(origin.unit).map(|unit| tree.name(unit)).unwrap_or_default();
+    pb::Side { who: origin.by.clone(), office, at: origin.received, ..side }
+}
+
+/// What each side says, what stands first; and the records that it is about.
+pub(super) fn sides(view: &dyn View, tree: &UnitTree, conflict: &pb::Conflict) -> Result<Vec<pb::Side>, StoreError> {
+    let def = registers().get(conflict.register);
+    let mut sides = Vec::new();
+    for (place, claim) in conflict.claims.iter().enumerate() {
+        let tags = claim.origin.as_ref().map(|origin| origin.tags.as_slice()).unwrap_or_default();
+        let title = if place == 0 { "现值 (stands)".to_owned() } else { format!("主张{place} (claim {place})") };
+        let side = pb::Side { title, values: values(def, &claim.message, tags), ..pb::Side::default() };
+        sides.push(by_origin(tree, side, claim.origin.as_ref()));
+    }
+    for (title, id) in [("记录 (record)", &conflict.record), ("另一条 (other record)", &conflict.other)] {
+        let Some(id) = RecordId::from_slice(id) else { continue };
+        let Some(bytes) = view.get(Space::Records, &id.0)? else { continue };
+        let record = Record::decode(bytes).map_err(|_| StoreError::Row(Space::Records))?;
+        let mut shown = values(registers().get(record.register), &record.message(), &[]);
+        shown.insert(0, fact("record", "记录编号", "record", id));
+        let side = pb::Side { title: title.to_owned(), values: shown, ..pb::Side::default() };
+        sides.push(by_origin(tree, side, record.origins.last()));
+    }
+    if let Some(ruling) = &conflict.ruling {
+        let side = pb::Side {
+            title: "裁定 (ruling)".into(),
+            values: vec![
+                fact("choice", "裁定", "choice", conflict.choice().as_str_name()),
+                fact("reason", "理由", "reason", &ruling.reason),
+            ],
+            who: ruling.by.clone(),
+            office: OrgCode::new(ruling.unit).map(|unit| tree.name(unit)).unwrap_or_default(),
+            at: ruling.at,
+        };
+        sides.push(side);
+    }
+    Ok(sides)
+}
