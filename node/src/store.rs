@@ -222,6 +222,7 @@ pub(crate) mod key {
 pub struct Store {
     db: sled::Db,
     tree: sled::Tree,
+    flush: Flush,
     fault: Arc<watch::Sender<Option<String>>>,
 }
 
@@ -230,17 +231,23 @@ pub struct Store {
 pub struct Engine {
     /// Memory that sled may use for its cache, bytes.
     pub cache: u64,
-    /// How often it puts what was applied on disk by itself, milliseconds; `None`: only when it is told to, so that
-    /// what is on disk depends on the calls alone.
-    pub flush_every: Option<u64>,
-    /// Bytes by which its file grows; those of an existing store must be the same.
-    pub segment: usize,
+    /// When it puts on disk what was applied, besides when it is told to.
+    pub flush: Flush,
+}
+
+/// When the engine flushes by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flush {
+    /// So many milliseconds after the last time.
+    Every(u64),
+    /// With every batch, so that what is on disk depends on nothing but the calls.
+    EachBatch,
 }
 
 impl Default for Engine {
     /// An office's PC has little memory, and its registers are small.
     fn default() -> Self {
-        Self { cache: 8 * 1024 * 1024, flush_every: Some(1_000), segment: 512 * 1024 }
+        Self { cache: 8 * 1024 * 1024, flush: Flush::Every(1_000) }
     }
 }
 
@@ -253,10 +260,13 @@ impl Store {
         let opened = catch_unwind(AssertUnwindSafe(|| -> Result<_, StoreError> {
             // Made here, so that only its owner can read what is in it.
             disk::create_dir(path).map_err(|error| StoreError::Directory(error.to_string()))?;
-            let config = sled::Config::new().path(path).cache_capacity(engine.cache).segment_size(engine.segment);
-            let db = config.flush_every_ms(engine.flush_every).open()?;
+            let every = match engine.flush {
+                Flush::Every(millis) => Some(millis),
+                Flush::EachBatch => None,
+            };
+            let db = sled::Config::new().path(path).cache_capacity(engine.cache).flush_every_ms(every).open()?;
             let tree = db.open_tree("office")?;
-            let store = Self { db, tree, fault: Arc::default() };
+            let store = Self { db, tree, flush: engine.flush, fault: Arc::default() };
             let state = store.state()?;
             if let Some(state) = &state {
                 if state.format != FORMAT {
@@ -360,7 +370,7 @@ impl Store {
         disk::reached(Point::Applying);
         self.tree.apply_batch(batch).map_err(|error| self.noted(error))?;
         disk::reached(Point::Applied);
-        Ok(())
+        if self.flush == Flush::EachBatch { self.flush() } else { Ok(()) }
     }
 
     /// Puts everything applied so far on disk.
