@@ -1,4 +1,5 @@
 //! Machines that fail: deaths, clocks, lines, backups that come back, stores that are lost.
+#![allow(clippy::unnecessary_wraps)] // every action has the shape of the table
 
 use super::{
     clock::skew,
@@ -48,7 +49,7 @@ impl World {
     /// A few messages of any sessions arrive, a few commits happen.
     pub(super) fn messages_travel(&mut self) -> Result<bool, String> {
         let mut any = false;
-        for _ in 0..self.random.random_range(1..12) {
+        for _ in 0..self.random.random_range(1..24) {
             let events = self.events();
             if events.is_empty() {
                 break;
@@ -79,10 +80,15 @@ impl World {
             let Some(session) = self.sessions.get(&id) else { return Ok(self.reports.remove(&id)) };
             let hub = session.hub;
             let events = self.events();
-            let own = |event: &&Event| **event == Event::Up(id) || **event == Event::Down(id) || **event == Event::Commit(hub);
+            let own = |event: &&Event| {
+                **event == Event::Up(id) || **event == Event::Down(id) || **event == Event::Commit(hub)
+            };
             let Some(event) = events.iter().find(own).copied() else {
                 return if self.sessions[&id].server.is_some() && self.sessions[&id].client.is_some() {
-                    Err(format!("the session of {:?} is stuck: both sides wait for the other", self.sessions[&id].child))
+                    Err(format!(
+                        "the session of {:?} is stuck: both sides wait for the other",
+                        self.sessions[&id].child
+                    ))
                 } else {
                     Ok(None)
                 };
@@ -133,8 +139,27 @@ impl World {
         self.note(|world| format!("  {}", world.offices[office].name));
         let dir = self.fresh_directory(self.offices[office].name);
         copy(&self.offices[office].dir, &dir).map_err(|error| error.to_string())?;
+        // The power went: whatever the store was not asked to put on disk may be missing there.
+        if let (Some(flushed), true) = (self.offices[office].flushed.clone(), chance(&mut self.random, 1, 2)) {
+            std::fs::remove_dir_all(dir.join("store")).map_err(|error| error.to_string())?;
+            copy(&flushed, &dir.join("store")).map_err(|error| error.to_string())?;
+            self.count("stores behind their journal");
+        }
         self.reopen(office, dir)?;
         Ok(true)
+    }
+
+    /// Sometimes keeps a store as it is right after a greeting, for which it was put on disk.
+    pub(super) fn keep_flushed(&mut self, child: Child) -> Result<(), String> {
+        let Child::Office(office) = child else { return Ok(()) };
+        self.offices[office].flushed = None;
+        if self.calm || !chance(&mut self.random, 1, 5) {
+            return Ok(());
+        }
+        let kept = self.fresh_directory("flushed");
+        copy(&self.offices[office].dir.join("store"), &kept).map_err(|error| error.to_string())?;
+        self.offices[office].flushed = Some(kept);
+        Ok(())
     }
 
     pub(super) fn hub_dies(&mut self) -> Result<bool, String> {

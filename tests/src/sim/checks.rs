@@ -27,8 +27,8 @@ use taizhang_proto::{
 #[derive(Default)]
 struct Values {
     by_tag: HashMap<u32, HashSet<Bytes>>,
-    /// The record that stands for this one.
-    survivor: Option<RecordId>,
+    /// The records that stand for this one, or did before a merge was taken back.
+    survivors: Vec<RecordId>,
 }
 
 impl Values {
@@ -44,9 +44,15 @@ impl Values {
     }
 
     fn holds(&self, field: &Field) -> bool {
-        match self.by_tag.get(&field.tag) {
-            Some(values) => values.contains(&field.bytes),
-            None => field.bytes.is_empty(),
+        self.by_tag.get(&field.tag).is_some_and(|values| values.contains(&field.bytes))
+    }
+
+    /// Takes note of who stands for the record.
+    fn stand_in(&mut self, message: &Bytes) {
+        for field in wire::split(message).unwrap_or_default().iter().filter(|field| field.tag == MERGED_INTO) {
+            if let Some(wire::Raw::Bytes(id)) = wire::occurrences(&field.bytes).last() {
+                self.survivors.extend(RecordId::from_slice(id));
+            }
         }
     }
 }
@@ -71,7 +77,9 @@ impl World {
         let audit = audit::audit(&self.hubs[hub].core).map_err(text)?;
         match audit.differences.first() {
             None => Ok(()),
-            Some(first) => Err(format!("hub {hub}: totals are not the recount in {} cells: {first:?}", audit.differences.len())),
+            Some(first) => {
+                Err(format!("hub {hub}: totals are not the recount in {} cells: {first:?}", audit.differences.len()))
+            }
         }
     }
 
@@ -80,8 +88,8 @@ impl World {
         self.audit_districts()?;
         self.audit(0)?;
         self.check_city()?;
-        self.check_replicas()?;
         self.check_refusals()?;
+        self.check_replicas()?;
         self.check_nothing_lost()?;
         self.check_nothing_twice()
     }
@@ -112,7 +120,10 @@ impl World {
             let row: UnitRow = rows::read(view.as_ref(), Space::Units, &key).map_err(text)?.unwrap_or_default();
             let state = office.ledger.state();
             if state.digest() != row.records_digest() || state.count != row.count {
-                return Err(format!("{}: {} records, {} at the hub, or another digest", office.name, state.count, row.count));
+                return Err(format!(
+                    "{}: {} records, {} at the hub, or another digest",
+                    office.name, state.count, row.count
+                ));
             }
             let mut listed: BTreeMap<u32, BTreeSet<RecordId>> = BTreeMap::new();
             for row in view.prefix(Space::Records, &[]) {
@@ -155,7 +166,19 @@ impl World {
         let Child::Office(office) = child else { return Ok(()) };
         let office = &self.offices[office];
         self.note(|_| format!("  {}: {}", office.name, office.ledger.state().last_incident));
+        let state = office.ledger.state();
+        self.note(|_| {
+            format!("  pulled {}, settled {} of {}, {} records", state.pulled, state.settled, state.head, state.count)
+        });
         let view = self.hubs[office.hub].core.view();
+        for def in registers().iter() {
+            for id in office.ledger.ids(def.number).map_err(text)? {
+                if view.get(Space::Records, &id.0).map_err(text)?.is_none() {
+                    let own = office.ledger.view(id).map_err(text)?;
+                    self.note(|world| format!("  {} is not at the hub: {}", world.model.name(id), shown(own.as_ref())));
+                }
+            }
+        }
         for row in view.prefix(Space::Records, &[]) {
             let (id, bytes) = row.map_err(text)?;
             let id = RecordId::from_slice(&id).ok_or("a row without an id")?;
@@ -163,7 +186,14 @@ impl World {
             let own = office.ledger.view(id).map_err(text)?;
             let covered = home_unit(&hub).is_some_and(|unit| office.unit.covers(unit));
             if covered && own.as_ref() != Some(&hub) {
-                self.note(|world| format!("  {}\n    hub {}\n    own {}", world.model.name(id), shown(Some(&hub)), shown(own.as_ref())));
+                self.note(|world| {
+                    format!(
+                        "  {}\n    hub {}\n    own {}",
+                        world.model.name(id),
+                        shown(Some(&hub)),
+                        shown(own.as_ref())
+                    )
+                });
             } else if !covered && own.is_some() {
                 self.note(|world| format!("  {} is out of its scope, and still there", world.model.name(id)));
             }
@@ -179,6 +209,9 @@ impl World {
                     return Err(format!("{}: change {seq} was refused without a reason", self.offices[office].name));
                 }
                 self.count("refused changes");
+                let edit = read_change(refusal.change)?;
+                let (name, rule) = (self.offices[office].name, why.map(|why| why.rule).unwrap_or_default());
+                self.note(|world| format!("{name}: {} of {} was refused: {rule}", edit.by, world.model.name(edit.id)));
             }
         }
         Ok(())
@@ -195,7 +228,12 @@ impl World {
         }
         for saved in self.model.saves.iter().filter(|saved| saved.promise == Promise::Saved) {
             let id = self.model.records[saved.record].id;
-            let lost = saved.fields.iter().find(|field| !holds(&known, id, field));
+            // Clearing what was never there leaves no trace.
+            let nothing_to_clear = |field: &Field| {
+                let values = known.get(&id).and_then(|values| values.by_tag.get(&field.tag));
+                field.bytes.is_empty() && values.is_none()
+            };
+            let lost = saved.fields.iter().find(|field| !holds(&known, id, field) && !nothing_to_clear(field));
             let Some(lost) = lost else { continue };
             if kept.contains(&(saved.office, id, saved.by.clone())) {
                 continue;
@@ -203,7 +241,11 @@ impl World {
             let known = known.get(&id).and_then(|values| values.by_tag.get(&lost.tag));
             return Err(format!(
                 "lost: {} of r{} (register {}) field {} = {:?}, saved at {}; known values: {known:?}",
-                saved.by, saved.record, self.model.records[saved.record].register, lost.tag, lost.bytes,
+                saved.by,
+                saved.record,
+                self.model.records[saved.record].register,
+                lost.tag,
+                lost.bytes,
                 self.offices[saved.office].name
             ));
         }
@@ -216,12 +258,12 @@ impl World {
 
     /// A change has one revision in a record, wherever its values stand or stood.
     fn check_nothing_twice(&self) -> Result<(), String> {
-        let twice: HashMap<(RecordId, &str), bool> = self
-            .model
-            .saves
-            .iter()
-            .map(|saved| ((self.model.records[saved.record].id, saved.by.as_str()), saved.reoffered))
-            .collect();
+        // One save may hold a change of a record and one of another that was merged into it.
+        let mut most: HashMap<&str, usize> = HashMap::new();
+        for saved in &self.model.saves {
+            let count = most.entry(saved.by.as_str()).or_default();
+            *count = count.saturating_add(if saved.reoffered { usize::MAX } else { 1 });
+        }
         for hub in self.hubs[1..].iter().filter(|hub| !hub.restored) {
             let view = hub.core.view();
             let mut seen: HashMap<(RecordId, String), BTreeSet<u64>> = HashMap::new();
@@ -243,9 +285,12 @@ impl World {
                 entry.origin.iter().for_each(|origin| see(id, origin));
             }
             for ((id, by), revisions) in &seen {
-                let may = twice.get(&(*id, by.as_str())).copied().unwrap_or(false);
-                if revisions.len() > 1 && !may {
-                    return Err(format!("{by} of {} was taken {} times: {revisions:?}", self.model.name(*id), revisions.len()));
+                if most.get(by.as_str()).is_some_and(|most| revisions.len() > *most) {
+                    return Err(format!(
+                        "{by} of {} was taken {} times: {revisions:?}",
+                        self.model.name(*id),
+                        revisions.len()
+                    ));
                 }
             }
         }
@@ -265,14 +310,16 @@ impl World {
                 for standing in &record.fields {
                     values.by_tag.entry(standing.field.tag).or_default().insert(standing.field.bytes.clone());
                 }
-                values.survivor = values.survivor.or(record.slice(MERGED_INTO).and_then(RecordId::from_slice));
+                values.stand_in(&record.message());
             }
             for row in view.prefix(Space::History, &[]) {
                 let (key, bytes) = row.map_err(text)?;
                 let id = key.get(..16).and_then(RecordId::from_slice).ok_or("a row without an id")?;
                 let entry = pb::Superseded::decode(bytes).map_err(text)?;
                 let tags = entry.origin.map(|origin| origin.tags).unwrap_or_default();
-                known.entry(id).or_default().add(&entry.message, &tags);
+                let values = known.entry(id).or_default();
+                values.add(&entry.message, &tags);
+                values.stand_in(&entry.message);
             }
         }
         Ok(known)
@@ -316,23 +363,22 @@ fn shown(record: Option<&Record>) -> String {
     let origins = record.state().origins;
     let set: Vec<String> = origins
         .iter()
-        .map(|one| format!("{}{}:{:?}", one.revision, if one.node == HUB_NODE { "hub" } else { one.by.as_str() }, one.tags))
+        .map(|one| {
+            format!("{}{}:{:?}", one.revision, if one.node == HUB_NODE { "hub" } else { one.by.as_str() }, one.tags)
+        })
         .collect();
     format!("{} changes, created {}, {}", record.changes, record.created, set.join(" "))
 }
 
-/// Whether a value is known of a record or of one that stands for it.
+/// Whether a value is known of a record or of one that stands for it, or did.
 fn holds(known: &Known, id: RecordId, field: &Field) -> bool {
-    let (mut id, mut seen) = (id, HashSet::new());
-    while seen.insert(id) {
-        let Some(values) = known.get(&id) else { break };
+    let (mut open, mut seen) = (vec![id], HashSet::new());
+    while let Some(id) = open.pop() {
+        let Some(values) = known.get(&id).filter(|_| seen.insert(id)) else { continue };
         if values.holds(field) {
             return true;
         }
-        match values.survivor {
-            Some(survivor) => id = survivor,
-            None => break,
-        }
+        open.extend(&values.survivors);
     }
     false
 }

@@ -14,7 +14,7 @@ use taizhang_node::{
 use taizhang_proto::{
     Record, RecordId,
     date::Day,
-    pb::Policy,
+    pb::{Policy, Tier},
     register::{FieldDef, HOME_UNIT, Shape, Value, number, registers},
 };
 
@@ -64,8 +64,7 @@ const OWNED: Fields = &[
     (number::ZEF_CASE, "confirmed"),
 ];
 
-const FIXED: Fields =
-    &[(number::HOUSEHOLD, "hh_no"), (number::ZEF_CASE, "case_no"), (number::MEMBER, "person")];
+const FIXED: Fields = &[(number::HOUSEHOLD, "hh_no"), (number::ZEF_CASE, "case_no"), (number::MEMBER, "person")];
 
 const ENDS: &[(u32, &str, &str, &str)] = &[
     (number::UNEMPLOYMENT_SPELL, "end_on", "end_cause", "1"),
@@ -86,7 +85,8 @@ impl World {
 
     /// A record of one of the registers that the office sees; more often an old one, so that offices meet.
     fn pick(&mut self, office: usize, registers: &[u32]) -> Result<Option<(RecordId, Record)>, String> {
-        let known: Vec<RecordId> = self.model.records.iter().filter(|one| registers.contains(&one.register)).map(|one| one.id).collect();
+        let known: Vec<RecordId> =
+            self.model.records.iter().filter(|one| registers.contains(&one.register)).map(|one| one.id).collect();
         for _ in 0..8 {
             if known.is_empty() {
                 return Ok(None);
@@ -115,8 +115,10 @@ impl World {
         let by = self.model.next_login();
         let ledger = self.ledger(office);
         let head = ledger.state().head;
-        let what: Vec<String> =
-            drafts.iter().map(|draft| format!("{}:{}{:?}", self.model.name(draft.id), draft.register, tags(draft))).collect();
+        let what: Vec<String> = drafts
+            .iter()
+            .map(|draft| format!("{}:{}{:?}", self.model.name(draft.id), draft.register, tags(draft)))
+            .collect();
         self.note(|world| format!("  {} saves {by}: {}", world.offices[office].name, what.join(", ")));
         let groups = [drafts];
         let (answers, crashed) = self.at_risk(Child::Office(office), |_| ledger.save(&groups, &by))?;
@@ -145,8 +147,34 @@ impl World {
         Ok(true)
     }
 
+    /// A few people, households and cases that every office of a township holds from the beginning.
+    pub(super) fn share_people(&mut self) -> Result<(), String> {
+        let townships: Vec<usize> =
+            (0..self.offices.len()).filter(|office| self.offices[*office].unit.tier() == Tier::Township).collect();
+        for office in townships {
+            self.sync(Child::Office(office))?;
+            for _ in 0..self.random.random_range(1..4) {
+                self.register(office)?;
+            }
+            for more in [Self::household, Self::facility, Self::case] {
+                if chance(&mut self.random, 1, 2) {
+                    more(self, office)?;
+                }
+            }
+            self.sync(Child::Office(office))?;
+        }
+        for office in 0..self.offices.len() {
+            self.sync(Child::Office(office))?;
+        }
+        Ok(())
+    }
+
     pub(super) fn register_resident(&mut self) -> Result<bool, String> {
         let office = self.any_office();
+        self.register(office)
+    }
+
+    fn register(&mut self, office: usize) -> Result<bool, String> {
         let id = self.new_id(office);
         let mut form = Form::new(id, number::RESIDENT)
             .set("home_unit", self.home(office))
@@ -161,6 +189,10 @@ impl World {
 
     pub(super) fn register_household(&mut self) -> Result<bool, String> {
         let office = self.any_office();
+        self.household(office)
+    }
+
+    fn household(&mut self, office: usize) -> Result<bool, String> {
         let id = self.new_id(office);
         let mut form = Form::new(id, number::HOUSEHOLD).set("home_unit", self.home(office));
         let head = self.pick(office, &[number::RESIDENT])?;
@@ -222,6 +254,10 @@ impl World {
 
     pub(super) fn open_case(&mut self) -> Result<bool, String> {
         let office = self.any_office();
+        self.case(office)
+    }
+
+    fn case(&mut self, office: usize) -> Result<bool, String> {
         let Some((household, _)) = self.pick(office, &[number::HOUSEHOLD])? else { return Ok(false) };
         let form = Form::new(self.new_id(office), number::ZEF_CASE)
             .set("home_unit", self.home(office))
@@ -233,6 +269,10 @@ impl World {
 
     pub(super) fn register_facility(&mut self) -> Result<bool, String> {
         let office = self.any_office();
+        self.facility(office)
+    }
+
+    fn facility(&mut self, office: usize) -> Result<bool, String> {
         let form = Form::new(self.new_id(office), number::FACILITY)
             .set("home_unit", self.home(office))
             .set("kind", text("3"))
@@ -287,7 +327,12 @@ impl World {
             let Value::Many(more) = self.some_value(office, register, name)? else { return Ok(false) };
             now.extend(more);
             let mut seen = Vec::new();
-            now.retain(|value| !seen.contains(value) && { seen.push(value.clone()); true });
+            now.retain(|value| {
+                !seen.contains(value) && {
+                    seen.push(value.clone());
+                    true
+                }
+            });
         } else {
             now.remove(self.random.random_range(0..now.len()));
         }

@@ -25,9 +25,8 @@ pub(super) fn copy(from: &Path, to: &Path) -> io::Result<()> {
 /// # Errors
 /// When the disk fails.
 pub(super) fn tear(data: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut segments: Vec<_> = fs::read_dir(data.join("journal"))?
-        .map(|entry| entry.map(|entry| entry.path()))
-        .collect::<Result<_, _>>()?;
+    let mut segments: Vec<_> =
+        fs::read_dir(data.join("journal"))?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
     segments.retain(|path| path.extension().is_some_and(|own| own == "log"));
     segments.sort();
     let Some(newest) = segments.last() else { return Ok(()) };

@@ -98,8 +98,10 @@ impl View for Tables {
         let Some(table) = self.0.get(&space) else { return Box::new(std::iter::empty()) };
         let prefix = prefix.to_vec();
         let rows = table.range::<[u8], _>((Bound::Included(prefix.as_slice()), Bound::Unbounded));
-        let rows: Vec<_> =
-            rows.take_while(|(key, _)| key.starts_with(&prefix)).map(|(key, value)| Ok((key.clone(), value.clone()))).collect();
+        let rows: Vec<_> = rows
+            .take_while(|(key, _)| key.starts_with(&prefix))
+            .map(|(key, value)| Ok((key.clone(), value.clone())))
+            .collect();
         Box::new(rows.into_iter())
     }
 }

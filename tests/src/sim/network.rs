@@ -1,5 +1,6 @@
 //! Between the processes: sessions are opened, their messages delivered one by one in any order across sessions, jobs
 //! committed in groups, sides lost.
+#![allow(clippy::unnecessary_wraps)] // every action has the shape of the table
 
 use super::{
     mem_store::Fate,
@@ -53,6 +54,7 @@ impl World {
             return Ok(None);
         }
         let hello = hello.map_err(|error| format!("hello: {error}"))?;
+        self.keep_flushed(child)?;
         let incarnation = match &hello.it {
             Some(up::It::Hello(hello)) => hello.incarnation.clone(),
             _ => return Err("a session that does not open with a greeting".into()),
@@ -114,6 +116,7 @@ impl World {
     fn deliver_up(&mut self, id: u64) -> Result<(), String> {
         let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
         let (Some(server), Some(message)) = (&mut session.server, session.up.pop_front()) else { return Ok(()) };
+        let line = format!("    {id} {:?} says {}", session.child, name_up(&message));
         if let (Child::Office(office), Some(up::It::Push(_))) = (session.child, &message.it) {
             self.offices[office].last_push = Some((session.incarnation.to_vec(), message.clone()));
         }
@@ -125,6 +128,7 @@ impl World {
             Ok(None) => {}
             Err(fault) => return self.server_failed(id, &fault),
         }
+        self.note(|_| line);
         self.pull(id)
     }
 
@@ -134,7 +138,12 @@ impl World {
         let (Some(mut client), Some(message)) = (session.client.take(), session.down.pop_front()) else {
             return Ok(());
         };
+        let line = format!("    {id} {child:?} hears {}", name_down(&message));
+        if let (Child::Office(office), Some(down::It::Caught(_))) = (child, &message.it) {
+            self.offices[office].flushed = None; // it is all put on disk then
+        }
         session.greeted |= matches!(message.it, Some(down::It::Welcome(_)));
+        self.note(|_| line);
         let incidents = self.incidents(child);
         let (received, crashed) = self.at_risk(child, |_| client.receive(message))?;
         if crashed {
@@ -194,6 +203,7 @@ impl World {
             false if chance(&mut self.random, 1, 120) => Fate::Unanswered,
             _ => Fate::Sound,
         };
+        self.note(|_| format!("    hub {hub} commits {count} of {most} jobs"));
         let (ids, jobs): (Vec<u64>, Vec<_>) = self.hubs[hub].queue.drain(..count).unzip();
         self.hubs[hub].store.set_fate(fate);
         let answers = self.hubs[hub].core.commit(jobs);
@@ -230,7 +240,12 @@ impl World {
         session.lose_client(usize::MAX);
         let (child, restored) = (session.child, self.hubs[session.hub].restored);
         match error {
-            SessionError::NewIncarnation => self.count("new incarnations"),
+            SessionError::NewIncarnation => {
+                if let Child::Office(office) = child {
+                    self.offices[office].flushed = None;
+                }
+                self.count("new incarnations");
+            }
             SessionError::Different => self.count("sessions that ended in a difference"),
             SessionError::Ledger(LedgerError::Peer(_)) if restored => {}
             _ => return Err(format!("{child:?}: the child broke off: {error}")),
@@ -297,5 +312,41 @@ impl World {
             }
         }
         Ok(false)
+    }
+}
+
+/// A message of a child in one line.
+fn name_up(message: &pb::Up) -> String {
+    match &message.it {
+        Some(up::It::Hello(hello)) => {
+            format!(
+                "hello: head {}, settled {}, pulled {}, rebuild {}",
+                hello.head, hello.settled, hello.pulled, hello.rebuild
+            )
+        }
+        Some(up::It::Push(push)) => format!("push {}..{}", push.first, push.last),
+        Some(up::It::Done(_)) => "done".into(),
+        Some(up::It::Heard(heard)) => format!("heard {}, equal {}", heard.revision, heard.equal),
+        _ => "something else".into(),
+    }
+}
+
+/// A message of a hub in one line.
+fn name_down(message: &pb::Down) -> String {
+    match &message.it {
+        Some(down::It::Welcome(welcome)) => format!("welcome: has {}, head {}", welcome.acknowledged, welcome.head),
+        Some(down::It::Verdicts(one)) => {
+            format!(
+                "verdicts {}..{} from revision {}, {} special",
+                one.first,
+                one.last,
+                one.revision,
+                one.outcomes.len()
+            )
+        }
+        Some(down::It::Records(records)) => format!("records up to {}", records.upto),
+        Some(down::It::Caught(caught)) => format!("caught up at {}, has {}", caught.revision, caught.acknowledged),
+        Some(down::It::Document(document)) => format!("a document, {}", document.kind),
+        _ => "something else".into(),
     }
 }

@@ -9,11 +9,14 @@ use taizhang_hub::{
     upward::Upward,
     writer::{Core, Job, Peer},
 };
-use taizhang_node::{ledger::Ledger, store::Engine};
+use taizhang_node::{
+    ledger::Ledger,
+    store::{Engine, Flush},
+};
 use taizhang_proto::{OrgCode, pb::Tier};
 
-/// The engine of the simulated offices: nothing reaches the disk but by a call.
-pub(super) const ENGINE: Engine = Engine { cache: 1024 * 1024, flush_every: None, segment: 64 * 1024 };
+/// The engine of the simulated offices: what is on disk at a point does not depend on a thread of the engine.
+pub(super) const ENGINE: Engine = Engine { cache: 1024 * 1024, flush: Flush::EachBatch };
 
 /// A copy of an office's directory.
 pub(super) struct Backup {
@@ -31,6 +34,8 @@ pub(super) struct Office {
     pub(super) clock: SimClock,
     pub(super) ledger: Arc<Ledger>,
     pub(super) dir: PathBuf,
+    /// The store as it was on disk when the office last called: a loss of power may take it back to there.
+    pub(super) flushed: Option<PathBuf>,
     /// No line to the hub.
     pub(super) cut_off: bool,
     pub(super) backups: Vec<Backup>,
@@ -67,15 +72,11 @@ impl Hub {
     ///
     /// # Errors
     /// When the rows can't be read.
-    pub(super) fn start(
-        name: &'static str,
-        unit: OrgCode,
-        clock: SimClock,
-        tables: Tables,
-    ) -> Result<Self, String> {
+    pub(super) fn start(name: &'static str, unit: OrgCode, clock: SimClock, tables: Tables) -> Result<Self, String> {
         let tier = if unit.tier() == Tier::City { Tier::City } else { Tier::District };
         let store = MemStore::new(tables);
-        let core = Core::open(unit, tier, Box::new(store.clone()), clock.reading()).map_err(|error| error.to_string())?;
+        let core =
+            Core::open(unit, tier, Box::new(store.clone()), clock.reading()).map_err(|error| error.to_string())?;
         let upward = (tier != Tier::City).then(|| Upward::new(core.clone()));
         let (queue, backups) = (VecDeque::new(), Vec::new());
         Ok(Self { name, unit, clock, store, core, upward, queue, backups, restored: false })

@@ -35,7 +35,10 @@ impl World {
             .map(|office| {
                 let state = office.ledger.state();
                 let (pending, equal) = (office.ledger.pending(), state.equal);
-                format!("{}: pending {pending}, equal {equal}, rebuild {}, {}", office.name, state.rebuild, state.last_incident)
+                format!(
+                    "{}: pending {pending}, equal {equal}, rebuild {}, {}",
+                    office.name, state.rebuild, state.last_incident
+                )
             })
             .collect();
         Err(format!("not quiet after {ROUNDS} rounds: {}", unsettled.join("; ")))

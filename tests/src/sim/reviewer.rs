@@ -63,7 +63,12 @@ impl World {
         }
         self.note(|world| {
             let of = RecordId::from_slice(&conflict.record).map(|id| world.model.name(id)).unwrap_or_default();
-            format!("  at {hub}: {} of {of} {:?}: {}", conflict.kind().as_str_name(), conflict.tags, choice.as_str_name())
+            format!(
+                "  at {hub}: {} of {of} {:?}: {}",
+                conflict.kind().as_str_name(),
+                conflict.tags,
+                choice.as_str_name()
+            )
         });
         self.ask(hub, Review::Resolve(request));
         Ok(true)
@@ -155,7 +160,9 @@ impl World {
             return Ok(false);
         }
         let (id, record) = &found[self.random.random_range(0..found.len())];
-        self.note(|world| format!("  at {hub}: {} {}", world.model.name(*id), field(record.register, fields[0].0).name));
+        self.note(|world| {
+            format!("  at {hub}: {} {}", world.model.name(*id), field(record.register, fields[0].0).name)
+        });
         let request = pb::ReviseRequest {
             record: id.to_string(),
             register: String::new(),

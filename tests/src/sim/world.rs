@@ -136,7 +136,7 @@ fn live(
     while *step < steps {
         *step += 1;
         world.step()?;
-        if *step % 8 == 0 {
+        if step.is_multiple_of(8) {
             world.audit_districts()?;
         }
     }
@@ -173,6 +173,7 @@ impl World {
                 clock,
                 ledger: Arc::new(ledger),
                 dir,
+                flushed: None,
                 cut_off: false,
                 backups: Vec::new(),
                 damaged: false,
@@ -198,6 +199,7 @@ impl World {
         for district in 1..world.hubs.len() {
             world.sync(Child::District(district))?;
         }
+        world.share_people()?;
         world.calm = false;
         Ok(world)
     }
@@ -257,11 +259,7 @@ impl World {
     /// Does something that writes to an office's disk, in which the office may crash. Returns what it did, and
     /// whether the office crashed: then it is open again from what was on its disk at that point, and whatever was
     /// done after it never was.
-    pub(super) fn at_risk<T>(
-        &mut self,
-        child: Child,
-        act: impl FnOnce(&mut Self) -> T,
-    ) -> Result<(T, bool), String> {
+    pub(super) fn at_risk<T>(&mut self, child: Child, act: impl FnOnce(&mut Self) -> T) -> Result<(T, bool), String> {
         let Child::Office(office) = child else { return Ok((act(self), false)) };
         if self.calm || !chance(&mut self.random, 1, 25) {
             return Ok((act(self), false));
@@ -306,6 +304,7 @@ impl World {
             dir = copy;
         };
         (self.offices[office].ledger, self.offices[office].dir) = (Arc::new(ledger), dir);
+        self.offices[office].flushed = None;
         let ledger = self.offices[office].ledger.clone();
         let pending = changes_after(&ledger, ledger.state().settled)?;
         self.model.found_pending(office, &pending, false);
@@ -313,7 +312,13 @@ impl World {
     }
 
     /// Takes what an office has just saved into the model.
-    pub(super) fn take_saved(&mut self, office: usize, after: u64, ledger: &Ledger, crashed: bool) -> Result<(), String> {
+    pub(super) fn take_saved(
+        &mut self,
+        office: usize,
+        after: u64,
+        ledger: &Ledger,
+        crashed: bool,
+    ) -> Result<(), String> {
         let promise = if crashed { Promise::Open } else { Promise::Saved };
         for edit in changes_after(ledger, after)? {
             self.model.saved(office, edit, promise);
