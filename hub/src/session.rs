@@ -79,9 +79,13 @@ pub struct Server {
     done: bool,
     /// Last revision whose records were sent.
     cursor: u64,
+    /// Last revision up to which the child has everything: a record that it edits in the middle of a long pull moves
+    /// past the cursor with news that the cursor has passed.
+    whole: u64,
     /// Subtree head, acknowledged number at the last `Caught`.
     caught: Option<(u64, u64)>,
     said_end: bool,
+    list_records: usize,
 }
 
 /// Largest list of records sent at once before zstd, bytes.
@@ -102,9 +106,18 @@ impl Server {
             outstanding: 0,
             done: false,
             cursor: 0,
+            whole: 0,
             caught: None,
             said_end: false,
+            list_records: MAX_LIST_RECORDS,
         }
+    }
+
+    /// With lists of at most so many records: many small ones, in which a pull can break.
+    #[must_use]
+    pub fn with_lists_of(mut self, records: usize) -> Self {
+        self.list_records = records.clamp(1, MAX_LIST_RECORDS);
+        self
     }
 
     /// Takes a message; returns what has to be written for it.
@@ -189,6 +202,7 @@ impl Server {
         let unit = unit_row(view.as_ref(), &self.peer)?;
         self.stage = Stage::Talking;
         self.node = row.number;
+        self.whole = self.cursor.min(row.pulled);
         let mail = if self.peer.hub { post::head(view.as_ref(), self.peer.unit)? } else { 0 };
         let epoch = view.get(Space::Meta, meta::EPOCH)?.unwrap_or_default();
         if self.peer.hub {
@@ -279,6 +293,7 @@ impl Server {
             return Ok(None);
         }
         self.caught = Some(now);
+        self.whole = self.cursor;
         self.said_end = self.done;
         let digest = if self.peer.hub { unit.cells_digest() } else { unit.records_digest() };
         Ok(Some(wrap(down::It::Caught(pb::Caught {
@@ -307,7 +322,7 @@ impl Server {
                 size += record.encoded_len();
                 list.records.push(record);
             }
-            if size > MAX_LIST_BYTES.min(MAX_BATCH_BYTES) || list.records.len() >= MAX_LIST_RECORDS {
+            if size > MAX_LIST_BYTES.min(MAX_BATCH_BYTES) || list.records.len() >= self.list_records {
                 upto = revision;
                 break;
             }
@@ -333,7 +348,7 @@ impl Server {
         let bytes = view.get(Space::Records, &id.0)?.ok_or(StoreError::Row(Space::Records))?;
         let state = pb::RecordState::decode(bytes).map_err(|_| StoreError::Row(Space::Records))?;
         let by_others = |origin: &pb::Origin| self.hello.rebuild || origin.node != self.node;
-        let mut news = state.origins.iter().filter(|origin| origin.revision > self.cursor);
+        let mut news = state.origins.iter().filter(|origin| origin.revision > self.whole);
         let has_news = news.any(by_others);
         // Where an edit lost, the record is older than the row, and may have left the unit that the row names.
         let lost = state.origins.last().is_none_or(|origin| origin.revision != at);
@@ -345,7 +360,7 @@ impl Server {
         if lost || state.changes > 1 {
             for row in view.prefix(Space::History, &id.0) {
                 let entry = pb::Superseded::decode(row?.1).map_err(|_| StoreError::Row(Space::History))?;
-                if entry.replaced_by > self.cursor {
+                if entry.replaced_by > self.whole {
                     history.push(entry);
                 }
             }

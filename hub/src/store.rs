@@ -151,6 +151,11 @@ impl WriteSet {
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
+
+    /// What an engine applies, in order: the last of two rows of one key wins.
+    pub fn into_rows(self) -> Vec<(Space, Vec<u8>, Option<Vec<u8>>)> {
+        self.rows
+    }
 }
 
 /// A hub's store.

@@ -6,7 +6,7 @@ pub mod link;
 pub mod schedule;
 
 use bytes::Bytes;
-use std::collections::VecDeque;
+use std::{collections::VecDeque, ops::Deref};
 use taizhang_proto::{
     pb::{self, down, up},
     session::{self, IN_FLIGHT, VersionError},
@@ -115,9 +115,9 @@ pub struct VerdictCount {
     pub refused: u64,
 }
 
-/// The child's side of one session.
-pub struct Client<'a, R: Replica + ?Sized> {
-    replica: &'a R,
+/// The child's side of one session. It holds its replica by reference or by [`Arc`](std::sync::Arc).
+pub struct Client<P> {
+    replica: P,
     live: bool,
     stage: Stage,
     sent: u64,
@@ -135,9 +135,9 @@ enum Stage {
     Finished,
 }
 
-impl<'a, R: Replica + ?Sized> Client<'a, R> {
+impl<P: Deref<Target: Replica>> Client<P> {
     /// A session that ends when both sides have said everything, or with `live` stays open.
-    pub fn new(replica: &'a R, live: bool) -> Self {
+    pub fn new(replica: P, live: bool) -> Self {
         Self {
             replica,
             live,

@@ -2,5 +2,6 @@
 
 pub mod demo;
 pub mod load;
+pub mod sim;
 pub mod synth;
 pub mod town;

@@ -18,12 +18,12 @@ use taizhang_proto::{
     decide::{Applied, Author, Decision, Fate},
     pb::{self, ConflictKind, ConflictState, Policy},
     record::Revision,
-    register::{HOME_UNIT, STATE, TRANSFER_TO, number, registers},
+    register::{HOME_UNIT, STATE, TRANSFER_TO, VOID_REASON, number, registers},
     wire::{self, Field},
 };
 
 /// Where an edit lands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Landing {
     /// On its record.
     Home,
@@ -31,6 +31,8 @@ pub(super) enum Landing {
     Survivor {
         /// The record that it was meant for.
         absorbed: RecordId,
+        /// What says something of the absorbed record alone: it is kept in that one's history.
+        aside: Vec<Field>,
     },
     /// On its record, which has moved to a unit beyond the author's scope since the author last heard: it was made
     /// before the hand-over.
@@ -42,7 +44,7 @@ pub(super) enum Landing {
     },
 }
 
-/// Fields that a rule sets after the batch.
+/// Fields that a rule sets after the batch; none: whoever holds the record is told of its history.
 pub(super) struct Deferred {
     id: RecordId,
     register: u32,
@@ -99,12 +101,15 @@ impl Pad<'_> {
         edit.id = survivor(&Reading(self), absorbed)?;
         edit.forget_bases();
         // Where the absorbed record belongs, and whether it counts, says nothing of the survivor.
-        edit.fields.retain(|field| ![HOME_UNIT, STATE, TRANSFER_TO].contains(&field.tag));
+        let (aside, fields): (Vec<Field>, Vec<Field>) = std::mem::take(&mut edit.fields)
+            .into_iter()
+            .partition(|field| [HOME_UNIT, STATE, VOID_REASON, TRANSFER_TO].contains(&field.tag));
+        edit.fields = fields;
         if edit.fields.is_empty() {
             let message = "该记录已并入另一条，请在合并后的记录上办理 (merged: act on the record that stands)".into();
             return Ok(Err(violation(edit, "", "merged", message)));
         }
-        Ok(Ok(Landing::Survivor { absorbed }))
+        Ok(Ok(Landing::Survivor { absorbed, aside }))
     }
 
     /// The units that a record belonged to before.
@@ -133,6 +138,24 @@ impl Pad<'_> {
             }
         }
         Ok(owners)
+    }
+
+    /// Keeps what a late edit said of its absorbed record alone, in that one's history.
+    pub(super) fn keep_aside(&mut self, absorbed: RecordId, aside: &[Field], origin: &pb::Origin) {
+        if aside.is_empty() {
+            return;
+        }
+        let tags = aside.iter().map(|field| field.tag).collect();
+        let entry = pb::Superseded {
+            origin: Some(pb::Origin { tags, ..origin.clone() }),
+            message: wire::join(aside.iter().map(|field| &field.bytes)),
+            replaced_by: origin.revision,
+            rule: "MERGED".into(),
+            ruling: None,
+        };
+        self.keep_history(absorbed, &[entry]);
+        // The survivor has this change's own revision in the feed.
+        self.deferred.push(Deferred { id: absorbed, register: 0, fields: Vec::new(), rule: "MERGED" });
     }
 
     /// Keeps an edit that was made after its record had been handed over: in the record's history, and as a finding
@@ -425,6 +448,11 @@ impl Pad<'_> {
     /// Sets what rules found while a batch was taken.
     pub(super) fn do_deferred(&mut self) -> Result<(), StoreError> {
         for one in std::mem::take(&mut self.deferred) {
+            if one.fields.is_empty() {
+                let revision = self.take_revisions(1);
+                self.note_lost(one.id, revision);
+                continue;
+            }
             self.revise(one.id, one.register, one.fields, &Hand::rule(one.rule))?;
         }
         Ok(())
