@@ -16,6 +16,7 @@ mod push;
 mod rehome;
 mod resolve;
 mod revise;
+mod seen;
 mod unique;
 
 use crate::{
