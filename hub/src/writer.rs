@@ -25,7 +25,7 @@ use taizhang_proto::{
     pb::Tier,
     plan::Plan,
 };
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 /// Who a child is, from its certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -81,6 +81,11 @@ pub enum Job {
         peer: Peer,
         /// What it says.
         heard: pb::Heard,
+    },
+    /// A child's records differ from the hub's without a reason.
+    Differs {
+        /// Who.
+        peer: Peer,
     },
     /// A new tree of units, as CSV.
     Tree(String),
@@ -149,6 +154,8 @@ pub struct Core {
     pub clock: Clock,
     tree: RwLock<Arc<UnitTree>>,
     committing: Mutex<()>,
+    /// One child at a time is repaired: the list of a large scope takes memory.
+    pub(crate) repairs: Arc<Semaphore>,
     revision: watch::Sender<u64>,
 }
 
@@ -180,6 +187,7 @@ impl Core {
             clock,
             tree: RwLock::new(Arc::new(tree)),
             committing: Mutex::new(()),
+            repairs: Arc::new(Semaphore::new(1)),
             revision: watch::Sender::new(revision),
         }))
     }
@@ -235,6 +243,7 @@ impl Core {
                 }
                 Job::Cells { peer, last, cells } => pad.take_cells(&peer, last, &cells),
                 Job::Heard { peer, heard } => pad.heard(&peer, heard),
+                Job::Differs { peer } => pad.differs(&peer),
                 Job::Tree(csv) => match UnitTree::from_csv(&csv) {
                     Err(error) => Err(error.into()),
                     Ok(tree) => pad.set_tree(&tree, csv).map(|()| {
