@@ -121,6 +121,26 @@ enum Command {
         #[arg(long = "indicator")]
         indicators: Vec<String>,
     },
+    /// 换用新的单位树，含撤并代码 (a new tree of units, with codes that were given up: CSV)
+    Units {
+        /// 文件 code,name,parent,tier,becomes,since (file)
+        file: PathBuf,
+    },
+    /// 月报封账 (close a month: its figures never move again)
+    Close {
+        /// 月份，如 2008-03 (month)
+        #[arg(value_parser = parse_month)]
+        month: (u32, u32),
+        /// 封账人 (who closes it)
+        #[arg(long, env = "TAIZHANG_BY", default_value = "reviewer")]
+        by: String,
+    },
+    /// 封账之后的更正 (what has changed of a closed month since)
+    Adjustments {
+        /// 月份，如 2008-03 (month)
+        #[arg(value_parser = parse_month)]
+        month: (u32, u32),
+    },
     /// 重新清点，列出每处差异 (recount and print every difference)
     Audit,
     /// 立即向上级同步 (sync with the parent now)
@@ -129,15 +149,32 @@ enum Command {
     Verify,
     #[command(flatten)]
     Review(review::Command),
+    /// 县区之间比对用的密钥 (the keys by which districts compare persons)
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// 配置 (configuration)
     #[command(subcommand)]
     Config(ConfigCommand),
 }
 
 #[derive(Subcommand)]
+enum KeysCommand {
+    /// 现状 (how they stand)
+    Show,
+    /// 更换密钥，只在掌管密钥的县区 (a new key; at the district that makes them)
+    Rotate,
+}
+
+#[derive(Subcommand)]
 enum ConfigCommand {
     /// 检查并显示生效的配置 (check, and show what is in force)
     Check,
+}
+
+fn parse_month(written: &str) -> Result<(u32, u32), String> {
+    let wrong = || format!("{written} 不是月份，请写成 2008-03 (not a month)");
+    let (year, month) = written.split_once('-').ok_or_else(wrong)?;
+    Ok((year.parse().map_err(|_| wrong())?, month.parse().map_err(|_| wrong())?))
 }
 
 /// Runs a command; the exit code is 0 done, 1 failed, 2 wrong use, 3 partly done.
@@ -193,7 +230,7 @@ pub fn create(dir: &Path, config: &Config, units: Option<&Path>) -> anyhow::Resu
         // Without a writer's thread the store is closed when this returns, and `serve` can open it at once.
         let store = Box::new(FjallStore::open(&dir.join(STORE))?);
         let core = Core::open(config.unit, config.tier.into(), store, system_clock())?;
-        for answer in core.commit(vec![Job::Tree(csv)]) {
+        for answer in core.commit(vec![Job::Tree(csv, None)]) {
             answer?;
         }
     }
@@ -318,6 +355,18 @@ async fn ask(session: &Session, command: Command, reader: Reader) -> anyhow::Res
                 }
             }
         }
+        Command::Units { file } => {
+            let csv = std::fs::read_to_string(&file).with_context(|| format!("can't read {}", file.display()))?;
+            admin.units(pb::UnitsRequest { csv }).await?;
+            println!("已换用新的单位树 (the new tree is in force)");
+        }
+        Command::Close { month: (year, month), by } => {
+            print::month(&admin.close(pb::MonthRequest { year, month, by }).await?.into_inner(), reader);
+        }
+        Command::Adjustments { month: (year, month) } => {
+            let request = pb::MonthRequest { year, month, by: String::new() };
+            print::month(&admin.adjustments(request).await?.into_inner(), reader);
+        }
         Command::Audit => {
             let answer = admin.audit(pb::Empty {}).await?.into_inner();
             print::show_audit(&answer, reader);
@@ -341,6 +390,10 @@ async fn ask(session: &Session, command: Command, reader: Reader) -> anyhow::Res
             if !answer.problems.is_empty() {
                 return Ok(ExitCode::from(1));
             }
+        }
+        Command::Keys(KeysCommand::Show) => show::facts(reader, &admin.keys(pb::Empty {}).await?.into_inner().facts),
+        Command::Keys(KeysCommand::Rotate) => {
+            show::facts(reader, &admin.rotate_key(pb::Empty {}).await?.into_inner().facts);
         }
         Command::Review(command) => return review::run(session.review.clone(), command, reader).await,
         Command::Init { .. } | Command::Serve | Command::Enrol { .. } | Command::Config(_) => {

@@ -5,6 +5,7 @@
 pub mod serve;
 
 use crate::{
+    mail::post,
     rows::{self, FeedRow, NodeRow, UnitRow, meta},
     store::{Space, StoreError, View},
     writer::{Answer, Core, Job, Peer, Pushed, WriteError},
@@ -164,7 +165,8 @@ impl Server {
         if self.peer.hub {
             let raw = upstream::decompress(&push.cells, push.raw_len)?;
             let list = pb::CellList::decode(raw).map_err(|_| Fault::Protocol("cells that can't be read"))?;
-            return Ok(Job::Cells { peer, last: push.last, cells: list.cells });
+            let pb::Push { last, letters, marks, marked, .. } = push;
+            return Ok(Job::Cells { peer, last, cells: list.cells, letters, marks, marked });
         }
         let raw = upstream::decompress(&push.changes, push.raw_len)?;
         let list = pb::ChangeList::decode(raw).map_err(|_| Fault::Protocol("changes that can't be read"))?;
@@ -201,7 +203,14 @@ impl Server {
         self.stage = Stage::Talking;
         self.node = row.number;
         self.whole = self.cursor.min(row.pulled);
-        let (head, digest) = if self.peer.hub { (0, &unit.cells) } else { (unit.head, &unit.records) };
+        let mail = if self.peer.hub { post::head(view.as_ref(), self.peer.unit)? } else { 0 };
+        let epoch = view.get(Space::Meta, meta::EPOCH)?.unwrap_or_default();
+        if self.peer.hub {
+            // A hub that was restored may have less mail than the child has heard: it says all that it holds.
+            let known = self.hello.epoch == epoch && self.hello.mailed <= mail;
+            self.cursor = if known { self.hello.mailed } else { 0 };
+        }
+        let (head, digest) = if self.peer.hub { (mail, &unit.cells) } else { (unit.head, &unit.records) };
         let digest = if digest.is_empty() { vec![0; 32] } else { digest.clone() };
         // A tree that does not know the child's unit has nothing to tell it.
         let tree = core.tree();
@@ -215,7 +224,8 @@ impl Server {
             scope_digest: digest.into(),
             node: row.number,
             log_digest: log_digest(row).into(),
-            epoch: view.get(Space::Meta, meta::EPOCH)?.unwrap_or_default(),
+            epoch,
+            marked: row.marked,
             unit: self.peer.unit.number(),
             hub_unit: core.unit.number(),
             tree_version: known_tree,
@@ -250,6 +260,11 @@ impl Server {
         }
         let view = core.view();
         let unit = unit_row(view.as_ref(), &self.peer)?;
+        if self.peer.hub && self.cursor < post::head(view.as_ref(), self.peer.unit)? {
+            let mail = post::collect(view.as_ref(), self.peer.unit, self.cursor)?;
+            self.cursor = mail.upto;
+            return Ok(Some(wrap(down::It::Mail(mail))));
+        }
         if !self.peer.hub && self.outstanding == 0 && self.cursor < unit.head {
             let (list, upto) = self.collect(view.as_ref())?;
             self.cursor = upto;

@@ -2,6 +2,7 @@
 //! Invariant: what a query answers was true at one revision, which it names.
 
 pub mod audit;
+pub mod month;
 
 use crate::{
     rows::{self, NodeRow, meta},
@@ -25,12 +26,7 @@ use tonic::{Request, Response, Status};
 ///
 /// # Errors
 /// When the store fails.
-pub fn sum(
-    view: &dyn View,
-    unit: OrgCode,
-    part: u16,
-    dates: std::ops::RangeInclusive<Day>,
-) -> Result<i64, StoreError> {
+pub fn sum(view: &dyn View, unit: OrgCode, part: u16, dates: std::ops::RangeInclusive<Day>) -> Result<i64, StoreError> {
     let key = |date| CellKey { unit, part, date }.to_bytes();
     let mut to = key(*dates.end()).to_vec();
     to.push(0); // just after the last key

@@ -8,10 +8,12 @@ mod child;
 mod conflicts;
 mod inspect;
 mod late;
+mod mail;
 mod merge;
 mod moves;
 mod pad;
 mod push;
+mod rehome;
 mod resolve;
 mod revise;
 mod unique;
@@ -21,9 +23,14 @@ use crate::{
     store::{Space, Store, StoreError, View, WriteSet},
 };
 use bytes::Bytes;
+pub(crate) use mail::is_counted;
+pub use mail::{MarkBatch, News};
 use pad::Pad;
 pub use resolve::{Review, choices};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{
+    Arc, Mutex, PoisonError, RwLock,
+    atomic::{AtomicI32, Ordering},
+};
 use taizhang_node::ledger::Clock;
 use taizhang_proto::{
     OrgCode,
@@ -83,6 +90,12 @@ pub enum Job {
         last: u64,
         /// Values.
         cells: Vec<pb::CellValue>,
+        /// Letters that belong to those revisions.
+        letters: Vec<pb::Letter>,
+        /// Blinded marks.
+        marks: Vec<pb::MarkValue>,
+        /// The child's revision that the marks reach.
+        marked: u64,
     },
     /// A child has everything up to a revision on its disk.
     Heard {
@@ -91,16 +104,26 @@ pub enum Job {
         /// What it says.
         heard: pb::Heard,
     },
-    /// A new tree of units, as CSV.
-    Tree(String),
+    /// A new tree of units, as CSV, and its version where the parent gave it one.
+    Tree(String, Option<u64>),
     /// A token for enrolment: hash of its secret, what it allows.
     Token([u8; 32], rows::TokenRow),
     /// The parent has acknowledged the cells up to a revision; seconds since 1970 when everything was said.
     Upward(u64, Option<u64>),
+    /// The parent's mail, checked and opened.
+    News(Vec<News>),
+    /// Marks of records, worked out from a view.
+    Marks(MarkBatch),
+    /// Every mark under a generation has been sent.
+    Remarked(u32),
+    /// A new mark key, where this hub makes them.
+    RotateKey,
     /// A child was enrolled.
     Enrolled(Box<NodeRow>),
     /// A reviewer rules.
     Review(Review),
+    /// A month's closed figures, under their name; refused when it stands.
+    Month(Vec<u8>, Vec<u8>),
 }
 
 /// What became of a job.
@@ -142,6 +165,12 @@ pub enum WriteError {
     /// The tree of units can't be read.
     #[error(transparent)]
     Tree(#[from] taizhang_proto::org::TreeError),
+    /// Another hub makes the keys, or none does yet.
+    #[error("本级不掌管比对密钥，请在掌管的县区操作 (this hub does not make the mark keys: ask the one that does)")]
+    NoKey,
+    /// A change of key is under way.
+    #[error("上一次更换密钥尚未完成 (the last change of key is not through: wait until every district has synced)")]
+    Rotating,
     /// The writer has stopped.
     #[error("the hub is shutting down")]
     Stopped,
@@ -165,6 +194,8 @@ pub struct Core {
     /// The hub's clock, milliseconds since 1970.
     pub clock: Clock,
     tree: RwLock<Arc<UnitTree>>,
+    /// The next day on which a code of the tree is given up.
+    follow_on: AtomicI32,
     committing: Mutex<()>,
     revision: watch::Sender<u64>,
 }
@@ -196,6 +227,7 @@ impl Core {
             plan: Plan::notice_2008(),
             clock,
             tree: RwLock::new(Arc::new(tree)),
+            follow_on: AtomicI32::new(i32::MIN), // looked at with the first commit
             committing: Mutex::new(()),
             revision: watch::Sender::new(revision),
         }))
@@ -242,6 +274,9 @@ impl Core {
         let mut pad = Pad::new(self, view.as_ref())?;
         let mut answers = Vec::with_capacity(jobs.len());
         let mut new_tree = None;
+        if self.tier != Tier::City && self.today() >= self.follow_on.load(Ordering::Relaxed) {
+            pad.follow_tree()?;
+        }
         for job in jobs {
             let answer = match job {
                 Job::Greet { peer, hello } => pad.greet(&peer, &hello),
@@ -250,11 +285,21 @@ impl Core {
                     drop(room);
                     answer
                 }
-                Job::Cells { peer, last, cells } => pad.take_cells(&peer, last, &cells),
+                Job::Cells { peer, last, cells, letters, marks, marked } => {
+                    pad.take_cells(&peer, last, &cells, letters, (&marks, marked))
+                }
+                Job::News(news) => pad.take_news(news),
+                Job::Marks(batch) => pad.take_index(batch),
+                Job::Remarked(generation) => pad.say_remarked(generation),
+                Job::RotateKey => pad.rotate_key(),
                 Job::Heard { peer, heard } => pad.heard(&peer, heard),
-                Job::Tree(csv) => match UnitTree::from_csv(&csv) {
+                Job::Tree(csv, version) => match UnitTree::from_csv(&csv) {
                     Err(error) => Err(error.into()),
-                    Ok(tree) => pad.set_tree(&tree, csv).map(|()| {
+                    // One that is not newer than what stands is an old message.
+                    Ok(_) if version.is_some_and(|version| pad.tree_version().is_ok_and(|own| own >= version)) => {
+                        Ok(Answer::Done)
+                    }
+                    Ok(tree) => pad.set_tree(&tree, csv, version).map(|()| {
                         new_tree = Some(tree);
                         Answer::Done
                     }),
@@ -271,9 +316,17 @@ impl Core {
                     Ok(Answer::Done)
                 }
                 Job::Review(review) => pad.review(review),
-                Job::Enrolled(row) => {
-                    pad.put_node(*row);
+                Job::Month(name, _) if view.get(Space::Documents, &name)?.is_some() => {
+                    Ok(Answer::Refused("closed already".into()))
+                }
+                Job::Month(name, row) => {
+                    pad.set.put(Space::Documents, name, row);
                     Ok(Answer::Done)
+                }
+                Job::Enrolled(row) => {
+                    let told = pad.note_enrolled(&row);
+                    pad.put_node(*row);
+                    told.map(|()| Answer::Done).map_err(WriteError::from)
                 }
             };
             if let Err(WriteError::Store(error)) = answer {

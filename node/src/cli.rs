@@ -119,6 +119,11 @@ enum Command {
         #[arg(long, default_value_t = 20)]
         limit: u32,
     },
+    /// 一条记录的全部历史：谁、何时、为何 (a record's whole story: who, when, why)
+    History {
+        /// 记录编号 (id of the record)
+        record: String,
+    },
     /// 检查本机数据 (read every row and compare digests)
     Verify,
     /// 配置 (configuration)
@@ -392,6 +397,9 @@ async fn ask(mut client: Client, command: Command, reader: Reader) -> anyhow::Re
         Command::List { register, limit } => {
             let answer = client.list(pb::ListRequest { register, unit: 0, limit }).await?.into_inner();
             print::list(&answer, reader);
+        }
+        Command::History { record } => {
+            print::story(&client.history(pb::HistoryRequest { record }).await?.into_inner(), reader);
         }
         Command::Verify => {
             let answer = client.verify(pb::Empty {}).await?.into_inner();

@@ -20,7 +20,10 @@ use prost::Message;
 use std::{
     fs::File,
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        atomic::{AtomicI64, Ordering},
+    },
 };
 use taizhang_proto::{
     OrgCode, Record, RecordId,
@@ -33,6 +36,7 @@ use taizhang_proto::{
     pb,
     plan::Plan,
     register::{Value, number},
+    stamp,
 };
 use tokio::sync::watch;
 
@@ -70,6 +74,8 @@ pub struct Ledger {
     inner: Mutex<Inner>,
     tree: RwLock<Arc<UnitTree>>,
     changed: watch::Sender<u64>,
+    /// How far this computer's clock was ahead of the hub's at the last session, milliseconds.
+    skew: AtomicI64,
     _lock: File,
 }
 
@@ -109,9 +115,15 @@ impl Ledger {
         self.tree.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The business day in Shanghai.
+    /// The business day in Shanghai: by the hub's clock, where this computer's is known to be far off.
     pub fn business_day(&self) -> Day {
-        date::shanghai((self.clock)())
+        let skew = stamp::distrusted_skew(self.skew_millis());
+        date::shanghai((self.clock)().saturating_add_signed(skew.saturating_neg()))
+    }
+
+    /// How far this computer's clock was ahead of the hub's at the last session, milliseconds.
+    pub fn skew_millis(&self) -> i64 {
+        self.skew.load(Ordering::Relaxed)
     }
 
     /// Milliseconds since 1970 by this ledger's clock.

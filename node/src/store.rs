@@ -121,6 +121,9 @@ pub struct State {
     /// What the last of them was.
     #[prost(string, tag = "17")]
     pub last_incident: String,
+    /// How far this computer's clock was ahead of the hub's at the last session, milliseconds.
+    #[prost(sint64, tag = "30")]
+    pub skew_millis: i64,
 }
 
 impl State {

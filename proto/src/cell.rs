@@ -126,6 +126,11 @@ pub trait Shelf {
     /// # Errors
     /// When the store fails.
     fn sharing(&self, register: u32, tag: u32, bytes: &[u8]) -> Result<Vec<RecordId>, Self::Error>;
+
+    /// First day on which a unit's code is another one's; none for a unit that stays.
+    fn given_up_on(&self, _: OrgCode) -> Option<Day> {
+        None
+    }
 }
 
 /// Longest chain of merges that is followed; the hub makes no longer one.
@@ -313,6 +318,16 @@ impl Tally<'_> {
     /// What follows counts at one unit.
     fn at(&mut self, unit: OrgCode) {
         self.homes = home::Homes::only(unit);
+    }
+
+    /// What follows counts at one unit until a day.
+    fn at_until(&mut self, unit: OrgCode, until: Day) {
+        self.homes = home::Homes::until(unit, until);
+    }
+
+    /// Counts one in `part` for as long as the unit is one.
+    fn always(&mut self, part: Part) {
+        self.during(part, &span::Spans::one(Day::MIN, Day::MAX));
     }
 
     fn put(&mut self, unit: OrgCode, part: Part, date: Day, delta: i64) {

@@ -1,7 +1,10 @@
 //! Org codes and the tree of units. A unit's scope is a prefix of its code, so a scope is one number range.
 //! Codes are those of the national statistics bureau: 2 + 2 + 2 + 3 + 3 digits (GB/T 2260, GB/T 10114).
 
-use crate::pb::Tier;
+use crate::{
+    date::{self, Day},
+    pb::Tier,
+};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
@@ -107,11 +110,24 @@ pub struct Unit {
     pub name: String,
 }
 
-/// The tree of units: which codes exist and what they are called.
+/// What a code stands for since a day: its unit was merged into another, or got another code with another parent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Alias {
+    /// The code that the unit has now.
+    pub becomes: OrgCode,
+    /// First day on which it does.
+    pub since: Day,
+}
+
+/// The tree of units: which codes exist, what they are called, and which are only other names of later ones.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct UnitTree {
     units: BTreeMap<OrgCode, Unit>,
+    aliases: BTreeMap<OrgCode, Alias>,
 }
+
+/// Longest chain of codes that is followed.
+const MAX_ALIASES: usize = 8;
 
 /// Why a file is no tree of units.
 #[derive(Debug, thiserror::Error)]
@@ -130,12 +146,14 @@ pub enum TreeError {
 }
 
 impl UnitTree {
-    /// Reads `code,name,parent,tier` lines with a heading, UTF-8.
+    /// Reads `code,name,parent,tier,becomes,since` lines with a heading, UTF-8. The last two are there for a code that
+    /// was given up: the code that the unit has since that day.
     ///
     /// # Errors
     /// Names the first line that is wrong.
     pub fn from_csv(text: &str) -> Result<Self, TreeError> {
         let mut units = BTreeMap::new();
+        let mut aliases = BTreeMap::new();
         for (index, line) in text.lines().enumerate().skip(1).filter(|(_, line)| !line.trim().is_empty()) {
             let wrong = |why: String| TreeError::Line { line: index + 1, why };
             let mut cells = line.split(',');
@@ -144,19 +162,66 @@ impl UnitTree {
             let name = cells.next().map(str::trim).filter(|name| !name.is_empty());
             let name = name.ok_or_else(|| wrong("no name".into()))?.to_owned();
             units.insert(code, Unit { code, name });
+            let becomes = cells.nth(2).map(str::trim).filter(|becomes| !becomes.is_empty());
+            let since = cells.next().map(str::trim).filter(|since| !since.is_empty());
+            if let Some(becomes) = becomes {
+                let becomes: OrgCode = becomes.parse().map_err(|error: OrgCodeError| wrong(error.to_string()))?;
+                let since: jiff::civil::Date = since
+                    .and_then(|since| since.parse().ok())
+                    .ok_or_else(|| wrong("no day, such as 2008-03-20, since when it is another code".into()))?;
+                aliases.insert(code, Alias { becomes, since: date::day(since) });
+            }
         }
-        if units.is_empty() { Err(TreeError::Empty) } else { Ok(Self { units }) }
+        let known = |alias: &Alias| units.contains_key(&alias.becomes);
+        if let Some((code, _)) = aliases.iter().find(|(_, alias)| !known(alias)) {
+            return Err(TreeError::Line { line: 0, why: format!("{code} becomes a code that the file does not name") });
+        }
+        if units.is_empty() { Err(TreeError::Empty) } else { Ok(Self { units, aliases }) }
     }
 
     /// The part of the tree at and below `scope`, as the file format of [`UnitTree::from_csv`].
     pub fn to_csv(&self, scope: OrgCode) -> String {
-        let mut text = String::from("code,name,parent,tier\n");
-        for unit in self.below(scope) {
+        let mut text = String::from("code,name,parent,tier,becomes,since\n");
+        let inside = |unit: &&Unit| {
+            let becomes = self.aliases.get(&unit.code).map(|alias| alias.becomes);
+            scope.covers(unit.code) || becomes.is_some_and(|becomes| scope.covers(becomes))
+        };
+        let mut named: Vec<&Unit> = self.units.values().filter(inside).collect();
+        // A code of the scope that became one beyond it is nothing that the scope can follow.
+        let followed = |code: &OrgCode| self.aliases.get(code).filter(|alias| scope.covers(alias.becomes));
+        named.sort_by_key(|unit| unit.code);
+        for unit in named {
             let parent = unit.code.parent().map(|parent| parent.to_string()).unwrap_or_default();
             let tier = unit.code.tier().as_str_name().to_lowercase();
-            text.extend([unit.code.to_string().as_str(), ",", &unit.name, ",", &parent, ",", &tier, "\n"]);
+            text.extend([unit.code.to_string().as_str(), ",", &unit.name, ",", &parent, ",", &tier]);
+            if let Some(alias) = followed(&unit.code) {
+                text.extend([",", &alias.becomes.to_string(), ",", &date::iso(alias.since)]);
+            }
+            text.push('\n');
         }
         text
+    }
+
+    /// The code that a code stands for on a day.
+    pub fn current(&self, code: OrgCode, on: Day) -> OrgCode {
+        let mut code = code;
+        for _ in 0..MAX_ALIASES {
+            match self.aliases.get(&code).filter(|alias| alias.since <= on) {
+                Some(alias) => code = alias.becomes,
+                None => break,
+            }
+        }
+        code
+    }
+
+    /// The codes that were given up or will be, each with what it becomes.
+    pub fn aliases(&self) -> impl Iterator<Item = (OrgCode, Alias)> {
+        self.aliases.iter().map(|(code, alias)| (*code, *alias))
+    }
+
+    /// First day on which a code is no unit of its own; none for one that stays.
+    pub fn given_up_on(&self, code: OrgCode) -> Option<Day> {
+        self.aliases.get(&code).map(|alias| alias.since)
     }
 
     /// The name of a unit; its code where the tree does not know it.
@@ -231,6 +296,20 @@ mod tests {
         assert!(!unit("210402201200").is_urban_community());
         assert!(!unit("210402011000").is_rural_township());
         assert!(unit("210421101000").is_rural_township());
+    }
+
+    #[test]
+    fn a_code_given_up_stands_for_its_new_one_from_its_day_on() {
+        let text = "code,name,parent,tier,becomes,since\n210402011000,永安台街道,210402000000,township\n\
+             210402011003,友谊社区居委会,210402011000,community,210402011004,2008-03-20\n\
+             210402011004,和平社区居委会,210402011000,community\n";
+        let tree = UnitTree::from_csv(text).unwrap();
+        let (old, new) = ("210402011003".parse().unwrap(), "210402011004".parse().unwrap());
+        let day = date::ymd(2008, 3, 20).unwrap();
+        assert_eq!((tree.current(old, day - 1), tree.current(old, day), tree.current(new, day)), (old, new, new));
+        assert_eq!(UnitTree::from_csv(&tree.to_csv("210402000000".parse().unwrap())).unwrap(), tree);
+        assert!(UnitTree::from_csv(&text.replace(",2008-03-20", "")).is_err(), "no day");
+        assert!(UnitTree::from_csv(&text.replace("210402011004,2008", "210402011009,2008")).is_err(), "no such unit");
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //! The hub is a process of its own: real TLS, real store, on disk before each answer, totals kept.
 //! Invariant: every figure printed was measured in this run.
 
+pub mod reconcile;
+
 use crate::synth;
 use anyhow::{Context, bail};
 use bytes::Bytes;

@@ -159,7 +159,7 @@ fn scene() -> Scene {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().to_owned();
     let core = open_hub(&path);
-    write(&core, Job::Tree(UNITS.to_owned())).unwrap();
+    write(&core, Job::Tree(UNITS.to_owned(), None)).unwrap();
     let office = open_node(&path, "street", street(), 0);
     // A minute later by its own clock, so that the community's edit is the later one.
     let node = open_node(&path, "node", community(), 60_000);

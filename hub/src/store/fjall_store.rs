@@ -37,16 +37,14 @@ impl FjallStore {
         let store = Self { db, spaces };
         match store.view().get(Space::Meta, b"format")? {
             None => store.put_format()?,
-            Some(found) => {
-                match <[u8; 4]>::try_from(found.as_ref()).map_or(0, u32::from_be_bytes) {
-                    FORMAT => {}
-                    1 => {
-                        super::migrate::from_1(&store)?;
-                        store.put_format()?;
-                    }
-                    found => return Err(StoreError::Format { found }),
+            Some(found) => match <[u8; 4]>::try_from(found.as_ref()).map_or(0, u32::from_be_bytes) {
+                FORMAT => {}
+                1 => {
+                    super::migrate::from_1(&store)?;
+                    store.put_format()?;
                 }
-            }
+                found => return Err(StoreError::Format { found }),
+            },
         }
         Ok(store)
     }

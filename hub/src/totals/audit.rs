@@ -19,6 +19,7 @@ struct Recount<'a> {
     view: &'a dyn View,
     links: HashMap<RecordId, Vec<(u32, RecordId)>>,
     uniques: HashMap<[u8; 24], Vec<RecordId>>,
+    tree: std::sync::Arc<taizhang_proto::org::UnitTree>,
 }
 
 impl Shelf for Recount<'_> {
@@ -36,6 +37,10 @@ impl Shelf for Recount<'_> {
 
     fn sharing(&self, register: u32, tag: u32, bytes: &[u8]) -> Result<Vec<RecordId>, StoreError> {
         Ok(self.uniques.get(&unique_key(register, tag, bytes)).cloned().unwrap_or_default())
+    }
+
+    fn given_up_on(&self, unit: taizhang_proto::OrgCode) -> Option<taizhang_proto::date::Day> {
+        self.tree.given_up_on(unit)
     }
 }
 
@@ -84,7 +89,7 @@ pub fn audit(core: &Core) -> Result<pb::AuditAnswer, StoreError> {
 
 /// Cells from the records alone.
 fn recount(core: &Core, view: &dyn View, records: &mut u64) -> Result<HashMap<CellKey, i64>, StoreError> {
-    let mut shelf = Recount { view, links: HashMap::new(), uniques: HashMap::new() };
+    let mut shelf = Recount { view, links: HashMap::new(), uniques: HashMap::new(), tree: core.tree() };
     let mut ids = Vec::new();
     for row in view.prefix(Space::Records, &[]) {
         let (key, value) = row?;

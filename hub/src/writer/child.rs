@@ -36,7 +36,12 @@ impl Pad<'_> {
         if peer.hub && hello.rebuild {
             // It says everything anew; what it does not say again must not stay.
             row.acknowledged = 0;
+            row.marked = 0;
             self.clear_cells(peer.unit)?;
+            self.forget_marks_of(peer.unit)?;
+        }
+        if peer.hub {
+            self.forget_mail(peer.unit, hello)?;
         }
         row.software = hello.software.chars().take(32).collect();
         row.skew_millis = (hello.clock as i64).saturating_sub((self.core.clock)() as i64);

@@ -177,6 +177,9 @@ impl Pad<'_> {
         };
         self.keep_history(edit.id, std::slice::from_ref(&entry));
         self.note_lost(edit.id, origin.revision);
+        if let Some(owner) = owner.filter(|owner| !self.core.unit.covers(*owner)) {
+            return self.note_to_new_district(edit, origin, owner);
+        }
         let claims = self.claims_against(edit.id, &tags, entry)?;
         self.raise(pb::Conflict {
             kind: ConflictKind::AfterTransfer.into(),
@@ -417,12 +420,7 @@ impl Pad<'_> {
         register: u32,
     ) -> Result<(), StoreError> {
         let revision = record.revision();
-        self.deferred.push(Deferred {
-            id: household,
-            register: number::HOUSEHOLD,
-            fields: vec![text(36, b"5")],
-            rule: "CLOSED",
-        });
+        self.defer(household, number::HOUSEHOLD, vec![text(36, b"5")], "CLOSED");
         self.raise(pb::Conflict {
             kind: ConflictKind::ClosedEdited.into(),
             register: number::HOUSEHOLD,
@@ -440,6 +438,11 @@ impl Pad<'_> {
             ..pb::Conflict::default()
         })?;
         Ok(())
+    }
+
+    /// Has a rule set fields once the batch is taken.
+    pub(super) fn defer(&mut self, id: RecordId, register: u32, fields: Vec<Field>, rule: &'static str) {
+        self.deferred.push(Deferred { id, register, fields, rule });
     }
 
     /// Sets what rules found while a batch was taken.

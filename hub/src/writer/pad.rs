@@ -2,7 +2,7 @@
 //! Invariant: everything derived (contributions, cells, sums, digests, feed) follows from the records on the pad once,
 //! at the end, so a record that is changed many times in one commit costs its totals once.
 
-use super::{Core, WriteError, late::Deferred, unique::UniqueRow};
+use super::{Core, WriteError, late::Deferred, mail::Across, unique::UniqueRow};
 use crate::{
     rows::{self, FeedRow, NodeRow, OwnCell, SubjectRow, UnitRow, meta},
     store::{Space, StoreError, View, WriteSet},
@@ -86,6 +86,8 @@ pub(super) struct Pad<'a> {
     /// Edits that changed nothing but the history of their record.
     lost: Vec<(Revision, RecordId)>,
     pub(super) pending_number: Option<u64>,
+    /// What goes across districts.
+    pub(super) across: Across,
 }
 
 impl<'a> Pad<'a> {
@@ -112,6 +114,7 @@ impl<'a> Pad<'a> {
             nodes: HashMap::new(),
             lost: Vec::new(),
             pending_number: None,
+            across: Across::default(),
         })
     }
 
@@ -127,6 +130,11 @@ impl<'a> Pad<'a> {
             Entry::Occupied(leaf) => Ok(leaf.into_mut()),
             Entry::Vacant(place) => Ok(place.insert(read_leaf(self.view, id)?)),
         }
+    }
+
+    /// The newest revision given out.
+    pub(super) fn newest_revision(&self) -> Revision {
+        self.revision
     }
 
     /// Whether this commit makes the record.
@@ -182,15 +190,16 @@ impl<'a> Pad<'a> {
         self.lost.push((revision, id));
     }
 
-    /// Makes every unit of the tree count.
-    pub(super) fn set_tree(&mut self, tree: &UnitTree, csv: String) -> Result<(), WriteError> {
-        let version = rows::counter(self.view, meta::TREE)? + 1;
+    /// Makes every unit of the tree count, and what belongs to a code that was given up belong to its new one.
+    pub(super) fn set_tree(&mut self, tree: &UnitTree, csv: String, version: Option<u64>) -> Result<(), WriteError> {
+        let version = version.map_or_else(|| rows::counter(self.view, meta::TREE).map(|last| last + 1), Ok)?;
         self.set.put(Space::Documents, *b"units", csv);
         self.set.put(Space::Meta, meta::TREE, version.to_be_bytes());
         if self.core.tier != taizhang_proto::pb::Tier::City {
             let units = tree.below(self.core.unit).chain(self.tree.below(self.core.unit));
             self.touched.extend(units.map(|unit| Subject::Unit(unit.code)));
             self.tree = std::sync::Arc::new(tree.clone());
+            self.follow_tree()?;
         }
         Ok(())
     }
@@ -219,7 +228,7 @@ impl<'a> Pad<'a> {
     }
 
     /// Adds to an own cell. What counts in another hub's scope, before a transfer or after, counts there.
-    fn add_to_cell(&mut self, key: CellKey, delta: i64) -> Result<(), StoreError> {
+    pub(super) fn add_to_cell(&mut self, key: CellKey, delta: i64) -> Result<(), StoreError> {
         if !self.core.unit.covers(key.unit) {
             return Ok(());
         }
@@ -252,7 +261,9 @@ impl<'a> Pad<'a> {
         let mut own: HashMap<OrgCode, UnitChange> = HashMap::new();
         self.write_records(&mut own);
         self.write_lost(&mut own);
+        let before_cells = self.revision;
         self.write_cells(&mut own)?;
+        self.write_letters(before_cells)?;
         let mut units: HashMap<OrgCode, UnitChange> = HashMap::new();
         for (unit, change) in own {
             for unit in unit.up_to(self.core.unit) {
@@ -476,6 +487,10 @@ impl Shelf for Reading<'_, '_> {
             return Ok(row.ids.clone());
         }
         Ok(self.0.view.get(Space::Uniques, &key)?.map(|row| rows::ids_in(&row)).unwrap_or_default())
+    }
+
+    fn given_up_on(&self, unit: OrgCode) -> Option<taizhang_proto::date::Day> {
+        self.0.tree.given_up_on(unit)
     }
 }
 

@@ -2,7 +2,7 @@
 //! Invariants: the child's acknowledged number moves with the records, so a repeated batch is recognised and answered
 //! as it was the first time; at a city no record gets past here.
 
-use super::{Answer, Peer, Pushed, WriteError, late::Landing, pad::Pad};
+use super::{Answer, Peer, Pushed, WriteError, late::Landing, pad::Pad, rehome::past_home};
 use crate::{
     rows::{self, NodeRow},
     store::{Space, StoreError},
@@ -151,6 +151,7 @@ impl Pad<'_> {
         received: u64,
     ) -> Result<Option<Special>, StoreError> {
         let author = Author { node, tier: peer.unit.tier() };
+        let given_up = self.follow_unit(&mut edit);
         let landing = match self.landing(peer, &mut edit, author)? {
             Ok(landing) => landing,
             Err(why) => return Ok(Some(Special::refused(why))),
@@ -207,7 +208,7 @@ impl Pad<'_> {
             self.note_lost(edit.id, revision);
         }
         let special = match landing {
-            Landing::Home if decision.is_plain() => None,
+            Landing::Home if decision.is_plain() && given_up.is_none() => None,
             Landing::Home => Some(settled(edit.id, &applied)),
             // The author is not sent again what it wrote itself, so this is how it hears where that has landed.
             Landing::Survivor { .. } if home_unit(&applied.record).is_some_and(|unit| peer.unit.covers(unit)) => {
@@ -218,6 +219,9 @@ impl Pad<'_> {
                 Some(Special { kind: OutcomeKind::Settled, state: None, why: None })
             }
         };
+        if let Some(given_up) = given_up {
+            self.defer(edit.id, edit.register, vec![past_home(&applied.record, given_up)], "UNITS");
+        }
         if decision.changes_record() {
             self.put_record(edit.id, applied.record)?;
         }

@@ -77,3 +77,38 @@ pub(super) fn list(answer: &pb::ListAnswer, reader: Reader) {
         println!("共 {} 条 (of)，显示 {} 条", answer.total, answer.rows.len());
     }
 }
+
+/// A record's story, what stands first.
+pub(super) fn story(answer: &pb::HistoryAnswer, reader: Reader) {
+    let rows: Vec<Vec<String>> = answer
+        .lines
+        .iter()
+        .map(|line| {
+            let decided = match line.decided_by.as_str() {
+                "" => String::new(),
+                by => format!("{by} {}：{}", show::time(line.decided_at), line.reason),
+            };
+            vec![
+                line.label.clone(),
+                line.value.clone(),
+                if line.stands { "现值" } else { "" }.into(),
+                line.office.clone(),
+                line.by.clone(),
+                if line.at == 0 { "待上报".into() } else { show::time(line.at) },
+                line.rule.clone(),
+                decided,
+            ]
+        })
+        .collect();
+    let headings = [
+        ("field", "栏目"),
+        ("value", "值"),
+        ("stands", "现值"),
+        ("office", "单位"),
+        ("by", "录入人"),
+        ("at", "到达时间"),
+        ("rule", "规则"),
+        ("decided", "裁定"),
+    ];
+    show::table(reader, &headings, &rows);
+}

@@ -11,7 +11,7 @@ use sled::Batch;
 use std::{
     collections::HashSet,
     path::Path,
-    sync::{Arc, Mutex, RwLock},
+    sync::{Arc, Mutex, RwLock, atomic::AtomicI64},
 };
 use taizhang_proto::{OrgCode, digest::LogDigest, org::UnitTree};
 use tokio::sync::watch;
@@ -101,6 +101,7 @@ impl Ledger {
             inner: Mutex::new(Inner { state: State::default(), journal, seen: None, owed: 0 }),
             tree: RwLock::new(Arc::new(UnitTree::default())),
             changed: watch::Sender::new(0),
+            skew: AtomicI64::new(state.skew_millis),
             _lock: lock,
         };
         ledger.load_tree()?;

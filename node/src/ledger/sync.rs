@@ -10,7 +10,10 @@ use crate::{
 use bytes::Bytes;
 use prost::Message;
 use sled::Batch as Rows;
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::atomic::Ordering,
+};
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     decide::{Decision, apply},
@@ -241,6 +244,10 @@ impl Ledger {
             && state.tree_version >= welcome.tree_version
             && state.scope_digest == welcome.scope_digest;
         state.node = welcome.node;
+        if welcome.clock > 0 {
+            state.skew_millis = (self.now_millis() as i64).saturating_sub_unsigned(welcome.clock);
+            self.skew.store(state.skew_millis, Ordering::Relaxed);
+        }
         state.epoch = welcome.epoch.to_vec();
         if quiet {
             state.equal = true;

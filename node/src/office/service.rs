@@ -13,6 +13,7 @@ use taizhang_proto::{
     pb::{self, office_server},
     plan::Plan,
     register::{RegisterDef, Value, registers},
+    stamp,
 };
 use tokio::{sync::mpsc, task::block_in_place};
 use tokio_stream::wrappers::ReceiverStream;
@@ -82,11 +83,22 @@ impl Office {
             show::fact("pending", "待上报", "waiting for the hub", state.head - state.settled),
             show::fact("refused", "被退回", "refused", refused),
             show::fact("head", "本机变更号", "last change", state.head),
+            show::fact("clock", "时钟", "clock", self.clock_words()),
             show::fact("incidents", "数据事故", "incidents", state.incidents),
             show::fact("last_incident", "最近事故", "last incident", state.last_incident),
             show::fact("last_error", "最近错误", "last error", link.last_error),
             show::fact("disk", "占用磁盘", "on disk", show::bytes(self.ledger.size_on_disk())),
         ]
+    }
+
+    /// Whether the clock of this computer agrees with the hub's, as far as is known.
+    fn clock_words(&self) -> String {
+        let skew = self.ledger.skew_millis();
+        if stamp::distrusted_skew(skew) == 0 {
+            return "正常 (agrees with the hub)".into();
+        }
+        let (minutes, way) = (skew.unsigned_abs() / 60_000, if skew > 0 { "快 (ahead)" } else { "慢 (behind)" });
+        format!("时钟异常：{way} {minutes} 分钟，请校准；期限按上级时间计算 (wrong: set it right)")
     }
 
     fn due(&self, request: pb::DueRequest) -> Result<pb::DueAnswer, crate::store::StoreError> {
@@ -268,6 +280,12 @@ impl office_server::Office for Calls {
 
     async fn save(&self, request: Request<pb::SaveRequest>) -> Result<Response<pb::SaveAnswer>, Status> {
         block_in_place(|| self.office.save_form(request.get_ref())).map(Response::new)
+    }
+
+    async fn history(&self, request: Request<pb::HistoryRequest>) -> Result<Response<pb::HistoryAnswer>, Status> {
+        let id: RecordId = request.get_ref().record.parse().map_err(wrong)?;
+        let story = block_in_place(|| super::history::story(&self.office.ledger, id)).map_err(failed)?;
+        story.map(Response::new).ok_or_else(|| Status::not_found("本机没有此记录 (no such record here)"))
     }
 
     async fn list(&self, request: Request<pb::ListRequest>) -> Result<Response<pb::ListAnswer>, Status> {

@@ -57,6 +57,10 @@ impl Homes {
         Self { past: Vec::new(), now: Some(unit) }
     }
 
+    pub(super) fn until(unit: OrgCode, until: Day) -> Self {
+        Self { past: vec![PastHome { until, unit }], now: None }
+    }
+
     /// The home on a day.
     pub(super) fn on(&self, day: Day) -> Option<OrgCode> {
         self.past.iter().find(|past| day < past.until).map(|past| past.unit).or(self.now)

@@ -13,7 +13,6 @@ use crate::{
     indicator::Part,
     pb,
     plan::Plan,
-    record::Revision,
     register::number,
 };
 use std::collections::BTreeMap;
@@ -48,7 +47,6 @@ pub struct DualClock {
 struct Case {
     id: RecordId,
     unit: OrgCode,
-    created: Revision,
     clock: CaseClock,
     placed: Spans,
 }
@@ -73,7 +71,7 @@ pub(super) fn count<S: Shelf>(shelf: &S, id: RecordId, tally: &mut Tally<'_>) ->
         cases.extend(read_case(shelf, id, case, tally.plan)?);
     }
     // Of two open cases, which a merge or two offices made, the earlier clock runs on.
-    cases.sort_by_key(|case| (case.clock.recognised_on, case.created, case.id));
+    cases.sort_by_key(|case| (case.clock.recognised_on, case.clock.exit_on.unwrap_or(Day::MAX), case.id));
     let mut busy_until = Day::MIN;
     for case in cases {
         tally.duplicate = contested || case.clock.recognised_on < busy_until;
@@ -170,7 +168,7 @@ fn read_case<S: Shelf>(shelf: &S, household: RecordId, id: RecordId, plan: &Plan
         dual,
         exit_on: case.exit_on,
     };
-    Ok(Some(Case { id, unit, created: record.created, clock, placed: Spans::union(placed) }))
+    Ok(Some(Case { id, unit, clock, placed: Spans::union(placed) }))
 }
 
 /// The persons who count in a household, each once, with the days on which they belong to it.

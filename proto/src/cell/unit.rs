@@ -9,15 +9,18 @@ use super::{
 use crate::{OrgCode, date::Day, indicator::Part, pb, register::number};
 
 pub(super) fn count<S: Shelf>(shelf: &S, unit: OrgCode, tally: &mut Tally<'_>) -> Result<(), S::Error> {
-    tally.at(unit);
+    match shelf.given_up_on(unit) {
+        Some(day) => tally.at_until(unit, day),
+        None => tally.at(unit),
+    }
     if unit.is_urban_community() {
-        tally.step(Part::UrbanCommunities, Day::MIN, 1);
-        tally.step(Part::Stations, Day::MIN, 1);
+        tally.always(Part::UrbanCommunities);
+        tally.always(Part::Stations);
         count_title(shelf, unit, tally)?;
         count_certificates(shelf, unit, tally)?;
     }
     if unit.is_rural_township() {
-        tally.step(Part::TownshipOffices, Day::MIN, 1);
+        tally.always(Part::TownshipOffices);
         count_premises(shelf, unit, tally)?;
     }
     Ok(())

@@ -168,7 +168,7 @@ impl City {
         self.houses.iter().flat_map(|house| {
             let counting = |case: &&Case| case.counts() && !self.contradicted(house, case);
             let mut cases: Vec<&Case> = house.cases.iter().filter(counting).collect();
-            cases.sort_by_key(|case| case.recognised);
+            cases.sort_by_key(|case| (case.recognised, case.exit.unwrap_or(Day::MAX)));
             let mut first: Vec<&Case> = Vec::new();
             for case in cases {
                 if !first.iter().any(|other| other.exit.is_none_or(|exit| case.recognised < exit)) {

@@ -14,6 +14,9 @@ struct Cli {
     /// People of the node whose memory is measured
     #[arg(long, default_value_t = 10_000)]
     people: usize,
+    /// Measure only what reconciliation costs
+    #[arg(long)]
+    reconcile: bool,
     /// Only measure an office in this directory (used by the tool itself)
     #[arg(long, hide = true)]
     measure: Option<PathBuf>,
@@ -44,6 +47,9 @@ async fn run(cli: &Cli) -> anyhow::Result<()> {
     let scratch = tempfile::tempdir()?;
     let program = std::env::current_exe()?;
     println!("| measure | figure |\n|---|---|");
+    if cli.reconcile {
+        return tokio::task::block_in_place(|| load::reconcile::run(scratch.path(), cli.records.min(100_000)));
+    }
     for nodes in [1, 16] {
         let dir = scratch.path().join(format!("ingest-{nodes}"));
         let mut hub = HubProcess::start(&dir, &program).await?;

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod books;
+mod districts;
 mod figures;
 mod hostile;
 mod live;

@@ -1,0 +1,85 @@
+//! Changes of the tree of units: what belongs to a code that was given up belongs to the code that it became, from the
+//! day of the change on; before that day it counts where it was (domain-detail 4, case 15).
+
+use super::{
+    pad::Pad,
+    revise::{Hand, number as number_field},
+};
+use crate::{
+    rows::{self, meta},
+    store::{Space, StoreError},
+};
+use std::sync::atomic::Ordering;
+use taizhang_proto::{
+    OrgCode, Record, RecordId,
+    cell::{PastHome, home_unit, past_homes},
+    change::Edit,
+    register::{HOME_UNIT, PAST_HOME},
+    wire::{self, Field, put_bytes},
+};
+
+/// The rule's name in history.
+const RULE: &str = "UNITS";
+
+impl Pad<'_> {
+    /// Moves every record of a code that is given up by today.
+    pub(super) fn follow_tree(&mut self) -> Result<(), StoreError> {
+        let today = self.core.today();
+        let tree = self.tree.clone();
+        let next = tree.aliases().map(|(_, alias)| alias.since).filter(|since| *since > today).min();
+        self.core.follow_on.store(next.unwrap_or(i32::MAX), Ordering::Relaxed);
+        if !tree.aliases().any(|(_, alias)| alias.since <= today) {
+            return Ok(());
+        }
+        let mut moving = Vec::new();
+        for row in self.view.prefix(Space::Records, &[]) {
+            let (key, value) = row?;
+            let wrong = || StoreError::Row(Space::Records);
+            let id = RecordId::from_slice(&key).ok_or_else(wrong)?;
+            let record = Record::decode(value).map_err(|_| wrong())?;
+            if home_unit(&record).is_some_and(|unit| tree.current(unit, today) != unit) {
+                moving.push(id);
+            }
+        }
+        for id in moving {
+            let Some(record) = self.record(id)?.cloned() else { continue };
+            let Some(from) = home_unit(&record) else { continue };
+            let to = tree.current(from, today);
+            let since = tree.given_up_on(from).unwrap_or(today);
+            let fields =
+                vec![number_field(HOME_UNIT, to.number()), past_home(&record, PastHome { until: since, unit: from })];
+            self.revise(id, record.register, fields, &Hand::rule(RULE))?;
+        }
+        Ok(())
+    }
+
+    /// An edit that files under a code that was given up is one of the code that it became. Returns the old one.
+    pub(super) fn follow_unit(&self, edit: &mut Edit) -> Option<PastHome> {
+        let field = edit.fields.iter_mut().find(|field| field.tag == HOME_UNIT)?;
+        let Some(wire::Raw::Varint(code)) = wire::occurrences(&field.bytes).last() else { return None };
+        let old = OrgCode::new(code).ok()?;
+        let new = self.tree.current(old, self.core.today());
+        if new == old {
+            return None;
+        }
+        *field = number_field(HOME_UNIT, new.number());
+        Some(PastHome { until: self.tree.given_up_on(old)?, unit: old })
+    }
+
+    /// The version of the tree of units that this hub has.
+    pub(super) fn tree_version(&self) -> Result<u64, StoreError> {
+        rows::counter(self.view, meta::TREE)
+    }
+}
+
+/// The former units of a record with one more.
+pub(super) fn past_home(record: &Record, more: PastHome) -> Field {
+    let mut past = past_homes(record);
+    if !past.contains(&more) {
+        past.push(more);
+    }
+    past.sort_unstable();
+    let mut bytes = Vec::new();
+    past.into_iter().for_each(|home| put_bytes(PAST_HOME, home.to_text().as_bytes(), &mut bytes));
+    Field { tag: PAST_HOME, bytes: bytes.into() }
+}
