@@ -4,6 +4,7 @@
 
 use super::{
     mem_store::Fate,
+    model::changes_after,
     session::{Child, Session, cut},
     world::{World, chance},
 };
@@ -242,7 +243,7 @@ impl World {
         match error {
             SessionError::NewIncarnation => {
                 if let Child::Office(office) = child {
-                    self.offices[office].flushed = None;
+                    self.renumbered(office)?;
                 }
                 self.count("new incarnations");
             }
@@ -251,6 +252,19 @@ impl World {
             _ => return Err(format!("{child:?}: the child broke off: {error}")),
         }
         self.note(|_| format!("{child:?} breaks off: {error}"));
+        Ok(())
+    }
+
+    /// An office goes on under a new incarnation: what it still has to say may have been heard under the old one.
+    fn renumbered(&mut self, office: usize) -> Result<(), String> {
+        let office_state = &mut self.offices[office];
+        office_state.flushed = None;
+        if !office_state.damaged && !self.hubs[office_state.hub].restored {
+            return Err(format!("{}: a new incarnation without a cause", office_state.name));
+        }
+        let ledger = office_state.ledger.clone();
+        let pending = changes_after(&ledger, ledger.state().settled)?;
+        self.model.found_pending(office, &pending, true);
         Ok(())
     }
 
