@@ -331,6 +331,8 @@ pub mod meta {
     pub const OPEN: &[u8] = b"open";
     /// This store's epoch, 16 bytes.
     pub const EPOCH: &[u8] = b"epoch";
+    /// The stretches of this hub's history.
+    pub const LINEAGE: &[u8] = b"lineage";
 }
 
 /// Key of a row under a revision.

@@ -237,7 +237,9 @@ impl Server {
             scope_digest: digest.into(),
             node: row.number,
             log_digest: log_digest(row).into(),
-            epoch,
+            // A hub's child asks which store it speaks to; an office, which stretch of its history.
+            epoch: if self.peer.hub { epoch } else { core.lineage.current().into() },
+            floor: if self.peer.hub { 0 } else { core.lineage.floor(&self.hello, row.acknowledged) },
             marked: row.marked,
             unit: self.peer.unit.number(),
             hub_unit: core.unit.number(),

@@ -20,6 +20,7 @@ mod seen;
 mod unique;
 
 use crate::{
+    lineage::Lineage,
     rows::{self, NodeRow, meta},
     store::{Space, Store, StoreError, View, WriteSet},
 };
@@ -200,6 +201,8 @@ pub struct Core {
     /// The hub's clock, milliseconds since 1970.
     pub clock: Clock,
     tree: RwLock<Arc<UnitTree>>,
+    /// The stretches of this hub's history, the running one last.
+    pub lineage: Lineage,
     /// The next day on which a code of the tree is given up.
     follow_on: AtomicI32,
     committing: Mutex<()>,
@@ -222,11 +225,12 @@ impl Core {
             }
             None => UnitTree::default(),
         };
+        let mut set = WriteSet::default();
         if view.get(Space::Meta, meta::EPOCH)?.is_none() {
-            let mut set = WriteSet::default();
             set.put(Space::Meta, meta::EPOCH, rand::random::<[u8; 16]>());
-            store.commit(set)?;
         }
+        let lineage = Lineage::read(view.as_ref())?.begin(revision, &mut set);
+        store.commit(set)?;
         drop(view);
         Ok(Arc::new(Self {
             unit,
@@ -235,6 +239,7 @@ impl Core {
             plan: Plan::notice_2008(),
             clock,
             tree: RwLock::new(Arc::new(tree)),
+            lineage,
             follow_on: AtomicI32::new(i32::MIN), // looked at with the first commit
             committing: Mutex::new(()),
             repairs: Arc::new(Semaphore::new(1)),

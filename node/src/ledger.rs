@@ -3,6 +3,7 @@
 //! view is the hub's record under this office's pending edits, in their order.
 
 mod index;
+mod offer;
 mod open;
 mod repair;
 mod save;
@@ -56,6 +57,14 @@ pub enum LedgerError {
     /// The hub knows another log under this incarnation: this replica was restored from an old backup.
     #[error("hub knows another log of this node; a new incarnation is needed")]
     UnknownLog,
+    /// The hub was restored from an old backup and has lost what it answered for from this revision on.
+    #[error("the hub has lost what it answered for from revision {floor} on")]
+    Forgotten {
+        /// First revision that it may have lost.
+        floor: u64,
+        /// The stretch of its history that it is in now.
+        epoch: Vec<u8>,
+    },
 }
 
 /// Where the time comes from: milliseconds since 1970.

@@ -95,8 +95,15 @@ fn is_ruling(origin: &pb::Origin) -> bool {
 /// A field set last by the same node counts as seen: a node's changes arrive in its own order, and its clerks see
 /// their own pending edits.
 pub fn decide(current: Option<&Record>, edit: &Edit, author: Author) -> Decision {
+    decide_as(current, edit, |_| author)
+}
+
+/// As [`decide`], where some fields have another author: what a hub once said itself and is offered again.
+pub fn decide_as(current: Option<&Record>, edit: &Edit, author: impl Fn(&Field) -> Author) -> Decision {
     let def = registers().get(edit.register);
-    let fate = |field: &Field| decide_field(current, edit, field, def.and_then(|def| def.field(field.tag)), author);
+    let fate = |field: &Field| {
+        decide_field(current, edit, field, def.and_then(|def| def.field(field.tag)), author(field))
+    };
     Decision { fates: edit.fields.iter().map(fate).collect() }
 }
 
@@ -112,7 +119,8 @@ fn decide_field(current: Option<&Record>, edit: &Edit, field: &Field, rule: Opti
     let Some((bytes, origin)) = standing else {
         return if base == 0 { Fate::Accepted } else { Fate::Won(Policy::Latest) };
     };
-    let saw_it = origin.revision == base;
+    // Said again to a hub that lost it: its author had seen all that the hub still has from before.
+    let saw_it = origin.revision == base || (edit.offer.is_some() && origin.revision <= edit.seen);
     let seen = saw_it || origin.node == author.node;
     if *bytes == field.bytes {
         return if seen { Fate::Accepted } else { Fate::Equal };

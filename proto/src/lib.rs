@@ -15,6 +15,7 @@ pub mod plan;
 pub mod range;
 pub mod record;
 pub mod register;
+pub mod seal;
 pub mod session;
 pub mod stamp;
 pub mod text;

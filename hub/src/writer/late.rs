@@ -5,7 +5,7 @@
 use super::{
     Peer,
     pad::{Pad, Reading},
-    push::register_name,
+    push::{is_own_word, register_name},
     revise::Hand,
 };
 use crate::store::{Space, StoreError};
@@ -79,6 +79,9 @@ impl Pad<'_> {
             let message = format!("该记录不属于{}的辖区 (out of scope)", peer.unit);
             Ok(Err(violation(edit, "home_unit", "scope", message)))
         };
+        if self.moved_by_own_word(peer, edit) {
+            return Ok(Ok(Landing::Home));
+        }
         let Some(moved) = current.origin(HOME_UNIT).cloned() else { return scope() };
         let was_ours = self.past_owners(edit.id)?.into_iter().any(|unit| peer.unit.covers(unit));
         if !was_ours || moved.revision <= edit.seen {
@@ -90,6 +93,16 @@ impl Pad<'_> {
         } else {
             Landing::Note { of: moved.revision }
         }))
+    }
+
+    /// Whether a record is offered again by the unit that this hub itself had given it, in the time that it lost.
+    fn moved_by_own_word(&self, peer: &Peer, edit: &Edit) -> bool {
+        let Some(home) = edit.field(HOME_UNIT) else { return false };
+        let unit = match wire::occurrences(&home.bytes).last() {
+            Some(wire::Raw::Varint(code)) => OrgCode::new(code).ok(),
+            _ => None,
+        };
+        unit.is_some_and(|unit| peer.unit.covers(unit)) && is_own_word(&self.core.lineage.secret(), edit, home)
     }
 
     /// A late edit of an absorbed record is one of its survivor, by an author who never saw that one.
@@ -194,6 +207,74 @@ impl Pad<'_> {
             note: format!("移交(修订{handed_over})之后在原单位录入 (entered at the old unit after the hand-over)"),
             ..pb::Conflict::default()
         })?;
+        Ok(())
+    }
+
+    /// Keeps the history of a record that this hub lost with a backup and is offered again, and brings up anew what a
+    /// reviewer had not decided.
+    pub(super) fn take_offered_history(
+        &mut self,
+        id: RecordId,
+        record: &Record,
+        offer: &pb::Offer,
+        revision: Revision,
+    ) -> Result<(), StoreError> {
+        let mut entries: Vec<pb::Superseded> = Vec::new();
+        for entry in &offer.history {
+            let Some(origin) = entry.origin.as_ref().filter(|_| wire::split(&entry.message).is_ok()) else { continue };
+            let twin = |other: &&mut pb::Superseded| {
+                other.rule == entry.rule && other.origin.as_ref().is_some_and(|own| own.revision == origin.revision)
+            };
+            // Parts of one edit that were replaced at different times come together under one number here.
+            match entries.iter_mut().find(twin) {
+                Some(other) => {
+                    other.message = [&other.message[..], &entry.message[..]].concat().into();
+                    if let Some(own) = &mut other.origin {
+                        own.tags.extend_from_slice(&origin.tags);
+                    }
+                }
+                None => entries.push(entry.clone()),
+            }
+        }
+        let mut known = Vec::new();
+        for row in self.view.prefix(Space::History, &id.0) {
+            known.push(pb::Superseded::decode(row?.1).map_err(|_| StoreError::Row(Space::History))?);
+        }
+        let said = |entry: &pb::Superseded| {
+            let origin = entry.origin.as_ref();
+            (entry.message.clone(), entry.rule.clone(), origin.map(|origin| (origin.stamp, origin.by.clone())))
+        };
+        // Another office may have said the same before.
+        entries.retain(|entry| !known.iter().any(|other| said(other) == said(entry)));
+        for entry in &entries {
+            // Under this hub's own number it comes before all offices that have not heard it.
+            let kept = pb::Superseded { replaced_by: revision, ..entry.clone() };
+            self.keep_history(id, std::slice::from_ref(&kept));
+            let undecided = entry.ruling.is_none()
+                && ["REVIEW", "OWNED", "FIXED"].contains(&entry.rule.as_str())
+                && !entries.iter().any(|other| other.ruling.is_some() && other.message == entry.message);
+            let tags = entry.origin.as_ref().map(|origin| origin.tags.clone()).unwrap_or_default();
+            if !undecided || tags.is_empty() {
+                continue;
+            }
+            let kind = if entry.rule == "OWNED" { ConflictKind::Claim } else { ConflictKind::Field };
+            let claim = pb::ClaimedValue { message: entry.message.clone(), origin: entry.origin.clone() };
+            self.raise(pb::Conflict {
+                kind: kind.into(),
+                register: record.register,
+                record: id.0.to_vec().into(),
+                unit: home_unit(record).map_or(0, OrgCode::number),
+                claims: vec![standing_claim(record, &tags), claim],
+                tags,
+                rule: entry.rule.clone(),
+                revision,
+                note: "上级恢复旧备份后重新提出 (said again after the hub was restored)".into(),
+                ..pb::Conflict::default()
+            })?;
+        }
+        if !entries.is_empty() {
+            self.note_lost(id, revision);
+        }
         Ok(())
     }
 

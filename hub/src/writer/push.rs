@@ -15,11 +15,12 @@ use taizhang_proto::{
     change::Edit,
     check::{self, Violation},
     date,
-    decide::{Applied, Author, apply, decide},
+    decide::{Applied, Author, HUB_NODE, apply, decide_as},
     digest::LogDigest,
     pb::{self, OutcomeKind},
     record::Revision,
     register::registers,
+    seal,
     session::MAX_BATCH_BYTES,
     stamp::{self, Stamp},
 };
@@ -157,8 +158,10 @@ impl Pad<'_> {
             Err(why) => return Ok(Some(Special::refused(why))),
         };
         let today = date::shanghai(received * 1_000);
+        let secret = self.core.lineage.secret();
+        let hub = Author { node, tier: self.core.unit.tier() };
         let current = self.record(edit.id)?;
-        let decision = decide(current, &edit, author);
+        let decision = decide_as(current, &edit, |field| if is_own_word(&secret, &edit, field) { hub } else { author });
         let origin = pb::Origin {
             revision,
             stamp: edit.stamp.0,
@@ -201,6 +204,9 @@ impl Pad<'_> {
             self.keep_aside(*absorbed, aside, &origin);
         }
         self.keep_history(edit.id, &applied.superseded);
+        if let Some(offer) = &edit.offer {
+            self.take_offered_history(edit.id, &applied.record, offer, revision)?;
+        }
         if !decision.is_plain() {
             self.raise_from(&edit, &decision, &origin, before.as_ref(), &applied)?;
         }
@@ -264,6 +270,12 @@ impl Pad<'_> {
         };
         Some(Violation { register: register_name(edit.register), field: "home_unit".into(), rule: "scope", message })
     }
+}
+
+/// Whether a field that is offered again is this hub's own word.
+pub(super) fn is_own_word(secret: &[u8; 32], edit: &Edit, field: &taizhang_proto::wire::Field) -> bool {
+    let origins = edit.offer.iter().flat_map(|offer| &offer.origins);
+    origins.filter(|origin| origin.node == HUB_NODE).any(|origin| seal::speaks_for(secret, edit.id, field, origin))
 }
 
 fn settled(id: RecordId, applied: &Applied) -> Special {

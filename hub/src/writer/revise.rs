@@ -14,6 +14,7 @@ use taizhang_proto::{
     decide::{Decision, HUB_NODE, apply},
     pb,
     record::Revision,
+    seal,
     stamp::Stamp,
     wire::{Field, put_bytes, put_varint, zigzag},
 };
@@ -127,6 +128,7 @@ impl Pad<'_> {
             unit: self.core.unit.number(),
             node: HUB_NODE,
             by: edit.by.clone(),
+            seal: seal::seal(&self.core.lineage.secret(), edit.id, &edit.fields, edit.stamp.0, &edit.by),
             ..pb::Origin::default()
         }
     }

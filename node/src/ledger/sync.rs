@@ -24,6 +24,10 @@ use taizhang_proto::{
 };
 use tokio::sync::watch;
 
+/// Why a new incarnation was taken.
+const RESTORED: &str = "restored from a backup: a new incarnation was taken";
+const HUB_RESTORED: &str = "the hub was restored from an old backup: it is told again what it lost";
+
 /// First number of refusals that were made under an earlier incarnation; no log grows to here.
 const REFUSED_BEFORE: u64 = 1 << 63;
 
@@ -248,11 +252,8 @@ impl Ledger {
         if scope != self.unit {
             return Err(LedgerError::Peer(format!("the certificate names unit {scope}, this node is {}", self.unit)));
         }
-        if welcome.acknowledged < state.settled {
-            return Err(LedgerError::Peer(format!(
-                "it has {} of this node's changes but answered for {} before: it was restored from an old backup",
-                welcome.acknowledged, state.settled
-            )));
+        if welcome.floor > 0 {
+            return Err(LedgerError::Forgotten { floor: welcome.floor, epoch: welcome.epoch.to_vec() });
         }
         let known = self.log_digest_at(&state, welcome.acknowledged)?;
         if known.is_none_or(|digest| digest.0[..] != welcome.log_digest[..]) {
@@ -283,17 +284,17 @@ impl Ledger {
 
     /// Goes on under a new incarnation: everything that the hub has not answered for is numbered from 1 again, and
     /// everything the hub holds is pulled.
-    fn take_new_incarnation(&self) -> Result<(), LedgerError> {
+    fn take_new_incarnation(&self, why: &str, offers: Vec<Bytes>, epoch: Option<Vec<u8>>) -> Result<(), LedgerError> {
         let mut inner = self.inner();
         let incarnation: [u8; 16] = rand::random();
         let pending = super::open::pending_entries(&self.store)?;
-        let renumbered: Vec<Entry> = (1..)
-            .zip(&pending)
-            .filter_map(|(seq, entry)| match entry {
-                Entry::Saved(_, change) => Some(Entry::Saved(seq, change.clone())),
-                Entry::Refused(..) => None,
-            })
-            .collect();
+        let pending = pending.into_iter().filter_map(|entry| match entry {
+            Entry::Saved(_, change) => Some(change),
+            Entry::Refused(..) => None,
+        });
+        // What the hub lost comes first: what was entered since was entered by those who saw it.
+        let log = offers.into_iter().map(|change| change.to_vec()).chain(pending);
+        let renumbered: Vec<Entry> = (1..).zip(log).map(|(seq, change)| Entry::Saved(seq, change)).collect();
         // Their numbers belong to the old log; the new one must not come across them.
         let old = self.refused()?;
         let kept: Vec<Entry> = (REFUSED_BEFORE..)
@@ -334,7 +335,10 @@ impl Ledger {
         state.settled_digest = LogDigest::default().0.to_vec();
         state.rebuild = true;
         state.incidents += 1;
-        "restored from a backup: a new incarnation was taken".clone_into(&mut state.last_incident);
+        why.clone_into(&mut state.last_incident);
+        if let Some(epoch) = epoch {
+            state.epoch = epoch;
+        }
         rows.insert(key::STATE, state.encode_to_vec());
         self.store.apply(rows)?;
         self.store.flush()?;
@@ -367,8 +371,14 @@ impl Replica for Ledger {
 
     fn welcome(&self, welcome: &pb::Welcome) -> Result<Greeting, SessionError> {
         match self.greet(welcome) {
+            Err(LedgerError::Forgotten { floor, epoch }) => {
+                let offers = self.offers(floor)?;
+                tracing::warn!(offers = offers.len(), "the hub was restored from an old backup; it is told again what it lost");
+                self.take_new_incarnation(HUB_RESTORED, offers, Some(epoch))?;
+                Err(SessionError::NewIncarnation)
+            }
             Err(LedgerError::UnknownLog) => {
-                self.take_new_incarnation()?;
+                self.take_new_incarnation(RESTORED, Vec::new(), None)?;
                 Err(SessionError::NewIncarnation)
             }
             other => Ok(other?),
@@ -386,7 +396,7 @@ impl Replica for Ledger {
     fn verdicts(&self, verdicts: pb::Verdicts) -> Result<VerdictCount, SessionError> {
         match self.settle(verdicts) {
             Err(LedgerError::UnknownLog) => {
-                self.take_new_incarnation()?;
+                self.take_new_incarnation(RESTORED, Vec::new(), None)?;
                 Err(SessionError::NewIncarnation)
             }
             other => Ok(other?),

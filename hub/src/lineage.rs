@@ -1,0 +1,106 @@
+//! Whether a child has heard things from this hub that the hub has lost: it was restored from an old backup.
+//! Invariant: every start of the hub begins a new stretch of its history, with a name drawn at random and the last
+//! revision before it. A child names the stretch that it last heard: what it has beyond that stretch's end was said in
+//! a future that this hub does not have.
+
+use crate::{
+    rows::{self, meta},
+    store::{Space, StoreError, View, WriteSet},
+};
+use prost::Message;
+use taizhang_proto::{pb, record::Revision};
+
+/// Most stretches that are remembered; a child that has been away for longer is taken to know more than the hub.
+const MAX_STRETCHES: usize = 1_024;
+
+/// One stretch of a hub's history.
+#[derive(Clone, PartialEq, Message)]
+struct Stretch {
+    /// Its name, 16 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    name: Vec<u8>,
+    /// Last revision before it.
+    #[prost(uint64, tag = "2")]
+    after: u64,
+}
+
+/// The stretches of a hub's history, oldest first.
+#[derive(Clone, PartialEq, Message)]
+pub struct Lineage {
+    #[prost(message, repeated, tag = "1")]
+    stretches: Vec<Stretch>,
+    /// The secret under which this hub seals its own word, 32 bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    secret: Vec<u8>,
+}
+
+impl Lineage {
+    /// What the store says.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn read(view: &dyn View) -> Result<Self, StoreError> {
+        Ok(rows::read(view, Space::Meta, meta::LINEAGE)?.unwrap_or_default())
+    }
+
+    /// Begins a new stretch after a revision and puts it into a write set.
+    pub fn begin(mut self, after: Revision, set: &mut WriteSet) -> Self {
+        self.stretches.push(Stretch { name: rand::random::<[u8; 16]>().to_vec(), after });
+        let surplus = self.stretches.len().saturating_sub(MAX_STRETCHES);
+        self.stretches.drain(..surplus);
+        if self.secret.len() != 32 {
+            self.secret = rand::random::<[u8; 32]>().to_vec();
+        }
+        set.put(Space::Meta, meta::LINEAGE, self.encode_to_vec());
+        self
+    }
+
+    /// The name of the stretch that runs.
+    pub fn current(&self) -> Vec<u8> {
+        self.stretches.last().map(|stretch| stretch.name.clone()).unwrap_or_default()
+    }
+
+    /// The secret of this hub's seals.
+    pub fn secret(&self) -> [u8; 32] {
+        self.secret.as_slice().try_into().unwrap_or_default()
+    }
+
+    /// From which revision on a child has to say again what it heard, 0 when this hub has all of it. `acknowledged` is
+    /// what the hub has of the child's log under the incarnation that it greets with.
+    pub fn floor(&self, hello: &pb::Hello, acknowledged: u64) -> Revision {
+        if hello.epoch.is_empty() {
+            return 0;
+        }
+        let Some(place) = self.stretches.iter().position(|stretch| stretch.name[..] == hello.epoch[..]) else {
+            return 1; // a stretch that this hub has lost, or has long forgotten
+        };
+        let Some(next) = self.stretches.get(place + 1) else { return 0 };
+        let beyond = hello.pulled > next.after || hello.settled > acknowledged;
+        if beyond { next.after + 1 } else { 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hello(epoch: &[u8], pulled: u64, settled: u64) -> pb::Hello {
+        pb::Hello { epoch: epoch.to_vec().into(), pulled, settled, ..pb::Hello::default() }
+    }
+
+    #[test]
+    fn a_child_that_heard_beyond_the_end_of_its_stretch_says_it_again() {
+        let mut set = WriteSet::default();
+        let first = Lineage::default().begin(0, &mut set);
+        let name = first.current();
+        assert_eq!(first.floor(&hello(&name, 50, 3), 3), 0, "the stretch runs");
+        // The backup was made at revision 20; the hub went on to 50, was restored and started again.
+        let second = first.clone().begin(20, &mut set);
+        assert_eq!(second.floor(&hello(&name, 50, 3), 3), 21);
+        assert_eq!(second.floor(&hello(&name, 20, 3), 3), 0, "it has heard nothing that is lost");
+        assert_eq!(second.floor(&hello(&name, 20, 4), 3), 21, "an answer of the hub is lost");
+        assert_eq!(second.floor(&hello(&[9; 16], 5, 3), 3), 1, "a stretch that was lost as a whole");
+        assert_eq!(second.floor(&hello(&[], 0, 0), 0), 0, "a child that never heard anything");
+        assert_eq!(second.secret(), first.secret());
+    }
+}
