@@ -10,7 +10,10 @@ use crate::{
 use bytes::Bytes;
 use prost::Message;
 use sled::Batch as Rows;
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::PoisonError,
+};
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     decide::{Decision, apply},
@@ -90,7 +93,7 @@ impl Ledger {
                         revision: verdicts.revision + (seq - verdicts.first),
                         stamp: edit.stamp.believed(now, verdicts.skew_millis).0,
                         received: verdicts.received,
-                        unit: self.unit.number(),
+                        unit: self.unit().number(),
                         node: verdicts.node,
                         by: edit.by.clone(),
                         ..pb::Origin::default()
@@ -195,7 +198,10 @@ impl Ledger {
             return Ok(Standing::Later);
         }
         let differs = comparable && !equal;
-        if differs && !older && let Some(range) = inner.repair.begin(self, &mut state)? {
+        if differs
+            && !older
+            && let Some(range) = inner.repair.begin(self, &mut state)?
+        {
             tracing::warn!(revision = caught.revision, "the registers differ from the hub's; looking for the records");
             state.equal = false;
             self.finish(Work::new(self), &mut inner, state)?;
@@ -239,8 +245,17 @@ impl Ledger {
         let mut inner = self.inner();
         let mut state = inner.state.clone();
         let scope = OrgCode::new(welcome.unit).map_err(|error| LedgerError::Peer(error.to_string()))?;
-        if scope != self.unit {
-            return Err(LedgerError::Peer(format!("the certificate names unit {scope}, this node is {}", self.unit)));
+        if scope != self.unit() {
+            // The greeting asked for the old scope's news, so the session begins again.
+            tracing::info!(from = %self.unit(), to = %scope, "the office's unit changed; pulling everything for it");
+            state.move_to(scope);
+            state.renamed = true;
+            self.finish(Work::new(self), &mut inner, state)?;
+            *self.unit.write().unwrap_or_else(PoisonError::into_inner) = scope;
+            return Err(LedgerError::NewScope(scope));
+        }
+        if welcome.acknowledged < state.settled && state.renamed {
+            return Err(LedgerError::UnknownLog); // the log was known under another certificate
         }
         if welcome.acknowledged < state.settled {
             return Err(LedgerError::Peer(format!(
@@ -259,6 +274,7 @@ impl Ledger {
             && state.tree_version >= welcome.tree_version
             && state.scope_digest == welcome.scope_digest;
         state.node = welcome.node;
+        state.renamed = false;
         state.epoch = welcome.epoch.to_vec();
         if quiet {
             state.equal = true;
@@ -323,8 +339,12 @@ impl Ledger {
         state.settled = 0;
         state.settled_digest = LogDigest::default().0.to_vec();
         state.rebuild = true;
-        state.incidents += 1;
-        "restored from a backup: a new incarnation was taken".clone_into(&mut state.last_incident);
+        if state.renamed {
+            state.renamed = false; // no incident: the hub knew this log under another certificate
+        } else {
+            state.incidents += 1;
+            "restored from a backup: a new incarnation was taken".clone_into(&mut state.last_incident);
+        }
         rows.insert(key::STATE, state.encode_to_vec());
         self.store.apply(rows)?;
         self.store.flush()?;
@@ -361,6 +381,7 @@ impl Replica for Ledger {
                 self.take_new_incarnation()?;
                 Err(SessionError::NewIncarnation)
             }
+            Err(LedgerError::NewScope(unit)) => Err(SessionError::NewScope(unit)),
             other => Ok(other?),
         }
     }
