@@ -20,15 +20,12 @@ fn damage(dir: &Path, ids: &[RecordId], mut how: impl FnMut(Record) -> Option<Re
     for id in ids {
         let old = store.record(*id).unwrap().unwrap();
         digest.remove(Item::record(*id, &old.encode()));
-        match how(old) {
-            Some(new) => {
-                digest.add(Item::record(*id, &new.encode()));
-                rows.insert(record_key(*id), new.encode());
-            }
-            None => {
-                state.count -= 1;
-                rows.remove(record_key(*id));
-            }
+        if let Some(new) = how(old) {
+            digest.add(Item::record(*id, &new.encode()));
+            rows.insert(record_key(*id), new.encode());
+        } else {
+            state.count -= 1;
+            rows.remove(record_key(*id));
         }
     }
     state.scope_digest = digest.to_bytes().to_vec();
@@ -37,19 +34,19 @@ fn damage(dir: &Path, ids: &[RecordId], mut how: impl FnMut(Record) -> Option<Re
     store.flush().unwrap();
 }
 
-fn other_phone(mut record: Record) -> Option<Record> {
+fn other_phone(mut record: Record) -> Record {
     let phone = record.fields.iter_mut().find(|standing| standing.field.tag == tag("phone")).unwrap();
     let mut bytes = phone.field.bytes.to_vec();
     *bytes.last_mut().unwrap() ^= 1;
     phone.field = Field { tag: phone.field.tag, bytes: bytes.into() };
-    Some(record)
+    record
 }
 
 /// With a revision that no hub gave: newer than the hub's own copy.
-fn newer(record: Record) -> Option<Record> {
-    let mut record = other_phone(record)?;
-    record.origins.last_mut()?.revision += 1_000_000;
-    Some(record)
+fn newer(record: Record) -> Record {
+    let mut record = other_phone(record);
+    record.origins.last_mut().unwrap().revision += 1_000_000;
+    record
 }
 
 fn incidents(core: &Core) -> u64 {
@@ -69,8 +66,8 @@ fn records_damaged_in_silence_are_repaired_without_pulling_everything() {
         ids
     };
     let path = dir.path().join("node");
-    damage(&path, &ids[100..103], other_phone);
-    damage(&path, &ids[1_500..1_502], newer);
+    damage(&path, &ids[100..103], |record| Some(other_phone(record)));
+    damage(&path, &ids[1_500..1_502], |record| Some(newer(record)));
     damage(&path, &ids[2_999..], |_| None);
     let node = office(dir.path(), "node", community(), 1_000_000);
     let report = session(&core, &node, &peer).unwrap();
