@@ -65,6 +65,9 @@ pub enum LedgerError {
         /// The stretch of its history that it is in now.
         epoch: Vec<u8>,
     },
+    /// The certificate names another unit than before; everything is pulled for it.
+    #[error("the scope is now {0}")]
+    NewScope(OrgCode),
 }
 
 /// Where the time comes from: milliseconds since 1970.
@@ -77,7 +80,8 @@ pub fn system_clock() -> Clock {
 
 /// An office's open registers. Share it in an [`Arc`]; one writes at a time, readers do not wait.
 pub struct Ledger {
-    unit: OrgCode,
+    /// The scope: what the certificate named when this was opened, or the hub in a greeting since.
+    unit: RwLock<OrgCode>,
     data: PathBuf,
     store: Store,
     clock: Clock,
@@ -107,9 +111,9 @@ impl Ledger {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The office's unit.
+    /// The office's unit. It follows the certificate: see [`SessionError::NewScope`](crate::upstream::SessionError).
     pub fn unit(&self) -> OrgCode {
-        self.unit
+        *self.unit.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What the ledger knows of itself.
@@ -167,7 +171,7 @@ impl Ledger {
         let origin = pb::Origin {
             revision: u64::MAX,
             stamp: edit.stamp.0,
-            unit: self.unit.number(),
+            unit: self.unit().number(),
             by: edit.by.clone(),
             ..pb::Origin::default()
         };
@@ -311,7 +315,7 @@ impl<'a> LedgerDesk<'a> {
 
 impl Desk for LedgerDesk<'_> {
     fn unit(&self) -> OrgCode {
-        self.ledger.unit
+        self.ledger.unit()
     }
 
     fn tree(&self) -> &UnitTree {

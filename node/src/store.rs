@@ -16,7 +16,7 @@ use std::{
     sync::Arc,
 };
 use taizhang_proto::{
-    Record, RecordId,
+    OrgCode, Record, RecordId,
     digest::{Item, ScopeDigest},
     pb,
     record::RecordError,
@@ -121,12 +121,25 @@ pub struct State {
     /// What the last of them was.
     #[prost(string, tag = "17")]
     pub last_incident: String,
+    /// The unit whose records these are; 0 in a store older than this row.
+    #[prost(uint64, tag = "18")]
+    pub unit: u64,
+    /// The certificate is new since the last session: the hub may not know this log under its name.
+    #[prost(bool, tag = "19")]
+    pub renamed: bool,
     /// How far this computer's clock was ahead of the hub's at the last session, milliseconds.
     #[prost(sint64, tag = "30")]
     pub skew_millis: i64,
 }
 
 impl State {
+    /// Goes over to another unit: everything is pulled for it, the tree of its units too.
+    pub fn move_to(&mut self, unit: OrgCode) {
+        self.unit = unit.number();
+        self.rebuild = true;
+        self.tree_version = 0;
+    }
+
     /// The digest of the hub's records held here.
     pub fn digest(&self) -> ScopeDigest {
         ScopeDigest::from_slice(&self.scope_digest).unwrap_or_default()

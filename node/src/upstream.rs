@@ -8,6 +8,7 @@ pub mod schedule;
 use bytes::Bytes;
 use std::{collections::VecDeque, ops::Deref};
 use taizhang_proto::{
+    OrgCode,
     pb::{self, down, up},
     session::{self, IN_FLIGHT, VersionError},
 };
@@ -31,6 +32,9 @@ pub enum SessionError {
     /// This replica took a new incarnation and has to come back.
     #[error("本机曾由旧备份恢复，已换用新的编号，将重新同步 (restored from a backup; a new incarnation was taken)")]
     NewIncarnation,
+    /// The certificate names another unit than this replica was: it has to come back to pull that one's records.
+    #[error("本机所属单位已变更为{0}，将重新同步 (this office's unit is now another; all will be pulled for it)")]
+    NewScope(OrgCode),
 }
 
 /// What the hub's greeting means for this replica.
@@ -69,7 +73,8 @@ pub trait Replica: Send + Sync + 'static {
     /// Takes the hub's greeting.
     ///
     /// # Errors
-    /// [`SessionError::NewIncarnation`] when the hub knows another log.
+    /// [`SessionError::NewIncarnation`] when the hub knows another log, [`SessionError::NewScope`] when the certificate
+    /// names another unit.
     fn welcome(&self, welcome: &pb::Welcome) -> Result<Greeting, SessionError>;
 
     /// The next batch after a change; none when that was the last.

@@ -101,9 +101,8 @@ pub fn decide(current: Option<&Record>, edit: &Edit, author: Author) -> Decision
 /// As [`decide`], where some fields have another author: what a hub once said itself and is offered again.
 pub fn decide_as(current: Option<&Record>, edit: &Edit, author: impl Fn(&Field) -> Author) -> Decision {
     let def = registers().get(edit.register);
-    let fate = |field: &Field| {
-        decide_field(current, edit, field, def.and_then(|def| def.field(field.tag)), author(field))
-    };
+    let fate =
+        |field: &Field| decide_field(current, edit, field, def.and_then(|def| def.field(field.tag)), author(field));
     Decision { fates: edit.fields.iter().map(fate).collect() }
 }
 

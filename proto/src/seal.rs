@@ -42,7 +42,12 @@ mod tests {
         let field = |tag: u32, text: &'static str| Field { tag, bytes: Bytes::from_static(text.as_bytes()) };
         let (secret, id) = ([7; 32], RecordId([1; 16]));
         let fields = [field(20, "one"), field(24, "two")];
-        let origin = pb::Origin { stamp: 9, by: "reviewer".into(), seal: seal(&secret, id, &fields, 9, "reviewer"), ..pb::Origin::default() };
+        let origin = pb::Origin {
+            stamp: 9,
+            by: "reviewer".into(),
+            seal: seal(&secret, id, &fields, 9, "reviewer"),
+            ..pb::Origin::default()
+        };
         assert!(fields.iter().all(|field| speaks_for(&secret, id, field, &origin)));
         assert!(!speaks_for(&secret, id, &field(20, "two"), &origin), "another value");
         assert!(!speaks_for(&secret, id, &field(21, "one"), &origin), "another field");

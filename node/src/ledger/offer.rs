@@ -6,12 +6,7 @@ use super::{Ledger, LedgerError};
 use crate::store::{StoreError, key};
 use bytes::Bytes;
 use prost::Message;
-use taizhang_proto::{
-    Record, change, pb,
-    record::Revision,
-    stamp::Stamp,
-    wire::Field,
-};
+use taizhang_proto::{Record, change, pb, record::Revision, stamp::Stamp, wire::Field};
 
 /// Most history entries in one offer; the newest are kept.
 const MAX_HISTORY: usize = 256;
@@ -40,11 +35,14 @@ impl Ledger {
             // History alone travels with a field that both sides have: the owning unit, which every record carries.
             let fields = if lost.is_empty() {
                 let home = record.standing(taizhang_proto::register::HOME_UNIT);
-                home.map(|standing| (standing.field.clone(), record.origins[standing.origin].revision)).into_iter().collect()
+                home.map(|standing| (standing.field.clone(), record.origins[standing.origin].revision))
+                    .into_iter()
+                    .collect()
             } else {
                 lost
             };
-            let newest = record.origins.iter().filter(|origin| origin.revision >= floor).max_by_key(|origin| origin.stamp);
+            let newest =
+                record.origins.iter().filter(|origin| origin.revision >= floor).max_by_key(|origin| origin.stamp);
             let stamp = newest.map_or(0, |origin| origin.stamp);
             let by = newest.map_or("", |origin| origin.by.as_str());
             let mut change = change::write(id, record.register, &fields, Stamp(stamp), by);

@@ -20,7 +20,8 @@ use tokio::sync::watch;
 const DAMAGED_MARK: &str = "store-damaged";
 
 impl Ledger {
-    /// Opens or creates the registers of `unit` in a data directory. A store that can't be read is set aside under a
+    /// Opens or creates the registers of `unit` in a data directory. Registers of another unit go over to this one:
+    /// the next session pulls what it may see and lets go what it may not. A store that can't be read is set aside under a
     /// dated name; what it held comes back from the journal and, at the next session, from the hub.
     ///
     /// # Errors
@@ -93,8 +94,18 @@ impl Ledger {
             state.last_incident.clone_from(incident);
         }
 
+        if state.unit != unit.number() {
+            // A new certificate on an existing directory.
+            if state.unit != 0 {
+                tracing::info!(from = state.unit, to = %unit, "the office's unit changed; pulling everything for it");
+                state.move_to(unit);
+                state.renamed = true;
+            }
+            state.unit = unit.number();
+        }
+
         let ledger = Self {
-            unit,
+            unit: RwLock::new(unit),
             data: data.to_owned(),
             store,
             clock,

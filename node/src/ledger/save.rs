@@ -164,7 +164,7 @@ impl Ledger {
         }
         if is_new && !tags.contains(&HOME_UNIT) {
             let mut bytes = Vec::new();
-            taizhang_proto::wire::put_varint(HOME_UNIT, self.unit.number(), &mut bytes);
+            taizhang_proto::wire::put_varint(HOME_UNIT, self.unit().number(), &mut bytes);
             fields.push(Field { tag: HOME_UNIT, bytes: bytes.into() });
         }
         fields.sort_unstable_by_key(|field| field.tag);
@@ -192,8 +192,8 @@ impl Ledger {
 
     /// Why a unit may not own this office's records.
     fn not_ours(&self, unit: OrgCode) -> Option<String> {
-        if !self.unit.covers(unit) {
-            return Some(format!("单位{unit}不在本单位辖区内 (not below {})", self.unit));
+        if !self.unit().covers(unit) {
+            return Some(format!("单位{unit}不在本单位辖区内 (not below {})", self.unit()));
         }
         let tree = self.units();
         let unknown = !tree.is_empty() && !tree.contains(unit);

@@ -12,7 +12,7 @@ use prost::Message;
 use sled::Batch as Rows;
 use std::{
     collections::{HashMap, HashSet},
-    sync::atomic::Ordering,
+    sync::{PoisonError, atomic::Ordering},
 };
 use taizhang_proto::{
     OrgCode, Record, RecordId,
@@ -97,7 +97,7 @@ impl Ledger {
                         revision: verdicts.revision + (seq - verdicts.first),
                         stamp: edit.stamp.believed(now, verdicts.skew_millis).0,
                         received: verdicts.received,
-                        unit: self.unit.number(),
+                        unit: self.unit().number(),
                         node: verdicts.node,
                         by: edit.by.clone(),
                         ..pb::Origin::default()
@@ -146,7 +146,13 @@ impl Ledger {
             return Ok(count);
         }
         for record in list.records {
-            let id = work.take(record)?;
+            let id = RecordId::from_slice(&record.id).ok_or(SessionError::Protocol("a record without an id"))?;
+            if state.rebuild {
+                // What is here may have a number from a time that the hub has lost: what it sends stands.
+                work.replace(record)?;
+            } else {
+                work.take(record)?;
+            }
             if let Some(seen) = &mut inner.seen {
                 seen.insert(id);
             }
@@ -249,8 +255,17 @@ impl Ledger {
         let mut inner = self.inner();
         let mut state = inner.state.clone();
         let scope = OrgCode::new(welcome.unit).map_err(|error| LedgerError::Peer(error.to_string()))?;
-        if scope != self.unit {
-            return Err(LedgerError::Peer(format!("the certificate names unit {scope}, this node is {}", self.unit)));
+        if scope != self.unit() {
+            // The greeting asked for the old scope's news, so the session begins again.
+            tracing::info!(from = %self.unit(), to = %scope, "the office's unit changed; pulling everything for it");
+            state.move_to(scope);
+            state.renamed = true;
+            self.finish(Work::new(self), &mut inner, state)?;
+            *self.unit.write().unwrap_or_else(PoisonError::into_inner) = scope;
+            return Err(LedgerError::NewScope(scope));
+        }
+        if welcome.acknowledged < state.settled && state.renamed {
+            return Err(LedgerError::UnknownLog); // the log was known under another certificate
         }
         if welcome.floor > 0 {
             return Err(LedgerError::Forgotten { floor: welcome.floor, epoch: welcome.epoch.to_vec() });
@@ -270,6 +285,7 @@ impl Ledger {
             state.skew_millis = (self.now_millis() as i64).saturating_sub_unsigned(welcome.clock);
             self.skew.store(state.skew_millis, Ordering::Relaxed);
         }
+        state.renamed = false;
         state.epoch = welcome.epoch.to_vec();
         if quiet {
             state.equal = true;
@@ -334,10 +350,14 @@ impl Ledger {
         state.settled = 0;
         state.settled_digest = LogDigest::default().0.to_vec();
         state.rebuild = true;
-        state.incidents += 1;
-        why.clone_into(&mut state.last_incident);
         if let Some(epoch) = epoch {
             state.epoch = epoch;
+        }
+        if state.renamed {
+            state.renamed = false; // no incident: the hub knew this log under another certificate
+        } else {
+            state.incidents += 1;
+            why.clone_into(&mut state.last_incident);
         }
         rows.insert(key::STATE, state.encode_to_vec());
         self.store.apply(rows)?;
@@ -373,7 +393,10 @@ impl Replica for Ledger {
         match self.greet(welcome) {
             Err(LedgerError::Forgotten { floor, epoch }) => {
                 let offers = self.offers(floor)?;
-                tracing::warn!(offers = offers.len(), "the hub was restored from an old backup; it is told again what it lost");
+                tracing::warn!(
+                    offers = offers.len(),
+                    "the hub was restored from an old backup; it is told again what it lost"
+                );
                 self.take_new_incarnation(HUB_RESTORED, offers, Some(epoch))?;
                 Err(SessionError::NewIncarnation)
             }
@@ -381,6 +404,7 @@ impl Replica for Ledger {
                 self.take_new_incarnation(RESTORED, Vec::new(), None)?;
                 Err(SessionError::NewIncarnation)
             }
+            Err(LedgerError::NewScope(unit)) => Err(SessionError::NewScope(unit)),
             other => Ok(other?),
         }
     }

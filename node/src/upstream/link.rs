@@ -90,21 +90,21 @@ pub async fn run<R: Replica + ?Sized>(
     Ok(client.report)
 }
 
-/// Syncs to the end. A new incarnation or differing digests take another session at once.
+/// Syncs to the end. A new unit, a new incarnation or differing digests take another session at once.
 ///
 /// # Errors
-/// When a session breaks, or the third still does not end in equal digests.
+/// When a session breaks, or the fourth still does not end in equal digests.
 pub async fn sync_fully<R: Replica + ?Sized>(
     replica: &Arc<R>,
     identity: &Identity,
     mut on_step: impl FnMut(&pb::SyncReport) + Send,
 ) -> Result<pb::SyncReport, LinkError> {
     let mut report = pb::SyncReport::default();
-    for _ in 0..3 {
+    for _ in 0..4 {
         match run(replica, identity, false, &mut on_step).await {
             Ok(done) if done.equal => return Ok(done),
             Ok(done) => report = done,
-            Err(LinkError::Session(SessionError::NewIncarnation)) => {}
+            Err(LinkError::Session(SessionError::NewIncarnation | SessionError::NewScope(_))) => {}
             Err(error) => return Err(error),
         }
     }

@@ -1,0 +1,7 @@
+//! Sessions between real ledgers on sled and a real hub core on fjall, with messages passed in memory: what happens
+//! when a store was damaged in silence, and when an office's scope changes.
+#![allow(clippy::unwrap_used)]
+
+mod pair;
+mod repair;
+mod scope;

@@ -1,0 +1,151 @@
+//! A hub and its offices on one disk, and the line between them.
+
+use std::{
+    collections::VecDeque,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+use taizhang_hub::{
+    session::Server,
+    store::{FjallStore, Space},
+    totals::audit,
+    writer::{Answer, Core, Job, Peer, WriteError},
+};
+use taizhang_node::{
+    desk::{Desk, Draft},
+    ledger::{Clock, Ledger, LedgerDesk},
+    upstream::{Client, SessionError},
+};
+use taizhang_proto::{
+    OrgCode, Record, RecordId,
+    pb::{self, Tier},
+    register::{Value, number, registers},
+};
+
+pub(crate) const UNITS: &str = include_str!("../../data/fushun-units.csv");
+
+pub(crate) fn unit(code: u64) -> OrgCode {
+    OrgCode::new(code).unwrap()
+}
+
+pub(crate) fn community() -> OrgCode {
+    unit(210_402_011_003)
+}
+
+pub(crate) fn neighbour() -> OrgCode {
+    unit(210_402_011_004)
+}
+
+pub(crate) fn street() -> OrgCode {
+    unit(210_402_011_000)
+}
+
+fn clock(offset: u64) -> Clock {
+    let now = Arc::new(AtomicU64::new(1_790_000_000_000 + offset));
+    Arc::new(move || now.fetch_add(7, Ordering::Relaxed))
+}
+
+pub(crate) fn hub(dir: &Path) -> Arc<Core> {
+    let store = FjallStore::open(&dir.join("hub")).unwrap();
+    let core = Core::open(unit(210_402_000_000), Tier::District, Box::new(store), clock(1_000_000)).unwrap();
+    if core.tree().is_empty() {
+        write(&core, Job::Tree(UNITS.to_owned(), None)).unwrap();
+    }
+    core
+}
+
+pub(crate) fn office(dir: &Path, name: &str, unit: OrgCode, offset: u64) -> Ledger {
+    Ledger::open(&dir.join(name), unit, clock(offset)).unwrap()
+}
+
+pub(crate) fn peer(name: &str, unit: OrgCode) -> Peer {
+    Peer { id: name.to_owned(), unit, hub: false }
+}
+
+pub(crate) fn write(core: &Core, job: Job) -> Result<Answer, WriteError> {
+    core.commit(vec![job]).pop().unwrap()
+}
+
+/// One session to its end. `None` when the office has to come back.
+pub(crate) fn session(core: &Core, ledger: &Ledger, peer: &Peer) -> Option<pb::SyncReport> {
+    let mut client = Client::new(ledger, false);
+    let mut server = Server::new(peer.clone());
+    let mut up: VecDeque<pb::Up> = VecDeque::from([client.open().unwrap()]);
+    let mut down: VecDeque<pb::Down> = VecDeque::new();
+    loop {
+        if let Some(message) = up.pop_front() {
+            if let Some(job) = server.receive(message).unwrap() {
+                down.extend(server.answered(core, write(core, job).unwrap()).unwrap());
+            }
+        } else if let Some(message) = down.pop_front() {
+            match client.receive(message) {
+                Err(SessionError::NewIncarnation | SessionError::NewScope(_)) => return None,
+                received => received.unwrap(),
+            }
+        } else {
+            assert!(client.is_finished(), "the session stands still: {:?}", client.report);
+            return Some(client.report);
+        }
+        while let Some(message) = server.pull(core).unwrap() {
+            down.push_back(message);
+        }
+        while let Some(message) = client.poll().unwrap() {
+            up.push_back(message);
+        }
+    }
+}
+
+/// Sessions until the digests are equal.
+pub(crate) fn sync(core: &Core, ledger: &Ledger, peer: &Peer) -> pb::SyncReport {
+    (0..4).find_map(|_| session(core, ledger, peer).filter(|report| report.equal)).expect("the digests become equal")
+}
+
+pub(crate) fn tag(field: &str) -> u32 {
+    registers().get(number::RESIDENT).unwrap().field_named(field).unwrap().tag
+}
+
+fn text(value: &str) -> Value {
+    Value::Text(value.to_owned())
+}
+
+pub(crate) fn residents(ledger: &Ledger, home: OrgCode, serials: std::ops::Range<usize>) -> Vec<RecordId> {
+    let desk = LedgerDesk::new(ledger);
+    let drafts: Vec<Draft> = serials
+        .map(|serial| {
+            let digits = format!("210490{:08}{:03}", 19_600_101 + serial / 1_000, serial % 1_000);
+            let check = taizhang_proto::check::citizen_id::check_character(digits.as_bytes()).unwrap();
+            Draft::new(desk.new_id(), number::RESIDENT)
+                .with(1, Value::Uint(home.number()))
+                .with(tag("id_no"), text(&format!("{digits}{}", check as char)))
+                .with(tag("name"), text("张三"))
+                .with(tag("phone"), text(&format!("138{serial:08}")))
+        })
+        .collect();
+    let ids = drafts.iter().map(|draft| draft.id).collect();
+    save(ledger, drafts);
+    ids
+}
+
+pub(crate) fn save(ledger: &Ledger, drafts: Vec<Draft>) {
+    for answer in LedgerDesk::new(ledger).save(drafts.into_iter().map(|draft| vec![draft]).collect(), "clerk") {
+        answer.unwrap();
+    }
+}
+
+pub(crate) fn phone(id: RecordId, value: &str) -> Draft {
+    Draft::new(id, number::RESIDENT).with(tag("phone"), text(value))
+}
+
+pub(crate) fn at_hub(core: &Core, id: RecordId) -> Record {
+    Record::decode(core.view().get(Space::Records, &id.0).unwrap().unwrap()).unwrap()
+}
+
+pub(crate) fn assert_sound(core: &Core, ledger: &Ledger) {
+    assert!(ledger.state().equal);
+    ledger.verify().unwrap();
+    let audit = audit::audit(core).unwrap();
+    assert!(audit.differences.is_empty(), "{:?}", audit.differences);
+}

@@ -1,0 +1,83 @@
+//! An office whose certificate names another unit than before.
+
+use crate::pair::{
+    assert_sound, at_hub, community, hub, neighbour, office, peer, phone, residents, save, session, street, sync, tag,
+};
+use taizhang_proto::register::number;
+
+#[test]
+fn a_community_that_becomes_the_township_pulls_what_it_may_now_see() {
+    let dir = tempfile::tempdir().unwrap();
+    let core = hub(dir.path());
+    let other = office(dir.path(), "other", neighbour(), 0);
+    let theirs = residents(&other, neighbour(), 100..120);
+    assert!(sync(&core, &other, &peer("other", neighbour())).equal);
+    let node = office(dir.path(), "node", community(), 0);
+    let own = residents(&node, community(), 0..10);
+    assert!(sync(&core, &node, &peer("node", community())).equal);
+    save(&node, vec![phone(own[0], "13900000000")]);
+    assert_eq!(node.state().count, 10);
+    // The certificate is renewed under the same name while the office runs.
+    let peer = peer("node", street());
+    assert!(session(&core, &node, &peer).is_none(), "it has to come back");
+    assert_eq!(node.unit(), street());
+    assert!(sync(&core, &node, &peer).equal);
+    assert_eq!((node.state().count, node.pending()), (30, 0));
+    assert!(theirs.iter().all(|id| node.view(*id).unwrap().is_some()));
+    assert_eq!(at_hub(&core, own[0]).changes, 2, "the pending edit arrived once");
+    save(&node, vec![phone(theirs[0], "13900000001")]);
+    assert!(node.units().contains(neighbour()), "the tree of units is the township's");
+    assert!(sync(&core, &node, &peer).equal);
+    assert_sound(&core, &node);
+}
+
+#[test]
+fn a_data_directory_enrolled_again_for_the_township_goes_over_to_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let core = hub(dir.path());
+    let other = office(dir.path(), "other", neighbour(), 0);
+    residents(&other, neighbour(), 100..120);
+    assert!(sync(&core, &other, &peer("other", neighbour())).equal);
+    let own = {
+        let node = office(dir.path(), "node", community(), 0);
+        let own = residents(&node, community(), 0..10);
+        assert!(sync(&core, &node, &peer("node", community())).equal);
+        save(&node, vec![phone(own[0], "13900000000")]);
+        own
+    };
+    let node = office(dir.path(), "node", street(), 1_000_000);
+    assert_eq!((node.unit(), node.pending()), (street(), 1));
+    // Another token is another name at the hub: it has never heard of this log.
+    let peer = peer("node-2", street());
+    assert!(sync(&core, &node, &peer).equal);
+    assert_eq!((node.state().count, node.pending(), node.state().incidents), (30, 0, 0));
+    assert_eq!(at_hub(&core, own[0]).slice(tag("phone")).unwrap(), b"13900000000");
+    assert_eq!(at_hub(&core, own[1]).changes, 1, "nothing was said twice");
+    assert_sound(&core, &node);
+}
+
+#[test]
+fn a_township_that_becomes_a_community_lets_go_the_rest_and_keeps_what_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let core = hub(dir.path());
+    let peers = [peer("node", street()), peer("node-2", community())];
+    let (own, theirs) = {
+        let node = office(dir.path(), "node", street(), 0);
+        let own = residents(&node, community(), 0..10);
+        let theirs = residents(&node, neighbour(), 100..120);
+        assert!(sync(&core, &node, &peers[0]).equal);
+        save(&node, vec![phone(own[0], "13900000000"), phone(theirs[0], "13900000001")]);
+        (own, theirs)
+    };
+    let node = office(dir.path(), "node", community(), 1_000_000);
+    assert!(sync(&core, &node, &peers[1]).equal);
+    assert_eq!((node.state().count, node.pending()), (10, 0));
+    assert_eq!(node.ids(number::RESIDENT).unwrap().len(), 10);
+    assert!(theirs.iter().all(|id| node.view(*id).unwrap().is_none()), "what left the scope is gone");
+    assert_eq!(at_hub(&core, own[0]).slice(tag("phone")).unwrap(), b"13900000000");
+    assert_eq!(at_hub(&core, theirs[0]).changes, 1);
+    let refused = node.refused().unwrap();
+    assert_eq!(refused.len(), 1);
+    assert_eq!(refused[0].1.why.as_ref().unwrap().rule, "scope");
+    assert_sound(&core, &node);
+}
