@@ -8,7 +8,7 @@ use crate::{
     store::{Space, StoreError, View, WriteSet},
 };
 use prost::Message;
-use taizhang_proto::{pb, record::Revision};
+use taizhang_proto::{pb, record::Revision, session::STRETCH_NAME};
 
 /// Most stretches that are remembered; a child that has been away for longer is taken to know more than the hub.
 const MAX_STRETCHES: usize = 1_024;
@@ -16,7 +16,7 @@ const MAX_STRETCHES: usize = 1_024;
 /// One stretch of a hub's history.
 #[derive(Clone, PartialEq, Message)]
 struct Stretch {
-    /// Its name, 16 bytes.
+    /// Its name, [`STRETCH_NAME`] bytes.
     #[prost(bytes = "vec", tag = "1")]
     name: Vec<u8>,
     /// Last revision before it.
@@ -45,7 +45,7 @@ impl Lineage {
 
     /// Begins a new stretch after a revision and puts it into a write set.
     pub fn begin(mut self, after: Revision, set: &mut WriteSet) -> Self {
-        self.stretches.push(Stretch { name: rand::random::<[u8; 16]>().to_vec(), after });
+        self.stretches.push(Stretch { name: rand::random::<[u8; STRETCH_NAME]>().to_vec(), after });
         let surplus = self.stretches.len().saturating_sub(MAX_STRETCHES);
         self.stretches.drain(..surplus);
         if self.secret.len() != 32 {
@@ -65,17 +65,19 @@ impl Lineage {
         self.secret.as_slice().try_into().unwrap_or_default()
     }
 
-    /// From which revision on a child has to say again what it heard, 0 when this hub has all of it. `acknowledged` is
-    /// what the hub has of the child's log under the incarnation that it greets with.
+    /// From which revision on a child has to say again what it heard, 0 when this hub has all of it. The child names the
+    /// stretches that it heard, newest first; `acknowledged` is what the hub has of the child's log under the
+    /// incarnation that it greets with.
     pub fn floor(&self, hello: &pb::Hello, acknowledged: u64) -> Revision {
-        if hello.epoch.is_empty() {
-            return 0;
-        }
-        let Some(place) = self.stretches.iter().position(|stretch| stretch.name[..] == hello.epoch[..]) else {
-            return 1; // a stretch that this hub has lost, or has long forgotten
+        let names: Vec<&[u8]> = hello.epoch.chunks_exact(STRETCH_NAME).collect();
+        let place = |name: &[u8]| self.stretches.iter().position(|stretch| stretch.name == name);
+        let common = names.iter().enumerate().find_map(|(age, name)| Some((age, place(name)?)));
+        let Some((age, place)) = common else {
+            // Never heard anything; or only what this hub has lost, or has long forgotten.
+            return u64::from(!names.is_empty());
         };
         let Some(next) = self.stretches.get(place + 1) else { return 0 };
-        let beyond = hello.pulled > next.after || hello.settled > acknowledged;
+        let beyond = age > 0 || hello.pulled > next.after || hello.settled > acknowledged;
         if beyond { next.after + 1 } else { 0 }
     }
 }
@@ -99,7 +101,9 @@ mod tests {
         assert_eq!(second.floor(&hello(&name, 50, 3), 3), 21);
         assert_eq!(second.floor(&hello(&name, 20, 3), 3), 0, "it has heard nothing that is lost");
         assert_eq!(second.floor(&hello(&name, 20, 4), 3), 21, "an answer of the hub is lost");
-        assert_eq!(second.floor(&hello(&[9; 16], 5, 3), 3), 1, "a stretch that was lost as a whole");
+        assert_eq!(second.floor(&hello(&[9; 8], 5, 3), 3), 1, "a stretch that was lost as a whole");
+        let trail = [&[9; 8], &name[..]].concat();
+        assert_eq!(second.floor(&hello(&trail, 5, 3), 3), 21, "after one that this hub knows the end of");
         assert_eq!(second.floor(&hello(&[], 0, 0), 0), 0, "a child that never heard anything");
         assert_eq!(second.secret(), first.secret());
     }

@@ -356,6 +356,8 @@ pub fn history_key(id: RecordId, entry: &pb::Superseded) -> Vec<u8> {
     key.extend_from_slice(&entry.replaced_by.to_be_bytes());
     key.extend_from_slice(&entry.origin.as_ref().map_or(0, |origin| origin.revision).to_be_bytes());
     key.extend_from_slice(entry.rule.as_bytes());
+    // One edit may lose several values by one rule at once.
+    key.extend_from_slice(&blake3::hash(&entry.message).as_bytes()[..8]);
     key
 }
 

@@ -20,6 +20,7 @@ use taizhang_proto::{
     digest::{Item, ScopeDigest},
     pb,
     record::RecordError,
+    session::{STRETCH_NAME, STRETCHES_HEARD},
 };
 use tokio::sync::watch;
 
@@ -94,7 +95,7 @@ pub struct State {
     /// How many they are.
     #[prost(uint64, tag = "8")]
     pub count: u64,
-    /// The hub's epoch.
+    /// The stretches of the hub's history that were heard, newest first.
     #[prost(bytes = "vec", tag = "9")]
     pub epoch: Vec<u8>,
     /// This node's number at the hub.
@@ -138,6 +139,14 @@ impl State {
         self.unit = unit.number();
         self.rebuild = true;
         self.tree_version = 0;
+    }
+
+    /// Takes note of the stretch of its history that the hub is in.
+    pub fn hear_stretch(&mut self, name: &[u8]) {
+        if name.len() == STRETCH_NAME && !self.epoch.starts_with(name) {
+            self.epoch.splice(..0, name.iter().copied());
+            self.epoch.truncate(STRETCH_NAME * STRETCHES_HEARD);
+        }
     }
 
     /// The digest of the hub's records held here.
@@ -219,8 +228,12 @@ pub(crate) mod key {
         join(b'h', &[&id.0])
     }
 
-    pub(crate) fn history(id: RecordId, replaced_by: u64, of: u64, rule: &str) -> Vec<u8> {
-        join(b'h', &[&id.0, &replaced_by.to_be_bytes(), &of.to_be_bytes(), rule.as_bytes()])
+    pub(crate) fn history(id: RecordId, entry: &taizhang_proto::pb::Superseded) -> Vec<u8> {
+        let of = entry.origin.as_ref().map_or(0, |origin| origin.revision);
+        // One edit may lose several values by one rule at once.
+        let value = blake3::hash(&entry.message);
+        let (replaced_by, of) = (entry.replaced_by.to_be_bytes(), of.to_be_bytes());
+        join(b'h', &[&id.0, &replaced_by, &of, entry.rule.as_bytes(), &value.as_bytes()[..8]])
     }
 
     pub(crate) fn document(kind: &str) -> Vec<u8> {

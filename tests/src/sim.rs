@@ -12,6 +12,7 @@ mod checks;
 mod clerk;
 mod clock;
 mod copy;
+pub use copy::copy as copy_dir;
 mod crash;
 mod forms;
 mod mem_store;

@@ -15,7 +15,7 @@ use taizhang_proto::{
     cell::{home_unit, merged_into, survivor},
     change::Edit,
     check::Violation,
-    decide::{Applied, Author, Decision, Fate},
+    decide::{Applied, Author, Decision, Fate, HUB_NODE},
     pb::{self, ConflictKind, ConflictState, Policy},
     record::Revision,
     register::{HOME_UNIT, STATE, TRANSFER_TO, VOID_REASON},
@@ -108,7 +108,7 @@ impl Pad<'_> {
     /// A late edit of an absorbed record is one of its survivor, by an author who never saw that one.
     fn land_on_survivor(&mut self, edit: &mut Edit, author: Author) -> Result<Result<Landing, Violation>, StoreError> {
         let absorbed = edit.id;
-        if author.node == taizhang_proto::decide::HUB_NODE {
+        if author.node == HUB_NODE {
             return Ok(Ok(Landing::Home));
         }
         edit.id = survivor(&Reading(self), absorbed)?;
@@ -219,23 +219,8 @@ impl Pad<'_> {
         offer: &pb::Offer,
         revision: Revision,
     ) -> Result<(), StoreError> {
-        let mut entries: Vec<pb::Superseded> = Vec::new();
-        for entry in &offer.history {
-            let Some(origin) = entry.origin.as_ref().filter(|_| wire::split(&entry.message).is_ok()) else { continue };
-            let twin = |other: &&mut pb::Superseded| {
-                other.rule == entry.rule && other.origin.as_ref().is_some_and(|own| own.revision == origin.revision)
-            };
-            // Parts of one edit that were replaced at different times come together under one number here.
-            match entries.iter_mut().find(twin) {
-                Some(other) => {
-                    other.message = [&other.message[..], &entry.message[..]].concat().into();
-                    if let Some(own) = &mut other.origin {
-                        own.tags.extend_from_slice(&origin.tags);
-                    }
-                }
-                None => entries.push(entry.clone()),
-            }
-        }
+        let sound = |entry: &&pb::Superseded| entry.origin.is_some() && wire::split(&entry.message).is_ok();
+        let mut entries: Vec<pb::Superseded> = offer.history.iter().filter(sound).cloned().collect();
         let mut known = Vec::new();
         for row in self.view.prefix(Space::History, &id.0) {
             known.push(pb::Superseded::decode(row?.1).map_err(|_| StoreError::Row(Space::History))?);
@@ -250,11 +235,19 @@ impl Pad<'_> {
             // Under this hub's own number it comes before all offices that have not heard it.
             let kept = pb::Superseded { replaced_by: revision, ..entry.clone() };
             self.keep_history(id, std::slice::from_ref(&kept));
-            let undecided = entry.ruling.is_none()
-                && ["REVIEW", "OWNED", "FIXED"].contains(&entry.rule.as_str())
-                && !entries.iter().any(|other| other.ruling.is_some() && other.message == entry.message);
             let tags = entry.origin.as_ref().map(|origin| origin.tags.clone()).unwrap_or_default();
-            if !undecided || tags.is_empty() {
+            let meets = |origin: &pb::Origin| origin.tags.iter().any(|tag| tags.contains(tag));
+            let by_history = |other: &pb::Superseded| {
+                let later = other.ruling.is_some() && other.replaced_by > entry.replaced_by;
+                later && other.origin.as_ref().is_some_and(meets)
+            };
+            let by_what_stands =
+                |origin: &pb::Origin| origin.node == HUB_NODE && origin.revision > entry.replaced_by && meets(origin);
+            let decided = entry.ruling.is_some()
+                || offer.history.iter().any(by_history)
+                || offer.origins.iter().any(by_what_stands);
+            let asks = ["REVIEW", "OWNED", "FIXED"].contains(&entry.rule.as_str());
+            if decided || !asks || tags.is_empty() {
                 continue;
             }
             let kind = if entry.rule == "OWNED" { ConflictKind::Claim } else { ConflictKind::Field };
@@ -275,6 +268,25 @@ impl Pad<'_> {
         if !entries.is_empty() {
             self.note_lost(id, revision);
         }
+        Ok(())
+    }
+
+    /// Takes out of an offer what this hub has not lost after all: it stands, or somebody who saw it has replaced it.
+    pub(super) fn forget_known(&mut self, edit: &mut Edit) -> Result<(), StoreError> {
+        let Some(offer) = edit.offer.clone() else { return Ok(()) };
+        let Some(record) = self.record(edit.id)?.cloned() else { return Ok(()) };
+        let mut known: Vec<pb::Origin> = record.state().origins;
+        for row in self.view.prefix(Space::History, &edit.id.0) {
+            let entry = pb::Superseded::decode(row?.1).map_err(|_| StoreError::Row(Space::History))?;
+            known.extend(entry.origin);
+        }
+        let same = |one: &pb::Origin, two: &pb::Origin, tag: u32| {
+            one.revision == two.revision && one.stamp == two.stamp && one.tags.contains(&tag)
+        };
+        edit.fields.retain(|field| {
+            let offered = offer.origins.iter().find(|origin| origin.tags.contains(&field.tag));
+            offered.is_none_or(|offered| !known.iter().any(|known| same(known, offered, field.tag)))
+        });
         Ok(())
     }
 

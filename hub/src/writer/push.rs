@@ -157,6 +157,7 @@ impl Pad<'_> {
             Ok(landing) => landing,
             Err(why) => return Ok(Some(Special::refused(why))),
         };
+        self.forget_known(&mut edit)?;
         let today = date::shanghai(received * 1_000);
         let secret = self.core.lineage.secret();
         let hub = Author { node, tier: self.core.unit.tier() };

@@ -286,7 +286,7 @@ impl Ledger {
             self.skew.store(state.skew_millis, Ordering::Relaxed);
         }
         state.renamed = false;
-        state.epoch = welcome.epoch.to_vec();
+        state.hear_stretch(&welcome.epoch);
         if quiet {
             state.equal = true;
             state.last_sync = self.now_millis() / 1_000;
@@ -351,7 +351,8 @@ impl Ledger {
         state.settled_digest = LogDigest::default().0.to_vec();
         state.rebuild = true;
         if let Some(epoch) = epoch {
-            state.epoch = epoch;
+            state.hear_stretch(&epoch);
+            state.pulled = 0; // the numbers heard so far are of a time that the hub has lost
         }
         if state.renamed {
             state.renamed = false; // no incident: the hub knew this log under another certificate

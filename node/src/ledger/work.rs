@@ -42,8 +42,7 @@ impl<'a> Work<'a> {
 
     pub(super) fn put(&mut self, id: RecordId, record: Record, history: &[pb::Superseded]) {
         for entry in history {
-            let of = entry.origin.as_ref().map_or(0, |origin| origin.revision);
-            let row_key = key::history(id, entry.replaced_by, of, &entry.rule);
+            let row_key = key::history(id, entry);
             self.rows.insert(row_key, entry.encode_to_vec());
         }
         self.hub.insert(id, Some(record));

@@ -2,18 +2,18 @@
 
 use std::{fs, io, path::Path};
 
-/// Copies a directory as it is on disk now, without the lock of the process that has it open.
+/// Copies a directory as it is on disk now. The locks of the process that has it open stay with the originals.
 ///
 /// # Errors
 /// When the disk fails.
-pub(super) fn copy(from: &Path, to: &Path) -> io::Result<()> {
+pub fn copy(from: &Path, to: &Path) -> io::Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let target = to.join(entry.file_name());
         if entry.file_type()?.is_dir() {
             copy(&entry.path(), &target)?;
-        } else if entry.file_name() != "lock" {
+        } else {
             fs::copy(entry.path(), target)?;
         }
     }

@@ -4,4 +4,5 @@
 
 mod pair;
 mod repair;
+mod restored;
 mod scope;

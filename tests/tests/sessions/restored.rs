@@ -1,0 +1,220 @@
+//! A district hub that comes back from an old backup: its offices say again what it lost.
+
+use crate::pair::{
+    assert_sound, at_hub, community, hub, office, peer, phone, residents, save, street, sync, tag, write,
+};
+use std::path::Path;
+use taizhang_hub::{
+    review::{Query, open_conflicts},
+    store::Space,
+    writer::{Answer, Core, Job, Review},
+};
+use taizhang_node::{desk::Draft, ledger::Ledger};
+use taizhang_proto::{
+    RecordId,
+    pb::{self, Choice},
+    register::{Value, number, registers},
+};
+use taizhang_tests::sim::copy_dir;
+
+fn name_of(ledger: &Ledger, id: RecordId) -> String {
+    String::from_utf8(ledger.view(id).unwrap().unwrap().slice(tag("name")).unwrap().to_vec()).unwrap()
+}
+
+fn open(core: &Core) -> Vec<pb::Conflict> {
+    let query = Query::read(&pb::ConflictQuery::default(), core.now()).unwrap();
+    open_conflicts(core, &query).unwrap().0
+}
+
+fn named(id: RecordId, name: &str) -> Draft {
+    Draft::new(id, number::RESIDENT).with(tag("name"), Value::Text(name.into()))
+}
+
+fn rule(core: &Core, number: u64, choice: Choice) {
+    let request = pb::ResolveRequest {
+        numbers: vec![number],
+        choice: choice.into(),
+        reason: "查户口簿".into(),
+        by: "reviewer".into(),
+        ..pb::ResolveRequest::default()
+    };
+    let Ok(Answer::Reviewed(answer)) = write(core, Job::Review(Review::Resolve(request))) else { panic!("answer") };
+    assert_eq!((answer.settled, answer.failed), (1, vec![]));
+}
+
+fn restore(dir: &Path, backup: &Path) {
+    std::fs::remove_dir_all(dir.join("hub")).unwrap();
+    copy_dir(&backup.join("hub"), &dir.join("hub"));
+}
+
+/// Whether a value of a field is in a record's history at the hub.
+fn in_history(core: &Core, id: RecordId, value: &str) -> bool {
+    core.view()
+        .prefix(Space::History, &id.0)
+        .any(|row| row.unwrap().1.windows(value.len()).any(|window| window == value.as_bytes()))
+}
+
+/// A street and a community that both hold five residents, and a backup of their hub.
+struct Scene {
+    dir: tempfile::TempDir,
+    backup: tempfile::TempDir,
+    street: Ledger,
+    node: Ledger,
+    people: Vec<RecordId>,
+}
+
+fn scene() -> Scene {
+    let (dir, backup) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let street = office(dir.path(), "street", crate::pair::street(), 950_000);
+    let node = office(dir.path(), "node", community(), 900_000);
+    let people = {
+        let core = hub(dir.path());
+        let people = residents(&node, community(), 0..5);
+        both(&core, &street, &node);
+        people
+    };
+    copy_dir(&dir.path().join("hub"), &backup.path().join("hub"));
+    Scene { dir, backup, street, node, people }
+}
+
+fn both(core: &Core, at_street: &Ledger, node: &Ledger) {
+    for _ in 0..2 {
+        assert!(sync(core, node, &peer("node", community())).equal);
+        assert!(sync(core, at_street, &peer("street", street())).equal);
+    }
+}
+
+#[test]
+fn a_restored_hub_is_told_again_what_was_entered_edited_and_ruled_since() {
+    let Scene { dir, backup, street, node, people } = scene();
+    let later = {
+        let core = hub(dir.path());
+        let later = residents(&node, community(), 10..13);
+        save(&node, vec![phone(people[0], "13900000001"), named(people[1], "王力"), named(people[4], "赵一")]);
+        save(&street, vec![phone(people[0], "13900000002"), named(people[1], "王立"), named(people[4], "赵二")]);
+        both(&core, &street, &node);
+        let about = |id: RecordId| open(&core).into_iter().find(|conflict| conflict.record[..] == id.0).unwrap();
+        // One of the two disagreements is settled before the hub loses it, the other is still open.
+        rule(&core, about(people[1]).number, Choice::Take);
+        both(&core, &street, &node);
+        later
+    };
+    let ruled = name_of(&node, people[1]);
+    save(&node, vec![phone(people[2], "13900000009")]);
+
+    restore(dir.path(), backup.path());
+    let core = hub(dir.path());
+    // The street comes first, with something new; the community has a change waiting from before.
+    save(&street, vec![phone(people[3], "13900000003")]);
+    assert!(sync(&core, &street, &peer("street", crate::pair::street())).equal);
+    both(&core, &street, &node);
+
+    for id in later {
+        assert_eq!(at_hub(&core, id).changes, 1, "entered after the backup, taken in once");
+    }
+    assert_eq!(name_of(&node, people[1]), ruled, "the ruling stands");
+    assert_eq!(name_of(&street, people[1]), ruled);
+    let stands = at_hub(&core, people[1]);
+    assert_eq!(stands.slice(tag("name")).unwrap(), ruled.as_bytes());
+    for (id, value) in [(people[1], "王力"), (people[1], "王立"), (people[4], "赵一"), (people[4], "赵二")] {
+        let current = at_hub(&core, id).slice(tag("name")) == Some(value.as_bytes());
+        assert!(current || in_history(&core, id, value), "{value} is somewhere");
+    }
+    for value in ["13900000001", "13900000002"] {
+        let current = at_hub(&core, people[0]).slice(tag("phone")) == Some(value.as_bytes());
+        assert!(current || in_history(&core, people[0], value), "{value} is somewhere");
+    }
+    assert_eq!(at_hub(&core, people[2]).slice(tag("phone")).unwrap(), b"13900000009");
+    assert_eq!(at_hub(&core, people[3]).slice(tag("phone")).unwrap(), b"13900000003");
+    let still_open = open(&core);
+    assert!(still_open.iter().any(|conflict| conflict.record[..] == people[4].0), "and so does the open question");
+    assert_sound(&core, &node);
+    assert_sound(&core, &street);
+    assert_eq!(node.state().incidents, 1, "said as an incident: {}", node.state().last_incident);
+}
+
+#[test]
+fn a_hub_restored_again_and_again_loses_nothing() {
+    let Scene { dir, backup, street, node, people } = scene();
+    let mut entered = Vec::new();
+    for round in 0..3 {
+        {
+            let core = hub(dir.path());
+            entered.extend(residents(&node, community(), 20 + round * 3..23 + round * 3));
+            save(&street, vec![phone(people[round], &format!("1390000001{round}"))]);
+            both(&core, &street, &node);
+        }
+        restore(dir.path(), backup.path());
+        let core = hub(dir.path());
+        both(&core, &street, &node);
+        assert!(entered.iter().all(|id| at_hub(&core, *id).changes == 1), "round {round}");
+        for past in 0..=round {
+            let phone = at_hub(&core, people[past]).slice(tag("phone")).unwrap().to_vec();
+            assert_eq!(phone, format!("1390000001{past}").as_bytes(), "round {round}");
+        }
+        assert_sound(&core, &node);
+        assert_sound(&core, &street);
+    }
+}
+
+#[test]
+fn an_office_that_heard_nothing_that_is_lost_goes_on_as_before() {
+    let Scene { dir, backup, street, node, people } = scene();
+    {
+        let core = hub(dir.path());
+        save(&node, vec![phone(people[0], "13900000001")]);
+        assert!(sync(&core, &node, &peer("node", community())).equal);
+    }
+    restore(dir.path(), backup.path());
+    let core = hub(dir.path());
+    // The hub gives the numbers that it lost out again before anybody tells it.
+    save(&street, vec![phone(people[1], "13900000002")]);
+    assert!(sync(&core, &street, &peer("street", crate::pair::street())).equal);
+    assert_eq!(street.state().incidents, 0, "it has heard nothing that is lost");
+    both(&core, &street, &node);
+    assert_eq!(at_hub(&core, people[0]).slice(tag("phone")).unwrap(), b"13900000001");
+    assert_eq!(at_hub(&core, people[1]).slice(tag("phone")).unwrap(), b"13900000002");
+    assert_sound(&core, &node);
+    assert_sound(&core, &street);
+}
+
+#[test]
+fn what_an_office_says_is_the_districts_word_only_with_the_districts_seal() {
+    let Scene { dir, backup, street, node, .. } = scene();
+    let def = registers().get(number::FEC_CASE).unwrap();
+    let field = |name: &str| def.field_named(name).unwrap().tag;
+    let case = taizhang_node::desk::Desk::new_id(&taizhang_node::ledger::LedgerDesk::new(&node));
+    let applied = Value::Day(taizhang_proto::date::ymd(2008, 1, 8).unwrap());
+    {
+        let core = hub(dir.path());
+        save(
+            &node,
+            vec![
+                Draft::new(case, number::FEC_CASE)
+                    .with(field("stage"), Value::Text("5".into()))
+                    .with(field("applied_on"), applied.clone())
+                    .with(field("certified_on"), Value::Day(13_900)),
+            ],
+        );
+        both(&core, &street, &node);
+        assert_eq!(
+            at_hub(&core, case).slice(field("stage")),
+            Some(&b"1"[..]),
+            "an application until the district has decided"
+        );
+        let claim = open(&core).into_iter().find(|conflict| conflict.record[..] == case.0).unwrap();
+        rule(&core, claim.number, Choice::Take);
+        both(&core, &street, &node);
+        assert_eq!(at_hub(&core, case).slice(field("stage")), Some(&b"5"[..]));
+    }
+    restore(dir.path(), backup.path());
+    let core = hub(dir.path());
+    both(&core, &street, &node);
+    assert_eq!(
+        at_hub(&core, case).slice(field("stage")),
+        Some(&b"5"[..]),
+        "certified as before, without a new decision"
+    );
+    assert!(open(&core).is_empty(), "{:?}", open(&core));
+    assert_sound(&core, &node);
+}
