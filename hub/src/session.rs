@@ -2,6 +2,7 @@
 //! Invariants: scope comes from the certificate alone; verdicts leave only after the writer's sync; what is sent
 //! down was read from one view, so a digest and the records it covers belong together.
 
+mod repair;
 pub mod serve;
 
 use crate::{
@@ -29,6 +30,9 @@ pub enum Fault {
     /// The builds do not fit. Read at the child, so it names both sides.
     #[error("{}", for_the_child(.0))]
     Version(#[from] VersionError),
+    /// Another child is being repaired.
+    #[error("上级正在与另一单位核对数据，请稍后再试 (another office is being repaired: come back later)")]
+    Busy,
     /// The child broke the protocol.
     #[error("下级违反了同步协议 (the child broke the protocol): {0}")]
     Protocol(&'static str),
@@ -86,6 +90,7 @@ pub struct Server {
     caught: Option<(u64, u64)>,
     said_end: bool,
     list_records: usize,
+    repair: repair::Repair,
 }
 
 /// Largest list of records sent at once before zstd, bytes.
@@ -110,6 +115,7 @@ impl Server {
             caught: None,
             said_end: false,
             list_records: MAX_LIST_RECORDS,
+            repair: repair::Repair::default(),
         }
     }
 
@@ -134,7 +140,14 @@ impl Server {
                 self.outstanding += 1;
                 self.read_push(push).map(Some)
             }
-            (_, up::It::Range(_) | up::It::Want(_)) => Err(Fault::Protocol("a range out of turn")),
+            (_, up::It::Range(_) | up::It::Want(_)) if self.peer.hub || self.stage != Stage::Talking => {
+                Err(Fault::Protocol("a range out of turn"))
+            }
+            (_, up::It::Range(range)) => {
+                let is_first = self.repair.hear(range)?;
+                Ok(is_first.then(|| Job::Differs { peer: self.peer.clone() }))
+            }
+            (_, up::It::Want(want)) => self.repair.want(want).map(|()| None),
             (_, up::It::Done(_)) => {
                 self.done = true;
                 Ok(None)
@@ -258,6 +271,16 @@ impl Server {
         if self.stage != Stage::Talking {
             return Ok(None);
         }
+        if self.repair.is_open() {
+            let message = self.repair.next(core, self.peer.unit)?;
+            if !self.repair.is_open() {
+                // What was put right is compared once more.
+                (self.caught, self.said_end) = (None, false);
+            }
+            if message.is_some() || self.repair.is_open() {
+                return Ok(message);
+            }
+        }
         let view = core.view();
         let unit = unit_row(view.as_ref(), &self.peer)?;
         if self.peer.hub && self.cursor < post::head(view.as_ref(), self.peer.unit)? {
@@ -269,10 +292,7 @@ impl Server {
             let (list, upto) = self.collect(view.as_ref())?;
             self.cursor = upto;
             if !list.records.is_empty() || !list.departed.is_empty() {
-                let raw = list.encode_to_vec();
-                let list = upstream::compress(&raw).map_err(|_| Fault::Protocol("out of memory"))?;
-                let records = pb::Records { list, raw_len: raw.len() as u32, upto };
-                return Ok(Some(wrap(down::It::Records(records))));
+                return pack(&list, upto).map(Some);
             }
         }
         self.catch_up(view.as_ref(), &unit)
@@ -356,25 +376,7 @@ impl Server {
         if !concerns_child {
             return Ok(None);
         }
-        let mut history = Vec::new();
-        if lost || state.changes > 1 {
-            for row in view.prefix(Space::History, &id.0) {
-                let entry = pb::Superseded::decode(row?.1).map_err(|_| StoreError::Row(Space::History))?;
-                if entry.replaced_by > self.whole {
-                    history.push(entry);
-                }
-            }
-        }
-        // The newest come through however long the history is; the rest stays at the hub.
-        let mut room = MAX_LIST_BYTES;
-        let fits = history.iter().rev().take_while(|entry| {
-            let size = entry.encoded_len();
-            let fits = size <= room;
-            room = room.saturating_sub(size);
-            fits
-        });
-        let fits = fits.count();
-        history.drain(..history.len() - fits);
+        let history = if lost || state.changes > 1 { history_after(view, id, self.whole)? } else { Vec::new() };
         let has_history = || history.iter().filter_map(|entry| entry.origin.as_ref()).any(by_others);
         if lost && !has_news && !has_history() {
             return Ok(None);
@@ -393,6 +395,34 @@ impl Server {
     pub fn is_finished(&self) -> bool {
         self.stage == Stage::Finished
     }
+}
+
+fn pack(list: &pb::RecordList, upto: u64) -> Result<pb::Down, Fault> {
+    let raw = list.encode_to_vec();
+    let list = upstream::compress(&raw).map_err(|_| Fault::Protocol("out of memory"))?;
+    Ok(wrap(down::It::Records(pb::Records { list, raw_len: raw.len() as u32, upto })))
+}
+
+/// What no longer stands in a record since a revision. The newest come through however long the history is; the rest
+/// stays at the hub.
+fn history_after(view: &dyn View, id: RecordId, cursor: u64) -> Result<Vec<pb::Superseded>, StoreError> {
+    let mut history = Vec::new();
+    for row in view.prefix(Space::History, &id.0) {
+        let entry = pb::Superseded::decode(row?.1).map_err(|_| StoreError::Row(Space::History))?;
+        if entry.replaced_by > cursor {
+            history.push(entry);
+        }
+    }
+    let mut room = MAX_LIST_BYTES;
+    let fits = history.iter().rev().take_while(|entry| {
+        let size = entry.encoded_len();
+        let fits = size <= room;
+        room = room.saturating_sub(size);
+        fits
+    });
+    let fits = fits.count();
+    history.drain(..history.len() - fits);
+    Ok(history)
 }
 
 fn unit_row(view: &dyn View, peer: &Peer) -> Result<UnitRow, StoreError> {

@@ -20,7 +20,7 @@ use std::sync::{
 };
 use taizhang_node::{
     ledger::LedgerError,
-    upstream::{self, Greeting, Replica, SessionError, VerdictCount},
+    upstream::{self, Greeting, Replica, SessionError, Standing, VerdictCount},
 };
 use taizhang_proto::{
     OrgCode,
@@ -339,17 +339,17 @@ impl Replica for Upward {
         self.write(Job::News(vec![News::Rulings(rulings), office]))
     }
 
-    fn caught(&self, caught: &pb::Caught) -> Result<bool, SessionError> {
+    fn caught(&self, caught: &pb::Caught) -> Result<Standing, SessionError> {
         let (digest, head) = self.digest_and_head().map_err(failed)?;
         if caught.acknowledged != head {
-            return Ok(true); // more has been counted since; that is compared later
+            return Ok(Standing::Equal); // more has been counted since; that is compared later
         }
         let equal = digest[..] == caught.scope_digest[..];
         self.anew.store(!equal, Ordering::Relaxed);
         if equal {
             self.note(head, Some(self.core.now()))?;
         }
-        Ok(equal)
+        Ok(if equal { Standing::Equal } else { Standing::Different })
     }
 
     fn pending(&self) -> u64 {

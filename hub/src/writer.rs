@@ -16,6 +16,7 @@ mod push;
 mod rehome;
 mod resolve;
 mod revise;
+mod seen;
 mod unique;
 
 use crate::{
@@ -41,7 +42,7 @@ use taizhang_proto::{
     pb::Tier,
     plan::Plan,
 };
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 /// Who a child is, from its certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -103,6 +104,11 @@ pub enum Job {
         peer: Peer,
         /// What it says.
         heard: pb::Heard,
+    },
+    /// A child's records differ from the hub's without a reason.
+    Differs {
+        /// Who.
+        peer: Peer,
     },
     /// A new tree of units, as CSV, and its version where the parent gave it one.
     Tree(String, Option<u64>),
@@ -197,6 +203,8 @@ pub struct Core {
     /// The next day on which a code of the tree is given up.
     follow_on: AtomicI32,
     committing: Mutex<()>,
+    /// One child at a time is repaired: the list of a large scope takes memory.
+    pub(crate) repairs: Arc<Semaphore>,
     revision: watch::Sender<u64>,
 }
 
@@ -229,6 +237,7 @@ impl Core {
             tree: RwLock::new(Arc::new(tree)),
             follow_on: AtomicI32::new(i32::MIN), // looked at with the first commit
             committing: Mutex::new(()),
+            repairs: Arc::new(Semaphore::new(1)),
             revision: watch::Sender::new(revision),
         }))
     }
@@ -293,6 +302,7 @@ impl Core {
                 Job::Remarked(generation) => pad.say_remarked(generation),
                 Job::RotateKey => pad.rotate_key(),
                 Job::Heard { peer, heard } => pad.heard(&peer, heard),
+                Job::Differs { peer } => pad.differs(&peer),
                 Job::Tree(csv, version) => match UnitTree::from_csv(&csv) {
                     Err(error) => Err(error.into()),
                     // One that is not newer than what stands is an old message.

@@ -80,6 +80,7 @@ impl From<Fault> for Status {
     fn from(fault: Fault) -> Self {
         let message = fault.to_string();
         match fault {
+            Fault::Busy => come_back_later(message),
             Fault::Version(_) => Status::failed_precondition(message),
             Fault::Protocol(_) | Fault::Write(WriteError::Gap { .. } | WriteError::Tree(_)) => {
                 Status::invalid_argument(message)
@@ -90,6 +91,12 @@ impl From<Fault> for Status {
             Fault::Write(WriteError::Store(_) | WriteError::Stopped) => Status::unavailable(message),
         }
     }
+}
+
+fn come_back_later(message: impl Into<String>) -> Status {
+    let mut status = Status::resource_exhausted(message);
+    status.metadata_mut().insert("retry-after-ms", RETRY_MILLIS.into());
+    status
 }
 
 /// Counts a child as online for as long as it lives.
@@ -125,9 +132,7 @@ impl Sync for SyncService {
         let peer = peer_of(&self.core, &request)?;
         let certificate = request.peer_certs().and_then(|chain| chain.first().map(|first| first.to_vec()));
         let Ok(permit) = self.admitted.clone().try_acquire_owned() else {
-            let mut status = Status::resource_exhausted("上级正忙，请稍后再试 (too many sessions: come back later)");
-            status.metadata_mut().insert("retry-after-ms", RETRY_MILLIS.into());
-            return Err(status);
+            return Err(come_back_later("上级正忙，请稍后再试 (too many sessions: come back later)"));
         };
         let (sender, receiver) = mpsc::channel(DOWN_QUEUE);
         let service = self.clone();

@@ -63,8 +63,8 @@ impl Pad<'_> {
         if row.equal {
             row.last_sync = self.core.now();
             row.pulled = hello.pulled;
-        } else {
-            row.incidents += 1;
+        } else if peer.hub {
+            row.incidents += 1; // an office counts when it comes to be repaired
         }
         Ok(())
     }
@@ -93,6 +93,16 @@ impl Pad<'_> {
             self.set.remove(Space::Verdicts, key);
         }
         Ok(())
+    }
+
+    /// The child's records differ from the hub's, both being at the same point.
+    pub(super) fn differs(&mut self, peer: &Peer) -> Result<Answer, WriteError> {
+        let mut row = self.node(&peer.id)?.ok_or_else(|| WriteError::Unknown(peer.id.clone()))?;
+        row.incidents += 1;
+        row.equal = false;
+        tracing::warn!(node = %peer.id, unit = %peer.unit, "an office's records differ and are being repaired");
+        self.put_node(row);
+        Ok(Answer::Done)
     }
 
     /// The child has everything up to a revision on its disk.

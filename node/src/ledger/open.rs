@@ -1,7 +1,7 @@
 //! Opening a ledger: journal first, then the store, and a rebuild where the store is lost.
 //! Invariant: after `open`, every change in the journal that the hub has not answered for is pending in the store.
 
-use super::{Clock, Inner, Ledger, LedgerError};
+use super::{Clock, Inner, Ledger, LedgerError, repair::Repair};
 use crate::{
     disk,
     journal::{Entry, Found, Journal},
@@ -98,7 +98,13 @@ impl Ledger {
             data: data.to_owned(),
             store,
             clock,
-            inner: Mutex::new(Inner { state: State::default(), journal, seen: None, owed: 0 }),
+            inner: Mutex::new(Inner {
+                state: State::default(),
+                journal,
+                seen: None,
+                owed: 0,
+                repair: Repair::default(),
+            }),
             tree: RwLock::new(Arc::new(UnitTree::default())),
             changed: watch::Sender::new(0),
             skew: AtomicI64::new(state.skew_millis),

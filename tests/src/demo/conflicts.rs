@@ -186,7 +186,7 @@ fn queue(town: &Town, district: usize) -> anyhow::Result<BTreeMap<i32, Vec<u64>>
     let query = pb::ConflictQuery { limit: 1_000, ..pb::ConflictQuery::default() };
     let query = Query::read(&query, core.now()).map_err(anyhow::Error::msg)?;
     let mut kinds: BTreeMap<i32, Vec<u64>> = BTreeMap::new();
-    for conflict in open_conflicts(core.view().as_ref(), &query)?.0 {
+    for conflict in open_conflicts(core, &query)?.0 {
         kinds.entry(conflict.kind).or_default().push(conflict.number);
     }
     Ok(kinds)

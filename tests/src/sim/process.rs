@@ -77,7 +77,7 @@ impl Hub {
         let store = MemStore::new(tables);
         let core =
             Core::open(unit, tier, Box::new(store.clone()), clock.reading()).map_err(|error| error.to_string())?;
-        let upward = (tier != Tier::City).then(|| Upward::new(core.clone()));
+        let upward = (tier != Tier::City).then(|| Upward::new(core.clone(), None));
         let (queue, backups) = (VecDeque::new(), Vec::new());
         Ok(Self { name, unit, clock, store, core, upward, queue, backups, restored: false })
     }

@@ -154,7 +154,7 @@ impl World {
             let clock = SimClock::new(&time, random.random_range(-90_000..90_000));
             hubs.push(Hub::start(name, code(unit)?, clock, Tables::default())?);
         }
-        for answer in hubs[0].core.commit(vec![Job::Tree(UNITS.to_owned())]) {
+        for answer in hubs[0].core.commit(vec![Job::Tree(UNITS.to_owned(), None)]) {
             answer.map_err(|error| error.to_string())?;
         }
         let mut offices = Vec::new();
