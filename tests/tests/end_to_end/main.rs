@@ -3,7 +3,6 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod books;
 mod figures;
 mod hostile;
 mod live;
@@ -16,7 +15,10 @@ mod together;
 mod wire;
 
 use taizhang_proto::OrgCode;
-use taizhang_tests::town::{Plan, Town};
+use taizhang_tests::{
+    books,
+    town::{Plan, Town},
+};
 
 /// A street of 新抚区, and three of its communities.
 const STREET: u64 = 210_402_011_000;
