@@ -1,5 +1,6 @@
 //! The city in a box: what the demo, the end-to-end tests and the load tool share.
 
+pub mod books;
 pub mod demo;
 pub mod load;
 pub mod sim;

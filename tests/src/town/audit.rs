@@ -2,7 +2,11 @@
 
 use super::{Town, TownHub};
 use std::collections::HashMap;
-use taizhang_hub::totals::{self, audit};
+use taizhang_hub::{
+    rows::{self, UnitRow},
+    store::Space,
+    totals::{self, audit},
+};
 use taizhang_proto::{cell::CellKey, pb};
 
 /// What every tier counted, and whether it agrees.
@@ -62,6 +66,24 @@ pub fn agreement(town: &Town) -> anyhow::Result<Agreement> {
     }
     agreement.differences = found;
     Ok(agreement)
+}
+
+/// Where an office does not hold exactly what its district holds of its scope, in words.
+///
+/// # Errors
+/// When a store fails.
+pub fn apart(town: &Town) -> anyhow::Result<Vec<String>> {
+    let mut found = Vec::new();
+    for office in &town.offices {
+        let view = town.district_of(office.unit)?.hub.core.view();
+        let row: Option<UnitRow> = rows::read(view.as_ref(), Space::Units, &office.unit.number().to_be_bytes())?;
+        let row = row.unwrap_or_default();
+        let state = office.ledger().state();
+        if state.digest() != row.records_digest() || state.count != row.count {
+            found.push(format!("{}: {} records, at the district {}", office.unit, state.count, row.count));
+        }
+    }
+    Ok(found)
 }
 
 /// Whether the city shows for a district what the district shows for itself, and nothing is on its way.

@@ -12,7 +12,7 @@ use taizhang_hub::{
     hub::{Hub, Running},
 };
 use taizhang_node::{identity::Identity, ledger::Clock};
-use taizhang_proto::{OrgCode, pb};
+use taizhang_proto::{OrgCode, date::Day, pb};
 use tokio::sync::watch;
 
 /// A running hub.
@@ -97,13 +97,18 @@ impl TownHub {
     /// # Errors
     /// When there is no such indicator or the store fails.
     pub fn figure(&self, unit: OrgCode, code: &str) -> anyhow::Result<i64> {
-        let request = pb::TotalsRequest {
-            unit: unit.number(),
-            indicators: vec![code.to_owned()],
-            ..pb::TotalsRequest::default()
-        };
+        Ok(self.value(unit, code, 0)?.numerator)
+    }
+
+    /// The same with all that belongs to it, on a day; 0 is today.
+    ///
+    /// # Errors
+    /// When there is no such indicator or the store fails.
+    pub fn value(&self, unit: OrgCode, code: &str, on: Day) -> anyhow::Result<pb::TotalValue> {
+        let request =
+            pb::TotalsRequest { unit: unit.number(), on, indicators: vec![code.to_owned()], ..Default::default() };
         let answer = taizhang_hub::totals::answer(&self.hub.core, &request)?;
-        Ok(answer.values.first().context("no such figure")?.numerator)
+        answer.values.into_iter().next().context("no such figure")
     }
 
     pub(super) async fn stop(self) {

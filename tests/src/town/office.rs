@@ -49,6 +49,8 @@ pub struct TownOffice {
     pub identity: Identity,
     /// The office itself.
     pub office: Arc<Office>,
+    plan: OfficePlan,
+    clock: Clock,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -57,16 +59,34 @@ impl TownOffice {
     /// Enrols and opens an office, and answers its command line.
     pub(super) async fn create(dir: &Path, plan: &OfficePlan, gate: &Gate, clock: Clock) -> anyhow::Result<Self> {
         let identity = gate.enrol(dir, plan.unit, false).await?;
+        Self::open(dir, plan, identity, clock).await
+    }
+
+    /// Opens an office that is enrolled.
+    async fn open(dir: &Path, plan: &OfficePlan, identity: Identity, clock: Clock) -> anyhow::Result<Self> {
         let config = Config { mode: plan.mode, ..Config::default() };
         let schedule = config.schedule()?;
         let path = dir.to_owned();
-        let office = tokio::task::spawn_blocking(move || Office::open(&path, &config, schedule, clock)).await??;
+        let own = clock.clone();
+        let office = tokio::task::spawn_blocking(move || Office::open(&path, &config, schedule, own)).await??;
         let (stop, stopped) = watch::channel(false);
         let mut tasks = vec![office.serve_control(stopped.clone()).await?.1];
         if plan.mode == Mode::Live {
             tasks.extend(office.keep_in_touch(stopped));
         }
-        Ok(Self { unit: plan.unit, dir: dir.to_owned(), identity, office, stop, tasks })
+        Ok(Self { unit: plan.unit, dir: dir.to_owned(), identity, office, plan: plan.clone(), clock, stop, tasks })
+    }
+
+    /// Closes the office, has something done to its data directory, and opens it again.
+    ///
+    /// # Errors
+    /// When that fails, or the office does not open.
+    pub async fn reopened(self, between: impl FnOnce(&Path) -> anyhow::Result<()>) -> anyhow::Result<Self> {
+        let (dir, plan, identity, clock) =
+            (self.dir.clone(), self.plan.clone(), self.identity.clone(), self.clock.clone());
+        self.stop().await;
+        between(&dir)?;
+        Self::open(&dir, &plan, identity, clock).await
     }
 
     /// Its registers.

@@ -3,7 +3,6 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod books;
 mod districts;
 mod figures;
 mod hostile;
@@ -17,7 +16,10 @@ mod together;
 mod wire;
 
 use taizhang_proto::OrgCode;
-use taizhang_tests::town::{Plan, Town};
+use taizhang_tests::{
+    books,
+    town::{Plan, Town},
+};
 
 /// A street of 新抚区, and three of its communities.
 const STREET: u64 = 210_402_011_000;

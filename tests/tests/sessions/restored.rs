@@ -44,7 +44,7 @@ fn rule(core: &Core, number: u64, choice: Choice) {
 
 fn restore(dir: &Path, backup: &Path) {
     std::fs::remove_dir_all(dir.join("hub")).unwrap();
-    copy_dir(&backup.join("hub"), &dir.join("hub"));
+    copy_dir(&backup.join("hub"), &dir.join("hub")).unwrap();
 }
 
 /// Whether a value of a field is in a record's history at the hub.
@@ -73,7 +73,7 @@ fn scene() -> Scene {
         both(&core, &street, &node);
         people
     };
-    copy_dir(&dir.path().join("hub"), &backup.path().join("hub"));
+    copy_dir(&dir.path().join("hub"), &backup.path().join("hub")).unwrap();
     Scene { dir, backup, street, node, people }
 }
 

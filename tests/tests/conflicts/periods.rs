@@ -1,0 +1,90 @@
+//! Time: a code that is given up while an office still files under it, and an event that comes after its month was
+//! closed.
+
+use crate::scene::{FIRST, REVIEWER, SECOND, STREET, Scene, unit};
+use taizhang_hub::{totals::month, writer::Job};
+use taizhang_proto::{date, pb, register::number};
+use taizhang_tests::town::{UNITS, until};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn case_15_what_an_office_files_under_a_code_given_up_goes_to_the_new_one_and_old_months_stay() {
+    let scene = Scene::open().await;
+    let before = scene.resident(FIRST, 1, &[]);
+    let (person, day) = (before.to_string(), scene.ago(40));
+    scene.enter(FIRST, number::UNEMPLOYMENT_SPELL, &[("person", &person), ("reg_on", &day)]);
+    scene.meet().await;
+    let counted = |days| [FIRST, SECOND, STREET].map(|code| scene.figure_then(code, "K24", days));
+    assert_eq!(counted(0), [1, 0, 1]);
+
+    // The city merges the first community into the second, from today on, while the first is offline.
+    let offline = scene.resident(FIRST, 2, &[]);
+    let (person, day) = (offline.to_string(), scene.ago(20));
+    scene.enter(FIRST, number::UNEMPLOYMENT_SPELL, &[("person", &person), ("reg_on", &day)]);
+    let line = UNITS.lines().find(|line| line.starts_with(&FIRST.to_string())).unwrap();
+    let changed = UNITS.replace(line, &format!("{line},{SECOND},{}", scene.ago(0)));
+    assert_ne!(changed, UNITS);
+    scene.town.city.hub.writer.write(Job::Tree(changed, None)).await.unwrap();
+    let core = &scene.hub().hub.core;
+    until("the district has the new tree", || core.tree().current(unit(FIRST), core.today()) == unit(SECOND))
+        .await
+        .unwrap();
+    assert_eq!((counted(0), counted(1), counted(30)), ([0, 1, 1], [1, 0, 1], [1, 0, 1]), "old days stay");
+
+    scene.sync(FIRST).await;
+    scene.meet().await;
+    assert_eq!((counted(0), counted(1), counted(30)), ([0, 2, 2], [2, 0, 2], [1, 0, 1]));
+    for id in [before, offline] {
+        scene.all_say(id, "home_unit", &SECOND.to_string());
+        assert!(scene.holds(FIRST, id) && scene.holds(SECOND, id) && scene.holds(STREET, id));
+    }
+    // The old office goes on working until its computer is taken away.
+    scene.amend(FIRST, before, &[("phone", "13900000001")]);
+    let later = scene.resident(FIRST, 3, &[]);
+    scene.meet().await;
+    scene.all_say(before, "phone", "13900000001");
+    scene.all_say(later, "home_unit", &SECOND.to_string());
+    assert_eq!([FIRST, SECOND].map(|code| scene.figure(code, "K00")), [0, 3]);
+    scene.queue_is_empty().await;
+    scene.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn case_17_an_event_that_comes_after_its_month_was_closed_is_an_adjustment() {
+    let scene = Scene::open().await;
+    let person = scene.resident(FIRST, 1, &[]);
+    scene.meet().await;
+    scene.town.settled(|_, _| {}).await.unwrap();
+    let today = date::civil(scene.hub().hub.core.today()).unwrap();
+    let last = date::day(today.first_of_month()) - 1;
+    let closed = date::civil(last).unwrap();
+    let request = pb::MonthRequest { year: closed.year() as u32, month: closed.month() as u32, by: REVIEWER.into() };
+    let hubs = [&scene.town.city.hub, &scene.hub().hub];
+    let mut digests = Vec::new();
+    for hub in hubs {
+        let answer = month::close(&hub.core, &hub.writer, &request).await.unwrap();
+        assert!(month::close(&hub.core, &hub.writer, &request).await.is_err(), "closed figures never move");
+        digests.push(answer.digest);
+        assert!(month::adjustments(&hub.core, &request).unwrap().adjustments.is_empty());
+    }
+    let (of, day) = (person.to_string(), date::iso(last - 2));
+    let spell = scene.enter(FIRST, number::UNEMPLOYMENT_SPELL, &[("person", &of), ("reg_on", &day)]);
+    scene.agrees().await;
+    scene.all_say(spell, "reg_on", &day);
+    assert_eq!(scene.figure(FIRST, "K24"), 1, "it counts from its day on");
+    for (hub, digest) in hubs.iter().zip(digests) {
+        let answer = month::adjustments(&hub.core, &request).unwrap();
+        assert_eq!(answer.digest, digest);
+        let mut lines: Vec<_> = answer
+            .adjustments
+            .iter()
+            .map(|line| (line.unit, line.indicator.as_str(), line.closed_numerator, line.numerator))
+            .collect();
+        lines.sort_unstable();
+        let top = hub.core.unit.number();
+        let units: std::collections::BTreeSet<u64> = [top, scene.hub().unit.number(), STREET, FIRST].into();
+        let wanted: Vec<_> = units.into_iter().map(|code| (code, "K24", 0, 1)).collect();
+        assert_eq!(lines, wanted);
+    }
+    scene.queue_is_empty().await;
+    scene.end().await;
+}

@@ -1,0 +1,333 @@
+//! A street, two of its communities, their district and a city; and the district's reviewer.
+//! Invariant: a scene ends only when every office holds what the hub holds, every total is what a recount finds, and
+//! nothing was refused that the case does not say.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+};
+use taizhang_hub::review::ReviewService;
+use taizhang_node::ledger::{Ledger, system_clock};
+use taizhang_proto::{
+    OrgCode, RecordId, date,
+    pb::{self, Choice, ConflictKind, review_server::Review},
+    register::{Value, number},
+    wire,
+};
+use taizhang_tests::{
+    books,
+    town::{OfficePlan, Plan, Town, TownHub, TownOffice, agreement, apart},
+};
+use tonic::Request;
+
+/// Two communities and the street that both belong to.
+pub(crate) const FIRST: u64 = 210_402_011_003;
+pub(crate) const SECOND: u64 = 210_402_011_004;
+pub(crate) const STREET: u64 = 210_402_011_000;
+/// Their district.
+const DISTRICT: u64 = 210_402_000_000;
+
+/// Who rules, and why.
+pub(crate) const REVIEWER: &str = "wang.fang";
+pub(crate) const REASON: &str = "查验原件后确定";
+/// Nobody ruled: a policy or rule did.
+pub(crate) const RULE: &str = "";
+
+/// A city in which a conflict is about to happen.
+pub(crate) struct Scene {
+    pub(crate) town: Town,
+    /// Entries that the hub refuses in this case, over all offices.
+    pub(crate) refusals: usize,
+    /// Restored backups in this case.
+    pub(crate) incidents: u64,
+    drifts: HashMap<u64, Arc<AtomicI64>>,
+    _dir: tempfile::TempDir,
+}
+
+/// A value of a record that does not stand, as an office remembers it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Past {
+    pub(crate) value: String,
+    pub(crate) rule: String,
+    pub(crate) by: String,
+}
+
+pub(crate) fn unit(code: u64) -> OrgCode {
+    OrgCode::new(code).unwrap()
+}
+
+impl Scene {
+    /// The street and both communities, nothing entered.
+    pub(crate) async fn open() -> Self {
+        Self::of(&[FIRST, STREET, SECOND]).await
+    }
+
+    /// Offices of these units.
+    pub(crate) async fn of(units: &[u64]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let mut town = Town::start(dir.path(), Plan::default()).await.unwrap();
+        town.open_district(unit(DISTRICT)).await.unwrap();
+        let drifts: HashMap<u64, Arc<AtomicI64>> = units.iter().map(|code| (*code, Arc::default())).collect();
+        let plan = |code: &u64| {
+            let (drift, clock) = (drifts[code].clone(), system_clock());
+            let clock = move || clock().saturating_add_signed(drift.load(Ordering::Relaxed));
+            OfficePlan { clock: Some(Arc::new(clock)), ..OfficePlan::nightly(unit(*code)) }
+        };
+        town.open_offices(units.iter().map(plan).collect(), |_| {}).await.unwrap();
+        let scene = Self { town, refusals: 0, incidents: 0, drifts, _dir: dir };
+        scene.meet().await;
+        scene
+    }
+
+    pub(crate) fn hub(&self) -> &TownHub {
+        &self.town.districts[0]
+    }
+
+    pub(crate) fn at(&self, code: u64) -> &TownOffice {
+        self.town.offices.iter().find(|office| office.unit.number() == code).unwrap()
+    }
+
+    pub(crate) fn ledger(&self, code: u64) -> &Ledger {
+        self.at(code).ledger()
+    }
+
+    /// Sets an office's clock so many milliseconds ahead of the right time.
+    pub(crate) fn set_clock(&self, code: u64, ahead: i64) {
+        self.drifts[&code].store(ahead, Ordering::Relaxed);
+    }
+
+    /// A day as a clerk writes it.
+    pub(crate) fn ago(&self, days: i32) -> String {
+        date::iso(self.hub().hub.core.today() - days)
+    }
+
+    // What clerks do.
+
+    pub(crate) fn enter(&self, office: u64, register: u32, fields: &[(&str, &str)]) -> RecordId {
+        books::enter(self.ledger(office), register, fields)
+    }
+
+    pub(crate) fn amend(&self, office: u64, id: RecordId, fields: &[(&str, &str)]) {
+        books::amend(self.ledger(office), id, fields);
+    }
+
+    /// The id number of the nth person of the scene.
+    pub(crate) fn id_no(&self, nth: usize) -> String {
+        books::id_no(self.hub().hub.core.today() - 40 * 365, nth)
+    }
+
+    /// A resident of the office's own unit.
+    pub(crate) fn resident(&self, office: u64, nth: usize, fields: &[(&str, &str)]) -> RecordId {
+        let id_no = self.id_no(nth);
+        let own = [("id_no", id_no.as_str()), ("name", "赵立新")];
+        self.enter(office, number::RESIDENT, &[&own, fields].concat())
+    }
+
+    pub(crate) fn household(&self, office: u64, hh_no: &str, fields: &[(&str, &str)]) -> RecordId {
+        self.enter(office, number::HOUSEHOLD, &[&[("hh_no", hh_no), ("status", "1")], fields].concat())
+    }
+
+    pub(crate) fn member(&self, office: u64, household: RecordId, person: RecordId) -> RecordId {
+        let (household, person) = (household.to_string(), person.to_string());
+        self.enter(office, number::MEMBER, &[("household", &household), ("person", &person), ("counted", "是")])
+    }
+
+    /// A household recognised as without employment so many days ago.
+    pub(crate) fn case(&self, office: u64, household: RecordId, days: i32) -> RecordId {
+        let (household, day) = (household.to_string(), self.ago(days));
+        let fields = [("household", household.as_str()), ("kind", "1"), ("recognised_on", &day)];
+        self.enter(office, number::ZEF_CASE, &fields)
+    }
+
+    /// A job that began so many days ago.
+    pub(crate) fn job(&self, office: u64, person: RecordId, days: i32, fields: &[(&str, &str)]) -> RecordId {
+        let (person, day) = (person.to_string(), self.ago(days));
+        let own = [("person", person.as_str()), ("kind", "1"), ("start_on", &day)];
+        self.enter(office, number::PLACEMENT, &[&own, fields].concat())
+    }
+
+    // Meeting.
+
+    pub(crate) async fn sync(&self, office: u64) -> pb::SyncReport {
+        let report = self.at(office).sync().await.unwrap();
+        assert!(report.ok && report.equal, "{report:?}");
+        report
+    }
+
+    /// Everybody syncs until everybody has heard everything.
+    pub(crate) async fn meet(&self) {
+        self.town.sync_all().await.unwrap();
+    }
+
+    // What offices and hub hold.
+
+    /// A field as an office shows it; empty where it has none.
+    pub(crate) fn says(&self, office: u64, id: RecordId, field: &str) -> String {
+        let view = self.ledger(office).view(id).unwrap();
+        books::shown(&view.unwrap_or_else(|| panic!("{office} does not hold {id}")), field)
+    }
+
+    pub(crate) fn holds(&self, office: u64, id: RecordId) -> bool {
+        self.ledger(office).view(id).unwrap().is_some()
+    }
+
+    /// What every office that holds a record shows is this.
+    pub(crate) fn all_say(&self, id: RecordId, field: &str, value: &str) {
+        for office in &self.town.offices {
+            if let Some(view) = office.ledger().view(id).unwrap() {
+                assert_eq!(books::shown(&view, field), value, "{field} at {}", office.unit);
+            }
+        }
+        let at_hub = books::records_at(&self.hub().hub);
+        assert_eq!(books::shown(&at_hub[&id], field), value, "{field} at the hub");
+    }
+
+    /// What an office remembers of a field.
+    pub(crate) fn past(&self, office: u64, id: RecordId, field: &str) -> Vec<Past> {
+        let ledger = self.ledger(office);
+        let def = books::field(ledger.view(id).unwrap().unwrap().register, field);
+        let mut found = Vec::new();
+        for entry in ledger.history(id).unwrap() {
+            let by = entry.ruling.unwrap_or_default().by;
+            for own in wire::split(&entry.message).unwrap().iter().filter(|own| own.tag == def.tag) {
+                let value = Value::decode(def, &own.bytes).map(|value| value.show(def)).unwrap_or_default();
+                found.push(Past { value, rule: entry.rule.clone(), by: by.clone() });
+            }
+        }
+        found
+    }
+
+    /// Every office that holds the record remembers a value, the rule that it lost by, and who ruled, with the reason.
+    pub(crate) fn all_remember(&self, id: RecordId, field: &str, value: &str, rule: &str, by: &str) {
+        let wanted = Past { value: value.into(), rule: rule.into(), by: by.into() };
+        let holders: Vec<u64> =
+            self.town.offices.iter().map(|office| office.unit.number()).filter(|code| self.holds(*code, id)).collect();
+        assert!(!holders.is_empty(), "nobody holds {id}");
+        for office in holders {
+            let past = self.past(office, id, field);
+            assert!(past.contains(&wanted), "{office} remembers of {field}: {past:?}, not {wanted:?}");
+            if !by.is_empty() {
+                let history = self.ledger(office).history(id).unwrap();
+                let mut rulings = history.into_iter().filter_map(|entry| entry.ruling).filter(|one| one.by == by);
+                assert!(rulings.any(|one| one.reason == REASON), "the reason is not told at {office}");
+            }
+        }
+    }
+
+    /// A figure of a unit today.
+    pub(crate) fn figure(&self, code: u64, indicator: &str) -> i64 {
+        self.hub().figure(unit(code), indicator).unwrap()
+    }
+
+    /// A figure of a unit so many days ago.
+    pub(crate) fn figure_then(&self, code: u64, indicator: &str, days: i32) -> i64 {
+        let on = self.hub().hub.core.today() - days;
+        self.hub().value(unit(code), indicator, on).unwrap().numerator
+    }
+
+    /// How many count among the duplicates of a figure.
+    pub(crate) fn duplicates(&self, code: u64, indicator: &str) -> i64 {
+        self.hub().value(unit(code), indicator, 0).unwrap().duplicates
+    }
+
+    // The reviewer.
+
+    pub(crate) fn reviewer(&self) -> ReviewService {
+        ReviewService::new(self.hub().hub.core.clone(), self.hub().hub.writer.clone())
+    }
+
+    async fn page(&self, query: pb::ConflictQuery) -> Vec<pb::Conflict> {
+        let page = self.reviewer().conflicts(Request::new(query)).await.unwrap().into_inner();
+        page.lines.into_iter().map(|line| line.conflict.unwrap()).collect()
+    }
+
+    /// The open conflicts of a kind.
+    pub(crate) async fn open_ones(&self, kind: ConflictKind) -> Vec<pb::Conflict> {
+        self.page(pb::ConflictQuery { kinds: vec![kind.into()], ..Default::default() }).await
+    }
+
+    /// The conflicts of a kind that are settled, newest first.
+    pub(crate) async fn settled_ones(&self, kind: ConflictKind) -> Vec<pb::Conflict> {
+        self.page(pb::ConflictQuery { kinds: vec![kind.into()], closed: true, ..Default::default() }).await
+    }
+
+    /// The only open conflict of a kind, which is about this record and these fields.
+    pub(crate) async fn found(&self, kind: ConflictKind, id: RecordId, fields: &[&str]) -> pb::Conflict {
+        let mut open = self.open_ones(kind).await;
+        assert_eq!(open.len(), 1, "{open:?}");
+        let conflict = open.remove(0);
+        let record = &books::records_at(&self.hub().hub)[&id];
+        let tags: Vec<u32> = fields.iter().map(|name| books::field(record.register, name).tag).collect();
+        assert_eq!((&conflict.record[..], &conflict.tags), (&id.0[..], &tags), "{conflict:?}");
+        assert_eq!(Some(conflict.unit), record.varint(taizhang_proto::register::HOME_UNIT));
+        conflict
+    }
+
+    /// Nothing waits for a reviewer.
+    pub(crate) async fn queue_is_empty(&self) {
+        let open = self.page(pb::ConflictQuery::default()).await;
+        assert!(open.is_empty(), "{open:?}");
+    }
+
+    /// The reviewer settles a conflict.
+    pub(crate) async fn rule(&self, conflict: &pb::Conflict, choice: Choice) {
+        self.rule_as(conflict, choice, &[]).await;
+    }
+
+    /// The same with values of the reviewer's own.
+    pub(crate) async fn rule_as(&self, conflict: &pb::Conflict, choice: Choice, fields: &[(&str, &str)]) {
+        let request = pb::ResolveRequest {
+            numbers: vec![conflict.number],
+            choice: choice.into(),
+            fields: fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            reason: REASON.into(),
+            by: REVIEWER.into(),
+            ..Default::default()
+        };
+        let answer = self.reviewer().resolve(Request::new(request)).await.unwrap().into_inner();
+        assert_eq!((answer.settled, &answer.failed[..]), (1, &[][..]));
+    }
+
+    /// The reviewer takes a ruling back.
+    pub(crate) async fn reopen(&self, conflict: &pb::Conflict) {
+        let request = pb::ReopenRequest { number: conflict.number, reason: REASON.into(), by: REVIEWER.into() };
+        let answer = self.reviewer().reopen(Request::new(request)).await.unwrap().into_inner();
+        assert_eq!((answer.settled, &answer.failed[..]), (1, &[][..]));
+    }
+
+    /// The district edits a record by its own hand.
+    pub(crate) async fn revise(&self, id: RecordId, register: &str, fields: &[(&str, &str)]) {
+        let request = pb::ReviseRequest {
+            record: id.to_string(),
+            register: register.into(),
+            fields: fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            reason: REASON.into(),
+            by: REVIEWER.into(),
+        };
+        self.reviewer().revise(Request::new(request)).await.unwrap();
+    }
+
+    // The end.
+
+    /// Everybody has heard everything, holds the same, and every total is what a recount finds.
+    pub(crate) async fn agrees(&self) {
+        self.meet().await;
+        assert_eq!(apart(&self.town).unwrap(), Vec::<String>::new());
+        let offices = || self.town.offices.iter().map(TownOffice::ledger);
+        let refused: Vec<_> = offices().flat_map(|ledger| ledger.refused().unwrap()).collect();
+        assert_eq!(refused.len(), self.refusals, "{refused:?}");
+        assert_eq!(offices().map(|ledger| ledger.state().incidents).sum::<u64>(), self.incidents);
+        self.town.settled(|_, _| {}).await.unwrap();
+        let agreement = agreement(&self.town).unwrap();
+        assert!(agreement.holds(), "{:?}", agreement.differences);
+    }
+
+    /// As [`Scene::agrees`], and all goes home.
+    pub(crate) async fn end(self) {
+        self.agrees().await;
+        self.town.stop().await;
+    }
+}
