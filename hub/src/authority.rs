@@ -131,7 +131,7 @@ impl Authority {
     }
 
     /// Signs a child's request.
-    fn sign(&self, request: &str, name: &CertName) -> Result<String, rcgen::Error> {
+    pub(crate) fn sign(&self, request: &str, name: &CertName) -> Result<String, rcgen::Error> {
         let asked = CertificateSigningRequestParams::from_pem(request)?;
         // Only the key of the request is used; every name comes from the token.
         let mut params = CertificateParams::default();
@@ -240,7 +240,10 @@ impl Enrolment for EnrolmentService {
             .sign(&request.csr, &name)
             .map_err(|_| Status::invalid_argument("证书请求无法读取 (the certificate request can't be read)"))?;
         row.used_for = public_key(&request.csr)?;
-        let child = NodeRow { id, unit: row.unit, hub: row.hub, enrolled: self.core.now(), ..NodeRow::default() };
+        // A hub's certificate is for its neighbours too: they seal letters to its key.
+        let certificate = if row.hub { row.certificate.clone() } else { String::new() };
+        let enrolled = self.core.now();
+        let child = NodeRow { id, unit: row.unit, hub: row.hub, enrolled, certificate, ..NodeRow::default() };
         let write = |error: WriteError| Status::from(crate::session::Fault::from(error));
         self.writer.write(Job::Token(hash, row.clone())).await.map_err(write)?;
         self.writer.write(Job::Enrolled(Box::new(child))).await.map_err(write)?;

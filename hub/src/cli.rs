@@ -149,9 +149,20 @@ enum Command {
     Verify,
     #[command(flatten)]
     Review(review::Command),
+    /// 县区之间比对用的密钥 (the keys by which districts compare persons)
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// 配置 (configuration)
     #[command(subcommand)]
     Config(ConfigCommand),
+}
+
+#[derive(Subcommand)]
+enum KeysCommand {
+    /// 现状 (how they stand)
+    Show,
+    /// 更换密钥，只在掌管密钥的县区 (a new key; at the district that makes them)
+    Rotate,
 }
 
 #[derive(Subcommand)]
@@ -379,6 +390,10 @@ async fn ask(session: &Session, command: Command, reader: Reader) -> anyhow::Res
             if !answer.problems.is_empty() {
                 return Ok(ExitCode::from(1));
             }
+        }
+        Command::Keys(KeysCommand::Show) => show::facts(reader, &admin.keys(pb::Empty {}).await?.into_inner().facts),
+        Command::Keys(KeysCommand::Rotate) => {
+            show::facts(reader, &admin.rotate_key(pb::Empty {}).await?.into_inner().facts);
         }
         Command::Review(command) => return review::run(session.review.clone(), command, reader).await,
         Command::Init { .. } | Command::Serve | Command::Enrol { .. } | Command::Config(_) => {

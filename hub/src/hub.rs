@@ -6,6 +6,7 @@ mod admin;
 use crate::{
     authority::{Authority, AuthorityError, EnrolmentService},
     config::Config,
+    mail::envelope::Envelopes,
     review::ReviewService,
     session::serve::SyncService,
     store::{FjallStore, StoreError},
@@ -75,6 +76,7 @@ pub struct Hub {
     /// The link to the parent, once enrolled there.
     pub keeper: Option<Arc<Keeper<Upward>>>,
     parent: Option<Identity>,
+    upward: Option<Arc<Upward>>,
     schedule: Schedule,
     config: Config,
     data: PathBuf,
@@ -109,9 +111,15 @@ impl Hub {
         let core = Core::open(config.unit, config.tier.into(), Box::new(store), clock)?;
         let writer = Writer::start(core.clone()).map_err(|error| HubError::Start(error.to_string()))?;
         let parent = Identity::load_if_enrolled(data)?;
-        let keeper = parent.clone().map(|identity| Keeper::new(Upward::new(core.clone()), identity, schedule));
+        let mut upward = None;
+        if let Some(identity) = &parent {
+            let envelopes = Envelopes::of(identity).map_err(|error| HubError::Start(error.to_string()))?;
+            upward = Some(Upward::new(core.clone(), Some(envelopes)));
+        }
+        let keeper =
+            parent.clone().zip(upward.clone()).map(|(identity, upward)| Keeper::new(upward, identity, schedule));
         let data = data.to_owned();
-        Ok(Arc::new(Self { core, writer, authority, keeper, parent, schedule, config, data, _lock: lock }))
+        Ok(Arc::new(Self { core, writer, authority, keeper, parent, schedule, config, data, upward, _lock: lock }))
     }
 
     /// The address that goes into tokens when the configuration names none.
@@ -130,6 +138,7 @@ impl Hub {
         let sync = SyncService::new(self.core.clone(), self.writer.clone(), self.config.sessions, stop.clone());
         let mut tasks = vec![self.serve_children(listener, sync.clone(), stop.clone())?];
         tasks.push(self.serve_control(sync, self.advertised(address), stop.clone()).await?.1);
+        tasks.extend(self.upward.clone().map(|upward| tokio::spawn(keep_marking(upward, stop.clone()))));
         tasks.extend(self.keeper.clone().map(|keeper| tokio::spawn(keeper.run(stop))));
         Ok(Running { address, tasks })
     }
@@ -237,6 +246,22 @@ impl Hub {
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, HubError> {
     TcpListener::bind(address).await.map_err(|source| HubError::Listen { address, source })
+}
+
+/// How often records that changed are marked for the parent.
+const MARKING: std::time::Duration = std::time::Duration::from_millis(500);
+
+/// Marks records behind the ingest path, until `stop` turns true.
+async fn keep_marking(upward: Arc<Upward>, mut stop: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(MARKING) => {}
+            _ = stop.changed() => return,
+        }
+        if let Err(error) = tokio::task::block_in_place(|| upward.mark()) {
+            tracing::error!(%error, "records can't be marked");
+        }
+    }
 }
 
 async fn until(mut stop: watch::Receiver<bool>) {

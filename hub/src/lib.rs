@@ -6,6 +6,7 @@ pub mod authority;
 pub mod cli;
 pub mod config;
 pub mod hub;
+pub mod mail;
 pub mod review;
 pub mod rows;
 pub mod session;

@@ -5,7 +5,7 @@ mod show;
 
 use crate::{
     rows::{self, meta, queue},
-    store::{Space, StoreError, View},
+    store::{Space, StoreError},
     writer::{Answer, Core, Job, Review, Writer, choices},
 };
 use prost::Message;
@@ -24,14 +24,6 @@ const PAGE: usize = 50;
 const MAX_PAGE: usize = 1_000;
 /// Most conflicts that one call settles in one commit.
 const SETTLED_AT_ONCE: usize = 500;
-
-/// Which lists of the queue hold what a query asks for.
-enum Range {
-    /// One list, in order of age.
-    List(Vec<u8>),
-    /// The lists of a subtree, unit by unit.
-    Units(OrgCode),
-}
 
 /// What a query asks for, read.
 pub struct Query {
@@ -99,11 +91,12 @@ impl Query {
             && conflict.found <= self.before
     }
 
-    fn range(&self) -> Range {
-        match (self.kinds.as_slice(), self.unit) {
-            (_, Some(unit)) => Range::Units(unit),
-            ([kind], None) => Range::List(queue::of_kind(*kind)),
-            _ => Range::List(queue::ALL.to_vec()),
+    /// The list of the queue that holds what it asks for, and as little else as there is a list for.
+    fn list(&self, hub: OrgCode) -> Vec<u8> {
+        match (self.kinds.as_slice(), self.unit.filter(|unit| *unit != hub)) {
+            (_, Some(unit)) => queue::of_unit(unit),
+            ([kind], None) => queue::of_kind(*kind),
+            _ => queue::ALL.to_vec(),
         }
     }
 }
@@ -113,45 +106,21 @@ impl Query {
 ///
 /// # Errors
 /// When the store fails.
-pub fn open_conflicts(view: &dyn View, query: &Query) -> Result<(Vec<pb::Conflict>, u64), StoreError> {
+pub fn open_conflicts(core: &Core, query: &Query) -> Result<(Vec<pb::Conflict>, u64), StoreError> {
+    let view = core.view();
+    let list = query.list(core.unit);
+    let from = queue::entry(&list, query.after.saturating_add(1));
+    let to = queue::entry(&list, u64::MAX);
     let mut found: Vec<pb::Conflict> = Vec::new();
-    let mut take = |key: &[u8]| -> Result<bool, StoreError> {
-        let number = queue::number(key).ok_or(StoreError::Row(Space::Queue))?;
-        let conflict: Option<pb::Conflict> = rows::read(view, Space::Conflicts, &number.to_be_bytes())?;
+    for row in view.range(Space::Queue, &from, &to) {
+        let number = queue::number(&row?.0).ok_or(StoreError::Row(Space::Queue))?;
+        let conflict: Option<pb::Conflict> = rows::read(view.as_ref(), Space::Conflicts, &number.to_be_bytes())?;
         let conflict = conflict.ok_or(StoreError::Row(Space::Conflicts))?;
-        if number > query.after && query.wants(&conflict) && !found.iter().any(|other| other.number == number) {
+        if query.wants(&conflict) {
             found.push(conflict);
         }
-        Ok(found.len() > query.limit)
-    };
-    match query.range() {
-        Range::List(list) => {
-            let from = queue::entry(&list, query.after.saturating_add(1));
-            let to = queue::entry(&list, u64::MAX);
-            for row in view.range(Space::Queue, &from, &to) {
-                if take(&row?.0)? {
-                    break;
-                }
-            }
-        }
-        Range::Units(unit) => {
-            // Several units' lists together, oldest first: their numbers are read before any conflict is.
-            let from = queue::of_unit(unit);
-            let mut to = queue::entry(&[b"u", &unit.last().to_be_bytes()[..]].concat(), u64::MAX);
-            to.push(0);
-            let mut keys = Vec::new();
-            for row in view.range(Space::Queue, &from, &to) {
-                let (key, _) = row?;
-                if queue::number(&key).is_some_and(|number| number > query.after) {
-                    keys.push(key);
-                }
-            }
-            keys.sort_unstable_by_key(|key| queue::number(key));
-            for key in keys {
-                if take(&key)? {
-                    break;
-                }
-            }
+        if found.len() > query.limit {
+            break;
         }
     }
     let more = found.len() > query.limit;
@@ -161,8 +130,10 @@ pub fn open_conflicts(view: &dyn View, query: &Query) -> Result<(Vec<pb::Conflic
 }
 
 /// The closed conflicts that a query finds, newest first. `query.after` is the last number of the page before.
-fn closed_conflicts(view: &dyn View, query: &Query) -> Result<(Vec<pb::Conflict>, u64), StoreError> {
+fn closed_conflicts(core: &Core, query: &Query) -> Result<(Vec<pb::Conflict>, u64), StoreError> {
     const STEP: u64 = 512;
+    let view = core.view();
+    let view = view.as_ref();
     let newest = rows::counter(view, meta::CONFLICT)?;
     let mut upto = if query.after == 0 { newest + 1 } else { query.after };
     let mut found = Vec::new();
@@ -206,10 +177,9 @@ impl ReviewService {
 
     fn page(&self, query: &pb::ConflictQuery) -> Result<pb::ConflictPage, Status> {
         let read = Query::read(query, self.core.now()).map_err(wrong)?;
-        let view = self.core.view();
         let list = if read.closed { closed_conflicts } else { open_conflicts };
-        let (found, next) = list(view.as_ref(), &read).map_err(failed)?;
-        let open = rows::counter(view.as_ref(), meta::OPEN).map_err(failed)?;
+        let (found, next) = list(&self.core, &read).map_err(failed)?;
+        let open = rows::counter(self.core.view().as_ref(), meta::OPEN).map_err(failed)?;
         let tree = self.core.tree();
         Ok(pb::ConflictPage { lines: found.into_iter().map(|one| show::line(&tree, one)).collect(), open, next })
     }
@@ -226,10 +196,9 @@ impl ReviewService {
     fn numbers(&self, query: &pb::ConflictQuery) -> Result<Vec<u64>, Status> {
         let mut read = Query::read(query, self.core.now()).map_err(wrong)?;
         (read.closed, read.limit) = (false, MAX_PAGE);
-        let view = self.core.view();
         let mut numbers = Vec::new();
         loop {
-            let (found, next) = open_conflicts(view.as_ref(), &read).map_err(failed)?;
+            let (found, next) = open_conflicts(&self.core, &read).map_err(failed)?;
             numbers.extend(found.into_iter().map(|conflict| conflict.number));
             if next == 0 {
                 return Ok(numbers);

@@ -60,6 +60,12 @@ pub struct NodeRow {
     /// Logs that it went on from before, newest last: a backup of one of them may come back any day.
     #[prost(message, repeated, tag = "16")]
     pub past: Vec<PastLog>,
+    /// Of a hub: its certificate, PEM, for its neighbours.
+    #[prost(string, tag = "30")]
+    pub certificate: String,
+    /// Of a hub: the revision up to which its marks are here.
+    #[prost(uint64, tag = "31")]
+    pub marked: u64,
 }
 
 /// Most past logs that are remembered of a child.
@@ -313,6 +319,12 @@ pub mod meta {
     pub const UP_AT: &[u8] = b"up-at";
     /// Version of the tree of units.
     pub const TREE: &[u8] = b"tree";
+    /// What a district knows of its parent's mail, and its mark keys.
+    pub const DESK: &[u8] = b"mail-desk";
+    /// What a city tells every child hub.
+    pub const OFFICE: &[u8] = b"mail-office";
+    /// Before a unit's number: the last revision of its mail.
+    pub const MAIL: &[u8] = b"mail-head";
     /// The last number given to a conflict.
     pub const CONFLICT: &[u8] = b"conflict";
     /// How many conflicts are open.

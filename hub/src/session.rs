@@ -2,9 +2,11 @@
 //! Invariants: scope comes from the certificate alone; verdicts leave only after the writer's sync; what is sent
 //! down was read from one view, so a digest and the records it covers belong together.
 
+mod repair;
 pub mod serve;
 
 use crate::{
+    mail::post,
     rows::{self, FeedRow, NodeRow, UnitRow, meta},
     store::{Space, StoreError, View},
     writer::{Answer, Core, Job, Peer, Pushed, WriteError},
@@ -28,6 +30,9 @@ pub enum Fault {
     /// The builds do not fit. Read at the child, so it names both sides.
     #[error("{}", for_the_child(.0))]
     Version(#[from] VersionError),
+    /// Another child is being repaired.
+    #[error("上级正在与另一单位核对数据，请稍后再试 (another office is being repaired: come back later)")]
+    Busy,
     /// The child broke the protocol.
     #[error("下级违反了同步协议 (the child broke the protocol): {0}")]
     Protocol(&'static str),
@@ -78,9 +83,14 @@ pub struct Server {
     done: bool,
     /// Last revision whose records were sent.
     cursor: u64,
+    /// Last revision up to which the child has everything: a record that it edits in the middle of a long pull moves
+    /// past the cursor with news that the cursor has passed.
+    whole: u64,
     /// Subtree head, acknowledged number at the last `Caught`.
     caught: Option<(u64, u64)>,
     said_end: bool,
+    list_records: usize,
+    repair: repair::Repair,
 }
 
 /// Largest list of records sent at once before zstd, bytes.
@@ -101,9 +111,19 @@ impl Server {
             outstanding: 0,
             done: false,
             cursor: 0,
+            whole: 0,
             caught: None,
             said_end: false,
+            list_records: MAX_LIST_RECORDS,
+            repair: repair::Repair::default(),
         }
+    }
+
+    /// With lists of at most so many records: many small ones, in which a pull can break.
+    #[must_use]
+    pub fn with_lists_of(mut self, records: usize) -> Self {
+        self.list_records = records.clamp(1, MAX_LIST_RECORDS);
+        self
     }
 
     /// Takes a message; returns what has to be written for it.
@@ -120,7 +140,14 @@ impl Server {
                 self.outstanding += 1;
                 self.read_push(push).map(Some)
             }
-            (_, up::It::Range(_) | up::It::Want(_)) => Err(Fault::Protocol("a range out of turn")),
+            (_, up::It::Range(_) | up::It::Want(_)) if self.peer.hub || self.stage != Stage::Talking => {
+                Err(Fault::Protocol("a range out of turn"))
+            }
+            (_, up::It::Range(range)) => {
+                let is_first = self.repair.hear(range)?;
+                Ok(is_first.then(|| Job::Differs { peer: self.peer.clone() }))
+            }
+            (_, up::It::Want(want)) => self.repair.want(want).map(|()| None),
             (_, up::It::Done(_)) => {
                 self.done = true;
                 Ok(None)
@@ -151,7 +178,8 @@ impl Server {
         if self.peer.hub {
             let raw = upstream::decompress(&push.cells, push.raw_len)?;
             let list = pb::CellList::decode(raw).map_err(|_| Fault::Protocol("cells that can't be read"))?;
-            return Ok(Job::Cells { peer, last: push.last, cells: list.cells });
+            let pb::Push { last, letters, marks, marked, .. } = push;
+            return Ok(Job::Cells { peer, last, cells: list.cells, letters, marks, marked });
         }
         let raw = upstream::decompress(&push.changes, push.raw_len)?;
         let list = pb::ChangeList::decode(raw).map_err(|_| Fault::Protocol("changes that can't be read"))?;
@@ -187,7 +215,15 @@ impl Server {
         let unit = unit_row(view.as_ref(), &self.peer)?;
         self.stage = Stage::Talking;
         self.node = row.number;
-        let (head, digest) = if self.peer.hub { (0, &unit.cells) } else { (unit.head, &unit.records) };
+        self.whole = self.cursor.min(row.pulled);
+        let mail = if self.peer.hub { post::head(view.as_ref(), self.peer.unit)? } else { 0 };
+        let epoch = view.get(Space::Meta, meta::EPOCH)?.unwrap_or_default();
+        if self.peer.hub {
+            // A hub that was restored may have less mail than the child has heard: it says all that it holds.
+            let known = self.hello.epoch == epoch && self.hello.mailed <= mail;
+            self.cursor = if known { self.hello.mailed } else { 0 };
+        }
+        let (head, digest) = if self.peer.hub { (mail, &unit.cells) } else { (unit.head, &unit.records) };
         let digest = if digest.is_empty() { vec![0; 32] } else { digest.clone() };
         // A tree that does not know the child's unit has nothing to tell it.
         let tree = core.tree();
@@ -201,7 +237,8 @@ impl Server {
             scope_digest: digest.into(),
             node: row.number,
             log_digest: log_digest(row).into(),
-            epoch: view.get(Space::Meta, meta::EPOCH)?.unwrap_or_default(),
+            epoch,
+            marked: row.marked,
             unit: self.peer.unit.number(),
             hub_unit: core.unit.number(),
             tree_version: known_tree,
@@ -234,16 +271,28 @@ impl Server {
         if self.stage != Stage::Talking {
             return Ok(None);
         }
+        if self.repair.is_open() {
+            let message = self.repair.next(core, self.peer.unit)?;
+            if !self.repair.is_open() {
+                // What was put right is compared once more.
+                (self.caught, self.said_end) = (None, false);
+            }
+            if message.is_some() || self.repair.is_open() {
+                return Ok(message);
+            }
+        }
         let view = core.view();
         let unit = unit_row(view.as_ref(), &self.peer)?;
+        if self.peer.hub && self.cursor < post::head(view.as_ref(), self.peer.unit)? {
+            let mail = post::collect(view.as_ref(), self.peer.unit, self.cursor)?;
+            self.cursor = mail.upto;
+            return Ok(Some(wrap(down::It::Mail(mail))));
+        }
         if !self.peer.hub && self.outstanding == 0 && self.cursor < unit.head {
             let (list, upto) = self.collect(view.as_ref())?;
             self.cursor = upto;
             if !list.records.is_empty() || !list.departed.is_empty() {
-                let raw = list.encode_to_vec();
-                let list = upstream::compress(&raw).map_err(|_| Fault::Protocol("out of memory"))?;
-                let records = pb::Records { list, raw_len: raw.len() as u32, upto };
-                return Ok(Some(wrap(down::It::Records(records))));
+                return pack(&list, upto).map(Some);
             }
         }
         self.catch_up(view.as_ref(), &unit)
@@ -264,6 +313,7 @@ impl Server {
             return Ok(None);
         }
         self.caught = Some(now);
+        self.whole = self.cursor;
         self.said_end = self.done;
         let digest = if self.peer.hub { unit.cells_digest() } else { unit.records_digest() };
         Ok(Some(wrap(down::It::Caught(pb::Caught {
@@ -292,7 +342,7 @@ impl Server {
                 size += record.encoded_len();
                 list.records.push(record);
             }
-            if size > MAX_LIST_BYTES.min(MAX_BATCH_BYTES) || list.records.len() >= MAX_LIST_RECORDS {
+            if size > MAX_LIST_BYTES.min(MAX_BATCH_BYTES) || list.records.len() >= self.list_records {
                 upto = revision;
                 break;
             }
@@ -318,7 +368,7 @@ impl Server {
         let bytes = view.get(Space::Records, &id.0)?.ok_or(StoreError::Row(Space::Records))?;
         let state = pb::RecordState::decode(bytes).map_err(|_| StoreError::Row(Space::Records))?;
         let by_others = |origin: &pb::Origin| self.hello.rebuild || origin.node != self.node;
-        let mut news = state.origins.iter().filter(|origin| origin.revision > self.cursor);
+        let mut news = state.origins.iter().filter(|origin| origin.revision > self.whole);
         let has_news = news.any(by_others);
         // Where an edit lost, the record is older than the row, and may have left the unit that the row names.
         let lost = state.origins.last().is_none_or(|origin| origin.revision != at);
@@ -326,25 +376,7 @@ impl Server {
         if !concerns_child {
             return Ok(None);
         }
-        let mut history = Vec::new();
-        if lost || state.changes > 1 {
-            for row in view.prefix(Space::History, &id.0) {
-                let entry = pb::Superseded::decode(row?.1).map_err(|_| StoreError::Row(Space::History))?;
-                if entry.replaced_by > self.cursor {
-                    history.push(entry);
-                }
-            }
-        }
-        // The newest come through however long the history is; the rest stays at the hub.
-        let mut room = MAX_LIST_BYTES;
-        let fits = history.iter().rev().take_while(|entry| {
-            let size = entry.encoded_len();
-            let fits = size <= room;
-            room = room.saturating_sub(size);
-            fits
-        });
-        let fits = fits.count();
-        history.drain(..history.len() - fits);
+        let history = if lost || state.changes > 1 { history_after(view, id, self.whole)? } else { Vec::new() };
         let has_history = || history.iter().filter_map(|entry| entry.origin.as_ref()).any(by_others);
         if lost && !has_news && !has_history() {
             return Ok(None);
@@ -363,6 +395,34 @@ impl Server {
     pub fn is_finished(&self) -> bool {
         self.stage == Stage::Finished
     }
+}
+
+fn pack(list: &pb::RecordList, upto: u64) -> Result<pb::Down, Fault> {
+    let raw = list.encode_to_vec();
+    let list = upstream::compress(&raw).map_err(|_| Fault::Protocol("out of memory"))?;
+    Ok(wrap(down::It::Records(pb::Records { list, raw_len: raw.len() as u32, upto })))
+}
+
+/// What no longer stands in a record since a revision. The newest come through however long the history is; the rest
+/// stays at the hub.
+fn history_after(view: &dyn View, id: RecordId, cursor: u64) -> Result<Vec<pb::Superseded>, StoreError> {
+    let mut history = Vec::new();
+    for row in view.prefix(Space::History, &id.0) {
+        let entry = pb::Superseded::decode(row?.1).map_err(|_| StoreError::Row(Space::History))?;
+        if entry.replaced_by > cursor {
+            history.push(entry);
+        }
+    }
+    let mut room = MAX_LIST_BYTES;
+    let fits = history.iter().rev().take_while(|entry| {
+        let size = entry.encoded_len();
+        let fits = size <= room;
+        room = room.saturating_sub(size);
+        fits
+    });
+    let fits = fits.count();
+    history.drain(..history.len() - fits);
+    Ok(history)
 }
 
 fn unit_row(view: &dyn View, peer: &Peer) -> Result<UnitRow, StoreError> {

@@ -46,6 +46,16 @@ pub enum Space {
     Uniques,
     /// Hash of a token's secret → what it allows.
     Tokens,
+    /// A district's letters: id → letter with its text in the clear; revision and id → nothing.
+    Outbox,
+    /// A city's mail: unit and revision → what the child has not heard; nobody's unit and letter id → where it is.
+    Mailbox,
+    /// Unit → certificate of the hub there.
+    Neighbours,
+    /// Blinded marks: of a record, of a mark, and in the order in which they changed.
+    Marks,
+    /// Transfers: out of this hub, into it, and between two below it.
+    Transfers,
     /// Name → document.
     Documents,
     /// Name → counters and version.
@@ -53,7 +63,7 @@ pub enum Space {
 }
 
 /// All spaces.
-pub const SPACES: [Space; 17] = [
+pub const SPACES: [Space; 22] = [
     Space::Records,
     Space::Feed,
     Space::Departed,
@@ -69,6 +79,11 @@ pub const SPACES: [Space; 17] = [
     Space::Queue,
     Space::Uniques,
     Space::Tokens,
+    Space::Outbox,
+    Space::Mailbox,
+    Space::Neighbours,
+    Space::Marks,
+    Space::Transfers,
     Space::Documents,
     Space::Meta,
 ];
@@ -135,6 +150,11 @@ impl WriteSet {
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
+    }
+
+    /// What an engine applies, in order: the last of two rows of one key wins.
+    pub fn into_rows(self) -> Vec<(Space, Vec<u8>, Option<Vec<u8>>)> {
+        self.rows
     }
 }
 

@@ -1,21 +1,29 @@
-//! The hub as a node towards its parent: what it pushes are its own cells, by value; records never leave a district.
-//! Invariant: personal data can't go up, because nothing here reads a record.
+//! The hub as a node towards its parent: what it pushes are its own cells, by value, blinded marks, and letters to its
+//! neighbours; records never leave a district but in a sealed letter.
+//! Invariant: personal data can't go up: nothing here reads a record, and a letter's text is sealed before it goes.
 
 use crate::{
+    mail::{
+        envelope::{EnvelopeError, Envelopes},
+        marks::{self, desk},
+        outbox,
+        rows::NeighbourRow,
+    },
     rows::{self, OwnCell, UnitRow, meta},
-    store::{Space, StoreError},
-    writer::{Core, Job},
+    store::{Space, StoreError, View},
+    writer::{Core, Job, News},
 };
 use prost::Message;
 use std::sync::{
-    Arc,
+    Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicBool, Ordering},
 };
 use taizhang_node::{
     ledger::LedgerError,
-    upstream::{self, Greeting, Replica, SessionError, VerdictCount},
+    upstream::{self, Greeting, Replica, SessionError, Standing, VerdictCount},
 };
 use taizhang_proto::{
+    OrgCode,
     cell::CellKey,
     pb,
     session::{PROTOCOL_MAX, PROTOCOL_MIN},
@@ -27,19 +35,58 @@ pub struct Upward {
     core: Arc<Core>,
     /// The parent holds what this hub does not: everything is said anew, and what is not said again goes there.
     anew: AtomicBool,
+    /// How this hub seals and opens; none where it can't.
+    envelopes: Option<Envelopes>,
+    said: Mutex<Said>,
 }
 
-/// Cells in one batch; whole revisions are kept together, so a batch may be a little larger.
-const MAX_CELLS: usize = 20_000;
+/// What this session has said and heard.
+#[derive(Default)]
+struct Said {
+    /// Revision up to which cells were sent: letters may hold the batch's own number back.
+    cells: u64,
+    /// Revision up to which marks were sent.
+    marks: u64,
+    /// The parent's epoch.
+    epoch: Vec<u8>,
+}
+
+/// Cells in one batch; whole revisions are kept together, so a batch may be a little larger. Small in unit tests, so
+/// that they cross it.
+const MAX_CELLS: usize = if cfg!(test) { 2 } else { 20_000 };
 
 fn failed(error: impl ToString) -> SessionError {
     SessionError::Ledger(LedgerError::Peer(error.to_string()))
 }
 
 impl Upward {
-    /// The totals of a hub.
-    pub fn new(core: Arc<Core>) -> Arc<Self> {
-        Arc::new(Self { core, anew: AtomicBool::new(false) })
+    /// The totals of a hub, with what it seals letters with.
+    pub fn new(core: Arc<Core>, envelopes: Option<Envelopes>) -> Arc<Self> {
+        Arc::new(Self { core, anew: AtomicBool::new(false), envelopes, said: Mutex::default() })
+    }
+
+    fn said(&self) -> MutexGuard<'_, Said> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self, job: Job) -> Result<(), SessionError> {
+        for answer in self.core.commit(vec![job]) {
+            answer.map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// Works out the marks of every record that changed since the last time. Returns whether there were any.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn mark(&self) -> Result<bool, SessionError> {
+        let mut any = false;
+        while let Some(batch) = marks::unmarked(&self.core).map_err(failed)? {
+            self.write(Job::Marks(batch))?;
+            any = true;
+        }
+        Ok(any)
     }
 
     fn digest_and_head(&self) -> Result<(Vec<u8>, u64), StoreError> {
@@ -50,15 +97,11 @@ impl Upward {
     }
 
     fn note(&self, acknowledged: u64, everything_said: Option<u64>) -> Result<(), SessionError> {
-        for answer in self.core.commit(vec![Job::Upward(acknowledged, everything_said)]) {
-            answer.map_err(failed)?;
-        }
-        Ok(())
+        self.write(Job::Upward(acknowledged, everything_said))
     }
 
-    /// The cells after a revision, and the revision they reach.
-    fn cells_after(&self, after: u64) -> Result<(pb::CellList, u64), StoreError> {
-        let view = self.core.view();
+    /// The cells after a revision, the revision they reach, and whether that was all.
+    fn cells_after(view: &dyn View, after: u64) -> Result<(pb::CellList, u64, bool), StoreError> {
         let mut list = pb::CellList::default();
         let mut reached = after;
         for row in view.range(Space::CellFeed, &(after + 1).to_be_bytes(), &[0xff; 9]) {
@@ -67,7 +110,7 @@ impl Upward {
             let (revision, cell) = key.split_at_checked(8).ok_or_else(wrong)?;
             let revision = u64::from_be_bytes(revision.try_into().map_err(|_| wrong())?);
             if list.cells.len() >= MAX_CELLS && revision != reached {
-                break;
+                return Ok((list, reached, false));
             }
             let own = view.get(Space::Own, cell)?.as_deref().and_then(OwnCell::from_slice).ok_or_else(wrong)?;
             let key = CellKey::from_slice(cell).ok_or_else(wrong)?;
@@ -79,14 +122,94 @@ impl Upward {
             });
             reached = revision;
         }
-        Ok((list, reached))
+        Ok((list, reached, true))
+    }
+
+    /// Letters as they go: sealed to the receiver's key. Those to a neighbour that is not known yet stay, and go once
+    /// it is.
+    fn sealed(&self, view: &dyn View, letters: Vec<pb::Letter>) -> Result<Vec<pb::Letter>, SessionError> {
+        let mut sealed = Vec::with_capacity(letters.len());
+        for mut letter in letters {
+            if letter.to != 0 {
+                let neighbour: Option<NeighbourRow> =
+                    rows::read(view, Space::Neighbours, &letter.to.to_be_bytes()).map_err(failed)?;
+                let (Some(neighbour), Some(envelopes)) = (neighbour, &self.envelopes) else { continue };
+                let text = upstream::compress(&letter.sealed).map_err(failed)?;
+                let mut whole = (letter.sealed.len() as u32).to_be_bytes().to_vec();
+                whole.extend_from_slice(&text);
+                letter.sealed = envelopes.seal(&letter, &neighbour.key, &whole).map_err(failed)?.into();
+            }
+            sealed.push(letter);
+        }
+        Ok(sealed)
+    }
+
+    /// A letter with its text in the clear.
+    fn opened(&self, view: &dyn View, mut letter: pb::Letter) -> Result<pb::Letter, EnvelopeError> {
+        let wrong = EnvelopeError::Sealed;
+        let for_us = letter.to == self.core.unit.number() && letter.id.len() == 16;
+        if !for_us || !matches!(letter.transfer.len(), 0 | 16) {
+            return Err(wrong);
+        }
+        let neighbour: Option<NeighbourRow> =
+            rows::read(view, Space::Neighbours, &letter.from.to_be_bytes()).map_err(|_| EnvelopeError::Sealed)?;
+        let (Some(neighbour), Some(envelopes)) = (neighbour, &self.envelopes) else { return Err(wrong) };
+        let whole = envelopes.open(&letter, &neighbour.key)?;
+        let (length, text) = whole.split_at_checked(4).ok_or(EnvelopeError::Sealed)?;
+        let length = u32::from_be_bytes(length.try_into().map_err(|_| EnvelopeError::Sealed)?);
+        letter.sealed = upstream::decompress(text, length).map_err(|_| EnvelopeError::Sealed)?;
+        Ok(letter)
+    }
+
+    /// Neighbours whose certificates the own authority gave.
+    fn checked(&self, neighbours: Vec<pb::Neighbour>) -> Vec<NeighbourRow> {
+        let Some(envelopes) = &self.envelopes else { return Vec::new() };
+        let mut rows = Vec::with_capacity(neighbours.len());
+        for neighbour in neighbours {
+            let Ok(unit) = OrgCode::new(neighbour.unit) else { continue };
+            match envelopes.check(unit, &neighbour.certificate, self.core.now()) {
+                Ok(good) => rows.push(NeighbourRow { unit: neighbour.unit, key: good.key, from: good.from }),
+                Err(error) => tracing::warn!(%unit, %error, "a neighbour is not known"),
+            }
+        }
+        rows
+    }
+
+    /// Marks that the parent has not got, as a batch of their own; when there are none, it is told so once.
+    fn marks_batch(&self, view: &dyn View, after: u64) -> Result<Option<pb::Push>, SessionError> {
+        let mut said = self.said();
+        let (found, reached) = marks::marks_after(view, said.marks).map_err(failed)?;
+        if found.is_empty() {
+            return Ok(None);
+        }
+        said.marks = reached;
+        let cells = upstream::compress(&[]).map_err(failed)?;
+        let (first, last) = (after + 1, after);
+        Ok(Some(pb::Push { first, last, cells, marks: found, marked: reached, ..pb::Push::default() }))
+    }
+
+    /// Once every record is marked under the newest key and all that has been sent, the parent is told.
+    fn say_remarked(&self, view: &dyn View) -> Result<(), SessionError> {
+        let desk = desk(view).map_err(failed)?;
+        let Some(newest) = desk.keys.last().map(|key| key.generation).filter(|newest| *newest > desk.remarked) else {
+            return Ok(());
+        };
+        if marks::unmarked(&self.core).map_err(failed)?.is_some() {
+            return Ok(());
+        }
+        self.write(Job::Remarked(newest))
     }
 }
 
+/// Most letters, rulings and neighbours in one message of the parent.
+const MAX_NEWS: usize = 20_000;
+
 impl Replica for Upward {
     fn hello(&self, live: bool) -> Result<pb::Hello, SessionError> {
+        self.mark()?;
         let (digest, head) = self.digest_and_head().map_err(failed)?;
         let view = self.core.view();
+        let desk = desk(view.as_ref()).map_err(failed)?;
         let counter = |name| rows::counter(view.as_ref(), name).map_err(failed);
         Ok(pb::Hello {
             protocol_min: PROTOCOL_MIN,
@@ -100,6 +223,8 @@ impl Replica for Upward {
             rebuild: self.anew.load(Ordering::Relaxed),
             tree_version: counter(meta::TREE)?,
             clock: (self.core.clock)(),
+            mailed: desk.mailed,
+            epoch: desk.epoch.into(),
             ..pb::Hello::default()
         })
     }
@@ -112,30 +237,69 @@ impl Replica for Upward {
             self.anew.store(true, Ordering::Relaxed);
             return Err(SessionError::NewIncarnation);
         }
-        let own_tree = rows::counter(self.core.view().as_ref(), meta::TREE).map_err(failed)?;
-        let wants_tree = welcome.tree_version > own_tree;
-        if welcome.acknowledged == head && equal && !wants_tree {
+        let view = self.core.view();
+        let desk = desk(view.as_ref()).map_err(failed)?;
+        if desk.mailed > 0 && welcome.acknowledged < rows::counter(view.as_ref(), meta::UP).map_err(failed)? {
+            // The parent was restored from a backup: what it sent since, it may send again under the same numbers.
+            self.note(welcome.acknowledged, None)?;
+            self.write(Job::News(vec![News::Forget]))?;
+        }
+        let marked = if welcome.marked > desk.marks { 0 } else { welcome.marked };
+        *self.said() = Said { cells: 0, marks: marked, epoch: welcome.epoch.to_vec() };
+        let wants_tree = welcome.tree_version > rows::counter(view.as_ref(), meta::TREE).map_err(failed)?;
+        let told = marked == desk.marks && desk.keys.last().is_none_or(|key| key.generation <= desk.remarked);
+        let heard = welcome.head <= desk.mailed;
+        if welcome.acknowledged == head && equal && !wants_tree && told && heard {
             self.note(head, Some(self.core.now()))?;
             return Ok(Greeting::Quiet);
         }
         // Cells travel by value, so where the two sides differ without a reason everything is simply said again.
-        let acknowledged = if welcome.acknowledged >= head { 0 } else { welcome.acknowledged };
+        let differs = welcome.acknowledged >= head && !equal;
+        let acknowledged = if differs { 0 } else { welcome.acknowledged };
         Ok(Greeting::Talk { acknowledged })
     }
 
     fn batch(&self, after: u64) -> Result<Option<pb::Push>, SessionError> {
-        let (list, last) = self.cells_after(after).map_err(failed)?;
-        if list.cells.is_empty() {
-            return Ok(None);
+        let view = self.core.view();
+        let view = view.as_ref();
+        let outbox::Outgoing { mut letters, mut counted } = outbox::after(view, after).map_err(failed)?;
+        // That everything is re-marked is said only behind the marks.
+        if letters.iter().any(|letter| letter.kind() == pb::LetterKind::Remarked)
+            && let Some(push) = self.marks_batch(view, after)?
+        {
+            return Ok(Some(push));
         }
+        let from = self.said().cells.max(after);
+        let (list, reached, whole) = Self::cells_after(view, from).map_err(failed)?;
+        if list.cells.is_empty() && letters.is_empty() {
+            let marks = self.marks_batch(view, after)?;
+            if marks.is_none() {
+                self.say_remarked(view)?;
+            }
+            return Ok(marks);
+        }
+        self.said().cells = reached;
+        let last = if whole {
+            letters
+                .last()
+                .map_or(reached, |last| if counted.is_empty() { last.revision.max(reached) } else { last.revision })
+        } else {
+            // Letters go with the last of the cells: what they say of totals belongs to all of them.
+            let first = letters.first().map_or(u64::MAX, |first| first.revision);
+            letters.clear();
+            counted.clear();
+            reached.min(first - 1).max(after)
+        };
         let raw = list.encode_to_vec();
         let cells = upstream::compress(&raw).map_err(failed)?;
-        Ok(Some(pb::Push { first: after + 1, last, cells, raw_len: raw.len() as u32, ..pb::Push::default() }))
+        let mut letters = self.sealed(view, letters)?;
+        letters.append(&mut counted);
+        Ok(Some(pb::Push { first: after + 1, last, cells, raw_len: raw.len() as u32, letters, ..pb::Push::default() }))
     }
 
     fn verdicts(&self, verdicts: pb::Verdicts) -> Result<VerdictCount, SessionError> {
         self.note(verdicts.last, None)?;
-        Ok(VerdictCount { accepted: verdicts.last.saturating_sub(verdicts.first) + 1, ..VerdictCount::default() })
+        Ok(VerdictCount { accepted: (verdicts.last + 1).saturating_sub(verdicts.first), ..VerdictCount::default() })
     }
 
     fn records(&self, _: pb::Records) -> Result<u64, SessionError> {
@@ -153,17 +317,39 @@ impl Replica for Upward {
         Ok(())
     }
 
-    fn caught(&self, caught: &pb::Caught) -> Result<bool, SessionError> {
+    fn mail(&self, mail: pb::Mail) -> Result<(), SessionError> {
+        if mail.letters.len().max(mail.rulings.len()).max(mail.neighbours.len()) > MAX_NEWS {
+            return Err(SessionError::Protocol("mail over the size bound"));
+        }
+        if !mail.neighbours.is_empty() {
+            self.write(Job::News(vec![News::Neighbours(self.checked(mail.neighbours))]))?;
+        }
+        for letter in mail.letters {
+            let (from, kind) = (letter.from, letter.kind());
+            let opened = self.opened(self.core.view().as_ref(), letter);
+            match opened {
+                // One commit each: what one letter moves goes up as one.
+                Ok(letter) => self.write(Job::News(vec![News::Letter(letter)]))?,
+                Err(error) => tracing::warn!(from, ?kind, %error, "a letter was left unread"),
+            }
+        }
+        let epoch = self.said().epoch.clone();
+        let pb::Mail { rulings, key_holder, generation, upto, .. } = mail;
+        let office = News::Office { key_holder, generation, upto, epoch };
+        self.write(Job::News(vec![News::Rulings(rulings), office]))
+    }
+
+    fn caught(&self, caught: &pb::Caught) -> Result<Standing, SessionError> {
         let (digest, head) = self.digest_and_head().map_err(failed)?;
         if caught.acknowledged != head {
-            return Ok(true); // more has been counted since; that is compared later
+            return Ok(Standing::Equal); // more has been counted since; that is compared later
         }
         let equal = digest[..] == caught.scope_digest[..];
         self.anew.store(!equal, Ordering::Relaxed);
         if equal {
             self.note(head, Some(self.core.now()))?;
         }
-        Ok(equal)
+        Ok(if equal { Standing::Equal } else { Standing::Different })
     }
 
     fn pending(&self) -> u64 {

@@ -8,6 +8,7 @@ mod child;
 mod conflicts;
 mod inspect;
 mod late;
+mod mail;
 mod merge;
 mod moves;
 mod pad;
@@ -15,6 +16,7 @@ mod push;
 mod rehome;
 mod resolve;
 mod revise;
+mod seen;
 mod unique;
 
 use crate::{
@@ -22,6 +24,8 @@ use crate::{
     store::{Space, Store, StoreError, View, WriteSet},
 };
 use bytes::Bytes;
+pub(crate) use mail::is_counted;
+pub use mail::{MarkBatch, News};
 use pad::Pad;
 pub use resolve::{Review, choices};
 use std::sync::{
@@ -38,7 +42,7 @@ use taizhang_proto::{
     pb::Tier,
     plan::Plan,
 };
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 /// Who a child is, from its certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -87,6 +91,12 @@ pub enum Job {
         last: u64,
         /// Values.
         cells: Vec<pb::CellValue>,
+        /// Letters that belong to those revisions.
+        letters: Vec<pb::Letter>,
+        /// Blinded marks.
+        marks: Vec<pb::MarkValue>,
+        /// The child's revision that the marks reach.
+        marked: u64,
     },
     /// A child has everything up to a revision on its disk.
     Heard {
@@ -95,12 +105,25 @@ pub enum Job {
         /// What it says.
         heard: pb::Heard,
     },
+    /// A child's records differ from the hub's without a reason.
+    Differs {
+        /// Who.
+        peer: Peer,
+    },
     /// A new tree of units, as CSV, and its version where the parent gave it one.
     Tree(String, Option<u64>),
     /// A token for enrolment: hash of its secret, what it allows.
     Token([u8; 32], rows::TokenRow),
     /// The parent has acknowledged the cells up to a revision; seconds since 1970 when everything was said.
     Upward(u64, Option<u64>),
+    /// The parent's mail, checked and opened.
+    News(Vec<News>),
+    /// Marks of records, worked out from a view.
+    Marks(MarkBatch),
+    /// Every mark under a generation has been sent.
+    Remarked(u32),
+    /// A new mark key, where this hub makes them.
+    RotateKey,
     /// A child was enrolled.
     Enrolled(Box<NodeRow>),
     /// A reviewer rules.
@@ -148,6 +171,12 @@ pub enum WriteError {
     /// The tree of units can't be read.
     #[error(transparent)]
     Tree(#[from] taizhang_proto::org::TreeError),
+    /// Another hub makes the keys, or none does yet.
+    #[error("本级不掌管比对密钥，请在掌管的县区操作 (this hub does not make the mark keys: ask the one that does)")]
+    NoKey,
+    /// A change of key is under way.
+    #[error("上一次更换密钥尚未完成 (the last change of key is not through: wait until every district has synced)")]
+    Rotating,
     /// The writer has stopped.
     #[error("the hub is shutting down")]
     Stopped,
@@ -174,6 +203,8 @@ pub struct Core {
     /// The next day on which a code of the tree is given up.
     follow_on: AtomicI32,
     committing: Mutex<()>,
+    /// One child at a time is repaired: the list of a large scope takes memory.
+    pub(crate) repairs: Arc<Semaphore>,
     revision: watch::Sender<u64>,
 }
 
@@ -206,6 +237,7 @@ impl Core {
             tree: RwLock::new(Arc::new(tree)),
             follow_on: AtomicI32::new(i32::MIN), // looked at with the first commit
             committing: Mutex::new(()),
+            repairs: Arc::new(Semaphore::new(1)),
             revision: watch::Sender::new(revision),
         }))
     }
@@ -262,8 +294,15 @@ impl Core {
                     drop(room);
                     answer
                 }
-                Job::Cells { peer, last, cells } => pad.take_cells(&peer, last, &cells),
+                Job::Cells { peer, last, cells, letters, marks, marked } => {
+                    pad.take_cells(&peer, last, &cells, letters, (&marks, marked))
+                }
+                Job::News(news) => pad.take_news(news),
+                Job::Marks(batch) => pad.take_index(batch),
+                Job::Remarked(generation) => pad.say_remarked(generation),
+                Job::RotateKey => pad.rotate_key(),
                 Job::Heard { peer, heard } => pad.heard(&peer, heard),
+                Job::Differs { peer } => pad.differs(&peer),
                 Job::Tree(csv, version) => match UnitTree::from_csv(&csv) {
                     Err(error) => Err(error.into()),
                     // One that is not newer than what stands is an old message.
@@ -295,8 +334,9 @@ impl Core {
                     Ok(Answer::Done)
                 }
                 Job::Enrolled(row) => {
+                    let told = pad.note_enrolled(&row);
                     pad.put_node(*row);
-                    Ok(Answer::Done)
+                    told.map(|()| Answer::Done).map_err(WriteError::from)
                 }
             };
             if let Err(WriteError::Store(error)) = answer {

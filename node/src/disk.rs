@@ -1,5 +1,9 @@
 //! The few file operations that durability hangs on, with errors that name the path and the remedy.
 
+mod points;
+
+pub use points::{Point, reached, watch_points};
+
 use std::{
     fs::{self, File},
     io,
@@ -125,7 +129,9 @@ pub fn set_aside(path: &Path) -> Result<PathBuf, DiskError> {
 /// # Errors
 /// When the disk fails.
 pub fn remove(path: &Path) -> Result<(), DiskError> {
-    match fs::remove_file(path) {
+    let removed = fs::remove_file(path);
+    reached(Point::Removed);
+    match removed {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(DiskError::new("remove", path, error)),
         _ => Ok(()),
     }

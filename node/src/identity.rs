@@ -261,6 +261,16 @@ impl Identity {
         Self::load(data)
     }
 
+    /// The private key, PEM: for what a hub opens and seals besides TLS.
+    pub fn key_pem(&self) -> &str {
+        &self.key
+    }
+
+    /// The certificate of the authority that it was enrolled under, PEM.
+    pub fn authority_pem(&self) -> &str {
+        &self.authority
+    }
+
     /// TLS towards the hub, both ways.
     pub fn tls(&self) -> ClientTlsConfig {
         ClientTlsConfig::new()

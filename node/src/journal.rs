@@ -5,7 +5,7 @@
 //! incarnation, first change, log digest before it, CRC) and holds entries of length, CRC-32 and payload. It is
 //! removed once the hub has answered for all of it and the store has been flushed since.
 
-use crate::disk::{self, DiskError};
+use crate::disk::{self, DiskError, Point};
 use bytes::{Buf, BufMut};
 use std::{
     fs::{self, File, OpenOptions},
@@ -250,7 +250,11 @@ impl Journal {
         for entry in entries {
             entry.put(&mut bytes);
         }
-        let written = self.file.write_all(&bytes).and_then(|()| self.file.sync_data());
+        disk::reached(Point::Writing);
+        let written = self.file.write_all(&bytes).and_then(|()| {
+            disk::reached(Point::Written);
+            self.file.sync_data()
+        });
         if let Err(error) = written {
             // A half-written entry must not stay before the next one: cut back to what is sound.
             let cut =
@@ -264,6 +268,7 @@ impl Journal {
                 }
             });
         }
+        disk::reached(Point::Synced);
         self.length += bytes.len() as u64;
         for entry in entries {
             self.current.note(entry);
@@ -334,7 +339,9 @@ fn begin_segment(dir: &Path, header: &Header, entries: &[Entry]) -> Result<(File
     }
     let mut file = File::create(&fresh).map_err(|error| DiskError::new("create", &fresh, error))?;
     file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(|error| DiskError::new("write", &fresh, error))?;
+    disk::reached(Point::Begun);
     fs::rename(&fresh, &segment.path).map_err(|error| DiskError::new("rename", &fresh, error))?;
+    disk::reached(Point::Renamed);
     disk::sync_dir(dir)?;
     Ok((file, segment, bytes.len() as u64))
 }

@@ -4,6 +4,7 @@
 
 mod index;
 mod open;
+mod repair;
 mod save;
 mod sync;
 mod work;
@@ -87,6 +88,8 @@ struct Inner {
     /// Last change that the hub has answered for, as it said in its greeting: it owes the verdicts up to there, unless
     /// this store told it before that it has them.
     owed: u64,
+    /// The repair of this session, once the digests differed.
+    repair: repair::Repair,
 }
 
 impl Ledger {

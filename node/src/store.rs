@@ -5,6 +5,7 @@
 //! Keys, by first byte: `r` record as the hub holds it · `p` pending change by number · `q` pending changes of a record ·
 //! `x` refused changes · `g` register listing · `k` natural keys · `l` links · `h` history · `d` documents · `m` state.
 
+use crate::disk::{self, Point};
 use bytes::Bytes;
 use prost::Message;
 use sled::Batch;
@@ -224,24 +225,51 @@ pub(crate) mod key {
 pub struct Store {
     db: sled::Db,
     tree: sled::Tree,
+    flush: Flush,
     fault: Arc<watch::Sender<Option<String>>>,
 }
 
-/// Memory that sled may use for its cache, bytes: an office's PC has little, and its registers are small.
-const CACHE: u64 = 8 * 1024 * 1024;
+/// How the engine is set up.
+#[derive(Debug, Clone, Copy)]
+pub struct Engine {
+    /// Memory that sled may use for its cache, bytes.
+    pub cache: u64,
+    /// When it puts on disk what was applied, besides when it is told to.
+    pub flush: Flush,
+}
+
+/// When the engine flushes by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flush {
+    /// So many milliseconds after the last time.
+    Every(u64),
+    /// With every batch, so that what is on disk depends on nothing but the calls.
+    EachBatch,
+}
+
+impl Default for Engine {
+    /// An office's PC has little memory, and its registers are small.
+    fn default() -> Self {
+        Self { cache: 8 * 1024 * 1024, flush: Flush::Every(1_000) }
+    }
+}
 
 impl Store {
     /// Opens or creates the store and reads every row once: what opens here can be relied on.
     ///
     /// # Errors
     /// When it can't be opened, or anything in it can't be read.
-    pub fn open(path: &Path) -> Result<(Self, Option<State>), StoreError> {
+    pub fn open(path: &Path, engine: Engine) -> Result<(Self, Option<State>), StoreError> {
         let opened = catch_unwind(AssertUnwindSafe(|| -> Result<_, StoreError> {
             // Made here, so that only its owner can read what is in it.
-            crate::disk::create_dir(path).map_err(|error| StoreError::Directory(error.to_string()))?;
-            let db = sled::Config::new().path(path).cache_capacity(CACHE).flush_every_ms(Some(1_000)).open()?;
+            disk::create_dir(path).map_err(|error| StoreError::Directory(error.to_string()))?;
+            let every = match engine.flush {
+                Flush::Every(millis) => Some(millis),
+                Flush::EachBatch => None,
+            };
+            let db = sled::Config::new().path(path).cache_capacity(engine.cache).flush_every_ms(every).open()?;
             let tree = db.open_tree("office")?;
-            let store = Self { db, tree, fault: Arc::default() };
+            let store = Self { db, tree, flush: engine.flush, fault: Arc::default() };
             let state = store.state()?;
             if let Some(state) = &state {
                 if state.format != FORMAT {
@@ -342,7 +370,10 @@ impl Store {
     /// # Errors
     /// When the store fails; then none of it was applied.
     pub fn apply(&self, batch: Batch) -> Result<(), StoreError> {
-        self.tree.apply_batch(batch).map_err(|error| self.noted(error))
+        disk::reached(Point::Applying);
+        self.tree.apply_batch(batch).map_err(|error| self.noted(error))?;
+        disk::reached(Point::Applied);
+        if self.flush == Flush::EachBatch { self.flush() } else { Ok(()) }
     }
 
     /// Puts everything applied so far on disk.
@@ -351,6 +382,7 @@ impl Store {
     /// When the disk fails.
     pub fn flush(&self) -> Result<(), StoreError> {
         self.db.flush().map_err(|error| self.noted(error))?;
+        disk::reached(Point::Flushed);
         Ok(())
     }
 

@@ -6,7 +6,7 @@ pub mod link;
 pub mod schedule;
 
 use bytes::Bytes;
-use std::collections::VecDeque;
+use std::{collections::VecDeque, ops::Deref};
 use taizhang_proto::{
     pb::{self, down, up},
     session::{self, IN_FLIGHT, VersionError},
@@ -43,6 +43,19 @@ pub enum Greeting {
         /// Last change that the hub has.
         acknowledged: u64,
     },
+}
+
+/// How a replica stands to the hub once everything is said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// The digests are equal, or are compared later because more has been said since.
+    Equal,
+    /// They differ: this is asked to find out where.
+    Ask(pb::Range),
+    /// A repair is under way and will end in another `Caught`.
+    Later,
+    /// They differ, and everything is pulled again.
+    Different,
 }
 
 /// What a session carries: an office's ledger, or a hub's totals on their way up. The calls block on disk.
@@ -91,11 +104,25 @@ pub trait Replica: Send + Sync + 'static {
         Err(SessionError::Protocol("mail for an office"))
     }
 
-    /// Takes the end of what the hub had to send. Returns whether the digests are equal.
+    /// Takes the end of what the hub had to send, and compares.
     ///
     /// # Errors
     /// When the replica fails.
-    fn caught(&self, caught: &pb::Caught) -> Result<bool, SessionError>;
+    fn caught(&self, caught: &pb::Caught) -> Result<Standing, SessionError>;
+
+    /// Takes the hub's word on the ranges asked for; returns what to say next. Only a replica whose `caught` asks for
+    /// ranges hears it.
+    ///
+    /// # Errors
+    /// When the replica fails or the message can't be read.
+    fn range(&self, _: &pb::Range) -> Result<Vec<up::It>, SessionError> {
+        Err(SessionError::Protocol("a range that was not asked for"))
+    }
+
+    /// How many records the repairs of this session put right.
+    fn repaired(&self) -> u64 {
+        0
+    }
 
     /// How much it has to say that the hub has not answered for.
     fn pending(&self) -> u64;
@@ -115,15 +142,17 @@ pub struct VerdictCount {
     pub refused: u64,
 }
 
-/// The child's side of one session.
-pub struct Client<'a, R: Replica + ?Sized> {
-    replica: &'a R,
+/// The child's side of one session. It holds its replica by reference or by [`Arc`](std::sync::Arc).
+pub struct Client<P> {
+    replica: P,
     live: bool,
     stage: Stage,
     sent: u64,
     in_flight: VecDeque<u64>,
     said_done: bool,
     heard: Option<pb::Heard>,
+    /// Of a repair: what is said before anything else.
+    repair: VecDeque<up::It>,
     /// What happened, for people.
     pub report: pb::SyncReport,
 }
@@ -135,9 +164,9 @@ enum Stage {
     Finished,
 }
 
-impl<'a, R: Replica + ?Sized> Client<'a, R> {
+impl<P: Deref<Target: Replica>> Client<P> {
     /// A session that ends when both sides have said everything, or with `live` stays open.
-    pub fn new(replica: &'a R, live: bool) -> Self {
+    pub fn new(replica: P, live: bool) -> Self {
         Self {
             replica,
             live,
@@ -146,6 +175,7 @@ impl<'a, R: Replica + ?Sized> Client<'a, R> {
             in_flight: VecDeque::new(),
             said_done: false,
             heard: None,
+            repair: VecDeque::new(),
             report: pb::SyncReport::default(),
         }
     }
@@ -181,16 +211,31 @@ impl<'a, R: Replica + ?Sized> Client<'a, R> {
             (_, down::It::Records(records)) => self.report.pulled += self.replica.records(records)?,
             (_, down::It::Document(document)) => self.replica.document(document)?,
             (_, down::It::Mail(mail)) => self.replica.mail(mail)?,
-            (_, down::It::Range(_)) => return Err(SessionError::Protocol("a range that was not asked for")),
-            (_, down::It::Caught(caught)) => {
-                self.report.equal = self.replica.caught(&caught)?;
-                if self.live && !self.report.equal {
-                    return Err(SessionError::Different);
-                }
-                self.report.ok = true;
-                self.heard = Some(pb::Heard { revision: caught.revision, equal: self.report.equal });
+            (_, down::It::Range(range)) => {
+                self.report.round_trips += 1;
+                self.repair.extend(self.replica.range(&range)?);
             }
+            (_, down::It::Caught(caught)) => self.compare(&caught)?,
         }
+        Ok(())
+    }
+
+    fn compare(&mut self, caught: &pb::Caught) -> Result<(), SessionError> {
+        let standing = self.replica.caught(caught)?;
+        self.report.repaired = self.replica.repaired();
+        self.report.equal = standing == Standing::Equal;
+        match standing {
+            Standing::Ask(range) => {
+                self.report.round_trips += 1;
+                self.repair.push_back(up::It::Range(range));
+                return Ok(());
+            }
+            Standing::Later => return Ok(()),
+            Standing::Different if self.live => return Err(SessionError::Different),
+            Standing::Equal | Standing::Different => {}
+        }
+        self.report.ok = true;
+        self.heard = Some(pb::Heard { revision: caught.revision, equal: self.report.equal });
         Ok(())
     }
 
@@ -222,6 +267,9 @@ impl<'a, R: Replica + ?Sized> Client<'a, R> {
     /// # Errors
     /// When the replica fails.
     pub fn poll(&mut self) -> Result<Option<pb::Up>, SessionError> {
+        if let Some(message) = self.repair.pop_front() {
+            return Ok(Some(wrap(message)));
+        }
         if let Some(heard) = self.heard.take() {
             if !self.live {
                 self.stage = Stage::Finished;
@@ -232,7 +280,8 @@ impl<'a, R: Replica + ?Sized> Client<'a, R> {
             return Ok(None);
         }
         if let Some(push) = self.replica.batch(self.sent)? {
-            self.report.pushed += push.last - push.first + 1;
+            // A hub's marks come without a revision of its cells.
+            self.report.pushed += (push.last + 1).saturating_sub(push.first);
             self.sent = push.last;
             self.in_flight.push_back(push.last);
             return Ok(Some(wrap(up::It::Push(push))));

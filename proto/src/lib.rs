@@ -12,6 +12,7 @@ pub mod digest;
 pub mod indicator;
 pub mod org;
 pub mod plan;
+pub mod range;
 pub mod record;
 pub mod register;
 pub mod session;

@@ -3,6 +3,7 @@
 //! Invariant: everything goes the way of the real programs: enrolment by token, TLS, each tier's own store, and the
 //! desk as the one way in.
 
+mod conflicts;
 mod live;
 mod offices;
 mod screen;
@@ -37,6 +38,9 @@ pub struct Cli {
     /// 显示首张表后即结束 (end after the first table)
     #[arg(long)]
     once: bool,
+    /// 先演示一百个冲突及其裁定 (first make a hundred conflicts and settle them)
+    #[arg(long)]
+    conflicts: bool,
     /// 随机种子 (seed of the synthetic registers)
     #[arg(long, default_value_t = 2008)]
     seed: u64,
@@ -93,14 +97,17 @@ async fn run(cli: &Cli, dir: &Path) -> anyhow::Result<bool> {
         dir.display()
     );
     let screen = Screen::new();
-    let (town, mut offices) = tokio::select! {
+    let (mut town, mut offices) = tokio::select! {
         built = build(cli, dir, &screen) => built?,
         () = stop_signal() => bail!("已停止 (stopped)"),
     };
     println!();
     show_totals(&first_table(&town)?, Reader::Person);
     println!("首张表 (first table): {:.1} s；内存 (memory) {}", started.elapsed().as_secs_f64(), screen::memory());
-    let agrees = tokio::task::block_in_place(|| report(&town, &offices))?;
+    let mut agrees = tokio::task::block_in_place(|| report(&town, &offices))?;
+    if cli.conflicts {
+        agrees &= conflicts::run(&mut town).await?;
+    }
     if !cli.once || cli.dir.is_some() {
         addresses(&town, &offices);
     }
@@ -157,6 +164,13 @@ async fn build(cli: &Cli, dir: &Path, screen: &Screen) -> anyhow::Result<(Town, 
     })
     .await?;
     screen.done(step);
+
+    let step = screen.step("县区审核认定 (districts decide on certification)", 0);
+    let certified = conflicts::certify(&town).await?;
+    step.set_length(certified);
+    step.set_position(certified);
+    town.settled(|_, _| {}).await?;
+    screen.done(step);
     Ok((town, offices))
 }
 
@@ -198,16 +212,19 @@ fn report(town: &Town, offices: &Offices) -> anyhow::Result<bool> {
         );
     }
     let agreement = agreement(town)?;
-    let persons = agreement.city.totals.iter().find(|total| total.indicator == "K00").context("K00")?.numerator;
+    let total = agreement.city.totals.iter().find(|total| total.indicator == "K00").context("K00")?;
+    // Two ledgers may name one person: it counts once, and the other registration shows as a duplicate.
+    let (counted, duplicates) = (total.numerator, total.duplicates);
+    let persons = counted + duplicates;
     let records: u64 = agreement.districts.iter().map(|district| district.records).sum();
     let cells: u64 = agreement.districts.iter().map(|district| district.cells).sum();
     let all_there = persons == offices.people as i64;
     println!("\n核对 (check):");
     println!(
-        "  市在册 {persons} 人 = {} 区清点之和 {} 人 = 录入 {} 人；各区从 {records} 条记录、{cells} 个单元重新清点，差异 {} 处：{}",
+        "  市登记 {persons} 人 = 计入 {counted} + 重复 {duplicates} = 录入 {} 人；计入 = {} 区清点之和 {} 人；各区从 {records} 条记录、{cells} 个单元重新清点，差异 {} 处：{}",
+        offices.people,
         agreement.districts.len(),
         agreement.districts_sum("K00").0,
-        offices.people,
         agreement.differences.len(),
         if agreement.holds() && all_there {
             "一致 (city = sum of the districts' audits)"

@@ -3,5 +3,6 @@
 pub mod books;
 pub mod demo;
 pub mod load;
+pub mod sim;
 pub mod synth;
 pub mod town;

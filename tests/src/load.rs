@@ -22,7 +22,7 @@ use taizhang_node::{
     desk::{Desk, Draft},
     identity::Identity,
     ledger::{Ledger, LedgerDesk, system_clock},
-    upstream::{self, Greeting, Replica, SessionError, VerdictCount, link},
+    upstream::{self, Greeting, Replica, SessionError, Standing, VerdictCount, link},
 };
 use taizhang_proto::{
     OrgCode, RecordId, change, date,
@@ -210,8 +210,8 @@ impl Replica for Feeder {
         Ok(())
     }
 
-    fn caught(&self, _: &pb::Caught) -> Result<bool, SessionError> {
-        Ok(true)
+    fn caught(&self, _: &pb::Caught) -> Result<Standing, SessionError> {
+        Ok(Standing::Equal)
     }
 
     fn pending(&self) -> u64 {

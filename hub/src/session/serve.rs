@@ -1,13 +1,17 @@
 //! The sync service on the wire: admission, one task a session, back-pressure by bounded queues.
 
 use super::{Fault, Server};
-use crate::writer::{Answer, Core, Job, Peer, WriteError, Writer};
+use crate::{
+    rows::{self, NodeRow},
+    store::Space,
+    writer::{Answer, Core, Job, Peer, WriteError, Writer},
+};
 use std::{
     collections::{HashMap, VecDeque},
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
 };
-use taizhang_node::identity::name_in;
+use taizhang_node::identity::{name_in, pem};
 use taizhang_proto::{
     pb::{self, sync_server::Sync},
     session::IN_FLIGHT,
@@ -76,14 +80,23 @@ impl From<Fault> for Status {
     fn from(fault: Fault) -> Self {
         let message = fault.to_string();
         match fault {
+            Fault::Busy => come_back_later(message),
             Fault::Version(_) => Status::failed_precondition(message),
             Fault::Protocol(_) | Fault::Write(WriteError::Gap { .. } | WriteError::Tree(_)) => {
                 Status::invalid_argument(message)
             }
-            Fault::Write(WriteError::Unknown(_) | WriteError::NoRecords) => Status::permission_denied(message),
+            Fault::Write(WriteError::Unknown(_) | WriteError::NoRecords | WriteError::NoKey | WriteError::Rotating) => {
+                Status::permission_denied(message)
+            }
             Fault::Write(WriteError::Store(_) | WriteError::Stopped) => Status::unavailable(message),
         }
     }
+}
+
+fn come_back_later(message: impl Into<String>) -> Status {
+    let mut status = Status::resource_exhausted(message);
+    status.metadata_mut().insert("retry-after-ms", RETRY_MILLIS.into());
+    status
 }
 
 /// Counts a child as online for as long as it lives.
@@ -117,10 +130,9 @@ impl Sync for SyncService {
 
     async fn session(&self, request: Request<Streaming<pb::Up>>) -> Result<Response<Self::SessionStream>, Status> {
         let peer = peer_of(&self.core, &request)?;
+        let certificate = request.peer_certs().and_then(|chain| chain.first().map(|first| first.to_vec()));
         let Ok(permit) = self.admitted.clone().try_acquire_owned() else {
-            let mut status = Status::resource_exhausted("上级正忙，请稍后再试 (too many sessions: come back later)");
-            status.metadata_mut().insert("retry-after-ms", RETRY_MILLIS.into());
-            return Err(status);
+            return Err(come_back_later("上级正忙，请稍后再试 (too many sessions: come back later)"));
         };
         let (sender, receiver) = mpsc::channel(DOWN_QUEUE);
         let service = self.clone();
@@ -129,6 +141,9 @@ impl Sync for SyncService {
             let _permit = permit;
             let _presence = Presence::of(&service.online, &peer.id);
             let (id, unit) = (peer.id.clone(), peer.unit);
+            if let Err(error) = service.learn_certificate(&peer, certificate).await {
+                tracing::warn!(node = %id, %error, "its certificate can't be kept for its neighbours");
+            }
             if let Err(status) = service.drive(peer, up, &sender).await {
                 tracing::debug!(node = %id, %unit, reason = status.message(), "session ended");
                 let _ = sender.send(Err(status)).await;
@@ -141,6 +156,17 @@ impl Sync for SyncService {
 type Outstanding = VecDeque<oneshot::Receiver<Result<Answer, WriteError>>>;
 
 impl SyncService {
+    /// Keeps the certificate of a hub that was enrolled before its neighbours needed it.
+    async fn learn_certificate(&self, peer: &Peer, certificate: Option<Vec<u8>>) -> Result<(), WriteError> {
+        let Some(certificate) = certificate.filter(|_| peer.hub) else { return Ok(()) };
+        let row: Option<NodeRow> = rows::read(self.core.view().as_ref(), Space::Nodes, peer.id.as_bytes())?;
+        if let Some(row) = row.filter(|row| row.certificate.is_empty()) {
+            let row = NodeRow { certificate: pem("CERTIFICATE", &certificate), ..row };
+            self.writer.write(Job::Enrolled(Box::new(row))).await?;
+        }
+        Ok(())
+    }
+
     /// One session, from greeting to end.
     async fn drive(
         &self,

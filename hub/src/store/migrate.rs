@@ -48,7 +48,7 @@ fn number_conflicts(store: &impl Store, view: &dyn View) -> Result<(), StoreErro
             state: ConflictState::ByRule.into(),
             register: record.as_ref().map_or(0, |record| record.register),
             record: Bytes::copy_from_slice(id),
-            unit: record.as_ref().and_then(taizhang_proto::cell::home_unit).map_or(0, |unit| unit.number()),
+            unit: record.as_ref().and_then(taizhang_proto::cell::home_unit).map_or(0, taizhang_proto::OrgCode::number),
             tags: entry.origin.as_ref().map(|origin| origin.tags.clone()).unwrap_or_default(),
             rule: entry.rule.clone(),
             revision: entry.replaced_by,

@@ -26,7 +26,14 @@ impl Pad<'_> {
         Ok(())
     }
 
-    pub(super) fn take_cells(&mut self, peer: &Peer, last: u64, cells: &[pb::CellValue]) -> Result<Answer, WriteError> {
+    pub(super) fn take_cells(
+        &mut self,
+        peer: &Peer,
+        last: u64,
+        cells: &[pb::CellValue],
+        letters: Vec<pb::Letter>,
+        (marks, marked): (&[pb::MarkValue], u64),
+    ) -> Result<Answer, WriteError> {
         let mut node = self.node(&peer.id)?.ok_or_else(|| WriteError::Unknown(peer.id.clone()))?;
         for cell in cells {
             let unit = OrgCode::new(cell.unit).ok().filter(|unit| peer.unit.covers(*unit));
@@ -38,6 +45,8 @@ impl Pad<'_> {
             };
             self.set_cell(CellKey { unit, part, date: cell.date }, cell.value)?;
         }
+        self.take_letters(peer, letters, &mut node)?;
+        self.take_marks(peer, marks, marked.min(MAX_REVISION), &mut node)?;
         let first = node.acknowledged + 1;
         node.acknowledged = node.acknowledged.max(last.min(MAX_REVISION));
         let verdicts = pb::Verdicts {

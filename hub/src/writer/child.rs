@@ -36,7 +36,12 @@ impl Pad<'_> {
         if peer.hub && hello.rebuild {
             // It says everything anew; what it does not say again must not stay.
             row.acknowledged = 0;
+            row.marked = 0;
             self.clear_cells(peer.unit)?;
+            self.forget_marks_of(peer.unit)?;
+        }
+        if peer.hub {
+            self.forget_mail(peer.unit, hello)?;
         }
         row.software = hello.software.chars().take(32).collect();
         row.skew_millis = (hello.clock as i64).saturating_sub((self.core.clock)() as i64);
@@ -58,8 +63,8 @@ impl Pad<'_> {
         if row.equal {
             row.last_sync = self.core.now();
             row.pulled = hello.pulled;
-        } else {
-            row.incidents += 1;
+        } else if peer.hub {
+            row.incidents += 1; // an office counts when it comes to be repaired
         }
         Ok(())
     }
@@ -88,6 +93,16 @@ impl Pad<'_> {
             self.set.remove(Space::Verdicts, key);
         }
         Ok(())
+    }
+
+    /// The child's records differ from the hub's, both being at the same point.
+    pub(super) fn differs(&mut self, peer: &Peer) -> Result<Answer, WriteError> {
+        let mut row = self.node(&peer.id)?.ok_or_else(|| WriteError::Unknown(peer.id.clone()))?;
+        row.incidents += 1;
+        row.equal = false;
+        tracing::warn!(node = %peer.id, unit = %peer.unit, "an office's records differ and are being repaired");
+        self.put_node(row);
+        Ok(Answer::Done)
     }
 
     /// The child has everything up to a revision on its disk.

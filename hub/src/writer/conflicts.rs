@@ -91,7 +91,7 @@ impl Pad<'_> {
 
     /// Puts an open conflict into the queue.
     fn enter(&mut self, conflict: &pb::Conflict) -> Result<(), StoreError> {
-        for key in entries(conflict) {
+        for key in entries(conflict, self.core.unit) {
             self.set.put(Space::Queue, key, []);
         }
         if let Some(id) = RecordId::from_slice(&conflict.record) {
@@ -109,7 +109,7 @@ impl Pad<'_> {
         state: ConflictState,
     ) -> Result<(), StoreError> {
         if conflict.state() == ConflictState::Unsettled {
-            for key in entries(&conflict) {
+            for key in entries(&conflict, self.core.unit) {
                 self.set.remove(Space::Queue, key);
             }
             if let Some(id) = RecordId::from_slice(&conflict.record) {
@@ -178,14 +178,14 @@ impl Pad<'_> {
     }
 }
 
-/// The keys of an open conflict in the queue's lists.
-fn entries(conflict: &pb::Conflict) -> Vec<Vec<u8>> {
+/// The keys of an open conflict in the queue's lists: of every unit below the hub that it lies in, so that a filter by
+/// unit reads one list at any level.
+fn entries(conflict: &pb::Conflict, hub: OrgCode) -> Vec<Vec<u8>> {
     let mut keys =
         vec![queue::entry(queue::ALL, conflict.number), queue::entry(&queue::of_kind(conflict.kind), conflict.number)];
-    for unit in [conflict.unit, conflict.other_unit] {
-        if let Ok(unit) = OrgCode::new(unit) {
-            keys.push(queue::entry(&queue::of_unit(unit), conflict.number));
-        }
+    for unit in [conflict.unit, conflict.other_unit].into_iter().filter_map(|code| OrgCode::new(code).ok()) {
+        let below = unit.up_to(hub).filter(|unit| *unit != hub);
+        keys.extend(below.map(|unit| queue::entry(&queue::of_unit(unit), conflict.number)));
     }
     keys.sort();
     keys.dedup();

@@ -87,7 +87,7 @@ impl Pad<'_> {
     }
 
     /// A finding about a record, with the other one where there is one.
-    fn finding(
+    pub(super) fn finding(
         &mut self,
         kind: ConflictKind,
         id: RecordId,

@@ -6,24 +6,24 @@ use super::{
     Peer,
     pad::{Pad, Reading},
     push::register_name,
-    revise::{Hand, text},
+    revise::Hand,
 };
 use crate::store::{Space, StoreError};
 use prost::Message;
 use taizhang_proto::{
     OrgCode, Record, RecordId,
-    cell::{following, home_unit, is_active, left_on, merged_into, survivor},
+    cell::{home_unit, merged_into, survivor},
     change::Edit,
     check::Violation,
     decide::{Applied, Author, Decision, Fate},
     pb::{self, ConflictKind, ConflictState, Policy},
     record::Revision,
-    register::{HOME_UNIT, STATE, TRANSFER_TO, number, registers},
+    register::{HOME_UNIT, STATE, TRANSFER_TO, VOID_REASON},
     wire::{self, Field},
 };
 
 /// Where an edit lands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Landing {
     /// On its record.
     Home,
@@ -31,6 +31,8 @@ pub(super) enum Landing {
     Survivor {
         /// The record that it was meant for.
         absorbed: RecordId,
+        /// What says something of the absorbed record alone: it is kept in that one's history.
+        aside: Vec<Field>,
     },
     /// On its record, which has moved to a unit beyond the author's scope since the author last heard: it was made
     /// before the hand-over.
@@ -42,7 +44,7 @@ pub(super) enum Landing {
     },
 }
 
-/// Fields that a rule sets after the batch.
+/// Fields that a rule sets after the batch; none: whoever holds the record is told of its history.
 pub(super) struct Deferred {
     id: RecordId,
     register: u32,
@@ -50,7 +52,7 @@ pub(super) struct Deferred {
     rule: &'static str,
 }
 
-fn violation(edit: &Edit, field: &str, rule: &'static str, message: String) -> Violation {
+pub(super) fn violation(edit: &Edit, field: &str, rule: &'static str, message: String) -> Violation {
     Violation { register: register_name(edit.register), field: field.into(), rule, message }
 }
 
@@ -99,12 +101,15 @@ impl Pad<'_> {
         edit.id = survivor(&Reading(self), absorbed)?;
         edit.forget_bases();
         // Where the absorbed record belongs, and whether it counts, says nothing of the survivor.
-        edit.fields.retain(|field| ![HOME_UNIT, STATE, TRANSFER_TO].contains(&field.tag));
+        let (aside, fields): (Vec<Field>, Vec<Field>) = std::mem::take(&mut edit.fields)
+            .into_iter()
+            .partition(|field| [HOME_UNIT, STATE, VOID_REASON, TRANSFER_TO].contains(&field.tag));
+        edit.fields = fields;
         if edit.fields.is_empty() {
             let message = "该记录已并入另一条，请在合并后的记录上办理 (merged: act on the record that stands)".into();
             return Ok(Err(violation(edit, "", "merged", message)));
         }
-        Ok(Ok(Landing::Survivor { absorbed }))
+        Ok(Ok(Landing::Survivor { absorbed, aside }))
     }
 
     /// The units that a record belonged to before.
@@ -135,6 +140,24 @@ impl Pad<'_> {
         Ok(owners)
     }
 
+    /// Keeps what a late edit said of its absorbed record alone, in that one's history.
+    pub(super) fn keep_aside(&mut self, absorbed: RecordId, aside: &[Field], origin: &pb::Origin) {
+        if aside.is_empty() {
+            return;
+        }
+        let tags = aside.iter().map(|field| field.tag).collect();
+        let entry = pb::Superseded {
+            origin: Some(pb::Origin { tags, ..origin.clone() }),
+            message: wire::join(aside.iter().map(|field| &field.bytes)),
+            replaced_by: origin.revision,
+            rule: "MERGED".into(),
+            ruling: None,
+        };
+        self.keep_history(absorbed, &[entry]);
+        // The survivor has this change's own revision in the feed.
+        self.deferred.push(Deferred { id: absorbed, register: 0, fields: Vec::new(), rule: "MERGED" });
+    }
+
     /// Keeps an edit that was made after its record had been handed over: in the record's history, and as a finding
     /// for the unit that has it now.
     pub(super) fn note_late(
@@ -154,6 +177,9 @@ impl Pad<'_> {
         };
         self.keep_history(edit.id, std::slice::from_ref(&entry));
         self.note_lost(edit.id, origin.revision);
+        if let Some(owner) = owner.filter(|owner| !self.core.unit.covers(*owner)) {
+            return self.note_to_new_district(edit, origin, owner);
+        }
         let claims = self.claims_against(edit.id, &tags, entry)?;
         self.raise(pb::Conflict {
             kind: ConflictKind::AfterTransfer.into(),
@@ -250,170 +276,6 @@ impl Pad<'_> {
         Ok(())
     }
 
-    /// Rules between an edit and what else the author had or had not seen: closing, joining a closed household,
-    /// placing whoever has left. Returns why the edit can't stand when its author had seen; otherwise both stay and a
-    /// reviewer is asked.
-    pub(super) fn against_what_was_seen(
-        &mut self,
-        edit: &Edit,
-        author: Author,
-        new: &Record,
-    ) -> Result<Option<Violation>, StoreError> {
-        let unseen = |origin: &pb::Origin| origin.revision > edit.seen && origin.node != author.node;
-        self.closed_and_edited(edit, new, &unseen)?;
-        let reference = |tag: u32| new.slice(tag).and_then(RecordId::from_slice).filter(|_| edit.field(tag).is_some());
-        match new.register {
-            number::HOUSEHOLD if sets_code(edit, 36, b"4") => self.closing_household(edit, new, &unseen),
-            number::MEMBER => match reference(20) {
-                Some(household) => self.joining_household(edit, household, &unseen),
-                None => Ok(None),
-            },
-            number::PLACEMENT if edit.field(25).is_some() => {
-                let person = new.slice(20).and_then(RecordId::from_slice);
-                let start = new.varint(25).and_then(wire::unzigzag);
-                let (Some(person), Some(start)) = (person, start) else { return Ok(None) };
-                let person = survivor(&Reading(self), person)?;
-                let Some(record) = self.record(person)? else { return Ok(None) };
-                let left = left_on(record);
-                let knew = [46, 47].iter().filter_map(|tag| record.origin(*tag)).all(|origin| !unseen(origin));
-                Ok((left.is_some_and(|left| start >= left) && knew).then(|| {
-                    let message = "该人已死亡或迁出，不能在此之后就业 (dead or moved away before it starts)".into();
-                    violation(edit, "start_on", "left", message)
-                }))
-            }
-            _ => Ok(None),
-        }
-    }
-
-    /// A record that one office closed or voided while another edited it: both are kept, the closing counts.
-    fn closed_and_edited(
-        &mut self,
-        edit: &Edit,
-        new: &Record,
-        unseen: &impl Fn(&pb::Origin) -> bool,
-    ) -> Result<(), StoreError> {
-        let Some(current) = self.record(edit.id)?.cloned() else { return Ok(()) };
-        let Some(def) = registers().get(new.register) else { return Ok(()) };
-        for field in def.fields.iter() {
-            let Some(code) = closing_code(new.register, field.tag, field.prevails.as_deref()) else { continue };
-            let closes = sets_code(edit, field.tag, code) && current.slice(field.tag) != Some(code);
-            let was_closed = current.slice(field.tag) == Some(code) && edit.field(field.tag).is_none();
-            let other = |standing: &taizhang_proto::record::Standing| {
-                let of = standing.field.tag;
-                of != field.tag && edit.field(of).is_none() && unseen(&current.origins[standing.origin])
-            };
-            let clash = if closes {
-                current.fields.iter().any(other)
-            } else {
-                was_closed && current.origin(field.tag).is_some_and(unseen)
-            };
-            if !clash {
-                continue;
-            }
-            let tags: Vec<u32> = edit.fields.iter().map(|field| field.tag).filter(|tag| *tag != field.tag).collect();
-            let claims = vec![
-                standing_claim(if closes { new } else { &current }, &[field.tag]),
-                standing_claim(if closes { &current } else { new }, &tags),
-            ];
-            self.raise(pb::Conflict {
-                kind: ConflictKind::ClosedEdited.into(),
-                register: new.register,
-                record: edit.id.0.to_vec().into(),
-                unit: home_unit(new).map_or(0, OrgCode::number),
-                tags: vec![field.tag],
-                claims,
-                rule: "CLOSED".into(),
-                revision: new.revision(),
-                note: format!("{}之后仍有录入 (edited while it was closed)", field.zh),
-                ..pb::Conflict::default()
-            })?;
-        }
-        Ok(())
-    }
-
-    /// A household closes only when nobody is left in it and no case is open; what its closer had not seen keeps it
-    /// open for a second look.
-    fn closing_household(
-        &mut self,
-        edit: &Edit,
-        new: &Record,
-        unseen: &impl Fn(&pb::Origin) -> bool,
-    ) -> Result<Option<Violation>, StoreError> {
-        let household = survivor(&Reading(self), edit.id)?;
-        let closed_on = new.varint(37).and_then(wire::unzigzag);
-        let mut news = Vec::new();
-        for (register, end) in [(number::MEMBER, 24), (number::ZEF_CASE, 34)] {
-            for id in following(&Reading(self), household, number::HOUSEHOLD, register)? {
-                let Some(record) = self.record(id)?.filter(|record| is_active(record)) else { continue };
-                let ended = record.varint(end).and_then(wire::unzigzag);
-                if ended.is_some_and(|day| closed_on.is_none_or(|closed| day <= closed)) {
-                    continue;
-                }
-                if record.origins.iter().any(unseen) {
-                    news.push((id, register));
-                } else if register == number::ZEF_CASE {
-                    let message = "尚有未结的零就业家庭案件，不能销户 (a case is open: close it first)".into();
-                    return Ok(Some(violation(edit, "status", "open_case", message)));
-                } else {
-                    let message = "尚有在册成员，不能销户 (members are left: end their membership first)".into();
-                    return Ok(Some(violation(edit, "status", "open_member", message)));
-                }
-            }
-        }
-        for (id, register) in news {
-            self.hold_open(edit.id, new, id, register)?;
-        }
-        Ok(None)
-    }
-
-    fn joining_household(
-        &mut self,
-        edit: &Edit,
-        household: RecordId,
-        unseen: &impl Fn(&pb::Origin) -> bool,
-    ) -> Result<Option<Violation>, StoreError> {
-        let household = survivor(&Reading(self), household)?;
-        let Some(record) = self.record(household)?.cloned() else { return Ok(None) };
-        if record.slice(36) != Some(b"4") {
-            return Ok(None);
-        }
-        if record.origin(36).is_some_and(unseen) {
-            self.hold_open(household, &record, edit.id, edit.register)?;
-            return Ok(None);
-        }
-        let message = "该户已销户 (the household is closed)".into();
-        Ok(Some(violation(edit, "household", "closed", message)))
-    }
-
-    /// Puts a household that was closed and joined at once under review (L26: 5).
-    fn hold_open(
-        &mut self,
-        household: RecordId,
-        record: &Record,
-        by: RecordId,
-        register: u32,
-    ) -> Result<(), StoreError> {
-        let revision = record.revision();
-        self.defer(household, number::HOUSEHOLD, vec![text(36, b"5")], "CLOSED");
-        self.raise(pb::Conflict {
-            kind: ConflictKind::ClosedEdited.into(),
-            register: number::HOUSEHOLD,
-            record: household.0.to_vec().into(),
-            other: by.0.to_vec().into(),
-            unit: home_unit(record).map_or(0, OrgCode::number),
-            tags: vec![36],
-            claims: vec![standing_claim(record, &[36, 37, 38])],
-            rule: "CLOSED".into(),
-            revision,
-            note: format!(
-                "销户的同时另有{}录入 (closed while another office added to it)",
-                registers().get(register).map_or("", |def| def.zh.as_str())
-            ),
-            ..pb::Conflict::default()
-        })?;
-        Ok(())
-    }
-
     /// Has a rule set fields once the batch is taken.
     pub(super) fn defer(&mut self, id: RecordId, register: u32, fields: Vec<Field>, rule: &'static str) {
         self.deferred.push(Deferred { id, register, fields, rule });
@@ -422,6 +284,11 @@ impl Pad<'_> {
     /// Sets what rules found while a batch was taken.
     pub(super) fn do_deferred(&mut self) -> Result<(), StoreError> {
         for one in std::mem::take(&mut self.deferred) {
+            if one.fields.is_empty() {
+                let revision = self.take_revisions(1);
+                self.note_lost(one.id, revision);
+                continue;
+            }
             self.revise(one.id, one.register, one.fields, &Hand::rule(one.rule))?;
         }
         Ok(())
@@ -438,18 +305,4 @@ pub(super) fn standing_claim(record: &Record, tags: &[u32]) -> pb::ClaimedValue 
         message: wire::join(bytes),
         origin: origin.map(|origin| pb::Origin { tags: tags.clone(), ..origin.clone() }),
     }
-}
-
-/// The code that closes a record of this register, where the field has one: void, closed, revoked.
-fn closing_code<'f>(register: u32, tag: u32, prevails: Option<&'f str>) -> Option<&'f [u8]> {
-    match (register, tag) {
-        (number::FEC_CASE, 20) => Some(b"7"),
-        _ => prevails.map(str::as_bytes),
-    }
-}
-
-/// Whether an edit sets a field to a code.
-fn sets_code(edit: &Edit, tag: u32, code: &[u8]) -> bool {
-    let Some(field) = edit.field(tag) else { return false };
-    matches!(wire::occurrences(&field.bytes).last(), Some(wire::Raw::Bytes(own)) if own == code)
 }

@@ -112,7 +112,9 @@ fn gathered(into: &Record, from: &Record, take: &[u32]) -> Vec<Field> {
                     .filter_map(|raw| if let Raw::Bytes(value) = raw { Some(value) } else { None })
                     .collect();
                 let mut bytes = Vec::new();
-                values.into_iter().for_each(|value| wire::put_bytes(field.tag, value, &mut bytes));
+                for value in values {
+                    wire::put_bytes(field.tag, value, &mut bytes);
+                }
                 fields.push(Field { tag: field.tag, bytes: bytes.into() });
             }
             Some(_) => {}

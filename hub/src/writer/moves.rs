@@ -15,17 +15,17 @@ use taizhang_proto::{
 };
 
 /// The rule that transfers go by, as history and conflicts name it.
-const RULE: &str = "TRANSFER";
+pub(super) const RULE: &str = "TRANSFER";
 /// Tags of the transfer register.
-mod tag {
-    pub(super) const PERSON: u32 = 20;
-    pub(super) const HOUSEHOLD: u32 = 21;
-    pub(super) const NAME: u32 = 22;
-    pub(super) const FROM_UNIT: u32 = 23;
-    pub(super) const ASKED_ON: u32 = 24;
-    pub(super) const DECISION: u32 = 25;
-    pub(super) const REASON: u32 = 26;
-    pub(super) const DONE_ON: u32 = 27;
+pub(super) mod tag {
+    pub(in super::super) const PERSON: u32 = 20;
+    pub(in super::super) const HOUSEHOLD: u32 = 21;
+    pub(in super::super) const NAME: u32 = 22;
+    pub(in super::super) const FROM_UNIT: u32 = 23;
+    pub(in super::super) const ASKED_ON: u32 = 24;
+    pub(in super::super) const DECISION: u32 = 25;
+    pub(in super::super) const REASON: u32 = 26;
+    pub(in super::super) const DONE_ON: u32 = 27;
 }
 
 impl Pad<'_> {
@@ -42,7 +42,7 @@ impl Pad<'_> {
             return Ok(());
         }
         if !self.core.unit.covers(to) {
-            return Ok(());
+            return self.transfer_out_of_district(id);
         }
         // The same asking always makes the same record, however often it is looked at.
         let asked = [&id.0[..], &origin.revision.to_be_bytes()].concat();
@@ -52,10 +52,8 @@ impl Pad<'_> {
         if self.record(transfer)?.is_some() {
             return Ok(());
         }
-        let (subject, name) = match record.register {
-            number::RESIDENT => (tag::PERSON, record.slice(23).map(<[u8]>::to_vec)),
-            _ => (tag::HOUSEHOLD, self.head_name(record)?),
-        };
+        let subject = if record.register == number::RESIDENT { tag::PERSON } else { tag::HOUSEHOLD };
+        let name = self.name_of(record)?;
         let mut fields = vec![
             number_field(HOME_UNIT, to.number()),
             text(subject, &id.0),
@@ -67,7 +65,12 @@ impl Pad<'_> {
         Ok(())
     }
 
-    fn head_name(&mut self, household: &Record) -> Result<Option<Vec<u8>>, StoreError> {
+    /// The name of a person, or of the head of a household.
+    pub(super) fn name_of(&mut self, record: &Record) -> Result<Option<Vec<u8>>, StoreError> {
+        if record.register == number::RESIDENT {
+            return Ok(record.slice(23).map(<[u8]>::to_vec));
+        }
+        let household = record;
         let Some(head) = household.slice(22).and_then(RecordId::from_slice) else { return Ok(None) };
         Ok(self.record(head)?.and_then(|head| head.slice(23)).map(<[u8]>::to_vec))
     }
@@ -77,6 +80,9 @@ impl Pad<'_> {
         let (Some(decision), None) = (transfer.slice(tag::DECISION), transfer.bytes(tag::DONE_ON)) else {
             return Ok(());
         };
+        if self.answer_across(id, transfer)? {
+            return Ok(());
+        }
         let reference = |tag| transfer.slice(tag).and_then(RecordId::from_slice);
         let Some(main) = reference(tag::PERSON).or_else(|| reference(tag::HOUSEHOLD)) else { return Ok(()) };
         let Some(record) = self.record(main)?.cloned() else { return Ok(()) };

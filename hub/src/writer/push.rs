@@ -172,6 +172,11 @@ impl Pad<'_> {
             self.note_late(&edit, &origin, of)?;
             return Ok(Some(Special { kind: OutcomeKind::Settled, state: None, why: None }));
         }
+        if current.is_none() && !decision.changes_record() {
+            let message = "没有此记录，其登记未被接受 (no such record: its registration was not taken)".into();
+            let register = register_name(edit.register);
+            return Ok(Some(Special::refused(Violation { register, field: String::new(), rule: "unknown", message })));
+        }
         let applied = apply(current, &edit, &decision, &origin);
         let before = current.cloned().filter(|_| !decision.is_plain());
         if decision.changes_record() {
@@ -192,6 +197,9 @@ impl Pad<'_> {
                 return Ok(Some(Special::refused(why)));
             }
         }
+        if let Landing::Survivor { absorbed, aside } = &landing {
+            self.keep_aside(*absorbed, aside, &origin);
+        }
         self.keep_history(edit.id, &applied.superseded);
         if !decision.is_plain() {
             self.raise_from(&edit, &decision, &origin, before.as_ref(), &applied)?;
@@ -202,13 +210,11 @@ impl Pad<'_> {
         let special = match landing {
             Landing::Home if decision.is_plain() && given_up.is_none() => None,
             Landing::Home => Some(settled(edit.id, &applied)),
-            // The author's own copy is of another record, or no longer the author's to hold.
-            Landing::Survivor { absorbed } => {
-                let state = self.record(absorbed)?.map(Record::state);
-                let id = Bytes::copy_from_slice(&absorbed.0);
-                let state = state.map(|state| pb::Record { id, state: Some(state), history: Vec::new() });
-                Some(Special { kind: OutcomeKind::Settled, state, why: None })
+            // The author is not sent again what it wrote itself, so this is how it hears where that has landed.
+            Landing::Survivor { .. } if home_unit(&applied.record).is_some_and(|unit| peer.unit.covers(unit)) => {
+                Some(settled(edit.id, &applied))
             }
+            Landing::Survivor { .. } => Some(Special { kind: OutcomeKind::Settled, state: None, why: None }),
             Landing::Followed | Landing::Note { .. } => {
                 Some(Special { kind: OutcomeKind::Settled, state: None, why: None })
             }

@@ -80,6 +80,8 @@ pub(super) fn past_home(record: &Record, more: PastHome) -> Field {
     }
     past.sort_unstable();
     let mut bytes = Vec::new();
-    past.into_iter().for_each(|home| put_bytes(PAST_HOME, home.to_text().as_bytes(), &mut bytes));
+    for home in past {
+        put_bytes(PAST_HOME, home.to_text().as_bytes(), &mut bytes);
+    }
     Field { tag: PAST_HOME, bytes: bytes.into() }
 }

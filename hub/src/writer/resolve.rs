@@ -41,8 +41,9 @@ pub fn choices(conflict: &pb::Conflict) -> Vec<Choice> {
         ConflictKind::Certificate => vec![Choice::Keep, Choice::Merge, Choice::Distinct],
         ConflictKind::ClosedEdited if conflict.register == number::FEC_CASE => vec![Choice::Keep],
         ConflictKind::ClosedEdited => vec![Choice::Keep, Choice::Take],
-        ConflictKind::Recognition => vec![Choice::Revoke, Choice::Keep],
-        ConflictKind::LeftButPlaced | ConflictKind::TwoHouseholds => vec![Choice::Revoke, Choice::Keep],
+        ConflictKind::Recognition | ConflictKind::LeftButPlaced | ConflictKind::TwoHouseholds => {
+            vec![Choice::Revoke, Choice::Keep]
+        }
         ConflictKind::DoubleBooked => vec![Choice::Keep, Choice::Write],
         ConflictKind::CrossDistrict => vec![Choice::Keep],
         ConflictKind::SameJob => Vec::new(),
@@ -141,7 +142,7 @@ impl Pad<'_> {
         let other = RecordId::from_slice(&conflict.other);
         let set = |pad: &mut Self, fields: Vec<Field>| pad.revise_checked(id, conflict.register, fields, hand);
         match (conflict.kind(), request.choice()) {
-            (_, Choice::Write) => match self.written(conflict.register, &request.fields) {
+            (_, Choice::Write) => match written(conflict.register, &request.fields) {
                 Ok(fields) => set(self, fields),
                 Err(why) => Ok(Err(why)),
             },
@@ -225,25 +226,6 @@ impl Pad<'_> {
         }
         self.revise(id, register, fields, hand)?;
         Ok(Ok(()))
-    }
-
-    /// Fields as a reviewer wrote them.
-    fn written(&self, register: u32, texts: &std::collections::HashMap<String, String>) -> Result<Vec<Field>, Refusal> {
-        let def = registers().get(register).ok_or("没有此登记表 (no such register)")?;
-        let mut fields = Vec::new();
-        for (name, written) in texts {
-            let field = def.field_named(name).ok_or_else(|| format!("{}没有栏目 {name} (no such field)", def.zh))?;
-            if field.tag == MERGED_INTO {
-                return Err("请用 merge 合并 (use `merge`)".into());
-            }
-            fields.push(if written.trim().is_empty() {
-                nothing(field.tag)
-            } else {
-                let (value, _) = Value::parse(field, written).map_err(|error| error.to_string())?;
-                Field { tag: field.tag, bytes: value.encode(field) }
-            });
-        }
-        if fields.is_empty() { Err("没有要写的栏目 (no field given)".into()) } else { Ok(fields) }
     }
 
     fn reopen(&mut self, request: &pb::ReopenRequest) -> Result<Result<(), Refusal>, StoreError> {
@@ -342,7 +324,7 @@ impl Pad<'_> {
         if !request.record.is_empty() && !self.record(id)?.is_some_and(is_active) {
             return refuse("没有此记录，或已作废、已并入他处 (no such record, or void, or merged)".into());
         }
-        let fields = match self.written(def.number, &request.fields) {
+        let fields = match written(def.number, &request.fields) {
             Ok(fields) => fields,
             Err(why) => return refuse(why),
         };
@@ -366,4 +348,23 @@ fn fields_of(claim: &pb::ClaimedValue) -> Vec<Field> {
         }
     }
     fields
+}
+
+/// Fields as a reviewer wrote them.
+fn written(register: u32, texts: &std::collections::HashMap<String, String>) -> Result<Vec<Field>, Refusal> {
+    let def = registers().get(register).ok_or("没有此登记表 (no such register)")?;
+    let mut fields = Vec::new();
+    for (name, written) in texts {
+        let field = def.field_named(name).ok_or_else(|| format!("{}没有栏目 {name} (no such field)", def.zh))?;
+        if field.tag == MERGED_INTO {
+            return Err("请用 merge 合并 (use `merge`)".into());
+        }
+        fields.push(if written.trim().is_empty() {
+            nothing(field.tag)
+        } else {
+            let (value, _) = Value::parse(field, written).map_err(|error| error.to_string())?;
+            Field { tag: field.tag, bytes: value.encode(field) }
+        });
+    }
+    if fields.is_empty() { Err("没有要写的栏目 (no field given)".into()) } else { Ok(fields) }
 }

@@ -1,11 +1,11 @@
 //! Opening a ledger: journal first, then the store, and a rebuild where the store is lost.
 //! Invariant: after `open`, every change in the journal that the hub has not answered for is pending in the store.
 
-use super::{Clock, Inner, Ledger, LedgerError};
+use super::{Clock, Inner, Ledger, LedgerError, repair::Repair};
 use crate::{
     disk,
     journal::{Entry, Found, Journal},
-    store::{self, FORMAT, State, Store, StoreError, key},
+    store::{self, Engine, FORMAT, State, Store, StoreError, key},
 };
 use sled::Batch;
 use std::{
@@ -26,6 +26,14 @@ impl Ledger {
     /// # Errors
     /// When the directory is in use, the disk fails, or the store was written by another version of the program.
     pub fn open(data: &Path, unit: OrgCode, clock: Clock) -> Result<Self, LedgerError> {
+        Self::open_with(data, unit, clock, Engine::default())
+    }
+
+    /// The same with another setting of the engine.
+    ///
+    /// # Errors
+    /// As [`Ledger::open`].
+    pub fn open_with(data: &Path, unit: OrgCode, clock: Clock, engine: Engine) -> Result<Self, LedgerError> {
         let lock = disk::lock(data)?;
         // A full disk is no damage, though sled would report it as such.
         disk::check_room(data)?;
@@ -41,14 +49,14 @@ impl Ledger {
                 incident = Some(rebuild_aside(&store_path, "the store failed while in use")?);
             }
             disk::remove(&mark)?;
-            Store::open(&store_path)?
+            Store::open(&store_path, engine)?
         } else {
-            match Store::open(&store_path) {
+            match Store::open(&store_path, engine) {
                 Ok(opened) => opened,
                 Err(error @ (StoreError::Format { .. } | StoreError::Full)) => return Err(error.into()),
                 Err(error) => {
                     incident = Some(rebuild_aside(&store_path, &error.to_string())?);
-                    Store::open(&store_path)?
+                    Store::open(&store_path, engine)?
                 }
             }
         };
@@ -90,7 +98,13 @@ impl Ledger {
             data: data.to_owned(),
             store,
             clock,
-            inner: Mutex::new(Inner { state: State::default(), journal, seen: None, owed: 0 }),
+            inner: Mutex::new(Inner {
+                state: State::default(),
+                journal,
+                seen: None,
+                owed: 0,
+                repair: Repair::default(),
+            }),
             tree: RwLock::new(Arc::new(UnitTree::default())),
             changed: watch::Sender::new(0),
             skew: AtomicI64::new(state.skew_millis),

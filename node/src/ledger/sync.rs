@@ -1,11 +1,11 @@
 //! The ledger as a replica: what it tells the hub and how it takes the answers.
 //! Invariant: each message is applied in one atomic batch with the state that says so; applying it again is harmless.
 
-use super::{Inner, Ledger, LedgerError, index, save::change_list, work::Work};
+use super::{Inner, Ledger, LedgerError, index, repair::Repair, save::change_list, work::Work};
 use crate::{
     journal::Entry,
     store::{Refusal, State, StoreError, key},
-    upstream::{self, Greeting, Replica, SessionError, VerdictCount},
+    upstream::{self, Greeting, Replica, SessionError, Standing, VerdictCount},
 };
 use bytes::Bytes;
 use prost::Message;
@@ -18,7 +18,7 @@ use taizhang_proto::{
     OrgCode, Record, RecordId,
     decide::{Decision, apply},
     digest::LogDigest,
-    pb::{self, OutcomeKind},
+    pb::{self, OutcomeKind, up},
     session::{MAX_BATCH_BYTES, MAX_BATCH_CHANGES, PROTOCOL_MAX, PROTOCOL_MIN},
     stamp::Stamp,
 };
@@ -136,6 +136,11 @@ impl Ledger {
         let mut state = inner.state.clone();
         let mut work = Work::new(self);
         let count = list.records.len() as u64;
+        if inner.repair.is_wanted() {
+            inner.repair.take(&mut work, list)?;
+            self.finish(work, &mut inner, state)?;
+            return Ok(count);
+        }
         for record in list.records {
             let id = work.take(record)?;
             if let Some(seen) = &mut inner.seen {
@@ -153,7 +158,7 @@ impl Ledger {
         Ok(count)
     }
 
-    fn take_caught(&self, caught: &pb::Caught) -> Result<bool, LedgerError> {
+    fn take_caught(&self, caught: &pb::Caught) -> Result<Standing, LedgerError> {
         let mut inner = self.inner();
         let mut state = inner.state.clone();
         if caught.revision < state.pulled {
@@ -189,7 +194,20 @@ impl Ledger {
         self.finish(work, &mut inner, state.clone())?;
         state = inner.state.clone();
         let equal = state.scope_digest == caught.scope_digest;
-        if older || (comparable && !equal) {
+        if inner.repair.is_asking() {
+            return Ok(Standing::Later);
+        }
+        let differs = comparable && !equal;
+        if differs
+            && !older
+            && let Some(range) = inner.repair.begin(self, &mut state)?
+        {
+            tracing::warn!(revision = caught.revision, "the registers differ from the hub's; looking for the records");
+            state.equal = false;
+            self.finish(Work::new(self), &mut inner, state)?;
+            return Ok(Standing::Ask(range));
+        }
+        if older || differs {
             state.incidents += 1;
             state.last_incident = if older {
                 format!("the store is older than what the hub was told: at change {} of {}", state.settled, inner.owed)
@@ -199,6 +217,9 @@ impl Ledger {
             state.rebuild = true;
             tracing::warn!(revision = caught.revision, "the registers differ from the hub's; pulling everything again");
         }
+        if equal && !older {
+            inner.repair.note(&mut state, caught.revision);
+        }
         state.equal = equal && !older;
         state.last_sync = self.now_millis() / 1_000;
         self.finish(Work::new(self), &mut inner, state)?;
@@ -206,7 +227,7 @@ impl Ledger {
         self.store.flush()?;
         let refused = |seq| self.store.get(&key::refused(seq)).ok().flatten().map(|row| row.to_vec());
         inner.journal.forget(settled, refused)?;
-        Ok(!older && (equal || !comparable))
+        Ok(if older || differs { Standing::Different } else { Standing::Equal })
     }
 
     /// Writes a batch with the state that goes with it.
@@ -255,6 +276,7 @@ impl Ledger {
         }
         inner.seen = state.rebuild.then(HashSet::new);
         inner.owed = welcome.acknowledged;
+        inner.repair = Repair::default();
         self.finish(Work::new(self), &mut inner, state)?;
         Ok(if quiet { Greeting::Quiet } else { Greeting::Talk { acknowledged: welcome.acknowledged } })
     }
@@ -388,8 +410,16 @@ impl Replica for Ledger {
         Ok(self.finish(work, &mut inner, state)?)
     }
 
-    fn caught(&self, caught: &pb::Caught) -> Result<bool, SessionError> {
+    fn caught(&self, caught: &pb::Caught) -> Result<Standing, SessionError> {
         Ok(self.take_caught(caught)?)
+    }
+
+    fn range(&self, range: &pb::Range) -> Result<Vec<up::It>, SessionError> {
+        self.inner().repair.hear(&range.message)
+    }
+
+    fn repaired(&self) -> u64 {
+        self.inner().repair.repaired()
     }
 
     fn pending(&self) -> u64 {

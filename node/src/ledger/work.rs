@@ -61,6 +61,16 @@ impl<'a> Work<'a> {
         Ok(id)
     }
 
+    /// Puts the hub's copy in place of what is here, whichever is newer. Returns whether they differed.
+    pub(super) fn replace(&mut self, record: pb::Record) -> Result<bool, LedgerError> {
+        let id = RecordId::from_slice(&record.id).ok_or_else(|| LedgerError::Peer("a record without an id".into()))?;
+        let state = record.state.ok_or_else(|| LedgerError::Peer("a record without a state".into()))?;
+        let fresh = Record::from_state(state).map_err(StoreError::from)?;
+        let differs = self.hub(id)?.as_ref() != Some(&fresh);
+        self.put(id, fresh, &record.history);
+        Ok(differs)
+    }
+
     /// The record left the scope.
     pub(super) fn depart(&mut self, id: RecordId) -> Result<(), StoreError> {
         if self.hub(id)?.is_some() {

@@ -183,7 +183,7 @@ pub fn run(scratch: &Path, people: usize) -> anyhow::Result<()> {
         let mut times: Vec<Duration> = Vec::new();
         for _ in 0..21 {
             let started = Instant::now();
-            let (page, _) = open_conflicts(bench.core.view().as_ref(), &query)?;
+            let (page, _) = open_conflicts(&bench.core, &query)?;
             times.push(started.elapsed());
             ensure!(page.len() == 50, "a page of 50");
         }

@@ -1,6 +1,6 @@
 //! The city holds no personal data, and nobody's logs do.
 
-use crate::{DISTRICT, FIRST, STREET, books, town, unit};
+use crate::{DISTRICT, ELSEWHERE, FIRST, STREET, books, districts, town, unit};
 use std::{
     collections::HashSet,
     io::Write,
@@ -86,8 +86,8 @@ async fn the_city_and_the_logs_hold_no_name_and_no_id_number() {
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(logs.clone());
     subscriber.try_init().unwrap();
 
-    let (_dir, mut town) = town(&[DISTRICT], Plan::default()).await;
-    let plans = [FIRST, STREET].map(|code| OfficePlan::live(unit(code))).to_vec();
+    let (_dir, mut town) = town(&[DISTRICT, ELSEWHERE], Plan::default()).await;
+    let plans = [FIRST, STREET, districts::THERE].map(|code| OfficePlan::live(unit(code))).to_vec();
     town.open_offices(plans, |_| {}).await.unwrap();
     for (seed, office) in (1..).zip(&town.offices) {
         books::fill(office.ledger(), seed, 300);
@@ -96,6 +96,15 @@ async fn the_city_and_the_logs_hold_no_name_and_no_id_number() {
     let content = include_bytes!("../../data/rosters/求职登记台账.xlsx");
     let source = Source { file_name: "求职登记台账.xlsx", content };
     exchange::import(&town.offices[1].desk(), &source, &Options::default(), &mut |_, _| {}).unwrap();
+    // A household passes through the city, sealed, and the districts share a key that it never sees.
+    let household = districts::send_household(&town.offices[0], &town.offices[2], "1").await;
+    until("it has arrived", || town.offices[2].ledger().view(household).unwrap().is_some()).await.unwrap();
+    until("both districts hold the mark key", || {
+        town.districts.iter().all(|district| !districts::keys(district).is_empty())
+    })
+    .await
+    .unwrap();
+    let keys: Vec<Vec<u8>> = town.districts.iter().flat_map(districts::keys).collect();
     town.settled(|_, _| {}).await.unwrap();
     let secrets = Secrets::of(&town.offices);
     assert!(secrets.texts.len() > 800);
@@ -113,6 +122,8 @@ async fn the_city_and_the_logs_hold_no_name_and_no_id_number() {
     for path in files(&city_dir) {
         let content = std::fs::read(&path).unwrap();
         assert_eq!(secrets.count(&content), 0, "{}", path.display());
+        let shows = |key: &Vec<u8>| content.windows(key.len()).any(|place| place == key);
+        assert!(!keys.iter().any(shows), "a mark key in {}", path.display());
         bytes += content.len();
     }
     let logged = logs.0.lock().unwrap().clone();

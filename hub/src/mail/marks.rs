@@ -1,0 +1,168 @@
+//! Blinded marks: HMAC-SHA-256 of a person's id number or a certificate's number under a key that districts share and
+//! the city does not hold. Worked out behind the ingest path, from the feed of the records.
+//! Invariants: no mark leaves without its key; a mark is sent by value, so a repeated or reordered one does no harm.
+
+use super::rows::{DeskRow, MarkKey, MarkRow, RecordMarks, ids_in, kind, mark_key, parts_of, under};
+use crate::{
+    rows::{self, FeedRow, meta},
+    store::{Space, StoreError, View},
+    writer::{Core, MarkBatch},
+};
+use hmac::{Hmac, KeyInit, Mac};
+use taizhang_proto::{
+    OrgCode, Record, RecordId,
+    cell::{home_unit, is_active, past_homes},
+    pb,
+    register::number,
+};
+
+/// A person's id number.
+const PERSON: u32 = 1;
+/// An assistant's certificate number.
+const CERTIFICATE: u32 = 2;
+/// Rows of the feed looked at for one commit. Small in unit tests, so that they cross it.
+const MAX_BATCH: usize = if cfg!(test) { 2 } else { 4096 };
+/// Marks in one message. Small in unit tests, so that they cross it.
+const MAX_SENT: usize = if cfg!(test) { 1 } else { 8192 };
+
+/// What a record is marked by: kind, and the value as it is written everywhere.
+fn value_of(record: &Record) -> Option<(u32, Vec<u8>)> {
+    match record.register {
+        number::RESIDENT => record.slice(21).map(|id_no| (PERSON, id_no.to_ascii_uppercase())),
+        number::CREDENTIAL => {
+            let text = std::str::from_utf8(record.slice(22)?).ok()?;
+            let text: String = text.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_uppercase).collect();
+            (!text.is_empty()).then(|| (CERTIFICATE, text.into_bytes()))
+        }
+        _ => None,
+    }
+}
+
+/// The mark of a value; none for a key of the wrong size.
+fn mark(key: &MarkKey, kind: u32, value: &[u8]) -> Option<[u8; 16]> {
+    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(&key.key).ok()?;
+    mac.update(&[kind as u8]);
+    mac.update(value);
+    mac.finalize().into_bytes()[..16].try_into().ok()
+}
+
+/// Seconds since 1970 at which a record was made, from its id: it never changes, whoever edits the record.
+fn made(id: RecordId) -> u64 {
+    id.0[..6].iter().fold(0, |millis, byte| (millis << 8) | u64::from(*byte)) / 1_000
+}
+
+/// What a record is marked with under these keys; nothing when it is void, merged, or of another hub.
+fn marks_of(id: RecordId, record: &Record, keys: &[MarkKey], hub: OrgCode) -> RecordMarks {
+    let ours = home_unit(record).is_some_and(|unit| hub.covers(unit));
+    let value = value_of(record).filter(|_| ours && is_active(record));
+    let Some((kind, value)) = value else { return RecordMarks::default() };
+    let marks = keys.iter().filter_map(|key| Some(mark_key(key.generation, kind, &mark(key, kind, &value)?)));
+    let hukou = record.varint(26).and_then(|code| OrgCode::new(code).ok());
+    let taken_in = past_homes(record).last().copied().filter(|past| !hub.covers(past.unit));
+    let taken_at = |past: taizhang_proto::cell::PastHome| u64::try_from(past.until).unwrap_or(0) * 86_400;
+    RecordMarks {
+        marks: marks.collect(),
+        at_home: kind == PERSON && hukou.is_some_and(|unit| hub.covers(unit)),
+        since: taken_in.map_or_else(|| made(id), taken_at),
+        taken_in: taken_in.is_some(),
+    }
+}
+
+/// What a district's desk says.
+///
+/// # Errors
+/// When the store fails.
+pub fn desk(view: &dyn View) -> Result<DeskRow, StoreError> {
+    Ok(rows::read(view, Space::Meta, meta::DESK)?.unwrap_or_default())
+}
+
+/// Marks of the records that changed since the last time; none when there are no keys or nothing has changed.
+///
+/// # Errors
+/// When the store fails.
+pub fn unmarked(core: &Core) -> Result<Option<MarkBatch>, StoreError> {
+    let view = core.view();
+    let view = view.as_ref();
+    let desk = desk(view)?;
+    if desk.keys.is_empty() {
+        return Ok(None);
+    }
+    let mut batch = MarkBatch {
+        generations: desk.keys.iter().map(|key| key.generation).collect(),
+        upto: desk.indexed,
+        records: Vec::new(),
+    };
+    for row in view.range(Space::Feed, &(desk.indexed + 1).to_be_bytes(), &[0xff; 9]).take(MAX_BATCH) {
+        let (key, value) = row?;
+        let wrong = || StoreError::Row(Space::Feed);
+        batch.upto = key.as_ref().try_into().map(u64::from_be_bytes).map_err(|_| wrong())?;
+        let id = FeedRow::from_slice(&value).ok_or_else(wrong)?.id;
+        let bytes = view.get(Space::Records, &id.0)?.ok_or(StoreError::Row(Space::Records))?;
+        let record = Record::decode(bytes).map_err(|_| StoreError::Row(Space::Records))?;
+        if matches!(record.register, number::RESIDENT | number::CREDENTIAL) {
+            batch.records.push((id, marks_of(id, &record, &desk.keys, core.unit)));
+        }
+    }
+    Ok((batch.upto > desk.indexed).then_some(batch))
+}
+
+/// Marks that changed after a revision, by value, and the revision they reach.
+///
+/// # Errors
+/// When the store fails.
+pub fn marks_after(view: &dyn View, after: u64) -> Result<(Vec<pb::MarkValue>, u64), StoreError> {
+    let wrong = || StoreError::Row(Space::Marks);
+    let mut marks = Vec::new();
+    let mut reached = after;
+    let from = under(kind::CHANGED, &(after + 1).to_be_bytes());
+    for row in view.range(Space::Marks, &from, &[kind::CHANGED + 1]) {
+        let (key, _) = row?;
+        let revision = key.get(1..9).and_then(|at| at.try_into().ok()).map(u64::from_be_bytes).ok_or_else(wrong)?;
+        if marks.len() >= MAX_SENT && revision != reached {
+            break;
+        }
+        reached = revision;
+        let own = key.get(9..).ok_or_else(wrong)?;
+        let (generation, kind_of, mark) = parts_of(own).ok_or_else(wrong)?;
+        let row: MarkRow = rows::read(view, Space::Marks, &under(kind::MARK, own))?.unwrap_or_default();
+        let mut value = pb::MarkValue {
+            generation,
+            kind: kind_of,
+            mark: mark.to_vec().into(),
+            gone: true,
+            since: u64::MAX,
+            ..pb::MarkValue::default()
+        };
+        for id in ids_in(&row.records) {
+            let record: RecordMarks =
+                rows::read(view, Space::Marks, &under(kind::OF_RECORD, &id.0))?.unwrap_or_default();
+            value.gone = false;
+            value.at_home |= record.at_home;
+            value.taken_in |= record.taken_in;
+            value.since = value.since.min(record.since);
+        }
+        if value.gone {
+            value.since = 0;
+        }
+        marks.push(value);
+    }
+    Ok((marks, reached))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_depends_on_key_kind_and_value_and_shows_none_of_them() {
+        let key = |byte| MarkKey { generation: 1, key: vec![byte; 32] };
+        let id = b"210402198001011234";
+        let one = mark(&key(1), PERSON, id).unwrap();
+        assert_eq!(Some(one), mark(&key(1), PERSON, id));
+        assert_ne!(Some(one), mark(&key(2), PERSON, id));
+        assert_ne!(Some(one), mark(&key(1), CERTIFICATE, id));
+        assert_ne!(Some(one), mark(&key(1), PERSON, b"210402198001011235"));
+        assert_eq!(format!("{:?}", key(7)), "MarkKey { generation: 1, .. }");
+    }
+}

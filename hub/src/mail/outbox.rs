@@ -1,0 +1,47 @@
+//! The outbox as the way up reads it: letters by revision, still in the clear.
+
+use super::rows::{kind, under, under_revision};
+use crate::{
+    rows,
+    store::{Space, StoreError, View},
+    writer::is_counted,
+};
+use taizhang_proto::pb;
+
+/// Letters for one message, and those that come later but count now.
+#[derive(Default)]
+pub struct Outgoing {
+    /// Letters in the order of their revisions.
+    pub letters: Vec<pb::Letter>,
+    /// What later letters say of totals: it belongs to cells that go now.
+    pub counted: Vec<pb::Letter>,
+}
+
+/// Aim of the letters in one message, bytes. Small in unit tests, so that they cross it.
+const MAX_LETTERS: usize = if cfg!(test) { 256 } else { 1024 * 1024 };
+
+/// Letters after a revision.
+///
+/// # Errors
+/// When the store fails.
+pub fn after(view: &dyn View, revision: u64) -> Result<Outgoing, StoreError> {
+    let mut found = Outgoing::default();
+    let (mut size, mut full) = (0, false);
+    let from = under_revision(kind::BY_REVISION, revision.saturating_add(1), &[]);
+    for row in view.range(Space::Outbox, &from, &[kind::BY_REVISION + 1]) {
+        let (key, _) = row?;
+        let wrong = || StoreError::Row(Space::Outbox);
+        let id = key.get(9..).ok_or_else(wrong)?;
+        let letter: pb::Letter = rows::read(view, Space::Outbox, &under(kind::LETTER, id))?.ok_or_else(wrong)?;
+        // Letters of one revision go together: the next message begins behind it.
+        let same = found.letters.last().is_some_and(|last| last.revision == letter.revision);
+        full |= size >= MAX_LETTERS && !same;
+        if !full {
+            size += letter.sealed.len() + 64 * letter.moved.len() + 128;
+            found.letters.push(letter);
+        } else if is_counted(&letter) {
+            found.counted.push(pb::Letter { sealed: bytes::Bytes::new(), ..letter });
+        }
+    }
+    Ok(found)
+}

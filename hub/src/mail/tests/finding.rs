@@ -1,0 +1,114 @@
+use super::*;
+use crate::mail::{
+    marks::desk,
+    rows::{DeskRow, kind},
+};
+
+fn desk_of(world: &World, place: usize) -> DeskRow {
+    desk(world.districts[place].core.view().as_ref()).unwrap()
+}
+
+fn counted_at(world: &World, place: usize, id: RecordId) -> Option<u64> {
+    record(&world.districts[place].core, id).unwrap().varint(14)
+}
+
+#[test]
+fn neighbours_know_each_other_and_share_a_key_that_the_city_never_sees() {
+    let mut world = World::new();
+    world.rounds(4);
+    let keys = [0, 1].map(|place| desk_of(&world, place).keys);
+    assert_eq!(keys[0].len(), 1);
+    assert_eq!(keys[0], keys[1]);
+    let secret = &keys[0][0].key;
+    assert!(!holds(&world.heard, secret) && !holds(&bytes_of(world.city()), secret));
+    let neighbours = world.districts[0].core.view().prefix(Space::Neighbours, &[]).count();
+    assert_eq!(neighbours, 2);
+    // And then there is nothing more to say.
+    assert_eq!(world.session(0, usize::MAX, |_| {}), 2);
+    assert_eq!(world.session(1, usize::MAX, |_| {}), 2);
+}
+
+#[test]
+fn one_person_in_two_districts_counts_at_home_and_the_other_district_says_so() {
+    let mut world = World::new();
+    world.rounds(4);
+    let away = world.register(0, 1, IN_B);
+    let home = world.register(1, 1, IN_B);
+    let alone = world.register(0, 2, IN_A);
+    world.rounds(4);
+    assert_eq!(counted_at(&world, 0, away), Some(B));
+    assert_eq!((counted_at(&world, 1, home), counted_at(&world, 0, alone)), (None, None));
+    assert_eq!((world.counted_in(0), world.counted_in(1), world.counted()), (1, 1, 2));
+    let found = world.districts[0].core.view().prefix(Space::Conflicts, &[]).map(Result::unwrap).collect::<Vec<_>>();
+    let found: Vec<_> = found.into_iter().map(|(_, row)| pb::Conflict::decode(row).unwrap().kind()).collect();
+    assert_eq!(found, [pb::ConflictKind::CrossDistrict]);
+
+    // The home district voids its entry: the other one counts again.
+    world.save(1, home, number::RESIDENT, vec![text(2, "2"), text(3, "录入错误")]);
+    world.rounds(3);
+    assert_eq!(counted_at(&world, 0, away), None);
+    assert_eq!((world.counted_in(0), world.counted_in(1), world.counted()), (2, 0, 2));
+    world.all_is_counted();
+    for serial in [1, 2] {
+        assert!(!holds(&world.heard, id_no(serial).as_bytes()));
+    }
+}
+
+#[test]
+fn a_change_of_key_neither_loses_a_finding_nor_counts_anybody_twice() {
+    let mut world = World::new();
+    world.rounds(4);
+    let away = world.register(0, 1, IN_B);
+    world.register(1, 1, IN_B);
+    world.rounds(4);
+    let holder = usize::from(desk_of(&world, 0).key_holder != A);
+    write(&world.districts[holder].core, Job::RotateKey);
+    assert!(world.districts[holder].core.commit(vec![Job::RotateKey]).pop().unwrap().is_err(), "one at a time");
+    assert!(world.districts[1 - holder].core.commit(vec![Job::RotateKey]).pop().unwrap().is_err(), "by one only");
+    let late = world.register(0, 3, IN_A);
+    let mut both = 0;
+    for round in 0..10 {
+        if round == 1 {
+            world.register(1, 3, IN_B);
+        }
+        for place in [0, 1] {
+            world.session(place, usize::MAX, |world| {
+                assert_eq!(counted_at(world, 0, away), Some(B), "the finding was lost");
+            });
+            both = both.max(desk_of(&world, place).keys.len());
+        }
+    }
+    assert_eq!(both, 2);
+    for place in [0, 1] {
+        let desk = desk_of(&world, place);
+        assert_eq!((desk.generation, desk.keys.len(), desk.keys[0].generation), (2, 1, 2));
+    }
+    assert_eq!(counted_at(&world, 0, late), None, "its home is here");
+    assert_eq!((world.counted_in(0), world.counted_in(1), world.counted()), (1, 1, 2));
+    // The city holds marks of the new key alone.
+    let view = world.city().view();
+    let old = view.prefix(Space::Marks, &under(kind::HOLDERS, &1_u32.to_be_bytes())).count();
+    let new = view.prefix(Space::Marks, &under(kind::HOLDERS, &2_u32.to_be_bytes())).count();
+    assert_eq!((old, new), (0, 2));
+    drop(view);
+    assert_eq!(world.session(0, usize::MAX, |_| {}), 2, "there is still something to say");
+}
+
+#[test]
+fn a_neighbour_whose_key_changes_is_sent_its_letters_again() {
+    let mut world = World::new();
+    world.rounds(4);
+    let known = |world: &World| -> NeighbourRow {
+        crate::rows::read(world.districts[0].core.view().as_ref(), Space::Neighbours, &B.to_be_bytes())
+            .unwrap()
+            .unwrap()
+    };
+    let before = known(&world);
+    // A certificate that is not newer is not taken, whoever signed it.
+    let older = NeighbourRow { key: vec![4; 65], ..before.clone() };
+    write(&world.districts[0].core, Job::News(vec![crate::writer::News::Neighbours(vec![older.clone()])]));
+    assert_eq!(known(&world), before);
+    let newer = NeighbourRow { from: before.from + 1, ..older };
+    write(&world.districts[0].core, Job::News(vec![crate::writer::News::Neighbours(vec![newer.clone()])]));
+    assert_eq!(known(&world), newer);
+}

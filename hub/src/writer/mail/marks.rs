@@ -1,0 +1,131 @@
+//! A district's marks in a commit: which record carries which, and what the parent's ruling means for the records.
+//! Invariant: a record says that another district counts it exactly while a ruling under a key in use says so.
+
+use super::super::{Answer, WriteError, pad::Pad, revise::Hand};
+use crate::{
+    mail::rows::{MARK, MarkRow, RecordMarks, ids_in, kind, mark_key, under, under_revision},
+    store::{Space, StoreError},
+    writer::revise::{nothing, number},
+};
+use std::collections::HashSet;
+use taizhang_proto::{
+    RecordId,
+    pb::{self, ConflictKind},
+    register::{COUNTED_AT, number as registers},
+};
+
+/// Marks of records, worked out from a view.
+pub struct MarkBatch {
+    /// Generations of the keys that they stand under.
+    pub(crate) generations: Vec<u32>,
+    /// Revision of the records that they reach.
+    pub(crate) upto: u64,
+    /// What each record is marked with.
+    pub(crate) records: Vec<(RecordId, RecordMarks)>,
+}
+
+/// The rule that another district counts by, as history and conflicts name it.
+const RULE: &str = "CROSS_DISTRICT";
+
+impl Pad<'_> {
+    /// Takes marks worked out from a view; those of keys that have changed since are worked out again.
+    pub(in crate::writer) fn take_index(&mut self, batch: MarkBatch) -> Result<Answer, WriteError> {
+        let mut desk = self.desk()?;
+        let generations = desk.keys.iter().map(|key| key.generation);
+        if !generations.eq(batch.generations.iter().copied()) || batch.upto <= desk.indexed {
+            return Ok(Answer::Done);
+        }
+        let mut changed = HashSet::new();
+        let mut touched = Vec::new();
+        for (id, marks) in batch.records {
+            let key = under(kind::OF_RECORD, &id.0);
+            let old: RecordMarks = self.kept(Space::Marks, &key)?.unwrap_or_default();
+            if old == marks {
+                continue;
+            }
+            for gone in old.marks.iter().filter(|mark| !marks.marks.contains(mark)) {
+                let mut row = self.mark_row(gone)?;
+                row.records =
+                    ids_in(&row.records).into_iter().filter(|other| *other != id).flat_map(|id| id.0).collect();
+                self.keep_row(Space::Marks, under(kind::MARK, gone), &row);
+            }
+            for fresh in marks.marks.iter().filter(|mark| !old.marks.contains(mark)) {
+                let mut row = self.mark_row(fresh)?;
+                row.records.extend_from_slice(&id.0);
+                self.keep_row(Space::Marks, under(kind::MARK, fresh), &row);
+            }
+            changed.extend(old.marks.into_iter().chain(marks.marks.iter().cloned()));
+            if marks.marks.is_empty() {
+                self.forget(Space::Marks, key);
+            } else {
+                self.keep_row(Space::Marks, key, &marks);
+                touched.push(id);
+            }
+        }
+        desk.indexed = batch.upto;
+        if !changed.is_empty() {
+            desk.marks = self.take_revisions(1);
+        }
+        for mark in changed {
+            let mut row = self.mark_row(&mark)?;
+            self.forget(Space::Marks, under_revision(kind::CHANGED, row.revision, &mark));
+            row.revision = desk.marks;
+            if row.records.is_empty() {
+                row.counts_at = 0;
+            }
+            self.keep_bytes(Space::Marks, under_revision(kind::CHANGED, row.revision, &mark), Vec::new());
+            self.keep_row(Space::Marks, under(kind::MARK, &mark), &row);
+        }
+        self.keep_desk(&desk);
+        for id in touched {
+            self.settle_counting(id)?;
+        }
+        self.inspect_all()?;
+        Ok(Answer::Done)
+    }
+
+    fn mark_row(&self, mark: &[u8]) -> Result<MarkRow, StoreError> {
+        Ok(self.kept(Space::Marks, &under(kind::MARK, mark))?.unwrap_or_default())
+    }
+
+    /// Takes who counts which mark. A ruling on a mark that no record here carries any more says nothing.
+    pub(super) fn take_rulings(&mut self, rulings: &[pb::MarkRuling]) -> Result<(), StoreError> {
+        for ruling in rulings.iter().filter(|ruling| ruling.mark.len() == MARK) {
+            let mark = mark_key(ruling.generation, ruling.kind, &ruling.mark);
+            let mut row = self.mark_row(&mark)?;
+            if row.records.is_empty() || row.counts_at == ruling.counts_at {
+                continue;
+            }
+            row.counts_at = ruling.counts_at;
+            self.keep_row(Space::Marks, under(kind::MARK, &mark), &row);
+            for id in ids_in(&row.records) {
+                self.settle_counting(id)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a record say who counts it, by the ruling under the newest key that has one.
+    fn settle_counting(&mut self, id: RecordId) -> Result<(), StoreError> {
+        let marks: RecordMarks = self.kept(Space::Marks, &under(kind::OF_RECORD, &id.0))?.unwrap_or_default();
+        let mut counts_at = 0;
+        for mark in marks.marks.iter().rev() {
+            counts_at = self.mark_row(mark)?.counts_at;
+            if counts_at != 0 {
+                break;
+            }
+        }
+        let elsewhere = counts_at != 0 && counts_at != self.core.unit.number();
+        let Some(register) = self.record(id)?.map(|record| record.register) else { return Ok(()) };
+        let field = if elsewhere { number(COUNTED_AT, counts_at) } else { nothing(COUNTED_AT) };
+        if self.revise(id, register, vec![field], &Hand::rule(RULE))?.is_some() && elsewhere {
+            let note = "另一县区登记了同一人或同一证书 (another district registers the same person or certificate)";
+            // The id number of a resident, the number of a certificate.
+            let tag = if register == registers::RESIDENT { 21 } else { 22 };
+            let mut found = self.finding(ConflictKind::CrossDistrict, id, None, &[tag], note)?;
+            found.other_unit = counts_at;
+            self.raise(found)?;
+        }
+        Ok(())
+    }
+}

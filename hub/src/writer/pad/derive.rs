@@ -1,0 +1,222 @@
+//! What follows from the records on the pad: contributions, cells and their sums, digests, the feed.
+//! Invariant: it is derived once, at the end of a commit, and is in the same write set as the records.
+
+use super::{
+    Pad,
+    reading::{Alone, Reading},
+};
+use crate::{
+    rows::{self, FeedRow, OwnCell, UnitRow, meta},
+    store::{Space, StoreError, View, WriteSet},
+};
+use prost::Message;
+use std::collections::HashMap;
+use taizhang_proto::{
+    OrgCode, Record, RecordId,
+    cell::{CellKey, Contribution, Subject, contributions, home_unit},
+    digest::{Item, ScopeDigest},
+    indicator::DUPLICATES,
+    record::Revision,
+};
+
+#[derive(Default)]
+struct UnitChange {
+    records: ScopeDigest,
+    count: i64,
+    head: Revision,
+    cells: ScopeDigest,
+}
+
+impl UnitChange {
+    fn add(&mut self, other: &Self) {
+        self.records = self.records.plus(other.records);
+        self.count += other.count;
+        self.head = self.head.max(other.head);
+        self.cells = self.cells.plus(other.cells);
+    }
+}
+
+impl Pad<'_> {
+    /// Derives everything and returns the write set with the newest revision.
+    pub(in crate::writer) fn finish(mut self) -> Result<(WriteSet, Revision), StoreError> {
+        self.recount_subjects()?;
+        let mut own: HashMap<OrgCode, UnitChange> = HashMap::new();
+        self.write_records(&mut own);
+        self.write_lost(&mut own);
+        let before_cells = self.revision;
+        self.write_cells(&mut own)?;
+        self.write_letters(before_cells)?;
+        let mut units: HashMap<OrgCode, UnitChange> = HashMap::new();
+        for (unit, change) in own {
+            for unit in unit.up_to(self.core.unit) {
+                units.entry(unit).or_default().add(&change);
+            }
+        }
+        for (unit, change) in units {
+            let mut row: UnitRow =
+                rows::read(self.view, Space::Units, &unit.number().to_be_bytes())?.unwrap_or_default();
+            row.records = row.records_digest().plus(change.records).to_bytes().to_vec();
+            row.cells = row.cells_digest().plus(change.cells).to_bytes().to_vec();
+            row.count = row.count.saturating_add_signed(change.count);
+            row.head = row.head.max(change.head);
+            self.set.put(Space::Units, unit.number().to_be_bytes(), row.encode_to_vec());
+        }
+        for (key, row) in std::mem::take(&mut self.uniques).into_iter().filter(|(_, row)| row.changed) {
+            if row.ids.is_empty() {
+                self.set.remove(Space::Uniques, key);
+            } else {
+                self.set.put(Space::Uniques, key, row.ids.iter().flat_map(|id| id.0).collect::<Vec<u8>>());
+            }
+        }
+        self.write_conflicts()?;
+        for (id, node) in self.subjects.into_iter().filter(|(_, node)| node.changed) {
+            self.set.put(Space::Subjects, id.0, node.row.encode_to_vec());
+        }
+        for (id, row) in self.nodes {
+            self.set.put(Space::Nodes, id.into_bytes(), row.encode_to_vec());
+        }
+        if self.revision != self.old_revision {
+            self.set.put(Space::Meta, meta::REVISION, self.revision.to_be_bytes());
+        }
+        Ok((self.set, self.revision))
+    }
+
+    /// Recomputes what the touched subjects contribute and puts the differences into the cells. A person to whom
+    /// nothing refers has no row of its own: what it contributed follows from its old record alone.
+    fn recount_subjects(&mut self) -> Result<(), StoreError> {
+        for subject in std::mem::take(&mut self.touched) {
+            let id = subject.id();
+            // A unit counts as long as the tree or a record names it.
+            let forgotten = match subject {
+                Subject::Unit(code) => !self.tree.contains(code) && self.subject(id)?.row.links.is_empty(),
+                _ => false,
+            };
+            let now = if forgotten { Vec::new() } else { contributions(&Reading(self), subject, self.core.plan)? };
+            let stored = self.subject(id)?.stored;
+            let before = match subject {
+                Subject::Person(_) if !stored => self.alone_before(id)?,
+                _ => self.subject(id)?.row.contributions(subject),
+            };
+            let needs_row = match subject {
+                // Who has no row is taken to count; who counts among the duplicates needs one.
+                Subject::Person(_) => {
+                    stored
+                        || !self.subject(id)?.row.links.is_empty()
+                        || now.iter().any(|one| one.key.part >= DUPLICATES)
+                }
+                _ => true,
+            };
+            if before == now && (stored || !needs_row) {
+                continue;
+            }
+            let node = self.subject(id)?;
+            node.row.set_contributions(subject, &now);
+            node.changed = needs_row;
+            for gone in before {
+                self.add_to_cell(gone.key, -gone.delta)?;
+            }
+            for fresh in now {
+                self.add_to_cell(fresh.key, fresh.delta)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What a person without links contributed before this commit.
+    fn alone_before(&mut self, id: RecordId) -> Result<Vec<Contribution>, StoreError> {
+        let leaf = self.leaf(id)?;
+        let Some(bytes) = leaf.old_bytes.clone() else { return Ok(Vec::new()) };
+        let record = Record::decode(bytes).map_err(|_| StoreError::Row(Space::Records))?;
+        contributions(&Alone(id, record), Subject::Person(id), self.core.plan)
+    }
+
+    fn write_records(&mut self, units: &mut HashMap<OrgCode, UnitChange>) {
+        for (id, leaf) in self.records.iter().filter(|(_, leaf)| leaf.changed) {
+            let Some(record) = &leaf.now else { continue };
+            let bytes = record.encode();
+            let revision = record.revision();
+            let unit = home_unit(record);
+            if let (Some(old), Some(old_unit)) = (&leaf.old_bytes, leaf.old_unit) {
+                self.set.remove(Space::Feed, leaf.old_revision.to_be_bytes());
+                let item = Item::record(*id, old);
+                let change = units.entry(old_unit).or_default();
+                change.records.remove(item);
+                change.count -= 1;
+                change.head = change.head.max(revision);
+                if Some(old_unit) != unit {
+                    let key = rows::at_revision(revision, &id.0);
+                    self.set.put(Space::Departed, key, old_unit.number().to_be_bytes());
+                }
+            }
+            if let Some(unit) = unit {
+                let item = Item::record(*id, &bytes);
+                let change = units.entry(unit).or_default();
+                change.records.add(item);
+                change.count += 1;
+                change.head = change.head.max(revision);
+                let sole_author = if record.changes == 1 { record.origins[0].node } else { 0 };
+                let row = FeedRow { id: *id, unit, sole_author };
+                self.set.put(Space::Feed, revision.to_be_bytes(), row.to_bytes());
+            }
+            self.set.put(Space::Records, id.0, bytes);
+        }
+    }
+
+    fn write_lost(&mut self, units: &mut HashMap<OrgCode, UnitChange>) {
+        for (revision, id) in std::mem::take(&mut self.lost) {
+            let record = self.records.get(&id).and_then(|leaf| leaf.now.as_ref());
+            let Some(unit) = record.and_then(home_unit) else { continue };
+            let row = FeedRow { id, unit, sole_author: 0 };
+            self.set.put(Space::Feed, revision.to_be_bytes(), row.to_bytes());
+            let change = units.entry(unit).or_default();
+            change.head = change.head.max(revision);
+        }
+    }
+
+    /// Writes own cells, their feed and the sums of every ancestor.
+    fn write_cells(&mut self, units: &mut HashMap<OrgCode, UnitChange>) -> Result<(), StoreError> {
+        let changed: Vec<(CellKey, OwnCell, i64)> = self
+            .cells
+            .iter()
+            .filter(|(_, cell)| cell.value != cell.old.value)
+            .map(|(key, cell)| (*key, cell.old, cell.value))
+            .collect();
+        if changed.is_empty() {
+            return Ok(());
+        }
+        // Cells of one commit share one revision, so a parent takes them over together.
+        let revision = self.take_revisions(1);
+        let mut sums: HashMap<CellKey, i64> = HashMap::new();
+        for (key, old, value) in changed {
+            let bytes = key.to_bytes();
+            if old.revision > 0 {
+                self.set.remove(Space::CellFeed, rows::at_revision(old.revision, &bytes));
+            }
+            self.set.put(Space::Own, bytes, OwnCell { value, revision }.to_bytes());
+            self.set.put(Space::CellFeed, rows::at_revision(revision, &bytes), []);
+            for unit in key.unit.up_to(self.core.unit) {
+                *sums.entry(CellKey { unit, ..key }).or_default() += value - old.value;
+            }
+            let change = units.entry(key.unit).or_default();
+            if old.value != 0 {
+                change.cells.remove(Item::cell(&bytes, old.value));
+            }
+            if value != 0 {
+                change.cells.add(Item::cell(&bytes, value));
+            }
+        }
+        for (key, delta) in sums.into_iter().filter(|(_, delta)| *delta != 0) {
+            let bytes = key.to_bytes();
+            let old = read_sum(self.view, &bytes)?;
+            self.set.put(Space::Sums, bytes, (old + delta).to_be_bytes());
+        }
+        self.set.put(Space::Meta, meta::CELLS, revision.to_be_bytes());
+        Ok(())
+    }
+}
+
+/// A sum; 0 where there is none.
+fn read_sum(view: &dyn View, key: &[u8]) -> Result<i64, StoreError> {
+    let Some(row) = view.get(Space::Sums, key)? else { return Ok(0) };
+    Ok(i64::from_be_bytes(row.as_ref().try_into().map_err(|_| StoreError::Row(Space::Sums))?))
+}

@@ -1,0 +1,68 @@
+//! The pad as the rules read it.
+
+use super::{Pad, read_leaf};
+use crate::{
+    rows::{self, SubjectRow},
+    store::{Space, StoreError},
+};
+use taizhang_proto::{OrgCode, Record, RecordId, cell::Shelf};
+
+/// The pad as the rules read it.
+pub(in crate::writer) struct Reading<'p, 'a>(pub(in crate::writer) &'p Pad<'a>);
+
+impl Shelf for Reading<'_, '_> {
+    type Error = StoreError;
+
+    fn record(&self, id: RecordId) -> Result<Option<Record>, StoreError> {
+        match self.0.records.get(&id) {
+            Some(leaf) => Ok(leaf.now.clone()),
+            None => Ok(read_leaf(self.0.view, id)?.now),
+        }
+    }
+
+    fn look<R>(&self, id: RecordId, read: impl FnOnce(Option<&Record>) -> R) -> Result<R, StoreError> {
+        match self.0.records.get(&id) {
+            Some(leaf) => Ok(read(leaf.now.as_ref())),
+            None => Ok(read(read_leaf(self.0.view, id)?.now.as_ref())),
+        }
+    }
+
+    fn referring(&self, target: RecordId, register: u32) -> Result<Vec<RecordId>, StoreError> {
+        if let Some(node) = self.0.subjects.get(&target) {
+            return Ok(node.row.referring(register));
+        }
+        let row: Option<SubjectRow> = rows::read(self.0.view, Space::Subjects, &target.0)?;
+        Ok(row.map(|row| row.referring(register)).unwrap_or_default())
+    }
+
+    fn sharing(&self, register: u32, tag: u32, bytes: &[u8]) -> Result<Vec<RecordId>, StoreError> {
+        let key = rows::unique_key(register, tag, bytes);
+        if let Some(row) = self.0.uniques.get(&key) {
+            return Ok(row.ids.clone());
+        }
+        Ok(self.0.view.get(Space::Uniques, &key)?.map(|row| rows::ids_in(&row)).unwrap_or_default())
+    }
+
+    fn given_up_on(&self, unit: OrgCode) -> Option<taizhang_proto::date::Day> {
+        self.0.tree.given_up_on(unit)
+    }
+}
+
+/// One record and nothing that refers to it.
+pub(super) struct Alone(pub(super) RecordId, pub(super) Record);
+
+impl Shelf for Alone {
+    type Error = StoreError;
+
+    fn record(&self, id: RecordId) -> Result<Option<Record>, StoreError> {
+        Ok((id == self.0).then(|| self.1.clone()))
+    }
+
+    fn referring(&self, _: RecordId, _: u32) -> Result<Vec<RecordId>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn sharing(&self, _: u32, _: u32, _: &[u8]) -> Result<Vec<RecordId>, StoreError> {
+        Ok(Vec::new())
+    }
+}

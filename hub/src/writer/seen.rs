@@ -1,0 +1,200 @@
+//! Rules between an edit and what its author had or had not heard: closing, joining what was closed, placing whoever has
+//! left. Invariant: what the author could have known refuses the edit; what it could not have known is kept with it, and
+//! a reviewer is asked (domain-detail 4, cases 3, 10, 16, 18).
+
+use super::{
+    late::{standing_claim, violation},
+    pad::{Pad, Reading},
+    revise::text,
+};
+use crate::store::StoreError;
+use taizhang_proto::{
+    OrgCode, Record, RecordId,
+    cell::{following, home_unit, is_active, left_on, survivor},
+    change::Edit,
+    check::Violation,
+    decide::Author,
+    pb::{self, ConflictKind},
+    register::{number, registers},
+    wire,
+};
+
+impl Pad<'_> {
+    /// Rules between an edit and what else the author had or had not seen: closing, joining a closed household,
+    /// placing whoever has left. Returns why the edit can't stand when its author had seen; otherwise both stay and a
+    /// reviewer is asked.
+    pub(super) fn against_what_was_seen(
+        &mut self,
+        edit: &Edit,
+        author: Author,
+        new: &Record,
+    ) -> Result<Option<Violation>, StoreError> {
+        let unseen = |origin: &pb::Origin| origin.revision > edit.seen && origin.node != author.node;
+        self.closed_and_edited(edit, new, &unseen)?;
+        let reference = |tag: u32| new.slice(tag).and_then(RecordId::from_slice).filter(|_| edit.field(tag).is_some());
+        match new.register {
+            number::HOUSEHOLD if sets_code(edit, 36, b"4") => self.closing_household(edit, new, &unseen),
+            number::MEMBER => match reference(20) {
+                Some(household) => self.joining_household(edit, household, &unseen),
+                None => Ok(None),
+            },
+            number::PLACEMENT if edit.field(25).is_some() => {
+                let person = new.slice(20).and_then(RecordId::from_slice);
+                let start = new.varint(25).and_then(wire::unzigzag);
+                let (Some(person), Some(start)) = (person, start) else { return Ok(None) };
+                let person = survivor(&Reading(self), person)?;
+                let Some(record) = self.record(person)? else { return Ok(None) };
+                let left = left_on(record);
+                let knew = [46, 47].iter().filter_map(|tag| record.origin(*tag)).all(|origin| !unseen(origin));
+                Ok((left.is_some_and(|left| start >= left) && knew).then(|| {
+                    let message = "该人已死亡或迁出，不能在此之后就业 (dead or moved away before it starts)".into();
+                    violation(edit, "start_on", "left", message)
+                }))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// A record that one office closed or voided while another edited it: both are kept, the closing counts.
+    fn closed_and_edited(
+        &mut self,
+        edit: &Edit,
+        new: &Record,
+        unseen: &impl Fn(&pb::Origin) -> bool,
+    ) -> Result<(), StoreError> {
+        let Some(current) = self.record(edit.id)?.cloned() else { return Ok(()) };
+        let Some(def) = registers().get(new.register) else { return Ok(()) };
+        for field in &def.fields {
+            let Some(code) = closing_code(new.register, field.tag, field.prevails.as_deref()) else { continue };
+            let closes = sets_code(edit, field.tag, code) && current.slice(field.tag) != Some(code);
+            let was_closed = current.slice(field.tag) == Some(code) && edit.field(field.tag).is_none();
+            let other = |standing: &taizhang_proto::record::Standing| {
+                let of = standing.field.tag;
+                of != field.tag && edit.field(of).is_none() && unseen(&current.origins[standing.origin])
+            };
+            let clash = if closes {
+                current.fields.iter().any(other)
+            } else {
+                was_closed && current.origin(field.tag).is_some_and(unseen)
+            };
+            if !clash {
+                continue;
+            }
+            let tags: Vec<u32> = edit.fields.iter().map(|field| field.tag).filter(|tag| *tag != field.tag).collect();
+            let claims = vec![
+                standing_claim(if closes { new } else { &current }, &[field.tag]),
+                standing_claim(if closes { &current } else { new }, &tags),
+            ];
+            self.raise(pb::Conflict {
+                kind: ConflictKind::ClosedEdited.into(),
+                register: new.register,
+                record: edit.id.0.to_vec().into(),
+                unit: home_unit(new).map_or(0, OrgCode::number),
+                tags: vec![field.tag],
+                claims,
+                rule: "CLOSED".into(),
+                revision: new.revision(),
+                note: format!("{}之后仍有录入 (edited while it was closed)", field.zh),
+                ..pb::Conflict::default()
+            })?;
+        }
+        Ok(())
+    }
+
+    /// A household closes only when nobody is left in it and no case is open; what its closer had not seen keeps it
+    /// open for a second look.
+    fn closing_household(
+        &mut self,
+        edit: &Edit,
+        new: &Record,
+        unseen: &impl Fn(&pb::Origin) -> bool,
+    ) -> Result<Option<Violation>, StoreError> {
+        let household = survivor(&Reading(self), edit.id)?;
+        let closed_on = new.varint(37).and_then(wire::unzigzag);
+        let mut news = Vec::new();
+        for (register, end) in [(number::MEMBER, 24), (number::ZEF_CASE, 34)] {
+            for id in following(&Reading(self), household, number::HOUSEHOLD, register)? {
+                let Some(record) = self.record(id)?.filter(|record| is_active(record)) else { continue };
+                let ended = record.varint(end).and_then(wire::unzigzag);
+                if ended.is_some_and(|day| closed_on.is_none_or(|closed| day <= closed)) {
+                    continue;
+                }
+                if record.origins.iter().any(unseen) {
+                    news.push((id, register));
+                } else if register == number::ZEF_CASE {
+                    let message = "尚有未结的零就业家庭案件，不能销户 (a case is open: close it first)".into();
+                    return Ok(Some(violation(edit, "status", "open_case", message)));
+                } else {
+                    let message = "尚有在册成员，不能销户 (members are left: end their membership first)".into();
+                    return Ok(Some(violation(edit, "status", "open_member", message)));
+                }
+            }
+        }
+        for (id, register) in news {
+            self.hold_open(edit.id, new, id, register)?;
+        }
+        Ok(None)
+    }
+
+    fn joining_household(
+        &mut self,
+        edit: &Edit,
+        household: RecordId,
+        unseen: &impl Fn(&pb::Origin) -> bool,
+    ) -> Result<Option<Violation>, StoreError> {
+        let household = survivor(&Reading(self), household)?;
+        let Some(record) = self.record(household)?.cloned() else { return Ok(None) };
+        if record.slice(36) != Some(b"4") {
+            return Ok(None);
+        }
+        if record.origin(36).is_some_and(unseen) {
+            self.hold_open(household, &record, edit.id, edit.register)?;
+            return Ok(None);
+        }
+        let message = "该户已销户 (the household is closed)".into();
+        Ok(Some(violation(edit, "household", "closed", message)))
+    }
+
+    /// Puts a household that was closed and joined at once under review (L26: 5).
+    fn hold_open(
+        &mut self,
+        household: RecordId,
+        record: &Record,
+        by: RecordId,
+        register: u32,
+    ) -> Result<(), StoreError> {
+        let revision = record.revision();
+        self.defer(household, number::HOUSEHOLD, vec![text(36, b"5")], "CLOSED");
+        self.raise(pb::Conflict {
+            kind: ConflictKind::ClosedEdited.into(),
+            register: number::HOUSEHOLD,
+            record: household.0.to_vec().into(),
+            other: by.0.to_vec().into(),
+            unit: home_unit(record).map_or(0, OrgCode::number),
+            tags: vec![36],
+            claims: vec![standing_claim(record, &[36, 37, 38])],
+            rule: "CLOSED".into(),
+            revision,
+            note: format!(
+                "销户的同时另有{}录入 (closed while another office added to it)",
+                registers().get(register).map_or("", |def| def.zh.as_str())
+            ),
+            ..pb::Conflict::default()
+        })?;
+        Ok(())
+    }
+}
+
+/// The code that closes a record of this register, where the field has one: void, closed, revoked.
+fn closing_code(register: u32, tag: u32, prevails: Option<&str>) -> Option<&[u8]> {
+    match (register, tag) {
+        (number::FEC_CASE, 20) => Some(b"7"),
+        _ => prevails.map(str::as_bytes),
+    }
+}
+
+/// Whether an edit sets a field to a code.
+fn sets_code(edit: &Edit, tag: u32, code: &[u8]) -> bool {
+    let Some(field) = edit.field(tag) else { return false };
+    matches!(wire::occurrences(&field.bytes).last(), Some(wire::Raw::Bytes(own)) if own == code)
+}

@@ -1,0 +1,52 @@
+//! Real offices and hubs in a simulated city: many seeds, each with clerks, reviewers, crashes, broken sessions,
+//! restored backups and wrong clocks. `TAIZHANG_SEED=n` replays one seed, `TAIZHANG_SEEDS=a..b` runs others.
+
+use std::time::Instant;
+use taizhang_tests::sim::{Options, run, seeds::run_all};
+
+/// Seeds of an ordinary run.
+const SEEDS: u64 = 500;
+/// Run at a time.
+const THREADS: usize = 2;
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+#[test]
+fn whatever_fails_nothing_is_lost_and_nothing_counts_twice() {
+    if let Some(seed) = number("TAIZHANG_SEED") {
+        match run(seed, Options::default()) {
+            Ok(report) => println!("{}", report.trace.join("\n")),
+            Err(failure) => panic!("{}\n{failure}", failure.trace.join("\n")),
+        }
+        return;
+    }
+    let seeds = std::env::var("TAIZHANG_SEEDS").ok();
+    let asked = seeds.as_deref().and_then(|text| text.split_once(".."));
+    let asked = asked.and_then(|(from, to)| Some(from.parse().ok()?..to.parse().ok()?));
+    let started = Instant::now();
+    match run_all(asked.unwrap_or(0..SEEDS), THREADS, Options::default(), |_| {}) {
+        Ok(summary) => {
+            println!("{} seeds in {:.1} s: {:?}", summary.seeds, started.elapsed().as_secs_f64(), summary.counts);
+        }
+        Err(failure) => {
+            let from = failure.trace.len().saturating_sub(40);
+            panic!("{}\n{failure}", failure.trace[from..].join("\n"));
+        }
+    }
+}
+
+#[test]
+fn a_seed_goes_the_same_way_again() {
+    for seed in 0..3 {
+        let [first, second] = [(); 2].map(|()| run(seed, Options::default()));
+        let trace = |ran: Result<taizhang_tests::sim::Report, Box<taizhang_tests::sim::Failure>>| {
+            ran.map_or_else(|failure| failure.trace, |report| report.trace)
+        };
+        let (first, second) = (trace(first), trace(second));
+        let differing = first.iter().zip(&second).position(|(one, other)| one != other);
+        assert_eq!(differing.map(|place| (&first[place], &second[place])), None, "seed {seed}");
+        assert_eq!(first.len(), second.len(), "seed {seed}");
+    }
+}
