@@ -3,12 +3,13 @@
 
 use crate::scene::{FIRST, REVIEWER, SECOND, STREET, Scene, unit};
 use taizhang_hub::{totals::month, writer::Job};
+use taizhang_node::upstream::schedule::Mode;
 use taizhang_proto::{date, pb, register::number};
 use taizhang_tests::town::{UNITS, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn case_15_what_an_office_files_under_a_code_given_up_goes_to_the_new_one_and_old_months_stay() {
-    let scene = Scene::open().await;
+    let scene = Scene::with(&[FIRST, STREET, SECOND], Mode::Nightly).await;
     let before = scene.resident(FIRST, 1, &[]);
     let (person, day) = (before.to_string(), scene.ago(40));
     scene.enter(FIRST, number::UNEMPLOYMENT_SPELL, &[("person", &person), ("reg_on", &day)]);
@@ -25,6 +26,7 @@ async fn case_15_what_an_office_files_under_a_code_given_up_goes_to_the_new_one_
     assert_ne!(changed, UNITS);
     scene.town.city.hub.writer.write(Job::Tree(changed, None)).await.unwrap();
     let core = &scene.hub().hub.core;
+    scene.call_the_city().await;
     until("the district has the new tree", || core.tree().current(unit(FIRST), core.today()) == unit(SECOND))
         .await
         .unwrap();
