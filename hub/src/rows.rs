@@ -397,6 +397,11 @@ pub mod queue {
         [b"r", &id.0[..]].concat()
     }
 
+    /// The row with the numbers of those about a record that a reviewer has let stand.
+    pub fn let_stand(id: RecordId) -> Vec<u8> {
+        [b"s", &id.0[..]].concat()
+    }
+
     /// A list's entry.
     pub fn entry(list: &[u8], number: u64) -> Vec<u8> {
         [list, &number.to_be_bytes()[..]].concat()

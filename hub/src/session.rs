@@ -14,7 +14,7 @@ use crate::{
 use prost::Message;
 use taizhang_node::upstream::{self, SessionError};
 use taizhang_proto::{
-    RecordId,
+    OrgCode, RecordId,
     change::{ChangeError, Edit},
     digest::LogDigest,
     pb::{self, down, up},
@@ -75,6 +75,8 @@ enum Stage {
 /// The hub's side of one session.
 pub struct Server {
     peer: Peer,
+    /// The unit in the child's certificate, which it knows itself by; its scope may have another code by now.
+    certified: OrgCode,
     stage: Stage,
     hello: pb::Hello,
     node: u32,
@@ -104,6 +106,7 @@ impl Server {
     /// A session with a child.
     pub fn new(peer: Peer) -> Self {
         Self {
+            certified: peer.unit,
             peer,
             stage: Stage::Waiting,
             hello: pb::Hello::default(),
@@ -117,6 +120,13 @@ impl Server {
             list_records: MAX_LIST_RECORDS,
             repair: repair::Repair::default(),
         }
+    }
+
+    /// With the unit that the child's certificate names, where that is an older code of its own.
+    #[must_use]
+    pub fn certified_as(mut self, unit: OrgCode) -> Self {
+        self.certified = unit;
+        self
     }
 
     /// With lists of at most so many records: many small ones, in which a pull can break.
@@ -241,7 +251,7 @@ impl Server {
             epoch: if self.peer.hub { epoch } else { core.lineage.current().into() },
             floor: if self.peer.hub { 0 } else { core.lineage.floor(&self.hello, row.acknowledged) },
             marked: row.marked,
-            unit: self.peer.unit.number(),
+            unit: self.certified.number(),
             hub_unit: core.unit.number(),
             tree_version: known_tree,
             clock: (core.clock)(),
@@ -340,7 +350,7 @@ impl Server {
             if made_by_child || !self.peer.unit.covers(news.unit) {
                 continue;
             }
-            if let Some(record) = self.read_for_child(view, news.id, revision)? {
+            if let Some(record) = self.read_for_child(view, &news, revision)? {
                 size += record.encoded_len();
                 list.records.push(record);
             }
@@ -366,20 +376,28 @@ impl Server {
 
     /// A record that the feed names at a revision, with the history that is new to the child; none when the child made
     /// all of what is new itself.
-    fn read_for_child(&self, view: &dyn View, id: RecordId, at: u64) -> Result<Option<pb::Record>, StoreError> {
+    fn read_for_child(&self, view: &dyn View, news: &FeedRow, at: u64) -> Result<Option<pb::Record>, StoreError> {
+        let id = news.id;
         let bytes = view.get(Space::Records, &id.0)?.ok_or(StoreError::Row(Space::Records))?;
         let state = pb::RecordState::decode(bytes).map_err(|_| StoreError::Row(Space::Records))?;
         let by_others = |origin: &pb::Origin| self.hello.rebuild || origin.node != self.node;
-        let mut news = state.origins.iter().filter(|origin| origin.revision > self.whole);
-        let has_news = news.any(by_others);
+        let mut newer = state.origins.iter().filter(|origin| origin.revision > self.whole);
+        let has_news = newer.any(by_others);
         // Where an edit lost, the record is older than the row, and may have left the unit that the row names.
         let lost = state.origins.last().is_none_or(|origin| origin.revision != at);
         let concerns_child = if lost { self.still_here(view, id)? } else { has_news };
         if !concerns_child {
             return Ok(None);
         }
-        let history = if lost || state.changes > 1 { history_after(view, id, self.whole)? } else { Vec::new() };
-        let has_history = || history.iter().filter_map(|entry| entry.origin.as_ref()).any(by_others);
+        // Only what one node made alone, and all of which stands, has none.
+        let history = if lost || state.changes > 1 || news.sole_author == 0 {
+            history_after(view, id, self.whole)?
+        } else {
+            Vec::new()
+        };
+        // An answer to the child's own claim is news to it.
+        let is_news = |entry: &pb::Superseded| entry.ruling.is_some() || entry.origin.as_ref().is_some_and(by_others);
+        let has_history = || history.iter().any(is_news);
         if lost && !has_news && !has_history() {
             return Ok(None);
         }

@@ -13,6 +13,7 @@ use std::{
 };
 use taizhang_node::identity::{name_in, pem};
 use taizhang_proto::{
+    OrgCode,
     pb::{self, sync_server::Sync},
     session::IN_FLIGHT,
 };
@@ -60,6 +61,12 @@ impl SyncService {
 /// When it showed none, or one that names nobody, or a unit outside this hub.
 #[allow(clippy::result_large_err)] // tonic's own error type
 pub fn peer_of<T>(core: &Core, request: &Request<T>) -> Result<Peer, Status> {
+    child_of(core, request).map(|(peer, _)| peer)
+}
+
+/// The same, and the unit that the certificate names.
+#[allow(clippy::result_large_err)] // tonic's own error type
+fn child_of<T>(core: &Core, request: &Request<T>) -> Result<(Peer, OrgCode), Status> {
     let certificates = request.peer_certs();
     let certificate = certificates.as_ref().and_then(|chain| chain.first());
     let certificate =
@@ -73,7 +80,7 @@ pub fn peer_of<T>(core: &Core, request: &Request<T>) -> Result<Peer, Status> {
     }
     // A certificate may name a code that was given up since.
     let unit = core.tree().current(name.unit, core.today());
-    Ok(Peer { id: name.id, unit, hub: name.hub })
+    Ok((Peer { id: name.id, unit, hub: name.hub }, name.unit))
 }
 
 impl From<Fault> for Status {
@@ -129,7 +136,7 @@ impl Sync for SyncService {
     type SessionStream = Pin<Box<dyn tokio_stream::Stream<Item = Result<pb::Down, Status>> + Send>>;
 
     async fn session(&self, request: Request<Streaming<pb::Up>>) -> Result<Response<Self::SessionStream>, Status> {
-        let peer = peer_of(&self.core, &request)?;
+        let (peer, certified) = child_of(&self.core, &request)?;
         let certificate = request.peer_certs().and_then(|chain| chain.first().map(|first| first.to_vec()));
         let Ok(permit) = self.admitted.clone().try_acquire_owned() else {
             return Err(come_back_later("上级正忙，请稍后再试 (too many sessions: come back later)"));
@@ -144,7 +151,7 @@ impl Sync for SyncService {
             if let Err(error) = service.learn_certificate(&peer, certificate).await {
                 tracing::warn!(node = %id, %error, "its certificate can't be kept for its neighbours");
             }
-            if let Err(status) = service.drive(peer, up, &sender).await {
+            if let Err(status) = service.drive(Server::new(peer).certified_as(certified), up, &sender).await {
                 tracing::debug!(node = %id, %unit, reason = status.message(), "session ended");
                 let _ = sender.send(Err(status)).await;
             }
@@ -170,11 +177,10 @@ impl SyncService {
     /// One session, from greeting to end.
     async fn drive(
         &self,
-        peer: Peer,
+        mut server: Server,
         mut up: Streaming<pb::Up>,
         down: &mpsc::Sender<Result<pb::Down, Status>>,
     ) -> Result<(), Status> {
-        let mut server = Server::new(peer);
         let mut revision = self.core.subscribe();
         let mut stop = self.stop.clone();
         let mut waiting = Outstanding::new();

@@ -29,6 +29,10 @@ impl Pad<'_> {
                     log_digest: LogDigest::default().0.to_vec(),
                 },
             };
+            if row.number != 0 {
+                row.incidents += 1; // restored from a backup, or its data was lost
+                tracing::warn!(node = %peer.id, unit = %peer.unit, "a child goes on under another incarnation");
+            }
             row.switch_to(log);
         } else if !hello.rebuild {
             self.forget_verdicts(row.number, hello.settled)?;

@@ -10,7 +10,7 @@ use crate::{
 use prost::Message;
 use taizhang_proto::{
     OrgCode, RecordId,
-    pb::{self, ConflictKind, ConflictState},
+    pb::{self, Choice, ConflictKind, ConflictState},
 };
 
 /// Most claims that one conflict keeps; older ones stay in the record's history.
@@ -31,9 +31,7 @@ impl Pad<'_> {
         if let Some(numbers) = self.open_about.get(&id) {
             return Ok(numbers.clone());
         }
-        let row = self.view.get(Space::Queue, &queue::of_record(id))?.unwrap_or_default();
-        let numbers: Vec<u64> =
-            row.chunks_exact(8).filter_map(|number| Some(u64::from_be_bytes(number.try_into().ok()?))).collect();
+        let numbers = numbers_in(self.view.get(Space::Queue, &queue::of_record(id))?.as_deref());
         self.open_about.insert(id, numbers.clone());
         Ok(numbers)
     }
@@ -61,13 +59,44 @@ impl Pad<'_> {
         Ok(None)
     }
 
-    /// Raises a conflict. One that is open about the same thing gets the new claims instead. Returns its number.
+    /// The numbers of the findings about a record that a reviewer has let stand.
+    fn let_stand(&mut self, id: RecordId) -> Result<Vec<u64>, StoreError> {
+        if let Some(numbers) = self.let_stand.get(&id) {
+            return Ok(numbers.clone());
+        }
+        let numbers = numbers_in(self.view.get(Space::Queue, &queue::let_stand(id))?.as_deref());
+        self.let_stand.insert(id, numbers.clone());
+        Ok(numbers)
+    }
+
+    /// A finding like this one, with the same values, that a reviewer has let stand.
+    fn same_ruled(&mut self, like: &pb::Conflict) -> Result<Option<u64>, StoreError> {
+        let Some(id) = RecordId::from_slice(&like.record).filter(|_| is_finding(like.kind())) else { return Ok(None) };
+        let values = |conflict: &pb::Conflict| -> Vec<bytes::Bytes> {
+            conflict.claims.iter().map(|claim| claim.message.clone()).collect()
+        };
+        for number in self.let_stand(id)? {
+            if let Some(ruled) = self.conflict(number)?
+                && (ruled.kind, &ruled.other, &ruled.tags) == (like.kind, &like.other, &like.tags)
+                && values(&ruled) == values(like)
+            {
+                return Ok(Some(number));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Raises a conflict. One that is open about the same thing gets the new claims instead; one that a reviewer has
+    /// let stand is not asked again. Returns its number.
     pub(super) fn raise(&mut self, mut conflict: pb::Conflict) -> Result<u64, StoreError> {
         conflict.found = self.core.now();
         if conflict.state() != ConflictState::Unsettled {
             conflict.number = self.next_conflict()?;
             let number = conflict.number;
             self.conflicts.insert(number, conflict);
+            return Ok(number);
+        }
+        if let Some(number) = self.same_ruled(&conflict)? {
             return Ok(number);
         }
         if let Some(mut open) = self.same_open(&conflict)? {
@@ -119,6 +148,11 @@ impl Pad<'_> {
             self.opened -= 1;
         }
         conflict.set_state(state);
+        let stands = state == ConflictState::Ruled && matches!(conflict.choice(), Choice::Keep | Choice::Distinct);
+        if let Some(id) = RecordId::from_slice(&conflict.record).filter(|_| stands && is_finding(conflict.kind())) {
+            self.let_stand(id)?;
+            self.let_stand.entry(id).or_default().push(conflict.number);
+        }
         self.conflicts.insert(conflict.number, conflict);
         Ok(())
     }
@@ -128,6 +162,10 @@ impl Pad<'_> {
         if conflict.state() != ConflictState::Unsettled {
             conflict.set_state(ConflictState::Unsettled);
             self.enter(&conflict)?;
+            if let Some(id) = RecordId::from_slice(&conflict.record).filter(|_| is_finding(conflict.kind())) {
+                self.let_stand(id)?;
+                self.let_stand.entry(id).or_default().retain(|number| *number != conflict.number);
+            }
         }
         self.conflicts.insert(conflict.number, conflict);
         Ok(())
@@ -157,8 +195,9 @@ impl Pad<'_> {
         for (number, conflict) in std::mem::take(&mut self.conflicts) {
             self.set.put(Space::Conflicts, number.to_be_bytes(), conflict.encode_to_vec());
         }
-        for (id, numbers) in std::mem::take(&mut self.open_about) {
-            let key = queue::of_record(id);
+        let about = std::mem::take(&mut self.open_about).into_iter().map(|(id, own)| (queue::of_record(id), own));
+        let stand = std::mem::take(&mut self.let_stand).into_iter().map(|(id, own)| (queue::let_stand(id), own));
+        for (key, numbers) in about.chain(stand) {
             let row: Vec<u8> = numbers.iter().flat_map(|number| number.to_be_bytes()).collect();
             let stood = self.view.get(Space::Queue, &key)?;
             if row.is_empty() && stood.is_some() {
@@ -176,6 +215,24 @@ impl Pad<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether a conflict follows from how records stand, so that it is found whenever they are looked at.
+fn is_finding(kind: ConflictKind) -> bool {
+    matches!(
+        kind,
+        ConflictKind::Certificate
+            | ConflictKind::DoubleBooked
+            | ConflictKind::LeftButPlaced
+            | ConflictKind::SameHousehold
+            | ConflictKind::TwoHouseholds
+    )
+}
+
+/// The numbers in a row of them.
+fn numbers_in(row: Option<&[u8]>) -> Vec<u64> {
+    let numbers = row.unwrap_or_default().chunks_exact(8);
+    numbers.filter_map(|number| Some(u64::from_be_bytes(number.try_into().ok()?))).collect()
 }
 
 /// The keys of an open conflict in the queue's lists: of every unit below the hub that it lies in, so that a filter by

@@ -140,8 +140,11 @@ impl Pad<'_> {
         let mut standing: HashMap<RecordId, u32> = HashMap::new();
         for (other, tag) in rivals {
             let (Some(own), Some(theirs)) = (own, key(self, other)?) else { continue };
-            standing.insert(other, tag);
             let (later, earlier) = if own > theirs { (id, other) } else { (other, id) };
+            // A finding is about the later one; where that has changed, the old one is over.
+            if later == id {
+                standing.insert(other, tag);
+            }
             let note = match kind {
                 ConflictKind::Certificate if !self.same_assistant(later, earlier)? => {
                     "同一证书编号登记在两人名下 (one certificate number, two persons: check for fraud)"
@@ -152,12 +155,36 @@ impl Pad<'_> {
             let finding = self.finding(kind, later, Some(earlier), &[tag], note)?;
             self.raise(finding)?;
         }
+        let shares_adults = self.still_sharing(id, kind)?;
         let shared = |conflict: &pb::Conflict| {
-            let by_number = RecordId::from_slice(&conflict.other).is_some_and(|other| standing.contains_key(&other));
-            // Households that share adults are looked at with their members.
-            by_number || conflict.tags.is_empty()
+            let other = RecordId::from_slice(&conflict.other);
+            other.is_some_and(|other| {
+                let by_adults = conflict.tags.is_empty();
+                if by_adults { shares_adults.contains(&other) } else { standing.contains_key(&other) }
+            })
         };
         self.pass_conflicts(id, kind, shared)
+    }
+
+    /// The households with which one was found to share adults and still does.
+    fn still_sharing(&mut self, id: RecordId, kind: ConflictKind) -> Result<HashSet<RecordId>, StoreError> {
+        let mut sharing = HashSet::new();
+        if kind != ConflictKind::SameHousehold || !self.lives(id)? {
+            return Ok(sharing);
+        }
+        for number in self.open_about(id)? {
+            let open = self.conflict(number)?.filter(|open| open.kind() == kind && open.tags.is_empty());
+            let Some(other) = open.and_then(|open| RecordId::from_slice(&open.other)) else { continue };
+            if self.lives(other)? && self.shared_members(id, other)? >= 2 {
+                sharing.insert(other);
+            }
+        }
+        Ok(sharing)
+    }
+
+    /// Whether a household is one: neither void, merged nor closed.
+    fn lives(&mut self, household: RecordId) -> Result<bool, StoreError> {
+        Ok(self.record(household)?.is_some_and(|record| is_active(record) && record.slice(36) != Some(b"4")))
     }
 
     /// Whether two certificates belong to the same person.
@@ -289,9 +316,7 @@ impl Pad<'_> {
                 };
                 let Some(theirs) = of(&twin, 20) else { continue };
                 let theirs = survivor(&Reading(self), theirs)?;
-                let active =
-                    self.record(theirs)?.is_some_and(|record| is_active(record) && record.slice(36) != Some(b"4"));
-                if theirs != household && active {
+                if theirs != household && self.lives(theirs)? {
                     elsewhere.push((other, theirs));
                 }
             }
@@ -311,8 +336,16 @@ impl Pad<'_> {
                 self.raise(finding)?;
             }
         }
-        if elsewhere.is_empty() && !self.is_new(id) {
+        if self.is_new(id) {
+            return Ok(());
+        }
+        if elsewhere.is_empty() {
             self.pass_conflicts(id, ConflictKind::TwoHouseholds, |_| false)?;
+        }
+        // Who left one of two households may have been what they shared.
+        for other in following(&Reading(self), person, number::RESIDENT, number::MEMBER)? {
+            let of = self.record(other)?.and_then(|twin| of(twin, 20));
+            self.to_inspect.extend(of);
         }
         Ok(())
     }

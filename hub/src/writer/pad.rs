@@ -60,6 +60,8 @@ pub(super) struct Pad<'a> {
     pub(super) conflicts: HashMap<u64, pb::Conflict>,
     /// Numbers of the open conflicts about a record.
     pub(super) open_about: HashMap<RecordId, Vec<u64>>,
+    /// Numbers of the findings about a record that a reviewer has let stand.
+    pub(super) let_stand: HashMap<RecordId, Vec<u64>>,
     pub(super) conflict_number: Option<u64>,
     pub(super) opened: i64,
     /// Records that changed and whose surroundings have not been looked at.
@@ -68,6 +70,8 @@ pub(super) struct Pad<'a> {
     pub(super) deferred: Vec<Deferred>,
     cells: HashMap<CellKey, Cell>,
     nodes: HashMap<String, NodeRow>,
+    /// Records that have a history from their first change on: not all of it came to stand.
+    pub(super) disputed: HashSet<RecordId>,
     /// Edits that changed nothing but the history of their record.
     lost: Vec<(Revision, RecordId)>,
     pub(super) pending_number: Option<u64>,
@@ -91,12 +95,14 @@ impl<'a> Pad<'a> {
             uniques: HashMap::new(),
             conflicts: HashMap::new(),
             open_about: HashMap::new(),
+            let_stand: HashMap::new(),
             conflict_number: None,
             opened: 0,
             to_inspect: Vec::new(),
             deferred: Vec::new(),
             cells: HashMap::new(),
             nodes: HashMap::new(),
+            disputed: HashSet::new(),
             lost: Vec::new(),
             pending_number: None,
             across: Across::default(),

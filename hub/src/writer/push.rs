@@ -19,7 +19,7 @@ use taizhang_proto::{
     digest::LogDigest,
     pb::{self, OutcomeKind},
     record::Revision,
-    register::registers,
+    register::{number, registers},
     seal,
     session::MAX_BATCH_BYTES,
     stamp::{self, Stamp},
@@ -208,6 +208,9 @@ impl Pad<'_> {
         if let Some(offer) = &edit.offer {
             self.take_offered_history(edit.id, &applied.record, offer, revision)?;
         }
+        if self.record(edit.id)?.is_none() && !applied.superseded.is_empty() {
+            self.disputed.insert(edit.id);
+        }
         if !decision.is_plain() {
             self.raise_from(&edit, &decision, &origin, before.as_ref(), &applied)?;
         }
@@ -236,7 +239,8 @@ impl Pad<'_> {
     }
 
     /// Why a record may not refer to what it refers to: a record of another register, or of a unit beyond the child's
-    /// scope, whose figures it would move. What is not known here yet may still come.
+    /// scope, whose figures it would move. What is not known here yet may still come. A post's places are for everybody
+    /// in the district.
     fn foreign_reference(
         &mut self,
         peer: &Peer,
@@ -250,7 +254,7 @@ impl Pad<'_> {
             let Some(target) = self.record(target)? else { continue };
             let (rule, message) = if target.register != register {
                 ("refers", format!("{}指向了另一种登记表的记录 (refers to another register)", field.zh))
-            } else if home_unit(target).is_some_and(|owner| !peer.unit.covers(owner)) {
+            } else if register != number::POST && home_unit(target).is_some_and(|owner| !peer.unit.covers(owner)) {
                 ("scope", format!("{}不属于{}的辖区 (out of scope)", field.zh, peer.unit))
             } else {
                 continue;

@@ -11,6 +11,7 @@ use taizhang_proto::{
     Record, RecordId,
     cell::{Shelf, is_active},
     check,
+    decide::HUB_NODE,
     pb::{self, Choice, ConflictKind, ConflictState},
     register::{DISTINCT, MERGED_INTO, STATE, VOID_REASON, Value, number, registers},
     wire::{self, Field},
@@ -250,6 +251,9 @@ impl Pad<'_> {
             (ConflictKind::Recognition, Choice::Revoke) => vec![nothing(34), nothing(35)],
             (ConflictKind::LeftButPlaced, Choice::Revoke) => vec![text(STATE, b"1"), nothing(VOID_REASON)],
             (ConflictKind::TwoHouseholds, Choice::Revoke) => vec![yes(25)],
+            (ConflictKind::Field | ConflictKind::Claim | ConflictKind::AfterTransfer, Choice::Take | Choice::Write) => {
+                self.stood_before(id, &conflict)?
+            }
             (ConflictKind::ClosedEdited, _) if conflict.tags.first() == Some(&36) => vec![text(36, b"5")],
             (ConflictKind::ClosedEdited, Choice::Take) => vec![text(STATE, b"2")],
             _ => Vec::new(),
@@ -272,6 +276,15 @@ impl Pad<'_> {
             self.revise(id, conflict.register, back, &hand)?;
         }
         Ok(Ok(()))
+    }
+
+    /// What stood in a conflict's fields before a reviewer took a claim or wrote, where the reviewer's word still stands.
+    fn stood_before(&mut self, id: RecordId, conflict: &pb::Conflict) -> Result<Vec<Field>, StoreError> {
+        let Some(record) = self.record(id)?.cloned() else { return Ok(Vec::new()) };
+        let before = conflict.claims.first().map(fields_of).unwrap_or_default();
+        let ours = |tag: &u32| record.origin(*tag).is_none_or(|origin| origin.node == HUB_NODE);
+        let old = |tag: &u32| before.iter().find(|field| field.tag == *tag).cloned().unwrap_or_else(|| nothing(*tag));
+        Ok(conflict.tags.iter().filter(|tag| ours(tag)).map(old).collect())
     }
 
     fn merge_asked(&mut self, request: &pb::MergeRequest) -> Result<Result<(), Refusal>, StoreError> {

@@ -192,10 +192,12 @@ impl Ledger {
 
     /// Why a unit may not own this office's records.
     fn not_ours(&self, unit: OrgCode) -> Option<String> {
-        if !self.unit().covers(unit) {
+        let tree = self.units();
+        // Where the office's own code was given up, it goes on with what its records became.
+        let now = tree.current(self.unit(), self.business_day());
+        if !self.unit().covers(unit) && !now.covers(unit) {
             return Some(format!("单位{unit}不在本单位辖区内 (not below {})", self.unit()));
         }
-        let tree = self.units();
         let unknown = !tree.is_empty() && !tree.contains(unit);
         unknown.then(|| format!("没有编码为{unit}的单位 (no such unit)"))
     }

@@ -75,8 +75,10 @@ pub fn agreement(town: &Town) -> anyhow::Result<Agreement> {
 pub fn apart(town: &Town) -> anyhow::Result<Vec<String>> {
     let mut found = Vec::new();
     for office in &town.offices {
-        let view = town.district_of(office.unit)?.hub.core.view();
-        let row: Option<UnitRow> = rows::read(view.as_ref(), Space::Units, &office.unit.number().to_be_bytes())?;
+        let core = &town.district_of(office.unit)?.hub.core;
+        let unit = core.tree().current(office.unit, core.today());
+        let view = core.view();
+        let row: Option<UnitRow> = rows::read(view.as_ref(), Space::Units, &unit.number().to_be_bytes())?;
         let row = row.unwrap_or_default();
         let state = office.ledger().state();
         if state.digest() != row.records_digest() || state.count != row.count {

@@ -183,6 +183,7 @@ async fn case_13_an_id_number_corrected_to_one_that_exists_is_proposed_for_mergi
     let scene = Scene::open().await;
     let (right, wrong) = (scene.id_no(1), scene.id_no(2));
     let known = scene.resident(SECOND, 1, &[]);
+    scene.sync(SECOND).await;
     let mistyped = scene.resident(FIRST, 2, &[]);
     scene.meet().await;
     scene.queue_is_empty().await;
@@ -209,6 +210,7 @@ async fn case_13_an_id_number_corrected_to_one_that_exists_is_proposed_for_mergi
 async fn case_13_a_wrong_correction_put_right_again_leaves_nothing_in_the_queue() {
     let scene = Scene::open().await;
     let known = scene.resident(SECOND, 1, &[]);
+    scene.sync(SECOND).await;
     let other = scene.resident(FIRST, 2, &[]);
     scene.meet().await;
     scene.amend(FIRST, other, &[("id_no", &scene.id_no(1))]);

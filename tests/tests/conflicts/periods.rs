@@ -3,13 +3,15 @@
 
 use crate::scene::{FIRST, REVIEWER, SECOND, STREET, Scene, unit};
 use taizhang_hub::{totals::month, writer::Job};
+use taizhang_node::upstream::schedule::Mode;
 use taizhang_proto::{date, pb, register::number};
 use taizhang_tests::town::{UNITS, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn case_15_what_an_office_files_under_a_code_given_up_goes_to_the_new_one_and_old_months_stay() {
-    let scene = Scene::open().await;
+    let scene = Scene::with(&[FIRST, STREET, SECOND], Mode::Nightly).await;
     let before = scene.resident(FIRST, 1, &[]);
+    let theirs = scene.resident(SECOND, 9, &[]);
     let (person, day) = (before.to_string(), scene.ago(40));
     scene.enter(FIRST, number::UNEMPLOYMENT_SPELL, &[("person", &person), ("reg_on", &day)]);
     scene.meet().await;
@@ -25,6 +27,7 @@ async fn case_15_what_an_office_files_under_a_code_given_up_goes_to_the_new_one_
     assert_ne!(changed, UNITS);
     scene.town.city.hub.writer.write(Job::Tree(changed, None)).await.unwrap();
     let core = &scene.hub().hub.core;
+    scene.call_the_city().await;
     until("the district has the new tree", || core.tree().current(unit(FIRST), core.today()) == unit(SECOND))
         .await
         .unwrap();
@@ -33,7 +36,7 @@ async fn case_15_what_an_office_files_under_a_code_given_up_goes_to_the_new_one_
     scene.sync(FIRST).await;
     scene.meet().await;
     assert_eq!((counted(0), counted(1), counted(30)), ([0, 2, 2], [2, 0, 2], [1, 0, 1]));
-    for id in [before, offline] {
+    for id in [before, offline, theirs] {
         scene.all_say(id, "home_unit", &SECOND.to_string());
         assert!(scene.holds(FIRST, id) && scene.holds(SECOND, id) && scene.holds(STREET, id));
     }
@@ -43,7 +46,7 @@ async fn case_15_what_an_office_files_under_a_code_given_up_goes_to_the_new_one_
     scene.meet().await;
     scene.all_say(before, "phone", "13900000001");
     scene.all_say(later, "home_unit", &SECOND.to_string());
-    assert_eq!([FIRST, SECOND].map(|code| scene.figure(code, "K00")), [0, 3]);
+    assert_eq!([FIRST, SECOND].map(|code| scene.figure(code, "K00")), [0, 4]);
     scene.queue_is_empty().await;
     scene.end().await;
 }

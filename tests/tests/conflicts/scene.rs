@@ -10,7 +10,10 @@ use std::{
     },
 };
 use taizhang_hub::review::ReviewService;
-use taizhang_node::ledger::{Ledger, system_clock};
+use taizhang_node::{
+    ledger::{Ledger, system_clock},
+    upstream::schedule::Mode,
+};
 use taizhang_proto::{
     OrgCode, RecordId, date,
     pb::{self, Choice, ConflictKind, review_server::Review},
@@ -43,6 +46,8 @@ pub(crate) struct Scene {
     pub(crate) refusals: usize,
     /// Restored backups in this case.
     pub(crate) incidents: u64,
+    /// The district calls the city only when it is told to.
+    nightly: bool,
     drifts: HashMap<u64, Arc<AtomicI64>>,
     _dir: tempfile::TempDir,
 }
@@ -67,8 +72,13 @@ impl Scene {
 
     /// Offices of these units.
     pub(crate) async fn of(units: &[u64]) -> Self {
+        Self::with(units, Mode::Live).await
+    }
+
+    /// The same, with a district that keeps in touch with the city in this way.
+    pub(crate) async fn with(units: &[u64], mode: Mode) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let mut town = Town::start(dir.path(), Plan::default()).await.unwrap();
+        let mut town = Town::start(dir.path(), Plan { mode, ..Plan::default() }).await.unwrap();
         town.open_district(unit(DISTRICT)).await.unwrap();
         let drifts: HashMap<u64, Arc<AtomicI64>> = units.iter().map(|code| (*code, Arc::default())).collect();
         let plan = |code: &u64| {
@@ -77,7 +87,7 @@ impl Scene {
             OfficePlan { clock: Some(Arc::new(clock)), ..OfficePlan::nightly(unit(*code)) }
         };
         town.open_offices(units.iter().map(plan).collect(), |_| {}).await.unwrap();
-        let scene = Self { town, refusals: 0, incidents: 0, drifts, _dir: dir };
+        let scene = Self { town, refusals: 0, incidents: 0, nightly: mode == Mode::Nightly, drifts, _dir: dir };
         scene.meet().await;
         scene
     }
@@ -160,6 +170,12 @@ impl Scene {
     /// Everybody syncs until everybody has heard everything.
     pub(crate) async fn meet(&self) {
         self.town.sync_all().await.unwrap();
+    }
+
+    /// The district talks to the city.
+    pub(crate) async fn call_the_city(&self) {
+        let keeper = self.hub().hub.keeper.clone().unwrap();
+        assert!(keeper.sync_now().await.unwrap().ok);
     }
 
     // What offices and hub hold.
@@ -320,6 +336,9 @@ impl Scene {
         let refused: Vec<_> = offices().flat_map(|ledger| ledger.refused().unwrap()).collect();
         assert_eq!(refused.len(), self.refusals, "{refused:?}");
         assert_eq!(offices().map(|ledger| ledger.state().incidents).sum::<u64>(), self.incidents);
+        if self.nightly {
+            self.call_the_city().await;
+        }
         self.town.settled(|_, _| {}).await.unwrap();
         let agreement = agreement(&self.town).unwrap();
         assert!(agreement.holds(), "{:?}", agreement.differences);

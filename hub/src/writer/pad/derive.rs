@@ -154,7 +154,8 @@ impl Pad<'_> {
                 change.records.add(item);
                 change.count += 1;
                 change.head = change.head.max(revision);
-                let sole_author = if record.changes == 1 { record.origins[0].node } else { 0 };
+                let alone = record.changes == 1 && !self.disputed.contains(id);
+                let sole_author = if alone { record.origins[0].node } else { 0 };
                 let row = FeedRow { id: *id, unit, sole_author };
                 self.set.put(Space::Feed, revision.to_be_bytes(), row.to_bytes());
             }
