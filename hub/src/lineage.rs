@@ -44,6 +44,7 @@ impl Lineage {
     }
 
     /// Begins a new stretch after a revision and puts it into a write set.
+    #[must_use]
     pub fn begin(mut self, after: Revision, set: &mut WriteSet) -> Self {
         self.stretches.push(Stretch { name: rand::random::<[u8; STRETCH_NAME]>().to_vec(), after });
         let surplus = self.stretches.len().saturating_sub(MAX_STRETCHES);

@@ -66,6 +66,9 @@ pub struct NodeRow {
     /// Of a hub: the revision up to which its marks are here.
     #[prost(uint64, tag = "31")]
     pub marked: u64,
+    /// Its scope is another one than when it last held all of it: everything is sent.
+    #[prost(bool, tag = "32")]
+    pub rescoped: bool,
 }
 
 /// Most past logs that are remembered of a child.

@@ -225,6 +225,10 @@ impl Server {
         let unit = unit_row(view.as_ref(), &self.peer)?;
         self.stage = Stage::Talking;
         self.node = row.number;
+        if row.rescoped && !self.peer.hub {
+            // What the new scope holds from before was never news to this child.
+            self.cursor = 0;
+        }
         self.whole = self.cursor.min(row.pulled);
         let mail = if self.peer.hub { post::head(view.as_ref(), self.peer.unit)? } else { 0 };
         let epoch = view.get(Space::Meta, meta::EPOCH)?.unwrap_or_default();
@@ -255,7 +259,6 @@ impl Server {
             hub_unit: core.unit.number(),
             tree_version: known_tree,
             clock: (core.clock)(),
-            ..pb::Welcome::default()
         };
         // What the child has already: nothing is sent in a live session until one of these moves.
         let equal = welcome.scope_digest == self.hello.scope_digest && !self.hello.rebuild;

@@ -16,6 +16,7 @@ impl Pad<'_> {
             enrolled: self.core.now(),
             ..NodeRow::default()
         });
+        row.rescoped |= row.unit != 0 && row.unit != peer.unit.number();
         row.unit = peer.unit.number();
         row.hub = peer.hub;
         if row.incarnation[..] != hello.incarnation[..] || row.number == 0 {
@@ -116,6 +117,7 @@ impl Pad<'_> {
         row.pulled = row.pulled.max(heard.revision);
         row.incidents += u64::from(row.equal && !heard.equal);
         row.equal = heard.equal;
+        row.rescoped &= !heard.equal;
         self.put_node(row);
         Ok(Answer::Done)
     }

@@ -140,7 +140,7 @@ async fn case_07_an_office_restored_from_a_backup_that_uses_its_numbers_again_lo
 fn roster(scene: &Scene, persons: usize) -> Vec<u8> {
     let mut text = String::from("AAC002,AAC003,AAC067\n");
     for nth in 1..=persons {
-        text.push_str(&format!("{},赵立新,1390000{nth:04}\n", scene.id_no(nth)));
+        text += &format!("{},赵立新,1390000{nth:04}\n", scene.id_no(nth));
     }
     text.into_bytes()
 }

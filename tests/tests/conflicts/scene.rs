@@ -335,7 +335,8 @@ impl Scene {
         let offices = || self.town.offices.iter().map(TownOffice::ledger);
         let refused: Vec<_> = offices().flat_map(|ledger| ledger.refused().unwrap()).collect();
         assert_eq!(refused.len(), self.refusals, "{refused:?}");
-        assert_eq!(offices().map(|ledger| ledger.state().incidents).sum::<u64>(), self.incidents);
+        let said: Vec<_> = offices().map(|ledger| (ledger.unit(), ledger.state().last_incident)).collect();
+        assert_eq!(offices().map(|ledger| ledger.state().incidents).sum::<u64>(), self.incidents, "{said:?}");
         if self.nightly {
             self.call_the_city().await;
         }
