@@ -138,11 +138,8 @@ async fn case_07_an_office_restored_from_a_backup_that_uses_its_numbers_again_lo
 
 /// A list of so many persons as it comes from the old program.
 fn roster(scene: &Scene, persons: usize) -> Vec<u8> {
-    let mut text = String::from("AAC002,AAC003,AAC067\n");
-    for nth in 1..=persons {
-        text += &format!("{},赵立新,1390000{nth:04}\n", scene.id_no(nth));
-    }
-    text.into_bytes()
+    let rows = (1..=persons).map(|nth| format!("{},赵立新,1390000{nth:04}\n", scene.id_no(nth)));
+    std::iter::once("AAC002,AAC003,AAC067\n".to_owned()).chain(rows).collect::<String>().into_bytes()
 }
 
 fn import(scene: &Scene, office: u64, content: &[u8]) -> Report {
