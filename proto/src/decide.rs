@@ -138,7 +138,9 @@ fn decide_field(current: Option<&Record>, edit: &Edit, field: &Field, rule: Opti
         && let Some(joined) = union(field, bytes, edit.seen_values(field.tag), origin.node == author.node)
     {
         return match joined {
-            joined if joined == field.bytes => Fate::Accepted,
+            joined if joined == field.bytes && origin.node == author.node => Fate::Accepted,
+            // Not plainly accepted: the author's copy lacks the other's edit, which leaves no origin in the record.
+            joined if joined == field.bytes => Fate::Won(Policy::Union),
             joined if joined == *bytes => Fate::Lost(Policy::Union),
             joined => Fate::Joined(joined),
         };
