@@ -29,10 +29,14 @@ async fn case_15_what_an_office_files_under_a_code_given_up_goes_to_the_new_one_
     assert_ne!(changed, UNITS);
     scene.town.city.hub.writer.write(Job::Tree(changed, None)).await.unwrap();
     let core = &scene.hub().hub.core;
-    scene.call_the_city().await;
-    until("the district has the new tree", || core.tree().current(unit(FIRST), core.today()) == unit(SECOND))
-        .await
-        .unwrap();
+    // The city may be busy with the district's marks when it calls: it calls again, as the schedule would.
+    let has_tree = || core.tree().current(unit(FIRST), core.today()) == unit(SECOND);
+    for _ in 0..20 {
+        if !has_tree() {
+            scene.call_the_city().await;
+        }
+    }
+    until("the district has the new tree", has_tree).await.unwrap();
     assert_eq!((counted(0), counted(1), counted(30)), ([0, 1, 1], [1, 0, 1], [1, 0, 1]), "old days stay");
 
     scene.sync(FIRST).await;
