@@ -29,6 +29,7 @@ use taizhang_proto::{
     pb::{self, Tier},
     register::{Value, number, registers},
 };
+use taizhang_tests::sim::copy_dir;
 
 const UNITS: &str = include_str!("../data/fushun-units.csv");
 const START: u64 = 1_790_000_000_000;
@@ -192,19 +193,6 @@ fn scene() -> Scene {
     Scene { _dir: dir, path, contested: shared[0], shared }
 }
 
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
-    }
-}
-
 fn at_hub(core: &Core, id: RecordId) -> Record {
     let bytes = core.view().get(taizhang_hub::store::Space::Records, &id.0).unwrap().unwrap();
     Record::decode(bytes).unwrap()
@@ -249,7 +237,7 @@ fn a_session_cut_at_any_message_leaves_nothing_lost_and_nothing_twice() {
     let mut cut = 0;
     loop {
         let dir = tempfile::tempdir().unwrap();
-        copy(&scene.path, dir.path());
+        copy_dir(&scene.path, dir.path()).unwrap();
         let core = open_hub(dir.path());
         let node = open_node(dir.path(), "node", community(), 400_000);
         let peer = peer("node", community());
@@ -281,7 +269,7 @@ fn a_session_cut_many_times_in_a_row_still_ends_well() {
         println!("TAIZHANG_SEED={seed}");
         let mut random = StdRng::seed_from_u64(seed);
         let dir = tempfile::tempdir().unwrap();
-        copy(&scene.path, dir.path());
+        copy_dir(&scene.path, dir.path()).unwrap();
         let mut core = open_hub(dir.path());
         let mut node = open_node(dir.path(), "node", community(), 400_000);
         let peer = peer("node", community());
@@ -336,7 +324,7 @@ fn a_node_restored_from_one_backup_again_and_again_loses_nothing() {
     let core = open_hub(&scene.path);
     let peer = peer("node", community());
     let backup = tempfile::tempdir().unwrap();
-    copy(&scene.path.join("node"), &backup.path().join("node"));
+    copy_dir(&scene.path.join("node"), &backup.path().join("node")).unwrap();
     {
         let node = open_node(&scene.path, "node", community(), 400_000);
         assert!(run(&core, &node, &peer, NEVER).1.unwrap().equal);
@@ -345,7 +333,7 @@ fn a_node_restored_from_one_backup_again_and_again_loses_nothing() {
     for round in 0..3 {
         // The disk is replaced, the old backup comes back, and the clerk goes on at once.
         let disk = tempfile::tempdir().unwrap();
-        copy(backup.path(), disk.path());
+        copy_dir(backup.path(), disk.path()).unwrap();
         let node = open_node(disk.path(), "node", community(), 600_000 + round * 10_000);
         let fresh: Vec<Draft> = {
             let desk = LedgerDesk::new(&node);

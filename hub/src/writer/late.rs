@@ -8,8 +8,7 @@ use super::{
     push::{is_own_word, register_name},
     revise::Hand,
 };
-use crate::store::{Space, StoreError};
-use prost::Message;
+use crate::store::StoreError;
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::{home_unit, merged_into, survivor},
@@ -64,17 +63,18 @@ impl Pad<'_> {
         edit: &mut Edit,
         author: Author,
     ) -> Result<Result<Landing, Violation>, StoreError> {
-        let Some(current) = self.record(edit.id)?.cloned() else { return Ok(Ok(Landing::Home)) };
+        let Some(current) = self.record(edit.id)? else { return Ok(Ok(Landing::Home)) };
         if current.register != edit.register {
             let message = "此编号属于另一种登记表 (the id belongs to another register)".into();
             return Ok(Err(violation(edit, "", "register", message)));
         }
-        if merged_into(&current).is_some() {
+        if merged_into(current).is_some() {
             return self.land_on_survivor(edit, author);
         }
-        let Some(owner) = home_unit(&current).filter(|owner| !peer.unit.covers(*owner)) else {
+        let Some(owner) = home_unit(current).filter(|owner| !peer.unit.covers(*owner)) else {
             return Ok(Ok(Landing::Home));
         };
+        let moved = current.origin(HOME_UNIT).cloned();
         let scope = || {
             let message = format!("该记录不属于{}的辖区 (out of scope)", peer.unit);
             Ok(Err(violation(edit, "home_unit", "scope", message)))
@@ -82,7 +82,7 @@ impl Pad<'_> {
         if self.moved_by_own_word(peer, edit) {
             return Ok(Ok(Landing::Home));
         }
-        let Some(moved) = current.origin(HOME_UNIT).cloned() else { return scope() };
+        let Some(moved) = moved else { return scope() };
         let was_ours = self.past_owners(edit.id)?.into_iter().any(|unit| peer.unit.covers(unit));
         if !was_ours || moved.revision <= edit.seen {
             return scope();
@@ -98,11 +98,7 @@ impl Pad<'_> {
     /// Whether a record is offered again by the unit that this hub itself had given it, in the time that it lost.
     fn moved_by_own_word(&self, peer: &Peer, edit: &Edit) -> bool {
         let Some(home) = edit.field(HOME_UNIT) else { return false };
-        let unit = match wire::occurrences(&home.bytes).last() {
-            Some(wire::Raw::Varint(code)) => OrgCode::new(code).ok(),
-            _ => None,
-        };
-        unit.is_some_and(|unit| peer.unit.covers(unit)) && is_own_word(&self.core.lineage.secret(), edit, home)
+        unit_in(home).is_some_and(|unit| peer.unit.covers(unit)) && is_own_word(&self.core.lineage.secret(), edit, home)
     }
 
     /// A late edit of an absorbed record is one of its survivor, by an author who never saw that one.
@@ -127,30 +123,9 @@ impl Pad<'_> {
 
     /// The units that a record belonged to before.
     fn past_owners(&self, id: RecordId) -> Result<Vec<OrgCode>, StoreError> {
-        let mut owners = Vec::new();
-        for row in self.view.prefix(Space::History, &id.0) {
-            let entry = pb::Superseded::decode(row?.1).map_err(|_| StoreError::Row(Space::History))?;
-            for field in wire::split(&entry.message).unwrap_or_default().iter().filter(|field| field.tag == HOME_UNIT) {
-                if let Some(wire::Raw::Varint(code)) = wire::occurrences(&field.bytes).last() {
-                    owners.extend(OrgCode::new(code));
-                }
-            }
-        }
-        // What this commit has superseded is not in the view yet.
-        for (space, key, value) in &self.set.rows {
-            if let (Space::History, true, Some(value)) = (space, key.starts_with(&id.0), value)
-                && let Ok(entry) = pb::Superseded::decode(value.as_slice())
-            {
-                for field in
-                    wire::split(&entry.message).unwrap_or_default().iter().filter(|field| field.tag == HOME_UNIT)
-                {
-                    if let Some(wire::Raw::Varint(code)) = wire::occurrences(&field.bytes).last() {
-                        owners.extend(OrgCode::new(code));
-                    }
-                }
-            }
-        }
-        Ok(owners)
+        let entries = self.whole_history_of(id)?;
+        let homes = entries.iter().flat_map(|entry| wire::split(&entry.message).unwrap_or_default());
+        Ok(homes.filter(|field| field.tag == HOME_UNIT).filter_map(|home| unit_in(&home)).collect())
     }
 
     /// Keeps what a late edit said of its absorbed record alone, in that one's history.
@@ -221,10 +196,7 @@ impl Pad<'_> {
     ) -> Result<(), StoreError> {
         let sound = |entry: &&pb::Superseded| entry.origin.is_some() && wire::split(&entry.message).is_ok();
         let mut entries: Vec<pb::Superseded> = offer.history.iter().filter(sound).cloned().collect();
-        let mut known = Vec::new();
-        for row in self.view.prefix(Space::History, &id.0) {
-            known.push(pb::Superseded::decode(row?.1).map_err(|_| StoreError::Row(Space::History))?);
-        }
+        let known = self.history_of(id)?;
         let said = |entry: &pb::Superseded| {
             let origin = entry.origin.as_ref();
             (entry.message.clone(), entry.rule.clone(), origin.map(|origin| (origin.stamp, origin.by.clone())))
@@ -276,10 +248,7 @@ impl Pad<'_> {
         let Some(offer) = edit.offer.clone() else { return Ok(()) };
         let Some(record) = self.record(edit.id)?.cloned() else { return Ok(()) };
         let mut known: Vec<pb::Origin> = record.state().origins;
-        for row in self.view.prefix(Space::History, &edit.id.0) {
-            let entry = pb::Superseded::decode(row?.1).map_err(|_| StoreError::Row(Space::History))?;
-            known.extend(entry.origin);
-        }
+        known.extend(self.history_of(edit.id)?.into_iter().filter_map(|entry| entry.origin));
         let same = |one: &pb::Origin, two: &pb::Origin, tag: u32| {
             one.revision == two.revision && one.stamp == two.stamp && one.tags.contains(&tag)
         };
@@ -385,6 +354,14 @@ impl Pad<'_> {
             self.revise(one.id, one.register, one.fields, &Hand::rule(one.rule))?;
         }
         Ok(())
+    }
+}
+
+/// The unit in a field's bytes.
+pub(super) fn unit_in(field: &Field) -> Option<OrgCode> {
+    match wire::occurrences(&field.bytes).last() {
+        Some(wire::Raw::Varint(code)) => OrgCode::new(code).ok(),
+        _ => None,
     }
 }
 

@@ -182,7 +182,7 @@ impl Pad<'_> {
             return Ok(Some(Special::refused(Violation { register, field: String::new(), rule: "unknown", message })));
         }
         let applied = apply(current, &edit, &decision, &origin);
-        let before = current.cloned().filter(|_| !decision.is_plain());
+        let before = if decision.is_plain() { None } else { current.cloned() };
         if decision.changes_record() {
             let edited = edit.fields.iter().map(|field| field.tag);
             let mut broken = check::check(&applied.record, edited, today);

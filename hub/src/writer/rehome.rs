@@ -2,6 +2,7 @@
 //! day of the change on; before that day it counts where it was (domain-detail 4, case 15).
 
 use super::{
+    late::unit_in,
     pad::Pad,
     revise::{Hand, number as number_field},
 };
@@ -11,11 +12,11 @@ use crate::{
 };
 use std::sync::atomic::Ordering;
 use taizhang_proto::{
-    OrgCode, Record, RecordId,
+    Record, RecordId,
     cell::{PastHome, home_unit, past_homes},
     change::Edit,
     register::{HOME_UNIT, PAST_HOME},
-    wire::{self, Field, put_bytes},
+    wire::{Field, put_bytes},
 };
 
 /// The rule's name in history.
@@ -56,8 +57,7 @@ impl Pad<'_> {
     /// An edit that files under a code that was given up is one of the code that it became. Returns the old one.
     pub(super) fn follow_unit(&self, edit: &mut Edit) -> Option<PastHome> {
         let field = edit.fields.iter_mut().find(|field| field.tag == HOME_UNIT)?;
-        let Some(wire::Raw::Varint(code)) = wire::occurrences(&field.bytes).last() else { return None };
-        let old = OrgCode::new(code).ok()?;
+        let old = unit_in(field)?;
         let new = self.tree.current(old, self.core.today());
         if new == old {
             return None;

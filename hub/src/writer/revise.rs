@@ -8,6 +8,7 @@ use crate::{
     store::{Space, StoreError},
 };
 use prost::Message;
+use std::collections::BTreeMap;
 use taizhang_proto::{
     Record, RecordId, change,
     change::Edit,
@@ -140,6 +141,28 @@ impl Pad<'_> {
         }
     }
 
+    /// A record's history as it stood before this commit.
+    pub(super) fn history_of(&self, id: RecordId) -> Result<Vec<pb::Superseded>, StoreError> {
+        let read = |row: bytes::Bytes| pb::Superseded::decode(row).map_err(|_| StoreError::Row(Space::History));
+        self.view.prefix(Space::History, &id.0).map(|row| read(row?.1)).collect()
+    }
+
+    /// A record's history, what this commit adds to it included. It looks through all that the commit writes.
+    pub(super) fn whole_history_of(&self, id: RecordId) -> Result<Vec<pb::Superseded>, StoreError> {
+        let read = |row: bytes::Bytes| pb::Superseded::decode(row).map_err(|_| StoreError::Row(Space::History));
+        let mut found = BTreeMap::new();
+        for row in self.view.prefix(Space::History, &id.0) {
+            let (key, value) = row?;
+            found.insert(key.to_vec(), read(value)?);
+        }
+        for (space, key, value) in &self.set.rows {
+            if let (Space::History, true, Some(value)) = (space, key.starts_with(&id.0), value) {
+                found.insert(key.clone(), read(bytes::Bytes::copy_from_slice(value))?);
+            }
+        }
+        Ok(found.into_values().collect())
+    }
+
     /// Notes in a record's history that a value was looked at and did not come to stand; whoever holds the record is
     /// told.
     pub(super) fn note_ruling(
@@ -164,13 +187,8 @@ impl Pad<'_> {
 
     /// The fields of a record that another one took over when it was merged, with the values they had before.
     pub(super) fn replaced_by(&self, id: RecordId, revision: Revision) -> Result<Vec<pb::Superseded>, StoreError> {
-        let mut found = Vec::new();
-        for row in self.view.prefix(Space::History, &id.0) {
-            let entry = pb::Superseded::decode(row?.1).map_err(|_| StoreError::Row(Space::History))?;
-            if entry.replaced_by == revision {
-                found.push(entry);
-            }
-        }
+        let mut found = self.history_of(id)?;
+        found.retain(|entry| entry.replaced_by == revision);
         Ok(found)
     }
 }

@@ -8,6 +8,7 @@ use taizhang_proto::{
     pb::{self, Choice, ConflictKind, review_server::Review},
     register::number,
 };
+use taizhang_tests::sim::copy_dir;
 use tonic::Request;
 
 const MINUTE: i64 = 60_000;
@@ -72,20 +73,6 @@ async fn case_06_an_entry_by_a_clock_years_behind_is_taken_and_does_not_always_l
     scene.end().await;
 }
 
-fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
-    std::fs::create_dir_all(to)?;
-    for entry in std::fs::read_dir(from)? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy(&entry.path(), &target)?;
-        } else {
-            std::fs::copy(entry.path(), target)?;
-        }
-    }
-    Ok(())
-}
-
 impl Scene {
     /// The same town after something was done to the data of the first community while it was closed.
     async fn with_first_reopened(mut self, between: impl FnOnce(&Path) -> anyhow::Result<()>) -> Self {
@@ -102,7 +89,7 @@ async fn case_07_an_office_restored_from_a_backup_that_uses_its_numbers_again_lo
     let before = scene.resident(FIRST, 1, &[("phone", "13900000000")]);
     scene.sync(FIRST).await;
     let unsent = scene.resident(FIRST, 2, &[]);
-    let scene = scene.with_first_reopened(|dir| copy(dir, backup.path())).await;
+    let scene = scene.with_first_reopened(|dir| Ok(copy_dir(dir, backup.path())?)).await;
     // After the backup: what was unsent then goes up, and two entries more.
     let lost = scene.resident(FIRST, 3, &[]);
     scene.amend(FIRST, before, &[("phone", "13900000001")]);
@@ -113,7 +100,7 @@ async fn case_07_an_office_restored_from_a_backup_that_uses_its_numbers_again_lo
     let mut scene = scene
         .with_first_reopened(|dir| {
             std::fs::remove_dir_all(dir)?;
-            copy(backup.path(), dir)
+            Ok(copy_dir(backup.path(), dir)?)
         })
         .await;
     assert!(!scene.holds(FIRST, lost));

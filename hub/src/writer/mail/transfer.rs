@@ -148,7 +148,8 @@ impl Pad<'_> {
     fn add_histories(&self, bundle: &mut Bundle, room: usize) -> Result<(), StoreError> {
         let mut left = room.saturating_sub(bundle.encoded_len());
         for record in &mut bundle.records {
-            for (_, entry) in self.history_of(&record.id)? {
+            let Some(id) = RecordId::from_slice(&record.id) else { continue };
+            for entry in self.whole_history_of(id)? {
                 let size = entry.encoded_len() + 8;
                 if size <= left {
                     left -= size;
@@ -157,22 +158,6 @@ impl Pad<'_> {
             }
         }
         Ok(())
-    }
-
-    /// A record's history, what this commit adds to it included.
-    fn history_of(&self, id: &[u8]) -> Result<BTreeMap<Vec<u8>, pb::Superseded>, StoreError> {
-        let wrong = || StoreError::Row(Space::History);
-        let mut found = BTreeMap::new();
-        for row in self.view.prefix(Space::History, id) {
-            let (key, value) = row?;
-            found.insert(key.to_vec(), pb::Superseded::decode(value).map_err(|_| wrong())?);
-        }
-        for (space, key, value) in &self.set.rows {
-            if let (Space::History, true, Some(value)) = (space, key.starts_with(id), value) {
-                found.insert(key.clone(), pb::Superseded::decode(value.as_slice()).map_err(|_| wrong())?);
-            }
-        }
-        Ok(found)
     }
 
     /// The other district wants it: everything leaves in this commit, and the letter that hands it over goes with it.
