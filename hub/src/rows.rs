@@ -69,6 +69,9 @@ pub struct NodeRow {
     /// Its scope is another one than when it last held all of it: everything is sent.
     #[prost(bool, tag = "32")]
     pub rescoped: bool,
+    /// Last change of the log whose verdict was looked at for forgetting.
+    #[prost(uint64, tag = "33")]
+    pub forgotten: u64,
 }
 
 /// Most past logs that are remembered of a child.
@@ -100,6 +103,7 @@ impl NodeRow {
             acknowledged: std::mem::replace(&mut self.acknowledged, log.acknowledged),
             log_digest: std::mem::replace(&mut self.log_digest, log.log_digest),
         };
+        self.forgotten = 0;
         if stood.number != 0 {
             self.past.push(stood);
         }

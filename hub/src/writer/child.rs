@@ -5,7 +5,12 @@ use crate::{
     rows::{self, NodeRow, PastLog, UnitRow, meta},
     store::{Space, StoreError},
 };
-use taizhang_proto::{digest::LogDigest, pb, session::PROTOCOL_MAX};
+use prost::Message;
+use taizhang_proto::{
+    digest::LogDigest,
+    pb::{self, OutcomeKind},
+    session::PROTOCOL_MAX,
+};
 
 impl Pad<'_> {
     /// Takes note of a child's greeting. A new incarnation gets a new number and begins at nothing.
@@ -36,7 +41,7 @@ impl Pad<'_> {
             }
             row.switch_to(log);
         } else if !hello.rebuild {
-            self.forget_verdicts(row.number, hello.settled)?;
+            self.forget_verdicts(&mut row, hello.settled)?;
         }
         if peer.hub && hello.rebuild {
             // It says everything anew; what it does not say again must not stay.
@@ -85,18 +90,20 @@ impl Pad<'_> {
         Ok((last + 1) as u32)
     }
 
-    /// Removes verdicts that the child says are on its disk.
-    fn forget_verdicts(&mut self, number: u32, settled: u64) -> Result<(), StoreError> {
-        let from = rows::verdict_key(number, 0);
-        let to = rows::verdict_key(number, settled.saturating_add(1));
-        let keys: Vec<_> = self
-            .view
-            .range(Space::Verdicts, &from, &to)
-            .map(|row| row.map(|(key, _)| key.to_vec()))
-            .collect::<Result<_, _>>()?;
-        for key in keys {
-            self.set.remove(Space::Verdicts, key);
+    /// Removes verdicts that the child says are on its disk. One that holds a refusal stays: what was refused is on
+    /// the child's disk alone, and an old backup of it must hear again that it is to be kept there.
+    fn forget_verdicts(&mut self, row: &mut NodeRow, settled: u64) -> Result<(), StoreError> {
+        let settled = settled.min(row.acknowledged);
+        let from = rows::verdict_key(row.number, row.forgotten.saturating_add(1));
+        let to = rows::verdict_key(row.number, settled.saturating_add(1));
+        for found in self.view.range(Space::Verdicts, &from, &to) {
+            let (key, verdicts) = found?;
+            let verdicts = pb::Verdicts::decode(verdicts).map_err(|_| StoreError::Row(Space::Verdicts))?;
+            if !verdicts.outcomes.iter().any(|outcome| outcome.kind() == OutcomeKind::Refused) {
+                self.set.remove(Space::Verdicts, key.to_vec());
+            }
         }
+        row.forgotten = row.forgotten.max(settled);
         Ok(())
     }
 

@@ -24,6 +24,9 @@ struct Cli {
     /// Hubs come back from old backups, too
     #[arg(long)]
     hub_restores: bool,
+    /// Recount the totals after every commit
+    #[arg(long)]
+    audit_commits: bool,
     /// Most steps of a seed
     #[arg(long)]
     steps: Option<usize>,
@@ -36,7 +39,8 @@ fn range(text: &str) -> anyhow::Result<Range<u64>> {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let mut options = Options { hub_restores: cli.hub_restores, ..Options::default() };
+    let mut options =
+        Options { hub_restores: cli.hub_restores, audit_commits: cli.audit_commits, ..Options::default() };
     if let Some(steps) = cli.steps {
         options.steps = (steps / 2, steps);
     }

@@ -41,13 +41,13 @@ pub(super) const ACTIONS: &[Action] = actions! {
     |_| 6, "a household is closed", World::close_household;
     |_| 8, "a record moves home", World::move_home;
     |_| 6, "a person or household is sent out", World::send_out;
-    |_| 8, "a transfer is answered", World::answer_transfer;
+    |_| 16, "a transfer is answered", World::answer_transfer;
     |_| 8, "a spell, placement, membership or case ends", World::end_something;
     // Reviewers.
     |_| 14, "a conflict is ruled on", World::rule;
     |_| 4, "a ruling is reopened", World::reopen_ruling;
-    |_| 5, "two records are merged", World::merge_records;
-    |_| 3, "a merge is taken back", World::unmerge_records;
+    |_| 8, "two records are merged", World::merge_records;
+    |_| 8, "a merge is taken back", World::unmerge_records;
     |_| 8, "the district edits", World::revise_record;
     // The network.
     |_| 45, "an office syncs", World::start_office_session;
@@ -62,7 +62,7 @@ pub(super) const ACTIONS: &[Action] = actions! {
     |_| 5, "a hub dies", World::hub_dies;
     |_| 6, "a clock jumps", World::clock_jumps;
     |_| 6, "an office is backed up", World::back_up_office;
-    |_| 4, "an office comes back from an old backup", World::restore_office;
+    |_| 8, "an office comes back from an old backup", World::restore_office;
     |_| 2, "an office loses its store", World::lose_store;
     |options| if options.hub_restores { 4 } else { 0 }, "a hub is backed up", World::back_up_hub;
     |options| if options.hub_restores { 3 } else { 0 }, "a hub comes back from an old backup", World::restore_hub;

@@ -73,7 +73,8 @@ impl World {
         Ok(())
     }
 
-    fn audit(&self, hub: usize) -> Result<(), String> {
+    /// Totals = recount, at a hub.
+    pub(super) fn audit(&self, hub: usize) -> Result<(), String> {
         let audit = audit::audit(&self.hubs[hub].core).map_err(text)?;
         match audit.differences.first() {
             None => Ok(()),

@@ -213,6 +213,9 @@ impl World {
             self.note(|_| format!("hub {hub} dies in a commit: {fate:?}"));
             return self.restart_hub(hub);
         }
+        if self.options.audit_commits {
+            self.audit(hub)?;
+        }
         for (id, answer) in ids.into_iter().zip(answers) {
             if id == 0 {
                 answer.map_err(|error| format!("a reviewer's job failed: {error}"))?;

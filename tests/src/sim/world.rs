@@ -26,13 +26,15 @@ use taizhang_proto::{OrgCode, pb};
 pub struct Options {
     /// Hubs come back from old backups, too.
     pub hub_restores: bool,
+    /// Totals are recounted after every commit, to find the one that made them wrong.
+    pub audit_commits: bool,
     /// Fewest and most steps of a seed.
     pub steps: (usize, usize),
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { hub_restores: false, steps: (40, 80) }
+        Self { hub_restores: false, audit_commits: false, steps: (40, 80) }
     }
 }
 
@@ -78,6 +80,8 @@ const OFFICES: [(&str, u64, usize); 6] = [
 pub(super) struct World {
     pub(super) random: StdRng,
     pub(super) options: Options,
+    /// How often each action of the table is drawn in this seed.
+    weights: Vec<u32>,
     pub(super) time: Time,
     pub(super) hubs: Vec<Hub>,
     pub(super) offices: Vec<Office>,
@@ -148,6 +152,7 @@ fn live(
 impl World {
     fn new(seed: u64, options: Options, scratch: PathBuf, trace: Arc<Mutex<Vec<String>>>) -> Result<Self, String> {
         let mut random = StdRng::seed_from_u64(seed);
+        let weights = draw_weights(options, &mut random);
         let time = Time::new();
         let mut hubs = Vec::new();
         for (name, unit) in HUBS {
@@ -183,6 +188,7 @@ impl World {
         let mut world = Self {
             random,
             options,
+            weights,
             time,
             hubs,
             offices,
@@ -214,16 +220,14 @@ impl World {
         self.time.pass(pause);
         // Where something can't happen now, another thing is drawn.
         for _ in 0..20 {
-            let options = self.options;
-            let total: u32 = ACTIONS.iter().map(|action| (action.weight)(&options)).sum();
+            let total: u32 = self.weights.iter().sum();
             let mut drawn = self.random.random_range(0..total);
-            let action = ACTIONS.iter().find(|action| {
-                let weight = (action.weight)(&options);
-                let chosen = drawn < weight;
-                drawn = drawn.saturating_sub(weight);
+            let action = ACTIONS.iter().zip(&self.weights).find(|(_, weight)| {
+                let chosen = drawn < **weight;
+                drawn = drawn.saturating_sub(**weight);
                 chosen
             });
-            let Some(action) = action else { return Ok(()) };
+            let Some((action, _)) = action else { return Ok(()) };
             let before = self.trace().len();
             self.note(|_| action.name.to_owned());
             if (action.run)(self).map_err(|error| format!("{}: {error}", action.name))? {
@@ -325,6 +329,22 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// The weights of a seed. Half of the seeds take the table's; in the others some things never happen and some happen
+/// often, which finds what a steady mixture rarely brings about (Groce et al., Swarm testing, ISSTA 2012).
+fn draw_weights(options: Options, random: &mut StdRng) -> Vec<u32> {
+    let steady = random.random_bool(0.5);
+    let weights = ACTIONS.iter().map(|action| (action.weight)(&options));
+    weights
+        .map(|weight| match random.random_range(0..6) {
+            _ if steady => weight,
+            0 => 0,
+            1..4 => weight,
+            4 => weight * 5,
+            _ => weight * 25,
+        })
+        .collect()
 }
 
 /// The code of a unit.

@@ -1,4 +1,5 @@
-//! A district hub that comes back from an old backup: its offices say again what it lost.
+//! What comes back from an old backup: a district hub, which its offices tell again what it lost, and an office, which
+//! hears again what became of what it had to say.
 
 use crate::pair::{
     assert_sound, at_hub, community, hub, office, peer, phone, residents, save, street, sync, tag, write,
@@ -216,5 +217,42 @@ fn what_an_office_says_is_the_districts_word_only_with_the_districts_seal() {
         "certified as before, without a new decision"
     );
     assert!(open(&core).is_empty(), "{:?}", open(&core));
+    assert_sound(&core, &node);
+}
+
+#[test]
+fn a_change_that_was_refused_is_refused_again_to_a_backup_in_which_it_waits() {
+    let Scene { dir, street, node, people, .. } = scene();
+    let core = hub(dir.path());
+    let abroad = residents(&street, crate::pair::neighbour(), 30..31);
+    assert!(sync(&core, &street, &peer("street", crate::pair::street())).equal);
+    // The office can't know that the person is not its own; the hub does.
+    let field = |name: &str| registers().get(number::PLACEMENT).unwrap().field_named(name).unwrap().tag;
+    let placement = taizhang_node::desk::Desk::new_id(&taizhang_node::ledger::LedgerDesk::new(&node));
+    let draft = Draft::new(placement, number::PLACEMENT)
+        .with(1, Value::Uint(community().number()))
+        .with(field("person"), Value::Ref(abroad[0]))
+        .with(field("kind"), Value::Text("1".into()))
+        .with(field("start_on"), Value::Day(13_900));
+    save(&node, vec![draft, phone(people[0], "13900000001")]);
+    drop(node);
+    let old = tempfile::tempdir().unwrap();
+    copy_dir(&dir.path().join("node"), &old.path().join("node")).unwrap();
+    let node = office(dir.path(), "node", community(), 900_000);
+    assert!(sync(&core, &node, &peer("node", community())).equal);
+    assert_eq!(node.refused().unwrap().len(), 1);
+    // Greeted once more, the hub knows that the office has its answers on disk.
+    save(&node, vec![phone(people[1], "13900000002")]);
+    assert!(sync(&core, &node, &peer("node", community())).equal);
+    drop(node);
+
+    let node = office(old.path(), "node", community(), 900_000);
+    assert!(node.refused().unwrap().is_empty());
+    both(&core, &street, &node);
+    let refused = node.refused().unwrap();
+    assert_eq!(refused.len(), 1, "what the district never took is kept by its office");
+    assert_eq!(refused[0].1.why.as_ref().unwrap().rule, "scope");
+    assert_eq!(at_hub(&core, people[0]).slice(tag("phone")).unwrap(), b"13900000001");
+    assert_eq!(at_hub(&core, people[1]).slice(tag("phone")).unwrap(), b"13900000002");
     assert_sound(&core, &node);
 }
