@@ -21,9 +21,6 @@ struct Cli {
     /// How many at a time
     #[arg(long, default_value_t = 2)]
     threads: usize,
-    /// Hubs come back from old backups, too
-    #[arg(long)]
-    hub_restores: bool,
     /// Recount the totals after every commit
     #[arg(long)]
     audit_commits: bool,
@@ -39,8 +36,7 @@ fn range(text: &str) -> anyhow::Result<Range<u64>> {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let mut options =
-        Options { hub_restores: cli.hub_restores, audit_commits: cli.audit_commits, ..Options::default() };
+    let mut options = Options { audit_commits: cli.audit_commits, ..Options::default() };
     if let Some(steps) = cli.steps {
         options.steps = (steps / 2, steps);
     }

@@ -64,6 +64,6 @@ pub(super) const ACTIONS: &[Action] = actions! {
     |_| 6, "an office is backed up", World::back_up_office;
     |_| 8, "an office comes back from an old backup", World::restore_office;
     |_| 2, "an office loses its store", World::lose_store;
-    |options| if options.hub_restores { 4 } else { 0 }, "a hub is backed up", World::back_up_hub;
-    |options| if options.hub_restores { 3 } else { 0 }, "a hub comes back from an old backup", World::restore_hub;
+    |options| if options.hub_restores { 8 } else { 0 }, "a hub is backed up", World::back_up_hub;
+    |options| if options.hub_restores { 8 } else { 0 }, "a hub comes back from an old backup", World::restore_hub;
 };

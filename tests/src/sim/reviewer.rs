@@ -123,7 +123,12 @@ impl World {
             by: REVIEWER.into(),
             undo: false,
         };
-        self.ask(hub, Review::Merge(request));
+        // Now and then a slip of the hand: taken back at once, and perhaps done again, all in one commit.
+        let again = if chance(&mut self.random, 1, 4) { self.random.random_range(1..3) } else { 0 };
+        self.ask(hub, Review::Merge(request.clone()));
+        for time in 0..again {
+            self.ask(hub, Review::Merge(pb::MergeRequest { undo: time == 0, ..request.clone() }));
+        }
         Ok(true)
     }
 

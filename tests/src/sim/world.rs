@@ -24,7 +24,7 @@ use taizhang_proto::{OrgCode, pb};
 /// What a seed may do.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
-    /// Hubs come back from old backups, too.
+    /// Hubs come back from old backups, too, in half of the seeds.
     pub hub_restores: bool,
     /// Totals are recounted after every commit, to find the one that made them wrong.
     pub audit_commits: bool,
@@ -34,7 +34,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { hub_restores: false, audit_commits: false, steps: (40, 80) }
+        Self { hub_restores: true, audit_commits: false, steps: (40, 80) }
     }
 }
 
@@ -152,6 +152,7 @@ fn live(
 impl World {
     fn new(seed: u64, options: Options, scratch: PathBuf, trace: Arc<Mutex<Vec<String>>>) -> Result<Self, String> {
         let mut random = StdRng::seed_from_u64(seed);
+        let options = Options { hub_restores: options.hub_restores && random.random_bool(0.5), ..options };
         let weights = draw_weights(options, &mut random);
         let time = Time::new();
         let mut hubs = Vec::new();

@@ -107,6 +107,9 @@ impl Pad<'_> {
                 _ => true,
             };
             if before == now && (stored || !needs_row) {
+                // What was linked and unlinked again within this commit leaves no row: an empty one would say that
+                // the person contributes nothing.
+                self.subject(id)?.changed &= needs_row;
                 continue;
             }
             let node = self.subject(id)?;
