@@ -33,6 +33,9 @@ pub enum Fault {
     /// Another child is being repaired.
     #[error("上级正在与另一单位核对数据，请稍后再试 (another office is being repaired: come back later)")]
     Busy,
+    /// The child's unit has another code by now.
+    #[error("所属单位的编码已变更为{0}，请重新连接 (the unit's code has changed: greet anew)")]
+    Moved(OrgCode),
     /// The child broke the protocol.
     #[error("下级违反了同步协议 (the child broke the protocol): {0}")]
     Protocol(&'static str),
@@ -91,6 +94,8 @@ pub struct Server {
     /// Subtree head, acknowledged number at the last `Caught`.
     caught: Option<(u64, u64)>,
     said_end: bool,
+    /// Version of the tree of units that the child was told of.
+    told_tree: u64,
     list_records: usize,
     repair: repair::Repair,
 }
@@ -117,6 +122,7 @@ impl Server {
             whole: 0,
             caught: None,
             said_end: false,
+            told_tree: 0,
             list_records: MAX_LIST_RECORDS,
             repair: repair::Repair::default(),
         }
@@ -239,10 +245,8 @@ impl Server {
         }
         let (head, digest) = if self.peer.hub { (mail, &unit.cells) } else { (unit.head, &unit.records) };
         let digest = if digest.is_empty() { vec![0; 32] } else { digest.clone() };
-        // A tree that does not know the child's unit has nothing to tell it.
-        let tree = core.tree();
-        let knows_child = tree.below(self.peer.unit).next().is_some();
-        let known_tree = if knows_child { rows::counter(view.as_ref(), meta::TREE)? } else { self.hello.tree_version };
+        let news = self.newer_tree(core, self.hello.tree_version);
+        self.told_tree = news.as_ref().map_or(self.hello.tree_version, |document| document.version);
         let welcome = pb::Welcome {
             protocol: self.hello.protocol_max.clamp(PROTOCOL_MIN, PROTOCOL_MAX),
             software: env!("CARGO_PKG_VERSION").to_owned(),
@@ -257,25 +261,33 @@ impl Server {
             marked: row.marked,
             unit: self.certified.number(),
             hub_unit: core.unit.number(),
-            tree_version: known_tree,
+            tree_version: self.told_tree,
             clock: (core.clock)(),
         };
-        // What the child has already: nothing is sent in a live session until one of these moves.
-        let equal = welcome.scope_digest == self.hello.scope_digest && !self.hello.rebuild;
+        // What the child has already: nothing is sent in a live session until one of these moves. A child that is sent a
+        // tree waits to hear that this was all.
+        let equal = welcome.scope_digest == self.hello.scope_digest && !self.hello.rebuild && news.is_none();
         if equal && self.cursor >= head && self.hello.settled == row.acknowledged {
             let moved = if self.peer.hub { row.acknowledged } else { unit.head };
             self.caught = Some((moved, row.acknowledged));
         }
         let mut messages = vec![wrap(down::It::Welcome(welcome))];
-        if known_tree > self.hello.tree_version {
-            let content = tree.to_csv(self.peer.unit).into_bytes().into();
-            let document = pb::Document { kind: "units".into(), version: known_tree, content };
-            messages.push(wrap(down::It::Document(document)));
-        }
+        messages.extend(news.map(|document| wrap(down::It::Document(document))));
         if !self.peer.hub {
             messages.extend(missed_verdicts(view.as_ref(), row, self.hello.settled)?);
         }
         Ok(messages)
+    }
+
+    /// The tree of units as the child sees it, where that is newer than what it has. A tree that does not know the
+    /// child's unit has nothing to tell it.
+    fn newer_tree(&self, core: &Core, known: u64) -> Option<pb::Document> {
+        let (version, tree) = core.versioned_tree();
+        if version <= known || tree.below(self.peer.unit).next().is_none() {
+            return None;
+        }
+        let content = tree.to_csv(self.peer.unit).into_bytes().into();
+        Some(pb::Document { kind: "units".into(), version, content })
     }
 
     /// The next message that moves the child towards the hub's head; none when there is nothing to say now.
@@ -285,6 +297,14 @@ impl Server {
     pub fn pull(&mut self, core: &Core) -> Result<Option<pb::Down>, Fault> {
         if self.stage != Stage::Talking {
             return Ok(None);
+        }
+        let current = core.tree().current(self.certified, core.today());
+        if current != self.peer.unit {
+            return Err(Fault::Moved(current));
+        }
+        if let Some(document) = self.newer_tree(core, self.told_tree) {
+            self.told_tree = document.version;
+            return Ok(Some(wrap(down::It::Document(document))));
         }
         if self.repair.is_open() {
             let message = self.repair.next(core, self.peer.unit)?;

@@ -127,6 +127,8 @@ pub enum Job {
     RotateKey,
     /// A child was enrolled.
     Enrolled(Box<NodeRow>),
+    /// The certificate, PEM, of a child hub that was enrolled before its neighbours needed it.
+    Certificate(Peer, String),
     /// A reviewer rules.
     Review(Review),
     /// A month's closed figures, under their name; refused when it stands.
@@ -200,7 +202,8 @@ pub struct Core {
     pub plan: &'static Plan,
     /// The hub's clock, milliseconds since 1970.
     pub clock: Clock,
-    tree: RwLock<Arc<UnitTree>>,
+    /// The tree of units under its version: the two are read together, or a child would keep an old tree as the new.
+    tree: RwLock<(u64, Arc<UnitTree>)>,
     /// The stretches of this hub's history, the running one last.
     pub lineage: Lineage,
     /// The next day on which a code of the tree is given up.
@@ -229,6 +232,7 @@ impl Core {
         if view.get(Space::Meta, meta::EPOCH)?.is_none() {
             set.put(Space::Meta, meta::EPOCH, rand::random::<[u8; 16]>());
         }
+        let tree_version = rows::counter(view.as_ref(), meta::TREE)?;
         let lineage = Lineage::read(view.as_ref())?.begin(revision, &mut set);
         store.commit(set)?;
         drop(view);
@@ -238,7 +242,7 @@ impl Core {
             store,
             plan: Plan::notice_2008(),
             clock,
-            tree: RwLock::new(Arc::new(tree)),
+            tree: RwLock::new((tree_version, Arc::new(tree))),
             lineage,
             follow_on: AtomicI32::new(i32::MIN), // looked at with the first commit
             committing: Mutex::new(()),
@@ -254,6 +258,11 @@ impl Core {
 
     /// The tree of units.
     pub fn tree(&self) -> Arc<UnitTree> {
+        self.versioned_tree().1
+    }
+
+    /// The tree of units and its version.
+    pub fn versioned_tree(&self) -> (u64, Arc<UnitTree>) {
         self.tree.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -311,11 +320,9 @@ impl Core {
                 Job::Tree(csv, version) => match UnitTree::from_csv(&csv) {
                     Err(error) => Err(error.into()),
                     // One that is not newer than what stands is an old message.
-                    Ok(_) if version.is_some_and(|version| pad.tree_version().is_ok_and(|own| own >= version)) => {
-                        Ok(Answer::Done)
-                    }
+                    Ok(_) if version.is_some_and(|version| pad.tree_version >= version) => Ok(Answer::Done),
                     Ok(tree) => pad.set_tree(&tree, csv, version).map(|()| {
-                        new_tree = Some(tree);
+                        new_tree = Some((pad.tree_version, Arc::new(tree)));
                         Answer::Done
                     }),
                 },
@@ -338,6 +345,7 @@ impl Core {
                     pad.set.put(Space::Documents, name, row);
                     Ok(Answer::Done)
                 }
+                Job::Certificate(peer, certificate) => pad.learn_certificate(&peer, certificate),
                 Job::Enrolled(row) => {
                     let told = pad.note_enrolled(&row);
                     pad.put_node(*row);
@@ -353,10 +361,11 @@ impl Core {
         if !set.is_empty() {
             self.store.commit(set)?;
         }
+        let moved = new_tree.is_some();
         if let Some(tree) = new_tree {
-            *self.tree.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(tree);
+            *self.tree.write().unwrap_or_else(PoisonError::into_inner) = tree;
         }
-        self.revision.send_if_modified(|known| std::mem::replace(known, revision) != revision);
+        self.revision.send_if_modified(|known| std::mem::replace(known, revision) != revision || moved);
         Ok(answers)
     }
 }

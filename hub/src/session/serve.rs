@@ -87,7 +87,7 @@ impl From<Fault> for Status {
     fn from(fault: Fault) -> Self {
         let message = fault.to_string();
         match fault {
-            Fault::Busy => come_back_later(message),
+            Fault::Busy | Fault::Moved(_) => come_back_later(message),
             Fault::Version(_) => Status::failed_precondition(message),
             Fault::Protocol(_) | Fault::Write(WriteError::Gap { .. } | WriteError::Tree(_)) => {
                 Status::invalid_argument(message)
@@ -167,9 +167,8 @@ impl SyncService {
     async fn learn_certificate(&self, peer: &Peer, certificate: Option<Vec<u8>>) -> Result<(), WriteError> {
         let Some(certificate) = certificate.filter(|_| peer.hub) else { return Ok(()) };
         let row: Option<NodeRow> = rows::read(self.core.view().as_ref(), Space::Nodes, peer.id.as_bytes())?;
-        if let Some(row) = row.filter(|row| row.certificate.is_empty()) {
-            let row = NodeRow { certificate: pem("CERTIFICATE", &certificate), ..row };
-            self.writer.write(Job::Enrolled(Box::new(row))).await?;
+        if row.is_some_and(|row| row.certificate.is_empty()) {
+            self.writer.write(Job::Certificate(peer.clone(), pem("CERTIFICATE", &certificate))).await?;
         }
         Ok(())
     }

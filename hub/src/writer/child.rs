@@ -60,6 +60,16 @@ impl Pad<'_> {
         Ok(Answer::Greeted(Box::new(row)))
     }
 
+    /// Keeps the certificate of a hub for its neighbours.
+    pub(super) fn learn_certificate(&mut self, peer: &Peer, certificate: String) -> Result<Answer, WriteError> {
+        if let Some(row) = self.node(&peer.id)?.filter(|row| row.certificate.is_empty()) {
+            let row = NodeRow { certificate, ..row };
+            self.note_enrolled(&row)?;
+            self.put_node(row);
+        }
+        Ok(Answer::Done)
+    }
+
     /// Compares digests where both sides stand at the same point.
     fn compare(&mut self, peer: &Peer, hello: &pb::Hello, row: &mut NodeRow) -> Result<(), StoreError> {
         let unit: UnitRow = rows::read(self.view, Space::Units, &peer.unit.number().to_be_bytes())?.unwrap_or_default();

@@ -50,6 +50,7 @@ pub(super) struct Pad<'a> {
     pub(super) view: &'a dyn View,
     pub(super) set: WriteSet,
     pub(super) tree: std::sync::Arc<UnitTree>,
+    pub(super) tree_version: u64,
     revision: Revision,
     old_revision: Revision,
     records: HashMap<RecordId, Leaf>,
@@ -82,11 +83,13 @@ pub(super) struct Pad<'a> {
 impl<'a> Pad<'a> {
     pub(super) fn new(core: &'a Core, view: &'a dyn View) -> Result<Self, StoreError> {
         let revision = rows::counter(view, meta::REVISION)?;
+        let (tree_version, tree) = core.versioned_tree();
         Ok(Self {
             core,
             view,
             set: WriteSet::default(),
-            tree: core.tree(),
+            tree,
+            tree_version,
             revision,
             old_revision: revision,
             records: HashMap::new(),
@@ -183,9 +186,9 @@ impl<'a> Pad<'a> {
 
     /// Makes every unit of the tree count, and what belongs to a code that was given up belong to its new one.
     pub(super) fn set_tree(&mut self, tree: &UnitTree, csv: String, version: Option<u64>) -> Result<(), WriteError> {
-        let version = version.map_or_else(|| rows::counter(self.view, meta::TREE).map(|last| last + 1), Ok)?;
+        self.tree_version = version.unwrap_or(self.tree_version + 1);
         self.set.put(Space::Documents, *b"units", csv);
-        self.set.put(Space::Meta, meta::TREE, version.to_be_bytes());
+        self.set.put(Space::Meta, meta::TREE, self.tree_version.to_be_bytes());
         if self.core.tier != taizhang_proto::pb::Tier::City {
             let units = tree.below(self.core.unit).chain(self.tree.below(self.core.unit));
             self.touched.extend(units.map(|unit| Subject::Unit(unit.code)));

@@ -136,6 +136,7 @@ impl Pad<'_> {
             log_digest: Bytes::copy_from_slice(&digest.0),
             node: node.number,
             skew_millis: skew,
+            unit: peer.unit.number(),
         };
         self.set.put(Space::Verdicts, rows::verdict_key(node.number, node.acknowledged), verdicts.encode_to_vec());
         self.put_node(node.clone());

@@ -6,10 +6,7 @@ use super::{
     pad::Pad,
     revise::{Hand, number as number_field},
 };
-use crate::{
-    rows::{self, meta},
-    store::{Space, StoreError},
-};
+use crate::store::{Space, StoreError};
 use std::sync::atomic::Ordering;
 use taizhang_proto::{
     Record, RecordId,
@@ -64,11 +61,6 @@ impl Pad<'_> {
         }
         *field = number_field(HOME_UNIT, new.number());
         Some(PastHome { until: self.tree.given_up_on(old)?, unit: old })
-    }
-
-    /// The version of the tree of units that this hub has.
-    pub(super) fn tree_version(&self) -> Result<u64, StoreError> {
-        rows::counter(self.view, meta::TREE)
     }
 }
 

@@ -79,6 +79,8 @@ impl Ledger {
         }
         let mut outcomes: HashMap<u64, pb::Outcome> =
             verdicts.outcomes.into_iter().map(|outcome| (outcome.seq, outcome)).collect();
+        // A hub of an earlier build does not say.
+        let unit = if verdicts.unit == 0 { self.unit().number() } else { verdicts.unit };
         let mut work = Work::new(self);
         let mut count = VerdictCount::default();
         let mut refusals = Vec::new();
@@ -97,7 +99,7 @@ impl Ledger {
                         revision: verdicts.revision + (seq - verdicts.first),
                         stamp: edit.stamp.believed(now, verdicts.skew_millis).0,
                         received: verdicts.received,
-                        unit: self.unit().number(),
+                        unit,
                         node: verdicts.node,
                         by: edit.by.clone(),
                         ..pb::Origin::default()

@@ -5,13 +5,11 @@ use crate::scene::{FIRST, REVIEWER, SECOND, STREET, Scene, unit};
 use taizhang_hub::{totals::month, writer::Job};
 use taizhang_node::upstream::schedule::Mode;
 use taizhang_proto::{date, pb, register::number};
-use taizhang_tests::town::{UNITS, until};
+use taizhang_tests::town::UNITS;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn case_15_what_an_office_files_under_a_code_given_up_goes_to_the_new_one_and_old_months_stay() {
     let mut scene = Scene::with(&[FIRST, STREET, SECOND], Mode::Nightly).await;
-    // What the old office could not have been sent before its scope grew comes to it by range repair, which is counted.
-    scene.incidents = 1;
     let before = scene.resident(FIRST, 1, &[]);
     let theirs = scene.resident(SECOND, 9, &[]);
     let (person, day) = (before.to_string(), scene.ago(40));
@@ -29,14 +27,8 @@ async fn case_15_what_an_office_files_under_a_code_given_up_goes_to_the_new_one_
     assert_ne!(changed, UNITS);
     scene.town.city.hub.writer.write(Job::Tree(changed, None)).await.unwrap();
     let core = &scene.hub().hub.core;
-    // The city may be busy with the district's marks when it calls: it calls again, as the schedule would.
-    let has_tree = || core.tree().current(unit(FIRST), core.today()) == unit(SECOND);
-    for _ in 0..20 {
-        if !has_tree() {
-            scene.call_the_city().await;
-        }
-    }
-    until("the district has the new tree", has_tree).await.unwrap();
+    scene.call_the_city().await;
+    assert_eq!(core.tree().current(unit(FIRST), core.today()), unit(SECOND), "the district has the new tree");
     assert_eq!((counted(0), counted(1), counted(30)), ([0, 1, 1], [1, 0, 1], [1, 0, 1]), "old days stay");
 
     scene.sync(FIRST).await;

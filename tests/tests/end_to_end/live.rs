@@ -1,12 +1,16 @@
 //! An entry at a node moves the city's figures.
 
-use crate::{DISTRICT, FIRST, books, town, unit};
+use crate::{DISTRICT, FIRST, SECOND, books, town, unit};
 use std::time::Instant;
+use taizhang_hub::writer::Job;
 use taizhang_node::{desk::Desk, identity::Identity};
-use taizhang_proto::pb::{self, totals_client::TotalsClient};
+use taizhang_proto::{
+    date,
+    pb::{self, totals_client::TotalsClient},
+};
 use taizhang_tests::{
     synth::City,
-    town::{OfficePlan, Plan, until},
+    town::{OfficePlan, Plan, UNITS, until},
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -36,6 +40,39 @@ async fn an_entry_at_a_live_node_shows_in_the_citys_watch() {
         assert_eq!(figures, [(DISTRICT, count)]);
     }
     drop(changes);
+    town.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_new_tree_of_units_reaches_every_live_link_and_moves_an_office_whose_code_is_given_up() {
+    let (_dir, mut town) = town(&[DISTRICT], Plan::default()).await;
+    town.open_office(OfficePlan::live(unit(FIRST))).await.unwrap();
+    let office = &town.offices[0];
+    let link = || office.office.keeper.as_ref().unwrap().state();
+    let (connected, in_touch) = (|| link().connected, || link().report.ok && link().report.equal);
+    until("the office is in touch", || connected() && in_touch()).await.unwrap();
+    let old = UNITS.lines().find(|line| line.starts_with(&FIRST.to_string())).unwrap();
+    let name = old.split(',').nth(1).unwrap();
+    let renamed = UNITS.replace(old, &old.replace(name, "新名社区"));
+    town.city.hub.writer.write(Job::Tree(renamed, None)).await.unwrap();
+    let shown = || office.ledger().units().name(unit(FIRST)).to_owned();
+    until("the office shows the new name", || shown() == "新名社区").await.unwrap();
+
+    let today = date::iso(town.districts[0].hub.core.today());
+    let merged = UNITS.replace(old, &format!("{old},{SECOND},{today}"));
+    town.city.hub.writer.write(Job::Tree(merged, None)).await.unwrap();
+    // The office greets anew: from here on its scope is the unit that its own has become.
+    let moved = || office.ledger().units().current(unit(FIRST), office.ledger().business_day()) == unit(SECOND);
+    until("the office knows that its code was given up", moved).await.unwrap();
+    until("the office is in touch again", || connected() && in_touch()).await.unwrap();
+    let core = &town.districts[0].hub.core;
+    assert_eq!(core.tree().current(unit(FIRST), core.today()), unit(SECOND));
+    books::save(
+        office.ledger(),
+        City::new(1, office.ledger().business_day()).person(unit(FIRST), office.desk().new_id()),
+    );
+    let counted = || town.districts[0].figure(unit(SECOND), "K00").unwrap() == 1;
+    until("what it enters counts at the new code", counted).await.unwrap();
     town.stop().await;
 }
 
