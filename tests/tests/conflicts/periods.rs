@@ -9,7 +9,7 @@ use taizhang_tests::town::UNITS;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn case_15_what_an_office_files_under_a_code_given_up_goes_to_the_new_one_and_old_months_stay() {
-    let mut scene = Scene::with(&[FIRST, STREET, SECOND], Mode::Nightly).await;
+    let scene = Scene::with(&[FIRST, STREET, SECOND], Mode::Nightly).await;
     let before = scene.resident(FIRST, 1, &[]);
     let theirs = scene.resident(SECOND, 9, &[]);
     let (person, day) = (before.to_string(), scene.ago(40));

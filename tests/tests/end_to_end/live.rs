@@ -55,7 +55,7 @@ async fn a_new_tree_of_units_reaches_every_live_link_and_moves_an_office_whose_c
     let name = old.split(',').nth(1).unwrap();
     let renamed = UNITS.replace(old, &old.replace(name, "新名社区"));
     town.city.hub.writer.write(Job::Tree(renamed, None)).await.unwrap();
-    let shown = || office.ledger().units().name(unit(FIRST)).to_owned();
+    let shown = || office.ledger().units().name(unit(FIRST)).clone();
     until("the office shows the new name", || shown() == "新名社区").await.unwrap();
 
     let today = date::iso(town.districts[0].hub.core.today());
