@@ -56,6 +56,11 @@ impl Pad<'_> {
             if desk.key_holder == own {
                 desk.keys.push(fresh(desk.generation.saturating_add(1)));
                 desk.indexed = 0;
+                self.keep_desk(&desk);
+                // A neighbour's question may have come before this hub heard that it is the one to answer.
+                for unit in self.neighbours()? {
+                    self.give_keys(unit)?;
+                }
             } else {
                 let id = question(own, desk.key_holder);
                 if !self.is_in_outbox(&id)? {
@@ -89,11 +94,19 @@ impl Pad<'_> {
             return Ok(());
         }
         for key in ring.keys {
-            let known = desk.keys.iter().any(|own| own.generation == key.generation);
             let sane = (desk.generation.max(1)..=desk.generation.saturating_add(MAX_AHEAD)).contains(&key.generation);
-            if !known && sane {
-                desk.keys.push(key);
-                desk.indexed = 0;
+            match desk.keys.iter_mut().find(|own| own.generation == key.generation) {
+                Some(own) if *own == key => {}
+                // Its maker was restored from a backup of before, and has made it anew.
+                Some(own) => {
+                    *own = key;
+                    desk.indexed = 0;
+                }
+                None if sane => {
+                    desk.keys.push(key);
+                    desk.indexed = 0;
+                }
+                None => {}
             }
         }
         desk.keys.sort_by_key(|key| key.generation);
