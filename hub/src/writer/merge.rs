@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use taizhang_proto::{
     Record, RecordId,
     cell::{following, home_unit, is_active, merged_into},
+    decide::HUB_NODE,
     pb::Policy,
     register::{MERGED_INTO, number, registers},
     wire::{self, Field, Raw},
@@ -39,8 +40,11 @@ impl Pad<'_> {
             return Ok(Err("其中一条已作废、已并入他处或不在本级 (void, merged already, or not held here)".into()));
         }
         let fields = gathered(&into, &from, take);
-        // The two edits have revisions in a row: that is how a merge is found again when it is taken back.
-        self.revise(standing, into.register, fields, hand)?;
+        // The two edits have revisions in a row: that is how a merge is found again when it is taken back. Where the one
+        // that stands takes nothing, its revision stays unused: another's edit must not be taken for it.
+        if self.revise(standing, into.register, fields, hand)?.is_none() {
+            self.take_revisions(1);
+        }
         self.revise(absorbed, from.register, vec![text(MERGED_INTO, &standing.0)], hand)?;
         self.inspect_around(standing, into.register)?;
         Ok(Ok(()))
@@ -61,7 +65,10 @@ impl Pad<'_> {
             let taken: Vec<u32> = into
                 .fields
                 .iter()
-                .filter(|standing| into.origins[standing.origin].revision + 1 == merged)
+                .filter(|standing| {
+                    let origin = &into.origins[standing.origin];
+                    origin.node == HUB_NODE && origin.revision + 1 == merged
+                })
                 .map(|standing| standing.field.tag)
                 .collect();
             if !taken.is_empty() {

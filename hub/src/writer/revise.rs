@@ -187,7 +187,7 @@ impl Pad<'_> {
 
     /// The fields of a record that another one took over when it was merged, with the values they had before.
     pub(super) fn replaced_by(&self, id: RecordId, revision: Revision) -> Result<Vec<pb::Superseded>, StoreError> {
-        let mut found = self.history_of(id)?;
+        let mut found = self.whole_history_of(id)?;
         found.retain(|entry| entry.replaced_by == revision);
         Ok(found)
     }
