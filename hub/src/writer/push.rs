@@ -241,7 +241,7 @@ impl Pad<'_> {
 
     /// Why a record may not refer to what it refers to: a record of another register, or of a unit beyond the child's
     /// scope, whose figures it would move. What is not known here yet may still come. A post's places are for everybody
-    /// in the district.
+    /// in the district; and what this hub itself once said and has lost, its child only repeats.
     fn foreign_reference(
         &mut self,
         peer: &Peer,
@@ -249,8 +249,13 @@ impl Pad<'_> {
         record: &Record,
     ) -> Result<Option<Violation>, StoreError> {
         let Some(def) = registers().get(record.register) else { return Ok(None) };
+        let secret = self.core.lineage.secret();
         for field in &def.fields {
-            let Some(register) = field.refers.filter(|_| edit.field(field.tag).is_some()) else { continue };
+            let Some(register) = field.refers else { continue };
+            let set = edit.fields.iter().find(|set| set.tag == field.tag);
+            if set.is_none_or(|set| is_own_word(&secret, edit, set)) {
+                continue;
+            }
             let Some(target) = record.slice(field.tag).and_then(RecordId::from_slice) else { continue };
             let Some(target) = self.record(target)? else { continue };
             let (rule, message) = if target.register != register {
