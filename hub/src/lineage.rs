@@ -1,7 +1,8 @@
 //! Whether a child has heard things from this hub that the hub has lost: it was restored from an old backup.
 //! Invariant: every start of the hub begins a new stretch of its history, with a name drawn at random and the last
-//! revision before it. A child names the stretch that it last heard: what it has beyond that stretch's end was said in
-//! a future that this hub does not have.
+//! revision before it. A child names the stretches that it heard: what it has beyond the end of the last that both know
+//! was said in a future that this hub does not have. A name says where its stretch began, so it also tells where a
+//! future that is lost as a whole branched off.
 
 use crate::{
     rows::{self, meta},
@@ -16,12 +17,24 @@ const MAX_STRETCHES: usize = 1_024;
 /// One stretch of a hub's history.
 #[derive(Clone, PartialEq, Message)]
 struct Stretch {
-    /// Its name, [`STRETCH_NAME`] bytes.
+    /// Drawn at random.
     #[prost(bytes = "vec", tag = "1")]
-    name: Vec<u8>,
+    random: Vec<u8>,
     /// Last revision before it.
     #[prost(uint64, tag = "2")]
     after: u64,
+}
+
+impl Stretch {
+    /// Its name, [`STRETCH_NAME`] bytes: the last revision before it, and what was drawn.
+    fn name(&self) -> Vec<u8> {
+        [&self.after.to_be_bytes(), &self.random[..]].concat()
+    }
+}
+
+/// Last revision before the stretch of this name.
+fn after(name: &[u8]) -> Revision {
+    name.first_chunk().map_or(0, |after| u64::from_be_bytes(*after))
 }
 
 /// The stretches of a hub's history, oldest first.
@@ -46,7 +59,7 @@ impl Lineage {
     /// Begins a new stretch after a revision and puts it into a write set.
     #[must_use]
     pub fn begin(mut self, after: Revision, set: &mut WriteSet) -> Self {
-        self.stretches.push(Stretch { name: rand::random::<[u8; STRETCH_NAME]>().to_vec(), after });
+        self.stretches.push(Stretch { random: rand::random::<[u8; 8]>().to_vec(), after });
         let surplus = self.stretches.len().saturating_sub(MAX_STRETCHES);
         self.stretches.drain(..surplus);
         if self.secret.len() != 32 {
@@ -58,7 +71,7 @@ impl Lineage {
 
     /// The name of the stretch that runs.
     pub fn current(&self) -> Vec<u8> {
-        self.stretches.last().map(|stretch| stretch.name.clone()).unwrap_or_default()
+        self.stretches.last().map(Stretch::name).unwrap_or_default()
     }
 
     /// The secret of this hub's seals.
@@ -71,7 +84,7 @@ impl Lineage {
     /// incarnation that it greets with.
     pub fn floor(&self, hello: &pb::Hello, acknowledged: u64) -> Revision {
         let names: Vec<&[u8]> = hello.epoch.chunks_exact(STRETCH_NAME).collect();
-        let place = |name: &[u8]| self.stretches.iter().position(|stretch| stretch.name == name);
+        let place = |name: &[u8]| self.stretches.iter().position(|stretch| stretch.name() == name);
         let common = names.iter().enumerate().find_map(|(age, name)| Some((age, place(name)?)));
         let Some((age, place)) = common else {
             // Never heard anything; or only what this hub has lost, or has long forgotten.
@@ -79,7 +92,17 @@ impl Lineage {
         };
         let Some(next) = self.stretches.get(place + 1) else { return 0 };
         let beyond = age > 0 || hello.pulled > next.after || hello.settled > acknowledged;
-        if beyond { next.after + 1 } else { 0 }
+        // What the child heard after the common stretch may have branched off before this hub's own next one.
+        let branched = age.checked_sub(1).map_or(Revision::MAX, |newer| after(names[newer]));
+        if beyond { next.after.min(branched) + 1 } else { 0 }
+    }
+
+    /// Whether this hub still has what it said, up to a revision, in a stretch of its history; none was named before
+    /// hubs named them.
+    pub fn reaches(&self, stretch: &[u8], revision: Revision) -> bool {
+        let place = self.stretches.iter().position(|own| own.name() == stretch);
+        let next = place.map(|place| self.stretches.get(place + 1));
+        stretch.is_empty() || next.is_some_and(|next| next.is_none_or(|next| revision <= next.after))
     }
 }
 
@@ -102,10 +125,25 @@ mod tests {
         assert_eq!(second.floor(&hello(&name, 50, 3), 3), 21);
         assert_eq!(second.floor(&hello(&name, 20, 3), 3), 0, "it has heard nothing that is lost");
         assert_eq!(second.floor(&hello(&name, 20, 4), 3), 21, "an answer of the hub is lost");
-        assert_eq!(second.floor(&hello(&[9; 8], 5, 3), 3), 1, "a stretch that was lost as a whole");
-        let trail = [&[9; 8], &name[..]].concat();
+        assert_eq!(second.floor(&hello(&[9; STRETCH_NAME], 5, 3), 3), 1, "a stretch that was lost as a whole");
+        let trail = [&[9; STRETCH_NAME], &name[..]].concat();
         assert_eq!(second.floor(&hello(&trail, 5, 3), 3), 21, "after one that this hub knows the end of");
+        // First an older backup, of revision 12, was put back, and then the newer one of revision 20.
+        let wrong = first.clone().begin(12, &mut set);
+        let trail = [wrong.current(), name.clone()].concat();
+        assert_eq!(second.floor(&hello(&trail, 15, 3), 3), 13, "the child's stretch began before this hub's");
         assert_eq!(second.floor(&hello(&[], 0, 0), 0), 0, "a child that never heard anything");
         assert_eq!(second.secret(), first.secret());
+    }
+
+    #[test]
+    fn a_hub_knows_what_it_has_lost_of_what_it_said() {
+        let mut set = WriteSet::default();
+        let first = Lineage::default().begin(0, &mut set);
+        let name = first.current();
+        let lost = first.clone().begin(30, &mut set).current();
+        let second = first.begin(20, &mut set);
+        assert!(second.reaches(&name, 20) && second.reaches(&second.current(), 99) && second.reaches(&[], 99));
+        assert!(!second.reaches(&name, 21) && !second.reaches(&lost, 5));
     }
 }

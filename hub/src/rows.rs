@@ -72,6 +72,9 @@ pub struct NodeRow {
     /// Last change of the log whose verdict was looked at for forgetting.
     #[prost(uint64, tag = "33")]
     pub forgotten: u64,
+    /// Of a hub: the stretch of its history in which it said what is acknowledged.
+    #[prost(bytes = "vec", tag = "34")]
+    pub stretch: Vec<u8>,
 }
 
 /// Most past logs that are remembered of a child.

@@ -105,7 +105,7 @@ const MAX_LIST_BYTES: usize = 1024 * 1024;
 /// Records looked at before a list is sent even when it is small.
 const MAX_LIST_RECORDS: usize = 4096;
 /// Longest field the greeting may carry.
-const MAX_GREETING_FIELD: usize = 64;
+const MAX_GREETING_FIELD: usize = session::STRETCH_NAME * session::STRETCHES_HEARD;
 
 impl Server {
     /// A session with a child.
@@ -194,8 +194,11 @@ impl Server {
         if self.peer.hub {
             let raw = upstream::decompress(&push.cells, push.raw_len)?;
             let list = pb::CellList::decode(raw).map_err(|_| Fault::Protocol("cells that can't be read"))?;
-            let pb::Push { last, letters, marks, marked, .. } = push;
-            return Ok(Job::Cells { peer, last, cells: list.cells, letters, marks, marked });
+            let pb::Push { last, letters, marks, marked, stretch, .. } = push;
+            if stretch.len() > MAX_GREETING_FIELD {
+                return Err(Fault::Protocol("a batch with a field of the wrong size"));
+            }
+            return Ok(Job::Cells { peer, last, cells: list.cells, letters, marks, marked, stretch });
         }
         let raw = upstream::decompress(&push.changes, push.raw_len)?;
         let list = pb::ChangeList::decode(raw).map_err(|_| Fault::Protocol("changes that can't be read"))?;
@@ -259,6 +262,7 @@ impl Server {
             epoch: if self.peer.hub { epoch } else { core.lineage.current().into() },
             floor: if self.peer.hub { 0 } else { core.lineage.floor(&self.hello, row.acknowledged) },
             marked: row.marked,
+            stretch: row.stretch.clone().into(),
             unit: self.certified.number(),
             hub_unit: core.unit.number(),
             tree_version: self.told_tree,

@@ -183,9 +183,14 @@ impl Upward {
             return Ok(None);
         }
         said.marks = reached;
+        Ok(Some(pb::Push { marks: found, marked: reached, ..self.empty_push(after)? }))
+    }
+
+    /// A batch behind a revision that says nothing.
+    fn empty_push(&self, after: u64) -> Result<pb::Push, SessionError> {
         let cells = upstream::compress(&[]).map_err(failed)?;
-        let (first, last) = (after + 1, after);
-        Ok(Some(pb::Push { first, last, cells, marks: found, marked: reached, ..pb::Push::default() }))
+        let (first, last, stretch) = (after + 1, after, self.core.lineage.current().into());
+        Ok(pb::Push { first, last, cells, stretch, ..pb::Push::default() })
     }
 
     /// Once every record is marked under the newest key and all that has been sent, the parent is told.
@@ -232,8 +237,8 @@ impl Replica for Upward {
     fn welcome(&self, welcome: &pb::Welcome) -> Result<Greeting, SessionError> {
         let (digest, head) = self.digest_and_head().map_err(failed)?;
         let equal = digest[..] == welcome.scope_digest[..];
-        if welcome.acknowledged > head {
-            // This hub was restored from a backup.
+        if welcome.acknowledged > head || !self.core.lineage.reaches(&welcome.stretch, welcome.acknowledged) {
+            // This hub was restored from a backup, and may have given the lost numbers out again.
             self.anew.store(true, Ordering::Relaxed);
             return Err(SessionError::NewIncarnation);
         }
@@ -272,11 +277,14 @@ impl Replica for Upward {
         let from = self.said().cells.max(after);
         let (list, reached, whole) = Self::cells_after(view, from).map_err(failed)?;
         if list.cells.is_empty() && letters.is_empty() {
-            let marks = self.marks_batch(view, after)?;
-            if marks.is_none() {
-                self.say_remarked(view)?;
+            if let Some(marks) = self.marks_batch(view, after)? {
+                return Ok(Some(marks));
             }
-            return Ok(marks);
+            self.say_remarked(view)?;
+            // A letter that was taken back leaves a revision in which nothing is said; the parent is told of that.
+            let head = rows::counter(view, meta::CELLS).map_err(failed)?;
+            let nothing = self.empty_push(after)?;
+            return Ok((head > after).then_some(pb::Push { last: head, ..nothing }));
         }
         self.said().cells = reached;
         let last = if whole {
@@ -294,7 +302,8 @@ impl Replica for Upward {
         let cells = upstream::compress(&raw).map_err(failed)?;
         let mut letters = self.sealed(view, letters)?;
         letters.append(&mut counted);
-        Ok(Some(pb::Push { first: after + 1, last, cells, raw_len: raw.len() as u32, letters, ..pb::Push::default() }))
+        let (first, raw_len, stretch) = (after + 1, raw.len() as u32, self.core.lineage.current().into());
+        Ok(Some(pb::Push { first, last, cells, raw_len, letters, stretch, ..pb::Push::default() }))
     }
 
     fn verdicts(&self, verdicts: pb::Verdicts) -> Result<VerdictCount, SessionError> {

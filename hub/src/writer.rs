@@ -98,6 +98,8 @@ pub enum Job {
         marks: Vec<pb::MarkValue>,
         /// The child's revision that the marks reach.
         marked: u64,
+        /// The stretch of the child's history that runs.
+        stretch: Bytes,
     },
     /// A child has everything up to a revision on its disk.
     Heard {
@@ -308,8 +310,8 @@ impl Core {
                     drop(room);
                     answer
                 }
-                Job::Cells { peer, last, cells, letters, marks, marked } => {
-                    pad.take_cells(&peer, last, &cells, letters, (&marks, marked))
+                Job::Cells { peer, last, cells, letters, marks, marked, stretch } => {
+                    pad.take_cells(&peer, (last, &stretch), &cells, letters, (&marks, marked))
                 }
                 Job::News(news) => pad.take_news(news),
                 Job::Marks(batch) => pad.take_index(batch),

@@ -16,7 +16,7 @@ pub const MAX_BATCH_BYTES: usize = 1024 * 1024;
 /// Largest message on the wire, bytes.
 pub const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
 /// Bytes of the name of a stretch of a hub's history: from one start of the hub to the next.
-pub const STRETCH_NAME: usize = 8;
+pub const STRETCH_NAME: usize = 16;
 /// Names of stretches that an office remembers, newest first.
 pub const STRETCHES_HEARD: usize = 8;
 /// Batches on their way without an answer.

@@ -29,7 +29,7 @@ impl Pad<'_> {
     pub(super) fn take_cells(
         &mut self,
         peer: &Peer,
-        last: u64,
+        (last, stretch): (u64, &[u8]),
         cells: &[pb::CellValue],
         letters: Vec<pb::Letter>,
         (marks, marked): (&[pb::MarkValue], u64),
@@ -49,6 +49,7 @@ impl Pad<'_> {
         self.take_marks(peer, marks, marked.min(MAX_REVISION), &mut node)?;
         let first = node.acknowledged + 1;
         node.acknowledged = node.acknowledged.max(last.min(MAX_REVISION));
+        node.stretch = stretch.to_vec();
         let verdicts = pb::Verdicts {
             first,
             last: node.acknowledged,

@@ -47,6 +47,7 @@ impl Pad<'_> {
             // It says everything anew; what it does not say again must not stay.
             row.acknowledged = 0;
             row.marked = 0;
+            row.stretch.clear();
             self.clear_cells(peer.unit)?;
             self.forget_marks_of(peer.unit)?;
         }

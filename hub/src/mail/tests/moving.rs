@@ -258,7 +258,18 @@ fn a_hub_can_neither_write_in_anothers_name_nor_fill_the_mail_of_nobody() {
     let mark =
         |mark: usize, kind| pb::MarkValue { generation: 1, kind, mark: vec![7; mark].into(), ..Default::default() };
     let marks = vec![mark(15, 1), mark(16, 3), mark(16, 1)];
-    write(world.city(), Job::Cells { peer: peer.clone(), last: 1, cells: Vec::new(), letters, marks, marked: 1 });
+    write(
+        world.city(),
+        Job::Cells {
+            peer: peer.clone(),
+            last: 1,
+            cells: Vec::new(),
+            letters,
+            marks,
+            marked: 1,
+            stretch: bytes::Bytes::new(),
+        },
+    );
     let row: NodeRow =
         crate::rows::read(world.city().view().as_ref(), Space::Nodes, peer.id.as_bytes()).unwrap().unwrap();
     assert_eq!(row.refused, count + 2);
