@@ -18,6 +18,8 @@ mod forms;
 mod mem_store;
 mod model;
 mod network;
+mod papers;
+mod people;
 mod process;
 mod quiet;
 mod reviewer;

@@ -49,6 +49,7 @@ pub(super) const ACTIONS: &[Action] = actions! {
     |_| 8, "two records are merged", World::merge_records;
     |_| 8, "a merge is taken back", World::unmerge_records;
     |_| 8, "the district edits", World::revise_record;
+    |_| 1, "the mark key is changed", World::rotate_key;
     // The network.
     |_| 45, "an office syncs", World::start_office_session;
     |_| 14, "a district syncs", World::start_district_session;

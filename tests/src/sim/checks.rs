@@ -110,7 +110,10 @@ impl World {
             }
         }
         let at_city = audit::own_cells(&self.hubs[0].core).map_err(text)?;
-        if at_city == expected { Ok(()) } else { Err("the city's cells are not those of its districts".into()) }
+        if at_city != expected {
+            return Err("the city's cells are not those of its districts".into());
+        }
+        self.check_people()
     }
 
     /// Every office holds what its hub has of its scope, byte for byte, and its lists name just that.
@@ -154,14 +157,6 @@ impl World {
         Ok(())
     }
 
-    /// How often a child has found its copy to be wrong.
-    pub(super) fn incidents(&self, child: Child) -> u64 {
-        match child {
-            Child::Office(office) => self.offices[office].ledger.state().incidents,
-            Child::District(_) => 0,
-        }
-    }
-
     /// Takes into the trace how an office's copies differ from the hub's records.
     pub(super) fn note_differences(&self, child: Child) -> Result<(), String> {
         let Child::Office(office) = child else { return Ok(()) };
@@ -196,7 +191,15 @@ impl World {
                     )
                 });
             } else if !covered && own.is_some() {
-                self.note(|world| format!("  {} is out of its scope, and still there", world.model.name(id)));
+                let home = home_unit(&hub).map(|unit| unit.to_string());
+                self.note(|world| {
+                    format!(
+                        "  {} belongs to {home:?}, and is still there\n    hub {}\n    own {}",
+                        world.model.name(id),
+                        shown(Some(&hub)),
+                        shown(own.as_ref())
+                    )
+                });
             }
         }
         Ok(())

@@ -140,18 +140,19 @@ impl World {
             return Ok(());
         };
         let line = format!("    {id} {child:?} hears {}", name_down(&message));
-        if let (Child::Office(office), Some(down::It::Caught(_))) = (child, &message.it) {
+        let mut differs = false;
+        if let (Child::Office(office), Some(down::It::Caught(caught))) = (child, &message.it) {
             self.offices[office].flushed = None; // it is all put on disk then
+            differs = self.offices[office].ledger.state().scope_digest[..] != caught.scope_digest[..];
         }
         session.greeted |= matches!(message.it, Some(down::It::Welcome(_)));
         self.note(|_| line);
-        let incidents = self.incidents(child);
+        if differs {
+            self.note_differences(child)?; // while they are there
+        }
         let (received, crashed) = self.at_risk(child, |_| client.receive(message))?;
         if crashed {
             return Ok(());
-        }
-        if self.incidents(child) > incidents {
-            self.note_differences(child)?;
         }
         if let Err(error) = received {
             return self.client_failed(id, &error);
@@ -218,8 +219,10 @@ impl World {
         }
         for (id, answer) in ids.into_iter().zip(answers) {
             if id == 0 {
-                answer.map_err(|error| format!("a reviewer's job failed: {error}"))?;
-                continue;
+                match answer {
+                    Ok(_) | Err(WriteError::NoKey | WriteError::Rotating) => continue,
+                    Err(error) => return Err(format!("a reviewer's job failed: {error}")),
+                }
             }
             let Some(session) = self.sessions.get_mut(&id) else { continue };
             session.waiting -= 1;
@@ -341,7 +344,10 @@ fn name_up(message: &pb::Up) -> String {
                 hello.head, hello.settled, hello.pulled, hello.rebuild
             )
         }
-        Some(up::It::Push(push)) => format!("push {}..{}", push.first, push.last),
+        Some(up::It::Push(push)) => {
+            let letters: Vec<&str> = push.letters.iter().map(|letter| letter.kind().as_str_name()).collect();
+            format!("push {}..{}, {} marks up to {} {letters:?}", push.first, push.last, push.marks.len(), push.marked)
+        }
         Some(up::It::Done(_)) => "done".into(),
         Some(up::It::Heard(heard)) => format!("heard {}, equal {}", heard.revision, heard.equal),
         _ => "something else".into(),
@@ -363,6 +369,11 @@ fn name_down(message: &pb::Down) -> String {
         }
         Some(down::It::Records(records)) => format!("records up to {}", records.upto),
         Some(down::It::Caught(caught)) => format!("caught up at {}, has {}", caught.revision, caught.acknowledged),
+        Some(down::It::Mail(mail)) => {
+            let letters: Vec<&str> = mail.letters.iter().map(|letter| letter.kind().as_str_name()).collect();
+            let (rulings, neighbours) = (mail.rulings.len(), mail.neighbours.len());
+            format!("mail up to {}: {rulings} rulings, {neighbours} neighbours {letters:?}", mail.upto)
+        }
         Some(down::It::Document(document)) => format!("a document, {}", document.kind),
         _ => "something else".into(),
     }

@@ -3,6 +3,7 @@
 use super::{
     clock::SimClock,
     mem_store::{MemStore, Tables},
+    papers,
 };
 use std::{collections::VecDeque, path::PathBuf, sync::Arc};
 use taizhang_hub::{
@@ -77,7 +78,10 @@ impl Hub {
         let store = MemStore::new(tables);
         let core =
             Core::open(unit, tier, Box::new(store.clone()), clock.reading()).map_err(|error| error.to_string())?;
-        let upward = (tier != Tier::City).then(|| Upward::new(core.clone(), None));
+        let upward = match tier {
+            Tier::City => None,
+            _ => Some(Upward::new(core.clone(), Some(papers::of(unit)?.0))),
+        };
         let (queue, backups) = (VecDeque::new(), Vec::new());
         Ok(Self { name, unit, clock, store, core, upward, queue, backups, restored: false })
     }

@@ -4,7 +4,7 @@
 use super::{session::Child, world::World};
 
 /// Rounds after which everybody must be quiet.
-const ROUNDS: usize = 10;
+const ROUNDS: usize = 16;
 
 impl World {
     /// Heals everything and has everybody sync until a whole round is quiet.

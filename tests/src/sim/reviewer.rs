@@ -1,4 +1,5 @@
 //! What reviewers at a district do: rule, reopen, merge, edit. Their jobs wait for the writer like everybody's.
+#![allow(clippy::unnecessary_wraps)] // every action has the shape of the table
 
 use super::{
     forms::{citizen, field},
@@ -176,6 +177,14 @@ impl World {
             by: REVIEWER.into(),
         };
         self.ask(hub, Review::Revise(request));
+        Ok(true)
+    }
+
+    /// Asks a district to change the key of the marks; it may not be the one that makes them.
+    pub(super) fn rotate_key(&mut self) -> Result<bool, String> {
+        let hub = self.any_district();
+        self.note(|_| format!("  at {hub}"));
+        self.hubs[hub].queue.push_back((0, Job::RotateKey));
         Ok(true)
     }
 

@@ -8,6 +8,7 @@ use super::{
     crash::Armed,
     mem_store::Tables,
     model::{Model, Promise, changes_after},
+    papers,
     process::{ENGINE, Hub, Office},
     session::{Child, Session},
 };
@@ -17,7 +18,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-use taizhang_hub::writer::Job;
+use taizhang_hub::{rows::NodeRow, writer::Job};
 use taizhang_node::ledger::{Clock, Ledger};
 use taizhang_proto::{OrgCode, pb};
 
@@ -63,7 +64,7 @@ const UNITS: &str = "code,name,parent,tier
 ";
 
 /// Hubs: the city first.
-const HUBS: [(&str, u64); 3] =
+pub(super) const HUBS: [(&str, u64); 3] =
     [("city", 210_400_000_000), ("district-a", 210_402_000_000), ("district-b", 210_403_000_000)];
 
 /// Offices: name, unit, hub.
@@ -162,6 +163,14 @@ impl World {
         }
         for answer in hubs[0].core.commit(vec![Job::Tree(UNITS.to_owned(), None)]) {
             answer.map_err(|error| error.to_string())?;
+        }
+        for hub in &hubs[1..] {
+            let (_, certificate) = papers::of(hub.unit)?;
+            let unit = hub.unit.number();
+            let row = NodeRow { id: hub.name.to_owned(), unit, hub: true, certificate, ..NodeRow::default() };
+            for answer in hubs[0].core.commit(vec![Job::Enrolled(Box::new(row))]) {
+                answer.map_err(|error| error.to_string())?;
+            }
         }
         let mut offices = Vec::new();
         for (name, unit, hub) in OFFICES {

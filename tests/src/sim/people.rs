@@ -1,0 +1,74 @@
+//! That everybody counts once at the city, counted here from the registrations of all districts.
+
+use super::world::World;
+use std::collections::BTreeMap;
+use taizhang_hub::{store::Space, totals::value};
+use taizhang_proto::{
+    Record, RecordId,
+    cell::{home_unit, is_active},
+    date, indicator,
+    register::{COUNTED_AT, DISTINCT, number},
+};
+
+/// Tag of a resident's id number.
+const ID_NO: u32 = 21;
+
+/// The registrations of one id number in one district.
+#[derive(Default)]
+struct Group {
+    names: Vec<String>,
+    /// Those that a reviewer has not found to be somebody else.
+    alike: i64,
+    distinct: i64,
+    /// The district has been told that another one counts them.
+    elsewhere: bool,
+}
+
+impl Group {
+    fn counted(&self) -> i64 {
+        if self.elsewhere { 0 } else { self.alike.min(1) + self.distinct }
+    }
+}
+
+impl World {
+    /// At the city raw = counted + duplicates, and everybody counts in one district, once, however many registrations
+    /// there are: before anybody died or moved away.
+    pub(super) fn check_people(&self) -> Result<(), String> {
+        let text = |error: &dyn std::fmt::Display| error.to_string();
+        let (mut raw, mut people) = (0, BTreeMap::<Vec<u8>, BTreeMap<usize, Group>>::new());
+        for (place, hub) in self.hubs.iter().enumerate().skip(1) {
+            for row in hub.core.view().prefix(Space::Records, &[]) {
+                let (id, bytes) = row.map_err(|error| text(&error))?;
+                let record = Record::decode(bytes).map_err(|error| text(&error))?;
+                let counts = record.register == number::RESIDENT && is_active(&record);
+                if !counts || !home_unit(&record).is_some_and(|unit| hub.unit.covers(unit)) {
+                    continue;
+                }
+                raw += 1;
+                let person = record.slice(ID_NO).map_or_else(|| id.to_vec(), <[u8]>::to_vec);
+                let group = people.entry(person).or_default().entry(place).or_default();
+                group.names.extend(RecordId::from_slice(&id).map(|id| self.model.name(id)));
+                let distinct = record.varint(DISTINCT) == Some(1);
+                *(if distinct { &mut group.distinct } else { &mut group.alike }) += 1;
+                group.elsewhere |= record.varint(COUNTED_AT).is_some_and(|code| code != hub.unit.number());
+            }
+        }
+        for districts in people.values() {
+            let counting = districts.values().filter(|group| !group.elsewhere).count();
+            if counting != 1 {
+                let names: Vec<_> = districts.iter().map(|(place, group)| (place, &group.names)).collect();
+                return Err(format!("one id number counts in {counting} districts: {names:?}"));
+            }
+        }
+        let residents = indicator::by_code("K00").ok_or("no such indicator")?;
+        let first_day = date::ymd(2008, 1, 1).ok_or("no such day")?;
+        let view = self.hubs[0].core.view();
+        let found = value(view.as_ref(), self.hubs[0].unit, residents, first_day).map_err(|error| text(&error))?;
+        let counted: i64 = people.values().flat_map(BTreeMap::values).map(Group::counted).sum();
+        if (found.numerator, found.numerator + found.duplicates) == (counted, raw) {
+            return Ok(());
+        }
+        let (numerator, duplicates) = (found.numerator, found.duplicates);
+        Err(format!("the city counts {numerator} and {duplicates} duplicates; of {raw} registrations {counted} count"))
+    }
+}
