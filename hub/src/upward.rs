@@ -267,7 +267,7 @@ impl Replica for Upward {
     fn batch(&self, after: u64) -> Result<Option<pb::Push>, SessionError> {
         let view = self.core.view();
         let view = view.as_ref();
-        let outbox::Outgoing { mut letters, mut counted } = outbox::after(view, after).map_err(failed)?;
+        let outbox::Outgoing { mut letters, mut counted, more } = outbox::after(view, after).map_err(failed)?;
         // That everything is re-marked is said only behind the marks.
         if letters.iter().any(|letter| letter.kind() == pb::LetterKind::Remarked)
             && let Some(push) = self.marks_batch(view, after)?
@@ -288,9 +288,7 @@ impl Replica for Upward {
         }
         self.said().cells = reached;
         let last = if whole {
-            letters
-                .last()
-                .map_or(reached, |last| if counted.is_empty() { last.revision.max(reached) } else { last.revision })
+            letters.last().map_or(reached, |last| if more { last.revision } else { last.revision.max(reached) })
         } else {
             // Letters go with the last of the cells: what they say of totals belongs to all of them.
             let first = letters.first().map_or(u64::MAX, |first| first.revision);

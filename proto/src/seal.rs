@@ -27,6 +27,11 @@ pub fn seal<'f>(
     fields.into_iter().flat_map(|field| part(secret, id, field, stamp, by)).collect::<Vec<u8>>().into()
 }
 
+/// The secret of seals on what a hub did not say itself but let pass, from that of its own word.
+pub fn of_passing(secret: &[u8; 32]) -> [u8; 32] {
+    blake3::derive_key("taizhang seal on what was let pass", secret)
+}
+
 /// Whether an origin's seal speaks for a field.
 pub fn speaks_for(secret: &[u8; 32], id: RecordId, field: &Field, origin: &pb::Origin) -> bool {
     let own = part(secret, id, field, origin.stamp, &origin.by);
@@ -53,6 +58,7 @@ mod tests {
         assert!(!speaks_for(&secret, id, &field(21, "one"), &origin), "another field");
         assert!(!speaks_for(&secret, RecordId([2; 16]), &fields[0], &origin), "another record");
         assert!(!speaks_for(&[8; 32], id, &fields[0], &origin), "another hub");
+        assert!(!speaks_for(&of_passing(&secret), id, &fields[0], &origin), "another purpose");
         assert!(!speaks_for(&secret, id, &fields[0], &pb::Origin { stamp: 10, ..origin }), "another time");
     }
 }

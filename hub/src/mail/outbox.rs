@@ -15,6 +15,8 @@ pub struct Outgoing {
     pub letters: Vec<pb::Letter>,
     /// What later letters say of totals: it belongs to cells that go now.
     pub counted: Vec<pb::Letter>,
+    /// There are later letters: what is sent with these must not pass for all up to a later revision.
+    pub more: bool,
 }
 
 /// Aim of the letters in one message, bytes. Small in unit tests, so that they cross it.
@@ -43,5 +45,6 @@ pub fn after(view: &dyn View, revision: u64) -> Result<Outgoing, StoreError> {
             found.counted.push(pb::Letter { sealed: bytes::Bytes::new(), ..letter });
         }
     }
+    found.more = full;
     Ok(found)
 }

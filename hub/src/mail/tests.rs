@@ -2,6 +2,7 @@
 //! every point at which a session can break is reached.
 #![allow(clippy::unwrap_used)]
 
+mod acknowledged;
 mod finding;
 mod moving;
 

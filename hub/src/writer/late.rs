@@ -4,8 +4,9 @@
 
 use super::{
     Peer,
+    again::is_own_word,
     pad::{Pad, Reading},
-    push::{is_own_word, register_name},
+    push::register_name,
     revise::Hand,
 };
 use crate::store::StoreError;
@@ -43,12 +44,14 @@ pub(super) enum Landing {
     },
 }
 
-/// Fields that a rule sets after the batch; none: whoever holds the record is told of its history.
-pub(super) struct Deferred {
-    id: RecordId,
-    register: u32,
-    fields: Vec<Field>,
-    rule: &'static str,
+/// What waits for the end of a batch.
+pub(super) enum Deferred {
+    /// Fields that a rule sets.
+    Set { id: RecordId, register: u32, fields: Vec<Field>, rule: &'static str },
+    /// Whoever holds the record is told of its history.
+    Tell(RecordId),
+    /// This hub's own word, which it had lost and was told again.
+    Affirm { id: RecordId, fields: Vec<Field>, by: String },
 }
 
 pub(super) fn violation(edit: &Edit, field: &str, rule: &'static str, message: String) -> Violation {
@@ -143,7 +146,7 @@ impl Pad<'_> {
         };
         self.keep_history(absorbed, &[entry]);
         // The survivor has this change's own revision in the feed.
-        self.deferred.push(Deferred { id: absorbed, register: 0, fields: Vec::new(), rule: "MERGED" });
+        self.deferred.push(Deferred::Tell(absorbed));
     }
 
     /// Keeps an edit that was made after its record had been handed over: in the record's history, and as a finding
@@ -182,80 +185,6 @@ impl Pad<'_> {
             note: format!("移交(修订{handed_over})之后在原单位录入 (entered at the old unit after the hand-over)"),
             ..pb::Conflict::default()
         })?;
-        Ok(())
-    }
-
-    /// Keeps the history of a record that this hub lost with a backup and is offered again, and brings up anew what a
-    /// reviewer had not decided.
-    pub(super) fn take_offered_history(
-        &mut self,
-        id: RecordId,
-        record: &Record,
-        offer: &pb::Offer,
-        revision: Revision,
-    ) -> Result<(), StoreError> {
-        let sound = |entry: &&pb::Superseded| entry.origin.is_some() && wire::split(&entry.message).is_ok();
-        let mut entries: Vec<pb::Superseded> = offer.history.iter().filter(sound).cloned().collect();
-        let known = self.history_of(id)?;
-        let said = |entry: &pb::Superseded| {
-            let origin = entry.origin.as_ref();
-            (entry.message.clone(), entry.rule.clone(), origin.map(|origin| (origin.stamp, origin.by.clone())))
-        };
-        // Another office may have said the same before.
-        entries.retain(|entry| !known.iter().any(|other| said(other) == said(entry)));
-        for entry in &entries {
-            // Under this hub's own number it comes before all offices that have not heard it.
-            let kept = pb::Superseded { replaced_by: revision, ..entry.clone() };
-            self.keep_history(id, std::slice::from_ref(&kept));
-            let tags = entry.origin.as_ref().map(|origin| origin.tags.clone()).unwrap_or_default();
-            let meets = |origin: &pb::Origin| origin.tags.iter().any(|tag| tags.contains(tag));
-            let by_history = |other: &pb::Superseded| {
-                let later = other.ruling.is_some() && other.replaced_by > entry.replaced_by;
-                later && other.origin.as_ref().is_some_and(meets)
-            };
-            let by_what_stands =
-                |origin: &pb::Origin| origin.node == HUB_NODE && origin.revision > entry.replaced_by && meets(origin);
-            let decided = entry.ruling.is_some()
-                || offer.history.iter().any(by_history)
-                || offer.origins.iter().any(by_what_stands);
-            let asks = ["REVIEW", "OWNED", "FIXED"].contains(&entry.rule.as_str());
-            if decided || !asks || tags.is_empty() {
-                continue;
-            }
-            let kind = if entry.rule == "OWNED" { ConflictKind::Claim } else { ConflictKind::Field };
-            let claim = pb::ClaimedValue { message: entry.message.clone(), origin: entry.origin.clone() };
-            self.raise(pb::Conflict {
-                kind: kind.into(),
-                register: record.register,
-                record: id.0.to_vec().into(),
-                unit: home_unit(record).map_or(0, OrgCode::number),
-                claims: vec![standing_claim(record, &tags), claim],
-                tags,
-                rule: entry.rule.clone(),
-                revision,
-                note: "上级恢复旧备份后重新提出 (said again after the hub was restored)".into(),
-                ..pb::Conflict::default()
-            })?;
-        }
-        if !entries.is_empty() {
-            self.note_lost(id, revision);
-        }
-        Ok(())
-    }
-
-    /// Takes out of an offer what this hub has not lost after all: it stands, or somebody who saw it has replaced it.
-    pub(super) fn forget_known(&mut self, edit: &mut Edit) -> Result<(), StoreError> {
-        let Some(offer) = edit.offer.clone() else { return Ok(()) };
-        let Some(record) = self.record(edit.id)?.cloned() else { return Ok(()) };
-        let mut known: Vec<pb::Origin> = record.state().origins;
-        known.extend(self.history_of(edit.id)?.into_iter().filter_map(|entry| entry.origin));
-        let same = |one: &pb::Origin, two: &pb::Origin, tag: u32| {
-            one.revision == two.revision && one.stamp == two.stamp && one.tags.contains(&tag)
-        };
-        edit.fields.retain(|field| {
-            let offered = offer.origins.iter().find(|origin| origin.tags.contains(&field.tag));
-            offered.is_none_or(|offered| !known.iter().any(|known| same(known, offered, field.tag)))
-        });
         Ok(())
     }
 
@@ -340,18 +269,22 @@ impl Pad<'_> {
 
     /// Has a rule set fields once the batch is taken.
     pub(super) fn defer(&mut self, id: RecordId, register: u32, fields: Vec<Field>, rule: &'static str) {
-        self.deferred.push(Deferred { id, register, fields, rule });
+        self.deferred.push(Deferred::Set { id, register, fields, rule });
     }
 
-    /// Sets what rules found while a batch was taken.
+    /// Does what waited for the end of the batch.
     pub(super) fn do_deferred(&mut self) -> Result<(), StoreError> {
         for one in std::mem::take(&mut self.deferred) {
-            if one.fields.is_empty() {
-                let revision = self.take_revisions(1);
-                self.note_lost(one.id, revision);
-                continue;
+            match one {
+                Deferred::Set { id, register, fields, rule } => {
+                    self.revise(id, register, fields, &Hand::rule(rule))?;
+                }
+                Deferred::Tell(id) => {
+                    let revision = self.take_revisions(1);
+                    self.note_lost(id, revision);
+                }
+                Deferred::Affirm { id, fields, by } => self.affirm_again(id, &fields, &by)?,
             }
-            self.revise(one.id, one.register, one.fields, &Hand::rule(one.rule))?;
         }
         Ok(())
     }

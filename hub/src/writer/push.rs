@@ -2,7 +2,13 @@
 //! Invariants: the child's acknowledged number moves with the records, so a repeated batch is recognised and answered
 //! as it was the first time; at a city no record gets past here.
 
-use super::{Answer, Peer, Pushed, WriteError, late::Landing, pad::Pad, rehome::past_home};
+use super::{
+    Answer, Peer, Pushed, WriteError,
+    again::{is_own_word, was_let_pass},
+    late::Landing,
+    pad::Pad,
+    rehome::past_home,
+};
 use crate::{
     rows::{self, NodeRow},
     store::{Space, StoreError},
@@ -15,12 +21,11 @@ use taizhang_proto::{
     change::Edit,
     check::{self, Violation},
     date,
-    decide::{Applied, Author, HUB_NODE, apply, decide_as},
+    decide::{Applied, Author, apply, decide_as},
     digest::LogDigest,
     pb::{self, OutcomeKind},
     record::Revision,
     register::{number, registers},
-    seal,
     session::MAX_BATCH_BYTES,
     stamp::{self, Stamp},
 };
@@ -164,7 +169,7 @@ impl Pad<'_> {
         let hub = Author { node, tier: self.core.unit.tier() };
         let current = self.record(edit.id)?;
         let decision = decide_as(current, &edit, |field| if is_own_word(&secret, &edit, field) { hub } else { author });
-        let origin = pb::Origin {
+        let mut origin = pb::Origin {
             revision,
             stamp: edit.stamp.0,
             received,
@@ -182,7 +187,7 @@ impl Pad<'_> {
             let register = register_name(edit.register);
             return Ok(Some(Special::refused(Violation { register, field: String::new(), rule: "unknown", message })));
         }
-        let applied = apply(current, &edit, &decision, &origin);
+        let mut applied = apply(current, &edit, &decision, &origin);
         let before = if decision.is_plain() { None } else { current.cloned() };
         if decision.changes_record() {
             let edited = edit.fields.iter().map(|field| field.tag);
@@ -202,12 +207,17 @@ impl Pad<'_> {
                 return Ok(Some(Special::refused(why)));
             }
         }
+        origin.seal = self.passing_seal(&edit, &applied.record, origin.stamp)?;
+        if !origin.seal.is_empty() {
+            applied = apply(self.record(edit.id)?, &edit, &decision, &origin);
+        }
         if let Landing::Survivor { absorbed, aside } = &landing {
             self.keep_aside(*absorbed, aside, &origin);
         }
         self.keep_history(edit.id, &applied.superseded);
         if let Some(offer) = &edit.offer {
             self.take_offered_history(edit.id, &applied.record, offer, revision)?;
+            self.affirm_later(&edit, &decision);
         }
         if self.record(edit.id)?.is_none() && !applied.superseded.is_empty() {
             self.disputed.insert(edit.id);
@@ -219,7 +229,7 @@ impl Pad<'_> {
             self.note_lost(edit.id, revision);
         }
         let special = match landing {
-            Landing::Home if decision.is_plain() && given_up.is_none() => None,
+            Landing::Home if decision.is_plain() && given_up.is_none() && origin.seal.is_empty() => None,
             Landing::Home => Some(settled(edit.id, &applied)),
             // The author is not sent again what it wrote itself, so this is how it hears where that has landed.
             Landing::Survivor { .. } if home_unit(&applied.record).is_some_and(|unit| peer.unit.covers(unit)) => {
@@ -241,7 +251,7 @@ impl Pad<'_> {
 
     /// Why a record may not refer to what it refers to: a record of another register, or of a unit beyond the child's
     /// scope, whose figures it would move. What is not known here yet may still come. A post's places are for everybody
-    /// in the district; and what this hub itself once said and has lost, its child only repeats.
+    /// in the district; and what this hub itself once said or let pass, and has lost, its child only repeats.
     fn foreign_reference(
         &mut self,
         peer: &Peer,
@@ -253,7 +263,7 @@ impl Pad<'_> {
         for field in &def.fields {
             let Some(register) = field.refers else { continue };
             let set = edit.fields.iter().find(|set| set.tag == field.tag);
-            if set.is_none_or(|set| is_own_word(&secret, edit, set)) {
+            if set.is_none_or(|set| is_own_word(&secret, edit, set) || was_let_pass(&secret, edit, set)) {
                 continue;
             }
             let Some(target) = record.slice(field.tag).and_then(RecordId::from_slice) else { continue };
@@ -274,19 +284,13 @@ impl Pad<'_> {
     fn foreign_unit(&self, peer: &Peer, edit: &Edit, unit: OrgCode) -> Option<Violation> {
         let message = if !peer.unit.covers(unit) {
             format!("单位{unit}不在{}的辖区内 (out of scope)", peer.unit)
-        } else if !self.tree.is_empty() && !self.tree.contains(unit) {
+        } else if !self.tree.is_empty() && !self.tree.contains(unit) && edit.offer.is_none() {
             format!("没有编码为{unit}的单位 (no such unit)")
         } else {
             return None;
         };
         Some(Violation { register: register_name(edit.register), field: "home_unit".into(), rule: "scope", message })
     }
-}
-
-/// Whether a field that is offered again is this hub's own word.
-pub(super) fn is_own_word(secret: &[u8; 32], edit: &Edit, field: &taizhang_proto::wire::Field) -> bool {
-    let origins = edit.offer.iter().flat_map(|offer| &offer.origins);
-    origins.filter(|origin| origin.node == HUB_NODE).any(|origin| seal::speaks_for(secret, edit.id, field, origin))
 }
 
 fn settled(id: RecordId, applied: &Applied) -> Special {

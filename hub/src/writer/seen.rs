@@ -31,6 +31,8 @@ impl Pad<'_> {
     ) -> Result<Option<Violation>, StoreError> {
         let unseen = |origin: &pb::Origin| origin.revision > edit.seen && origin.node != author.node;
         self.closed_and_edited(edit, new, &unseen)?;
+        // What this hub had taken once and lost comes again in any order: it is asked about, never refused.
+        let unseen = |origin: &pb::Origin| edit.offer.is_some() || unseen(origin);
         let reference = |tag: u32| new.slice(tag).and_then(RecordId::from_slice).filter(|_| edit.field(tag).is_some());
         match new.register {
             number::HOUSEHOLD if sets_code(edit, 36, b"4") => self.closing_household(edit, new, &unseen),
@@ -46,7 +48,8 @@ impl Pad<'_> {
                 let Some(record) = self.record(person)? else { return Ok(None) };
                 let left = left_on(record);
                 let knew = [46, 47].iter().filter_map(|tag| record.origin(*tag)).all(|origin| !unseen(origin));
-                Ok((left.is_some_and(|left| start >= left) && knew).then(|| {
+                let again = edit.offer.is_some();
+                Ok((left.is_some_and(|left| start >= left) && knew && !again).then(|| {
                     let message = "该人已死亡或迁出，不能在此之后就业 (dead or moved away before it starts)".into();
                     violation(edit, "start_on", "left", message)
                 }))

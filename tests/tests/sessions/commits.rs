@@ -1,11 +1,16 @@
-//! Several jobs that fall into one commit of a hub: what they do together is what they would have done one by one.
+//! Merges, and several jobs that fall into one commit of a hub: what they do together is what they would have done one
+//! by one.
 
-use crate::pair::{community, hub, office, peer, phone, residents, save, sync};
+use crate::pair::{at_hub, community, hub, office, peer, phone, residents, save, sync, tag};
 use taizhang_hub::{
     totals::audit,
     writer::{Answer, Core, Job, Review},
 };
-use taizhang_proto::{RecordId, pb};
+use taizhang_node::desk::Draft;
+use taizhang_proto::{
+    RecordId, pb,
+    register::{Value, number},
+};
 
 fn merge(survivor: RecordId, absorbed: RecordId, undo: bool) -> Job {
     Job::Review(Review::Merge(pb::MergeRequest {
@@ -42,4 +47,39 @@ fn a_merge_taken_back_within_its_commit_leaves_the_count_as_it_was() {
     done(&core, vec![merge(people[0], people[1], false)]);
     done(&core, vec![merge(people[0], people[1], true), merge(people[0], people[1], false)]);
     done(&core, vec![merge(people[0], people[1], true)]);
+}
+
+#[test]
+fn a_merge_that_took_nothing_gives_nothing_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let core = hub(dir.path());
+    let node = office(dir.path(), "node", community(), 900_000);
+    let people = residents(&node, community(), 0..2);
+    let me = peer("node", community());
+    sync(&core, &node, &me);
+    // The edit just before the merge is an office's, not the merge's.
+    save(&node, vec![phone(people[0], "13900000001")]);
+    sync(&core, &node, &me);
+    done(&core, vec![merge(people[0], people[1], false)]);
+    done(&core, vec![merge(people[0], people[1], true)]);
+    sync(&core, &node, &me);
+    assert_eq!(at_hub(&core, people[0]).slice(tag("phone")), Some(&b"13900000001"[..]));
+    assert_eq!(node.view(people[0]).unwrap().unwrap().slice(tag("phone")), Some(&b"13900000001"[..]));
+}
+
+#[test]
+fn what_a_merge_took_goes_back_when_it_is_taken_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let core = hub(dir.path());
+    let node = office(dir.path(), "node", community(), 900_000);
+    let people = residents(&node, community(), 0..2);
+    let address = tag("address");
+    let draft = Draft::new(people[1], number::RESIDENT).with(address, Value::Text("新华街3号".into()));
+    save(&node, vec![draft]);
+    sync(&core, &node, &peer("node", community()));
+    done(&core, vec![merge(people[0], people[1], false)]);
+    assert_eq!(at_hub(&core, people[0]).slice(address), Some("新华街3号".as_bytes()));
+    done(&core, vec![merge(people[0], people[1], true)]);
+    assert_eq!(at_hub(&core, people[0]).slice(address).unwrap_or_default(), b"");
+    assert_eq!(at_hub(&core, people[1]).slice(address), Some("新华街3号".as_bytes()));
 }

@@ -13,6 +13,7 @@ use taizhang_hub::{
 use taizhang_node::{desk::Draft, ledger::Ledger};
 use taizhang_proto::{
     RecordId,
+    decide::HUB_NODE,
     pb::{self, Choice},
     register::{Value, number, registers},
 };
@@ -208,16 +209,51 @@ fn what_an_office_says_is_the_districts_word_only_with_the_districts_seal() {
         both(&core, &street, &node);
         assert_eq!(at_hub(&core, case).slice(field("stage")), Some(&b"5"[..]));
     }
-    restore(dir.path(), backup.path());
-    let core = hub(dir.path());
-    both(&core, &street, &node);
-    assert_eq!(
-        at_hub(&core, case).slice(field("stage")),
-        Some(&b"5"[..]),
-        "certified as before, without a new decision"
-    );
-    assert!(open(&core).is_empty(), "{:?}", open(&core));
-    assert_sound(&core, &node);
+    for round in 0..3 {
+        restore(dir.path(), backup.path());
+        let core = hub(dir.path());
+        both(&core, &street, &node);
+        let stands = at_hub(&core, case);
+        let stage = field("stage");
+        assert_eq!(stands.slice(stage), Some(&b"5"[..]), "certified as before, without a new decision, round {round}");
+        let origin = stands.origin(stage).unwrap();
+        assert_eq!((origin.node, origin.by.as_str()), (HUB_NODE, "reviewer"), "the reviewer's word, round {round}");
+        assert!(open(&core).is_empty(), "{:?}", open(&core));
+        assert_sound(&core, &node);
+        assert_sound(&core, &street);
+    }
+}
+
+#[test]
+fn a_reference_that_a_wider_office_made_is_told_again_by_a_narrower_one() {
+    let Scene { dir, backup, street, node, .. } = scene();
+    let field = |name: &str| registers().get(number::PLACEMENT).unwrap().field_named(name).unwrap().tag;
+    let placement = taizhang_node::desk::Desk::new_id(&taizhang_node::ledger::LedgerDesk::new(&street));
+    {
+        let core = hub(dir.path());
+        let abroad = residents(&street, crate::pair::neighbour(), 30..31);
+        let draft = Draft::new(placement, number::PLACEMENT)
+            .with(1, Value::Uint(community().number()))
+            .with(field("person"), Value::Ref(abroad[0]))
+            .with(field("kind"), Value::Text("1".into()))
+            .with(field("start_on"), Value::Day(13_900));
+        save(&street, vec![draft]);
+        both(&core, &street, &node);
+        assert!(node.view(placement).unwrap().is_some());
+    }
+    for round in 0..2 {
+        restore(dir.path(), backup.path());
+        let core = hub(dir.path());
+        // The person is known again before the community, to which it is a stranger, tells of its placement.
+        if round == 0 {
+            assert!(sync(&core, &street, &peer("street", crate::pair::street())).equal);
+        }
+        both(&core, &street, &node);
+        assert!(node.refused().unwrap().is_empty(), "{:?}", node.refused().unwrap());
+        assert!(at_hub(&core, placement).slice(field("person")).is_some());
+        assert_sound(&core, &node);
+        assert_sound(&core, &street);
+    }
 }
 
 #[test]
@@ -255,4 +291,32 @@ fn a_change_that_was_refused_is_refused_again_to_a_backup_in_which_it_waits() {
     assert_eq!(at_hub(&core, people[0]).slice(tag("phone")).unwrap(), b"13900000001");
     assert_eq!(at_hub(&core, people[1]).slice(tag("phone")).unwrap(), b"13900000002");
     assert_sound(&core, &node);
+}
+
+#[test]
+fn a_merge_with_a_record_of_another_office_is_told_again_to_a_restored_hub() {
+    let Scene { dir, backup, street, node, people } = scene();
+    {
+        let core = hub(dir.path());
+        let abroad = residents(&street, crate::pair::neighbour(), 30..31);
+        both(&core, &street, &node);
+        let request = pb::MergeRequest {
+            survivor: abroad[0].to_string(),
+            absorbed: people[0].to_string(),
+            reason: "同一人".into(),
+            by: "reviewer".into(),
+            ..pb::MergeRequest::default()
+        };
+        let Ok(Answer::Reviewed(answer)) = write(&core, Job::Review(Review::Merge(request))) else { panic!("answer") };
+        assert!(answer.failed.is_empty(), "{:?}", answer.failed);
+        both(&core, &street, &node);
+    }
+    restore(dir.path(), backup.path());
+    let core = hub(dir.path());
+    // The street holds the survivor, the community the one that was absorbed, and only the hub may say so.
+    both(&core, &street, &node);
+    assert!(taizhang_proto::cell::merged_into(&at_hub(&core, people[0])).is_some(), "the merge was refused");
+    assert!(node.refused().unwrap().is_empty());
+    assert_sound(&core, &node);
+    assert_sound(&core, &street);
 }

@@ -1,7 +1,10 @@
 use super::*;
-use crate::mail::{
-    marks::desk,
-    rows::{DeskRow, kind},
+use crate::{
+    mail::{
+        marks::desk,
+        rows::{DeskRow, OfficeRow, kind},
+    },
+    rows::meta,
 };
 
 fn desk_of(world: &World, place: usize) -> DeskRow {
@@ -111,4 +114,61 @@ fn a_neighbour_whose_key_changes_is_sent_its_letters_again() {
     let newer = NeighbourRow { from: before.from + 1, ..older };
     write(&world.districts[0].core, Job::News(vec![crate::writer::News::Neighbours(vec![newer.clone()])]));
     assert_eq!(known(&world), newer);
+}
+
+/// Both districts hold one key, and a person who is registered in both counts once.
+fn find_each_other(mut world: World) {
+    let away = world.register(0, 1, IN_B);
+    world.register(1, 1, IN_B);
+    world.rounds(5);
+    let keys = [0, 1].map(|place| desk_of(&world, place).keys);
+    assert_eq!(keys[0].len(), 1, "no key came");
+    assert_eq!(keys[0], keys[1]);
+    assert_eq!(counted_at(&world, 0, away), Some(B));
+    assert_eq!((world.counted_in(0), world.counted_in(1), world.counted()), (0, 1, 1));
+    world.all_is_counted();
+    assert_eq!([0, 1].map(|place| world.session(place, usize::MAX, |_| {})), [2, 2], "there is something left to say");
+}
+
+#[test]
+fn the_key_comes_though_the_question_for_it_comes_before_its_maker_knows_of_its_part() {
+    for first in [0, 1] {
+        // The first message after which the city knows who makes the key, and the maker itself does not.
+        let mut world = World::new();
+        let mut steps = Vec::new();
+        let (maker, own) = (world.districts[first].core.clone(), world.districts[first].core.unit.number());
+        world.session(first, usize::MAX, |world| {
+            let office: OfficeRow =
+                crate::rows::read(world.city().view().as_ref(), Space::Meta, meta::OFFICE).unwrap().unwrap_or_default();
+            steps.push(office.key_holder == own && desk(maker.view().as_ref()).unwrap().key_holder != own);
+        });
+        let cut = steps.iter().position(|between| *between).expect("there is such a message") + 1;
+        drop((maker, world));
+
+        let mut world = World::new();
+        world.session(first, cut, |_| {});
+        for _ in 0..2 {
+            world.session(1 - first, usize::MAX, |_| {});
+        }
+        world.rounds(4);
+        find_each_other(world);
+    }
+}
+
+#[test]
+fn a_maker_of_the_key_restored_to_before_it_made_it_makes_one_that_everybody_takes() {
+    for sessions in 3..6 {
+        let world = World::new();
+        let copy = world.dir.path().join("copy");
+        let mut world = world.reopen(0, &copy, false);
+        for session in 0..sessions {
+            world.session(session % 2, usize::MAX, |_| {});
+        }
+        let before = desk_of(&world, 0).keys;
+        assert_eq!(before.len(), 1, "the first to call makes the key");
+        let mut world = world.reopen(0, &copy, true);
+        world.rounds(5);
+        assert_ne!(desk_of(&world, 0).keys, before);
+        find_each_other(world);
+    }
 }

@@ -1,0 +1,175 @@
+//! What an office says again to this hub, which was restored from an old backup and has lost it.
+//! Invariant: what this hub had ruled or let pass is as good as before, however often it is restored, and only its own
+//! seal shows what that was.
+
+use super::{
+    late::{Deferred, standing_claim},
+    pad::Pad,
+    revise::Hand,
+};
+use crate::store::StoreError;
+use taizhang_proto::{
+    OrgCode, Record, RecordId,
+    cell::home_unit,
+    change::Edit,
+    decide::{Decision, Fate, HUB_NODE},
+    pb::{self, ConflictKind},
+    record::Revision,
+    register::{number, registers},
+    seal,
+    wire::{self, Field},
+};
+
+/// Whether a field that is offered again is this hub's own word.
+pub(super) fn is_own_word(secret: &[u8; 32], edit: &Edit, field: &Field) -> bool {
+    word(secret, edit, field).is_some()
+}
+
+/// The origin under which a field that is offered again was this hub's own word.
+fn word<'e>(secret: &[u8; 32], edit: &'e Edit, field: &Field) -> Option<&'e pb::Origin> {
+    let mut origins = edit.offer.iter().flat_map(|offer| &offer.origins).filter(|origin| origin.node == HUB_NODE);
+    origins.find(|origin| seal::speaks_for(secret, edit.id, field, origin))
+}
+
+/// Whether this hub had once let a field that is offered again pass.
+pub(super) fn was_let_pass(secret: &[u8; 32], edit: &Edit, field: &Field) -> bool {
+    let secret = seal::of_passing(secret);
+    let mut origins = edit.offer.iter().flat_map(|offer| &offer.origins);
+    origins.any(|origin| seal::speaks_for(&secret, edit.id, field, origin))
+}
+
+impl Pad<'_> {
+    /// The proof that this hub let references pass that an office holding the record could not have made: a wider one
+    /// did. Empty where there is none.
+    pub(super) fn passing_seal(
+        &mut self,
+        edit: &Edit,
+        record: &Record,
+        stamp: u64,
+    ) -> Result<bytes::Bytes, StoreError> {
+        let Some(def) = registers().get(record.register) else { return Ok(bytes::Bytes::new()) };
+        let Some(home) = home_unit(record) else { return Ok(bytes::Bytes::new()) };
+        let mut beyond = Vec::new();
+        for field in &edit.fields {
+            let refers = def.field(field.tag).and_then(|rule| rule.refers);
+            if refers.is_none_or(|register| register == number::POST) || field.bytes.is_empty() {
+                continue;
+            }
+            let target = record.slice(field.tag).and_then(RecordId::from_slice);
+            let target = target.map(|target| self.record(target)).transpose()?.flatten();
+            if target.and_then(home_unit).is_none_or(|owner| !home.covers(owner)) {
+                beyond.push(field);
+            }
+        }
+        let secret = seal::of_passing(&self.core.lineage.secret());
+        Ok(seal::seal(&secret, edit.id, beyond, stamp, &edit.by))
+    }
+
+    /// Has what was accepted of this hub's own word made its own once the batch is taken.
+    pub(super) fn affirm_later(&mut self, edit: &Edit, decision: &Decision) {
+        let secret = self.core.lineage.secret();
+        for (field, fate) in edit.fields.iter().zip(&decision.fates) {
+            let Some(origin) = word(&secret, edit, field).filter(|_| matches!(fate, Fate::Accepted | Fate::Won(_)))
+            else {
+                continue;
+            };
+            let same = self.deferred.iter_mut().rev().find_map(|one| match one {
+                Deferred::Affirm { id, fields, by } if *id == edit.id && *by == origin.by => Some(fields),
+                _ => None,
+            });
+            match same {
+                Some(fields) => fields.push(field.clone()),
+                None => self.deferred.push(Deferred::Affirm {
+                    id: edit.id,
+                    fields: vec![field.clone()],
+                    by: origin.by.clone(),
+                }),
+            }
+        }
+    }
+
+    /// Makes fields this hub's own word again where they still stand.
+    pub(super) fn affirm_again(&mut self, id: RecordId, fields: &[Field], by: &str) -> Result<(), StoreError> {
+        let Some(record) = self.record(id)? else { return Ok(()) };
+        let stands = |field: &&Field| {
+            let of_an_office = record.origin(field.tag).is_some_and(|origin| origin.node != HUB_NODE);
+            of_an_office && record.bytes(field.tag) == Some(&field.bytes)
+        };
+        let tags: Vec<u32> = fields.iter().filter(stands).map(|field| field.tag).collect();
+        self.affirm(id, &tags, &Hand { by, ..Hand::rule("RESTORED") })
+    }
+
+    /// Keeps the history of a record that this hub lost with a backup and is offered again, and brings up anew what a
+    /// reviewer had not decided.
+    pub(super) fn take_offered_history(
+        &mut self,
+        id: RecordId,
+        record: &Record,
+        offer: &pb::Offer,
+        revision: Revision,
+    ) -> Result<(), StoreError> {
+        let sound = |entry: &&pb::Superseded| entry.origin.is_some() && wire::split(&entry.message).is_ok();
+        let mut entries: Vec<pb::Superseded> = offer.history.iter().filter(sound).cloned().collect();
+        let known = self.history_of(id)?;
+        let said = |entry: &pb::Superseded| {
+            let origin = entry.origin.as_ref();
+            (entry.message.clone(), entry.rule.clone(), origin.map(|origin| (origin.stamp, origin.by.clone())))
+        };
+        // Another office may have said the same before.
+        entries.retain(|entry| !known.iter().any(|other| said(other) == said(entry)));
+        for entry in &entries {
+            // Under this hub's own number it comes before all offices that have not heard it.
+            let kept = pb::Superseded { replaced_by: revision, ..entry.clone() };
+            self.keep_history(id, std::slice::from_ref(&kept));
+            let tags = entry.origin.as_ref().map(|origin| origin.tags.clone()).unwrap_or_default();
+            let meets = |origin: &pb::Origin| origin.tags.iter().any(|tag| tags.contains(tag));
+            let by_history = |other: &pb::Superseded| {
+                let later = other.ruling.is_some() && other.replaced_by > entry.replaced_by;
+                later && other.origin.as_ref().is_some_and(meets)
+            };
+            let by_what_stands =
+                |origin: &pb::Origin| origin.node == HUB_NODE && origin.revision > entry.replaced_by && meets(origin);
+            let decided = entry.ruling.is_some()
+                || offer.history.iter().any(by_history)
+                || offer.origins.iter().any(by_what_stands);
+            let asks = ["REVIEW", "OWNED", "FIXED"].contains(&entry.rule.as_str());
+            if decided || !asks || tags.is_empty() {
+                continue;
+            }
+            let kind = if entry.rule == "OWNED" { ConflictKind::Claim } else { ConflictKind::Field };
+            let claim = pb::ClaimedValue { message: entry.message.clone(), origin: entry.origin.clone() };
+            self.raise(pb::Conflict {
+                kind: kind.into(),
+                register: record.register,
+                record: id.0.to_vec().into(),
+                unit: home_unit(record).map_or(0, OrgCode::number),
+                claims: vec![standing_claim(record, &tags), claim],
+                tags,
+                rule: entry.rule.clone(),
+                revision,
+                note: "上级恢复旧备份后重新提出 (said again after the hub was restored)".into(),
+                ..pb::Conflict::default()
+            })?;
+        }
+        if !entries.is_empty() {
+            self.note_lost(id, revision);
+        }
+        Ok(())
+    }
+
+    /// Takes out of an offer what this hub has not lost after all: it stands, or somebody who saw it has replaced it.
+    pub(super) fn forget_known(&mut self, edit: &mut Edit) -> Result<(), StoreError> {
+        let Some(offer) = edit.offer.clone() else { return Ok(()) };
+        let Some(record) = self.record(edit.id)?.cloned() else { return Ok(()) };
+        let mut known: Vec<pb::Origin> = record.state().origins;
+        known.extend(self.history_of(edit.id)?.into_iter().filter_map(|entry| entry.origin));
+        let same = |one: &pb::Origin, two: &pb::Origin, tag: u32| {
+            one.revision == two.revision && one.stamp == two.stamp && one.tags.contains(&tag)
+        };
+        edit.fields.retain(|field| {
+            let offered = offer.origins.iter().find(|origin| origin.tags.contains(&field.tag));
+            offered.is_none_or(|offered| !known.iter().any(|known| same(known, offered, field.tag)))
+        });
+        Ok(())
+    }
+}
