@@ -211,7 +211,8 @@ impl Server {
             let edit = pb::Change::decode(raw.clone()).map_err(|_| ChangeError::Empty).and_then(Edit::read);
             Pushed { raw, edit }
         };
-        Ok(Job::Push { peer, first: push.first, changes: list.changes.into_iter().map(read).collect(), room: None })
+        let changes = list.changes.into_iter().map(read).collect();
+        Ok(Job::Push { peer, node: self.node, first: push.first, changes, room: None })
     }
 
     /// Takes the writer's answer; returns what to send for it.

@@ -78,6 +78,8 @@ pub enum Job {
     Push {
         /// Who.
         peer: Peer,
+        /// This hub's number for the child's log, as its session was greeted under.
+        node: u32,
         /// Number of the first change.
         first: u64,
         /// The changes.
@@ -168,6 +170,9 @@ pub enum WriteError {
         /// Last change on disk.
         acknowledged: u64,
     },
+    /// The child has greeted under another log since: this session is an old one.
+    #[error("the node goes on in another session, under another log")]
+    Superseded,
     /// A city holds no personal data.
     #[error("市级节点不接收个人登记，请在所属县区登记 (a city takes no records: enrol at the district)")]
     NoRecords,
@@ -306,8 +311,8 @@ impl Core {
         for job in jobs {
             let answer = match job {
                 Job::Greet { peer, hello } => pad.greet(&peer, &hello),
-                Job::Push { peer, first, changes, room } => {
-                    let answer = pad.push(&peer, first, changes);
+                Job::Push { peer, node, first, changes, room } => {
+                    let answer = pad.push(&peer, (node, first), changes);
                     drop(room);
                     answer
                 }

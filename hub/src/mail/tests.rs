@@ -68,6 +68,14 @@ struct District {
     key: String,
 }
 
+impl District {
+    /// The hub's number for its office's log.
+    fn log(&self) -> u32 {
+        let id = self.office.id.as_bytes();
+        crate::rows::read::<NodeRow>(self.core.view().as_ref(), Space::Nodes, id).unwrap().unwrap().number
+    }
+}
+
 struct World {
     dir: tempfile::TempDir,
     city: Option<Arc<Core>>,
@@ -213,7 +221,8 @@ impl World {
         change.seen = u64::MAX >> 2;
         let raw = bytes::Bytes::from(change.encode_to_vec());
         let changes = vec![Pushed { raw, edit: Edit::read(change) }];
-        let job = Job::Push { peer: district.office.clone(), first: district.seq, changes, room: None };
+        let job =
+            Job::Push { peer: district.office.clone(), node: district.log(), first: district.seq, changes, room: None };
         match write(&district.core, job) {
             Answer::Verdicts(mut verdicts) => verdicts.pop().unwrap(),
             _ => panic!("a push is answered with verdicts"),

@@ -18,7 +18,7 @@ use taizhang_proto::{
     decide::{Applied, Author, Decision, Fate, HUB_NODE},
     pb::{self, ConflictKind, ConflictState, Policy},
     record::Revision,
-    register::{HOME_UNIT, STATE, TRANSFER_TO, VOID_REASON},
+    register::{HOME_UNIT, STATE, TRANSFER_TO, VOID_REASON, number},
     wire::{self, Field},
 };
 
@@ -50,6 +50,8 @@ pub(super) enum Deferred {
     Set { id: RecordId, register: u32, fields: Vec<Field>, rule: &'static str },
     /// Whoever holds the record is told of its history.
     Tell(RecordId),
+    /// A record that follows what it speaks of to that one's unit.
+    Follow { id: RecordId, register: u32, to: OrgCode },
     /// This hub's own word, which it had lost and was told again.
     Affirm { id: RecordId, fields: Vec<Field>, by: String },
 }
@@ -122,6 +124,28 @@ impl Pad<'_> {
             return Ok(Err(violation(edit, "", "merged", message)));
         }
         Ok(Ok(Landing::Survivor { absorbed, aside }))
+    }
+
+    /// Whether a record has moved away from a child, within this hub's scope, since it last heard.
+    pub(super) fn moved_unheard(
+        &mut self,
+        peer: &Peer,
+        edit: &Edit,
+        id: RecordId,
+        owner: OrgCode,
+    ) -> Result<bool, StoreError> {
+        let moved = self.record(id)?.and_then(|record| record.origin(HOME_UNIT)).map(|origin| origin.revision);
+        let unheard = edit.offer.is_some() || moved.is_some_and(|moved| moved > edit.seen);
+        let ours = unheard && self.core.unit.covers(owner);
+        Ok(ours && self.past_owners(id)?.into_iter().any(|unit| peer.unit.covers(unit)))
+    }
+
+    /// Has a record that moves with persons and households follow one that has moved, once the batch is taken.
+    pub(super) fn follow_later(&mut self, id: RecordId, register: u32, to: OrgCode) {
+        let moves = [number::MEMBER, number::ZEF_CASE, number::UNEMPLOYMENT_SPELL, number::PLACEMENT];
+        if moves.contains(&register) {
+            self.deferred.push(Deferred::Follow { id, register, to });
+        }
     }
 
     /// The units that a record belonged to before.
@@ -282,6 +306,9 @@ impl Pad<'_> {
                 Deferred::Tell(id) => {
                     let revision = self.take_revisions(1);
                     self.note_lost(id, revision);
+                }
+                Deferred::Follow { id, register, to } => {
+                    self.move_home(id, register, to, &Hand::rule(super::moves::RULE))?;
                 }
                 Deferred::Affirm { id, fields, by } => self.affirm_again(id, &fields, &by)?,
             }

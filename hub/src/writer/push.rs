@@ -44,11 +44,20 @@ impl Special {
 }
 
 impl Pad<'_> {
-    pub(super) fn push(&mut self, peer: &Peer, first: u64, changes: Vec<Pushed>) -> Result<Answer, WriteError> {
+    pub(super) fn push(
+        &mut self,
+        peer: &Peer,
+        (number, first): (u32, u64),
+        changes: Vec<Pushed>,
+    ) -> Result<Answer, WriteError> {
         if self.core.tier == pb::Tier::City {
             return Err(WriteError::NoRecords);
         }
         let mut node = self.node(&peer.id)?.ok_or_else(|| WriteError::Unknown(peer.id.clone()))?;
+        if number != node.number {
+            // Its numbers are those of another log: taken for this one's, changes would pass for known.
+            return Err(WriteError::Superseded);
+        }
         if first > node.acknowledged + 1 || first == 0 {
             return Err(WriteError::Gap { first, acknowledged: node.acknowledged });
         }
@@ -251,7 +260,8 @@ impl Pad<'_> {
 
     /// Why a record may not refer to what it refers to: a record of another register, or of a unit beyond the child's
     /// scope, whose figures it would move. What is not known here yet may still come. A post's places are for everybody
-    /// in the district; and what this hub itself once said or let pass, and has lost, its child only repeats.
+    /// in the district; what this hub itself once said or let pass, and has lost, its child only repeats; and what has
+    /// moved away since the child last heard takes along what is said of it.
     fn foreign_reference(
         &mut self,
         peer: &Peer,
@@ -267,10 +277,16 @@ impl Pad<'_> {
                 continue;
             }
             let Some(target) = record.slice(field.tag).and_then(RecordId::from_slice) else { continue };
-            let Some(target) = self.record(target)? else { continue };
-            let (rule, message) = if target.register != register {
+            let Some((owner, other)) = self.record(target)?.map(|target| (home_unit(target), target.register)) else {
+                continue;
+            };
+            let (rule, message) = if other != register {
                 ("refers", format!("{}指向了另一种登记表的记录 (refers to another register)", field.zh))
-            } else if register != number::POST && home_unit(target).is_some_and(|owner| !peer.unit.covers(owner)) {
+            } else if let Some(owner) = owner.filter(|owner| register != number::POST && !peer.unit.covers(*owner)) {
+                if self.moved_unheard(peer, edit, target, owner)? {
+                    self.follow_later(edit.id, record.register, owner);
+                    continue;
+                }
                 ("scope", format!("{}不属于{}的辖区 (out of scope)", field.zh, peer.unit))
             } else {
                 continue;

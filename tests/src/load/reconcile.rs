@@ -2,7 +2,7 @@
 //! on a real store; and a long queue's first page. Invariant: the runs differ in nothing but the bases of the edits.
 
 use super::{DISTRICT, UNITS, residents};
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use bytes::Bytes;
 use prost::Message;
 use std::{
@@ -37,6 +37,7 @@ const NAME: &str = "name";
 struct Bench {
     core: Arc<Core>,
     peers: [Peer; 2],
+    logs: [u32; 2],
     said: [u64; 2],
 }
 
@@ -47,7 +48,7 @@ impl Bench {
         let store = FjallStore::open(dir)?;
         let core = Core::open(unit, Tier::District, Box::new(store), system_clock())?;
         let peers = ["one", "two"].map(|id| Peer { id: id.into(), unit: street, hub: false });
-        let mut bench = Self { core, peers, said: [0; 2] };
+        let mut bench = Self { core, peers, logs: [0; 2], said: [0; 2] };
         bench.write(vec![Job::Tree(UNITS.to_owned(), None)])?;
         for (place, peer) in bench.peers.clone().into_iter().enumerate() {
             let hello = pb::Hello {
@@ -55,7 +56,9 @@ impl Bench {
                 clock: (bench.core.clock)(),
                 ..pb::Hello::default()
             };
-            bench.write(vec![Job::Greet { peer, hello: Box::new(hello) }])?;
+            let answer = bench.write(vec![Job::Greet { peer, hello: Box::new(hello) }])?.pop();
+            let Some(Answer::Greeted(row)) = answer else { bail!("a greeting is answered with a row") };
+            bench.logs[place] = row.number;
         }
         Ok(bench)
     }
@@ -78,7 +81,13 @@ impl Bench {
                 let first = self.said[child] + 1;
                 self.said[child] += batch.len() as u64;
                 let changes = batch.into_iter().map(read).collect();
-                jobs.push(Job::Push { peer: self.peers[child].clone(), first, changes, room: None });
+                jobs.push(Job::Push {
+                    peer: self.peers[child].clone(),
+                    node: self.logs[child],
+                    first,
+                    changes,
+                    room: None,
+                });
             }
             for answer in self.write(jobs)? {
                 ensure!(matches!(answer, Answer::Verdicts(_)), "a push is answered with verdicts");

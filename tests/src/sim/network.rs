@@ -278,10 +278,11 @@ impl World {
         let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
         let orphan = session.client.is_none() || session.meddled;
         let gap = matches!(fault, Fault::Write(WriteError::Gap { .. }));
+        let old = matches!(fault, Fault::Write(WriteError::Superseded));
         session.lose_server(usize::MAX);
         let child = session.child;
         self.note(|_| format!("the hub ends the session of {child:?}: {fault}"));
-        if orphan && gap { Ok(()) } else { Err(format!("{child:?}: the hub broke off: {fault}")) }
+        if old || (orphan && gap) { Ok(()) } else { Err(format!("{child:?}: the hub broke off: {fault}")) }
     }
 
     /// Forgets sessions in which nothing more can happen.

@@ -2,17 +2,19 @@
 //! hears again what became of what it had to say.
 
 use crate::pair::{
-    assert_sound, at_hub, community, hub, office, peer, phone, residents, save, street, sync, tag, write,
+    assert_sound, at_hub, community, hub, office, peer, phone, residents, save, session, street, sync, tag, write,
 };
 use std::path::Path;
 use taizhang_hub::{
     review::{Query, open_conflicts},
+    session::Server,
     store::Space,
-    writer::{Answer, Core, Job, Review},
+    writer::{Answer, Core, Job, Review, WriteError},
 };
-use taizhang_node::{desk::Draft, ledger::Ledger};
+use taizhang_node::{desk::Draft, ledger::Ledger, upstream::Client};
 use taizhang_proto::{
     RecordId,
+    cell::home_unit,
     decide::HUB_NODE,
     pb::{self, Choice},
     register::{Value, number, registers},
@@ -77,6 +79,20 @@ fn scene() -> Scene {
     };
     copy_dir(&dir.path().join("hub"), &backup.path().join("hub")).unwrap();
     Scene { dir, backup, street, node, people }
+}
+
+/// The same, where the street also holds a resident of another community.
+fn scene_with_stranger() -> (Scene, RecordId) {
+    let mut scene = scene();
+    let stranger = {
+        let core = hub(scene.dir.path());
+        let stranger = residents(&scene.street, crate::pair::neighbour(), 30..31);
+        both(&core, &scene.street, &scene.node);
+        stranger[0]
+    };
+    scene.backup = tempfile::tempdir().unwrap();
+    copy_dir(&scene.dir.path().join("hub"), &scene.backup.path().join("hub")).unwrap();
+    (scene, stranger)
 }
 
 fn both(core: &Core, at_street: &Ledger, node: &Ledger) {
@@ -226,28 +242,24 @@ fn what_an_office_says_is_the_districts_word_only_with_the_districts_seal() {
 
 #[test]
 fn a_reference_that_a_wider_office_made_is_told_again_by_a_narrower_one() {
-    let Scene { dir, backup, street, node, .. } = scene();
+    let (Scene { dir, backup, street, node, .. }, stranger) = scene_with_stranger();
     let field = |name: &str| registers().get(number::PLACEMENT).unwrap().field_named(name).unwrap().tag;
     let placement = taizhang_node::desk::Desk::new_id(&taizhang_node::ledger::LedgerDesk::new(&street));
     {
         let core = hub(dir.path());
-        let abroad = residents(&street, crate::pair::neighbour(), 30..31);
         let draft = Draft::new(placement, number::PLACEMENT)
             .with(1, Value::Uint(community().number()))
-            .with(field("person"), Value::Ref(abroad[0]))
+            .with(field("person"), Value::Ref(stranger))
             .with(field("kind"), Value::Text("1".into()))
             .with(field("start_on"), Value::Day(13_900));
         save(&street, vec![draft]);
         both(&core, &street, &node);
         assert!(node.view(placement).unwrap().is_some());
     }
-    for round in 0..2 {
+    for _ in 0..2 {
         restore(dir.path(), backup.path());
         let core = hub(dir.path());
-        // The person is known again before the community, to which it is a stranger, tells of its placement.
-        if round == 0 {
-            assert!(sync(&core, &street, &peer("street", crate::pair::street())).equal);
-        }
+        // The community tells first of a placement whose person it does not know.
         both(&core, &street, &node);
         assert!(node.refused().unwrap().is_empty(), "{:?}", node.refused().unwrap());
         assert!(at_hub(&core, placement).slice(field("person")).is_some());
@@ -295,13 +307,11 @@ fn a_change_that_was_refused_is_refused_again_to_a_backup_in_which_it_waits() {
 
 #[test]
 fn a_merge_with_a_record_of_another_office_is_told_again_to_a_restored_hub() {
-    let Scene { dir, backup, street, node, people } = scene();
+    let (Scene { dir, backup, street, node, people }, stranger) = scene_with_stranger();
     {
         let core = hub(dir.path());
-        let abroad = residents(&street, crate::pair::neighbour(), 30..31);
-        both(&core, &street, &node);
         let request = pb::MergeRequest {
-            survivor: abroad[0].to_string(),
+            survivor: stranger.to_string(),
             absorbed: people[0].to_string(),
             reason: "同一人".into(),
             by: "reviewer".into(),
@@ -317,6 +327,119 @@ fn a_merge_with_a_record_of_another_office_is_told_again_to_a_restored_hub() {
     both(&core, &street, &node);
     assert!(taizhang_proto::cell::merged_into(&at_hub(&core, people[0])).is_some(), "the merge was refused");
     assert!(node.refused().unwrap().is_empty());
+    assert_sound(&core, &node);
+    assert_sound(&core, &street);
+}
+
+#[test]
+fn a_household_that_closed_while_somebody_joined_it_is_told_again_by_one_office() {
+    let Scene { dir, backup, street, node, people } = scene();
+    let desk = taizhang_node::ledger::LedgerDesk::new(&node);
+    let field = |register: u32, name: &str| registers().get(register).unwrap().field_named(name).unwrap().tag;
+    let household = taizhang_node::desk::Desk::new_id(&desk);
+    let member = taizhang_node::desk::Desk::new_id(&desk);
+    let home = Value::Uint(community().number());
+    {
+        let core = hub(dir.path());
+        let draft = Draft::new(household, number::HOUSEHOLD)
+            .with(1, home.clone())
+            .with(field(number::HOUSEHOLD, "head_person"), Value::Ref(people[0]))
+            .with(field(number::HOUSEHOLD, "status"), Value::Text("1".into()));
+        save(&node, vec![draft]);
+        both(&core, &street, &node);
+        // The street closes it while the community enters a member.
+        let closing = Draft::new(household, number::HOUSEHOLD)
+            .with(field(number::HOUSEHOLD, "status"), Value::Text("4".into()))
+            .with(field(number::HOUSEHOLD, "closed_on"), Value::Day(14_000))
+            .with(field(number::HOUSEHOLD, "closed_reason"), Value::Text("1".into()));
+        save(&street, vec![closing]);
+        assert!(sync(&core, &street, &peer("street", crate::pair::street())).equal);
+        let draft = Draft::new(member, number::MEMBER)
+            .with(1, home)
+            .with(field(number::MEMBER, "household"), Value::Ref(household))
+            .with(field(number::MEMBER, "person"), Value::Ref(people[0]))
+            .with(field(number::MEMBER, "relation"), Value::Text("02".into()))
+            .with(field(number::MEMBER, "from_on"), Value::Day(13_900));
+        save(&node, vec![draft]);
+        both(&core, &street, &node);
+    }
+    restore(dir.path(), backup.path());
+    let core = hub(dir.path());
+    both(&core, &street, &node);
+    assert!(node.refused().unwrap().is_empty(), "{:?}", node.refused().unwrap());
+    assert!(at_hub(&core, member).slice(field(number::MEMBER, "household")).is_some());
+    let status = field(number::HOUSEHOLD, "status");
+    let closed = at_hub(&core, household).slice(status) == Some(b"4") || in_history(&core, household, "\u{1}4");
+    assert!(closed, "what the street entered is kept");
+    assert_sound(&core, &node);
+    assert_sound(&core, &street);
+}
+
+#[test]
+fn an_old_sessions_greeting_that_comes_late_does_not_pass_new_changes_off_as_known() {
+    let Scene { dir, backup, street, node, people } = scene();
+    let me = peer("node", community());
+    {
+        let core = hub(dir.path());
+        save(&node, vec![phone(people[0], "13900000001")]);
+        both(&core, &street, &node);
+    }
+    restore(dir.path(), backup.path());
+    let core = hub(dir.path());
+    let old = Client::new(&node, false).open().unwrap();
+    assert!(session(&core, &node, &me).is_none(), "it goes on under a new log");
+    save(&node, vec![phone(people[1], "13900000002")]);
+
+    let (mut client, mut server) = (Client::new(&node, false), Server::new(me.clone()));
+    let hello = client.open().unwrap();
+    let job = server.receive(hello).unwrap().unwrap();
+    let welcome = server.answered(&core, write(&core, job).unwrap()).unwrap();
+    let late = Server::new(me.clone()).receive(old).unwrap().unwrap();
+    write(&core, late).unwrap();
+    for message in welcome {
+        client.receive(message).unwrap();
+    }
+    let mut refused = 0;
+    while let Some(message) = client.poll().unwrap() {
+        if let Some(job @ Job::Push { .. }) = server.receive(message).unwrap() {
+            assert!(matches!(write(&core, job), Err(WriteError::Superseded)));
+            refused += 1;
+        }
+    }
+    assert!(refused > 0, "nothing was pushed");
+    drop(client);
+    both(&core, &street, &node);
+    for (id, value) in [(people[0], b"13900000001"), (people[1], b"13900000002")] {
+        assert_eq!(at_hub(&core, id).slice(tag("phone")).unwrap(), value);
+    }
+    assert_sound(&core, &node);
+}
+
+#[test]
+fn what_is_said_of_somebody_who_moved_away_unheard_follows_them() {
+    let Scene { dir, street, node, people, .. } = scene();
+    let core = hub(dir.path());
+    let field = |name: &str| registers().get(number::PLACEMENT).unwrap().field_named(name).unwrap().tag;
+    let moved = Draft::new(people[0], number::RESIDENT).with(1, Value::Uint(crate::pair::neighbour().number()));
+    save(&street, vec![moved]);
+    assert!(sync(&core, &street, &peer("street", crate::pair::street())).equal);
+    let placement = taizhang_node::desk::Desk::new_id(&taizhang_node::ledger::LedgerDesk::new(&node));
+    let draft = Draft::new(placement, number::PLACEMENT)
+        .with(1, Value::Uint(community().number()))
+        .with(field("person"), Value::Ref(people[0]))
+        .with(field("kind"), Value::Text("1".into()))
+        .with(field("start_on"), Value::Day(13_900));
+    save(&node, vec![draft.clone()]);
+    both(&core, &street, &node);
+    assert!(node.refused().unwrap().is_empty(), "{:?}", node.refused().unwrap());
+    assert_eq!(home_unit(&at_hub(&core, placement)), Some(crate::pair::neighbour()));
+    assert!(node.view(placement).unwrap().is_none(), "it is the new unit's now");
+    assert!(street.view(placement).unwrap().is_some());
+    // Now that the office has heard, it may not.
+    let late = taizhang_node::desk::Desk::new_id(&taizhang_node::ledger::LedgerDesk::new(&node));
+    save(&node, vec![Draft { id: late, ..draft }]);
+    both(&core, &street, &node);
+    assert_eq!(node.refused().unwrap().len(), 1);
     assert_sound(&core, &node);
     assert_sound(&core, &street);
 }

@@ -2,12 +2,12 @@ use super::*;
 use taizhang_proto::cell::home_unit;
 
 /// The transfer that waits for an answer at a district.
-fn asked(world: &World, place: usize) -> (RecordId, Record) {
+pub(super) fn asked(world: &World, place: usize) -> (RecordId, Record) {
     records(&world.districts[place].core, number::TRANSFER).pop().expect("nothing was offered")
 }
 
 /// A person registered in the first district, known to everybody, whose office sends it to the second.
-fn sent() -> (World, RecordId) {
+pub(super) fn sent() -> (World, RecordId) {
     let mut world = World::new();
     world.rounds(3);
     let id = world.register(0, 1, IN_A);
@@ -164,7 +164,8 @@ fn an_edit_that_reaches_the_old_district_late_becomes_a_note_and_a_finding_at_th
     let stamp = Stamp::at_millis(district.core.now() * 1_000 + 60_000);
     let change = change::write(id, number::RESIDENT, &fields, stamp, "clerk");
     let changes = vec![Pushed { raw: change.encode_to_vec().into(), edit: Edit::read(change) }];
-    write(&district.core, Job::Push { peer: district.office.clone(), first: district.seq, changes, room: None });
+    let (peer, node) = (district.office.clone(), district.log());
+    write(&district.core, Job::Push { peer, node, first: district.seq, changes, room: None });
     world.rounds(3);
     let there = &world.districts[1].core;
     assert!(record(there, id).unwrap().bytes(29).is_none(), "a note changes nothing");
