@@ -347,6 +347,10 @@ impl Server {
             return Ok(None);
         }
         let row: Option<NodeRow> = rows::read(view, Space::Nodes, self.peer.id.as_bytes())?;
+        if row.as_ref().is_some_and(|row| row.number != self.node) {
+            // The numbers of another log would pass for this one's.
+            return Err(WriteError::Superseded.into());
+        }
         let acknowledged = row.map_or(0, |row| row.acknowledged);
         let now = (if self.peer.hub { acknowledged } else { unit.head }, acknowledged);
         if !self.done && self.caught == Some(now) {

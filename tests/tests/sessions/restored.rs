@@ -7,9 +7,9 @@ use crate::pair::{
 use std::path::Path;
 use taizhang_hub::{
     review::{Query, open_conflicts},
-    session::Server,
+    session::{Fault, Server},
     store::Space,
-    writer::{Answer, Core, Job, Review, WriteError},
+    writer::{Answer, Core, Job, Peer, Review, WriteError},
 };
 use taizhang_node::{desk::Draft, ledger::Ledger, upstream::Client};
 use taizhang_proto::{
@@ -375,6 +375,11 @@ fn a_household_that_closed_while_somebody_joined_it_is_told_again_by_one_office(
     assert_sound(&core, &street);
 }
 
+/// What a hub does about a greeting that was on its way for long.
+fn late_hello(hello: &pb::Up, peer: &Peer) -> Job {
+    Server::new(peer.clone()).receive(hello.clone()).unwrap().unwrap()
+}
+
 #[test]
 fn an_old_sessions_greeting_that_comes_late_does_not_pass_new_changes_off_as_known() {
     let Scene { dir, backup, street, node, people } = scene();
@@ -394,8 +399,7 @@ fn an_old_sessions_greeting_that_comes_late_does_not_pass_new_changes_off_as_kno
     let hello = client.open().unwrap();
     let job = server.receive(hello).unwrap().unwrap();
     let welcome = server.answered(&core, write(&core, job).unwrap()).unwrap();
-    let late = Server::new(me.clone()).receive(old).unwrap().unwrap();
-    write(&core, late).unwrap();
+    write(&core, late_hello(&old, &me)).unwrap();
     for message in welcome {
         client.receive(message).unwrap();
     }
@@ -407,6 +411,21 @@ fn an_old_sessions_greeting_that_comes_late_does_not_pass_new_changes_off_as_kno
         }
     }
     assert!(refused > 0, "nothing was pushed");
+    // Nor may the old log's numbers be said in this session.
+    let mut other = Server::new(me.clone());
+    let (hello, done) =
+        (Client::new(&node, false).open().unwrap(), pb::Up { it: Some(pb::up::It::Done(pb::PushDone {})) });
+    let job = other.receive(hello).unwrap().unwrap();
+    other.answered(&core, write(&core, job).unwrap()).unwrap();
+    other.receive(done).unwrap();
+    write(&core, late_hello(&old, &me)).unwrap();
+    let ended = loop {
+        match other.pull(&core) {
+            Ok(Some(_)) => {}
+            other => break other,
+        }
+    };
+    assert!(matches!(ended, Err(Fault::Write(WriteError::Superseded))), "{ended:?}");
     drop(client);
     both(&core, &street, &node);
     for (id, value) in [(people[0], b"13900000001"), (people[1], b"13900000002")] {
