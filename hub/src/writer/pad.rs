@@ -19,7 +19,7 @@ use taizhang_proto::{
     org::UnitTree,
     pb,
     record::Revision,
-    register::number,
+    register::{HOME_UNIT, number},
 };
 
 /// A record on the pad: as it was, and as it is.
@@ -27,6 +27,8 @@ struct Leaf {
     old_bytes: Option<bytes::Bytes>,
     old_revision: Revision,
     old_unit: Option<OrgCode>,
+    /// Units that it came to and left again within this commit, each with the revision that brought it there.
+    passed: Vec<(Revision, OrgCode)>,
     now: Option<Record>,
     changed: bool,
 }
@@ -168,7 +170,10 @@ impl<'a> Pad<'a> {
             node.changed = true;
         }
         self.index_unique(id, old.as_ref(), &record)?;
+        let left = old.as_ref().and_then(home_unit).filter(|left| home_unit(&record) != Some(*left));
+        let came = old.as_ref().and_then(|old| old.origin(HOME_UNIT)).map_or(0, |origin| origin.revision);
         let leaf = self.leaf(id)?;
+        leaf.passed.extend(left.filter(|_| came > leaf.old_revision).map(|left| (came, left)));
         leaf.now = Some(record);
         leaf.changed = true;
         if let Some(now) = self.records.get(&id).and_then(|leaf| leaf.now.as_ref()) {
@@ -252,13 +257,15 @@ impl<'a> Pad<'a> {
 
 fn read_leaf(view: &dyn View, id: RecordId) -> Result<Leaf, StoreError> {
     let Some(bytes) = view.get(Space::Records, &id.0)? else {
-        return Ok(Leaf { old_bytes: None, old_revision: 0, old_unit: None, now: None, changed: false });
+        let (old_bytes, old_unit, now) = (None, None, None);
+        return Ok(Leaf { old_bytes, old_revision: 0, old_unit, passed: Vec::new(), now, changed: false });
     };
     let record = Record::decode(bytes.clone()).map_err(|_| StoreError::Row(Space::Records))?;
     Ok(Leaf {
         old_bytes: Some(bytes),
         old_revision: record.revision(),
         old_unit: home_unit(&record),
+        passed: Vec::new(),
         now: Some(record),
         changed: false,
     })

@@ -1,7 +1,7 @@
 //! Merges, and several jobs that fall into one commit of a hub: what they do together is what they would have done one
 //! by one.
 
-use crate::pair::{at_hub, community, hub, office, peer, phone, residents, save, sync, tag};
+use crate::pair::{at_hub, community, hub, neighbour, office, peer, phone, residents, save, street, sync, tag};
 use taizhang_hub::{
     totals::audit,
     writer::{Answer, Core, Job, Review},
@@ -9,7 +9,7 @@ use taizhang_hub::{
 use taizhang_node::desk::Draft;
 use taizhang_proto::{
     RecordId, pb,
-    register::{Value, number},
+    register::{Value, number, registers},
 };
 
 fn merge(survivor: RecordId, absorbed: RecordId, undo: bool) -> Job {
@@ -82,4 +82,29 @@ fn what_a_merge_took_goes_back_when_it_is_taken_back() {
     done(&core, vec![merge(people[0], people[1], true)]);
     assert_eq!(at_hub(&core, people[0]).slice(address).unwrap_or_default(), b"");
     assert_eq!(at_hub(&core, people[1]).slice(address), Some("新华街3号".as_bytes()));
+}
+
+#[test]
+fn what_moves_on_within_the_commit_that_brought_it_leaves_the_office_that_wrote_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let core = hub(dir.path());
+    let (node, wide) = (office(dir.path(), "node", community(), 900_000), office(dir.path(), "wide", street(), 0));
+    let people = residents(&node, community(), 0..1);
+    let (me, other) = (peer("node", community()), peer("wide", street()));
+    sync(&core, &node, &me);
+    sync(&core, &wide, &other);
+    save(&wide, vec![Draft::new(people[0], number::RESIDENT).with(1, Value::Uint(neighbour().number()))]);
+    sync(&core, &wide, &other);
+    let field = |name: &str| registers().get(number::PLACEMENT).unwrap().field_named(name).unwrap().tag;
+    let placement = taizhang_node::desk::Desk::new_id(&taizhang_node::ledger::LedgerDesk::new(&node));
+    let draft = Draft::new(placement, number::PLACEMENT)
+        .with(1, Value::Uint(community().number()))
+        .with(field("person"), Value::Ref(people[0]))
+        .with(field("kind"), Value::Text("1".into()))
+        .with(field("start_on"), Value::Day(13_900));
+    save(&node, vec![draft]);
+    sync(&core, &node, &me);
+    sync(&core, &node, &me);
+    assert!(node.view(placement).unwrap().is_none(), "it is another office's now");
+    assert_eq!(node.state().incidents, 0, "{}", node.state().last_incident);
 }

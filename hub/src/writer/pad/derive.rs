@@ -151,6 +151,12 @@ impl Pad<'_> {
                     self.set.put(Space::Departed, key, old_unit.number().to_be_bytes());
                 }
             }
+            // Whoever wrote it there has it, and is not told of it by the feed.
+            for (came, passed) in leaf.passed.iter().filter(|(_, passed)| Some(*passed) != unit) {
+                self.set.put(Space::Departed, rows::at_revision(*came, &id.0), passed.number().to_be_bytes());
+                let change = units.entry(*passed).or_default();
+                change.head = change.head.max(*came);
+            }
             if let Some(unit) = unit {
                 let item = Item::record(*id, &bytes);
                 let change = units.entry(unit).or_default();
