@@ -381,7 +381,7 @@ impl Replica for Ledger {
             incarnation: state.incarnation.into(),
             head: state.head,
             settled: state.settled,
-            pulled: if state.rebuild { 0 } else { state.pulled },
+            pulled: state.pulled, // of a rebuild, too: what the hub has lost of it is asked for
             scope_digest: state.scope_digest.into(),
             live,
             rebuild: state.rebuild,

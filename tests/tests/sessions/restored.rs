@@ -462,3 +462,39 @@ fn what_is_said_of_somebody_who_moved_away_unheard_follows_them() {
     assert_sound(&core, &node);
     assert_sound(&core, &street);
 }
+
+#[test]
+fn an_office_that_was_about_to_pull_everything_tells_a_restored_hub_what_it_holds() {
+    let Scene { dir, street, node, .. } = scene();
+    let backup = tempfile::tempdir().unwrap();
+    let me = peer("node", community());
+    let (old, entered) = {
+        let core = hub(dir.path());
+        both(&core, &street, &node);
+        // The hub runs on after the backup, so nothing but its numbers tells that some are lost.
+        copy_dir(&dir.path().join("hub"), &backup.path().join("hub")).unwrap();
+        let entered = residents(&node, community(), 10..12);
+        assert!(sync(&core, &node, &me).equal);
+        drop(node);
+        let old = tempfile::tempdir().unwrap();
+        copy_dir(&dir.path().join("node"), &old.path().join("node")).unwrap();
+        let node = office(dir.path(), "node", community(), 900_000);
+        residents(&node, community(), 12..13);
+        assert!(sync(&core, &node, &me).equal);
+        drop(node);
+        // The office comes from its backup; before it can pull again, so does the hub.
+        let node = office(old.path(), "node", community(), 900_000);
+        assert!(session(&core, &node, &me).is_none());
+        assert!(node.state().rebuild);
+        (old, entered)
+    };
+    let node = office(old.path(), "node", community(), 900_000);
+    restore(dir.path(), backup.path());
+    let core = hub(dir.path());
+    both(&core, &street, &node);
+    for id in entered {
+        assert!(at_hub(&core, id).slice(tag("id_no")).is_some());
+    }
+    assert_sound(&core, &node);
+    assert_sound(&core, &street);
+}
