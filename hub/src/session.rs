@@ -105,7 +105,9 @@ const MAX_LIST_BYTES: usize = 1024 * 1024;
 /// Records looked at before a list is sent even when it is small.
 const MAX_LIST_RECORDS: usize = 4096;
 /// Longest field the greeting may carry.
-const MAX_GREETING_FIELD: usize = session::STRETCH_NAME * session::STRETCHES_HEARD;
+const MAX_GREETING_FIELD: usize = 64;
+/// Longest names of stretches of a hub's history.
+const MAX_STRETCHES: usize = session::STRETCH_NAME * session::STRETCHES_HEARD;
 
 impl Server {
     /// A session with a child.
@@ -179,8 +181,9 @@ impl Server {
 
     fn take_hello(&mut self, hello: pb::Hello) -> Result<Job, Fault> {
         session::negotiate(hello.protocol_min, hello.protocol_max)?;
-        let sizes = [hello.incarnation.len(), hello.scope_digest.len(), hello.epoch.len(), hello.software.len()];
-        if hello.incarnation.len() != 16 || sizes.iter().any(|size| *size > MAX_GREETING_FIELD) {
+        let sizes = [hello.scope_digest.len(), hello.software.len()];
+        let wrong = hello.incarnation.len() != 16 || hello.epoch.len() > MAX_STRETCHES;
+        if wrong || sizes.iter().any(|size| *size > MAX_GREETING_FIELD) {
             return Err(Fault::Protocol("a greeting with a field of the wrong size"));
         }
         self.stage = Stage::Greeting;
@@ -195,7 +198,7 @@ impl Server {
             let raw = upstream::decompress(&push.cells, push.raw_len)?;
             let list = pb::CellList::decode(raw).map_err(|_| Fault::Protocol("cells that can't be read"))?;
             let pb::Push { last, letters, marks, marked, stretch, .. } = push;
-            if stretch.len() > MAX_GREETING_FIELD {
+            if stretch.len() > MAX_STRETCHES {
                 return Err(Fault::Protocol("a batch with a field of the wrong size"));
             }
             return Ok(Job::Cells { peer, last, cells: list.cells, letters, marks, marked, stretch });
