@@ -298,7 +298,7 @@ fn a_repeated_batch_takes_effect_once_and_is_answered_the_same() {
     let mut server = Server::new(peer.clone());
     let hello = pb::Up { it: Some(pb::up::It::Hello(node.hello(false).unwrap())) };
     let greet = server.receive(hello).unwrap().unwrap();
-    write(&core, greet).unwrap();
+    server.answered(&core, write(&core, greet).unwrap()).unwrap();
     let push = node.batch(0).unwrap().unwrap();
     let mut first = Vec::new();
     for _ in 0..3 {
