@@ -244,7 +244,7 @@ async fn serve(dir: &std::path::Path, live: bool) -> anyhow::Result<ExitCode> {
     let mut stop = std::pin::pin!(stop_signal());
     let mut office = Office::open(dir, &config, schedule, system_clock())?;
     loop {
-        if serve_open(office, schedule.mode, stop.as_mut()).await? == Ended::Asked {
+        if serve_open(dir, office, schedule.mode, stop.as_mut()).await? == Ended::Asked {
             return Ok(ExitCode::SUCCESS);
         }
         // The store failed while in use: it is opened again as soon as it can be, for lack of room say.
@@ -271,7 +271,13 @@ enum Ended {
     StoreFailed,
 }
 
-async fn serve_open(office: Arc<Office>, mode: Mode, asked: impl Future<Output = ()>) -> anyhow::Result<Ended> {
+async fn serve_open(
+    dir: &std::path::Path,
+    office: Arc<Office>,
+    mode: Mode,
+    asked: impl Future<Output = ()>,
+) -> anyhow::Result<Ended> {
+    let mut asked = std::pin::pin!(asked);
     let (stop, stopped) = watch::channel(false);
     let (control, control_task) = office.serve_control(stopped.clone()).await?;
     let keeper = office.keep_in_touch(stopped);
@@ -283,8 +289,16 @@ async fn serve_open(office: Arc<Office>, mode: Mode, asked: impl Future<Output =
     println!("taizhang-node {} {how}; control {}; Ctrl-C 停止 (stops)", office.ledger.unit(), control.address);
     let mut fault = office.ledger.fault();
     let ended = tokio::select! {
-        () = asked => Ended::Asked,
+        () = asked.as_mut() => Ended::Asked,
         Ok(_) = fault.wait_for(Option::is_some) => Ended::StoreFailed,
+    };
+    // An office without room for its registers goes on saying so to whoever asks.
+    let ended = match ended {
+        Ended::StoreFailed => tokio::select! {
+            () = asked.as_mut() => Ended::Asked,
+            () = has_room(dir) => Ended::StoreFailed,
+        },
+        Ended::Asked => Ended::Asked,
     };
     println!("正在停止 (stopping)");
     let _ = stop.send(true);
@@ -293,6 +307,14 @@ async fn serve_open(office: Arc<Office>, mode: Mode, asked: impl Future<Output =
         keeper.await?;
     }
     Ok(ended)
+}
+
+/// Waits until the disk has room for a store to be opened.
+async fn has_room(dir: &std::path::Path) {
+    while let Err(error) = disk::check_room(dir) {
+        tracing::error!(%error, "the registers can't be opened yet; it is tried again");
+        tokio::time::sleep(REOPEN_AFTER).await;
+    }
 }
 
 /// Waits for Ctrl-C, or where there is one, the service manager's request to end.

@@ -4,7 +4,7 @@
 use super::{
     clock::skew,
     copy::copy,
-    model::{Promise, changes_after},
+    model::{Promise, Saved, changes_after},
     network::Event,
     process::Backup,
     session::Child,
@@ -181,7 +181,8 @@ impl World {
         let office = self.any_office();
         let dir = self.fresh_directory("backup");
         copy(&self.offices[office].dir, &dir).map_err(|error| error.to_string())?;
-        let saves = self.model.saves.len();
+        let mine = |saved: &Saved| saved.office == office && saved.promise == Promise::Saved;
+        let saves = self.model.saves.iter().map(mine).collect();
         self.note(|world| format!("  {}", world.offices[office].name));
         self.offices[office].backups.push(Backup { dir, saves });
         Ok(true)
@@ -195,15 +196,16 @@ impl World {
         }
         let place = self.random.random_range(0..self.offices[office].backups.len());
         let Backup { dir: backup, saves } = &self.offices[office].backups[place];
-        let (backup, saves) = (backup.clone(), *saves);
+        let (backup, saves) = (backup.clone(), saves.clone());
         self.note(|world| format!("  {}, from backup {place}", world.offices[office].name));
         let dir = self.fresh_directory(self.offices[office].name);
         copy(&backup, &dir).map_err(|error| error.to_string())?;
         self.offices[office].damaged = true;
         // What only the lost disk held is lost with it; what the hub has must come back.
         let held = self.held_by_hubs()?;
-        for (index, saved) in self.model.saves.iter_mut().enumerate().skip(saves) {
-            if saved.office == office && saved.promise == Promise::Saved && !held[index] {
+        for (index, saved) in self.model.saves.iter_mut().enumerate() {
+            let backed_up = saves.get(index).copied().unwrap_or_default();
+            if saved.office == office && saved.promise == Promise::Saved && !held[index] && !backed_up {
                 saved.promise = Promise::Excused;
             }
         }

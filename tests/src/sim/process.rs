@@ -22,8 +22,8 @@ pub(super) const ENGINE: Engine = Engine { cache: 1024 * 1024, flush: Flush::Eac
 /// A copy of an office's directory.
 pub(super) struct Backup {
     pub(super) dir: PathBuf,
-    /// How many changes had been saved anywhere when it was made.
-    pub(super) saves: usize,
+    /// Of every change saved anywhere so far, whether it holds it.
+    pub(super) saves: Vec<bool>,
 }
 
 /// An office.
