@@ -9,7 +9,7 @@ mod office;
 mod registers;
 mod wait;
 
-pub use audit::{Agreement, agreement, apart};
+pub use audit::{Agreement, agreement, apart, has_figures_of};
 pub use hub::{Gate, TownHub};
 pub use office::{OfficePlan, TownOffice};
 pub use registers::{residents, write};
@@ -180,7 +180,7 @@ impl Town {
         })
         .await?;
         wait::within(wait::GREAT_PATIENCE, "the city has the districts' figures", || {
-            self.districts.iter().all(|district| audit::has_figures_of(&self.city, district).unwrap_or(false))
+            self.districts.iter().all(|district| has_figures_of(&self.city, district).unwrap_or(false))
         })
         .await
     }

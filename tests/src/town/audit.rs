@@ -89,7 +89,10 @@ pub fn apart(town: &Town) -> anyhow::Result<Vec<String>> {
 }
 
 /// Whether the city shows for a district what the district shows for itself, and nothing is on its way.
-pub(super) fn has_figures_of(city: &TownHub, district: &TownHub) -> anyhow::Result<bool> {
+///
+/// # Errors
+/// When a store fails.
+pub fn has_figures_of(city: &TownHub, district: &TownHub) -> anyhow::Result<bool> {
     let request = pb::TotalsRequest { unit: district.unit.number(), ..pb::TotalsRequest::default() };
     let own = totals::answer(&district.hub.core, &request)?.values;
     let above = totals::answer(&city.hub.core, &request)?.values;
