@@ -14,6 +14,9 @@ use taizhang_proto::{pb, record::Revision, session::STRETCH_NAME};
 /// Most stretches that are remembered; a child that has been away for longer is taken to know more than the hub.
 const MAX_STRETCHES: usize = 1_024;
 
+/// Bytes of a name that are drawn at random.
+const RANDOM: usize = STRETCH_NAME - size_of::<Revision>();
+
 /// One stretch of a hub's history.
 #[derive(Clone, PartialEq, Message)]
 struct Stretch {
@@ -29,6 +32,10 @@ impl Stretch {
     /// Its name, [`STRETCH_NAME`] bytes: the last revision before it, and what was drawn.
     fn name(&self) -> Vec<u8> {
         [&self.after.to_be_bytes(), &self.random[..]].concat()
+    }
+
+    fn is_named(&self, name: &[u8]) -> bool {
+        name.strip_prefix(&self.after.to_be_bytes()[..]).is_some_and(|random| random == self.random)
     }
 }
 
@@ -59,7 +66,7 @@ impl Lineage {
     /// Begins a new stretch after a revision and puts it into a write set.
     #[must_use]
     pub fn begin(mut self, after: Revision, set: &mut WriteSet) -> Self {
-        self.stretches.push(Stretch { random: rand::random::<[u8; 8]>().to_vec(), after });
+        self.stretches.push(Stretch { random: rand::random::<[u8; RANDOM]>().to_vec(), after });
         let surplus = self.stretches.len().saturating_sub(MAX_STRETCHES);
         self.stretches.drain(..surplus);
         if self.secret.len() != 32 {
@@ -84,8 +91,7 @@ impl Lineage {
     /// incarnation that it greets with.
     pub fn floor(&self, hello: &pb::Hello, acknowledged: u64) -> Revision {
         let names: Vec<&[u8]> = hello.epoch.chunks_exact(STRETCH_NAME).collect();
-        let place = |name: &[u8]| self.stretches.iter().position(|stretch| stretch.name() == name);
-        let common = names.iter().enumerate().find_map(|(age, name)| Some((age, place(name)?)));
+        let common = names.iter().enumerate().find_map(|(age, name)| Some((age, self.place(name)?)));
         let Some((age, place)) = common else {
             // Never heard anything; or only what this hub has lost, or has long forgotten.
             return u64::from(!names.is_empty());
@@ -100,9 +106,12 @@ impl Lineage {
     /// Whether this hub still has what it said, up to a revision, in a stretch of its history; none was named before
     /// hubs named them.
     pub fn reaches(&self, stretch: &[u8], revision: Revision) -> bool {
-        let place = self.stretches.iter().position(|own| own.name() == stretch);
-        let next = place.map(|place| self.stretches.get(place + 1));
-        stretch.is_empty() || next.is_some_and(|next| next.is_none_or(|next| revision <= next.after))
+        let Some(place) = self.place(stretch) else { return stretch.is_empty() };
+        self.stretches.get(place + 1).is_none_or(|next| revision <= next.after)
+    }
+
+    fn place(&self, name: &[u8]) -> Option<usize> {
+        self.stretches.iter().position(|stretch| stretch.is_named(name))
     }
 }
 

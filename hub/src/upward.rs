@@ -183,14 +183,15 @@ impl Upward {
             return Ok(None);
         }
         said.marks = reached;
-        Ok(Some(pb::Push { marks: found, marked: reached, ..self.empty_push(after)? }))
+        Ok(Some(pb::Push { marks: found, marked: reached, ..self.push(after, after, &pb::CellList::default())? }))
     }
 
-    /// A batch behind a revision that says nothing.
-    fn empty_push(&self, after: u64) -> Result<pb::Push, SessionError> {
-        let cells = upstream::compress(&[]).map_err(failed)?;
-        let (first, last, stretch) = (after + 1, after, self.core.lineage.current().into());
-        Ok(pb::Push { first, last, cells, stretch, ..pb::Push::default() })
+    /// A batch of cells behind one revision that reaches another.
+    fn push(&self, after: u64, last: u64, list: &pb::CellList) -> Result<pb::Push, SessionError> {
+        let raw = list.encode_to_vec();
+        let cells = upstream::compress(&raw).map_err(failed)?;
+        let (first, raw_len, stretch) = (after + 1, raw.len() as u32, self.core.lineage.current().into());
+        Ok(pb::Push { first, last, cells, raw_len, stretch, ..pb::Push::default() })
     }
 
     /// Once every record is marked under the newest key and all that has been sent, the parent is told.
@@ -283,8 +284,7 @@ impl Replica for Upward {
             self.say_remarked(view)?;
             // A letter that was taken back leaves a revision in which nothing is said; the parent is told of that.
             let head = rows::counter(view, meta::CELLS).map_err(failed)?;
-            let nothing = self.empty_push(after)?;
-            return Ok((head > after).then_some(pb::Push { last: head, ..nothing }));
+            return (head > after).then(|| self.push(after, head, &list)).transpose();
         }
         self.said().cells = reached;
         let last = if whole {
@@ -296,12 +296,9 @@ impl Replica for Upward {
             counted.clear();
             reached.min(first - 1).max(after)
         };
-        let raw = list.encode_to_vec();
-        let cells = upstream::compress(&raw).map_err(failed)?;
         let mut letters = self.sealed(view, letters)?;
         letters.append(&mut counted);
-        let (first, raw_len, stretch) = (after + 1, raw.len() as u32, self.core.lineage.current().into());
-        Ok(Some(pb::Push { first, last, cells, raw_len, letters, stretch, ..pb::Push::default() }))
+        Ok(Some(pb::Push { letters, ..self.push(after, last, &list)? }))
     }
 
     fn verdicts(&self, verdicts: pb::Verdicts) -> Result<VerdictCount, SessionError> {

@@ -277,7 +277,6 @@ async fn serve_open(
     mode: Mode,
     asked: impl Future<Output = ()>,
 ) -> anyhow::Result<Ended> {
-    let mut asked = std::pin::pin!(asked);
     let (stop, stopped) = watch::channel(false);
     let (control, control_task) = office.serve_control(stopped.clone()).await?;
     let keeper = office.keep_in_touch(stopped);
@@ -288,17 +287,15 @@ async fn serve_open(
     };
     println!("taizhang-node {} {how}; control {}; Ctrl-C 停止 (stops)", office.ledger.unit(), control.address);
     let mut fault = office.ledger.fault();
-    let ended = tokio::select! {
-        () = asked.as_mut() => Ended::Asked,
-        Ok(_) = fault.wait_for(Option::is_some) => Ended::StoreFailed,
+    let failed = async {
+        let found = fault.wait_for(Option::is_some).await.is_ok();
+        // An office without room for its registers goes on saying so to whoever asks.
+        has_room(dir).await;
+        found
     };
-    // An office without room for its registers goes on saying so to whoever asks.
-    let ended = match ended {
-        Ended::StoreFailed => tokio::select! {
-            () = asked.as_mut() => Ended::Asked,
-            () = has_room(dir) => Ended::StoreFailed,
-        },
-        Ended::Asked => Ended::Asked,
+    let ended = tokio::select! {
+        () = asked => Ended::Asked,
+        true = failed => Ended::StoreFailed,
     };
     println!("正在停止 (stopping)");
     let _ = stop.send(true);

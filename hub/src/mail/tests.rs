@@ -71,9 +71,13 @@ struct District {
 impl District {
     /// The hub's number for its office's log.
     fn log(&self) -> u32 {
-        let id = self.office.id.as_bytes();
-        crate::rows::read::<NodeRow>(self.core.view().as_ref(), Space::Nodes, id).unwrap().unwrap().number
+        child(&self.core, &self.office).number
     }
+}
+
+/// What a hub knows of a child.
+fn child(core: &Core, peer: &Peer) -> NodeRow {
+    crate::rows::read(core.view().as_ref(), Space::Nodes, peer.id.as_bytes()).unwrap().unwrap()
 }
 
 struct World {

@@ -33,9 +33,10 @@ fn word<'e>(secret: &[u8; 32], edit: &'e Edit, field: &Field) -> Option<&'e pb::
 
 /// Whether this hub had once let a field that is offered again pass.
 pub(super) fn was_let_pass(secret: &[u8; 32], edit: &Edit, field: &Field) -> bool {
-    let secret = seal::of_passing(secret);
-    let mut origins = edit.offer.iter().flat_map(|offer| &offer.origins);
-    origins.any(|origin| seal::speaks_for(&secret, edit.id, field, origin))
+    edit.offer.as_ref().is_some_and(|offer| {
+        let secret = seal::of_passing(secret);
+        offer.origins.iter().any(|origin| seal::speaks_for(&secret, edit.id, field, origin))
+    })
 }
 
 impl Pad<'_> {
@@ -60,6 +61,9 @@ impl Pad<'_> {
             if target.and_then(home_unit).is_none_or(|owner| !home.covers(owner)) {
                 beyond.push(field);
             }
+        }
+        if beyond.is_empty() {
+            return Ok(bytes::Bytes::new()); // as almost always: no secret is worked out for it
         }
         let secret = seal::of_passing(&self.core.lineage.secret());
         Ok(seal::seal(&secret, edit.id, beyond, stamp, &edit.by))

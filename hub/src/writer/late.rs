@@ -5,6 +5,7 @@
 use super::{
     Peer,
     again::is_own_word,
+    moves::{RULE, moves_along},
     pad::{Pad, Reading},
     push::register_name,
     revise::Hand,
@@ -18,7 +19,7 @@ use taizhang_proto::{
     decide::{Applied, Author, Decision, Fate, HUB_NODE},
     pb::{self, ConflictKind, ConflictState, Policy},
     record::Revision,
-    register::{HOME_UNIT, STATE, TRANSFER_TO, VOID_REASON, number},
+    register::{HOME_UNIT, STATE, TRANSFER_TO, VOID_REASON},
     wire::{self, Field},
 };
 
@@ -88,8 +89,7 @@ impl Pad<'_> {
             return Ok(Ok(Landing::Home));
         }
         let Some(moved) = moved else { return scope() };
-        let was_ours = self.past_owners(edit.id)?.into_iter().any(|unit| peer.unit.covers(unit));
-        if !was_ours || moved.revision <= edit.seen {
+        if !self.was_of(peer, edit.id)? || moved.revision <= edit.seen {
             return scope();
         }
         let made_before = edit.stamp.millis() / 1_000 <= moved.received;
@@ -136,23 +136,22 @@ impl Pad<'_> {
     ) -> Result<bool, StoreError> {
         let moved = self.record(id)?.and_then(|record| record.origin(HOME_UNIT)).map(|origin| origin.revision);
         let unheard = edit.offer.is_some() || moved.is_some_and(|moved| moved > edit.seen);
-        let ours = unheard && self.core.unit.covers(owner);
-        Ok(ours && self.past_owners(id)?.into_iter().any(|unit| peer.unit.covers(unit)))
+        Ok(unheard && self.core.unit.covers(owner) && self.was_of(peer, id)?)
     }
 
     /// Has a record that moves with persons and households follow one that has moved, once the batch is taken.
     pub(super) fn follow_later(&mut self, id: RecordId, register: u32, to: OrgCode) {
-        let moves = [number::MEMBER, number::ZEF_CASE, number::UNEMPLOYMENT_SPELL, number::PLACEMENT];
-        if moves.contains(&register) {
+        if moves_along(register) {
             self.deferred.push(Deferred::Follow { id, register, to });
         }
     }
 
-    /// The units that a record belonged to before.
-    fn past_owners(&self, id: RecordId) -> Result<Vec<OrgCode>, StoreError> {
+    /// Whether a record once belonged to a unit of a child.
+    fn was_of(&self, peer: &Peer, id: RecordId) -> Result<bool, StoreError> {
         let entries = self.whole_history_of(id)?;
         let homes = entries.iter().flat_map(|entry| wire::split(&entry.message).unwrap_or_default());
-        Ok(homes.filter(|field| field.tag == HOME_UNIT).filter_map(|home| unit_in(&home)).collect())
+        let mut homes = homes.filter(|field| field.tag == HOME_UNIT).filter_map(|home| unit_in(&home));
+        Ok(homes.any(|unit| peer.unit.covers(unit)))
     }
 
     /// Keeps what a late edit said of its absorbed record alone, in that one's history.
@@ -308,7 +307,7 @@ impl Pad<'_> {
                     self.note_lost(id, revision);
                 }
                 Deferred::Follow { id, register, to } => {
-                    self.move_home(id, register, to, &Hand::rule(super::moves::RULE))?;
+                    self.move_home(id, register, to, &Hand::rule(RULE))?;
                 }
                 Deferred::Affirm { id, fields, by } => self.affirm_again(id, &fields, &by)?,
             }

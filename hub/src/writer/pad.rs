@@ -170,10 +170,10 @@ impl<'a> Pad<'a> {
             node.changed = true;
         }
         self.index_unique(id, old.as_ref(), &record)?;
-        let left = old.as_ref().and_then(home_unit).filter(|left| home_unit(&record) != Some(*left));
-        let came = old.as_ref().and_then(|old| old.origin(HOME_UNIT)).map_or(0, |origin| origin.revision);
+        let moved = old.as_ref().filter(|old| home_unit(old) != home_unit(&record));
+        let left = moved.and_then(|old| Some((old.origin(HOME_UNIT)?.revision, home_unit(old)?)));
         let leaf = self.leaf(id)?;
-        leaf.passed.extend(left.filter(|_| came > leaf.old_revision).map(|left| (came, left)));
+        leaf.passed.extend(left.filter(|(came, _)| *came > leaf.old_revision));
         leaf.now = Some(record);
         leaf.changed = true;
         if let Some(now) = self.records.get(&id).and_then(|leaf| leaf.now.as_ref()) {

@@ -272,8 +272,10 @@ impl Pad<'_> {
         let secret = self.core.lineage.secret();
         for field in &def.fields {
             let Some(register) = field.refers else { continue };
-            let set = edit.fields.iter().find(|set| set.tag == field.tag);
-            if set.is_none_or(|set| is_own_word(&secret, edit, set) || was_let_pass(&secret, edit, set)) {
+            if edit
+                .field(field.tag)
+                .is_none_or(|set| is_own_word(&secret, edit, set) || was_let_pass(&secret, edit, set))
+            {
                 continue;
             }
             let Some(target) = record.slice(field.tag).and_then(RecordId::from_slice) else { continue };

@@ -48,8 +48,7 @@ impl Pad<'_> {
                 let Some(record) = self.record(person)? else { return Ok(None) };
                 let left = left_on(record);
                 let knew = [46, 47].iter().filter_map(|tag| record.origin(*tag)).all(|origin| !unseen(origin));
-                let again = edit.offer.is_some();
-                Ok((left.is_some_and(|left| start >= left) && knew && !again).then(|| {
+                Ok((left.is_some_and(|left| start >= left) && knew).then(|| {
                     let message = "该人已死亡或迁出，不能在此之后就业 (dead or moved away before it starts)".into();
                     violation(edit, "start_on", "left", message)
                 }))

@@ -181,26 +181,18 @@ impl World {
             let hub = Record::decode(bytes).map_err(text)?;
             let own = office.ledger.view(id).map_err(text)?;
             let covered = home_unit(&hub).is_some_and(|unit| office.unit.covers(unit));
-            if covered && own.as_ref() != Some(&hub) {
-                self.note(|world| {
-                    format!(
-                        "  {}\n    hub {}\n    own {}",
-                        world.model.name(id),
-                        shown(Some(&hub)),
-                        shown(own.as_ref())
-                    )
-                });
-            } else if !covered && own.is_some() {
-                let home = home_unit(&hub).map(|unit| unit.to_string());
-                self.note(|world| {
-                    format!(
-                        "  {} belongs to {home:?}, and is still there\n    hub {}\n    own {}",
-                        world.model.name(id),
-                        shown(Some(&hub)),
-                        shown(own.as_ref())
-                    )
-                });
-            }
+            let what = match (covered, &own) {
+                (true, own) if own.as_ref() != Some(&hub) => String::new(),
+                (false, Some(_)) => {
+                    let home = home_unit(&hub).map(|unit| unit.to_string());
+                    format!(" belongs to {home:?}, and is still there")
+                }
+                _ => continue,
+            };
+            self.note(|world| {
+                let (name, hub, own) = (world.model.name(id), shown(Some(&hub)), shown(own.as_ref()));
+                format!("  {name}{what}\n    hub {hub}\n    own {own}")
+            });
         }
         Ok(())
     }

@@ -336,6 +336,10 @@ impl World {
     }
 }
 
+fn kinds(letters: &[pb::Letter]) -> Vec<&'static str> {
+    letters.iter().map(|letter| letter.kind().as_str_name()).collect()
+}
+
 /// A message of a child in one line.
 fn name_up(message: &pb::Up) -> String {
     match &message.it {
@@ -346,7 +350,7 @@ fn name_up(message: &pb::Up) -> String {
             )
         }
         Some(up::It::Push(push)) => {
-            let letters: Vec<&str> = push.letters.iter().map(|letter| letter.kind().as_str_name()).collect();
+            let letters = kinds(&push.letters);
             format!("push {}..{}, {} marks up to {} {letters:?}", push.first, push.last, push.marks.len(), push.marked)
         }
         Some(up::It::Done(_)) => "done".into(),
@@ -371,7 +375,7 @@ fn name_down(message: &pb::Down) -> String {
         Some(down::It::Records(records)) => format!("records up to {}", records.upto),
         Some(down::It::Caught(caught)) => format!("caught up at {}, has {}", caught.revision, caught.acknowledged),
         Some(down::It::Mail(mail)) => {
-            let letters: Vec<&str> = mail.letters.iter().map(|letter| letter.kind().as_str_name()).collect();
+            let letters = kinds(&mail.letters);
             let (rulings, neighbours) = (mail.rulings.len(), mail.neighbours.len());
             format!("mail up to {}: {rulings} rulings, {neighbours} neighbours {letters:?}", mail.upto)
         }

@@ -69,18 +69,13 @@ impl World {
         let found = value(view.as_ref(), self.hubs[0].unit, residents, first_day).map_err(|error| text(&error))?;
         let counted: i64 = people.values().flat_map(BTreeMap::values).map(Group::counted).sum();
         let (numerator, duplicates) = (found.numerator, found.duplicates);
+        let several =
+            |districts: &&BTreeMap<usize, Group>| districts.values().map(|group| group.names.len()).sum::<usize>() > 1;
         // On that day who has moved since still counted, or did not, where it was: that is not this check's business.
-        let moved: i64 = people
-            .values()
-            .filter(|districts| districts.values().map(|group| group.names.len()).sum::<usize>() > 1)
-            .flat_map(BTreeMap::values)
-            .map(|group| group.moved)
-            .sum();
+        let moved: i64 = people.values().filter(several).flat_map(BTreeMap::values).map(|group| group.moved).sum();
         if numerator + duplicates == raw && (counted - moved..=counted + moved).contains(&numerator) {
             return Ok(());
         }
-        let several =
-            |districts: &&BTreeMap<usize, Group>| districts.values().map(|group| group.names.len()).sum::<usize>() > 1;
         Err(format!(
             "the city counts {numerator} and {duplicates} duplicates; of {raw} registrations {counted} count: {:?}",
             people.values().filter(several).collect::<Vec<_>>()

@@ -1,27 +1,19 @@
 //! Merges, and several jobs that fall into one commit of a hub: what they do together is what they would have done one
 //! by one.
 
-use crate::pair::{at_hub, community, hub, neighbour, office, peer, phone, residents, save, street, sync, tag};
+use crate::pair::{
+    at_hub, community, hub, merge, neighbour, office, peer, phone, placement, residents, save, street, sync, tag,
+};
+use std::sync::Arc;
 use taizhang_hub::{
     totals::audit,
-    writer::{Answer, Core, Job, Review},
+    writer::{Answer, Core, Job, Peer},
 };
-use taizhang_node::desk::Draft;
+use taizhang_node::{desk::Draft, ledger::Ledger};
 use taizhang_proto::{
-    RecordId, pb,
-    register::{Value, number, registers},
+    RecordId,
+    register::{Value, number},
 };
-
-fn merge(survivor: RecordId, absorbed: RecordId, undo: bool) -> Job {
-    Job::Review(Review::Merge(pb::MergeRequest {
-        survivor: survivor.to_string(),
-        absorbed: absorbed.to_string(),
-        reason: "同一人".into(),
-        by: "reviewer".into(),
-        undo,
-        ..pb::MergeRequest::default()
-    }))
-}
 
 fn done(core: &Core, jobs: Vec<Job>) {
     for answer in core.commit(jobs) {
@@ -32,14 +24,28 @@ fn done(core: &Core, jobs: Vec<Job>) {
     assert!(differences.is_empty(), "{differences:?}");
 }
 
-#[test]
-fn a_merge_taken_back_within_its_commit_leaves_the_count_as_it_was() {
+/// A hub, and an office with two people that it knows.
+struct Scene {
+    core: Arc<Core>,
+    node: Ledger,
+    me: Peer,
+    people: Vec<RecordId>,
+    dir: tempfile::TempDir,
+}
+
+fn scene() -> Scene {
     let dir = tempfile::tempdir().unwrap();
     let core = hub(dir.path());
     let node = office(dir.path(), "node", community(), 900_000);
     let people = residents(&node, community(), 0..2);
     let me = peer("node", community());
     sync(&core, &node, &me);
+    Scene { core, node, me, people, dir }
+}
+
+#[test]
+fn a_merge_taken_back_within_its_commit_leaves_the_count_as_it_was() {
+    let Scene { core, node, me, people, .. } = scene();
     done(&core, vec![merge(people[0], people[1], false), merge(people[0], people[1], true)]);
     // What each of them contributed is asked for only when something of it changes.
     save(&node, vec![phone(people[0], "13900000001"), phone(people[1], "13900000002")]);
@@ -51,12 +57,7 @@ fn a_merge_taken_back_within_its_commit_leaves_the_count_as_it_was() {
 
 #[test]
 fn a_merge_that_took_nothing_gives_nothing_back() {
-    let dir = tempfile::tempdir().unwrap();
-    let core = hub(dir.path());
-    let node = office(dir.path(), "node", community(), 900_000);
-    let people = residents(&node, community(), 0..2);
-    let me = peer("node", community());
-    sync(&core, &node, &me);
+    let Scene { core, node, me, people, .. } = scene();
     // The edit just before the merge is an office's, not the merge's.
     save(&node, vec![phone(people[0], "13900000001")]);
     sync(&core, &node, &me);
@@ -69,14 +70,11 @@ fn a_merge_that_took_nothing_gives_nothing_back() {
 
 #[test]
 fn what_a_merge_took_goes_back_when_it_is_taken_back() {
-    let dir = tempfile::tempdir().unwrap();
-    let core = hub(dir.path());
-    let node = office(dir.path(), "node", community(), 900_000);
-    let people = residents(&node, community(), 0..2);
+    let Scene { core, node, me, people, .. } = scene();
     let address = tag("address");
     let draft = Draft::new(people[1], number::RESIDENT).with(address, Value::Text("新华街3号".into()));
     save(&node, vec![draft]);
-    sync(&core, &node, &peer("node", community()));
+    sync(&core, &node, &me);
     done(&core, vec![merge(people[0], people[1], false)]);
     assert_eq!(at_hub(&core, people[0]).slice(address), Some("新华街3号".as_bytes()));
     done(&core, vec![merge(people[0], people[1], true)]);
@@ -86,22 +84,13 @@ fn what_a_merge_took_goes_back_when_it_is_taken_back() {
 
 #[test]
 fn what_moves_on_within_the_commit_that_brought_it_leaves_the_office_that_wrote_it() {
-    let dir = tempfile::tempdir().unwrap();
-    let core = hub(dir.path());
-    let (node, wide) = (office(dir.path(), "node", community(), 900_000), office(dir.path(), "wide", street(), 0));
-    let people = residents(&node, community(), 0..1);
-    let (me, other) = (peer("node", community()), peer("wide", street()));
-    sync(&core, &node, &me);
+    let Scene { core, node, me, people, dir } = scene();
+    let (wide, other) = (office(dir.path(), "wide", street(), 0), peer("wide", street()));
     sync(&core, &wide, &other);
     save(&wide, vec![Draft::new(people[0], number::RESIDENT).with(1, Value::Uint(neighbour().number()))]);
     sync(&core, &wide, &other);
-    let field = |name: &str| registers().get(number::PLACEMENT).unwrap().field_named(name).unwrap().tag;
-    let placement = taizhang_node::desk::Desk::new_id(&taizhang_node::ledger::LedgerDesk::new(&node));
-    let draft = Draft::new(placement, number::PLACEMENT)
-        .with(1, Value::Uint(community().number()))
-        .with(field("person"), Value::Ref(people[0]))
-        .with(field("kind"), Value::Text("1".into()))
-        .with(field("start_on"), Value::Day(13_900));
+    let draft = placement(&node, community(), people[0]);
+    let placement = draft.id;
     save(&node, vec![draft]);
     sync(&core, &node, &me);
     sync(&core, &node, &me);

@@ -12,7 +12,7 @@ use taizhang_hub::{
     session::Server,
     store::{FjallStore, Space},
     totals::audit,
-    writer::{Answer, Core, Job, Peer, WriteError},
+    writer::{Answer, Core, Job, Peer, Review, WriteError},
 };
 use taizhang_node::{
     desk::{Desk, Draft},
@@ -148,4 +148,26 @@ pub(crate) fn assert_sound(core: &Core, ledger: &Ledger) {
     ledger.verify().unwrap();
     let audit = audit::audit(core).unwrap();
     assert!(audit.differences.is_empty(), "{:?}", audit.differences);
+}
+
+/// A placement that a person begins, filed at a unit.
+pub(crate) fn placement(ledger: &Ledger, home: OrgCode, person: RecordId) -> Draft {
+    let field = |name: &str| registers().get(number::PLACEMENT).unwrap().field_named(name).unwrap().tag;
+    Draft::new(LedgerDesk::new(ledger).new_id(), number::PLACEMENT)
+        .with(1, Value::Uint(home.number()))
+        .with(field("person"), Value::Ref(person))
+        .with(field("kind"), text("1"))
+        .with(field("start_on"), Value::Day(13_900))
+}
+
+/// A reviewer's merge of two records, or its undoing.
+pub(crate) fn merge(survivor: RecordId, absorbed: RecordId, undo: bool) -> Job {
+    Job::Review(Review::Merge(pb::MergeRequest {
+        survivor: survivor.to_string(),
+        absorbed: absorbed.to_string(),
+        reason: "同一人".into(),
+        by: "reviewer".into(),
+        undo,
+        ..pb::MergeRequest::default()
+    }))
 }

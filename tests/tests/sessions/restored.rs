@@ -2,7 +2,8 @@
 //! hears again what became of what it had to say.
 
 use crate::pair::{
-    assert_sound, at_hub, community, hub, office, peer, phone, residents, save, session, street, sync, tag, write,
+    assert_sound, at_hub, community, hub, merge, office, peer, phone, placement, residents, save, session, street,
+    sync, tag, write,
 };
 use std::path::Path;
 use taizhang_hub::{
@@ -243,15 +244,10 @@ fn what_an_office_says_is_the_districts_word_only_with_the_districts_seal() {
 #[test]
 fn a_reference_that_a_wider_office_made_is_told_again_by_a_narrower_one() {
     let (Scene { dir, backup, street, node, .. }, stranger) = scene_with_stranger();
-    let field = |name: &str| registers().get(number::PLACEMENT).unwrap().field_named(name).unwrap().tag;
-    let placement = taizhang_node::desk::Desk::new_id(&taizhang_node::ledger::LedgerDesk::new(&street));
+    let draft = placement(&street, community(), stranger);
+    let placement = draft.id;
     {
         let core = hub(dir.path());
-        let draft = Draft::new(placement, number::PLACEMENT)
-            .with(1, Value::Uint(community().number()))
-            .with(field("person"), Value::Ref(stranger))
-            .with(field("kind"), Value::Text("1".into()))
-            .with(field("start_on"), Value::Day(13_900));
         save(&street, vec![draft]);
         both(&core, &street, &node);
         assert!(node.view(placement).unwrap().is_some());
@@ -262,7 +258,8 @@ fn a_reference_that_a_wider_office_made_is_told_again_by_a_narrower_one() {
         // The community tells first of a placement whose person it does not know.
         both(&core, &street, &node);
         assert!(node.refused().unwrap().is_empty(), "{:?}", node.refused().unwrap());
-        assert!(at_hub(&core, placement).slice(field("person")).is_some());
+        let person = registers().get(number::PLACEMENT).unwrap().field_named("person").unwrap().tag;
+        assert!(at_hub(&core, placement).slice(person).is_some());
         assert_sound(&core, &node);
         assert_sound(&core, &street);
     }
@@ -275,14 +272,7 @@ fn a_change_that_was_refused_is_refused_again_to_a_backup_in_which_it_waits() {
     let abroad = residents(&street, crate::pair::neighbour(), 30..31);
     assert!(sync(&core, &street, &peer("street", crate::pair::street())).equal);
     // The office can't know that the person is not its own; the hub does.
-    let field = |name: &str| registers().get(number::PLACEMENT).unwrap().field_named(name).unwrap().tag;
-    let placement = taizhang_node::desk::Desk::new_id(&taizhang_node::ledger::LedgerDesk::new(&node));
-    let draft = Draft::new(placement, number::PLACEMENT)
-        .with(1, Value::Uint(community().number()))
-        .with(field("person"), Value::Ref(abroad[0]))
-        .with(field("kind"), Value::Text("1".into()))
-        .with(field("start_on"), Value::Day(13_900));
-    save(&node, vec![draft, phone(people[0], "13900000001")]);
+    save(&node, vec![placement(&node, community(), abroad[0]), phone(people[0], "13900000001")]);
     drop(node);
     let old = tempfile::tempdir().unwrap();
     copy_dir(&dir.path().join("node"), &old.path().join("node")).unwrap();
@@ -310,14 +300,7 @@ fn a_merge_with_a_record_of_another_office_is_told_again_to_a_restored_hub() {
     let (Scene { dir, backup, street, node, people }, stranger) = scene_with_stranger();
     {
         let core = hub(dir.path());
-        let request = pb::MergeRequest {
-            survivor: stranger.to_string(),
-            absorbed: people[0].to_string(),
-            reason: "同一人".into(),
-            by: "reviewer".into(),
-            ..pb::MergeRequest::default()
-        };
-        let Ok(Answer::Reviewed(answer)) = write(&core, Job::Review(Review::Merge(request))) else { panic!("answer") };
+        let Ok(Answer::Reviewed(answer)) = write(&core, merge(stranger, people[0], false)) else { panic!("answer") };
         assert!(answer.failed.is_empty(), "{:?}", answer.failed);
         both(&core, &street, &node);
     }
@@ -438,25 +421,19 @@ fn an_old_sessions_greeting_that_comes_late_does_not_pass_new_changes_off_as_kno
 fn what_is_said_of_somebody_who_moved_away_unheard_follows_them() {
     let Scene { dir, street, node, people, .. } = scene();
     let core = hub(dir.path());
-    let field = |name: &str| registers().get(number::PLACEMENT).unwrap().field_named(name).unwrap().tag;
     let moved = Draft::new(people[0], number::RESIDENT).with(1, Value::Uint(crate::pair::neighbour().number()));
     save(&street, vec![moved]);
     assert!(sync(&core, &street, &peer("street", crate::pair::street())).equal);
-    let placement = taizhang_node::desk::Desk::new_id(&taizhang_node::ledger::LedgerDesk::new(&node));
-    let draft = Draft::new(placement, number::PLACEMENT)
-        .with(1, Value::Uint(community().number()))
-        .with(field("person"), Value::Ref(people[0]))
-        .with(field("kind"), Value::Text("1".into()))
-        .with(field("start_on"), Value::Day(13_900));
-    save(&node, vec![draft.clone()]);
+    let draft = placement(&node, community(), people[0]);
+    let early = draft.id;
+    save(&node, vec![draft]);
     both(&core, &street, &node);
     assert!(node.refused().unwrap().is_empty(), "{:?}", node.refused().unwrap());
-    assert_eq!(home_unit(&at_hub(&core, placement)), Some(crate::pair::neighbour()));
-    assert!(node.view(placement).unwrap().is_none(), "it is the new unit's now");
-    assert!(street.view(placement).unwrap().is_some());
+    assert_eq!(home_unit(&at_hub(&core, early)), Some(crate::pair::neighbour()));
+    assert!(node.view(early).unwrap().is_none(), "it is the new unit's now");
+    assert!(street.view(early).unwrap().is_some());
     // Now that the office has heard, it may not.
-    let late = taizhang_node::desk::Desk::new_id(&taizhang_node::ledger::LedgerDesk::new(&node));
-    save(&node, vec![Draft { id: late, ..draft }]);
+    save(&node, vec![placement(&node, community(), people[0])]);
     both(&core, &street, &node);
     assert_eq!(node.refused().unwrap().len(), 1);
     assert_sound(&core, &node);

@@ -8,8 +8,7 @@ use crate::{
 };
 
 fn acknowledged(world: &World, place: usize) -> u64 {
-    let id = world.districts[place].peer.id.as_bytes();
-    crate::rows::read::<NodeRow>(world.city().view().as_ref(), Space::Nodes, id).unwrap().unwrap().acknowledged
+    child(world.city(), &world.districts[place].peer).acknowledged
 }
 
 #[test]

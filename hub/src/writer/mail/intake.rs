@@ -4,7 +4,7 @@
 
 use super::{
     super::{
-        moves::{RULE, tag},
+        moves::{RULE, moves_along, tag},
         pad::Pad,
         revise::{Hand, day, number as number_field, text},
     },
@@ -28,15 +28,11 @@ use taizhang_proto::{
 
 /// Most records that one person or household brings.
 const MAX_RECORDS: usize = 4096;
-/// Registers that follow a person or a household.
-const REGISTERS: [u32; 6] = [
-    number::RESIDENT,
-    number::HOUSEHOLD,
-    number::MEMBER,
-    number::UNEMPLOYMENT_SPELL,
-    number::ZEF_CASE,
-    number::PLACEMENT,
-];
+
+/// Whether another district may hand records of a register over: persons, households and what moves with them.
+fn travels(register: u32) -> bool {
+    matches!(register, number::RESIDENT | number::HOUSEHOLD) || moves_along(register)
+}
 
 /// A bundle that another district sent, bounded.
 fn read(letter: &pb::Letter) -> Option<(Bundle, OrgCode)> {
@@ -158,7 +154,7 @@ impl Pad<'_> {
         let (Some(id), Some(state)) = (RecordId::from_slice(&one.id), one.state) else { return Ok(()) };
         let Ok(mut record) = Record::from_state(state) else { return Ok(()) };
         let ours = |record: &Record| home_unit(record).is_some_and(|unit| self.core.unit.covers(unit));
-        if !REGISTERS.contains(&record.register) || !ours(&record) {
+        if !travels(record.register) || !ours(&record) {
             return Ok(());
         }
         if self.record(id)?.cloned().is_some_and(|own| own.register != record.register || ours(&own)) {
