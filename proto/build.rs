@@ -1,27 +1,45 @@
 //! Compiles the contract with protox (no protoc on the machine): the services and messages into Rust,
 //! and the whole descriptor set, with the registers' options, for reading at run time.
+//! Every file in `registers/` is part of it; each register gets the fields of `registers/common.proto`.
 
 use prost::Message;
-use std::{env, error::Error, fs, path::PathBuf};
+use protox::{
+    Error as ProtoxError,
+    file::{ChainFileResolver, File, FileResolver, GoogleFileResolver},
+};
+use std::{
+    env,
+    error::Error,
+    fs,
+    path::{Path, PathBuf},
+};
 
-const FILES: [&str; 9] = [
-    "registers/options.proto",
-    "registers/person.proto",
-    "registers/household.proto",
-    "registers/unit.proto",
-    "mail.proto",
-    "sync.proto",
-    "totals.proto",
-    "admin.proto",
-    "review.proto",
-];
+const FILES: [&str; 5] = ["mail.proto", "sync.proto", "totals.proto", "admin.proto", "review.proto"];
+const REGISTERS: &str = "registers";
+const COMMON: &str = "common.proto";
 
 fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
-    let mut compiler = protox::Compiler::new(["registers", "."])?;
+    println!("cargo:rerun-if-changed={REGISTERS}");
+    let common = common_fields(&fs::read_to_string(Path::new(REGISTERS).join(COMMON))?)?;
+    let mut resolver = ChainFileResolver::new();
+    resolver.add(WithCommon { common });
+    resolver.add(GoogleFileResolver::new());
+    let mut compiler = protox::Compiler::with_file_resolver(resolver);
     compiler.include_imports(true).include_source_info(false);
     for file in FILES {
         println!("cargo:rerun-if-changed={file}");
+        compiler.open_file(file)?;
+    }
+    let mut registers = Vec::new();
+    for entry in fs::read_dir(REGISTERS)? {
+        let name = entry?.file_name().into_string().map_err(|name| format!("{} is no UTF-8", name.display()))?;
+        if Path::new(&name).extension().is_some_and(|kind| kind == "proto") {
+            registers.push(name);
+        }
+    }
+    registers.sort();
+    for file in registers {
         compiler.open_file(file)?;
     }
     let encoded = compiler.encode_file_descriptor_set();
@@ -30,4 +48,37 @@ fn main() -> Result<(), Box<dyn Error>> {
     let files = prost_types::FileDescriptorSet::decode(encoded.as_slice())?;
     tonic_prost_build::configure().bytes(".").compile_fds(files)?;
     Ok(())
+}
+
+/// The lines of the one message in `common.proto`.
+fn common_fields(source: &str) -> Result<String, String> {
+    let (_, body) = source.split_once("message Common {").ok_or("common.proto has no message Common")?;
+    let (body, _) = body.split_once("\n}").ok_or("common.proto does not end its message")?;
+    Ok(body.to_owned())
+}
+
+/// Reads the contract's files and writes the common fields into each register.
+struct WithCommon {
+    common: String,
+}
+
+impl FileResolver for WithCommon {
+    fn resolve_path(&self, path: &Path) -> Option<String> {
+        path.to_str().map(str::to_owned)
+    }
+
+    fn open_file(&self, name: &str) -> Result<File, ProtoxError> {
+        let register = Path::new(REGISTERS).join(name);
+        let source = fs::read_to_string(&register).or_else(|_| fs::read_to_string(name));
+        let source = source.map_err(|_| ProtoxError::file_not_found(name))?;
+        let mut whole = String::with_capacity(source.len());
+        for line in source.lines() {
+            whole.push_str(line);
+            if line.trim_start().starts_with("option (register) =") {
+                whole.push_str(&self.common);
+            }
+            whole.push('\n');
+        }
+        File::from_source(name, &whole)
+    }
 }

@@ -18,6 +18,8 @@ pub const HOME_UNIT: u32 = 1;
 pub const STATE: u32 = 2;
 /// The tag of the business date.
 pub const EFFECTIVE_ON: u32 = 4;
+/// The tag of the day of the last verification.
+pub const VERIFIED_ON: u32 = 5;
 /// The tag of the source (L25).
 pub const SOURCE: u32 = 6;
 /// The tag of the reason for voiding.
@@ -50,6 +52,26 @@ pub mod number {
     pub const FEC_CASE: u32 = 10;
     pub const POST: u32 = 11;
     pub const TRANSFER: u32 = 12;
+    pub const HARDSHIP_CASE: u32 = 13;
+    pub const SERVICE_RECORD: u32 = 14;
+    pub const TRAINING_CLASS: u32 = 15;
+    pub const TRAINEE: u32 = 16;
+    pub const REFERRAL: u32 = 17;
+    pub const EXAM: u32 = 18;
+    pub const PUBLISHED_DOC: u32 = 19;
+    pub const SPOT_CHECK: u32 = 20;
+    pub const RECTIFICATION: u32 = 21;
+    pub const COMMENDATION: u32 = 22;
+    pub const CAMPAIGN: u32 = 23;
+    pub const EVENT: u32 = 24;
+    pub const PAIRING: u32 = 25;
+    pub const TASK: u32 = 26;
+    pub const ISSUE: u32 = 27;
+    pub const COMPLAINT: u32 = 28;
+    pub const ARCHIVE_ENTRY: u32 = 29;
+    pub const INSPECTION: u32 = 30;
+    pub const POLICY_DOCUMENT: u32 = 31;
+    pub const PERIOD_CLOSE: u32 = 32;
 }
 
 /// The wire shape of a field's values.
@@ -65,6 +87,25 @@ pub enum Shape {
     Bool,
     /// Bytes: a record id.
     Bytes,
+}
+
+/// Where a reference points.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refers {
+    /// Into the register with this number.
+    To(u32),
+    /// Into any register.
+    Any,
+}
+
+impl Refers {
+    /// Whether a record of a register may be the target.
+    pub fn allows(self, register: u32) -> bool {
+        match self {
+            Self::To(number) => number == register,
+            Self::Any => true,
+        }
+    }
 }
 
 /// One field of a register.
@@ -96,12 +137,14 @@ pub struct FieldDef {
     pub personal: bool,
     /// At most one record carries a value.
     pub unique: bool,
+    /// Records with an equal value are found from each other.
+    pub indexed: bool,
     /// Longest text, characters.
     pub max: usize,
     /// The number counts 10^-decimals of the unit.
     pub decimals: u32,
-    /// Number of the register that a reference points into.
-    pub refers: Option<u32>,
+    /// Where a reference points.
+    pub refers: Option<Refers>,
     /// The code that prevails in a concurrent edit and that only a district may leave.
     pub prevails: Option<String>,
     /// What a reviewer has ruled, an office can only dispute.
@@ -129,6 +172,10 @@ pub struct RegisterDef {
     pub key: Vec<u32>,
     /// Tags of the fields that at most one record may carry.
     pub unique: Vec<u32>,
+    /// Tags of the fields by whose value records are found from each other, the unique ones included.
+    pub indexed: Vec<u32>,
+    /// Tags of the references to records of other registers.
+    pub refs: Vec<u32>,
     /// Fields, ascending by tag.
     pub fields: Vec<FieldDef>,
     by_tag: Vec<Option<usize>>,
@@ -162,6 +209,29 @@ impl Registers {
     pub fn named(&self, name: &str) -> Option<&RegisterDef> {
         let plain = name.replace('_', "");
         self.defs.iter().find(|def| def.name.eq_ignore_ascii_case(&plain) || def.zh == name)
+    }
+
+    /// A field by its register's name and its own, such as `Task.due_on`.
+    pub fn field_of(&self, number: u32, name: &str) -> Option<&FieldDef> {
+        self.get(number)?.fields.iter().find(|field| field.name == name)
+    }
+
+    /// The registers whose records go where a person or a household goes: those that are about one. What can't be
+    /// without a household goes with the household only.
+    pub fn about(&self, target: u32) -> impl Iterator<Item = u32> {
+        let refers = |def: &RegisterDef, to: u32, must: bool| {
+            def.fields.iter().any(|field| {
+                field.refers == Some(Refers::To(to)) && field.tag != MERGED_INTO && (field.required || !must)
+            })
+        };
+        self.defs
+            .iter()
+            .filter(move |def| {
+                let personal = matches!(def.subject, Subject::Person | Subject::Household);
+                let other = target == number::RESIDENT && refers(def, number::HOUSEHOLD, true);
+                personal && def.number != number::HOUSEHOLD && refers(def, target, false) && !other
+            })
+            .map(|def| def.number)
     }
 
     /// All of them, by number.
@@ -204,7 +274,7 @@ fn read(pool: &DescriptorPool) -> Result<Registers, DescriptorFault> {
     for (message, rule) in &marked {
         let mut fields = message
             .fields()
-            .map(|one| field_def(&one, &field, &number_of))
+            .map(|one| field_def(&one, &field, rule.number, &number_of))
             .collect::<Result<Vec<_>, _>>()
             .map_err(|why| fault(message.name(), &why))?;
         fields.sort_by_key(|field| field.tag);
@@ -226,6 +296,12 @@ fn read(pool: &DescriptorPool) -> Result<Registers, DescriptorFault> {
             subject: rule.subject(),
             key,
             unique: fields.iter().filter(|field| field.unique).map(|field| field.tag).collect(),
+            indexed: fields.iter().filter(|field| field.unique || field.indexed).map(|field| field.tag).collect(),
+            refs: fields
+                .iter()
+                .filter(|field| field.refers.is_some_and(|refers| refers != Refers::To(rule.number)))
+                .map(|field| field.tag)
+                .collect(),
             fields,
             by_tag,
         });
@@ -246,6 +322,7 @@ fn rule<R: prost::Message + Default>(options: &DynamicMessage, extension: &Exten
 fn field_def(
     field: &FieldDescriptor,
     extension: &ExtensionDescriptor,
+    own: u32,
     number_of: &impl Fn(&str) -> Option<u32>,
 ) -> Result<FieldDef, String> {
     let name = field.name().to_owned();
@@ -264,7 +341,11 @@ fn field_def(
     };
     let refers = match rule.refers.as_str() {
         "" => None,
-        target => Some(number_of(target).ok_or_else(|| format!("field {name} refers to the unknown {target}"))?),
+        "*" => Some(Refers::Any),
+        "Common" => Some(Refers::To(own)),
+        target => {
+            Some(Refers::To(number_of(target).ok_or_else(|| format!("field {name} refers to the unknown {target}"))?))
+        }
     };
     Ok(FieldDef {
         tag: field.number(),
@@ -279,6 +360,7 @@ fn field_def(
         open: (!rule.open.is_empty()).then(|| rule.open.clone()),
         personal: rule.personal,
         unique: rule.unique,
+        indexed: rule.indexed,
         max: if rule.max == 0 { 200 } else { rule.max as usize },
         decimals: rule.decimals,
         zh: rule.zh,
@@ -298,7 +380,7 @@ mod tests {
     #[test]
     fn every_register_can_be_read_and_shares_the_common_fields() {
         let all: Vec<_> = registers().iter().map(|def| def.number).collect();
-        assert_eq!(all, (1..=12).collect::<Vec<_>>());
+        assert_eq!(all, (1..=32).collect::<Vec<_>>());
         for def in registers().iter() {
             assert_eq!(def.field(HOME_UNIT).unwrap().name, "home_unit", "{}", def.name);
             assert_eq!(def.field(STATE).unwrap().codes.unwrap().id, "L24");
@@ -307,6 +389,13 @@ mod tests {
             assert!(def.fields.iter().all(|field| (field.format == Format::Ref) == field.refers.is_some()));
             assert!(def.fields.iter().all(|field| (field.format == Format::Code) == field.codes.is_some()));
         }
+        let about = |register| registers().about(register).collect::<Vec<_>>();
+        let (member, case) = (number::MEMBER, number::ZEF_CASE);
+        let (visit, pairing) = (number::SERVICE_RECORD, number::PAIRING);
+        assert_eq!(about(number::HOUSEHOLD), [member, case, visit, pairing]);
+        let (spell, job, hardship) = (number::UNEMPLOYMENT_SPELL, number::PLACEMENT, number::HARDSHIP_CASE);
+        let (training, referral) = (number::TRAINEE, number::REFERRAL);
+        assert_eq!(about(number::RESIDENT), [spell, job, hardship, visit, training, referral, pairing]);
         assert_eq!(registers().named("unemployment_spell").unwrap().number, number::UNEMPLOYMENT_SPELL);
         assert_eq!(registers().named("居民登记").unwrap().number, number::RESIDENT);
     }
