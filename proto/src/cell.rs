@@ -4,26 +4,37 @@
 //! A contribution is a step: `delta` from `date` on. A case that will be overdue from Friday unless someone is placed
 //! contributes its step for Friday today, so midnight needs no write.
 
+mod archive;
+mod case;
 mod contest;
+mod facility;
 mod home;
 mod household;
 mod person;
 mod post;
+mod refs;
 mod span;
+mod spell;
+mod station;
+mod title;
+mod training;
 mod unit;
+mod work;
 
-pub use contest::{ContestKey, contest_key, is_contested, unique_fields};
+pub use case::{CaseClock, DualClock, clock_of, contradicts_recognition};
+pub use contest::{ContestKey, contest_key, indexed_fields, is_contested, unique_fields};
 pub use home::{PastHome, past_homes};
-pub use household::{CaseClock, DualClock, clock_of, contradicts_recognition};
 pub use person::left_on;
 pub use post::without_place;
+pub use refs::following;
 
 use crate::{
     OrgCode, Record, RecordId,
-    date::Day,
+    date::{self, Day},
     indicator::Part,
-    plan::Plan,
-    register::{self, number},
+    pb,
+    plan::{Plan, Plans},
+    register::{self, number, registers},
 };
 
 /// Where a contribution counts.
@@ -77,13 +88,15 @@ pub enum Subject {
     Household(RecordId),
     /// A unit.
     Unit(OrgCode),
+    /// One record that counts by itself.
+    Record(RecordId),
 }
 
 impl Subject {
     /// The id under which records refer to the subject; a unit's code is padded to 16 bytes.
     pub fn id(self) -> RecordId {
         match self {
-            Self::Person(id) | Self::Household(id) => id,
+            Self::Person(id) | Self::Household(id) | Self::Record(id) => id,
             Self::Unit(code) => unit_id(code),
         }
     }
@@ -115,13 +128,22 @@ pub trait Shelf {
         Ok(read(self.record(id)?.as_ref()))
     }
 
-    /// The records of one register that refer to a target (a record, or a unit by [`unit_id`]).
+    /// The records that refer to a target (a record, or a unit by [`unit_id`]), each with its register.
     ///
     /// # Errors
     /// When the store fails.
-    fn referring(&self, target: RecordId, register: u32) -> Result<Vec<RecordId>, Self::Error>;
+    fn about(&self, target: RecordId) -> Result<Vec<(u32, RecordId)>, Self::Error>;
 
-    /// The records of one register that carry these bytes in a unique field, in any order.
+    /// Those of one register.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn referring(&self, target: RecordId, register: u32) -> Result<Vec<RecordId>, Self::Error> {
+        let about = self.about(target)?;
+        Ok(about.into_iter().filter(|(own, _)| *own == register).map(|(_, id)| id).collect())
+    }
+
+    /// The records of one register that carry these bytes in an indexed field, in any order.
     ///
     /// # Errors
     /// When the store fails.
@@ -156,48 +178,30 @@ pub fn merged_into(record: &Record) -> Option<RecordId> {
     record.slice(register::MERGED_INTO).and_then(RecordId::from_slice)
 }
 
-/// As [`Shelf::referring`], references to the records that were merged into the target included. `own` is the
-/// target's register.
-///
-/// # Errors
-/// When the shelf fails.
-pub fn following<S: Shelf>(shelf: &S, target: RecordId, own: u32, register: u32) -> Result<Vec<RecordId>, S::Error> {
-    let mut found = shelf.referring(target, register)?;
-    // No register refers to its own kind but by a merge.
-    let mut absorbed = shelf.referring(target, own)?;
-    if absorbed.is_empty() {
-        return Ok(found);
+/// What a record refers to, for the index behind [`Shelf::about`]: the records of other registers that its references
+/// name, what it was merged into, and its unit where it counts for one.
+pub fn links(record: &Record) -> Vec<RecordId> {
+    let Some(def) = registers().get(record.register) else { return Vec::new() };
+    let mut links: Vec<RecordId> = def.refs.iter().filter_map(|tag| reference(record, *tag)).collect();
+    if def.subject == pb::Subject::UnitSubject {
+        links.extend(home_unit(record).map(unit_id));
     }
-    for _ in 0..MAX_MERGES {
-        let mut next = Vec::new();
-        for id in absorbed {
-            found.extend(shelf.referring(id, register)?);
-            next.extend(shelf.referring(id, own)?);
-        }
-        if next.is_empty() {
-            break;
-        }
-        absorbed = next;
-    }
-    found.sort_unstable();
-    found.dedup();
-    Ok(found)
+    links.extend(merged_into(record));
+    links.dedup();
+    links
 }
 
-/// What a record refers to, for the index behind [`Shelf::referring`]. A record of a unit register refers to its
-/// unit.
-pub fn links(record: &Record) -> Vec<RecordId> {
-    let reference = |tag| record.slice(tag).and_then(RecordId::from_slice);
-    let mut links: Vec<RecordId> = match record.register {
-        number::UNEMPLOYMENT_SPELL | number::CREDENTIAL => reference(20).into_iter().collect(),
-        number::PLACEMENT => reference(20).into_iter().chain(reference(35)).collect(),
-        number::MEMBER => reference(20).into_iter().chain(reference(21)).collect(),
-        number::ZEF_CASE => reference(21).into_iter().collect(),
-        number::FACILITY | number::ASSISTANT | number::FEC_CASE => home_unit(record).map(unit_id).into_iter().collect(),
-        _ => Vec::new(),
-    };
-    links.extend(merged_into(record));
-    links
+/// The record that a field refers to.
+pub fn reference(record: &Record, tag: u32) -> Option<RecordId> {
+    record.slice(tag).and_then(RecordId::from_slice)
+}
+
+/// Whether a field refers to a target, or to what was merged into it. The index says only that some field does.
+pub(crate) fn is_about<S: Shelf>(shelf: &S, record: &Record, tag: u32, target: RecordId) -> Result<bool, S::Error> {
+    match reference(record, tag) {
+        Some(named) => Ok(named == target || survivor(shelf, named)? == target),
+        None => Ok(false),
+    }
 }
 
 /// The owning unit of a record.
@@ -220,7 +224,7 @@ pub fn subjects_of<S: Shelf>(
     record: &Record,
     found: &mut Vec<Subject>,
 ) -> Result<(), S::Error> {
-    let reference = |tag| record.slice(tag).and_then(RecordId::from_slice);
+    let to = |tag| reference(record, tag);
     match record.register {
         number::RESIDENT => {
             found.push(Subject::Person(id));
@@ -230,19 +234,34 @@ pub fn subjects_of<S: Shelf>(
             }
         }
         number::UNEMPLOYMENT_SPELL => {
-            if let Some(person) = reference(20) {
+            if let Some(person) = to(20) {
                 found.push(Subject::Person(survivor(shelf, person)?));
             }
         }
         number::PLACEMENT => {
-            if let Some(person) = reference(20) {
+            if let Some(person) = to(20) {
                 person_and_households(shelf, survivor(shelf, person)?, found)?;
             }
-            if let Some(post) = reference(35) {
-                post::persons_of(shelf, survivor(shelf, post)?, found)?;
+            if let Some(post) = to(35) {
+                post::subjects(shelf, survivor(shelf, post)?, found)?;
             }
         }
-        number::POST => post::persons_of(shelf, survivor(shelf, id)?, found)?,
+        number::POST => post::subjects(shelf, survivor(shelf, id)?, found)?,
+        number::HARDSHIP_CASE | number::TRAINEE => {
+            if let Some(person) = to(20) {
+                person_and_households(shelf, survivor(shelf, person)?, found)?;
+            }
+        }
+        number::SERVICE_RECORD | number::PAIRING => {
+            let (person, household) =
+                if record.register == number::PAIRING { (to(21), to(20)) } else { (to(20), to(21)) };
+            if let Some(person) = person {
+                person_and_households(shelf, survivor(shelf, person)?, found)?;
+            }
+            if let Some(household) = household {
+                found.push(Subject::Household(survivor(shelf, household)?));
+            }
+        }
         number::HOUSEHOLD => {
             found.push(Subject::Household(id));
             if let Some(into) = merged_into(record) {
@@ -250,34 +269,60 @@ pub fn subjects_of<S: Shelf>(
             }
         }
         number::MEMBER => {
-            if let Some(household) = reference(20) {
+            if let Some(household) = to(20) {
                 found.push(Subject::Household(survivor(shelf, household)?));
             }
         }
         number::ZEF_CASE => {
-            if let Some(household) = reference(21) {
+            if let Some(household) = to(21) {
                 found.push(Subject::Household(survivor(shelf, household)?));
             }
         }
-        number::FACILITY | number::ASSISTANT | number::FEC_CASE => found.extend(home_unit(record).map(Subject::Unit)),
+        number::TRAINING_CLASS => training::subjects(shelf, id, found)?,
         number::CREDENTIAL => {
-            if let Some(assistant) = reference(20)
-                && let Some(assistant) = shelf.record(assistant)?
-            {
-                found.extend(home_unit(&assistant).map(Subject::Unit));
+            if let Some(assistant) = to(20) {
+                station::subjects(shelf, assistant, found)?;
             }
         }
-        _ => {}
+        number::ARCHIVE_ENTRY => {
+            found.push(Subject::Record(id));
+            if let Some(filed) = to(23)
+                && let Some(record) = shelf.record(filed)?.filter(|record| archive::is_case(record.register))
+            {
+                subjects_of(shelf, filed, &record, found)?;
+            }
+        }
+        number::TASK | number::EVENT | number::PERIOD_CLOSE => found.extend(itself(record.register, id)),
+        _ => {
+            let subject = registers().get(record.register).map(|def| def.subject);
+            if subject == Some(pb::Subject::UnitSubject) {
+                found.extend(home_unit(record).map(Subject::Unit));
+            }
+        }
+    }
+    if archive::is_case(record.register) {
+        archive::entries(shelf, id, found)?;
     }
     Ok(())
+}
+
+/// The subject that a record is itself; none for one that only changes what others contribute.
+pub fn itself(register: u32, id: RecordId) -> Option<Subject> {
+    match register {
+        number::RESIDENT => Some(Subject::Person(id)),
+        number::HOUSEHOLD => Some(Subject::Household(id)),
+        number::TASK | number::EVENT | number::PERIOD_CLOSE | number::POST | number::ARCHIVE_ENTRY => {
+            Some(Subject::Record(id))
+        }
+        _ => None,
+    }
 }
 
 /// Appends a person and the households that it belongs to.
 fn person_and_households<S: Shelf>(shelf: &S, person: RecordId, found: &mut Vec<Subject>) -> Result<(), S::Error> {
     found.push(Subject::Person(person));
     for member in following(shelf, person, number::RESIDENT, number::MEMBER)? {
-        let household =
-            shelf.look(member, |record| record.and_then(|record| record.slice(20).and_then(RecordId::from_slice)))?;
+        let household = shelf.look(member, |record| record.and_then(|record| reference(record, 20)))?;
         if let Some(household) = household {
             found.push(Subject::Household(survivor(shelf, household)?));
         }
@@ -289,19 +334,20 @@ fn person_and_households<S: Shelf>(shelf: &S, person: RecordId, found: &mut Vec<
 ///
 /// # Errors
 /// When the shelf fails.
-pub fn contributions<S: Shelf>(shelf: &S, subject: Subject, plan: &Plan) -> Result<Vec<Contribution>, S::Error> {
-    let mut tally = Tally { plan, steps: Vec::new(), homes: home::Homes::default(), duplicate: false };
+pub fn contributions<S: Shelf>(shelf: &S, subject: Subject, plans: &Plans) -> Result<Vec<Contribution>, S::Error> {
+    let mut tally = Tally { plans, steps: Vec::new(), homes: home::Homes::default(), duplicate: false };
     match subject {
         Subject::Person(id) => person::count(shelf, id, &mut tally)?,
         Subject::Household(id) => household::count(shelf, id, &mut tally)?,
         Subject::Unit(code) => unit::count(shelf, code, &mut tally)?,
+        Subject::Record(id) => work::count(shelf, id, &mut tally)?,
     }
     Ok(tally.finish())
 }
 
 /// Collects one subject's steps.
 struct Tally<'a> {
-    plan: &'a Plan,
+    plans: &'a Plans,
     steps: Vec<Contribution>,
     /// Where the subject counts, day by day.
     homes: home::Homes,
@@ -332,7 +378,7 @@ impl Tally<'_> {
 
     fn put(&mut self, unit: OrgCode, part: Part, date: Day, delta: i64) {
         let part = if self.duplicate { part.duplicates() } else { part.number() };
-        let key = CellKey { unit, part, date: self.plan.bucket(date) };
+        let key = CellKey { unit, part, date: self.plans.bucket(date) };
         self.steps.push(Contribution { key, delta });
     }
 
@@ -345,6 +391,11 @@ impl Tally<'_> {
 
     /// Counts one in `part` on every day of the spans, where the subject was at home on that day.
     fn during(&mut self, part: Part, spans: &span::Spans) {
+        self.during_many(part, spans, 1);
+    }
+
+    /// As [`Tally::during`], but `count` instead of one.
+    fn during_many(&mut self, part: Part, spans: &span::Spans, count: i64) {
         let stays: Vec<(OrgCode, span::Span)> = self.homes.stays().collect();
         for span in spans.iter() {
             for (unit, stay) in &stays {
@@ -352,11 +403,33 @@ impl Tally<'_> {
                 if from >= to {
                     continue;
                 }
-                self.put(*unit, part, from, 1);
+                self.put(*unit, part, from, count);
                 if to != Day::MAX {
-                    self.put(*unit, part, to, -1);
+                    self.put(*unit, part, to, -count);
                 }
             }
+        }
+    }
+
+    /// The days on which something measured by the plan of each day is so.
+    fn by_plan(&self, so: impl Fn(&Plan) -> span::Spans) -> span::Spans {
+        let parts = self.plans.periods().map(|(from, to, plan)| so(plan).and(&span::Spans::one(from, to)));
+        span::Spans::all(parts)
+    }
+
+    /// Counts the first of these days in each year in one part, and the first in each month in another.
+    fn once(&mut self, (yearly, monthly): (Option<Part>, Option<Part>), days: &mut [Day]) {
+        days.sort_unstable();
+        let mut last: Option<(i16, i8)> = None;
+        for (day, date) in days.iter().filter_map(|day| Some((*day, date::civil(*day)?))) {
+            let (year, month) = (date.year(), date.month());
+            if let Some(part) = yearly.filter(|_| last.is_none_or(|(last, _)| last != year)) {
+                self.step(part, day, 1);
+            }
+            if let Some(part) = monthly.filter(|_| last != Some((year, month))) {
+                self.step(part, day, 1);
+            }
+            last = Some((year, month));
         }
     }
 

@@ -1,84 +1,16 @@
-//! The catalogue of indicators (domain-detail section 3) and the parts that they are made of.
+//! The catalogue of indicators (domain-detail section 3) and how a figure is read from additive parts.
 //! Invariant: parts are additive over units and dates; an indicator is a sum of parts, divided last when it is a
 //! ratio. A stock on a day is the sum of a part's cells up to that day; a flow in a period is the sum inside it.
 
-use crate::date::Day;
+mod catalogue;
+mod part;
 
-/// An additive part. The number is its name on the wire and on disk.
-#[allow(missing_docs)]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u16)]
-pub enum Part {
-    Residents = 1,
-    FecTitle = 11,
-    UrbanCommunities = 12,
-    FecRectifying = 21,
-    ShantyEmployed = 31,
-    ShantyLabour = 32,
-    ZefUnplaced = 51,
-    ZefRecognised = 61,
-    ZefDueMet = 71,
-    ZefDue = 72,
-    ZefOverdue = 81,
-    ZefDueSoon = 91,
-    DualAsked = 101,
-    DualDueMet = 111,
-    DualDue = 112,
-    DualOverdue = 121,
-    StationsCertified = 141,
-    Stations = 142,
-    OfficesLargeEnough = 181,
-    TownshipOffices = 182,
-    OfficesSixInPlace = 191,
-    Unemployed = 241,
-}
+pub use catalogue::INDICATORS;
+pub use part::{DUPLICATES, PARTS, Part};
 
-/// How far the number of a part's duplicates is from the part's own.
-pub const DUPLICATES: u16 = 1_000;
-
-/// All parts.
-pub const PARTS: [Part; 22] = [
-    Part::Residents,
-    Part::FecTitle,
-    Part::UrbanCommunities,
-    Part::FecRectifying,
-    Part::ShantyEmployed,
-    Part::ShantyLabour,
-    Part::ZefUnplaced,
-    Part::ZefRecognised,
-    Part::ZefDueMet,
-    Part::ZefDue,
-    Part::ZefOverdue,
-    Part::ZefDueSoon,
-    Part::DualAsked,
-    Part::DualDueMet,
-    Part::DualDue,
-    Part::DualOverdue,
-    Part::StationsCertified,
-    Part::Stations,
-    Part::OfficesLargeEnough,
-    Part::TownshipOffices,
-    Part::OfficesSixInPlace,
-    Part::Unemployed,
-];
-
-impl Part {
-    /// The number on the wire.
-    pub fn number(self) -> u16 {
-        self as u16
-    }
-
-    /// The number under which the same is counted for records that another one counts in place of: what is shown as
-    /// raw is what counts and the duplicates together.
-    pub fn duplicates(self) -> u16 {
-        self.number() + DUPLICATES
-    }
-
-    /// The part with this number; none for one that only a newer build counts.
-    pub fn from_number(number: u16) -> Option<Self> {
-        PARTS.into_iter().find(|part| part.number() == number)
-    }
-}
+use crate::date::{self, Day};
+use jiff::civil::Date;
+use std::ops::RangeInclusive;
 
 /// Whether an indicator is read at a day or over a period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +19,107 @@ pub enum Kind {
     Stock,
     /// What happened in a period.
     Flow,
+}
+
+/// What sort of figure it is (domain-detail section 3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// Adds up.
+    Additive,
+    /// Numerator and denominator add up; divided last.
+    Ratio,
+    /// As a ratio, but a mean, not a share.
+    Mean,
+    /// Counts persons or households once: raw = counted + duplicates.
+    Distinct,
+    /// A ratio of distinct persons.
+    DistinctRatio,
+}
+
+/// Which of a part's cells a term takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Window {
+    /// All up to the day.
+    Stock,
+    /// Those inside the period.
+    Flow,
+    /// All before the period began.
+    Opening,
+}
+
+/// One term of a sum.
+#[derive(Debug, Clone, Copy)]
+pub struct Term {
+    /// The part.
+    pub part: Part,
+    /// The part that counts distinct persons inside a month, where a year's must not be summed by month.
+    pub monthly: Option<Part>,
+    /// Its sign.
+    pub sign: i64,
+    /// Which cells.
+    pub window: Window,
+}
+
+/// How long a flow is summed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Span {
+    /// From 1 January.
+    Year,
+    /// From the first of the month.
+    Month,
+}
+
+/// The period of a figure: from the first of the year or month up to and including a day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Period {
+    span: Span,
+    from: Day,
+    on: Day,
+}
+
+impl Period {
+    /// The year or month up to a day.
+    pub fn up_to(on: Day, span: Span) -> Self {
+        let first = |date: Date| match span {
+            Span::Year => date.first_of_year(),
+            Span::Month => date.first_of_month(),
+        };
+        Self { span, from: date::civil(on).map_or(on, |civil| date::day(first(civil))), on }
+    }
+
+    /// The day.
+    pub fn on(&self) -> Day {
+        self.on
+    }
+
+    /// The first day.
+    pub fn from(&self) -> Day {
+        self.from
+    }
+}
+
+impl Term {
+    /// The part to sum in a period, and over which dates.
+    pub fn read(&self, period: &Period) -> (Part, RangeInclusive<Day>) {
+        let monthly = self.monthly.filter(|_| period.span == Span::Month);
+        let dates = match self.window {
+            Window::Stock => Day::MIN..=period.on,
+            Window::Flow => period.from..=period.on,
+            Window::Opening => Day::MIN..=period.from - 1,
+        };
+        (monthly.unwrap_or(self.part), dates)
+    }
+}
+
+/// A tier at which an indicator is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grain {
+    /// Every unit.
+    All,
+    /// From townships up.
+    Township,
+    /// From districts up.
+    District,
 }
 
 /// One indicator.
@@ -100,49 +133,62 @@ pub struct Indicator {
     pub en: &'static str,
     /// Stock or flow.
     pub kind: Kind,
-    /// Parts that add up to the value or numerator, with their sign.
-    pub numerator: &'static [(Part, i64)],
-    /// The denominator of a ratio.
-    pub denominator: Option<Part>,
+    /// What sort of figure.
+    pub class: Class,
+    /// It moves as days pass, without a write.
+    pub timed: bool,
+    /// Where it is shown.
+    pub grain: Grain,
+    /// What adds up to the value or numerator.
+    pub numerator: &'static [Term],
+    /// What adds up to the denominator of a ratio; empty for what is none.
+    pub denominator: &'static [Term],
     /// Whether more is better.
     pub up: bool,
 }
 
-macro_rules! indicator {
-    ($code:literal, $zh:literal, $en:literal, $kind:ident, $up:literal, [$($part:ident $sign:literal),+] $(, $den:ident)?) => {
-        Indicator {
-            code: $code,
-            zh: $zh,
-            en: $en,
-            kind: Kind::$kind,
-            numerator: &[$((Part::$part, $sign)),+],
-            denominator: [$(Some(Part::$den),)? None][0],
-            up: $up,
-        }
-    };
+/// A figure: counted, its denominator, and how many duplicates stand beside what counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Figure {
+    /// Value, or numerator of a ratio.
+    pub numerator: i64,
+    /// Denominator; 0 for what is no ratio.
+    pub denominator: i64,
+    /// Numerator among the duplicates: raw = numerator + duplicates.
+    pub duplicates: i64,
+    /// Denominator among the duplicates.
+    pub duplicate_base: i64,
 }
 
-/// The indicators that this build computes, in the order of the catalogue.
-pub static INDICATORS: [Indicator; 18] = [
-    indicator!("K00", "在册劳动力人数", "Persons on the register", Stock, true, [Residents 1]),
-    indicator!("K01", "充分就业社区比例", "Full-employment communities", Stock, true, [FecTitle 1], UrbanCommunities),
-    indicator!("K02", "达标社区数", "Communities holding the title", Stock, true, [FecTitle 1]),
-    indicator!("K02b", "其中整顿中", "of them rectifying", Stock, false, [FecRectifying 1]),
-    indicator!("K03", "棚改回迁下岗失业人员就业率", "Resettled laid-off employed", Stock, true, [ShantyEmployed 1], ShantyLabour),
-    indicator!("K05", "零就业家庭存量", "Zero-employment households unplaced", Stock, false, [ZefUnplaced 1]),
-    indicator!("K06", "本期新认定零就业家庭", "Newly recognised", Flow, true, [ZefRecognised 1]),
-    indicator!("K07", "20日内一人就业率", "One employed within 20 days", Flow, true, [ZefDueMet 1], ZefDue),
-    indicator!("K08", "20日超期未安置户", "Overdue past 20 days", Stock, false, [ZefOverdue 1]),
-    indicator!("K09", "5日内到期", "Due within 5 days", Stock, false, [ZefDueSoon 1]),
-    indicator!("K10", "双就业申请户", "Dual employment asked", Stock, true, [DualAsked 1]),
-    indicator!("K11", "双就业按期率", "Dual employment in time", Flow, true, [DualDueMet 1], DualDue),
-    indicator!("K12", "双就业超期", "Dual employment overdue", Stock, false, [DualOverdue 1]),
-    indicator!("K14", "工作站持证覆盖率", "Stations with a certificate holder", Stock, true, [StationsCertified 1], Stations),
-    indicator!("K15", "无证工作站", "Stations without one", Stock, false, [Stations 1, StationsCertified -1]),
-    indicator!("K18", "乡镇事务所面积达标率", "Township offices of 100 m2", Stock, true, [OfficesLargeEnough 1], TownshipOffices),
-    indicator!("K19", "六到位达标率", "Six in place", Stock, true, [OfficesSixInPlace 1], TownshipOffices),
-    indicator!("K24", "登记失业人数", "Registered unemployed", Stock, false, [Unemployed 1]),
-];
+impl Indicator {
+    /// Whether it is a ratio.
+    pub fn is_ratio(&self) -> bool {
+        !self.denominator.is_empty()
+    }
+
+    /// Reads it, given the sum of a part's cells over dates.
+    ///
+    /// # Errors
+    /// When `sum` fails.
+    pub fn figure<E>(
+        &self,
+        period: &Period,
+        mut sum: impl FnMut(u16, RangeInclusive<Day>) -> Result<i64, E>,
+    ) -> Result<Figure, E> {
+        let mut figure = Figure::default();
+        for term in self.numerator {
+            let (part, dates) = term.read(period);
+            figure.numerator += term.sign * sum(part.number(), dates.clone())?;
+            figure.duplicates += term.sign * sum(part.duplicates(), dates)?;
+        }
+        for term in self.denominator {
+            let (part, dates) = term.read(period);
+            figure.denominator += term.sign * sum(part.number(), dates.clone())?;
+            figure.duplicate_base += term.sign * sum(part.duplicates(), dates)?;
+        }
+        Ok(figure)
+    }
+}
 
 /// All indicators, in the order of the catalogue.
 pub fn all() -> impl Iterator<Item = &'static Indicator> {
@@ -154,14 +200,44 @@ pub fn by_code(code: &str) -> Option<&'static Indicator> {
     all().find(|indicator| indicator.code.eq_ignore_ascii_case(code))
 }
 
-/// The dates over which a part's cells are summed for a figure on `on`: everything up to the day for a stock, the
-/// calendar year up to the day for a flow.
-pub fn dates(kind: Kind, on: Day) -> std::ops::RangeInclusive<Day> {
-    match kind {
-        Kind::Stock => Day::MIN..=on,
-        Kind::Flow => {
-            let year = crate::date::civil(on).map_or(1970, jiff::civil::Date::year);
-            crate::date::ymd(year, 1, 1).unwrap_or(on)..=on
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn the_catalogue_is_whole_and_its_codes_and_parts_are_unique() {
+        let codes: BTreeSet<&str> = all().map(|one| one.code).collect();
+        assert_eq!(codes.len(), INDICATORS.len());
+        for number in (1..=45).filter(|number| *number != 4) {
+            let code = format!("K{number:02}");
+            let own = |known: &&&str| {
+                **known == code || known.strip_prefix(code.as_str()).is_some_and(|rest| rest.len() == 1)
+            };
+            // What is not read from cells is worked out where it is asked for.
+            let derived = code == "K45";
+            assert!(derived || codes.iter().any(|known| own(&known)), "{code} is missing");
         }
+        let numbers: BTreeSet<u16> = PARTS.iter().map(|part| part.number()).collect();
+        assert_eq!(numbers.len(), PARTS.len());
+        assert!(numbers.iter().all(|number| *number < DUPLICATES));
+        for one in all() {
+            assert_eq!(
+                one.is_ratio(),
+                matches!(one.class, Class::Ratio | Class::Mean | Class::DistinctRatio),
+                "{}",
+                one.code
+            );
+            let flows = one.numerator.iter().any(|term| term.window == Window::Flow);
+            assert_eq!(flows, one.kind == Kind::Flow, "{}", one.code);
+        }
+    }
+
+    #[test]
+    fn a_month_and_a_year_begin_on_their_first() {
+        let on = date::ymd(2008, 3, 31).unwrap();
+        assert_eq!(Period::up_to(on, Span::Year).from(), date::ymd(2008, 1, 1).unwrap());
+        assert_eq!(Period::up_to(on, Span::Month).from(), date::ymd(2008, 3, 1).unwrap());
     }
 }

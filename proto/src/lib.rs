@@ -3,6 +3,7 @@
 //! No I/O, no clock and no async runtime here: time, randomness and storage come in as arguments, so every rule
 //! is a pure function that a property test can call. `node` and `hub` only carry these rules to disk and wire.
 
+pub mod assess;
 pub mod cell;
 pub mod change;
 pub mod check;
@@ -10,6 +11,7 @@ pub mod date;
 pub mod decide;
 pub mod digest;
 pub mod indicator;
+pub mod lifecycle;
 pub mod org;
 pub mod plan;
 pub mod range;

@@ -80,6 +80,16 @@ impl OrgCode {
         (1..200).contains(&(self.0 % 1_000))
     }
 
+    /// Whether this is a village: numbered from 200 on within its township.
+    pub fn is_village(self) -> bool {
+        self.0 % 1_000 >= 200
+    }
+
+    /// Whether this is a street.
+    pub fn is_street(self) -> bool {
+        self.tier() == Tier::Township && !self.is_rural_township()
+    }
+
     /// Whether this is a rural township: streets are numbered below 100, towns and townships from 100 on.
     pub fn is_rural_township(self) -> bool {
         self.tier() == Tier::Township && self.0 / 1_000 % 1_000 >= 100

@@ -2,7 +2,7 @@
 //! until a reviewer merges or clears them, so that raw = counted + duplicates (domain-detail 3, rule 3; 4, cases 1,
 //! 8 and 9). Invariant: it follows from the records alone, so a recount finds the same.
 
-use super::{Shelf, home_unit, is_active};
+use super::{Shelf, home_unit, is_active, reference, station::assigned_from};
 use crate::{
     OrgCode, Record, RecordId,
     date::Day,
@@ -11,10 +11,32 @@ use crate::{
 };
 use bytes::Bytes;
 
-/// The unique fields of a record that have a value, as the index behind [`Shelf::sharing`] keeps them.
+/// The unique fields of a record that have a value.
 pub fn unique_fields(record: &Record) -> impl Iterator<Item = (u32, &Bytes)> {
     let fields = registers().get(record.register).map(|def| def.unique.as_slice()).unwrap_or_default();
     fields.iter().filter_map(|tag| Some((*tag, record.bytes(*tag)?)))
+}
+
+/// The fields of a record by whose value others are found, as the index behind [`Shelf::sharing`] keeps them.
+pub fn indexed_fields(record: &Record) -> impl Iterator<Item = (u32, &Bytes)> {
+    let fields = registers().get(record.register).map(|def| def.indexed.as_slice()).unwrap_or_default();
+    fields.iter().filter_map(|tag| Some((*tag, record.bytes(*tag)?)))
+}
+
+/// Whether another record, here, is taken to be the same person, and no reviewer has said otherwise.
+pub(super) fn has_rival<S: Shelf>(shelf: &S, id: RecordId, record: &Record) -> Result<bool, S::Error> {
+    if contest_key(shelf, id, record)?.is_none() {
+        return Ok(false);
+    }
+    for (tag, bytes) in unique_fields(record) {
+        for other in shelf.sharing(record.register, tag, bytes)?.into_iter().filter(|other| *other != id) {
+            let Some(rival) = shelf.record(other)? else { continue };
+            if contest_key(shelf, other, &rival)?.is_some() {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
 }
 
 /// What decides among records of one thing, smallest first: registered where the hukou is, assigned earliest (a
@@ -39,7 +61,7 @@ pub fn contest_key<S: Shelf>(shelf: &S, id: RecordId, record: &Record) -> Result
     match record.register {
         number::RESIDENT => key.away = !is_at_home(record),
         number::CREDENTIAL => {
-            let assistant = record.slice(20).and_then(RecordId::from_slice);
+            let assistant = reference(record, 20);
             let assigned = match assistant {
                 Some(assistant) => shelf.look(assistant, |record| record.and_then(assigned_from))?,
                 None => None,
@@ -56,12 +78,6 @@ pub(crate) fn is_at_home(record: &Record) -> bool {
     let district = |unit: OrgCode| unit.number() / 1_000_000;
     let hukou = record.varint(26).and_then(|code| OrgCode::new(code).ok());
     hukou.is_none_or(|hukou| home_unit(record).is_some_and(|home| district(home) == district(hukou)))
-}
-
-/// The first day of an assistant's assignment, while it is open.
-fn assigned_from(record: &Record) -> Option<Day> {
-    let from = record.varint(22).and_then(crate::wire::unzigzag)?;
-    (is_active(record) && record.bytes(23).is_none()).then_some(from)
 }
 
 /// Whether another record, here or in another district, counts in this one's place.

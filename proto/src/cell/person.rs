@@ -1,43 +1,215 @@
-//! What a person counts in: the register (K00), resettled laid-off (K03), registered unemployed (K24).
+//! What a person counts in: the register (K00), resettled laid-off (K03), hard to employ (K26), the campaign (K32),
+//! freshness (K38), duplicates (K43); spells and training in their own modules.
 
 use super::{
-    Shelf, Tally, following, home_unit, is_active, is_contested, post,
+    Shelf, Tally, archive,
+    contest::has_rival,
+    home_unit, is_active, is_contested, post, reference,
+    refs::Refs,
     span::{Span, Spans},
+    spell, training,
 };
-use crate::{Record, RecordId, date::Day, indicator::Part, pb, register::number, wire};
+use crate::{
+    Record, RecordId,
+    check::citizen_id,
+    date::{self, Day},
+    indicator::Part,
+    pb,
+    register::{VERIFIED_ON, number},
+    wire,
+};
+
+/// What a person's own record says.
+pub(super) struct Person {
+    facts: pb::Resident,
+    born: Option<citizen_id::Facts>,
+    verified_on: Option<Day>,
+    /// Days before death and moving out.
+    pub(super) present: Spans,
+}
+
+impl Person {
+    fn of(record: &Record) -> Self {
+        let id_no = record.slice(21).and_then(|id| std::str::from_utf8(id).ok());
+        Self {
+            facts: record.typed(|tag| matches!(tag, 38..=41 | 43 | 48)),
+            born: id_no.and_then(|id| citizen_id::check(id).ok()),
+            verified_on: record.varint(VERIFIED_ON).and_then(wire::unzigzag),
+            present: Spans::one(Day::MIN, left_on(record).unwrap_or(Day::MAX)),
+        }
+    }
+
+    /// Days before retirement was entered.
+    pub(super) fn before_retirement(&self) -> Spans {
+        Spans::one(Day::MIN, self.facts.retire_on.unwrap_or(Day::MAX))
+    }
+
+    /// From the birthday on which the person reaches an age, which may differ by sex; no day without a valid number.
+    pub(super) fn since_age(&self, male: i32, female: i32) -> Spans {
+        let Some(born) = self.born else { return Spans::default() };
+        let years = if born.male { male } else { female };
+        Spans::one(date::add_months(born.birth, years.saturating_mul(12)), Day::MAX)
+    }
+}
 
 pub(super) fn count<S: Shelf>(shelf: &S, id: RecordId, tally: &mut Tally<'_>) -> Result<(), S::Error> {
     // A spell may refer to anything well-formed; only a resident counts.
     let resident = shelf.look(id, |record| {
         let record = record.filter(|record| record.register == number::RESIDENT && is_active(record))?;
-        let person: pb::Resident = record.typed(|tag| matches!(tag, 38..=41 | 43));
         home_unit(record)?;
         tally.at_home_of(record);
-        Some((person, left_on(record), is_contested(shelf, id, record)))
+        Some((Person::of(record), is_contested(shelf, id, record), has_rival(shelf, id, record)))
     })?;
-    let Some((person, left, contested)) = resident else { return Ok(()) };
+    let Some((person, contested, rival)) = resident else { return Ok(()) };
     tally.duplicate = contested?;
-    let present = Spans::one(Day::MIN, left.unwrap_or(Day::MAX));
-    tally.during(Part::Residents, &present);
-
-    let mut spells = Vec::new();
-    for spell in following(shelf, id, number::RESIDENT, number::UNEMPLOYMENT_SPELL)? {
-        let Some(record) = shelf.record(spell)?.filter(is_active) else { continue };
-        let spell: pb::UnemploymentSpell = record.typed(|tag| matches!(tag, 23 | 26));
-        spells.extend(spell.reg_on.map(|from| Span { from, to: spell.end_on.unwrap_or(Day::MAX) }));
+    tally.during(Part::Residents, &person.present);
+    if rival? && !tally.duplicate {
+        tally.during(Part::DuplicatePersons, &person.present);
     }
-    tally.during(Part::Unemployed, &Spans::union(spells).and(&present));
+    let refs = Refs::to(shelf, id, number::RESIDENT)?;
+    let services = services_of(refs.active(shelf, number::SERVICE_RECORD, 20)?);
+    let contacts: Vec<Day> = services.iter().map(|service| service.on).collect();
+    spell::count(&person, &refs.active(shelf, number::UNEMPLOYMENT_SPELL, 20)?, &contacts, tally);
+    training::count(shelf, &refs.active(shelf, number::TRAINEE, 20)?, tally)?;
+    let hardship = count_hardship(shelf, &refs.active(shelf, number::HARDSHIP_CASE, 20)?, &person, tally)?;
+    count_fresh(&person, &visits(&services), &hardship, tally);
+    for service in services.iter().filter(|service| service.campaign) {
+        tally.step(Part::CampaignSends, service.on, service.sends);
+    }
+    count_employed(shelf, &refs, &person, &hardship, tally)
+}
 
-    let laid_off = person.laidoff_kind.is_some() || person.laidoff_on.is_some();
-    let counts = person.shanty_resettled == Some(true)
-        && laid_off
-        && person.labour_able == Some(true)
-        && person.job_willing == Some(true);
-    if counts {
-        tally.during(Part::ShantyLabour, &present);
-        tally.during(Part::ShantyEmployed, &employed(shelf, id)?.and(&present));
+/// What needs to know on which days somebody is employed.
+fn count_employed<S: Shelf>(
+    shelf: &S,
+    refs: &Refs,
+    person: &Person,
+    hardship: &Spans,
+    tally: &mut Tally<'_>,
+) -> Result<(), S::Error> {
+    let placements = refs.active(shelf, number::PLACEMENT, 20)?;
+    for (_, record) in placements.iter().filter(|(_, record)| record.slice(34) == Some(CAMPAIGN_CHANNEL)) {
+        if let Some(span) = post::span_of(record).filter(|span| person.present.has(span.from)) {
+            tally.step(Part::CampaignPlaced, span.from, 1);
+        }
+    }
+    let facts = &person.facts;
+    let labour = facts.labour_able == Some(true) && facts.job_willing == Some(true);
+    let laid_off = facts.laidoff_kind.is_some() || facts.laidoff_on.is_some();
+    let resettled = labour && laid_off && facts.shanty_resettled == Some(true);
+    let hard = labour && !hardship.is_empty();
+    if !resettled && !hard {
+        return Ok(());
+    }
+    let employed = jobs(shelf, &placements)?.and(&person.present);
+    if resettled {
+        tally.during(Part::ShantyLabour, &person.present);
+        tally.during(Part::ShantyEmployed, &employed);
+    }
+    if hard {
+        tally.during(Part::HardshipLabour, hardship);
+        tally.during(Part::HardshipEmployed, &hardship.and(&employed));
     }
     Ok(())
+}
+
+/// Through the assistance month (L16).
+const CAMPAIGN_CHANNEL: &[u8] = b"5";
+/// Recognised by mistake, withdrawn (L13).
+pub(super) const WITHDRAWN: &str = "7";
+
+/// Counts what the person's hardship cases count, and returns the days on which it is recognised.
+fn count_hardship<S: Shelf>(
+    shelf: &S,
+    cases: &[(RecordId, Record)],
+    person: &Person,
+    tally: &mut Tally<'_>,
+) -> Result<Spans, S::Error> {
+    let mut recognised = Vec::new();
+    for (id, record) in cases {
+        let Some((span, exit)) = recognition(record) else { continue };
+        recognised.push(span);
+        if let Some(exit) = exit {
+            archive::count_case(shelf, *id, exit, tally)?;
+        }
+    }
+    Ok(Spans::union(recognised).and(&person.present))
+}
+
+/// The days on which a hardship case is recognised, and the day of its exit.
+fn recognition(record: &Record) -> Option<(Span, Option<Day>)> {
+    let case: pb::HardshipCase = record.typed(|tag| matches!(tag, 26 | 28 | 29));
+    let from = case.recognised_on.filter(|_| case.exit_cause.as_deref() != Some(WITHDRAWN))?;
+    Some((Span { from, to: case.exit_on.unwrap_or(Day::MAX) }, case.exit_on))
+}
+
+/// The days on which a person is recognised as hard to employ, by these cases.
+pub(super) fn hardship(cases: &[(RecordId, Record)]) -> Spans {
+    Spans::union(cases.iter().filter_map(|(_, record)| recognition(record)).map(|(span, _)| span))
+}
+
+/// A service that stands: neither void nor taken back by a counter-entry.
+pub(super) struct Service {
+    pub(super) on: Day,
+    pub(super) visit: bool,
+    pub(super) campaign: bool,
+    /// How many of the four sends it was.
+    pub(super) sends: i64,
+    /// It speaks of a person, beside the household or not.
+    pub(super) of_person: bool,
+}
+
+/// The days of the home visits among them.
+pub(super) fn visits(services: &[Service]) -> Vec<Day> {
+    services.iter().filter(|service| service.visit).map(|service| service.on).collect()
+}
+
+/// The services that stand among these records.
+pub(super) fn services_of(records: Vec<(RecordId, Record)>) -> Vec<Service> {
+    let mut found = Vec::new();
+    let mut taken_back = Vec::new();
+    for (id, record) in records {
+        if let Some(countered) = reference(&record, 34) {
+            taken_back.extend([id, countered]);
+            continue;
+        }
+        let service: pb::ServiceRecord = record.typed(|tag| matches!(tag, 22..=24));
+        found.extend(service.on.map(|on| {
+            let own = Service {
+                on,
+                visit: service.kind.as_deref() == Some("1"),
+                campaign: record.bytes(33).is_some(),
+                sends: service.send_type.len() as i64,
+                of_person: record.bytes(20).is_some(),
+            };
+            (id, own)
+        }));
+    }
+    found.retain(|(id, _)| !taken_back.contains(id));
+    found.into_iter().map(|(_, service)| service).collect()
+}
+
+/// K38: verified within the plan's days, fewer of them while in hardship.
+fn count_fresh(person: &Person, visits: &[Day], hardship: &Spans, tally: &mut Tally<'_>) {
+    let fresh = fresh(person.verified_on, visits, hardship, tally).and(&person.present);
+    tally.during(Part::Fresh, &fresh);
+}
+
+/// The days on which a record is verified in time.
+pub(super) fn fresh(verified_on: Option<Day>, visits: &[Day], hardship: &Spans, tally: &Tally<'_>) -> Spans {
+    let days: Vec<Day> = visits.iter().copied().chain(verified_on).collect();
+    if days.is_empty() {
+        return Spans::default();
+    }
+    tally.by_plan(|plan| {
+        let within =
+            |keep: i32| Spans::union(days.iter().map(|day| Span { from: *day, to: day.saturating_add(keep + 1) }));
+        let others = within(plan.fresh.other_days).without(hardship);
+        if hardship.is_empty() {
+            return others;
+        }
+        Spans::all([others, within(plan.fresh.hardship_days).and(hardship)])
+    })
 }
 
 /// The day on which a resident died or moved away.
@@ -48,21 +220,24 @@ pub fn left_on(record: &Record) -> Option<Day> {
 /// The days on which a person has an open placement, with a place where it is on a post, and before the person left.
 /// `person` is a survivor.
 pub(super) fn employed<S: Shelf>(shelf: &S, person: RecordId) -> Result<Spans, S::Error> {
-    let mut spans = Vec::new();
-    for id in following(shelf, person, number::RESIDENT, number::PLACEMENT)? {
-        let placement = shelf.look(id, |record| {
-            let record = record.filter(|record| is_active(record))?;
-            Some((post::span_of(record)?, record.slice(35).and_then(RecordId::from_slice)))
-        })?;
-        match placement {
-            Some((_, Some(on))) => spans.extend(post::held(shelf, id, on)?.iter().copied()),
-            Some((span, None)) => spans.push(span),
-            None => {}
-        }
-    }
-    if spans.is_empty() {
-        return Ok(Spans::default());
+    let placements = Refs::to(shelf, person, number::RESIDENT)?.active(shelf, number::PLACEMENT, 20)?;
+    let jobs = jobs(shelf, &placements)?;
+    if jobs.is_empty() {
+        return Ok(jobs);
     }
     let left = shelf.look(person, |record| record.and_then(left_on))?;
-    Ok(Spans::union(spans).and(&Spans::one(Day::MIN, left.unwrap_or(Day::MAX))))
+    Ok(jobs.and(&Spans::one(Day::MIN, left.unwrap_or(Day::MAX))))
+}
+
+/// The days of these placements, those on a post while they have a place there.
+fn jobs<S: Shelf>(shelf: &S, placements: &[(RecordId, Record)]) -> Result<Spans, S::Error> {
+    let mut spans = Vec::new();
+    for (id, record) in placements {
+        match (post::span_of(record), reference(record, 35)) {
+            (Some(_), Some(post)) => spans.extend(post::held(shelf, *id, post)?.iter().copied()),
+            (Some(span), None) => spans.push(span),
+            (None, _) => {}
+        }
+    }
+    Ok(Spans::union(spans))
 }

@@ -2,20 +2,45 @@
 //! (domain-detail 2.9; 4, case 11). Invariant: on no day do more placements hold a place than the post has.
 
 use super::{
-    Shelf, Subject, following, is_active, person_and_households,
+    Shelf, Subject, Tally, following, is_active, person_and_households, reference,
+    refs::Refs,
     span::{Span, Spans},
     survivor,
+    work::between,
 };
-use crate::{Record, RecordId, date::Day, register::number, wire};
+use crate::{Record, RecordId, date::Day, indicator::Part, pb, register::number, wire};
 
-/// Appends everybody who has a placement on a post.
-pub(super) fn persons_of<S: Shelf>(shelf: &S, post: RecordId, found: &mut Vec<Subject>) -> Result<(), S::Error> {
+/// Appends a post and everybody who has a placement on it.
+pub(super) fn subjects<S: Shelf>(shelf: &S, post: RecordId, found: &mut Vec<Subject>) -> Result<(), S::Error> {
+    found.push(Subject::Record(post));
     for placement in following(shelf, post, number::POST, number::PLACEMENT)? {
-        let person = shelf
-            .look(placement, |record| record.and_then(|record| record.slice(20).and_then(RecordId::from_slice)))?;
+        let person = shelf.look(placement, |record| record.and_then(|record| reference(record, 20)))?;
         if let Some(person) = person {
             person_and_households(shelf, survivor(shelf, person)?, found)?;
         }
+    }
+    Ok(())
+}
+
+/// An ordinary vacancy (L20); every other kind is a public-welfare post.
+const VACANCY: &str = "10";
+
+/// K27 and K28: the places of a public-welfare post, who holds them, and how long it is supported.
+pub(super) fn count<S: Shelf>(shelf: &S, id: RecordId, record: &Record, tally: &mut Tally<'_>) -> Result<(), S::Error> {
+    let post: pb::Post = record.typed(|tag| matches!(tag, 21 | 23..=25 | 28));
+    if post.kind.as_deref().is_none_or(|kind| kind == VACANCY) {
+        return Ok(());
+    }
+    let there = between(post.from_on, post.to_on);
+    tally.during_many(Part::PostPlaces, &there, post.places.unwrap_or(0).into());
+    for (placement, _) in Refs::to(shelf, id, number::POST)?.active(shelf, number::PLACEMENT, 35)? {
+        let held = held(shelf, placement, id)?.and(&there);
+        tally.during(Part::PostOccupied, &held);
+    }
+    if let Some(until) = post.subsidy_until {
+        let soon = tally.plans.on(until).posts.expiring_days;
+        tally.during(Part::SubsidyEnding, &Spans::one(until.saturating_sub(soon), until.saturating_add(1)).and(&there));
+        tally.during(Part::SubsidyOver, &Spans::one(until.saturating_add(1), Day::MAX).and(&there));
     }
     Ok(())
 }
@@ -36,12 +61,8 @@ pub(super) fn held<S: Shelf>(shelf: &S, placement: RecordId, post: RecordId) -> 
     // A post that is not known here, or void, has no place to give.
     let places = places.unwrap_or(0) as usize;
     let mut queue = Vec::new();
-    for id in following(shelf, post, number::POST, number::PLACEMENT)? {
-        let place = shelf.look(id, |record| {
-            let record = record.filter(|record| is_active(record))?;
-            Some((record.created, id, span_of(record)?))
-        })?;
-        queue.extend(place);
+    for (id, record) in Refs::to(shelf, post, number::POST)?.active(shelf, number::PLACEMENT, 35)? {
+        queue.extend(span_of(&record).map(|span| (record.created, id, span)));
     }
     queue.sort_unstable_by_key(|(created, id, _)| (*created, *id));
     let mut holders: Vec<Spans> = Vec::new();
@@ -60,10 +81,10 @@ pub(super) fn held<S: Shelf>(shelf: &S, placement: RecordId, post: RecordId) -> 
 /// # Errors
 /// When the shelf fails.
 pub fn without_place<S: Shelf>(shelf: &S, post: RecordId) -> Result<Vec<RecordId>, S::Error> {
+    let post = survivor(shelf, post)?;
     let mut waiting = Vec::new();
-    for id in following(shelf, survivor(shelf, post)?, number::POST, number::PLACEMENT)? {
-        let span = shelf.look(id, |record| record.filter(|record| is_active(record)).and_then(span_of))?;
-        let Some(span) = span else { continue };
+    for (id, record) in Refs::to(shelf, post, number::POST)?.active(shelf, number::PLACEMENT, 35)? {
+        let Some(span) = span_of(&record) else { continue };
         if held(shelf, id, post)? != Spans::one(span.from, span.to) {
             waiting.push(id);
         }

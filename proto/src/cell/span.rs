@@ -29,6 +29,21 @@ impl Spans {
         Self(joined)
     }
 
+    /// The days of all of these sets.
+    pub(super) fn all(sets: impl IntoIterator<Item = Self>) -> Self {
+        Self::union(sets.into_iter().flat_map(|set| set.0))
+    }
+
+    /// Whether it has a day.
+    pub(super) fn has(&self, day: Day) -> bool {
+        self.0.iter().any(|span| span.from <= day && day < span.to)
+    }
+
+    /// Whether it has none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(super) fn one(from: Day, to: Day) -> Self {
         Self::union([Span { from, to }])
     }
@@ -104,7 +119,7 @@ mod tests {
     }
 
     fn has(spans: &Spans, day: Day) -> bool {
-        spans.iter().any(|span| span.from <= day && day < span.to)
+        spans.has(day)
     }
 
     proptest! {

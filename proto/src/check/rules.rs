@@ -13,6 +13,15 @@ const WORKING_AGE: i32 = 16;
 /// How far ahead a placement may start, days (2.6).
 const PLACEMENT_AHEAD: Day = 30;
 
+/// Highest rank of a commendation that is plausible; how many are commended is the plan's to say.
+const MOST_COMMENDED: u32 = 100;
+
+/// The last day of a month written as `2008-03`.
+fn last_of_month(month: &str) -> Option<Day> {
+    let first: jiff::civil::Date = (month.len() == 7).then(|| format!("{month}-01"))?.parse().ok()?;
+    Some(date::day(first.last_of_month()))
+}
+
 /// Appends every broken rule.
 pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut Vec<Violation>) {
     let mut rule = |holds: bool, field: &str, name: &'static str, message: &str| {
@@ -114,6 +123,116 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
             );
             let dated = case.stage.as_deref() != Some("5") || case.certified_on.is_some();
             rule(dated, "certified_on", "required", "达标必须填写日期 (certified needs its date)");
+        }
+        number::HARDSHIP_CASE => {
+            let case: pb::HardshipCase = record.typed(|tag| (22..=32).contains(&tag));
+            rule(
+                in_order(case.applied_on, case.recognised_on),
+                "recognised_on",
+                "order",
+                "认定日期早于申请日期 (recognised before applied)",
+            );
+            rule(
+                in_order(case.recognised_on, case.exit_on),
+                "exit_on",
+                "order",
+                "退出日期早于认定日期 (exit before recognition)",
+            );
+            rule(
+                in_order(case.publicity_from, case.publicity_to),
+                "publicity_to",
+                "order",
+                "公示终止早于起始 (publicity ends before it starts)",
+            );
+            rule(
+                case.recognised_on.is_none_or(|day| day <= today + 1),
+                "recognised_on",
+                "ahead",
+                "认定日期在今天之后 (recognised in the future)",
+            );
+            rule(
+                case.exit_on.is_none() || case.exit_cause.is_some(),
+                "exit_cause",
+                "required",
+                "退出必须写明原因 (exit needs a cause)",
+            );
+        }
+        number::SERVICE_RECORD => {
+            let about = record.bytes(20).is_some() || record.bytes(21).is_some();
+            rule(about, "person", "required", "须写明服务的人员或家庭 (needs a person or a household)");
+            let service: pb::ServiceRecord = record.typed(|tag| matches!(tag, 24 | 30 | 31));
+            rule(service.on.is_none_or(|day| day <= today + 1), "on", "ahead", "服务日期在今天之后 (in the future)");
+            let explained = service.refused != Some(true) || service.refused_reason.is_some();
+            rule(explained, "refused_reason", "required", "拒绝必须写明原因 (a refusal needs its reason)");
+        }
+        number::TRAINING_CLASS => {
+            let class: pb::TrainingClass = record.typed(|tag| matches!(tag, 24 | 25));
+            rule(in_order(class.from_on, class.to_on), "to_on", "order", "结业早于开班 (ends before it starts)");
+        }
+        number::PAIRING => {
+            let about = record.bytes(20).is_some() || record.bytes(21).is_some();
+            rule(about, "household", "required", "须写明结对的家庭或人员 (needs a household or a person)");
+            let pairing: pb::Pairing = record.typed(|tag| matches!(tag, 24 | 25));
+            rule(in_order(pairing.from_on, pairing.to_on), "to_on", "order", "终止早于结对 (ends before it starts)");
+        }
+        number::PUBLISHED_DOC => {
+            let doc: pb::PublishedDoc = record.typed(|tag| matches!(tag, 22 | 24));
+            rule(
+                in_order(doc.published_on, doc.until),
+                "until",
+                "order",
+                "有效期早于公布日期 (ends before it is published)",
+            );
+        }
+        number::RECTIFICATION => {
+            let own: pb::Rectification = record.typed(|tag| matches!(tag, 21 | 22));
+            rule(
+                in_order(own.ordered_on, own.due_on),
+                "due_on",
+                "order",
+                "整顿期限早于责令日期 (due before it is ordered)",
+            );
+        }
+        number::COMMENDATION => {
+            let own: pb::Commendation = record.typed(|tag| tag == 22);
+            let within = own.rank.is_none_or(|rank| (1..=MOST_COMMENDED).contains(&rank));
+            rule(within, "rank", "range", "名次应在1至100之间 (rank from 1 to 100)");
+        }
+        number::CAMPAIGN => {
+            let own: pb::Campaign = record.typed(|tag| matches!(tag, 21 | 22));
+            rule(in_order(own.from_on, own.to_on), "to_on", "order", "结束早于开始 (ends before it starts)");
+        }
+        number::TASK => {
+            let task: pb::Task = record.typed(|tag| matches!(tag, 22 | 23 | 24 | 27 | 30));
+            rule(
+                in_order(task.given_on, task.due_on),
+                "due_on",
+                "order",
+                "完成期限早于下达日期 (due before it is given)",
+            );
+            rule(task.progress.is_none_or(|share| share <= 100), "progress", "range", "进度应在0至100之间 (0 to 100)");
+            let known = task.indicator.as_deref().is_none_or(|code| crate::indicator::by_code(code).is_some());
+            rule(known, "indicator", "indicator", "没有此指标 (no such indicator)");
+        }
+        number::PERIOD_CLOSE => {
+            let close: pb::PeriodClose = record.typed(|tag| matches!(tag, 20 | 21));
+            let last = close.month.as_deref().and_then(last_of_month);
+            rule(last.is_some(), "month", "month", "月份应写成 2008-03 (write the month as 2008-03)");
+            let over = close.closed_on.zip(last).is_none_or(|(closed, last)| closed > last);
+            rule(over, "closed_on", "order", "该月尚未结束，不能封账 (the month is not over)");
+        }
+        number::POST => {
+            let post: pb::Post = record.typed(|tag| matches!(tag, 24 | 25));
+            rule(in_order(post.from_on, post.to_on), "to_on", "order", "终止早于起始 (ends before it starts)");
+        }
+        number::ARCHIVE_ENTRY => {
+            let entry: pb::ArchiveEntry = record.typed(|tag| matches!(tag, 25 | 26));
+            rule(
+                in_order(entry.formed_on, entry.archived_on),
+                "archived_on",
+                "order",
+                "归档早于形成 (archived before it was formed)",
+            );
         }
         _ => {}
     }

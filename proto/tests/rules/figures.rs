@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use taizhang_proto::{
     cell::{self, CellKey, Subject},
     date::{self, Day},
-    indicator::{self, Kind, Part},
-    plan::Plan,
+    indicator::{Part, Period, Span, Term, Window},
+    plan::Plans,
     register::{Value, number, registers},
 };
 
@@ -499,7 +499,7 @@ fn cells(shelf: &MemoryShelf) -> BTreeMap<CellKey, i64> {
     }
     let mut cells = BTreeMap::new();
     for subject in subjects {
-        for step in cell::contributions(shelf, subject, Plan::notice_2008()).unwrap() {
+        for step in cell::contributions(shelf, subject, Plans::notice_2008()).unwrap() {
             *cells.entry(step.key).or_default() += step.delta;
         }
     }
@@ -517,7 +517,7 @@ proptest! {
         let cells = cells(&shelf(&city));
         for day in base() - 1..base() + 130 {
             for (place, part) in (0..2).flat_map(|place| STOCKS.map(|part| (place, part))) {
-                let figure = read(&cells, place, part, indicator::dates(Kind::Stock, day));
+                let figure = read(&cells, place, part, dates(Window::Stock, day));
                 let defined = city.stock(part, place, day);
                 prop_assert_eq!(figure, defined, "{:?} of unit {} on {}", part, place, date::iso(day));
             }
@@ -532,7 +532,7 @@ proptest! {
             let figure = read(&cells, place, part, period.clone());
             let defined: i64 = period.clone().map(|day| city.flow(part, place, day)).sum();
             prop_assert_eq!(figure, defined, "{:?} of unit {} in {:?}", part, place, period);
-            let year = read(&cells, place, part, indicator::dates(Kind::Flow, *period.end()));
+            let year = read(&cells, place, part, dates(Window::Flow, *period.end()));
             let defined: i64 = (base()..=*period.end()).map(|day| city.flow(part, place, day)).sum();
             prop_assert_eq!(year, defined, "{:?} of unit {} in the year up to {}", part, place, period.end());
         }
@@ -542,6 +542,11 @@ proptest! {
     fn a_month_later_is_the_wall_calendar_s(day in -30_000..60_000_i32) {
         prop_assert_eq!(date::add_months(day, 1), one_month_later(day));
     }
+}
+
+/// The dates that make a part's figure on a day, for a stock or for the year's flow.
+fn dates(window: Window, day: Day) -> std::ops::RangeInclusive<Day> {
+    Term { part: Part::Residents, monthly: None, sign: 1, window }.read(&Period::up_to(day, Span::Year)).1
 }
 
 fn on(month: i8, day: i8) -> Day {
@@ -571,11 +576,11 @@ fn family(recognised: Day, dual: bool) -> City {
 fn clock(city: &City) -> cell::CaseClock {
     let shelf = shelf(city);
     let case = shelf.records.iter().find(|(_, record)| record.register == number::ZEF_CASE).unwrap();
-    cell::clock_of(&shelf, *case.0, Plan::notice_2008()).unwrap().unwrap()
+    cell::clock_of(&shelf, *case.0, Plans::notice_2008()).unwrap().unwrap()
 }
 
 fn stock(city: &City, part: Part, day: Day) -> i64 {
-    read(&cells(&shelf(city)), 0, part, indicator::dates(Kind::Stock, day))
+    read(&cells(&shelf(city)), 0, part, dates(Window::Stock, day))
 }
 
 #[test]

@@ -31,7 +31,7 @@ pub(crate) fn id_of(register: u32, slot: u32) -> RecordId {
 }
 
 pub(crate) fn register_def() -> impl Strategy<Value = &'static RegisterDef> {
-    (1..=10_u32).prop_map(|number| registers().get(number).unwrap())
+    (1..=32_u32).prop_map(|number| registers().get(number).unwrap())
 }
 
 /// Any value of a field's shape, not necessarily one that passes `check`.
@@ -91,7 +91,7 @@ pub(crate) fn take(current: Option<&Record>, edit: &Edit, revision: Revision, no
 #[derive(Debug, Default, Clone)]
 pub(crate) struct MemoryShelf {
     pub(crate) records: HashMap<RecordId, Record>,
-    links: HashMap<(RecordId, u32), BTreeSet<RecordId>>,
+    links: HashMap<RecordId, BTreeSet<(u32, RecordId)>>,
     revision: Revision,
 }
 
@@ -118,11 +118,11 @@ impl MemoryShelf {
     pub(crate) fn put(&mut self, id: RecordId, record: Record) {
         if let Some(old) = self.records.get(&id) {
             for target in cell::links(old) {
-                self.links.entry((target, old.register)).or_default().remove(&id);
+                self.links.entry(target).or_default().remove(&(old.register, id));
             }
         }
         for target in cell::links(&record) {
-            self.links.entry((target, record.register)).or_default().insert(id);
+            self.links.entry(target).or_default().insert((record.register, id));
         }
         self.records.insert(id, record);
     }
@@ -141,8 +141,8 @@ impl Shelf for MemoryShelf {
         Ok(self.records.get(&id).cloned())
     }
 
-    fn referring(&self, target: RecordId, register: u32) -> Result<Vec<RecordId>, Infallible> {
-        Ok(self.links.get(&(target, register)).into_iter().flatten().copied().collect())
+    fn about(&self, target: RecordId) -> Result<Vec<(u32, RecordId)>, Infallible> {
+        Ok(self.links.get(&target).into_iter().flatten().copied().collect())
     }
 
     fn sharing(&self, register: u32, tag: u32, bytes: &[u8]) -> Result<Vec<RecordId>, Infallible> {

@@ -9,31 +9,79 @@ use taizhang_proto::{
     cell::{self, CellKey, Contribution, Subject},
     date::{self, Day},
     pb::Format,
-    plan::Plan,
-    register::{Shape, Value, number, registers},
+    plan::Plans,
+    register::{Refers, Shape, Value, number, registers},
 };
 
 /// Two urban communities, a village and a rural township.
 const UNITS: [u64; 4] = [210_402_011_003, 210_402_011_004, 210_421_101_201, 210_421_101_000];
+/// How many registers there are.
+const REGISTERS: u32 = 32;
 /// How many records of each register the random writes touch.
 const SLOTS: u32 = 3;
 
 /// The fields on which totals depend, by register.
 fn counted_fields(register: u32) -> &'static [&'static str] {
     match register {
-        number::RESIDENT => {
-            &["laidoff_kind", "laidoff_on", "labour_able", "job_willing", "shanty_resettled", "death_on", "moveout_on"]
-        }
-        number::MEMBER => &["household", "person", "household", "person", "counted", "from_on", "to_on"],
-        number::UNEMPLOYMENT_SPELL => &["person", "person", "reg_on", "end_on"],
-        number::ZEF_CASE => {
-            &["household", "household", "kind", "recognised_on", "recognised_on", "want_dual", "asked_on", "exit_on"]
-        }
-        number::PLACEMENT => &["person", "person", "start_on", "end_on"],
-        number::FACILITY => &["area_m2", "six_verified", "area_verified", "checked_on", "effective_on"],
+        number::RESIDENT => &[
+            "laidoff_kind",
+            "laidoff_on",
+            "labour_able",
+            "job_willing",
+            "shanty_resettled",
+            "death_on",
+            "moveout_on",
+            "retire_on",
+            "verified_on",
+            "train_wish",
+        ],
+        number::HOUSEHOLD => &["verified_on", "status", "closed_on"],
+        number::MEMBER => &["household", "person", "household", "person", "counted", "from_on", "to_on", "relation"],
+        number::UNEMPLOYMENT_SPELL => &["person", "person", "reg_on", "lost_on", "end_on", "end_cause"],
+        number::ZEF_CASE => &[
+            "household",
+            "household",
+            "kind",
+            "recognised_on",
+            "recognised_on",
+            "want_dual",
+            "asked_on",
+            "exit_on",
+            "exit_cause",
+            "applied_on",
+        ],
+        number::PLACEMENT => &["person", "person", "start_on", "end_on", "post", "channel"],
+        number::FACILITY => &[
+            "area_m2",
+            "six_verified",
+            "area_verified",
+            "checked_on",
+            "effective_on",
+            "shanty",
+            "one_stop_window",
+            "premises_fit",
+            "fixed_place",
+            "three_score",
+        ],
         number::ASSISTANT => &["from_on", "from_on", "to_on"],
-        number::CREDENTIAL => &["assistant", "assistant", "issued_on", "void_on"],
-        number::FEC_CASE => &["certified_on", "certified_on", "rectify_from", "restored_on", "revoked_on"],
+        number::CREDENTIAL => &["assistant", "assistant", "issued_on", "void_on", "level"],
+        number::FEC_CASE => {
+            &["certified_on", "certified_on", "rectify_from", "rectify_due", "restored_on", "revoked_on"]
+        }
+        number::POST => &["kind", "places", "from_on", "to_on", "subsidy_until"],
+        number::HARDSHIP_CASE => &["person", "person", "recognised_on", "recognised_on", "exit_on", "exit_cause"],
+        number::SERVICE_RECORD => {
+            &["person", "person", "household", "household", "kind", "send_type", "on", "on", "campaign", "counters"]
+        }
+        number::TRAINING_CLASS => &["free", "free"],
+        number::TRAINEE => &["person", "person", "training_class", "training_class", "enrolled_on", "enrolled_on"],
+        number::PUBLISHED_DOC => &["kind", "kind", "published_on", "published_on", "until"],
+        number::SPOT_CHECK => &["fec_case", "checked_on"],
+        number::EVENT => &["kind", "on", "on", "intents", "hired"],
+        number::PAIRING => &["household", "household", "person", "from_on", "from_on", "to_on"],
+        number::TASK => &["due_on", "due_on", "closed_on", "withdrawn_on"],
+        number::ARCHIVE_ENTRY => &["record_ref", "record_ref", "formed_on", "archived_on"],
+        number::PERIOD_CLOSE => &["month", "month", "closed_on", "closed_on", "approved_on", "returned_on"],
         _ => &[],
     }
 }
@@ -64,8 +112,12 @@ fn value_of(register: u32, name: &str, mut dice: u64) -> (u32, Option<Value>) {
         (Format::Ref, _) => {
             let register = match roll(&mut dice, 8) {
                 // A reference into the wrong register: a hub takes what is well-formed.
-                0 => roll(&mut dice, 10) as u32 + 1,
-                _ => field.refers.unwrap(),
+                0 => roll(&mut dice, REGISTERS.into()) as u32 + 1,
+                _ => match field.refers.unwrap() {
+                    Refers::To(register) => register,
+                    Refers::Any => [number::ZEF_CASE, number::HARDSHIP_CASE, number::FEC_CASE, number::POST]
+                        [roll(&mut dice, 4) as usize],
+                },
             };
             Value::Ref(id_of(register, roll(&mut dice, SLOTS.into()) as u32))
         }
@@ -80,7 +132,13 @@ fn value_of(register: u32, name: &str, mut dice: u64) -> (u32, Option<Value>) {
             Value::Text(codes.keys().nth(index).unwrap().clone())
         }
         (_, Shape::Bool) => Value::Bool(roll(&mut dice, 4) > 0),
+        (_, Shape::Uint) if name == "places" => Value::Uint(roll(&mut dice, 4)),
+        (_, Shape::Uint) if field.many => {
+            Value::Many((0..3 + roll(&mut dice, 2)).map(|_| Value::Uint(70 + roll(&mut dice, 31))).collect())
+        }
         (_, Shape::Uint) => Value::Uint(8_000 + roll(&mut dice, 4_000)),
+        (_, Shape::Text) if name == "month" => Value::Text(format!("2008-{:02}", 1 + roll(&mut dice, 13))),
+        (_, Shape::Text) => Value::Text("有".into()),
         other => panic!("no random value for {name}, {other:?}"),
     };
     // An empty list is a cleared field.
@@ -89,7 +147,7 @@ fn value_of(register: u32, name: &str, mut dice: u64) -> (u32, Option<Value>) {
 }
 
 fn write() -> impl Strategy<Value = Write> {
-    (1..=10_u32, 0..SLOTS, vec((any::<prop::sample::Index>(), any::<u64>()), 1..5), any::<[u64; 3]>()).prop_map(
+    (1..=REGISTERS, 0..SLOTS, vec((any::<prop::sample::Index>(), any::<u64>()), 1..5), any::<[u64; 3]>()).prop_map(
         |(register, slot, picks, [own, voided, owner])| {
             let names = counted_fields(register);
             let mut edits: Vec<(u32, Option<Value>)> = Vec::new();
@@ -126,15 +184,15 @@ fn whole(register: u32, slot: u32, dice: u64) -> Write {
 }
 
 fn writes() -> impl Strategy<Value = Vec<Write>> {
-    let start = vec(any::<u64>(), 10 * SLOTS as usize).prop_map(|dice| {
-        let places = (1..=10).flat_map(|register| (0..SLOTS).map(move |slot| (register, slot)));
+    let start = vec(any::<u64>(), (REGISTERS * SLOTS) as usize).prop_map(|dice| {
+        let places = (1..=REGISTERS).flat_map(|register| (0..SLOTS).map(move |slot| (register, slot)));
         places.zip(dice).map(|((register, slot), dice)| whole(register, slot, dice)).collect::<Vec<_>>()
     });
-    (start.prop_shuffle(), vec(write(), 0..40)).prop_map(|(start, more)| [start, more].concat())
+    (start.prop_shuffle(), vec(write(), 0..80)).prop_map(|(start, more)| [start, more].concat())
 }
 
-fn plan() -> &'static Plan {
-    Plan::notice_2008()
+fn plan() -> &'static Plans {
+    Plans::notice_2008()
 }
 
 fn counted(shelf: &MemoryShelf, subject: Subject) -> Vec<Contribution> {
@@ -231,7 +289,11 @@ proptest! {
     fn totals_do_not_depend_on_the_order_of_arrival(
         (one, two) in writes().prop_flat_map(|writes| {
             // One write a record, so that any order ends in the same records.
-            let first: Vec<Write> = writes.into_iter().take(10 * SLOTS as usize).collect();
+            let mut first: Vec<Write> = writes.into_iter().take((REGISTERS * SLOTS) as usize).collect();
+            // A post's places are given out in the order of arrival.
+            for write in first.iter_mut().filter(|write| write.register == number::PLACEMENT) {
+                write.edits.retain(|(tag, _)| *tag != 35);
+            }
             (Just(first.clone()), Just(first).prop_shuffle())
         })
     ) {

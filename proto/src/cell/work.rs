@@ -1,0 +1,75 @@
+//! What a record counts by itself: tasks (K44), fairs (K31), posts (K27, K28), papers (K37), months.
+
+use super::{
+    Shelf, Tally, archive, is_active, post,
+    span::{Span, Spans},
+};
+use crate::{
+    Record, RecordId,
+    date::{self, Day},
+    indicator::Part,
+    pb,
+    register::number,
+};
+
+pub(super) fn count<S: Shelf>(shelf: &S, id: RecordId, tally: &mut Tally<'_>) -> Result<(), S::Error> {
+    let Some(record) = shelf.record(id)?.filter(is_active) else { return Ok(()) };
+    tally.at_home_of(&record);
+    match record.register {
+        number::TASK => count_task(&record, tally),
+        number::EVENT => count_fair(&record, tally),
+        number::POST => post::count(shelf, id, &record, tally)?,
+        number::ARCHIVE_ENTRY => archive::count_entry(shelf, &record, tally)?,
+        number::PERIOD_CLOSE => count_month(&record, tally),
+        _ => {}
+    }
+    Ok(())
+}
+
+/// A task falls due unless it was withdrawn by then; it is overdue until it is closed or withdrawn.
+fn count_task(record: &Record, tally: &mut Tally<'_>) {
+    let task: pb::Task = record.typed(|tag| matches!(tag, 23 | 30 | 31));
+    let Some(due) = task.due_on else { return };
+    let (closed, withdrawn) = (task.closed_on.unwrap_or(Day::MAX), task.withdrawn_on.unwrap_or(Day::MAX));
+    if withdrawn > due {
+        tally.step(Part::TasksDue, due, 1);
+        if closed <= due {
+            tally.step(Part::TasksClosedInTime, due, 1);
+        }
+    }
+    tally.during(Part::TasksOverdue, &Spans::one(due.saturating_add(1), closed.min(withdrawn)));
+}
+
+/// A fair brought into a community (L36).
+const IN_COMMUNITY: &str = "2";
+
+fn count_fair(record: &Record, tally: &mut Tally<'_>) {
+    let fair: pb::Event = record.typed(|tag| matches!(tag, 21 | 22 | 27 | 28));
+    let Some(on) = fair.on else { return };
+    tally.step(Part::Fairs, on, 1);
+    if fair.kind.as_deref() == Some(IN_COMMUNITY) {
+        tally.step(Part::FairsInCommunities, on, 1);
+    }
+    tally.step(Part::FairIntents, on, fair.intents.unwrap_or(0).into());
+    tally.step(Part::FairHired, on, fair.hired.unwrap_or(0).into());
+}
+
+/// A month counts on its last day: closed unless it was returned since, and approved.
+fn count_month(record: &Record, tally: &mut Tally<'_>) {
+    let close: pb::PeriodClose = record.typed(|tag| matches!(tag, 20 | 21 | 25 | 27));
+    let first = close.month.as_deref().and_then(|month| format!("{month}-01").parse::<jiff::civil::Date>().ok());
+    let (Some(first), Some(closed)) = (first, close.closed_on) else { return };
+    let last = date::day(first.last_of_month());
+    if close.returned_on.is_some_and(|returned| returned >= closed) {
+        return;
+    }
+    tally.step(Part::MonthsClosed, last, 1);
+    if close.approved_on.is_some() {
+        tally.step(Part::MonthsApproved, last, 1);
+    }
+}
+
+/// The days between two of a record, from the first up to but without the second.
+pub(super) fn between(from: Option<Day>, to: Option<Day>) -> Spans {
+    Spans::union([Span { from: from.unwrap_or(Day::MIN), to: to.unwrap_or(Day::MAX) }])
+}
