@@ -1,8 +1,10 @@
 //! The hub's command line. Every command asks the running `serve` over its control socket; without one it opens the
 //! hub itself for as long as it takes.
 
+mod assess;
 mod print;
 mod review;
+mod totals;
 
 pub use print::{figure, show_totals, totals_table};
 
@@ -22,7 +24,7 @@ use std::{
     sync::Arc,
 };
 use taizhang_node::{
-    cli::{parse_day, read_token, run_to_exit, stop_signal, sync_facts},
+    cli::{read_token, run_to_exit, stop_signal, sync_facts},
     control::{self, Bearer, ControlFile},
     disk::{self, Secrecy},
     identity::Identity,
@@ -30,7 +32,7 @@ use taizhang_node::{
     show::{self, Reader},
 };
 use taizhang_proto::{
-    OrgCode, date,
+    OrgCode,
     org::UnitTree,
     pb::{self, admin_client::AdminClient, review_client::ReviewClient, totals_client::TotalsClient},
 };
@@ -95,32 +97,17 @@ enum Command {
     /// 下级清单，久未同步的在前 (children, silent ones first)
     Nodes,
     /// 实时总数 (live totals)
-    Totals {
-        /// 单位 (unit)
-        #[arg(long)]
-        unit: Option<OrgCode>,
-        /// 哪一天 (as of)
-        #[arg(long, value_parser = parse_day)]
-        on: Option<date::Day>,
-        /// 连同下级 (the unit's children too)
-        #[arg(long)]
-        children: bool,
-        /// 指标，默认全部 (indicators)
-        #[arg(long = "indicator")]
-        indicators: Vec<String>,
-    },
+    Totals(totals::Asked),
     /// 总数变化随到随显 (every change of a total as it lands)
-    Watch {
-        /// 单位 (unit)
-        #[arg(long)]
-        unit: Option<OrgCode>,
-        /// 连同下级 (the unit's children too)
-        #[arg(long)]
-        children: bool,
-        /// 指标，默认全部 (indicators)
-        #[arg(long = "indicator")]
-        indicators: Vec<String>,
-    },
+    Watch(totals::Figures),
+    /// 指标目录 (the catalogue of indicators)
+    Indicators,
+    /// 目标完成情况与排名 (standing against the targets, and ranks)
+    Standing(assess::Asked),
+    /// 评选先进：达标社区排名及建议名单 (the certified communities proposed for commendation)
+    Commend(assess::Commend),
+    /// 抽取抽查对象，随机种子可复核 (draw communities to check; anybody can replay the seed)
+    Draw(assess::Draw),
     /// 换用新的单位树，含撤并代码 (a new tree of units, with codes that were given up: CSV)
     Units {
         /// 文件 code,name,parent,tier,becomes,since (file)
@@ -325,7 +312,6 @@ impl Session {
 
 async fn ask(session: &Session, command: Command, reader: Reader) -> anyhow::Result<ExitCode> {
     let mut admin = session.admin.clone();
-    let mut totals = session.totals.clone();
     match command {
         Command::Status => show::facts(reader, &admin.status(pb::Empty {}).await?.into_inner().facts),
         Command::Token { unit, hub, hours } => {
@@ -339,22 +325,12 @@ async fn ask(session: &Session, command: Command, reader: Reader) -> anyhow::Res
             }
         }
         Command::Nodes => print::nodes(&admin.nodes(pb::Empty {}).await?.into_inner(), reader),
-        Command::Totals { unit, on, children, indicators } => {
-            let request = request(unit, on, children, indicators);
-            show_totals(&totals.query(request).await?.into_inner(), reader);
-        }
-        Command::Watch { unit, children, indicators } => {
-            let mut stream = totals.watch(request(unit, None, children, indicators)).await?.into_inner();
-            loop {
-                tokio::select! {
-                    answer = stream.message() => match answer? {
-                        Some(answer) => print::show_changes(&answer, reader),
-                        None => break,
-                    },
-                    () = stop_signal() => break,
-                }
-            }
-        }
+        Command::Totals(asked) => totals::show(session.totals.clone(), asked, reader).await?,
+        Command::Watch(figures) => totals::watch(session.totals.clone(), figures, reader).await?,
+        Command::Standing(asked) => assess::standing(session.totals.clone(), asked, reader).await?,
+        Command::Commend(asked) => assess::commend(session.totals.clone(), asked, reader).await?,
+        Command::Draw(asked) => assess::draw(session.totals.clone(), asked, reader).await?,
+        Command::Indicators => totals::catalogue(reader),
         Command::Units { file } => {
             let csv = std::fs::read_to_string(&file).with_context(|| format!("can't read {}", file.display()))?;
             admin.units(pb::UnitsRequest { csv }).await?;
@@ -401,8 +377,4 @@ async fn ask(session: &Session, command: Command, reader: Reader) -> anyhow::Res
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn request(unit: Option<OrgCode>, on: Option<date::Day>, children: bool, indicators: Vec<String>) -> pb::TotalsRequest {
-    pb::TotalsRequest { unit: unit.map_or(0, OrgCode::number), on: on.unwrap_or(0), children, indicators }
 }

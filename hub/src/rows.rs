@@ -176,20 +176,20 @@ pub struct SubjectRow {
     /// What it last contributed as a unit.
     #[prost(message, repeated, tag = "4")]
     pub unit: Vec<StepRow>,
+    /// What it last contributed by itself.
+    #[prost(message, repeated, tag = "5")]
+    pub record: Vec<StepRow>,
 }
 
 /// Bytes of one link.
 const LINK: usize = 20;
 
 impl SubjectRow {
-    /// Ids of the records of one register that refer here.
-    pub fn referring(&self, register: u32) -> Vec<RecordId> {
-        let wanted = register.to_be_bytes();
-        self.links
-            .chunks_exact(LINK)
-            .filter(|link| link[..4] == wanted)
-            .filter_map(|link| RecordId::from_slice(&link[4..]))
-            .collect()
+    /// The records that refer here, each with its register.
+    pub fn about(&self) -> Vec<(u32, RecordId)> {
+        let read =
+            |link: &[u8]| Some((u32::from_be_bytes(link[..4].try_into().ok()?), RecordId::from_slice(&link[4..])?));
+        self.links.chunks_exact(LINK).filter_map(read).collect()
     }
 
     /// Adds a link; one that stands is left alone.
@@ -214,6 +214,7 @@ impl SubjectRow {
             Subject::Person(_) => &self.person,
             Subject::Household(_) => &self.household,
             Subject::Unit(_) => &self.unit,
+            Subject::Record(_) => &self.record,
         };
         steps
             .iter()
@@ -231,6 +232,7 @@ impl SubjectRow {
             Subject::Person(_) => &mut self.person,
             Subject::Household(_) => &mut self.household,
             Subject::Unit(_) => &mut self.unit,
+            Subject::Record(_) => &mut self.record,
         };
         *steps = contributions
             .iter()
@@ -329,6 +331,8 @@ pub mod meta {
     pub const UP_AT: &[u8] = b"up-at";
     /// Version of the tree of units.
     pub const TREE: &[u8] = b"tree";
+    /// The rules by which the totals were counted.
+    pub const RULES: &[u8] = b"rules";
     /// What a district knows of its parent's mail, and its mark keys.
     pub const DESK: &[u8] = b"mail-desk";
     /// What a city tells every child hub.

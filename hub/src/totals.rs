@@ -3,6 +3,12 @@
 
 pub mod audit;
 pub mod month;
+pub(crate) mod recount;
+mod standing;
+mod trend;
+
+pub use standing::{commend, draw, standing};
+pub use trend::{MAX_POINTS, trend};
 
 use crate::{
     rows::{self, NodeRow, meta},
@@ -15,8 +21,8 @@ use taizhang_proto::{
     OrgCode,
     cell::CellKey,
     date::Day,
-    indicator::{self, Indicator, Kind},
-    pb::{self, totals_server::Totals},
+    indicator::{self, Class, Figure, Grain, Indicator, Kind, Period, Span},
+    pb::{self, Tier, totals_server::Totals},
 };
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
@@ -38,29 +44,31 @@ pub fn sum(view: &dyn View, unit: OrgCode, part: u16, dates: std::ops::RangeIncl
     Ok(total)
 }
 
-/// One indicator of one unit on a day.
+/// One indicator of one unit in a period.
 ///
 /// # Errors
 /// When the store fails.
-pub fn value(view: &dyn View, unit: OrgCode, indicator: &Indicator, on: Day) -> Result<pb::TotalValue, StoreError> {
-    let of = |part| sum(view, unit, part, indicator::dates(indicator.kind, on));
-    let (mut numerator, mut duplicates) = (0, 0);
-    for (part, sign) in indicator.numerator {
-        numerator += sign * of(part.number())?;
-        duplicates += sign * of(part.duplicates())?;
-    }
-    let denominator = match indicator.denominator {
-        Some(part) => of(part.number())?,
-        None => 0,
-    };
-    Ok(pb::TotalValue {
+pub fn value(
+    view: &dyn View,
+    unit: OrgCode,
+    indicator: &Indicator,
+    period: &Period,
+) -> Result<pb::TotalValue, StoreError> {
+    let figure = indicator.figure(period, |part, dates| sum(view, unit, part, dates))?;
+    Ok(total_value(unit, indicator, figure))
+}
+
+/// A figure as it goes over the wire.
+pub(crate) fn total_value(unit: OrgCode, indicator: &Indicator, figure: Figure) -> pb::TotalValue {
+    pb::TotalValue {
         unit: unit.number(),
         indicator: indicator.code.to_owned(),
-        numerator,
-        denominator,
-        ratio: indicator.denominator.is_some(),
-        duplicates,
-    })
+        numerator: figure.numerator,
+        denominator: figure.denominator,
+        ratio: indicator.is_ratio(),
+        duplicates: figure.duplicates,
+        duplicate_base: figure.duplicate_base,
+    }
 }
 
 /// Children that have not synced for longer than this are silent, seconds.
@@ -79,16 +87,10 @@ pub fn answer(core: &Core, request: &pb::TotalsRequest) -> Result<pb::TotalsAnsw
 /// # Errors
 /// When the store fails, or the unit is beyond the scope.
 pub fn answer_within(core: &Core, request: &pb::TotalsRequest, scope: OrgCode) -> Result<pb::TotalsAnswer, QueryError> {
+    let started = std::time::Instant::now();
     let view = core.view();
     let view = view.as_ref();
-    let unit = if request.unit == 0 {
-        scope
-    } else {
-        OrgCode::new(request.unit).map_err(|_| QueryError::Unit(request.unit))?
-    };
-    if !scope.covers(unit) {
-        return Err(QueryError::Unit(request.unit));
-    }
+    let unit = unit_within(request.unit, scope)?;
     let on = if request.on == 0 { core.today() } else { request.on };
     let chosen: Vec<&Indicator> = if request.indicators.is_empty() {
         indicator::all().collect()
@@ -97,9 +99,15 @@ pub fn answer_within(core: &Core, request: &pb::TotalsRequest, scope: OrgCode) -
         request.indicators.iter().map(find).collect::<Result<_, _>>()?
     };
     let tree = core.tree();
+    let span = if request.span() == pb::TotalSpan::Month { Span::Month } else { Span::Year };
+    let period = Period::up_to(on, span);
     let mut units = vec![unit];
     if request.children {
         units.extend(tree.children(unit).map(|child| child.code));
+    }
+    if request.by != Tier::Unknown as i32 {
+        let below = tree.below(unit).map(|below| below.code);
+        units.extend(below.filter(|below| *below != unit && below.tier() as i32 == request.by));
     }
     let mut answer = pb::TotalsAnswer {
         on,
@@ -110,7 +118,7 @@ pub fn answer_within(core: &Core, request: &pb::TotalsRequest, scope: OrgCode) -
     for unit in units {
         answer.units.push(pb::UnitName { unit: unit.number(), name: tree.name(unit) });
         for indicator in &chosen {
-            answer.values.push(value(view, unit, indicator, on)?);
+            answer.values.push(value(view, unit, indicator, &period)?);
         }
     }
     for node in children(view)? {
@@ -130,7 +138,16 @@ pub fn answer_within(core: &Core, request: &pb::TotalsRequest, scope: OrgCode) -
             });
         }
     }
+    answer.micros = started.elapsed().as_micros() as u64;
     Ok(answer)
+}
+
+/// The unit that is asked for, or the scope itself.
+fn unit_within(asked: u64, scope: OrgCode) -> Result<OrgCode, QueryError> {
+    if asked == 0 {
+        return Ok(scope);
+    }
+    OrgCode::new(asked).ok().filter(|unit| scope.covers(*unit)).ok_or(QueryError::Unit(asked))
 }
 
 /// All children, by id.
@@ -149,6 +166,12 @@ pub enum QueryError {
     /// Not below this hub.
     #[error("没有此单位，或不在本级辖区内 (no such unit below this hub): {0}")]
     Unit(u64),
+    /// Too many days, or none.
+    #[error("时段应为1至{MAX_POINTS}天，起止日期勿颠倒 (a trend has 1 to {MAX_POINTS} days)")]
+    Days,
+    /// Not between 0 and 1.
+    #[error("抽查比例应大于0且不超过1 (the share to draw is above 0 and at most 1)")]
+    Share,
     /// Not in the catalogue.
     #[error("没有此指标 (no such indicator): {0}")]
     Indicator(String),
@@ -198,6 +221,30 @@ impl Totals for TotalsService {
             let scope = self.scope_of(&request);
             tokio::task::block_in_place(|| answer_within(&self.core, request.get_ref(), scope))?
         };
+        Ok(Response::new(answer))
+    }
+
+    async fn standing(&self, request: Request<pb::StandingRequest>) -> Result<Response<pb::StandingAnswer>, Status> {
+        let scope = self.scope_of(&request);
+        let answer = tokio::task::block_in_place(|| standing(&self.core, request.get_ref(), scope))?;
+        Ok(Response::new(answer))
+    }
+
+    async fn commend(&self, request: Request<pb::CommendRequest>) -> Result<Response<pb::CommendAnswer>, Status> {
+        let scope = self.scope_of(&request);
+        let answer = tokio::task::block_in_place(|| commend(&self.core, request.get_ref(), scope))?;
+        Ok(Response::new(answer))
+    }
+
+    async fn draw(&self, request: Request<pb::DrawRequest>) -> Result<Response<pb::DrawAnswer>, Status> {
+        let scope = self.scope_of(&request);
+        let answer = tokio::task::block_in_place(|| draw(&self.core, request.get_ref(), scope))?;
+        Ok(Response::new(answer))
+    }
+
+    async fn trend(&self, request: Request<pb::TrendRequest>) -> Result<Response<pb::TrendAnswer>, Status> {
+        let scope = self.scope_of(&request);
+        let answer = tokio::task::block_in_place(|| trend(&self.core, request.get_ref(), scope))?;
         Ok(Response::new(answer))
     }
 
@@ -252,9 +299,17 @@ impl Totals for TotalsService {
                 code: one.code.into(),
                 zh: one.zh.into(),
                 en: one.en.into(),
-                ratio: one.denominator.is_some(),
+                ratio: one.is_ratio(),
                 flow: one.kind == Kind::Flow,
                 up: one.up,
+                distinct: matches!(one.class, Class::Distinct | Class::DistinctRatio),
+                timed: one.timed,
+                grain: match one.grain {
+                    Grain::All => Tier::Community,
+                    Grain::Township => Tier::Township,
+                    Grain::District => Tier::District,
+                }
+                .into(),
             })
             .collect();
         Ok(Response::new(pb::IndicatorsAnswer { indicators }))

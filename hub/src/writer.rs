@@ -14,6 +14,7 @@ mod merge;
 mod moves;
 mod pad;
 mod push;
+mod rederive;
 mod rehome;
 mod resolve;
 mod revise;
@@ -42,7 +43,7 @@ use taizhang_proto::{
     org::UnitTree,
     pb,
     pb::Tier,
-    plan::Plan,
+    plan::Plans,
 };
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
@@ -206,12 +207,12 @@ pub struct Core {
     pub tier: Tier,
     /// The rows.
     pub store: Box<dyn Store>,
-    /// The plan in force.
-    pub plan: &'static Plan,
     /// The hub's clock, milliseconds since 1970.
     pub clock: Clock,
     /// The tree of units under its version: the two are read together, or a child would keep an old tree as the new.
     tree: RwLock<(u64, Arc<UnitTree>)>,
+    /// Every version of the plan that is known here.
+    plans: RwLock<Arc<Plans>>,
     /// The stretches of this hub's history, the running one last.
     pub lineage: Lineage,
     /// The next day on which a code of the tree is given up.
@@ -242,13 +243,16 @@ impl Core {
         }
         let tree_version = rows::counter(view.as_ref(), meta::TREE)?;
         let lineage = Lineage::read(view.as_ref())?.begin(revision, &mut set);
+        let plans = Plans::notice_2008().clone();
+        let recount =
+            tier != Tier::City && view.get(Space::Meta, meta::RULES)?.as_deref() != Some(&rederive::rules(&plans));
         store.commit(set)?;
         drop(view);
-        Ok(Arc::new(Self {
+        let core = Arc::new(Self {
             unit,
             tier,
             store,
-            plan: Plan::notice_2008(),
+            plans: RwLock::new(Arc::new(plans)),
             clock,
             tree: RwLock::new((tree_version, Arc::new(tree))),
             lineage,
@@ -256,7 +260,22 @@ impl Core {
             committing: Mutex::new(()),
             repairs: Arc::new(Semaphore::new(1)),
             revision: watch::Sender::new(revision),
-        }))
+        });
+        if recount {
+            core.rederive(&core.plans())?;
+        }
+        Ok(core)
+    }
+
+    /// Counts everything anew by these plans, in one commit.
+    fn rederive(&self, plans: &Plans) -> Result<(), StoreError> {
+        let view = self.store.view();
+        let mut pad = Pad::new(self, view.as_ref())?;
+        pad.rederive(plans)?;
+        let (set, revision) = pad.finish()?;
+        self.store.commit(set)?;
+        self.revision.send_replace(revision);
+        Ok(())
     }
 
     /// The rows as they stand.
@@ -272,6 +291,11 @@ impl Core {
     /// The tree of units and its version.
     pub fn versioned_tree(&self) -> (u64, Arc<UnitTree>) {
         self.tree.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Every version of the plan that is known here.
+    pub fn plans(&self) -> Arc<Plans> {
+        self.plans.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Changes with every commit.

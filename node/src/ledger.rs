@@ -36,7 +36,7 @@ use taizhang_proto::{
     digest::LogDigest,
     org::UnitTree,
     pb,
-    plan::Plan,
+    plan::Plans,
     register::{Value, number},
     stamp,
 };
@@ -227,7 +227,7 @@ impl Ledger {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn clocks(&self, plan: &Plan) -> Result<Vec<(RecordId, Record, CaseClock)>, StoreError> {
+    pub fn clocks(&self, plan: &Plans) -> Result<Vec<(RecordId, Record, CaseClock)>, StoreError> {
         let mut clocks = Vec::new();
         for id in self.ids(number::ZEF_CASE)? {
             if let (Some(clock), Some(record)) = (clock_of(self, id, plan)?, self.view(id)?) {
@@ -283,9 +283,9 @@ impl Shelf for Ledger {
         self.view(id)
     }
 
-    fn referring(&self, target: RecordId, register: u32) -> Result<Vec<RecordId>, StoreError> {
-        let rows = self.store.scan(&key::link_prefix(target, register));
-        rows.map(|row| row.and_then(|(key, _)| key::last_id(&key).ok_or(StoreError::Row("link")))).collect()
+    fn about(&self, target: RecordId) -> Result<Vec<(u32, RecordId)>, StoreError> {
+        let rows = self.store.scan(&key::link_prefix(target));
+        rows.map(|row| row.and_then(|(key, _)| key::linked(&key).ok_or(StoreError::Row("link")))).collect()
     }
 
     /// Which of two records counts is the hub's to know: an office may hold only one of them.

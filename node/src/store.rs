@@ -220,8 +220,14 @@ pub(crate) mod key {
         join(b'l', &[&target.0, &register.to_be_bytes(), &id.0])
     }
 
-    pub(crate) fn link_prefix(target: RecordId, register: u32) -> Vec<u8> {
-        join(b'l', &[&target.0, &register.to_be_bytes()])
+    pub(crate) fn link_prefix(target: RecordId) -> Vec<u8> {
+        join(b'l', &[&target.0])
+    }
+
+    /// The register and id of the record that a link comes from.
+    pub(crate) fn linked(key: &[u8]) -> Option<(u32, RecordId)> {
+        let register = key.get(17..21)?.try_into().ok()?;
+        Some((u32::from_be_bytes(register), last_id(key)?))
     }
 
     pub(crate) fn history_prefix(id: RecordId) -> Vec<u8> {

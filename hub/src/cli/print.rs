@@ -1,7 +1,11 @@
 //! What the hub's commands print.
 
 use taizhang_node::show::{self, Reader};
-use taizhang_proto::{date, indicator, pb};
+use taizhang_proto::{
+    date,
+    indicator::{self, Class},
+    pb,
+};
 
 /// Children, in the order given.
 pub(super) fn nodes(answer: &pb::NodesAnswer, reader: Reader) {
@@ -53,7 +57,11 @@ pub fn figure(value: &pb::TotalValue) -> String {
     if value.denominator == 0 {
         return "—".into();
     }
-    let percent = value.numerator as f64 * 100.0 / value.denominator as f64;
+    let share = value.numerator as f64 / value.denominator as f64;
+    if indicator::by_code(&value.indicator).is_some_and(|one| one.class == Class::Mean) {
+        return format!("{share:.1} ({}/{})", value.numerator, value.denominator);
+    }
+    let percent = share * 100.0;
     format!("{percent:.1}% ({}/{})", value.numerator, value.denominator)
 }
 
@@ -96,6 +104,7 @@ pub fn show_totals(answer: &pb::TotalsAnswer, reader: Reader) {
             answer.children,
             answer.fresh
         );
+        println!("用时 {:.1} 毫秒 (took ms)", answer.micros as f64 / 1_000.0);
     }
 }
 

@@ -110,6 +110,11 @@ fn id_no(serial: u32) -> String {
     format!("{body}{}", "10X98765432".as_bytes()[(sum % 11) as usize] as char)
 }
 
+/// This year up to today.
+fn year(core: &Core) -> indicator::Period {
+    indicator::Period::up_to(core.today(), indicator::Span::Year)
+}
+
 impl World {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
@@ -249,13 +254,13 @@ impl World {
     fn counted(&self) -> i64 {
         let view = self.city().view();
         let residents = indicator::by_code("K00").unwrap();
-        value(view.as_ref(), unit(CITY), residents, self.city().today()).unwrap().numerator
+        value(view.as_ref(), unit(CITY), residents, &year(self.city())).unwrap().numerator
     }
 
     fn counted_in(&self, place: usize) -> i64 {
         let core = &self.districts[place].core;
         let residents = indicator::by_code("K00").unwrap();
-        value(core.view().as_ref(), core.unit, residents, core.today()).unwrap().numerator
+        value(core.view().as_ref(), core.unit, residents, &year(core)).unwrap().numerator
     }
 
     /// Totals equal a recount at every hub.

@@ -1,48 +1,18 @@
 //! The recount: at a district from records alone, at a city from its children's cells; every difference is named.
-//! Invariant: nothing that a commit derived (links, contributions, cells, sums) is used to recount.
+//! Invariant: nothing that a commit derived is used to recount ([`super::recount`]).
 
+use super::recount::Recount;
 use crate::{
-    rows::{OwnCell, unique_key},
+    rows::OwnCell,
     store::{Space, StoreError, View},
     writer::Core,
 };
 use std::collections::{HashMap, HashSet};
 use taizhang_proto::{
-    Record, RecordId,
-    cell::{self, CellKey, Shelf, Subject, contributions, home_unit, links, subjects_of, unique_fields},
-    indicator::{self, Part},
+    cell::{self, CellKey},
+    indicator::{self, Part, Period, Span},
     pb::{self, Tier},
 };
-
-/// Records with an index of their links made while reading them.
-struct Recount<'a> {
-    view: &'a dyn View,
-    links: HashMap<RecordId, Vec<(u32, RecordId)>>,
-    uniques: HashMap<[u8; 24], Vec<RecordId>>,
-    tree: std::sync::Arc<taizhang_proto::org::UnitTree>,
-}
-
-impl Shelf for Recount<'_> {
-    type Error = StoreError;
-
-    fn record(&self, id: RecordId) -> Result<Option<Record>, StoreError> {
-        let row = self.view.get(Space::Records, &id.0)?;
-        row.map(|row| Record::decode(row).map_err(|_| StoreError::Row(Space::Records))).transpose()
-    }
-
-    fn referring(&self, target: RecordId, register: u32) -> Result<Vec<RecordId>, StoreError> {
-        let found = self.links.get(&target).map(Vec::as_slice).unwrap_or_default();
-        Ok(found.iter().filter(|(own, _)| *own == register).map(|(_, id)| *id).collect())
-    }
-
-    fn sharing(&self, register: u32, tag: u32, bytes: &[u8]) -> Result<Vec<RecordId>, StoreError> {
-        Ok(self.uniques.get(&unique_key(register, tag, bytes)).cloned().unwrap_or_default())
-    }
-
-    fn given_up_on(&self, unit: taizhang_proto::OrgCode) -> Option<taizhang_proto::date::Day> {
-        self.tree.given_up_on(unit)
-    }
-}
 
 /// Counts everything again and compares.
 ///
@@ -56,7 +26,9 @@ pub fn audit(core: &Core) -> Result<pb::AuditAnswer, StoreError> {
     let own = read_own(view)?;
     answer.cells = own.len() as u64;
     if core.tier != Tier::City {
-        let recounted = recount(core, view, &mut answer.records)?;
+        let records = Recount::read(view, core.unit, core.tree())?;
+        answer.records = records.records();
+        let recounted = records.cells(&core.plans(), |_, _| Ok(()))?;
         differences(&own, &recounted, "own", &mut answer.differences);
     }
     let mut sums: HashMap<CellKey, i64> = HashMap::new();
@@ -67,70 +39,20 @@ pub fn audit(core: &Core) -> Result<pb::AuditAnswer, StoreError> {
     }
     sums.retain(|_, value| *value != 0);
     differences(&read_sums(view)?, &sums, "sums", &mut answer.differences);
-    let today = core.today();
+    let period = Period::up_to(core.today(), Span::Year);
+    let top: Vec<(&CellKey, &i64)> = sums.iter().filter(|(key, _)| key.unit == core.unit).collect();
     for one in indicator::all() {
-        let dates = indicator::dates(one.kind, today);
-        let total = |part: u16| -> i64 {
-            let cells = sums.iter().filter(|(key, _)| key.unit == core.unit && key.part == part);
-            cells.filter(|(key, _)| dates.contains(&key.date)).map(|(_, value)| value).sum()
-        };
-        answer.totals.push(pb::TotalValue {
-            unit: core.unit.number(),
-            indicator: one.code.to_owned(),
-            numerator: one.numerator.iter().map(|(part, sign)| sign * total(part.number())).sum(),
-            denominator: one.denominator.map_or(0, |part| total(part.number())),
-            ratio: one.denominator.is_some(),
-            duplicates: one.numerator.iter().map(|(part, sign)| sign * total(part.duplicates())).sum(),
-        });
+        let figure = one.figure::<StoreError>(&period, |part, dates| {
+            let cells = top.iter().filter(|(key, _)| key.part == part && dates.contains(&key.date));
+            Ok(cells.map(|(_, value)| **value).sum())
+        })?;
+        answer.totals.push(super::total_value(core.unit, one, figure));
     }
     answer.millis = started.elapsed().as_millis() as u64;
     Ok(answer)
 }
 
-/// Cells from the records alone.
-fn recount(core: &Core, view: &dyn View, records: &mut u64) -> Result<HashMap<CellKey, i64>, StoreError> {
-    let mut shelf = Recount { view, links: HashMap::new(), uniques: HashMap::new(), tree: core.tree() };
-    let mut ids = Vec::new();
-    for row in view.prefix(Space::Records, &[]) {
-        let (key, value) = row?;
-        let id = RecordId::from_slice(&key).ok_or(StoreError::Row(Space::Records))?;
-        let record = Record::decode(value).map_err(|_| StoreError::Row(Space::Records))?;
-        if home_unit(&record).is_some_and(|unit| core.unit.covers(unit)) {
-            for (tag, bytes) in unique_fields(&record) {
-                shelf.uniques.entry(unique_key(record.register, tag, bytes)).or_default().push(id);
-            }
-        }
-        for target in links(&record) {
-            shelf.links.entry(target).or_default().push((record.register, id));
-        }
-        ids.push(id);
-        *records += 1;
-    }
-    let mut subjects: HashSet<Subject> = HashSet::new();
-    if !core.tree().is_empty() {
-        subjects.extend(core.tree().below(core.unit).map(|unit| Subject::Unit(unit.code)));
-    }
-    let mut found = Vec::new();
-    for id in ids {
-        if let Some(record) = shelf.record(id)? {
-            subjects_of(&shelf, id, &record, &mut found)?;
-            subjects.extend(found.drain(..));
-        }
-    }
-    let mut cells: HashMap<CellKey, i64> = HashMap::new();
-    for subject in subjects {
-        for one in contributions(&shelf, subject, core.plan)? {
-            // What counts in another hub's scope counts there.
-            if core.unit.covers(one.key.unit) {
-                *cells.entry(one.key).or_default() += one.delta;
-            }
-        }
-    }
-    cells.retain(|_, value| *value != 0);
-    Ok(cells)
-}
-
-fn read_own(view: &dyn View) -> Result<HashMap<CellKey, i64>, StoreError> {
+pub(crate) fn read_own(view: &dyn View) -> Result<HashMap<CellKey, i64>, StoreError> {
     read_cells(view, Space::Own, |value| OwnCell::from_slice(value).map(|cell| cell.value))
 }
 

@@ -12,7 +12,8 @@ use prost::Message;
 use taizhang_proto::{
     OrgCode,
     date::{self, Day},
-    indicator, pb,
+    indicator::{self, Period, Span},
+    pb,
 };
 
 /// A closed month on disk.
@@ -70,6 +71,7 @@ fn last_day(year: u32, month: u32) -> Result<Day, MonthError> {
 fn figures(core: &Core, on: Day) -> Result<Vec<pb::TotalValue>, StoreError> {
     let view = core.view();
     let tree = core.tree();
+    let period = Period::up_to(on, Span::Year);
     let mut units: Vec<OrgCode> = tree.below(core.unit).map(|unit| unit.code).collect();
     if units.is_empty() {
         units.push(core.unit);
@@ -77,7 +79,7 @@ fn figures(core: &Core, on: Day) -> Result<Vec<pb::TotalValue>, StoreError> {
     let mut found = Vec::with_capacity(units.len());
     for unit in units {
         for indicator in indicator::all() {
-            found.push(totals::value(view.as_ref(), unit, indicator, on)?);
+            found.push(totals::value(view.as_ref(), unit, indicator, &period)?);
         }
     }
     Ok(found)
@@ -115,12 +117,13 @@ pub fn adjustments(core: &Core, request: &pb::MonthRequest) -> Result<pb::MonthA
     let row = row.ok_or(MonthError::Open(year, month))?;
     let tree = core.tree();
     let view = core.view();
+    let period = Period::up_to(row.last_day, Span::Year);
     let mut found = Vec::new();
     for closed in &row.figures {
         let (Ok(unit), Some(indicator)) = (OrgCode::new(closed.unit), indicator::by_code(&closed.indicator)) else {
             continue;
         };
-        let now = totals::value(view.as_ref(), unit, indicator, row.last_day)?;
+        let now = totals::value(view.as_ref(), unit, indicator, &period)?;
         if (now.numerator, now.denominator) != (closed.numerator, closed.denominator) {
             found.push(pb::Adjustment {
                 unit: closed.unit,

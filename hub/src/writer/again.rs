@@ -5,6 +5,7 @@
 use super::{
     late::{Deferred, standing_claim},
     pad::Pad,
+    push::is_for_everybody,
     revise::Hand,
 };
 use crate::store::StoreError;
@@ -15,7 +16,7 @@ use taizhang_proto::{
     decide::{Decision, Fate, HUB_NODE},
     pb::{self, ConflictKind},
     record::Revision,
-    register::{number, registers},
+    register::registers,
     seal,
     wire::{self, Field},
 };
@@ -53,7 +54,7 @@ impl Pad<'_> {
         let mut beyond = Vec::new();
         for field in &edit.fields {
             let refers = def.field(field.tag).and_then(|rule| rule.refers);
-            if refers.is_none_or(|register| register == number::POST) || field.bytes.is_empty() {
+            if refers.is_none_or(is_for_everybody) || field.bytes.is_empty() {
                 continue;
             }
             let target = record.slice(field.tag).and_then(RecordId::from_slice);

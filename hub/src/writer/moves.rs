@@ -11,19 +11,14 @@ use crate::store::StoreError;
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::{PastHome, following, home_unit},
-    register::{HOME_UNIT, TRANSFER_TO, number},
+    register::{HOME_UNIT, TRANSFER_TO, number, registers},
 };
 
 /// The rule that transfers go by, as history and conflicts name it.
 pub(super) const RULE: &str = "TRANSFER";
-/// Registers that move with a household.
-const OF_HOUSEHOLD: [u32; 2] = [number::MEMBER, number::ZEF_CASE];
-/// Registers that move with a person.
-const OF_PERSON: [u32; 2] = [number::UNEMPLOYMENT_SPELL, number::PLACEMENT];
-
 /// Whether the records of a register move with a person or a household.
 pub(super) fn moves_along(register: u32) -> bool {
-    OF_HOUSEHOLD.contains(&register) || OF_PERSON.contains(&register)
+    [number::HOUSEHOLD, number::RESIDENT].into_iter().any(|of| registers().about(of).any(|own| own == register))
 }
 
 /// Tags of the transfer register.
@@ -138,7 +133,7 @@ impl Pad<'_> {
         let mut found = vec![(main, record.register)];
         let mut persons = Vec::new();
         if record.register == number::HOUSEHOLD {
-            for register in OF_HOUSEHOLD {
+            for register in registers().about(number::HOUSEHOLD) {
                 for id in following(&Reading(self), main, number::HOUSEHOLD, register)? {
                     let Some(part) = self.record(id)?.filter(|part| home_unit(part) == home) else { continue };
                     if register == number::MEMBER {
@@ -157,7 +152,7 @@ impl Pad<'_> {
             if person != main {
                 found.push((person, number::RESIDENT));
             }
-            for register in OF_PERSON {
+            for register in registers().about(number::RESIDENT) {
                 for id in following(&Reading(self), person, number::RESIDENT, register)? {
                     if self.record(id)?.is_some_and(|part| home_unit(part) == home) {
                         found.push((id, register));

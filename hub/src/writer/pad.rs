@@ -161,10 +161,9 @@ impl<'a> Pad<'a> {
             node.changed = true;
         }
         for fresh in after.iter().filter(|target| !before.contains(target)) {
-            // A person's first row must hold what the person contributed without one.
-            if self.record(*fresh)?.is_some_and(|target| target.register == number::RESIDENT) {
-                subjects.push(Subject::Person(*fresh));
-            }
+            // A subject's first row must hold what it contributed without one.
+            let register = self.record(*fresh)?.map(|target| target.register);
+            subjects.extend(register.and_then(|register| cell::itself(register, *fresh)));
             let node = self.subject(*fresh)?;
             node.row.link(record.register, id);
             node.changed = true;

@@ -25,7 +25,7 @@ use taizhang_proto::{
     digest::LogDigest,
     pb::{self, OutcomeKind},
     record::Revision,
-    register::{number, registers},
+    register::{Refers, number, registers},
     session::MAX_BATCH_BYTES,
     stamp::{self, Stamp},
 };
@@ -271,7 +271,7 @@ impl Pad<'_> {
         let Some(def) = registers().get(record.register) else { return Ok(None) };
         let secret = self.core.lineage.secret();
         for field in &def.fields {
-            let Some(register) = field.refers else { continue };
+            let Some(refers) = field.refers else { continue };
             if edit
                 .field(field.tag)
                 .is_none_or(|set| is_own_word(&secret, edit, set) || was_let_pass(&secret, edit, set))
@@ -282,9 +282,11 @@ impl Pad<'_> {
             let Some((owner, other)) = self.record(target)?.map(|target| (home_unit(target), target.register)) else {
                 continue;
             };
-            let (rule, message) = if other != register {
+            let (rule, message) = if !refers.allows(other) {
                 ("refers", format!("{}指向了另一种登记表的记录 (refers to another register)", field.zh))
-            } else if let Some(owner) = owner.filter(|owner| register != number::POST && !peer.unit.covers(*owner)) {
+            } else if let Some(owner) =
+                owner.filter(|owner| !is_for_everybody(Refers::To(other)) && !peer.unit.covers(*owner))
+            {
                 if self.moved_unheard(peer, edit, target, owner)? {
                     self.follow_later(edit.id, record.register, owner);
                     continue;
@@ -309,6 +311,11 @@ impl Pad<'_> {
         };
         Some(Violation { register: register_name(edit.register), field: "home_unit".into(), rule: "scope", message })
     }
+}
+
+/// Whether what a reference points into is there for everybody in the district to refer to.
+pub(super) fn is_for_everybody(refers: Refers) -> bool {
+    matches!(refers, Refers::To(number::POST | number::TRAINING_CLASS | number::CAMPAIGN))
 }
 
 fn settled(id: RecordId, applied: &Applied) -> Special {

@@ -14,6 +14,7 @@ use taizhang_proto::{
     change::Edit,
     check::Violation,
     decide::Author,
+    lifecycle,
     pb::{self, ConflictKind},
     register::{number, registers},
     wire,
@@ -31,6 +32,9 @@ impl Pad<'_> {
     ) -> Result<Option<Violation>, StoreError> {
         let unseen = |origin: &pb::Origin| origin.revision > edit.seen && origin.node != author.node;
         self.closed_and_edited(edit, new, &unseen)?;
+        if let Some(why) = self.refused_move(edit, author, new, &unseen)? {
+            return Ok(Some(why));
+        }
         // What this hub had taken once and lost comes again in any order: it is asked about, never refused.
         let unseen = |origin: &pb::Origin| edit.offer.is_some() || unseen(origin);
         let reference = |tag: u32| new.slice(tag).and_then(RecordId::from_slice).filter(|_| edit.field(tag).is_some());
@@ -55,6 +59,27 @@ impl Pad<'_> {
             }
             _ => Ok(None),
         }
+    }
+
+    /// A move between states that there is not, or that is not the author's to make. Where the author had not heard of
+    /// the state from which it would lead, the fields' own policies have decided.
+    fn refused_move(
+        &mut self,
+        edit: &Edit,
+        author: Author,
+        new: &Record,
+        unseen: &impl Fn(&pb::Origin) -> bool,
+    ) -> Result<Option<Violation>, StoreError> {
+        let Some(way) = lifecycle::of(new.register).filter(|_| edit.offer.is_none()) else { return Ok(None) };
+        if !way.tags().any(|tag| edit.field(tag).is_some()) {
+            return Ok(None);
+        }
+        let before = self.record(edit.id)?;
+        let heard = |record: &Record| !way.tags().filter_map(|tag| record.origin(tag)).any(unseen);
+        if before.is_some_and(|record| !heard(record)) {
+            return Ok(None);
+        }
+        Ok(way.refusal(before, new, author.tier))
     }
 
     /// A record that one office closed or voided while another edited it: both are kept, the closing counts.

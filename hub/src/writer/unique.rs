@@ -8,7 +8,7 @@ use crate::{
 };
 use taizhang_proto::{
     Record, RecordId,
-    cell::{Shelf, contest_key, home_unit, subjects_of, unique_fields},
+    cell::{Shelf, contest_key, home_unit, indexed_fields, subjects_of, unique_fields},
     check::Violation,
     register::{number, registers},
 };
@@ -33,12 +33,12 @@ impl Pad<'_> {
         }
     }
 
-    /// The keys of a record's unique values, none outside this hub's scope.
+    /// The keys of a record's indexed values, none outside this hub's scope.
     fn unique_keys(&self, record: &Record) -> Vec<[u8; 24]> {
         if !home_unit(record).is_some_and(|unit| self.core.unit.covers(unit)) {
             return Vec::new();
         }
-        unique_fields(record).map(|(tag, bytes)| rows::unique_key(record.register, tag, bytes)).collect()
+        indexed_fields(record).map(|(tag, bytes)| rows::unique_key(record.register, tag, bytes)).collect()
     }
 
     /// The other records that carry a unique value of this one, each with the field.
@@ -99,7 +99,9 @@ impl Pad<'_> {
             Some(old) => contest_key(&Reading(self), id, old)?,
             None => None,
         };
-        if before != after || stood != contest_key(&Reading(self), id, new)? {
+        // An assignment's days decide where somebody who serves two offices counts.
+        let assigned = new.register == number::ASSISTANT;
+        if assigned || before != after || stood != contest_key(&Reading(self), id, new)? {
             for key in before.iter().chain(&after) {
                 self.touch_rivals(*key, id)?;
             }

@@ -8,7 +8,7 @@ use taizhang_proto::{
     OrgCode, Record, RecordId, date,
     org::UnitTree,
     pb,
-    register::{FieldDef, HOME_UNIT, RegisterDef, Shape, Value, number, registers},
+    register::{FieldDef, HOME_UNIT, Refers, RegisterDef, Shape, Value, number, registers},
 };
 
 /// The kind of file.
@@ -85,7 +85,7 @@ fn owned_by(record: &Record, unit: OrgCode) -> bool {
 /// A field's columns: a reference to a person has one for the citizen id too.
 fn headings(field: &FieldDef) -> Vec<String> {
     match field.refers {
-        Some(number::RESIDENT | number::HOUSEHOLD | number::ASSISTANT) => {
+        Some(Refers::To(number::RESIDENT | number::HOUSEHOLD | number::ASSISTANT)) => {
             vec![field.zh.clone(), format!("{}公民身份号码", field.zh)]
         }
         _ => vec![field.zh.clone()],

@@ -15,7 +15,7 @@ use taizhang_proto::{
     change,
     check::{self, Violation},
     digest::LogDigest,
-    pb,
+    lifecycle, pb,
     register::{HOME_UNIT, registers},
     stamp::Stamp,
     wire::Field,
@@ -179,6 +179,8 @@ impl Ledger {
             found.push(broken(draft, "home_unit", "unit", message));
         }
         found.extend(corrected_without_reason(draft, old, new));
+        let way = lifecycle::of(new.register).filter(|_| found.is_empty());
+        found.extend(way.and_then(|way| way.refusal(old, new, self.unit().tier())));
         if old.is_some_and(|old| old.register != draft.register) {
             found.push(broken(
                 draft,

@@ -18,9 +18,9 @@ use prost::Message;
 use std::collections::BTreeMap;
 use taizhang_proto::{
     OrgCode, Record, RecordId,
-    cell::{CellKey, Subject, contributions, home_unit},
+    cell::{CellKey, contributions, home_unit, itself},
     pb::{self, LetterKind},
-    register::{TRANSFER_TO, number},
+    register::TRANSFER_TO,
 };
 
 /// Largest bundle, bytes. Small in unit tests, so that they cross it.
@@ -198,14 +198,11 @@ impl Pad<'_> {
 
     /// What the subjects of these records count in other hubs' scopes.
     fn counted_beyond(&self, parts: &[(RecordId, u32)]) -> Result<Vec<pb::CellValue>, StoreError> {
+        let plans = self.core.plans();
         let mut moved: BTreeMap<CellKey, i64> = BTreeMap::new();
         for (id, register) in parts {
-            let subject = match *register {
-                number::RESIDENT => Subject::Person(*id),
-                number::HOUSEHOLD => Subject::Household(*id),
-                _ => continue,
-            };
-            for one in contributions(&Reading(self), subject, self.core.plan)? {
+            let Some(subject) = itself(*register, *id) else { continue };
+            for one in contributions(&Reading(self), subject, &plans)? {
                 if !self.core.unit.covers(one.key.unit) {
                     *moved.entry(one.key).or_default() += one.delta;
                 }

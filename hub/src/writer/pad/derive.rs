@@ -12,10 +12,11 @@ use crate::{
 use prost::Message;
 use std::collections::HashMap;
 use taizhang_proto::{
-    OrgCode, Record, RecordId,
-    cell::{CellKey, Contribution, Subject, contributions, home_unit},
+    OrgCode, Record,
+    cell::{CellKey, Contribution, Subject, contributions, home_unit, links},
     digest::{Item, ScopeDigest},
-    indicator::DUPLICATES,
+    indicator::Part,
+    plan::Plans,
     record::Revision,
 };
 
@@ -81,9 +82,10 @@ impl Pad<'_> {
         Ok((self.set, self.revision))
     }
 
-    /// Recomputes what the touched subjects contribute and puts the differences into the cells. A person to whom
-    /// nothing refers has no row of its own: what it contributed follows from its old record alone.
+    /// Recomputes what the touched subjects contribute and puts the differences into the cells. A person or record
+    /// to which nothing refers has no row of its own: what it contributed follows from its old record alone.
     fn recount_subjects(&mut self) -> Result<(), StoreError> {
+        let plans = self.core.plans();
         for subject in std::mem::take(&mut self.touched) {
             let id = subject.id();
             // A unit counts as long as the tree or a record names it.
@@ -91,18 +93,21 @@ impl Pad<'_> {
                 Subject::Unit(code) => !self.tree.contains(code) && self.subject(id)?.row.links.is_empty(),
                 _ => false,
             };
-            let now = if forgotten { Vec::new() } else { contributions(&Reading(self), subject, self.core.plan)? };
+            let now = if forgotten { Vec::new() } else { contributions(&Reading(self), subject, &plans)? };
             let stored = self.subject(id)?.stored;
             let before = match subject {
-                Subject::Person(_) if !stored => self.alone_before(id)?,
+                Subject::Person(_) | Subject::Record(_) if !stored => self.alone_before(subject, &plans)?,
                 _ => self.subject(id)?.row.contributions(subject),
             };
             let needs_row = match subject {
-                // Who has no row is taken to count; who counts among the duplicates needs one.
+                // Who has no row is taken to count and to be the only one; whose count depends on another needs one.
                 Subject::Person(_) => {
                     stored
                         || !self.subject(id)?.row.links.is_empty()
-                        || now.iter().any(|one| one.key.part >= DUPLICATES)
+                        || now.iter().any(|one| Part::depends_on_others(one.key.part))
+                }
+                Subject::Record(_) => {
+                    stored || !self.subject(id)?.row.links.is_empty() || self.record(id)?.is_some_and(refers)
                 }
                 _ => true,
             };
@@ -125,12 +130,13 @@ impl Pad<'_> {
         Ok(())
     }
 
-    /// What a person without links contributed before this commit.
-    fn alone_before(&mut self, id: RecordId) -> Result<Vec<Contribution>, StoreError> {
+    /// What a person or a record without links contributed before this commit.
+    fn alone_before(&mut self, subject: Subject, plans: &Plans) -> Result<Vec<Contribution>, StoreError> {
+        let id = subject.id();
         let leaf = self.leaf(id)?;
         let Some(bytes) = leaf.old_bytes.clone() else { return Ok(Vec::new()) };
         let record = Record::decode(bytes).map_err(|_| StoreError::Row(Space::Records))?;
-        contributions(&Alone(id, record), Subject::Person(id), self.core.plan)
+        contributions(&Alone(id, record), subject, plans)
     }
 
     fn write_records(&mut self, units: &mut HashMap<OrgCode, UnitChange>) {
@@ -223,6 +229,11 @@ impl Pad<'_> {
         self.set.put(Space::Meta, meta::CELLS, revision.to_be_bytes());
         Ok(())
     }
+}
+
+/// Whether a record refers to another: what it counts may depend on it.
+fn refers(record: &Record) -> bool {
+    !links(record).is_empty()
 }
 
 /// A sum; 0 where there is none.

@@ -27,12 +27,12 @@ impl Shelf for Reading<'_, '_> {
         }
     }
 
-    fn referring(&self, target: RecordId, register: u32) -> Result<Vec<RecordId>, StoreError> {
+    fn about(&self, target: RecordId) -> Result<Vec<(u32, RecordId)>, StoreError> {
         if let Some(node) = self.0.subjects.get(&target) {
-            return Ok(node.row.referring(register));
+            return Ok(node.row.about());
         }
         let row: Option<SubjectRow> = rows::read(self.0.view, Space::Subjects, &target.0)?;
-        Ok(row.map(|row| row.referring(register)).unwrap_or_default())
+        Ok(row.map(|row| row.about()).unwrap_or_default())
     }
 
     fn sharing(&self, register: u32, tag: u32, bytes: &[u8]) -> Result<Vec<RecordId>, StoreError> {
@@ -58,7 +58,7 @@ impl Shelf for Alone {
         Ok((id == self.0).then(|| self.1.clone()))
     }
 
-    fn referring(&self, _: RecordId, _: u32) -> Result<Vec<RecordId>, StoreError> {
+    fn about(&self, _: RecordId) -> Result<Vec<(u32, RecordId)>, StoreError> {
         Ok(Vec::new())
     }
 

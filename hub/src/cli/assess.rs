@@ -1,0 +1,187 @@
+//! Commands of target assessment: standings, commendation, draws.
+
+use super::{Guarded, print, totals::By};
+use clap::Args;
+use taizhang_node::{
+    cli::parse_day,
+    show::{self, Reader},
+};
+use taizhang_proto::{
+    OrgCode,
+    date::{self, Day},
+    indicator,
+    pb::{self, totals_client::TotalsClient},
+};
+
+/// Whose standing.
+#[derive(Args)]
+pub(super) struct Asked {
+    /// 单位 (unit)
+    #[arg(long)]
+    unit: Option<OrgCode>,
+    /// 哪一天 (as of)
+    #[arg(long, value_parser = parse_day)]
+    on: Option<Day>,
+    /// 各县区、乡镇街道或社区的得分和名次 (scores and ranks of a tier below)
+    #[arg(long)]
+    by: Option<By>,
+}
+
+/// Whom to commend.
+#[derive(Args)]
+pub(super) struct Commend {
+    /// 评定日 (the day on which the title must be held)
+    #[arg(long, value_parser = parse_day)]
+    on: Option<Day>,
+    /// 名额，默认按工作目标 (how many; the plan's by default)
+    #[arg(long, default_value_t = 0)]
+    count: u32,
+}
+
+/// Whom to check.
+#[derive(Args)]
+pub(super) struct Draw {
+    /// 哪一天的达标社区 (those certified on the day)
+    #[arg(long, value_parser = parse_day)]
+    on: Option<Day>,
+    /// 随机种子，默认随机 (the seed; random by default, and printed)
+    #[arg(long, default_value = "")]
+    seed: String,
+    /// 抽查比例，默认按工作目标 (the share to draw; the plan's by default)
+    #[arg(long, default_value_t = 0.0)]
+    share: f64,
+}
+
+fn share(value: f64, ratio: bool) -> String {
+    if ratio { format!("{:.1}%", value * 100.0) } else { format!("{value}") }
+}
+
+/// What is left to reach a target, in words.
+fn left(line: &pb::StandingLine, ratio: bool) -> String {
+    let target = share(line.target, ratio);
+    match (line.measured, line.reached, line.at_most) {
+        (false, ..) => "无可考核 (nothing to measure)".into(),
+        (true, true, _) => "达标".into(),
+        (true, false, false) => format!("还差{}个达到{target} ({} more to {target})", line.left, line.left),
+        (true, false, true) => format!("超出{}个 ({} too many)", line.left, line.left),
+    }
+}
+
+/// A unit's targets, and the scores of those below.
+pub(super) async fn standing(mut totals: TotalsClient<Guarded>, asked: Asked, reader: Reader) -> anyhow::Result<()> {
+    let request = pb::StandingRequest {
+        unit: asked.unit.map_or(0, OrgCode::number),
+        on: asked.on.unwrap_or(0),
+        by: By::tier(asked.by),
+    };
+    let answer = totals.standing(request).await?.into_inner();
+    let own = answer.lines.first().map_or(0, |line| line.unit);
+    let rows: Vec<Vec<String>> = answer
+        .lines
+        .iter()
+        .filter(|line| line.unit == own)
+        .map(|line| {
+            let known = indicator::by_code(&line.indicator);
+            let ratio = known.is_some_and(indicator::Indicator::is_ratio);
+            let value = pb::TotalValue {
+                indicator: line.indicator.clone(),
+                numerator: line.numerator,
+                denominator: line.denominator,
+                ratio,
+                ..pb::TotalValue::default()
+            };
+            let each = if line.each > 0 { format!("{}/{}", line.each_reached, line.each) } else { String::new() };
+            vec![
+                line.indicator.clone(),
+                known.map_or("", |known| known.zh).to_owned(),
+                format!("{}{}", if line.at_most { "≤" } else { "≥" }, share(line.target, ratio)),
+                print::figure(&value),
+                left(line, ratio),
+                each,
+            ]
+        })
+        .collect();
+    let headings = [
+        ("code", "指标"),
+        ("name", "名称"),
+        ("target", "目标"),
+        ("actual", "实际"),
+        ("left", "差距"),
+        ("each", "达标县区"),
+    ];
+    show::table(reader, &headings, &rows);
+    let scored = |one: &pb::UnitScore| {
+        let points = if one.measured { format!("{:.2}", one.score) } else { "—".into() };
+        let rank = if one.rank == 0 { String::new() } else { one.rank.to_string() };
+        vec![rank, one.name.clone(), one.unit.to_string(), points]
+    };
+    let scores: Vec<Vec<String>> = answer.scores.iter().map(scored).collect();
+    show::table(reader, &[("rank", "名次"), ("name", "单位"), ("unit", "编码"), ("score", "得分")], &scores);
+    if reader == Reader::Person {
+        println!("业务日 {}；{} 第{}版 (plan)", date::iso(answer.on), answer.plan, answer.plan_version);
+    }
+    Ok(())
+}
+
+/// Those proposed for commendation.
+pub(super) async fn commend(mut totals: TotalsClient<Guarded>, asked: Commend, reader: Reader) -> anyhow::Result<()> {
+    let request = pb::CommendRequest { on: asked.on.unwrap_or(0), count: asked.count };
+    let answer = totals.commend(request).await?.into_inner();
+    let row = |one: &pb::Commended| {
+        let decided = match one.decided.as_str() {
+            "overdue" => "同分，超期户较少",
+            "in_time" => "同分，按期率较高",
+            "code" => "各项相同，按编码，须人工定夺",
+            _ => "得分",
+        };
+        vec![
+            one.rank.to_string(),
+            one.name.clone(),
+            one.unit.to_string(),
+            format!("{:.2}", one.score),
+            one.overdue.to_string(),
+            format!("{}/{}", one.in_time, one.due),
+            decided.to_owned(),
+        ]
+    };
+    let rows: Vec<Vec<String>> = answer.proposed.iter().map(row).collect();
+    let headings = [
+        ("rank", "名次"),
+        ("name", "社区"),
+        ("unit", "编码"),
+        ("score", "得分"),
+        ("overdue", "超期户"),
+        ("in_time", "按期安置"),
+        ("decided", "先于下一名的理由"),
+    ];
+    show::table(reader, &headings, &rows);
+    if reader == Reader::Person {
+        println!("评定日 {}；达标社区 {} 个 (certified on the day)", date::iso(answer.on), answer.candidates);
+        if let Some(next) = &answer.next {
+            println!("未入选的下一名：{}，得分 {:.2} (the next one)", next.name, next.score);
+        }
+    }
+    Ok(())
+}
+
+/// A draw that anybody can replay.
+pub(super) async fn draw(mut totals: TotalsClient<Guarded>, asked: Draw, reader: Reader) -> anyhow::Result<()> {
+    let request = pb::DrawRequest { on: asked.on.unwrap_or(0), seed: asked.seed, share: asked.share };
+    let answer = totals.draw(request).await?.into_inner();
+    let rows: Vec<Vec<String>> = answer.drawn.iter().map(|one| vec![one.name.clone(), one.unit.to_string()]).collect();
+    show::table(reader, &[("name", "社区"), ("unit", "编码")], &rows);
+    if reader == Reader::Person {
+        println!(
+            "{} 的达标社区 {} 个，抽出 {} 个；种子 {}，用 draw --on {} --seed {} 可复核 (replay it with this seed)",
+            date::iso(answer.on),
+            answer.candidates,
+            answer.drawn.len(),
+            answer.seed,
+            date::iso(answer.on),
+            answer.seed
+        );
+    } else {
+        show::facts(reader, &[show::fact("seed", "", "", answer.seed)]);
+    }
+    Ok(())
+}

@@ -1,0 +1,200 @@
+//! Standings, ranks, proposals and draws, from the sums that every commit keeps (notice, items 20, 32 and 35).
+//! Invariant: they are worked out from figures of one view and the plan of the day, so asking again gives the same.
+
+use super::{QueryError, sum, unit_within};
+use crate::{
+    store::{StoreError, View},
+    writer::Core,
+};
+use taizhang_proto::{
+    OrgCode,
+    assess::{self, Candidate, Decided, Standing},
+    date::Day,
+    indicator::{self, Figure, Period, Span},
+    pb::{self, Tier},
+    plan::{Bound, Plan},
+};
+
+fn figure(view: &dyn View, unit: OrgCode, code: &str, on: Day) -> Result<Figure, StoreError> {
+    let Some(indicator) = indicator::by_code(code) else { return Ok(Figure::default()) };
+    indicator.figure(&Period::up_to(on, Span::Year), |part, dates| sum(view, unit, part, dates))
+}
+
+/// Every target of a unit with how it stands.
+fn standings(
+    view: &dyn View,
+    plan: &Plan,
+    unit: OrgCode,
+    on: Day,
+) -> Result<Vec<(String, Figure, Standing)>, StoreError> {
+    let mut found = Vec::new();
+    for code in plan.targets.keys() {
+        let (Some(indicator), Some(bound)) = (indicator::by_code(code), plan.bound_of(unit, code)) else { continue };
+        let figure = figure(view, unit, code, on)?;
+        found.push((code.clone(), figure, assess::standing(indicator, &figure, bound)));
+    }
+    Ok(found)
+}
+
+fn score(plan: &Plan, standings: &[(String, Figure, Standing)]) -> Option<f64> {
+    assess::score(plan, standings.iter().map(|(code, _, standing)| (code.as_str(), standing)))
+}
+
+/// How a unit, and on request those of a tier below it, stand against their targets.
+///
+/// # Errors
+/// When the store fails, or the unit is beyond the scope.
+pub fn standing(core: &Core, request: &pb::StandingRequest, scope: OrgCode) -> Result<pb::StandingAnswer, QueryError> {
+    let unit = unit_within(request.unit, scope)?;
+    let on = if request.on == 0 { core.today() } else { request.on };
+    let (view, plans, tree) = (core.view(), core.plans(), core.tree());
+    let plan = plans.on(on);
+    let below = |tier: i32| -> Vec<OrgCode> {
+        let all = tree.below(unit).map(|below| below.code);
+        all.filter(|below| *below != unit && below.tier() as i32 == tier).collect()
+    };
+    let mut units = vec![unit];
+    if request.by != Tier::Unknown as i32 {
+        units.extend(below(request.by));
+    }
+    let districts = below(Tier::District as i32);
+    let mut answer =
+        pb::StandingAnswer { on, plan: plan.name.clone(), plan_version: plan.version, ..pb::StandingAnswer::default() };
+    for own in units {
+        let standings = standings(view.as_ref(), plan, own, on)?;
+        for (code, figure, standing) in &standings {
+            let (target, at_most) = match standing.bound {
+                Bound::AtLeast(value) => (value, false),
+                Bound::AtMost(value) => (value, true),
+            };
+            let mut line = pb::StandingLine {
+                unit: own.number(),
+                indicator: code.clone(),
+                target,
+                at_most,
+                numerator: figure.numerator,
+                denominator: figure.denominator,
+                measured: standing.reached.is_some(),
+                reached: standing.reached == Some(true),
+                left: standing.left,
+                ..pb::StandingLine::default()
+            };
+            if own == unit && plan.targets.get(code).is_some_and(|target| target.each) {
+                let indicator = indicator::by_code(code);
+                for district in &districts {
+                    let (Some(indicator), Some(bound)) = (indicator, plan.bound_of(*district, code)) else { continue };
+                    let theirs = self::figure(view.as_ref(), *district, code, on)?;
+                    if let Some(reached) = assess::standing(indicator, &theirs, bound).reached {
+                        line.each += 1;
+                        line.each_reached += u32::from(reached);
+                    }
+                }
+            }
+            answer.lines.push(line);
+        }
+        let points = score(plan, &standings);
+        answer.scores.push(pb::UnitScore {
+            unit: own.number(),
+            name: tree.name(own),
+            measured: points.is_some(),
+            score: points.unwrap_or_default(),
+            rank: 0,
+        });
+    }
+    give_ranks(&mut answer.scores[1..]);
+    Ok(answer)
+}
+
+/// Ranks the units of one tier: equal scores, to two decimals, share a rank.
+fn give_ranks(scores: &mut [pb::UnitScore]) {
+    let hundredths = |one: &pb::UnitScore| if one.measured { (one.score * 100.0).round() as i64 } else { -1 };
+    scores.sort_by_key(|one| (-hundredths(one), one.unit));
+    let mut rank = 0;
+    let mut last = None;
+    for (place, one) in (1..).zip(scores) {
+        let points = hundredths(one);
+        if last != Some(points) {
+            rank = place;
+        }
+        one.rank = rank;
+        last = Some(points);
+    }
+}
+
+/// The communities in a scope that hold the title on a day.
+fn certified(core: &Core, view: &dyn View, scope: OrgCode, on: Day) -> Result<Vec<OrgCode>, StoreError> {
+    let mut found = Vec::new();
+    for unit in core.tree().below(scope).map(|unit| unit.code).filter(|unit| unit.is_urban_community()) {
+        if figure(view, unit, "K02", on)?.numerator > 0 {
+            found.push(unit);
+        }
+    }
+    Ok(found)
+}
+
+/// Proposes those to commend: certified on the day, ranked, ties explained.
+///
+/// # Errors
+/// When the store fails.
+pub fn commend(core: &Core, request: &pb::CommendRequest, scope: OrgCode) -> Result<pb::CommendAnswer, QueryError> {
+    let on = if request.on == 0 { core.today() } else { request.on };
+    let (view, plans, tree) = (core.view(), core.plans(), core.tree());
+    let plan = plans.on(on);
+    let mut candidates = Vec::new();
+    for unit in certified(core, view.as_ref(), scope, on)? {
+        let points = score(plan, &standings(view.as_ref(), plan, unit, on)?);
+        let in_time = figure(view.as_ref(), unit, "K07", on)?;
+        candidates.push(Candidate {
+            unit,
+            score: points.unwrap_or_default(),
+            overdue: figure(view.as_ref(), unit, "K08", on)?.numerator,
+            in_time: (in_time.numerator, in_time.denominator),
+        });
+    }
+    let count = if request.count == 0 { plan.fec.commended } else { request.count } as usize;
+    let total = candidates.len() as u32;
+    let line = |(rank, (one, decided)): (u32, (Candidate, Decided))| pb::Commended {
+        rank,
+        unit: one.unit.number(),
+        name: tree.name(one.unit),
+        score: one.score,
+        overdue: one.overdue,
+        in_time: one.in_time.0,
+        due: one.in_time.1,
+        decided: match decided {
+            Decided::Score => "score",
+            Decided::Overdue => "overdue",
+            Decided::InTime => "in_time",
+            Decided::Code => "code",
+        }
+        .into(),
+    };
+    let mut ranked = (1..).zip(assess::rank(candidates)).map(line);
+    let proposed = ranked.by_ref().take(count).collect();
+    Ok(pb::CommendAnswer { on, candidates: total, proposed, next: ranked.next() })
+}
+
+/// Draws certified communities to check. A seed that is not given is random, and is in the answer.
+///
+/// # Errors
+/// When the store fails, or the share is none.
+pub fn draw(core: &Core, request: &pb::DrawRequest, scope: OrgCode) -> Result<pb::DrawAnswer, QueryError> {
+    let on = if request.on == 0 { core.today() } else { request.on };
+    let (view, plans, tree) = (core.view(), core.plans(), core.tree());
+    let share = match plans.on(on).bound_of(scope, "K35") {
+        Some(Bound::AtLeast(target)) if request.share <= 0.0 => target,
+        _ => request.share,
+    };
+    if !(share > 0.0 && share <= 1.0) {
+        return Err(QueryError::Share);
+    }
+    let seed = match request.seed.as_str() {
+        "" => format!("{:032x}", rand::random::<u128>()),
+        own => own.chars().take(64).collect(),
+    };
+    let candidates = certified(core, view.as_ref(), scope, on)?;
+    let count = (share * candidates.len() as f64 - 1e-9).ceil() as usize;
+    let drawn = assess::draw(&seed, &candidates, count);
+    let name = |unit: OrgCode| pb::UnitName { unit: unit.number(), name: tree.name(unit) };
+    Ok(pb::DrawAnswer { on, seed, candidates: candidates.len() as u32, drawn: drawn.into_iter().map(name).collect() })
+}

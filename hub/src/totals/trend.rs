@@ -1,0 +1,96 @@
+//! One indicator over many days, from one walk over the cells of each of its parts.
+//! Invariant: every point equals what a query of that day answers.
+
+use super::{QueryError, unit_within};
+use crate::{
+    store::{Space, StoreError, View},
+    writer::Core,
+};
+use std::collections::HashMap;
+use taizhang_proto::{
+    OrgCode,
+    cell::CellKey,
+    date::{self, Day},
+    indicator::{self, Period, Span},
+    pb,
+};
+
+/// Most days of one trend: ten years.
+pub const MAX_POINTS: usize = 3_660;
+
+/// The cells of a part of one unit with the sum of all up to each.
+struct Running(Vec<(Day, i64)>);
+
+impl Running {
+    fn read(view: &dyn View, unit: OrgCode, part: u16) -> Result<Self, StoreError> {
+        let key = |date| CellKey { unit, part, date }.to_bytes();
+        let mut to = key(Day::MAX).to_vec();
+        to.push(0);
+        let mut running = 0;
+        let mut steps = Vec::new();
+        for row in view.range(Space::Sums, &key(Day::MIN), &to) {
+            let (key, value) = row?;
+            let wrong = || StoreError::Row(Space::Sums);
+            running += i64::from_be_bytes(value.as_ref().try_into().map_err(|_| wrong())?);
+            steps.push((CellKey::from_slice(&key).ok_or_else(wrong)?.date, running));
+        }
+        Ok(Self(steps))
+    }
+
+    /// The sum of all cells up to and including a day.
+    fn up_to(&self, day: Day) -> i64 {
+        let after = self.0.partition_point(|(date, _)| *date <= day);
+        after.checked_sub(1).map_or(0, |last| self.0[last].1)
+    }
+}
+
+/// Answers a trend of somebody who may see `scope` only.
+///
+/// # Errors
+/// When the store fails, or unit, indicator or days are wrong.
+pub fn trend(core: &Core, request: &pb::TrendRequest, scope: OrgCode) -> Result<pb::TrendAnswer, QueryError> {
+    let started = std::time::Instant::now();
+    let unit = unit_within(request.unit, scope)?;
+    let indicator = indicator::by_code(&request.indicator)
+        .ok_or_else(|| QueryError::Indicator(request.indicator.chars().take(20).collect()))?;
+    let to = if request.to == 0 { core.today() } else { request.to };
+    let days = i64::from(to) - i64::from(request.from) + 1;
+    if !(1..=MAX_POINTS as i64).contains(&days) {
+        return Err(QueryError::Days);
+    }
+    let span = if request.span() == pb::TotalSpan::Month { Span::Month } else { Span::Year };
+    let view = core.view();
+    let mut parts: HashMap<u16, Running> = HashMap::new();
+    let mut points = Vec::new();
+    let shown = |day: &Day| !request.monthly || *day == to || is_month_end(*day);
+    for on in (request.from..=to).filter(shown) {
+        let figure = indicator.figure(&Period::up_to(on, span), |part, dates| -> Result<i64, StoreError> {
+            let running = match parts.entry(part) {
+                std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
+                std::collections::hash_map::Entry::Vacant(place) => {
+                    place.insert(Running::read(view.as_ref(), unit, part)?)
+                }
+            };
+            let before = dates.start().checked_sub(1).map_or(0, |day| running.up_to(day));
+            Ok(running.up_to(*dates.end()) - before)
+        })?;
+        points.push(pb::TrendPoint {
+            on,
+            numerator: figure.numerator,
+            denominator: figure.denominator,
+            duplicates: figure.duplicates,
+        });
+    }
+    Ok(pb::TrendAnswer {
+        unit: unit.number(),
+        name: core.tree().name(unit),
+        indicator: indicator.code.to_owned(),
+        ratio: indicator.is_ratio(),
+        points,
+        micros: started.elapsed().as_micros() as u64,
+    })
+}
+
+fn is_month_end(day: Day) -> bool {
+    date::civil(day).is_some_and(|civil| civil == civil.last_of_month())
+}
