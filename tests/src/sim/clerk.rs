@@ -15,7 +15,7 @@ use taizhang_proto::{
     Record, RecordId,
     date::Day,
     pb::{Policy, Tier},
-    register::{FieldDef, HOME_UNIT, Shape, Value, number, registers},
+    register::{FieldDef, HOME_UNIT, Refers, Shape, Value, number, registers},
 };
 
 /// How many different people there are; more registrations than that share an id number.
@@ -462,7 +462,10 @@ impl World {
             (_, Shape::Sint) => self.day(office, 30),
             (_, Shape::Bool) => Value::Bool(self.random.random_bool(0.5)),
             (_, Shape::Bytes) => {
-                let target = field.refers.unwrap_or(number::RESIDENT);
+                let target = match field.refers {
+                    Some(Refers::To(register)) => register,
+                    _ => number::RESIDENT,
+                };
                 match self.pick(office, &[target])? {
                     Some((id, _)) => Value::Ref(id),
                     None => Value::Ref(self.new_id(office)),

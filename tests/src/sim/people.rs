@@ -6,7 +6,8 @@ use taizhang_hub::{store::Space, totals::value};
 use taizhang_proto::{
     Record, RecordId,
     cell::{home_unit, is_active},
-    date, indicator,
+    date,
+    indicator::{self, Period, Span},
     register::{COUNTED_AT, DISTINCT, PAST_HOME, number},
 };
 
@@ -66,7 +67,8 @@ impl World {
         let residents = indicator::by_code("K00").ok_or("no such indicator")?;
         let first_day = date::ymd(2008, 1, 1).ok_or("no such day")?;
         let view = self.hubs[0].core.view();
-        let found = value(view.as_ref(), self.hubs[0].unit, residents, first_day).map_err(|error| text(&error))?;
+        let found = value(view.as_ref(), self.hubs[0].unit, residents, &Period::up_to(first_day, Span::Year))
+            .map_err(|error| text(&error))?;
         let counted: i64 = people.values().flat_map(BTreeMap::values).map(Group::counted).sum();
         let (numerator, duplicates) = (found.numerator, found.duplicates);
         let several =

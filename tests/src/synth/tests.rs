@@ -78,9 +78,9 @@ impl Shelf for Box<'_> {
         Ok(self.0.get(&id).cloned())
     }
 
-    fn referring(&self, target: RecordId, register: u32) -> Result<Vec<RecordId>, Self::Error> {
-        let refers = |record: &Record| record.register == register && cell::links(record).contains(&target);
-        Ok(self.0.iter().filter(|(_, record)| refers(record)).map(|(id, _)| *id).collect())
+    fn about(&self, target: RecordId) -> Result<Vec<(u32, RecordId)>, Self::Error> {
+        let refers = |record: &Record| cell::links(record).contains(&target);
+        Ok(self.0.iter().filter(|(_, record)| refers(record)).map(|(id, record)| (record.register, *id)).collect())
     }
 
     fn sharing(&self, _: u32, _: u32, _: &[u8]) -> Result<Vec<RecordId>, Self::Error> {
@@ -127,7 +127,7 @@ fn cases_are_met_missed_and_open() {
         let records = records(&office(seed, COMMUNITY, 300));
         for (id, record) in records.iter().filter(|(_, record)| record.register == number::ZEF_CASE) {
             assert_eq!(cell::home_unit(record), Some(unit(COMMUNITY)));
-            let plan = taizhang_proto::plan::Plan::notice_2008();
+            let plan = taizhang_proto::plan::Plans::notice_2008();
             let clock = cell::clock_of(&Box(&records), *id, plan).unwrap().unwrap();
             assert!((today() - CASE_DAYS..=today()).contains(&clock.recognised_on));
             assert!(clock.first_placed_on != Some(clock.recognised_on), "nobody had a job when it was recognised");

@@ -83,7 +83,9 @@ async fn case_17_an_event_that_comes_after_its_month_was_closed_is_an_adjustment
         lines.sort_unstable();
         let top = hub.core.unit.number();
         let units: std::collections::BTreeSet<u64> = [top, scene.hub().unit.number(), STREET, FIRST].into();
-        let wanted: Vec<_> = units.into_iter().map(|code| (code, "K24", 0, 1)).collect();
+        // Whoever is registered in the period is in the base of K25 too.
+        let of = |code| [(code, "K24", 0, 1), (code, "K25", 0, 0)];
+        let wanted: Vec<_> = units.into_iter().flat_map(of).collect();
         assert_eq!(lines, wanted);
     }
     scene.queue_is_empty().await;

@@ -26,9 +26,8 @@ impl Shelf for Pile {
         Ok(self.records.get(&id).cloned())
     }
 
-    fn referring(&self, target: RecordId, register: u32) -> Result<Vec<RecordId>, Infallible> {
-        let found = self.links.get(&target).map(Vec::as_slice).unwrap_or_default();
-        Ok(found.iter().filter(|(own, _)| *own == register).map(|(_, id)| *id).collect())
+    fn about(&self, target: RecordId) -> Result<Vec<(u32, RecordId)>, Infallible> {
+        Ok(self.links.get(&target).cloned().unwrap_or_default())
     }
 
     fn sharing(&self, register: u32, tag: u32, bytes: &[u8]) -> Result<Vec<RecordId>, Infallible> {
@@ -57,7 +56,7 @@ fn recount(town: &Town, district: OrgCode) -> HashMap<CellKey, i64> {
     }
     let mut cells = HashMap::new();
     for subject in subjects {
-        for one in contributions(&pile, subject, plan::Plan::notice_2008()).unwrap() {
+        for one in contributions(&pile, subject, plan::Plans::notice_2008()).unwrap() {
             *cells.entry(one.key).or_insert(0) += one.delta;
         }
     }

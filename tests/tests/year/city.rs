@@ -1,0 +1,800 @@
+//! Two districts and the city above them in one process: real registers, sessions and stores, and a clock that the test
+//! turns. What is entered goes through the district bureau's own office, so every rule of form and wire applies.
+
+use crate::model::*;
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+use std::{
+    collections::BTreeMap,
+    fmt::Write,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+use taizhang_hub::{
+    rows::NodeRow,
+    session::Server,
+    store::FjallStore,
+    totals::{audit, value},
+    writer::{Answer, Core, Job as Work, Peer},
+};
+use taizhang_node::{
+    desk::{Desk, Draft},
+    ledger::{Clock, Ledger, LedgerDesk},
+    upstream::Client,
+};
+use taizhang_proto::{
+    OrgCode, RecordId,
+    cell::CellKey,
+    check::citizen_id,
+    date::{self, Day},
+    indicator::{self, Period, Span},
+    pb::{self, Tier},
+    register::{Value, number, registers},
+};
+
+pub(crate) const CITY: u64 = 210_400_000_000;
+pub(crate) const DISTRICTS: [u64; 2] = [210_402_000_000, 210_403_000_000];
+/// Every unit below the districts: streets, urban communities, a township, a village.
+pub(crate) const UNITS: [u64; 8] = [
+    210_402_011_000,
+    210_402_011_003,
+    210_402_011_004,
+    210_403_002_000,
+    210_403_002_001,
+    210_403_103_000,
+    210_403_103_201,
+    210_403_103_202,
+];
+
+fn tree() -> String {
+    let mut csv = String::from("code,name,parent,tier\n210400000000,抚顺市,,city\n");
+    for code in DISTRICTS.into_iter().chain(UNITS) {
+        let unit = OrgCode::new(code).unwrap();
+        let tier = match unit.tier() {
+            Tier::District => "district",
+            Tier::Township => "township",
+            _ => "community",
+        };
+        writeln!(csv, "{code},单位{code},{},{tier}", unit.parent().unwrap()).unwrap();
+    }
+    csv
+}
+
+struct District {
+    core: Arc<Core>,
+    bureau: Ledger,
+    sent: BTreeMap<CellKey, i64>,
+}
+
+/// The city on its day.
+pub(crate) struct City {
+    now: Arc<AtomicU64>,
+    top: Arc<Core>,
+    districts: Vec<District>,
+    pub(crate) model: Model,
+    random: StdRng,
+    serial: u32,
+    campaign: Vec<RecordId>,
+}
+
+fn job(core: &Core, job: Work) -> Answer {
+    core.commit(vec![job]).pop().unwrap().unwrap()
+}
+
+impl City {
+    pub(crate) fn open(dir: &Path, seed: u64, day: Day) -> Self {
+        let now = Arc::new(AtomicU64::new(0));
+        let reading = now.clone();
+        let clock: Clock = Arc::new(move || reading.load(Ordering::Relaxed));
+        let hub = |code: u64, tier| {
+            let store = FjallStore::open(&dir.join(format!("hub-{code}"))).unwrap();
+            let core = Core::open(OrgCode::new(code).unwrap(), tier, Box::new(store), clock.clone()).unwrap();
+            job(&core, Work::Tree(tree(), None));
+            core
+        };
+        let top = hub(CITY, Tier::City);
+        let districts = DISTRICTS.map(|code| {
+            let unit = OrgCode::new(code).unwrap();
+            let row = NodeRow { id: code.to_string(), unit: code, hub: true, ..NodeRow::default() };
+            job(&top, Work::Enrolled(Box::new(row)));
+            let bureau = Ledger::open(&dir.join(format!("office-{code}")), unit, clock.clone()).unwrap();
+            District { core: hub(code, Tier::District), bureau, sent: BTreeMap::new() }
+        });
+        let city = Self {
+            now,
+            top,
+            districts: districts.into(),
+            model: Model::default(),
+            random: StdRng::seed_from_u64(seed),
+            serial: 0,
+            campaign: Vec::new(),
+        };
+        city.turn_to(day);
+        city
+    }
+
+    /// Turns the clock to the first minute of a day in Shanghai.
+    pub(crate) fn turn_to(&self, day: Day) {
+        self.now.store((day as u64 * 86_400 - 8 * 3_600 + 60) * 1_000, Ordering::Relaxed);
+    }
+
+    fn today(&self) -> Day {
+        self.top.today()
+    }
+
+    /// How many commits and revisions there have been, on every hub.
+    pub(crate) fn written(&self) -> Vec<u64> {
+        let cores = self.districts.iter().map(|district| &district.core).chain([&self.top]);
+        cores.map(|core| *core.subscribe().borrow()).collect()
+    }
+
+    fn dice(&mut self, below: usize) -> usize {
+        self.random.random_range(0..below)
+    }
+
+    fn chance(&mut self, percent: usize) -> bool {
+        self.dice(100) < percent
+    }
+
+    fn new_id(&mut self) -> RecordId {
+        RecordId::create(self.now.load(Ordering::Relaxed), self.random.random())
+    }
+
+    /// Saves a form at the bureau of the district that a unit is in.
+    fn enter(&mut self, unit: u64, register: u32, id: RecordId, fields: &[(&str, Value)]) {
+        let def = registers().get(register).unwrap();
+        let mut draft = Draft::new(id, register);
+        for (name, value) in fields {
+            draft =
+                draft.with(def.field_named(name).unwrap_or_else(|| panic!("{}.{name}", def.name)).tag, value.clone());
+        }
+        let district = self.districts.iter().find(|district| district.core.unit.covers(OrgCode::new(unit).unwrap()));
+        for answer in LedgerDesk::new(&district.unwrap().bureau).save(vec![vec![draft]], "year") {
+            answer.unwrap_or_else(|why| panic!("{} on {}: {why}", def.name, date::iso(self.today())));
+        }
+    }
+
+    fn add(&mut self, unit: u64, register: u32, fields: &[(&str, Value)]) -> RecordId {
+        let id = self.new_id();
+        let home = [("home_unit", Value::Uint(unit))];
+        self.enter(unit, register, id, &[&home[..], fields].concat());
+        id
+    }
+
+    /// Every bureau tells its district, every district the city.
+    pub(crate) fn sync(&mut self) {
+        for district in &mut self.districts {
+            let report = session(&district.core, &district.bureau);
+            assert_eq!(report.refused, 0, "the district refused an entry");
+            let cells: BTreeMap<CellKey, i64> = audit::own_cells(&district.core).unwrap().into_iter().collect();
+            let gone = district.sent.keys().filter(|key| !cells.contains_key(key)).map(|key| (*key, 0));
+            let news = cells.iter().filter(|(key, value)| district.sent.get(key) != Some(value));
+            let changed: Vec<pb::CellValue> = news
+                .map(|(key, value)| (*key, *value))
+                .chain(gone)
+                .map(|(key, value)| pb::CellValue {
+                    unit: key.unit.number(),
+                    part: key.part.into(),
+                    date: key.date,
+                    value,
+                })
+                .collect();
+            district.sent = cells;
+            let peer = Peer { id: district.core.unit.to_string(), unit: district.core.unit, hub: true };
+            let last = *district.core.subscribe().borrow();
+            job(
+                &self.top,
+                Work::Cells {
+                    peer,
+                    last,
+                    cells: changed,
+                    letters: Vec::new(),
+                    marks: Vec::new(),
+                    marked: 0,
+                    stretch: prost::bytes::Bytes::new(),
+                },
+            );
+        }
+    }
+
+    /// Every figure of every unit equals what the oracle says; ancestors equal the sum of what is below them.
+    pub(crate) fn compare(&self, day: Day) -> usize {
+        let mut compared = 0;
+        let period = Period::up_to(day, Span::Year);
+        for one in indicator::all() {
+            let mut sums: BTreeMap<u64, (i64, i64, i64)> = BTreeMap::new();
+            for unit in UNITS.into_iter().chain(DISTRICTS).chain([CITY]) {
+                let Some(own) = self.model.figure(one.code, unit, day) else { continue };
+                for above in OrgCode::new(unit).unwrap().up_to(self.top.unit) {
+                    let sum = sums.entry(above.number()).or_default();
+                    *sum = (sum.0 + own.0, sum.1 + own.1, sum.2 + own.2);
+                }
+            }
+            for (unit, wanted) in sums {
+                let code = OrgCode::new(unit).unwrap();
+                for core in self.districts.iter().map(|district| &district.core).chain([&self.top]) {
+                    if !core.unit.covers(code) {
+                        continue;
+                    }
+                    let found = value(core.view().as_ref(), code, one, &period).unwrap();
+                    let found = (found.numerator, found.denominator, found.duplicates);
+                    assert_eq!(
+                        found,
+                        wanted,
+                        "{} {} of {unit} at {} on {} (found, by the catalogue)",
+                        one.code,
+                        one.zh,
+                        core.unit,
+                        date::iso(day)
+                    );
+                    compared += 1;
+                }
+            }
+        }
+        compared
+    }
+
+    /// No recount finds a difference.
+    pub(crate) fn recount(&self) {
+        for core in self.districts.iter().map(|district| &district.core).chain([&self.top]) {
+            let answer = audit::audit(core).unwrap();
+            assert!(answer.differences.is_empty(), "{}: {:?}", core.unit, answer.differences);
+        }
+    }
+
+    pub(crate) fn figure(&self, unit: u64, code: &str, day: Day) -> i64 {
+        let (code, one) = (OrgCode::new(unit).unwrap(), indicator::by_code(code).unwrap());
+        value(self.top.view().as_ref(), code, one, &Period::up_to(day, Span::Year)).unwrap().numerator
+    }
+}
+
+fn session(core: &Core, ledger: &Ledger) -> pb::SyncReport {
+    let peer = Peer { id: "bureau".into(), unit: ledger.unit(), hub: false };
+    let mut client = Client::new(ledger, false);
+    let mut server = Server::new(peer);
+    let mut waiting = vec![client.open().unwrap()];
+    loop {
+        for message in waiting.drain(..) {
+            if let Some(work) = server.receive(message).unwrap() {
+                for answer in server.answered(core, job(core, work)).unwrap() {
+                    client.receive(answer).unwrap();
+                }
+            }
+        }
+        match client.poll().unwrap() {
+            Some(message) => waiting.push(message),
+            None => match server.pull(core).unwrap() {
+                Some(message) => client.receive(message).unwrap(),
+                None => return client.report,
+            },
+        }
+    }
+}
+
+fn text(value: &str) -> Value {
+    Value::Text(value.to_owned())
+}
+
+/// What happens on a day.
+impl City {
+    pub(crate) fn live(&mut self, events: usize) {
+        for _ in 0..events {
+            match self.dice(34) {
+                0..=3 => self.family(),
+                4..=6 => self.lose_work(),
+                7..=10 => self.find_work(),
+                11 => self.leave_work(),
+                12..=14 => self.recognise(),
+                15 => self.leave_case(),
+                16 | 17 => self.hardship(),
+                18..=20 => self.visit(),
+                21 | 22 => self.train(),
+                23 => self.pair(),
+                24 => self.post(),
+                25 | 26 => self.assistant(),
+                27 => self.premises(),
+                28 => self.paper(),
+                29 | 30 => self.title(),
+                31 => self.task(),
+                32 => self.fair(),
+                _ => self.file_or_die(),
+            }
+        }
+    }
+
+    fn community(&mut self) -> u64 {
+        let urban = [UNITS[1], UNITS[2], UNITS[4], UNITS[6], UNITS[7]];
+        urban[self.dice(urban.len())]
+    }
+
+    fn any_unit(&mut self) -> u64 {
+        UNITS[self.dice(UNITS.len())]
+    }
+
+    fn some(&mut self, length: usize) -> Option<usize> {
+        (length > 0).then(|| self.dice(length))
+    }
+
+    /// A household of one to three persons, the third a child of the head.
+    fn family(&mut self) {
+        let (unit, today) = (self.community(), self.today());
+        let verified = self.chance(60).then_some(today);
+        let mut fields = vec![("hh_no", text(&format!("户{}", self.serial)))];
+        fields.extend(verified.map(|day| ("verified_on", Value::Day(day))));
+        let house = self.add(unit, number::HOUSEHOLD, &fields);
+        let index = self.model.houses.len();
+        self.model.houses.push(House { id: house, unit, verified });
+        for place in 0..=self.dice(3) {
+            self.person(unit, index, place == 2);
+        }
+    }
+
+    fn person(&mut self, unit: u64, house: usize, child: bool) {
+        self.serial += 1;
+        let born = if child {
+            (1986 + (self.serial % 4) as i16, 2, 3)
+        } else {
+            // Birthdays all over the year, around the ages that clocks turn on.
+            let years = [1948, 1953, 1958, 1963, 1968, 1975];
+            (years[self.dice(6)], 1 + self.dice(12) as i8, 1 + self.dice(28) as i8)
+        };
+        let male = self.chance(50);
+        let order = self.model.persons.len() as u32 % 500 * 2 + u32::from(male);
+        let digits = format!("210402{:04}{:02}{:02}{order:03}", born.0, born.1, born.2);
+        let check = char::from(citizen_id::check_character(digits.as_bytes()).unwrap());
+        let (labour, resettled) = (self.chance(80), self.chance(40));
+        let (wishes_training, verified) = (self.chance(60), self.chance(70).then(|| self.today()));
+        let mut fields = vec![
+            ("id_no", text(&format!("{digits}{check}"))),
+            ("name", text("某某")),
+            ("labour_able", Value::Bool(labour)),
+            ("job_willing", Value::Bool(labour)),
+            ("shanty_resettled", Value::Bool(resettled)),
+            ("laidoff_kind", text("1")),
+        ];
+        fields.extend(wishes_training.then(|| ("train_wish", text("电工"))));
+        fields.extend(verified.map(|day| ("verified_on", Value::Day(day))));
+        let id = self.add(unit, number::RESIDENT, &fields);
+        let relation = text(if child { "20" } else { "10" });
+        let household = Value::Ref(self.model.houses[house].id);
+        self.add(unit, number::MEMBER, &[("household", household), ("person", Value::Ref(id)), ("relation", relation)]);
+        let (died, retired) = (None, None);
+        let person =
+            Person { id, unit, house, child, male, born, labour, resettled, wishes_training, verified, died, retired };
+        self.model.persons.push(person);
+    }
+
+    /// Somebody who is alive and has not retired.
+    fn somebody(&mut self) -> Option<usize> {
+        let index = self.some(self.model.persons.len())?;
+        let person = &self.model.persons[index];
+        (person.died.is_none() && person.retired.is_none()).then_some(index)
+    }
+
+    fn of(&self, person: usize) -> (u64, Value) {
+        let person = &self.model.persons[person];
+        (person.unit, Value::Ref(person.id))
+    }
+
+    fn lose_work(&mut self) {
+        let Some(person) = self.somebody() else { return };
+        let today = self.today();
+        if self.model.spells.iter().any(|spell| spell.person == person && spell.days.to.is_none_or(|to| to >= today)) {
+            return;
+        }
+        let lost = today - [0, 10, 100, 300, 360, 500][self.dice(6)];
+        let (unit, of) = self.of(person);
+        let id = self.add(
+            unit,
+            number::UNEMPLOYMENT_SPELL,
+            &[("person", of), ("lost_on", Value::Day(lost)), ("reg_on", Value::Day(today))],
+        );
+        let days = Lasting { from: today, to: None };
+        self.model.spells.push(Spell { id, person, lost, days, found_work: false });
+    }
+
+    fn find_work(&mut self) {
+        let Some(person) = self.somebody() else { return };
+        let today = self.today();
+        let from = today + [0, 0, 0, 1, 7][self.dice(5)];
+        let campaign = self.chance(30);
+        let (unit, of) = self.of(person);
+        let here: Vec<usize> = (0..self.model.posts.len()).filter(|at| self.model.posts[*at].unit == unit).collect();
+        let post = if self.chance(50) { self.some(here.len()).map(|at| here[at]) } else { None };
+        self.serial += 1;
+        let mut fields = vec![
+            ("person", of),
+            ("kind", text(if post.is_some() { "2" } else { "1" })),
+            ("employer", text(&format!("厂{}", self.serial))),
+            ("start_on", Value::Day(from)),
+            ("channel", text(if campaign { "5" } else { "3" })),
+        ];
+        fields.extend(post.map(|at| ("post", Value::Ref(self.model.posts[at].id))));
+        let id = self.add(unit, number::PLACEMENT, &fields);
+        self.model.jobs.push(Job { id, person, days: Lasting { from, to: None }, campaign, post });
+        let open = self.model.spells.iter().position(|spell| spell.person == person && spell.days.to.is_none());
+        if let Some(open) = open.filter(|_| from > today) {
+            let worked = self.chance(80);
+            let end = [("end_on", Value::Day(from)), ("end_cause", text(if worked { "1" } else { "7" }))];
+            self.enter(unit, number::UNEMPLOYMENT_SPELL, self.model.spells[open].id, &end);
+            self.model.spells[open].days.to = Some(from);
+            self.model.spells[open].found_work = worked;
+        }
+    }
+
+    fn leave_work(&mut self) {
+        let Some(at) = self.some(self.model.jobs.len()) else { return };
+        let (today, own) = (self.today(), self.model.jobs[at].clone());
+        if own.days.to.is_some() || own.days.from > today || self.model.persons[own.person].died.is_some() {
+            return;
+        }
+        let unit = self.model.persons[own.person].unit;
+        self.enter(unit, number::PLACEMENT, own.id, &[("end_on", Value::Day(today + 1)), ("end_cause", text("2"))]);
+        self.model.jobs[at].days.to = Some(today + 1);
+    }
+
+    fn recognise(&mut self) {
+        let Some(house) = self.some(self.model.houses.len()) else { return };
+        let (today, graduate) = (self.today(), self.chance(25));
+        let employed = |person: &Person| {
+            let index = self.model.persons.iter().position(|own| own.id == person.id);
+            self.model.jobs.iter().any(|job| Some(job.person) == index && job.days.to.is_none_or(|to| to > today))
+        };
+        let works = self.model.persons.iter().filter(|person| person.house == house).any(employed);
+        let busy =
+            self.model.cases.iter().any(|case| case.house == house && case.graduate == graduate && case.exit.is_none());
+        if works || busy {
+            return;
+        }
+        let applied = today - self.dice(20) as Day;
+        let asked = self.chance(50).then(|| today + self.dice(5) as Day);
+        let (unit, id) = (self.model.houses[house].unit, self.model.houses[house].id);
+        let mut fields = vec![
+            ("household", Value::Ref(id)),
+            ("kind", text(if graduate { "2" } else { "1" })),
+            ("applied_on", Value::Day(applied)),
+            ("recognised_on", Value::Day(today)),
+        ];
+        if let Some(asked) = asked {
+            fields.extend([("want_dual", Value::Bool(true)), ("asked_on", Value::Day(asked))]);
+        }
+        let id = self.add(unit, number::ZEF_CASE, &fields);
+        let (exit, stable) = (None, false);
+        self.model.cases.push(Case { id, house, graduate, applied, recognised: today, asked, exit, stable });
+    }
+
+    fn leave_case(&mut self) {
+        let Some(at) = self.some(self.model.cases.len()) else { return };
+        let (today, own) = (self.today(), self.model.cases[at].clone());
+        if own.exit.is_some() || own.recognised >= today {
+            return;
+        }
+        let stable = self.chance(50);
+        let cause = text(if stable { "1" } else { "3" });
+        let unit = self.model.houses[own.house].unit;
+        self.enter(unit, number::ZEF_CASE, own.id, &[("exit_on", Value::Day(today)), ("exit_cause", cause)]);
+        self.model.cases[at].exit = Some(today);
+        self.model.cases[at].stable = stable;
+    }
+
+    fn hardship(&mut self) {
+        let Some(person) = self.somebody() else { return };
+        let today = self.today();
+        let (unit, of) = self.of(person);
+        let open = self.model.hardships.iter().position(|case| case.person == person && case.days.to.is_none());
+        if let Some(open) = open {
+            if self.model.hardships[open].days.from < today && self.chance(40) {
+                let id = self.model.hardships[open].id;
+                let fields = [("exit_on", Value::Day(today)), ("exit_cause", text("5"))];
+                self.enter(unit, number::HARDSHIP_CASE, id, &fields);
+                self.model.hardships[open].days.to = Some(today);
+            }
+            return;
+        }
+        let id = self.add(
+            unit,
+            number::HARDSHIP_CASE,
+            &[
+                ("person", of),
+                ("kind", Value::Many(vec![text("01"), text("07")])),
+                ("applied_on", Value::Day(today - 8)),
+                ("recognised_on", Value::Day(today)),
+            ],
+        );
+        self.model.hardships.push(Hardship { id, person, days: Lasting { from: today, to: None } });
+    }
+
+    fn visit(&mut self) {
+        let today = self.today();
+        let Some(house) = self.some(self.model.houses.len()) else { return };
+        let unit = self.model.houses[house].unit;
+        let members: Vec<usize> =
+            (0..self.model.persons.len()).filter(|at| self.model.persons[*at].house == house).collect();
+        let person = if self.chance(60) { self.some(members.len()).map(|at| members[at]) } else { None };
+        let of_house = person.is_none() || self.chance(40);
+        let (visit, campaign) = (self.chance(70), self.chance(50));
+        let sends = self.dice(4);
+        let mut fields = vec![("kind", text(if visit { "1" } else { "2" })), ("on", Value::Day(today))];
+        fields.extend(person.map(|at| ("person", self.of(at).1)));
+        fields.extend(of_house.then(|| ("household", Value::Ref(self.model.houses[house].id))));
+        if sends > 0 {
+            let codes = (1..=sends).map(|code| text(&code.to_string())).collect();
+            fields.push(("send_type", Value::Many(codes)));
+        }
+        if campaign {
+            let place = usize::from(unit >= DISTRICTS[1]);
+            while self.campaign.len() < 2 {
+                let district = DISTRICTS[self.campaign.len()];
+                let month =
+                    [("title", text("援助月")), ("from_on", Value::Day(today)), ("to_on", Value::Day(today + 30))];
+                let id = self.add(district, number::CAMPAIGN, &month);
+                self.campaign.push(id);
+            }
+            fields.push(("campaign", Value::Ref(self.campaign[place])));
+        }
+        self.add(unit, number::SERVICE_RECORD, &fields);
+        let house = of_house.then_some(house);
+        self.model.services.push(Service { person, house, on: today, visit, campaign, sends: sends as i64 });
+    }
+
+    fn train(&mut self) {
+        let Some(person) = self.somebody() else { return };
+        let (today, free) = (self.today(), self.chance(70));
+        let (unit, of) = self.of(person);
+        self.serial += 1;
+        let class = self.add(
+            unit,
+            number::TRAINING_CLASS,
+            &[("class_no", text(&format!("班{}", self.serial))), ("free", Value::Bool(free))],
+        );
+        let fields = [("person", of), ("training_class", Value::Ref(class)), ("enrolled_on", Value::Day(today))];
+        self.add(unit, number::TRAINEE, &fields);
+        self.model.trainings.push(Training { person, free, on: today });
+    }
+
+    fn pair(&mut self) {
+        let Some(house) = self.some(self.model.houses.len()) else { return };
+        let (today, unit) = (self.today(), self.model.houses[house].unit);
+        let to = self.chance(50).then(|| today + 40);
+        let member = (0..self.model.persons.len()).find(|at| self.model.persons[*at].house == house);
+        let person = if self.chance(50) { member } else { None };
+        let mut fields = vec![("leader", text("某局长")), ("from_on", Value::Day(today))];
+        fields.extend(to.map(|to| ("to_on", Value::Day(to))));
+        fields.push(match person {
+            Some(at) => ("person", self.of(at).1),
+            None => ("household", Value::Ref(self.model.houses[house].id)),
+        });
+        self.add(unit, number::PAIRING, &fields);
+        let house = person.is_none().then_some(house);
+        self.model.pairs.push(Pair { person, house, days: Lasting { from: today, to } });
+    }
+
+    fn post(&mut self) {
+        let (unit, today) = (self.community(), self.today());
+        self.serial += 1;
+        let (places, until) = (1 + self.dice(2) as u64, today + [20, 70, 90][self.dice(3)]);
+        let to = self.chance(30).then(|| today + 100);
+        let mut fields = vec![
+            ("post_no", text(&format!("公岗{}", self.serial))),
+            ("kind", text("1")),
+            ("places", Value::Uint(places)),
+            ("from_on", Value::Day(today)),
+            ("subsidy_until", Value::Day(until)),
+        ];
+        fields.extend(to.map(|to| ("to_on", Value::Day(to))));
+        let id = self.add(unit, number::POST, &fields);
+        let days = Lasting { from: today, to };
+        self.model.posts.push(Post { id, unit, places: places as i64, days, subsidy_until: until });
+    }
+
+    fn assistant(&mut self) {
+        let (unit, today) = (self.any_unit(), self.today());
+        if self.chance(30) {
+            let Some(at) = self.some(self.model.helpers.len()) else { return };
+            let own = self.model.helpers[at].clone();
+            if own.days.to.is_none() && own.days.from < today {
+                self.enter(own.unit, number::ASSISTANT, own.id, &[("to_on", Value::Day(today))]);
+                self.model.helpers[at].days.to = Some(today);
+            }
+            return;
+        }
+        // Of few people some serve several offices of one district.
+        let who = if unit >= DISTRICTS[1] { 10 } else { 0 } + self.dice(6) as u32;
+        let digits = format!("2104021970010{}{who:03}", 1 + who % 9);
+        let check = char::from(citizen_id::check_character(digits.as_bytes()).unwrap());
+        let id = self.add(
+            unit,
+            number::ASSISTANT,
+            &[("name", text("助手")), ("id_no", text(&format!("{digits}{check}"))), ("from_on", Value::Day(today))],
+        );
+        let mut certificate = None;
+        if self.chance(50) {
+            self.serial += 1;
+            let (level, to) = (3 + self.dice(2) as u8, self.chance(30).then(|| today + 60));
+            let mut fields = vec![
+                ("assistant", Value::Ref(id)),
+                ("level", text(&level.to_string())),
+                ("cert_no", text(&format!("证{}", self.serial))),
+                ("issued_on", Value::Day(today)),
+            ];
+            fields.extend(to.map(|to| ("void_on", Value::Day(to))));
+            self.add(unit, number::CREDENTIAL, &fields);
+            certificate = Some((level, Lasting { from: today, to }));
+        }
+        self.model.helpers.push(Helper { id, unit, who, days: Lasting { from: today, to: None }, certificate });
+    }
+
+    fn premises(&mut self) {
+        let (unit, from) = (self.any_unit(), self.today());
+        let (shanty, fit) = (self.chance(30), self.chance(50));
+        let (window, fixed) = (self.chance(50), self.chance(50));
+        let (area, six) = (9_900 + self.dice(3) as u64 * 100, self.chance(50));
+        let three = [80, 85, 95].map(|least| least + self.dice(8) as u64);
+        let mut fields = vec![
+            ("kind", text("3")),
+            ("checked_on", Value::Day(from)),
+            ("shanty", Value::Bool(shanty)),
+            ("premises_fit", Value::Bool(fit)),
+            ("one_stop_window", Value::Bool(window)),
+            ("fixed_place", Value::Bool(fixed)),
+            ("area_m2", Value::Uint(area)),
+            ("area_verified", Value::Bool(true)),
+            ("three_score", Value::Many(three.map(Value::Uint).to_vec())),
+        ];
+        let codes = (1..=if six { 6 } else { 5 }).map(|code: u8| text(&code.to_string())).collect();
+        fields.push(("six_verified", Value::Many(codes)));
+        self.add(unit, number::FACILITY, &fields);
+        self.model.premises.push(Premises { unit, from, shanty, fit, window, fixed, area, six, three });
+    }
+
+    fn paper(&mut self) {
+        let (unit, from) = (self.any_unit(), self.today());
+        for kind in 1..=4_u8 {
+            if self.chance(20) {
+                continue;
+            }
+            let until = self.chance(50).then(|| from + 50);
+            let mut fields =
+                vec![("kind", text(&kind.to_string())), ("title", text("制度")), ("published_on", Value::Day(from))];
+            fields.extend(until.map(|until| ("until", Value::Day(until))));
+            self.add(unit, number::PUBLISHED_DOC, &fields);
+            self.model.papers.push(Paper { unit, kind, from, until });
+        }
+    }
+
+    /// Certifies, orders to rectify, restores, revokes or checks.
+    fn title(&mut self) {
+        let urban = [UNITS[1], UNITS[2], UNITS[4]];
+        let (unit, today) = (urban[self.dice(3)], self.today());
+        let held = self.model.titles.iter().position(|title| title.unit == unit && title.revoked.is_none());
+        let Some(at) = held else {
+            let certified =
+                [("stage", text("5")), ("applied_on", Value::Day(today - 60)), ("certified_on", Value::Day(today))];
+            let id = self.add(unit, number::FEC_CASE, &certified);
+            let (rectify, restored, revoked) = (None, None, None);
+            self.model.titles.push(Title { id, unit, certified: today, rectify, restored, revoked });
+            return;
+        };
+        let own = self.model.titles[at].clone();
+        if self.chance(50) {
+            let fields = [("fec_case", Value::Ref(own.id)), ("checked_on", Value::Day(today)), ("result", text("1"))];
+            self.add(unit, number::SPOT_CHECK, &fields);
+            self.model.checks.push(Check { unit, on: today });
+        } else if own.rectify.is_none() && own.certified < today {
+            let fields =
+                [("stage", text("6")), ("rectify_from", Value::Day(today)), ("rectify_due", Value::Day(today + 30))];
+            self.enter(unit, number::FEC_CASE, own.id, &fields);
+            self.model.titles[at].rectify = Some((today, today + 30));
+        } else if own.restored.is_none() && own.rectify.is_some_and(|(ordered, _)| ordered < today) {
+            if self.chance(50) {
+                self.enter(unit, number::FEC_CASE, own.id, &[("stage", text("5")), ("restored_on", Value::Day(today))]);
+                self.model.titles[at].restored = Some(today);
+            } else {
+                let why =
+                    [("stage", text("7")), ("revoked_on", Value::Day(today)), ("revoke_reason", text("整顿不到位"))];
+                self.enter(unit, number::FEC_CASE, own.id, &why);
+                self.model.titles[at].revoked = Some(today);
+            }
+        }
+    }
+
+    fn task(&mut self) {
+        let today = self.today();
+        let open = self.model.tasks.iter().position(|task| task.closed.is_none() && task.withdrawn.is_none());
+        if let Some(at) = open.filter(|_| self.random.random_bool(0.6)) {
+            let own = self.model.tasks[at].clone();
+            if self.chance(20) {
+                self.enter(own.unit, number::TASK, own.id, &[("withdrawn_on", Value::Day(today))]);
+                self.model.tasks[at].withdrawn = Some(today);
+            } else {
+                self.enter(
+                    own.unit,
+                    number::TASK,
+                    own.id,
+                    &[("report", text("已办")), ("closed_on", Value::Day(today))],
+                );
+                self.model.tasks[at].closed = Some(today);
+            }
+            return;
+        }
+        let (unit, due) = (self.any_unit(), today + 1 + self.dice(40) as Day);
+        let district = DISTRICTS[usize::from(unit >= DISTRICTS[1])];
+        let id = self.add(
+            unit,
+            number::TASK,
+            &[
+                ("title", text("清零")),
+                ("from_unit", Value::Uint(district)),
+                ("given_on", Value::Day(today)),
+                ("due_on", Value::Day(due)),
+            ],
+        );
+        self.model.tasks.push(Task { id, unit, due, closed: None, withdrawn: None });
+    }
+
+    fn fair(&mut self) {
+        let (unit, on) = (self.any_unit(), self.today());
+        let (in_community, intents, hired) = (self.chance(50), self.dice(30) as u64, self.dice(10) as u64);
+        self.add(
+            unit,
+            number::EVENT,
+            &[
+                ("title", text("洽谈会")),
+                ("kind", text(if in_community { "2" } else { "1" })),
+                ("on", Value::Day(on)),
+                ("intents", Value::Uint(intents)),
+                ("hired", Value::Uint(hired)),
+            ],
+        );
+        let (intents, hired) = (intents as i64, hired as i64);
+        self.model.fairs.push(Fair { unit, on, in_community, intents, hired });
+    }
+
+    fn file_or_die(&mut self) {
+        let today = self.today();
+        match self.dice(4) {
+            0 => {
+                let Some(person) = self.somebody() else { return };
+                let works = self.model.jobs.iter().any(|job| job.person == person && job.days.from > today);
+                if !works {
+                    let (unit, _) = self.of(person);
+                    let id = self.model.persons[person].id;
+                    self.enter(unit, number::RESIDENT, id, &[("death_on", Value::Day(today))]);
+                    self.model.persons[person].died = Some(today);
+                }
+            }
+            1 => {
+                let Some(person) = self.somebody() else { return };
+                let (unit, _) = self.of(person);
+                let id = self.model.persons[person].id;
+                self.enter(unit, number::RESIDENT, id, &[("retire_on", Value::Day(today))]);
+                self.model.persons[person].retired = Some(today);
+            }
+            _ => {
+                let done: Vec<usize> =
+                    (0..self.model.cases.len()).filter(|at| self.model.cases[*at].exit.is_some()).collect();
+                let case = if self.chance(60) { self.some(done.len()).map(|at| done[at]) } else { None };
+                self.serial += 1;
+                let formed = today - self.dice(25) as Day;
+                let archived = self.chance(80).then_some(today);
+                let (unit, files) = match case {
+                    Some(case) => (self.model.houses[self.model.cases[case].house].unit, Files::Case(case)),
+                    None => (self.any_unit(), Files::Paper),
+                };
+                let mut fields = vec![
+                    ("archive_no", text(&format!("档{}", self.serial))),
+                    ("class", text("1")),
+                    ("title", text("台账")),
+                    ("formed_on", Value::Day(formed)),
+                    ("keep", text("2")),
+                ];
+                fields.extend(archived.map(|on| ("archived_on", Value::Day(on))));
+                fields.extend(case.map(|case| ("record_ref", Value::Ref(self.model.cases[case].id))));
+                self.add(unit, number::ARCHIVE_ENTRY, &fields);
+                self.model.filed.push(Filed { unit, files, formed, archived });
+            }
+        }
+    }
+}
