@@ -32,7 +32,7 @@ use taizhang_node::{
     show::{self, Reader},
 };
 use taizhang_proto::{
-    OrgCode,
+    OrgCode, date,
     org::UnitTree,
     pb::{self, admin_client::AdminClient, review_client::ReviewClient, totals_client::TotalsClient},
 };
@@ -112,6 +112,11 @@ enum Command {
     Units {
         /// 文件 code,name,parent,tier,becomes,since (file)
         file: PathBuf,
+    },
+    /// 工作目标：显示，或由市级发布新版 (the plan: show it, or publish a new version at the city)
+    Plan {
+        /// 新版文件 TOML；不写则显示现行版本 (file of the new version; without it the newest is shown)
+        file: Option<PathBuf>,
     },
     /// 月报封账 (close a month: its figures never move again)
     Close {
@@ -335,6 +340,13 @@ async fn ask(session: &Session, command: Command, reader: Reader) -> anyhow::Res
             let csv = std::fs::read_to_string(&file).with_context(|| format!("can't read {}", file.display()))?;
             admin.units(pb::UnitsRequest { csv }).await?;
             println!("已换用新的单位树 (the new tree is in force)");
+        }
+        Command::Plan { file: None } => println!("{}", admin.plan(pb::Empty {}).await?.into_inner().text),
+        Command::Plan { file: Some(file) } => {
+            let text = std::fs::read_to_string(&file).with_context(|| format!("can't read {}", file.display()))?;
+            let answer = admin.publish_plan(pb::PlanText { text, ..pb::PlanText::default() }).await?.into_inner();
+            let from = date::iso(answer.effective_on);
+            println!("已发布第{}版，自{from}起生效 (published; it takes effect on that day)", answer.version);
         }
         Command::Close { month: (year, month), by } => {
             print::month(&admin.close(pb::MonthRequest { year, month, by }).await?.into_inner(), reader);

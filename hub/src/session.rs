@@ -96,6 +96,8 @@ pub struct Server {
     said_end: bool,
     /// Version of the tree of units that the child was told of.
     told_tree: u64,
+    /// Version of the plan that the child was told of.
+    told_plan: u64,
     list_records: usize,
     repair: repair::Repair,
 }
@@ -125,6 +127,7 @@ impl Server {
             caught: None,
             said_end: false,
             told_tree: 0,
+            told_plan: 0,
             list_records: MAX_LIST_RECORDS,
             repair: repair::Repair::default(),
         }
@@ -252,8 +255,11 @@ impl Server {
         }
         let (head, digest) = if self.peer.hub { (mail, &unit.cells) } else { (unit.head, &unit.records) };
         let digest = if digest.is_empty() { vec![0; 32] } else { digest.clone() };
-        let news = self.newer_tree(core, self.hello.tree_version);
-        self.told_tree = news.as_ref().map_or(self.hello.tree_version, |document| document.version);
+        let tree = self.newer_tree(core, self.hello.tree_version);
+        self.told_tree = tree.as_ref().map_or(self.hello.tree_version, |document| document.version);
+        let plan = newer_plan(core, self.hello.plan_version);
+        self.told_plan = plan.as_ref().map_or(self.hello.plan_version, |document| document.version);
+        let news: Vec<pb::Document> = tree.into_iter().chain(plan).collect();
         let welcome = pb::Welcome {
             protocol: self.hello.protocol_max.clamp(PROTOCOL_MIN, PROTOCOL_MAX),
             software: env!("CARGO_PKG_VERSION").to_owned(),
@@ -270,17 +276,18 @@ impl Server {
             unit: self.certified.number(),
             hub_unit: core.unit.number(),
             tree_version: self.told_tree,
+            plan_version: self.told_plan,
             clock: (core.clock)(),
         };
         // What the child has already: nothing is sent in a live session until one of these moves. A child that is sent a
         // tree waits to hear that this was all.
-        let equal = welcome.scope_digest == self.hello.scope_digest && !self.hello.rebuild && news.is_none();
+        let equal = welcome.scope_digest == self.hello.scope_digest && !self.hello.rebuild && news.is_empty();
         if equal && self.cursor >= head && self.hello.settled == row.acknowledged {
             let moved = if self.peer.hub { row.acknowledged } else { unit.head };
             self.caught = Some((moved, row.acknowledged));
         }
         let mut messages = vec![wrap(down::It::Welcome(welcome))];
-        messages.extend(news.map(|document| wrap(down::It::Document(document))));
+        messages.extend(news.into_iter().map(|document| wrap(down::It::Document(document))));
         if !self.peer.hub {
             messages.extend(missed_verdicts(view.as_ref(), row, self.hello.settled)?);
         }
@@ -312,6 +319,10 @@ impl Server {
         }
         if let Some(document) = self.newer_tree(core, self.told_tree) {
             self.told_tree = document.version;
+            return Ok(Some(wrap(down::It::Document(document))));
+        }
+        if let Some(document) = newer_plan(core, self.told_plan) {
+            self.told_plan = document.version;
             return Ok(Some(wrap(down::It::Document(document))));
         }
         if self.repair.is_open() {
@@ -502,4 +513,10 @@ fn missed_verdicts(view: &dyn View, row: &NodeRow, settled: u64) -> Result<Vec<p
 
 fn wrap(message: down::It) -> pb::Down {
     pb::Down { it: Some(message) }
+}
+
+/// The published plans, where they are newer than what a child has.
+fn newer_plan(core: &Core, known: u64) -> Option<pb::Document> {
+    let (version, content) = core.published_plans().filter(|(version, _)| *version > known)?;
+    Some(pb::Document { kind: "plan".into(), version, content })
 }

@@ -228,6 +228,7 @@ impl Replica for Upward {
             live,
             rebuild: self.anew.load(Ordering::Relaxed),
             tree_version: counter(meta::TREE)?,
+            plan_version: counter(meta::PLAN)?,
             clock: (self.core.clock)(),
             mailed: desk.mailed,
             epoch: desk.epoch.into(),
@@ -253,9 +254,10 @@ impl Replica for Upward {
         let marked = if welcome.marked > desk.marks { 0 } else { welcome.marked };
         *self.said() = Said { cells: 0, marks: marked, epoch: welcome.epoch.to_vec() };
         let wants_tree = welcome.tree_version > rows::counter(view.as_ref(), meta::TREE).map_err(failed)?;
+        let wants_plan = welcome.plan_version > rows::counter(view.as_ref(), meta::PLAN).map_err(failed)?;
         let told = marked == desk.marks && desk.keys.last().is_none_or(|key| key.generation <= desk.remarked);
         let heard = welcome.head <= desk.mailed;
-        if welcome.acknowledged == head && equal && !wants_tree && told && heard {
+        if welcome.acknowledged == head && equal && !wants_tree && !wants_plan && told && heard {
             self.note(head, Some(self.core.now()))?;
             return Ok(Greeting::Quiet);
         }
@@ -311,11 +313,12 @@ impl Replica for Upward {
     }
 
     fn document(&self, document: pb::Document) -> Result<(), SessionError> {
-        if document.kind != "units" {
-            return Ok(());
-        }
-        let csv = String::from_utf8_lossy(&document.content).into_owned();
-        for answer in self.core.commit(vec![Job::Tree(csv, Some(document.version))]) {
+        let job = match document.kind.as_str() {
+            "units" => Job::Tree(String::from_utf8_lossy(&document.content).into_owned(), Some(document.version)),
+            "plan" => Job::Plans(document.content),
+            _ => return Ok(()),
+        };
+        for answer in self.core.commit(vec![job]) {
             answer.map_err(failed)?;
         }
         Ok(())

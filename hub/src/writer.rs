@@ -43,7 +43,7 @@ use taizhang_proto::{
     org::UnitTree,
     pb,
     pb::Tier,
-    plan::Plans,
+    plan::{self, Plans},
 };
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
@@ -119,6 +119,8 @@ pub enum Job {
     },
     /// A new tree of units, as CSV, and its version where the parent gave it one.
     Tree(String, Option<u64>),
+    /// The published plans, as the city signed them.
+    Plans(Bytes),
     /// A token for enrolment: hash of its secret, what it allows.
     Token([u8; 32], rows::TokenRow),
     /// The parent has acknowledged the cells up to a revision; seconds since 1970 when everything was said.
@@ -183,6 +185,9 @@ pub enum WriteError {
     /// The tree of units can't be read.
     #[error(transparent)]
     Tree(#[from] taizhang_proto::org::TreeError),
+    /// The plan can't be taken.
+    #[error(transparent)]
+    Plan(#[from] plan::PlanError),
     /// Another hub makes the keys, or none does yet.
     #[error("本级不掌管比对密钥，请在掌管的县区操作 (this hub does not make the mark keys: ask the one that does)")]
     NoKey,
@@ -199,6 +204,26 @@ const MAX_COMMIT_CHANGES: usize = 8 * 1024;
 /// Jobs that may wait for the writer.
 const QUEUE: usize = 256;
 
+/// The plan as it stands at a hub.
+#[derive(Clone)]
+struct Standing {
+    plans: Arc<Plans>,
+    /// The published list and its version, as it goes down; none before the city has published one.
+    published: Option<(u64, Bytes)>,
+    /// The city's key as it was first heard.
+    key: Option<Bytes>,
+}
+
+impl Standing {
+    fn read(list: Option<Bytes>) -> Result<Self, StoreError> {
+        let Some(list) = list else {
+            return Ok(Self { plans: Arc::new(Plans::notice_2008().clone()), published: None, key: None });
+        };
+        let read = plan::read_list(&list, None).map_err(|_| StoreError::Row(Space::Documents))?;
+        Ok(Self { plans: Arc::new(read.plans), published: Some((read.version, list)), key: Some(read.key) })
+    }
+}
+
 /// What sessions, totals and the writer share.
 pub struct Core {
     /// The hub's own unit.
@@ -212,7 +237,7 @@ pub struct Core {
     /// The tree of units under its version: the two are read together, or a child would keep an old tree as the new.
     tree: RwLock<(u64, Arc<UnitTree>)>,
     /// Every version of the plan that is known here.
-    plans: RwLock<Arc<Plans>>,
+    plans: RwLock<Standing>,
     /// The stretches of this hub's history, the running one last.
     pub lineage: Lineage,
     /// The next day on which a code of the tree is given up.
@@ -243,16 +268,16 @@ impl Core {
         }
         let tree_version = rows::counter(view.as_ref(), meta::TREE)?;
         let lineage = Lineage::read(view.as_ref())?.begin(revision, &mut set);
-        let plans = Plans::notice_2008().clone();
-        let recount =
-            tier != Tier::City && view.get(Space::Meta, meta::RULES)?.as_deref() != Some(&rederive::rules(&plans));
+        let standing = Standing::read(view.get(Space::Documents, b"plan")?)?;
+        let recount = tier != Tier::City
+            && view.get(Space::Meta, meta::RULES)?.as_deref() != Some(&rederive::rules(&standing.plans));
         store.commit(set)?;
         drop(view);
         let core = Arc::new(Self {
             unit,
             tier,
             store,
-            plans: RwLock::new(Arc::new(plans)),
+            plans: RwLock::new(standing),
             clock,
             tree: RwLock::new((tree_version, Arc::new(tree))),
             lineage,
@@ -295,7 +320,12 @@ impl Core {
 
     /// Every version of the plan that is known here.
     pub fn plans(&self) -> Arc<Plans> {
-        self.plans.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.plans.read().unwrap_or_else(PoisonError::into_inner).plans.clone()
+    }
+
+    /// The published plans as they go down, with their version; none before the city has published one.
+    pub fn published_plans(&self) -> Option<(u64, Bytes)> {
+        self.plans.read().unwrap_or_else(PoisonError::into_inner).published.clone()
     }
 
     /// Changes with every commit.
@@ -328,7 +358,7 @@ impl Core {
         let view = self.store.view();
         let mut pad = Pad::new(self, view.as_ref())?;
         let mut answers = Vec::with_capacity(jobs.len());
-        let mut new_tree = None;
+        let (mut new_tree, mut new_plans) = (None, None);
         if self.tier != Tier::City && self.today() >= self.follow_on.load(Ordering::Relaxed) {
             pad.follow_tree()?;
         }
@@ -358,6 +388,23 @@ impl Core {
                         Answer::Done
                     }),
                 },
+                Job::Plans(list) => {
+                    let standing = self.plans.read().unwrap_or_else(PoisonError::into_inner).clone();
+                    match plan::read_list(&list, standing.key.as_deref()) {
+                        Err(error) => Err(error.into()),
+                        // One that is not newer than what stands is an old message.
+                        Ok(read) if standing.published.is_some_and(|(known, _)| read.version <= known) => {
+                            Ok(Answer::Done)
+                        }
+                        Ok(read) => {
+                            pad.set.put(Space::Documents, *b"plan", list.clone());
+                            pad.set.put(Space::Meta, meta::PLAN, read.version.to_be_bytes());
+                            let (published, key) = (Some((read.version, list)), Some(read.key));
+                            new_plans = Some(Standing { plans: Arc::new(read.plans), published, key });
+                            Ok(Answer::Done)
+                        }
+                    }
+                }
                 Job::Token(hash, row) => {
                     pad.set.put(Space::Tokens, hash, prost::Message::encode_to_vec(&row));
                     Ok(Answer::Done)
@@ -393,10 +440,18 @@ impl Core {
         if !set.is_empty() {
             self.store.commit(set)?;
         }
-        let moved = new_tree.is_some();
+        let moved = new_tree.is_some() || new_plans.is_some();
         if let Some(tree) = new_tree {
             *self.tree.write().unwrap_or_else(PoisonError::into_inner) = tree;
         }
+        if let Some(standing) = new_plans {
+            // A hub that is stopped before this finds at its start that it counted by other plans.
+            if self.tier != Tier::City {
+                self.rederive(&standing.plans)?;
+            }
+            *self.plans.write().unwrap_or_else(PoisonError::into_inner) = standing;
+        }
+        let revision = revision.max(*self.revision.borrow());
         self.revision.send_if_modified(|known| std::mem::replace(known, revision) != revision || moved);
         Ok(answers)
     }

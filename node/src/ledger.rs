@@ -87,6 +87,8 @@ pub struct Ledger {
     clock: Clock,
     inner: Mutex<Inner>,
     tree: RwLock<Arc<UnitTree>>,
+    /// The plan as the hub last sent it, with the city's key.
+    plan: RwLock<(Arc<Plans>, Option<bytes::Bytes>)>,
     changed: watch::Sender<u64>,
     /// How far this computer's clock was ahead of the hub's at the last session, milliseconds.
     skew: AtomicI64,
@@ -124,6 +126,11 @@ impl Ledger {
     /// Becomes newer whenever a change is saved.
     pub fn subscribe(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
+    }
+
+    /// Every version of the plan that was heard; the notice's own until then.
+    pub fn plans(&self) -> Arc<Plans> {
+        self.plan.read().unwrap_or_else(PoisonError::into_inner).0.clone()
     }
 
     /// The tree of units, as the hub last sent it.

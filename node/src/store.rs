@@ -128,6 +128,9 @@ pub struct State {
     /// The certificate is new since the last session: the hub may not know this log under its name.
     #[prost(bool, tag = "19")]
     pub renamed: bool,
+    /// Version of the plan.
+    #[prost(uint64, tag = "31")]
+    pub plan_version: u64,
     /// How far this computer's clock was ahead of the hub's at the last session, milliseconds.
     #[prost(sint64, tag = "30")]
     pub skew_millis: i64,

@@ -3,9 +3,11 @@
 //! by day is measured by the plan of that day. So a figure of a past day does not move when a new plan comes.
 
 mod calendar;
+mod signed;
 mod target;
 
 pub use calendar::{Calendar, Counting};
+pub use signed::{Published, read_list, to_sign};
 pub use target::{Bound, Breakdown, Target};
 
 use crate::date::{self, Day};

@@ -4,6 +4,7 @@ use super::Hub;
 use crate::{
     authority,
     mail::marks::desk,
+    plans,
     rows::{self, UnitRow, meta},
     session::serve::SyncService,
     store::Space,
@@ -187,6 +188,25 @@ impl Admin for Calls {
         let job = Job::Tree(request.into_inner().csv, None);
         self.hub.writer.write(job).await.map_err(crate::session::Fault::from)?;
         Ok(Response::new(pb::Empty {}))
+    }
+
+    async fn publish_plan(&self, request: Request<pb::PlanText>) -> Result<Response<pb::PlanText>, Status> {
+        let list = block_in_place(|| {
+            let key = plans::signing_key(&self.hub.data)?;
+            plans::publish(&self.hub.core, &key, &request.get_ref().text)
+        });
+        let list = list.map_err(|error| Status::failed_precondition(error.to_string()))?;
+        self.hub.writer.write(Job::Plans(list)).await.map_err(crate::session::Fault::from)?;
+        self.plan(Request::new(pb::Empty {})).await
+    }
+
+    async fn plan(&self, _: Request<pb::Empty>) -> Result<Response<pb::PlanText>, Status> {
+        let plans = self.hub.core.plans();
+        let Some(newest) = plans.iter().max_by_key(|plan| plan.version) else {
+            return Err(Status::not_found("没有工作目标 (no plan)"));
+        };
+        let text = toml::to_string(newest).map_err(failed)?;
+        Ok(Response::new(pb::PlanText { text, version: newest.version, effective_on: newest.from() }))
     }
 
     async fn close(&self, request: Request<pb::MonthRequest>) -> Result<Response<pb::MonthAnswer>, Status> {

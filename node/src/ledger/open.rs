@@ -13,7 +13,12 @@ use std::{
     path::Path,
     sync::{Arc, Mutex, RwLock, atomic::AtomicI64},
 };
-use taizhang_proto::{OrgCode, digest::LogDigest, org::UnitTree};
+use taizhang_proto::{
+    OrgCode,
+    digest::LogDigest,
+    org::UnitTree,
+    plan::{self, Plans},
+};
 use tokio::sync::watch;
 
 /// A file that says the store failed while it was in use: the next `open` sets it aside.
@@ -117,11 +122,12 @@ impl Ledger {
                 repair: Repair::default(),
             }),
             tree: RwLock::new(Arc::new(UnitTree::default())),
+            plan: RwLock::new((Arc::new(Plans::notice_2008().clone()), None)),
             changed: watch::Sender::new(0),
             skew: AtomicI64::new(state.skew_millis),
             _lock: lock,
         };
-        ledger.load_tree()?;
+        ledger.load_documents()?;
         ledger.replay(state, &found, had_store)?;
         Ok(ledger)
     }
@@ -219,10 +225,21 @@ impl Ledger {
         disk::write_file(&data.join(DAMAGED_MARK), b"", disk::Secrecy::Plain)
     }
 
-    fn load_tree(&self) -> Result<(), LedgerError> {
+    fn load_documents(&self) -> Result<(), LedgerError> {
         if let Some(csv) = self.store.get(&key::document("units"))? {
             self.set_tree(&String::from_utf8_lossy(&csv))?;
         }
+        if let Some(list) = self.store.get(&key::document("plan"))? {
+            self.set_plan(&list)?;
+        }
+        Ok(())
+    }
+
+    /// Takes a list of plans that the city has signed, under the key that was heard first.
+    pub(super) fn set_plan(&self, list: &[u8]) -> Result<(), LedgerError> {
+        let mut plan = self.plan.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let read = plan::read_list(list, plan.1.as_deref()).map_err(|error| LedgerError::Peer(error.to_string()))?;
+        *plan = (Arc::new(read.plans), Some(read.key));
         Ok(())
     }
 

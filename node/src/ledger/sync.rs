@@ -281,6 +281,7 @@ impl Ledger {
             && !state.rebuild
             && state.pulled >= welcome.head
             && state.tree_version >= welcome.tree_version
+            && state.plan_version >= welcome.plan_version
             && state.scope_digest == welcome.scope_digest;
         state.node = welcome.node;
         if welcome.clock > 0 {
@@ -386,6 +387,7 @@ impl Replica for Ledger {
             live,
             rebuild: state.rebuild,
             tree_version: state.tree_version,
+            plan_version: state.plan_version,
             epoch: state.epoch.into(),
             clock: self.now_millis(),
             ..pb::Hello::default()
@@ -435,15 +437,19 @@ impl Replica for Ledger {
     }
 
     fn document(&self, document: pb::Document) -> Result<(), SessionError> {
-        if document.kind != "units" {
-            return Ok(()); // a newer hub's
+        match document.kind.as_str() {
+            "units" => self.set_tree(&String::from_utf8_lossy(&document.content))?,
+            "plan" => self.set_plan(&document.content)?,
+            _ => return Ok(()), // a newer hub's
         }
-        self.set_tree(&String::from_utf8_lossy(&document.content))?;
         let mut inner = self.inner();
         let mut state = inner.state.clone();
-        state.tree_version = document.version;
+        match document.kind.as_str() {
+            "units" => state.tree_version = document.version,
+            _ => state.plan_version = document.version,
+        }
         let mut work = Work::new(self);
-        work.rows.insert(key::document("units"), document.content.as_ref());
+        work.rows.insert(key::document(&document.kind), document.content.as_ref());
         Ok(self.finish(work, &mut inner, state)?)
     }
 

@@ -11,7 +11,6 @@ use std::{pin::Pin, sync::Arc};
 use taizhang_proto::{
     OrgCode, Record, RecordId, date,
     pb::{self, office_server},
-    plan::Plans,
     register::{RegisterDef, Value, registers},
     stamp,
 };
@@ -106,7 +105,7 @@ impl Office {
         let last = on + request.within as i32;
         let units = self.ledger.units();
         let mut cases = Vec::new();
-        for (id, record, clock) in self.ledger.clocks(Plans::notice_2008())? {
+        for (id, record, clock) in self.ledger.clocks(&self.ledger.plans())? {
             let open = |placed: Option<date::Day>| {
                 clock.exit_on.is_none_or(|exit| exit > on) && placed.is_none_or(|placed| placed > on)
             };
