@@ -215,8 +215,9 @@ mod tests {
             let own = |known: &&&str| {
                 **known == code || known.strip_prefix(code.as_str()).is_some_and(|rest| rest.len() == 1)
             };
-            // What is not read from cells is worked out where it is asked for.
-            let derived = code == "K45";
+            // What is not counted from records: online nodes and open conflicts are in the hub's status and queue, the
+            // share of targets reached is worked out where it is asked for.
+            let derived = ["K41", "K42", "K45"].contains(&code.as_str());
             assert!(derived || codes.iter().any(|known| own(&known)), "{code} is missing");
         }
         let numbers: BTreeSet<u16> = PARTS.iter().map(|part| part.number()).collect();

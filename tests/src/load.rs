@@ -2,6 +2,7 @@
 //! The hub is a process of its own: real TLS, real store, on disk before each answer, totals kept.
 //! Invariant: every figure printed was measured in this run.
 
+pub mod figures;
 pub mod reconcile;
 
 use crate::synth;
@@ -224,7 +225,7 @@ impl Replica for Feeder {
 }
 
 /// A draft as an encoded change of a new record.
-fn encode(draft: &Draft, unit: OrgCode, stamp: Stamp) -> anyhow::Result<Bytes> {
+pub(crate) fn encode(draft: &Draft, unit: OrgCode, stamp: Stamp) -> anyhow::Result<Bytes> {
     let def = registers().get(draft.register).context("register")?;
     let mut fields = Vec::new();
     for (tag, value) in &draft.edits {

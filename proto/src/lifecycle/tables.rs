@@ -8,13 +8,13 @@ use super::{
 };
 use crate::{
     Record,
-    pb::Tier::{self, Community, District, Township},
+    pb::Tier::{self, City, Community, District, Township},
     register::{number, registers},
 };
 
-const ALL: &[Tier] = &[Community, Township, District];
-const SENIOR: &[Tier] = &[Township, District];
-const BUREAU: &[Tier] = &[District];
+const ALL: &[Tier] = &[Community, Township, District, City];
+const SENIOR: &[Tier] = &[Township, District, City];
+const BUREAU: &[Tier] = &[District, City];
 
 macro_rules! states {
     ($($code:literal $zh:literal $en:literal),+ $(,)?) => {
@@ -152,7 +152,10 @@ pub static LIFECYCLES: &[Lifecycle] = &[
         ],
         moves: moves! {
             "" => "1" ALL Clerk ["applied_on"];
+            "" => "2" BUREAU Clerk [];
             "" => "3" BUREAU Clerk [];
+            "" => "4" BUREAU Clerk [];
+            "" => "8" BUREAU Clerk [];
             "" => "5" BUREAU Clerk ["certified_on"];
             "" => "6" BUREAU Clerk ["certified_on", "rectify_from", "rectify_due"];
             "" => "7" BUREAU Clerk ["certified_on", "revoked_on", "revoke_reason"];

@@ -17,6 +17,9 @@ struct Cli {
     /// Measure only what reconciliation costs
     #[arg(long)]
     reconcile: bool,
+    /// Measure only what figures cost with so many residents below
+    #[arg(long)]
+    figures: Option<usize>,
     /// Only measure an office in this directory (used by the tool itself)
     #[arg(long, hide = true)]
     measure: Option<PathBuf>,
@@ -47,6 +50,9 @@ async fn run(cli: &Cli) -> anyhow::Result<()> {
     let scratch = tempfile::tempdir()?;
     let program = std::env::current_exe()?;
     println!("| measure | figure |\n|---|---|");
+    if let Some(residents) = cli.figures {
+        return tokio::task::block_in_place(|| load::figures::run(scratch.path(), residents));
+    }
     if cli.reconcile {
         return tokio::task::block_in_place(|| load::reconcile::run(scratch.path(), cli.records.min(100_000)));
     }

@@ -1,0 +1,129 @@
+//! What figures cost when a city's whole register stands below them: totals of every district, and a year's trend.
+//! Invariant: what is measured is the answer that the command line gets, from sums that commits kept.
+
+use super::{UNITS, encode};
+use anyhow::{Context, bail, ensure};
+use bytes::Bytes;
+use prost::Message;
+use std::{path::Path, sync::Arc, time::Instant};
+use taizhang_hub::{
+    store::{FjallStore, Space},
+    totals,
+    writer::{Answer, Core, Job, Peer, Pushed},
+};
+use taizhang_node::{desk::Draft, ledger::system_clock};
+use taizhang_proto::{
+    OrgCode, RecordId,
+    change::{ChangeError, Edit},
+    date,
+    pb::{self, Tier},
+    session::MAX_BATCH_CHANGES,
+    stamp::Stamp,
+};
+
+use crate::synth::City;
+
+/// The hub: one that holds every record of the city itself, so that nothing is left out of what the figures stand on.
+const CITY: u64 = 210_400_000_000;
+/// People of each community with households, spells, jobs and cases; the others are registered only.
+const WHOLE: usize = 100;
+/// Batches that the writer takes with one sync.
+const BATCHES: usize = 8;
+/// Runs of each query; the slowest is printed beside the middle one.
+const RUNS: usize = 21;
+
+/// Fills a hub with so many residents and prints what its figures cost.
+///
+/// # Errors
+/// When the store fails.
+pub fn run(dir: &Path, residents: usize) -> anyhow::Result<()> {
+    let unit = OrgCode::new(CITY)?;
+    let core = Core::open(unit, Tier::District, Box::new(FjallStore::open(dir)?), system_clock())?;
+    let peer = Peer { id: "all".into(), unit, hub: false };
+    let write = |jobs: Vec<Job>| -> anyhow::Result<Vec<Answer>> {
+        core.commit(jobs).into_iter().map(|answer| answer.context("commit")).collect()
+    };
+    write(vec![Job::Tree(UNITS.to_owned(), None)])?;
+    let hello = pb::Hello { incarnation: vec![1; 16].into(), clock: (core.clock)(), ..pb::Hello::default() };
+    let greeted = write(vec![Job::Greet { peer: peer.clone(), hello: Box::new(hello) }])?.pop();
+    let Some(Answer::Greeted(row)) = greeted else { bail!("a greeting is answered with a row") };
+    let communities: Vec<OrgCode> =
+        core.tree().below(unit).map(|own| own.code).filter(|own| own.tier() == Tier::Community).collect();
+    let each = residents.div_ceil(communities.len());
+    let mut city = City::new(1, core.today());
+    let mut serial = 0_u64;
+    let mut new_id = || {
+        serial += 1;
+        RecordId::create(
+            1_790_000_000_000 + serial / 1_000,
+            std::array::from_fn(|at| (serial >> (8 * (9 - at).min(7))) as u8),
+        )
+    };
+    let stamp = Stamp::at_millis((core.clock)());
+    let started = Instant::now();
+    let (mut said, mut waiting) = (0_u64, Vec::new());
+    for (place, community) in communities.iter().enumerate() {
+        let mut drafts: Vec<Draft> =
+            city.office(*community, WHOLE.min(each), &mut new_id).into_iter().flatten().collect();
+        drafts.extend((WHOLE..each).map(|_| city.person(*community, new_id())));
+        for draft in drafts {
+            waiting.push(encode(&draft, *community, stamp)?);
+        }
+        if waiting.len() >= BATCHES * MAX_BATCH_CHANGES || place + 1 == communities.len() {
+            let mut jobs = Vec::new();
+            for batch in waiting.chunks(MAX_BATCH_CHANGES) {
+                let read = |raw: &Bytes| {
+                    let edit = pb::Change::decode(raw.clone()).map_err(|_| ChangeError::Empty).and_then(Edit::read);
+                    Pushed { edit, raw: raw.clone() }
+                };
+                let first = said + 1;
+                said += batch.len() as u64;
+                let changes = batch.iter().map(read).collect();
+                jobs.push(Job::Push { peer: peer.clone(), node: row.number, first, changes, room: None });
+            }
+            waiting.clear();
+            for answer in write(jobs)? {
+                let Answer::Verdicts(verdicts) = answer else { bail!("a push is answered with verdicts") };
+                let refused = verdicts.iter().flat_map(|list| &list.outcomes).find(|outcome| outcome.why.is_some());
+                ensure!(refused.is_none(), "refused: {refused:?}");
+            }
+        }
+        if place % 100 == 0 {
+            eprintln!(
+                "{place} of {} communities, {said} records, {} s",
+                communities.len(),
+                started.elapsed().as_secs()
+            );
+        }
+    }
+    println!("| records below, and of them residents | {said}, {} |", each * communities.len());
+    let cells = |space| core.view().prefix(space, &[]).count();
+    println!("| cells of units, and of sums | {}, {} |", cells(Space::Own), cells(Space::Sums));
+    report(&core)
+}
+
+fn report(core: &Arc<Core>) -> anyhow::Result<()> {
+    let march = date::ymd(2008, 3, 31).context("day")?;
+    let by_district = |on| pb::TotalsRequest { on, by: Tier::District.into(), ..pb::TotalsRequest::default() };
+    let trend = |from, to| pb::TrendRequest { indicator: "K24".into(), from, to, ..pb::TrendRequest::default() };
+    let today = core.today();
+    measure("totals --by district, every indicator, today", || Ok(totals::answer(core, &by_district(today))?.micros))?;
+    measure("totals --on 2008-03-31 --by district, every indicator", || {
+        Ok(totals::answer(core, &by_district(march))?.micros)
+    })?;
+    measure("totals --trend, K24, 366 days", || Ok(totals::trend(core, &trend(today - 365, today), core.unit)?.micros))
+}
+
+fn measure(what: &str, mut once: impl FnMut() -> anyhow::Result<u64>) -> anyhow::Result<()> {
+    let mut micros = (0..RUNS).map(|_| once()).collect::<anyhow::Result<Vec<u64>>>()?;
+    let first = micros[0];
+    micros.sort_unstable();
+    let millis = |micros: u64| micros as f64 / 1_000.0;
+    println!(
+        "| {what}, ms: first, middle, slowest of {RUNS} | {:.1}, {:.1}, {:.1} |",
+        millis(first),
+        millis(micros[RUNS / 2]),
+        millis(micros[RUNS - 1])
+    );
+    Ok(())
+}
