@@ -331,8 +331,6 @@ pub mod meta {
     pub const UP_AT: &[u8] = b"up-at";
     /// Version of the tree of units.
     pub const TREE: &[u8] = b"tree";
-    /// Version of the plan.
-    pub const PLAN: &[u8] = b"plan";
     /// The rules by which the totals were counted.
     pub const RULES: &[u8] = b"rules";
     /// What a district knows of its parent's mail, and its mark keys.

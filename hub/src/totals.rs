@@ -22,6 +22,7 @@ use taizhang_proto::{
     cell::CellKey,
     date::Day,
     indicator::{self, Class, Figure, Grain, Indicator, Kind, Period, Span},
+    org::UnitTree,
     pb::{self, Tier, totals_server::Totals},
 };
 use tokio::sync::{mpsc, watch};
@@ -54,8 +55,12 @@ pub fn value(
     indicator: &Indicator,
     period: &Period,
 ) -> Result<pb::TotalValue, StoreError> {
-    let figure = indicator.figure(period, |part, dates| sum(view, unit, part, dates))?;
-    Ok(total_value(unit, indicator, figure))
+    Ok(total_value(unit, indicator, figure(view, unit, indicator, period)?))
+}
+
+/// One indicator of one unit in a period, from the sums.
+fn figure(view: &dyn View, unit: OrgCode, indicator: &Indicator, period: &Period) -> Result<Figure, StoreError> {
+    indicator.figure(period, |part, dates| sum(view, unit, part, dates))
 }
 
 /// A figure as it goes over the wire.
@@ -91,7 +96,7 @@ pub fn answer_within(core: &Core, request: &pb::TotalsRequest, scope: OrgCode) -
     let view = core.view();
     let view = view.as_ref();
     let unit = unit_within(request.unit, scope)?;
-    let on = if request.on == 0 { core.today() } else { request.on };
+    let on = day_asked(core, request.on);
     let chosen: Vec<&Indicator> = if request.indicators.is_empty() {
         indicator::all().collect()
     } else {
@@ -99,15 +104,13 @@ pub fn answer_within(core: &Core, request: &pb::TotalsRequest, scope: OrgCode) -
         request.indicators.iter().map(find).collect::<Result<_, _>>()?
     };
     let tree = core.tree();
-    let span = if request.span() == pb::TotalSpan::Month { Span::Month } else { Span::Year };
-    let period = Period::up_to(on, span);
+    let period = Period::up_to(on, span_asked(request.span()));
     let mut units = vec![unit];
     if request.children {
         units.extend(tree.children(unit).map(|child| child.code));
     }
     if request.by != Tier::Unknown as i32 {
-        let below = tree.below(unit).map(|below| below.code);
-        units.extend(below.filter(|below| *below != unit && below.tier() as i32 == request.by));
+        units.extend(below_of_tier(&tree, unit, request.by));
     }
     let mut answer = pb::TotalsAnswer {
         on,
@@ -148,6 +151,24 @@ fn unit_within(asked: u64, scope: OrgCode) -> Result<OrgCode, QueryError> {
         return Ok(scope);
     }
     OrgCode::new(asked).ok().filter(|unit| scope.covers(*unit)).ok_or(QueryError::Unit(asked))
+}
+
+/// The day that is asked for, or today.
+fn day_asked(core: &Core, on: Day) -> Day {
+    if on == 0 { core.today() } else { on }
+}
+
+fn span_asked(span: pb::TotalSpan) -> Span {
+    match span {
+        pb::TotalSpan::Year => Span::Year,
+        pb::TotalSpan::Month => Span::Month,
+    }
+}
+
+/// The units of a tier below a unit, itself left out.
+fn below_of_tier(tree: &UnitTree, unit: OrgCode, tier: i32) -> impl Iterator<Item = OrgCode> {
+    let below = tree.below(unit).map(|below| below.code);
+    below.filter(move |below| *below != unit && below.tier() as i32 == tier)
 }
 
 /// All children, by id.

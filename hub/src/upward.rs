@@ -228,7 +228,7 @@ impl Replica for Upward {
             live,
             rebuild: self.anew.load(Ordering::Relaxed),
             tree_version: counter(meta::TREE)?,
-            plan_version: counter(meta::PLAN)?,
+            plan_version: self.core.plan_version(),
             clock: (self.core.clock)(),
             mailed: desk.mailed,
             epoch: desk.epoch.into(),
@@ -254,7 +254,7 @@ impl Replica for Upward {
         let marked = if welcome.marked > desk.marks { 0 } else { welcome.marked };
         *self.said() = Said { cells: 0, marks: marked, epoch: welcome.epoch.to_vec() };
         let wants_tree = welcome.tree_version > rows::counter(view.as_ref(), meta::TREE).map_err(failed)?;
-        let wants_plan = welcome.plan_version > rows::counter(view.as_ref(), meta::PLAN).map_err(failed)?;
+        let wants_plan = welcome.plan_version > self.core.plan_version();
         let told = marked == desk.marks && desk.keys.last().is_none_or(|key| key.generation <= desk.remarked);
         let heard = welcome.head <= desk.mailed;
         if welcome.acknowledged == head && equal && !wants_tree && !wants_plan && told && heard {

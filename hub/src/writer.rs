@@ -323,6 +323,11 @@ impl Core {
         self.plans.read().unwrap_or_else(PoisonError::into_inner).plans.clone()
     }
 
+    /// Version of the published plans; 0 before the city has published one.
+    pub fn plan_version(&self) -> u64 {
+        self.published_plans().map_or(0, |(version, _)| version)
+    }
+
     /// The published plans as they go down, with their version; none before the city has published one.
     pub fn published_plans(&self) -> Option<(u64, Bytes)> {
         self.plans.read().unwrap_or_else(PoisonError::into_inner).published.clone()
@@ -398,7 +403,6 @@ impl Core {
                         }
                         Ok(read) => {
                             pad.set.put(Space::Documents, *b"plan", list.clone());
-                            pad.set.put(Space::Meta, meta::PLAN, read.version.to_be_bytes());
                             let (published, key) = (Some((read.version, list)), Some(read.key));
                             new_plans = Some(Standing { plans: Arc::new(read.plans), published, key });
                             Ok(Answer::Done)

@@ -175,14 +175,14 @@ pub fn survivor<S: Shelf>(shelf: &S, id: RecordId) -> Result<RecordId, S::Error>
 
 /// The record that this one was merged into.
 pub fn merged_into(record: &Record) -> Option<RecordId> {
-    record.slice(register::MERGED_INTO).and_then(RecordId::from_slice)
+    record.reference(register::MERGED_INTO)
 }
 
 /// What a record refers to, for the index behind [`Shelf::about`]: the records of other registers that its references
 /// name, what it was merged into, and its unit where it counts for one.
 pub fn links(record: &Record) -> Vec<RecordId> {
     let Some(def) = registers().get(record.register) else { return Vec::new() };
-    let mut links: Vec<RecordId> = def.refs.iter().filter_map(|tag| reference(record, *tag)).collect();
+    let mut links: Vec<RecordId> = def.refs.iter().filter_map(|tag| record.reference(*tag)).collect();
     if def.subject == pb::Subject::UnitSubject {
         links.extend(home_unit(record).map(unit_id));
     }
@@ -191,14 +191,9 @@ pub fn links(record: &Record) -> Vec<RecordId> {
     links
 }
 
-/// The record that a field refers to.
-pub fn reference(record: &Record, tag: u32) -> Option<RecordId> {
-    record.slice(tag).and_then(RecordId::from_slice)
-}
-
 /// Whether a field refers to a target, or to what was merged into it. The index says only that some field does.
 pub(crate) fn is_about<S: Shelf>(shelf: &S, record: &Record, tag: u32, target: RecordId) -> Result<bool, S::Error> {
-    match reference(record, tag) {
+    match record.reference(tag) {
         Some(named) => Ok(named == target || survivor(shelf, named)? == target),
         None => Ok(false),
     }
@@ -224,7 +219,7 @@ pub fn subjects_of<S: Shelf>(
     record: &Record,
     found: &mut Vec<Subject>,
 ) -> Result<(), S::Error> {
-    let to = |tag| reference(record, tag);
+    let to = |tag| record.reference(tag);
     match record.register {
         number::RESIDENT => {
             found.push(Subject::Person(id));
@@ -292,8 +287,8 @@ pub fn subjects_of<S: Shelf>(
                 subjects_of(shelf, filed, &record, found)?;
             }
         }
-        number::TASK | number::EVENT | number::PERIOD_CLOSE => found.extend(itself(record.register, id)),
         _ => {
+            found.extend(itself(record.register, id));
             let subject = registers().get(record.register).map(|def| def.subject);
             if subject == Some(pb::Subject::UnitSubject) {
                 found.extend(home_unit(record).map(Subject::Unit));
@@ -318,11 +313,26 @@ pub fn itself(register: u32, id: RecordId) -> Option<Subject> {
     }
 }
 
+/// Appends whoever these records name in their first reference (field 20), a person, with the households.
+fn persons_of<S: Shelf>(
+    shelf: &S,
+    records: impl IntoIterator<Item = RecordId>,
+    found: &mut Vec<Subject>,
+) -> Result<(), S::Error> {
+    for id in records {
+        let person = shelf.look(id, |record| record.and_then(|record| record.reference(20)))?;
+        if let Some(person) = person {
+            person_and_households(shelf, survivor(shelf, person)?, found)?;
+        }
+    }
+    Ok(())
+}
+
 /// Appends a person and the households that it belongs to.
 fn person_and_households<S: Shelf>(shelf: &S, person: RecordId, found: &mut Vec<Subject>) -> Result<(), S::Error> {
     found.push(Subject::Person(person));
     for member in following(shelf, person, number::RESIDENT, number::MEMBER)? {
-        let household = shelf.look(member, |record| record.and_then(|record| reference(record, 20)))?;
+        let household = shelf.look(member, |record| record.and_then(|record| record.reference(20)))?;
         if let Some(household) = household {
             found.push(Subject::Household(survivor(shelf, household)?));
         }

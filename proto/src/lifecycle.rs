@@ -128,17 +128,13 @@ impl Lifecycle {
             );
             return Some(violation(def, place, "move_by", message));
         };
-        let missing: Vec<&str> = way.evidence.iter().copied().filter(|name| !has(def, after, name)).collect();
+        let missing: Vec<&str> = way.evidence.iter().copied().filter(|name| !tables::has(after, name)).collect();
         let first = missing.first()?;
         let labels: Vec<&str> =
             missing.iter().filter_map(|name| def.field_named(name)).map(|field| field.zh.as_str()).collect();
         let message = format!("转为“{wanted}”须先填写：{} (needed for this move)", labels.join("、"));
         Some(violation(def, first, "evidence", message))
     }
-}
-
-fn has(def: &RegisterDef, record: &Record, name: &str) -> bool {
-    def.field_named(name).is_some_and(|field| record.bytes(field.tag).is_some())
 }
 
 #[cfg(test)]

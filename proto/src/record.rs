@@ -2,6 +2,7 @@
 //! Invariant: the encoding is canonical, so two replicas hold the same record exactly when the bytes are equal.
 
 use crate::{
+    date::Day,
     pb,
     wire::{self, Field, WireError},
 };
@@ -118,6 +119,16 @@ impl Record {
             wire::Raw::Varint(value) => Some(value),
             _ => None,
         }
+    }
+
+    /// A single date field's day.
+    pub fn day(&self, tag: u32) -> Option<Day> {
+        self.varint(tag).and_then(wire::unzigzag)
+    }
+
+    /// The record that a field refers to.
+    pub fn reference(&self, tag: u32) -> Option<RecordId> {
+        self.slice(tag).and_then(RecordId::from_slice)
     }
 
     /// A single text or bytes field's value.

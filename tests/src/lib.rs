@@ -5,4 +5,5 @@ pub mod demo;
 pub mod load;
 pub mod sim;
 pub mod synth;
+pub mod talk;
 pub mod town;

@@ -2,6 +2,7 @@
 //! The hub is a process of its own: real TLS, real store, on disk before each answer, totals kept.
 //! Invariant: every figure printed was measured in this run.
 
+mod bench;
 pub mod figures;
 pub mod reconcile;
 

@@ -98,18 +98,6 @@ pub(super) async fn show(mut totals: TotalsClient<Guarded>, asked: Asked, reader
 }
 
 async fn trend(mut totals: TotalsClient<Guarded>, asked: Asked, reader: Reader) -> anyhow::Result<()> {
-    let to = match asked.on {
-        Some(day) => day,
-        None => {
-            totals
-                .query(pb::TotalsRequest { indicators: vec!["K00".into()], ..pb::TotalsRequest::default() })
-                .await?
-                .into_inner()
-                .on
-        }
-    };
-    let first = |day: Day| date::civil(day).map_or(day, |civil| date::day(civil.first_of_year()));
-    let from = asked.from.unwrap_or_else(|| first(to));
     let mut codes = asked.figures.indicators;
     if codes.is_empty() {
         codes.push("K01".into());
@@ -122,8 +110,8 @@ async fn trend(mut totals: TotalsClient<Guarded>, asked: Asked, reader: Reader) 
             .trend(pb::TrendRequest {
                 unit: asked.figures.unit.map_or(0, OrgCode::number),
                 indicator: code,
-                from,
-                to,
+                from: asked.from.unwrap_or(0),
+                to: asked.on.unwrap_or(0),
                 span: span(asked.figures.month).into(),
                 monthly: !asked.daily,
             })

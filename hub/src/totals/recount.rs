@@ -80,10 +80,7 @@ impl<'a> Recount<'a> {
     }
 
     /// Everybody and everything that counts.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub(crate) fn subjects(&self) -> Result<HashSet<Subject>, StoreError> {
+    fn subjects(&self) -> Result<HashSet<Subject>, StoreError> {
         let mut subjects: HashSet<Subject> = HashSet::new();
         if !self.tree.is_empty() {
             subjects.extend(self.tree.below(self.unit).map(|unit| Subject::Unit(unit.code)));

@@ -1,7 +1,7 @@
 //! Standings, ranks, proposals and draws, from the sums that every commit keeps (notice, items 20, 32 and 35).
 //! Invariant: they are worked out from figures of one view and the plan of the day, so asking again gives the same.
 
-use super::{QueryError, sum, unit_within};
+use super::{QueryError, below_of_tier, day_asked, unit_within};
 use crate::{
     store::{StoreError, View},
     writer::Core,
@@ -15,9 +15,10 @@ use taizhang_proto::{
     plan::{Bound, Plan},
 };
 
+/// An indicator of the catalogue, by its code, in the year up to a day; nothing for a code that it does not have.
 fn figure(view: &dyn View, unit: OrgCode, code: &str, on: Day) -> Result<Figure, StoreError> {
     let Some(indicator) = indicator::by_code(code) else { return Ok(Figure::default()) };
-    indicator.figure(&Period::up_to(on, Span::Year), |part, dates| sum(view, unit, part, dates))
+    super::figure(view, unit, indicator, &Period::up_to(on, Span::Year))
 }
 
 /// Every target of a unit with how it stands.
@@ -46,18 +47,14 @@ fn score(plan: &Plan, standings: &[(String, Figure, Standing)]) -> Option<f64> {
 /// When the store fails, or the unit is beyond the scope.
 pub fn standing(core: &Core, request: &pb::StandingRequest, scope: OrgCode) -> Result<pb::StandingAnswer, QueryError> {
     let unit = unit_within(request.unit, scope)?;
-    let on = if request.on == 0 { core.today() } else { request.on };
+    let on = day_asked(core, request.on);
     let (view, plans, tree) = (core.view(), core.plans(), core.tree());
     let plan = plans.on(on);
-    let below = |tier: i32| -> Vec<OrgCode> {
-        let all = tree.below(unit).map(|below| below.code);
-        all.filter(|below| *below != unit && below.tier() as i32 == tier).collect()
-    };
     let mut units = vec![unit];
     if request.by != Tier::Unknown as i32 {
-        units.extend(below(request.by));
+        units.extend(below_of_tier(&tree, unit, request.by));
     }
-    let districts = below(Tier::District as i32);
+    let districts: Vec<OrgCode> = below_of_tier(&tree, unit, Tier::District.into()).collect();
     let mut answer =
         pb::StandingAnswer { on, plan: plan.name.clone(), plan_version: plan.version, ..pb::StandingAnswer::default() };
     for own in units {
@@ -137,7 +134,7 @@ fn certified(core: &Core, view: &dyn View, scope: OrgCode, on: Day) -> Result<Ve
 /// # Errors
 /// When the store fails.
 pub fn commend(core: &Core, request: &pb::CommendRequest, scope: OrgCode) -> Result<pb::CommendAnswer, QueryError> {
-    let on = if request.on == 0 { core.today() } else { request.on };
+    let on = day_asked(core, request.on);
     let (view, plans, tree) = (core.view(), core.plans(), core.tree());
     let plan = plans.on(on);
     let mut candidates = Vec::new();
@@ -179,7 +176,7 @@ pub fn commend(core: &Core, request: &pb::CommendRequest, scope: OrgCode) -> Res
 /// # Errors
 /// When the store fails, or the share is none.
 pub fn draw(core: &Core, request: &pb::DrawRequest, scope: OrgCode) -> Result<pb::DrawAnswer, QueryError> {
-    let on = if request.on == 0 { core.today() } else { request.on };
+    let on = day_asked(core, request.on);
     let (view, plans, tree) = (core.view(), core.plans(), core.tree());
     let share = match plans.on(on).bound_of(scope, "K35") {
         Some(Bound::AtLeast(target)) if request.share <= 0.0 => target,

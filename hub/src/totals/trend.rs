@@ -1,7 +1,7 @@
 //! One indicator over many days, from one walk over the cells of each of its parts.
 //! Invariant: every point equals what a query of that day answers.
 
-use super::{QueryError, unit_within};
+use super::{QueryError, day_asked, span_asked, unit_within};
 use crate::{
     store::{Space, StoreError, View},
     writer::Core,
@@ -53,17 +53,18 @@ pub fn trend(core: &Core, request: &pb::TrendRequest, scope: OrgCode) -> Result<
     let unit = unit_within(request.unit, scope)?;
     let indicator = indicator::by_code(&request.indicator)
         .ok_or_else(|| QueryError::Indicator(request.indicator.chars().take(20).collect()))?;
-    let to = if request.to == 0 { core.today() } else { request.to };
-    let days = i64::from(to) - i64::from(request.from) + 1;
+    let to = day_asked(core, request.to);
+    let from = if request.from == 0 { Period::up_to(to, Span::Year).from() } else { request.from };
+    let days = i64::from(to) - i64::from(from) + 1;
     if !(1..=MAX_POINTS as i64).contains(&days) {
         return Err(QueryError::Days);
     }
-    let span = if request.span() == pb::TotalSpan::Month { Span::Month } else { Span::Year };
+    let span = span_asked(request.span());
     let view = core.view();
     let mut parts: HashMap<u16, Running> = HashMap::new();
     let mut points = Vec::new();
     let shown = |day: &Day| !request.monthly || *day == to || is_month_end(*day);
-    for on in (request.from..=to).filter(shown) {
+    for on in (from..=to).filter(shown) {
         let figure = indicator.figure(&Period::up_to(on, span), |part, dates| -> Result<i64, StoreError> {
             let running = match parts.entry(part) {
                 std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),

@@ -57,7 +57,7 @@ impl Pad<'_> {
             if refers.is_none_or(is_for_everybody) || field.bytes.is_empty() {
                 continue;
             }
-            let target = record.slice(field.tag).and_then(RecordId::from_slice);
+            let target = record.reference(field.tag);
             let target = target.map(|target| self.record(target)).transpose()?.flatten();
             if target.and_then(home_unit).is_none_or(|owner| !home.covers(owner)) {
                 beyond.push(field);

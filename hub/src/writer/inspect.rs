@@ -18,7 +18,6 @@ use taizhang_proto::{
     pb::{self, ConflictKind, ConflictState, Policy},
     register::{TRANSFER_TO, number},
     text::no_space,
-    wire,
 };
 
 /// Most records that one batch may have looked at; what is beyond is looked at with the next edit of it.
@@ -206,11 +205,10 @@ impl Pad<'_> {
 
     fn inspect_placement(&mut self, id: RecordId) -> Result<(), StoreError> {
         let Some(record) = self.record(id)?.cloned() else { return Ok(()) };
-        let reference = |tag| record.slice(tag).and_then(RecordId::from_slice);
-        if let Some(post) = reference(35) {
+        if let Some(post) = record.reference(35) {
             self.find_double_booking(post)?;
         }
-        let Some(person) = reference(20) else { return Ok(()) };
+        let Some(person) = record.reference(20) else { return Ok(()) };
         let person = survivor(&Reading(self), person)?;
         self.find_same_job(id, &record, person)?;
         self.find_placed_after_leaving(id)?;
@@ -270,7 +268,7 @@ impl Pad<'_> {
 
     fn find_placed_after_leaving(&mut self, id: RecordId) -> Result<(), StoreError> {
         let Some(record) = self.record(id)?.cloned() else { return Ok(()) };
-        let Some(person) = record.slice(20).and_then(RecordId::from_slice) else { return Ok(()) };
+        let Some(person) = record.reference(20) else { return Ok(()) };
         let person = survivor(&Reading(self), person)?;
         let left = self.record(person)?.and_then(left_on);
         let after = left.zip(start(&record)).is_some_and(|(left, start)| start >= left) && is_active(&record);
@@ -304,8 +302,7 @@ impl Pad<'_> {
     fn inspect_member(&mut self, id: RecordId) -> Result<(), StoreError> {
         self.find_contradictions_of(id)?;
         let Some(record) = self.record(id)?.cloned() else { return Ok(()) };
-        let of = |record: &Record, tag| record.slice(tag).and_then(RecordId::from_slice);
-        let (Some(household), Some(person)) = (of(&record, 20), of(&record, 21)) else { return Ok(()) };
+        let (Some(household), Some(person)) = (record.reference(20), record.reference(21)) else { return Ok(()) };
         let (household, person) = (survivor(&Reading(self), household)?, survivor(&Reading(self), person)?);
         let mut elsewhere = Vec::new();
         if counts_as_member(&record) {
@@ -314,7 +311,7 @@ impl Pad<'_> {
                 else {
                     continue;
                 };
-                let Some(theirs) = of(&twin, 20) else { continue };
+                let Some(theirs) = twin.reference(20) else { continue };
                 let theirs = survivor(&Reading(self), theirs)?;
                 if theirs != household && self.lives(theirs)? {
                     elsewhere.push((other, theirs));
@@ -344,7 +341,7 @@ impl Pad<'_> {
         }
         // Who left one of two households may have been what they shared.
         for other in following(&Reading(self), person, number::RESIDENT, number::MEMBER)? {
-            let of = self.record(other)?.and_then(|twin| of(twin, 20));
+            let of = self.record(other)?.and_then(|twin| twin.reference(20));
             self.to_inspect.extend(of);
         }
         Ok(())
@@ -397,7 +394,7 @@ impl Pad<'_> {
 }
 
 fn start(placement: &Record) -> Option<Day> {
-    placement.varint(25).and_then(wire::unzigzag)
+    placement.day(25)
 }
 
 /// An employer as its code, or as its name without white space; none where neither is known.
@@ -407,7 +404,7 @@ fn employer(placement: &Record) -> Option<String> {
 }
 
 fn overlap(one: &Record, two: &Record) -> bool {
-    let end = |record: &Record| record.varint(26).and_then(wire::unzigzag).unwrap_or(Day::MAX);
+    let end = |record: &Record| record.day(26).unwrap_or(Day::MAX);
     match (start(one), start(two)) {
         (Some(first), Some(second)) => first < end(two) && second < end(one),
         _ => false,

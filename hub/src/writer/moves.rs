@@ -76,7 +76,7 @@ impl Pad<'_> {
             return Ok(record.slice(23).map(<[u8]>::to_vec));
         }
         let household = record;
-        let Some(head) = household.slice(22).and_then(RecordId::from_slice) else { return Ok(None) };
+        let Some(head) = household.reference(22) else { return Ok(None) };
         Ok(self.record(head)?.and_then(|head| head.slice(23)).map(<[u8]>::to_vec))
     }
 
@@ -88,8 +88,9 @@ impl Pad<'_> {
         if self.answer_across(id, transfer)? {
             return Ok(());
         }
-        let reference = |tag| transfer.slice(tag).and_then(RecordId::from_slice);
-        let Some(main) = reference(tag::PERSON).or_else(|| reference(tag::HOUSEHOLD)) else { return Ok(()) };
+        let Some(main) = transfer.reference(tag::PERSON).or_else(|| transfer.reference(tag::HOUSEHOLD)) else {
+            return Ok(());
+        };
         let Some(record) = self.record(main)?.cloned() else { return Ok(()) };
         let ours = home_unit(&record).is_some_and(|unit| self.core.unit.covers(unit));
         let (Some(to), true) = (home_unit(transfer), ours) else { return Ok(()) };
@@ -137,7 +138,7 @@ impl Pad<'_> {
                 for id in following(&Reading(self), main, number::HOUSEHOLD, register)? {
                     let Some(part) = self.record(id)?.filter(|part| home_unit(part) == home) else { continue };
                     if register == number::MEMBER {
-                        persons.extend(part.slice(21).and_then(RecordId::from_slice));
+                        persons.extend(part.reference(21));
                     }
                     found.push((id, register));
                 }

@@ -5,6 +5,7 @@
 mod derive;
 mod reading;
 
+pub(super) use derive::depends_on_others;
 pub(super) use reading::Reading;
 
 use super::{Core, WriteError, late::Deferred, mail::Across, unique::UniqueRow};

@@ -278,7 +278,7 @@ impl Pad<'_> {
             {
                 continue;
             }
-            let Some(target) = record.slice(field.tag).and_then(RecordId::from_slice) else { continue };
+            let Some(target) = record.reference(field.tag) else { continue };
             let Some((owner, other)) = self.record(target)?.map(|target| (home_unit(target), target.register)) else {
                 continue;
             };

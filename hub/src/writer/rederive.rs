@@ -2,7 +2,7 @@
 //! comes. Invariant: what is written is what a recount finds, in one commit with the rules' name, so a hub that is
 //! stopped in between begins again and ends the same.
 
-use super::pad::Pad;
+use super::pad::{Pad, depends_on_others};
 use crate::{
     rows::{SubjectRow, meta},
     store::{Space, StoreError},
@@ -12,8 +12,7 @@ use prost::Message;
 use std::collections::HashMap;
 use taizhang_proto::{
     RecordId,
-    cell::{Subject, links},
-    indicator::Part,
+    cell::{Shelf, Subject},
     plan::Plans,
 };
 
@@ -45,15 +44,11 @@ impl Pad<'_> {
         }
         let cells = records.cells(plans, |subject, steps| {
             let linked = rows.get(&subject.id()).is_some_and(|row| !row.links.is_empty());
-            let depends = match subject {
-                // As in `recount_subjects`: what follows from the record alone is not stored.
-                Subject::Person(_) => steps.iter().any(|one| Part::depends_on_others(one.key.part)),
-                Subject::Record(id) => {
-                    taizhang_proto::cell::Shelf::record(&records, id)?.is_some_and(|record| !links(&record).is_empty())
-                }
-                _ => true,
+            let own = match subject {
+                Subject::Record(id) => records.record(id)?,
+                _ => None,
             };
-            if linked || depends {
+            if linked || depends_on_others(subject, &steps, own.as_ref()) {
                 rows.entry(subject.id()).or_default().set_contributions(subject, &steps);
             }
             Ok(())

@@ -37,7 +37,7 @@ impl Pad<'_> {
         }
         // What this hub had taken once and lost comes again in any order: it is asked about, never refused.
         let unseen = |origin: &pb::Origin| edit.offer.is_some() || unseen(origin);
-        let reference = |tag: u32| new.slice(tag).and_then(RecordId::from_slice).filter(|_| edit.field(tag).is_some());
+        let reference = |tag: u32| new.reference(tag).filter(|_| edit.field(tag).is_some());
         match new.register {
             number::HOUSEHOLD if sets_code(edit, 36, b"4") => self.closing_household(edit, new, &unseen),
             number::MEMBER => match reference(20) {
@@ -45,8 +45,8 @@ impl Pad<'_> {
                 None => Ok(None),
             },
             number::PLACEMENT if edit.field(25).is_some() => {
-                let person = new.slice(20).and_then(RecordId::from_slice);
-                let start = new.varint(25).and_then(wire::unzigzag);
+                let person = new.reference(20);
+                let start = new.day(25);
                 let (Some(person), Some(start)) = (person, start) else { return Ok(None) };
                 let person = survivor(&Reading(self), person)?;
                 let Some(record) = self.record(person)? else { return Ok(None) };
@@ -137,12 +137,12 @@ impl Pad<'_> {
         unseen: &impl Fn(&pb::Origin) -> bool,
     ) -> Result<Option<Violation>, StoreError> {
         let household = survivor(&Reading(self), edit.id)?;
-        let closed_on = new.varint(37).and_then(wire::unzigzag);
+        let closed_on = new.day(37);
         let mut news = Vec::new();
         for (register, end) in [(number::MEMBER, 24), (number::ZEF_CASE, 34)] {
             for id in following(&Reading(self), household, number::HOUSEHOLD, register)? {
                 let Some(record) = self.record(id)?.filter(|record| is_active(record)) else { continue };
-                let ended = record.varint(end).and_then(wire::unzigzag);
+                let ended = record.day(end);
                 if ended.is_some_and(|day| closed_on.is_none_or(|closed| day <= closed)) {
                     continue;
                 }

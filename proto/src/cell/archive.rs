@@ -1,8 +1,8 @@
 //! The archive (K37): a case that is completed, and a paper that is formed, is filed within the plan's working days
 //! (notice, item 52; domain-detail 2.14).
 
-use super::{Shelf, Subject, Tally, is_active, reference};
-use crate::{Record, RecordId, date::Day, indicator::Part, plan::Counting, register::number, wire};
+use super::{Shelf, Subject, Tally, is_active};
+use crate::{Record, RecordId, date::Day, indicator::Part, plan::Counting, register::number};
 
 /// Whether completing a record of this register asks for an archive entry.
 pub(super) fn is_case(register: u32) -> bool {
@@ -16,7 +16,7 @@ pub(super) fn entries<S: Shelf>(shelf: &S, case: RecordId, found: &mut Vec<Subje
 }
 
 fn archived_on(record: &Record) -> Option<Day> {
-    record.varint(26).and_then(wire::unzigzag)
+    record.day(26)
 }
 
 fn count_due(completed: Day, archived: Option<Day>, tally: &mut Tally<'_>) {
@@ -37,7 +37,7 @@ pub(super) fn count_case<S: Shelf>(
 ) -> Result<(), S::Error> {
     let mut archived = None;
     for entry in shelf.referring(case, number::ARCHIVE_ENTRY)? {
-        let files = |record: &&Record| is_active(record) && reference(record, 23) == Some(case);
+        let files = |record: &&Record| is_active(record) && record.reference(23) == Some(case);
         let on = shelf.look(entry, |record| record.filter(files).and_then(archived_on))?;
         archived = archived.into_iter().chain(on).min();
     }
@@ -47,12 +47,12 @@ pub(super) fn count_case<S: Shelf>(
 
 /// Counts an entry that files no case.
 pub(super) fn count_entry<S: Shelf>(shelf: &S, record: &Record, tally: &mut Tally<'_>) -> Result<(), S::Error> {
-    if let Some(filed) = reference(record, 23)
+    if let Some(filed) = record.reference(23)
         && shelf.look(filed, |filed| filed.is_some_and(|filed| is_case(filed.register)))?
     {
         return Ok(());
     }
-    if let Some(formed) = record.varint(25).and_then(wire::unzigzag) {
+    if let Some(formed) = record.day(25) {
         count_due(formed, archived_on(record), tally);
     }
     Ok(())

@@ -4,7 +4,6 @@
 use super::{
     Shelf, Tally, archive, following, home_unit, is_active,
     person::{WITHDRAWN, employed},
-    reference,
     span::{Span, Spans},
     survivor,
 };
@@ -69,7 +68,7 @@ impl Case {
 /// # Errors
 /// When the shelf fails.
 pub fn clock_of<S: Shelf>(shelf: &S, case: RecordId, plans: &Plans) -> Result<Option<CaseClock>, S::Error> {
-    let household = shelf.record(case)?.and_then(|record| reference(&record, 21));
+    let household = shelf.record(case)?.and_then(|record| record.reference(21));
     let (Some(household), Some(record)) = (household, shelf.record(case)?.filter(is_active)) else { return Ok(None) };
     let household = survivor(shelf, household)?;
     Ok(read(shelf, household, (case, &record), plans)?.filter(|case| !case.graduate).map(|case| case.clock))

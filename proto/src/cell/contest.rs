@@ -2,7 +2,7 @@
 //! until a reviewer merges or clears them, so that raw = counted + duplicates (domain-detail 3, rule 3; 4, cases 1,
 //! 8 and 9). Invariant: it follows from the records alone, so a recount finds the same.
 
-use super::{Shelf, home_unit, is_active, reference, station::assigned_from};
+use super::{Shelf, home_unit, is_active, station::assigned_from};
 use crate::{
     OrgCode, Record, RecordId,
     date::Day,
@@ -21,22 +21,6 @@ pub fn unique_fields(record: &Record) -> impl Iterator<Item = (u32, &Bytes)> {
 pub fn indexed_fields(record: &Record) -> impl Iterator<Item = (u32, &Bytes)> {
     let fields = registers().get(record.register).map(|def| def.indexed.as_slice()).unwrap_or_default();
     fields.iter().filter_map(|tag| Some((*tag, record.bytes(*tag)?)))
-}
-
-/// Whether another record, here, is taken to be the same person, and no reviewer has said otherwise.
-pub(super) fn has_rival<S: Shelf>(shelf: &S, id: RecordId, record: &Record) -> Result<bool, S::Error> {
-    if contest_key(shelf, id, record)?.is_none() {
-        return Ok(false);
-    }
-    for (tag, bytes) in unique_fields(record) {
-        for other in shelf.sharing(record.register, tag, bytes)?.into_iter().filter(|other| *other != id) {
-            let Some(rival) = shelf.record(other)? else { continue };
-            if contest_key(shelf, other, &rival)?.is_some() {
-                return Ok(true);
-            }
-        }
-    }
-    Ok(false)
 }
 
 /// What decides among records of one thing, smallest first: registered where the hukou is, assigned earliest (a
@@ -61,7 +45,7 @@ pub fn contest_key<S: Shelf>(shelf: &S, id: RecordId, record: &Record) -> Result
     match record.register {
         number::RESIDENT => key.away = !is_at_home(record),
         number::CREDENTIAL => {
-            let assistant = reference(record, 20);
+            let assistant = record.reference(20);
             let assigned = match assistant {
                 Some(assistant) => shelf.look(assistant, |record| record.and_then(assigned_from))?,
                 None => None,
@@ -80,22 +64,30 @@ pub(crate) fn is_at_home(record: &Record) -> bool {
     hukou.is_none_or(|hukou| home_unit(record).is_some_and(|home| district(home) == district(hukou)))
 }
 
-/// Whether another record, here or in another district, counts in this one's place.
-///
-/// # Errors
-/// When the shelf fails.
-pub fn is_contested<S: Shelf>(shelf: &S, id: RecordId, record: &Record) -> Result<bool, S::Error> {
+/// How a record stands among those of the same person, household or certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// There is no other, or a reviewer has said that it is another one.
+    Only,
+    /// It counts in the others' place.
+    First,
+    /// Another record, here or in another district, counts in its place.
+    Behind,
+}
+
+pub(super) fn place<S: Shelf>(shelf: &S, id: RecordId, record: &Record) -> Result<Place, S::Error> {
     if !matches!(record.register, number::RESIDENT | number::HOUSEHOLD | number::CREDENTIAL) {
-        return Ok(false);
+        return Ok(Place::Only);
     }
     let counts_elsewhere = record.varint(COUNTED_AT).is_some_and(|code| {
         let district = OrgCode::new(code);
         home_unit(record).is_some_and(|home| district.is_ok_and(|district| !district.covers(home)))
     });
     if counts_elsewhere {
-        return Ok(true);
+        return Ok(Place::Behind);
     }
     let mut own = None;
+    let mut place = Place::Only;
     for (tag, bytes) in unique_fields(record) {
         for other in shelf.sharing(record.register, tag, bytes)?.into_iter().filter(|other| *other != id) {
             let Some(rival) = shelf.record(other)? else { continue };
@@ -103,13 +95,23 @@ pub fn is_contested<S: Shelf>(shelf: &S, id: RecordId, record: &Record) -> Resul
                 Some(own) => own,
                 None => match contest_key(shelf, id, record)? {
                     Some(key) => *own.insert(key),
-                    None => return Ok(false),
+                    None => return Ok(Place::Only),
                 },
             };
-            if contest_key(shelf, other, &rival)?.is_some_and(|key| key < own) {
-                return Ok(true);
+            match contest_key(shelf, other, &rival)? {
+                Some(key) if key < own => return Ok(Place::Behind),
+                Some(_) => place = Place::First,
+                None => {}
             }
         }
     }
-    Ok(false)
+    Ok(place)
+}
+
+/// Whether another record, here or in another district, counts in this one's place.
+///
+/// # Errors
+/// When the shelf fails.
+pub fn is_contested<S: Shelf>(shelf: &S, id: RecordId, record: &Record) -> Result<bool, S::Error> {
+    Ok(place(shelf, id, record)? == Place::Behind)
 }

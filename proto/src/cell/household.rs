@@ -16,7 +16,6 @@ use crate::{
     indicator::Part,
     pb,
     register::{VERIFIED_ON, number},
-    wire,
 };
 
 /// Closed (L26).
@@ -75,12 +74,12 @@ fn count_itself<S: Shelf>(
     open: &Spans,
     tally: &mut Tally<'_>,
 ) -> Result<(), S::Error> {
-    let closed = household.varint(37).and_then(wire::unzigzag).filter(|_| household.slice(36) == Some(CLOSED));
+    let closed = household.day(37).filter(|_| household.slice(36) == Some(CLOSED));
     let there = Spans::one(Day::MIN, closed.unwrap_or(Day::MAX));
     tally.during(Part::Households, &there);
 
     let own_services = services_of(refs.active(shelf, number::SERVICE_RECORD, 21)?);
-    let verified_on = household.varint(VERIFIED_ON).and_then(wire::unzigzag);
+    let verified_on = household.day(VERIFIED_ON);
     let fresh = fresh(verified_on, &visits(&own_services), open, tally).and(&there);
     tally.during(Part::Fresh, &fresh);
     for service in own_services.iter().filter(|service| service.campaign && !service.of_person) {

@@ -3,8 +3,8 @@
 
 use super::{
     Shelf, Tally, archive,
-    contest::has_rival,
-    home_unit, is_active, is_contested, post, reference,
+    contest::{self, Place},
+    home_unit, is_active, post,
     refs::Refs,
     span::{Span, Spans},
     spell, training,
@@ -16,7 +16,6 @@ use crate::{
     indicator::Part,
     pb,
     register::{VERIFIED_ON, number},
-    wire,
 };
 
 /// What a person's own record says.
@@ -34,7 +33,7 @@ impl Person {
         Self {
             facts: record.typed(|tag| matches!(tag, 38..=41 | 43 | 48)),
             born: id_no.and_then(|id| citizen_id::check(id).ok()),
-            verified_on: record.varint(VERIFIED_ON).and_then(wire::unzigzag),
+            verified_on: record.day(VERIFIED_ON),
             present: Spans::one(Day::MIN, left_on(record).unwrap_or(Day::MAX)),
         }
     }
@@ -58,12 +57,13 @@ pub(super) fn count<S: Shelf>(shelf: &S, id: RecordId, tally: &mut Tally<'_>) ->
         let record = record.filter(|record| record.register == number::RESIDENT && is_active(record))?;
         home_unit(record)?;
         tally.at_home_of(record);
-        Some((Person::of(record), is_contested(shelf, id, record), has_rival(shelf, id, record)))
+        Some((Person::of(record), contest::place(shelf, id, record)))
     })?;
-    let Some((person, contested, rival)) = resident else { return Ok(()) };
-    tally.duplicate = contested?;
+    let Some((person, place)) = resident else { return Ok(()) };
+    let place = place?;
+    tally.duplicate = place == Place::Behind;
     tally.during(Part::Residents, &person.present);
-    if rival? && !tally.duplicate {
+    if place == Place::First {
         tally.during(Part::DuplicatePersons, &person.present);
     }
     let refs = Refs::to(shelf, id, number::RESIDENT)?;
@@ -169,7 +169,7 @@ pub(super) fn services_of(records: Vec<(RecordId, Record)>) -> Vec<Service> {
     let mut found = Vec::new();
     let mut taken_back = Vec::new();
     for (id, record) in records {
-        if let Some(countered) = reference(&record, 34) {
+        if let Some(countered) = record.reference(34) {
             taken_back.extend([id, countered]);
             continue;
         }
@@ -214,7 +214,7 @@ pub(super) fn fresh(verified_on: Option<Day>, visits: &[Day], hardship: &Spans, 
 
 /// The day on which a resident died or moved away.
 pub fn left_on(record: &Record) -> Option<Day> {
-    [46, 47].into_iter().filter_map(|tag| record.varint(tag).and_then(wire::unzigzag)).min()
+    [46, 47].into_iter().filter_map(|tag| record.day(tag)).min()
 }
 
 /// The days on which a person has an open placement, with a place where it is on a post, and before the person left.
@@ -233,7 +233,7 @@ pub(super) fn employed<S: Shelf>(shelf: &S, person: RecordId) -> Result<Spans, S
 fn jobs<S: Shelf>(shelf: &S, placements: &[(RecordId, Record)]) -> Result<Spans, S::Error> {
     let mut spans = Vec::new();
     for (id, record) in placements {
-        match (post::span_of(record), reference(record, 35)) {
+        match (post::span_of(record), record.reference(35)) {
             (Some(_), Some(post)) => spans.extend(post::held(shelf, *id, post)?.iter().copied()),
             (Some(span), None) => spans.push(span),
             (None, _) => {}

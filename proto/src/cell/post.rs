@@ -2,24 +2,18 @@
 //! (domain-detail 2.9; 4, case 11). Invariant: on no day do more placements hold a place than the post has.
 
 use super::{
-    Shelf, Subject, Tally, following, is_active, person_and_households, reference,
+    Shelf, Subject, Tally, following, is_active, persons_of,
     refs::Refs,
     span::{Span, Spans},
     survivor,
     work::between,
 };
-use crate::{Record, RecordId, date::Day, indicator::Part, pb, register::number, wire};
+use crate::{Record, RecordId, date::Day, indicator::Part, pb, register::number};
 
 /// Appends a post and everybody who has a placement on it.
 pub(super) fn subjects<S: Shelf>(shelf: &S, post: RecordId, found: &mut Vec<Subject>) -> Result<(), S::Error> {
     found.push(Subject::Record(post));
-    for placement in following(shelf, post, number::POST, number::PLACEMENT)? {
-        let person = shelf.look(placement, |record| record.and_then(|record| reference(record, 20)))?;
-        if let Some(person) = person {
-            person_and_households(shelf, survivor(shelf, person)?, found)?;
-        }
-    }
-    Ok(())
+    persons_of(shelf, following(shelf, post, number::POST, number::PLACEMENT)?, found)
 }
 
 /// An ordinary vacancy (L20); every other kind is a public-welfare post.
@@ -47,8 +41,7 @@ pub(super) fn count<S: Shelf>(shelf: &S, id: RecordId, record: &Record, tally: &
 
 /// The days of a placement.
 pub(super) fn span_of(record: &Record) -> Option<Span> {
-    let day = |tag| record.varint(tag).and_then(wire::unzigzag);
-    Some(Span { from: day(25)?, to: day(26).unwrap_or(Day::MAX) })
+    Some(Span { from: record.day(25)?, to: record.day(26).unwrap_or(Day::MAX) })
 }
 
 /// The days on which a placement on a post has a place there.

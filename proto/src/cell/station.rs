@@ -1,10 +1,8 @@
 //! Assistants and their certificates (notice, items 14 to 16; domain-detail 2.10; K14 to K17).
 //! Invariant: somebody who serves two offices counts in one of them on each day, and among the duplicates of the other.
 
-use super::{
-    Shelf, Subject, Tally, home_unit, is_active, is_contested, reference, refs::Refs, span::Spans, work::between,
-};
-use crate::{OrgCode, Record, RecordId, date::Day, indicator::Part, pb, record::Revision, register::number, wire};
+use super::{Shelf, Subject, Tally, home_unit, is_active, is_contested, refs::Refs, span::Spans, work::between};
+use crate::{OrgCode, Record, RecordId, date::Day, indicator::Part, pb, record::Revision, register::number};
 use std::collections::BTreeMap;
 
 /// Tag of the assistant's citizen id.
@@ -110,7 +108,7 @@ impl Levels {
 fn levels<S: Shelf>(shelf: &S, assistant: RecordId) -> Result<Levels, S::Error> {
     let mut levels = Levels::default();
     for id in shelf.referring(assistant, number::CREDENTIAL)? {
-        let of_assistant = |record: &Record| is_active(record) && reference(record, 20) == Some(assistant);
+        let of_assistant = |record: &Record| is_active(record) && record.reference(20) == Some(assistant);
         let Some(record) = shelf.record(id)?.filter(of_assistant) else { continue };
         let credential: pb::Credential = record.typed(|tag| matches!(tag, 21 | 23 | 24));
         let Some(issued) = credential.issued_on else { continue };
@@ -125,6 +123,6 @@ fn levels<S: Shelf>(shelf: &S, assistant: RecordId) -> Result<Levels, S::Error> 
 
 /// The first day of an assistant's assignment, while it is open.
 pub(super) fn assigned_from(record: &Record) -> Option<Day> {
-    let from = record.varint(22).and_then(wire::unzigzag)?;
+    let from = record.day(22)?;
     (is_active(record) && record.bytes(23).is_none()).then_some(from)
 }

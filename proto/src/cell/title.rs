@@ -5,7 +5,7 @@ use super::{
     refs::Refs,
     span::{Span, Spans},
 };
-use crate::{OrgCode, date::Day, indicator::Part, pb, register::number, wire};
+use crate::{OrgCode, date::Day, indicator::Part, pb, register::number};
 
 pub(super) fn count<S: Shelf>(shelf: &S, unit: OrgCode, refs: &Refs, tally: &mut Tally<'_>) -> Result<(), S::Error> {
     let mut titles = Vec::new();
@@ -34,7 +34,7 @@ pub(super) fn count<S: Shelf>(shelf: &S, unit: OrgCode, refs: &Refs, tally: &mut
     tally.during(Part::RectifyOverdue, &Spans::union(overdue));
     let mut checked = Vec::new();
     for (_, record) in refs.of_unit(shelf, number::SPOT_CHECK, unit)? {
-        let on = record.varint(22).and_then(wire::unzigzag);
+        let on = record.day(22);
         // What is checked without a title is no spot check of a certified community.
         checked.extend(on.filter(|day| titles.has(*day)));
     }

@@ -1,21 +1,15 @@
 //! Free training: enrolments and distinct persons (K29), and the children of zero-employment households (K30).
 
-use super::{Shelf, Subject, Tally, is_active, person_and_households, reference, survivor};
-use crate::{Record, RecordId, date::Day, indicator::Part, register::number, wire};
+use super::{Shelf, Subject, Tally, is_active, persons_of};
+use crate::{Record, RecordId, date::Day, indicator::Part, register::number};
 
 /// Appends everybody enrolled in a class: what they count depends on it.
 pub(super) fn subjects<S: Shelf>(shelf: &S, class: RecordId, found: &mut Vec<Subject>) -> Result<(), S::Error> {
-    for enrolment in shelf.referring(class, number::TRAINEE)? {
-        let person = shelf.look(enrolment, |record| record.and_then(|record| reference(record, 20)))?;
-        if let Some(person) = person {
-            person_and_households(shelf, survivor(shelf, person)?, found)?;
-        }
-    }
-    Ok(())
+    persons_of(shelf, shelf.referring(class, number::TRAINEE)?, found)
 }
 
 fn enrolled_on(record: &Record) -> Option<Day> {
-    record.varint(22).and_then(wire::unzigzag)
+    record.day(22)
 }
 
 /// The person's enrolments in classes that are free of charge.
@@ -26,7 +20,7 @@ pub(super) fn count<S: Shelf>(
 ) -> Result<(), S::Error> {
     let mut days = Vec::new();
     for (_, record) in enrolments {
-        let (Some(on), Some(class)) = (enrolled_on(record), reference(record, 21)) else { continue };
+        let (Some(on), Some(class)) = (enrolled_on(record), record.reference(21)) else { continue };
         let free = shelf.look(class, |class| {
             let class = class.filter(|class| class.register == number::TRAINING_CLASS && is_active(class));
             class.and_then(|class| class.varint(27)) == Some(1)

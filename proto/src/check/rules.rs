@@ -88,7 +88,17 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
                 "终止日期早于起始日期 (ends before it starts)",
             );
         }
-        number::ZEF_CASE => check_case(&record.typed(|_| true), today, &mut rule),
+        number::ZEF_CASE => {
+            let case: pb::ZefCase = record.typed(|_| true);
+            let days = CaseDays {
+                applied_on: case.applied_on,
+                publicity: (case.publicity_from, case.publicity_to),
+                recognised_on: case.recognised_on,
+                exit_on: case.exit_on,
+                has_cause: case.exit_cause.is_some(),
+            };
+            check_case(&days, "认定日期早于申报日期 (recognised before applied)", today, &mut rule);
+        }
         number::ASSISTANT => {
             let assistant: pb::Assistant = record.typed(|tag| (22..=23).contains(&tag));
             rule(
@@ -126,36 +136,14 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
         }
         number::HARDSHIP_CASE => {
             let case: pb::HardshipCase = record.typed(|tag| (22..=32).contains(&tag));
-            rule(
-                in_order(case.applied_on, case.recognised_on),
-                "recognised_on",
-                "order",
-                "认定日期早于申请日期 (recognised before applied)",
-            );
-            rule(
-                in_order(case.recognised_on, case.exit_on),
-                "exit_on",
-                "order",
-                "退出日期早于认定日期 (exit before recognition)",
-            );
-            rule(
-                in_order(case.publicity_from, case.publicity_to),
-                "publicity_to",
-                "order",
-                "公示终止早于起始 (publicity ends before it starts)",
-            );
-            rule(
-                case.recognised_on.is_none_or(|day| day <= today + 1),
-                "recognised_on",
-                "ahead",
-                "认定日期在今天之后 (recognised in the future)",
-            );
-            rule(
-                case.exit_on.is_none() || case.exit_cause.is_some(),
-                "exit_cause",
-                "required",
-                "退出必须写明原因 (exit needs a cause)",
-            );
+            let days = CaseDays {
+                applied_on: case.applied_on,
+                publicity: (case.publicity_from, case.publicity_to),
+                recognised_on: case.recognised_on,
+                exit_on: case.exit_on,
+                has_cause: case.exit_cause.is_some(),
+            };
+            check_case(&days, "认定日期早于申请日期 (recognised before applied)", today, &mut rule);
         }
         number::SERVICE_RECORD => {
             let about = record.bytes(20).is_some() || record.bytes(21).is_some();
@@ -240,13 +228,17 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
     rule(voided, "void_reason", "required", "作废必须写明原因 (voiding needs a reason)");
 }
 
-fn check_case(case: &pb::ZefCase, today: Day, rule: &mut impl FnMut(bool, &str, &'static str, &str)) {
-    rule(
-        in_order(case.applied_on, case.recognised_on),
-        "recognised_on",
-        "order",
-        "认定日期早于申报日期 (recognised before applied)",
-    );
+/// The days of a case that is applied for, publicised, recognised and left, of whichever register.
+struct CaseDays {
+    applied_on: Option<Day>,
+    publicity: (Option<Day>, Option<Day>),
+    recognised_on: Option<Day>,
+    exit_on: Option<Day>,
+    has_cause: bool,
+}
+
+fn check_case(case: &CaseDays, before: &str, today: Day, rule: &mut impl FnMut(bool, &str, &'static str, &str)) {
+    rule(in_order(case.applied_on, case.recognised_on), "recognised_on", "order", before);
     rule(
         in_order(case.recognised_on, case.exit_on),
         "exit_on",
@@ -254,15 +246,14 @@ fn check_case(case: &pb::ZefCase, today: Day, rule: &mut impl FnMut(bool, &str, 
         "退出日期早于认定日期 (exit before recognition)",
     );
     rule(
-        in_order(case.publicity_from, case.publicity_to),
+        in_order(case.publicity.0, case.publicity.1),
         "publicity_to",
         "order",
         "公示终止早于起始 (publicity ends before it starts)",
     );
     let past = case.recognised_on.is_none_or(|day| day <= today + 1);
     rule(past, "recognised_on", "ahead", "认定日期在今天之后 (recognised in the future)");
-    let caused = case.exit_on.is_none() || case.exit_cause.is_some();
-    rule(caused, "exit_cause", "required", "退出必须写明原因 (exit needs a cause)");
+    rule(case.exit_on.is_none() || case.has_cause, "exit_cause", "required", "退出必须写明原因 (exit needs a cause)");
 }
 
 fn in_order(first: Option<Day>, second: Option<Day>) -> bool {

@@ -251,7 +251,7 @@ pub static LIFECYCLES: &[Lifecycle] = &[
 ];
 
 /// Whether a record has a value in a field.
-fn has(record: &Record, name: &str) -> bool {
+pub(super) fn has(record: &Record, name: &str) -> bool {
     tag(record, name).is_some_and(|tag| record.bytes(tag).is_some())
 }
 
@@ -270,6 +270,11 @@ fn left(record: &Record) -> Option<&'static str> {
     Some(if cause == Some(WITHDRAWN) { "withdrawn" } else { "exited" })
 }
 
+/// The state of the first of these fields that has a value.
+fn furthest(record: &Record, fields: &[(&str, &'static str)]) -> Option<&'static str> {
+    fields.iter().find(|(name, _)| has(record, name)).map(|(_, state)| *state)
+}
+
 fn zef_state(record: &Record) -> &'static str {
     if let Some(left) = left(record) {
         return left;
@@ -280,10 +285,9 @@ fn zef_state(record: &Record) -> &'static str {
         ("publicity_from", "publicised"),
         ("visited_on", "visited"),
     ];
-    match first.into_iter().find(|(name, _)| has(record, name)) {
-        Some((_, "recognised")) if has(record, "plan") => "helping",
-        Some((_, state)) => state,
-        None => "applied",
+    match furthest(record, &first) {
+        Some("recognised") if has(record, "plan") => "helping",
+        other => other.unwrap_or("applied"),
     }
 }
 
@@ -297,7 +301,7 @@ fn hardship_state(record: &Record) -> &'static str {
         ("publicity_from", "publicised"),
         ("checked_on", "checked"),
     ];
-    first.into_iter().find(|(name, _)| has(record, name)).map_or("applied", |(_, state)| state)
+    furthest(record, &first).unwrap_or("applied")
 }
 
 fn fec_state(record: &Record) -> &'static str {
@@ -308,7 +312,7 @@ fn fec_state(record: &Record) -> &'static str {
 
 fn task_state(record: &Record) -> &'static str {
     let first = [("withdrawn_on", "withdrawn"), ("closed_on", "closed"), ("reported_on", "reported")];
-    if let Some((_, state)) = first.into_iter().find(|(name, _)| has(record, name)) {
+    if let Some(state) = furthest(record, &first) {
         return state;
     }
     let begun = tag(record, "progress").and_then(|tag| record.varint(tag)).is_some_and(|progress| progress > 0);
@@ -327,7 +331,7 @@ fn transfer_state(record: &Record) -> &'static str {
 }
 
 fn month_state(record: &Record) -> &'static str {
-    let day = |name| tag(record, name).and_then(|tag| record.varint(tag)).and_then(crate::wire::unzigzag);
+    let day = |name| tag(record, name).and_then(|tag| record.day(tag));
     match (day("closed_on"), day("returned_on"), has(record, "approved_on")) {
         (closed, Some(returned), _) if closed.is_none_or(|closed| returned >= closed) => "returned",
         (_, _, true) => "approved",

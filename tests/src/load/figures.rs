@@ -1,34 +1,26 @@
 //! What figures cost when a city's whole register stands below them: totals of every district, and a year's trend.
 //! Invariant: what is measured is the answer that the command line gets, from sums that commits kept.
 
-use super::{UNITS, encode};
-use anyhow::{Context, bail, ensure};
-use bytes::Bytes;
-use prost::Message;
-use std::{path::Path, sync::Arc, time::Instant};
-use taizhang_hub::{
-    store::{FjallStore, Space},
-    totals,
-    writer::{Answer, Core, Job, Peer, Pushed},
+use super::{
+    bench::{BATCHES_A_COMMIT, Bench},
+    encode,
 };
-use taizhang_node::{desk::Draft, ledger::system_clock};
+use crate::synth::City;
+use anyhow::Context;
+use std::{path::Path, sync::Arc, time::Instant};
+use taizhang_hub::{store::Space, totals, writer::Core};
+use taizhang_node::desk::Draft;
 use taizhang_proto::{
-    OrgCode, RecordId,
-    change::{ChangeError, Edit},
-    date,
+    OrgCode, RecordId, date,
     pb::{self, Tier},
     session::MAX_BATCH_CHANGES,
     stamp::Stamp,
 };
 
-use crate::synth::City;
-
 /// The hub: one that holds every record of the city itself, so that nothing is left out of what the figures stand on.
 const CITY: u64 = 210_400_000_000;
 /// People of each community with households, spells, jobs and cases; the others are registered only.
 const WHOLE: usize = 100;
-/// Batches that the writer takes with one sync.
-const BATCHES: usize = 8;
 /// Runs of each query; the slowest is printed beside the middle one.
 const RUNS: usize = 21;
 
@@ -38,15 +30,8 @@ const RUNS: usize = 21;
 /// When the store fails.
 pub fn run(dir: &Path, residents: usize) -> anyhow::Result<()> {
     let unit = OrgCode::new(CITY)?;
-    let core = Core::open(unit, Tier::District, Box::new(FjallStore::open(dir)?), system_clock())?;
-    let peer = Peer { id: "all".into(), unit, hub: false };
-    let write = |jobs: Vec<Job>| -> anyhow::Result<Vec<Answer>> {
-        core.commit(jobs).into_iter().map(|answer| answer.context("commit")).collect()
-    };
-    write(vec![Job::Tree(UNITS.to_owned(), None)])?;
-    let hello = pb::Hello { incarnation: vec![1; 16].into(), clock: (core.clock)(), ..pb::Hello::default() };
-    let greeted = write(vec![Job::Greet { peer: peer.clone(), hello: Box::new(hello) }])?.pop();
-    let Some(Answer::Greeted(row)) = greeted else { bail!("a greeting is answered with a row") };
+    let mut bench = Bench::open(dir, unit, [("all", unit)])?;
+    let core = bench.core.clone();
     let communities: Vec<OrgCode> =
         core.tree().below(unit).map(|own| own.code).filter(|own| own.tier() == Tier::Community).collect();
     let each = residents.div_ceil(communities.len());
@@ -61,7 +46,7 @@ pub fn run(dir: &Path, residents: usize) -> anyhow::Result<()> {
     };
     let stamp = Stamp::at_millis((core.clock)());
     let started = Instant::now();
-    let (mut said, mut waiting) = (0_u64, Vec::new());
+    let (mut said, mut waiting) = (0, Vec::new());
     for (place, community) in communities.iter().enumerate() {
         let mut drafts: Vec<Draft> =
             city.office(*community, WHOLE.min(each), &mut new_id).into_iter().flatten().collect();
@@ -69,24 +54,9 @@ pub fn run(dir: &Path, residents: usize) -> anyhow::Result<()> {
         for draft in drafts {
             waiting.push(encode(&draft, *community, stamp)?);
         }
-        if waiting.len() >= BATCHES * MAX_BATCH_CHANGES || place + 1 == communities.len() {
-            let mut jobs = Vec::new();
-            for batch in waiting.chunks(MAX_BATCH_CHANGES) {
-                let read = |raw: &Bytes| {
-                    let edit = pb::Change::decode(raw.clone()).map_err(|_| ChangeError::Empty).and_then(Edit::read);
-                    Pushed { edit, raw: raw.clone() }
-                };
-                let first = said + 1;
-                said += batch.len() as u64;
-                let changes = batch.iter().map(read).collect();
-                jobs.push(Job::Push { peer: peer.clone(), node: row.number, first, changes, room: None });
-            }
-            waiting.clear();
-            for answer in write(jobs)? {
-                let Answer::Verdicts(verdicts) = answer else { bail!("a push is answered with verdicts") };
-                let refused = verdicts.iter().flat_map(|list| &list.outcomes).find(|outcome| outcome.why.is_some());
-                ensure!(refused.is_none(), "refused: {refused:?}");
-            }
+        if waiting.len() >= BATCHES_A_COMMIT * MAX_BATCH_CHANGES || place + 1 == communities.len() {
+            said += waiting.len();
+            bench.push(0, std::mem::take(&mut waiting))?;
         }
         if place % 100 == 0 {
             eprintln!(

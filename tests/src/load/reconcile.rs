@@ -1,111 +1,34 @@
 //! What reconciliation costs: edits of records that stand, none, 1 % or 10 % of them concurrent, through the real writer
 //! on a real store; and a long queue's first page. Invariant: the runs differ in nothing but the bases of the edits.
 
-use super::{DISTRICT, UNITS, residents};
-use anyhow::{Context, bail, ensure};
+use super::{DISTRICT, bench::Bench, residents};
+use anyhow::{Context, ensure};
 use bytes::Bytes;
 use prost::Message;
 use std::{
     path::Path,
-    sync::Arc,
     time::{Duration, Instant},
 };
 use taizhang_hub::{
     review::{Query, open_conflicts},
     rows::{self, meta},
-    store::{FjallStore, Space},
-    writer::{Answer, Core, Job, Peer, Pushed},
 };
 use taizhang_node::ledger::system_clock;
 use taizhang_proto::{
-    OrgCode, Record, RecordId,
-    change::{self, Edit},
-    pb::{self, Tier},
+    OrgCode, Record, RecordId, change, pb,
     register::{Value, number, registers},
-    session::MAX_BATCH_CHANGES,
     stamp::Stamp,
     wire::Field,
 };
 
-/// Batches that the writer takes with one sync, as when several children push.
-const BATCHES_A_COMMIT: usize = 8;
 /// A field that the later edit wins, and one that a reviewer decides.
 const PHONE: &str = "phone";
 const NAME: &str = "name";
 
-/// A district's core on a store of its own, with two children that have greeted it.
-struct Bench {
-    core: Arc<Core>,
-    peers: [Peer; 2],
-    logs: [u32; 2],
-    said: [u64; 2],
-}
-
-impl Bench {
-    fn open(dir: &Path) -> anyhow::Result<Self> {
-        let unit = OrgCode::new(DISTRICT)?;
-        let street = OrgCode::new(210_402_011_000)?;
-        let store = FjallStore::open(dir)?;
-        let core = Core::open(unit, Tier::District, Box::new(store), system_clock())?;
-        let peers = ["one", "two"].map(|id| Peer { id: id.into(), unit: street, hub: false });
-        let mut bench = Self { core, peers, logs: [0; 2], said: [0; 2] };
-        bench.write(vec![Job::Tree(UNITS.to_owned(), None)])?;
-        for (place, peer) in bench.peers.clone().into_iter().enumerate() {
-            let hello = pb::Hello {
-                incarnation: vec![place as u8 + 1; 16].into(),
-                clock: (bench.core.clock)(),
-                ..pb::Hello::default()
-            };
-            let answer = bench.write(vec![Job::Greet { peer, hello: Box::new(hello) }])?.pop();
-            let Some(Answer::Greeted(row)) = answer else { bail!("a greeting is answered with a row") };
-            bench.logs[place] = row.number;
-        }
-        Ok(bench)
-    }
-
-    fn write(&mut self, jobs: Vec<Job>) -> anyhow::Result<Vec<Answer>> {
-        self.core.commit(jobs).into_iter().map(|answer| answer.context("commit")).collect()
-    }
-
-    /// Pushes changes by one child; returns how long it took.
-    fn push(&mut self, child: usize, changes: Vec<Bytes>) -> anyhow::Result<Duration> {
-        let read = |raw: Bytes| {
-            let edit = pb::Change::decode(raw.clone()).map_err(|_| taizhang_proto::change::ChangeError::Empty);
-            Pushed { edit: edit.and_then(Edit::read), raw }
-        };
-        let mut batches: Vec<Vec<Bytes>> = changes.chunks(MAX_BATCH_CHANGES).map(<[Bytes]>::to_vec).collect();
-        let started = Instant::now();
-        while !batches.is_empty() {
-            let mut jobs = Vec::new();
-            for batch in batches.drain(..BATCHES_A_COMMIT.min(batches.len())) {
-                let first = self.said[child] + 1;
-                self.said[child] += batch.len() as u64;
-                let changes = batch.into_iter().map(read).collect();
-                jobs.push(Job::Push {
-                    peer: self.peers[child].clone(),
-                    node: self.logs[child],
-                    first,
-                    changes,
-                    room: None,
-                });
-            }
-            for answer in self.write(jobs)? {
-                ensure!(matches!(answer, Answer::Verdicts(_)), "a push is answered with verdicts");
-            }
-        }
-        Ok(started.elapsed())
-    }
-
-    /// The records, in the order of their ids.
-    fn records(&self) -> anyhow::Result<Vec<(RecordId, Record)>> {
-        let view = self.core.view();
-        view.prefix(Space::Records, &[])
-            .map(|row| {
-                let (key, value) = row?;
-                Ok((RecordId::from_slice(&key).context("id")?, Record::decode(value)?))
-            })
-            .collect()
-    }
+/// A district with two children of one street.
+fn open(dir: &Path) -> anyhow::Result<Bench<2>> {
+    let street = OrgCode::new(210_402_011_000)?;
+    Bench::open(dir, OrgCode::new(DISTRICT)?, [("one", street), ("two", street)])
 }
 
 /// Changes of one field of each record. Every `stale`-th one, if any, by an author who had not seen what stands.
@@ -155,7 +78,7 @@ pub fn run(scratch: &Path, people: usize) -> anyhow::Result<()> {
     for round in 0..3 {
         for (place, (_, stale)) in shares.iter().enumerate() {
             let dir = scratch.join(format!("edits-{round}-{place}"));
-            let mut bench = Bench::open(&dir)?;
+            let mut bench = open(&dir)?;
             bench.push(0, residents(bench.peers[0].unit, people, 7)?)?;
             let records = bench.records()?;
             let changes = edits(&records, PHONE, 1, *stale)?;
@@ -173,7 +96,7 @@ pub fn run(scratch: &Path, people: usize) -> anyhow::Result<()> {
         );
     }
 
-    let mut bench = Bench::open(&scratch.join("queue"))?;
+    let mut bench = open(&scratch.join("queue"))?;
     let open = 100_000;
     bench.push(0, residents(bench.peers[0].unit, open, 9)?)?;
     let records = bench.records()?;

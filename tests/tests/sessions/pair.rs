@@ -1,7 +1,6 @@
 //! A hub and its offices on one disk, and the line between them.
 
 use std::{
-    collections::VecDeque,
     path::Path,
     sync::{
         Arc,
@@ -9,7 +8,6 @@ use std::{
     },
 };
 use taizhang_hub::{
-    session::Server,
     store::{FjallStore, Space},
     totals::audit,
     writer::{Answer, Core, Job, Peer, Review, WriteError},
@@ -17,13 +15,14 @@ use taizhang_hub::{
 use taizhang_node::{
     desk::{Desk, Draft},
     ledger::{Clock, Ledger, LedgerDesk},
-    upstream::{Client, SessionError},
 };
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     pb::{self, Tier},
     register::{Value, number, registers},
 };
+
+pub(crate) use taizhang_tests::talk::session;
 
 pub(crate) const UNITS: &str = include_str!("../../data/fushun-units.csv");
 
@@ -67,35 +66,6 @@ pub(crate) fn peer(name: &str, unit: OrgCode) -> Peer {
 
 pub(crate) fn write(core: &Core, job: Job) -> Result<Answer, WriteError> {
     core.commit(vec![job]).pop().unwrap()
-}
-
-/// One session to its end. `None` when the office has to come back.
-pub(crate) fn session(core: &Core, ledger: &Ledger, peer: &Peer) -> Option<pb::SyncReport> {
-    let mut client = Client::new(ledger, false);
-    let mut server = Server::new(peer.clone());
-    let mut up: VecDeque<pb::Up> = VecDeque::from([client.open().unwrap()]);
-    let mut down: VecDeque<pb::Down> = VecDeque::new();
-    loop {
-        if let Some(message) = up.pop_front() {
-            if let Some(job) = server.receive(message).unwrap() {
-                down.extend(server.answered(core, write(core, job).unwrap()).unwrap());
-            }
-        } else if let Some(message) = down.pop_front() {
-            match client.receive(message) {
-                Err(SessionError::NewIncarnation | SessionError::NewScope(_)) => return None,
-                received => received.unwrap(),
-            }
-        } else {
-            assert!(client.is_finished(), "the session stands still: {:?}", client.report);
-            return Some(client.report);
-        }
-        while let Some(message) = server.pull(core).unwrap() {
-            down.push_back(message);
-        }
-        while let Some(message) = client.poll().unwrap() {
-            up.push_back(message);
-        }
-    }
 }
 
 /// Sessions until the digests are equal.

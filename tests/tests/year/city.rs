@@ -14,7 +14,6 @@ use std::{
 };
 use taizhang_hub::{
     rows::NodeRow,
-    session::Server,
     store::FjallStore,
     totals::{audit, value},
     writer::{Answer, Core, Job as Work, Peer},
@@ -22,7 +21,6 @@ use taizhang_hub::{
 use taizhang_node::{
     desk::{Desk, Draft},
     ledger::{Clock, Ledger, LedgerDesk},
-    upstream::Client,
 };
 use taizhang_proto::{
     OrgCode, RecordId,
@@ -33,6 +31,8 @@ use taizhang_proto::{
     pb::{self, Tier},
     register::{Value, number, registers},
 };
+
+use taizhang_tests::talk::session;
 
 pub(crate) const CITY: u64 = 210_400_000_000;
 pub(crate) const DISTRICTS: [u64; 2] = [210_402_000_000, 210_403_000_000];
@@ -166,7 +166,8 @@ impl City {
     /// Every bureau tells its district, every district the city.
     pub(crate) fn sync(&mut self) {
         for district in &mut self.districts {
-            let report = session(&district.core, &district.bureau);
+            let bureau = Peer { id: "bureau".into(), unit: district.core.unit, hub: false };
+            let report = session(&district.core, &district.bureau, &bureau).unwrap();
             assert_eq!(report.refused, 0, "the district refused an entry");
             let cells: BTreeMap<CellKey, i64> = audit::own_cells(&district.core).unwrap().into_iter().collect();
             let gone = district.sent.keys().filter(|key| !cells.contains_key(key)).map(|key| (*key, 0));
@@ -247,29 +248,6 @@ impl City {
     pub(crate) fn figure(&self, unit: u64, code: &str, day: Day) -> i64 {
         let (code, one) = (OrgCode::new(unit).unwrap(), indicator::by_code(code).unwrap());
         value(self.top.view().as_ref(), code, one, &Period::up_to(day, Span::Year)).unwrap().numerator
-    }
-}
-
-fn session(core: &Core, ledger: &Ledger) -> pb::SyncReport {
-    let peer = Peer { id: "bureau".into(), unit: ledger.unit(), hub: false };
-    let mut client = Client::new(ledger, false);
-    let mut server = Server::new(peer);
-    let mut waiting = vec![client.open().unwrap()];
-    loop {
-        for message in waiting.drain(..) {
-            if let Some(work) = server.receive(message).unwrap() {
-                for answer in server.answered(core, job(core, work)).unwrap() {
-                    client.receive(answer).unwrap();
-                }
-            }
-        }
-        match client.poll().unwrap() {
-            Some(message) => waiting.push(message),
-            None => match server.pull(core).unwrap() {
-                Some(message) => client.receive(message).unwrap(),
-                None => return client.report,
-            },
-        }
     }
 }
 

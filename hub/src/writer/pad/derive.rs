@@ -99,18 +99,12 @@ impl Pad<'_> {
                 Subject::Person(_) | Subject::Record(_) if !stored => self.alone_before(subject, &plans)?,
                 _ => self.subject(id)?.row.contributions(subject),
             };
-            let needs_row = match subject {
-                // Who has no row is taken to count and to be the only one; whose count depends on another needs one.
-                Subject::Person(_) => {
-                    stored
-                        || !self.subject(id)?.row.links.is_empty()
-                        || now.iter().any(|one| Part::depends_on_others(one.key.part))
-                }
-                Subject::Record(_) => {
-                    stored || !self.subject(id)?.row.links.is_empty() || self.record(id)?.is_some_and(refers)
-                }
-                _ => true,
+            let linked = stored || !self.subject(id)?.row.links.is_empty();
+            let own = match subject {
+                Subject::Record(id) => self.record(id)?,
+                _ => None,
             };
+            let needs_row = linked || depends_on_others(subject, &now, own);
             if before == now && (stored || !needs_row) {
                 // What was linked and unlinked again within this commit leaves no row: an empty one would say that
                 // the person contributes nothing.
@@ -231,9 +225,14 @@ impl Pad<'_> {
     }
 }
 
-/// Whether a record refers to another: what it counts may depend on it.
-fn refers(record: &Record) -> bool {
-    !links(record).is_empty()
+/// Whether what a subject contributes may follow from more than its own record, so that it is stored. Who has no row is
+/// taken to count and to be the only one. `own` is the record of a [`Subject::Record`].
+pub(in crate::writer) fn depends_on_others(subject: Subject, now: &[Contribution], own: Option<&Record>) -> bool {
+    match subject {
+        Subject::Person(_) => now.iter().any(|one| Part::depends_on_others(one.key.part)),
+        Subject::Record(_) => own.is_some_and(|record| !links(record).is_empty()),
+        Subject::Household(_) | Subject::Unit(_) => true,
+    }
 }
 
 /// A sum; 0 where there is none.

@@ -1,0 +1,44 @@
+//! A session between an office and a hub in one process, with nothing in between: the two real machines, message by
+//! message. What can't be done is a broken test, so nothing here returns an error.
+
+#![allow(clippy::unwrap_used)]
+
+use std::collections::VecDeque;
+use taizhang_hub::{
+    session::Server,
+    writer::{Core, Peer},
+};
+use taizhang_node::{
+    ledger::Ledger,
+    upstream::{Client, SessionError},
+};
+use taizhang_proto::pb;
+
+/// One session to its end. `None` when the office has to come back.
+pub fn session(core: &Core, ledger: &Ledger, peer: &Peer) -> Option<pb::SyncReport> {
+    let mut client = Client::new(ledger, false);
+    let mut server = Server::new(peer.clone());
+    let mut up: VecDeque<pb::Up> = VecDeque::from([client.open().unwrap()]);
+    let mut down: VecDeque<pb::Down> = VecDeque::new();
+    loop {
+        if let Some(message) = up.pop_front() {
+            if let Some(job) = server.receive(message).unwrap() {
+                down.extend(server.answered(core, core.commit(vec![job]).pop().unwrap().unwrap()).unwrap());
+            }
+        } else if let Some(message) = down.pop_front() {
+            match client.receive(message) {
+                Err(SessionError::NewIncarnation | SessionError::NewScope(_)) => return None,
+                received => received.unwrap(),
+            }
+        } else {
+            assert!(client.is_finished(), "the session stands still: {:?}", client.report);
+            return Some(client.report);
+        }
+        while let Some(message) = server.pull(core).unwrap() {
+            down.push_back(message);
+        }
+        while let Some(message) = client.poll().unwrap() {
+            up.push_back(message);
+        }
+    }
+}
