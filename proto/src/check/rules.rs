@@ -89,15 +89,7 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
             );
         }
         number::ZEF_CASE => {
-            let case: pb::ZefCase = record.typed(|_| true);
-            let days = CaseDays {
-                applied_on: case.applied_on,
-                publicity: (case.publicity_from, case.publicity_to),
-                recognised_on: case.recognised_on,
-                exit_on: case.exit_on,
-                has_cause: case.exit_cause.is_some(),
-            };
-            check_case(&days, "认定日期早于申报日期 (recognised before applied)", today, &mut rule);
+            check_case(def, record, "认定日期早于申报日期 (recognised before applied)", today, &mut rule);
         }
         number::ASSISTANT => {
             let assistant: pb::Assistant = record.typed(|tag| (22..=23).contains(&tag));
@@ -135,15 +127,7 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
             rule(dated, "certified_on", "required", "达标必须填写日期 (certified needs its date)");
         }
         number::HARDSHIP_CASE => {
-            let case: pb::HardshipCase = record.typed(|tag| (22..=32).contains(&tag));
-            let days = CaseDays {
-                applied_on: case.applied_on,
-                publicity: (case.publicity_from, case.publicity_to),
-                recognised_on: case.recognised_on,
-                exit_on: case.exit_on,
-                has_cause: case.exit_cause.is_some(),
-            };
-            check_case(&days, "认定日期早于申请日期 (recognised before applied)", today, &mut rule);
+            check_case(def, record, "认定日期早于申请日期 (recognised before applied)", today, &mut rule);
         }
         number::SERVICE_RECORD => {
             let about = record.bytes(20).is_some() || record.bytes(21).is_some();
@@ -228,32 +212,29 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
     rule(voided, "void_reason", "required", "作废必须写明原因 (voiding needs a reason)");
 }
 
-/// The days of a case that is applied for, publicised, recognised and left, of whichever register.
-struct CaseDays {
-    applied_on: Option<Day>,
-    publicity: (Option<Day>, Option<Day>),
-    recognised_on: Option<Day>,
-    exit_on: Option<Day>,
-    has_cause: bool,
-}
-
-fn check_case(case: &CaseDays, before: &str, today: Day, rule: &mut impl FnMut(bool, &str, &'static str, &str)) {
-    rule(in_order(case.applied_on, case.recognised_on), "recognised_on", "order", before);
+/// A case that is applied for, publicised, recognised and left, of whichever register: its fields have the same names.
+fn check_case(
+    def: &RegisterDef,
+    record: &Record,
+    before: &str,
+    today: Day,
+    rule: &mut impl FnMut(bool, &str, &'static str, &str),
+) {
+    let tag = |name| def.field_named(name).map(|field| field.tag);
+    let day = |name| tag(name).and_then(|tag| record.day(tag));
+    let (recognised, exit) = (day("recognised_on"), day("exit_on"));
+    rule(in_order(day("applied_on"), recognised), "recognised_on", "order", before);
+    rule(in_order(recognised, exit), "exit_on", "order", "退出日期早于认定日期 (exit before recognition)");
     rule(
-        in_order(case.recognised_on, case.exit_on),
-        "exit_on",
-        "order",
-        "退出日期早于认定日期 (exit before recognition)",
-    );
-    rule(
-        in_order(case.publicity.0, case.publicity.1),
+        in_order(day("publicity_from"), day("publicity_to")),
         "publicity_to",
         "order",
         "公示终止早于起始 (publicity ends before it starts)",
     );
-    let past = case.recognised_on.is_none_or(|day| day <= today + 1);
+    let past = recognised.is_none_or(|day| day <= today + 1);
     rule(past, "recognised_on", "ahead", "认定日期在今天之后 (recognised in the future)");
-    rule(case.exit_on.is_none() || case.has_cause, "exit_cause", "required", "退出必须写明原因 (exit needs a cause)");
+    let caused = exit.is_none() || tag("exit_cause").is_some_and(|tag| record.bytes(tag).is_some());
+    rule(caused, "exit_cause", "required", "退出必须写明原因 (exit needs a cause)");
 }
 
 fn in_order(first: Option<Day>, second: Option<Day>) -> bool {
