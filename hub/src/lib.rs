@@ -14,5 +14,6 @@ pub mod rows;
 pub mod session;
 pub mod store;
 pub mod totals;
+pub mod upkeep;
 pub mod upward;
 pub mod writer;

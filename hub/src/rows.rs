@@ -75,6 +75,9 @@ pub struct NodeRow {
     /// Of a hub: the stretch of its history in which it said what is acknowledged.
     #[prost(bytes = "vec", tag = "34")]
     pub stretch: Vec<u8>,
+    /// Runs of days on which it synced, ascending: first and last day of each.
+    #[prost(sint32, repeated, tag = "35")]
+    pub synced: Vec<i32>,
 }
 
 /// Most past logs that are remembered of a child.
@@ -98,6 +101,21 @@ pub struct PastLog {
 }
 
 impl NodeRow {
+    /// It has said and heard everything, seconds since 1970. A clock that was put back takes nothing from the past.
+    pub fn note_sync(&mut self, now: u64) {
+        self.last_sync = now;
+        let day = taizhang_proto::date::shanghai(now.saturating_mul(1_000));
+        match self.synced.last_mut() {
+            Some(last) if day <= last.saturating_add(1) => *last = day.max(*last),
+            _ => self.synced.extend([day, day]),
+        }
+    }
+
+    /// The runs of days on which it synced, ascending, each with its first and last day.
+    pub fn sync_spans(&self) -> impl Iterator<Item = (i32, i32)> {
+        self.synced.chunks_exact(2).map(|run| (run[0], run[1]))
+    }
+
     /// Goes on with another log and remembers the one that stood.
     pub fn switch_to(&mut self, log: PastLog) {
         let stood = PastLog {

@@ -461,6 +461,12 @@ impl Server {
     pub fn is_finished(&self) -> bool {
         self.stage == Stage::Finished
     }
+
+    /// What the writer notes of a child that stays, with everything said and heard.
+    pub fn presence(&self) -> Option<Job> {
+        let still = self.stage == Stage::Talking && self.outstanding == 0 && !self.repair.is_open();
+        (still && self.caught.is_some()).then(|| Job::Present { peer: self.peer.clone() })
+    }
 }
 
 fn pack(list: &pb::RecordList, upto: u64) -> Result<pb::Down, Fault> {

@@ -112,6 +112,11 @@ pub enum Job {
         /// What it says.
         heard: pb::Heard,
     },
+    /// A child stays in its session with nothing to say.
+    Present {
+        /// Who.
+        peer: Peer,
+    },
     /// A child's records differ from the hub's without a reason.
     Differs {
         /// Who.
@@ -383,6 +388,7 @@ impl Core {
                 Job::Remarked(generation) => pad.say_remarked(generation),
                 Job::RotateKey => pad.rotate_key(),
                 Job::Heard { peer, heard } => pad.heard(&peer, heard),
+                Job::Present { peer } => pad.present(&peer),
                 Job::Differs { peer } => pad.differs(&peer),
                 Job::Tree(csv, version) => match UnitTree::from_csv(&csv) {
                     Err(error) => Err(error.into()),

@@ -12,6 +12,7 @@ mod home;
 mod household;
 mod person;
 mod post;
+mod proof;
 mod refs;
 mod span;
 mod spell;
@@ -31,7 +32,7 @@ pub use refs::following;
 use crate::{
     OrgCode, Record, RecordId,
     date::{self, Day},
-    indicator::Part,
+    indicator::{self, Part},
     pb,
     plan::{Plan, Plans},
     register::{self, number, registers},
@@ -340,11 +341,28 @@ fn person_and_households<S: Shelf>(shelf: &S, person: RecordId, found: &mut Vec<
     Ok(())
 }
 
-/// What a subject contributes now: sorted, one entry a cell, zeros left out.
+/// What a subject contributes now: sorted, one entry a cell, zeros left out. What it contributes only by placements that
+/// nothing proves stands once more in the parts' pending ones, which a closed month takes off.
 ///
 /// # Errors
 /// When the shelf fails.
 pub fn contributions<S: Shelf>(shelf: &S, subject: Subject, plans: &Plans) -> Result<Vec<Contribution>, S::Error> {
+    let noting = proof::Noting::new(shelf);
+    let live = counted(&noting, subject, plans)?;
+    if !noting.found_any() {
+        return Ok(live);
+    }
+    let proven = counted(&proof::Proven(shelf), subject, plans)?;
+    let pending = |one: &Contribution, sign: i64| Contribution {
+        key: CellKey { part: one.key.part + indicator::PENDING, ..one.key },
+        delta: sign * one.delta,
+    };
+    let differing = live.iter().map(|one| pending(one, 1)).chain(proven.iter().map(|one| pending(one, -1)));
+    let differing: Vec<_> = differing.collect();
+    Ok(merged(live.into_iter().chain(differing).collect()))
+}
+
+fn counted<S: Shelf>(shelf: &S, subject: Subject, plans: &Plans) -> Result<Vec<Contribution>, S::Error> {
     let mut tally = Tally { plans, steps: Vec::new(), homes: home::Homes::default(), duplicate: false };
     match subject {
         Subject::Person(id) => person::count(shelf, id, &mut tally)?,
@@ -352,7 +370,23 @@ pub fn contributions<S: Shelf>(shelf: &S, subject: Subject, plans: &Plans) -> Re
         Subject::Unit(code) => unit::count(shelf, code, &mut tally)?,
         Subject::Record(id) => work::count(shelf, id, &mut tally)?,
     }
-    Ok(tally.finish())
+    Ok(merged(tally.steps))
+}
+
+/// Steps sorted, one a cell, zeros left out.
+fn merged(mut steps: Vec<Contribution>) -> Vec<Contribution> {
+    if steps.len() > 1 {
+        steps.sort_unstable_by_key(|step| step.key);
+        steps.dedup_by(|next, kept| {
+            let same = next.key == kept.key;
+            if same {
+                kept.delta += next.delta;
+            }
+            same
+        });
+        steps.retain(|step| step.delta != 0);
+    }
+    steps
 }
 
 /// Collects one subject's steps.
@@ -441,20 +475,5 @@ impl Tally<'_> {
             }
             last = Some((year, month));
         }
-    }
-
-    fn finish(mut self) -> Vec<Contribution> {
-        if self.steps.len() > 1 {
-            self.steps.sort_unstable_by_key(|step| step.key);
-            self.steps.dedup_by(|next, kept| {
-                let same = next.key == kept.key;
-                if same {
-                    kept.delta += next.delta;
-                }
-                same
-            });
-            self.steps.retain(|step| step.delta != 0);
-        }
-        self.steps
     }
 }

@@ -28,6 +28,8 @@ use tonic::{Request, Response, Status, Streaming};
 const DOWN_QUEUE: usize = 4;
 /// Batches of all sessions that may be unpacked at a time: packed ones wait in the children's windows.
 const UNPACKED_BATCHES: usize = 8;
+/// How often a child that stays in its session is noted as present: a live node may have nothing to say for days.
+const PRESENCE: std::time::Duration = std::time::Duration::from_secs(3_600);
 /// When a child that is not admitted should come back, milliseconds.
 const RETRY_MILLIS: u64 = 3_000;
 
@@ -183,6 +185,8 @@ impl SyncService {
         let mut revision = self.core.subscribe();
         let mut stop = self.stop.clone();
         let mut waiting = Outstanding::new();
+        let mut presence = tokio::time::interval(PRESENCE);
+        presence.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             let may_read = waiting.len() <= IN_FLIGHT;
             tokio::select! {
@@ -208,6 +212,11 @@ impl SyncService {
                     }
                 }
                 Ok(()) = revision.changed() => {}
+                _ = presence.tick() => {
+                    if let Some(job) = server.presence() {
+                        waiting.push_back(self.writer.submit(job).await.map_err(Fault::from)?);
+                    }
+                }
                 _ = stop.changed() => return Err(Status::unavailable("上级正在停止 (the hub is shutting down)")),
             }
             while let Some(message) = block_in_place(|| server.pull(&self.core))? {

@@ -82,7 +82,7 @@ impl Pad<'_> {
         }
         row.equal = digest.to_bytes()[..] == hello.scope_digest[..];
         if row.equal {
-            row.last_sync = self.core.now();
+            row.note_sync(self.core.now());
             row.pulled = hello.pulled;
         } else if peer.hub {
             row.incidents += 1; // an office counts when it comes to be repaired
@@ -128,10 +128,20 @@ impl Pad<'_> {
         Ok(Answer::Done)
     }
 
+    /// A child with an open session and nothing to say is there: what it holds is what the hub holds.
+    pub(super) fn present(&mut self, peer: &Peer) -> Result<Answer, WriteError> {
+        let mut row = self.node(&peer.id)?.ok_or_else(|| WriteError::Unknown(peer.id.clone()))?;
+        if row.equal {
+            row.note_sync(self.core.now());
+            self.put_node(row);
+        }
+        Ok(Answer::Done)
+    }
+
     /// The child has everything up to a revision on its disk.
     pub(super) fn heard(&mut self, peer: &Peer, heard: pb::Heard) -> Result<Answer, WriteError> {
         let mut row = self.node(&peer.id)?.ok_or_else(|| WriteError::Unknown(peer.id.clone()))?;
-        row.last_sync = self.core.now();
+        row.note_sync(self.core.now());
         row.pulled = row.pulled.max(heard.revision);
         row.incidents += u64::from(row.equal && !heard.equal);
         row.equal = heard.equal;

@@ -146,6 +146,7 @@ impl Pad<'_> {
                 self.open_about.entry(id).or_default().retain(|number| *number != conflict.number);
             }
             self.opened -= 1;
+            conflict.closed = self.core.now();
         }
         conflict.set_state(state);
         let stands = state == ConflictState::Ruled && matches!(conflict.choice(), Choice::Keep | Choice::Distinct);
@@ -161,6 +162,7 @@ impl Pad<'_> {
     pub(super) fn reopen_conflict(&mut self, mut conflict: pb::Conflict) -> Result<(), StoreError> {
         if conflict.state() != ConflictState::Unsettled {
             conflict.set_state(ConflictState::Unsettled);
+            conflict.closed = 0;
             self.enter(&conflict)?;
             if let Some(id) = RecordId::from_slice(&conflict.record).filter(|_| is_finding(conflict.kind())) {
                 self.let_stand(id)?;

@@ -7,6 +7,7 @@ use crate::{
     rows::{SubjectRow, meta},
     store::{Space, StoreError},
     totals::{audit::read_own, recount::Recount},
+    upkeep,
 };
 use prost::Message;
 use std::collections::HashMap;
@@ -18,7 +19,7 @@ use taizhang_proto::{
 
 /// Grows when the rules of counting change in the program: what a subject contributes, what refers to what, what is
 /// indexed.
-const RULES: u32 = 2;
+const RULES: u32 = 3;
 
 /// Names the rules by which a store was counted: the program's and the plans'.
 pub(super) fn rules(plans: &Plans) -> [u8; 32] {
@@ -42,7 +43,7 @@ impl Pad<'_> {
                 row.link(*register, *id);
             }
         }
-        let cells = records.cells(plans, |subject, steps| {
+        let mut cells = records.cells(plans, |subject, steps| {
             let linked = rows.get(&subject.id()).is_some_and(|row| !row.links.is_empty());
             let own = match subject {
                 Subject::Record(id) => records.record(id)?,
@@ -53,6 +54,7 @@ impl Pad<'_> {
             }
             Ok(())
         })?;
+        upkeep::recount(self.view, self.core.unit, plans, &mut cells)?;
         self.replace(
             Space::Subjects,
             rows.into_iter().map(|(id, row)| (id.0.to_vec(), row.encode_to_vec())).collect(),

@@ -150,6 +150,10 @@ catalogue! {
     "K39" "长期失业人数" "Unemployed for a year or more" Stock Distinct All true false [now(P::UnemployedLong)];
     "K40" "六个月无联系待注销" "Without contact for six months" Stock Distinct All true false
         [now(P::UnemployedSilent)];
+    "K41" "节点在线率" "Nodes that synced in time" Stock Ratio Township true true
+        [now(P::NodesOnline)] / [now(P::Nodes)];
+    "K42" "未决冲突" "Open conflicts" Stock Additive All false false [now(P::ConflictsOpen)];
+    "K42b" "超期未决冲突" "Conflicts open past their term" Stock Additive All true false [now(P::ConflictsOverdue)];
     "K43" "疑似重复人员" "Persons registered twice" Stock Distinct District false false [now(P::DuplicatePersons)];
     "K44" "调度任务按期率" "Tasks closed in time" Flow Ratio All true true
         [within(P::TasksClosedInTime)] / [within(P::TasksDue)];

@@ -101,6 +101,10 @@ parts! {
     Fresh = 381,
     UnemployedLong = 391,
     UnemployedSilent = 401,
+    NodesOnline = 411,
+    Nodes = 412,
+    ConflictsOpen = 421,
+    ConflictsOverdue = 422,
     DuplicatePersons = 431,
     TasksClosedInTime = 441,
     TasksDue = 442,
@@ -111,6 +115,10 @@ parts! {
 
 /// How far the number of a part's duplicates is from the part's own.
 pub const DUPLICATES: u16 = 1_000;
+
+/// How far the number of a part's pending ones is from the part's own, or from its duplicates': what counts live and,
+/// for want of proof, not in a closed month.
+pub const PENDING: u16 = 2_000;
 
 impl Part {
     /// The number on the wire.

@@ -1,7 +1,8 @@
 //! Two districts and the city above them in one process: real registers, sessions and stores, and a clock that the test
 //! turns. What is entered goes through the district bureau's own office, so every rule of form and wire applies.
 
-use crate::model::*;
+use crate::{model::*, on};
+use prost::Message;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use std::{
     collections::BTreeMap,
@@ -14,9 +15,9 @@ use std::{
 };
 use taizhang_hub::{
     rows::NodeRow,
-    store::FjallStore,
+    store::{FjallStore, Space},
     totals::{audit, value},
-    writer::{Answer, Core, Job as Work, Peer},
+    writer::{Answer, Core, Job as Work, Peer, Review},
 };
 use taizhang_node::{
     desk::{Desk, Draft},
@@ -28,7 +29,7 @@ use taizhang_proto::{
     check::citizen_id,
     date::{self, Day},
     indicator::{self, Period, Span},
-    pb::{self, Tier},
+    pb::{self, Choice, ConflictState, Tier},
     register::{Value, number, registers},
 };
 
@@ -65,6 +66,8 @@ fn tree() -> String {
 struct District {
     core: Arc<Core>,
     bureau: Ledger,
+    /// An office that only reads, and forgets to switch its computer on.
+    reader: (u64, Ledger),
     sent: BTreeMap<CellKey, i64>,
 }
 
@@ -100,7 +103,10 @@ impl City {
             let row = NodeRow { id: code.to_string(), unit: code, hub: true, ..NodeRow::default() };
             job(&top, Work::Enrolled(Box::new(row)));
             let bureau = Ledger::open(&dir.join(format!("office-{code}")), unit, clock.clone()).unwrap();
-            District { core: hub(code, Tier::District), bureau, sent: BTreeMap::new() }
+            let own = UNITS.into_iter().find(|own| own / 1_000_000 == code / 1_000_000).unwrap();
+            let place = dir.join(format!("office-{own}"));
+            let reader = (own, Ledger::open(&place, OrgCode::new(own).unwrap(), clock.clone()).unwrap());
+            District { core: hub(code, Tier::District), bureau, reader, sent: BTreeMap::new() }
         });
         let city = Self {
             now,
@@ -165,10 +171,21 @@ impl City {
 
     /// Every bureau tells its district, every district the city.
     pub(crate) fn sync(&mut self) {
-        for district in &mut self.districts {
+        let today = self.today();
+        self.model.disputes.clear();
+        for (place, district) in self.districts.iter_mut().enumerate() {
+            let (unit, reader) = &district.reader;
+            let peer = Peer { id: format!("reader-{unit}"), unit: OrgCode::new(*unit).unwrap(), hub: false };
+            // Two days of seven, and one of the districts' readers is away in June.
+            if (today + place as Day) % 7 < 2 && !(place == 1 && (on(6, 1)..=on(6, 30)).contains(&today)) {
+                session(&district.core, reader, &peer).unwrap();
+                self.model.note_sync(*unit, today);
+            }
+            self.model.note_sync(district.core.unit.number(), today);
             let bureau = Peer { id: "bureau".into(), unit: district.core.unit, hub: false };
             let report = session(&district.core, &district.bureau, &bureau).unwrap();
             assert_eq!(report.refused, 0, "the district refused an entry");
+            Self::review(district, today, &mut self.model.disputes);
             let cells: BTreeMap<CellKey, i64> = audit::own_cells(&district.core).unwrap().into_iter().collect();
             let gone = district.sent.keys().filter(|key| !cells.contains_key(key)).map(|key| (*key, 0));
             let news = cells.iter().filter(|(key, value)| district.sent.get(key) != Some(value));
@@ -198,6 +215,33 @@ impl City {
                 },
             );
         }
+    }
+
+    /// The queue of a district's reviewer: every second conflict is settled after two weeks, the others wait.
+    fn review(district: &District, today: Day, disputes: &mut Vec<Dispute>) {
+        let day = |seconds: u64| date::shanghai(seconds * 1_000);
+        let rows = || -> Vec<pb::Conflict> {
+            let view = district.core.view();
+            let rows = view.prefix(Space::Conflicts, &[]);
+            rows.map(|row| pb::Conflict::decode(row.unwrap().1).unwrap()).collect()
+        };
+        let waits = |row: &pb::Conflict| row.number % 2 == 1 || today < day(row.found) + 14;
+        for row in rows().into_iter().filter(|row| row.state() == ConflictState::Unsettled && !waits(row)) {
+            let keep = pb::ResolveRequest {
+                numbers: vec![row.number],
+                choice: Choice::Keep.into(),
+                reason: "查验原件".into(),
+                by: "year".into(),
+                ..pb::ResolveRequest::default()
+            };
+            let Answer::Reviewed(answer) = job(&district.core, Work::Review(Review::Resolve(keep))) else { panic!() };
+            assert!(answer.failed.is_empty(), "{:?}: {:?}", row.kind(), answer.failed);
+        }
+        disputes.extend(rows().into_iter().filter(|row| row.state() != ConflictState::ByRule).map(|row| Dispute {
+            unit: row.unit,
+            found: day(row.found),
+            closed: (row.state() != ConflictState::Unsettled).then(|| day(row.closed)),
+        }));
     }
 
     /// Every figure of every unit equals what the oracle says; ancestors equal the sum of what is below them.
@@ -235,6 +279,12 @@ impl City {
             }
         }
         compared
+    }
+
+    /// How many conflicts there were, and how many are settled.
+    pub(crate) fn disputes(&self) -> (usize, usize) {
+        let own = &self.model.disputes;
+        (own.len(), own.iter().filter(|dispute| dispute.closed.is_some()).count())
     }
 
     /// No recount finds a difference.

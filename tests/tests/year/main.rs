@@ -9,7 +9,7 @@ mod oracle;
 use city::City;
 use taizhang_proto::date::{self, Day};
 
-fn on(month: i8, day: i8) -> Day {
+pub(crate) fn on(month: i8, day: i8) -> Day {
     date::ymd(2008, month, day).unwrap()
 }
 
@@ -37,6 +37,9 @@ fn every_indicator_of_every_unit_is_what_the_catalogue_says_on_every_day_of_2008
         overdue = Some(city.figure(city::CITY, "K08", day));
     }
     city.recount();
+    let (found, ruled) = city.disputes();
+    println!("{found} conflicts found, {ruled} settled");
+    assert!(found > ruled && ruled > 0);
     println!("{compared} figures compared; 'overdue' moved at {moved_at_midnight} midnights without a write");
     assert!(moved_at_midnight > 10);
 }

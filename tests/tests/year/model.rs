@@ -1,5 +1,6 @@
 //! What happened in the simulated city, as plain facts: no records, no steps, no spans.
 
+use std::collections::BTreeSet;
 use taizhang_proto::{RecordId, date::Day};
 
 /// From a day up to but without another.
@@ -190,6 +191,22 @@ pub(crate) struct Filed {
     pub(crate) archived: Option<Day>,
 }
 
+/// An office's computer, and on which days it has synced.
+#[derive(Debug, Clone)]
+pub(crate) struct Node {
+    pub(crate) unit: u64,
+    pub(crate) since: Day,
+    pub(crate) synced: BTreeSet<Day>,
+}
+
+/// Something that a reviewer has to decide.
+#[derive(Debug, Clone)]
+pub(crate) struct Dispute {
+    pub(crate) unit: u64,
+    pub(crate) found: Day,
+    pub(crate) closed: Option<Day>,
+}
+
 /// Everything.
 #[derive(Debug, Default)]
 pub(crate) struct Model {
@@ -211,4 +228,16 @@ pub(crate) struct Model {
     pub(crate) tasks: Vec<Task>,
     pub(crate) fairs: Vec<Fair>,
     pub(crate) filed: Vec<Filed>,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) disputes: Vec<Dispute>,
+}
+
+impl Model {
+    /// A node of a unit has synced: it is enrolled with its first time.
+    pub(crate) fn note_sync(&mut self, unit: u64, on: Day) {
+        match self.nodes.iter_mut().find(|node| node.unit == unit) {
+            Some(node) => drop(node.synced.insert(on)),
+            None => self.nodes.push(Node { unit, since: on, synced: BTreeSet::from([on]) }),
+        }
+    }
 }

@@ -81,6 +81,12 @@ fn count<T>(all: &[T], so: impl Fn(&T) -> bool) -> i64 {
     all.iter().filter(|one| so(one)).count() as i64
 }
 
+impl crate::model::Dispute {
+    fn open(&self, day: Day) -> bool {
+        self.found <= day && self.closed.is_none_or(|closed| day < closed)
+    }
+}
+
 impl Model {
     fn present(person: &Person, day: Day) -> bool {
         person.died.is_none_or(|died| day < died)
@@ -523,6 +529,16 @@ impl Model {
                         let last = heard.chain([spell.days.from]).max().unwrap();
                         spell.person == person && spell.days.on(day) && day > months_later(last, 6)
                     })
+            })),
+            "K41" => {
+                let own = |node: &&crate::model::Node| node.unit == unit && node.since <= day;
+                let nodes: Vec<_> = self.nodes.iter().filter(own).collect();
+                let online = |node: &&crate::model::Node| [day - 1, day].iter().any(|on| node.synced.contains(on));
+                ratio(count(&nodes, online), nodes.len() as i64)
+            }
+            "K42" => plain(count(&self.disputes, |dispute| dispute.unit == unit && dispute.open(day))),
+            "K42b" => plain(count(&self.disputes, |dispute| {
+                dispute.unit == unit && dispute.open(day) && day > working_days_later(dispute.found, 5)
             })),
             "K43" => plain(0),
             "K44" => {

@@ -6,8 +6,9 @@ use super::{
     reading::{Alone, Reading},
 };
 use crate::{
-    rows::{self, FeedRow, OwnCell, UnitRow, meta},
+    rows::{self, FeedRow, NodeRow, OwnCell, UnitRow, meta},
     store::{Space, StoreError, View, WriteSet},
+    upkeep,
 };
 use prost::Message;
 use std::collections::HashMap;
@@ -16,6 +17,7 @@ use taizhang_proto::{
     cell::{CellKey, Contribution, Subject, contributions, home_unit, links},
     digest::{Item, ScopeDigest},
     indicator::Part,
+    pb::{self, Tier},
     plan::Plans,
     record::Revision,
 };
@@ -41,6 +43,7 @@ impl Pad<'_> {
     /// Derives everything and returns the write set with the newest revision.
     pub(in crate::writer) fn finish(mut self) -> Result<(WriteSet, Revision), StoreError> {
         self.recount_subjects()?;
+        self.recount_upkeep()?;
         let mut own: HashMap<OrgCode, UnitChange> = HashMap::new();
         self.write_records(&mut own);
         self.write_lost(&mut own);
@@ -115,6 +118,33 @@ impl Pad<'_> {
             node.row.set_contributions(subject, &now);
             node.changed = needs_row;
             for gone in before {
+                self.add_to_cell(gone.key, -gone.delta)?;
+            }
+            for fresh in now {
+                self.add_to_cell(fresh.key, fresh.delta)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts into the cells how the children and the conflicts of this commit count otherwise than before it.
+    fn recount_upkeep(&mut self) -> Result<(), StoreError> {
+        if self.core.tier == Tier::City {
+            return Ok(()); // its cells are its children's
+        }
+        let (plans, hub) = (self.core.plans(), self.core.unit);
+        let mut steps = Vec::new();
+        for (id, row) in &self.nodes {
+            let before: Option<NodeRow> = rows::read(self.view, Space::Nodes, id.as_bytes())?;
+            steps.push((before.map(|row| upkeep::of_node(&row, &plans)), upkeep::of_node(row, &plans)));
+        }
+        for (number, conflict) in &self.conflicts {
+            let before: Option<pb::Conflict> = rows::read(self.view, Space::Conflicts, &number.to_be_bytes())?;
+            let of = |conflict| upkeep::of_conflict(conflict, hub, &plans);
+            steps.push((before.as_ref().map(of), of(conflict)));
+        }
+        for (before, now) in steps.into_iter().filter(|(before, now)| before.as_ref() != Some(now)) {
+            for gone in before.into_iter().flatten() {
                 self.add_to_cell(gone.key, -gone.delta)?;
             }
             for fresh in now {

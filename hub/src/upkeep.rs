@@ -1,0 +1,179 @@
+//! What a district counts of its own work: its offices' nodes (K41) and its queue of conflicts (K42).
+//! Invariant: a pure function of the rows of children and conflicts, as contributions of records are one of records, so
+//! a recount finds the same and the figures of past days stay.
+
+use crate::{
+    rows::NodeRow,
+    store::{Space, StoreError, View},
+};
+use prost::Message;
+use std::collections::HashMap;
+use taizhang_proto::{
+    OrgCode,
+    cell::{CellKey, Contribution},
+    date::{self, Day},
+    indicator::Part,
+    pb::{self, ConflictState},
+    plan::{Counting, Plans},
+};
+
+/// Hours of a day.
+const DAY_HOURS: u32 = 24;
+
+/// The day on which something happened, seconds since 1970.
+fn day_of(seconds: u64) -> Day {
+    date::shanghai(seconds.saturating_mul(1_000))
+}
+
+struct Steps<'a> {
+    unit: OrgCode,
+    plans: &'a Plans,
+    steps: Vec<Contribution>,
+}
+
+impl Steps<'_> {
+    /// Counts one from a day up to but without another.
+    fn during(&mut self, part: Part, from: Day, to: Day) {
+        if from < to {
+            self.step(part, from, 1);
+            self.step(part, to, -1);
+        }
+    }
+
+    fn step(&mut self, part: Part, on: Day, delta: i64) {
+        if on != Day::MAX {
+            let key = CellKey { unit: self.unit, part: part.number(), date: self.plans.bucket(on) };
+            self.steps.push(Contribution { key, delta });
+        }
+    }
+}
+
+/// What a child contributes: an office is a node from its enrolment on, and online on the days on which what it last
+/// said and heard is no older than the plan's `silent_hours`. Ages are counted in whole days, so a node that syncs every
+/// night is online all day. A hub below this one is none of this: its parent shows it by itself.
+pub fn of_node(row: &NodeRow, plans: &Plans) -> Vec<Contribution> {
+    let Ok(unit) = OrgCode::new(row.unit) else { return Vec::new() };
+    if row.hub {
+        return Vec::new();
+    }
+    let mut own = Steps { unit, plans, steps: Vec::new() };
+    own.during(Part::Nodes, day_of(row.enrolled), Day::MAX);
+    let mut online: Option<(Day, Day)> = None;
+    for (first, last) in row.sync_spans() {
+        let silent_days = plans.on(last).work.silent_hours.div_ceil(DAY_HOURS) as Day;
+        let to = last.saturating_add(1).saturating_add(silent_days);
+        match &mut online {
+            Some((_, end)) if *end >= first => *end = to.max(*end),
+            _ => {
+                let before = online.replace((first, to));
+                before.into_iter().for_each(|(from, to)| own.during(Part::NodesOnline, from, to));
+            }
+        }
+    }
+    online.into_iter().for_each(|(from, to)| own.during(Part::NodesOnline, from, to));
+    own.steps
+}
+
+/// What a conflict contributes: open from the day it was found until it was settled, and overdue from the day after the
+/// plan's `conflict_days` working days. What a rule settled at once never waited for anybody.
+pub fn of_conflict(conflict: &pb::Conflict, hub: OrgCode, plans: &Plans) -> Vec<Contribution> {
+    let found = day_of(conflict.found);
+    let to = match conflict.state() {
+        ConflictState::Unsettled => Day::MAX,
+        ConflictState::Ruled | ConflictState::Passed => match (conflict.closed, &conflict.ruling) {
+            // Those of before the day was kept.
+            (0, Some(ruling)) => day_of(ruling.at),
+            (0, None) => found,
+            (closed, _) => day_of(closed),
+        },
+        _ => return Vec::new(),
+    };
+    let unit = OrgCode::new(conflict.unit).ok().filter(|unit| hub.covers(*unit)).unwrap_or(hub);
+    let plan = plans.on(found);
+    let due = plan.calendar.after(found, plan.work.conflict_days, Counting::Working);
+    let mut own = Steps { unit, plans, steps: Vec::new() };
+    own.during(Part::ConflictsOpen, found, to);
+    own.during(Part::ConflictsOverdue, due.saturating_add(1), to);
+    own.steps
+}
+
+/// Counts all of it from the rows, into cells.
+///
+/// # Errors
+/// When the store fails.
+pub fn recount(
+    view: &dyn View,
+    hub: OrgCode,
+    plans: &Plans,
+    cells: &mut HashMap<CellKey, i64>,
+) -> Result<(), StoreError> {
+    let mut add = |steps: Vec<Contribution>| {
+        for one in steps.into_iter().filter(|one| hub.covers(one.key.unit)) {
+            *cells.entry(one.key).or_default() += one.delta;
+        }
+    };
+    for row in view.prefix(Space::Nodes, &[]) {
+        add(of_node(&NodeRow::decode(row?.1).map_err(|_| StoreError::Row(Space::Nodes))?, plans));
+    }
+    for row in view.prefix(Space::Conflicts, &[]) {
+        let conflict = pb::Conflict::decode(row?.1).map_err(|_| StoreError::Row(Space::Conflicts))?;
+        add(of_conflict(&conflict, hub, plans));
+    }
+    cells.retain(|_, value| *value != 0);
+    Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const UNIT: u64 = 210_402_011_003;
+
+    fn on(month: i8, day: i8) -> Day {
+        date::ymd(2008, month, day).unwrap()
+    }
+
+    fn noon(day: Day) -> u64 {
+        day as u64 * 86_400 + 4 * 3_600
+    }
+
+    fn sum(steps: &[Contribution], part: Part, day: Day) -> i64 {
+        let own = steps.iter().filter(|one| one.key.part == part.number() && one.key.date <= day);
+        own.map(|one| one.delta).sum()
+    }
+
+    #[test]
+    fn a_node_is_online_on_the_day_of_a_sync_and_the_next() {
+        let plans = Plans::notice_2008();
+        let mut row = NodeRow { unit: UNIT, enrolled: noon(on(3, 1)), ..NodeRow::default() };
+        for day in [on(3, 3), on(3, 4), on(3, 8), on(3, 9), on(3, 9)] {
+            row.note_sync(noon(day));
+        }
+        let steps = of_node(&row, plans);
+        let online: Vec<i64> = (on(3, 1)..=on(3, 12)).map(|day| sum(&steps, Part::NodesOnline, day)).collect();
+        assert_eq!(online, [0, 0, 1, 1, 1, 0, 0, 1, 1, 1, 0, 0]);
+        assert_eq!([on(2, 29), on(3, 1), on(12, 31)].map(|day| sum(&steps, Part::Nodes, day)), [0, 1, 1]);
+        row.hub = true;
+        assert!(of_node(&row, plans).is_empty());
+    }
+
+    #[test]
+    fn a_conflict_is_overdue_after_five_working_days_by_the_table_of_the_plan() {
+        let (plans, hub) = (Plans::notice_2008(), OrgCode::new(210_402_000_000).unwrap());
+        // Found on Friday 1 February 2008: Saturday and Sunday were worked, Wednesday to Tuesday off.
+        let mut conflict = pb::Conflict { unit: UNIT, found: noon(on(2, 1)), ..pb::Conflict::default() };
+        conflict.set_state(ConflictState::Unsettled);
+        let steps = of_conflict(&conflict, hub, plans);
+        let so = |part, day| sum(&of_conflict(&conflict, hub, plans), part, day);
+        assert_eq!([on(1, 31), on(2, 1)].map(|day| sum(&steps, Part::ConflictsOpen, day)), [0, 1]);
+        assert_eq!([on(2, 13), on(2, 14)].map(|day| so(Part::ConflictsOverdue, day)), [0, 1]);
+        conflict.set_state(ConflictState::Ruled);
+        conflict.closed = noon(on(2, 20));
+        let steps = of_conflict(&conflict, hub, plans);
+        assert_eq!([on(2, 19), on(2, 20)].map(|day| sum(&steps, Part::ConflictsOpen, day)), [1, 0]);
+        assert_eq!([on(2, 19), on(2, 20)].map(|day| sum(&steps, Part::ConflictsOverdue, day)), [1, 0]);
+        conflict.set_state(ConflictState::ByRule);
+        assert!(of_conflict(&conflict, hub, plans).is_empty());
+    }
+}
