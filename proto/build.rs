@@ -14,7 +14,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-const FILES: [&str; 5] = ["mail.proto", "sync.proto", "totals.proto", "admin.proto", "review.proto"];
+const FILES: [&str; 6] = ["mail.proto", "month.proto", "sync.proto", "totals.proto", "admin.proto", "review.proto"];
 const REGISTERS: &str = "registers";
 const COMMON: &str = "common.proto";
 

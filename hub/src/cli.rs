@@ -2,6 +2,7 @@
 //! hub itself for as long as it takes.
 
 mod assess;
+mod months;
 mod print;
 mod review;
 mod totals;
@@ -118,21 +119,8 @@ enum Command {
         /// 新版文件 TOML；不写则显示现行版本 (file of the new version; without it the newest is shown)
         file: Option<PathBuf>,
     },
-    /// 月报封账 (close a month: its figures never move again)
-    Close {
-        /// 月份，如 2008-03 (month)
-        #[arg(value_parser = parse_month)]
-        month: (u32, u32),
-        /// 封账人 (who closes it)
-        #[arg(long, env = "TAIZHANG_BY", default_value = "reviewer")]
-        by: String,
-    },
-    /// 封账之后的更正 (what has changed of a closed month since)
-    Adjustments {
-        /// 月份，如 2008-03 (month)
-        #[arg(value_parser = parse_month)]
-        month: (u32, u32),
-    },
+    #[command(flatten)]
+    Months(months::Command),
     /// 重新清点，列出每处差异 (recount and print every difference)
     Audit,
     /// 立即向上级同步 (sync with the parent now)
@@ -161,12 +149,6 @@ enum KeysCommand {
 enum ConfigCommand {
     /// 检查并显示生效的配置 (check, and show what is in force)
     Check,
-}
-
-fn parse_month(written: &str) -> Result<(u32, u32), String> {
-    let wrong = || format!("{written} 不是月份，请写成 2008-03 (not a month)");
-    let (year, month) = written.split_once('-').ok_or_else(wrong)?;
-    Ok((year.parse().map_err(|_| wrong())?, month.parse().map_err(|_| wrong())?))
 }
 
 /// Runs a command; the exit code is 0 done, 1 failed, 2 wrong use, 3 partly done.
@@ -348,13 +330,7 @@ async fn ask(session: &Session, command: Command, reader: Reader) -> anyhow::Res
             let from = date::iso(answer.effective_on);
             println!("已发布第{}版，自{from}起生效 (published; it takes effect on that day)", answer.version);
         }
-        Command::Close { month: (year, month), by } => {
-            print::month(&admin.close(pb::MonthRequest { year, month, by }).await?.into_inner(), reader);
-        }
-        Command::Adjustments { month: (year, month) } => {
-            let request = pb::MonthRequest { year, month, by: String::new() };
-            print::month(&admin.adjustments(request).await?.into_inner(), reader);
-        }
+        Command::Months(command) => return months::run(admin, command, reader).await,
         Command::Audit => {
             let answer = admin.audit(pb::Empty {}).await?.into_inner();
             print::show_audit(&answer, reader);

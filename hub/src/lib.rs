@@ -8,6 +8,7 @@ pub mod config;
 pub mod hub;
 pub mod lineage;
 pub mod mail;
+pub mod months;
 pub mod plans;
 pub mod review;
 pub mod rows;

@@ -7,6 +7,7 @@ pub mod serve;
 
 use crate::{
     mail::post,
+    months,
     rows::{self, FeedRow, NodeRow, UnitRow, meta},
     store::{Space, StoreError, View},
     writer::{Answer, Core, Job, Peer, Pushed, WriteError},
@@ -98,6 +99,8 @@ pub struct Server {
     told_tree: u64,
     /// Version of the plan that the child was told of.
     told_plan: u64,
+    /// How many locked months the child was told of.
+    told_months: u64,
     list_records: usize,
     repair: repair::Repair,
 }
@@ -128,6 +131,7 @@ impl Server {
             said_end: false,
             told_tree: 0,
             told_plan: 0,
+            told_months: 0,
             list_records: MAX_LIST_RECORDS,
             repair: repair::Repair::default(),
         }
@@ -257,9 +261,12 @@ impl Server {
         let digest = if digest.is_empty() { vec![0; 32] } else { digest.clone() };
         let tree = self.newer_tree(core, self.hello.tree_version);
         self.told_tree = tree.as_ref().map_or(self.hello.tree_version, |document| document.version);
+        let hub = self.peer.hub.then_some(self.peer.unit);
+        let month = months::next_document(core, view.as_ref(), self.hello.months, hub)?;
+        self.told_months = self.hello.months + u64::from(month.is_some());
         let plan = newer_plan(core, self.hello.plan_version);
         self.told_plan = plan.as_ref().map_or(self.hello.plan_version, |document| document.version);
-        let news: Vec<pb::Document> = tree.into_iter().chain(plan).collect();
+        let news: Vec<pb::Document> = tree.into_iter().chain(plan).chain(month).collect();
         let welcome = pb::Welcome {
             protocol: self.hello.protocol_max.clamp(PROTOCOL_MIN, PROTOCOL_MAX),
             software: env!("CARGO_PKG_VERSION").to_owned(),
@@ -277,6 +284,7 @@ impl Server {
             hub_unit: core.unit.number(),
             tree_version: self.told_tree,
             plan_version: self.told_plan,
+            months: core.months().count(),
             clock: (core.clock)(),
         };
         // What the child has already: nothing is sent in a live session until one of these moves. A child that is sent a
@@ -324,6 +332,13 @@ impl Server {
         if let Some(document) = newer_plan(core, self.told_plan) {
             self.told_plan = document.version;
             return Ok(Some(wrap(down::It::Document(document))));
+        }
+        if self.told_months < core.months().count() {
+            let hub = self.peer.hub.then_some(self.peer.unit);
+            if let Some(document) = months::next_document(core, core.view().as_ref(), self.told_months, hub)? {
+                self.told_months = document.version;
+                return Ok(Some(wrap(down::It::Document(document))));
+            }
         }
         if self.repair.is_open() {
             let message = self.repair.next(core, self.peer.unit)?;

@@ -2,7 +2,6 @@
 //! Invariant: what a query answers was true at one revision, which it names.
 
 pub mod audit;
-pub mod month;
 pub(crate) mod recount;
 mod standing;
 mod trend;
@@ -58,6 +57,20 @@ pub fn value(
     Ok(total_value(unit, indicator, figure(view, unit, indicator, period)?))
 }
 
+/// As [`value`], but as a closed month has it: without placements that nothing proves.
+///
+/// # Errors
+/// When the store fails.
+pub fn proven_value(
+    view: &dyn View,
+    unit: OrgCode,
+    indicator: &Indicator,
+    period: &Period,
+) -> Result<pb::TotalValue, StoreError> {
+    let figure = indicator.proven_figure(period, |part, dates| sum(view, unit, part, dates))?;
+    Ok(total_value(unit, indicator, figure))
+}
+
 /// One indicator of one unit in a period, from the sums.
 fn figure(view: &dyn View, unit: OrgCode, indicator: &Indicator, period: &Period) -> Result<Figure, StoreError> {
     indicator.figure(period, |part, dates| sum(view, unit, part, dates))
@@ -73,6 +86,7 @@ pub(crate) fn total_value(unit: OrgCode, indicator: &Indicator, figure: Figure) 
         ratio: indicator.is_ratio(),
         duplicates: figure.duplicates,
         duplicate_base: figure.duplicate_base,
+        span: pb::TotalSpan::Year.into(),
     }
 }
 

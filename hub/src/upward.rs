@@ -229,6 +229,7 @@ impl Replica for Upward {
             rebuild: self.anew.load(Ordering::Relaxed),
             tree_version: counter(meta::TREE)?,
             plan_version: self.core.plan_version(),
+            months: self.core.months().count(),
             clock: (self.core.clock)(),
             mailed: desk.mailed,
             epoch: desk.epoch.into(),
@@ -255,9 +256,10 @@ impl Replica for Upward {
         *self.said() = Said { cells: 0, marks: marked, epoch: welcome.epoch.to_vec() };
         let wants_tree = welcome.tree_version > rows::counter(view.as_ref(), meta::TREE).map_err(failed)?;
         let wants_plan = welcome.plan_version > self.core.plan_version();
+        let wants_months = welcome.months > self.core.months().count();
         let told = marked == desk.marks && desk.keys.last().is_none_or(|key| key.generation <= desk.remarked);
         let heard = welcome.head <= desk.mailed;
-        if welcome.acknowledged == head && equal && !wants_tree && !wants_plan && told && heard {
+        if welcome.acknowledged == head && equal && !wants_tree && !wants_plan && !wants_months && told && heard {
             self.note(head, Some(self.core.now()))?;
             return Ok(Greeting::Quiet);
         }
@@ -316,6 +318,12 @@ impl Replica for Upward {
         let job = match document.kind.as_str() {
             "units" => Job::Tree(String::from_utf8_lossy(&document.content).into_owned(), Some(document.version)),
             "plan" => Job::Plans(document.content),
+            // One that does not follow what is here is an old message, or another history's.
+            "month" if document.version != self.core.months().count() + 1 => return Ok(()),
+            "month" => {
+                let signed = pb::SignedMonth::decode(document.content).map_err(failed)?;
+                Job::Month { signed: Box::new(signed), sheets: Vec::new() }
+            }
             _ => return Ok(()),
         };
         for answer in self.core.commit(vec![job]) {

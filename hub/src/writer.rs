@@ -23,6 +23,7 @@ mod unique;
 
 use crate::{
     lineage::Lineage,
+    months::{self, Months},
     rows::{self, NodeRow, meta},
     store::{Space, Store, StoreError, View, WriteSet},
 };
@@ -144,8 +145,13 @@ pub enum Job {
     Certificate(Peer, String),
     /// A reviewer rules.
     Review(Review),
-    /// A month's closed figures, under their name; refused when it stands.
-    Month(Vec<u8>, Vec<u8>),
+    /// A month that the city has locked.
+    Month {
+        /// Its signed text, with the sheet that came along.
+        signed: Box<pb::SignedMonth>,
+        /// At the city: every sheet.
+        sheets: Vec<Bytes>,
+    },
 }
 
 /// What became of a job.
@@ -193,6 +199,9 @@ pub enum WriteError {
     /// The plan can't be taken.
     #[error(transparent)]
     Plan(#[from] plan::PlanError),
+    /// A locked month can't be taken.
+    #[error(transparent)]
+    Month(#[from] taizhang_proto::month::MonthError),
     /// Another hub makes the keys, or none does yet.
     #[error("本级不掌管比对密钥，请在掌管的县区操作 (this hub does not make the mark keys: ask the one that does)")]
     NoKey,
@@ -243,6 +252,8 @@ pub struct Core {
     tree: RwLock<(u64, Arc<UnitTree>)>,
     /// Every version of the plan that is known here.
     plans: RwLock<Standing>,
+    /// The locked months that are known here.
+    months: RwLock<Arc<Months>>,
     /// The stretches of this hub's history, the running one last.
     pub lineage: Lineage,
     /// The next day on which a code of the tree is given up.
@@ -276,6 +287,7 @@ impl Core {
         let standing = Standing::read(view.get(Space::Documents, b"plan")?)?;
         let recount = tier != Tier::City
             && view.get(Space::Meta, meta::RULES)?.as_deref() != Some(&rederive::rules(&standing.plans));
+        let months = Months::read(view.as_ref())?;
         store.commit(set)?;
         drop(view);
         let core = Arc::new(Self {
@@ -283,6 +295,7 @@ impl Core {
             tier,
             store,
             plans: RwLock::new(standing),
+            months: RwLock::new(Arc::new(months)),
             clock,
             tree: RwLock::new((tree_version, Arc::new(tree))),
             lineage,
@@ -338,6 +351,16 @@ impl Core {
         self.plans.read().unwrap_or_else(PoisonError::into_inner).published.clone()
     }
 
+    /// The locked months that are known here.
+    pub fn months(&self) -> Arc<Months> {
+        self.months.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The key with which the city signs, as the published plans named it first.
+    pub fn city_key(&self) -> Option<Bytes> {
+        self.plans.read().unwrap_or_else(PoisonError::into_inner).key.clone()
+    }
+
     /// Changes with every commit.
     pub fn subscribe(&self) -> watch::Receiver<u64> {
         self.revision.subscribe()
@@ -368,7 +391,7 @@ impl Core {
         let view = self.store.view();
         let mut pad = Pad::new(self, view.as_ref())?;
         let mut answers = Vec::with_capacity(jobs.len());
-        let (mut new_tree, mut new_plans) = (None, None);
+        let (mut new_tree, mut new_plans, mut new_months) = (None, None, None);
         if self.tier != Tier::City && self.today() >= self.follow_on.load(Ordering::Relaxed) {
             pad.follow_tree()?;
         }
@@ -427,12 +450,14 @@ impl Core {
                     Ok(Answer::Done)
                 }
                 Job::Review(review) => pad.review(review),
-                Job::Month(name, _) if view.get(Space::Documents, &name)?.is_some() => {
-                    Ok(Answer::Refused("closed already".into()))
-                }
-                Job::Month(name, row) => {
-                    pad.set.put(Space::Documents, name, row);
-                    Ok(Answer::Done)
+                Job::Month { signed, sheets } => {
+                    let known = new_months.clone().unwrap_or_else(|| self.months());
+                    let taken = known.with(&signed, self.city_key().as_deref());
+                    let put = taken.and_then(|taken| months::put(&mut pad.set, &signed, &sheets).map(|()| taken));
+                    put.map_err(WriteError::from).map(|taken| {
+                        new_months = Some(Arc::new(taken));
+                        Answer::Done
+                    })
                 }
                 Job::Certificate(peer, certificate) => pad.learn_certificate(&peer, certificate),
                 Job::Enrolled(row) => {
@@ -450,7 +475,10 @@ impl Core {
         if !set.is_empty() {
             self.store.commit(set)?;
         }
-        let moved = new_tree.is_some() || new_plans.is_some();
+        let moved = new_tree.is_some() || new_plans.is_some() || new_months.is_some();
+        if let Some(months) = new_months {
+            *self.months.write().unwrap_or_else(PoisonError::into_inner) = months;
+        }
         if let Some(tree) = new_tree {
             *self.tree.write().unwrap_or_else(PoisonError::into_inner) = tree;
         }

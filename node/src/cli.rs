@@ -21,6 +21,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 use taizhang_proto::{
     OrgCode, date,
+    month::Month,
     pb::{self, office_client::OfficeClient},
     text,
 };
@@ -124,6 +125,15 @@ enum Command {
         /// 记录编号 (id of the record)
         record: String,
     },
+    /// 本单位月报封账 (close this office's month)
+    Close {
+        /// 月份，如 2008-03 (month)
+        #[arg(value_parser = parse_month)]
+        month: String,
+        /// 填报人 (who)
+        #[arg(long, env = "TAIZHANG_BY", default_value = "clerk")]
+        by: String,
+    },
     /// 检查本机数据 (read every row and compare digests)
     Verify,
     /// 配置 (configuration)
@@ -143,6 +153,15 @@ enum ConfigCommand {
 /// When it is no date.
 pub fn parse_day(written: &str) -> Result<date::Day, String> {
     text::parse_date(written).ok_or_else(|| format!("{written} 不是日期，请写成 2008-03-20 (not a date)"))
+}
+
+/// A month on the command line.
+///
+/// # Errors
+/// When it is none.
+pub fn parse_month(written: &str) -> Result<String, String> {
+    let month = Month::read(written).ok_or_else(|| format!("{written} 不是月份，请写成 2008-03 (not a month)"))?;
+    Ok(month.to_string())
 }
 
 /// Runs a command; the exit code is 0 done, 1 failed, 2 wrong use, 3 partly done.
@@ -419,6 +438,17 @@ async fn ask(mut client: Client, command: Command, reader: Reader) -> anyhow::Re
         }
         Command::History { record } => {
             print::story(&client.history(pb::HistoryRequest { record }).await?.into_inner(), reader);
+        }
+        Command::Close { month, by } => {
+            let request = pb::MonthRequest { month, by, ..pb::MonthRequest::default() };
+            let answer = client.close(request).await?.into_inner();
+            let facts = [
+                show::fact("record", "记录编号", "record", answer.record),
+                show::fact("rows", "记录数", "records", answer.rows),
+                show::fact("version", "版次", "version", answer.version),
+                show::fact("digest", "摘要", "digest", answer.digest),
+            ];
+            show::facts(reader, &facts);
         }
         Command::Verify => {
             let answer = client.verify(pb::Empty {}).await?.into_inner();

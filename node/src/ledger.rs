@@ -89,6 +89,8 @@ pub struct Ledger {
     tree: RwLock<Arc<UnitTree>>,
     /// The plan as the hub last sent it, with the city's key.
     plan: RwLock<(Arc<Plans>, Option<bytes::Bytes>)>,
+    /// The last month that the city has locked, as the hub sent it.
+    locked: RwLock<Option<pb::SignedMonth>>,
     changed: watch::Sender<u64>,
     /// How far this computer's clock was ahead of the hub's at the last session, milliseconds.
     skew: AtomicI64,
@@ -126,6 +128,12 @@ impl Ledger {
     /// Becomes newer whenever a change is saved.
     pub fn subscribe(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
+    }
+
+    /// The last month that the city has locked, as this office has heard; none before the first.
+    pub fn locked_month(&self) -> Option<String> {
+        let locked = self.locked.read().unwrap_or_else(PoisonError::into_inner).clone()?;
+        pb::MonthText::decode(locked.text).ok().map(|text| text.month)
     }
 
     /// Every version of the plan that was heard; the notice's own until then.

@@ -131,6 +131,9 @@ pub struct State {
     /// Version of the plan.
     #[prost(uint64, tag = "31")]
     pub plan_version: u64,
+    /// How many locked months were heard.
+    #[prost(uint64, tag = "32")]
+    pub months: u64,
     /// How far this computer's clock was ahead of the hub's at the last session, milliseconds.
     #[prost(sint64, tag = "30")]
     pub skew_millis: i64,

@@ -189,3 +189,8 @@ fn check_text(field: &FieldDef, text: &str) -> Result<(), Fault> {
         _ => Ok(()),
     }
 }
+/// What is said to a community that applies before the day from which it may.
+pub fn too_early(from: date::Day) -> String {
+    let from = date::iso(from);
+    format!("称号取消后未满规定期限，{from} 起方可重新申报 (revoked: it may apply again from that day)")
+}

@@ -12,6 +12,7 @@ pub mod decide;
 pub mod digest;
 pub mod indicator;
 pub mod lifecycle;
+pub mod month;
 pub mod org;
 pub mod plan;
 pub mod range;

@@ -169,39 +169,3 @@ pub(super) fn show_audit(answer: &pb::AuditAnswer, reader: Reader) {
         answer.differences.len()
     );
 }
-
-/// A closed month and what has changed of it since.
-pub(super) fn month(answer: &pb::MonthAnswer, reader: Reader) {
-    let value = |numerator, denominator, ratio| {
-        figure(&pb::TotalValue { numerator, denominator, ratio, ..pb::TotalValue::default() })
-    };
-    let rows: Vec<Vec<String>> = answer
-        .adjustments
-        .iter()
-        .map(|one| {
-            vec![
-                one.unit_name.clone(),
-                one.unit.to_string(),
-                one.indicator.clone(),
-                value(one.closed_numerator, one.closed_denominator, one.ratio),
-                value(one.numerator, one.denominator, one.ratio),
-            ]
-        })
-        .collect();
-    if reader == Reader::Person {
-        println!(
-            "{}-{:02} 由 {} 于 {} 封账：{} 个数字，摘要 {}",
-            answer.year,
-            answer.month,
-            answer.by,
-            show::time(answer.closed_at),
-            answer.figures,
-            answer.digest.iter().take(8).fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
-        );
-        println!("封账后更正 {} 处 (adjustments since)", rows.len());
-    }
-    let headings = [("name", "单位"), ("unit", "编码"), ("indicator", "指标"), ("closed", "封账数"), ("now", "现在")];
-    if reader == Reader::Program || !rows.is_empty() {
-        show::table(reader, &headings, &rows);
-    }
-}

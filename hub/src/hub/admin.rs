@@ -4,11 +4,11 @@ use super::Hub;
 use crate::{
     authority,
     mail::marks::desk,
-    plans,
+    months, plans,
     rows::{self, UnitRow, meta},
     session::serve::SyncService,
     store::Space,
-    totals::{audit, children, month},
+    totals::{audit, children},
     writer::Job,
 };
 use std::sync::Arc;
@@ -33,6 +33,10 @@ impl Calls {
     pub(super) fn new(hub: Arc<Hub>, sync: SyncService, advertised: String) -> Self {
         Self { hub, sync, advertised }
     }
+}
+
+fn refused(error: impl ToString) -> Status {
+    Status::failed_precondition(error.to_string())
 }
 
 fn failed(error: impl ToString) -> Status {
@@ -64,6 +68,7 @@ impl Hub {
             show::fact("records", "记录数", "records", unit.count),
             show::fact("revision", "修订号", "revision", rows::counter(view, meta::REVISION)?),
             show::fact("nodes", "下级数", "children", nodes.len()),
+            show::fact("months", "已封账月份", "locked months", core.months().count()),
             show::fact("online", "在线", "online", online),
             show::fact("fresh", "一日内同步", "synced within a day", fresh),
             show::fact("last_error", "最近错误", "last error", link.last_error),
@@ -95,6 +100,7 @@ impl Hub {
         if unit.records_digest() != digest {
             answer.problems.push("记录与其摘要不符 (the records and their digest differ)".into());
         }
+        answer.problems.extend(crate::months::verify(&self.core)?);
         let own = answer.checked - handed_over;
         if unit.count != own {
             answer.problems.push(format!("记录数 {own} 与登记的 {} 不符 (count differs)", unit.count));
@@ -209,14 +215,26 @@ impl Admin for Calls {
         Ok(Response::new(pb::PlanText { text, version: newest.version, effective_on: newest.from() }))
     }
 
-    async fn close(&self, request: Request<pb::MonthRequest>) -> Result<Response<pb::MonthAnswer>, Status> {
-        let answer = month::close(&self.hub.core, &self.hub.writer, request.get_ref()).await;
-        answer.map(Response::new).map_err(|error| Status::failed_precondition(error.to_string()))
+    async fn months(&self, request: Request<pb::MonthRequest>) -> Result<Response<pb::MonthsAnswer>, Status> {
+        let answer = block_in_place(|| months::overview(&self.hub.core, request.get_ref()));
+        answer.map(Response::new).map_err(refused)
+    }
+
+    async fn approve(&self, request: Request<pb::MonthRequest>) -> Result<Response<pb::ApproveAnswer>, Status> {
+        let answer = months::approve(&self.hub.core, &self.hub.writer, request.get_ref()).await;
+        answer.map(Response::new).map_err(refused)
+    }
+
+    async fn lock(&self, request: Request<pb::MonthRequest>) -> Result<Response<pb::MonthAnswer>, Status> {
+        let hub = &self.hub;
+        let key = plans::signing_key(&hub.data).map_err(refused)?;
+        let answer = months::lock(&hub.core, &hub.writer, &key, request.get_ref()).await;
+        answer.map(Response::new).map_err(refused)
     }
 
     async fn adjustments(&self, request: Request<pb::MonthRequest>) -> Result<Response<pb::MonthAnswer>, Status> {
-        let answer = block_in_place(|| month::adjustments(&self.hub.core, request.get_ref()));
-        answer.map(Response::new).map_err(|error| Status::failed_precondition(error.to_string()))
+        let answer = block_in_place(|| months::adjustments(&self.hub.core, request.get_ref()));
+        answer.map(Response::new).map_err(refused)
     }
 
     async fn sync_now(&self, _: Request<pb::Empty>) -> Result<Response<pb::SyncReport>, Status> {

@@ -12,6 +12,7 @@ use taizhang_proto::{
     cell::{Shelf, is_active},
     check,
     decide::HUB_NODE,
+    lifecycle,
     pb::{self, Choice, ConflictKind, ConflictState},
     register::{DISTINCT, MERGED_INTO, STATE, VOID_REASON, Value, number, registers},
     wire::{self, Field},
@@ -224,6 +225,17 @@ impl Pad<'_> {
         }
         if let Some(broken) = self.crowded(id, &after)? {
             return Ok(Err(broken.to_string()));
+        }
+        let way = lifecycle::of(register).filter(|way| way.tags().any(|tag| tags.contains(&tag)));
+        let before = self.record(id)?.cloned();
+        if let Some(broken) = way.and_then(|way| way.refusal(before.as_ref(), &after, self.core.tier)) {
+            return Ok(Err(broken.to_string()));
+        }
+        if register == number::FEC_CASE
+            && tags.contains(&24)
+            && let Some(why) = self.overdue_veto(&after)?
+        {
+            return Ok(Err(why));
         }
         self.revise(id, register, fields, hand)?;
         Ok(Ok(()))

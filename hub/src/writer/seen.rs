@@ -7,13 +7,15 @@ use super::{
     pad::{Pad, Reading},
     revise::text,
 };
-use crate::store::StoreError;
+use crate::{store::StoreError, totals};
 use taizhang_proto::{
     OrgCode, Record, RecordId,
-    cell::{following, home_unit, is_active, left_on, survivor},
+    cell::{Shelf, following, home_unit, is_active, left_on, reapplies_from, survivor, unit_id},
     change::Edit,
-    check::Violation,
+    check::{Violation, too_early},
+    date::Day,
     decide::Author,
+    indicator::Part,
     lifecycle,
     pb::{self, ConflictKind},
     register::{number, registers},
@@ -57,8 +59,46 @@ impl Pad<'_> {
                     violation(edit, "start_on", "left", message)
                 }))
             }
+            number::FEC_CASE => self.undue_title(edit, new, &unseen),
             _ => Ok(None),
         }
+    }
+
+    /// A community that applies again too early, and one that is certified with overdue households (domain-detail 2.12).
+    fn undue_title(
+        &mut self,
+        edit: &Edit,
+        new: &Record,
+        unseen: &impl Fn(&pb::Origin) -> bool,
+    ) -> Result<Option<Violation>, StoreError> {
+        if edit.offer.is_none()
+            && edit.field(24).is_some()
+            && let Some(why) = self.overdue_veto(new)?
+        {
+            return Ok(Some(violation(edit, "certified_on", "overdue", why)));
+        }
+        if edit.field(21).is_none() {
+            return Ok(None);
+        }
+        let plans = self.core.plans();
+        let from = reapplies_from(&Reading(self), edit.id, new, &plans)?;
+        let Some((from, unit)) = from.zip(home_unit(new)) else { return Ok(None) };
+        // Whoever had not heard of the revocation applied in good faith: the district has the application to judge.
+        for id in Reading(self).referring(unit_id(unit), number::FEC_CASE)? {
+            if self.record(id)?.and_then(|record| record.origin(28)).is_some_and(unseen) {
+                return Ok(None);
+            }
+        }
+        Ok(Some(violation(edit, "applied_on", "reapply", too_early(from))))
+    }
+
+    /// Why a case may not be certified: a household of the community is past its 20 days on that day.
+    pub(super) fn overdue_veto(&self, case: &Record) -> Result<Option<String>, StoreError> {
+        let (Some(unit), Some(certified)) = (home_unit(case), case.day(24)) else { return Ok(None) };
+        let overdue = totals::sum(self.view, unit, Part::ZefOverdue.number(), Day::MIN..=certified)?;
+        Ok((overdue > 0).then(|| {
+            format!("该社区当日有 {overdue} 户零就业家庭超期未安置，不能认定达标 (overdue households: no title)")
+        }))
     }
 
     /// A move between states that there is not, or that is not the author's to make. Where the author had not heard of

@@ -7,6 +7,7 @@ use crate::{
     journal::{Entry, Found, Journal},
     store::{self, Engine, FORMAT, State, Store, StoreError, key},
 };
+use prost::Message;
 use sled::Batch;
 use std::{
     collections::HashSet,
@@ -16,7 +17,9 @@ use std::{
 use taizhang_proto::{
     OrgCode,
     digest::LogDigest,
+    month,
     org::UnitTree,
+    pb,
     plan::{self, Plans},
 };
 use tokio::sync::watch;
@@ -122,6 +125,7 @@ impl Ledger {
                 repair: Repair::default(),
             }),
             tree: RwLock::new(Arc::new(UnitTree::default())),
+            locked: RwLock::new(None),
             plan: RwLock::new((Arc::new(Plans::notice_2008().clone()), None)),
             changed: watch::Sender::new(0),
             skew: AtomicI64::new(state.skew_millis),
@@ -232,6 +236,24 @@ impl Ledger {
         if let Some(list) = self.store.get(&key::document("plan"))? {
             self.set_plan(&list)?;
         }
+        if let Some(month) = self.store.get(&key::document("month"))? {
+            let month = pb::SignedMonth::decode(month).map_err(|_| StoreError::Row("month"))?;
+            *self.locked.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(month);
+        }
+        Ok(())
+    }
+
+    /// Takes the next month that the city has locked: signed under the key that was heard first, and following the one
+    /// before it.
+    pub(super) fn set_month(&self, month: &[u8]) -> Result<(), LedgerError> {
+        let peer = |error: String| LedgerError::Peer(error);
+        let signed = pb::SignedMonth::decode(month).map_err(|error| peer(error.to_string()))?;
+        let known = self.plan.read().unwrap_or_else(std::sync::PoisonError::into_inner).1.clone();
+        let mut locked = self.locked.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let key = known.or_else(|| locked.as_ref().map(|last| last.key.clone()));
+        let text = month::read(&signed, key.as_deref()).map_err(|error| peer(error.to_string()))?;
+        month::follows(&text, locked.as_ref()).map_err(|error| peer(error.to_string()))?;
+        *locked = Some(signed);
         Ok(())
     }
 

@@ -11,12 +11,12 @@ use sled::Batch;
 use std::collections::{HashMap, HashSet};
 use taizhang_proto::{
     OrgCode, Record, RecordId,
-    cell::home_unit,
+    cell::{home_unit, reapplies_from},
     change,
-    check::{self, Violation},
+    check::{self, Violation, too_early},
     digest::LogDigest,
     lifecycle, pb,
-    register::{HOME_UNIT, registers},
+    register::{HOME_UNIT, number, registers},
     stamp::Stamp,
     wire::Field,
 };
@@ -143,6 +143,7 @@ impl Ledger {
             let change = change.encode_to_vec();
             let new = self.overlay(view.as_ref(), &change)?;
             violations.extend(self.violations(draft, view.as_ref(), &new));
+            violations.extend(self.applied_too_early(draft, &new)?);
             own.insert(draft.id, Some(new));
             changes.push(Prepared { id: draft.id, bytes: change });
         }
@@ -190,6 +191,15 @@ impl Ledger {
             ));
         }
         found
+    }
+
+    /// A community that applies again before its time (domain-detail 2.12).
+    fn applied_too_early(&self, draft: &Draft, new: &Record) -> Result<Option<Violation>, SaveError> {
+        if new.register != number::FEC_CASE {
+            return Ok(None);
+        }
+        let from = reapplies_from(self, draft.id, new, &self.plans())?;
+        Ok(from.map(|from| broken(draft, "applied_on", "reapply", too_early(from))))
     }
 
     /// Why a unit may not own this office's records.

@@ -282,6 +282,7 @@ impl Ledger {
             && state.pulled >= welcome.head
             && state.tree_version >= welcome.tree_version
             && state.plan_version >= welcome.plan_version
+            && state.months >= welcome.months
             && state.scope_digest == welcome.scope_digest;
         state.node = welcome.node;
         if welcome.clock > 0 {
@@ -388,6 +389,7 @@ impl Replica for Ledger {
             rebuild: state.rebuild,
             tree_version: state.tree_version,
             plan_version: state.plan_version,
+            months: state.months,
             epoch: state.epoch.into(),
             clock: self.now_millis(),
             ..pb::Hello::default()
@@ -440,12 +442,16 @@ impl Replica for Ledger {
         match document.kind.as_str() {
             "units" => self.set_tree(&String::from_utf8_lossy(&document.content))?,
             "plan" => self.set_plan(&document.content)?,
+            // One that does not follow what is here is an old message, or another history's.
+            "month" if document.version != self.inner().state.months + 1 => return Ok(()),
+            "month" => self.set_month(&document.content)?,
             _ => return Ok(()), // a newer hub's
         }
         let mut inner = self.inner();
         let mut state = inner.state.clone();
         match document.kind.as_str() {
             "units" => state.tree_version = document.version,
+            "month" => state.months = document.version,
             _ => state.plan_version = document.version,
         }
         let mut work = Work::new(self);

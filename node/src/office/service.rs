@@ -10,6 +10,7 @@ use crate::{
 use std::{pin::Pin, sync::Arc};
 use taizhang_proto::{
     OrgCode, Record, RecordId, date,
+    month::Month,
     pb::{self, office_server},
     register::{RegisterDef, Value, registers},
     stamp,
@@ -82,12 +83,22 @@ impl Office {
             show::fact("pending", "待上报", "waiting for the hub", state.head - state.settled),
             show::fact("refused", "被退回", "refused", refused),
             show::fact("head", "本机变更号", "last change", state.head),
+            show::fact("month", "待封账月份", "month to close", self.month_words()),
+            show::fact("locked_month", "最近封账", "last locked month", self.ledger.locked_month().unwrap_or_default()),
             show::fact("clock", "时钟", "clock", self.clock_words()),
             show::fact("incidents", "数据事故", "incidents", state.incidents),
             show::fact("last_incident", "最近事故", "last incident", state.last_incident),
             show::fact("last_error", "最近错误", "last error", link.last_error),
             show::fact("disk", "占用磁盘", "on disk", show::bytes(self.ledger.size_on_disk())),
         ]
+    }
+
+    /// The month that waits to be closed.
+    fn month_words(&self) -> String {
+        match super::close::waiting(&self.ledger) {
+            Ok(Some((month, due))) => format!("{month}，应于 {} 前封账 (close it by this day)", date::iso(due)),
+            _ => "无 (none)".into(),
+        }
     }
 
     /// Whether the clock of this computer agrees with the hub's, as far as is known.
@@ -285,6 +296,14 @@ impl office_server::Office for Calls {
         let id: RecordId = request.get_ref().record.parse().map_err(wrong)?;
         let story = block_in_place(|| super::history::story(&self.office.ledger, id)).map_err(failed)?;
         story.map(Response::new).ok_or_else(|| Status::not_found("本机没有此记录 (no such record here)"))
+    }
+
+    async fn close(&self, request: Request<pb::MonthRequest>) -> Result<Response<pb::CloseAnswer>, Status> {
+        let pb::MonthRequest { month, by, .. } = request.into_inner();
+        let month = Month::read(&month).ok_or_else(|| wrong("请写成 2008-03 (not a month)"))?;
+        let by = if by.is_empty() { &self.office.clerk } else { &by };
+        let answer = block_in_place(|| super::close::close(&self.office.ledger, month, by));
+        answer.map(Response::new).map_err(wrong)
     }
 
     async fn list(&self, request: Request<pb::ListRequest>) -> Result<Response<pb::ListAnswer>, Status> {

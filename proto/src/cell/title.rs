@@ -1,11 +1,19 @@
 //! The title of a full-employment community (notice, items 9 and 30 to 35; domain-detail 2.12).
 
 use super::{
-    Shelf, Tally, archive,
+    Shelf, Tally, archive, home_unit,
     refs::Refs,
     span::{Span, Spans},
+    unit_id,
 };
-use crate::{OrgCode, date::Day, indicator::Part, pb, register::number};
+use crate::{
+    OrgCode, Record, RecordId,
+    date::{self, Day},
+    indicator::Part,
+    pb,
+    plan::Plans,
+    register::number,
+};
 
 pub(super) fn count<S: Shelf>(shelf: &S, unit: OrgCode, refs: &Refs, tally: &mut Tally<'_>) -> Result<(), S::Error> {
     let mut titles = Vec::new();
@@ -40,4 +48,25 @@ pub(super) fn count<S: Shelf>(shelf: &S, unit: OrgCode, refs: &Refs, tally: &mut
     }
     tally.once((Some(Part::CheckedInYear), Some(Part::CheckedInMonth)), &mut checked);
     Ok(())
+}
+
+/// The day from which a community whose title was revoked may apply again (the plan's `reapply_months`), where this case
+/// applies before it; none where it may apply. What was certified before the revocation is that case itself.
+///
+/// # Errors
+/// When the shelf fails.
+pub fn reapplies_from<S: Shelf>(
+    shelf: &S,
+    id: RecordId,
+    case: &Record,
+    plans: &Plans,
+) -> Result<Option<Day>, S::Error> {
+    let (Some(unit), Some(applied)) = (home_unit(case), case.day(21)) else { return Ok(None) };
+    let mut from = None;
+    for (other, record) in Refs::to(shelf, unit_id(unit), 0)?.of_unit(shelf, number::FEC_CASE, unit)? {
+        let Some(revoked) = record.day(28).filter(|revoked| other != id && applied >= *revoked) else { continue };
+        let again = date::add_months(revoked, plans.on(revoked).fec.reapply_months);
+        from = from.max(Some(again).filter(|again| applied < *again));
+    }
+    Ok(from)
 }

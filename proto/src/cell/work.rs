@@ -6,8 +6,9 @@ use super::{
 };
 use crate::{
     Record, RecordId,
-    date::{self, Day},
+    date::Day,
     indicator::Part,
+    month::{self, Month, Stage},
     pb,
     register::number,
 };
@@ -56,16 +57,15 @@ fn count_fair(record: &Record, tally: &mut Tally<'_>) {
 
 /// A month counts on its last day: closed unless it was returned since, and approved.
 fn count_month(record: &Record, tally: &mut Tally<'_>) {
-    let close: pb::PeriodClose = record.typed(|tag| matches!(tag, 20 | 21 | 25 | 27));
-    let first = close.month.as_deref().and_then(|month| format!("{month}-01").parse::<jiff::civil::Date>().ok());
-    let (Some(first), Some(closed)) = (first, close.closed_on) else { return };
-    let last = date::day(first.last_of_month());
-    if close.returned_on.is_some_and(|returned| returned >= closed) {
-        return;
+    let close: pb::PeriodClose = record.typed(|tag| matches!(tag, 20 | 21 | 25 | 27 | 29..=31));
+    let month = close.month.as_deref().and_then(Month::read);
+    let (Some(month), Some(_)) = (month, close.closed_on) else { return };
+    let stage = month::stage(&close);
+    if stage != Stage::Returned {
+        tally.step(Part::MonthsClosed, month.last_day(), 1);
     }
-    tally.step(Part::MonthsClosed, last, 1);
-    if close.approved_on.is_some() {
-        tally.step(Part::MonthsApproved, last, 1);
+    if stage == Stage::Approved {
+        tally.step(Part::MonthsApproved, month.last_day(), 1);
     }
 }
 

@@ -4,6 +4,7 @@ use super::{Violation, citizen_id, violation};
 use crate::{
     Record,
     date::{self, Day},
+    month::Month,
     pb,
     register::{RegisterDef, number},
 };
@@ -15,12 +16,6 @@ const PLACEMENT_AHEAD: Day = 30;
 
 /// Highest rank of a commendation that is plausible; how many are commended is the plan's to say.
 const MOST_COMMENDED: u32 = 100;
-
-/// The last day of a month written as `2008-03`.
-fn last_of_month(month: &str) -> Option<Day> {
-    let first: jiff::civil::Date = (month.len() == 7).then(|| format!("{month}-01"))?.parse().ok()?;
-    Some(date::day(first.last_of_month()))
-}
 
 /// Appends every broken rule.
 pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut Vec<Violation>) {
@@ -188,7 +183,7 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
         }
         number::PERIOD_CLOSE => {
             let close: pb::PeriodClose = record.typed(|tag| matches!(tag, 20 | 21));
-            let last = close.month.as_deref().and_then(last_of_month);
+            let last = close.month.as_deref().and_then(Month::read).map(Month::last_day);
             rule(last.is_some(), "month", "month", "月份应写成 2008-03 (write the month as 2008-03)");
             let over = close.closed_on.zip(last).is_none_or(|(closed, last)| closed > last);
             rule(over, "closed_on", "order", "该月尚未结束，不能封账 (the month is not over)");

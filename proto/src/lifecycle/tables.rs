@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     Record,
+    month::{self, Stage},
     pb::Tier::{self, City, Community, District, Township},
     register::{number, registers},
 };
@@ -233,7 +234,7 @@ pub static LIFECYCLES: &[Lifecycle] = &[
     },
     Lifecycle {
         register: number::PERIOD_CLOSE,
-        fields: &["closed_on", "approved_on", "returned_on"],
+        fields: &["closed_on", "version", "approved_on", "approved_version", "returned_on", "returned_version"],
         state_of: month_state,
         states: states![
             "closed" "已封账" "closed by the office",
@@ -331,10 +332,9 @@ fn transfer_state(record: &Record) -> &'static str {
 }
 
 fn month_state(record: &Record) -> &'static str {
-    let day = |name| tag(record, name).and_then(|tag| record.day(tag));
-    match (day("closed_on"), day("returned_on"), has(record, "approved_on")) {
-        (closed, Some(returned), _) if closed.is_none_or(|closed| returned >= closed) => "returned",
-        (_, _, true) => "approved",
-        _ => "closed",
+    match month::stage(&record.typed(|tag| matches!(tag, 25 | 27 | 29..=31))) {
+        Stage::Returned => "returned",
+        Stage::Approved => "approved",
+        Stage::Closed => "closed",
     }
 }

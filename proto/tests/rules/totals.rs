@@ -50,7 +50,7 @@ fn counted_fields(register: u32) -> &'static [&'static str] {
             "exit_cause",
             "applied_on",
         ],
-        number::PLACEMENT => &["person", "person", "start_on", "end_on", "post", "channel"],
+        number::PLACEMENT => &["person", "person", "start_on", "end_on", "post", "channel", "proof"],
         number::FACILITY => &[
             "area_m2",
             "six_verified",
@@ -81,7 +81,9 @@ fn counted_fields(register: u32) -> &'static [&'static str] {
         number::PAIRING => &["household", "household", "person", "from_on", "from_on", "to_on"],
         number::TASK => &["due_on", "due_on", "closed_on", "withdrawn_on"],
         number::ARCHIVE_ENTRY => &["record_ref", "record_ref", "formed_on", "archived_on"],
-        number::PERIOD_CLOSE => &["month", "month", "closed_on", "closed_on", "approved_on", "returned_on"],
+        number::PERIOD_CLOSE => {
+            &["month", "closed_on", "version", "approved_on", "approved_version", "returned_on", "returned_version"]
+        }
         _ => &[],
     }
 }
@@ -138,6 +140,7 @@ fn value_of(register: u32, name: &str, mut dice: u64) -> (u32, Option<Value>) {
         }
         (_, Shape::Uint) => Value::Uint(8_000 + roll(&mut dice, 4_000)),
         (_, Shape::Text) if name == "month" => Value::Text(format!("2008-{:02}", 1 + roll(&mut dice, 13))),
+        (_, Shape::Text) if field.many => Value::Many(vec![Value::Text("有".into())]),
         (_, Shape::Text) => Value::Text("有".into()),
         other => panic!("no random value for {name}, {other:?}"),
     };

@@ -1,11 +1,12 @@
 //! Time: a code that is given up while an office still files under it, and an event that comes after its month was
 //! closed.
 
-use crate::scene::{FIRST, REVIEWER, SECOND, STREET, Scene, unit};
-use taizhang_hub::{totals::month, writer::Job};
+use crate::scene::{FIRST, REASON, REVIEWER, SECOND, STREET, Scene, unit};
+use ring::signature::Ed25519KeyPair;
+use taizhang_hub::{months, writer::Job};
 use taizhang_node::upstream::schedule::Mode;
-use taizhang_proto::{date, pb, register::number};
-use taizhang_tests::town::UNITS;
+use taizhang_proto::{date, month::Month, pb, register::number};
+use taizhang_tests::town::{UNITS, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn case_15_what_an_office_files_under_a_code_given_up_goes_to_the_new_one_and_old_months_stay() {
@@ -55,36 +56,43 @@ async fn case_17_an_event_that_comes_after_its_month_was_closed_is_an_adjustment
     let person = scene.resident(FIRST, 1, &[]);
     scene.meet().await;
     scene.town.settled(|_, _| {}).await.unwrap();
-    let today = date::civil(scene.hub().hub.core.today()).unwrap();
-    let last = date::day(today.first_of_month()) - 1;
-    let closed = date::civil(last).unwrap();
-    let request = pb::MonthRequest { year: closed.year() as u32, month: closed.month() as u32, by: REVIEWER.into() };
-    let hubs = [&scene.town.city.hub, &scene.hub().hub];
-    let mut digests = Vec::new();
-    for hub in hubs {
-        let answer = month::close(&hub.core, &hub.writer, &request).await.unwrap();
-        assert!(month::close(&hub.core, &hub.writer, &request).await.is_err(), "closed figures never move");
-        digests.push(answer.digest);
-        assert!(month::adjustments(&hub.core, &request).unwrap().adjustments.is_empty());
+    let this = Month::of(scene.hub().hub.core.today()).unwrap();
+    let month = Month::of(this.first_day() - 1).unwrap();
+    let last = month.last_day();
+    let (city, district) = (&scene.town.city.hub, &scene.hub().hub);
+    let key = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap();
+    let mut request =
+        pb::MonthRequest { month: month.to_string(), by: REVIEWER.into(), reason: REASON.into(), units: Vec::new() };
+    assert!(months::lock(&district.core, &district.writer, &key, &request).await.is_err(), "the city locks months");
+    let locked = months::lock(&city.core, &city.writer, &key, &request).await.unwrap();
+    let again = months::lock(&city.core, &city.writer, &key, &request).await.unwrap_err();
+    assert!(matches!(again, months::MonthsError::Locked(_)), "locked figures never move: {again}");
+    until("the district has the locked month and its own sheet", || district.core.months().count() == 1).await.unwrap();
+    request.reason.clear();
+    for hub in [city, district] {
+        let answer = months::adjustments(&hub.core, &request).unwrap();
+        assert_eq!((answer.digest, answer.adjustments), (locked.digest.clone(), Vec::new()));
+        assert_eq!(months::verify(&hub.core).unwrap(), [] as [&str; 0]);
     }
     let (of, day) = (person.to_string(), date::iso(last - 2));
     let spell = scene.enter(FIRST, number::UNEMPLOYMENT_SPELL, &[("person", &of), ("reg_on", &day)]);
     scene.agrees().await;
     scene.all_say(spell, "reg_on", &day);
     assert_eq!(scene.figure(FIRST, "K24"), 1, "it counts from its day on");
-    for (hub, digest) in hubs.iter().zip(digests) {
-        let answer = month::adjustments(&hub.core, &request).unwrap();
-        assert_eq!(answer.digest, digest);
-        let mut lines: Vec<_> = answer
-            .adjustments
-            .iter()
-            .map(|line| (line.unit, line.indicator.as_str(), line.closed_numerator, line.numerator))
-            .collect();
+    for hub in [city, district] {
+        let answer = months::adjustments(&hub.core, &request).unwrap();
+        assert_eq!(answer.digest, locked.digest);
+        let line = |one: &pb::Adjustment| {
+            let pb::Correction { was, now, .. } = one.correction.clone().unwrap();
+            let (was, now) = (was.unwrap(), now.unwrap());
+            (one.unit, now.indicator.clone(), now.span, was.numerator, now.numerator)
+        };
+        let mut lines: Vec<_> = answer.adjustments.iter().map(line).collect();
         lines.sort_unstable();
         let top = hub.core.unit.number();
         let units: std::collections::BTreeSet<u64> = [top, scene.hub().unit.number(), STREET, FIRST].into();
-        // Whoever is registered in the period is in the base of K25 too.
-        let of = |code| [(code, "K24", 0, 1), (code, "K25", 0, 0)];
+        // Whoever is registered in the period is in the base of K25 too, over the year and over the month.
+        let of = |code| [(code, "K24".into(), 0, 0, 1), (code, "K25".into(), 0, 0, 0), (code, "K25".into(), 1, 0, 0)];
         let wanted: Vec<_> = units.into_iter().flat_map(of).collect();
         assert_eq!(lines, wanted);
     }

@@ -7,6 +7,7 @@ mod districts;
 mod figures;
 mod hostile;
 mod live;
+mod months;
 mod plan;
 mod privacy;
 mod quiet;

@@ -4,6 +4,7 @@
 use crate::{model::*, on};
 use prost::Message;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
+use ring::signature::Ed25519KeyPair;
 use std::{
     collections::BTreeMap,
     fmt::Write,
@@ -14,9 +15,10 @@ use std::{
     },
 };
 use taizhang_hub::{
+    months,
     rows::NodeRow,
     store::{FjallStore, Space},
-    totals::{audit, value},
+    totals::{audit, proven_value, value},
     writer::{Answer, Core, Job as Work, Peer, Review},
 };
 use taizhang_node::{
@@ -29,6 +31,7 @@ use taizhang_proto::{
     check::citizen_id,
     date::{self, Day},
     indicator::{self, Period, Span},
+    month::Month,
     pb::{self, Choice, ConflictState, Tier},
     register::{Value, number, registers},
 };
@@ -246,25 +249,38 @@ impl City {
 
     /// Every figure of every unit equals what the oracle says; ancestors equal the sum of what is below them.
     pub(crate) fn compare(&self, day: Day) -> usize {
+        let sum = |core: &Core, unit, one: &indicator::Indicator, period: &Period| {
+            let value = value(core.view().as_ref(), unit, one, period).unwrap();
+            (value.numerator, value.denominator, value.duplicates)
+        };
+        self.compare_with(&self.model, day, sum)
+    }
+
+    /// The same of what a closed month would hold: jobs without proof do not count.
+    pub(crate) fn compare_proven(&self, day: Day) -> usize {
+        let sum = |core: &Core, unit, one: &indicator::Indicator, period: &Period| {
+            let value = proven_value(core.view().as_ref(), unit, one, period).unwrap();
+            (value.numerator, value.denominator, value.duplicates)
+        };
+        self.compare_with(&self.model.proven(), day, sum)
+    }
+
+    fn compare_with(
+        &self,
+        model: &Model,
+        day: Day,
+        read: impl Fn(&Core, OrgCode, &indicator::Indicator, &Period) -> (i64, i64, i64),
+    ) -> usize {
         let mut compared = 0;
         let period = Period::up_to(day, Span::Year);
         for one in indicator::all() {
-            let mut sums: BTreeMap<u64, (i64, i64, i64)> = BTreeMap::new();
-            for unit in UNITS.into_iter().chain(DISTRICTS).chain([CITY]) {
-                let Some(own) = self.model.figure(one.code, unit, day) else { continue };
-                for above in OrgCode::new(unit).unwrap().up_to(self.top.unit) {
-                    let sum = sums.entry(above.number()).or_default();
-                    *sum = (sum.0 + own.0, sum.1 + own.1, sum.2 + own.2);
-                }
-            }
-            for (unit, wanted) in sums {
+            for (unit, wanted) in self.by_the_catalogue(model, one, day) {
                 let code = OrgCode::new(unit).unwrap();
                 for core in self.districts.iter().map(|district| &district.core).chain([&self.top]) {
                     if !core.unit.covers(code) {
                         continue;
                     }
-                    let found = value(core.view().as_ref(), code, one, &period).unwrap();
-                    let found = (found.numerator, found.denominator, found.duplicates);
+                    let found = read(core, code, one, &period);
                     assert_eq!(
                         found,
                         wanted,
@@ -281,10 +297,54 @@ impl City {
         compared
     }
 
+    /// The city locks a month, and what it has reported of it and of every month before is what the catalogue says of
+    /// those months' last days by now. Returns how many figures that were, and how many lines corrected earlier months.
+    pub(crate) fn lock(&mut self, month: Month) -> (usize, u32) {
+        let key = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap();
+        let mut request = pb::MonthRequest { month: month.to_string(), ..pb::MonthRequest::default() };
+        let refused = months::sign(&self.top, &key, &request).unwrap_err();
+        assert!(matches!(refused, months::MonthsError::Gaps { .. }), "no office closes its month here: {refused}");
+        request.reason = "基层未建月报".into();
+        let (signed, sheets) = months::sign(&self.top, &key, &request).unwrap();
+        job(&self.top, Work::Month { signed: Box::new(signed), sheets });
+        let months = self.top.months();
+        assert_eq!(months::verify(&self.top).unwrap(), [] as [&str; 0]);
+        let model = self.model.proven();
+        let mut compared = 0;
+        for (name, figures) in months::reported(self.top.view().as_ref(), &months).unwrap() {
+            let last = Month::read(&name).unwrap().last_day();
+            for one in indicator::all() {
+                for (unit, wanted) in self.by_the_catalogue(&model, one, last) {
+                    let key = (unit, one.code.to_owned(), 0);
+                    let found = figures
+                        .get(&key)
+                        .map_or((0, 0, 0), |value| (value.numerator, value.denominator, value.duplicates));
+                    assert_eq!(found, wanted, "{} of {unit} in {name}, reported by {month}", one.code);
+                    compared += 1;
+                }
+            }
+        }
+        let corrections = months.texts().last().unwrap().sheets.iter().map(|sheet| sheet.corrections).sum();
+        (compared, corrections)
+    }
+
     /// How many conflicts there were, and how many are settled.
     pub(crate) fn disputes(&self) -> (usize, usize) {
         let own = &self.model.disputes;
         (own.len(), own.iter().filter(|dispute| dispute.closed.is_some()).count())
+    }
+
+    /// What the catalogue says of an indicator in every unit; ancestors are the sum of what is below them.
+    fn by_the_catalogue(&self, model: &Model, one: &indicator::Indicator, day: Day) -> BTreeMap<u64, (i64, i64, i64)> {
+        let mut sums: BTreeMap<u64, (i64, i64, i64)> = BTreeMap::new();
+        for unit in UNITS.into_iter().chain(DISTRICTS).chain([CITY]) {
+            let Some(own) = model.figure(one.code, unit, day) else { continue };
+            for above in OrgCode::new(unit).unwrap().up_to(self.top.unit) {
+                let sum = sums.entry(above.number()).or_default();
+                *sum = (sum.0 + own.0, sum.1 + own.1, sum.2 + own.2);
+            }
+        }
+        sums
     }
 
     /// No recount finds a difference.
@@ -439,9 +499,13 @@ impl City {
             ("start_on", Value::Day(from)),
             ("channel", text(if campaign { "5" } else { "3" })),
         ];
+        let proven = self.serial % 3 > 0;
+        if proven {
+            fields.push(("proof", Value::Many(vec![text("合同")])));
+        }
         fields.extend(post.map(|at| ("post", Value::Ref(self.model.posts[at].id))));
         let id = self.add(unit, number::PLACEMENT, &fields);
-        self.model.jobs.push(Job { id, person, days: Lasting { from, to: None }, campaign, post });
+        self.model.jobs.push(Job { id, person, days: Lasting { from, to: None }, campaign, post, proven });
         let open = self.model.spells.iter().position(|spell| spell.person == person && spell.days.to.is_none());
         if let Some(open) = open.filter(|_| from > today) {
             let worked = self.chance(80);

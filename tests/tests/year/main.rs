@@ -7,7 +7,10 @@ mod model;
 mod oracle;
 
 use city::City;
-use taizhang_proto::date::{self, Day};
+use taizhang_proto::{
+    date::{self, Day},
+    month::Month,
+};
 
 pub(crate) fn on(month: i8, day: i8) -> Day {
     date::ymd(2008, month, day).unwrap()
@@ -20,7 +23,7 @@ fn every_indicator_of_every_unit_is_what_the_catalogue_says_on_every_day_of_2008
     let dir = tempfile::tempdir().unwrap();
     let mut city = City::open(dir.path(), seed, on(1, 1));
     city.sync(); // the units themselves count
-    let (mut compared, mut moved_at_midnight, mut overdue) = (0, 0, None);
+    let (mut compared, mut corrections, mut moved_at_midnight, mut overdue) = (0, 0, 0, None);
     for day in on(1, 1)..=on(12, 31) {
         city.turn_to(day);
         let written = city.written();
@@ -34,12 +37,23 @@ fn every_indicator_of_every_unit_is_what_the_catalogue_says_on_every_day_of_2008
         if day % 5 == 0 {
             compared += city.compare(day);
         }
+        let civil = date::civil(day).unwrap();
+        if civil.day() == 6 && civil.month() > 1 {
+            let (figures, lines) = city.lock(Month::of(day - 10).unwrap());
+            compared += figures;
+            corrections += lines;
+        }
+        if civil.last_of_month() == civil {
+            compared += city.compare_proven(day);
+        }
         overdue = Some(city.figure(city::CITY, "K08", day));
     }
     city.recount();
     let (found, ruled) = city.disputes();
     println!("{found} conflicts found, {ruled} settled");
     assert!(found > ruled && ruled > 0);
+    println!("{corrections} lines of later months corrected locked ones");
+    assert!(corrections > 10);
     println!("{compared} figures compared; 'overdue' moved at {moved_at_midnight} midnights without a write");
     assert!(moved_at_midnight > 10);
 }

@@ -55,6 +55,8 @@ pub(crate) struct Job {
     pub(crate) days: Lasting,
     pub(crate) campaign: bool,
     pub(crate) post: Option<usize>,
+    /// A contract, a licence or a pay slip was shown.
+    pub(crate) proven: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -208,7 +210,7 @@ pub(crate) struct Dispute {
 }
 
 /// Everything.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Model {
     pub(crate) persons: Vec<Person>,
     pub(crate) houses: Vec<House>,
@@ -233,6 +235,12 @@ pub(crate) struct Model {
 }
 
 impl Model {
+    /// The facts as a closed month has them: without the jobs that nobody proved.
+    pub(crate) fn proven(&self) -> Self {
+        let jobs = self.jobs.iter().filter(|job| job.proven).cloned().collect();
+        Self { jobs, ..self.clone() }
+    }
+
     /// A node of a unit has synced: it is enrolled with its first time.
     pub(crate) fn note_sync(&mut self, unit: u64, on: Day) {
         match self.nodes.iter_mut().find(|node| node.unit == unit) {

@@ -1,0 +1,176 @@
+//! Commands of the months: how far the units are, approving, locking, what has changed since.
+
+use super::{Guarded, print};
+use clap::Subcommand;
+use std::process::ExitCode;
+use taizhang_node::{
+    cli::parse_month,
+    show::{self, Reader},
+};
+use taizhang_proto::{
+    OrgCode, indicator,
+    pb::{self, TotalSpan, admin_client::AdminClient},
+};
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// 已封账的月份，及下一个月份的进度 (locked months, and how far the units are with the next)
+    Months {
+        /// 看哪个月份的进度，如 2008-03 (whose progress)
+        #[arg(value_parser = parse_month)]
+        month: Option<String>,
+    },
+    /// 县区审核下级的月报 (a district approves the months that its offices closed)
+    Approve {
+        /// 月份，如 2008-03 (month)
+        #[arg(value_parser = parse_month)]
+        month: String,
+        /// 单位，可多次；不写则审核全部待审单位 (units; every one that waits by default)
+        #[arg(long = "unit")]
+        units: Vec<OrgCode>,
+        /// 退回并写明原因 (send back instead, and why)
+        #[arg(long = "return", default_value = "")]
+        reason: String,
+        /// 审核人 (who)
+        #[arg(long, env = "TAIZHANG_BY", default_value = "reviewer")]
+        by: String,
+    },
+    /// 市级封账：签名后数字不再变动 (the city locks a month: signed, its figures never move again)
+    Lock {
+        /// 月份，如 2008-03 (month)
+        #[arg(value_parser = parse_month)]
+        month: String,
+        /// 尚有单位缺报时的说明 (why, while units are missing)
+        #[arg(long, default_value = "")]
+        reason: String,
+        /// 封账人 (who)
+        #[arg(long, env = "TAIZHANG_BY", default_value = "reviewer")]
+        by: String,
+    },
+    /// 封账之后的更正，将列入下一月报 (what has changed of a locked month since: the next one reports it)
+    Adjustments {
+        /// 月份，如 2008-03 (month)
+        #[arg(value_parser = parse_month)]
+        month: String,
+    },
+}
+
+/// Runs one of them.
+pub(super) async fn run(mut admin: AdminClient<Guarded>, command: Command, reader: Reader) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Months { month } => {
+            let request = pb::MonthRequest { month: month.unwrap_or_default(), ..pb::MonthRequest::default() };
+            overview(&admin.months(request).await?.into_inner(), reader);
+        }
+        Command::Approve { month, units, reason, by } => {
+            let units = units.into_iter().map(OrgCode::number).collect();
+            let answer = admin.approve(pb::MonthRequest { month, by, reason, units }).await?.into_inner();
+            println!("已办 {} 个单位 (units done)", answer.done);
+            answer.failed.iter().for_each(|line| println!("{line}"));
+            return Ok(ExitCode::from(if answer.failed.is_empty() { 0 } else { 3 }));
+        }
+        Command::Lock { month, reason, by } => {
+            let request = pb::MonthRequest { month, by, reason, ..pb::MonthRequest::default() };
+            locked(&[admin.lock(request).await?.into_inner()], reader);
+        }
+        Command::Adjustments { month } => {
+            let request = pb::MonthRequest { month, ..pb::MonthRequest::default() };
+            adjustments(&admin.adjustments(request).await?.into_inner(), reader);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn locked(months: &[pb::MonthAnswer], reader: Reader) {
+    let row = |one: &pb::MonthAnswer| {
+        vec![
+            one.month.clone(),
+            show::time(one.locked_at),
+            one.by.clone(),
+            one.figures.to_string(),
+            one.corrections.to_string(),
+            one.gaps.len().to_string(),
+            one.reason.clone(),
+            hex(&one.digest),
+        ]
+    };
+    let headings = [
+        ("month", "月份"),
+        ("locked_at", "封账时间"),
+        ("by", "封账人"),
+        ("figures", "数字"),
+        ("corrections", "更正前月"),
+        ("gaps", "缺报单位"),
+        ("reason", "缺报说明"),
+        ("digest", "摘要"),
+    ];
+    show::table(reader, &headings, &months.iter().map(row).collect::<Vec<_>>());
+}
+
+fn overview(answer: &pb::MonthsAnswer, reader: Reader) {
+    locked(&answer.locked, reader);
+    let Some(open) = &answer.open else { return };
+    if reader == Reader::Person {
+        println!(
+            "{}：应报 {}，已封账 {}，已审核 {} (expected, closed, approved)",
+            open.month, open.expected, open.closed, open.approved
+        );
+    }
+    let line = |(gap, name): (&pb::MonthGap, &pb::UnitName)| {
+        let why = match gap.why.as_str() {
+            "silent" => "月末以来未同步",
+            "not_approved" => "待审核",
+            _ => "未封账",
+        };
+        vec![name.name.clone(), gap.unit.to_string(), why.to_owned()]
+    };
+    let rows: Vec<Vec<String>> = open.gaps.iter().zip(&open.names).map(line).collect();
+    if !rows.is_empty() {
+        show::table(reader, &[("name", "单位"), ("unit", "编码"), ("why", "缺什么")], &rows);
+    }
+}
+
+/// A locked month and what has changed of it since.
+fn adjustments(answer: &pb::MonthAnswer, reader: Reader) {
+    let rows: Vec<Vec<String>> = answer
+        .adjustments
+        .iter()
+        .map(|one| {
+            let correction = one.correction.clone().unwrap_or_default();
+            let (was, now) = (correction.was.unwrap_or_default(), correction.now.unwrap_or_default());
+            let flow = indicator::by_code(&now.indicator).is_some_and(|known| known.kind == indicator::Kind::Flow);
+            let span = match (flow, now.span()) {
+                (false, _) => "月末",
+                (true, TotalSpan::Year) => "年累计",
+                (true, TotalSpan::Month) => "本月",
+            };
+            vec![
+                one.unit_name.clone(),
+                one.unit.to_string(),
+                now.indicator.clone(),
+                span.to_owned(),
+                print::figure(&was),
+                print::figure(&now),
+            ]
+        })
+        .collect();
+    if reader == Reader::Person {
+        locked(std::slice::from_ref(answer), reader);
+        println!("封账后更正 {} 处，列入下一月报 (changed since; the next month reports it)", rows.len());
+    }
+    let headings = [
+        ("name", "单位"),
+        ("unit", "编码"),
+        ("indicator", "指标"),
+        ("span", "口径"),
+        ("reported", "已报数"),
+        ("now", "现在"),
+    ];
+    if reader == Reader::Program || !rows.is_empty() {
+        show::table(reader, &headings, &rows);
+    }
+}

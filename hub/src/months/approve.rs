@@ -1,0 +1,90 @@
+//! A district approves the months that its offices closed, or sends them back.
+
+use super::{MonthsError, month_asked};
+use crate::{
+    rows,
+    store::{Space, StoreError},
+    writer::{Answer, Core, Job, Review, Writer},
+};
+use std::collections::HashMap;
+use taizhang_proto::{
+    OrgCode, Record, RecordId,
+    cell::{home_unit, is_active},
+    date,
+    month::{self, Month, Stage},
+    pb::{self, Tier},
+    register::{number, registers},
+};
+
+/// The month of a closing.
+const MONTH: u32 = 20;
+
+/// The closings of a month that stand here, with their units.
+fn closings(core: &Core, month: Month) -> Result<Vec<(RecordId, OrgCode, pb::PeriodClose)>, StoreError> {
+    let view = core.view();
+    let name = month.to_string();
+    let key = rows::unique_key(number::PERIOD_CLOSE, MONTH, name.as_bytes());
+    let mut found = Vec::new();
+    for id in view.get(Space::Uniques, &key)?.map(|row| rows::ids_in(&row)).unwrap_or_default() {
+        let Some(row) = view.get(Space::Records, &id.0)? else { continue };
+        let record = Record::decode(row).map_err(|_| StoreError::Row(Space::Records))?;
+        let close: pb::PeriodClose = record.typed(|tag| tag >= MONTH);
+        let unit = home_unit(&record).filter(|unit| is_active(&record) && core.unit.covers(*unit));
+        if let Some(unit) = unit.filter(|_| close.month.as_deref() == Some(&name)) {
+            found.push((id, unit, close));
+        }
+    }
+    Ok(found)
+}
+
+/// Approves the closings of a month, of these units or of all that wait; with a reason, sends them back instead.
+///
+/// # Errors
+/// When this is no district, the month is none, or the writer fails. What is refused of single units is in the answer.
+pub async fn approve(
+    core: &Core,
+    writer: &Writer,
+    request: &pb::MonthRequest,
+) -> Result<pb::ApproveAnswer, MonthsError> {
+    if core.tier == Tier::City {
+        return Err(MonthsError::NotDistrict);
+    }
+    let month = month_asked(&request.month)?;
+    let mut answer = pb::ApproveAnswer::default();
+    let closings = closings(core, month)?;
+    for unit in &request.units {
+        if !closings.iter().any(|(_, own, _)| own.number() == *unit) {
+            answer.failed.push(format!("{unit}: {month} 未封账 (not closed by the office)"));
+        }
+    }
+    let today = date::iso(core.today());
+    for (id, unit, close) in closings {
+        let waits = month::stage(&close) == Stage::Closed;
+        if if request.units.is_empty() { !waits } else { !request.units.contains(&unit.number()) } {
+            continue;
+        }
+        let version = close.version.unwrap_or(1).to_string();
+        let returned = !request.reason.trim().is_empty();
+        let fields = if returned {
+            vec![
+                ("returned_on", today.clone()),
+                ("returned_version", version),
+                ("returned_reason", request.reason.clone()),
+            ]
+        } else {
+            vec![("approved_on", today.clone()), ("approved_version", version), ("approved_by", request.by.clone())]
+        };
+        let revise = pb::ReviseRequest {
+            record: id.to_string(),
+            register: registers().get(number::PERIOD_CLOSE).map(|def| def.name.clone()).unwrap_or_default(),
+            fields: fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<HashMap<_, _>>(),
+            reason: if returned { request.reason.clone() } else { "月报审核".into() },
+            by: request.by.clone(),
+        };
+        match writer.write(Job::Review(Review::Revise(revise))).await? {
+            Answer::Refused(why) => answer.failed.push(format!("{unit}: {why}")),
+            _ => answer.done += 1,
+        }
+    }
+    Ok(answer)
+}

@@ -1,0 +1,126 @@
+//! What has changed of locked months: figures of their last days that are others by now.
+//! Invariant: a locked month's figures, with every correction reported since, are what was known when the last month was
+//! locked; so what differs from that is news, and is reported once.
+
+use super::{Months, MonthsError, answer, lock, month_asked, sheets};
+use crate::{
+    store::{Space, StoreError, View},
+    totals,
+    writer::Core,
+};
+use prost::Message;
+use std::collections::{BTreeMap, BTreeSet};
+use taizhang_proto::{
+    OrgCode,
+    cell::CellKey,
+    date::Day,
+    month::{FigureKey, Month, key_of},
+    pb::{self, Correction, MonthSheet, MonthText, Tier},
+};
+
+/// The figures of one month.
+type Figures = BTreeMap<FigureKey, pb::TotalValue>;
+
+/// The figures of each locked month as last reported, by the month's name: what was locked, with every correction since.
+/// At a district those of its own sheets.
+///
+/// # Errors
+/// When the store fails.
+pub fn reported(view: &dyn View, months: &Months) -> Result<BTreeMap<String, Figures>, StoreError> {
+    let mut known: BTreeMap<String, Figures> = BTreeMap::new();
+    for text in months.texts() {
+        let mut own = BTreeMap::new();
+        for (_, sheet) in sheets(view, &text)? {
+            let sheet = MonthSheet::decode(sheet).map_err(|_| StoreError::Row(Space::Documents))?;
+            own.extend(sheet.figures.into_iter().map(|value| (key_of(&value), value)));
+            for correction in sheet.corrections {
+                if let (Some(earlier), Some(now)) = (known.get_mut(&correction.month), correction.now) {
+                    earlier.insert(key_of(&now), now);
+                }
+            }
+        }
+        known.insert(text.month, own);
+    }
+    Ok(known)
+}
+
+/// The units in whose figures up to a day something has changed after a revision.
+fn moved_since(view: &dyn View, top: OrgCode, revision: u64, up_to: Day) -> Result<BTreeSet<OrgCode>, StoreError> {
+    let mut units = BTreeSet::new();
+    for row in view.range(Space::CellFeed, &(revision + 1).to_be_bytes(), &[0xff; 9]) {
+        let (key, _) = row?;
+        let cell = key.get(8..).and_then(CellKey::from_slice).ok_or(StoreError::Row(Space::CellFeed))?;
+        if cell.date <= up_to {
+            units.extend(cell.unit.up_to(top));
+        }
+    }
+    Ok(units)
+}
+
+/// What differs of one month's figures, for these units.
+fn differences(
+    view: &dyn View,
+    month: Month,
+    known: &Figures,
+    units: impl IntoIterator<Item = OrgCode>,
+) -> Result<Vec<Correction>, StoreError> {
+    let mut found = Vec::new();
+    for unit in units {
+        for (indicator, period, span) in lock::asked(month) {
+            let now = pb::TotalValue { span: span.into(), ..totals::proven_value(view, unit, indicator, &period)? };
+            let nothing = || pb::TotalValue {
+                unit: now.unit,
+                indicator: now.indicator.clone(),
+                ratio: now.ratio,
+                span: now.span,
+                ..pb::TotalValue::default()
+            };
+            let was = known.get(&key_of(&now)).cloned().unwrap_or_else(nothing);
+            if was != now {
+                found.push(Correction { month: month.to_string(), was: Some(was), now: Some(now) });
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// What the month that is locked next has to report of every earlier one, at the city.
+pub(super) fn all(core: &Core, view: &dyn View, months: &Months) -> Result<Vec<Correction>, StoreError> {
+    let Some(last) = months.texts().last() else { return Ok(Vec::new()) };
+    let known = reported(view, months)?;
+    let mut found = Vec::new();
+    for (name, known) in known {
+        let Some(month) = Month::read(&name) else { continue };
+        let units = moved_since(view, core.unit, last.revision, month.last_day())?;
+        found.extend(differences(view, month, &known, units)?);
+    }
+    Ok(found)
+}
+
+/// What has changed of a locked month's figures and is not reported yet.
+///
+/// # Errors
+/// When it is not locked, or the store fails.
+pub fn adjustments(core: &Core, request: &pb::MonthRequest) -> Result<pb::MonthAnswer, MonthsError> {
+    let month = month_asked(&request.month)?;
+    let months = core.months();
+    let name = month.to_string();
+    let signed = months.0.iter().find(|one| MonthText::decode(one.text.clone()).is_ok_and(|text| text.month == name));
+    let signed = signed.ok_or(MonthsError::Open(month))?;
+    let (view, tree) = (core.view(), core.tree());
+    let known = reported(view.as_ref(), &months)?.remove(&name).unwrap_or_default();
+    let units: Vec<OrgCode> = match (core.tier, months.texts().last()) {
+        (Tier::City, Some(last)) => {
+            moved_since(view.as_ref(), core.unit, last.revision, month.last_day())?.into_iter().collect()
+        }
+        // A district's revisions are its own.
+        _ => tree.below(core.unit).map(|unit| unit.code).collect(),
+    };
+    let line = |correction: Correction| {
+        let unit = correction.now.as_ref().map_or(0, |now| now.unit);
+        let unit_name = OrgCode::new(unit).map(|unit| tree.name(unit)).unwrap_or_default();
+        pb::Adjustment { unit, unit_name, correction: Some(correction) }
+    };
+    let lines = differences(view.as_ref(), month, &known, units)?.into_iter().map(line).collect();
+    Ok(answer(signed, lines))
+}

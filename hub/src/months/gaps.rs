@@ -1,0 +1,52 @@
+//! Who is missing from a month: units with a node that did not close it, closings that no district approved, districts
+//! that have said nothing since it ended.
+
+use super::own_cell;
+use crate::{store::StoreError, totals, writer::Core};
+use taizhang_proto::{
+    OrgCode,
+    cell::CellKey,
+    indicator::Part,
+    month::Month,
+    pb::{self, MonthGap},
+};
+
+/// How far the units of a hub are with a month.
+///
+/// # Errors
+/// When the store fails.
+pub fn progress(core: &Core, month: Month) -> Result<pb::MonthProgress, StoreError> {
+    let (view, tree) = (core.view(), core.tree());
+    let view = view.as_ref();
+    let last = month.last_day();
+    let mut answer = pb::MonthProgress { month: month.to_string(), ..pb::MonthProgress::default() };
+    let gap = |answer: &mut pb::MonthProgress, unit: OrgCode, why: &str| {
+        answer.gaps.push(MonthGap { unit: unit.number(), why: why.to_owned() });
+        answer.names.push(pb::UnitName { unit: unit.number(), name: tree.name(unit) });
+    };
+    for unit in tree.below(core.unit).map(|unit| unit.code) {
+        // A unit's own nodes are its sum without those of the units below it.
+        let nodes = |unit| totals::sum(view, unit, Part::Nodes.number(), i32::MIN..=last);
+        let below: i64 = tree.children(unit).map(|child| nodes(child.code)).sum::<Result<_, _>>()?;
+        if nodes(unit)? <= below {
+            continue;
+        }
+        let of = |part: Part| own_cell(view, CellKey { unit, part: part.number(), date: last });
+        let (closed, approved) = (of(Part::MonthsClosed)? > 0, of(Part::MonthsApproved)? > 0);
+        answer.expected += 1;
+        answer.closed += u64::from(closed);
+        answer.approved += u64::from(approved);
+        if !approved {
+            gap(&mut answer, unit, if closed { "not_approved" } else { "not_closed" });
+        }
+    }
+    for child in totals::children(view)?.into_iter().filter(|child| child.hub) {
+        let told = taizhang_proto::date::shanghai(child.last_sync.saturating_mul(1_000));
+        if let Ok(unit) = OrgCode::new(child.unit)
+            && told <= last
+        {
+            gap(&mut answer, unit, "silent");
+        }
+    }
+    Ok(answer)
+}

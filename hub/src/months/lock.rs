@@ -1,0 +1,189 @@
+//! Locking a month at the city: its figures, the corrections of earlier months, the signature, in one commit.
+
+use super::{Months, MonthsError, answer, correct, month_asked, progress};
+use crate::{
+    store::{StoreError, View},
+    totals,
+    writer::{Core, Job, Writer},
+};
+use bytes::Bytes;
+use prost::Message;
+use ring::signature::{Ed25519KeyPair, KeyPair};
+use std::collections::BTreeMap;
+use taizhang_proto::{
+    OrgCode,
+    indicator::{self, Kind, Period, Span},
+    month::{self, Month},
+    org::UnitTree,
+    pb::{self, MonthSheet, MonthText, SheetDigest, SignedMonth, Tier, TotalSpan},
+};
+
+/// Longest reason, characters.
+const MAX_REASON: usize = 500;
+/// Most units that a refusal names.
+const NAMED: usize = 5;
+
+/// Locks a month: the one after the last, which is over, and for which every unit with a node has closed and every
+/// district approved; or with a reason for those that have not.
+///
+/// # Errors
+/// When one of these is not so, this is not the city, or the store fails.
+pub async fn lock(
+    core: &Core,
+    writer: &Writer,
+    key: &Ed25519KeyPair,
+    request: &pb::MonthRequest,
+) -> Result<pb::MonthAnswer, MonthsError> {
+    let (signed, sheets) = tokio::task::block_in_place(|| sign(core, key, request))?;
+    let bare = answer(&signed, Vec::new());
+    writer.write(Job::Month { signed: Box::new(signed), sheets }).await?;
+    Ok(bare)
+}
+
+/// The month as it is signed, with every sheet.
+///
+/// # Errors
+/// As [`lock`].
+pub fn sign(
+    core: &Core,
+    key: &Ed25519KeyPair,
+    request: &pb::MonthRequest,
+) -> Result<(SignedMonth, Vec<Bytes>), MonthsError> {
+    if core.tier != Tier::City {
+        return Err(MonthsError::NotCity);
+    }
+    let month = month_asked(&request.month)?;
+    let months = core.months();
+    let last = months.texts().last();
+    check_turn(core, month, last.as_ref())?;
+    let reason: String = request.reason.trim().chars().take(MAX_REASON).collect();
+    let standing = progress(core, month)?;
+    if !standing.gaps.is_empty() && reason.is_empty() {
+        return Err(gaps(&standing));
+    }
+    let view = core.view();
+    let view = view.as_ref();
+    let tree = core.tree();
+    let mut by_unit = sheets(core.unit, &tree);
+    for (unit, sheet) in &mut by_unit {
+        sheet.unit = *unit;
+        sheet.figures = figures(view, &units_of(core.unit, &tree, *unit), month)?;
+    }
+    for correction in correct::all(core, view, &months)? {
+        let unit = correction.now.as_ref().map_or(0, |now| now.unit);
+        let of = by_unit.keys().copied().find(|district| covers(*district, unit, core.unit));
+        by_unit.entry(of.unwrap_or(core.unit.number())).or_default().corrections.push(correction);
+    }
+    let mut sheets = Vec::with_capacity(by_unit.len());
+    let mut digests = Vec::with_capacity(by_unit.len());
+    for (unit, sheet) in by_unit {
+        let bytes: Bytes = sheet.encode_to_vec().into();
+        digests.push(SheetDigest {
+            unit,
+            digest: month::digest(&bytes).into(),
+            figures: sheet.figures.len() as u32,
+            corrections: sheet.corrections.len() as u32,
+        });
+        sheets.push(bytes);
+    }
+    let text = MonthText {
+        month: month.to_string(),
+        last_day: month.last_day(),
+        locked_at: core.now(),
+        by: request.by.chars().take(64).collect(),
+        revision: crate::rows::counter(view, crate::rows::meta::REVISION)?,
+        sheets: digests,
+        previous: months.last().map(|last| month::digest(&last.text).into()).unwrap_or_default(),
+        gaps: standing.gaps,
+        reason,
+    }
+    .encode_to_vec();
+    let signature = Bytes::copy_from_slice(key.sign(&month::to_sign(&text)).as_ref());
+    let key = Bytes::copy_from_slice(key.public_key().as_ref());
+    Ok((SignedMonth { text: text.into(), key, signature, sheet: Bytes::new() }, sheets))
+}
+
+/// Months are locked in their order, once each, when they are over.
+fn check_turn(core: &Core, month: Month, last: Option<&MonthText>) -> Result<(), MonthsError> {
+    if let Some(last) = last.and_then(|last| Month::read(&last.month)) {
+        if month <= last {
+            return Err(MonthsError::Locked(month));
+        }
+        if month != last.next() {
+            return Err(MonthsError::Next(last.next()));
+        }
+    }
+    if month.last_day() >= core.today() {
+        return Err(MonthsError::Running(month));
+    }
+    Ok(())
+}
+
+fn gaps(standing: &pb::MonthProgress) -> MonthsError {
+    let why = |gap: &pb::MonthGap| match gap.why.as_str() {
+        "silent" => "未同步",
+        "not_approved" => "未审核",
+        _ => "未封账",
+    };
+    let named = standing.gaps.iter().zip(&standing.names).take(NAMED);
+    let units: Vec<String> = named.map(|(gap, name)| format!("{}（{}）", name.name, why(gap))).collect();
+    MonthsError::Gaps { count: standing.gaps.len(), units: units.join("、") }
+}
+
+/// An empty sheet for each district, and one for the city's own figures.
+fn sheets(city: OrgCode, tree: &UnitTree) -> BTreeMap<u64, MonthSheet> {
+    let units = tree.children(city).map(|district| district.code).chain([city]);
+    units.map(|unit| (unit.number(), MonthSheet::default())).collect()
+}
+
+fn covers(district: u64, unit: u64, city: OrgCode) -> bool {
+    let (Ok(district), Ok(unit)) = (OrgCode::new(district), OrgCode::new(unit)) else { return false };
+    district != city && district.covers(unit)
+}
+
+/// The units of a sheet: the city alone, or a district and everything below it.
+fn units_of(city: OrgCode, tree: &UnitTree, unit: u64) -> Vec<OrgCode> {
+    match OrgCode::new(unit) {
+        Ok(unit) if unit == city => vec![city],
+        Ok(unit) => tree.below(unit).map(|below| below.code).collect(),
+        Err(_) => Vec::new(),
+    }
+}
+
+/// Every figure of these units that is not zero: as of the month's last day, flows over the year so far and over the
+/// month. What no proof was shown for does not count (domain-detail 2.6).
+fn figures(view: &dyn View, units: &[OrgCode], month: Month) -> Result<Vec<pb::TotalValue>, StoreError> {
+    let mut found = Vec::new();
+    for unit in units {
+        for (indicator, period, span) in asked(month) {
+            let value = totals::proven_value(view, *unit, indicator, &period)?;
+            let nothing = pb::TotalValue {
+                unit: value.unit,
+                indicator: value.indicator.clone(),
+                ratio: value.ratio,
+                ..pb::TotalValue::default()
+            };
+            if value != nothing {
+                found.push(pb::TotalValue { span: span.into(), ..value });
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// What a month's report has of each unit.
+pub(super) fn asked(month: Month) -> impl Iterator<Item = (&'static indicator::Indicator, Period, TotalSpan)> {
+    let on = month.last_day();
+    indicator::all().flat_map(move |one| {
+        let year = (one, Period::up_to(on, Span::Year), TotalSpan::Year);
+        let month = (one.kind == Kind::Flow).then(|| (one, Period::up_to(on, Span::Month), TotalSpan::Month));
+        std::iter::once(year).chain(month)
+    })
+}
+
+impl Months {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}

@@ -1,0 +1,114 @@
+//! An office closes its month (月报): what it holds at that moment, counted and digested, goes to the district as a
+//! record. Invariant: a month is closed once; only one that the district sent back is closed again, as a new version.
+
+use crate::{
+    desk::{Desk, Draft, SaveError},
+    ledger::{Ledger, LedgerDesk},
+    store::StoreError,
+};
+use taizhang_proto::{
+    RecordId,
+    cell::{home_unit, is_active},
+    date::Day,
+    digest::{Item, ScopeDigest},
+    month::{self, Month, Stage},
+    pb,
+    plan::Counting,
+    register::{HOME_UNIT, Value, number, registers},
+};
+
+/// Why a month can't be closed.
+#[derive(Debug, thiserror::Error)]
+pub enum CloseError {
+    /// It is closed, and was not sent back.
+    #[error("{0} 已经封账；如需更正，请县区退回后再封 (closed already: the district has to send it back first)")]
+    Closed(Month),
+    /// What the rules say.
+    #[error(transparent)]
+    Save(#[from] SaveError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// This office's closing of a month; none before it closed it.
+fn closing(ledger: &Ledger, month: Month) -> Result<Option<(RecordId, pb::PeriodClose)>, StoreError> {
+    let name = month.to_string();
+    for id in ledger.ids(number::PERIOD_CLOSE)? {
+        let Some(record) = ledger.view(id)?.filter(is_active) else { continue };
+        let close: pb::PeriodClose = record.typed(|tag| tag >= 20);
+        if home_unit(&record) == Some(ledger.unit()) && close.month.as_deref() == Some(&name) {
+            return Ok(Some((id, close)));
+        }
+    }
+    Ok(None)
+}
+
+/// Every record that counts of the office and what is below it, closings left out: how many, and their digest, hex.
+fn holdings(ledger: &Ledger) -> Result<(u64, String), StoreError> {
+    let (mut rows, mut digest) = (0, ScopeDigest::default());
+    for def in registers().iter().filter(|def| def.number != number::PERIOD_CLOSE) {
+        for id in ledger.ids(def.number)? {
+            if let Some(record) = ledger.view(id)?.filter(is_active) {
+                rows += 1;
+                digest.add(Item::record(id, &record.encode()));
+            }
+        }
+    }
+    let hex = digest.to_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok((rows, hex))
+}
+
+/// Closes a month.
+///
+/// # Errors
+/// When it is closed already, not over, or the store fails.
+pub fn close(ledger: &Ledger, month: Month, by: &str) -> Result<pb::CloseAnswer, CloseError> {
+    let before = closing(ledger, month)?;
+    let version = match &before {
+        Some((_, close)) if month::stage(close) != Stage::Returned => return Err(CloseError::Closed(month)),
+        Some((_, close)) => close.version.unwrap_or(1).saturating_add(1),
+        None => 1,
+    };
+    let desk = LedgerDesk::new(ledger);
+    let is_new = before.is_none();
+    let id = before.map_or_else(|| desk.new_id(), |(id, _)| id);
+    let (rows, digest) = holdings(ledger)?;
+    let mut draft = Draft::new(id, number::PERIOD_CLOSE);
+    let fields = [
+        ("closed_on", Value::Day(ledger.business_day())),
+        ("closed_by", Value::Text(by.to_owned())),
+        ("rows", Value::Uint(rows)),
+        ("digest", Value::Text(digest.clone())),
+        ("version", Value::Uint(version.into())),
+    ];
+    let first = [("month", Value::Text(month.to_string()))];
+    let def = registers().get(number::PERIOD_CLOSE);
+    for (name, value) in fields.into_iter().chain(first.into_iter().filter(|_| is_new)) {
+        if let Some(field) = def.and_then(|def| def.field_named(name)) {
+            draft = draft.with(field.tag, value);
+        }
+    }
+    if is_new {
+        draft = draft.with(HOME_UNIT, Value::Uint(ledger.unit().number()));
+    }
+    for answer in desk.save(vec![vec![draft]], by) {
+        answer?;
+    }
+    Ok(pb::CloseAnswer { record: id.to_string(), rows, digest, version })
+}
+
+/// The last month that has ended, when this office has not closed it, and the day by which it should (the plan's
+/// `month_close_day`, a working day of the month that follows).
+///
+/// # Errors
+/// When the store fails.
+pub fn waiting(ledger: &Ledger) -> Result<Option<(Month, Day)>, StoreError> {
+    let today = ledger.business_day();
+    let Some(month) = Month::of(today).and_then(|this| Month::of(this.first_day() - 1)) else { return Ok(None) };
+    let done = closing(ledger, month)?.is_some_and(|(_, close)| month::stage(&close) != Stage::Returned);
+    let plans = ledger.plans();
+    let plan = plans.on(today);
+    let due = plan.calendar.after(month.last_day(), plan.work.month_close_day, Counting::Working);
+    Ok((!done).then_some((month, due)))
+}

@@ -1,0 +1,175 @@
+//! A month from the offices to the signature: closed, approved, sent back, locked; what comes later is reported by the
+//! next month; and nothing of a locked one can be changed without showing.
+
+use crate::{DISTRICT, FIRST, STREET, books, town, unit};
+use prost::Message;
+use ring::signature::Ed25519KeyPair;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+use taizhang_hub::{
+    months::{self, MonthsError},
+    store::{Space, WriteSet},
+    totals,
+};
+use taizhang_node::{
+    ledger::{Ledger, system_clock},
+    office::close::{self, CloseError},
+};
+use taizhang_proto::{
+    RecordId, date,
+    indicator::{self, Period, Span},
+    month::Month,
+    pb::{self, MonthSheet},
+    register::number,
+};
+use taizhang_tests::town::{OfficePlan, Plan, Town, until};
+
+const REVIEWER: &str = "wang.fang";
+
+fn asked(month: Month) -> pb::MonthRequest {
+    pb::MonthRequest { month: month.to_string(), by: REVIEWER.into(), ..pb::MonthRequest::default() }
+}
+
+/// A household recognised in the last days of a month, and one member's job in it that nobody has proved.
+fn unproven(ledger: &Ledger, month: Month) -> RecordId {
+    let day = |before: i32| date::iso(month.last_day() - before);
+    let house = books::enter(ledger, number::HOUSEHOLD, &[("hh_no", "户1")]).to_string();
+    let person = [("id_no", "11010519491231002X"), ("name", "王一"), ("labour_able", "是"), ("job_willing", "是")];
+    let person = books::enter(ledger, number::RESIDENT, &person).to_string();
+    let member = [("household", house.as_str()), ("person", &person), ("relation", "01"), ("from_on", &day(300))];
+    books::enter(ledger, number::MEMBER, &member);
+    let case = [("household", house.as_str()), ("kind", "1"), ("recognised_on", &day(9))];
+    books::enter(ledger, number::ZEF_CASE, &case);
+    let job = [("person", person.as_str()), ("employer", "一厂"), ("kind", "1"), ("start_on", &day(4))];
+    books::enter(ledger, number::PLACEMENT, &job)
+}
+
+async fn lock(town: &Town, key: &Ed25519KeyPair, month: Month) -> Result<pb::MonthAnswer, MonthsError> {
+    let hub = &town.city.hub;
+    months::lock(&hub.core, &hub.writer, key, &asked(month)).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_month_is_closed_approved_and_locked_and_what_comes_later_is_the_next_months_correction() {
+    let ahead = Arc::new(AtomicU64::new(0));
+    let (clock, by) = (system_clock(), ahead.clone());
+    let clock = Arc::new(move || clock() + by.load(Ordering::Relaxed));
+    let (_dir, mut town) = town(&[DISTRICT], Plan { clock, ..Plan::default() }).await;
+    for code in [FIRST, STREET] {
+        town.open_office(OfficePlan::live(unit(code))).await.unwrap();
+    }
+    let [first, street] = [0, 1].map(|place: usize| town.offices[place].ledger().clone());
+    let this = Month::of(first.business_day()).unwrap();
+    let month = Month::of(this.first_day() - 1).unwrap();
+    let key = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap();
+    let job = unproven(&first, month);
+    assert!(close::waiting(&first).unwrap().is_some_and(|(waits, due)| waits == month && due > month.last_day()));
+    let running = close::close(&first, this, "li").unwrap_err();
+    assert!(running.to_string().contains("尚未结束"), "{running}");
+    let closed = close::close(&first, month, "li").unwrap();
+    assert_eq!((closed.rows, closed.version), (5, 1));
+    assert!(matches!(close::close(&first, month, "li"), Err(CloseError::Closed(_))));
+    town.settled(|_, _| {}).await.unwrap();
+
+    // The offices were enrolled after that month, so nobody is waited for; the month that runs waits for both.
+    let (top, district) = (town.city.hub.clone(), town.districts[0].hub.clone());
+    let progress = |month| months::progress(&top.core, month).unwrap();
+    assert_eq!((progress(month).expected, progress(this).expected), (0, 2));
+    let why: Vec<_> = progress(this).gaps.into_iter().map(|gap| (gap.unit, gap.why)).collect();
+    assert!(why.contains(&(FIRST, "not_closed".into())) && why.contains(&(STREET, "not_closed".into())), "{why:?}");
+    assert!(matches!(lock(&town, &key, this).await, Err(MonthsError::Running(_))));
+    let locked = lock(&town, &key, month).await.unwrap();
+    assert_eq!(locked.gaps, []);
+    assert!(matches!(lock(&town, &key, month).await, Err(MonthsError::Locked(_))));
+    assert!(matches!(lock(&town, &key, this.next()).await, Err(MonthsError::Next(next)) if next == this));
+    let name = month.to_string();
+    until("the offices hear of it", || {
+        [&first, &street].iter().all(|ledger| ledger.locked_month().as_deref() == Some(&name))
+    })
+    .await
+    .unwrap();
+    until("the district has its sheet", || district.core.months().count() == 1).await.unwrap();
+
+    // Live the household counts as placed; in the closed month it does not, for want of proof.
+    let reported = |core: &taizhang_hub::writer::Core, code: &str| {
+        let months = core.months();
+        let figures = months::reported(core.view().as_ref(), &months).unwrap().remove(&name).unwrap();
+        figures.get(&(FIRST, code.to_owned(), 0)).map_or(0, |value| value.numerator)
+    };
+    for core in [&top.core, &district.core] {
+        let (k05, period) = (indicator::by_code("K05").unwrap(), Period::up_to(month.last_day(), Span::Year));
+        let live = totals::value(core.view().as_ref(), unit(FIRST), k05, &period).unwrap().numerator;
+        assert_eq!((live, reported(core, "K05")), (0, 1), "at {}", core.unit);
+        assert_eq!(months::verify(core).unwrap(), [] as [&str; 0]);
+    }
+    books::amend(&first, job, &[("proof", "合同")]);
+    town.settled(|_, _| {}).await.unwrap();
+    let changed = |core| {
+        let lines = months::adjustments(core, &asked(month)).unwrap().adjustments;
+        let own =
+            lines.into_iter().filter_map(|line| line.correction).map(|line| (line.was.unwrap(), line.now.unwrap()));
+        own.filter(|(was, _)| was.unit == FIRST && was.indicator == "K05")
+            .map(|(was, now)| (was.numerator, now.numerator))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!((changed(&top.core), changed(&district.core)), (vec![(1, 0)], vec![(1, 0)]));
+
+    // A month later. The district approves one office's month, sends it back, and approves it anew.
+    ahead.store(u64::from(this.next().first_day().abs_diff(first.business_day()) + 2) * 86_400_000, Ordering::Relaxed);
+    let refused = lock(&town, &key, this).await.unwrap_err();
+    assert!(matches!(&refused, MonthsError::Gaps { count, .. } if *count >= 2), "{refused}");
+    close::close(&first, this, "li").unwrap();
+    town.settled(|_, _| {}).await.unwrap();
+    let approve = async |units: &[u64], reason: &str| {
+        let request = pb::MonthRequest { units: units.to_vec(), reason: reason.into(), ..asked(this) };
+        months::approve(&district.core, &district.writer, &request).await.unwrap()
+    };
+    let answer = approve(&[], "").await;
+    assert_eq!((answer.done, answer.failed.len()), (1, 0), "{:?}", answer.failed);
+    let answer = approve(&[STREET], "").await;
+    assert_eq!((answer.done, answer.failed.len()), (0, 1), "the street has closed nothing");
+    let answer = approve(&[FIRST], "人数与台账不符").await;
+    assert_eq!((answer.done, answer.failed.len()), (1, 0), "{:?}", answer.failed);
+    until("the office hears that it is sent back", || close::waiting(&first).unwrap().is_some()).await.unwrap();
+    assert_eq!(close::close(&first, this, "li").unwrap().version, 2);
+    close::close(&street, this, "zhao").unwrap();
+    town.settled(|_, _| {}).await.unwrap();
+    assert_eq!((progress(this).closed, progress(this).approved), (2, 0), "what was approved is closed anew");
+    assert_eq!(approve(&[], "").await.done, 2);
+    town.settled(|_, _| {}).await.unwrap();
+    let second = lock(&town, &key, this).await.unwrap();
+    assert!(second.gaps.is_empty() && second.corrections > 0, "{second:?}");
+    until("the district has it", || district.core.months().count() == 2).await.unwrap();
+    for core in [&top.core, &district.core] {
+        assert_eq!(reported(core, "K05"), 0, "with its correction");
+        assert_eq!(changed(core), []);
+        assert_eq!(months::verify(core).unwrap(), [] as [&str; 0]);
+    }
+
+    // Whoever changes a figure on the disk of the district, or leaves a month out, is found.
+    let rows = [format!("sheet-{name}-{DISTRICT}"), format!("locked-{this}")].map(String::into_bytes);
+    let view = district.core.view();
+    let sheet = view.get(Space::Documents, &rows[0]).unwrap().unwrap();
+    let mut forged = MonthSheet::decode(sheet.clone()).unwrap();
+    forged.figures[0].numerator += 1;
+    let put = |row: &[u8], value: Vec<u8>| {
+        let mut set = WriteSet::default();
+        set.put(Space::Documents, row, value);
+        district.core.store.commit(set).unwrap();
+    };
+    put(&rows[0], forged.encode_to_vec());
+    let problems = months::verify(&district.core).unwrap();
+    assert!(
+        problems.len() == 1 && problems[0].contains(&name) && problems[0].contains(&DISTRICT.to_string()),
+        "{problems:?}"
+    );
+    put(&rows[0], sheet.to_vec());
+    assert_eq!(months::verify(&district.core).unwrap(), [] as [&str; 0]);
+    let mut set = WriteSet::default();
+    set.remove(Space::Documents, rows[1].clone());
+    district.core.store.commit(set).unwrap();
+    assert_eq!(months::verify(&district.core).unwrap().len(), 1, "a month is gone");
+    town.stop().await;
+}
