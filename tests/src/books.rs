@@ -6,7 +6,10 @@
 
 use crate::{synth::City, town};
 use std::collections::HashMap;
-use taizhang_hub::{hub::Hub, store::Space};
+use taizhang_hub::{
+    hub::Hub,
+    store::{SPACES, Space},
+};
 use taizhang_node::{
     desk::{Desk, Draft},
     ledger::{Ledger, LedgerDesk},
@@ -77,6 +80,14 @@ pub fn save(ledger: &Ledger, draft: Draft) {
     }
 }
 
+/// What an office's desk says to a form that breaks a rule: a new record, or an edit of one that the office sees.
+pub fn refused(ledger: &Ledger, register: u32, id: Option<RecordId>, fields: &[(&str, &str)]) -> String {
+    let desk = LedgerDesk::new(ledger);
+    let draft = form(register, id.unwrap_or_else(|| desk.new_id()), fields);
+    let answer = desk.save(vec![vec![draft]], "test").pop().unwrap();
+    answer.expect_err("the desk refuses this").to_string()
+}
+
 /// The tag of a resident's field.
 pub fn tag(field: &str) -> u32 {
     registers().get(number::RESIDENT).unwrap().field_named(field).unwrap().tag
@@ -98,6 +109,14 @@ pub fn records_at(hub: &Hub) -> HashMap<RecordId, Record> {
     let view = hub.core.view();
     let rows = view.prefix(Space::Records, &[]).map(Result::unwrap);
     rows.map(|(key, value)| (RecordId::from_slice(&key).unwrap(), Record::decode(value).unwrap())).collect()
+}
+
+/// Every key and value of a hub's store, unpacked.
+pub fn rows_at(hub: &Hub) -> Vec<u8> {
+    let view = hub.core.view();
+    let rows = SPACES.iter().flat_map(|space| view.prefix(*space, &[]));
+    rows.flat_map(|row| row.map(|(key, value)| [key.to_vec(), vec![0], value.to_vec(), vec![0]].concat()).unwrap())
+        .collect()
 }
 
 /// All records of an office, as it sees them.

@@ -3,6 +3,7 @@
 pub mod books;
 pub mod demo;
 pub mod load;
+pub mod scene;
 pub mod sim;
 pub mod synth;
 pub mod talk;

@@ -10,7 +10,7 @@ use crate::store::StoreError;
 use taizhang_proto::{
     Record, RecordId,
     cell::{Shelf, is_active},
-    check,
+    check::{self, Violation},
     decide::HUB_NODE,
     lifecycle,
     pb::{self, Choice, ConflictKind, ConflictState},
@@ -241,6 +241,15 @@ impl Pad<'_> {
         Ok(Ok(()))
     }
 
+    /// Why the hub's own hand may not move a case so. A ruling may: it chooses among what offices have said.
+    fn refused_way(&self, id: RecordId, register: u32, fields: &[Field]) -> Result<Option<Violation>, StoreError> {
+        let Some(way) = lifecycle::of(register) else { return Ok(None) };
+        let before = Reading(self).record(id)?;
+        let mut after = before.clone().unwrap_or_else(|| Record { register, ..Record::default() });
+        after.set(fields.to_vec(), pb::Origin { revision: u64::MAX, ..pb::Origin::default() });
+        Ok(way.refusal(before.as_ref(), &after, self.core.tier))
+    }
+
     fn reopen(&mut self, request: &pb::ReopenRequest) -> Result<Result<(), Refusal>, StoreError> {
         let reason = match checked_reason(&request.reason) {
             Ok(reason) => reason,
@@ -354,6 +363,9 @@ impl Pad<'_> {
             Err(why) => return refuse(why),
         };
         let hand = Hand { by: &request.by, reason, rule: "REVISED", conflict: 0 };
+        if let Some(broken) = self.refused_way(id, def.number, &fields)? {
+            return refuse(broken.to_string());
+        }
         if let Err(why) = self.revise_checked(id, def.number, fields, &hand)? {
             return refuse(why);
         }

@@ -5,7 +5,14 @@ use super::{
     refs::Refs,
     span::{Span, Spans},
 };
-use crate::{OrgCode, Record, RecordId, date::Day, indicator::Part, pb, plan::Plan, register::number};
+use crate::{
+    OrgCode, Record, RecordId,
+    date::Day,
+    indicator::Part,
+    pb,
+    plan::Plan,
+    register::{number, registers},
+};
 
 /// One facility record: what it says holds from a day on.
 struct Premises {
@@ -25,9 +32,15 @@ impl Premises {
         scores.len() >= 3 && sum >= u64::from(mark) * scores.len() as u64
     }
 
-    /// Each of the six is there (L29), as the district has verified.
+    /// Each of the six is there (L29): the district has verified it, and there is evidence that begins with its code or
+    /// name (notice, item 41).
     fn six(&self) -> bool {
-        ["1", "2", "3", "4", "5", "6"].iter().all(|item| self.says.six_verified.iter().any(|code| code == item))
+        let list = registers().get(number::FACILITY).and_then(|def| def.field_named("six_verified")?.codes);
+        ["1", "2", "3", "4", "5", "6"].iter().all(|item| {
+            let name = list.and_then(|list| list.meaning(item)).unwrap_or(item);
+            let proves = |paper: &String| paper.starts_with(item) || paper.starts_with(name);
+            self.says.six_verified.iter().any(|code| code == item) && self.says.six_evidence.iter().any(proves)
+        })
     }
 }
 
@@ -40,7 +53,7 @@ pub(super) fn count<S: Shelf>(
 ) -> Result<(), S::Error> {
     let mut found = Vec::new();
     for (_, record) in refs.of_unit(shelf, number::FACILITY, unit)? {
-        let says: pb::Facility = record.typed(|tag| matches!(tag, 4 | 21 | 25 | 28 | 29 | 31..=36));
+        let says: pb::Facility = record.typed(|tag| matches!(tag, 4 | 21 | 25 | 28 | 29 | 31..=36 | 40));
         let from = says.checked_on.or(says.effective_on).or(says.opened_on).unwrap_or(Day::MIN);
         found.push(Premises { says, since: Spans::one(from, Day::MAX) });
     }

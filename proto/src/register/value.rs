@@ -100,7 +100,8 @@ impl Value {
         let mut notes = Vec::new();
         for part in written.split(['、', ',', '，', ';', '；']).filter(|part| !part.trim().is_empty()) {
             let (value, note) = Self::parse_one(field, part)?;
-            if !values.contains(&value) {
+            // Two equal scores are two scores; a word said twice is one.
+            if field.shape == Shape::Uint || !values.contains(&value) {
                 values.push(value);
             }
             notes.extend(note);
@@ -225,6 +226,7 @@ mod tests {
         assert_eq!(round_trip(number::FACILITY, "area_m2", "1,200"), "1200");
         assert_eq!(round_trip(number::ZEF_CASE, "want_dual", "是"), "是");
         assert_eq!(round_trip(number::FACILITY, "three_score", "90、80"), "90、80");
+        assert_eq!(round_trip(number::FACILITY, "three_score", "80、80、80"), "80、80、80");
     }
 
     #[test]

@@ -11,5 +11,6 @@ mod places;
 mod policies;
 mod queue;
 mod replicas;
-mod scene;
 mod units;
+
+use taizhang_tests::scene;

@@ -1,7 +1,6 @@
 //! Computers: a wrong clock, a restored backup, one file imported twice.
 
 use crate::scene::{FIRST, RULE, SECOND, STREET, Scene};
-use std::path::Path;
 use taizhang_node::exchange::{self, Options, Report, Source};
 use taizhang_proto::{
     date::Day,
@@ -71,15 +70,6 @@ async fn case_06_an_entry_by_a_clock_years_behind_is_taken_and_does_not_always_l
     assert!((skew(&scene, FIRST) + 3 * YEAR).abs() < 10 * MINUTE, "{}", skew(&scene, FIRST));
     scene.queue_is_empty().await;
     scene.end().await;
-}
-
-impl Scene {
-    /// The same town after something was done to the data of the first community while it was closed.
-    async fn with_first_reopened(mut self, between: impl FnOnce(&Path) -> anyhow::Result<()>) -> Self {
-        let office = self.town.offices.remove(0).reopened(between).await.unwrap();
-        self.town.offices.insert(0, office);
-        self
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -75,10 +75,11 @@ async fn case_10_a_title_revoked_while_its_community_edits_the_case_stays_revoke
     let case = scene.enter(FIRST, number::FEC_CASE, &[("stage", "1"), ("applied_on", &applied)]);
     scene.meet().await;
     assert_eq!(scene.figure(STREET, "K02"), 0);
-    let certified =
-        [("stage", "5"), ("certified_on", &scene.ago(100)), ("score", "91.5")].map(|(n, v)| (n, v.to_owned()));
-    let certified: Vec<(&str, &str)> = certified.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    scene.revise(case, "FecCase", &certified).await;
+    let days = [120, 100, 30, 0].map(|days| scene.ago(days));
+    let [assessed, certified, ordered, today] = days.each_ref().map(String::as_str);
+    scene.revise(case, "FecCase", &[("stage", "3"), ("assessed_on", assessed), ("score", "91.5")]).await;
+    scene.revise(case, "FecCase", &[("stage", "5"), ("certified_on", certified)]).await;
+    scene.revise(case, "FecCase", &[("stage", "6"), ("rectify_from", ordered), ("rectify_due", today)]).await;
     scene.meet().await;
     let titles = || [FIRST, STREET].map(|code| (scene.figure(code, "K01"), scene.figure(code, "K02")));
     assert_eq!(titles(), [(1, 1), (1, 1)]);
@@ -86,8 +87,7 @@ async fn case_10_a_title_revoked_while_its_community_edits_the_case_stays_revoke
     // The community works on the case offline; meanwhile the district revokes.
     scene.amend(FIRST, case, &[("material", "补充就业台账三份")]);
     scene.amend(FIRST, case, &[("stage", "5"), ("score", "96")]);
-    let today = scene.ago(0);
-    scene.revise(case, "FecCase", &[("stage", "7"), ("revoked_on", &today), ("revoke_reason", "抽查不合格")]).await;
+    scene.revise(case, "FecCase", &[("stage", "7"), ("revoked_on", today), ("revoke_reason", "整顿不到位")]).await;
     assert_eq!(titles(), [(0, 0), (0, 0)]);
     scene.sync(FIRST).await;
     assert_eq!(titles(), [(0, 0), (0, 0)], "it changed once");
@@ -98,8 +98,8 @@ async fn case_10_a_title_revoked_while_its_community_edits_the_case_stays_revoke
     scene.all_say(case, "stage", "取消");
     scene.all_say(case, "material", "补充就业台账三份");
     scene.all_say(case, "score", "91.5");
-    scene.all_say(case, "revoke_reason", "抽查不合格");
-    scene.all_remember(case, "stage", "达标", "REVISED", REVIEWER);
+    scene.all_say(case, "revoke_reason", "整顿不到位");
+    scene.all_remember(case, "stage", "责令整顿", "REVISED", REVIEWER);
     scene.all_remember(case, "score", "96", "OWNED", RULE);
 
     scene.rule(&claim, Choice::Keep).await;

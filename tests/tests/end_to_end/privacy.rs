@@ -7,7 +7,6 @@ use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
 };
-use taizhang_hub::{hub::Hub, store::SPACES};
 use taizhang_node::exchange::{self, Options, Source};
 use taizhang_proto::register::number;
 use taizhang_tests::town::{OfficePlan, Plan, TownOffice, until};
@@ -71,14 +70,6 @@ fn files(dir: &Path) -> Vec<PathBuf> {
     entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
 
-/// Every key and value of a hub's store, unpacked.
-fn rows(hub: &Hub) -> Vec<u8> {
-    let view = hub.core.view();
-    let rows = SPACES.iter().flat_map(|space| view.prefix(*space, &[]));
-    rows.flat_map(|row| row.map(|(key, value)| [key.to_vec(), vec![0], value.to_vec(), vec![0]].concat()).unwrap())
-        .collect()
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_city_and_the_logs_hold_no_name_and_no_id_number() {
     let logs = Logs::default();
@@ -109,9 +100,9 @@ async fn the_city_and_the_logs_hold_no_name_and_no_id_number() {
     let secrets = Secrets::of(&town.offices);
     assert!(secrets.texts.len() > 800);
 
-    let district = secrets.count(&rows(&town.districts[0].hub));
+    let district = secrets.count(&books::rows_at(&town.districts[0].hub));
     assert!(district > 800, "the search finds nothing where everything is: {district}");
-    assert_eq!(secrets.count(&rows(&town.city.hub)), 0);
+    assert_eq!(secrets.count(&books::rows_at(&town.city.hub)), 0);
     let city_dir = town.city.dir.clone();
     let nodes: Vec<PathBuf> = town.offices.iter().map(|office| office.dir.clone()).collect();
     town.stop().await;

@@ -737,6 +737,8 @@ impl City {
         ];
         let codes = (1..=if six { 6 } else { 5 }).map(|code: u8| text(&code.to_string())).collect();
         fields.push(("six_verified", Value::Many(codes)));
+        let papers = ["机构", "2 聘用合同", "经费", "4 产权证", "制度", "6 台账"];
+        fields.push(("six_evidence", Value::Many(papers.map(text).to_vec())));
         self.add(unit, number::FACILITY, &fields);
         self.model.premises.push(Premises { unit, from, shanty, fit, window, fixed, area, six, three });
     }

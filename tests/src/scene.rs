@@ -1,9 +1,17 @@
-//! A street, two of its communities, their district and a city; and the district's reviewer.
-//! Invariant: a scene ends only when every office holds what the hub holds, every total is what a recount finds, and
-//! nothing was refused that the case does not say.
+//! Offices, their districts and the city over real sessions, clerks who enter records as text, and the districts'
+//! reviewers: what the tests of disagreements and of the notice play on.
+//! Invariant: a scene ends only when every office holds what its hub holds, every total is what a recount finds, and
+//! nothing was refused that the test does not say. What can't be done is a broken test, so nothing here returns an error.
 
+#![allow(clippy::unwrap_used)]
+
+use crate::{
+    books,
+    town::{OfficePlan, Plan, Town, TownHub, TownOffice, agreement, apart, has_figures_of},
+};
 use std::{
     collections::HashMap,
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
@@ -20,32 +28,32 @@ use taizhang_proto::{
     register::{Value, number},
     wire,
 };
-use taizhang_tests::{
-    books,
-    town::{OfficePlan, Plan, Town, TownHub, TownOffice, agreement, apart, has_figures_of},
-};
-use tonic::Request;
+use tonic::{Request, Status};
 
-/// Two communities and the street that both belong to.
-pub(crate) const FIRST: u64 = 210_402_011_003;
-pub(crate) const SECOND: u64 = 210_402_011_004;
-pub(crate) const STREET: u64 = 210_402_011_000;
-/// Their district.
-const DISTRICT: u64 = 210_402_000_000;
+/// A community.
+pub const FIRST: u64 = 210_402_011_003;
+/// Another one of the same street.
+pub const SECOND: u64 = 210_402_011_004;
+/// The street that both belong to.
+pub const STREET: u64 = 210_402_011_000;
+/// Its district, also the first of a scene whose offices name none.
+pub const DISTRICT: u64 = 210_402_000_000;
 
-/// Who rules, and why.
-pub(crate) const REVIEWER: &str = "wang.fang";
-pub(crate) const REASON: &str = "查验原件后确定";
+/// Who rules.
+pub const REVIEWER: &str = "wang.fang";
+/// Why.
+pub const REASON: &str = "查验原件后确定";
 /// Nobody ruled: a policy or rule did.
-pub(crate) const RULE: &str = "";
+pub const RULE: &str = "";
 
-/// A city in which a conflict is about to happen.
-pub(crate) struct Scene {
-    pub(crate) town: Town,
+/// A city in which something is about to happen.
+pub struct Scene {
+    /// Its hubs and offices.
+    pub town: Town,
     /// Entries that the hub refuses in this case, over all offices.
-    pub(crate) refusals: usize,
+    pub refusals: usize,
     /// Restored backups in this case.
-    pub(crate) incidents: u64,
+    pub incidents: u64,
     /// The district calls the city only when it is told to.
     nightly: bool,
     drifts: HashMap<u64, Arc<AtomicI64>>,
@@ -54,32 +62,46 @@ pub(crate) struct Scene {
 
 /// A value of a record that does not stand, as an office remembers it.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Past {
-    pub(crate) value: String,
-    pub(crate) rule: String,
-    pub(crate) by: String,
+pub struct Past {
+    /// As people read it.
+    pub value: String,
+    /// The rule that it lost by.
+    pub rule: String,
+    /// Who ruled.
+    pub by: String,
 }
 
-pub(crate) fn unit(code: u64) -> OrgCode {
+/// A unit by its code.
+pub fn unit(code: u64) -> OrgCode {
     OrgCode::new(code).unwrap()
 }
 
 impl Scene {
     /// The street and both communities, nothing entered.
-    pub(crate) async fn open() -> Self {
+    pub async fn open() -> Self {
         Self::of(&[FIRST, STREET, SECOND]).await
     }
 
-    /// Offices of these units.
-    pub(crate) async fn of(units: &[u64]) -> Self {
+    /// Offices of these units, with their districts.
+    pub async fn of(units: &[u64]) -> Self {
         Self::with(units, Mode::Live).await
     }
 
-    /// The same, with a district that keeps in touch with the city in this way.
-    pub(crate) async fn with(units: &[u64], mode: Mode) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let mut town = Town::start(dir.path(), Plan { mode, ..Plan::default() }).await.unwrap();
-        town.open_district(unit(DISTRICT)).await.unwrap();
+    /// The same, with districts that keep in touch with the city in this way.
+    pub async fn with(units: &[u64], mode: Mode) -> Self {
+        Self::planned(units, Plan { mode, ..Plan::default() }).await
+    }
+
+    /// The same in a city of this plan.
+    pub async fn planned(units: &[u64], plan: Plan) -> Self {
+        let (dir, mode) = (tempfile::tempdir().unwrap(), plan.mode);
+        let mut town = Town::start(dir.path(), plan).await.unwrap();
+        for code in units {
+            let district = unit(code - code % 1_000_000);
+            if town.districts.iter().all(|open| open.unit != district) {
+                town.open_district(district).await.unwrap();
+            }
+        }
         let drifts: HashMap<u64, Arc<AtomicI64>> = units.iter().map(|code| (*code, Arc::default())).collect();
         let plan = |code: &u64| {
             let (drift, clock) = (drifts[code].clone(), system_clock());
@@ -92,68 +114,88 @@ impl Scene {
         scene
     }
 
-    pub(crate) fn hub(&self) -> &TownHub {
+    /// The same town after something was done to the data of its first office while it was closed.
+    #[must_use]
+    pub async fn with_first_reopened(mut self, between: impl FnOnce(&Path) -> anyhow::Result<()>) -> Self {
+        let office = self.town.offices.remove(0).reopened(between).await.unwrap();
+        self.town.offices.insert(0, office);
+        self
+    }
+
+    /// The hub of the first district.
+    pub fn hub(&self) -> &TownHub {
         &self.town.districts[0]
     }
 
-    pub(crate) fn at(&self, code: u64) -> &TownOffice {
+    /// The hub of the district that a unit lies in.
+    pub fn hub_of(&self, code: u64) -> &TownHub {
+        self.town.district_of(unit(code)).unwrap()
+    }
+
+    /// The office of a unit.
+    pub fn at(&self, code: u64) -> &TownOffice {
         self.town.offices.iter().find(|office| office.unit.number() == code).unwrap()
     }
 
-    pub(crate) fn ledger(&self, code: u64) -> &Ledger {
+    /// An office's registers.
+    pub fn ledger(&self, code: u64) -> &Ledger {
         self.at(code).ledger()
     }
 
     /// Sets an office's clock so many milliseconds ahead of the right time.
-    pub(crate) fn set_clock(&self, code: u64, ahead: i64) {
+    pub fn set_clock(&self, code: u64, ahead: i64) {
         self.drifts[&code].store(ahead, Ordering::Relaxed);
     }
 
     /// A day as a clerk writes it.
-    pub(crate) fn ago(&self, days: i32) -> String {
+    pub fn ago(&self, days: i32) -> String {
         date::iso(self.hub().hub.core.today() - days)
     }
 
     // What clerks do.
 
-    pub(crate) fn enter(&self, office: u64, register: u32, fields: &[(&str, &str)]) -> RecordId {
+    /// A clerk enters a record; returns its id.
+    pub fn enter(&self, office: u64, register: u32, fields: &[(&str, &str)]) -> RecordId {
         books::enter(self.ledger(office), register, fields)
     }
 
-    pub(crate) fn amend(&self, office: u64, id: RecordId, fields: &[(&str, &str)]) {
+    /// A clerk edits a record that the office sees.
+    pub fn amend(&self, office: u64, id: RecordId, fields: &[(&str, &str)]) {
         books::amend(self.ledger(office), id, fields);
     }
 
     /// The id number of the nth person of the scene.
-    pub(crate) fn id_no(&self, nth: usize) -> String {
+    pub fn id_no(&self, nth: usize) -> String {
         books::id_no(self.hub().hub.core.today() - 40 * 365, nth)
     }
 
     /// A resident of the office's own unit.
-    pub(crate) fn resident(&self, office: u64, nth: usize, fields: &[(&str, &str)]) -> RecordId {
+    pub fn resident(&self, office: u64, nth: usize, fields: &[(&str, &str)]) -> RecordId {
         let id_no = self.id_no(nth);
         let own = [("id_no", id_no.as_str()), ("name", "赵立新")];
         self.enter(office, number::RESIDENT, &[&own, fields].concat())
     }
 
-    pub(crate) fn household(&self, office: u64, hh_no: &str, fields: &[(&str, &str)]) -> RecordId {
+    /// A household of the office's own unit.
+    pub fn household(&self, office: u64, hh_no: &str, fields: &[(&str, &str)]) -> RecordId {
         self.enter(office, number::HOUSEHOLD, &[&[("hh_no", hh_no), ("status", "1")], fields].concat())
     }
 
-    pub(crate) fn member(&self, office: u64, household: RecordId, person: RecordId) -> RecordId {
+    /// A person who counts in a household.
+    pub fn member(&self, office: u64, household: RecordId, person: RecordId) -> RecordId {
         let (household, person) = (household.to_string(), person.to_string());
         self.enter(office, number::MEMBER, &[("household", &household), ("person", &person), ("counted", "是")])
     }
 
     /// A household recognised as without employment so many days ago.
-    pub(crate) fn case(&self, office: u64, household: RecordId, days: i32) -> RecordId {
+    pub fn case(&self, office: u64, household: RecordId, days: i32) -> RecordId {
         let (household, day) = (household.to_string(), self.ago(days));
         let fields = [("household", household.as_str()), ("kind", "1"), ("recognised_on", &day)];
         self.enter(office, number::ZEF_CASE, &fields)
     }
 
     /// A job that began so many days ago.
-    pub(crate) fn job(&self, office: u64, person: RecordId, days: i32, fields: &[(&str, &str)]) -> RecordId {
+    pub fn job(&self, office: u64, person: RecordId, days: i32, fields: &[(&str, &str)]) -> RecordId {
         let (person, day) = (person.to_string(), self.ago(days));
         let own = [("person", person.as_str()), ("kind", "1"), ("start_on", &day)];
         self.enter(office, number::PLACEMENT, &[&own, fields].concat())
@@ -161,19 +203,20 @@ impl Scene {
 
     // Meeting.
 
-    pub(crate) async fn sync(&self, office: u64) -> pb::SyncReport {
+    /// An office syncs once.
+    pub async fn sync(&self, office: u64) -> pb::SyncReport {
         let report = self.at(office).sync().await.unwrap();
         assert!(report.ok && report.equal, "{report:?}");
         report
     }
 
     /// Everybody syncs until everybody has heard everything.
-    pub(crate) async fn meet(&self) {
+    pub async fn meet(&self) {
         self.town.sync_all().await.unwrap();
     }
 
     /// The district talks to the city.
-    pub(crate) async fn call_the_city(&self) {
+    pub async fn call_the_city(&self) {
         let keeper = self.hub().hub.keeper.clone().unwrap();
         assert!(keeper.sync_now().await.unwrap().ok);
     }
@@ -181,28 +224,30 @@ impl Scene {
     // What offices and hub hold.
 
     /// A field as an office shows it; empty where it has none.
-    pub(crate) fn says(&self, office: u64, id: RecordId, field: &str) -> String {
+    pub fn says(&self, office: u64, id: RecordId, field: &str) -> String {
         let view = self.ledger(office).view(id).unwrap();
         books::shown(&view.unwrap_or_else(|| panic!("{office} does not hold {id}")), field)
     }
 
-    pub(crate) fn holds(&self, office: u64, id: RecordId) -> bool {
+    /// Whether an office holds a record.
+    pub fn holds(&self, office: u64, id: RecordId) -> bool {
         self.ledger(office).view(id).unwrap().is_some()
     }
 
     /// What every office that holds a record shows is this.
-    pub(crate) fn all_say(&self, id: RecordId, field: &str, value: &str) {
+    pub fn all_say(&self, id: RecordId, field: &str, value: &str) {
         for office in &self.town.offices {
             if let Some(view) = office.ledger().view(id).unwrap() {
                 assert_eq!(books::shown(&view, field), value, "{field} at {}", office.unit);
             }
         }
-        let at_hub = books::records_at(&self.hub().hub);
-        assert_eq!(books::shown(&at_hub[&id], field), value, "{field} at the hub");
+        let records = self.town.districts.iter().filter_map(|hub| books::records_at(&hub.hub).remove(&id));
+        let at_hubs: Vec<String> = records.map(|record| books::shown(&record, field)).collect();
+        assert_eq!(at_hubs, [value], "{field} at the hub");
     }
 
     /// What an office remembers of a field.
-    pub(crate) fn past(&self, office: u64, id: RecordId, field: &str) -> Vec<Past> {
+    pub fn past(&self, office: u64, id: RecordId, field: &str) -> Vec<Past> {
         let ledger = self.ledger(office);
         let def = books::field(ledger.view(id).unwrap().unwrap().register, field);
         let mut found = Vec::new();
@@ -217,7 +262,7 @@ impl Scene {
     }
 
     /// Every office that holds the record remembers a value, the rule that it lost by, and who ruled, with the reason.
-    pub(crate) fn all_remember(&self, id: RecordId, field: &str, value: &str, rule: &str, by: &str) {
+    pub fn all_remember(&self, id: RecordId, field: &str, value: &str, rule: &str, by: &str) {
         let wanted = Past { value: value.into(), rule: rule.into(), by: by.into() };
         let holders: Vec<u64> =
             self.town.offices.iter().map(|office| office.unit.number()).filter(|code| self.holds(*code, id)).collect();
@@ -234,25 +279,30 @@ impl Scene {
     }
 
     /// A figure of a unit today.
-    pub(crate) fn figure(&self, code: u64, indicator: &str) -> i64 {
+    pub fn figure(&self, code: u64, indicator: &str) -> i64 {
         self.hub().figure(unit(code), indicator).unwrap()
     }
 
     /// A figure of a unit so many days ago.
-    pub(crate) fn figure_then(&self, code: u64, indicator: &str, days: i32) -> i64 {
+    pub fn figure_then(&self, code: u64, indicator: &str, days: i32) -> i64 {
         let on = self.hub().hub.core.today() - days;
         self.hub().value(unit(code), indicator, on).unwrap().numerator
     }
 
     /// How many count among the duplicates of a figure.
-    pub(crate) fn duplicates(&self, code: u64, indicator: &str) -> i64 {
+    pub fn duplicates(&self, code: u64, indicator: &str) -> i64 {
         self.hub().value(unit(code), indicator, 0).unwrap().duplicates
     }
 
     // The reviewer.
 
-    pub(crate) fn reviewer(&self) -> ReviewService {
-        ReviewService::new(self.hub().hub.core.clone(), self.hub().hub.writer.clone())
+    /// The reviewer of the first district.
+    pub fn reviewer(&self) -> ReviewService {
+        Self::reviewer_at(self.hub())
+    }
+
+    fn reviewer_at(hub: &TownHub) -> ReviewService {
+        ReviewService::new(hub.hub.core.clone(), hub.hub.writer.clone())
     }
 
     async fn page(&self, query: pb::ConflictQuery) -> Vec<pb::Conflict> {
@@ -261,17 +311,17 @@ impl Scene {
     }
 
     /// The open conflicts of a kind.
-    pub(crate) async fn open_ones(&self, kind: ConflictKind) -> Vec<pb::Conflict> {
+    pub async fn open_ones(&self, kind: ConflictKind) -> Vec<pb::Conflict> {
         self.page(pb::ConflictQuery { kinds: vec![kind.into()], ..Default::default() }).await
     }
 
     /// The conflicts of a kind that are settled, newest first.
-    pub(crate) async fn settled_ones(&self, kind: ConflictKind) -> Vec<pb::Conflict> {
+    pub async fn settled_ones(&self, kind: ConflictKind) -> Vec<pb::Conflict> {
         self.page(pb::ConflictQuery { kinds: vec![kind.into()], closed: true, ..Default::default() }).await
     }
 
     /// The only open conflict of a kind, which is about this record and these fields.
-    pub(crate) async fn found(&self, kind: ConflictKind, id: RecordId, fields: &[&str]) -> pb::Conflict {
+    pub async fn found(&self, kind: ConflictKind, id: RecordId, fields: &[&str]) -> pb::Conflict {
         let mut open = self.open_ones(kind).await;
         assert_eq!(open.len(), 1, "{open:?}");
         let conflict = open.remove(0);
@@ -283,18 +333,18 @@ impl Scene {
     }
 
     /// Nothing waits for a reviewer.
-    pub(crate) async fn queue_is_empty(&self) {
+    pub async fn queue_is_empty(&self) {
         let open = self.page(pb::ConflictQuery::default()).await;
         assert!(open.is_empty(), "{open:?}");
     }
 
     /// The reviewer settles a conflict.
-    pub(crate) async fn rule(&self, conflict: &pb::Conflict, choice: Choice) {
+    pub async fn rule(&self, conflict: &pb::Conflict, choice: Choice) {
         self.rule_as(conflict, choice, &[]).await;
     }
 
     /// The same with values of the reviewer's own.
-    pub(crate) async fn rule_as(&self, conflict: &pb::Conflict, choice: Choice, fields: &[(&str, &str)]) {
+    pub async fn rule_as(&self, conflict: &pb::Conflict, choice: Choice, fields: &[(&str, &str)]) {
         let request = pb::ResolveRequest {
             numbers: vec![conflict.number],
             choice: choice.into(),
@@ -308,28 +358,50 @@ impl Scene {
     }
 
     /// The reviewer takes a ruling back.
-    pub(crate) async fn reopen(&self, conflict: &pb::Conflict) {
+    pub async fn reopen(&self, conflict: &pb::Conflict) {
         let request = pb::ReopenRequest { number: conflict.number, reason: REASON.into(), by: REVIEWER.into() };
         let answer = self.reviewer().reopen(Request::new(request)).await.unwrap().into_inner();
         assert_eq!((answer.settled, &answer.failed[..]), (1, &[][..]));
     }
 
-    /// The district edits a record by its own hand.
-    pub(crate) async fn revise(&self, id: RecordId, register: &str, fields: &[(&str, &str)]) {
+    /// The first district edits a record by its own hand.
+    pub async fn revise(&self, id: RecordId, register: &str, fields: &[(&str, &str)]) {
+        Self::written(self.hub(), &id.to_string(), register, fields).await.unwrap();
+    }
+
+    /// What a district says to an edit that it may not make.
+    pub async fn refused(&self, id: RecordId, register: &str, fields: &[(&str, &str)]) -> String {
+        let answer = Self::written(self.hub(), &id.to_string(), register, fields).await;
+        answer.expect_err("the district refuses this").message().to_owned()
+    }
+
+    /// A unit's district enters a record of the unit by its own hand.
+    pub async fn record(&self, code: u64, register: &str, fields: &[(&str, &str)]) -> RecordId {
+        let home = code.to_string();
+        let fields = [&[("home_unit", home.as_str())], fields].concat();
+        Self::written(self.hub_of(code), "", register, &fields).await.unwrap().record.parse().unwrap()
+    }
+
+    async fn written(
+        hub: &TownHub,
+        record: &str,
+        register: &str,
+        fields: &[(&str, &str)],
+    ) -> Result<pb::SaveAnswer, Status> {
         let request = pb::ReviseRequest {
-            record: id.to_string(),
+            record: record.into(),
             register: register.into(),
             fields: fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
             reason: REASON.into(),
             by: REVIEWER.into(),
         };
-        self.reviewer().revise(Request::new(request)).await.unwrap();
+        Ok(Self::reviewer_at(hub).revise(Request::new(request)).await?.into_inner())
     }
 
     // The end.
 
     /// Everybody has heard everything, holds the same, and every total is what a recount finds.
-    pub(crate) async fn agrees(&self) {
+    pub async fn agrees(&self) {
         self.meet().await;
         assert_eq!(apart(&self.town).unwrap(), Vec::<String>::new());
         let offices = || self.town.offices.iter().map(TownOffice::ledger);
@@ -355,7 +427,7 @@ impl Scene {
     }
 
     /// As [`Scene::agrees`], and all goes home.
-    pub(crate) async fn end(self) {
+    pub async fn end(self) {
         self.agrees().await;
         self.town.stop().await;
     }

@@ -1,0 +1,282 @@
+//! Full-employment communities: how one is certified, how many there must be, and what becomes of those that slip (items
+//! 6, 9, 30 to 35 and 47).
+
+use crate::{CITY, counts, day, standing, stands, up};
+use taizhang_hub::totals;
+use taizhang_proto::{RecordId, pb, register::number};
+use taizhang_tests::{
+    books,
+    scene::{DISTRICT, FIRST, SECOND, STREET, Scene, unit},
+};
+
+const STANDARD: &str = "[2007]8号 FS2008-default";
+const CERTIFIED: &str = "2008-06-01";
+
+/// A community of the first district that has the title since June, entered by the district as it stands.
+async fn titled(scene: &Scene, code: u64) -> RecordId {
+    let fields = [("stage", "5"), ("applied_on", "2008-04-01"), ("certified_on", CERTIFIED), ("rule_set", STANDARD)];
+    scene.record(code, "FecCase", &fields).await
+}
+
+/// The communities of a district, in the order of their codes.
+fn communities(scene: &Scene, district: u64) -> Vec<u64> {
+    let below = scene.town.tree.below(unit(district));
+    below.filter(|unit| unit.code.is_urban_community()).map(|unit| unit.code.number()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_community_applies_is_assessed_by_the_standard_and_gets_the_title_step_by_step() {
+    let scene = Scene::of(&[FIRST, STREET]).await;
+    let application = [
+        ("stage", "1"),
+        ("applied_on", "2008-04-01"),
+        ("score_self", "93"),
+        ("material", "就业台账、零就业家庭动态为零"),
+    ];
+    let case = scene.enter(FIRST, number::FEC_CASE, &application);
+    scene.meet().await;
+    scene.amend(STREET, case, &[("score_township", "91.5"), ("reviewed_by_street_on", "2008-04-15")]);
+    scene.agrees().await;
+    stands(&scene, FIRST, case, &[("stage", "申报"), ("score_self", "93"), ("score_township", "91.5")]);
+
+    // No step can be left out, and whoever tries is told which ones there are.
+    let rash = scene.refused(case, "FecCase", &[("stage", "5"), ("certified_on", CERTIFIED)]).await;
+    assert!(rash.contains("街道初审") && rash.contains("县区考核") && !rash.contains("责令整顿"), "{rash}");
+    let empty = scene.refused(case, "FecCase", &[("stage", "3")]).await;
+    assert!(empty.contains("考核日期、考核得分"), "{empty}");
+    let assessed = [("stage", "3"), ("assessed_on", "2008-05-10"), ("score", "90.5"), ("rule_set", STANDARD)];
+    scene.revise(case, "FecCase", &assessed).await;
+    let public = [("stage", "4"), ("publicity_from", "2008-05-20"), ("publicity_to", "2008-05-30")];
+    scene.revise(case, "FecCase", &public).await;
+    scene.agrees().await;
+    let figures = |on| (up(&scene, FIRST, "K01", on), counts(&scene, FIRST, "K02", on));
+    let none = (vec![(0, 1), (0, 11), (0, 61), (0, 61)], vec![0; 4]);
+    assert_eq!(figures(CERTIFIED), none, "not before the district has said so");
+    stands(&scene, FIRST, case, &[("stage", "公示"), ("publicity_to", "2008-05-30")]);
+
+    scene.revise(case, "FecCase", &[("stage", "5"), ("certified_on", CERTIFIED)]).await;
+    scene.agrees().await;
+    stands(&scene, FIRST, case, &[("stage", "达标"), ("score", "90.5"), ("rule_set", STANDARD)]);
+    assert_eq!(figures("2008-05-31"), none);
+    assert_eq!(figures(CERTIFIED), (vec![(1, 1), (1, 11), (1, 61), (1, 61)], vec![1; 4]));
+    let plan = scene.ledger(FIRST).plans();
+    assert_eq!(plan.on(day(CERTIFIED)).fec.standard.score, 85, "the least score of the standard that is in force");
+    scene.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn sixty_percent_are_asked_of_each_district_and_a_fraction_of_a_community_is_a_whole_one() {
+    // Two communities in 抚顺县, thirteen in 新宾: 2 and 8 are needed, 10 in all, but 9 of 15 would be the city's share.
+    let counties = [210_421_000_000, 210_422_000_000];
+    let scene = Scene::of(&[210_421_101_001, 210_422_100_001]).await;
+    let [small, large] = counties.map(|county| communities(&scene, county));
+    assert_eq!((small.len(), large.len()), (2, 13));
+    titled(&scene, small[0]).await;
+    for code in &large[..8] {
+        titled(&scene, *code).await;
+    }
+    scene.agrees().await;
+    let titles = |code| {
+        let line = standing(&scene, code, "K01", CERTIFIED);
+        (line.numerator, line.denominator, line.reached, line.left)
+    };
+    assert_eq!(counties.map(titles), [(1, 2, false, 1), (8, 13, true, 0)]);
+    assert_eq!(titles(CITY), (9, 15, true, 0), "the city has its 60 percent");
+    let each = |on| {
+        let line = standing(&scene, CITY, "K01", on);
+        (line.target, line.each_reached, line.each)
+    };
+    assert_eq!(each(CERTIFIED), (0.60, 1, 2), "but one of its districts has not");
+
+    let second = titled(&scene, small[1]).await;
+    scene.agrees().await;
+    assert_eq!(titles(counties[0]), (2, 2, true, 0));
+    assert_eq!(each(CERTIFIED), (0.60, 2, 2));
+    assert_eq!(each("2008-05-31"), (0.60, 0, 2));
+    assert_eq!(up(&scene, large[0], "K01", CERTIFIED)[2..], [(8, 13), (10, 15)]);
+    assert!(books::records_at(&scene.town.city.hub).is_empty() && !scene.holds(210_422_100_001, second));
+    scene.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_spot_check_is_drawn_by_a_seed_that_gives_the_same_communities_again() {
+    let scene = Scene::of(&[FIRST, STREET]).await;
+    let candidates = communities(&scene, DISTRICT);
+    let mut cases = Vec::new();
+    for code in &candidates[..40] {
+        cases.push(titled(&scene, *code).await);
+    }
+    scene.agrees().await;
+    let on = day("2008-09-01");
+    let draw = |seed: &str, share| {
+        let asked = pb::DrawRequest { on, seed: seed.into(), share };
+        let hubs = [&scene.hub().hub.core, &scene.town.city.hub.core];
+        let [district, city] = hubs.map(|core| totals::draw(core, &asked, core.unit).unwrap());
+        if !seed.is_empty() {
+            assert_eq!(district, city, "district and city draw the same by one seed");
+        }
+        district
+    };
+    // Five percent of forty.
+    let first = draw("", 0.0);
+    assert_eq!((first.candidates, first.drawn.len()), (40, 2));
+    assert!(first.seed.len() >= 32, "a seed that nobody chose: {}", first.seed);
+    assert_eq!(draw(&first.seed, 0.0), first, "replayed");
+    let others: Vec<_> = (0..20).map(|nth| draw(&format!("{nth}"), 0.0).drawn).collect();
+    assert!(others.iter().any(|drawn| *drawn != others[0]), "another seed, another draw");
+    assert!(first.drawn.iter().all(|one| candidates[..40].contains(&one.unit)), "only who has the title");
+
+    // The district goes there and files what it found under the draw.
+    let batch = format!("{} {}", "2008-09-01", first.seed);
+    let mut checks = Vec::new();
+    for one in &first.drawn {
+        let case = cases[candidates.iter().position(|code| *code == one.unit).unwrap()].to_string();
+        let fields = [("fec_case", case.as_str()), ("draw", &batch), ("checked_on", "2008-09-03"), ("result", "1")];
+        checks.push(scene.record(one.unit, "SpotCheck", &fields).await);
+    }
+    scene.agrees().await;
+    let share = |on| {
+        let line = standing(&scene, CITY, "K35", on);
+        (line.numerator, line.denominator, line.reached, line.left)
+    };
+    assert_eq!(share("2008-09-02"), (0, 40, false, 2));
+    assert_eq!(share("2008-09-03"), (2, 40, true, 0));
+    let records = books::records_at(&scene.hub().hub);
+    assert!(checks.iter().all(|check| books::shown(&records[check], "draw") == batch));
+    scene.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn who_slips_is_ordered_to_rectify_and_loses_the_title_only_when_that_fails() {
+    let scene = Scene::of(&[FIRST, SECOND, STREET]).await;
+    let (lost, kept) = (titled(&scene, FIRST).await, titled(&scene, SECOND).await);
+    scene.agrees().await;
+    let revocation = [("stage", "7"), ("revoked_on", "2008-10-20"), ("revoke_reason", "整顿后仍不到位")];
+    let rash = scene.refused(lost, "FecCase", &revocation).await;
+    assert!(rash.contains("可以转为：责令整顿"), "a title is not revoked without an order to rectify: {rash}");
+
+    let mut orders = Vec::new();
+    for (code, case) in [(FIRST, lost), (SECOND, kept)] {
+        let order = [("stage", "6"), ("rectify_from", "2008-09-10"), ("rectify_due", "2008-10-10")];
+        scene.revise(case, "FecCase", &order).await;
+        let of = case.to_string();
+        let order =
+            [("fec_case", of.as_str()), ("ordered_on", "2008-09-10"), ("due_on", "2008-10-10"), ("demand", "台账不实")];
+        orders.push(scene.record(code, "Rectification", &order).await);
+    }
+    scene.agrees().await;
+    let titles = |on| counts(&scene, FIRST, "K02", on);
+    let rectifying = |on| (counts(&scene, FIRST, "K02b", on), counts(&scene, FIRST, "K35b", on));
+    assert_eq!(titles("2008-09-10"), [1, 2, 2, 2], "the title stands while it is put right");
+    assert_eq!(rectifying("2008-09-09"), (vec![0; 4], vec![0; 4]));
+    assert_eq!(rectifying("2008-10-10"), (vec![1, 2, 2, 2], vec![0; 4]));
+    assert_eq!(rectifying("2008-10-11"), (vec![1, 2, 2, 2], vec![1, 2, 2, 2]), "overdue the day after");
+
+    // Each says what it did, with evidence; the district looks again.
+    for (code, order, measures) in [(FIRST, orders[0], "正在整改"), (SECOND, orders[1], "逐户复核并补建台账")]
+    {
+        let report = [("measures", measures), ("evidence", "入户核实表、照片"), ("reported_on", "2008-10-08")];
+        scene.amend(code, order, &report);
+    }
+    scene.meet().await;
+    scene.revise(orders[1], "Rectification", &[("rechecked_on", "2008-10-10"), ("result", "1")]).await;
+    scene.revise(kept, "FecCase", &[("stage", "5"), ("restored_on", "2008-10-11")]).await;
+    scene.revise(orders[0], "Rectification", &[("rechecked_on", "2008-10-10"), ("result", "2")]).await;
+    let bare = scene.refused(lost, "FecCase", &[("stage", "7")]).await;
+    assert!(bare.contains("取消日期、取消原因"), "{bare}");
+    scene.revise(lost, "FecCase", &revocation).await;
+    scene.agrees().await;
+    stands(
+        &scene,
+        FIRST,
+        lost,
+        &[("stage", "取消"), ("revoke_reason", "整顿后仍不到位"), ("revoked_on", "2008-10-20")],
+    );
+    stands(&scene, FIRST, orders[0], &[("result", "不合格"), ("evidence", "入户核实表、照片")]);
+    stands(&scene, SECOND, kept, &[("stage", "达标"), ("restored_on", "2008-10-11")]);
+    stands(&scene, SECOND, orders[1], &[("result", "合格"), ("measures", "逐户复核并补建台账")]);
+    assert_eq!(titles("2008-10-19"), [1, 2, 2, 2]);
+    assert_eq!(titles("2008-10-20"), [0, 1, 1, 1]);
+    assert_eq!(up(&scene, SECOND, "K01", "2008-10-20"), [(1, 1), (1, 11), (1, 61), (1, 61)]);
+    assert_eq!(counts(&scene, FIRST, "K36", "2008-10-19"), [0; 4]);
+    assert_eq!(counts(&scene, FIRST, "K36", "2008-10-20"), [1; 4]);
+    assert_eq!(rectifying("2008-10-20"), (vec![0; 4], vec![0; 4]), "nothing is left to put right");
+
+    // An appeal is heard, but the office can't take the title back by itself.
+    scene.amend(FIRST, lost, &[("appeal", "请求复议")]);
+    scene.agrees().await;
+    stands(&scene, FIRST, lost, &[("appeal", "请求复议"), ("stage", "取消")]);
+    scene.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn ten_are_commended_all_of_them_certified_and_an_overdue_household_puts_one_behind() {
+    let scene = Scene::of(&[FIRST, STREET]).await;
+    let all = communities(&scene, DISTRICT);
+    let mut chosen: Vec<u64> = all.iter().copied().filter(|code| *code != FIRST).take(10).collect();
+    chosen.push(FIRST);
+    for code in &chosen {
+        titled(&scene, *code).await;
+    }
+    // One more has applied, and one has lost the title again.
+    let waiting = [("stage", "1"), ("applied_on", "2008-05-01")];
+    scene.record(all[20], "FecCase", &waiting).await;
+    let gone = titled(&scene, all[21]).await;
+    let order = [("stage", "6"), ("rectify_from", "2008-07-01"), ("rectify_due", "2008-08-01")];
+    scene.revise(gone, "FecCase", &order).await;
+    let gone_on = [("stage", "7"), ("revoked_on", "2008-09-01"), ("revoke_reason", "整顿后仍不到位")];
+    scene.revise(gone, "FecCase", &gone_on).await;
+    // A household of the last one has been without employment since April.
+    let seen = [("verified_on", "2008-12-01")];
+    let (household, person) = (scene.household(FIRST, "零-1", &seen), scene.resident(FIRST, 1, &seen));
+    scene.member(FIRST, household, person);
+    let of = household.to_string();
+    let case = [("household", of.as_str()), ("kind", "1"), ("recognised_on", "2008-04-01")];
+    scene.enter(FIRST, number::ZEF_CASE, &case);
+    scene.agrees().await;
+
+    let on = day("2008-12-20");
+    let commend = || {
+        let core = &scene.town.city.hub.core;
+        totals::commend(core, &pb::CommendRequest { on, count: 0 }, core.unit).unwrap()
+    };
+    let answer = commend();
+    assert_eq!((answer.candidates, answer.proposed.len()), (11, 10), "the notice says ten");
+    let ranks: Vec<u32> = answer.proposed.iter().map(|one| one.rank).collect();
+    assert_eq!(ranks, (1..=10).collect::<Vec<_>>());
+    assert!(answer.proposed.iter().all(|one| chosen.contains(&one.unit)), "only who holds the title on the day");
+    let eleventh = answer.next.unwrap();
+    assert_eq!((eleventh.unit, eleventh.overdue), (FIRST, 1), "a household overdue keeps it from the ten");
+    assert_eq!(counts(&scene, FIRST, "K08", "2008-12-20"), [1; 4]);
+    let earlier = pb::CommendRequest { on: day("2008-05-31"), count: 0 };
+    let core = &scene.town.city.hub.core;
+    assert_eq!(totals::commend(core, &earlier, core.unit).unwrap().candidates, 0);
+
+    // Somebody finds work in time: the household was none to begin with.
+    let of = person.to_string();
+    let job = [("person", of.as_str()), ("kind", "1"), ("start_on", "2008-04-10")];
+    scene.enter(FIRST, number::PLACEMENT, &job);
+    scene.agrees().await;
+    assert_eq!(counts(&scene, FIRST, "K08", "2008-12-20"), [0; 4]);
+    let answer = commend();
+    let first = &answer.proposed[0];
+    assert_eq!((first.unit, first.overdue, first.in_time, first.due), (FIRST, 0, 1, 1), "placed in time, it leads");
+
+    // The decision is a record of the community, and reaches it.
+    let case =
+        books::records_of(scene.ledger(FIRST)).into_iter().find(|(_, record)| record.register == number::FEC_CASE);
+    let case = case.unwrap().0.to_string();
+    let award = [
+        ("fec_case", case.as_str()),
+        ("year", "2008"),
+        ("rank", "1"),
+        ("decided_on", "2008-12-20"),
+        ("award", "奖金5000元、奖牌"),
+    ];
+    let award = scene.record(FIRST, "Commendation", &award).await;
+    scene.agrees().await;
+    stands(&scene, FIRST, award, &[("rank", "1"), ("award", "奖金5000元、奖牌"), ("decided_on", "2008-12-20")]);
+    let mine = books::refused(scene.ledger(FIRST), number::COMMENDATION, Some(award), &[("rank", "0")]);
+    assert!(mine.contains("名次"), "{mine}");
+    scene.end().await;
+}
