@@ -226,11 +226,6 @@ impl Pad<'_> {
         if let Some(broken) = self.crowded(id, &after)? {
             return Ok(Err(broken.to_string()));
         }
-        let way = lifecycle::of(register).filter(|way| way.tags().any(|tag| tags.contains(&tag)));
-        let before = self.record(id)?.cloned();
-        if let Some(broken) = way.and_then(|way| way.refusal(before.as_ref(), &after, self.core.tier)) {
-            return Ok(Err(broken.to_string()));
-        }
         if register == number::FEC_CASE
             && tags.contains(&24)
             && let Some(why) = self.overdue_veto(&after)?
