@@ -14,7 +14,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-const FILES: [&str; 6] = ["mail.proto", "month.proto", "sync.proto", "totals.proto", "admin.proto", "review.proto"];
+const FILES: [&str; 7] =
+    ["mail.proto", "month.proto", "orders.proto", "sync.proto", "totals.proto", "admin.proto", "review.proto"];
 const REGISTERS: &str = "registers";
 const COMMON: &str = "common.proto";
 

@@ -119,6 +119,8 @@ enum Command {
         /// 新版文件 TOML；不写则显示现行版本 (file of the new version; without it the newest is shown)
         file: Option<PathBuf>,
     },
+    /// 调度任务：市级下达、撤回，各级查看 (tasks: the city gives and takes back; everybody lists)
+    Tasks(assess::Tasks),
     #[command(flatten)]
     Months(months::Command),
     /// 重新清点，列出每处差异 (recount and print every difference)
@@ -330,6 +332,7 @@ async fn ask(session: &Session, command: Command, reader: Reader) -> anyhow::Res
             let from = date::iso(answer.effective_on);
             println!("已发布第{}版，自{from}起生效 (published; it takes effect on that day)", answer.version);
         }
+        Command::Tasks(asked) => assess::tasks(admin, asked, reader).await?,
         Command::Months(command) => return months::run(admin, command, reader).await,
         Command::Audit => {
             let answer = admin.audit(pb::Empty {}).await?.into_inner();

@@ -9,6 +9,7 @@ pub mod hub;
 pub mod lineage;
 pub mod mail;
 pub mod months;
+pub mod orders;
 pub mod plans;
 pub mod review;
 pub mod rows;

@@ -13,7 +13,8 @@ use taizhang_node::disk::{self, Secrecy};
 use taizhang_proto::{
     date, pb,
     pb::Tier,
-    plan::{self, Plan, PlanError},
+    plan::{Plan, PlanError},
+    sign::Purpose,
 };
 
 /// Why a plan can't be published.
@@ -56,6 +57,12 @@ pub fn signing_key(data: &Path) -> Result<Ed25519KeyPair, PublishError> {
     Ed25519KeyPair::from_pkcs8(&bytes).map_err(|error| fault(error.to_string()))
 }
 
+/// The public key and the signature of a text.
+pub fn sign(key: &Ed25519KeyPair, purpose: Purpose, text: &[u8]) -> (Bytes, Bytes) {
+    let signature = key.sign(&purpose.to_sign(text));
+    (Bytes::copy_from_slice(key.public_key().as_ref()), Bytes::copy_from_slice(signature.as_ref()))
+}
+
 /// The published list with one more version, signed.
 ///
 /// # Errors
@@ -77,10 +84,7 @@ pub fn publish(core: &Core, key: &Ed25519KeyPair, text: &str) -> Result<Bytes, P
         Some((_, list)) => pb::PlanList::decode(list).unwrap_or_default(),
         None => pb::PlanList::default(),
     };
-    list.plans.push(pb::SignedPlan {
-        text: Bytes::copy_from_slice(text.as_bytes()),
-        key: Bytes::copy_from_slice(key.public_key().as_ref()),
-        signature: Bytes::copy_from_slice(key.sign(&plan::to_sign(text)).as_ref()),
-    });
+    let (public, signature) = sign(key, Purpose::Plan, text.as_bytes());
+    list.plans.push(pb::SignedPlan { text: Bytes::copy_from_slice(text.as_bytes()), key: public, signature });
     Ok(list.encode_to_vec().into())
 }

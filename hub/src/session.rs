@@ -7,7 +7,7 @@ pub mod serve;
 
 use crate::{
     mail::post,
-    months,
+    months, orders,
     rows::{self, FeedRow, NodeRow, UnitRow, meta},
     store::{Space, StoreError, View},
     writer::{Answer, Core, Job, Peer, Pushed, WriteError},
@@ -101,6 +101,8 @@ pub struct Server {
     told_plan: u64,
     /// How many locked months the child was told of.
     told_months: u64,
+    /// Version of the task orders that the child was told of.
+    told_orders: u64,
     list_records: usize,
     repair: repair::Repair,
 }
@@ -132,6 +134,7 @@ impl Server {
             told_tree: 0,
             told_plan: 0,
             told_months: 0,
+            told_orders: 0,
             list_records: MAX_LIST_RECORDS,
             repair: repair::Repair::default(),
         }
@@ -264,6 +267,8 @@ impl Server {
         let hub = self.peer.hub.then_some(self.peer.unit);
         let month = months::next_document(core, view.as_ref(), self.hello.months, hub)?;
         self.told_months = self.hello.months + u64::from(month.is_some());
+        let orders = orders::standing(view.as_ref())?.version;
+        self.told_orders = if self.peer.hub { self.hello.orders } else { orders };
         let plan = newer_plan(core, self.hello.plan_version);
         self.told_plan = plan.as_ref().map_or(self.hello.plan_version, |document| document.version);
         let news: Vec<pb::Document> = tree.into_iter().chain(plan).chain(month).collect();
@@ -285,6 +290,7 @@ impl Server {
             tree_version: self.told_tree,
             plan_version: self.told_plan,
             months: core.months().count(),
+            orders: if self.peer.hub { orders } else { 0 },
             clock: (core.clock)(),
         };
         // What the child has already: nothing is sent in a live session until one of these moves. A child that is sent a
@@ -331,6 +337,12 @@ impl Server {
         }
         if let Some(document) = newer_plan(core, self.told_plan) {
             self.told_plan = document.version;
+            return Ok(Some(wrap(down::It::Document(document))));
+        }
+        if self.peer.hub
+            && let Some(document) = orders::newer(core.view().as_ref(), self.told_orders)?
+        {
+            self.told_orders = document.version;
             return Ok(Some(wrap(down::It::Document(document))));
         }
         if self.told_months < core.months().count() {

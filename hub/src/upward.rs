@@ -9,6 +9,7 @@ use crate::{
         outbox,
         rows::NeighbourRow,
     },
+    orders,
     rows::{self, OwnCell, UnitRow, meta},
     store::{Space, StoreError, View},
     writer::{Core, Job, News},
@@ -230,6 +231,7 @@ impl Replica for Upward {
             tree_version: counter(meta::TREE)?,
             plan_version: self.core.plan_version(),
             months: self.core.months().count(),
+            orders: orders::standing(view.as_ref()).map_err(failed)?.version,
             clock: (self.core.clock)(),
             mailed: desk.mailed,
             epoch: desk.epoch.into(),
@@ -257,9 +259,18 @@ impl Replica for Upward {
         let wants_tree = welcome.tree_version > rows::counter(view.as_ref(), meta::TREE).map_err(failed)?;
         let wants_plan = welcome.plan_version > self.core.plan_version();
         let wants_months = welcome.months > self.core.months().count();
+        let wants_orders = welcome.orders > orders::standing(view.as_ref()).map_err(failed)?.version;
         let told = marked == desk.marks && desk.keys.last().is_none_or(|key| key.generation <= desk.remarked);
         let heard = welcome.head <= desk.mailed;
-        if welcome.acknowledged == head && equal && !wants_tree && !wants_plan && !wants_months && told && heard {
+        if welcome.acknowledged == head
+            && equal
+            && !wants_tree
+            && !wants_plan
+            && !wants_months
+            && !wants_orders
+            && told
+            && heard
+        {
             self.note(head, Some(self.core.now()))?;
             return Ok(Greeting::Quiet);
         }
@@ -318,6 +329,7 @@ impl Replica for Upward {
         let job = match document.kind.as_str() {
             "units" => Job::Tree(String::from_utf8_lossy(&document.content).into_owned(), Some(document.version)),
             "plan" => Job::Plans(document.content),
+            "orders" => Job::Orders(document.content),
             // One that does not follow what is here is an old message, or another history's.
             "month" if document.version != self.core.months().count() + 1 => return Ok(()),
             "month" => {

@@ -12,6 +12,7 @@ mod late;
 mod mail;
 mod merge;
 mod moves;
+mod order;
 mod pad;
 mod push;
 mod rederive;
@@ -127,6 +128,8 @@ pub enum Job {
     Tree(String, Option<u64>),
     /// The published plans, as the city signed them.
     Plans(Bytes),
+    /// The tasks that the city has given, as it signed them.
+    Orders(Bytes),
     /// A token for enrolment: hash of its secret, what it allows.
     Token([u8; 32], rows::TokenRow),
     /// The parent has acknowledged the cells up to a revision; seconds since 1970 when everything was said.
@@ -202,6 +205,9 @@ pub enum WriteError {
     /// A locked month can't be taken.
     #[error(transparent)]
     Month(#[from] taizhang_proto::month::MonthError),
+    /// The task orders can't be taken.
+    #[error(transparent)]
+    Orders(#[from] taizhang_proto::orders::OrderError),
     /// Another hub makes the keys, or none does yet.
     #[error("本级不掌管比对密钥，请在掌管的县区操作 (this hub does not make the mark keys: ask the one that does)")]
     NoKey,
@@ -438,6 +444,7 @@ impl Core {
                         }
                     }
                 }
+                Job::Orders(list) => pad.take_orders(list),
                 Job::Token(hash, row) => {
                     pad.set.put(Space::Tokens, hash, prost::Message::encode_to_vec(&row));
                     Ok(Answer::Done)

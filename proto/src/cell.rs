@@ -28,7 +28,7 @@ pub use home::{PastHome, past_homes};
 pub use person::left_on;
 pub use post::without_place;
 pub use refs::following;
-pub use title::reapplies_from;
+pub use title::{not_commendable, reapplies_from};
 
 use crate::{
     OrgCode, Record, RecordId,

@@ -5,13 +5,10 @@
 use crate::{
     date::{self, Day},
     pb::{self, MonthSheet, MonthText, SignedMonth},
+    sign::Purpose,
 };
 use jiff::civil::Date;
 use prost::Message;
-use ring::signature::{ED25519, UnparsedPublicKey};
-
-/// What is signed before the text, so that a signature of a month is one of nothing else.
-const PURPOSE: &[u8] = b"taizhang month 1\0";
 
 /// A calendar month.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -106,11 +103,6 @@ pub enum MonthError {
     Chain(String),
 }
 
-/// The bytes that the city signs for a month's text.
-pub fn to_sign(text: &[u8]) -> Vec<u8> {
-    [PURPOSE, text].concat()
-}
-
 /// The digest of a text or a sheet, 32 bytes.
 pub fn digest(bytes: &[u8]) -> Vec<u8> {
     blake3::hash(bytes).as_bytes().to_vec()
@@ -129,8 +121,7 @@ pub fn read(signed: &SignedMonth, known: Option<&[u8]>) -> Result<MonthText, Mon
     if known.is_some_and(|known| *known != signed.key[..]) {
         return Err(MonthError::Key(text.month));
     }
-    let public = UnparsedPublicKey::new(&ED25519, &signed.key);
-    if public.verify(&to_sign(&signed.text), &signed.signature).is_err() {
+    if !Purpose::Month.is_signed(&signed.text, &signed.key, &signed.signature) {
         return Err(MonthError::Signature(text.month));
     }
     Ok(text)
@@ -196,7 +187,7 @@ mod tests {
         }
         .encode_to_vec();
         SignedMonth {
-            signature: Bytes::copy_from_slice(key.sign(&to_sign(&text)).as_ref()),
+            signature: Bytes::copy_from_slice(key.sign(&Purpose::Month.to_sign(&text)).as_ref()),
             key: Bytes::copy_from_slice(key.public_key().as_ref()),
             text: text.into(),
             sheet: sheet.into(),

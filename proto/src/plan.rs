@@ -7,7 +7,7 @@ mod signed;
 mod target;
 
 pub use calendar::{Calendar, Counting};
-pub use signed::{Published, read_list, to_sign};
+pub use signed::{Published, read_list};
 pub use target::{Bound, Breakdown, Target};
 
 use crate::date::{self, Day};

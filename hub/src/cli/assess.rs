@@ -10,7 +10,7 @@ use taizhang_proto::{
     OrgCode,
     date::{self, Day},
     indicator,
-    pb::{self, totals_client::TotalsClient},
+    pb::{self, admin_client::AdminClient, totals_client::TotalsClient},
 };
 
 /// Whose standing.
@@ -50,6 +50,77 @@ pub(super) struct Draw {
     /// 抽查比例，默认按工作目标 (the share to draw; the plan's by default)
     #[arg(long, default_value_t = 0.0)]
     share: f64,
+}
+
+/// Which task.
+#[derive(Args)]
+pub(super) struct Tasks {
+    /// 下达：任务名称 (give a task with this title)
+    #[arg(long, requires_all = ["to", "due"])]
+    give: Option<String>,
+    /// 承办单位，可多次 (units that have to do it)
+    #[arg(long)]
+    to: Vec<OrgCode>,
+    /// 完成期限 (due on)
+    #[arg(long, value_parser = parse_day)]
+    due: Option<Day>,
+    /// 要求 (what is demanded)
+    #[arg(long, default_value = "")]
+    demand: String,
+    /// 对应指标 (the indicator that it is about)
+    #[arg(long, default_value = "")]
+    indicator: String,
+    /// 撤回任务，写任务号 (take back the task with this number)
+    #[arg(long, conflicts_with = "give")]
+    withdraw: Option<u32>,
+}
+
+/// Gives a task, takes one back, or lists them.
+pub(super) async fn tasks(mut admin: AdminClient<Guarded>, asked: Tasks, reader: Reader) -> anyhow::Result<()> {
+    let answer = match (asked.give, asked.withdraw) {
+        (None, None) => admin.orders(pb::Empty {}).await?,
+        (give, withdraw) => {
+            let order = pb::TaskOrder {
+                title: give.unwrap_or_default(),
+                to: asked.to.into_iter().map(OrgCode::number).collect(),
+                due_on: asked.due.unwrap_or_default(),
+                demand: asked.demand,
+                indicator: asked.indicator.to_uppercase(),
+                ..pb::TaskOrder::default()
+            };
+            admin.order(pb::OrderRequest { order: Some(order), withdraw: withdraw.unwrap_or_default() }).await?
+        }
+    };
+    let answer = answer.into_inner();
+    let name = |unit: &u64| {
+        let known = answer.names.iter().find(|name| name.unit == *unit);
+        known.map_or_else(|| unit.to_string(), |known| known.name.clone())
+    };
+    let day = |day: Day| if day == 0 { String::new() } else { date::iso(day) };
+    let row = |order: &pb::TaskOrder| {
+        vec![
+            order.no.to_string(),
+            order.title.clone(),
+            order.to.iter().map(name).collect::<Vec<_>>().join("、"),
+            day(order.given_on),
+            day(order.due_on),
+            order.indicator.clone(),
+            order.demand.clone(),
+            day(order.withdrawn_on),
+        ]
+    };
+    let headings = [
+        ("no", "任务号"),
+        ("title", "任务"),
+        ("to", "承办单位"),
+        ("given_on", "下达"),
+        ("due_on", "期限"),
+        ("indicator", "指标"),
+        ("demand", "要求"),
+        ("withdrawn_on", "撤回"),
+    ];
+    show::table(reader, &headings, &answer.orders.iter().map(row).collect::<Vec<_>>());
+    Ok(())
 }
 
 fn share(value: f64, ratio: bool) -> String {

@@ -4,7 +4,7 @@ use super::Hub;
 use crate::{
     authority,
     mail::marks::desk,
-    months, plans,
+    months, orders, plans,
     rows::{self, UnitRow, meta},
     session::serve::SyncService,
     store::Space,
@@ -213,6 +213,25 @@ impl Admin for Calls {
         };
         let text = toml::to_string(newest).map_err(failed)?;
         Ok(Response::new(pb::PlanText { text, version: newest.version, effective_on: newest.from() }))
+    }
+
+    async fn order(&self, request: Request<pb::OrderRequest>) -> Result<Response<pb::OrdersAnswer>, Status> {
+        let hub = &self.hub;
+        let list = block_in_place(|| {
+            let key = plans::signing_key(&hub.data).map_err(refused)?;
+            orders::give(&hub.core, &key, request.get_ref()).map_err(refused)
+        })?;
+        hub.writer.write(Job::Orders(list)).await.map_err(crate::session::Fault::from)?;
+        self.orders(Request::new(pb::Empty {})).await
+    }
+
+    async fn orders(&self, _: Request<pb::Empty>) -> Result<Response<pb::OrdersAnswer>, Status> {
+        let orders = block_in_place(|| orders::standing(self.hub.core.view().as_ref())).map_err(failed)?.orders;
+        let tree = self.hub.core.tree();
+        let units: std::collections::BTreeSet<u64> = orders.iter().flat_map(|order| order.to.iter().copied()).collect();
+        let name = |unit: u64| OrgCode::new(unit).map(|code| pb::UnitName { unit, name: tree.name(code) });
+        let names = units.into_iter().filter_map(|unit| name(unit).ok()).collect();
+        Ok(Response::new(pb::OrdersAnswer { orders, names }))
     }
 
     async fn months(&self, request: Request<pb::MonthRequest>) -> Result<Response<pb::MonthsAnswer>, Status> {

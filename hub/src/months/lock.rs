@@ -2,13 +2,14 @@
 
 use super::{Months, MonthsError, answer, correct, month_asked, progress};
 use crate::{
+    plans,
     store::{StoreError, View},
     totals,
     writer::{Core, Job, Writer},
 };
 use bytes::Bytes;
 use prost::Message;
-use ring::signature::{Ed25519KeyPair, KeyPair};
+use ring::signature::Ed25519KeyPair;
 use std::collections::BTreeMap;
 use taizhang_proto::{
     OrgCode,
@@ -16,6 +17,7 @@ use taizhang_proto::{
     month::{self, Month},
     org::UnitTree,
     pb::{self, MonthSheet, MonthText, SheetDigest, SignedMonth, Tier, TotalSpan},
+    sign::Purpose,
 };
 
 /// Longest reason, characters.
@@ -98,8 +100,7 @@ pub fn sign(
         reason,
     }
     .encode_to_vec();
-    let signature = Bytes::copy_from_slice(key.sign(&month::to_sign(&text)).as_ref());
-    let key = Bytes::copy_from_slice(key.public_key().as_ref());
+    let (key, signature) = plans::sign(key, Purpose::Month, &text);
     Ok((SignedMonth { text: text.into(), key, signature, sheet: Bytes::new() }, sheets))
 }
 

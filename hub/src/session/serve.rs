@@ -92,9 +92,13 @@ impl From<Fault> for Status {
             Fault::Busy | Fault::Moved(_) | Fault::Write(WriteError::Superseded) => come_back_later(message),
             Fault::Version(_) => Status::failed_precondition(message),
             Fault::Protocol(_)
-            | Fault::Write(WriteError::Gap { .. } | WriteError::Tree(_) | WriteError::Plan(_) | WriteError::Month(_)) => {
-                Status::invalid_argument(message)
-            }
+            | Fault::Write(
+                WriteError::Gap { .. }
+                | WriteError::Tree(_)
+                | WriteError::Plan(_)
+                | WriteError::Month(_)
+                | WriteError::Orders(_),
+            ) => Status::invalid_argument(message),
             Fault::Write(WriteError::Unknown(_) | WriteError::NoRecords | WriteError::NoKey | WriteError::Rotating) => {
                 Status::permission_denied(message)
             }

@@ -9,7 +9,7 @@ use super::{
 use crate::store::StoreError;
 use taizhang_proto::{
     Record, RecordId,
-    cell::{Shelf, is_active},
+    cell::{Shelf, is_active, not_commendable},
     check::{self, Violation},
     decide::HUB_NODE,
     lifecycle,
@@ -229,6 +229,11 @@ impl Pad<'_> {
         if register == number::FEC_CASE
             && tags.contains(&24)
             && let Some(why) = self.overdue_veto(&after)?
+        {
+            return Ok(Err(why));
+        }
+        if register == number::COMMENDATION
+            && let Some(why) = not_commendable(&Reading(self), id, &after, &self.core.plans())?
         {
             return Ok(Err(why));
         }

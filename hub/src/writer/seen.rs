@@ -10,7 +10,7 @@ use super::{
 use crate::{store::StoreError, totals};
 use taizhang_proto::{
     OrgCode, Record, RecordId,
-    cell::{Shelf, following, home_unit, is_active, left_on, reapplies_from, survivor, unit_id},
+    cell::{Shelf, following, home_unit, is_active, left_on, not_commendable, reapplies_from, survivor, unit_id},
     change::Edit,
     check::{Violation, too_early},
     date::Day,
@@ -60,6 +60,10 @@ impl Pad<'_> {
                 }))
             }
             number::FEC_CASE => self.undue_title(edit, new, &unseen),
+            number::COMMENDATION if edit.offer.is_none() => {
+                let why = not_commendable(&Reading(self), edit.id, new, &self.core.plans())?;
+                Ok(why.map(|why| violation(edit, "fec_case", "commended", why)))
+            }
             _ => Ok(None),
         }
     }

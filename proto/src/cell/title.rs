@@ -1,7 +1,7 @@
 //! The title of a full-employment community (notice, items 9 and 30 to 35; domain-detail 2.12).
 
 use super::{
-    Shelf, Tally, archive, home_unit,
+    Shelf, Tally, archive, home_unit, is_active,
     refs::Refs,
     span::{Span, Spans},
     unit_id,
@@ -69,4 +69,43 @@ pub fn reapplies_from<S: Shelf>(
         from = from.max(Some(again).filter(|again| applied < *again));
     }
     Ok(from)
+}
+
+/// Why a commendation can't stand: its case does not hold the title on the day of the decision, its rank is beyond the
+/// plan's number, or another of the year has the rank or is the same community's (notice, item 35). None where it can.
+///
+/// # Errors
+/// When the shelf fails.
+pub fn not_commendable<S: Shelf>(
+    shelf: &S,
+    id: RecordId,
+    record: &Record,
+    plans: &Plans,
+) -> Result<Option<String>, S::Error> {
+    let own: pb::Commendation = record.typed(|tag| matches!(tag, 21..=23));
+    let (Some(case), Some(decided), Some(year)) = (record.reference(20), own.decided_on, record.bytes(21)) else {
+        return Ok(None); // the form's own rules say what is missing
+    };
+    let held = shelf.look(case, |case| {
+        let case = case.filter(|case| case.register == number::FEC_CASE && is_active(case))?;
+        let revoked = case.day(28).unwrap_or(Day::MAX);
+        (home_unit(case) == home_unit(record) && case.day(24)? <= decided && decided < revoked).then_some(())
+    })?;
+    if held.is_none() {
+        return Ok(Some("评定日未持有充分就业社区称号，不能表彰 (it does not hold the title on that day)".into()));
+    }
+    let most = plans.on(decided).fec.commended;
+    if own.rank.is_some_and(|rank| rank > most) {
+        return Ok(Some(format!("表彰名额为 {most} 个 (only so many are commended)")));
+    }
+    for other in shelf.sharing(number::COMMENDATION, 21, year)? {
+        let Some(other) = shelf.record(other)?.filter(|twin| other != id && is_active(twin)) else { continue };
+        if other.varint(22) == record.varint(22) {
+            return Ok(Some("该年度此名次已有单位 (the rank is taken in this year)".into()));
+        }
+        if home_unit(&other) == home_unit(record) {
+            return Ok(Some("该单位该年度已表彰 (commended in this year already)".into()));
+        }
+    }
+    Ok(None)
 }

@@ -3,20 +3,12 @@
 //! breaks into a district can't give its offices other targets.
 
 use super::{MAX_PLAN, Plan, PlanError, Plans};
-use crate::pb;
+use crate::{pb, sign::Purpose};
 use bytes::Bytes;
 use prost::Message;
-use ring::signature::{ED25519, UnparsedPublicKey};
 
-/// What is signed before the text, so that a signature of a plan is one of nothing else.
-const PURPOSE: &[u8] = b"taizhang plan 1\0";
 /// Most versions that are kept.
 const MAX_VERSIONS: usize = 256;
-
-/// The bytes that the city signs for a plan's text.
-pub fn to_sign(text: &str) -> Vec<u8> {
-    [PURPOSE, text.as_bytes()].concat()
-}
 
 /// A list that was checked.
 #[derive(Debug, Clone)]
@@ -51,8 +43,7 @@ pub fn read_list(list: &[u8], known: Option<&[u8]>) -> Result<Published, PlanErr
         if signed.key != key || signed.text.len() > MAX_PLAN {
             return Err(wrong("key", "各版本的签名密钥不一致或文件过大 (another key, or too long)"));
         }
-        let public = UnparsedPublicKey::new(&ED25519, &key);
-        if public.verify(&to_sign(&text), &signed.signature).is_err() {
+        if !Purpose::Plan.is_signed(&signed.text, &key, &signed.signature) {
             return Err(wrong("signature", "签名不符 (the signature is wrong)"));
         }
         let plan = Plan::read(&text)?;
@@ -77,7 +68,7 @@ mod tests {
         pb::SignedPlan {
             text: text.to_owned().into_bytes().into(),
             key: Bytes::copy_from_slice(key.public_key().as_ref()),
-            signature: Bytes::copy_from_slice(key.sign(&to_sign(text)).as_ref()),
+            signature: Bytes::copy_from_slice(key.sign(&Purpose::Plan.to_sign(text.as_bytes())).as_ref()),
         }
     }
 

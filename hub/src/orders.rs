@@ -1,0 +1,109 @@
+//! The city's task orders at a hub: giving and taking back at the city, keeping the list that was heard below it.
+//! Invariant: the list that stands is the newest that the city signed; what it asks for is in the records of the units
+//! from the commit on that took it.
+
+use crate::{
+    plans,
+    store::{Space, StoreError, View},
+    writer::{Core, WriteError},
+};
+use bytes::Bytes;
+use prost::Message;
+use ring::signature::Ed25519KeyPair;
+use taizhang_proto::{
+    OrgCode,
+    orders::{self, MAX_ORDERS, OrderError},
+    pb::{self, SignedOrders, TaskOrder, TaskOrders, Tier},
+    sign::Purpose,
+};
+
+/// The list's name among the documents.
+pub(crate) const DOCUMENT: &[u8] = b"orders";
+
+/// Why a task can't be given or taken back.
+#[derive(Debug, thiserror::Error)]
+pub enum GiveError {
+    /// Not the city.
+    #[error("此处只由市级下达任务；县区请直接登记调度任务 (the city gives tasks so; a district enters them)")]
+    NotCity,
+    /// A unit that is not there.
+    #[error("没有单位 {0} (no such unit)")]
+    Unit(u64),
+    /// No such task.
+    #[error("没有任务 {0}，或已撤回 (no such task, or taken back already)")]
+    None(u32),
+    /// Too many.
+    #[error("任务已满 {MAX_ORDERS} 项 (too many tasks)")]
+    Full,
+    /// The order.
+    #[error(transparent)]
+    Order(#[from] OrderError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The writer.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+/// The list as it stands at a hub; none before the city has given a task.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn signed(view: &dyn View) -> Result<Option<SignedOrders>, StoreError> {
+    crate::rows::read(view, Space::Documents, DOCUMENT)
+}
+
+/// The orders as they stand at a hub.
+///
+/// # Errors
+/// When the store fails.
+pub fn standing(view: &dyn View) -> Result<TaskOrders, StoreError> {
+    let signed = signed(view)?.unwrap_or_default();
+    TaskOrders::decode(signed.text).map_err(|_| StoreError::Row(Space::Documents))
+}
+
+/// The list for a child hub that knows an older one, as a document.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn newer(view: &dyn View, known: u64) -> Result<Option<pb::Document>, StoreError> {
+    let Some(signed) = signed(view)? else { return Ok(None) };
+    let version = standing(view)?.version;
+    let content = signed.encode_to_vec().into();
+    Ok((version > known).then(|| pb::Document { kind: "orders".into(), version, content }))
+}
+
+/// The list with one more task, or with one taken back, signed.
+///
+/// # Errors
+/// When this is not the city, or the order makes no sense.
+pub fn give(core: &Core, key: &Ed25519KeyPair, request: &pb::OrderRequest) -> Result<Bytes, GiveError> {
+    if core.tier != Tier::City {
+        return Err(GiveError::NotCity);
+    }
+    let mut list = standing(core.view().as_ref())?;
+    let today = core.today();
+    if request.withdraw > 0 {
+        let stands = |order: &&mut TaskOrder| order.no == request.withdraw && order.withdrawn_on == 0;
+        let order = list.orders.iter_mut().find(stands).ok_or(GiveError::None(request.withdraw))?;
+        order.withdrawn_on = today;
+    } else {
+        let no = list.orders.iter().map(|order| order.no).max().unwrap_or(0) + 1;
+        let order = TaskOrder { no, given_on: today, withdrawn_on: 0, ..request.order.clone().unwrap_or_default() };
+        orders::check(&order)?;
+        let tree = core.tree();
+        let there = |unit: u64| OrgCode::new(unit).is_ok_and(|unit| unit != core.unit && tree.contains(unit));
+        if let Some(unknown) = order.to.iter().find(|unit| !there(**unit)) {
+            return Err(GiveError::Unit(*unknown));
+        }
+        if list.orders.len() >= MAX_ORDERS {
+            return Err(GiveError::Full);
+        }
+        list.orders.push(order);
+    }
+    list.version += 1;
+    let text = list.encode_to_vec();
+    let (key, signature) = plans::sign(key, Purpose::Orders, &text);
+    Ok(SignedOrders { text: text.into(), key, signature }.encode_to_vec().into())
+}
