@@ -9,6 +9,7 @@ use crate::{
     config::{self, Config},
     control::{self, Bearer, ControlFile},
     disk::{self, Secrecy},
+    exchange::Layouts,
     identity::Identity,
     ledger::system_clock,
     office::Office,
@@ -124,6 +125,11 @@ enum Command {
         /// 记录编号 (id of the record)
         record: String,
     },
+    /// 导入对照：哪些栏目名、字段代码对应哪些登记项 (which headings an import knows, and what they mean)
+    Mappings {
+        /// 只看这些栏目名 (only these headings)
+        headings: Vec<String>,
+    },
     /// 检查本机数据 (read every row and compare digests)
     Verify,
     /// 配置 (configuration)
@@ -202,7 +208,13 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Serve { live } => serve(&cli.dir, live).await,
         Command::Config(ConfigCommand::Check) => {
             let config = Config::load(&cli.dir)?;
+            Layouts::load(&cli.dir)?;
             println!("{}", serde_json::to_string_pretty(&config)?);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Mappings { headings } => {
+            let layouts = Layouts::load(&cli.dir)?;
+            print::mappings(&layouts, &headings, reader);
             Ok(ExitCode::SUCCESS)
         }
         command => {
@@ -430,7 +442,11 @@ async fn ask(mut client: Client, command: Command, reader: Reader) -> anyhow::Re
                 return Ok(ExitCode::from(1));
             }
         }
-        Command::Init { .. } | Command::Enrol { .. } | Command::Serve { .. } | Command::Config(_) => {
+        Command::Init { .. }
+        | Command::Enrol { .. }
+        | Command::Serve { .. }
+        | Command::Config(_)
+        | Command::Mappings { .. } => {
             unreachable!("handled without an open office")
         }
     }

@@ -1,6 +1,9 @@
 //! What the node's commands print.
 
-use crate::show::{self, Reader};
+use crate::{
+    exchange::Layouts,
+    show::{self, Reader},
+};
 use taizhang_proto::{date, pb};
 
 /// A sync report as facts.
@@ -75,6 +78,34 @@ pub(super) fn list(answer: &pb::ListAnswer, reader: Reader) {
     }
     if reader == Reader::Person {
         println!("共 {} 条 (of)，显示 {} 条", answer.total, answer.rows.len());
+    }
+}
+
+/// The headings that an import knows, or those of them that are asked for, and how many each file gives.
+pub(super) fn mappings(layouts: &Layouts, asked: &[String], reader: Reader) {
+    let wanted = |heading: &str| asked.is_empty() || asked.iter().any(|one| one.eq_ignore_ascii_case(heading));
+    let all: Vec<_> = layouts.mapped().iter().filter(|one| wanted(&one.heading)).collect();
+    let rows: Vec<Vec<String>> = all
+        .iter()
+        .map(|one| {
+            let one = (*one).clone();
+            vec![one.layout, one.heading, one.means, one.target, one.source]
+        })
+        .collect();
+    let headings =
+        [("layout", "表"), ("heading", "栏目名"), ("means", "登记项"), ("target", "角色.栏目"), ("source", "文件")];
+    show::table(reader, &headings, &rows);
+    if reader == Reader::Person {
+        let mut files: Vec<(&str, usize)> = Vec::new();
+        for one in &all {
+            match files.iter_mut().find(|(file, _)| *file == one.source) {
+                Some((_, count)) => *count += 1,
+                None => files.push((&one.source, 1)),
+            }
+        }
+        for (file, count) in files {
+            println!("{file}：{count} 个栏目名 (headings)");
+        }
     }
 }
 
