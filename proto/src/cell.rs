@@ -21,6 +21,7 @@ mod training;
 mod unit;
 mod work;
 
+pub use archive::{FILED, Filing, filing};
 pub use case::{CaseClock, DualClock, clock_of, contradicts_recognition};
 pub use contest::{ContestKey, contest_key, indexed_fields, is_contested, unique_fields};
 pub use home::{PastHome, past_homes};
