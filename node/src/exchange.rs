@@ -23,6 +23,7 @@ mod text_file;
 mod units;
 
 pub use export::{ExportError, Format, export};
+pub(crate) use export::{People, with_code};
 pub use layout::{FOLDER, Layouts, Mapped, MappingError};
 
 use crate::desk::Desk;

@@ -3,6 +3,8 @@
 
 pub mod history;
 mod service;
+pub mod standing;
+mod to_file;
 
 use crate::{
     config::Config,
@@ -111,3 +113,6 @@ impl Office {
         Ok((file, task))
     }
 }
+
+#[cfg(test)]
+mod tests;

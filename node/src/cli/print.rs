@@ -60,6 +60,41 @@ pub(super) fn due(answer: &pb::DueAnswer, within: u32, reader: Reader) {
     show::table(reader, &headings, &rows);
 }
 
+/// What is to be filed, with the days left.
+pub(super) fn to_file(answer: &pb::ToFileAnswer, within: u32, reader: Reader) {
+    let row = |item: &pb::ToFileItem| {
+        vec![
+            item.unit_name.clone(),
+            item.register.clone(),
+            item.title.clone(),
+            date::iso(item.since),
+            date::iso(item.due_on),
+            item.days_left.to_string(),
+            item.record.clone(),
+            item.entry.clone(),
+        ]
+    };
+    if reader == Reader::Person {
+        let overdue = answer.items.iter().filter(|item| item.days_left < 0).count();
+        println!(
+            "截至 {}，{within} 天内应归档：{} 项，其中超期 {overdue} 项 (to be filed, overdue among them)",
+            date::iso(answer.on),
+            answer.items.len()
+        );
+    }
+    let headings = [
+        ("unit", "单位"),
+        ("register", "登记表"),
+        ("title", "姓名/题名"),
+        ("since", "办结/形成日期"),
+        ("due_on", "归档期限"),
+        ("days_left", "剩余天数"),
+        ("record", "记录编号"),
+        ("entry", "档案条目"),
+    ];
+    show::table(reader, &headings, &answer.items.iter().map(row).collect::<Vec<_>>());
+}
+
 /// Records, field by field.
 pub(super) fn list(answer: &pb::ListAnswer, reader: Reader) {
     for row in &answer.rows {

@@ -258,6 +258,19 @@ impl office_server::Office for Calls {
         block_in_place(|| self.office.due(request.into_inner())).map(Response::new).map_err(failed)
     }
 
+    async fn to_file(&self, request: Request<pb::ToFileRequest>) -> Result<Response<pb::ToFileAnswer>, Status> {
+        block_in_place(|| self.office.to_file(request.get_ref())).map(Response::new).map_err(failed)
+    }
+
+    async fn standing(&self, request: Request<pb::StandingRequest>) -> Result<Response<pb::StandingAnswer>, Status> {
+        let ledger = &self.office.ledger;
+        let on = match request.get_ref().on {
+            0 => ledger.business_day(),
+            on => on,
+        };
+        block_in_place(|| super::standing::standing(ledger, on)).map(Response::new).map_err(failed)
+    }
+
     async fn sync_now(&self, _: Request<pb::Empty>) -> Result<Response<pb::SyncReport>, Status> {
         let keeper = self.office.keeper.as_ref();
         let keeper = keeper.ok_or_else(|| {
