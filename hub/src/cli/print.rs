@@ -2,11 +2,7 @@
 
 pub use taizhang_node::show::figure;
 use taizhang_node::show::{self, Reader};
-use taizhang_proto::{
-    date,
-    indicator::{self, Class},
-    pb,
-};
+use taizhang_proto::{date, indicator, pb};
 
 /// Children, in the order given.
 pub(super) fn nodes(answer: &pb::NodesAnswer, reader: Reader) {

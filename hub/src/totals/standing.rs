@@ -12,7 +12,7 @@ use taizhang_proto::{
     date::Day,
     indicator::{self, Figure, Period, Span},
     pb::{self, Tier},
-    plan::Plan,
+    plan::{Bound, Plan},
 };
 
 /// An indicator of the catalogue, by its code, in the year up to a day; nothing for a code that it does not have.
