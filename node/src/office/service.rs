@@ -259,7 +259,7 @@ impl office_server::Office for Calls {
     }
 
     async fn to_file(&self, request: Request<pb::ToFileRequest>) -> Result<Response<pb::ToFileAnswer>, Status> {
-        block_in_place(|| self.office.to_file(request.get_ref())).map(Response::new).map_err(failed)
+        block_in_place(|| self.office.to_file(request.into_inner())).map(Response::new).map_err(failed)
     }
 
     async fn standing(&self, request: Request<pb::StandingRequest>) -> Result<Response<pb::StandingAnswer>, Status> {

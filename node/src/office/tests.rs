@@ -77,7 +77,7 @@ fn what_is_to_be_filed_is_listed_with_its_days_until_an_entry_files_it() {
             ("keep", "3"),
         ],
     );
-    let listed = |on: Day, within: u32| office.to_file(&pb::ToFileRequest { on, within }).unwrap();
+    let listed = |on: Day, within: u32| office.to_file(pb::ToFileRequest { on, within }).unwrap();
     let answer = listed(0, 60);
     assert_eq!(answer.on, day(4, 1));
     let calendar = office.ledger.plans().on(day(3, 10)).calendar.clone();

@@ -12,7 +12,7 @@ use taizhang_proto::{
 
 impl Office {
     /// What is to be filed by a day and `within` days after it, with the days left; the overdue first.
-    pub(super) fn to_file(&self, request: &pb::ToFileRequest) -> Result<pb::ToFileAnswer, SaveError> {
+    pub(super) fn to_file(&self, request: pb::ToFileRequest) -> Result<pb::ToFileAnswer, SaveError> {
         let ledger = &self.ledger;
         let on = if request.on == 0 { ledger.business_day() } else { request.on };
         let last = on.saturating_add_unsigned(request.within);
