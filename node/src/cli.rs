@@ -1,6 +1,7 @@
 //! The node's command line. Every command asks the running `serve` over its control socket; without one it opens the
 //! office itself for as long as it takes.
 
+mod page;
 mod print;
 
 pub use print::sync_facts;
@@ -9,6 +10,7 @@ use crate::{
     config::{self, Config},
     control::{self, Bearer, ControlFile},
     disk::{self, Secrecy},
+    exchange::Layouts,
     identity::Identity,
     ledger::system_clock,
     office::Office,
@@ -98,6 +100,21 @@ enum Command {
         #[arg(long, value_parser = parse_day)]
         on: Option<date::Day>,
     },
+    /// 待归档：办结而未归档的案件、已形成而未归档的材料 (what is to be filed in the archive)
+    ToFile {
+        /// 几天之内到期 (due within days)
+        #[arg(long, default_value_t = 14)]
+        within: u32,
+        /// 哪一天，默认今天 (as of)
+        #[arg(long, value_parser = parse_day)]
+        on: Option<date::Day>,
+    },
+    /// 本单位的工作目标：实际、差距；按本机登记清点，不需联网 (own targets and what is left to them, offline)
+    Standing {
+        /// 哪一天，默认今天 (as of)
+        #[arg(long, value_parser = parse_day)]
+        on: Option<date::Day>,
+    },
     /// 登记一条：字段=值 (enter one record: field=value)
     Save {
         /// 登记表 (register)
@@ -124,6 +141,14 @@ enum Command {
     History {
         /// 记录编号 (id of the record)
         record: String,
+        /// 写成可打印的网页 (as a page to print, HTML)
+        #[arg(long)]
+        print: Option<PathBuf>,
+    },
+    /// 导入对照：哪些栏目名、字段代码对应哪些登记项 (which headings an import knows, and what they mean)
+    Mappings {
+        /// 只看这些栏目名 (only these headings)
+        headings: Vec<String>,
     },
     /// 本单位月报封账 (close this office's month)
     Close {
@@ -221,7 +246,13 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Serve { live } => serve(&cli.dir, live).await,
         Command::Config(ConfigCommand::Check) => {
             let config = Config::load(&cli.dir)?;
+            Layouts::load(&cli.dir)?;
             println!("{}", serde_json::to_string_pretty(&config)?);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Mappings { headings } => {
+            let layouts = Layouts::load(&cli.dir)?;
+            print::mappings(&layouts, &headings, reader);
             Ok(ExitCode::SUCCESS)
         }
         command => {
@@ -436,8 +467,22 @@ async fn ask(mut client: Client, command: Command, reader: Reader) -> anyhow::Re
             let answer = client.list(pb::ListRequest { register, unit: 0, limit }).await?.into_inner();
             print::list(&answer, reader);
         }
-        Command::History { record } => {
-            print::story(&client.history(pb::HistoryRequest { record }).await?.into_inner(), reader);
+        Command::ToFile { within, on } => {
+            let answer = client.to_file(pb::ToFileRequest { on: on.unwrap_or(0), within }).await?.into_inner();
+            print::to_file(&answer, within, reader);
+        }
+        Command::Standing { on } => {
+            let request = pb::StandingRequest { on: on.unwrap_or(0), ..pb::StandingRequest::default() };
+            show::standing(reader, &client.standing(request).await?.into_inner());
+        }
+        Command::History { record, print } => {
+            let answer = client.history(pb::HistoryRequest { record }).await?.into_inner();
+            let Some(file) = print else {
+                print::story(&answer, reader);
+                return Ok(ExitCode::SUCCESS);
+            };
+            disk::write_file(&file, page::story(&answer).as_bytes(), Secrecy::OwnerOnly)?;
+            println!("已写入 {}，含个人信息，请妥善保管 (written; it holds personal data)", file.display());
         }
         Command::Close { month, by } => {
             let request = pb::MonthRequest { month, by, ..pb::MonthRequest::default() };
@@ -460,7 +505,11 @@ async fn ask(mut client: Client, command: Command, reader: Reader) -> anyhow::Re
                 return Ok(ExitCode::from(1));
             }
         }
-        Command::Init { .. } | Command::Enrol { .. } | Command::Serve { .. } | Command::Config(_) => {
+        Command::Init { .. }
+        | Command::Enrol { .. }
+        | Command::Serve { .. }
+        | Command::Config(_)
+        | Command::Mappings { .. } => {
             unreachable!("handled without an open office")
         }
     }

@@ -54,6 +54,8 @@ pub fn sync_dir(path: &Path) -> Result<(), DiskError> {
     if cfg!(windows) {
         return Ok(()); // directories can't be opened for syncing there
     }
+    // The parent of a bare file name is written as nothing.
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
     File::open(path).and_then(|dir| dir.sync_all()).map_err(|error| DiskError::new("sync", path, error))
 }
 
@@ -174,4 +176,16 @@ pub fn lock(dir: &Path) -> Result<File, DiskError> {
         DiskError::new("lock", &path, source)
     })?;
     Ok(file)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_named_without_a_folder_lies_in_this_one() {
+        assert_eq!(Path::new("a.html").parent(), Some(Path::new("")));
+        sync_dir(Path::new("")).unwrap();
+    }
 }

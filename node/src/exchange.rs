@@ -23,8 +23,11 @@ mod text_file;
 mod units;
 
 pub use export::{ExportError, Format, export};
+pub(crate) use export::{People, with_code};
+pub use layout::{FOLDER, Layouts, Mapped, MappingError};
 
 use crate::desk::Desk;
+use std::sync::Arc;
 use taizhang_proto::OrgCode;
 
 /// Largest file taken, bytes.
@@ -40,7 +43,7 @@ pub struct Source<'a> {
 }
 
 /// How to import.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Options {
     /// The owning unit of rows whose file names none; the office's own where this is none either.
     pub unit: Option<OrgCode>,
@@ -48,6 +51,14 @@ pub struct Options {
     pub dry_run: bool,
     /// The clerk.
     pub by: String,
+    /// What columns mean.
+    pub layouts: Arc<Layouts>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { unit: None, dry_run: false, by: String::new(), layouts: Layouts::built_in() }
+    }
 }
 
 /// What an import did. `rows` is the sum of new, same, changed and wrong rows.

@@ -307,6 +307,10 @@ impl Shelf for Ledger {
     fn sharing(&self, _: u32, _: u32, _: &[u8]) -> Result<Vec<RecordId>, StoreError> {
         Ok(Vec::new())
     }
+
+    fn given_up_on(&self, unit: OrgCode) -> Option<Day> {
+        self.units().given_up_on(unit)
+    }
 }
 
 impl From<StoreError> for SaveError {

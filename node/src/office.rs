@@ -4,6 +4,8 @@
 pub mod close;
 pub mod history;
 mod service;
+pub mod standing;
+mod to_file;
 
 use crate::{
     config::Config,
@@ -112,3 +114,6 @@ impl Office {
         Ok((file, task))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,9 @@
 //! What commands print: tables for people, JSON for programs.
 
+mod standing;
+
+pub use standing::{figure, standing};
+
 use comfy_table::{ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
 use taizhang_proto::pb;
 

@@ -4,7 +4,8 @@
 
 use crate::{
     OrgCode,
-    indicator::{Figure, Indicator},
+    indicator::{self, Figure, Indicator},
+    pb,
     plan::{Bound, Plan},
 };
 
@@ -45,6 +46,63 @@ pub fn standing(indicator: &Indicator, figure: &Figure, bound: Bound) -> Standin
         }
     };
     Standing { bound, reached: Some(left == 0), left, attained: attained.clamp(0.0, 1.0) }
+}
+
+/// One target of a unit, what was counted, and how that stands against it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Assessed {
+    /// Code of the indicator.
+    pub code: String,
+    /// What was counted in the year up to the day.
+    pub figure: Figure,
+    /// How it stands.
+    pub standing: Standing,
+}
+
+impl Assessed {
+    /// As it goes over the wire; what is asked of each district is left to who knows the districts.
+    pub fn line(&self, unit: OrgCode) -> pb::StandingLine {
+        let (target, at_most) = match self.standing.bound {
+            Bound::AtLeast(value) => (value, false),
+            Bound::AtMost(value) => (value, true),
+        };
+        pb::StandingLine {
+            unit: unit.number(),
+            indicator: self.code.clone(),
+            target,
+            at_most,
+            numerator: self.figure.numerator,
+            denominator: self.figure.denominator,
+            measured: self.standing.reached.is_some(),
+            reached: self.standing.reached == Some(true),
+            left: self.standing.left,
+            ..pb::StandingLine::default()
+        }
+    }
+}
+
+/// Every target of a unit with how it stands; `figure` reads an indicator of the unit in the year up to the day.
+///
+/// # Errors
+/// When `figure` fails.
+pub fn standings<E>(
+    plan: &Plan,
+    unit: OrgCode,
+    mut figure: impl FnMut(&'static Indicator) -> Result<Figure, E>,
+) -> Result<Vec<Assessed>, E> {
+    let mut found = Vec::new();
+    for code in plan.targets.keys() {
+        let (Some(indicator), Some(bound)) = (indicator::by_code(code), plan.bound_of(unit, code)) else { continue };
+        let figure = figure(indicator)?;
+        found.push(Assessed { code: code.clone(), figure, standing: standing(indicator, &figure, bound) });
+    }
+    Ok(found)
+}
+
+/// A unit's score by its standings, without a rank.
+pub fn unit_score(plan: &Plan, unit: OrgCode, name: String, standings: &[Assessed]) -> pb::UnitScore {
+    let points = score(plan, standings.iter().map(|one| (one.code.as_str(), &one.standing)));
+    pb::UnitScore { unit: unit.number(), name, measured: points.is_some(), score: points.unwrap_or_default(), rank: 0 }
 }
 
 /// A unit's score: its attainments by the plan's weights, of those with something to measure, out of 100; none when

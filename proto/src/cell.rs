@@ -22,6 +22,7 @@ mod training;
 mod unit;
 mod work;
 
+pub use archive::{FILED, Filing, filing};
 pub use case::{CaseClock, DualClock, clock_of, contradicts_recognition};
 pub use contest::{ContestKey, contest_key, indexed_fields, is_contested, unique_fields};
 pub use home::{PastHome, past_homes};
@@ -38,6 +39,7 @@ use crate::{
     plan::{Plan, Plans},
     register::{self, number, registers},
 };
+use std::collections::HashSet;
 
 /// Where a contribution counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -301,6 +303,26 @@ pub fn subjects_of<S: Shelf>(
         archive::entries(shelf, id, found)?;
     }
     Ok(())
+}
+
+/// Everybody and everything that counts in a recount: these units, and the subjects of all these records.
+///
+/// # Errors
+/// When the shelf fails.
+pub fn all_subjects<S: Shelf>(
+    shelf: &S,
+    units: impl IntoIterator<Item = OrgCode>,
+    records: impl IntoIterator<Item = RecordId>,
+) -> Result<HashSet<Subject>, S::Error> {
+    let mut subjects: HashSet<Subject> = units.into_iter().map(Subject::Unit).collect();
+    let mut found = Vec::new();
+    for id in records {
+        if let Some(record) = shelf.record(id)? {
+            subjects_of(shelf, id, &record, &mut found)?;
+            subjects.extend(found.drain(..));
+        }
+    }
+    Ok(subjects)
 }
 
 /// The subject that a record is itself; none for one that only changes what others contribute.

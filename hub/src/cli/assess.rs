@@ -1,6 +1,6 @@
 //! Commands of target assessment: standings, commendation, draws.
 
-use super::{Guarded, print, totals::By};
+use super::{Guarded, totals::By};
 use clap::Args;
 use taizhang_node::{
     cli::parse_day,
@@ -9,7 +9,6 @@ use taizhang_node::{
 use taizhang_proto::{
     OrgCode,
     date::{self, Day},
-    indicator,
     pb::{self, admin_client::AdminClient, totals_client::TotalsClient},
 };
 
@@ -123,21 +122,6 @@ pub(super) async fn tasks(mut admin: AdminClient<Guarded>, asked: Tasks, reader:
     Ok(())
 }
 
-fn share(value: f64, ratio: bool) -> String {
-    if ratio { format!("{:.1}%", value * 100.0) } else { format!("{value}") }
-}
-
-/// What is left to reach a target, in words.
-fn left(line: &pb::StandingLine, ratio: bool) -> String {
-    let target = share(line.target, ratio);
-    match (line.measured, line.reached, line.at_most) {
-        (false, ..) => "无可考核 (nothing to measure)".into(),
-        (true, true, _) => "达标".into(),
-        (true, false, false) => format!("还差{}个达到{target} ({} more to {target})", line.left, line.left),
-        (true, false, true) => format!("超出{}个 ({} too many)", line.left, line.left),
-    }
-}
-
 /// A unit's targets, and the scores of those below.
 pub(super) async fn standing(mut totals: TotalsClient<Guarded>, asked: Asked, reader: Reader) -> anyhow::Result<()> {
     let request = pb::StandingRequest {
@@ -146,51 +130,7 @@ pub(super) async fn standing(mut totals: TotalsClient<Guarded>, asked: Asked, re
         by: By::tier(asked.by),
     };
     let answer = totals.standing(request).await?.into_inner();
-    let own = answer.lines.first().map_or(0, |line| line.unit);
-    let rows: Vec<Vec<String>> = answer
-        .lines
-        .iter()
-        .filter(|line| line.unit == own)
-        .map(|line| {
-            let known = indicator::by_code(&line.indicator);
-            let ratio = known.is_some_and(indicator::Indicator::is_ratio);
-            let value = pb::TotalValue {
-                indicator: line.indicator.clone(),
-                numerator: line.numerator,
-                denominator: line.denominator,
-                ratio,
-                ..pb::TotalValue::default()
-            };
-            let each = if line.each > 0 { format!("{}/{}", line.each_reached, line.each) } else { String::new() };
-            vec![
-                line.indicator.clone(),
-                known.map_or("", |known| known.zh).to_owned(),
-                format!("{}{}", if line.at_most { "≤" } else { "≥" }, share(line.target, ratio)),
-                print::figure(&value),
-                left(line, ratio),
-                each,
-            ]
-        })
-        .collect();
-    let headings = [
-        ("code", "指标"),
-        ("name", "名称"),
-        ("target", "目标"),
-        ("actual", "实际"),
-        ("left", "差距"),
-        ("each", "达标县区"),
-    ];
-    show::table(reader, &headings, &rows);
-    let scored = |one: &pb::UnitScore| {
-        let points = if one.measured { format!("{:.2}", one.score) } else { "—".into() };
-        let rank = if one.rank == 0 { String::new() } else { one.rank.to_string() };
-        vec![rank, one.name.clone(), one.unit.to_string(), points]
-    };
-    let scores: Vec<Vec<String>> = answer.scores.iter().map(scored).collect();
-    show::table(reader, &[("rank", "名次"), ("name", "单位"), ("unit", "编码"), ("score", "得分")], &scores);
-    if reader == Reader::Person {
-        println!("业务日 {}；{} 第{}版 (plan)", date::iso(answer.on), answer.plan, answer.plan_version);
-    }
+    show::standing(reader, &answer);
     Ok(())
 }
 

@@ -1,11 +1,8 @@
 //! What the hub's commands print.
 
+pub use taizhang_node::show::figure;
 use taizhang_node::show::{self, Reader};
-use taizhang_proto::{
-    date,
-    indicator::{self, Class},
-    pb,
-};
+use taizhang_proto::{date, indicator, pb};
 
 /// Children, in the order given.
 pub(super) fn nodes(answer: &pb::NodesAnswer, reader: Reader) {
@@ -42,27 +39,6 @@ pub(super) fn nodes(answer: &pb::NodesAnswer, reader: Reader) {
         ("software", "版本"),
     ];
     show::table(reader, &headings, &rows);
-}
-
-/// A figure as people read it: a ratio with its parts, or a count; where records are contested, what was counted, how
-/// many duplicates there are, and both together as the registers have them.
-pub fn figure(value: &pb::TotalValue) -> String {
-    if !value.ratio {
-        let counted = value.numerator;
-        return match value.duplicates {
-            0 => counted.to_string(),
-            duplicates => format!("{counted} (登记{}=计入{counted}+重复{duplicates})", counted + duplicates),
-        };
-    }
-    if value.denominator == 0 {
-        return "—".into();
-    }
-    let share = value.numerator as f64 / value.denominator as f64;
-    if indicator::by_code(&value.indicator).is_some_and(|one| one.class == Class::Mean) {
-        return format!("{share:.1} ({}/{})", value.numerator, value.denominator);
-    }
-    let percent = share * 100.0;
-    format!("{percent:.1}% ({}/{})", value.numerator, value.denominator)
 }
 
 /// The totals as a table: a row an indicator, a column a unit.

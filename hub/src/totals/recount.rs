@@ -5,13 +5,10 @@ use crate::{
     rows::unique_key,
     store::{Space, StoreError, View},
 };
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 use taizhang_proto::{
     OrgCode, Record, RecordId,
-    cell::{CellKey, Contribution, Shelf, Subject, contributions, home_unit, indexed_fields, links, subjects_of},
+    cell::{CellKey, Contribution, Shelf, Subject, all_subjects, contributions, home_unit, indexed_fields, links},
     date::Day,
     org::UnitTree,
     plan::Plans,
@@ -79,22 +76,6 @@ impl<'a> Recount<'a> {
         self.ids.len() as u64
     }
 
-    /// Everybody and everything that counts.
-    fn subjects(&self) -> Result<HashSet<Subject>, StoreError> {
-        let mut subjects: HashSet<Subject> = HashSet::new();
-        if !self.tree.is_empty() {
-            subjects.extend(self.tree.below(self.unit).map(|unit| Subject::Unit(unit.code)));
-        }
-        let mut found = Vec::new();
-        for id in &self.ids {
-            if let Some(record) = self.record(*id)? {
-                subjects_of(self, *id, &record, &mut found)?;
-                subjects.extend(found.drain(..));
-            }
-        }
-        Ok(subjects)
-    }
-
     /// Hands what each subject contributes to `take`, and returns the cells that they make in this hub's scope: what
     /// counts in another hub's scope counts there.
     ///
@@ -106,7 +87,9 @@ impl<'a> Recount<'a> {
         mut take: impl FnMut(Subject, Vec<Contribution>) -> Result<(), StoreError>,
     ) -> Result<HashMap<CellKey, i64>, StoreError> {
         let mut cells: HashMap<CellKey, i64> = HashMap::new();
-        for subject in self.subjects()? {
+        let units: Vec<OrgCode> =
+            if self.tree.is_empty() { Vec::new() } else { self.tree.below(self.unit).map(|unit| unit.code).collect() };
+        for subject in all_subjects(self, units, self.ids.iter().copied())? {
             let steps = contributions(self, subject, plans)?;
             for one in steps.iter().filter(|one| self.unit.covers(one.key.unit)) {
                 *cells.entry(one.key).or_default() += one.delta;

@@ -8,7 +8,7 @@ use crate::{
 };
 use taizhang_proto::{
     OrgCode,
-    assess::{self, Candidate, Decided, Standing},
+    assess::{self, Assessed, Candidate, Decided},
     date::Day,
     indicator::{self, Figure, Period, Span},
     pb::{self, Tier},
@@ -22,23 +22,9 @@ fn figure(view: &dyn View, unit: OrgCode, code: &str, on: Day) -> Result<Figure,
 }
 
 /// Every target of a unit with how it stands.
-fn standings(
-    view: &dyn View,
-    plan: &Plan,
-    unit: OrgCode,
-    on: Day,
-) -> Result<Vec<(String, Figure, Standing)>, StoreError> {
-    let mut found = Vec::new();
-    for code in plan.targets.keys() {
-        let (Some(indicator), Some(bound)) = (indicator::by_code(code), plan.bound_of(unit, code)) else { continue };
-        let figure = figure(view, unit, code, on)?;
-        found.push((code.clone(), figure, assess::standing(indicator, &figure, bound)));
-    }
-    Ok(found)
-}
-
-fn score(plan: &Plan, standings: &[(String, Figure, Standing)]) -> Option<f64> {
-    assess::score(plan, standings.iter().map(|(code, _, standing)| (code.as_str(), standing)))
+fn standings(view: &dyn View, plan: &Plan, unit: OrgCode, on: Day) -> Result<Vec<Assessed>, StoreError> {
+    let period = Period::up_to(on, Span::Year);
+    assess::standings(plan, unit, |indicator| super::figure(view, unit, indicator, &period))
 }
 
 /// How a unit, and on request those of a tier below it, stand against their targets.
@@ -59,23 +45,9 @@ pub fn standing(core: &Core, request: &pb::StandingRequest, scope: OrgCode) -> R
         pb::StandingAnswer { on, plan: plan.name.clone(), plan_version: plan.version, ..pb::StandingAnswer::default() };
     for own in units {
         let standings = standings(view.as_ref(), plan, own, on)?;
-        for (code, figure, standing) in &standings {
-            let (target, at_most) = match standing.bound {
-                Bound::AtLeast(value) => (value, false),
-                Bound::AtMost(value) => (value, true),
-            };
-            let mut line = pb::StandingLine {
-                unit: own.number(),
-                indicator: code.clone(),
-                target,
-                at_most,
-                numerator: figure.numerator,
-                denominator: figure.denominator,
-                measured: standing.reached.is_some(),
-                reached: standing.reached == Some(true),
-                left: standing.left,
-                ..pb::StandingLine::default()
-            };
+        for assessed in &standings {
+            let code = assessed.code.as_str();
+            let mut line = assessed.line(own);
             if own == unit && plan.targets.get(code).is_some_and(|target| target.each) {
                 let indicator = indicator::by_code(code);
                 for district in &districts {
@@ -89,14 +61,7 @@ pub fn standing(core: &Core, request: &pb::StandingRequest, scope: OrgCode) -> R
             }
             answer.lines.push(line);
         }
-        let points = score(plan, &standings);
-        answer.scores.push(pb::UnitScore {
-            unit: own.number(),
-            name: tree.name(own),
-            measured: points.is_some(),
-            score: points.unwrap_or_default(),
-            rank: 0,
-        });
+        answer.scores.push(assess::unit_score(plan, own, tree.name(own), &standings));
     }
     give_ranks(&mut answer.scores[1..]);
     Ok(answer)
@@ -139,11 +104,11 @@ pub fn commend(core: &Core, request: &pb::CommendRequest, scope: OrgCode) -> Res
     let plan = plans.on(on);
     let mut candidates = Vec::new();
     for unit in certified(core, view.as_ref(), scope, on)? {
-        let points = score(plan, &standings(view.as_ref(), plan, unit, on)?);
+        let points = assess::unit_score(plan, unit, String::new(), &standings(view.as_ref(), plan, unit, on)?);
         let in_time = figure(view.as_ref(), unit, "K07", on)?;
         candidates.push(Candidate {
             unit,
-            score: points.unwrap_or_default(),
+            score: points.score,
             overdue: figure(view.as_ref(), unit, "K08", on)?.numerator,
             in_time: (in_time.numerator, in_time.denominator),
         });

@@ -1,6 +1,9 @@
 //! What the node's commands print.
 
-use crate::show::{self, Reader};
+use crate::{
+    exchange::Layouts,
+    show::{self, Reader},
+};
 use taizhang_proto::{date, pb};
 
 /// A sync report as facts.
@@ -57,6 +60,41 @@ pub(super) fn due(answer: &pb::DueAnswer, within: u32, reader: Reader) {
     show::table(reader, &headings, &rows);
 }
 
+/// What is to be filed, with the days left.
+pub(super) fn to_file(answer: &pb::ToFileAnswer, within: u32, reader: Reader) {
+    let row = |item: &pb::ToFileItem| {
+        vec![
+            item.unit_name.clone(),
+            item.register.clone(),
+            item.title.clone(),
+            date::iso(item.since),
+            date::iso(item.due_on),
+            item.days_left.to_string(),
+            item.record.clone(),
+            item.entry.clone(),
+        ]
+    };
+    if reader == Reader::Person {
+        let overdue = answer.items.iter().filter(|item| item.days_left < 0).count();
+        println!(
+            "截至 {}，{within} 天内应归档：{} 项，其中超期 {overdue} 项 (to be filed, overdue among them)",
+            date::iso(answer.on),
+            answer.items.len()
+        );
+    }
+    let headings = [
+        ("unit", "单位"),
+        ("register", "登记表"),
+        ("title", "姓名/题名"),
+        ("since", "办结/形成日期"),
+        ("due_on", "归档期限"),
+        ("days_left", "剩余天数"),
+        ("record", "记录编号"),
+        ("entry", "档案条目"),
+    ];
+    show::table(reader, &headings, &answer.items.iter().map(row).collect::<Vec<_>>());
+}
+
 /// Records, field by field.
 pub(super) fn list(answer: &pb::ListAnswer, reader: Reader) {
     for row in &answer.rows {
@@ -75,6 +113,34 @@ pub(super) fn list(answer: &pb::ListAnswer, reader: Reader) {
     }
     if reader == Reader::Person {
         println!("共 {} 条 (of)，显示 {} 条", answer.total, answer.rows.len());
+    }
+}
+
+/// The headings that an import knows, or those of them that are asked for, and how many each file gives.
+pub(super) fn mappings(layouts: &Layouts, asked: &[String], reader: Reader) {
+    let wanted = |heading: &str| asked.is_empty() || asked.iter().any(|one| one.eq_ignore_ascii_case(heading));
+    let all: Vec<_> = layouts.mapped().iter().filter(|one| wanted(&one.heading)).collect();
+    let rows: Vec<Vec<String>> = all
+        .iter()
+        .map(|one| {
+            let one = (*one).clone();
+            vec![one.layout, one.heading, one.means, one.target, one.source]
+        })
+        .collect();
+    let headings =
+        [("layout", "表"), ("heading", "栏目名"), ("means", "登记项"), ("target", "角色.栏目"), ("source", "文件")];
+    show::table(reader, &headings, &rows);
+    if reader == Reader::Person {
+        let mut files: Vec<(&str, usize)> = Vec::new();
+        for one in &all {
+            match files.iter_mut().find(|(file, _)| *file == one.source) {
+                Some((_, count)) => *count += 1,
+                None => files.push((&one.source, 1)),
+            }
+        }
+        for (file, count) in files {
+            println!("{file}：{count} 个栏目名 (headings)");
+        }
     }
 }
 

@@ -55,7 +55,7 @@ pub fn export<D: Desk>(
     if format == Format::Xlsx && records.len() > MAX_ROWS {
         return Err(ExportError::TooMany);
     }
-    let mut people = People { desk, known: HashMap::new() };
+    let mut people = People::new(desk);
     let mut rows = Vec::with_capacity(records.len());
     for (_, record) in &records {
         let mut row = Vec::with_capacity(register.fields.len());
@@ -92,17 +92,27 @@ fn headings(field: &FieldDef) -> Vec<String> {
     }
 }
 
-fn with_code(tree: &UnitTree, unit: OrgCode) -> String {
+pub(crate) fn with_code(tree: &UnitTree, unit: OrgCode) -> String {
     if tree.contains(unit) { format!("{}({unit})", tree.name(unit)) } else { unit.to_string() }
 }
 
 /// Persons by the records that refer to them.
-struct People<'a, D> {
+pub(crate) struct People<'a, D> {
     desk: &'a D,
     known: HashMap<RecordId, [String; 2]>,
 }
 
-impl<D: Desk> People<'_, D> {
+impl<'a, D: Desk> People<'a, D> {
+    pub(crate) fn new(desk: &'a D) -> Self {
+        Self { desk, known: HashMap::new() }
+    }
+
+    /// The name of the person that a record is, or is about as a household is about its head; the record's id where the
+    /// desk holds no such name.
+    pub(crate) fn name(&mut self, id: RecordId) -> Result<String, SaveError> {
+        self.person(id, 2).map(|[name, _]| name)
+    }
+
     fn cells(&mut self, field: &FieldDef, record: &Record) -> Result<Vec<String>, SaveError> {
         let value = record.bytes(field.tag).and_then(|bytes| Value::decode(field, bytes));
         let width = headings(field).len();

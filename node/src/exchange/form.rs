@@ -3,7 +3,7 @@
 
 use super::{
     cells::{Cell, Sheet},
-    layout::{Layout, Target, folded, layouts},
+    layout::{Layout, Layouts, Target, Words, folded},
     units::Units,
 };
 use std::collections::HashSet;
@@ -37,8 +37,9 @@ pub(super) enum Owner {
 
 /// A sheet that was understood.
 #[derive(Debug)]
-pub(super) struct Form {
-    pub(super) layout: &'static Layout,
+pub(super) struct Form<'l> {
+    layouts: &'l Layouts,
+    pub(super) layout: &'l Layout,
     /// First row below the headings.
     pub(super) body: usize,
     /// First row of the headings.
@@ -60,14 +61,15 @@ pub(super) enum Kind {
 }
 
 /// Finds the table on a sheet; none without a row of headings.
-pub(super) fn find(sheet: &Sheet, units: &Units<'_>) -> Option<Form> {
-    let (head, body, layout, columns) = headings(sheet)?;
-    let mut form = Form { layout, body, head, columns, owner: Owner::Unsaid, date: None };
+pub(super) fn find<'l>(sheet: &Sheet, layouts: &'l Layouts, units: &Units<'_>) -> Option<Form<'l>> {
+    let (head, body, layout, columns) = headings(sheet, layouts)?;
+    let mut form = Form { layouts, layout, body, head, columns, owner: Owner::Unsaid, date: None };
     let titles = &sheet.rows[..head];
     let footers = || sheet.rows[body..].iter().filter(|row| form.is_footer(row));
     let around = || titles.iter().chain(footers());
-    let date = around().find_map(|row| labelled(row, &layouts().words.date).and_then(|text| text::parse_date(&text)));
-    let owner = owner(sheet, around().find_map(|row| labelled(row, &layouts().words.unit)), titles, units);
+    let words = &layouts.words;
+    let date = around().find_map(|row| labelled(row, &words.date, words).and_then(|text| text::parse_date(&text)));
+    let owner = owner(sheet, around().find_map(|row| labelled(row, &words.unit, words)), titles, units);
     form.date = date.or_else(|| titles.iter().flatten().find_map(bare_date));
     form.owner = owner;
     Some(form)
@@ -84,17 +86,17 @@ fn owner(sheet: &Sheet, label: Option<String>, titles: &[Vec<Cell>], units: &Uni
     }
 }
 
-type Headings = (usize, usize, &'static Layout, Vec<Column>);
+type Headings<'l> = (usize, usize, &'l Layout, Vec<Column>);
 
 /// The row, or the two rows, with the most headings that one layout knows.
-fn headings(sheet: &Sheet) -> Option<Headings> {
-    let mut best: Option<(usize, Headings)> = None;
+fn headings<'l>(sheet: &Sheet, layouts: &'l Layouts) -> Option<Headings<'l>> {
+    let mut best: Option<(usize, Headings<'l>)> = None;
     // One row before two: a title above the headings adds nothing to them.
     for height in [1, 2] {
         for head in 0..sheet.rows.len().min(SEARCHED) {
             let Some(written) = written_headings(sheet, head, height) else { continue };
-            for layout in &layouts().all {
-                let columns = columns(layout, &written);
+            for layout in &layouts.all {
+                let columns = columns(layouts, layout, &written);
                 let score = score(layout, &columns);
                 if score > best.as_ref().map_or(1, |(held, _)| *held) {
                     best = Some((score, (head, head + height, layout, columns)));
@@ -133,12 +135,12 @@ fn written_headings(sheet: &Sheet, head: usize, height: usize) -> Option<Vec<Vec
 }
 
 /// What each column means. A heading met again belongs to the person whose columns stand left of it.
-fn columns(layout: &Layout, written: &[Vec<String>]) -> Vec<Column> {
+fn columns(layouts: &Layouts, layout: &Layout, written: &[Vec<String>]) -> Vec<Column> {
     let mut taken = HashSet::new();
     let mut left = None;
     let mut columns = Vec::with_capacity(written.len());
     for (index, ways) in written.iter().enumerate() {
-        let mut target = ways.iter().find_map(|way| layout.target(way));
+        let mut target = ways.iter().find_map(|way| layouts.target(layout, way));
         if let (Some(again), Some(left)) = (target.filter(|target| taken.contains(target)), left) {
             target = Some(of_role(layout, again, left));
         }
@@ -155,7 +157,9 @@ fn columns(layout: &Layout, written: &[Vec<String>]) -> Vec<Column> {
 
 fn role_of(target: Target) -> Option<usize> {
     match target {
-        Target::Field { role, .. } | Target::Sex { role } | Target::Birth { role } => Some(role),
+        Target::Field { role, .. } | Target::Code { role, .. } | Target::Sex { role } | Target::Birth { role } => {
+            Some(role)
+        }
         Target::Unit | Target::Ignore => None,
     }
 }
@@ -165,6 +169,7 @@ fn of_role(layout: &Layout, target: Target, role: usize) -> Target {
     let same = |old: usize| layout.roles[old].register.number == layout.roles[role].register.number;
     match target {
         Target::Field { role: old, tag } if same(old) => Target::Field { role, tag },
+        Target::Code { role: old, tag, code } if same(old) => Target::Code { role, tag, code },
         Target::Sex { role: old } if same(old) => Target::Sex { role },
         Target::Birth { role: old } if same(old) => Target::Birth { role },
         other => other,
@@ -172,7 +177,7 @@ fn of_role(layout: &Layout, target: Target, role: usize) -> Target {
 }
 
 /// What stands after one of these labels, in its cell or the next filled one.
-fn labelled(row: &[Cell], labels: &[String]) -> Option<String> {
+fn labelled(row: &[Cell], labels: &[String], words: &Words) -> Option<String> {
     for (index, cell) in row.iter().enumerate() {
         let Cell::Text(written) = cell else { continue };
         let written = text::no_space(written);
@@ -181,18 +186,17 @@ fn labelled(row: &[Cell], labels: &[String]) -> Option<String> {
             continue;
         };
         let rest = rest.split_once(')').filter(|_| rest.starts_with('(')).map_or(rest, |(_, after)| after);
-        let value = before_next_label(rest.trim_start_matches([':', '：']));
+        let value = before_next_label(rest.trim_start_matches([':', '：']), words);
         if !value.is_empty() {
             return Some(value.to_owned());
         }
         let next = row[index + 1..].iter().find(|cell| !cell.is_blank()).map(Cell::text);
-        return next.filter(|next| before_next_label(&text::no_space(next)).len() == text::no_space(next).len());
+        return next.filter(|next| before_next_label(&text::no_space(next), words).len() == text::no_space(next).len());
     }
     None
 }
 
-fn before_next_label(rest: &str) -> &str {
-    let words = &layouts().words;
+fn before_next_label<'r>(rest: &'r str, words: &Words) -> &'r str {
     let labels = words.unit.iter().chain(&words.date).chain(&words.footer);
     let end = labels.filter_map(|label| rest.find(label.as_str())).min().unwrap_or(rest.len());
     rest[..end].trim_end_matches(['(', ';', ',', '。'])
@@ -212,7 +216,7 @@ pub(super) fn digit_groups(written: &str) -> usize {
     text::half_width(written).split(|sign: char| !sign.is_ascii_digit()).filter(|part| !part.is_empty()).count()
 }
 
-impl Form {
+impl Form<'_> {
     /// What a row below the headings is.
     pub(super) fn kind(&self, row: &[Cell]) -> Kind {
         let said = |index: usize| self.columns.get(index).is_none_or(|column| column.target != Some(Target::Ignore));
@@ -265,7 +269,7 @@ impl Form {
             && row.iter().filter(|cell| !cell.is_blank()).take(3).any(|cell| {
                 let written = folded(&cell.text());
                 let counted = written.starts_with('共') && written.ends_with(['人', '户', '名', '条', '页']);
-                counted || layouts().words.total.iter().any(|word| written.starts_with(word.as_str()))
+                counted || self.layouts.words.total.iter().any(|word| written.starts_with(word.as_str()))
             })
     }
 
@@ -275,7 +279,7 @@ impl Form {
             && row.iter().any(|cell| {
                 let Cell::Text(written) = cell else { return false };
                 let written = text::no_space(written);
-                layouts().words.footer.iter().any(|word| written.starts_with(word.as_str()))
+                self.layouts.words.footer.iter().any(|word| written.starts_with(word.as_str()))
             })
     }
 }

@@ -5,17 +5,18 @@
 use super::{
     compare::{alternatives, difference, same_key},
     form::{Form, Owner},
-    layout::{Place, Role, When},
+    layout::{Copied, Place, Role, When},
     note::{chinese, extended},
     pending::{Pending, merged},
     row::Row,
 };
 use crate::desk::{Desk, Draft, SaveError};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     check::{self, Violation},
     register::{HOME_UNIT, IMPORT_NOTE, RegisterDef, Value, number},
+    text,
 };
 
 /// What a group is made against.
@@ -24,6 +25,8 @@ pub(super) struct Scene<'a, D> {
     pub(super) pending: &'a Pending,
     /// Persons with an open record, by register.
     pub(super) open: &'a HashSet<(u32, RecordId)>,
+    /// The household of each person who is a member of one.
+    pub(super) homes: &'a HashMap<RecordId, RecordId>,
     /// The unit of rows that name none.
     pub(super) fallback: OrgCode,
     /// Whether the clerk chose it, so that it stands in for a unit that the form names but nobody knows.
@@ -71,7 +74,7 @@ struct Found {
 }
 
 /// Makes the group of a row.
-pub(super) fn make<D: Desk>(scene: &Scene<'_, D>, form: &Form, row: &Row) -> Result<Group, Stop> {
+pub(super) fn make<D: Desk>(scene: &Scene<'_, D>, form: &Form<'_>, row: &Row) -> Result<Group, Stop> {
     let mut maker = Maker {
         scene,
         form,
@@ -105,7 +108,7 @@ pub(super) fn make<D: Desk>(scene: &Scene<'_, D>, form: &Form, row: &Row) -> Res
 
 struct Maker<'a, D> {
     scene: &'a Scene<'a, D>,
-    form: &'a Form,
+    form: &'a Form<'a>,
     row: &'a Row,
     group: Group,
     ids: Vec<Option<RecordId>>,
@@ -123,8 +126,8 @@ struct Values {
     new: BTreeMap<u32, Value>,
 }
 
-impl<D: Desk> Maker<'_, D> {
-    fn role(&self, role: usize) -> &'static Role {
+impl<'a, D: Desk> Maker<'a, D> {
+    fn role(&self, role: usize) -> &'a Role {
         &self.form.layout.roles[role]
     }
 
@@ -172,6 +175,7 @@ impl<D: Desk> Maker<'_, D> {
         match self.row.values.get(&when.place) {
             Some(_) if when.is.is_empty() => true,
             Some(Value::Text(code)) => when.is.contains(code),
+            Some(Value::Bool(yes)) => when.is.iter().any(|is| text::parse_bool(is) == Some(*yes)),
             _ => false,
         }
     }
@@ -187,15 +191,18 @@ impl<D: Desk> Maker<'_, D> {
         }
         let links: Option<Vec<_>> = role.links.iter().map(|(tag, to)| Some((*tag, self.ids[*to]?))).collect();
         let Some(links) = links else { return Ok(None) };
-        if !role.when.is_empty() && !role.when.iter().any(|when| self.holds(when)) {
+        let holds = |all: &[When]| all.iter().any(|when| self.holds(when));
+        if (!role.when.is_empty() && !holds(&role.when)) || holds(&role.unless) {
             return Ok(None);
         }
-        self.fill(role, &mut values);
-        let presumed = role.once_open.is_some_and(|date| !self.row.values.contains_key(&(index, date)));
-        if presumed {
+        self.copy(role, &mut values);
+        // Another column's date stands in for a record's own as the form's does, but it is not a guess.
+        let unsaid = role.once_open.is_some_and(|date| !self.row.values.contains_key(&(index, date)));
+        if role.once_open.is_some_and(|date| !values.own.contains_key(&date)) {
             values.new.extend(parsed(role, &role.presumed));
         }
-        let open = presumed && links.iter().any(|(_, id)| self.scene.open.contains(&(role.register.number, *id)));
+        self.fill(role, &mut values);
+        let open = unsaid && links.iter().any(|(_, id)| self.scene.open.contains(&(role.register.number, *id)));
         values.own.extend(links.into_iter().map(|(tag, id)| (tag, Value::Ref(id))));
         if role.needs.iter().any(|tag| !values.own.contains_key(tag)) {
             self.group.findings.extend(role.without.clone());
@@ -203,23 +210,35 @@ impl<D: Desk> Maker<'_, D> {
         }
         values.new.insert(HOME_UNIT, Value::Uint(owner.number()));
         let found = self.look_up(role, &mut values)?;
-        if open && found.old.is_none() {
+        let unasked = !role.new_when.is_empty() && !role.new_when.iter().any(|when| self.holds(when));
+        if (open || unasked) && found.old.is_none() {
             return Ok(None);
         }
         Ok(Some((found, values)))
     }
 
-    /// Adds what the layout knows besides the row.
-    fn fill(&self, role: &'static Role, values: &mut Values) {
+    /// Takes over what other columns say.
+    fn copy(&self, role: &Role, values: &mut Values) {
         for copy in &role.copy {
-            let copied = self.row.values.get(&copy.of).and_then(|value| match value {
-                Value::Text(code) if !copy.map.is_empty() => copy.map.get(code).map(|code| Value::Text(code.clone())),
-                value => Some(value.clone()),
-            });
-            if let Some(value) = copied {
+            if let Some(value) = self.copied(role, copy) {
                 values.own.entry(copy.tag).or_insert(value);
             }
         }
+    }
+
+    fn copied(&self, role: &Role, copy: &Copied) -> Option<Value> {
+        let value = self.row.values.get(&copy.of)?;
+        let value = match (value, &copy.text) {
+            (value, Some(text)) => Value::Text(text.replace("{}", &value.show(self.form.layout.field(copy.of)?))),
+            (Value::Text(code), None) if !copy.map.is_empty() => Value::Text(copy.map.get(code)?.clone()),
+            (value, None) => value.clone(),
+        };
+        let many = role.register.field(copy.tag)?.many && !matches!(value, Value::Many(_));
+        Some(if many { Value::Many(vec![value]) } else { value })
+    }
+
+    /// Adds what the layout knows besides the row.
+    fn fill(&self, role: &Role, values: &mut Values) {
         for tag in &role.dates {
             let Some(day) = self.form.date else { break };
             let in_key = role.register.key.contains(tag);
@@ -234,9 +253,18 @@ impl<D: Desk> Maker<'_, D> {
         values.new.extend(parsed(role, &role.constants));
     }
 
-    /// The record with the natural key of the values, or a new one.
+    /// The record that the role stands for: the household of its person, the one with the natural key of the values, or a
+    /// new one.
     fn look_up(&mut self, role: &Role, values: &mut Values) -> Result<Found, Stop> {
         let def = role.register;
+        let person = role.home_of.and_then(|person| self.ids[person]);
+        if let Some(home) = person.and_then(|person| self.scene.homes.get(&person))
+            && let Some(found) = self.known(*home)?
+        {
+            // Who heads a household that there is, is not for a member's row to say.
+            role.links.iter().for_each(|(tag, _)| _ = values.own.remove(tag));
+            return Ok(found);
+        }
         let value = |tag: &u32| values.own.get(tag).or_else(|| values.new.get(tag)).cloned();
         let key: Option<Vec<Value>> = def.key.iter().map(value).collect();
         // Nothing refers to a record that this row makes.
@@ -265,6 +293,11 @@ impl<D: Desk> Maker<'_, D> {
         if self.ids.contains(&Some(id)) {
             return Ok(None);
         }
+        self.known(id)
+    }
+
+    /// A record that there is.
+    fn known(&self, id: RecordId) -> Result<Option<Found>, Stop> {
         let old = match self.scene.pending.get(id) {
             Some(_) if !self.scene.trial => return Err(Stop::SaveFirst),
             Some(record) => Some(record.clone()),
@@ -273,9 +306,11 @@ impl<D: Desk> Maker<'_, D> {
         Ok(old.map(|old| Found { id, old: Some(old) }))
     }
 
-    /// Keeps the cells of a role without a record as text.
+    /// Keeps the cells of a role without a record as text; a no about a record that there is none of says nothing.
     fn keep_as_notes(&mut self, index: usize) {
-        let cells = self.row.values.iter().filter(|((role, _), _)| *role == index);
+        self.notes.extend(self.row.notes.iter().filter(|(role, _)| *role == index).map(|(_, note)| note.clone()));
+        let says = |((role, _), value): &(&Place, &Value)| *role == index && **value != Value::Bool(false);
+        let cells = self.row.values.iter().filter(says);
         for (place, value) in cells {
             if let (Some(heading), Some(field)) = (self.row.headings.get(place), self.form.layout.field(*place)) {
                 self.notes.push(format!("{heading}：{}", value.show(field)));
@@ -358,7 +393,7 @@ impl<D: Desk> Maker<'_, D> {
 }
 
 /// Values that a layout writes as text.
-fn parsed(role: &'static Role, written: &'static [(u32, String)]) -> impl Iterator<Item = (u32, Value)> {
+fn parsed<'r>(role: &'r Role, written: &'r [(u32, String)]) -> impl Iterator<Item = (u32, Value)> + use<'r> {
     written.iter().filter_map(|(tag, text)| {
         let field = role.register.field(*tag)?;
         Value::parse(field, text).ok().map(|(value, _)| (*tag, value))
@@ -366,7 +401,7 @@ fn parsed(role: &'static Role, written: &'static [(u32, String)]) -> impl Iterat
 }
 
 /// The faults of a group that the desk refused after all.
-pub(super) fn refused(form: &Form, violations: &[Violation]) -> String {
+pub(super) fn refused(form: &Form<'_>, violations: &[Violation]) -> String {
     let why: Vec<String> = violations
         .iter()
         .map(|violation| {

@@ -12,9 +12,9 @@ use super::{
     units::Units,
 };
 use crate::desk::{Desk, Draft, SaveError};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use taizhang_proto::{
-    Record, RecordId,
+    Record, RecordId, cell,
     register::{number, registers},
 };
 
@@ -39,15 +39,17 @@ struct Waiting {
     is_new: bool,
     drafts: Vec<Draft>,
     opened: Vec<(u32, RecordId)>,
+    housed: Vec<(RecordId, RecordId)>,
 }
 
 struct Run<'a, D> {
     desk: &'a D,
     options: &'a Options,
     units: &'a Units<'a>,
-    forms: &'a [Option<Form>],
+    forms: &'a [Option<Form<'a>>],
     pending: Pending,
     open: HashSet<(u32, RecordId)>,
+    homes: HashMap<RecordId, RecordId>,
     waiting: Vec<Waiting>,
     wrong: Vec<Wrong>,
     counted: BTreeMap<String, u64>,
@@ -66,7 +68,8 @@ pub(super) fn run<D: Desk>(
     if let Some(unit) = options.unit.filter(|unit| !units.owns(*unit)) {
         return Err(ImportError::Unit(unit));
     }
-    let forms: Vec<Option<Form>> = book.sheets.iter().map(|sheet| form::find(sheet, &units)).collect();
+    let layouts = &options.layouts;
+    let forms: Vec<Option<Form<'_>>> = book.sheets.iter().map(|sheet| form::find(sheet, layouts, &units)).collect();
     if forms.iter().all(Option::is_none) {
         return Err(ImportError::NoHeader);
     }
@@ -82,6 +85,7 @@ pub(super) fn run<D: Desk>(
         forms: &forms,
         pending: Pending::default(),
         open: open(desk, &forms)?,
+        homes: homes(desk, &forms)?,
         waiting: Vec::new(),
         wrong: Vec::new(),
         counted: BTreeMap::new(),
@@ -92,7 +96,7 @@ pub(super) fn run<D: Desk>(
 }
 
 /// Persons with an open record in the registers of which a person has one at a time.
-fn open<D: Desk>(desk: &D, forms: &[Option<Form>]) -> Result<HashSet<(u32, RecordId)>, ImportError> {
+fn open<D: Desk>(desk: &D, forms: &[Option<Form<'_>>]) -> Result<HashSet<(u32, RecordId)>, ImportError> {
     let roles = forms.iter().flatten().flat_map(|form| &form.layout.roles);
     let wanted: HashSet<u32> = roles.filter(|role| role.once_open.is_some()).map(|role| role.register.number).collect();
     let mut open = HashSet::new();
@@ -105,12 +109,34 @@ fn open<D: Desk>(desk: &D, forms: &[Option<Form>]) -> Result<HashSet<(u32, Recor
 
 /// The person for whom this record stands open, with its register.
 fn opens(record: &Record) -> Option<(u32, RecordId)> {
-    let spans = [number::UNEMPLOYMENT_SPELL, number::PLACEMENT];
+    let spans = [number::UNEMPLOYMENT_SPELL, number::PLACEMENT, number::HARDSHIP_CASE];
     let def = registers().get(record.register).filter(|def| spans.contains(&def.number))?;
-    let ended = def.field_named("end_on").is_some_and(|field| record.bytes(field.tag).is_some());
+    let ended = ["end_on", "exit_on", "refused_on"]
+        .iter()
+        .filter_map(|name| def.field_named(name))
+        .any(|field| record.bytes(field.tag).is_some());
     let voided = record.slice(taizhang_proto::register::STATE) == Some(b"2");
     let person = def.field_named("person").and_then(|field| record.slice(field.tag)).and_then(RecordId::from_slice)?;
     (!ended && !voided).then_some((def.number, person))
+}
+
+/// The household of each person who is a member of one, where a form asks for it.
+fn homes<D: Desk>(desk: &D, forms: &[Option<Form<'_>>]) -> Result<HashMap<RecordId, RecordId>, ImportError> {
+    let asked = forms.iter().flatten().any(|form| form.layout.roles.iter().any(|role| role.home_of.is_some()));
+    if !asked {
+        return Ok(HashMap::new());
+    }
+    let all = desk.list(number::MEMBER).map_err(|error| ImportError::Store(error.to_string()))?;
+    Ok(all.iter().filter_map(|(_, record)| houses(record)).collect())
+}
+
+/// The person whom this record makes a member of a household, with the household.
+fn houses(record: &Record) -> Option<(RecordId, RecordId)> {
+    let def = registers().get(record.register).filter(|def| def.number == number::MEMBER)?;
+    let reference = |name: &str| def.field_named(name).and_then(|field| record.reference(field.tag));
+    let left = def.field_named("to_on").is_some_and(|field| record.bytes(field.tag).is_some());
+    let stays = cell::is_active(record) && !left;
+    reference("person").zip(reference("household")).filter(|_| stays)
 }
 
 impl<D: Desk> Run<'_, D> {
@@ -165,7 +191,7 @@ impl<D: Desk> Run<'_, D> {
     /// One row to its group, and the group to those that wait.
     fn take(
         &mut self,
-        form: &Form,
+        form: &Form<'_>,
         sheet: usize,
         number: usize,
         cells: Vec<Cell>,
@@ -189,7 +215,7 @@ impl<D: Desk> Run<'_, D> {
             self.wrong.push(Wrong { sheet, row: number, cells, why: group.faults.join("；") });
             return Ok(());
         }
-        for finding in group.findings {
+        for finding in group.findings.into_iter().chain(read.findings) {
             *self.counted.entry(finding).or_default() += 1;
         }
         if group.drafts.is_empty() {
@@ -197,23 +223,27 @@ impl<D: Desk> Run<'_, D> {
             return Ok(());
         }
         let opened: Vec<_> = group.made.iter().filter_map(|made| opens(&made.record)).collect();
+        let housed: Vec<_> = group.made.iter().filter_map(|made| houses(&made.record)).collect();
         for made in group.made {
             self.pending.put(made.def, made.id, made.record);
         }
         if self.options.dry_run {
             self.open.extend(opened);
+            self.homes.extend(housed);
             self.count(group.is_new);
             return Ok(());
         }
-        self.waiting.push(Waiting { sheet, row: number, cells, is_new: group.is_new, drafts: group.drafts, opened });
+        let (is_new, drafts) = (group.is_new, group.drafts);
+        self.waiting.push(Waiting { sheet, row: number, cells, is_new, drafts, opened, housed });
         Ok(())
     }
 
-    fn group(&self, form: &Form, read: &row::Row) -> Result<Group, Stop> {
+    fn group(&self, form: &Form<'_>, read: &row::Row) -> Result<Group, Stop> {
         let scene = Scene {
             desk: self.desk,
             pending: &self.pending,
             open: &self.open,
+            homes: &self.homes,
             fallback: self.options.unit.unwrap_or(self.desk.unit()),
             chosen: self.options.unit.is_some(),
             trial: self.options.dry_run,
@@ -242,6 +272,7 @@ impl<D: Desk> Run<'_, D> {
             match answer {
                 Ok(()) => {
                     self.open.extend(one.opened);
+                    self.homes.extend(one.housed);
                     self.count(one.is_new);
                 }
                 Err(SaveError::Invalid(violations)) => {

@@ -1,13 +1,18 @@
-//! Layouts: which headings clerks write, and which records a row stands for. A data file; see `layouts.toml`.
-//! Invariant: every target, register and field named there exists (the tests of this room read it whole).
+//! Layouts: which headings clerks write, and which records a row stands for. Data files: `layouts.toml` (which says what
+//! each key means) and `laodong99.toml` of this build, and over them those that an office keeps in its `mappings`.
+//! Invariant: every target, register and field of a [`Layouts`] exists; what names another is refused when it is read.
 
-use serde::Deserialize;
-use std::{
-    collections::{BTreeMap, HashMap, HashSet},
-    sync::OnceLock,
-};
+mod compile;
+mod file;
+mod load;
+
+pub use load::{FOLDER, Layouts, Mapped, MappingError};
+
+pub(super) use file::Words;
+
+use std::collections::HashMap;
 use taizhang_proto::{
-    register::{FieldDef, RegisterDef, registers},
+    register::{FieldDef, RegisterDef},
     text,
 };
 
@@ -16,6 +21,8 @@ use taizhang_proto::{
 pub(super) enum Target {
     /// A field of a role's record.
     Field { role: usize, tag: u32 },
+    /// One code of a coded field of a role's record: the cell says yes or no to it.
+    Code { role: usize, tag: u32, code: &'static str },
     /// The owning unit of the row.
     Unit,
     /// Compared with the citizen id of a role.
@@ -33,7 +40,7 @@ pub(super) type Place = (usize, u32);
 #[derive(Debug)]
 pub(super) struct When {
     pub(super) place: Place,
-    /// Codes; none: any value.
+    /// Codes, or 是 and 否; none: any value.
     pub(super) is: Vec<String>,
 }
 
@@ -43,6 +50,8 @@ pub(super) struct Copied {
     pub(super) tag: u32,
     pub(super) of: Place,
     pub(super) map: HashMap<String, String>,
+    /// What is written, with the value in the place of `{}`.
+    pub(super) text: Option<String>,
 }
 
 /// One record of a row.
@@ -54,7 +63,11 @@ pub(super) struct Role {
     pub(super) needs: Vec<u32>,
     pub(super) without: Option<String>,
     pub(super) when: Vec<When>,
+    pub(super) unless: Vec<When>,
+    pub(super) new_when: Vec<When>,
     pub(super) links: Vec<(u32, usize)>,
+    /// The household of which this role's person is a member, where there is one.
+    pub(super) home_of: Option<usize>,
     pub(super) copy: Vec<Copied>,
     pub(super) dates: Vec<u32>,
     pub(super) once_open: Option<u32>,
@@ -74,25 +87,7 @@ pub(super) struct Layout {
     pub(super) spill: HashMap<Place, u32>,
     pub(super) roles: Vec<Role>,
     headings: HashMap<String, Target>,
-}
-
-/// Words that forms use around their rows.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Words {
-    ignore: Vec<String>,
-    pub(super) unit: Vec<String>,
-    pub(super) date: Vec<String>,
-    pub(super) total: Vec<String>,
-    pub(super) footer: Vec<String>,
-}
-
-/// The whole data file.
-#[derive(Debug)]
-pub(super) struct Layouts {
-    pub(super) words: Words,
-    pub(super) all: Vec<Layout>,
-    ignored: HashSet<String>,
+    codes: HashMap<Place, HashMap<String, String>>,
 }
 
 impl Layout {
@@ -101,15 +96,9 @@ impl Layout {
         self.roles.get(role)?.register.field(tag)
     }
 
-    /// What a heading means here.
-    pub(super) fn target(&self, heading: &str) -> Option<Target> {
-        let whole = folded(heading);
-        let found = self.headings.get(&whole).copied();
-        found.or_else(|| self.headings.get(&folded(&without_brackets(heading))).copied()).or_else(|| {
-            let ignored = &layouts().ignored;
-            (ignored.contains(&whole) || ignored.contains(&folded(&without_brackets(heading))))
-                .then_some(Target::Ignore)
-        })
+    /// Our code for a code of other software, at a place.
+    pub(super) fn translated(&self, place: Place, written: &str) -> Option<&str> {
+        self.codes.get(&place)?.get(&text::no_space(written)).map(String::as_str)
     }
 }
 
@@ -138,196 +127,4 @@ fn without_brackets(heading: &str) -> String {
             _ => depth == 0,
         })
         .collect()
-}
-
-/// The layouts of this build; a fault in the data file is a fault of the build.
-pub(super) fn layouts() -> &'static Layouts {
-    static LAYOUTS: OnceLock<Layouts> = OnceLock::new();
-    LAYOUTS.get_or_init(|| {
-        let file: file::File =
-            toml::from_str(include_str!("layouts.toml")).expect("the layouts compiled into this program can be read");
-        let ignored = file.words.ignore.iter().map(|word| folded(word)).collect();
-        let all = file.layout.into_iter().map(compile).collect::<Result<_, _>>();
-        Layouts { words: file.words, all: all.expect("the layouts name fields that exist"), ignored }
-    })
-}
-
-/// The data file as it is written.
-mod file {
-    use super::{BTreeMap, Deserialize, HashMap, Words};
-
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    pub(super) struct File {
-        pub(super) words: Words,
-        pub(super) layout: Vec<Layout>,
-    }
-
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    pub(super) struct Layout {
-        pub(super) name: String,
-        pub(super) identify: Vec<String>,
-        pub(super) main: String,
-        pub(super) labels: Option<String>,
-        pub(super) headings: BTreeMap<String, Vec<String>>,
-        #[serde(default)]
-        pub(super) spill: BTreeMap<String, String>,
-        pub(super) role: Vec<Role>,
-    }
-
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    pub(super) struct Role {
-        pub(super) name: String,
-        pub(super) register: String,
-        #[serde(default)]
-        pub(super) required: bool,
-        #[serde(default)]
-        pub(super) must: Vec<String>,
-        #[serde(default)]
-        pub(super) needs: Vec<String>,
-        pub(super) without: Option<String>,
-        #[serde(default)]
-        pub(super) when: Vec<When>,
-        #[serde(default)]
-        pub(super) links: BTreeMap<String, String>,
-        #[serde(default)]
-        pub(super) copy: Vec<Copied>,
-        #[serde(default)]
-        pub(super) dates: Vec<String>,
-        pub(super) once_open: Option<String>,
-        #[serde(default)]
-        pub(super) constants: BTreeMap<String, String>,
-        #[serde(default)]
-        pub(super) imply: Vec<Imply>,
-        #[serde(default)]
-        pub(super) presumed: BTreeMap<String, String>,
-        #[serde(default)]
-        pub(super) any: Vec<String>,
-    }
-
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    pub(super) struct When {
-        pub(super) value: String,
-        #[serde(default)]
-        pub(super) is: Vec<String>,
-    }
-
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    pub(super) struct Copied {
-        pub(super) field: String,
-        pub(super) of: String,
-        #[serde(default)]
-        pub(super) map: HashMap<String, String>,
-    }
-
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    pub(super) struct Imply {
-        pub(super) value: String,
-        #[serde(default)]
-        pub(super) is: Vec<String>,
-        pub(super) set: BTreeMap<String, String>,
-    }
-}
-
-/// A layout names something that does not exist.
-#[derive(Debug)]
-struct Unknown(#[allow(dead_code)] String);
-
-/// The names of a layout's roles with their registers, to look targets up in.
-struct Names(Vec<(String, &'static RegisterDef)>);
-
-impl Names {
-    fn role(&self, name: &str) -> Result<usize, Unknown> {
-        self.0.iter().position(|(own, _)| own == name).ok_or_else(|| Unknown(name.to_owned()))
-    }
-
-    fn tag(&self, role: usize, field: &str) -> Result<u32, Unknown> {
-        self.0[role].1.field_named(field).map(|field| field.tag).ok_or_else(|| Unknown(field.to_owned()))
-    }
-
-    fn tags(&self, role: usize, fields: &[String]) -> Result<Vec<u32>, Unknown> {
-        fields.iter().map(|field| self.tag(role, field)).collect()
-    }
-
-    fn values(&self, role: usize, values: &BTreeMap<String, String>) -> Result<Vec<(u32, String)>, Unknown> {
-        values.iter().map(|(field, value)| Ok((self.tag(role, field)?, value.clone()))).collect()
-    }
-
-    fn place(&self, target: &str) -> Result<Place, Unknown> {
-        let (role, field) = target.split_once('.').ok_or_else(|| Unknown(target.to_owned()))?;
-        let role = self.role(role)?;
-        Ok((role, self.tag(role, field)?))
-    }
-
-    fn target(&self, target: &str) -> Result<Target, Unknown> {
-        match target.split_once('.') {
-            None if target == "unit" => Ok(Target::Unit),
-            Some((role, "sex")) => Ok(Target::Sex { role: self.role(role)? }),
-            Some((role, "birth")) => Ok(Target::Birth { role: self.role(role)? }),
-            _ => self.place(target).map(|(role, tag)| Target::Field { role, tag }),
-        }
-    }
-}
-
-fn compile(file: file::Layout) -> Result<Layout, Unknown> {
-    let named = |role: &file::Role| {
-        let def = registers().named(&role.register).ok_or_else(|| Unknown(role.register.clone()))?;
-        Ok((role.name.clone(), def))
-    };
-    let names = Names(file.role.iter().map(named).collect::<Result<_, Unknown>>()?);
-    let mut headings = HashMap::new();
-    if let Some(role) = &file.labels {
-        let role = names.role(role)?;
-        let fields = names.0[role].1.fields.iter();
-        headings.extend(fields.map(|field| (folded(&field.zh), Target::Field { role, tag: field.tag })));
-    }
-    for (target, words) in &file.headings {
-        let target = names.target(target)?;
-        headings.extend(words.iter().map(|word| (folded(word), target)));
-    }
-    headings.retain(|_, target| !matches!(target, Target::Field { tag: taizhang_proto::register::IMPORT_NOTE, .. }));
-    let spill = file.spill.iter().map(|(from, to)| Ok((names.place(from)?, names.place(to)?.1)));
-    Ok(Layout {
-        main: names.role(&file.main)?,
-        identify: file.identify.iter().map(|target| names.target(target)).collect::<Result<_, _>>()?,
-        spill: spill.collect::<Result<_, Unknown>>()?,
-        roles: file
-            .role
-            .iter()
-            .enumerate()
-            .map(|(index, role)| compile_role(&names, index, role))
-            .collect::<Result<_, _>>()?,
-        name: file.name,
-        headings,
-    })
-}
-
-fn compile_role(names: &Names, index: usize, role: &file::Role) -> Result<Role, Unknown> {
-    let when = |value: &str, is: &[String]| Ok::<_, Unknown>(When { place: names.place(value)?, is: is.to_vec() });
-    let copied = |copy: &file::Copied| {
-        Ok(Copied { tag: names.tag(index, &copy.field)?, of: names.place(&copy.of)?, map: copy.map.clone() })
-    };
-    let implied = |imply: &file::Imply| Ok((when(&imply.value, &imply.is)?, names.values(index, &imply.set)?));
-    let link = |(field, to): (&String, &String)| Ok((names.tag(index, field)?, names.role(to)?));
-    Ok(Role {
-        register: names.0[index].1,
-        required: role.required,
-        must: names.tags(index, &role.must)?,
-        needs: names.tags(index, &role.needs)?,
-        without: role.without.clone(),
-        when: role.when.iter().map(|one| when(&one.value, &one.is)).collect::<Result<_, _>>()?,
-        links: role.links.iter().map(link).collect::<Result<_, Unknown>>()?,
-        copy: role.copy.iter().map(copied).collect::<Result<_, Unknown>>()?,
-        dates: names.tags(index, &role.dates)?,
-        once_open: role.once_open.as_deref().map(|field| names.tag(index, field)).transpose()?,
-        constants: names.values(index, &role.constants)?,
-        imply: role.imply.iter().map(implied).collect::<Result<_, Unknown>>()?,
-        presumed: names.values(index, &role.presumed)?,
-        any: names.tags(index, &role.any)?,
-    })
 }

@@ -17,7 +17,7 @@ pub(super) const REASON: &str = "原因";
 /// Name and bytes of the reasons file.
 pub(super) fn write(
     book: &Book,
-    forms: &[Option<Form>],
+    forms: &[Option<Form<'_>>],
     wrong: &[Wrong],
     file_name: &str,
 ) -> Result<(String, Vec<u8>), ImportError> {
@@ -53,7 +53,7 @@ struct Table<'a> {
     reason: usize,
 }
 
-fn table<'a>(sheet: &'a Sheet, form: &Form, wrong: &[&'a Wrong]) -> Table<'a> {
+fn table<'a>(sheet: &'a Sheet, form: &Form<'_>, wrong: &[&'a Wrong]) -> Table<'a> {
     let heads = &sheet.rows[form.head..form.body];
     let before = form.columns.iter().position(|column| column.heading == REASON);
     let widest =

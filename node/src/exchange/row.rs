@@ -33,6 +33,8 @@ pub(super) struct Row {
     pub(super) unit: Option<OrgCode>,
     /// What is wrong, in Chinese.
     pub(super) faults: Vec<String>,
+    /// What the clerk should know besides.
+    pub(super) findings: Vec<String>,
 }
 
 /// Puts the cells above in the place of 同上.
@@ -47,7 +49,7 @@ pub(super) fn resolved(row: &[Cell], above: Option<&Vec<Cell>>) -> Vec<Cell> {
 }
 
 /// Reads a row.
-pub(super) fn read(form: &Form, cells: &[Cell], units: &Units<'_>) -> Row {
+pub(super) fn read(form: &Form<'_>, cells: &[Cell], units: &Units<'_>) -> Row {
     let mut row = Row::default();
     let mut compared = Vec::new();
     for (index, cell) in cells.iter().enumerate().filter(|(_, cell)| !cell.is_blank()) {
@@ -64,6 +66,7 @@ pub(super) fn read(form: &Form, cells: &[Cell], units: &Units<'_>) -> Row {
             None => row.keep(form, &column.heading, cell),
             Some(Target::Unit) => row.read_unit(column, cell, units),
             Some(Target::Field { role, tag }) => row.read_field(form, (role, tag), column, cell, units),
+            Some(Target::Code { role, tag, code }) => row.read_yes(form, (role, tag), code, column, cell),
             Some(target @ (Target::Sex { .. } | Target::Birth { .. })) => compared.push((target, column, cell)),
         }
     }
@@ -79,7 +82,7 @@ impl Row {
     }
 
     /// Keeps the cell of a column that we do not know as text.
-    fn keep(&mut self, form: &Form, heading: &str, cell: &Cell) {
+    fn keep(&mut self, form: &Form<'_>, heading: &str, cell: &Cell) {
         self.notes.push((form.layout.main, format!("{heading}：{}", text::half_width(&cell.text()))));
         self.unknown.push(heading.to_owned());
     }
@@ -91,7 +94,7 @@ impl Row {
         }
     }
 
-    fn read_field(&mut self, form: &Form, place: Place, column: &Column, cell: &Cell, units: &Units<'_>) {
+    fn read_field(&mut self, form: &Form<'_>, place: Place, column: &Column, cell: &Cell, units: &Units<'_>) {
         let Some(field) = form.layout.field(place) else { return };
         let mut written = vec![cell.text()];
         if field.format == Format::Phone {
@@ -99,10 +102,13 @@ impl Row {
         }
         for (index, text) in written.iter().enumerate() {
             let (place, field) = self.free_place(form, place, field, index);
+            if field.format == Format::Code {
+                self.read_coded(form, place, column, text);
+                continue;
+            }
             match parse(field, cell, text, units) {
                 Err(why) => self.fault(&column.heading, chinese(&why)),
-                Ok(Parsed { value, fifteen, note }) => {
-                    self.notes.extend(note.map(|note| (place.0, note)));
+                Ok(Parsed { value, fifteen }) => {
                     if let Some((text, tag)) = fifteen.zip(form.layout.roles[place.0].register.field_named("id_no_15"))
                     {
                         self.values.insert((place.0, tag.tag), Value::Text(text));
@@ -113,8 +119,66 @@ impl Row {
         }
     }
 
+    /// Reads codes and the words for them. What is in no list keeps its text beside the record, never a row's fault: as
+    /// the list's 'other' code where it has one, without a value else.
+    fn read_coded(&mut self, form: &Form<'_>, place: Place, column: &Column, written: &str) {
+        let Some((field, list)) = form.layout.field(place).and_then(|field| Some((field, field.codes?))) else {
+            return;
+        };
+        let parts: Vec<&str> = if field.many { written.split(SEPARATORS).collect() } else { vec![written] };
+        let mut values = Vec::new();
+        let mut unknown = Vec::new();
+        for part in parts.into_iter().filter(|part| !part.trim().is_empty()) {
+            let code = form.layout.translated(place, part).or_else(|| list.code(part));
+            if code.is_none() {
+                unknown.push(text::half_width(part));
+            }
+            values.extend(code.or(list.other.as_deref()).map(|code| Value::Text(code.to_owned())));
+        }
+        if !unknown.is_empty() {
+            self.note_unknown(place.0, column, &format!("{}：{}", field.zh, unknown.join("; ")));
+        }
+        values.dedup();
+        match values.first().cloned() {
+            Some(_) if field.many => self.set(place, Value::Many(values), column, written),
+            Some(value) => self.set(place, value, column, written),
+            None => {}
+        }
+    }
+
+    /// Reads a yes or no to one code.
+    fn read_yes(&mut self, form: &Form<'_>, place: Place, code: &str, column: &Column, cell: &Cell) {
+        let Some(field) = form.layout.field(place) else { return };
+        let (written, code) = (cell.text(), Value::Text(code.to_owned()));
+        match text::parse_bool(&written) {
+            Some(true) => {
+                let value = if field.many { Value::Many(vec![code]) } else { code };
+                self.set(place, value, column, &written);
+            }
+            Some(false) => {}
+            None => {
+                let note = format!("{}：{}", column.heading, text::half_width(&written));
+                self.note_unknown(place.0, column, &note);
+            }
+        }
+    }
+
+    fn note_unknown(&mut self, role: usize, column: &Column, note: &str) {
+        self.notes.push((role, note.to_owned()));
+        let finding = format!("栏目“{}”有代码表中没有的内容，原文保存在“导入存疑”中", column.heading);
+        if !self.findings.contains(&finding) {
+            self.findings.push(finding);
+        }
+    }
+
     /// Where a value goes: a second one of a kind to the field it spills into.
-    fn free_place<'f>(&self, form: &Form, place: Place, field: &'f FieldDef, index: usize) -> (Place, &'f FieldDef) {
+    fn free_place<'f>(
+        &self,
+        form: &Form<'_>,
+        place: Place,
+        field: &'f FieldDef,
+        index: usize,
+    ) -> (Place, &'f FieldDef) {
         let spilled = form.layout.spill.get(&place).filter(|_| index > 0 || self.values.contains_key(&place));
         let Some(tag) = spilled else { return (place, field) };
         match form.layout.roles[place.0].register.field(*tag) {
@@ -124,6 +188,10 @@ impl Row {
     }
 
     fn set(&mut self, place: Place, value: Value, column: &Column, written: &str) {
+        if let (Some(Value::Many(held)), Value::Many(more)) = (self.values.get_mut(&place), &value) {
+            held.extend(more.iter().filter(|one| !held.contains(one)).cloned().collect::<Vec<_>>());
+            return;
+        }
         match self.values.get(&place) {
             Some(held) if *held != value => {
                 self.notes.push((place.0, format!("{}：{}", column.heading, text::half_width(written))));
@@ -137,7 +205,7 @@ impl Row {
     }
 
     /// Compares a column with what the citizen id says; without a valid id there is nothing to compare.
-    fn compare(&mut self, form: &Form, target: Target, column: &Column, cell: &Cell) {
+    fn compare(&mut self, form: &Form<'_>, target: Target, column: &Column, cell: &Cell) {
         let (Target::Sex { role } | Target::Birth { role }) = target else { return };
         let id =
             form.layout.roles[role].register.field_named("id_no").and_then(|field| self.values.get(&(role, field.tag)));
@@ -190,11 +258,13 @@ struct Parsed {
     value: Value,
     /// The former 15-digit number of a citizen id.
     fifteen: Option<String>,
-    note: Option<String>,
 }
 
+/// Between the codes of one cell.
+const SEPARATORS: [char; 5] = ['、', ',', '，', ';', '；'];
+
 fn parse(field: &FieldDef, cell: &Cell, written: &str, units: &Units<'_>) -> Result<Parsed, String> {
-    let plain = |value| Parsed { value, fifteen: None, note: None };
+    let plain = |value| Parsed { value, fifteen: None };
     match field.format {
         Format::CitizenId => parse_citizen_id(cell, written),
         Format::Unit => units
@@ -210,8 +280,8 @@ fn parse(field: &FieldDef, cell: &Cell, written: &str, units: &Units<'_>) -> Res
 }
 
 fn parse_plain(field: &FieldDef, written: &str) -> Result<Parsed, String> {
-    let (value, note) = Value::parse(field, written).map_err(|error| error.why)?;
-    Ok(Parsed { value, fifteen: None, note })
+    let (value, _) = Value::parse(field, written).map_err(|error| error.why)?;
+    Ok(Parsed { value, fifteen: None })
 }
 
 fn parse_citizen_id(cell: &Cell, written: &str) -> Result<Parsed, String> {
@@ -220,10 +290,10 @@ fn parse_citizen_id(cell: &Cell, written: &str) -> Result<Parsed, String> {
     }
     let written = text::no_space(written).to_ascii_uppercase();
     if let Some(full) = citizen_id::upgrade(&written) {
-        return Ok(Parsed { value: Value::Text(full), fifteen: Some(written), note: None });
+        return Ok(Parsed { value: Value::Text(full), fifteen: Some(written) });
     }
     citizen_id::check(&written).map_err(|fault| fault.to_string())?;
-    Ok(Parsed { value: Value::Text(written), fifteen: None, note: None })
+    Ok(Parsed { value: Value::Text(written), fifteen: None })
 }
 
 /// The numbers in a cell for telephones.

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod codes;
 mod desk;
 mod exports;
 mod files;

@@ -1,10 +1,15 @@
 //! A record's whole story, as its office reads it: what stands, what stood, what lost by which rule, and what a reviewer
 //! decided and why.
 
-use crate::{ledger::Ledger, store::StoreError};
+use crate::{
+    desk::{Desk, SaveError},
+    exchange::{People, with_code},
+    ledger::{Ledger, LedgerDesk},
+};
 use taizhang_proto::{
     OrgCode, RecordId,
-    pb::{self, HistoryLine},
+    cell::home_unit,
+    pb::{self, Format, HistoryLine},
     register::{RegisterDef, Value, registers},
     wire,
 };
@@ -13,10 +18,11 @@ use taizhang_proto::{
 ///
 /// # Errors
 /// When the store fails.
-pub fn story(ledger: &Ledger, id: RecordId) -> Result<Option<pb::HistoryAnswer>, StoreError> {
+pub fn story(ledger: &Ledger, id: RecordId) -> Result<Option<pb::HistoryAnswer>, SaveError> {
     let Some(record) = ledger.view(id)? else { return Ok(None) };
     let Some(def) = registers().get(record.register) else { return Ok(None) };
-    let units = ledger.units();
+    let desk = LedgerDesk::new(ledger);
+    let (units, mut reader) = (desk.tree(), Reader { def, desk: &desk, people: People::new(&desk) });
     let office = |unit: u64| OrgCode::new(unit).map(|unit| units.name(unit)).unwrap_or_default();
     let mut lines = Vec::new();
     for standing in &record.fields {
@@ -28,7 +34,7 @@ pub fn story(ledger: &Ledger, id: RecordId) -> Result<Option<pb::HistoryAnswer>,
             at: origin.received,
             ..HistoryLine::default()
         };
-        lines.extend(shown(def, standing.field.tag, &standing.field.bytes, line));
+        lines.extend(reader.shown(standing.field.tag, &standing.field.bytes, line)?);
     }
     let mut past = ledger.history(id)?;
     past.sort_by_key(|entry| std::cmp::Reverse(entry.replaced_by));
@@ -48,15 +54,40 @@ pub fn story(ledger: &Ledger, id: RecordId) -> Result<Option<pb::HistoryAnswer>,
                 decided_at: ruling.at,
                 ..HistoryLine::default()
             };
-            lines.extend(shown(def, *tag, &bytes.unwrap_or_default(), line));
+            lines.extend(reader.shown(*tag, &bytes.unwrap_or_default(), line)?);
         }
     }
-    Ok(Some(pb::HistoryAnswer { register: def.zh.clone(), lines }))
+    Ok(Some(pb::HistoryAnswer {
+        register: def.zh.clone(),
+        lines,
+        record: id.to_string(),
+        unit: home_unit(&record).map(|unit| with_code(units, unit)).unwrap_or_default(),
+        on: ledger.business_day(),
+    }))
 }
 
-fn shown(def: &RegisterDef, tag: u32, bytes: &[u8], line: HistoryLine) -> Option<HistoryLine> {
-    let field = def.field(tag)?;
-    let value =
-        if bytes.is_empty() { "（空）(nothing)".to_owned() } else { Value::decode(field, bytes)?.show(field) };
-    Some(HistoryLine { field: field.name.clone(), label: field.zh.clone(), value, ..line })
+/// Reads values of one register's records as people do: a person by name, a unit by name, each with its number.
+struct Reader<'a> {
+    def: &'a RegisterDef,
+    desk: &'a LedgerDesk<'a>,
+    people: People<'a, LedgerDesk<'a>>,
+}
+
+impl Reader<'_> {
+    fn shown(&mut self, tag: u32, bytes: &[u8], line: HistoryLine) -> Result<Option<HistoryLine>, SaveError> {
+        let Some(field) = self.def.field(tag) else { return Ok(None) };
+        let value = match Value::decode(field, bytes) {
+            _ if bytes.is_empty() => "（空）(nothing)".to_owned(),
+            None => return Ok(None),
+            Some(Value::Ref(id)) => match (self.people.name(id)?, id.to_string()) {
+                (name, id) if name == id => id,
+                (name, id) => format!("{name} ({id})"),
+            },
+            Some(Value::Uint(code)) if field.format == Format::Unit => {
+                OrgCode::new(code).map_or_else(|_| code.to_string(), |unit| with_code(self.desk.tree(), unit))
+            }
+            Some(value) => value.show(field),
+        };
+        Ok(Some(HistoryLine { field: field.name.clone(), label: field.zh.clone(), value, ..line }))
+    }
 }

@@ -3,7 +3,7 @@
 use super::Office;
 use crate::{
     desk::{Desk, Draft, SaveError},
-    exchange::{self, Format, Options, Source},
+    exchange::{self, Format, Layouts, Options, Source},
     ledger::LedgerDesk,
     show,
 };
@@ -226,11 +226,13 @@ impl office_server::Office for Calls {
         let request = request.into_inner();
         let unit = unit_or_none(request.unit)?;
         let by = if request.by.is_empty() { self.office.clerk.clone() } else { request.by };
-        let (sender, receiver) = mpsc::channel(64);
         let office = self.office.clone();
+        // Read anew for each file, so that a mapping file is in force once it is in its folder.
+        let layouts = block_in_place(|| Layouts::load(office.ledger.data_dir())).map_err(wrong)?;
+        let (sender, receiver) = mpsc::channel(64);
         tokio::task::spawn_blocking(move || {
             let source = Source { file_name: &request.file_name, content: &request.content };
-            let options = Options { unit, dry_run: request.dry_run, by };
+            let options = Options { unit, dry_run: request.dry_run, by, layouts };
             let mut progress = |done, total| {
                 let progress = pb::Progress { done, total, what: String::new() };
                 // A slow screen must not slow the import: a step that does not fit is left out.
@@ -265,6 +267,19 @@ impl office_server::Office for Calls {
 
     async fn due(&self, request: Request<pb::DueRequest>) -> Result<Response<pb::DueAnswer>, Status> {
         block_in_place(|| self.office.due(request.into_inner())).map(Response::new).map_err(failed)
+    }
+
+    async fn to_file(&self, request: Request<pb::ToFileRequest>) -> Result<Response<pb::ToFileAnswer>, Status> {
+        block_in_place(|| self.office.to_file(request.into_inner())).map(Response::new).map_err(failed)
+    }
+
+    async fn standing(&self, request: Request<pb::StandingRequest>) -> Result<Response<pb::StandingAnswer>, Status> {
+        let ledger = &self.office.ledger;
+        let on = match request.get_ref().on {
+            0 => ledger.business_day(),
+            on => on,
+        };
+        block_in_place(|| super::standing::standing(ledger, on)).map(Response::new).map_err(failed)
     }
 
     async fn sync_now(&self, _: Request<pb::Empty>) -> Result<Response<pb::SyncReport>, Status> {

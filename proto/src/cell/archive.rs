@@ -1,8 +1,80 @@
 //! The archive (K37): a case that is completed, and a paper that is formed, is filed within the plan's working days
-//! (notice, item 52; domain-detail 2.14).
+//! (notice, item 52; domain-detail 2.14). Invariant: the figure and an office's list of what is to be filed read the
+//! same [`Filing`], so they can't disagree.
 
-use super::{Shelf, Subject, Tally, is_active};
-use crate::{Record, RecordId, date::Day, indicator::Part, plan::Counting, register::number};
+use super::{Shelf, Subject, Tally, case, is_active, person, survivor, title};
+use crate::{
+    Record, RecordId,
+    date::Day,
+    indicator::Part,
+    plan::{Counting, Plans},
+    register::number,
+};
+
+/// What has to be filed: a completed case, or a paper that files no case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Filing {
+    /// The case was completed, or the paper formed, on this day.
+    pub since: Day,
+    /// Last day to file it: the plan's working days after that.
+    pub due: Day,
+    /// Filed on; none until it is.
+    pub archived: Option<Day>,
+    /// The entry that files it, the earliest filed of several; none while there is none.
+    pub entry: Option<RecordId>,
+}
+
+impl Filing {
+    fn new(since: Day, entry: Option<(RecordId, Option<Day>)>, plans: &Plans) -> Self {
+        let plan = plans.on(since);
+        let due = plan.calendar.after(since, plan.work.archive_days, Counting::Working);
+        Self { since, due, archived: entry.and_then(|(_, on)| on), entry: entry.map(|(id, _)| id) }
+    }
+
+    /// Whether it was completed or formed by a day, and not filed by then.
+    pub fn is_open_on(&self, day: Day) -> bool {
+        self.since <= day && self.archived.is_none_or(|on| on > day)
+    }
+
+    /// Counts it on the day on which it falls due.
+    fn count(&self, tally: &mut Tally<'_>) {
+        tally.step(Part::ArchiveDue, self.due, 1);
+        if self.archived.is_some_and(|on| on <= self.due) {
+            tally.step(Part::ArchivedInTime, self.due, 1);
+        }
+    }
+}
+
+/// Registers whose records may have to be filed.
+pub const FILED: [u32; 4] = [number::ZEF_CASE, number::HARDSHIP_CASE, number::FEC_CASE, number::ARCHIVE_ENTRY];
+
+/// What a record asks for: none for a case that is not completed, a paper that files a case, and what does not count.
+///
+/// # Errors
+/// When the shelf fails.
+pub fn filing<S: Shelf>(
+    shelf: &S,
+    (id, record): (RecordId, &Record),
+    plans: &Plans,
+) -> Result<Option<Filing>, S::Error> {
+    if !is_active(record) {
+        return Ok(None);
+    }
+    let completed = match record.register {
+        number::ARCHIVE_ENTRY => return of_entry(shelf, id, record, plans),
+        number::ZEF_CASE => match record.reference(21) {
+            Some(household) => {
+                let case = case::read(shelf, survivor(shelf, household)?, (id, record), plans)?;
+                case.and_then(|case| case.completed_on())
+            }
+            None => None,
+        },
+        number::HARDSHIP_CASE => person::completed_on(record),
+        number::FEC_CASE => title::completed_on(record),
+        _ => None,
+    };
+    completed.map(|on| of_case(shelf, id, on, plans)).transpose()
+}
 
 /// Whether completing a record of this register asks for an archive entry.
 pub(super) fn is_case(register: u32) -> bool {
@@ -19,13 +91,29 @@ fn archived_on(record: &Record) -> Option<Day> {
     record.day(26)
 }
 
-fn count_due(completed: Day, archived: Option<Day>, tally: &mut Tally<'_>) {
-    let plan = tally.plans.on(completed);
-    let due = plan.calendar.after(completed, plan.work.archive_days, Counting::Working);
-    tally.step(Part::ArchiveDue, due, 1);
-    if archived.is_some_and(|on| on <= due) {
-        tally.step(Part::ArchivedInTime, due, 1);
+/// A case that was completed on a day.
+fn of_case<S: Shelf>(shelf: &S, case: RecordId, completed: Day, plans: &Plans) -> Result<Filing, S::Error> {
+    let mut filed: Option<(RecordId, Option<Day>)> = None;
+    for entry in shelf.referring(case, number::ARCHIVE_ENTRY)? {
+        let files = |record: &&Record| is_active(record) && record.reference(23) == Some(case);
+        let Some(on) = shelf.look(entry, |record| record.filter(files).map(archived_on))? else { continue };
+        let later =
+            |held: (RecordId, Option<Day>)| (held.1.unwrap_or(Day::MAX), held.0) > (on.unwrap_or(Day::MAX), entry);
+        if filed.is_none_or(later) {
+            filed = Some((entry, on));
+        }
     }
+    Ok(Filing::new(completed, filed, plans))
+}
+
+/// An entry, unless it files a case.
+fn of_entry<S: Shelf>(shelf: &S, id: RecordId, record: &Record, plans: &Plans) -> Result<Option<Filing>, S::Error> {
+    if let Some(filed) = record.reference(23)
+        && shelf.look(filed, |filed| filed.is_some_and(|filed| is_case(filed.register)))?
+    {
+        return Ok(None);
+    }
+    Ok(record.day(25).map(|formed| Filing::new(formed, Some((id, archived_on(record))), plans)))
 }
 
 /// Counts a case that was completed on a day.
@@ -35,25 +123,19 @@ pub(super) fn count_case<S: Shelf>(
     completed: Day,
     tally: &mut Tally<'_>,
 ) -> Result<(), S::Error> {
-    let mut archived = None;
-    for entry in shelf.referring(case, number::ARCHIVE_ENTRY)? {
-        let files = |record: &&Record| is_active(record) && record.reference(23) == Some(case);
-        let on = shelf.look(entry, |record| record.filter(files).and_then(archived_on))?;
-        archived = archived.into_iter().chain(on).min();
-    }
-    count_due(completed, archived, tally);
+    of_case(shelf, case, completed, tally.plans)?.count(tally);
     Ok(())
 }
 
 /// Counts an entry that files no case.
-pub(super) fn count_entry<S: Shelf>(shelf: &S, record: &Record, tally: &mut Tally<'_>) -> Result<(), S::Error> {
-    if let Some(filed) = record.reference(23)
-        && shelf.look(filed, |filed| filed.is_some_and(|filed| is_case(filed.register)))?
-    {
-        return Ok(());
-    }
-    if let Some(formed) = record.day(25) {
-        count_due(formed, archived_on(record), tally);
+pub(super) fn count_entry<S: Shelf>(
+    shelf: &S,
+    id: RecordId,
+    record: &Record,
+    tally: &mut Tally<'_>,
+) -> Result<(), S::Error> {
+    if let Some(filing) = of_entry(shelf, id, record, tally.plans)? {
+        filing.count(tally);
     }
     Ok(())
 }

@@ -57,6 +57,11 @@ pub(super) struct Case {
 }
 
 impl Case {
+    /// The day on which it is completed: the household leaves it.
+    pub(super) fn completed_on(&self) -> Option<Day> {
+        self.clock.exit_on
+    }
+
     /// The days on which it is open.
     pub(super) fn open(&self) -> Spans {
         Spans::one(self.clock.recognised_on, self.clock.exit_on.unwrap_or(Day::MAX))
@@ -190,8 +195,8 @@ pub(super) fn counted_members<S: Shelf>(
 
 /// Counts a case where the tally stands.
 pub(super) fn count<S: Shelf>(shelf: &S, case: &Case, tally: &mut Tally<'_>) -> Result<(), S::Error> {
-    if let Some(exit) = case.clock.exit_on {
-        archive::count_case(shelf, case.id, exit, tally)?;
+    if let Some(on) = case.completed_on() {
+        archive::count_case(shelf, case.id, on, tally)?;
     }
     if case.graduate {
         count_graduate(case, tally);

@@ -127,25 +127,30 @@ fn count_hardship<S: Shelf>(
 ) -> Result<Spans, S::Error> {
     let mut recognised = Vec::new();
     for (id, record) in cases {
-        let Some((span, exit)) = recognition(record) else { continue };
-        recognised.push(span);
-        if let Some(exit) = exit {
-            archive::count_case(shelf, *id, exit, tally)?;
+        recognised.extend(recognition(record));
+        if let Some(on) = completed_on(record) {
+            archive::count_case(shelf, *id, on, tally)?;
         }
     }
     Ok(Spans::union(recognised).and(&person.present))
 }
 
-/// The days on which a hardship case is recognised, and the day of its exit.
-fn recognition(record: &Record) -> Option<(Span, Option<Day>)> {
+/// The days on which a hardship case is recognised.
+fn recognition(record: &Record) -> Option<Span> {
     let case: pb::HardshipCase = record.typed(|tag| matches!(tag, 26 | 28 | 29));
     let from = case.recognised_on.filter(|_| case.exit_cause.as_deref() != Some(WITHDRAWN))?;
-    Some((Span { from, to: case.exit_on.unwrap_or(Day::MAX) }, case.exit_on))
+    Some(Span { from, to: case.exit_on.unwrap_or(Day::MAX) })
+}
+
+/// The day on which a hardship case that was recognised is completed: the person leaves it.
+pub(super) fn completed_on(record: &Record) -> Option<Day> {
+    recognition(record)?;
+    record.day(28)
 }
 
 /// The days on which a person is recognised as hard to employ, by these cases.
 pub(super) fn hardship(cases: &[(RecordId, Record)]) -> Spans {
-    Spans::union(cases.iter().filter_map(|(_, record)| recognition(record)).map(|(span, _)| span))
+    Spans::union(cases.iter().filter_map(|(_, record)| recognition(record)))
 }
 
 /// A service that stands: neither void nor taken back by a counter-entry.

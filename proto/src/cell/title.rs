@@ -15,13 +15,18 @@ use crate::{
     register::number,
 };
 
+/// The day on which a case is completed: the community is certified.
+pub(super) fn completed_on(record: &Record) -> Option<Day> {
+    record.day(24)
+}
+
 pub(super) fn count<S: Shelf>(shelf: &S, unit: OrgCode, refs: &Refs, tally: &mut Tally<'_>) -> Result<(), S::Error> {
     let mut titles = Vec::new();
     let mut rectifying = Vec::new();
     let mut overdue = Vec::new();
     for (id, record) in refs.of_unit(shelf, number::FEC_CASE, unit)? {
-        let case: pb::FecCase = record.typed(|tag| matches!(tag, 24..=28));
-        let Some(from) = case.certified_on else { continue };
+        let case: pb::FecCase = record.typed(|tag| matches!(tag, 25..=28));
+        let Some(from) = completed_on(&record) else { continue };
         archive::count_case(shelf, id, from, tally)?;
         let revoked = case.revoked_on.unwrap_or(Day::MAX);
         titles.push(Span { from, to: revoked });

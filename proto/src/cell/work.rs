@@ -20,7 +20,7 @@ pub(super) fn count<S: Shelf>(shelf: &S, id: RecordId, tally: &mut Tally<'_>) ->
         number::TASK => count_task(&record, tally),
         number::EVENT => count_fair(&record, tally),
         number::POST => post::count(shelf, id, &record, tally)?,
-        number::ARCHIVE_ENTRY => archive::count_entry(shelf, &record, tally)?,
+        number::ARCHIVE_ENTRY => archive::count_entry(shelf, id, &record, tally)?,
         number::PERIOD_CLOSE => count_month(&record, tally),
         _ => {}
     }

@@ -2,6 +2,7 @@
 //! counterexample. One binary, so that it links once.
 #![allow(clippy::unwrap_used)]
 
+mod archive;
 mod decision;
 mod digest;
 mod figures;

@@ -1,14 +1,11 @@
 //! Totals are what a recount finds, from the nodes' registers up to the city.
 
 use crate::{DISTRICT, ELSEWHERE, FIRST, SECOND, STREET, books, town, unit};
-use std::{
-    collections::{HashMap, HashSet},
-    convert::Infallible,
-};
+use std::{collections::HashMap, convert::Infallible};
 use taizhang_hub::totals::audit::own_cells;
 use taizhang_proto::{
     OrgCode, Record, RecordId,
-    cell::{CellKey, Shelf, Subject, contributions, links, subjects_of},
+    cell::{CellKey, Shelf, all_subjects, contributions, links},
     plan,
 };
 use taizhang_tests::town::{OfficePlan, Plan, Town, agreement};
@@ -48,12 +45,8 @@ fn recount(town: &Town, district: OrgCode) -> HashMap<CellKey, i64> {
             pile.links.entry(target).or_default().push((record.register, *id));
         }
     }
-    let mut subjects: HashSet<Subject> = town.tree.below(district).map(|unit| Subject::Unit(unit.code)).collect();
-    let mut found = Vec::new();
-    for (id, record) in &pile.records {
-        subjects_of(&pile, *id, record, &mut found).unwrap();
-        subjects.extend(found.drain(..));
-    }
+    let units = town.tree.below(district).map(|unit| unit.code);
+    let subjects = all_subjects(&pile, units, pile.records.keys().copied()).unwrap();
     let mut cells = HashMap::new();
     for subject in subjects {
         for one in contributions(&pile, subject, plan::Plans::notice_2008()).unwrap() {

@@ -13,6 +13,7 @@ mod privacy;
 mod quiet;
 mod rosters;
 mod scope;
+mod standing;
 mod storm;
 mod together;
 mod wire;

@@ -180,6 +180,62 @@ fn commands_answer_with_and_without_a_running_serve() {
     });
 }
 
+#[test]
+fn an_office_alone_reads_its_mappings_what_is_to_be_filed_a_history_and_its_standing() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = dir.path().join("node");
+    let run = |args: &[&str]| tz(Kind::Node, &node, args);
+    run(&["init", "--unit", OFFICES[0]]).exits(0);
+
+    // A column of other software, by a file of the office's own.
+    let known = run(&["--json", "mappings", "aac021", "本地工种"]).exits(0).json();
+    assert_eq!((known.as_array().unwrap().len(), &known[0]["target"]), (1, &"spell.reg_no".into()), "{known}");
+    fs::create_dir(node.join("mappings")).unwrap();
+    let own = node.join("mappings").join("local.toml");
+    let mapping = |field: &str| {
+        format!("[[layout]]\nname = \"求职登记台账\"\nheadings = {{ \"person.{field}\" = [\"本地工种\"] }}\n")
+    };
+    fs::write(&own, mapping("no_such")).unwrap();
+    let list = dir.path().join("list.csv");
+    fs::write(&list, format!("AAC002,AAC003,本地工种\n{},欧阳平,电工\n", crate::clerk::id_no(7))).unwrap();
+    let list = list.display().to_string();
+    for args in [&["config", "check"][..], &["mappings"], &["import", &list]] {
+        run(args).exits(1).says(&["local.toml", "no_such", "person.no_such"]);
+    }
+    fs::write(&own, mapping("skill")).unwrap();
+    run(&["config", "check"]).exits(0);
+    let known = run(&["--json", "mappings", "本地工种"]).exits(0).json();
+    assert!(known[0]["source"].as_str().unwrap().ends_with("local.toml"), "{known}");
+    run(&["import", &list]).exits(0);
+    let person = run(&["--json", "list", "resident"]).exits(0).json();
+    assert_eq!((&person["skill"], &person["name"]), (&"电工".into(), &"欧阳平".into()), "{person}");
+
+    // A completed case is to be filed; ten working days are long over.
+    let of = format!("person={}", person["record"].as_str().unwrap());
+    let fields = ["applied_on=2008-01-10", "recognised_on=2008-01-20", "exit_on=2008-03-10", "exit_cause=1", "kind=06"];
+    let saved = run(&[&["--json", "save", "HardshipCase", &of][..], &fields].concat()).exits(0).json();
+    let listed = run(&["--json", "to-file", "--on", "2008-04-01"]).exits(0).json();
+    assert_eq!((&listed[0]["record"], &listed[0]["title"]), (&saved["record"], &"欧阳平".into()), "{listed}");
+    assert!(listed[0]["days_left"].as_str().unwrap().starts_with('-'));
+    run(&["to-file", "--on", "2008-03-09"]).exits(0);
+
+    // Its history as a page, for the owner's eyes only.
+    let page = dir.path().join("history.html");
+    let record = saved["record"].as_str().unwrap();
+    let told = run(&["history", record, "--print", &page.display().to_string()]).exits(0);
+    assert!(told.out.contains("history.html"), "{told:?}");
+    let written = fs::read_to_string(&page).unwrap();
+    assert!(written.starts_with("<!DOCTYPE html>") && written.contains("就业困难人员历史记录表"), "{written}");
+    assert!(written.contains("欧阳平 (") && written.contains("残疾") && written.contains("待上报"));
+    #[cfg(unix)]
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&page).unwrap().permissions()) & 0o077, 0);
+    run(&["history", "00000000-0000-0000-0000-000000000000", "--print", "x.html"]).exits(1).says(&["no such record"]);
+
+    let told = run(&["standing", "--on", "2008-04-01"]).exits(0);
+    assert!(told.out.contains("K37") && told.out.contains("还差1个达到95.0%"), "{}", told.out);
+    println!("an office alone: mappings, to-file, history and standing");
+}
+
 /// `watch` prints a resident's arrival as it lands.
 fn watch_sees_a_save(town: &Town) {
     let mut watch = tz_start(Kind::Hub, &town.district.data, &["--json", "watch", "--indicator", "K00"]);

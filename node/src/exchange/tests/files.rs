@@ -12,7 +12,7 @@ pub(super) fn id(birth: &str, serial: u32) -> String {
     format!("{seventeen}{}", last as char)
 }
 
-fn counts(report: &Report) -> [u64; 5] {
+pub(super) fn counts(report: &Report) -> [u64; 5] {
     [report.new_rows, report.same_rows, report.changed_rows, report.wrong_rows, report.skipped_rows]
 }
 

@@ -1,0 +1,133 @@
+//! What an office tells of its own registers: what is to be filed, and how it stands.
+#![allow(clippy::unwrap_used)]
+
+use super::{Office, standing};
+use crate::{
+    config::Config,
+    desk::{Desk, Draft},
+    ledger::LedgerDesk,
+};
+use std::sync::Arc;
+use taizhang_proto::{
+    RecordId,
+    check::citizen_id::check_character,
+    date::{self, Day},
+    pb,
+    plan::Counting,
+    register::{Value, number, registers},
+};
+
+/// An office on Tuesday, 1 April 2008.
+fn office(dir: &std::path::Path) -> Arc<Office> {
+    let config = Config { unit: Some("210402011003".parse().unwrap()), ..Config::default() };
+    let schedule = config.schedule().unwrap();
+    Office::open(dir, &config, schedule, Arc::new(|| 1_207_015_200_000)).unwrap()
+}
+
+fn enter(office: &Office, register: u32, id: Option<RecordId>, fields: &[(&str, &str)]) -> RecordId {
+    let desk = LedgerDesk::new(&office.ledger);
+    let def = registers().get(register).unwrap();
+    let mut draft = Draft::new(id.unwrap_or_else(|| desk.new_id()), register);
+    for (name, written) in fields {
+        let field = def.field_named(name).unwrap();
+        draft.edits.push((field.tag, Some(Value::parse(field, written).unwrap().0)));
+    }
+    let id = draft.id;
+    for answer in desk.save(vec![vec![draft]], "测试") {
+        answer.unwrap();
+    }
+    id
+}
+
+fn day(month: i8, day: i8) -> Day {
+    date::ymd(2008, month, day).unwrap()
+}
+
+/// A person who leaves the hardship of an earlier month.
+fn left_hardship(office: &Office, name: &str, id_no: &str, exit: &str) -> RecordId {
+    let last = check_character(id_no.as_bytes()).unwrap();
+    let id_no = &format!("{id_no}{}", char::from(last));
+    let person = enter(office, number::RESIDENT, None, &[("id_no", id_no), ("name", name)]).to_string();
+    let fields = [
+        ("person", person.as_str()),
+        ("kind", "06"),
+        ("applied_on", "2008-01-10"),
+        ("recognised_on", "2008-01-20"),
+        ("exit_on", exit),
+        ("exit_cause", "1"),
+    ];
+    enter(office, number::HARDSHIP_CASE, None, &fields)
+}
+
+#[test]
+fn what_is_to_be_filed_is_listed_with_its_days_until_an_entry_files_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let office = office(dir.path());
+    let late = left_hardship(&office, "王强", "21040219700301011", "2008-03-10");
+    left_hardship(&office, "李红", "21040219700301022", "2008-03-31");
+    let paper = enter(
+        &office,
+        number::ARCHIVE_ENTRY,
+        None,
+        &[
+            ("archive_no", "永-2008-1"),
+            ("class", "1"),
+            ("title", "求职登记表"),
+            ("formed_on", "2008-03-20"),
+            ("keep", "3"),
+        ],
+    );
+    let listed = |on: Day, within: u32| office.to_file(pb::ToFileRequest { on, within }).unwrap();
+    let answer = listed(0, 60);
+    assert_eq!(answer.on, day(4, 1));
+    let calendar = office.ledger.plans().on(day(3, 10)).calendar.clone();
+    let seen: Vec<_> = answer.items.iter().map(|item| (item.title.as_str(), item.since, item.due_on)).collect();
+    let due = |since: Day| calendar.after(since, 10, Counting::Working);
+    let wanted = [("王强", day(3, 10)), ("求职登记表 永-2008-1", day(3, 20)), ("李红", day(3, 31))];
+    assert_eq!(seen, wanted.map(|(title, since)| (title, since, due(since))));
+    assert_eq!(answer.items[0].days_left, due(day(3, 10)) - day(4, 1));
+    assert!(answer.items[0].days_left < 0 && answer.items[0].entry.is_empty());
+    assert_eq!(answer.items[1].entry, paper.to_string());
+    assert_eq!(listed(0, 3).items.len(), 2, "what falls due later is not asked for");
+    assert_eq!(listed(day(3, 9), 60).items.len(), 0, "nothing was completed by then");
+
+    // An entry takes the case's place in the list, and filing it takes it out, from that day on.
+    let case = late.to_string();
+    let fields = [
+        ("archive_no", "永-2008-2"),
+        ("class", "1"),
+        ("title", "认定表"),
+        ("record_ref", case.as_str()),
+        ("formed_on", "2008-03-10"),
+        ("keep", "3"),
+    ];
+    let entry = enter(&office, number::ARCHIVE_ENTRY, None, &fields);
+    let items = listed(0, 60).items;
+    assert_eq!((items.len(), &items[0].record, &items[0].entry), (3, &case, &entry.to_string()));
+    enter(&office, number::ARCHIVE_ENTRY, Some(entry), &[("archived_on", "2008-04-01")]);
+    enter(&office, number::ARCHIVE_ENTRY, Some(paper), &[("archived_on", "2008-03-25")]);
+    let titles: Vec<String> = listed(0, 60).items.into_iter().map(|item| item.title).collect();
+    assert_eq!(titles, ["李红"]);
+    assert_eq!(listed(day(3, 31), 60).items.len(), 2, "on the day before it was not filed");
+
+    // K37 says the same of those that are due.
+    let answer = standing::standing(&office.ledger, day(4, 30)).unwrap();
+    let filed = answer.lines.iter().find(|line| line.indicator == "K37").unwrap();
+    assert_eq!((filed.numerator, filed.denominator), (1, 3));
+}
+
+#[test]
+fn a_story_names_persons_and_units_and_its_page_stands_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let office = office(dir.path());
+    let case = left_hardship(&office, "王强", "21040219700301011", "2008-03-10");
+    let story = super::history::story(&office.ledger, case).unwrap().unwrap();
+    assert_eq!(
+        (story.register.as_str(), story.record.as_str(), story.on),
+        ("就业困难人员", &*case.to_string(), day(4, 1))
+    );
+    assert!(story.unit.contains("210402011003"), "{}", story.unit);
+    let person = story.lines.iter().find(|line| line.field == "person").unwrap();
+    assert!(person.value.starts_with("王强 ("), "{}", person.value);
+    assert!(super::history::story(&office.ledger, RecordId([9; 16])).unwrap().is_none());
+}

@@ -1,0 +1,60 @@
+//! 待归档: the completed cases that no archive entry files yet, and the papers that are formed and not filed (notice, item
+//! 52; domain-detail 2.14). Invariant: what is listed, and until when, is [`cell::filing`], which K37 counts by.
+
+use super::Office;
+use crate::{desk::SaveError, exchange::People, ledger::LedgerDesk};
+use taizhang_proto::{
+    Record,
+    cell::{self, FILED},
+    pb,
+    register::{number, registers},
+};
+
+impl Office {
+    /// What is to be filed by a day and `within` days after it, with the days left; the overdue first.
+    pub(super) fn to_file(&self, request: pb::ToFileRequest) -> Result<pb::ToFileAnswer, SaveError> {
+        let ledger = &self.ledger;
+        let on = if request.on == 0 { ledger.business_day() } else { request.on };
+        let last = on.saturating_add_unsigned(request.within);
+        let (units, plans, scope) = (ledger.units(), ledger.plans(), ledger.unit());
+        let desk = LedgerDesk::new(ledger);
+        let mut people = People::new(&desk);
+        let mut items = Vec::new();
+        for register in FILED {
+            let name = registers().get(register).map_or("", |def| def.zh.as_str());
+            for id in ledger.ids(register)? {
+                let Some(record) = ledger.view(id)? else { continue };
+                let Some(unit) = cell::home_unit(&record).filter(|unit| scope.covers(*unit)) else { continue };
+                let filing = cell::filing(ledger.as_ref(), (id, &record), &plans)?;
+                let Some(filing) = filing.filter(|filing| filing.is_open_on(on) && filing.due <= last) else {
+                    continue;
+                };
+                items.push(pb::ToFileItem {
+                    record: id.to_string(),
+                    register: name.to_owned(),
+                    unit: unit.number(),
+                    unit_name: units.name(unit),
+                    title: title(&mut people, &record, &units.name(unit))?,
+                    since: filing.since,
+                    due_on: filing.due,
+                    days_left: filing.due - on,
+                    entry: filing.entry.map(|entry| entry.to_string()).unwrap_or_default(),
+                });
+            }
+        }
+        items.sort_by(|one, two| (one.due_on, one.unit, &one.record).cmp(&(two.due_on, two.unit, &two.record)));
+        Ok(pb::ToFileAnswer { on, items })
+    }
+}
+
+/// Whose case it is, or a paper's title with its number.
+fn title(people: &mut People<'_, LedgerDesk<'_>>, record: &Record, unit: &str) -> Result<String, SaveError> {
+    let text = |tag| record.slice(tag).map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default();
+    let named = |of: u32| record.reference(of);
+    match record.register {
+        number::ZEF_CASE => named(21).map_or(Ok(String::new()), |household| people.name(household)),
+        number::HARDSHIP_CASE => named(20).map_or(Ok(String::new()), |person| people.name(person)),
+        number::ARCHIVE_ENTRY => Ok(format!("{} {}", text(22), text(20)).trim().to_owned()),
+        _ => Ok(unit.to_owned()),
+    }
+}
