@@ -478,11 +478,12 @@ impl Core {
             }
             answers.push(answer);
         }
+        let has_news = pad.has_news;
         let (set, revision) = pad.finish()?;
         if !set.is_empty() {
             self.store.commit(set)?;
         }
-        let moved = new_tree.is_some() || new_plans.is_some() || new_months.is_some();
+        let moved = has_news || new_tree.is_some() || new_plans.is_some() || new_months.is_some();
         if let Some(months) = new_months {
             *self.months.write().unwrap_or_else(PoisonError::into_inner) = months;
         }

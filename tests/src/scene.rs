@@ -377,9 +377,19 @@ impl Scene {
 
     /// A unit's district enters a record of the unit by its own hand.
     pub async fn record(&self, code: u64, register: &str, fields: &[(&str, &str)]) -> RecordId {
+        self.entered(code, register, fields).await.unwrap().record.parse().unwrap()
+    }
+
+    /// What a unit's district says to a record that it may not enter.
+    pub async fn not_recorded(&self, code: u64, register: &str, fields: &[(&str, &str)]) -> String {
+        let answer = self.entered(code, register, fields).await;
+        answer.expect_err("the district refuses this").message().to_owned()
+    }
+
+    async fn entered(&self, code: u64, register: &str, fields: &[(&str, &str)]) -> Result<pb::SaveAnswer, Status> {
         let home = code.to_string();
         let fields = [&[("home_unit", home.as_str())], fields].concat();
-        Self::written(self.hub_of(code), "", register, &fields).await.unwrap().record.parse().unwrap()
+        Self::written(self.hub_of(code), "", register, &fields).await
     }
 
     async fn written(

@@ -14,6 +14,7 @@ use taizhang_proto::{
     month::{self, Month, Stage},
     pb::{self, Tier},
     register::{number, registers},
+    wire,
 };
 
 /// The month of a closing.
@@ -23,7 +24,9 @@ const MONTH: u32 = 20;
 fn closings(core: &Core, month: Month) -> Result<Vec<(RecordId, OrgCode, pb::PeriodClose)>, StoreError> {
     let view = core.view();
     let name = month.to_string();
-    let key = rows::unique_key(number::PERIOD_CLOSE, MONTH, name.as_bytes());
+    let mut field = Vec::new();
+    wire::put_bytes(MONTH, name.as_bytes(), &mut field);
+    let key = rows::unique_key(number::PERIOD_CLOSE, MONTH, &field);
     let mut found = Vec::new();
     for id in view.get(Space::Uniques, &key)?.map(|row| rows::ids_in(&row)).unwrap_or_default() {
         let Some(row) = view.get(Space::Records, &id.0)? else { continue };

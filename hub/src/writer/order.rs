@@ -38,6 +38,7 @@ impl Pad<'_> {
             return Ok(Answer::Done); // an old message
         }
         self.set.put(Space::Documents, DOCUMENT, list);
+        self.has_news = true;
         if self.core.tier != Tier::City {
             for order in &read.orders {
                 for unit in order.to.iter().filter_map(|unit| OrgCode::new(*unit).ok()) {

@@ -79,6 +79,8 @@ pub(super) struct Pad<'a> {
     /// Edits that changed nothing but the history of their record.
     lost: Vec<(Revision, RecordId)>,
     pub(super) pending_number: Option<u64>,
+    /// There is something to tell the children that has no revision.
+    pub(super) has_news: bool,
     /// What goes across districts.
     pub(super) across: Across,
 }
@@ -111,6 +113,7 @@ impl<'a> Pad<'a> {
             disputed: HashSet::new(),
             lost: Vec::new(),
             pending_number: None,
+            has_news: false,
             across: Across::default(),
         })
     }

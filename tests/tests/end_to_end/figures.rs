@@ -6,6 +6,7 @@ use taizhang_hub::totals::audit::own_cells;
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::{CellKey, Shelf, all_subjects, contributions, links},
+    indicator::Part,
     plan,
 };
 use taizhang_tests::town::{OfficePlan, Plan, Town, agreement};
@@ -79,7 +80,11 @@ async fn the_city_is_the_sum_of_its_districts_and_they_are_what_a_recount_of_the
     let mut cells = 0;
     for district in &town.districts {
         let counted = recount(&town, district.unit);
-        assert_eq!(own_cells(&district.hub.core).unwrap(), counted);
+        let mut own = own_cells(&district.hub.core).unwrap();
+        // What a district counts of its offices' nodes and of its own queue is in no register.
+        let work = [Part::Nodes, Part::NodesOnline, Part::ConflictsOpen, Part::ConflictsOverdue].map(Part::number);
+        own.retain(|key, _| !work.contains(&key.part));
+        assert_eq!(own, counted);
         cells += counted.len();
     }
     println!("{people} persons, {cells} cells: nodes = districts = city");

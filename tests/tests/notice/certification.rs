@@ -3,7 +3,7 @@
 
 use crate::{CITY, counts, day, standing, stands, up};
 use taizhang_hub::totals;
-use taizhang_proto::{RecordId, pb, register::number};
+use taizhang_proto::{RecordId, cell, pb, register::number};
 use taizhang_tests::{
     books,
     scene::{DISTRICT, FIRST, SECOND, STREET, Scene, unit},
@@ -210,6 +210,85 @@ async fn who_slips_is_ordered_to_rectify_and_loses_the_title_only_when_that_fail
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_failed_spot_check_orders_rectification_and_who_lost_the_title_waits_a_year_to_apply_again() {
+    let scene = Scene::of(&[FIRST, SECOND, STREET]).await;
+    let (case, sound) = (titled(&scene, FIRST).await, titled(&scene, SECOND).await);
+    let check = |of: RecordId, result: &str| {
+        [
+            ("fec_case", of.to_string()),
+            ("checked_on", "2008-09-03".into()),
+            ("result", result.into()),
+            ("found", "台账不实".into()),
+        ]
+    };
+    let mut checks = Vec::new();
+    for (code, of, result) in [(FIRST, case, "2"), (SECOND, sound, "1")] {
+        let fields = check(of, result);
+        let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        checks.push(scene.record(code, "SpotCheck", &fields).await);
+    }
+    scene.agrees().await;
+    // Thirty days by the plan, from the day of the check.
+    stands(
+        &scene,
+        FIRST,
+        case,
+        &[("stage", "责令整顿"), ("rectify_from", "2008-09-03"), ("rectify_due", "2008-10-03")],
+    );
+    stands(&scene, SECOND, sound, &[("stage", "达标"), ("rectify_from", "")]);
+    let orders = || -> Vec<RecordId> {
+        let records = books::records_at(&scene.hub().hub).into_iter();
+        records.filter(|(_, record)| record.register == number::RECTIFICATION).map(|(id, _)| id).collect()
+    };
+    let order = orders();
+    assert_eq!(order.len(), 1, "one order, for the one that failed");
+    let told = [("ordered_on", "2008-09-03"), ("due_on", "2008-10-03"), ("demand", "台账不实")];
+    stands(&scene, FIRST, order[0], &told);
+    assert_eq!(counts(&scene, FIRST, "K35b", "2008-10-04"), [1; 4]);
+    // More evidence of the same check orders nothing anew.
+    scene.revise(checks[0], "SpotCheck", &[("checked_by", "周敏")]).await;
+    scene.agrees().await;
+    assert_eq!(orders(), order);
+
+    let revocation = [("stage", "7"), ("revoked_on", "2008-10-20"), ("revoke_reason", "整顿后仍不到位")];
+    scene.revise(case, "FecCase", &revocation).await;
+    scene.agrees().await;
+    let again = |on| [("stage", "1"), ("applied_on", on)];
+    let early = books::refused(scene.ledger(FIRST), number::FEC_CASE, None, &again("2009-10-19"));
+    assert!(early.contains("2009-10-20"), "it is told from which day on: {early}");
+    let anew = scene.enter(FIRST, number::FEC_CASE, &again("2009-10-20"));
+    scene.agrees().await;
+    stands(&scene, FIRST, anew, &[("stage", "申报")]);
+    scene.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_household_past_its_term_keeps_its_community_from_the_title_until_it_is_placed() {
+    let scene = Scene::of(&[FIRST, STREET]).await;
+    let (household, person) = (scene.household(FIRST, "零-1", &[]), scene.resident(FIRST, 1, &[]));
+    scene.member(FIRST, household, person);
+    let of = household.to_string();
+    let case = [("household", of.as_str()), ("kind", "1"), ("recognised_on", "2008-04-01")];
+    scene.enter(FIRST, number::ZEF_CASE, &case);
+    let application = scene.enter(FIRST, number::FEC_CASE, &[("stage", "1"), ("applied_on", "2008-04-01")]);
+    scene.meet().await;
+    let assessed = [("stage", "3"), ("assessed_on", "2008-05-10"), ("score", "90.5"), ("rule_set", STANDARD)];
+    scene.revise(application, "FecCase", &assessed).await;
+    let title = [("stage", "5"), ("certified_on", CERTIFIED)];
+    let veto = scene.refused(application, "FecCase", &title).await;
+    assert!(veto.contains("1 户零就业家庭超期"), "{veto}");
+    // On the last of the twenty days nobody was overdue.
+    let of = person.to_string();
+    scene.enter(FIRST, number::PLACEMENT, &[("person", of.as_str()), ("kind", "1"), ("start_on", "2008-05-20")]);
+    scene.meet().await;
+    scene.revise(application, "FecCase", &title).await;
+    scene.agrees().await;
+    assert_eq!(counts(&scene, FIRST, "K02", CERTIFIED), [1; 4]);
+    stands(&scene, FIRST, application, &[("stage", "达标")]);
+    scene.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn ten_are_commended_all_of_them_certified_and_an_overdue_household_puts_one_behind() {
     let scene = Scene::of(&[FIRST, STREET]).await;
     let all = communities(&scene, DISTRICT);
@@ -276,6 +355,21 @@ async fn ten_are_commended_all_of_them_certified_and_an_overdue_household_puts_o
     let award = scene.record(FIRST, "Commendation", &award).await;
     scene.agrees().await;
     stands(&scene, FIRST, award, &[("rank", "1"), ("award", "奖金5000元、奖牌"), ("decided_on", "2008-12-20")]);
+    let other = books::records_at(&scene.hub().hub)
+        .into_iter()
+        .find(|(_, record)| record.register == number::FEC_CASE && cell::home_unit(record) == Some(unit(chosen[0])));
+    let other = other.unwrap().0;
+    for (of, case, rank, on, why) in [
+        (all[21], gone, "2", "2008-12-20", "未持有"),
+        (chosen[0], other, "2", "2008-05-31", "未持有"),
+        (chosen[0], other, "11", "2008-12-20", "名额为 10"),
+        (chosen[0], other, "1", "2008-12-20", "此名次已有"),
+    ] {
+        let case = case.to_string();
+        let award = [("fec_case", case.as_str()), ("year", "2008"), ("rank", rank), ("decided_on", on)];
+        let refused = scene.not_recorded(of, "Commendation", &award).await;
+        assert!(refused.contains(why), "{refused}");
+    }
     let mine = books::refused(scene.ledger(FIRST), number::COMMENDATION, Some(award), &[("rank", "0")]);
     assert!(mine.contains("名次"), "{mine}");
     scene.end().await;

@@ -2,8 +2,12 @@
 //! 23 and 46).
 
 use crate::{CITY, counts, publish, second_plan, standing, stands, up};
-use taizhang_hub::totals;
+use ring::signature::Ed25519KeyPair;
+use std::collections::BTreeMap;
+use taizhang_hub::{orders, totals, writer::Job};
 use taizhang_proto::{
+    cell::home_unit,
+    date,
     pb::{self, Tier},
     plan::Bound,
     register::number,
@@ -11,6 +15,7 @@ use taizhang_proto::{
 use taizhang_tests::{
     books,
     scene::{DISTRICT, FIRST, SECOND, STREET, Scene, unit},
+    town::until,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -199,5 +204,67 @@ async fn a_street_reviews_what_its_communities_apply_for_before_the_district_rec
         (up(&scene, FIRST, "K26", "2008-04-09"), up(&scene, FIRST, "K26", "2008-04-10")),
         (vec![(0, 0); 4], vec![(0, 1); 4])
     );
+    scene.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_city_gives_a_task_that_becomes_a_record_of_each_unit_and_takes_it_back() {
+    let scene = Scene::of(&[FIRST, STREET]).await;
+    let city = scene.town.city.hub.clone();
+    let key = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap();
+    let due = city.core.today() + 10;
+    let order = pb::TaskOrder {
+        title: "核查零就业家庭台账".into(),
+        to: vec![FIRST, STREET, 210_403_000_000],
+        due_on: due,
+        indicator: "K08".into(),
+        demand: "逐户入户".into(),
+        ..pb::TaskOrder::default()
+    };
+    let ask = |order: Option<pb::TaskOrder>, withdraw| pb::OrderRequest { order, withdraw };
+    let wrong = pb::TaskOrder { to: vec![210_402_999_000], ..order.clone() };
+    assert!(orders::give(&city.core, &key, &ask(Some(wrong), 0)).unwrap_err().to_string().contains("210402999000"));
+    let past = pb::TaskOrder { due_on: due - 11, ..order.clone() };
+    assert!(orders::give(&city.core, &key, &ask(Some(past), 0)).unwrap_err().to_string().contains("完成期限"));
+    let district = &scene.hub().hub;
+    assert!(orders::give(&district.core, &key, &ask(Some(order.clone()), 0)).is_err(), "the city gives tasks so");
+
+    let list = orders::give(&city.core, &key, &ask(Some(order.clone()), 0)).unwrap();
+    city.writer.write(Job::Orders(list.clone())).await.unwrap();
+    let tasks = || {
+        let records = books::records_at(district).into_iter().filter(|(_, record)| record.register == number::TASK);
+        records.map(|(id, record)| (home_unit(&record).unwrap().number(), id)).collect::<BTreeMap<_, _>>()
+    };
+    until("the district has made it a record of its units", || tasks().len() == 2).await.unwrap();
+    // Heard again it adds nothing, and nobody else's list is taken.
+    district.writer.write(Job::Orders(list)).await.unwrap();
+    let other = Ed25519KeyPair::from_seed_unchecked(&[8; 32]).unwrap();
+    let forged = orders::give(&city.core, &other, &ask(Some(order), 0)).unwrap();
+    assert!(district.writer.write(Job::Orders(forged)).await.is_err());
+    scene.meet().await;
+    let [own, street] = [FIRST, STREET].map(|code| tasks()[&code]);
+    let told =
+        [("title", "核查零就业家庭台账"), ("from_unit", "210400000000"), ("indicator", "K08"), ("demand", "逐户入户")];
+    stands(&scene, FIRST, own, &told);
+    stands(&scene, STREET, street, &told);
+
+    // One does it and its progress counts up to the city; the other's is taken back.
+    scene.amend(FIRST, own, &[("progress", "60")]);
+    scene.amend(FIRST, own, &[("progress", "100"), ("report", "已入户32户")]);
+    scene.meet().await;
+    scene.amend(STREET, own, &[("closed_on", &scene.ago(0))]);
+    scene.agrees().await;
+    let (last, late) = (date::iso(due), date::iso(due + 1));
+    assert_eq!(up(&scene, FIRST, "K44", &last), [(1, 1), (1, 2), (1, 2), (1, 2)]);
+    assert_eq!(counts(&scene, STREET, "K44b", &late), [1; 3]);
+    let list = orders::give(&city.core, &key, &ask(None, 1)).unwrap();
+    city.writer.write(Job::Orders(list)).await.unwrap();
+    let withdrawn = || books::shown(&books::records_at(district)[&street], "withdrawn_on");
+    until("it is taken back", || !withdrawn().is_empty()).await.unwrap();
+    scene.agrees().await;
+    stands(&scene, FIRST, own, &[("withdrawn_on", ""), ("report", "已入户32户")]);
+    assert_eq!(up(&scene, FIRST, "K44", &last), [(1, 1), (1, 1), (1, 1), (1, 1)]);
+    assert_eq!(counts(&scene, STREET, "K44b", &late), [0; 3]);
+    assert!(orders::give(&city.core, &key, &ask(None, 1)).is_err(), "taken back already");
     scene.end().await;
 }

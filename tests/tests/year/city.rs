@@ -764,6 +764,11 @@ impl City {
         let (unit, today) = (urban[self.dice(3)], self.today());
         let held = self.model.titles.iter().position(|title| title.unit == unit && title.revoked.is_none());
         let Some(at) = held else {
+            // Whoever lost the title waits for a year, and an overdue household keeps a community from it.
+            let lost = self.model.titles.iter().any(|title| title.unit == unit);
+            if lost || self.figure(unit, "K08", today) > 0 {
+                return;
+            }
             let certified =
                 [("stage", text("5")), ("applied_on", Value::Day(today - 60)), ("certified_on", Value::Day(today))];
             let id = self.add(unit, number::FEC_CASE, &certified);
