@@ -9,7 +9,7 @@ use taizhang_proto::{
     OrgCode, assess,
     cell::{all_subjects, contributions},
     date::Day,
-    indicator::{Period, Span},
+    indicator::{self, Period, Span},
     pb,
     plan::Plans,
     register::registers,
@@ -24,9 +24,15 @@ pub fn standing(ledger: &Ledger, on: Day) -> Result<pb::StandingAnswer, StoreErr
     let plan = plans.on(on);
     let sums = Sums::count(ledger, &plans)?;
     let period = Period::up_to(on, Span::Year);
-    let standings = assess::standings(plan, unit, |indicator| {
+    let mut standings = assess::standings(plan, unit, |indicator| {
         indicator.figure(&period, |part, dates| Ok::<_, StoreError>(sums.sum(part, dates)))
     })?;
+    // What the district counts of its nodes and its queue is not known here; it has no weight.
+    let known = |code: &str| {
+        let terms = indicator::by_code(code).map(|known| known.numerator).unwrap_or_default();
+        !terms.iter().any(|term| term.part.is_of_hubs())
+    };
+    standings.retain(|one| known(&one.code));
     Ok(pb::StandingAnswer {
         on,
         plan: plan.name.clone(),

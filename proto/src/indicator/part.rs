@@ -138,6 +138,11 @@ impl Part {
         number >= DUPLICATES || number == Self::DuplicatePersons.number()
     }
 
+    /// Whether a hub counts it of its own work, and not of records: no office can.
+    pub fn is_of_hubs(self) -> bool {
+        matches!(self, Self::Nodes | Self::NodesOnline | Self::ConflictsOpen | Self::ConflictsOverdue)
+    }
+
     /// The part with this number; none for one that only a newer build counts.
     pub fn from_number(number: u16) -> Option<Self> {
         PARTS.iter().copied().find(|part| part.number() == number)

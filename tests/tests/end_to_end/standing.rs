@@ -9,7 +9,10 @@ use taizhang_tests::town::{OfficePlan, Plan};
 /// The lines of a unit at its district.
 fn at_hub(core: &Core, unit: OrgCode) -> pb::StandingAnswer {
     let asked = pb::StandingRequest { unit: unit.number(), ..pb::StandingRequest::default() };
-    totals::standing(core, &asked, core.unit).unwrap()
+    let mut answer = totals::standing(core, &asked, core.unit).unwrap();
+    // How its nodes and its queue run is the district's to know.
+    answer.lines.retain(|line| !["K41", "K42b"].contains(&line.indicator.as_str()));
+    answer
 }
 
 fn at_office(ledger: &Ledger) -> pb::StandingAnswer {
