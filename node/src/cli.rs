@@ -159,6 +159,14 @@ enum Command {
         #[arg(long, env = "TAIZHANG_BY", default_value = "clerk")]
         by: String,
     },
+    /// 一个人的推算情况：性别、年龄、就业状况、五清、期限 (what follows of a person from the records)
+    Card {
+        /// 居民登记的编号 (id of the resident)
+        record: String,
+        /// 哪一天，默认今天 (as of)
+        #[arg(long, value_parser = parse_day)]
+        on: Option<date::Day>,
+    },
     /// 检查本机数据 (read every row and compare digests)
     Verify,
     /// 配置 (configuration)
@@ -466,6 +474,10 @@ async fn ask(mut client: Client, command: Command, reader: Reader) -> anyhow::Re
         Command::List { register, limit } => {
             let answer = client.list(pb::ListRequest { register, unit: 0, limit }).await?.into_inner();
             print::list(&answer, reader);
+        }
+        Command::Card { record, on } => {
+            let request = pb::CardRequest { record, on: on.unwrap_or(0) };
+            show::facts(reader, &client.card(request).await?.into_inner().facts);
         }
         Command::ToFile { within, on } => {
             let answer = client.to_file(pb::ToFileRequest { on: on.unwrap_or(0), within }).await?.into_inner();

@@ -1,6 +1,7 @@
 //! An office as one object: its ledger, the keeper of its link, and the calls that its command line makes.
 //! The demo, the tests and the binary start the same thing.
 
+pub mod card;
 pub mod close;
 pub mod history;
 mod service;

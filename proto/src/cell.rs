@@ -7,6 +7,7 @@
 mod archive;
 mod case;
 mod contest;
+mod derived;
 mod facility;
 mod home;
 mod household;
@@ -25,6 +26,7 @@ mod work;
 pub use archive::{FILED, Filing, filing};
 pub use case::{CaseClock, DualClock, clock_of, contradicts_recognition};
 pub use contest::{ContestKey, contest_key, indexed_fields, is_contested, unique_fields};
+pub use derived::{Derived, FIVE_KNOWNS, derived};
 pub use home::{PastHome, past_homes};
 pub use person::left_on;
 pub use post::without_place;

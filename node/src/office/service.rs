@@ -269,6 +269,16 @@ impl office_server::Office for Calls {
         block_in_place(|| self.office.due(request.into_inner())).map(Response::new).map_err(failed)
     }
 
+    async fn card(&self, request: Request<pb::CardRequest>) -> Result<Response<pb::StatusAnswer>, Status> {
+        let pb::CardRequest { record, on } = request.into_inner();
+        let id: RecordId = record.parse().map_err(wrong)?;
+        let ledger = &self.office.ledger;
+        let on = if on == 0 { ledger.business_day() } else { on };
+        let facts = block_in_place(|| super::card::card(ledger, id, on)).map_err(failed)?;
+        let facts = facts.ok_or_else(|| Status::not_found("本机没有此人 (no such person here)"))?;
+        Ok(Response::new(pb::StatusAnswer { facts }))
+    }
+
     async fn to_file(&self, request: Request<pb::ToFileRequest>) -> Result<Response<pb::ToFileAnswer>, Status> {
         block_in_place(|| self.office.to_file(request.into_inner())).map(Response::new).map_err(failed)
     }

@@ -1,7 +1,7 @@
 //! What an office tells of its own registers: what is to be filed, and how it stands.
 #![allow(clippy::unwrap_used)]
 
-use super::{Office, standing};
+use super::{Office, card, standing};
 use crate::{
     config::Config,
     desk::{Desk, Draft},
@@ -130,4 +130,53 @@ fn a_story_names_persons_and_units_and_its_page_stands_alone() {
     let person = story.lines.iter().find(|line| line.field == "person").unwrap();
     assert!(person.value.starts_with("王强 ("), "{}", person.value);
     assert!(super::history::story(&office.ledger, RecordId([9; 16])).unwrap().is_none());
+}
+
+#[test]
+fn a_card_says_what_follows_of_a_person_on_each_day() {
+    let dir = tempfile::tempdir().unwrap();
+    let office = office(dir.path());
+    // A woman born on 1 March 1968: of the 4050 from her fortieth birthday on.
+    let person = [
+        ("id_no", "210402196803010022"),
+        ("name", "王芳"),
+        ("labour_able", "是"),
+        ("job_willing", "是"),
+        ("emp_claim", "11"),
+        ("skill", "烹饪"),
+        ("train_wish", "电脑"),
+    ];
+    let id_no = format!("21040219680301002{}", char::from(check_character(b"21040219680301002").unwrap()));
+    let mut person = person.to_vec();
+    person[0].1 = &id_no;
+    let id = enter(&office, number::RESIDENT, None, &person);
+    let of = id.to_string();
+    let spell = [("person", of.as_str()), ("reg_on", "2008-02-01"), ("cause", "3")];
+    let spell = enter(&office, number::UNEMPLOYMENT_SPELL, None, &spell);
+    enter(&office, number::UNEMPLOYMENT_SPELL, Some(spell), &[("end_on", "2008-03-10"), ("end_cause", "1")]);
+    let job = [("person", of.as_str()), ("kind", "3"), ("start_on", "2008-03-10"), ("end_on", "2008-03-20")];
+    enter(&office, number::PLACEMENT, None, &job);
+    let said = |on: Day, key: &str| {
+        let facts = card::card(&office.ledger, id, on).unwrap().unwrap();
+        facts.into_iter().find(|fact| fact.key == key).map(|fact| fact.value)
+    };
+    let employment = |on| said(on, "employment").unwrap();
+    assert_eq!(
+        [day(1, 31), day(2, 1), day(3, 10), day(3, 20)].map(employment),
+        ["21 未登记失业", "20 登记失业", "13 灵活就业", "21 未登记失业"]
+    );
+    assert_eq!((said(day(2, 29), "elderly").unwrap(), said(day(3, 1), "elderly").unwrap()), ("否".into(), "是".into()));
+    assert_eq!((said(day(3, 1), "sex").unwrap(), said(day(3, 1), "age").unwrap()), ("女".into(), "40".into()));
+    assert_eq!(said(day(3, 1), "five_knowns").unwrap(), "缺家庭情况、择业意向");
+    assert!(said(day(3, 1), "contradicted").unwrap().contains("单位就业"));
+
+    let household = enter(&office, number::HOUSEHOLD, None, &[("hh_no", "户1")]).to_string();
+    enter(&office, number::MEMBER, None, &[("household", household.as_str()), ("person", &of), ("relation", "01")]);
+    let case = [("household", household.as_str()), ("kind", "1"), ("recognised_on", "2008-03-21")];
+    enter(&office, number::ZEF_CASE, None, &case);
+    enter(&office, number::RESIDENT, Some(id), &[("intent_job", "厨师"), ("retire_on", "2008-04-05")]);
+    assert_eq!(said(day(4, 1), "five_knowns").unwrap(), "齐全");
+    assert_eq!(said(day(4, 1), "case").unwrap(), "未安置，20日期限 2008-04-10");
+    assert_eq!(employment(day(4, 5)), "32 退休");
+    assert!(card::card(&office.ledger, household.parse().unwrap(), day(4, 1)).unwrap().is_none(), "no person");
 }
