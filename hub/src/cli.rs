@@ -119,6 +119,8 @@ enum Command {
         /// 新版文件 TOML；不写则显示现行版本 (file of the new version; without it the newest is shown)
         file: Option<PathBuf>,
     },
+    /// 补录：业务发生后超过规定天数才录入的 (entries that arrived long after what they say happened)
+    Backdated(assess::Backdated),
     /// 调度任务：市级下达、撤回，各级查看 (tasks: the city gives and takes back; everybody lists)
     Tasks(assess::Tasks),
     #[command(flatten)]
@@ -318,7 +320,7 @@ async fn ask(session: &Session, command: Command, reader: Reader) -> anyhow::Res
         Command::Watch(figures) => totals::watch(session.totals.clone(), figures, reader).await?,
         Command::Standing(asked) => assess::standing(session.totals.clone(), asked, reader).await?,
         Command::Commend(asked) => assess::commend(session.totals.clone(), asked, reader).await?,
-        Command::Draw(asked) => assess::draw(session.totals.clone(), asked, reader).await?,
+        Command::Draw(asked) => assess::draw(admin, session.totals.clone(), asked, reader).await?,
         Command::Indicators => totals::catalogue(reader),
         Command::Units { file } => {
             let csv = std::fs::read_to_string(&file).with_context(|| format!("can't read {}", file.display()))?;
@@ -332,6 +334,7 @@ async fn ask(session: &Session, command: Command, reader: Reader) -> anyhow::Res
             let from = date::iso(answer.effective_on);
             println!("已发布第{}版，自{from}起生效 (published; it takes effect on that day)", answer.version);
         }
+        Command::Backdated(asked) => assess::backdated(admin, asked, reader).await?,
         Command::Tasks(asked) => assess::tasks(admin, asked, reader).await?,
         Command::Months(command) => return months::run(admin, command, reader).await,
         Command::Audit => {

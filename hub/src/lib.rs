@@ -3,8 +3,10 @@
 //! Towards its parent a hub is a node and uses that crate's client; everything that enters goes through [`writer`].
 
 pub mod authority;
+pub mod backdated;
 pub mod cli;
 pub mod config;
+pub mod draws;
 pub mod hub;
 pub mod lineage;
 pub mod mail;

@@ -128,6 +128,8 @@ pub enum Job {
     Tree(String, Option<u64>),
     /// The published plans, as the city signed them.
     Plans(Bytes),
+    /// A draw for the record, under its key.
+    Draw(Vec<u8>, Vec<u8>),
     /// The tasks that the city has given, as it signed them.
     Orders(Bytes),
     /// A token for enrolment: hash of its secret, what it allows.
@@ -443,6 +445,10 @@ impl Core {
                             Ok(Answer::Done)
                         }
                     }
+                }
+                Job::Draw(key, row) => {
+                    pad.set.put(Space::Documents, key, row);
+                    Ok(Answer::Done)
                 }
                 Job::Orders(list) => pad.take_orders(list),
                 Job::Token(hash, row) => {

@@ -49,6 +49,60 @@ pub(super) struct Draw {
     /// 抽查比例，默认按工作目标 (the share to draw; the plan's by default)
     #[arg(long, default_value_t = 0.0)]
     share: f64,
+    /// 记录在案，写抽取人 (put it on record; by whom)
+    #[arg(long)]
+    record: Option<String>,
+    /// 列出在案的抽取 (list the draws on record)
+    #[arg(long, conflicts_with = "record")]
+    list: bool,
+}
+
+/// Which backdated entries.
+#[derive(Args)]
+pub(super) struct Backdated {
+    /// 此单位及下级 (this unit and below)
+    #[arg(long)]
+    unit: Option<OrgCode>,
+    /// 收到的起日，默认当月1日 (first day of arrival)
+    #[arg(long, value_parser = parse_day)]
+    from: Option<Day>,
+    /// 收到的止日，默认今天 (last day of arrival)
+    #[arg(long, value_parser = parse_day)]
+    to: Option<Day>,
+}
+
+/// What arrived long after it happened.
+pub(super) async fn backdated(mut admin: AdminClient<Guarded>, asked: Backdated, reader: Reader) -> anyhow::Result<()> {
+    let request = pb::BackdatedRequest {
+        unit: asked.unit.map_or(0, OrgCode::number),
+        from: asked.from.unwrap_or(0),
+        to: asked.to.unwrap_or(0),
+    };
+    let row = |line: &pb::BackdatedLine| {
+        vec![
+            line.unit_name.clone(),
+            line.unit.to_string(),
+            line.register.clone(),
+            date::iso(line.on),
+            date::iso(line.arrived),
+            line.days.to_string(),
+            line.by.clone(),
+            line.record.clone(),
+        ]
+    };
+    let lines = admin.backdated(request).await?.into_inner().lines;
+    let headings = [
+        ("name", "单位"),
+        ("unit", "编码"),
+        ("register", "登记表"),
+        ("on", "业务日期"),
+        ("arrived", "收到"),
+        ("days", "晚天数"),
+        ("by", "录入人"),
+        ("record", "记录"),
+    ];
+    show::table(reader, &headings, &lines.iter().map(row).collect::<Vec<_>>());
+    Ok(())
 }
 
 /// Which task.
@@ -176,9 +230,23 @@ pub(super) async fn commend(mut totals: TotalsClient<Guarded>, asked: Commend, r
 }
 
 /// A draw that anybody can replay.
-pub(super) async fn draw(mut totals: TotalsClient<Guarded>, asked: Draw, reader: Reader) -> anyhow::Result<()> {
+pub(super) async fn draw(
+    mut admin: AdminClient<Guarded>,
+    mut totals: TotalsClient<Guarded>,
+    asked: Draw,
+    reader: Reader,
+) -> anyhow::Result<()> {
+    if asked.list {
+        return draws(&admin.draws(pb::Empty {}).await?.into_inner(), reader);
+    }
     let request = pb::DrawRequest { on: asked.on.unwrap_or(0), seed: asked.seed, share: asked.share };
-    let answer = totals.draw(request).await?.into_inner();
+    let answer = match asked.record {
+        Some(by) => {
+            let request = pb::RecordDrawRequest { draw: Some(request), by };
+            admin.record_draw(request).await?.into_inner().draw.unwrap_or_default()
+        }
+        None => totals.draw(request).await?.into_inner(),
+    };
     let rows: Vec<Vec<String>> = answer.drawn.iter().map(|one| vec![one.name.clone(), one.unit.to_string()]).collect();
     show::table(reader, &[("name", "社区"), ("unit", "编码")], &rows);
     if reader == Reader::Person {
@@ -194,5 +262,31 @@ pub(super) async fn draw(mut totals: TotalsClient<Guarded>, asked: Draw, reader:
     } else {
         show::facts(reader, &[show::fact("seed", "", "", answer.seed)]);
     }
+    Ok(())
+}
+
+/// The draws on record.
+fn draws(answer: &pb::DrawsAnswer, reader: Reader) -> anyhow::Result<()> {
+    let row = |one: &pb::RecordedDraw| {
+        let draw = one.draw.clone().unwrap_or_default();
+        let names: Vec<String> = draw.drawn.into_iter().map(|unit| unit.name).collect();
+        vec![
+            show::time(one.at),
+            one.by.clone(),
+            date::iso(draw.on),
+            format!("{}/{}", names.len(), draw.candidates),
+            names.join("、"),
+            draw.seed,
+        ]
+    };
+    let headings = [
+        ("at", "抽取时间"),
+        ("by", "抽取人"),
+        ("on", "评定日"),
+        ("drawn", "抽出/达标"),
+        ("names", "社区"),
+        ("seed", "种子"),
+    ];
+    show::table(reader, &headings, &answer.draws.iter().map(row).collect::<Vec<_>>());
     Ok(())
 }

@@ -3,6 +3,8 @@
 use super::Hub;
 use crate::{
     authority,
+    backdated::{self, Asked},
+    draws,
     mail::marks::desk,
     months, orders, plans,
     rows::{self, UnitRow, meta},
@@ -17,6 +19,7 @@ use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::home_unit,
     digest::{Item, ScopeDigest},
+    month::Month,
     pb::{self, admin_server::Admin},
 };
 use tokio::task::block_in_place;
@@ -232,6 +235,29 @@ impl Admin for Calls {
         let name = |unit: u64| OrgCode::new(unit).map(|code| pb::UnitName { unit, name: tree.name(code) });
         let names = units.into_iter().filter_map(|unit| name(unit).ok()).collect();
         Ok(Response::new(pb::OrdersAnswer { orders, names }))
+    }
+
+    async fn record_draw(&self, request: Request<pb::RecordDrawRequest>) -> Result<Response<pb::RecordedDraw>, Status> {
+        let pb::RecordDrawRequest { draw, by } = request.into_inner();
+        let hub = &self.hub;
+        let kept = draws::record(&hub.core, &hub.writer, &draw.unwrap_or_default(), &by).await;
+        kept.map(Response::new).map_err(refused)
+    }
+
+    async fn draws(&self, _: Request<pb::Empty>) -> Result<Response<pb::DrawsAnswer>, Status> {
+        let draws = block_in_place(|| draws::recorded(&self.hub.core)).map_err(failed)?;
+        Ok(Response::new(pb::DrawsAnswer { draws }))
+    }
+
+    async fn backdated(&self, request: Request<pb::BackdatedRequest>) -> Result<Response<pb::BackdatedAnswer>, Status> {
+        let core = &self.hub.core;
+        let pb::BackdatedRequest { unit, from, to } = request.into_inner();
+        let unit = if unit == 0 { Ok(core.unit) } else { OrgCode::new(unit).map_err(refused) }?;
+        let to = if to == 0 { core.today() } else { to };
+        let first = Month::of(to).map_or(to, Month::first_day);
+        let asked = Asked { unit, from: if from == 0 { first } else { from }, to };
+        let lines = block_in_place(|| backdated::backdated(core, asked)).map_err(failed)?;
+        Ok(Response::new(pb::BackdatedAnswer { lines }))
     }
 
     async fn months(&self, request: Request<pb::MonthRequest>) -> Result<Response<pb::MonthsAnswer>, Status> {

@@ -2,7 +2,7 @@
 //! 6, 9, 30 to 35 and 47).
 
 use crate::{CITY, counts, day, standing, stands, up};
-use taizhang_hub::totals;
+use taizhang_hub::{draws, totals};
 use taizhang_proto::{RecordId, cell, pb, register::number};
 use taizhang_tests::{
     books,
@@ -125,6 +125,18 @@ async fn a_spot_check_is_drawn_by_a_seed_that_gives_the_same_communities_again()
     let others: Vec<_> = (0..20).map(|nth| draw(&format!("{nth}"), 0.0).drawn).collect();
     assert!(others.iter().any(|drawn| *drawn != others[0]), "another seed, another draw");
     assert!(first.drawn.iter().all(|one| candidates[..40].contains(&one.unit)), "only who has the title");
+
+    // A draw for the record names who drew; drawing again shows as a second one.
+    let (core, writer) = (&scene.hub().hub.core, &scene.hub().hub.writer);
+    let asked = pb::DrawRequest { on, ..pb::DrawRequest::default() };
+    for by in ["周敏", "王芳"] {
+        let kept = draws::record(core, writer, &asked, by).await.unwrap().draw.unwrap();
+        assert_eq!(draw(&kept.seed, 0.0), kept, "anybody can replay what is on record");
+    }
+    let kept = draws::recorded(core).unwrap();
+    let who: Vec<&str> = kept.iter().map(|one| one.by.as_str()).collect();
+    assert_eq!(who.len(), 2);
+    assert!(who.contains(&"周敏") && who.contains(&"王芳"), "{who:?}");
 
     // The district goes there and files what it found under the draw.
     let batch = format!("{} {}", "2008-09-01", first.seed);

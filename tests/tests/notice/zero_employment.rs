@@ -1,6 +1,7 @@
 //! Households without employment and graduates in hardship: the two clocks, and one by one (items 12, 13, 47 and 48).
 
 use crate::{counts, day, standing, stands, up};
+use taizhang_hub::backdated::{Asked, backdated};
 use taizhang_proto::{RecordId, cell, register::number};
 use taizhang_tests::{
     books,
@@ -179,5 +180,23 @@ async fn a_community_stays_clear_only_while_each_household_found_anew_is_placed(
     assert_eq!(clear("2008-07-05"), (vec![0; 4], vec![0; 4]));
     assert!(standing(&scene, FIRST, "K08", "2008-07-05").reached);
     assert_eq!(counts(&scene, FIRST, "K06", "2008-12-31"), [2; 4], "both cases stay on the books");
+    scene.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_is_entered_more_than_a_week_after_it_happened_is_listed_apart() {
+    let scene = Scene::of(&[FIRST, STREET]).await;
+    let [in_time, late] = [7, 8].map(|days| {
+        let person = scene.resident(FIRST, days, &[]);
+        job(&scene, FIRST, person, &scene.ago(days as i32))
+    });
+    scene.agrees().await;
+    let core = &scene.hub().hub.core;
+    let today = core.today();
+    let asked = |unit, from, to| backdated(core, Asked { unit, from, to }).unwrap();
+    let lines = asked(core.unit, today - 1, today);
+    let found: Vec<_> = lines.iter().map(|line| (line.record.clone(), line.days, line.unit)).collect();
+    assert_eq!(found, [(late.to_string(), 8, FIRST)], "seven days are allowed: {in_time} is not listed");
+    assert!(asked(scene.at(STREET).unit, today - 3, today - 2).is_empty(), "by the day of arrival");
     scene.end().await;
 }

@@ -1,0 +1,70 @@
+//! Backdated entries (补录): what was entered more than the plan's days after it happened, listed apart so that a clock
+//! can't be met with a pen (rule G2; domain-detail 2.6). Invariant: the day on which something arrived is the hub's own
+//! clock's, never an office's.
+
+use crate::{
+    store::{Space, StoreError},
+    writer::Core,
+};
+use taizhang_proto::{
+    OrgCode, Record, RecordId,
+    cell::{home_unit, is_active},
+    date::{self, Day},
+    pb,
+    register::{number, registers},
+};
+
+/// The day of business of the registers that clocks and totals follow: placements, recognitions, registrations.
+const DATED: [(u32, &str); 4] = [
+    (number::PLACEMENT, "start_on"),
+    (number::ZEF_CASE, "recognised_on"),
+    (number::HARDSHIP_CASE, "recognised_on"),
+    (number::UNEMPLOYMENT_SPELL, "reg_on"),
+];
+
+/// What is looked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked {
+    /// In this unit and below.
+    pub unit: OrgCode,
+    /// First day of arrival.
+    pub from: Day,
+    /// Last day of arrival.
+    pub to: Day,
+}
+
+/// The backdated entries that arrived in a time, longest first. It reads every record: a report, not a page.
+///
+/// # Errors
+/// When the store fails.
+pub fn backdated(core: &Core, asked: Asked) -> Result<Vec<pb::BackdatedLine>, StoreError> {
+    let (view, plans, tree) = (core.view(), core.plans(), core.tree());
+    let mut found = Vec::new();
+    for row in view.prefix(Space::Records, &[]) {
+        let (key, value) = row?;
+        let record = Record::decode(value).map_err(|_| StoreError::Row(Space::Records))?;
+        let Some((_, name)) = DATED.iter().find(|(register, _)| *register == record.register) else { continue };
+        let unit = home_unit(&record).filter(|unit| is_active(&record) && asked.unit.covers(*unit));
+        let def = registers().get(record.register);
+        let (Some(unit), Some(def), Some(id)) = (unit, def, RecordId::from_slice(&key)) else { continue };
+        let Some(field) = def.field_named(name) else { continue };
+        let (Some(day), Some(origin)) = (record.day(field.tag), record.origin(field.tag)) else { continue };
+        let arrived = date::shanghai(origin.received.saturating_mul(1_000));
+        let allowed = plans.on(day).unemployment.backdated_days;
+        let late = arrived.saturating_sub(day);
+        if late > allowed && (asked.from..=asked.to).contains(&arrived) {
+            found.push(pb::BackdatedLine {
+                record: id.to_string(),
+                register: def.zh.clone(),
+                unit: unit.number(),
+                unit_name: tree.name(unit),
+                on: day,
+                arrived,
+                days: late,
+                by: origin.by.clone(),
+            });
+        }
+    }
+    found.sort_by(|one, two| (two.days, one.unit, &one.record).cmp(&(one.days, two.unit, &two.record)));
+    Ok(found)
+}
