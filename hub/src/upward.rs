@@ -12,7 +12,7 @@ use crate::{
     orders,
     rows::{self, OwnCell, UnitRow, meta},
     store::{Space, StoreError, View},
-    writer::{Core, Job, News},
+    writer::{Core, Job, News, WriteError},
 };
 use prost::Message;
 use std::sync::{
@@ -328,18 +328,25 @@ impl Replica for Upward {
     fn document(&self, document: pb::Document) -> Result<(), SessionError> {
         let job = match document.kind.as_str() {
             "units" => Job::Tree(String::from_utf8_lossy(&document.content).into_owned(), Some(document.version)),
-            "plan" => Job::Plans(document.content),
-            "orders" => Job::Orders(document.content),
+            "plan" => Job::Plans(document.content.clone()),
+            "orders" => Job::Orders(document.content.clone()),
             // One that does not follow what is here is an old message, or another history's.
             "month" if document.version != self.core.months().count() + 1 => return Ok(()),
             "month" => {
-                let signed = pb::SignedMonth::decode(document.content).map_err(failed)?;
+                let signed = pb::SignedMonth::decode(document.content.clone()).map_err(failed)?;
                 Job::Month { signed: Box::new(signed), sheets: Vec::new() }
             }
             _ => return Ok(()),
         };
         for answer in self.core.commit(vec![job]) {
-            answer.map_err(failed)?;
+            match answer {
+                Ok(_) => {}
+                Err(WriteError::Store(error)) => return Err(failed(error)),
+                // What can't be taken is told, and does not keep the totals from going up.
+                Err(error) => {
+                    tracing::warn!(kind = document.kind, version = document.version, %error, "a document was left untaken");
+                }
+            }
         }
         Ok(())
     }

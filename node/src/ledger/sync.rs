@@ -439,13 +439,18 @@ impl Replica for Ledger {
     }
 
     fn document(&self, document: pb::Document) -> Result<(), SessionError> {
-        match document.kind.as_str() {
-            "units" => self.set_tree(&String::from_utf8_lossy(&document.content))?,
-            "plan" => self.set_plan(&document.content)?,
+        let taken = match document.kind.as_str() {
+            "units" => self.set_tree(&String::from_utf8_lossy(&document.content)),
+            "plan" => self.set_plan(&document.content),
             // One that does not follow what is here is an old message, or another history's.
             "month" if document.version != self.inner().state.months + 1 => return Ok(()),
-            "month" => self.set_month(&document.content)?,
+            "month" => self.set_month(&document.content),
             _ => return Ok(()), // a newer hub's
+        };
+        if let Err(error) = taken {
+            // What can't be taken is told, and does not keep the registers from syncing.
+            tracing::warn!(kind = document.kind, version = document.version, %error, "a document was left untaken");
+            return Ok(());
         }
         let mut inner = self.inner();
         let mut state = inner.state.clone();

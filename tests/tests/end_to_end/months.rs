@@ -16,6 +16,7 @@ use taizhang_hub::{
 use taizhang_node::{
     ledger::{Ledger, system_clock},
     office::close::{self, CloseError},
+    upstream::Replica,
 };
 use taizhang_proto::{
     RecordId, date,
@@ -115,6 +116,14 @@ async fn a_month_is_closed_approved_and_locked_and_what_comes_later_is_the_next_
             .collect::<Vec<_>>()
     };
     assert_eq!((changed(&top.core), changed(&district.core)), (vec![(1, 0)], vec![(1, 0)]));
+
+    // A month that the city did not sign keeps nobody from syncing.
+    let text = pb::MonthText { month: this.to_string(), last_day: this.last_day(), ..pb::MonthText::default() };
+    let forged = pb::SignedMonth { text: text.encode_to_vec().into(), ..pb::SignedMonth::default() };
+    let document = pb::Document { kind: "month".into(), version: 2, content: forged.encode_to_vec().into() };
+    Replica::document(&*street, document).unwrap();
+    assert_eq!(street.locked_month().as_deref(), Some(name.as_str()));
+    town.settled(|_, _| {}).await.unwrap();
 
     // A month later. The district approves one office's month, sends it back, and approves it anew.
     ahead.store(u64::from(this.next().first_day().abs_diff(first.business_day()) + 2) * 86_400_000, Ordering::Relaxed);
