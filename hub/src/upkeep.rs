@@ -65,12 +65,15 @@ pub fn of_node(row: &NodeRow, plans: &Plans) -> Vec<Contribution> {
         match &mut online {
             Some((_, end)) if *end >= first => *end = to.max(*end),
             _ => {
-                let before = online.replace((first, to));
-                before.into_iter().for_each(|(from, to)| own.during(Part::NodesOnline, from, to));
+                if let Some((from, to)) = online.replace((first, to)) {
+                    own.during(Part::NodesOnline, from, to);
+                }
             }
         }
     }
-    online.into_iter().for_each(|(from, to)| own.during(Part::NodesOnline, from, to));
+    if let Some((from, to)) = online {
+        own.during(Part::NodesOnline, from, to);
+    }
     own.steps
 }
 
@@ -86,7 +89,7 @@ pub fn of_conflict(conflict: &pb::Conflict, hub: OrgCode, plans: &Plans) -> Vec<
             (0, None) => found,
             (closed, _) => day_of(closed),
         },
-        _ => return Vec::new(),
+        ConflictState::ByRule => return Vec::new(),
     };
     let unit = OrgCode::new(conflict.unit).ok().filter(|unit| hub.covers(*unit)).unwrap_or(hub);
     let plan = plans.on(found);
@@ -101,7 +104,7 @@ pub fn of_conflict(conflict: &pb::Conflict, hub: OrgCode, plans: &Plans) -> Vec<
 ///
 /// # Errors
 /// When the store fails.
-pub fn recount(
+pub(crate) fn recount(
     view: &dyn View,
     hub: OrgCode,
     plans: &Plans,

@@ -59,6 +59,11 @@ pub fn facts(reader: Reader, facts: &[pb::Fact]) {
     }
 }
 
+/// Bytes in hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |text, byte| text + &format!("{byte:02x}"))
+}
+
 /// A fact.
 pub fn fact(key: &str, zh: &str, en: &str, value: impl ToString) -> pb::Fact {
     pb::Fact { key: key.into(), zh: zh.into(), en: en.into(), value: value.to_string() }

@@ -237,7 +237,8 @@ pub(super) async fn draw(
     reader: Reader,
 ) -> anyhow::Result<()> {
     if asked.list {
-        return draws(&admin.draws(pb::Empty {}).await?.into_inner(), reader);
+        draws(&admin.draws(pb::Empty {}).await?.into_inner(), reader);
+        return Ok(());
     }
     let request = pb::DrawRequest { on: asked.on.unwrap_or(0), seed: asked.seed, share: asked.share };
     let answer = match asked.record {
@@ -266,7 +267,7 @@ pub(super) async fn draw(
 }
 
 /// The draws on record.
-fn draws(answer: &pb::DrawsAnswer, reader: Reader) -> anyhow::Result<()> {
+fn draws(answer: &pb::DrawsAnswer, reader: Reader) {
     let row = |one: &pb::RecordedDraw| {
         let draw = one.draw.clone().unwrap_or_default();
         let names: Vec<String> = draw.drawn.into_iter().map(|unit| unit.name).collect();
@@ -288,5 +289,4 @@ fn draws(answer: &pb::DrawsAnswer, reader: Reader) -> anyhow::Result<()> {
         ("seed", "种子"),
     ];
     show::table(reader, &headings, &answer.draws.iter().map(row).collect::<Vec<_>>());
-    Ok(())
 }

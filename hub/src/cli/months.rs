@@ -81,10 +81,6 @@ pub(super) async fn run(mut admin: AdminClient<Guarded>, command: Command, reade
     Ok(ExitCode::SUCCESS)
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 fn locked(months: &[pb::MonthAnswer], reader: Reader) {
     let row = |one: &pb::MonthAnswer| {
         vec![
@@ -95,7 +91,7 @@ fn locked(months: &[pb::MonthAnswer], reader: Reader) {
             one.corrections.to_string(),
             one.gaps.len().to_string(),
             one.reason.clone(),
-            hex(&one.digest),
+            show::hex(&one.digest),
         ]
     };
     let headings = [

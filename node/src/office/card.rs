@@ -58,10 +58,8 @@ pub fn card(ledger: &Ledger, id: RecordId, on: Day) -> Result<Option<Vec<pb::Fac
                 (Some(_), Some(Some(_))) => "双就业",
                 (Some(_), _) => "一人就业",
             };
-            let mut words = format!("{stage}，20日期限 {}", date::iso(clock.due_one));
-            if let Some(dual) = &clock.dual {
-                words.push_str(&format!("，双就业期限 {}", date::iso(dual.due)));
-            }
+            let dual = clock.dual.map(|dual| format!("，双就业期限 {}", date::iso(dual.due))).unwrap_or_default();
+            let words = format!("{stage}，20日期限 {}{dual}", date::iso(clock.due_one));
             facts.push(show::fact("case", "零就业家庭", "zero-employment household", words));
         }
     }

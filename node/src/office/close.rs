@@ -4,6 +4,7 @@
 use crate::{
     desk::{Desk, Draft, SaveError},
     ledger::{Ledger, LedgerDesk},
+    show,
     store::StoreError,
 };
 use taizhang_proto::{
@@ -55,8 +56,7 @@ fn holdings(ledger: &Ledger) -> Result<(u64, String), StoreError> {
             }
         }
     }
-    let hex = digest.to_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok((rows, hex))
+    Ok((rows, show::hex(&digest.to_bytes())))
 }
 
 /// Closes a month.

@@ -499,7 +499,7 @@ impl City {
             ("start_on", Value::Day(from)),
             ("channel", text(if campaign { "5" } else { "3" })),
         ];
-        let proven = self.serial % 3 > 0;
+        let proven = !self.serial.is_multiple_of(3);
         if proven {
             fields.push(("proof", Value::Many(vec![text("合同")])));
         }
