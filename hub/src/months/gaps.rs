@@ -40,7 +40,9 @@ pub fn progress(core: &Core, month: Month) -> Result<pb::MonthProgress, StoreErr
             gap(&mut answer, unit, if closed { "not_approved" } else { "not_closed" });
         }
     }
-    for child in totals::children(view)?.into_iter().filter(|child| child.hub) {
+    // Of a month that still runs nobody can have told all.
+    let over = last < core.today();
+    for child in totals::children(view)?.into_iter().filter(|child| child.hub && over) {
         let told = taizhang_proto::date::shanghai(child.last_sync.saturating_mul(1_000));
         if let Ok(unit) = OrgCode::new(child.unit)
             && told <= last
