@@ -24,8 +24,11 @@ use taizhang_proto::{
     OrgCode,
     month::{self, Month},
     pb::{self, MonthText, SignedMonth, Tier},
+    session::MAX_MESSAGE_BYTES,
 };
 
+/// Largest sheet that goes down, bytes.
+const MAX_SHEET: usize = MAX_MESSAGE_BYTES / 2;
 /// Before a month's name: its signed text.
 const LOCKED: &[u8] = b"locked-";
 /// Before a month's name and a unit's number: the unit's sheet.
@@ -170,7 +173,8 @@ pub(crate) fn next_document(
     let mut signed = signed.clone();
     if let (Some(unit), Ok(text)) = (hub, MonthText::decode(signed.text.clone())) {
         let sheet = view.get(Space::Documents, &sheet_key(&text.month, unit.number()))?;
-        signed.sheet = sheet.unwrap_or_default();
+        // What no message could carry must not keep the child from syncing; `verify` there says that it is missing.
+        signed.sheet = sheet.filter(|sheet| sheet.len() <= MAX_SHEET).unwrap_or_default();
     }
     Ok(Some(pb::Document { kind: "month".into(), version: known + 1, content: signed.encode_to_vec().into() }))
 }
