@@ -172,8 +172,13 @@ impl Office {
             draft.edits.push((field.tag, value));
         }
         let by = if request.by.is_empty() { &self.clerk } else { &request.by };
+        // While a store that was lost comes back from the hub, an edit may come before the record that it edits.
+        let is_missing = self.ledger.state().rebuild && self.ledger.view(id).map_err(failed)?.is_none();
         for answer in desk.save(vec![vec![draft]], by) {
             answer.map_err(|error| match error {
+                SaveError::Invalid(_) if is_missing => Status::unavailable(
+                    "登记簿正在从上级恢复，此记录尚未取回，请稍后再改 (being rebuilt from the hub: try again later)",
+                ),
                 SaveError::Invalid(_) => wrong(error),
                 SaveError::Store(_) => failed(error),
             })?;

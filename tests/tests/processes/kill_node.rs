@@ -57,8 +57,10 @@ fn an_office_killed_fifty_times_under_load_loses_nothing_that_it_answered_for() 
         assert_eq!(residents, held.len() as i64);
 
         let incidents = town.offices[0].incidents();
+        // A kill while sled writes its snapshot may cost the store, which journal and hub give back.
         for incident in &incidents {
-            assert!(incident.starts_with("unfinished end of a journal segment"), "{incident}");
+            let known = ["unfinished end of a journal segment", "the store was set aside"];
+            assert!(known.iter().any(|known| incident.starts_with(known)), "{incident}");
         }
         assert!(!town.errors().contains("panicked"), "{}", town.errors());
         book.nobody_in(&town.errors());
@@ -66,7 +68,7 @@ fn an_office_killed_fifty_times_under_load_loses_nothing_that_it_answered_for() 
         town.district.stop().await;
         book.compare(&clerk::at_hub(&town.district.data), "the district");
         println!(
-            "office killed {ROUNDS} times ({in_start} while it started): {} saves answered, {} residents, {} torn ends",
+            "office killed {ROUNDS} times ({in_start} while it started): {} saves answered, {} residents, {} torn ends or stores rebuilt",
             book.acknowledged(),
             book.residents(),
             incidents.len()
