@@ -28,7 +28,8 @@ impl Month {
     /// Reads `2008-03`; none for anything else.
     pub fn read(name: &str) -> Option<Self> {
         let (year, month) = name.split_once('-').filter(|(year, month)| year.len() == 4 && month.len() == 2)?;
-        Self::new(year.parse().ok()?, month.parse().ok()?)
+        // One name for each month: a sign is no digit.
+        Self::new(year.parse().ok()?, month.parse().ok()?).filter(|month| month.to_string() == name)
     }
 
     /// Its first day.
@@ -199,7 +200,7 @@ mod tests {
         let february = Month::read("2008-02").unwrap();
         assert_eq!((february.to_string(), date::iso(february.last_day())), ("2008-02".into(), "2008-02-29".into()));
         assert_eq!(Month::read("2008-12").unwrap().next().to_string(), "2009-01");
-        for wrong in ["2008-13", "2008-2", "200802", "", "2008-02-01", "二〇〇八-02"] {
+        for wrong in ["2008-13", "2008-2", "200802", "", "2008-02-01", "2008-+3", "+008-03", "二〇〇八-02"] {
             assert_eq!(Month::read(wrong), None, "{wrong}");
         }
     }

@@ -50,12 +50,12 @@ impl Pad<'_> {
     }
 
     fn give_task(&mut self, order: &TaskOrder, unit: OrgCode) -> Result<(), StoreError> {
-        // A unit that was merged since has its tasks done by the one it became.
+        // A unit that was merged since has its tasks done by the one it became; the record is the one it was given as.
+        let id = record_of(order, unit);
         let unit = self.tree.current(unit, self.core.today());
         if !self.core.unit.covers(unit) || (!self.tree.is_empty() && !self.tree.contains(unit)) {
             return Ok(());
         }
-        let id = record_of(order, unit);
         let known = self.record(id)?.cloned();
         let mut fields = Vec::new();
         if known.is_none() {

@@ -21,6 +21,9 @@ use taizhang_proto::{
     wire::Field,
 };
 
+/// The day of application of a certification case.
+const APPLIED_ON: u32 = 21;
+
 /// Views as they will be once the groups accepted so far are saved.
 type Views = HashMap<RecordId, Option<Record>>;
 
@@ -195,7 +198,8 @@ impl Ledger {
 
     /// A community that applies again before its time (domain-detail 2.12).
     fn applied_too_early(&self, draft: &Draft, new: &Record) -> Result<Option<Violation>, SaveError> {
-        if new.register != number::FEC_CASE {
+        // Who applied before it heard of the revocation goes on with its case.
+        if new.register != number::FEC_CASE || !draft.edits.iter().any(|(tag, _)| *tag == APPLIED_ON) {
             return Ok(None);
         }
         let from = reapplies_from(self, draft.id, new, &self.plans())?;

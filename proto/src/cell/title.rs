@@ -87,6 +87,9 @@ pub fn not_commendable<S: Shelf>(
     record: &Record,
     plans: &Plans,
 ) -> Result<Option<String>, S::Error> {
+    if !is_active(record) {
+        return Ok(None); // it may always be taken back
+    }
     let own: pb::Commendation = record.typed(|tag| matches!(tag, 21..=23));
     let (Some(case), Some(decided), Some(year)) = (record.reference(20), own.decided_on, record.bytes(21)) else {
         return Ok(None); // the form's own rules say what is missing
