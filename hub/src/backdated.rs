@@ -49,7 +49,7 @@ pub fn backdated(core: &Core, asked: Asked) -> Result<Vec<pb::BackdatedLine>, St
         let (Some(unit), Some(def), Some(id)) = (unit, def, RecordId::from_slice(&key)) else { continue };
         let Some(field) = def.field_named(name) else { continue };
         let (Some(day), Some(origin)) = (record.day(field.tag), record.origin(field.tag)) else { continue };
-        let arrived = date::shanghai(origin.received.saturating_mul(1_000));
+        let arrived = date::shanghai_of_seconds(origin.received);
         let allowed = plans.on(day).unemployment.backdated_days;
         let late = arrived.saturating_sub(day);
         if late > allowed && (asked.from..=asked.to).contains(&arrived) {

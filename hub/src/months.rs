@@ -14,7 +14,6 @@ pub use gaps::progress;
 pub use lock::{lock, sign};
 
 use crate::{
-    rows,
     store::{Space, StoreError, View, WriteSet},
     writer::{Core, WriteError},
 };
@@ -261,11 +260,4 @@ fn answer(signed: &SignedMonth, adjustments: Vec<pb::Adjustment>) -> pb::MonthAn
         reason: text.reason,
         adjustments,
     }
-}
-
-/// A unit's own cell; 0 where there is none.
-fn own_cell(view: &dyn View, key: taizhang_proto::cell::CellKey) -> Result<i64, StoreError> {
-    let row = view.get(Space::Own, &key.to_bytes())?;
-    let cell = row.map(|row| rows::OwnCell::from_slice(&row).ok_or(StoreError::Row(Space::Own))).transpose()?;
-    Ok(cell.unwrap_or_default().value)
 }

@@ -5,7 +5,7 @@
 use crate::{
     plans,
     store::{Space, StoreError, View},
-    writer::{Core, WriteError},
+    writer::Core,
 };
 use bytes::Bytes;
 use prost::Message;
@@ -41,37 +41,34 @@ pub enum GiveError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The writer.
-    #[error(transparent)]
-    Write(#[from] WriteError),
 }
 
-/// The list as it stands at a hub; none before the city has given a task.
+/// The list that stands in a store, as it goes down, under its version; none before the city has given a task.
 ///
 /// # Errors
 /// When the store fails.
-pub(crate) fn signed(view: &dyn View) -> Result<Option<SignedOrders>, StoreError> {
-    crate::rows::read(view, Space::Documents, DOCUMENT)
+pub(crate) fn read(view: &dyn View) -> Result<Option<(u64, Bytes)>, StoreError> {
+    let Some(list) = view.get(Space::Documents, DOCUMENT)? else { return Ok(None) };
+    Ok(Some((decode(&list)?.version, list)))
+}
+
+fn decode(list: &Bytes) -> Result<TaskOrders, StoreError> {
+    let signed = SignedOrders::decode(list.clone()).map_err(|_| StoreError::Row(Space::Documents))?;
+    TaskOrders::decode(signed.text).map_err(|_| StoreError::Row(Space::Documents))
 }
 
 /// The orders as they stand at a hub.
 ///
 /// # Errors
-/// When the store fails.
-pub fn standing(view: &dyn View) -> Result<TaskOrders, StoreError> {
-    let signed = signed(view)?.unwrap_or_default();
-    TaskOrders::decode(signed.text).map_err(|_| StoreError::Row(Space::Documents))
+/// When the list can't be read.
+pub fn standing(core: &Core) -> Result<TaskOrders, StoreError> {
+    core.orders().map_or(Ok(TaskOrders::default()), |(_, list)| decode(&list))
 }
 
 /// The list for a child hub that knows an older one, as a document.
-///
-/// # Errors
-/// When the store fails.
-pub(crate) fn newer(view: &dyn View, known: u64) -> Result<Option<pb::Document>, StoreError> {
-    let Some(signed) = signed(view)? else { return Ok(None) };
-    let version = standing(view)?.version;
-    let content = signed.encode_to_vec().into();
-    Ok((version > known).then(|| pb::Document { kind: "orders".into(), version, content }))
+pub(crate) fn newer(core: &Core, known: u64) -> Option<pb::Document> {
+    let (version, content) = core.orders().filter(|(version, _)| *version > known)?;
+    Some(pb::Document { kind: "orders".into(), version, content })
 }
 
 /// The list with one more task, or with one taken back, signed.
@@ -82,7 +79,7 @@ pub fn give(core: &Core, key: &Ed25519KeyPair, request: &pb::OrderRequest) -> Re
     if core.tier != Tier::City {
         return Err(GiveError::NotCity);
     }
-    let mut list = standing(core.view().as_ref())?;
+    let mut list = standing(core)?;
     let today = core.today();
     if request.withdraw > 0 {
         let stands = |order: &&mut TaskOrder| order.no == request.withdraw && order.withdrawn_on == 0;

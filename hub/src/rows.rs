@@ -104,7 +104,7 @@ impl NodeRow {
     /// It has said and heard everything, seconds since 1970. A clock that was put back takes nothing from the past.
     pub fn note_sync(&mut self, now: u64) {
         self.last_sync = now;
-        let day = taizhang_proto::date::shanghai(now.saturating_mul(1_000));
+        let day = taizhang_proto::date::shanghai_of_seconds(now);
         match self.synced.last_mut() {
             Some(last) if day <= last.saturating_add(1) => *last = day.max(*last),
             _ => self.synced.extend([day, day]),
@@ -316,6 +316,16 @@ impl OwnCell {
             revision: u64::from_be_bytes(bytes.get(8..)?.try_into().ok()?),
         })
     }
+}
+
+/// A unit's own cell; nothing where there is none.
+///
+/// # Errors
+/// When the engine fails or the row can't be read.
+pub fn own_cell(view: &dyn View, key: CellKey) -> Result<OwnCell, StoreError> {
+    let row = view.get(Space::Own, &key.to_bytes())?;
+    let cell = row.map(|row| OwnCell::from_slice(&row).ok_or(StoreError::Row(Space::Own))).transpose()?;
+    Ok(cell.unwrap_or_default())
 }
 
 /// Reads a row as a message.

@@ -267,8 +267,7 @@ impl Server {
         let hub = self.peer.hub.then_some(self.peer.unit);
         let month = months::next_document(core, view.as_ref(), self.hello.months, hub)?;
         self.told_months = self.hello.months + u64::from(month.is_some());
-        let orders = orders::standing(view.as_ref())?.version;
-        self.told_orders = if self.peer.hub { self.hello.orders } else { orders };
+        self.told_orders = self.hello.orders;
         let plan = newer_plan(core, self.hello.plan_version);
         self.told_plan = plan.as_ref().map_or(self.hello.plan_version, |document| document.version);
         let news: Vec<pb::Document> = tree.into_iter().chain(plan).chain(month).collect();
@@ -290,7 +289,7 @@ impl Server {
             tree_version: self.told_tree,
             plan_version: self.told_plan,
             months: core.months().count(),
-            orders: if self.peer.hub { orders } else { 0 },
+            orders: if self.peer.hub { core.orders_version() } else { 0 },
             clock: (core.clock)(),
         };
         // What the child has already: nothing is sent in a live session until one of these moves. A child that is sent a
@@ -340,7 +339,7 @@ impl Server {
             return Ok(Some(wrap(down::It::Document(document))));
         }
         if self.peer.hub
-            && let Some(document) = orders::newer(core.view().as_ref(), self.told_orders)?
+            && let Some(document) = orders::newer(core, self.told_orders)
         {
             self.told_orders = document.version;
             return Ok(Some(wrap(down::It::Document(document))));

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use taizhang_proto::{
     OrgCode,
     cell::{CellKey, Contribution},
-    date::{self, Day},
+    date::{Day, shanghai_of_seconds},
     indicator::Part,
     pb::{self, ConflictState},
     plan::{Counting, Plans},
@@ -19,11 +19,6 @@ use taizhang_proto::{
 
 /// Hours of a day.
 const DAY_HOURS: u32 = 24;
-
-/// The day on which something happened, seconds since 1970.
-fn day_of(seconds: u64) -> Day {
-    date::shanghai(seconds.saturating_mul(1_000))
-}
 
 struct Steps<'a> {
     unit: OrgCode,
@@ -57,7 +52,7 @@ pub fn of_node(row: &NodeRow, plans: &Plans) -> Vec<Contribution> {
         return Vec::new();
     }
     let mut own = Steps { unit, plans, steps: Vec::new() };
-    own.during(Part::Nodes, day_of(row.enrolled), Day::MAX);
+    own.during(Part::Nodes, shanghai_of_seconds(row.enrolled), Day::MAX);
     let mut online: Option<(Day, Day)> = None;
     for (first, last) in row.sync_spans() {
         let silent_days = plans.on(last).work.silent_hours.div_ceil(DAY_HOURS) as Day;
@@ -80,14 +75,14 @@ pub fn of_node(row: &NodeRow, plans: &Plans) -> Vec<Contribution> {
 /// What a conflict contributes: open from the day it was found until it was settled, and overdue from the day after the
 /// plan's `conflict_days` working days. What a rule settled at once never waited for anybody.
 pub fn of_conflict(conflict: &pb::Conflict, hub: OrgCode, plans: &Plans) -> Vec<Contribution> {
-    let found = day_of(conflict.found);
+    let found = shanghai_of_seconds(conflict.found);
     let to = match conflict.state() {
         ConflictState::Unsettled => Day::MAX,
         ConflictState::Ruled | ConflictState::Passed => match (conflict.closed, &conflict.ruling) {
             // Those of before the day was kept.
-            (0, Some(ruling)) => day_of(ruling.at),
+            (0, Some(ruling)) => shanghai_of_seconds(ruling.at),
             (0, None) => found,
-            (closed, _) => day_of(closed),
+            (closed, _) => shanghai_of_seconds(closed),
         },
         ConflictState::ByRule => return Vec::new(),
     };
@@ -122,7 +117,6 @@ pub(crate) fn recount(
         let conflict = pb::Conflict::decode(row?.1).map_err(|_| StoreError::Row(Space::Conflicts))?;
         add(of_conflict(&conflict, hub, plans));
     }
-    cells.retain(|_, value| *value != 0);
     Ok(())
 }
 
@@ -130,6 +124,7 @@ pub(crate) fn recount(
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use taizhang_proto::date;
 
     const UNIT: u64 = 210_402_011_003;
 

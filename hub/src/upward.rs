@@ -9,7 +9,6 @@ use crate::{
         outbox,
         rows::NeighbourRow,
     },
-    orders,
     rows::{self, OwnCell, UnitRow, meta},
     store::{Space, StoreError, View},
     writer::{Core, Job, News, WriteError},
@@ -231,7 +230,7 @@ impl Replica for Upward {
             tree_version: counter(meta::TREE)?,
             plan_version: self.core.plan_version(),
             months: self.core.months().count(),
-            orders: orders::standing(view.as_ref()).map_err(failed)?.version,
+            orders: self.core.orders_version(),
             clock: (self.core.clock)(),
             mailed: desk.mailed,
             epoch: desk.epoch.into(),
@@ -259,7 +258,7 @@ impl Replica for Upward {
         let wants_tree = welcome.tree_version > rows::counter(view.as_ref(), meta::TREE).map_err(failed)?;
         let wants_plan = welcome.plan_version > self.core.plan_version();
         let wants_months = welcome.months > self.core.months().count();
-        let wants_orders = welcome.orders > orders::standing(view.as_ref()).map_err(failed)?.version;
+        let wants_orders = welcome.orders > self.core.orders_version();
         let told = marked == desk.marks && desk.keys.last().is_none_or(|key| key.generation <= desk.remarked);
         let heard = welcome.head <= desk.mailed;
         if welcome.acknowledged == head
@@ -326,14 +325,15 @@ impl Replica for Upward {
     }
 
     fn document(&self, document: pb::Document) -> Result<(), SessionError> {
-        let job = match document.kind.as_str() {
-            "units" => Job::Tree(String::from_utf8_lossy(&document.content).into_owned(), Some(document.version)),
-            "plan" => Job::Plans(document.content.clone()),
-            "orders" => Job::Orders(document.content.clone()),
+        let pb::Document { kind, version, content } = document;
+        let job = match kind.as_str() {
+            "units" => Job::Tree(String::from_utf8_lossy(&content).into_owned(), Some(version)),
+            "plan" => Job::Plans(content),
+            "orders" => Job::Orders(content),
             // One that does not follow what is here is an old message, or another history's.
-            "month" if document.version != self.core.months().count() + 1 => return Ok(()),
+            "month" if version != self.core.months().count() + 1 => return Ok(()),
             "month" => {
-                let signed = pb::SignedMonth::decode(document.content.clone()).map_err(failed)?;
+                let signed = pb::SignedMonth::decode(content).map_err(failed)?;
                 Job::Month { signed: Box::new(signed), sheets: Vec::new() }
             }
             _ => return Ok(()),
@@ -344,7 +344,7 @@ impl Replica for Upward {
                 Err(WriteError::Store(error)) => return Err(failed(error)),
                 // What can't be taken is told, and does not keep the totals from going up.
                 Err(error) => {
-                    tracing::warn!(kind = document.kind, version = document.version, %error, "a document was left untaken");
+                    tracing::warn!(kind, version, %error, "a document was left untaken");
                 }
             }
         }

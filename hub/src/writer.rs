@@ -25,6 +25,7 @@ mod unique;
 use crate::{
     lineage::Lineage,
     months::{self, Months},
+    orders,
     rows::{self, NodeRow, meta},
     store::{Space, Store, StoreError, View, WriteSet},
 };
@@ -262,6 +263,8 @@ pub struct Core {
     plans: RwLock<Standing>,
     /// The locked months that are known here.
     months: RwLock<Arc<Months>>,
+    /// The city's task orders as they go down, under their version; none before the first.
+    orders: RwLock<Option<(u64, Bytes)>>,
     /// The stretches of this hub's history, the running one last.
     pub lineage: Lineage,
     /// The next day on which a code of the tree is given up.
@@ -296,6 +299,7 @@ impl Core {
         let recount = tier != Tier::City
             && view.get(Space::Meta, meta::RULES)?.as_deref() != Some(&rederive::rules(&standing.plans));
         let months = Months::read(view.as_ref())?;
+        let orders = orders::read(view.as_ref())?;
         store.commit(set)?;
         drop(view);
         let core = Arc::new(Self {
@@ -304,6 +308,7 @@ impl Core {
             store,
             plans: RwLock::new(standing),
             months: RwLock::new(Arc::new(months)),
+            orders: RwLock::new(orders),
             clock,
             tree: RwLock::new((tree_version, Arc::new(tree))),
             lineage,
@@ -362,6 +367,16 @@ impl Core {
     /// The locked months that are known here.
     pub fn months(&self) -> Arc<Months> {
         self.months.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The city's task orders as they go down, under their version; none before the first.
+    pub fn orders(&self) -> Option<(u64, Bytes)> {
+        self.orders.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Version of the task orders; 0 before the first.
+    pub fn orders_version(&self) -> u64 {
+        self.orders().map_or(0, |(version, _)| version)
     }
 
     /// The key with which the city signs, as the published plans named it first.
@@ -484,12 +499,15 @@ impl Core {
             }
             answers.push(answer);
         }
-        let has_news = pad.has_news;
+        let new_orders = pad.new_orders.take();
         let (set, revision) = pad.finish()?;
         if !set.is_empty() {
             self.store.commit(set)?;
         }
-        let moved = has_news || new_tree.is_some() || new_plans.is_some() || new_months.is_some();
+        let moved = new_orders.is_some() || new_tree.is_some() || new_plans.is_some() || new_months.is_some();
+        if new_orders.is_some() {
+            *self.orders.write().unwrap_or_else(PoisonError::into_inner) = new_orders;
+        }
         if let Some(months) = new_months {
             *self.months.write().unwrap_or_else(PoisonError::into_inner) = months;
         }

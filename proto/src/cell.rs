@@ -372,12 +372,12 @@ fn person_and_households<S: Shelf>(shelf: &S, person: RecordId, found: &mut Vec<
 /// # Errors
 /// When the shelf fails.
 pub fn contributions<S: Shelf>(shelf: &S, subject: Subject, plans: &Plans) -> Result<Vec<Contribution>, S::Error> {
-    let noting = proof::Noting::new(shelf);
+    let noting = proof::Proofs::noted(shelf);
     let live = counted(&noting, subject, plans)?;
     if !noting.found_any() {
         return Ok(live);
     }
-    let proven = counted(&proof::Proven(shelf), subject, plans)?;
+    let proven = counted(&proof::Proofs::demanded(shelf), subject, plans)?;
     let pending = |one: &Contribution, sign: i64| Contribution {
         key: CellKey { part: one.key.part + indicator::PENDING, ..one.key },
         delta: sign * one.delta,

@@ -44,6 +44,11 @@ pub fn shanghai(millis: u64) -> Day {
     ((millis / 1_000 + 8 * 3_600) / 86_400) as Day
 }
 
+/// The business day in Shanghai at an instant, seconds since 1970.
+pub fn shanghai_of_seconds(seconds: u64) -> Day {
+    shanghai(seconds.saturating_mul(1_000))
+}
+
 /// Full years between two days.
 pub fn years_between(from: Day, to: Day) -> i32 {
     match (civil(from), civil(to)) {

@@ -166,6 +166,12 @@ pub fn key_of(value: &pb::TotalValue) -> FigureKey {
     (value.unit, value.indicator.clone(), value.span)
 }
 
+/// The figure that is not listed in a sheet where this one would stand.
+pub fn nothing_like(value: &pb::TotalValue) -> pb::TotalValue {
+    let (unit, indicator) = (value.unit, value.indicator.clone());
+    pb::TotalValue { unit, indicator, ratio: value.ratio, span: value.span, ..pb::TotalValue::default() }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {

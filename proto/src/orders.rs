@@ -89,13 +89,8 @@ pub fn read(signed: &SignedOrders, known: Option<&[u8]>) -> Result<TaskOrders, O
 
 /// The record that an order becomes at a unit.
 pub fn record_of(order: &TaskOrder, unit: OrgCode) -> RecordId {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&Purpose::Orders.to_sign(&order.no.to_be_bytes()));
-    hasher.update(&unit.number().to_be_bytes());
-    let mut own = [0; 10];
-    own.copy_from_slice(&hasher.finalize().as_bytes()[..10]);
-    let millis = u64::try_from(order.given_on).unwrap_or(0) * 86_400_000;
-    RecordId::create(millis, own)
+    let seed = [Purpose::Orders.to_sign(&order.no.to_be_bytes()), unit.number().to_be_bytes().to_vec()].concat();
+    RecordId::derived(order.given_on, &seed)
 }
 
 #[cfg(test)]

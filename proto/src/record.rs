@@ -20,6 +20,13 @@ impl RecordId {
         Self(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid().into_bytes())
     }
 
+    /// The id that follows from what it is made of alone: the same on every machine.
+    pub fn derived(day: Day, seed: &[u8]) -> Self {
+        let mut own = [0; 10];
+        own.copy_from_slice(&blake3::hash(seed).as_bytes()[..10]);
+        Self::create(u64::try_from(day).unwrap_or(0) * 86_400_000, own)
+    }
+
     /// The id in these bytes, none when they are not 16.
     pub fn from_slice(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self)

@@ -229,7 +229,7 @@ impl Admin for Calls {
     }
 
     async fn orders(&self, _: Request<pb::Empty>) -> Result<Response<pb::OrdersAnswer>, Status> {
-        let orders = block_in_place(|| orders::standing(self.hub.core.view().as_ref())).map_err(failed)?.orders;
+        let orders = block_in_place(|| orders::standing(&self.hub.core)).map_err(failed)?.orders;
         let tree = self.hub.core.tree();
         let units: std::collections::BTreeSet<u64> = orders.iter().flat_map(|order| order.to.iter().copied()).collect();
         let name = |unit: u64| OrgCode::new(unit).map(|code| pb::UnitName { unit, name: tree.name(code) });

@@ -62,8 +62,11 @@ pub async fn approve(
     }
     let today = date::iso(core.today());
     for (id, unit, close) in closings {
-        let waits = month::stage(&close) == Stage::Closed;
-        if if request.units.is_empty() { !waits } else { !request.units.contains(&unit.number()) } {
+        let asked = match request.units.as_slice() {
+            [] => month::stage(&close) == Stage::Closed,
+            units => units.contains(&unit.number()),
+        };
+        if !asked {
             continue;
         }
         let version = close.version.unwrap_or(1).to_string();

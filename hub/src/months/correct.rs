@@ -14,7 +14,7 @@ use taizhang_proto::{
     OrgCode,
     cell::CellKey,
     date::Day,
-    month::{FigureKey, Month, key_of},
+    month::{FigureKey, Month, key_of, nothing_like},
     pb::{self, Correction, MonthSheet, MonthText, Tier},
 };
 
@@ -68,14 +68,7 @@ fn differences(
     for unit in units {
         for (indicator, period, span) in lock::asked(month) {
             let now = pb::TotalValue { span: span.into(), ..totals::proven_value(view, unit, indicator, &period)? };
-            let nothing = || pb::TotalValue {
-                unit: now.unit,
-                indicator: now.indicator.clone(),
-                ratio: now.ratio,
-                span: now.span,
-                ..pb::TotalValue::default()
-            };
-            let was = known.get(&key_of(&now)).cloned().unwrap_or_else(nothing);
+            let was = known.get(&key_of(&now)).cloned().unwrap_or_else(|| nothing_like(&now));
             if was != now {
                 found.push(Correction { month: month.to_string(), was: Some(was), now: Some(now) });
             }

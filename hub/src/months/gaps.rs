@@ -1,8 +1,7 @@
 //! Who is missing from a month: units with a node that did not close it, closings that no district approved, districts
 //! that have said nothing since it ended.
 
-use super::own_cell;
-use crate::{store::StoreError, totals, writer::Core};
+use crate::{rows, store::StoreError, totals, writer::Core};
 use taizhang_proto::{
     OrgCode,
     cell::CellKey,
@@ -31,8 +30,8 @@ pub fn progress(core: &Core, month: Month) -> Result<pb::MonthProgress, StoreErr
         if nodes(unit)? <= below {
             continue;
         }
-        let of = |part: Part| own_cell(view, CellKey { unit, part: part.number(), date: last });
-        let (closed, approved) = (of(Part::MonthsClosed)? > 0, of(Part::MonthsApproved)? > 0);
+        let of = |part: Part| rows::own_cell(view, CellKey { unit, part: part.number(), date: last });
+        let (closed, approved) = (of(Part::MonthsClosed)?.value > 0, of(Part::MonthsApproved)?.value > 0);
         answer.expected += 1;
         answer.closed += u64::from(closed);
         answer.approved += u64::from(approved);
@@ -43,7 +42,7 @@ pub fn progress(core: &Core, month: Month) -> Result<pb::MonthProgress, StoreErr
     // Of a month that still runs nobody can have told all.
     let over = last < core.today();
     for child in totals::children(view)?.into_iter().filter(|child| child.hub && over) {
-        let told = taizhang_proto::date::shanghai(child.last_sync.saturating_mul(1_000));
+        let told = taizhang_proto::date::shanghai_of_seconds(child.last_sync);
         if let Ok(unit) = OrgCode::new(child.unit)
             && told <= last
         {

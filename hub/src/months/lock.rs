@@ -1,6 +1,6 @@
 //! Locking a month at the city: its figures, the corrections of earlier months, the signature, in one commit.
 
-use super::{Months, MonthsError, answer, correct, month_asked, progress};
+use super::{MonthsError, answer, correct, month_asked, progress};
 use crate::{
     plans,
     store::{StoreError, View},
@@ -158,14 +158,9 @@ fn figures(view: &dyn View, units: &[OrgCode], month: Month) -> Result<Vec<pb::T
     for unit in units {
         for (indicator, period, span) in asked(month) {
             let value = totals::proven_value(view, *unit, indicator, &period)?;
-            let nothing = pb::TotalValue {
-                unit: value.unit,
-                indicator: value.indicator.clone(),
-                ratio: value.ratio,
-                ..pb::TotalValue::default()
-            };
-            if value != nothing {
-                found.push(pb::TotalValue { span: span.into(), ..value });
+            let value = pb::TotalValue { span: span.into(), ..value };
+            if value != month::nothing_like(&value) {
+                found.push(value);
             }
         }
     }
@@ -180,11 +175,4 @@ pub(super) fn asked(month: Month) -> impl Iterator<Item = (&'static indicator::I
         let month = (one.kind == Kind::Flow).then(|| (one, Period::up_to(on, Span::Month), TotalSpan::Month));
         std::iter::once(year).chain(month)
     })
-}
-
-impl Months {
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
 }

@@ -1,9 +1,11 @@
-//! What follows from the records alone: who refers to whom, who counts, and where.
+//! What follows from the records alone, and from the rows of children and conflicts: who refers to whom, who counts, and
+//! where.
 //! Invariant: nothing that a commit derived (links, contributions, cells, sums) is used here.
 
 use crate::{
     rows::unique_key,
     store::{Space, StoreError, View},
+    upkeep,
 };
 use std::{collections::HashMap, sync::Arc};
 use taizhang_proto::{
@@ -96,6 +98,7 @@ impl<'a> Recount<'a> {
             }
             take(subject, steps)?;
         }
+        upkeep::recount(self.view, self.unit, plans, &mut cells)?;
         cells.retain(|_, value| *value != 0);
         Ok(cells)
     }

@@ -8,7 +8,7 @@ use super::{
     revise::{Hand, day, number, text},
 };
 use crate::{
-    orders::{self, DOCUMENT},
+    orders::DOCUMENT,
     store::{Space, StoreError},
 };
 use bytes::Bytes;
@@ -16,7 +16,7 @@ use prost::Message;
 use taizhang_proto::{
     OrgCode, RecordId,
     cell::{Shelf, home_unit, is_active},
-    orders::{OrderError, record_of},
+    orders::{self, OrderError, record_of},
     pb::{SignedOrders, TaskOrder, Tier},
     register::{HOME_UNIT, number as registers},
 };
@@ -31,14 +31,15 @@ impl Pad<'_> {
     /// Takes a newer list of the city's tasks; at a district what is for its units becomes their records.
     pub(super) fn take_orders(&mut self, list: Bytes) -> Result<Answer, WriteError> {
         let signed = SignedOrders::decode(list.clone()).map_err(|_| OrderError::Format)?;
-        let before = orders::signed(self.view)?;
-        let known = self.core.city_key().or_else(|| before.map(|before| before.key));
-        let read = taizhang_proto::orders::read(&signed, known.as_deref())?;
-        if read.version <= orders::standing(self.view)?.version {
+        let before = self.new_orders.clone().or_else(|| self.core.orders());
+        let key = |list: &Bytes| SignedOrders::decode(list.clone()).map(|before| before.key).ok();
+        let known = self.core.city_key().or_else(|| before.as_ref().and_then(|(_, list)| key(list)));
+        let read = orders::read(&signed, known.as_deref())?;
+        if before.is_some_and(|(version, _)| read.version <= version) {
             return Ok(Answer::Done); // an old message
         }
-        self.set.put(Space::Documents, DOCUMENT, list);
-        self.has_news = true;
+        self.set.put(Space::Documents, DOCUMENT, list.clone());
+        self.new_orders = Some((read.version, list));
         if self.core.tier != Tier::City {
             for order in &read.orders {
                 for unit in order.to.iter().filter_map(|unit| OrgCode::new(*unit).ok()) {
@@ -89,9 +90,6 @@ impl Pad<'_> {
         let (Some(unit), true) = (unit, found.slice(24) == Some(FAILED) && record.slice(20) == Some(CERTIFIED)) else {
             return Ok(());
         };
-        let mut hash = [0; 10];
-        hash.copy_from_slice(&blake3::hash(&check.0).as_bytes()[..10]);
-        let id = RecordId::create(u64::try_from(on).unwrap_or(0) * 86_400_000, hash);
         for other in Reading(self).referring(case, registers::RECTIFICATION)? {
             if self.record(other)?.is_some_and(|order| is_active(order) && order.day(21) == Some(on)) {
                 return Ok(()); // ordered by hand, or by this check before
@@ -101,7 +99,7 @@ impl Pad<'_> {
         let hand = Hand { by: "", reason: "抽查不合格", rule: "ORDERED", conflict: 0 };
         let mut order = vec![number(HOME_UNIT, unit.number()), text(20, &case.0), day(21, on), day(22, due)];
         order.extend(found.slice(25).map(|demand| text(23, demand)));
-        self.revise(id, registers::RECTIFICATION, order, &hand)?;
+        self.revise(RecordId::derived(on, &check.0), registers::RECTIFICATION, order, &hand)?;
         self.revise(case, registers::FEC_CASE, vec![text(20, RECTIFYING), day(25, on), day(26, due)], &hand)?;
         Ok(())
     }

@@ -79,8 +79,8 @@ pub(super) struct Pad<'a> {
     /// Edits that changed nothing but the history of their record.
     lost: Vec<(Revision, RecordId)>,
     pub(super) pending_number: Option<u64>,
-    /// There is something to tell the children that has no revision.
-    pub(super) has_news: bool,
+    /// A newer list of the city's tasks, under its version.
+    pub(super) new_orders: Option<(u64, bytes::Bytes)>,
     /// What goes across districts.
     pub(super) across: Across,
 }
@@ -113,7 +113,7 @@ impl<'a> Pad<'a> {
             disputed: HashSet::new(),
             lost: Vec::new(),
             pending_number: None,
-            has_news: false,
+            new_orders: None,
             across: Across::default(),
         })
     }
@@ -221,9 +221,7 @@ impl<'a> Pad<'a> {
         match self.cells.entry(key) {
             Entry::Occupied(cell) => Ok(cell.into_mut()),
             Entry::Vacant(place) => {
-                let row = self.view.get(Space::Own, &key.to_bytes())?;
-                let old = row.map(|row| OwnCell::from_slice(&row).ok_or(StoreError::Row(Space::Own))).transpose()?;
-                let old = old.unwrap_or_default();
+                let old = rows::own_cell(self.view, key)?;
                 Ok(place.insert(Cell { old, value: old.value }))
             }
         }

@@ -7,7 +7,6 @@ use crate::{
     rows::{SubjectRow, meta},
     store::{Space, StoreError},
     totals::{audit::read_own, recount::Recount},
-    upkeep,
 };
 use prost::Message;
 use std::collections::HashMap;
@@ -43,7 +42,7 @@ impl Pad<'_> {
                 row.link(*register, *id);
             }
         }
-        let mut cells = records.cells(plans, |subject, steps| {
+        let cells = records.cells(plans, |subject, steps| {
             let linked = rows.get(&subject.id()).is_some_and(|row| !row.links.is_empty());
             let own = match subject {
                 Subject::Record(id) => records.record(id)?,
@@ -54,7 +53,6 @@ impl Pad<'_> {
             }
             Ok(())
         })?;
-        upkeep::recount(self.view, self.core.unit, plans, &mut cells)?;
         self.replace(
             Space::Subjects,
             rows.into_iter().map(|(id, row)| (id.0.to_vec(), row.encode_to_vec())).collect(),

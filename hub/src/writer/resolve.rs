@@ -9,7 +9,7 @@ use super::{
 use crate::store::StoreError;
 use taizhang_proto::{
     Record, RecordId,
-    cell::{Shelf, is_active, not_commendable},
+    cell::{Shelf, is_active},
     check::{self, Violation},
     decide::HUB_NODE,
     lifecycle,
@@ -226,15 +226,7 @@ impl Pad<'_> {
         if let Some(broken) = self.crowded(id, &after)? {
             return Ok(Err(broken.to_string()));
         }
-        if register == number::FEC_CASE
-            && tags.contains(&24)
-            && let Some(why) = self.overdue_veto(&after)?
-        {
-            return Ok(Err(why));
-        }
-        if register == number::COMMENDATION
-            && let Some(why) = not_commendable(&Reading(self), id, &after, &self.core.plans())?
-        {
+        if let Some(why) = self.undue(id, &after, |tag| tags.contains(&tag))? {
             return Ok(Err(why));
         }
         self.revise(id, register, fields, hand)?;

@@ -61,7 +61,7 @@ impl Pad<'_> {
             }
             number::FEC_CASE => self.undue_title(edit, new, &unseen),
             number::COMMENDATION if edit.offer.is_none() => {
-                let why = not_commendable(&Reading(self), edit.id, new, &self.core.plans())?;
+                let why = self.undue(edit.id, new, |tag| edit.field(tag).is_some())?;
                 Ok(why.map(|why| violation(edit, "fec_case", "commended", why)))
             }
             _ => Ok(None),
@@ -76,8 +76,7 @@ impl Pad<'_> {
         unseen: &impl Fn(&pb::Origin) -> bool,
     ) -> Result<Option<Violation>, StoreError> {
         if edit.offer.is_none()
-            && edit.field(24).is_some()
-            && let Some(why) = self.overdue_veto(new)?
+            && let Some(why) = self.undue(edit.id, new, |tag| edit.field(tag).is_some())?
         {
             return Ok(Some(violation(edit, "certified_on", "overdue", why)));
         }
@@ -96,8 +95,22 @@ impl Pad<'_> {
         Ok(Some(violation(edit, "applied_on", "reapply", too_early(from))))
     }
 
+    /// Why a title or a commendation may not stand so, whoever writes it.
+    pub(super) fn undue(
+        &self,
+        id: RecordId,
+        new: &Record,
+        edits: impl Fn(u32) -> bool,
+    ) -> Result<Option<String>, StoreError> {
+        match new.register {
+            number::FEC_CASE if edits(24) => self.overdue_veto(new),
+            number::COMMENDATION => not_commendable(&Reading(self), id, new, &self.core.plans()),
+            _ => Ok(None),
+        }
+    }
+
     /// Why a case may not be certified: a household of the community is past its 20 days on that day.
-    pub(super) fn overdue_veto(&self, case: &Record) -> Result<Option<String>, StoreError> {
+    fn overdue_veto(&self, case: &Record) -> Result<Option<String>, StoreError> {
         let (Some(unit), Some(certified)) = (home_unit(case), case.day(24)) else { return Ok(None) };
         let overdue = totals::sum(self.view, unit, Part::ZefOverdue.number(), Day::MIN..=certified)?;
         Ok((overdue > 0).then(|| {

@@ -13,42 +13,47 @@ fn is_unproven(record: &Record) -> bool {
     record.register == number::PLACEMENT && record.bytes(PROOF).is_none()
 }
 
-/// A shelf that notes whether such a placement was looked at.
-pub(super) struct Noting<'a, S> {
+/// A shelf that notes whether such a placement was looked at, and may hide it.
+pub(super) struct Proofs<'a, S> {
     shelf: &'a S,
+    hide: bool,
     unproven: std::cell::Cell<bool>,
 }
 
-impl<'a, S> Noting<'a, S> {
-    pub(super) fn new(shelf: &'a S) -> Self {
-        Self { shelf, unproven: std::cell::Cell::new(false) }
+impl<'a, S> Proofs<'a, S> {
+    /// A shelf on which they stand.
+    pub(super) fn noted(shelf: &'a S) -> Self {
+        Self { shelf, hide: false, unproven: std::cell::Cell::new(false) }
     }
 
+    /// A shelf on which they do not.
+    pub(super) fn demanded(shelf: &'a S) -> Self {
+        Self { hide: true, ..Self::noted(shelf) }
+    }
+
+    /// Whether one was looked at.
     pub(super) fn found_any(&self) -> bool {
         self.unproven.get()
     }
 
-    fn note(&self, record: Option<&Record>) {
-        if record.is_some_and(is_unproven) {
+    fn stands(&self, record: &Record) -> bool {
+        let unproven = is_unproven(record);
+        if unproven {
             self.unproven.set(true);
         }
+        !(unproven && self.hide)
     }
 }
 
-impl<S: Shelf> Shelf for Noting<'_, S> {
+impl<S: Shelf> Shelf for Proofs<'_, S> {
     type Error = S::Error;
 
     fn record(&self, id: RecordId) -> Result<Option<Record>, S::Error> {
-        let record = self.shelf.record(id)?;
-        self.note(record.as_ref());
-        Ok(record)
+        Ok(self.shelf.record(id)?.filter(|record| self.stands(record)))
     }
 
     fn look<R>(&self, id: RecordId, read: impl FnOnce(Option<&Record>) -> R) -> Result<R, S::Error> {
-        self.shelf.look(id, |record| {
-            self.note(record);
-            read(record)
-        })
+        self.shelf.look(id, |record| read(record.filter(|record| self.stands(record))))
     }
 
     fn about(&self, target: RecordId) -> Result<Vec<(u32, RecordId)>, S::Error> {
@@ -61,32 +66,5 @@ impl<S: Shelf> Shelf for Noting<'_, S> {
 
     fn given_up_on(&self, unit: OrgCode) -> Option<Day> {
         self.shelf.given_up_on(unit)
-    }
-}
-
-/// A shelf on which such placements do not stand.
-pub(super) struct Proven<'a, S>(pub(super) &'a S);
-
-impl<S: Shelf> Shelf for Proven<'_, S> {
-    type Error = S::Error;
-
-    fn record(&self, id: RecordId) -> Result<Option<Record>, S::Error> {
-        Ok(self.0.record(id)?.filter(|record| !is_unproven(record)))
-    }
-
-    fn look<R>(&self, id: RecordId, read: impl FnOnce(Option<&Record>) -> R) -> Result<R, S::Error> {
-        self.0.look(id, |record| read(record.filter(|record| !is_unproven(record))))
-    }
-
-    fn about(&self, target: RecordId) -> Result<Vec<(u32, RecordId)>, S::Error> {
-        self.0.about(target)
-    }
-
-    fn sharing(&self, register: u32, tag: u32, bytes: &[u8]) -> Result<Vec<RecordId>, S::Error> {
-        self.0.sharing(register, tag, bytes)
-    }
-
-    fn given_up_on(&self, unit: OrgCode) -> Option<Day> {
-        self.0.given_up_on(unit)
     }
 }

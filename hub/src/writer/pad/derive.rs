@@ -117,12 +117,18 @@ impl Pad<'_> {
             let node = self.subject(id)?;
             node.row.set_contributions(subject, &now);
             node.changed = needs_row;
-            for gone in before {
-                self.add_to_cell(gone.key, -gone.delta)?;
-            }
-            for fresh in now {
-                self.add_to_cell(fresh.key, fresh.delta)?;
-            }
+            self.replace_steps(&before, &now)?;
+        }
+        Ok(())
+    }
+
+    /// Puts the difference between what something contributed and what it does now into the cells.
+    fn replace_steps(&mut self, before: &[Contribution], now: &[Contribution]) -> Result<(), StoreError> {
+        for gone in before {
+            self.add_to_cell(gone.key, -gone.delta)?;
+        }
+        for fresh in now {
+            self.add_to_cell(fresh.key, fresh.delta)?;
         }
         Ok(())
     }
@@ -136,20 +142,16 @@ impl Pad<'_> {
         let mut steps = Vec::new();
         for (id, row) in &self.nodes {
             let before: Option<NodeRow> = rows::read(self.view, Space::Nodes, id.as_bytes())?;
-            steps.push((before.map(|row| upkeep::of_node(&row, &plans)), upkeep::of_node(row, &plans)));
+            let before = before.map(|row| upkeep::of_node(&row, &plans)).unwrap_or_default();
+            steps.push((before, upkeep::of_node(row, &plans)));
         }
         for (number, conflict) in &self.conflicts {
             let before: Option<pb::Conflict> = rows::read(self.view, Space::Conflicts, &number.to_be_bytes())?;
             let of = |conflict| upkeep::of_conflict(conflict, hub, &plans);
-            steps.push((before.as_ref().map(of), of(conflict)));
+            steps.push((before.as_ref().map(of).unwrap_or_default(), of(conflict)));
         }
-        for (before, now) in steps.into_iter().filter(|(before, now)| before.as_ref() != Some(now)) {
-            for gone in before.into_iter().flatten() {
-                self.add_to_cell(gone.key, -gone.delta)?;
-            }
-            for fresh in now {
-                self.add_to_cell(fresh.key, fresh.delta)?;
-            }
+        for (before, now) in steps.into_iter().filter(|(before, now)| before != now) {
+            self.replace_steps(&before, &now)?;
         }
         Ok(())
     }
