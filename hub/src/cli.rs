@@ -97,6 +97,14 @@ enum Command {
     Status,
     /// 下级清单，久未同步的在前 (children, silent ones first)
     Nodes,
+    /// 停用不再使用的下级节点，其证书随即失效 (retire a child that will not come back; its certificate opens nothing)
+    Retire {
+        /// 节点，见 nodes 末列 (its id: the last column of `nodes`)
+        node: String,
+        /// 恢复使用 (it serves again)
+        #[arg(long)]
+        undo: bool,
+    },
     /// 实时总数 (live totals)
     Totals(totals::Asked),
     /// 总数变化随到随显 (every change of a total as it lands)
@@ -316,6 +324,10 @@ async fn ask(session: &Session, command: Command, reader: Reader) -> anyhow::Res
             }
         }
         Command::Nodes => print::nodes(&admin.nodes(pb::Empty {}).await?.into_inner(), reader),
+        Command::Retire { node, undo } => {
+            let answer = admin.retire(pb::RetireRequest { node, undo }).await?.into_inner();
+            print::nodes(&answer, reader);
+        }
         Command::Totals(asked) => totals::show(session.totals.clone(), asked, reader).await?,
         Command::Watch(figures) => totals::watch(session.totals.clone(), figures, reader).await?,
         Command::Standing(asked) => assess::standing(session.totals.clone(), asked, reader).await?,

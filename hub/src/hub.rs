@@ -7,6 +7,7 @@ use crate::{
     authority::{Authority, AuthorityError, EnrolmentService},
     config::Config,
     mail::envelope::Envelopes,
+    plans::{self, PublishError},
     review::ReviewService,
     session::serve::SyncService,
     store::{FjallStore, StoreError},
@@ -25,7 +26,7 @@ use taizhang_node::{
 use taizhang_proto::{
     DESCRIPTORS,
     pb::{
-        admin_server::AdminServer, enrolment_server::EnrolmentServer, review_server::ReviewServer,
+        Tier, admin_server::AdminServer, enrolment_server::EnrolmentServer, review_server::ReviewServer,
         sync_server::SyncServer, totals_server::TotalsServer,
     },
     session::MAX_MESSAGE_BYTES,
@@ -46,6 +47,9 @@ pub enum HubError {
     /// Its authority.
     #[error(transparent)]
     Authority(#[from] AuthorityError),
+    /// The key with which the city signs.
+    #[error(transparent)]
+    Key(#[from] PublishError),
     /// Its identity at the parent.
     #[error(transparent)]
     Identity(#[from] IdentityError),
@@ -109,6 +113,9 @@ impl Hub {
         let authority = Arc::new(Authority::load(data)?);
         let store = FjallStore::open(&data.join(STORE))?;
         let core = Core::open(config.unit, config.tier.into(), Box::new(store), clock)?;
+        if core.tier == Tier::City {
+            core.sign_with(plans::signing_key(data)?);
+        }
         let writer = Writer::start(core.clone()).map_err(|error| HubError::Start(error.to_string()))?;
         let parent = Identity::load_if_enrolled(data)?;
         let mut upward = None;

@@ -19,6 +19,7 @@ use crate::{
 };
 use bytes::Bytes;
 use prost::Message;
+use taizhang_node::upstream;
 use taizhang_proto::{
     OrgCode,
     month::{self, Month},
@@ -26,12 +27,18 @@ use taizhang_proto::{
     session::MAX_MESSAGE_BYTES,
 };
 
-/// Largest sheet that goes down, bytes.
-const MAX_SHEET: usize = MAX_MESSAGE_BYTES / 2;
+/// Largest sheets that go in one message, packed, bytes.
+const MAX_PACKED: usize = MAX_MESSAGE_BYTES / 2;
+/// Largest sheet, bytes.
+const MAX_SHEET: u32 = 32 * 1024 * 1024;
 /// Before a month's name: its signed text.
 const LOCKED: &[u8] = b"locked-";
 /// Before a month's name and a unit's number: the unit's sheet.
 const SHEET: &[u8] = b"sheet-";
+/// Before a month's name and its digest: a text that was signed and does not stand, for whoever asks what became of it.
+const VOID: &[u8] = b"void-";
+/// The last month that came back to a city which had lost it.
+const RECOVERED: &[u8] = b"months-recovered";
 
 /// Why a month can't be closed, approved, locked or compared.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +73,16 @@ pub enum MonthsError {
         count: usize,
         /// The first of them, and what is missing.
         units: String,
+    },
+    /// A sheet that was lost with the store, and has not come back yet.
+    #[error(
+        "{month} 中 {unit} 的数字尚未找回，无法比较其后的更正；待该县区同步后再封账，或用 --reason 写明 (a sheet is lost: lock once that district has synced, or give a reason)"
+    )]
+    Lost {
+        /// The month.
+        month: String,
+        /// Whose sheet.
+        unit: u64,
     },
     /// The key.
     #[error(transparent)]
@@ -121,40 +138,119 @@ impl Months {
     }
 
     /// The city's key, as the first month named it.
-    fn key(&self) -> Option<&[u8]> {
-        self.0.first().map(|first| &first.key[..])
+    pub(crate) fn key(&self) -> Option<&Bytes> {
+        self.0.first().map(|first| &first.key)
     }
 
-    /// With one more month, checked: signed by the city, and the next one. `known` is the city's key where the plan
-    /// told it.
+    /// The month at a place, from 1.
+    fn at(&self, place: u64) -> Option<&SignedMonth> {
+        self.0.get(usize::try_from(place.checked_sub(1)?).ok()?)
+    }
+
+    /// The short digest of the text at a place, from 1; nothing where there is none.
+    pub(crate) fn short_digest(&self, place: u64) -> Bytes {
+        self.at(place).map(|signed| month::short_digest(&signed.text).into()).unwrap_or_default()
+    }
+
+    /// How many months a child that says it holds `count`, the last with this digest, has in common with this hub; none
+    /// where they may be other ones. A child of an older build says no digest.
+    pub(crate) fn in_common(&self, count: u64, digest: &[u8]) -> u64 {
+        let same = digest.is_empty() || count > self.count() || self.short_digest(count)[..] == *digest;
+        if same { count } else { 0 }
+    }
+
+    /// With a month at a place, checked: signed by the city, and following the one before it. What stood there and
+    /// behind it goes, where it is another; the same one changes nothing. `known` is the city's key.
     ///
     /// # Errors
     /// When it is not what the city signed, or does not follow.
-    pub(crate) fn with(&self, signed: &SignedMonth, known: Option<&[u8]>) -> Result<Self, month::MonthError> {
-        let text = month::read(signed, self.key().or(known))?;
-        month::follows(&text, self.last())?;
-        if !signed.sheet.is_empty() {
-            month::read_sheet(&text, &signed.sheet)?;
+    pub(crate) fn with(&self, place: u64, signed: &SignedMonth, known: &[u8]) -> Result<Self, month::MonthError> {
+        let text = month::read(signed, Some(known))?;
+        if self.at(place).is_some_and(|own| own.text == signed.text) {
+            return Ok(self.clone());
         }
-        let mut months = self.clone();
-        months.0.push(SignedMonth { sheet: Bytes::new(), ..signed.clone() });
+        let before = usize::try_from(place.saturating_sub(1)).unwrap_or(usize::MAX);
+        let mut months = Self(self.0.get(..before).ok_or(month::MonthError::Chain(text.month.clone()))?.to_vec());
+        month::follows(&text, months.last())?;
+        months.0.push(bare(signed));
         Ok(months)
     }
 }
 
-/// Puts a month and its sheets on a write set.
+/// A month without what travels with it.
+fn bare(signed: &SignedMonth) -> SignedMonth {
+    SignedMonth { sheets: Vec::new(), ..signed.clone() }
+}
+
+/// Puts the months that stand now on a write set, with sheets of the one at `place`. Those that stood before and do not
+/// any more are kept aside.
 ///
 /// # Errors
-/// When the text or a sheet is none.
-pub(crate) fn put(set: &mut WriteSet, signed: &SignedMonth, sheets: &[Bytes]) -> Result<(), month::MonthError> {
+/// When a sheet is none of that month.
+pub(crate) fn put(
+    set: &mut WriteSet,
+    (before, now): (&Months, &Months),
+    place: u64,
+    sheets: &[Bytes],
+) -> Result<(), month::MonthError> {
+    let signed = now.at(place).ok_or(month::MonthError::Format)?;
     let text = MonthText::decode(signed.text.clone()).map_err(|_| month::MonthError::Format)?;
-    for sheet in sheets.iter().chain(Some(&signed.sheet).filter(|sheet| !sheet.is_empty())) {
-        let unit = month::read_sheet(&text, sheet)?.unit;
-        set.put(Space::Documents, sheet_key(&text.month, unit), sheet.clone());
+    let read = |sheet: &Bytes| month::read_sheet(&text, sheet).map(|read| (read.unit, sheet.clone()));
+    let sheets = sheets.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    if before.at(place).is_none_or(|own| own.text != signed.text) {
+        let from = usize::try_from(place.saturating_sub(1)).unwrap_or(usize::MAX);
+        for gone in before.0.get(from..).unwrap_or_default() {
+            let text = MonthText::decode(gone.text.clone()).map_err(|_| month::MonthError::Format)?;
+            tracing::error!(
+                month = text.month,
+                "a month that was locked anew is void: another one was locked before it"
+            );
+            let digest = month::short_digest(&gone.text);
+            set.put(Space::Documents, [VOID, text.month.as_bytes(), b"-", &digest].concat(), gone.encode_to_vec());
+            set.remove(Space::Documents, [LOCKED, text.month.as_bytes()].concat());
+            for sheet in &text.sheets {
+                set.remove(Space::Documents, sheet_key(&text.month, sheet.unit));
+            }
+        }
+        set.put(Space::Documents, [LOCKED, text.month.as_bytes()].concat(), signed.encode_to_vec());
     }
-    let bare = SignedMonth { sheet: Bytes::new(), ..signed.clone() };
-    set.put(Space::Documents, [LOCKED, text.month.as_bytes()].concat(), bare.encode_to_vec());
+    for (unit, sheet) in sheets {
+        set.put(Space::Documents, sheet_key(&text.month, unit), sheet);
+    }
     Ok(())
+}
+
+/// At the city: what a child says of the month at a place, which the city may have lost. Of two that were locked for one
+/// month the earlier stands. Returns the months as they stand with it; none where nothing changes but its sheets.
+///
+/// # Errors
+/// When it was not signed here, or does not follow what stands.
+pub(crate) fn recover(
+    set: &mut WriteSet,
+    before: &Months,
+    place: u64,
+    (signed, sheets): (&SignedMonth, &[Bytes]),
+    key: &[u8],
+) -> Result<Option<Months>, month::MonthError> {
+    let text = month::read(signed, Some(key))?;
+    let locked_at = |own: &SignedMonth| MonthText::decode(own.text.clone()).map_or(0, |text| text.locked_at);
+    if before.at(place).is_some_and(|own| own.text != signed.text && locked_at(own) <= text.locked_at) {
+        return Ok(None);
+    }
+    let now = before.with(place, signed, key)?;
+    put(set, (before, &now), place, sheets)?;
+    if before.at(place).is_some_and(|own| own.text == signed.text) {
+        return Ok(None);
+    }
+    tracing::warn!(month = text.month, "a locked month came back from a district");
+    set.put(Space::Documents, RECOVERED, text.month);
+    Ok(Some(now))
+}
+
+/// The revision of this store up to which a locked month was counted; 0 where that was in a history that was lost.
+fn counted_up_to(view: &dyn View, text: &MonthText) -> Result<u64, StoreError> {
+    let recovered = view.get(Space::Documents, RECOVERED)?;
+    Ok(if recovered.is_some_and(|name| name[..] >= *text.month.as_bytes()) { 0 } else { text.revision })
 }
 
 /// The month that a child holding `known` of them is told next, as a document: with its own sheet where it is a hub.
@@ -167,15 +263,48 @@ pub(crate) fn next_document(
     known: u64,
     hub: Option<OrgCode>,
 ) -> Result<Option<pb::Document>, StoreError> {
+    let units: Vec<OrgCode> = hub.into_iter().chain(hub.map(|_| core.unit)).collect();
+    document(core, view, known + 1, &units)
+}
+
+/// The month at a place, from 1, as a document: with the sheets of these units that are here.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn document(
+    core: &Core,
+    view: &dyn View,
+    place: u64,
+    units: &[OrgCode],
+) -> Result<Option<pb::Document>, StoreError> {
     let months = core.months();
-    let Some(signed) = usize::try_from(known).ok().and_then(|known| months.0.get(known)) else { return Ok(None) };
+    let Some(signed) = months.at(place) else { return Ok(None) };
     let mut signed = signed.clone();
-    if let (Some(unit), Ok(text)) = (hub, MonthText::decode(signed.text.clone())) {
-        let sheet = view.get(Space::Documents, &sheet_key(&text.month, unit.number()))?;
+    let text = MonthText::decode(signed.text.clone()).map_err(|_| StoreError::Row(Space::Documents))?;
+    let mut room = MAX_PACKED;
+    for unit in units {
+        let Some(sheet) = view.get(Space::Documents, &sheet_key(&text.month, unit.number()))? else { continue };
+        let zstd = upstream::compress(&sheet).map_err(|error| StoreError::Engine(error.to_string()))?;
         // What no message could carry must not keep the child from syncing; `verify` there says that it is missing.
-        signed.sheet = sheet.filter(|sheet| sheet.len() <= MAX_SHEET).unwrap_or_default();
+        if let Some(left) = room.checked_sub(zstd.len()) {
+            room = left;
+            signed.sheets.push(pb::PackedSheet { zstd, raw_len: sheet.len() as u32 });
+        }
     }
-    Ok(Some(pb::Document { kind: "month".into(), version: known + 1, content: signed.encode_to_vec().into() }))
+    Ok(Some(pb::Document { kind: "month".into(), version: place, content: signed.encode_to_vec().into() }))
+}
+
+/// A month as a document brings it, with its sheets unpacked.
+///
+/// # Errors
+/// When it can't be read.
+pub(crate) fn read_document(content: Bytes) -> Result<(SignedMonth, Vec<Bytes>), month::MonthError> {
+    let signed = SignedMonth::decode(content).map_err(|_| month::MonthError::Format)?;
+    let unpack = |sheet: &pb::PackedSheet| {
+        upstream::decompress_within(&sheet.zstd, sheet.raw_len, MAX_SHEET).map_err(|_| month::MonthError::Format)
+    };
+    let sheets = signed.sheets.iter().map(unpack).collect::<Result<_, _>>()?;
+    Ok((bare(&signed), sheets))
 }
 
 /// The sheets of a month that this hub holds, read as they are.
@@ -185,6 +314,11 @@ fn sheets(view: &dyn View, text: &MonthText) -> Result<Vec<(u64, Bytes)>, StoreE
         found.extend(view.get(Space::Documents, &sheet_key(&text.month, one.unit))?.map(|sheet| (one.unit, sheet)));
     }
     Ok(found)
+}
+
+/// Whether a sheet holds anything: one that does not is known without it.
+fn says_something(sheet: &pb::SheetDigest) -> bool {
+    sheet.figures > 0 || sheet.corrections > 0
 }
 
 /// Proves every locked month untouched: signatures, sheets, and that none is missing between them. Returns what is
@@ -199,7 +333,7 @@ pub fn verify(core: &Core) -> Result<Vec<String>, StoreError> {
     let mut problems = Vec::new();
     let mut proven = Months::default();
     for signed in &stored.0 {
-        let checked = month::read(signed, known.as_deref().or(proven.key()));
+        let checked = month::read(signed, known.as_deref());
         let follows = checked.and_then(|text| month::follows(&text, proven.last()).map(|()| text));
         match follows {
             Ok(text) => {
@@ -211,7 +345,7 @@ pub fn verify(core: &Core) -> Result<Vec<String>, StoreError> {
                     wrong.err().map(|error| error.to_string())
                 }));
                 let is_ours = |unit: u64| core.tier == Tier::City || unit == core.unit.number();
-                let missing = text.sheets.iter().filter(|one| is_ours(one.unit));
+                let missing = text.sheets.iter().filter(|one| is_ours(one.unit) && says_something(one));
                 let missing = missing.filter(|one| !own.iter().any(|(unit, _)| *unit == one.unit));
                 problems.extend(
                     missing.map(|one| format!("{} 缺少 {} 的数字 (its sheet is missing)", text.month, one.unit)),

@@ -5,13 +5,13 @@
 use crate::{
     plans,
     store::{Space, StoreError, View},
-    writer::Core,
+    writer::{Core, Job, WriteError, Writer},
 };
 use bytes::Bytes;
 use prost::Message;
 use ring::signature::Ed25519KeyPair;
 use taizhang_proto::{
-    OrgCode,
+    OrgCode, month,
     orders::{self, MAX_ORDERS, OrderError},
     pb::{self, SignedOrders, TaskOrder, TaskOrders, Tier},
     sign::Purpose,
@@ -19,6 +19,10 @@ use taizhang_proto::{
 
 /// The list's name among the documents.
 pub(crate) const DOCUMENT: &[u8] = b"orders";
+/// Before a version: the short digest of the list that the city signed under it.
+const PAST: &[u8] = b"orders-past-";
+/// How often giving a task is tried while others do.
+const TRIES: usize = 8;
 
 /// Why a task can't be given or taken back.
 #[derive(Debug, thiserror::Error)]
@@ -33,8 +37,14 @@ pub enum GiveError {
     #[error("没有任务 {0}，或已撤回 (no such task, or taken back already)")]
     None(u32),
     /// Too many.
-    #[error("任务已满 {MAX_ORDERS} 项 (too many tasks)")]
+    #[error("在办任务过多：至多 {MAX_ORDERS} 项；请先撤回不再需要的 (too many tasks: take back what is not needed)")]
     Full,
+    /// The key.
+    #[error(transparent)]
+    Key(#[from] plans::PublishError),
+    /// The writer.
+    #[error(transparent)]
+    Write(#[from] WriteError),
     /// The order.
     #[error(transparent)]
     Order(#[from] OrderError),
@@ -52,7 +62,28 @@ pub(crate) fn read(view: &dyn View) -> Result<Option<(u64, Bytes)>, StoreError> 
     Ok(Some((decode(&list)?.version, list)))
 }
 
-fn decode(list: &Bytes) -> Result<TaskOrders, StoreError> {
+/// Where the short digest of the list under a version is kept: of what the city once signed, it knows what it lost.
+pub(crate) fn past_key(version: u64) -> Vec<u8> {
+    [PAST, &version.to_be_bytes()].concat()
+}
+
+/// The short digest of a list's text.
+///
+/// # Errors
+/// When it is none.
+pub(crate) fn short_digest(list: &Bytes) -> Result<Vec<u8>, StoreError> {
+    let signed = SignedOrders::decode(list.clone()).map_err(|_| StoreError::Row(Space::Documents))?;
+    Ok(month::short_digest(&signed.text))
+}
+
+/// Signs a list.
+pub(crate) fn sign(key: &Ed25519KeyPair, list: &TaskOrders) -> Bytes {
+    let text = list.encode_to_vec();
+    let (key, signature) = plans::sign(key, Purpose::Orders, &text);
+    SignedOrders { text: text.into(), key, signature }.encode_to_vec().into()
+}
+
+pub(crate) fn decode(list: &Bytes) -> Result<TaskOrders, StoreError> {
     let signed = SignedOrders::decode(list.clone()).map_err(|_| StoreError::Row(Space::Documents))?;
     TaskOrders::decode(signed.text).map_err(|_| StoreError::Row(Space::Documents))
 }
@@ -86,21 +117,41 @@ pub fn give(core: &Core, key: &Ed25519KeyPair, request: &pb::OrderRequest) -> Re
         let order = list.orders.iter_mut().find(stands).ok_or(GiveError::None(request.withdraw))?;
         order.withdrawn_on = today;
     } else {
-        let no = list.orders.iter().map(|order| order.no).max().unwrap_or(0) + 1;
-        let order = TaskOrder { no, given_on: today, withdrawn_on: 0, ..request.order.clone().unwrap_or_default() };
+        let (no, id) = (orders::next_number(&list), rand::random::<[u8; 16]>().to_vec().into());
+        let asked = request.order.clone().unwrap_or_default();
+        let order = TaskOrder { no, id, given_on: today, withdrawn_on: 0, ..asked };
         orders::check(&order)?;
         let tree = core.tree();
         let there = |unit: u64| OrgCode::new(unit).is_ok_and(|unit| unit != core.unit && tree.contains(unit));
         if let Some(unknown) = order.to.iter().find(|unit| !there(**unit)) {
             return Err(GiveError::Unit(*unknown));
         }
-        if list.orders.len() >= MAX_ORDERS {
+        list.orders.push(order);
+        orders::prune(&mut list, today);
+        if !orders::fits(&list) {
             return Err(GiveError::Full);
         }
-        list.orders.push(order);
     }
     list.version += 1;
-    let text = list.encode_to_vec();
-    let (key, signature) = plans::sign(key, Purpose::Orders, &text);
-    Ok(SignedOrders { text: text.into(), key, signature }.encode_to_vec().into())
+    Ok(sign(key, &list))
+}
+
+/// Gives a task or takes one back, for good.
+///
+/// # Errors
+/// As [`give`]; [`OrderError::Stale`] when others keep changing the list.
+pub async fn change(
+    core: &Core,
+    writer: &Writer,
+    key: &Ed25519KeyPair,
+    request: &pb::OrderRequest,
+) -> Result<(), GiveError> {
+    for _ in 0..TRIES {
+        let list = tokio::task::block_in_place(|| give(core, key, request))?;
+        match writer.write(Job::Orders(list)).await {
+            Err(WriteError::Orders(OrderError::Stale)) => {}
+            other => return Ok(other.map(|_| ())?),
+        }
+    }
+    Err(OrderError::Stale.into())
 }

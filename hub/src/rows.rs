@@ -78,6 +78,23 @@ pub struct NodeRow {
     /// Runs of days on which it synced, ascending: first and last day of each.
     #[prost(sint32, repeated, tag = "35")]
     pub synced: Vec<i32>,
+    /// Units that it belonged to before, in their order.
+    #[prost(message, repeated, tag = "36")]
+    pub homes: Vec<PastUnit>,
+    /// Seconds since 1970 when it was retired: its certificate opens nothing any more; 0: it serves.
+    #[prost(uint64, tag = "37")]
+    pub retired: u64,
+}
+
+/// A unit that a child belonged to.
+#[derive(Clone, PartialEq, Message)]
+pub struct PastUnit {
+    /// Its code.
+    #[prost(uint64, tag = "1")]
+    pub unit: u64,
+    /// The first day on which the child did not belong to it.
+    #[prost(sint32, tag = "2")]
+    pub until: i32,
 }
 
 /// Most past logs that are remembered of a child.

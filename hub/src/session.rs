@@ -10,7 +10,7 @@ use crate::{
     months, orders,
     rows::{self, FeedRow, NodeRow, UnitRow, meta},
     store::{Space, StoreError, View},
-    writer::{Answer, Core, Job, Peer, Pushed, WriteError},
+    writer::{Answer, Core, Job, Peer, Pushed, WriteError, recover},
 };
 use prost::Message;
 use taizhang_node::upstream::{self, SessionError};
@@ -103,6 +103,8 @@ pub struct Server {
     told_months: u64,
     /// Version of the task orders that the child was told of.
     told_orders: u64,
+    /// Kinds of documents that the child is asked to say, and has not said whole: until then it is told none of them.
+    wanted: Vec<String>,
     list_records: usize,
     repair: repair::Repair,
 }
@@ -135,6 +137,7 @@ impl Server {
             told_plan: 0,
             told_months: 0,
             told_orders: 0,
+            wanted: Vec::new(),
             list_records: MAX_LIST_RECORDS,
             repair: repair::Repair::default(),
         }
@@ -176,6 +179,16 @@ impl Server {
                 Ok(is_first.then(|| Job::Differs { peer: self.peer.clone() }))
             }
             (_, up::It::Want(want)) => self.repair.want(want).map(|()| None),
+            (_, up::It::Document(document)) => {
+                let place = match document.kind.as_str() {
+                    "month" => (1..=self.hello.months).contains(&document.version),
+                    _ => true,
+                };
+                if !place || !self.wanted.contains(&document.kind) {
+                    return Err(Fault::Protocol("a document that was not asked for"));
+                }
+                Ok(Some(Job::Again { peer: self.peer.clone(), document }))
+            }
             (_, up::It::Done(_)) => {
                 self.done = true;
                 Ok(None)
@@ -191,9 +204,10 @@ impl Server {
 
     fn take_hello(&mut self, hello: pb::Hello) -> Result<Job, Fault> {
         session::negotiate(hello.protocol_min, hello.protocol_max)?;
-        let sizes = [hello.scope_digest.len(), hello.software.len()];
+        let digests = [&hello.scope_digest, &hello.month_digest, &hello.orders_digest];
+        let sizes = digests.map(bytes::Bytes::len).into_iter().chain([hello.software.len()]);
         let wrong = hello.incarnation.len() != 16 || hello.epoch.len() > MAX_STRETCHES;
-        if wrong || sizes.iter().any(|size| *size > MAX_GREETING_FIELD) {
+        if wrong || sizes.into_iter().any(|size| size > MAX_GREETING_FIELD) {
             return Err(Fault::Protocol("a greeting with a field of the wrong size"));
         }
         self.stage = Stage::Greeting;
@@ -239,8 +253,23 @@ impl Server {
                 self.outstanding -= 1;
                 Ok(verdicts.into_iter().map(|one| wrap(down::It::Verdicts(one))).collect())
             }
+            Answer::Again(document) => {
+                self.heard_again(core, &document);
+                Ok(Vec::new())
+            }
             Answer::Greeted(row) => self.greet(core, &row),
         }
+    }
+
+    /// Once the child has said a kind of documents whole, it is told what stands now.
+    fn heard_again(&mut self, core: &Core, document: &pb::Document) {
+        match document.kind.as_str() {
+            "month" if document.version < self.hello.months => return,
+            "month" => self.told_months = core.months().in_common(self.hello.months, &self.hello.month_digest),
+            "orders" => self.told_orders = 0,
+            _ => {}
+        }
+        self.wanted.retain(|kind| *kind != document.kind);
     }
 
     fn greet(&mut self, core: &Core, row: &NodeRow) -> Result<Vec<pb::Down>, Fault> {
@@ -265,8 +294,11 @@ impl Server {
         let tree = self.newer_tree(core, self.hello.tree_version);
         self.told_tree = tree.as_ref().map_or(self.hello.tree_version, |document| document.version);
         let hub = self.peer.hub.then_some(self.peer.unit);
-        let month = months::next_document(core, view.as_ref(), self.hello.months, hub)?;
-        self.told_months = self.hello.months + u64::from(month.is_some());
+        self.wanted = if self.peer.hub { recover::wanted(core, view.as_ref(), &self.hello)? } else { Vec::new() };
+        self.told_months = core.months().in_common(self.hello.months, &self.hello.month_digest);
+        let month =
+            if self.wants("month") { None } else { months::next_document(core, view.as_ref(), self.told_months, hub)? };
+        self.told_months += u64::from(month.is_some());
         self.told_orders = self.hello.orders;
         let plan = newer_plan(core, self.hello.plan_version);
         self.told_plan = plan.as_ref().map_or(self.hello.plan_version, |document| document.version);
@@ -290,11 +322,14 @@ impl Server {
             plan_version: self.told_plan,
             months: core.months().count(),
             orders: if self.peer.hub { core.orders_version() } else { 0 },
+            wanted: self.wanted.clone(),
+            month_digest: core.months().short_digest(self.hello.months),
             clock: (core.clock)(),
         };
         // What the child has already: nothing is sent in a live session until one of these moves. A child that is sent a
         // tree waits to hear that this was all.
-        let equal = welcome.scope_digest == self.hello.scope_digest && !self.hello.rebuild && news.is_empty();
+        let silent = news.is_empty() && self.wanted.is_empty();
+        let equal = welcome.scope_digest == self.hello.scope_digest && !self.hello.rebuild && silent;
         if equal && self.cursor >= head && self.hello.settled == row.acknowledged {
             let moved = if self.peer.hub { row.acknowledged } else { unit.head };
             self.caught = Some((moved, row.acknowledged));
@@ -305,6 +340,10 @@ impl Server {
             messages.extend(missed_verdicts(view.as_ref(), row, self.hello.settled)?);
         }
         Ok(messages)
+    }
+
+    fn wants(&self, kind: &str) -> bool {
+        self.wanted.iter().any(|wanted| wanted == kind)
     }
 
     /// The tree of units as the child sees it, where that is newer than what it has. A tree that does not know the
@@ -339,12 +378,13 @@ impl Server {
             return Ok(Some(wrap(down::It::Document(document))));
         }
         if self.peer.hub
+            && !self.wants("orders")
             && let Some(document) = orders::newer(core, self.told_orders)
         {
             self.told_orders = document.version;
             return Ok(Some(wrap(down::It::Document(document))));
         }
-        if self.told_months < core.months().count() {
+        if self.told_months < core.months().count() && !self.wants("month") {
             let hub = self.peer.hub.then_some(self.peer.unit);
             if let Some(document) = months::next_document(core, core.view().as_ref(), self.told_months, hub)? {
                 self.told_months = document.version;

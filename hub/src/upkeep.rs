@@ -7,7 +7,7 @@ use crate::{
     store::{Space, StoreError, View},
 };
 use prost::Message;
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::Range};
 use taizhang_proto::{
     OrgCode,
     cell::{CellKey, Contribution},
@@ -35,6 +35,11 @@ impl Steps<'_> {
         }
     }
 
+    /// The same, as far as it lies within a span of days.
+    fn during_within(&mut self, own: &Range<Day>, part: Part, from: Day, to: Day) {
+        self.during(part, from.max(own.start), to.min(own.end));
+    }
+
     fn step(&mut self, part: Part, on: Day, delta: i64) {
         if on != Day::MAX {
             let key = CellKey { unit: self.unit, part: part.number(), date: self.plans.bucket(on) };
@@ -47,51 +52,75 @@ impl Steps<'_> {
 /// said and heard is no older than the plan's `silent_hours`. Ages are counted in whole days, so a node that syncs every
 /// night is online all day. A hub below this one is none of this: its parent shows it by itself.
 pub fn of_node(row: &NodeRow, plans: &Plans) -> Vec<Contribution> {
-    let Ok(unit) = OrgCode::new(row.unit) else { return Vec::new() };
     if row.hub {
         return Vec::new();
     }
-    let mut own = Steps { unit, plans, steps: Vec::new() };
-    own.during(Part::Nodes, shanghai_of_seconds(row.enrolled), Day::MAX);
-    let mut online: Option<(Day, Day)> = None;
+    let end = if row.retired > 0 { shanghai_of_seconds(row.retired) } else { Day::MAX };
+    let mut steps = Vec::new();
+    let mut from = Day::MIN;
+    let past = row.homes.iter().map(|home| (home.unit, home.until));
+    for (unit, until) in past.chain([(row.unit, Day::MAX)]) {
+        // A day belongs to the unit that the child had then.
+        let own = from..until.min(end);
+        from = from.max(until);
+        if let Ok(unit) = OrgCode::new(unit) {
+            let mut of = Steps { unit, plans, steps };
+            of.during_within(&own, Part::Nodes, shanghai_of_seconds(row.enrolled), Day::MAX);
+            for (from, to) in online(row, plans) {
+                of.during_within(&own, Part::NodesOnline, from, to);
+            }
+            steps = of.steps;
+        }
+    }
+    steps
+}
+
+/// The spans of days, each up to but without its last, on which a node was online.
+fn online(row: &NodeRow, plans: &Plans) -> Vec<(Day, Day)> {
+    let mut spans: Vec<(Day, Day)> = Vec::new();
     for (first, last) in row.sync_spans() {
         let silent_days = plans.on(last).work.silent_hours.div_ceil(DAY_HOURS) as Day;
         let to = last.saturating_add(1).saturating_add(silent_days);
-        match &mut online {
+        match spans.last_mut() {
             Some((_, end)) if *end >= first => *end = to.max(*end),
-            _ => {
-                if let Some((from, to)) = online.replace((first, to)) {
-                    own.during(Part::NodesOnline, from, to);
-                }
-            }
+            _ => spans.push((first, to)),
         }
     }
-    if let Some((from, to)) = online {
-        own.during(Part::NodesOnline, from, to);
-    }
-    own.steps
+    spans
 }
 
-/// What a conflict contributes: open from the day it was found until it was settled, and overdue from the day after the
-/// plan's `conflict_days` working days. What a rule settled at once never waited for anybody.
+/// When a conflict that is closed left the queue, seconds since 1970; of those of before that was kept, when it was ruled
+/// or found.
+pub(crate) fn closed_at(conflict: &pb::Conflict) -> u64 {
+    match (conflict.closed, &conflict.ruling) {
+        (0, Some(ruling)) => ruling.at,
+        (0, None) => conflict.found,
+        (closed, _) => closed,
+    }
+}
+
+/// What a conflict contributes: open from the day it was found until it was settled, and again from the day it was
+/// reopened; overdue from the day after the plan's `conflict_days` working days. What a rule settled at once never waited
+/// for anybody.
 pub fn of_conflict(conflict: &pb::Conflict, hub: OrgCode, plans: &Plans) -> Vec<Contribution> {
-    let found = shanghai_of_seconds(conflict.found);
-    let to = match conflict.state() {
+    let last = match conflict.state() {
         ConflictState::Unsettled => Day::MAX,
-        ConflictState::Ruled | ConflictState::Passed => match (conflict.closed, &conflict.ruling) {
-            // Those of before the day was kept.
-            (0, Some(ruling)) => shanghai_of_seconds(ruling.at),
-            (0, None) => found,
-            (closed, _) => shanghai_of_seconds(closed),
-        },
-        ConflictState::ByRule => return Vec::new(),
+        ConflictState::Ruled | ConflictState::Passed => shanghai_of_seconds(closed_at(conflict)),
+        ConflictState::ByRule if conflict.reopened.is_empty() => return Vec::new(),
+        ConflictState::ByRule => Day::MIN,
     };
     let unit = OrgCode::new(conflict.unit).ok().filter(|unit| hub.covers(*unit)).unwrap_or(hub);
-    let plan = plans.on(found);
-    let due = plan.calendar.after(found, plan.work.conflict_days, Counting::Working);
     let mut own = Steps { unit, plans, steps: Vec::new() };
-    own.during(Part::ConflictsOpen, found, to);
-    own.during(Part::ConflictsOverdue, due.saturating_add(1), to);
+    let mut from = shanghai_of_seconds(conflict.found);
+    let turns = conflict.reopened.chunks_exact(2).map(|turn| (turn[0], turn[1]));
+    let turns = turns.map(|(closed, again)| (shanghai_of_seconds(closed), shanghai_of_seconds(again)));
+    for (to, next) in turns.chain([(last, Day::MAX)]) {
+        let plan = plans.on(from);
+        let due = plan.calendar.after(from, plan.work.conflict_days, Counting::Working);
+        own.during(Part::ConflictsOpen, from, to);
+        own.during(Part::ConflictsOverdue, due.saturating_add(1), to);
+        from = next;
+    }
     own.steps
 }
 
@@ -154,6 +183,46 @@ mod tests {
         assert_eq!([on(2, 29), on(3, 1), on(12, 31)].map(|day| sum(&steps, Part::Nodes, day)), [0, 1, 1]);
         row.hub = true;
         assert!(of_node(&row, plans).is_empty());
+    }
+
+    #[test]
+    fn a_node_counts_where_it_belonged_on_the_day_and_no_longer_once_it_is_retired() {
+        let plans = Plans::notice_2008();
+        let old = 210_402_011_004;
+        let mut row = NodeRow { unit: UNIT, enrolled: noon(on(3, 1)), ..NodeRow::default() };
+        row.homes.push(crate::rows::PastUnit { unit: old, until: on(3, 5) });
+        for day in on(3, 2)..=on(3, 9) {
+            row.note_sync(noon(day));
+        }
+        row.retired = noon(on(3, 8));
+        let steps = of_node(&row, plans);
+        let at = |unit: u64, part| -> Vec<i64> {
+            let own: Vec<_> = steps.iter().filter(|step| step.key.unit.number() == unit).copied().collect();
+            (on(3, 1)..=on(3, 9)).map(|day| sum(&own, part, day)).collect()
+        };
+        assert_eq!(at(old, Part::Nodes), [1, 1, 1, 1, 0, 0, 0, 0, 0]);
+        assert_eq!(at(UNIT, Part::Nodes), [0, 0, 0, 0, 1, 1, 1, 0, 0]);
+        assert_eq!(at(old, Part::NodesOnline), [0, 1, 1, 1, 0, 0, 0, 0, 0]);
+        assert_eq!(at(UNIT, Part::NodesOnline), [0, 0, 0, 0, 1, 1, 1, 0, 0]);
+    }
+
+    #[test]
+    fn a_reopened_conflict_leaves_the_days_before_as_they_were() {
+        let (plans, hub) = (Plans::notice_2008(), OrgCode::new(210_402_000_000).unwrap());
+        let reopened = vec![noon(on(3, 5)), noon(on(3, 10))];
+        let mut conflict = pb::Conflict { unit: UNIT, found: noon(on(3, 3)), reopened, ..pb::Conflict::default() };
+        conflict.set_state(ConflictState::Unsettled);
+        let days = |conflict: &pb::Conflict, part| {
+            let steps = of_conflict(conflict, hub, plans);
+            (on(3, 2)..=on(3, 18)).filter(|day| sum(&steps, part, *day) == 1).collect::<Vec<_>>()
+        };
+        let open: Vec<Day> = (on(3, 3)..on(3, 5)).chain(on(3, 10)..=on(3, 18)).collect();
+        assert_eq!(days(&conflict, Part::ConflictsOpen), open);
+        assert_eq!(days(&conflict, Part::ConflictsOverdue), [on(3, 18)], "five working days after it came back");
+        conflict.set_state(ConflictState::Ruled);
+        conflict.closed = noon(on(3, 12));
+        let open: Vec<Day> = (on(3, 3)..on(3, 5)).chain(on(3, 10)..on(3, 12)).collect();
+        assert_eq!(days(&conflict, Part::ConflictsOpen), open);
     }
 
     #[test]

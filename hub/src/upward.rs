@@ -9,6 +9,7 @@ use crate::{
         outbox,
         rows::NeighbourRow,
     },
+    months, orders,
     rows::{self, OwnCell, UnitRow, meta},
     store::{Space, StoreError, View},
     writer::{Core, Job, News, WriteError},
@@ -94,6 +95,18 @@ impl Upward {
         let row: UnitRow =
             rows::read(view.as_ref(), Space::Units, &self.core.unit.number().to_be_bytes())?.unwrap_or_default();
         Ok((row.cells_digest().to_bytes().to_vec(), rows::counter(view.as_ref(), meta::CELLS)?))
+    }
+
+    /// The short digest of the last locked month.
+    fn month_digest(&self) -> bytes::Bytes {
+        let months = self.core.months();
+        months.short_digest(months.count())
+    }
+
+    /// The short digest of the list of tasks.
+    fn orders_digest(&self) -> Result<bytes::Bytes, StoreError> {
+        let list = self.core.orders().map(|(_, list)| orders::short_digest(&list)).transpose()?;
+        Ok(list.unwrap_or_default().into())
     }
 
     fn note(&self, acknowledged: u64, everything_said: Option<u64>) -> Result<(), SessionError> {
@@ -231,6 +244,8 @@ impl Replica for Upward {
             plan_version: self.core.plan_version(),
             months: self.core.months().count(),
             orders: self.core.orders_version(),
+            month_digest: self.month_digest(),
+            orders_digest: self.orders_digest().map_err(failed)?,
             clock: (self.core.clock)(),
             mailed: desk.mailed,
             epoch: desk.epoch.into(),
@@ -257,7 +272,8 @@ impl Replica for Upward {
         *self.said() = Said { cells: 0, marks: marked, epoch: welcome.epoch.to_vec() };
         let wants_tree = welcome.tree_version > rows::counter(view.as_ref(), meta::TREE).map_err(failed)?;
         let wants_plan = welcome.plan_version > self.core.plan_version();
-        let wants_months = welcome.months > self.core.months().count();
+        let other_month = !welcome.month_digest.is_empty() && welcome.month_digest != self.month_digest();
+        let wants_months = welcome.months > self.core.months().count() || other_month;
         let wants_orders = welcome.orders > self.core.orders_version();
         let told = marked == desk.marks && desk.keys.last().is_none_or(|key| key.generation <= desk.remarked);
         let heard = welcome.head <= desk.mailed;
@@ -267,6 +283,7 @@ impl Replica for Upward {
             && !wants_plan
             && !wants_months
             && !wants_orders
+            && welcome.wanted.is_empty()
             && told
             && heard
         {
@@ -330,12 +347,13 @@ impl Replica for Upward {
             "units" => Job::Tree(String::from_utf8_lossy(&content).into_owned(), Some(version)),
             "plan" => Job::Plans(content),
             "orders" => Job::Orders(content),
-            // One that does not follow what is here is an old message, or another history's.
-            "month" if version != self.core.months().count() + 1 => return Ok(()),
-            "month" => {
-                let signed = pb::SignedMonth::decode(content).map_err(failed)?;
-                Job::Month { signed: Box::new(signed), sheets: Vec::new() }
-            }
+            "month" => match months::read_document(content) {
+                Ok((signed, sheets)) => Job::Month { place: Some(version), signed: Box::new(signed), sheets },
+                Err(error) => {
+                    tracing::warn!(kind, version, %error, "a document was left untaken");
+                    return Ok(());
+                }
+            },
             _ => return Ok(()),
         };
         for answer in self.core.commit(vec![job]) {
@@ -349,6 +367,22 @@ impl Replica for Upward {
             }
         }
         Ok(())
+    }
+
+    fn said_again(&self, kind: &str) -> Result<Vec<pb::Document>, SessionError> {
+        let view = self.core.view();
+        let document = |(version, content)| pb::Document { kind: kind.to_owned(), version, content };
+        let parent = self.core.unit.parent();
+        let sheets: Vec<OrgCode> = [self.core.unit].into_iter().chain(parent).collect();
+        match kind {
+            "plan" => Ok(self.core.published_plans().map(document).into_iter().collect()),
+            "orders" => Ok(self.core.orders().map(document).into_iter().collect()),
+            "month" => (1..=self.core.months().count())
+                .filter_map(|place| months::document(&self.core, view.as_ref(), place, &sheets).transpose())
+                .collect::<Result<_, _>>()
+                .map_err(failed),
+            _ => Ok(Vec::new()), // a newer hub's
+        }
     }
 
     fn mail(&self, mail: pb::Mail) -> Result<(), SessionError> {

@@ -15,6 +15,7 @@ mod moves;
 mod order;
 mod pad;
 mod push;
+pub(crate) mod recover;
 mod rederive;
 mod rehome;
 mod resolve;
@@ -33,9 +34,11 @@ use bytes::Bytes;
 pub(crate) use mail::is_counted;
 pub use mail::{MarkBatch, News};
 use pad::Pad;
+use prost::Message;
 pub use resolve::{Review, choices};
+use ring::signature::{Ed25519KeyPair, KeyPair};
 use std::sync::{
-    Arc, Mutex, PoisonError, RwLock,
+    Arc, Mutex, OnceLock, PoisonError, RwLock,
     atomic::{AtomicI32, Ordering},
 };
 use taizhang_node::ledger::Clock;
@@ -147,16 +150,32 @@ pub enum Job {
     RotateKey,
     /// A child was enrolled.
     Enrolled(Box<NodeRow>),
+    /// A child will not come back, or does after all.
+    Retire {
+        /// Its id.
+        id: String,
+        /// It serves again.
+        undo: bool,
+    },
     /// The certificate, PEM, of a child hub that was enrolled before its neighbours needed it.
     Certificate(Peer, String),
     /// A reviewer rules.
     Review(Review),
     /// A month that the city has locked.
     Month {
-        /// Its signed text, with the sheet that came along.
+        /// Its place among the months, from 1, where the parent says it; the city locks the next.
+        place: Option<u64>,
+        /// Its signed text.
         signed: Box<pb::SignedMonth>,
-        /// At the city: every sheet.
+        /// Sheets: at the city every one, below it those that came along.
         sheets: Vec<Bytes>,
+    },
+    /// What this hub once signed and a child says again, because the store that had it was lost.
+    Again {
+        /// Who says it.
+        peer: Peer,
+        /// What.
+        document: pb::Document,
     },
 }
 
@@ -172,6 +191,8 @@ pub enum Answer {
     Revised(taizhang_proto::RecordId),
     /// Why a reviewer's edit was not taken.
     Refused(String),
+    /// A document that a child said again was looked at.
+    Again(pb::Document),
     /// Done.
     Done,
 }
@@ -199,6 +220,9 @@ pub enum WriteError {
     /// Only an enrolled child may write.
     #[error("unknown node {0}; enrol it")]
     Unknown(String),
+    /// A child that was retired.
+    #[error("本机已停用，如需继续使用请向上级重新登记 (this node was retired: enrol anew to go on)")]
+    Retired,
     /// The tree of units can't be read.
     #[error(transparent)]
     Tree(#[from] taizhang_proto::org::TreeError),
@@ -238,6 +262,11 @@ struct Standing {
 }
 
 impl Standing {
+    /// Version of the published list; 0 before the first.
+    fn version(&self) -> u64 {
+        self.published.as_ref().map_or(0, |(version, _)| *version)
+    }
+
     fn read(list: Option<Bytes>) -> Result<Self, StoreError> {
         let Some(list) = list else {
             return Ok(Self { plans: Arc::new(Plans::notice_2008().clone()), published: None, key: None });
@@ -265,6 +294,8 @@ pub struct Core {
     months: RwLock<Arc<Months>>,
     /// The city's task orders as they go down, under their version; none before the first.
     orders: RwLock<Option<(u64, Bytes)>>,
+    /// With what this hub signs, where it is the city.
+    signer: OnceLock<Ed25519KeyPair>,
     /// The stretches of this hub's history, the running one last.
     pub lineage: Lineage,
     /// The next day on which a code of the tree is given up.
@@ -311,6 +342,7 @@ impl Core {
             orders: RwLock::new(orders),
             clock,
             tree: RwLock::new((tree_version, Arc::new(tree))),
+            signer: OnceLock::new(),
             lineage,
             follow_on: AtomicI32::new(i32::MIN), // looked at with the first commit
             committing: Mutex::new(()),
@@ -379,9 +411,22 @@ impl Core {
         self.orders().map_or(0, |(version, _)| version)
     }
 
-    /// The key with which the city signs, as the published plans named it first.
+    /// Has this hub, the city, sign with a key; the first one stays.
+    pub fn sign_with(&self, key: Ed25519KeyPair) {
+        let _ = self.signer.set(key);
+    }
+
+    /// With what this hub signs, where it is the city.
+    pub fn signer(&self) -> Option<&Ed25519KeyPair> {
+        self.signer.get()
+    }
+
+    /// The key under which the city signs: its own; below it the one that was heard first, whatever it came with.
     pub fn city_key(&self) -> Option<Bytes> {
-        self.plans.read().unwrap_or_else(PoisonError::into_inner).key.clone()
+        let own = || self.signer().map(|key| Bytes::copy_from_slice(key.public_key().as_ref()));
+        let of_plan = || self.plans.read().unwrap_or_else(PoisonError::into_inner).key.clone();
+        let of_list = || pb::SignedOrders::decode(self.orders()?.1).ok().map(|list| list.key);
+        own().or_else(of_plan).or_else(|| self.months().key().cloned()).or_else(of_list)
     }
 
     /// Changes with every commit.
@@ -445,29 +490,14 @@ impl Core {
                         Answer::Done
                     }),
                 },
-                Job::Plans(list) => {
-                    let standing = self.plans.read().unwrap_or_else(PoisonError::into_inner).clone();
-                    match plan::read_list(&list, standing.key.as_deref()) {
-                        Err(error) => Err(error.into()),
-                        // One that is not newer than what stands is an old message.
-                        Ok(read) if standing.published.is_some_and(|(known, _)| read.version <= known) => {
-                            Ok(Answer::Done)
-                        }
-                        Ok(read) => {
-                            pad.set.put(Space::Documents, *b"plan", list.clone());
-                            let (published, key) = (Some((read.version, list)), Some(read.key));
-                            new_plans = Some(Standing { plans: Arc::new(read.plans), published, key });
-                            Ok(Answer::Done)
-                        }
-                    }
-                }
+                Job::Plans(list) => self.take_plans(&mut pad, &mut new_plans, list).map(|()| Answer::Done),
                 Job::Draw(key, row) => {
                     pad.set.put(Space::Documents, key, row);
                     Ok(Answer::Done)
                 }
                 Job::Orders(list) => pad.take_orders(list),
                 Job::Token(hash, row) => {
-                    pad.set.put(Space::Tokens, hash, prost::Message::encode_to_vec(&row));
+                    pad.set.put(Space::Tokens, hash, row.encode_to_vec());
                     Ok(Answer::Done)
                 }
                 Job::Upward(acknowledged, at) => {
@@ -478,15 +508,33 @@ impl Core {
                     Ok(Answer::Done)
                 }
                 Job::Review(review) => pad.review(review),
-                Job::Month { signed, sheets } => {
-                    let known = new_months.clone().unwrap_or_else(|| self.months());
-                    let taken = known.with(&signed, self.city_key().as_deref());
-                    let put = taken.and_then(|taken| months::put(&mut pad.set, &signed, &sheets).map(|()| taken));
-                    put.map_err(WriteError::from).map(|taken| {
-                        new_months = Some(Arc::new(taken));
+                Job::Month { place, signed, sheets } => {
+                    let before = new_months.clone().unwrap_or_else(|| self.months());
+                    let place = place.unwrap_or(before.count() + 1);
+                    let key = self.city_key().unwrap_or_else(|| signed.key.clone());
+                    let taken = before.with(place, &signed, &key).and_then(|now| {
+                        months::put(&mut pad.set, (&before, &now), place, &sheets)?;
+                        Ok(now)
+                    });
+                    taken.map_err(WriteError::from).map(|now| {
+                        new_months = Some(Arc::new(now));
                         Answer::Done
                     })
                 }
+                Job::Again { peer, document } => {
+                    let standing = (&mut new_plans, &mut new_months);
+                    let heard = self.hear_again(&mut pad, standing, &document);
+                    if let Err(error) = &heard
+                        && !matches!(error, WriteError::Store(_))
+                    {
+                        tracing::warn!(unit = %peer.unit, kind = document.kind, %error, "what a child said again was left");
+                    }
+                    match heard {
+                        Err(WriteError::Store(error)) => Err(error.into()),
+                        _ => Ok(Answer::Again(pb::Document { content: Bytes::new(), ..document })),
+                    }
+                }
+                Job::Retire { id, undo } => pad.retire(id, undo),
                 Job::Certificate(peer, certificate) => pad.learn_certificate(&peer, certificate),
                 Job::Enrolled(row) => {
                     let told = pad.note_enrolled(&row);

@@ -34,6 +34,7 @@ use taizhang_proto::{
     date::{self, Day},
     decide::{Decision, apply},
     digest::LogDigest,
+    month,
     org::UnitTree,
     pb,
     plan::Plans,
@@ -134,6 +135,12 @@ impl Ledger {
     pub fn locked_month(&self) -> Option<String> {
         let locked = self.locked.read().unwrap_or_else(PoisonError::into_inner).clone()?;
         pb::MonthText::decode(locked.text).ok().map(|text| text.month)
+    }
+
+    /// The short digest of that month's text.
+    fn month_digest(&self) -> bytes::Bytes {
+        let locked = self.locked.read().unwrap_or_else(PoisonError::into_inner);
+        locked.as_ref().map(|locked| month::short_digest(&locked.text).into()).unwrap_or_default()
     }
 
     /// Every version of the plan that was heard; the notice's own until then.

@@ -101,6 +101,14 @@ pub trait Replica: Send + Sync + 'static {
     /// When the replica fails or it can't be read.
     fn document(&self, document: pb::Document) -> Result<(), SessionError>;
 
+    /// The documents of this kind that it holds, because the hub has lost its own: only a hub is asked.
+    ///
+    /// # Errors
+    /// When the replica fails.
+    fn said_again(&self, _: &str) -> Result<Vec<pb::Document>, SessionError> {
+        Err(SessionError::Protocol("an office is asked for documents"))
+    }
+
     /// Takes what other hubs below the same parent said, and what the parent found. An office gets none.
     ///
     /// # Errors
@@ -156,8 +164,8 @@ pub struct Client<P> {
     in_flight: VecDeque<u64>,
     said_done: bool,
     heard: Option<pb::Heard>,
-    /// Of a repair: what is said before anything else.
-    repair: VecDeque<up::It>,
+    /// What is said before anything else: of a repair, and documents that the hub has lost.
+    first: VecDeque<up::It>,
     /// What happened, for people.
     pub report: pb::SyncReport,
 }
@@ -180,7 +188,7 @@ impl<P: Deref<Target: Replica>> Client<P> {
             in_flight: VecDeque::new(),
             said_done: false,
             heard: None,
-            repair: VecDeque::new(),
+            first: VecDeque::new(),
             report: pb::SyncReport::default(),
         }
     }
@@ -218,7 +226,7 @@ impl<P: Deref<Target: Replica>> Client<P> {
             (_, down::It::Mail(mail)) => self.replica.mail(mail)?,
             (_, down::It::Range(range)) => {
                 self.report.round_trips += 1;
-                self.repair.extend(self.replica.range(&range)?);
+                self.first.extend(self.replica.range(&range)?);
             }
             (_, down::It::Caught(caught)) => self.compare(&caught)?,
         }
@@ -232,7 +240,7 @@ impl<P: Deref<Target: Replica>> Client<P> {
         match standing {
             Standing::Ask(range) => {
                 self.report.round_trips += 1;
-                self.repair.push_back(up::It::Range(range));
+                self.first.push_back(up::It::Range(range));
                 return Ok(());
             }
             Standing::Later => return Ok(()),
@@ -264,6 +272,9 @@ impl<P: Deref<Target: Replica>> Client<P> {
                 self.report.round_trips += 1;
             }
         }
+        for kind in &welcome.wanted {
+            self.first.extend(self.replica.said_again(kind)?.into_iter().map(up::It::Document));
+        }
         Ok(())
     }
 
@@ -272,7 +283,7 @@ impl<P: Deref<Target: Replica>> Client<P> {
     /// # Errors
     /// When the replica fails.
     pub fn poll(&mut self) -> Result<Option<pb::Up>, SessionError> {
-        if let Some(message) = self.repair.pop_front() {
+        if let Some(message) = self.first.pop_front() {
             return Ok(Some(wrap(message)));
         }
         if let Some(heard) = self.heard.take() {
@@ -325,7 +336,15 @@ pub fn compress(raw: &[u8]) -> std::io::Result<Bytes> {
 /// When it is over the bound or not what it says.
 pub fn decompress(packed: &[u8], raw_len: u32) -> Result<Bytes, SessionError> {
     // A single large record may exceed the aim of a batch, so the bound is the one on messages.
-    if raw_len as usize > session::MAX_MESSAGE_BYTES {
+    decompress_within(packed, raw_len, session::MAX_MESSAGE_BYTES as u32)
+}
+
+/// The same under another bound, bytes.
+///
+/// # Errors
+/// As [`decompress`].
+pub fn decompress_within(packed: &[u8], raw_len: u32, bound: u32) -> Result<Bytes, SessionError> {
+    if raw_len > bound {
         return Err(SessionError::Protocol("a batch over the size bound"));
     }
     let raw = zstd::bulk::decompress(packed, raw_len as usize)

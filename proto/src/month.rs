@@ -79,6 +79,15 @@ pub fn stage(close: &pb::PeriodClose) -> Stage {
     }
 }
 
+/// What is missing of a unit whose month is not complete, for people (`MonthGap.why`).
+pub fn gap_words(why: &str) -> &'static str {
+    match why {
+        "silent" => "月末以来未同步",
+        "not_approved" => "待审核",
+        _ => "未封账",
+    }
+}
+
 /// Why a locked month can't be taken, or is not what the city locked. Names the month where it is known.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MonthError {
@@ -107,6 +116,11 @@ pub enum MonthError {
 /// The digest of a text or a sheet, 32 bytes.
 pub fn digest(bytes: &[u8]) -> Vec<u8> {
     blake3::hash(bytes).as_bytes().to_vec()
+}
+
+/// The first 8 bytes of a text's digest: enough to tell two texts of one city apart.
+pub fn short_digest(bytes: &[u8]) -> Vec<u8> {
+    digest(bytes)[..8].to_vec()
 }
 
 /// Reads a signed month and checks its signature. `known` is the city's key as it was first heard.
@@ -197,7 +211,7 @@ mod tests {
             signature: Bytes::copy_from_slice(key.sign(&Purpose::Month.to_sign(&text)).as_ref()),
             key: Bytes::copy_from_slice(key.public_key().as_ref()),
             text: text.into(),
-            sheet: sheet.into(),
+            ..SignedMonth::default()
         }
     }
 
@@ -219,14 +233,15 @@ mod tests {
         let march = signed(&city, "2008-03", None, &sheet);
         let key = city.public_key().as_ref();
         let text = read(&march, Some(key)).unwrap();
-        assert_eq!(read_sheet(&text, &march.sheet).unwrap(), sheet);
+        let bytes_of_sheet = sheet.encode_to_vec();
+        assert_eq!(read_sheet(&text, &bytes_of_sheet).unwrap(), sheet);
         for place in 0..march.text.len() {
             let mut bytes = march.text.to_vec();
             bytes[place] ^= 1;
             assert!(read(&SignedMonth { text: bytes.into(), ..march.clone() }, Some(key)).is_err(), "byte {place}");
         }
-        for place in 0..march.sheet.len() {
-            let mut bytes = march.sheet.to_vec();
+        for place in 0..bytes_of_sheet.len() {
+            let mut bytes = bytes_of_sheet.clone();
             bytes[place] ^= 1;
             assert!(read_sheet(&text, &bytes).is_err(), "byte {place} of the sheet");
         }

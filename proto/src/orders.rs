@@ -3,17 +3,28 @@
 //! Invariant: an order becomes one record however often the list is heard, since its id follows from the order alone.
 
 use crate::{
-    OrgCode, RecordId, date,
+    OrgCode, RecordId,
+    date::{self, Day},
     pb::{SignedOrders, TaskOrder, TaskOrders},
+    session::MAX_MESSAGE_BYTES,
     sign::Purpose,
     text,
 };
 use prost::Message;
+use std::collections::BTreeSet;
 
 /// Most orders in a list; older ones are closed and stand as records.
 pub const MAX_ORDERS: usize = 2_000;
+/// Most bytes of a list: it goes down in one message.
+const MAX_BYTES: usize = MAX_MESSAGE_BYTES / 2;
+/// Most units that one order names.
+const MAX_UNITS: usize = 2_000;
+/// Days after its due date from which an order may leave the list: it stands as records, and nobody takes it back.
+const KEPT_DAYS: Day = 366;
 /// Longest title, characters.
 const MAX_TITLE: usize = 100;
+/// Longest id of an order or an indicator, bytes.
+const MAX_ID: usize = 32;
 /// Longest demand, characters.
 const MAX_DEMAND: usize = 500;
 
@@ -29,6 +40,9 @@ pub enum OrderError {
     /// The signature.
     #[error("任务清单的签名不符 (the signature is wrong)")]
     Signature,
+    /// Somebody else changed the list.
+    #[error("任务清单刚被他人改动，请重试 (the list has just been changed by somebody else: try again)")]
+    Stale,
     /// An order that makes no sense.
     #[error("任务{no} {field}: {why}")]
     Order {
@@ -41,11 +55,19 @@ pub enum OrderError {
     },
 }
 
-/// Checks one order.
+/// Checks an order that is given.
 ///
 /// # Errors
 /// When a field is missing, too long, or out of order; names it.
 pub fn check(order: &TaskOrder) -> Result<(), OrderError> {
+    if !order.indicator.is_empty() && crate::indicator::by_code(&order.indicator).is_none() {
+        return Err(OrderError::Order { no: order.no, field: "indicator", why: "没有此指标 (no such indicator)" });
+    }
+    check_heard(order)
+}
+
+/// Checks an order that is heard: a newer city may know indicators that this build does not.
+fn check_heard(order: &TaskOrder) -> Result<(), OrderError> {
     let wrong = |field, why| Err(OrderError::Order { no: order.no, field, why });
     if text::no_space(&order.title).is_empty() || order.title.chars().count() > MAX_TITLE {
         return wrong("title", "任务名称应为1至100字 (1 to 100 characters)");
@@ -56,16 +78,64 @@ pub fn check(order: &TaskOrder) -> Result<(), OrderError> {
     if order.to.is_empty() || order.to.iter().any(|unit| OrgCode::new(*unit).is_err()) {
         return wrong("to", "应写明承办单位 (name the units it is for)");
     }
+    let distinct: BTreeSet<u64> = order.to.iter().copied().collect();
+    if distinct.len() != order.to.len() || order.to.len() > MAX_UNITS {
+        return wrong("to", "承办单位重复或超过2000个 (a unit twice, or more than 2000)");
+    }
+    if order.id.len() > MAX_ID || order.indicator.len() > MAX_ID {
+        return wrong("indicator", "过长 (too long)");
+    }
     if order.due_on < order.given_on {
         return wrong("due_on", "完成期限早于下达日期 (due before it is given)");
     }
     if date::civil(order.given_on).is_none() || date::civil(order.due_on).is_none() {
         return wrong("due_on", "不是日期 (not a date)");
     }
-    if !order.indicator.is_empty() && crate::indicator::by_code(&order.indicator).is_none() {
-        return wrong("indicator", "没有此指标 (no such indicator)");
-    }
     Ok(())
+}
+
+/// Whether a list fits into one message.
+pub fn fits(list: &TaskOrders) -> bool {
+    list.orders.len() <= MAX_ORDERS && list.encoded_len() <= MAX_BYTES
+}
+
+/// Takes orders that are long over off a list, as many as it takes for it to fit.
+pub fn prune(list: &mut TaskOrders, today: Day) {
+    while !fits(list)
+        && let Some(over) = list.orders.iter().position(|order| order.due_on.saturating_add(KEPT_DAYS) < today)
+    {
+        list.orders.remove(over);
+    }
+}
+
+/// What tells two orders apart, whatever their numbers. One of an older build has no id of its own.
+fn identity(order: &TaskOrder) -> Vec<u8> {
+    if order.id.is_empty() { order.no.to_be_bytes().to_vec() } else { order.id.to_vec() }
+}
+
+/// Two lists of one city that has forgotten one of them: every order of either, taken back where either says so. Numbers
+/// stay as they are in `ours`; one that `theirs` gave to another order becomes a new one.
+#[must_use]
+pub fn merge(ours: &TaskOrders, theirs: &TaskOrders) -> TaskOrders {
+    let mut merged = ours.clone();
+    for order in &theirs.orders {
+        let same = |known: &&mut TaskOrder| {
+            identity(known) == identity(order) && (known.given_on, &known.title) == (order.given_on, &order.title)
+        };
+        if let Some(known) = merged.orders.iter_mut().find(same) {
+            known.withdrawn_on = known.withdrawn_on.max(order.withdrawn_on);
+            continue;
+        }
+        let taken = merged.orders.iter().any(|known| known.no == order.no);
+        let no = if taken && !order.id.is_empty() { next_number(&merged) } else { order.no };
+        merged.orders.push(TaskOrder { no, ..order.clone() });
+    }
+    merged
+}
+
+/// The number of the next order.
+pub fn next_number(list: &TaskOrders) -> u32 {
+    list.orders.iter().map(|order| order.no).max().unwrap_or(0).saturating_add(1)
 }
 
 /// Reads a signed list and checks it. `known` is the city's key as it was first heard.
@@ -80,16 +150,16 @@ pub fn read(signed: &SignedOrders, known: Option<&[u8]>) -> Result<TaskOrders, O
         return Err(OrderError::Signature);
     }
     let list = TaskOrders::decode(signed.text.clone()).map_err(|_| OrderError::Format)?;
-    if list.orders.len() > MAX_ORDERS {
+    if !fits(&list) {
         return Err(OrderError::Format);
     }
-    list.orders.iter().try_for_each(check)?;
+    list.orders.iter().try_for_each(check_heard)?;
     Ok(list)
 }
 
 /// The record that an order becomes at a unit.
 pub fn record_of(order: &TaskOrder, unit: OrgCode) -> RecordId {
-    let seed = [Purpose::Orders.to_sign(&order.no.to_be_bytes()), unit.number().to_be_bytes().to_vec()].concat();
+    let seed = [Purpose::Orders.to_sign(&identity(order)), unit.number().to_be_bytes().to_vec()].concat();
     RecordId::derived(order.given_on, &seed)
 }
 
@@ -135,13 +205,53 @@ mod tests {
             TaskOrder { to: vec![12], ..order() },
             TaskOrder { due_on: 13_959, ..order() },
             TaskOrder { due_on: i32::MAX, ..order() },
-            TaskOrder { indicator: "K99".into(), ..order() },
+            TaskOrder { to: vec![210_402_000_000; 2], ..order() },
+            TaskOrder { id: vec![0; 33].into(), ..order() },
         ] {
             assert!(
                 matches!(read(&signed(&city, wrong.clone()), None), Err(OrderError::Order { no: 7, .. })),
                 "{wrong:?}"
             );
         }
+    }
+
+    #[test]
+    fn an_indicator_of_a_newer_city_is_heard_and_not_given() {
+        let newer = TaskOrder { indicator: "K99".into(), ..order() };
+        assert!(matches!(check(&newer), Err(OrderError::Order { field: "indicator", .. })));
+        assert_eq!((check_heard(&newer), check(&order())), (Ok(()), Ok(())));
+    }
+
+    #[test]
+    fn what_is_long_over_makes_room() {
+        let long =
+            TaskOrder { demand: "要".repeat(500), to: (0..600).map(|one| 210_402_000_000 + one).collect(), ..order() };
+        let over = |no| TaskOrder { no, due_on: 13_961, ..long.clone() };
+        let mut list = TaskOrders { version: 1, orders: (1..=1_000).map(over).collect() };
+        list.orders[0].due_on = 14_400;
+        assert!(!fits(&list));
+        prune(&mut list, 13_961 + KEPT_DAYS);
+        assert_eq!(list.orders.len(), 1_000, "a day early");
+        prune(&mut list, 13_962 + KEPT_DAYS);
+        assert!(fits(&list) && list.orders.len() > 100);
+        assert_eq!((list.orders[0].no, list.orders.last().map(|order| order.no)), (1, Some(1_000)), "the oldest went");
+    }
+
+    #[test]
+    fn a_forgotten_list_and_the_one_since_become_one() {
+        let of = |no, id: u8, title: &str| TaskOrder { no, id: vec![id; 16].into(), title: title.into(), ..order() };
+        let ours = TaskOrders { version: 3, orders: vec![of(1, 1, "甲"), of(2, 9, "丁")] };
+        let gone = TaskOrder { withdrawn_on: 13_965, ..of(1, 1, "甲") };
+        let theirs = TaskOrders { version: 4, orders: vec![gone.clone(), of(2, 2, "乙"), of(3, 3, "丙")] };
+        let merged = merge(&ours, &theirs);
+        assert_eq!(merged.orders, [gone, of(2, 9, "丁"), of(3, 2, "乙"), of(4, 3, "丙")]);
+        assert_eq!(merge(&merged, &theirs).orders, merged.orders, "heard again");
+        let unit = OrgCode::new(210_402_000_000).unwrap();
+        assert_eq!(
+            record_of(&of(3, 2, "乙"), unit),
+            record_of(&of(2, 2, "乙"), unit),
+            "under another number the same record"
+        );
     }
 
     #[test]

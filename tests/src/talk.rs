@@ -1,4 +1,4 @@
-//! A session between an office and a hub in one process, with nothing in between: the two real machines, message by
+//! A session between a child, office or hub, and its hub in one process, with nothing in between: the two real machines, message by
 //! message. What can't be done is a broken test, so nothing here returns an error.
 
 #![allow(clippy::unwrap_used)]
@@ -8,15 +8,12 @@ use taizhang_hub::{
     session::Server,
     writer::{Core, Peer},
 };
-use taizhang_node::{
-    ledger::Ledger,
-    upstream::{Client, SessionError},
-};
+use taizhang_node::upstream::{Client, Replica, SessionError};
 use taizhang_proto::pb;
 
-/// One session to its end. `None` when the office has to come back.
-pub fn session(core: &Core, ledger: &Ledger, peer: &Peer) -> Option<pb::SyncReport> {
-    let mut client = Client::new(ledger, false);
+/// One session to its end. `None` when the child has to come back.
+pub fn session(core: &Core, child: &impl Replica, peer: &Peer) -> Option<pb::SyncReport> {
+    let mut client = Client::new(child, false);
     let mut server = Server::new(peer.clone());
     let mut up: VecDeque<pb::Up> = VecDeque::from([client.open().unwrap()]);
     let mut down: VecDeque<pb::Down> = VecDeque::new();

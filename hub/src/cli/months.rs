@@ -8,7 +8,7 @@ use taizhang_node::{
     show::{self, Reader},
 };
 use taizhang_proto::{
-    OrgCode, indicator,
+    OrgCode, indicator, month,
     pb::{self, TotalSpan, admin_client::AdminClient},
 };
 
@@ -117,12 +117,7 @@ fn overview(answer: &pb::MonthsAnswer, reader: Reader) {
         );
     }
     let line = |(gap, name): (&pb::MonthGap, &pb::UnitName)| {
-        let why = match gap.why.as_str() {
-            "silent" => "月末以来未同步",
-            "not_approved" => "待审核",
-            _ => "未封账",
-        };
-        vec![name.name.clone(), gap.unit.to_string(), why.to_owned()]
+        vec![name.name.clone(), gap.unit.to_string(), month::gap_words(&gap.why).to_owned()]
     };
     let rows: Vec<Vec<String>> = open.gaps.iter().zip(&open.names).map(line).collect();
     if !rows.is_empty() {

@@ -15,13 +15,18 @@ pub(super) fn nodes(answer: &pb::NodesAnswer, reader: Reader) {
                 node.unit.to_string(),
                 if node.hub { "汇聚" } else { "基层" }.into(),
                 show::time(node.last_sync),
-                if node.online { "在线" } else { "" }.into(),
+                match (node.retired, node.online) {
+                    (0, true) => "在线".into(),
+                    (0, false) => String::new(),
+                    (since, _) => format!("{} 停用", show::time(since)),
+                },
                 node.acknowledged.to_string(),
                 if node.equal { "一致" } else { "未确认" }.into(),
                 node.refused.to_string(),
                 node.incidents.to_string(),
                 format!("{:.1}", node.skew_millis as f64 / 1_000.0),
                 node.software.clone(),
+                node.node.clone(),
             ]
         })
         .collect();
@@ -37,6 +42,7 @@ pub(super) fn nodes(answer: &pb::NodesAnswer, reader: Reader) {
         ("incidents", "事故"),
         ("skew_seconds", "时钟偏差(秒)"),
         ("software", "版本"),
+        ("node", "节点"),
     ];
     show::table(reader, &headings, &rows);
 }

@@ -143,13 +143,14 @@ impl Hub {
                 software: row.software,
                 skew_millis: row.skew_millis,
                 refused: row.refused,
+                retired: row.retired,
                 incidents: row.incidents,
                 online: online.contains(&row.id),
                 node: row.id,
             })
             .collect();
-        // Silent ones first: they are why somebody looks.
-        nodes.sort_by_key(|node| (node.last_sync, node.unit));
+        // Silent ones first: they are why somebody looks. Of retired ones nobody expects anything.
+        nodes.sort_by_key(|node| (node.retired > 0, node.last_sync, node.unit));
         Ok(pb::NodesAnswer { nodes })
     }
 }
@@ -172,6 +173,12 @@ impl Admin for Calls {
     async fn nodes(&self, _: Request<pb::Empty>) -> Result<Response<pb::NodesAnswer>, Status> {
         let online = self.sync.online();
         block_in_place(|| self.hub.nodes(&online)).map(Response::new).map_err(failed)
+    }
+
+    async fn retire(&self, request: Request<pb::RetireRequest>) -> Result<Response<pb::NodesAnswer>, Status> {
+        let pb::RetireRequest { node, undo } = request.into_inner();
+        self.hub.writer.write(Job::Retire { id: node, undo }).await.map_err(crate::session::Fault::from)?;
+        self.nodes(Request::new(pb::Empty {})).await
     }
 
     async fn audit(&self, _: Request<pb::Empty>) -> Result<Response<pb::AuditAnswer>, Status> {
@@ -220,11 +227,8 @@ impl Admin for Calls {
 
     async fn order(&self, request: Request<pb::OrderRequest>) -> Result<Response<pb::OrdersAnswer>, Status> {
         let hub = &self.hub;
-        let list = block_in_place(|| {
-            let key = plans::signing_key(&hub.data).map_err(refused)?;
-            orders::give(&hub.core, &key, request.get_ref()).map_err(refused)
-        })?;
-        hub.writer.write(Job::Orders(list)).await.map_err(crate::session::Fault::from)?;
+        let key = plans::signing_key(&hub.data).map_err(refused)?;
+        orders::change(&hub.core, &hub.writer, &key, request.get_ref()).await.map_err(refused)?;
         self.orders(Request::new(pb::Empty {})).await
     }
 

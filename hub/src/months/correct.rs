@@ -2,7 +2,7 @@
 //! Invariant: a locked month's figures, with every correction reported since, are what was known when the last month was
 //! locked; so what differs from that is news, and is reported once.
 
-use super::{Months, MonthsError, answer, lock, month_asked, sheets};
+use super::{Months, MonthsError, answer, counted_up_to, lock, month_asked, says_something, sheets};
 use crate::{
     store::{Space, StoreError, View},
     totals,
@@ -77,15 +77,34 @@ fn differences(
     Ok(found)
 }
 
-/// What the month that is locked next has to report of every earlier one, at the city.
-pub(super) fn all(core: &Core, view: &dyn View, months: &Months) -> Result<Vec<Correction>, StoreError> {
+/// Sheets that the city has lost: the month, and whose.
+fn lost(view: &dyn View, months: &Months) -> Result<Vec<(String, u64)>, StoreError> {
+    let mut found = Vec::new();
+    for text in months.texts() {
+        let held = sheets(view, &text)?;
+        let missing = text.sheets.iter().filter(|one| says_something(one));
+        let missing = missing.filter(|one| !held.iter().any(|(unit, _)| *unit == one.unit));
+        found.extend(missing.map(|one| (text.month.clone(), one.unit)));
+    }
+    Ok(found)
+}
+
+/// What the month that is locked next has to report of every earlier one, at the city. Of units whose sheet is lost
+/// nothing can be said: `strict` refuses then.
+pub(super) fn all(core: &Core, view: &dyn View, months: &Months, strict: bool) -> Result<Vec<Correction>, MonthsError> {
     let Some(last) = months.texts().last() else { return Ok(Vec::new()) };
+    let lost = lost(view, months)?;
+    if let Some((month, unit)) = lost.first().filter(|_| strict) {
+        return Err(MonthsError::Lost { month: month.clone(), unit: *unit });
+    }
+    let is_lost = |unit: &OrgCode| lost.iter().any(|(_, of)| lock::is_on_sheet(*of, *unit, core.unit));
     let known = reported(view, months)?;
+    let counted = counted_up_to(view, &last)?;
     let mut found = Vec::new();
     for (name, known) in known {
         let Some(month) = Month::read(&name) else { continue };
-        let units = moved_since(view, core.unit, last.revision, month.last_day())?;
-        found.extend(differences(view, month, &known, units)?);
+        let moved = moved_since(view, core.unit, counted, month.last_day())?;
+        found.extend(differences(view, month, &known, moved.into_iter().filter(|unit| !is_lost(unit)))?);
     }
     Ok(found)
 }
@@ -104,7 +123,8 @@ pub fn adjustments(core: &Core, request: &pb::MonthRequest) -> Result<pb::MonthA
     let known = reported(view.as_ref(), &months)?.remove(&name).unwrap_or_default();
     let units: Vec<OrgCode> = match (core.tier, months.texts().last()) {
         (Tier::City, Some(last)) => {
-            moved_since(view.as_ref(), core.unit, last.revision, month.last_day())?.into_iter().collect()
+            let counted = counted_up_to(view.as_ref(), &last)?;
+            moved_since(view.as_ref(), core.unit, counted, month.last_day())?.into_iter().collect()
         }
         // A district's revisions are its own.
         _ => tree.below(core.unit).map(|unit| unit.code).collect(),

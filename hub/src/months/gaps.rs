@@ -1,13 +1,20 @@
 //! Who is missing from a month: units with a node that did not close it, closings that no district approved, districts
-//! that have said nothing since it ended.
+//! that have not told all since it ended.
 
-use crate::{rows, store::StoreError, totals, writer::Core};
+use crate::{
+    rows::{self, NodeRow},
+    store::StoreError,
+    totals,
+    writer::Core,
+};
+use std::collections::BTreeSet;
 use taizhang_proto::{
     OrgCode,
     cell::CellKey,
+    date,
     indicator::Part,
     month::Month,
-    pb::{self, MonthGap},
+    pb::{self, MonthGap, Tier},
 };
 
 /// How far the units of a hub are with a month.
@@ -40,13 +47,24 @@ pub fn progress(core: &Core, month: Month) -> Result<pb::MonthProgress, StoreErr
         }
     }
     // Of a month that still runs nobody can have told all.
-    let over = last < core.today();
-    for child in totals::children(view)?.into_iter().filter(|child| child.hub && over) {
-        let told = taizhang_proto::date::shanghai_of_seconds(child.last_sync);
-        if let Ok(unit) = OrgCode::new(child.unit)
-            && told <= last
-        {
-            gap(&mut answer, unit, "silent");
+    if last < core.today() {
+        let children = totals::children(view)?;
+        let hubs: Vec<&NodeRow> = children.iter().filter(|child| child.hub && child.retired == 0).collect();
+        // One that says everything anew has not said it yet; one that a lost store knew may not have come back.
+        let told = |hub: &NodeRow| hub.equal && date::shanghai_of_seconds(hub.last_sync) > last;
+        let retired = |unit: u64| children.iter().any(|child| child.unit == unit && child.retired > 0);
+        let had_figures =
+            |sheet: &pb::SheetDigest| sheet.figures > 0 && sheet.unit != core.unit.number() && !retired(sheet.unit);
+        let before = core.months().texts().last().unwrap_or_default().sheets;
+        let known = before.into_iter().filter(|_| core.tier == Tier::City).filter(had_figures).map(|sheet| sheet.unit);
+        let expected: BTreeSet<u64> = hubs.iter().map(|hub| hub.unit).chain(known).collect();
+        for unit in expected {
+            let silent = !hubs.iter().any(|hub| hub.unit == unit && told(hub));
+            if let Ok(unit) = OrgCode::new(unit)
+                && silent
+            {
+                gap(&mut answer, unit, "silent");
+            }
         }
     }
     Ok(answer)

@@ -38,7 +38,7 @@ pub async fn lock(
 ) -> Result<pb::MonthAnswer, MonthsError> {
     let (signed, sheets) = tokio::task::block_in_place(|| sign(core, key, request))?;
     let bare = answer(&signed, Vec::new());
-    writer.write(Job::Month { signed: Box::new(signed), sheets }).await?;
+    writer.write(Job::Month { place: None, signed: Box::new(signed), sheets }).await?;
     Ok(bare)
 }
 
@@ -59,21 +59,23 @@ pub fn sign(
     let last = months.texts().last();
     check_turn(core, month, last.as_ref())?;
     let reason: String = request.reason.trim().chars().take(MAX_REASON).collect();
+    let view = core.view();
+    let view = view.as_ref();
+    let corrections = correct::all(core, view, &months, reason.is_empty())?;
     let standing = progress(core, month)?;
     if !standing.gaps.is_empty() && reason.is_empty() {
         return Err(gaps(&standing));
     }
-    let view = core.view();
-    let view = view.as_ref();
     let tree = core.tree();
     let mut by_unit = sheets(core.unit, &tree);
     for (unit, sheet) in &mut by_unit {
         sheet.unit = *unit;
         sheet.figures = figures(view, &units_of(core.unit, &tree, *unit), month)?;
     }
-    for correction in correct::all(core, view, &months)? {
+    for correction in corrections {
         let unit = correction.now.as_ref().map_or(0, |now| now.unit);
-        let of = by_unit.keys().copied().find(|district| covers(*district, unit, core.unit));
+        let unit = OrgCode::new(unit).unwrap_or(core.unit);
+        let of = by_unit.keys().copied().find(|sheet| is_on_sheet(*sheet, unit, core.unit));
         by_unit.entry(of.unwrap_or(core.unit.number())).or_default().corrections.push(correction);
     }
     let mut sheets = Vec::with_capacity(by_unit.len());
@@ -101,7 +103,7 @@ pub fn sign(
     }
     .encode_to_vec();
     let (key, signature) = plans::sign(key, Purpose::Month, &text);
-    Ok((SignedMonth { text: text.into(), key, signature, sheet: Bytes::new() }, sheets))
+    Ok((SignedMonth { text: text.into(), key, signature, sheets: Vec::new() }, sheets))
 }
 
 /// Months are locked in their order, once each, when they are over.
@@ -121,13 +123,9 @@ fn check_turn(core: &Core, month: Month, last: Option<&MonthText>) -> Result<(),
 }
 
 fn gaps(standing: &pb::MonthProgress) -> MonthsError {
-    let why = |gap: &pb::MonthGap| match gap.why.as_str() {
-        "silent" => "未同步",
-        "not_approved" => "未审核",
-        _ => "未封账",
-    };
     let named = standing.gaps.iter().zip(&standing.names).take(NAMED);
-    let units: Vec<String> = named.map(|(gap, name)| format!("{}（{}）", name.name, why(gap))).collect();
+    let units: Vec<String> =
+        named.map(|(gap, name)| format!("{}（{}）", name.name, month::gap_words(&gap.why))).collect();
     MonthsError::Gaps { count: standing.gaps.len(), units: units.join("、") }
 }
 
@@ -137,9 +135,9 @@ fn sheets(city: OrgCode, tree: &UnitTree) -> BTreeMap<u64, MonthSheet> {
     units.map(|unit| (unit.number(), MonthSheet::default())).collect()
 }
 
-fn covers(district: u64, unit: u64, city: OrgCode) -> bool {
-    let (Ok(district), Ok(unit)) = (OrgCode::new(district), OrgCode::new(unit)) else { return false };
-    district != city && district.covers(unit)
+/// Whether a unit's figures are on the sheet of another: the city's has the city's own, a district's all below it.
+pub(super) fn is_on_sheet(sheet: u64, unit: OrgCode, city: OrgCode) -> bool {
+    OrgCode::new(sheet).is_ok_and(|sheet| if sheet == city { unit == city } else { sheet.covers(unit) })
 }
 
 /// The units of a sheet: the city alone, or a district and everything below it.

@@ -99,9 +99,13 @@ impl From<Fault> for Status {
                 | WriteError::Month(_)
                 | WriteError::Orders(_),
             ) => Status::invalid_argument(message),
-            Fault::Write(WriteError::Unknown(_) | WriteError::NoRecords | WriteError::NoKey | WriteError::Rotating) => {
-                Status::permission_denied(message)
-            }
+            Fault::Write(
+                WriteError::Unknown(_)
+                | WriteError::Retired
+                | WriteError::NoRecords
+                | WriteError::NoKey
+                | WriteError::Rotating,
+            ) => Status::permission_denied(message),
             Fault::Write(WriteError::Store(_) | WriteError::Stopped) => Status::unavailable(message),
         }
     }

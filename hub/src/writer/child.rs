@@ -2,11 +2,12 @@
 
 use super::{Answer, Peer, WriteError, pad::Pad};
 use crate::{
-    rows::{self, NodeRow, PastLog, UnitRow, meta},
+    rows::{self, NodeRow, PastLog, PastUnit, UnitRow, meta},
     store::{Space, StoreError},
 };
 use prost::Message;
 use taizhang_proto::{
+    OrgCode,
     digest::LogDigest,
     pb::{self, OutcomeKind},
     session::PROTOCOL_MAX,
@@ -21,7 +22,16 @@ impl Pad<'_> {
             enrolled: self.core.now(),
             ..NodeRow::default()
         });
-        row.rescoped |= row.unit != 0 && row.unit != peer.unit.number();
+        if row.retired > 0 {
+            return Err(WriteError::Retired);
+        }
+        if let Ok(before) = OrgCode::new(row.unit)
+            && before != peer.unit
+        {
+            row.rescoped = true;
+            let until = self.tree.given_up_on(before).unwrap_or_else(|| self.core.today());
+            row.homes.push(PastUnit { unit: row.unit, until });
+        }
         row.unit = peer.unit.number();
         row.hub = peer.hub;
         if row.incarnation[..] != hello.incarnation[..] || row.number == 0 {
@@ -45,6 +55,7 @@ impl Pad<'_> {
         }
         if peer.hub && hello.rebuild {
             // It says everything anew; what it does not say again must not stay.
+            row.equal = false;
             row.acknowledged = 0;
             row.marked = 0;
             row.stretch.clear();
@@ -59,6 +70,18 @@ impl Pad<'_> {
         self.compare(peer, hello, &mut row)?;
         self.put_node(row.clone());
         Ok(Answer::Greeted(Box::new(row)))
+    }
+
+    /// Takes a child out of service, or into it again: a computer that was replaced is waited for by nobody.
+    pub(super) fn retire(&mut self, id: String, undo: bool) -> Result<Answer, WriteError> {
+        let row = self.node(&id)?.ok_or(WriteError::Unknown(id))?;
+        let retired = match (undo, row.retired) {
+            (true, _) => 0,
+            (false, 0) => self.core.now(),
+            (false, since) => since,
+        };
+        self.put_node(NodeRow { retired, ..row });
+        Ok(Answer::Done)
     }
 
     /// Keeps the certificate of a hub for its neighbours.

@@ -6,6 +6,7 @@ use super::pad::Pad;
 use crate::{
     rows::{self, meta, queue},
     store::{Space, StoreError},
+    upkeep,
 };
 use prost::Message;
 use taizhang_proto::{
@@ -161,6 +162,8 @@ impl Pad<'_> {
     /// Puts a closed conflict back into the queue.
     pub(super) fn reopen_conflict(&mut self, mut conflict: pb::Conflict) -> Result<(), StoreError> {
         if conflict.state() != ConflictState::Unsettled {
+            let was = upkeep::closed_at(&conflict);
+            conflict.reopened.extend([was, self.core.now().max(was)]);
             conflict.set_state(ConflictState::Unsettled);
             conflict.closed = 0;
             self.enter(&conflict)?;

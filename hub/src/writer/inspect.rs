@@ -65,6 +65,7 @@ impl Pad<'_> {
             number::POST => self.find_double_booking(id)?,
             number::MEMBER => self.inspect_member(id)?,
             number::ZEF_CASE => self.find_contradiction(id)?,
+            number::FEC_CASE => self.close_order(id)?,
             number::SPOT_CHECK => self.order_to_rectify(id)?,
             number::TRANSFER => {
                 if let Some(record) = self.record(id)?.cloned() {

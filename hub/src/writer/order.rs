@@ -8,14 +8,16 @@ use super::{
     revise::{Hand, day, number, text},
 };
 use crate::{
-    orders::DOCUMENT,
+    orders::{self as list_of, DOCUMENT, past_key},
     store::{Space, StoreError},
 };
 use bytes::Bytes;
 use prost::Message;
+use ring::signature::{Ed25519KeyPair, KeyPair};
 use taizhang_proto::{
     OrgCode, RecordId,
     cell::{Shelf, home_unit, is_active},
+    indicator,
     orders::{self, OrderError, record_of},
     pb::{SignedOrders, TaskOrder, Tier},
     register::{HOME_UNIT, number as registers},
@@ -23,24 +25,33 @@ use taizhang_proto::{
 
 /// The district's spot checks that found a community wanting (L41).
 const FAILED: &[u8] = b"2";
+/// Rechecks that found it put right (L41).
+const PASSED: &[u8] = b"1";
 /// Stages of a case (L32).
 const CERTIFIED: &[u8] = b"5";
 const RECTIFYING: &[u8] = b"6";
 
 impl Pad<'_> {
-    /// Takes a newer list of the city's tasks; at a district what is for its units becomes their records.
+    /// The list as it stands on the pad.
+    fn orders(&self) -> Option<(u64, Bytes)> {
+        self.new_orders.clone().or_else(|| self.core.orders())
+    }
+
+    /// Takes a newer list of the city's tasks; at a district what is for its units becomes their records. The city takes
+    /// the one that follows the one that stands: what was made from an older one would lose what came between.
     pub(super) fn take_orders(&mut self, list: Bytes) -> Result<Answer, WriteError> {
         let signed = SignedOrders::decode(list.clone()).map_err(|_| OrderError::Format)?;
-        let before = self.new_orders.clone().or_else(|| self.core.orders());
-        let key = |list: &Bytes| SignedOrders::decode(list.clone()).map(|before| before.key).ok();
-        let known = self.core.city_key().or_else(|| before.as_ref().and_then(|(_, list)| key(list)));
-        let read = orders::read(&signed, known.as_deref())?;
-        if before.is_some_and(|(version, _)| read.version <= version) {
+        let standing = self.orders().map_or(0, |(version, _)| version);
+        let read = orders::read(&signed, self.core.city_key().as_deref())?;
+        let is_city = self.core.tier == Tier::City;
+        if is_city && read.version != standing + 1 {
+            return Err(OrderError::Stale.into());
+        }
+        if read.version <= standing {
             return Ok(Answer::Done); // an old message
         }
-        self.set.put(Space::Documents, DOCUMENT, list.clone());
-        self.new_orders = Some((read.version, list));
-        if self.core.tier != Tier::City {
+        self.put_orders(read.version, list)?;
+        if !is_city {
             for order in &read.orders {
                 for unit in order.to.iter().filter_map(|unit| OrgCode::new(*unit).ok()) {
                     self.give_task(order, unit)?;
@@ -48,6 +59,39 @@ impl Pad<'_> {
             }
         }
         Ok(Answer::Done)
+    }
+
+    fn put_orders(&mut self, version: u64, list: Bytes) -> Result<(), StoreError> {
+        if self.core.tier == Tier::City {
+            self.set.put(Space::Documents, past_key(version), list_of::short_digest(&list)?);
+        }
+        self.set.put(Space::Documents, DOCUMENT, list.clone());
+        self.new_orders = Some((version, list));
+        Ok(())
+    }
+
+    /// At the city: a list that it once signed and that a child still holds. Every order of it is on the list again.
+    pub(super) fn recover_orders(&mut self, list: &Bytes, key: &Ed25519KeyPair) -> Result<(), WriteError> {
+        let signed = SignedOrders::decode(list.clone()).map_err(|_| OrderError::Format)?;
+        let theirs = orders::read(&signed, Some(key.public_key().as_ref()))?;
+        let ours = self.orders().map(|(_, list)| list_of::decode(&list)).transpose()?.unwrap_or_default();
+        let mut merged = orders::merge(&ours, &theirs);
+        if merged.orders == ours.orders && ours.version > theirs.version {
+            return Ok(());
+        }
+        // Above both, so that every child hears it, and what it heard is known again.
+        merged.version = ours.version.max(theirs.version) + 1;
+        orders::prune(&mut merged, self.core.today());
+        if !orders::fits(&merged) {
+            return Err(OrderError::Format.into());
+        }
+        tracing::warn!(orders = merged.orders.len(), "the list of tasks came back from a district");
+        let known = list_of::short_digest(list)?;
+        if theirs.version > ours.version {
+            self.set.put(Space::Documents, past_key(theirs.version), known);
+        }
+        self.put_orders(merged.version, list_of::sign(key, &merged))?;
+        Ok(())
     }
 
     fn give_task(&mut self, order: &TaskOrder, unit: OrgCode) -> Result<(), StoreError> {
@@ -68,13 +112,32 @@ impl Pad<'_> {
                 day(22, order.given_on),
                 day(23, order.due_on),
             ]);
-            fields.extend((!order.indicator.is_empty()).then(|| text(24, order.indicator.as_bytes())));
+            fields.extend(indicator::by_code(&order.indicator).map(|known| text(24, known.code.as_bytes())));
             fields.extend((!order.demand.is_empty()).then(|| text(25, order.demand.as_bytes())));
         }
         let open = known.as_ref().is_none_or(|task| task.day(30).is_none() && task.day(31).is_none());
         fields.extend((order.withdrawn_on > 0 && open).then(|| day(31, order.withdrawn_on)));
         let hand = Hand { by: "", reason: "市级下达调度任务", rule: "ORDERED", conflict: 0 };
         self.revise(id, registers::TASK, fields, &hand)?;
+        Ok(())
+    }
+
+    /// A community that is restored has done what it was ordered: the order says so, too, and with it that this time is
+    /// over when the case is ordered to rectify again.
+    pub(super) fn close_order(&mut self, case: RecordId) -> Result<(), StoreError> {
+        let Some(record) = self.record(case)?.filter(|case| is_active(case)).cloned() else { return Ok(()) };
+        let (Some(ordered), Some(restored)) = (record.day(25), record.day(27)) else { return Ok(()) };
+        if restored < ordered {
+            return Ok(());
+        }
+        for other in Reading(self).referring(case, registers::RECTIFICATION)? {
+            let Some(order) = self.record(other)?.cloned() else { continue };
+            let unit = home_unit(&order).filter(|unit| self.core.unit.covers(*unit));
+            if unit.is_some() && is_active(&order) && order.day(21) == Some(ordered) && order.day(27).is_none() {
+                let hand = Hand { by: "", reason: "称号已恢复", rule: "ORDERED", conflict: 0 };
+                self.revise(other, registers::RECTIFICATION, vec![day(27, restored), text(28, PASSED)], &hand)?;
+            }
+        }
         Ok(())
     }
 
@@ -87,19 +150,24 @@ impl Pad<'_> {
             return Ok(());
         };
         let unit = home_unit(&record).filter(|unit| self.core.unit.covers(*unit));
-        let (Some(unit), true) = (unit, found.slice(24) == Some(FAILED) && record.slice(20) == Some(CERTIFIED)) else {
-            return Ok(());
-        };
+        let fails = found.slice(24) == Some(FAILED) && record.slice(20) == Some(CERTIFIED);
+        // A check of before the title, or of before the last restoration, says nothing of how it stands now.
+        let of_now = record.day(24).is_some_and(|from| from <= on) && record.day(27).is_none_or(|from| from < on);
+        let Some(unit) = unit.filter(|_| fails && of_now) else { return Ok(()) };
+        let order_id = RecordId::derived(on, &check.0);
+        if self.record(order_id)?.is_some() {
+            return Ok(()); // ordered by this check before
+        }
         for other in Reading(self).referring(case, registers::RECTIFICATION)? {
             if self.record(other)?.is_some_and(|order| is_active(order) && order.day(21) == Some(on)) {
-                return Ok(()); // ordered by hand, or by this check before
+                return Ok(()); // ordered by hand
             }
         }
         let due = on.saturating_add(self.core.plans().on(on).fec.rectify_days);
         let hand = Hand { by: "", reason: "抽查不合格", rule: "ORDERED", conflict: 0 };
         let mut order = vec![number(HOME_UNIT, unit.number()), text(20, &case.0), day(21, on), day(22, due)];
         order.extend(found.slice(25).map(|demand| text(23, demand)));
-        self.revise(RecordId::derived(on, &check.0), registers::RECTIFICATION, order, &hand)?;
+        self.revise(order_id, registers::RECTIFICATION, order, &hand)?;
         self.revise(case, registers::FEC_CASE, vec![text(20, RECTIFYING), day(25, on), day(26, due)], &hand)?;
         Ok(())
     }

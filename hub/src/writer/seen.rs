@@ -7,13 +7,12 @@ use super::{
     pad::{Pad, Reading},
     revise::text,
 };
-use crate::{store::StoreError, totals};
+use crate::store::StoreError;
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::{Shelf, following, home_unit, is_active, left_on, not_commendable, reapplies_from, survivor, unit_id},
     change::Edit,
     check::{Violation, too_early},
-    date::Day,
     decide::Author,
     indicator::Part,
     lifecycle,
@@ -97,7 +96,7 @@ impl Pad<'_> {
 
     /// Why a title or a commendation may not stand so, whoever writes it.
     pub(super) fn undue(
-        &self,
+        &mut self,
         id: RecordId,
         new: &Record,
         edits: impl Fn(u32) -> bool,
@@ -110,9 +109,9 @@ impl Pad<'_> {
     }
 
     /// Why a case may not be certified: a household of the community is past its 20 days on that day.
-    fn overdue_veto(&self, case: &Record) -> Result<Option<String>, StoreError> {
+    fn overdue_veto(&mut self, case: &Record) -> Result<Option<String>, StoreError> {
         let (Some(unit), Some(certified)) = (home_unit(case), case.day(24)) else { return Ok(None) };
-        let overdue = totals::sum(self.view, unit, Part::ZefOverdue.number(), Day::MIN..=certified)?;
+        let overdue = self.sum_with_pad(unit, Part::ZefOverdue, certified)?;
         Ok((overdue > 0).then(|| {
             format!("该社区当日有 {overdue} 户零就业家庭超期未安置，不能认定达标 (overdue households: no title)")
         }))

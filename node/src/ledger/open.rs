@@ -243,16 +243,19 @@ impl Ledger {
         Ok(())
     }
 
-    /// Takes the next month that the city has locked: signed under the key that was heard first, and following the one
-    /// before it.
-    pub(super) fn set_month(&self, month: &[u8]) -> Result<(), LedgerError> {
+    /// Takes the month at a place, from 1: signed under the key that was heard first, and following the one before it.
+    /// An office keeps the last one alone, so one that comes again is not compared.
+    pub(super) fn set_month(&self, month: &[u8], place: u64) -> Result<(), LedgerError> {
         let peer = |error: String| LedgerError::Peer(error);
         let signed = pb::SignedMonth::decode(month).map_err(|error| peer(error.to_string()))?;
         let known = self.plan.read().unwrap_or_else(std::sync::PoisonError::into_inner).1.clone();
+        let heard = self.inner().state.months;
         let mut locked = self.locked.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         let key = known.or_else(|| locked.as_ref().map(|last| last.key.clone()));
         let text = month::read(&signed, key.as_deref()).map_err(|error| peer(error.to_string()))?;
-        month::follows(&text, locked.as_ref()).map_err(|error| peer(error.to_string()))?;
+        if place > heard {
+            month::follows(&text, locked.as_ref()).map_err(|error| peer(error.to_string()))?;
+        }
         *locked = Some(signed);
         Ok(())
     }

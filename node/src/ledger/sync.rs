@@ -283,6 +283,7 @@ impl Ledger {
             && state.tree_version >= welcome.tree_version
             && state.plan_version >= welcome.plan_version
             && state.months >= welcome.months
+            && (welcome.month_digest.is_empty() || welcome.month_digest == self.month_digest())
             && state.scope_digest == welcome.scope_digest;
         state.node = welcome.node;
         if welcome.clock > 0 {
@@ -390,6 +391,7 @@ impl Replica for Ledger {
             tree_version: state.tree_version,
             plan_version: state.plan_version,
             months: state.months,
+            month_digest: self.month_digest(),
             epoch: state.epoch.into(),
             clock: self.now_millis(),
             ..pb::Hello::default()
@@ -442,9 +444,9 @@ impl Replica for Ledger {
         let taken = match document.kind.as_str() {
             "units" => self.set_tree(&String::from_utf8_lossy(&document.content)),
             "plan" => self.set_plan(&document.content),
-            // One that does not follow what is here is an old message, or another history's.
-            "month" if document.version != self.inner().state.months + 1 => return Ok(()),
-            "month" => self.set_month(&document.content),
+            // The hub says them from the start where they are other ones than those heard before.
+            "month" if document.version > self.inner().state.months + 1 => return Ok(()),
+            "month" => self.set_month(&document.content, document.version),
             _ => return Ok(()), // a newer hub's
         };
         if let Err(error) = taken {

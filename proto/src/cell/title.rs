@@ -33,10 +33,23 @@ pub(super) fn count<S: Shelf>(shelf: &S, unit: OrgCode, refs: &Refs, tally: &mut
         if let Some(day) = case.revoked_on {
             tally.step(Part::TitlesRevoked, day, 1);
         }
-        if let Some(ordered) = case.rectify_from {
-            let until = case.restored_on.unwrap_or(Day::MAX).min(revoked);
-            rectifying.push(Span { from: ordered, to: until });
-            overdue.extend(case.rectify_due.map(|due| Span { from: due.saturating_add(1).max(ordered), to: until }));
+        let mut ordered = |from: Day, due: Option<Day>, restored: Option<Day>| {
+            let to = restored.unwrap_or(Day::MAX).min(revoked);
+            rectifying.push(Span { from, to });
+            overdue.extend(due.map(|due| Span { from: due.saturating_add(1).max(from), to }));
+        };
+        if let Some(from) = case.rectify_from {
+            // What was restored before this order is the end of an earlier one.
+            ordered(from, case.rectify_due, case.restored_on.filter(|restored| *restored >= from));
+        }
+        for (_, order) in refs.of_unit(shelf, number::RECTIFICATION, unit)? {
+            let own: pb::Rectification = order.typed(|tag| matches!(tag, 21 | 22 | 27 | 28));
+            // The case has the last order; of those before it the orders themselves say how they ended.
+            let earlier =
+                own.ordered_on.filter(|from| order.reference(20) == Some(id) && case.rectify_from > Some(*from));
+            if let (Some(from), Some(over), Some("1")) = (earlier, own.rechecked_on, own.result.as_deref()) {
+                ordered(from, own.due_on, Some(over));
+            }
         }
     }
     let (titles, rectifying) = (Spans::union(titles), Spans::union(rectifying));

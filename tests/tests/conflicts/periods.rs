@@ -2,7 +2,6 @@
 //! closed.
 
 use crate::scene::{FIRST, REASON, REVIEWER, SECOND, STREET, Scene, unit};
-use ring::signature::Ed25519KeyPair;
 use taizhang_hub::{months, writer::Job};
 use taizhang_node::upstream::schedule::Mode;
 use taizhang_proto::{date, month::Month, pb, register::number};
@@ -60,7 +59,7 @@ async fn case_17_an_event_that_comes_after_its_month_was_closed_is_an_adjustment
     let month = Month::of(this.first_day() - 1).unwrap();
     let last = month.last_day();
     let (city, district) = (&scene.town.city.hub, &scene.hub().hub);
-    let key = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap();
+    let key = taizhang_hub::plans::signing_key(&scene.town.city.dir).unwrap();
     let mut request =
         pb::MonthRequest { month: month.to_string(), by: REVIEWER.into(), reason: REASON.into(), units: Vec::new() };
     assert!(months::lock(&district.core, &district.writer, &key, &request).await.is_err(), "the city locks months");

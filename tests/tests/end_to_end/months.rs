@@ -64,7 +64,7 @@ async fn a_month_is_closed_approved_and_locked_and_what_comes_later_is_the_next_
     let [first, street] = [0, 1].map(|place: usize| town.offices[place].ledger().clone());
     let this = Month::of(first.business_day()).unwrap();
     let month = Month::of(this.first_day() - 1).unwrap();
-    let key = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap();
+    let key = taizhang_hub::plans::signing_key(&town.city.dir).unwrap();
     let job = unproven(&first, month);
     assert!(close::waiting(&first).unwrap().is_some_and(|(waits, due)| waits == month && due > month.last_day()));
     let running = close::close(&first, this, "li").unwrap_err();

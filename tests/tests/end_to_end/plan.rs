@@ -17,7 +17,7 @@ fn second(from: Date) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_plan_that_the_city_publishes_holds_at_every_office_from_its_day() {
-    let (dir, mut town) = town(&[DISTRICT], Plan::default()).await;
+    let (_dir, mut town) = town(&[DISTRICT], Plan::default()).await;
     town.open_office(OfficePlan::live(unit(FIRST))).await.unwrap();
     let ledger = town.offices[0].ledger().clone();
     let today = ledger.business_day();
@@ -37,8 +37,7 @@ async fn a_plan_that_the_city_publishes_holds_at_every_office_from_its_day() {
     };
     assert_eq!(dues(&ledger), [today + 19, today + 20]);
 
-    std::fs::create_dir(dir.path().join("authority")).unwrap();
-    let key = plans::signing_key(dir.path()).unwrap();
+    let key = plans::signing_key(&town.city.dir).unwrap();
     let (top, district) = (&town.city.hub, &town.districts[0].hub);
     let past = second(date::civil(today - 1).unwrap());
     assert!(plans::publish(&top.core, &key, &past).unwrap_err().to_string().contains("生效日期"));

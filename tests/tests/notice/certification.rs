@@ -262,6 +262,25 @@ async fn a_failed_spot_check_orders_rectification_and_who_lost_the_title_waits_a
     scene.agrees().await;
     assert_eq!(orders(), order);
 
+    // The other one fails a later check, puts it right, and fails again: each time is one of its own.
+    let of = sound.to_string();
+    let fails = |on| [("fec_case", of.as_str()), ("checked_on", on), ("result", "2"), ("found", "台账不实")];
+    let first = scene.record(SECOND, "SpotCheck", &fails("2008-09-10")).await;
+    scene.revise(sound, "FecCase", &[("stage", "5"), ("restored_on", "2008-09-25")]).await;
+    scene.agrees().await;
+    let [closed] = orders().into_iter().filter(|id| *id != order[0]).collect::<Vec<_>>()[..] else { panic!("one") };
+    stands(&scene, SECOND, closed, &[("rechecked_on", "2008-09-25"), ("result", "合格")]);
+    scene.revise(first, "SpotCheck", &[("checked_by", "周敏")]).await;
+    stands(&scene, SECOND, sound, &[("stage", "达标")]);
+    scene.record(SECOND, "SpotCheck", &fails("2008-11-03")).await;
+    scene.agrees().await;
+    stands(&scene, SECOND, sound, &[("stage", "责令整顿"), ("rectify_from", "2008-11-03")]);
+    assert_eq!(orders().len(), 3);
+    let days = ["2008-09-09", "2008-09-10", "2008-09-24", "2008-09-25", "2008-11-02", "2008-11-03", "2008-12-03"];
+    let rectifying = days.map(|on| counts(&scene, SECOND, "K02b", on)[0]);
+    assert_eq!(rectifying, [0, 1, 1, 0, 0, 1, 1]);
+    assert_eq!(["2008-12-03", "2008-12-04"].map(|on| counts(&scene, SECOND, "K35b", on)[0]), [0, 1]);
+
     let revocation = [("stage", "7"), ("revoked_on", "2008-10-20"), ("revoke_reason", "整顿后仍不到位")];
     scene.revise(case, "FecCase", &revocation).await;
     scene.agrees().await;

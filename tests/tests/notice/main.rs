@@ -94,10 +94,8 @@ fn standing(scene: &Scene, code: u64, indicator: &str, on: &str) -> pb::Standing
 
 /// The city publishes a plan that takes effect today; it is at every office a moment later.
 async fn publish(scene: &Scene, text: &str) {
-    let own = tempfile::tempdir().unwrap();
-    std::fs::create_dir(own.path().join("authority")).unwrap();
     let city = &scene.town.city.hub;
-    let list = plans::publish(&city.core, &plans::signing_key(own.path()).unwrap(), text).unwrap();
+    let list = plans::publish(&city.core, city.core.signer().unwrap(), text).unwrap();
     city.writer.write(Job::Plans(list)).await.unwrap();
     for district in &scene.town.districts {
         until("the district has the plan", || district.hub.core.plans().version() == 2).await.unwrap();

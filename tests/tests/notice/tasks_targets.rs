@@ -211,7 +211,7 @@ async fn a_street_reviews_what_its_communities_apply_for_before_the_district_rec
 async fn the_city_gives_a_task_that_becomes_a_record_of_each_unit_and_takes_it_back() {
     let scene = Scene::of(&[FIRST, STREET]).await;
     let city = scene.town.city.hub.clone();
-    let key = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap();
+    let key = taizhang_hub::plans::signing_key(&scene.town.city.dir).unwrap();
     let due = city.core.today() + 10;
     let order = pb::TaskOrder {
         title: "核查零就业家庭台账".into(),

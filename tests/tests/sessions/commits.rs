@@ -14,6 +14,7 @@ use taizhang_proto::{
     RecordId,
     register::{Value, number},
 };
+use taizhang_tests::books;
 
 fn done(core: &Core, jobs: Vec<Job>) {
     for answer in core.commit(jobs) {
@@ -96,4 +97,35 @@ fn what_moves_on_within_the_commit_that_brought_it_leaves_the_office_that_wrote_
     sync(&core, &node, &me);
     assert!(node.view(placement).unwrap().is_none(), "it is another office's now");
     assert_eq!(node.state().incidents, 0, "{}", node.state().last_incident);
+}
+
+#[test]
+fn a_placement_lifts_the_veto_on_a_title_that_comes_in_the_same_commit() {
+    let dir = tempfile::tempdir().unwrap();
+    let core = hub(dir.path());
+    let district = core.unit;
+    let bureau = office(dir.path(), "bureau", district, 900_000);
+    let me = peer("bureau", district);
+    let person = residents(&bureau, community(), 0..1)[0].to_string();
+    let home = community().to_string();
+    let enter = |register, fields: &[(&str, &str)]| {
+        let fields: Vec<(&str, &str)> =
+            [("home_unit", home.as_str())].into_iter().chain(fields.iter().copied()).collect();
+        books::enter(&bureau, register, &fields)
+    };
+    let house = enter(number::HOUSEHOLD, &[("hh_no", "零-1")]).to_string();
+    enter(number::MEMBER, &[("household", &house), ("person", &person), ("relation", "01"), ("from_on", "2008-01-01")]);
+    enter(number::ZEF_CASE, &[("household", &house), ("kind", "1"), ("recognised_on", "2008-04-01")]);
+    let case = enter(number::FEC_CASE, &[("stage", "1"), ("applied_on", "2008-04-01")]);
+    sync(&core, &bureau, &me);
+    let assessed = [("stage", "3"), ("assessed_on", "2008-05-10"), ("score", "90.5"), ("rule_set", "FS2008-default")];
+    books::amend(&bureau, case, &assessed);
+    sync(&core, &bureau, &me);
+    let title = [("stage", "5"), ("certified_on", "2008-06-15")];
+    books::amend(&bureau, case, &title);
+    assert_eq!(sync(&core, &bureau, &me).refused, 1, "a household is overdue");
+    enter(number::PLACEMENT, &[("person", &person), ("kind", "1"), ("start_on", "2008-05-20")]);
+    books::amend(&bureau, case, &title);
+    assert_eq!(sync(&core, &bureau, &me).refused, 0);
+    assert!(audit::audit(&core).unwrap().differences.is_empty());
 }

@@ -6,4 +6,5 @@ mod commits;
 mod pair;
 mod repair;
 mod restored;
+mod restored_city;
 mod scope;

@@ -306,7 +306,7 @@ impl City {
         assert!(matches!(refused, months::MonthsError::Gaps { .. }), "no office closes its month here: {refused}");
         request.reason = "基层未建月报".into();
         let (signed, sheets) = months::sign(&self.top, &key, &request).unwrap();
-        job(&self.top, Work::Month { signed: Box::new(signed), sheets });
+        job(&self.top, Work::Month { place: None, signed: Box::new(signed), sheets });
         let months = self.top.months();
         assert_eq!(months::verify(&self.top).unwrap(), [] as [&str; 0]);
         let model = self.model.proven();

@@ -8,13 +8,14 @@ use super::{
 use crate::{
     rows::{self, FeedRow, NodeRow, OwnCell, UnitRow, meta},
     store::{Space, StoreError, View, WriteSet},
-    upkeep,
+    totals, upkeep,
 };
 use prost::Message;
 use std::collections::HashMap;
 use taizhang_proto::{
     OrgCode, Record,
     cell::{CellKey, Contribution, Subject, contributions, home_unit, links},
+    date::Day,
     digest::{Item, ScopeDigest},
     indicator::Part,
     pb::{self, Tier},
@@ -91,17 +92,8 @@ impl Pad<'_> {
         let plans = self.core.plans();
         for subject in std::mem::take(&mut self.touched) {
             let id = subject.id();
-            // A unit counts as long as the tree or a record names it.
-            let forgotten = match subject {
-                Subject::Unit(code) => !self.tree.contains(code) && self.subject(id)?.row.links.is_empty(),
-                _ => false,
-            };
-            let now = if forgotten { Vec::new() } else { contributions(&Reading(self), subject, &plans)? };
+            let (before, now) = self.steps_of(subject, &plans)?;
             let stored = self.subject(id)?.stored;
-            let before = match subject {
-                Subject::Person(_) | Subject::Record(_) if !stored => self.alone_before(subject, &plans)?,
-                _ => self.subject(id)?.row.contributions(subject),
-            };
             let linked = stored || !self.subject(id)?.row.links.is_empty();
             let own = match subject {
                 Subject::Record(id) => self.record(id)?,
@@ -120,6 +112,43 @@ impl Pad<'_> {
             self.replace_steps(&before, &now)?;
         }
         Ok(())
+    }
+
+    /// What a subject contributed before this commit, and what it contributes as it stands on the pad.
+    fn steps_of(
+        &mut self,
+        subject: Subject,
+        plans: &Plans,
+    ) -> Result<(Vec<Contribution>, Vec<Contribution>), StoreError> {
+        let id = subject.id();
+        // A unit counts as long as the tree or a record names it.
+        let forgotten = match subject {
+            Subject::Unit(code) => !self.tree.contains(code) && self.subject(id)?.row.links.is_empty(),
+            _ => false,
+        };
+        let now = if forgotten { Vec::new() } else { contributions(&Reading(self), subject, plans)? };
+        let stored = self.subject(id)?.stored;
+        let before = match subject {
+            Subject::Person(_) | Subject::Record(_) if !stored => self.alone_before(subject, plans)?,
+            _ => self.subject(id)?.row.contributions(subject),
+        };
+        Ok((before, now))
+    }
+
+    /// A unit's figure of a day as it will be with what is on the pad so far.
+    pub(in crate::writer) fn sum_with_pad(&mut self, unit: OrgCode, part: Part, on: Day) -> Result<i64, StoreError> {
+        let plans = self.core.plans();
+        let mut sum = totals::sum(self.view, unit, part.number(), Day::MIN..=on)?;
+        let touched: Vec<Subject> = self.touched.iter().copied().collect();
+        for subject in touched {
+            let (before, now) = self.steps_of(subject, &plans)?;
+            let asked = |key: &CellKey| key.part == part.number() && key.date <= on && unit.covers(key.unit);
+            let of = |steps: &[Contribution]| -> i64 {
+                steps.iter().filter(|step| asked(&step.key)).map(|step| step.delta).sum()
+            };
+            sum += of(&now) - of(&before);
+        }
+        Ok(sum)
     }
 
     /// Puts the difference between what something contributed and what it does now into the cells.

@@ -1,0 +1,75 @@
+//! What the city signed and its store has lost: the plan, the locked months, the list of tasks. Districts hold them, and
+//! say them again to a city that was restored from an old backup.
+//! Invariant: only what the city's own key signed is taken back, and nothing that stands gives way to it, but a month that
+//! was locked anew to the same month as it was locked first.
+
+use super::{Core, Standing, WriteError, pad::Pad};
+use crate::{
+    months::{self, Months},
+    orders,
+    store::{Space, StoreError, View},
+};
+use bytes::Bytes;
+use ring::signature::KeyPair;
+use std::sync::Arc;
+use taizhang_proto::{pb, plan};
+
+/// The kinds of documents of which a child hub holds what this hub, the city, has not: it is asked to say them.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn wanted(core: &Core, view: &dyn View, hello: &pb::Hello) -> Result<Vec<String>, StoreError> {
+    if core.signer().is_none() {
+        return Ok(Vec::new());
+    }
+    let months = core.months();
+    let month = hello.months > months.count() || months.in_common(hello.months, &hello.month_digest) < hello.months;
+    let orders = hello.orders > core.orders_version() || {
+        let known = view.get(Space::Documents, &orders::past_key(hello.orders))?;
+        known.is_some_and(|known| !hello.orders_digest.is_empty() && known != hello.orders_digest)
+    };
+    let wanted = [("plan", hello.plan_version > core.plan_version()), ("month", month), ("orders", orders)];
+    Ok(wanted.into_iter().filter(|(_, wanted)| *wanted).map(|(kind, _)| kind.to_owned()).collect())
+}
+
+impl Core {
+    /// Takes a list of plans that is newer than the one that stands; an older one is an old message.
+    pub(super) fn take_plans(
+        &self,
+        pad: &mut Pad<'_>,
+        new: &mut Option<Standing>,
+        list: Bytes,
+    ) -> Result<(), WriteError> {
+        let read = plan::read_list(&list, self.city_key().as_deref())?;
+        let standing = new.as_ref().map_or_else(|| self.plan_version(), Standing::version);
+        if read.version > standing {
+            pad.set.put(Space::Documents, *b"plan", list.clone());
+            let (published, key) = (Some((read.version, list)), Some(read.key));
+            *new = Some(Standing { plans: Arc::new(read.plans), published, key });
+        }
+        Ok(())
+    }
+
+    /// At the city: what it once signed, and a child still holds.
+    pub(super) fn hear_again(
+        &self,
+        pad: &mut Pad<'_>,
+        (new_plans, new_months): (&mut Option<Standing>, &mut Option<Arc<Months>>),
+        document: &pb::Document,
+    ) -> Result<(), WriteError> {
+        let Some(key) = self.signer() else { return Ok(()) };
+        match document.kind.as_str() {
+            "plan" => self.take_plans(pad, new_plans, document.content.clone()),
+            "orders" => pad.recover_orders(&document.content, key),
+            "month" => {
+                let before = new_months.clone().unwrap_or_else(|| self.months());
+                let (signed, sheets) = months::read_document(document.content.clone())?;
+                let (said, key) = ((&signed, &sheets[..]), key.public_key().as_ref());
+                let now = months::recover(&mut pad.set, &before, document.version, said, key)?;
+                *new_months = now.map(Arc::new).or(new_months.take());
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}
