@@ -100,6 +100,18 @@ enum Command {
         #[arg(long, value_parser = parse_day)]
         on: Option<date::Day>,
     },
+    /// 待办清单：各登记表中已超期和将到期的事项 (everything late or soon due, whatever register it is in)
+    Worklist {
+        /// 几天之内到期 (due within days)
+        #[arg(long, default_value_t = 7)]
+        within: u32,
+        /// 哪一天，默认今天 (as of)
+        #[arg(long, value_parser = parse_day)]
+        on: Option<date::Day>,
+        /// 只看此类，如 K40，可多次 (only these kinds, by the code in the first column)
+        #[arg(long = "only")]
+        only: Vec<String>,
+    },
     /// 待归档：办结而未归档的案件、已形成而未归档的材料 (what is to be filed in the archive)
     ToFile {
         /// 几天之内到期 (due within days)
@@ -478,6 +490,13 @@ async fn ask(mut client: Client, command: Command, reader: Reader) -> anyhow::Re
         Command::Card { record, on } => {
             let request = pb::CardRequest { record, on: on.unwrap_or(0) };
             show::facts(reader, &client.card(request).await?.into_inner().facts);
+        }
+        Command::Worklist { within, on, only } => {
+            let mut answer = client.worklist(pb::DueRequest { on: on.unwrap_or(0), within }).await?.into_inner();
+            answer
+                .items
+                .retain(|item| only.is_empty() || only.iter().any(|code| code.eq_ignore_ascii_case(&item.clock)));
+            print::worklist(&answer, within, reader);
         }
         Command::ToFile { within, on } => {
             let answer = client.to_file(pb::ToFileRequest { on: on.unwrap_or(0), within }).await?.into_inner();

@@ -7,6 +7,7 @@ pub mod history;
 mod service;
 pub mod standing;
 mod to_file;
+mod worklist;
 
 use crate::{
     config::Config,

@@ -22,6 +22,7 @@ mod title;
 mod training;
 mod unit;
 mod work;
+pub mod worklist;
 
 pub use archive::{FILED, Filing, filing};
 pub use case::{CaseClock, DualClock, clock_of, contradicts_recognition};

@@ -60,6 +60,39 @@ pub(super) fn due(answer: &pb::DueAnswer, within: u32, reader: Reader) {
     show::table(reader, &headings, &rows);
 }
 
+/// Everything with a last day, the late first.
+pub(super) fn worklist(answer: &pb::WorkAnswer, within: u32, reader: Reader) {
+    let row = |item: &pb::WorkItem| {
+        vec![
+            item.clock.clone(),
+            item.what.clone(),
+            item.unit_name.clone(),
+            item.title.clone(),
+            date::iso(item.due_on),
+            item.days_left.to_string(),
+            item.record.clone(),
+        ]
+    };
+    if reader == Reader::Person {
+        let late = answer.items.iter().filter(|item| item.days_left < 0).count();
+        println!(
+            "截至 {}，{within} 天内到期：{} 项，其中超期 {late} 项 (due, late among them)",
+            date::iso(answer.on),
+            answer.items.len()
+        );
+    }
+    let headings = [
+        ("clock", "代码"),
+        ("what", "事项"),
+        ("unit", "单位"),
+        ("title", "姓名/题名"),
+        ("due_on", "期限"),
+        ("days_left", "剩余天数"),
+        ("record", "记录编号"),
+    ];
+    show::table(reader, &headings, &answer.items.iter().map(row).collect::<Vec<_>>());
+}
+
 /// What is to be filed, with the days left.
 pub(super) fn to_file(answer: &pb::ToFileAnswer, within: u32, reader: Reader) {
     let row = |item: &pb::ToFileItem| {

@@ -288,6 +288,10 @@ impl office_server::Office for Calls {
         block_in_place(|| self.office.to_file(request.into_inner())).map(Response::new).map_err(failed)
     }
 
+    async fn worklist(&self, request: Request<pb::DueRequest>) -> Result<Response<pb::WorkAnswer>, Status> {
+        block_in_place(|| self.office.worklist(request.get_ref())).map(Response::new).map_err(failed)
+    }
+
     async fn standing(&self, request: Request<pb::StandingRequest>) -> Result<Response<pb::StandingAnswer>, Status> {
         let ledger = &self.office.ledger;
         let on = match request.get_ref().on {

@@ -4,10 +4,13 @@
 //! office counts its own.
 
 use crate::{ledger::Ledger, store::StoreError};
-use std::{collections::BTreeMap, ops::RangeInclusive};
+use std::{
+    collections::{BTreeMap, HashSet},
+    ops::RangeInclusive,
+};
 use taizhang_proto::{
     OrgCode, assess,
-    cell::{all_subjects, contributions},
+    cell::{Subject, all_subjects, contributions},
     date::Day,
     indicator::{self, Period, Span},
     pb,
@@ -42,23 +45,29 @@ pub fn standing(ledger: &Ledger, on: Day) -> Result<pb::StandingAnswer, StoreErr
     })
 }
 
+/// Everything that counts in an office's registers.
+pub(super) fn subjects(ledger: &Ledger) -> Result<HashSet<Subject>, StoreError> {
+    let (scope, tree) = (ledger.unit(), ledger.units());
+    let mut units: Vec<OrgCode> = tree.below(scope).map(|unit| unit.code).collect();
+    if units.is_empty() {
+        units.push(scope); // before the first sync there is no tree
+    }
+    let mut ids = Vec::new();
+    for register in registers().iter() {
+        ids.extend(ledger.ids(register.number)?);
+    }
+    all_subjects(ledger, units, ids)
+}
+
 /// What everything in an office's scope counts together, by part and day: as much memory as there are days on which
 /// something happened, however many records.
 struct Sums(BTreeMap<(u16, Day), i64>);
 
 impl Sums {
     fn count(ledger: &Ledger, plans: &Plans) -> Result<Self, StoreError> {
-        let (scope, tree) = (ledger.unit(), ledger.units());
-        let mut units: Vec<OrgCode> = tree.below(scope).map(|unit| unit.code).collect();
-        if units.is_empty() {
-            units.push(scope); // before the first sync there is no tree
-        }
-        let mut ids = Vec::new();
-        for register in registers().iter() {
-            ids.extend(ledger.ids(register.number)?);
-        }
+        let scope = ledger.unit();
         let mut sums = BTreeMap::new();
-        for subject in all_subjects(ledger, units, ids)? {
+        for subject in subjects(ledger)? {
             for step in contributions(ledger, subject, plans)? {
                 if scope.covers(step.key.unit) {
                     *sums.entry((step.key.part, step.key.date)).or_default() += step.delta;

@@ -117,6 +117,85 @@ fn what_is_to_be_filed_is_listed_with_its_days_until_an_entry_files_it() {
 }
 
 #[test]
+fn the_worklist_has_what_no_total_counts_too_each_until_it_is_done() {
+    let dir = tempfile::tempdir().unwrap();
+    let office = office(dir.path());
+    let id_no = |digits: &str| format!("{digits}{}", char::from(check_character(digits.as_bytes()).unwrap()));
+    let person = |name: &str, digits: &str| {
+        enter(&office, number::RESIDENT, None, &[("id_no", &id_no(digits)), ("name", name)]).to_string()
+    };
+    let on = |on: Day, code: &str| -> Vec<(Day, String)> {
+        let items = office.worklist(&pb::DueRequest { on, within: 0 }).unwrap().items;
+        items.into_iter().filter(|item| item.clock == code).map(|item| (item.due_on, item.title)).collect()
+    };
+    let soon = |day: Day, within: u32, code: &str| {
+        let items = office.worklist(&pb::DueRequest { on: day, within }).unwrap().items;
+        items.into_iter().filter(|item| item.clock == code).map(|item| item.due_on).collect::<Vec<_>>()
+    };
+
+    // Applied on a Monday: ten working days, Qingming among them; publicity for a week.
+    let head = person("王强", "21040219700301011");
+    let house = enter(&office, number::HOUSEHOLD, None, &[("hh_no", "零-1"), ("head_person", &head)]);
+    let of = house.to_string();
+    let member = [("household", of.as_str()), ("person", &head), ("relation", "01"), ("from_on", "2008-01-01")];
+    enter(&office, number::MEMBER, None, &member);
+    let applied = [
+        ("household", of.as_str()),
+        ("kind", "1"),
+        ("applied_on", "2008-03-24"),
+        ("publicity_from", "2008-03-25"),
+        ("publicity_to", "2008-03-31"),
+    ];
+    let case = enter(&office, number::ZEF_CASE, None, &applied);
+    let due = office.ledger.plans().on(day(3, 24)).calendar.after(day(3, 24), 10, Counting::Working);
+    assert_eq!(due, day(4, 8));
+    assert_eq!(soon(day(4, 1), 7, "recognition"), [due]);
+    assert!(soon(day(4, 1), 6, "recognition").is_empty());
+    assert_eq!(on(day(4, 1), "publicity"), [(day(3, 31), "王强".to_owned())]);
+    enter(&office, number::ZEF_CASE, Some(case), &[("recognised_on", "2008-03-31")]);
+    assert_eq!((on(day(4, 30), "recognition"), on(day(4, 30), "publicity")), (vec![], vec![]));
+
+    // Three months without contact, from the recognition or the last service to anybody of it.
+    assert_eq!(on(day(6, 30), "contact"), [(day(6, 30), "王强".to_owned())]);
+    let visit = [("person", head.as_str()), ("kind", "1"), ("on", "2008-04-01"), ("by_assistant", "李红")];
+    enter(&office, number::SERVICE_RECORD, None, &visit);
+    assert!(on(day(6, 30), "contact").is_empty());
+    assert_eq!(on(day(7, 1), "contact"), [(day(7, 1), "王强".to_owned())]);
+
+    // Three years on a public-welfare post, or until a retirement that is near; a vacancy supports nobody.
+    let post = |no: &str, kind: &str| {
+        let fields = [("post_no", no), ("kind", kind), ("places", "3"), ("from_on", "2008-01-01")];
+        enter(&office, number::POST, None, &fields).to_string()
+    };
+    let (welfare, vacancy) = (post("公-1", "20"), post("招-1", "10"));
+    let placed = |person: &str, post: &str| {
+        let fields = [
+            ("person", person),
+            ("kind", "4"),
+            ("start_on", "2008-03-01"),
+            ("post", post),
+            ("contract_to", "2008-12-31"),
+        ];
+        enter(&office, number::PLACEMENT, None, &fields);
+    };
+    let old = person("赵老", "21040219490501013");
+    placed(&head, &welfare);
+    placed(&old, &welfare);
+    placed(&person("孙六", "21040219800301019"), &vacancy);
+    let far = date::ymd(2011, 3, 1).unwrap();
+    let names: Vec<_> = on(far, "support").into_iter().collect();
+    assert_eq!(names, [(date::ymd(2009, 5, 1).unwrap(), "赵老".to_owned()), (far, "王强".to_owned())]);
+    assert_eq!(soon(day(12, 24), 7, "contract"), [day(12, 31); 3]);
+
+    let campaign = [("title", "就业援助月"), ("from_on", "2008-04-01"), ("to_on", "2008-04-20")];
+    enter(&office, number::CAMPAIGN, None, &campaign);
+    let window = |on| soon(on, 30, "campaign");
+    assert_eq!((window(day(3, 31)), window(day(4, 1)), window(day(4, 21))), (vec![], vec![day(4, 20)], vec![]));
+    // March waits to be closed, by the fifth working day of April.
+    assert_eq!(soon(0, 10, "month"), [day(4, 8)]);
+}
+
+#[test]
 fn a_story_names_persons_and_units_and_its_page_stands_alone() {
     let dir = tempfile::tempdir().unwrap();
     let office = office(dir.path());

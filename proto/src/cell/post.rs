@@ -8,7 +8,14 @@ use super::{
     survivor,
     work::between,
 };
-use crate::{Record, RecordId, date::Day, indicator::Part, pb, register::number};
+use crate::{
+    Record, RecordId,
+    date::{self, Day, add_months},
+    indicator::Part,
+    pb,
+    plan::Plans,
+    register::number,
+};
 
 /// Appends a post and everybody who has a placement on it.
 pub(super) fn subjects<S: Shelf>(shelf: &S, post: RecordId, found: &mut Vec<Subject>) -> Result<(), S::Error> {
@@ -37,6 +44,33 @@ pub(super) fn count<S: Shelf>(shelf: &S, id: RecordId, record: &Record, tally: &
         tally.during(Part::SubsidyOver, &Spans::one(until.saturating_add(1), Day::MAX).and(&there));
     }
     Ok(())
+}
+
+/// Who has no more than so many years to retirement stays on a public-welfare post until then (domain-detail 2.9).
+const NEAR_RETIREMENT_YEARS: i32 = 5;
+
+/// Until when somebody who begins on a day is supported on public-welfare posts.
+fn support_ends(start: Day, years: i32, retires: Option<Day>) -> Day {
+    let near = |day: &Day| *day > start && date::years_between(start, *day) < NEAR_RETIREMENT_YEARS;
+    retires.filter(near).unwrap_or_else(|| add_months(start, years.saturating_mul(12)))
+}
+
+/// Until when a placement on a public-welfare post is supported; none on a vacancy or on no post. `retires` is the day on
+/// which the person reaches the age of retirement.
+pub(super) fn supported_until<S: Shelf>(
+    shelf: &S,
+    placement: &Record,
+    plans: &Plans,
+    retires: Option<Day>,
+) -> Result<Option<Day>, S::Error> {
+    let (Some(post), Some(start)) = (placement.reference(35), placement.day(25)) else { return Ok(None) };
+    let post = survivor(shelf, post)?;
+    let welfare = shelf.look(post, |post| {
+        post.filter(|post| post.register == number::POST && is_active(post))
+            .and_then(|post| post.slice(21))
+            .is_some_and(|kind| kind != VACANCY.as_bytes())
+    })?;
+    Ok(welfare.then(|| support_ends(start, plans.on(start).posts.support_years, retires)))
 }
 
 /// The days of a placement.
@@ -83,4 +117,20 @@ pub fn without_place<S: Shelf>(shelf: &S, post: RecordId) -> Result<Vec<RecordId
         }
     }
     Ok(waiting)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn support_lasts_three_years_or_until_a_retirement_that_is_near() {
+        let day = |year, month, day| date::ymd(year, month, day).unwrap();
+        let start = day(2008, 3, 1);
+        assert_eq!(support_ends(start, 3, None), day(2011, 3, 1));
+        assert_eq!(support_ends(start, 3, Some(day(2013, 2, 28))), day(2013, 2, 28), "not yet five years");
+        assert_eq!(support_ends(start, 3, Some(day(2013, 3, 1))), day(2011, 3, 1));
+        assert_eq!(support_ends(start, 3, Some(day(2008, 2, 1))), day(2011, 3, 1), "who is past it has the years");
+    }
 }

@@ -15,7 +15,7 @@ use taizhang_hub::{
 use taizhang_proto::{
     Record, RecordId,
     pb::{self, Choice, ConflictState},
-    register::{MERGED_INTO, number},
+    register::{MERGED_INTO, number, registers},
 };
 
 /// Login of every reviewer.
@@ -171,7 +171,7 @@ impl World {
         });
         let request = pb::ReviseRequest {
             record: id.to_string(),
-            register: String::new(),
+            register: registers().get(record.register).map(|def| def.name.clone()).unwrap_or_default(),
             fields: fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
             reason: "核验".into(),
             by: REVIEWER.into(),

@@ -1,0 +1,135 @@
+//! 待办清单: everything of an office that has a last day, late or soon to be, whatever register it comes from (domain-detail 3,
+//! the time-driven list). Invariant: what is listed as late is what the totals count as late ([`worklist`]).
+
+use super::{Office, close, standing};
+use crate::{desk::SaveError, exchange::People, ledger::LedgerDesk};
+use taizhang_proto::{
+    OrgCode, RecordId,
+    cell::{
+        self, Subject, contributions,
+        worklist::{self, Clock, DATED, Due},
+    },
+    date::Day,
+    pb,
+    register::number,
+};
+
+/// Days that the registers are looked ahead for at most.
+const MAX_WITHIN: u32 = 3_660;
+
+impl Office {
+    /// What is late on a day, or falls due within so many days; the latest first.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn worklist(&self, request: &pb::DueRequest) -> Result<pb::WorkAnswer, SaveError> {
+        let ledger = &self.ledger;
+        let on = if request.on == 0 { ledger.business_day() } else { request.on };
+        let within = request.within.min(MAX_WITHIN);
+        let (plans, scope) = (ledger.plans(), ledger.unit());
+        let desk = LedgerDesk::new(ledger);
+        let mut list = List {
+            office: self,
+            people: People::new(&desk),
+            on,
+            last: on.saturating_add_unsigned(within),
+            items: Vec::new(),
+        };
+        for subject in standing::subjects(ledger)? {
+            let steps = contributions(ledger.as_ref(), subject, &plans)?;
+            let here: Vec<_> = steps.into_iter().filter(|step| scope.covers(step.key.unit)).collect();
+            // Where it counts by then: whoever moved is the new unit's.
+            let unit =
+                here.iter().filter(|step| step.key.date <= on && step.delta > 0).max_by_key(|step| step.key.date);
+            let unit = unit.or(here.first()).map_or(scope, |step| step.key.unit);
+            for due in worklist::of_contributions(&here, on, within) {
+                match subject {
+                    Subject::Unit(unit) => list.add(due, unit, None)?,
+                    of => list.add(due, unit, Some(of.id()))?,
+                }
+            }
+        }
+        for register in DATED {
+            for id in ledger.ids(register)? {
+                let Some(record) = ledger.view(id)? else { continue };
+                let Some(unit) = cell::home_unit(&record).filter(|unit| scope.covers(*unit)) else { continue };
+                for due in worklist::of_record(ledger.as_ref(), (id, &record), &plans, on)? {
+                    list.add(due, unit, Some(id))?;
+                }
+            }
+        }
+        // Which month waits is known of today alone.
+        if on == ledger.business_day()
+            && let Some((month, last)) = close::waiting(ledger)?
+        {
+            let due = Due { last, clock: Clock::Month };
+            list.add(due, scope, None)?;
+            if let Some(item) = list.items.last_mut().filter(|item| item.clock == Clock::Month.code()) {
+                item.title = month.to_string();
+            }
+        }
+        let mut items = list.items;
+        items.sort_by(|one, two| {
+            (one.due_on, one.unit, &one.clock, &one.record).cmp(&(two.due_on, two.unit, &two.clock, &two.record))
+        });
+        Ok(pb::WorkAnswer { on, items })
+    }
+}
+
+struct List<'a> {
+    office: &'a Office,
+    people: People<'a, LedgerDesk<'a>>,
+    on: Day,
+    last: Day,
+    items: Vec<pb::WorkItem>,
+}
+
+impl List<'_> {
+    fn add(&mut self, due: Due, unit: OrgCode, record: Option<RecordId>) -> Result<(), SaveError> {
+        if due.last > self.last {
+            return Ok(());
+        }
+        let unit_name = self.office.ledger.units().name(unit);
+        let title = match record {
+            Some(id) => self.title(id)?,
+            None => String::new(),
+        };
+        self.items.push(pb::WorkItem {
+            clock: due.clock.code().into(),
+            what: due.clock.zh().into(),
+            unit: unit.number(),
+            title: if title.is_empty() { unit_name.clone() } else { title },
+            unit_name,
+            due_on: due.last,
+            days_left: due.last.saturating_sub(self.on),
+            record: record.map(|id| id.to_string()).unwrap_or_default(),
+        });
+        Ok(())
+    }
+
+    /// Whose it is: a person's name, a household's head or number, a title.
+    fn title(&mut self, id: RecordId) -> Result<String, SaveError> {
+        let ledger = self.office.ledger.clone();
+        let Some(mut record) = ledger.view(id)? else { return Ok(String::new()) };
+        if record.register == number::ZEF_CASE
+            && let Some(household) = record.reference(21)
+        {
+            record = ledger.view(household)?.unwrap_or(record);
+        }
+        let of = match record.register {
+            number::RESIDENT => Some(id),
+            number::HOUSEHOLD => record.reference(22),
+            number::HARDSHIP_CASE | number::PLACEMENT => record.reference(20),
+            _ => None,
+        };
+        if let Some(id) = of {
+            return self.people.name(id);
+        }
+        let text = |tag| record.slice(tag).map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default();
+        Ok(match record.register {
+            number::ARCHIVE_ENTRY => format!("{} {}", text(22), text(20)).trim().to_owned(),
+            number::HOUSEHOLD | number::TASK | number::CAMPAIGN | number::POST | number::EVENT => text(20),
+            _ => String::new(),
+        })
+    }
+}
