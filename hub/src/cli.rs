@@ -113,6 +113,8 @@ enum Command {
     Indicators,
     /// 目标完成情况与排名 (standing against the targets, and ranks)
     Standing(assess::Asked),
+    /// 对照充分就业社区考核标准，逐项列出 (communities against the standard, criterion by criterion)
+    Standard(assess::OnDay),
     /// 评选先进：达标社区排名及建议名单 (the certified communities proposed for commendation)
     Commend(assess::Commend),
     /// 抽取抽查对象，随机种子可复核 (draw communities to check; anybody can replay the seed)
@@ -331,6 +333,7 @@ async fn ask(session: &Session, command: Command, reader: Reader) -> anyhow::Res
         Command::Totals(asked) => totals::show(session.totals.clone(), asked, reader).await?,
         Command::Watch(figures) => totals::watch(session.totals.clone(), figures, reader).await?,
         Command::Standing(asked) => assess::standing(session.totals.clone(), asked, reader).await?,
+        Command::Standard(asked) => assess::standard(session.totals.clone(), asked, reader).await?,
         Command::Commend(asked) => assess::commend(session.totals.clone(), asked, reader).await?,
         Command::Draw(asked) => assess::draw(admin, session.totals.clone(), asked, reader).await?,
         Command::Indicators => totals::catalogue(reader),

@@ -6,7 +6,7 @@ pub(crate) mod recount;
 mod standing;
 mod trend;
 
-pub use standing::{commend, draw, standing};
+pub use standing::{commend, draw, standard, standing};
 pub use trend::{MAX_POINTS, trend};
 
 use crate::{
@@ -262,6 +262,12 @@ impl Totals for TotalsService {
     async fn standing(&self, request: Request<pb::StandingRequest>) -> Result<Response<pb::StandingAnswer>, Status> {
         let scope = self.scope_of(&request);
         let answer = tokio::task::block_in_place(|| standing(&self.core, request.get_ref(), scope))?;
+        Ok(Response::new(answer))
+    }
+
+    async fn standard(&self, request: Request<pb::StandingRequest>) -> Result<Response<pb::StandardAnswer>, Status> {
+        let scope = self.scope_of(&request);
+        let answer = tokio::task::block_in_place(|| standard(&self.core, request.get_ref(), scope))?;
         Ok(Response::new(answer))
     }
 

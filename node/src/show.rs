@@ -2,7 +2,7 @@
 
 mod standing;
 
-pub use standing::{figure, standing};
+pub use standing::{figure, standard, standing};
 
 use comfy_table::{ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
 use taizhang_proto::pb;

@@ -76,6 +76,7 @@ impl Assessed {
             measured: self.standing.reached.is_some(),
             reached: self.standing.reached == Some(true),
             left: self.standing.left,
+            attained: self.standing.attained,
             ..pb::StandingLine::default()
         }
     }
@@ -97,6 +98,22 @@ pub fn standings<E>(
         found.push(Assessed { code: code.clone(), figure, standing: standing(indicator, &figure, bound) });
     }
     Ok(found)
+}
+
+/// What the plan's standard asks of a full-employment community beside the assessed score, in the order in which it is
+/// told: work for the labour force, the unemployed and those in hardship, no household overdue, records that are fresh, a
+/// certified assistant, public documents (domain-detail 2.12). That everybody is registered can't be counted.
+pub fn standard(plan: &Plan) -> [(&'static str, Bound); 7] {
+    let standard = &plan.fec.standard;
+    [
+        ("K04", Bound::AtLeast(standard.labour_employed)),
+        ("K25", Bound::AtLeast(standard.unemployed_employed)),
+        ("K26", Bound::AtLeast(standard.hardship_employed)),
+        ("K08", Bound::AtMost(0.0)),
+        ("K38", Bound::AtLeast(standard.fresh)),
+        ("K14", Bound::AtLeast(1.0)),
+        ("K22", Bound::AtLeast(1.0)),
+    ]
 }
 
 /// A unit's score by its standings, without a rank.

@@ -26,6 +26,17 @@ pub(super) struct Asked {
     by: Option<By>,
 }
 
+/// Whose, and when.
+#[derive(Args)]
+pub(super) struct OnDay {
+    /// 单位：社区，或看其下所有城市社区 (a community, or the urban ones below a unit)
+    #[arg(long)]
+    unit: Option<OrgCode>,
+    /// 哪一天 (as of)
+    #[arg(long, value_parser = parse_day)]
+    on: Option<Day>,
+}
+
 /// Whom to commend.
 #[derive(Args)]
 pub(super) struct Commend {
@@ -185,6 +196,21 @@ pub(super) async fn standing(mut totals: TotalsClient<Guarded>, asked: Asked, re
     };
     let answer = totals.standing(request).await?.into_inner();
     show::standing(reader, &answer);
+    Ok(())
+}
+
+/// Communities against the standard.
+pub(super) async fn standard(mut totals: TotalsClient<Guarded>, asked: OnDay, reader: Reader) -> anyhow::Result<()> {
+    let request = pb::StandingRequest {
+        unit: asked.unit.map_or(0, OrgCode::number),
+        on: asked.on.unwrap_or(0),
+        ..pb::StandingRequest::default()
+    };
+    let answer = totals.standard(request).await?.into_inner();
+    if reader == Reader::Person {
+        println!("{}，{} 第{}版 (standard of the plan)", date::iso(answer.on), answer.plan, answer.plan_version);
+    }
+    show::standard(reader, &answer);
     Ok(())
 }
 

@@ -3,16 +3,19 @@
 
 use super::{QueryError, below_of_tier, day_asked, unit_within};
 use crate::{
-    store::{StoreError, View},
+    rows::{self, SubjectRow},
+    store::{Space, StoreError, View},
     writer::Core,
 };
 use taizhang_proto::{
-    OrgCode,
+    OrgCode, Record,
     assess::{self, Assessed, Candidate, Decided},
+    cell::{home_unit, is_active, unit_id},
     date::Day,
     indicator::{self, Figure, Period, Span},
     pb::{self, Tier},
     plan::{Bound, Plan},
+    register::number,
 };
 
 /// An indicator of the catalogue, by its code, in the year up to a day; nothing for a code that it does not have.
@@ -65,6 +68,60 @@ pub fn standing(core: &Core, request: &pb::StandingRequest, scope: OrgCode) -> R
     }
     give_ranks(&mut answer.scores[1..]);
     Ok(answer)
+}
+
+/// How communities stand against the standard of a full-employment community: one, or those below the unit that is asked
+/// for. Nothing is decided by it: a reviewer certifies, and says why.
+///
+/// # Errors
+/// When the store fails, or the unit is beyond the scope.
+pub fn standard(core: &Core, request: &pb::StandingRequest, scope: OrgCode) -> Result<pb::StandardAnswer, QueryError> {
+    let unit = unit_within(request.unit, scope)?;
+    let on = day_asked(core, request.on);
+    let (view, plans, tree) = (core.view(), core.plans(), core.tree());
+    let plan = plans.on(on);
+    let mut answer = pb::StandardAnswer {
+        on,
+        plan: plan.name.clone(),
+        plan_version: plan.version,
+        score_needed: f64::from(plan.fec.standard.score),
+        ..pb::StandardAnswer::default()
+    };
+    for own in tree.below(unit).map(|unit| unit.code).filter(|code| code.is_urban_community()) {
+        for (code, bound) in assess::standard(plan) {
+            let Some(indicator) = indicator::by_code(code) else { continue };
+            let figure = figure(view.as_ref(), own, code, on)?;
+            let standing = assess::standing(indicator, &figure, bound);
+            answer.lines.push(Assessed { code: code.to_owned(), figure, standing }.line(own));
+        }
+        let score = assessed_score(view.as_ref(), own, on)?;
+        answer.scores.push(pb::UnitScore {
+            unit: own.number(),
+            name: tree.name(own),
+            measured: score.is_some(),
+            score: score.unwrap_or_default(),
+            rank: 0,
+        });
+    }
+    Ok(answer)
+}
+
+/// The score that the district gave a community's last application by a day; the city has no cases.
+fn assessed_score(view: &dyn View, unit: OrgCode, on: Day) -> Result<Option<f64>, StoreError> {
+    let row: SubjectRow = rows::read(view, Space::Subjects, &unit_id(unit).0)?.unwrap_or_default();
+    let mut last: Option<(Day, f64)> = None;
+    for (_, id) in row.about().into_iter().filter(|(register, _)| *register == number::FEC_CASE) {
+        let Some(row) = view.get(Space::Records, &id.0)? else { continue };
+        let record = Record::decode(row).map_err(|_| StoreError::Row(Space::Records))?;
+        let case: pb::FecCase = record.typed(|tag| matches!(tag, 22 | 23));
+        let here = is_active(&record) && home_unit(&record) == Some(unit);
+        if let (Some(assessed), Some(score)) = (case.assessed_on.filter(|day| here && *day <= on), case.score)
+            && last.is_none_or(|(before, _)| before <= assessed)
+        {
+            last = Some((assessed, f64::from(score) / 10.0)); // one decimal
+        }
+    }
+    Ok(last.map(|(_, score)| score))
 }
 
 /// Ranks the units of one tier: equal scores, to two decimals, share a rank.

@@ -43,6 +43,21 @@ fn left(line: &pb::StandingLine, ratio: bool) -> String {
     }
 }
 
+/// A line's indicator by name, its target and its figure, as people read them.
+fn of_line(line: &pb::StandingLine) -> (String, String, String) {
+    let known = indicator::by_code(&line.indicator);
+    let ratio = known.is_some_and(indicator::Indicator::is_ratio);
+    let value = pb::TotalValue {
+        indicator: line.indicator.clone(),
+        numerator: line.numerator,
+        denominator: line.denominator,
+        ratio,
+        ..pb::TotalValue::default()
+    };
+    let target = format!("{}{}", if line.at_most { "≤" } else { "≥" }, share(line.target, ratio));
+    (known.map_or("", |known| known.zh).to_owned(), target, figure(&value))
+}
+
 /// Prints a unit's targets with how they stand, and the scores.
 pub fn standing(reader: Reader, answer: &pb::StandingAnswer) {
     let own = answer.lines.first().map_or(0, |line| line.unit);
@@ -51,24 +66,11 @@ pub fn standing(reader: Reader, answer: &pb::StandingAnswer) {
         .iter()
         .filter(|line| line.unit == own)
         .map(|line| {
-            let known = indicator::by_code(&line.indicator);
-            let ratio = known.is_some_and(indicator::Indicator::is_ratio);
-            let value = pb::TotalValue {
-                indicator: line.indicator.clone(),
-                numerator: line.numerator,
-                denominator: line.denominator,
-                ratio,
-                ..pb::TotalValue::default()
-            };
+            let ratio = indicator::by_code(&line.indicator).is_some_and(indicator::Indicator::is_ratio);
+            let (name, target, value) = of_line(line);
             let each = if line.each > 0 { format!("{}/{}", line.each_reached, line.each) } else { String::new() };
-            vec![
-                line.indicator.clone(),
-                known.map_or("", |known| known.zh).to_owned(),
-                format!("{}{}", if line.at_most { "≤" } else { "≥" }, share(line.target, ratio)),
-                figure(&value),
-                left(line, ratio),
-                each,
-            ]
+            let attained = if line.measured { share(line.attained, true) } else { "—".into() };
+            vec![line.indicator.clone(), name, target, value, attained, left(line, ratio), each]
         })
         .collect();
     let headings = [
@@ -76,6 +78,7 @@ pub fn standing(reader: Reader, answer: &pb::StandingAnswer) {
         ("name", "名称"),
         ("target", "目标"),
         ("actual", "实际"),
+        ("K45", "完成率"),
         ("left", "差距"),
         ("each", "达标县区"),
     ];
@@ -90,4 +93,36 @@ pub fn standing(reader: Reader, answer: &pb::StandingAnswer) {
     if reader == Reader::Person {
         println!("业务日 {}；{} 第{}版 (plan)", date::iso(answer.on), answer.plan, answer.plan_version);
     }
+}
+
+/// Prints communities against the standard: a row a criterion, the assessed score last.
+pub fn standard(reader: Reader, answer: &pb::StandardAnswer) {
+    let mut rows = Vec::new();
+    for unit in &answer.scores {
+        let own = [unit.name.clone(), unit.unit.to_string()];
+        for line in answer.lines.iter().filter(|line| line.unit == unit.unit) {
+            let known = indicator::by_code(&line.indicator);
+            let ratio = known.is_some_and(indicator::Indicator::is_ratio);
+            let (name, target, value) = of_line(line);
+            let told = [line.indicator.clone(), name, target, value, left(line, ratio)];
+            rows.push(own.iter().cloned().chain(told).collect());
+        }
+        let (value, left) = match unit.measured {
+            true if unit.score >= answer.score_needed => (format!("{:.1}", unit.score), "达标".to_owned()),
+            true => (format!("{:.1}", unit.score), format!("还差{:.1}分", answer.score_needed - unit.score)),
+            false => ("—".to_owned(), "未考核 (not assessed)".to_owned()),
+        };
+        let told = ["score".to_owned(), "考核得分".to_owned(), format!("≥{}", answer.score_needed), value, left];
+        rows.push(own.into_iter().chain(told).collect());
+    }
+    let headings = [
+        ("name", "社区"),
+        ("unit", "编码"),
+        ("indicator", "代码"),
+        ("title", "项目"),
+        ("target", "标准"),
+        ("value", "现状"),
+        ("left", "还差"),
+    ];
+    table(reader, &headings, &rows);
 }

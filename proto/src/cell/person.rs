@@ -1,4 +1,4 @@
-//! What a person counts in: the register (K00), resettled laid-off (K03), hard to employ (K26), the campaign (K32),
+//! What a person counts in: the register (K00), resettled laid-off (K03), the labour force (K04), hard to employ (K26), the campaign (K32),
 //! freshness (K38), duplicates (K43); spells and training in their own modules.
 
 use super::{
@@ -96,12 +96,16 @@ fn count_employed<S: Shelf>(
     let facts = &person.facts;
     let labour = facts.labour_able == Some(true) && facts.job_willing == Some(true);
     let laid_off = facts.laidoff_kind.is_some() || facts.laidoff_on.is_some();
-    let resettled = labour && laid_off && facts.shanty_resettled == Some(true);
-    let hard = labour && !hardship.is_empty();
-    if !resettled && !hard {
+    if !labour {
         return Ok(());
     }
+    let resettled = laid_off && facts.shanty_resettled == Some(true);
+    let hard = !hardship.is_empty();
     let employed = jobs(shelf, &placements)?.and(&person.present);
+    // The standard of a full-employment community asks for it (domain-detail 2.12).
+    let counts = person.present.and(&person.before_retirement());
+    tally.during(Part::Labour, &counts);
+    tally.during(Part::LabourEmployed, &employed.and(&counts));
     if resettled {
         tally.during(Part::ShantyLabour, &person.present);
         tally.during(Part::ShantyEmployed, &employed);

@@ -66,6 +66,8 @@ catalogue! {
     "K02b" "其中整顿中" "of them rectifying" Stock Additive Township false false [now(P::FecRectifying)];
     "K03" "棚改回迁下岗失业人员就业率" "Resettled laid-off employed" Stock DistinctRatio All false true
         [now(P::ShantyEmployed)] / [now(P::ShantyLabour)];
+    "K04" "有劳动能力和就业愿望人员就业率" "Able and willing, employed" Stock DistinctRatio All false true
+        [now(P::LabourEmployed)] / [now(P::Labour)];
     "K05" "零就业家庭存量" "Zero-employment households unplaced" Stock Additive All true false [now(P::ZefUnplaced)];
     "K06" "本期新认定零就业家庭" "Newly recognised" Flow Additive All false true [within(P::ZefRecognised)];
     "K06b" "平均认定时限(工作日)" "Working days to recognition" Flow Mean All false false

@@ -22,6 +22,9 @@ parts! {
     FecRectifying = 21,
     ShantyEmployed = 31,
     ShantyLabour = 32,
+    /// Able and willing to work, not retired, with a job.
+    LabourEmployed = 41,
+    Labour = 42,
     ZefUnplaced = 51,
     ZefRecognised = 61,
     /// Working days from application to recognition, summed on the day of recognition.

@@ -2,7 +2,7 @@
 //! 6, 9, 30 to 35 and 47).
 
 use crate::{CITY, counts, day, standing, stands, up};
-use taizhang_hub::{draws, totals};
+use taizhang_hub::{draws, totals, writer::Core};
 use taizhang_proto::{RecordId, cell, pb, register::number};
 use taizhang_tests::{
     books,
@@ -61,6 +61,32 @@ async fn a_community_applies_is_assessed_by_the_standard_and_gets_the_title_step
     assert_eq!(figures(CERTIFIED), (vec![(1, 1), (1, 11), (1, 61), (1, 61)], vec![1; 4]));
     let plan = scene.ledger(FIRST).plans();
     assert_eq!(plan.on(day(CERTIFIED)).fec.standard.score, 85, "the least score of the standard that is in force");
+
+    // Criterion by criterion: of two who are able and willing one has a job, then both.
+    let able = [("labour_able", "是"), ("job_willing", "是")];
+    let people = [1, 2].map(|nth| scene.resident(FIRST, nth, &able).to_string());
+    for (person, start) in people.iter().zip(["2008-05-01", "2008-06-02"]) {
+        scene.enter(FIRST, number::PLACEMENT, &[("person", person), ("kind", "1"), ("start_on", start)]);
+    }
+    scene.agrees().await;
+    let against = |core: &Core, on: &str| {
+        let asked = pb::StandingRequest { unit: FIRST, on: day(on), ..pb::StandingRequest::default() };
+        totals::standard(core, &asked, core.unit).unwrap()
+    };
+    let district = against(&scene.hub().hub.core, CERTIFIED);
+    let line = |answer: &pb::StandardAnswer, code: &str| {
+        let line = answer.lines.iter().find(|line| line.indicator == code).unwrap().clone();
+        (line.numerator, line.denominator, line.reached, line.left)
+    };
+    assert_eq!(line(&district, "K04"), (1, 2, false, 1), "95 of a hundred of two are two");
+    assert_eq!((line(&district, "K08").2, line(&district, "K14").2), (true, false), "no certified assistant yet");
+    let score = &district.scores[0];
+    assert_eq!((score.measured, score.score, district.score_needed), (true, 90.5, 85.0));
+    assert_eq!(line(&against(&scene.hub().hub.core, "2008-06-02"), "K04"), (2, 2, true, 0));
+    let city = against(&scene.town.city.hub.core, CERTIFIED);
+    assert_eq!((line(&city, "K04"), city.scores[0].measured), ((1, 2, false, 1), false), "cases stay at the district");
+    assert_eq!(line(&against(&scene.hub().hub.core, "2008-05-09"), "K08"), (0, 0, true, 0));
+    assert!(!against(&scene.hub().hub.core, "2008-05-09").scores[0].measured, "not assessed by then");
     scene.end().await;
 }
 

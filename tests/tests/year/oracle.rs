@@ -269,6 +269,13 @@ impl Model {
                 };
                 ratio(persons(&|person| group(person) && self.has_job(person, day)), persons(&group))
             }
+            "K04" => {
+                let group = |person: usize| {
+                    let own = &self.persons[person];
+                    own.labour && Self::present(own, day) && own.retired.is_none_or(|retired| day < retired)
+                };
+                ratio(persons(&|person| group(person) && self.has_job(person, day)), persons(&group))
+            }
             "K05" => plain(cases(&|case| Self::open(case, day) && !self.somebody_works(case, day))),
             "K06" => plain(cases(&|case| flow(case.recognised))),
             "K06b" => {
