@@ -113,7 +113,7 @@ enum Command {
     Indicators,
     /// 目标完成情况与排名 (standing against the targets, and ranks)
     Standing(assess::Asked),
-    /// 对照充分就业社区考核标准，逐项列出 (communities against the standard, criterion by criterion)
+    /// 对照充分就业社区考核标准：一个社区，或单位以下各城市社区 (a community, or the urban ones below a unit, against the standard)
     Standard(assess::OnDay),
     /// 评选先进：达标社区排名及建议名单 (the certified communities proposed for commendation)
     Commend(assess::Commend),

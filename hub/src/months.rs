@@ -84,9 +84,6 @@ pub enum MonthsError {
         /// Whose sheet.
         unit: u64,
     },
-    /// The key.
-    #[error(transparent)]
-    Key(#[from] crate::plans::PublishError),
     /// What is stored is not what was signed.
     #[error(transparent)]
     Signed(#[from] month::MonthError),
@@ -147,6 +144,11 @@ impl Months {
         self.0.get(usize::try_from(place.checked_sub(1)?).ok()?)
     }
 
+    /// Whether a text is the one at a place, from 1.
+    fn holds(&self, place: u64, signed: &SignedMonth) -> bool {
+        self.at(place).is_some_and(|own| own.text == signed.text)
+    }
+
     /// The short digest of the text at a place, from 1; nothing where there is none.
     pub(crate) fn short_digest(&self, place: u64) -> Bytes {
         self.at(place).map(|signed| month::short_digest(&signed.text).into()).unwrap_or_default()
@@ -166,7 +168,7 @@ impl Months {
     /// When it is not what the city signed, or does not follow.
     pub(crate) fn with(&self, place: u64, signed: &SignedMonth, known: &[u8]) -> Result<Self, month::MonthError> {
         let text = month::read(signed, Some(known))?;
-        if self.at(place).is_some_and(|own| own.text == signed.text) {
+        if self.holds(place, signed) {
             return Ok(self.clone());
         }
         let before = usize::try_from(place.saturating_sub(1)).unwrap_or(usize::MAX);
@@ -197,7 +199,7 @@ pub(crate) fn put(
     let text = MonthText::decode(signed.text.clone()).map_err(|_| month::MonthError::Format)?;
     let read = |sheet: &Bytes| month::read_sheet(&text, sheet).map(|read| (read.unit, sheet.clone()));
     let sheets = sheets.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-    if before.at(place).is_none_or(|own| own.text != signed.text) {
+    if !before.holds(place, signed) {
         let from = usize::try_from(place.saturating_sub(1)).unwrap_or(usize::MAX);
         for gone in before.0.get(from..).unwrap_or_default() {
             let text = MonthText::decode(gone.text.clone()).map_err(|_| month::MonthError::Format)?;
@@ -234,12 +236,13 @@ pub(crate) fn recover(
 ) -> Result<Option<Months>, month::MonthError> {
     let text = month::read(signed, Some(key))?;
     let locked_at = |own: &SignedMonth| MonthText::decode(own.text.clone()).map_or(0, |text| text.locked_at);
-    if before.at(place).is_some_and(|own| own.text != signed.text && locked_at(own) <= text.locked_at) {
+    let known = before.holds(place, signed);
+    if !known && before.at(place).is_some_and(|own| locked_at(own) <= text.locked_at) {
         return Ok(None);
     }
     let now = before.with(place, signed, key)?;
     put(set, (before, &now), place, sheets)?;
-    if before.at(place).is_some_and(|own| own.text == signed.text) {
+    if known {
         return Ok(None);
     }
     tracing::warn!(month = text.month, "a locked month came back from a district");

@@ -39,9 +39,6 @@ pub enum GiveError {
     /// Too many.
     #[error("在办任务过多：至多 {MAX_ORDERS} 项；请先撤回不再需要的 (too many tasks: take back what is not needed)")]
     Full,
-    /// The key.
-    #[error(transparent)]
-    Key(#[from] plans::PublishError),
     /// The writer.
     #[error(transparent)]
     Write(#[from] WriteError),

@@ -59,17 +59,18 @@ pub fn of_node(row: &NodeRow, plans: &Plans) -> Vec<Contribution> {
     let mut steps = Vec::new();
     let mut from = Day::MIN;
     let past = row.homes.iter().map(|home| (home.unit, home.until));
+    let online = online(row, plans);
     for (unit, until) in past.chain([(row.unit, Day::MAX)]) {
         // A day belongs to the unit that the child had then.
         let own = from..until.min(end);
         from = from.max(until);
         if let Ok(unit) = OrgCode::new(unit) {
-            let mut of = Steps { unit, plans, steps };
+            let mut of = Steps { unit, plans, steps: Vec::new() };
             of.during_within(&own, Part::Nodes, shanghai_of_seconds(row.enrolled), Day::MAX);
-            for (from, to) in online(row, plans) {
-                of.during_within(&own, Part::NodesOnline, from, to);
+            for (from, to) in &online {
+                of.during_within(&own, Part::NodesOnline, *from, *to);
             }
-            steps = of.steps;
+            steps.extend(of.steps);
         }
     }
     steps

@@ -344,19 +344,18 @@ impl Replica for Upward {
     fn document(&self, document: pb::Document) -> Result<(), SessionError> {
         let pb::Document { kind, version, content } = document;
         let job = match kind.as_str() {
-            "units" => Job::Tree(String::from_utf8_lossy(&content).into_owned(), Some(version)),
-            "plan" => Job::Plans(content),
-            "orders" => Job::Orders(content),
-            "month" => match months::read_document(content) {
-                Ok((signed, sheets)) => Job::Month { place: Some(version), signed: Box::new(signed), sheets },
-                Err(error) => {
-                    tracing::warn!(kind, version, %error, "a document was left untaken");
-                    return Ok(());
-                }
-            },
+            "units" => Ok(Job::Tree(String::from_utf8_lossy(&content).into_owned(), Some(version))),
+            "plan" => Ok(Job::Plans(content)),
+            "orders" => Ok(Job::Orders(content)),
+            "month" => months::read_document(content).map(|(signed, sheets)| Job::Month {
+                place: Some(version),
+                signed: Box::new(signed),
+                sheets,
+            }),
             _ => return Ok(()),
         };
-        for answer in self.core.commit(vec![job]) {
+        let answers = job.map_or_else(|error| vec![Err(error.into())], |job| self.core.commit(vec![job]));
+        for answer in answers {
             match answer {
                 Ok(_) => {}
                 Err(WriteError::Store(error)) => return Err(failed(error)),

@@ -523,16 +523,15 @@ impl Core {
                 }
                 Job::Again { peer, document } => {
                     let standing = (&mut new_plans, &mut new_months);
-                    let heard = self.hear_again(&mut pad, standing, &document);
-                    if let Err(error) = &heard
-                        && !matches!(error, WriteError::Store(_))
-                    {
-                        tracing::warn!(unit = %peer.unit, kind = document.kind, %error, "what a child said again was left");
+                    match self.hear_again(&mut pad, standing, &document) {
+                        Err(WriteError::Store(error)) => return Err(error),
+                        Err(error) => {
+                            let kind = &document.kind;
+                            tracing::warn!(unit = %peer.unit, kind, %error, "what a child said again was left");
+                        }
+                        Ok(()) => {}
                     }
-                    match heard {
-                        Err(WriteError::Store(error)) => Err(error.into()),
-                        _ => Ok(Answer::Again(pb::Document { content: Bytes::new(), ..document })),
-                    }
+                    Ok(Answer::Again(pb::Document { content: Bytes::new(), ..document }))
                 }
                 Job::Retire { id, undo } => pad.retire(id, undo),
                 Job::Certificate(peer, certificate) => pad.learn_certificate(&peer, certificate),

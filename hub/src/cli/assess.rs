@@ -15,12 +15,8 @@ use taizhang_proto::{
 /// Whose standing.
 #[derive(Args)]
 pub(super) struct Asked {
-    /// 单位 (unit)
-    #[arg(long)]
-    unit: Option<OrgCode>,
-    /// 哪一天 (as of)
-    #[arg(long, value_parser = parse_day)]
-    on: Option<Day>,
+    #[command(flatten)]
+    of: OnDay,
     /// 各县区、乡镇街道或社区的得分和名次 (scores and ranks of a tier below)
     #[arg(long)]
     by: Option<By>,
@@ -29,12 +25,18 @@ pub(super) struct Asked {
 /// Whose, and when.
 #[derive(Args)]
 pub(super) struct OnDay {
-    /// 单位：社区，或看其下所有城市社区 (a community, or the urban ones below a unit)
+    /// 单位 (unit)
     #[arg(long)]
     unit: Option<OrgCode>,
     /// 哪一天 (as of)
     #[arg(long, value_parser = parse_day)]
     on: Option<Day>,
+}
+
+impl OnDay {
+    fn request(&self, by: Option<By>) -> pb::StandingRequest {
+        pb::StandingRequest { unit: self.unit.map_or(0, OrgCode::number), on: self.on.unwrap_or(0), by: By::tier(by) }
+    }
 }
 
 /// Whom to commend.
@@ -189,24 +191,14 @@ pub(super) async fn tasks(mut admin: AdminClient<Guarded>, asked: Tasks, reader:
 
 /// A unit's targets, and the scores of those below.
 pub(super) async fn standing(mut totals: TotalsClient<Guarded>, asked: Asked, reader: Reader) -> anyhow::Result<()> {
-    let request = pb::StandingRequest {
-        unit: asked.unit.map_or(0, OrgCode::number),
-        on: asked.on.unwrap_or(0),
-        by: By::tier(asked.by),
-    };
-    let answer = totals.standing(request).await?.into_inner();
+    let answer = totals.standing(asked.of.request(asked.by)).await?.into_inner();
     show::standing(reader, &answer);
     Ok(())
 }
 
 /// Communities against the standard.
 pub(super) async fn standard(mut totals: TotalsClient<Guarded>, asked: OnDay, reader: Reader) -> anyhow::Result<()> {
-    let request = pb::StandingRequest {
-        unit: asked.unit.map_or(0, OrgCode::number),
-        on: asked.on.unwrap_or(0),
-        ..pb::StandingRequest::default()
-    };
-    let answer = totals.standard(request).await?.into_inner();
+    let answer = totals.standard(asked.request(None)).await?.into_inner();
     if reader == Reader::Person {
         println!("{}，{} 第{}版 (standard of the plan)", date::iso(answer.on), answer.plan, answer.plan_version);
     }

@@ -208,8 +208,8 @@ impl Admin for Calls {
 
     async fn publish_plan(&self, request: Request<pb::PlanText>) -> Result<Response<pb::PlanText>, Status> {
         let list = block_in_place(|| {
-            let key = plans::signing_key(&self.hub.data)?;
-            plans::publish(&self.hub.core, &key, &request.get_ref().text)
+            let key = self.hub.core.signer().ok_or(plans::PublishError::NotCity)?;
+            plans::publish(&self.hub.core, key, &request.get_ref().text)
         });
         let list = list.map_err(|error| Status::failed_precondition(error.to_string()))?;
         self.hub.writer.write(Job::Plans(list)).await.map_err(crate::session::Fault::from)?;
@@ -227,8 +227,8 @@ impl Admin for Calls {
 
     async fn order(&self, request: Request<pb::OrderRequest>) -> Result<Response<pb::OrdersAnswer>, Status> {
         let hub = &self.hub;
-        let key = plans::signing_key(&hub.data).map_err(refused)?;
-        orders::change(&hub.core, &hub.writer, &key, request.get_ref()).await.map_err(refused)?;
+        let key = hub.core.signer().ok_or(orders::GiveError::NotCity).map_err(refused)?;
+        orders::change(&hub.core, &hub.writer, key, request.get_ref()).await.map_err(refused)?;
         self.orders(Request::new(pb::Empty {})).await
     }
 
@@ -276,8 +276,8 @@ impl Admin for Calls {
 
     async fn lock(&self, request: Request<pb::MonthRequest>) -> Result<Response<pb::MonthAnswer>, Status> {
         let hub = &self.hub;
-        let key = plans::signing_key(&hub.data).map_err(refused)?;
-        let answer = months::lock(&hub.core, &hub.writer, &key, request.get_ref()).await;
+        let key = hub.core.signer().ok_or(months::MonthsError::NotCity).map_err(refused)?;
+        let answer = months::lock(&hub.core, &hub.writer, key, request.get_ref()).await;
         answer.map(Response::new).map_err(refused)
     }
 

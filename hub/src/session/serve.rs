@@ -80,6 +80,11 @@ fn child_of<T>(core: &Core, request: &Request<T>) -> Result<(Peer, OrgCode), Sta
             name.unit, core.unit
         )));
     }
+    let row: Option<NodeRow> = rows::read(core.view().as_ref(), Space::Nodes, name.id.as_bytes())
+        .map_err(|error| Status::unavailable(error.to_string()))?;
+    if row.is_some_and(|row| row.retired > 0) {
+        return Err(Fault::from(WriteError::Retired).into());
+    }
     // A certificate may name a code that was given up since.
     let unit = core.tree().current(name.unit, core.today());
     Ok((Peer { id: name.id, unit, hub: name.hub }, name.unit))

@@ -22,9 +22,6 @@ impl Pad<'_> {
             enrolled: self.core.now(),
             ..NodeRow::default()
         });
-        if row.retired > 0 {
-            return Err(WriteError::Retired);
-        }
         if let Ok(before) = OrgCode::new(row.unit)
             && before != peer.unit
         {

@@ -2,9 +2,13 @@
 //! 52; domain-detail 2.14). Invariant: what is listed, and until when, is [`cell::filing`], which K37 counts by.
 
 use super::Office;
-use crate::{desk::SaveError, exchange::People, ledger::LedgerDesk};
+use crate::{
+    desk::SaveError,
+    exchange::People,
+    ledger::{Ledger, LedgerDesk},
+};
 use taizhang_proto::{
-    Record,
+    Record, RecordId,
     cell::{self, FILED},
     pb,
     register::{number, registers},
@@ -34,7 +38,7 @@ impl Office {
                     register: name.to_owned(),
                     unit: unit.number(),
                     unit_name: units.name(unit),
-                    title: title(&mut people, &record, &units.name(unit))?,
+                    title: title(ledger, &mut people, (id, &record))?.unwrap_or_else(|| units.name(unit)),
                     since: filing.since,
                     due_on: filing.due,
                     days_left: filing.due - on,
@@ -47,14 +51,34 @@ impl Office {
     }
 }
 
-/// Whose case it is, or a paper's title with its number.
-fn title(people: &mut People<'_, LedgerDesk<'_>>, record: &Record, unit: &str) -> Result<String, SaveError> {
-    let text = |tag| record.slice(tag).map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default();
-    let named = |of: u32| record.reference(of);
-    match record.register {
-        number::ZEF_CASE => named(21).map_or(Ok(String::new()), |household| people.name(household)),
-        number::HARDSHIP_CASE => named(20).map_or(Ok(String::new()), |person| people.name(person)),
-        number::ARCHIVE_ENTRY => Ok(format!("{} {}", text(22), text(20)).trim().to_owned()),
-        _ => Ok(unit.to_owned()),
-    }
+/// Whose a record is, for the office's own eyes: a person's name, a household's head or number, a title; none of a unit's.
+pub(super) fn title(
+    ledger: &Ledger,
+    people: &mut People<'_, LedgerDesk<'_>>,
+    (id, record): (RecordId, &Record),
+) -> Result<Option<String>, SaveError> {
+    let text = |record: &Record, tag| record.slice(tag).map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+    let household = match record.register {
+        number::HOUSEHOLD => Some(record.clone()),
+        number::ZEF_CASE => record.reference(21).map(|of| ledger.view(of)).transpose()?.flatten(),
+        _ => None,
+    };
+    let person = match record.register {
+        number::RESIDENT => Some(id),
+        number::HARDSHIP_CASE | number::PLACEMENT => record.reference(20),
+        _ => household.as_ref().and_then(|household| household.reference(22)),
+    };
+    let title = match (person, household) {
+        (Some(person), _) => Some(people.name(person)?),
+        (None, Some(household)) => text(&household, 20),
+        (None, None) => match record.register {
+            number::ARCHIVE_ENTRY => {
+                let of = |tag| text(record, tag).unwrap_or_default();
+                Some(format!("{} {}", of(22), of(20)).trim().to_owned())
+            }
+            number::TASK | number::CAMPAIGN | number::POST | number::EVENT => text(record, 20),
+            _ => None,
+        },
+    };
+    Ok(title.filter(|title| !title.is_empty()))
 }

@@ -1,7 +1,7 @@
 //! 待办清单: everything of an office that has a last day, late or soon to be, whatever register it comes from (domain-detail 3,
 //! the time-driven list). Invariant: what is listed as late is what the totals count as late ([`worklist`]).
 
-use super::{Office, close, standing};
+use super::{Office, close, standing, to_file::title};
 use crate::{desk::SaveError, exchange::People, ledger::LedgerDesk};
 use taizhang_proto::{
     OrgCode, RecordId,
@@ -11,7 +11,6 @@ use taizhang_proto::{
     },
     date::Day,
     pb,
-    register::number,
 };
 
 /// Days that the registers are looked ahead for at most.
@@ -89,47 +88,26 @@ impl List<'_> {
         if due.last > self.last {
             return Ok(());
         }
-        let unit_name = self.office.ledger.units().name(unit);
-        let title = match record {
-            Some(id) => self.title(id)?,
-            None => String::new(),
+        let ledger = &self.office.ledger;
+        let unit_name = ledger.units().name(unit);
+        let held = match record {
+            Some(id) => ledger.view(id)?.map(|record| (id, record)),
+            None => None,
+        };
+        let title = match &held {
+            Some((id, record)) => title(ledger, &mut self.people, (*id, record))?,
+            None => None,
         };
         self.items.push(pb::WorkItem {
             clock: due.clock.code().into(),
             what: due.clock.zh().into(),
             unit: unit.number(),
-            title: if title.is_empty() { unit_name.clone() } else { title },
+            title: title.unwrap_or_else(|| unit_name.clone()),
             unit_name,
             due_on: due.last,
             days_left: due.last.saturating_sub(self.on),
             record: record.map(|id| id.to_string()).unwrap_or_default(),
         });
         Ok(())
-    }
-
-    /// Whose it is: a person's name, a household's head or number, a title.
-    fn title(&mut self, id: RecordId) -> Result<String, SaveError> {
-        let ledger = self.office.ledger.clone();
-        let Some(mut record) = ledger.view(id)? else { return Ok(String::new()) };
-        if record.register == number::ZEF_CASE
-            && let Some(household) = record.reference(21)
-        {
-            record = ledger.view(household)?.unwrap_or(record);
-        }
-        let of = match record.register {
-            number::RESIDENT => Some(id),
-            number::HOUSEHOLD => record.reference(22),
-            number::HARDSHIP_CASE | number::PLACEMENT => record.reference(20),
-            _ => None,
-        };
-        if let Some(id) = of {
-            return self.people.name(id);
-        }
-        let text = |tag| record.slice(tag).map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default();
-        Ok(match record.register {
-            number::ARCHIVE_ENTRY => format!("{} {}", text(22), text(20)).trim().to_owned(),
-            number::HOUSEHOLD | number::TASK | number::CAMPAIGN | number::POST | number::EVENT => text(20),
-            _ => String::new(),
-        })
     }
 }

@@ -43,8 +43,8 @@ fn left(line: &pb::StandingLine, ratio: bool) -> String {
     }
 }
 
-/// A line's indicator by name, its target and its figure, as people read them.
-fn of_line(line: &pb::StandingLine) -> (String, String, String) {
+/// A line's indicator by name, its target, its figure and what is left, as people read them.
+fn of_line(line: &pb::StandingLine) -> [String; 4] {
     let known = indicator::by_code(&line.indicator);
     let ratio = known.is_some_and(indicator::Indicator::is_ratio);
     let value = pb::TotalValue {
@@ -55,7 +55,7 @@ fn of_line(line: &pb::StandingLine) -> (String, String, String) {
         ..pb::TotalValue::default()
     };
     let target = format!("{}{}", if line.at_most { "≤" } else { "≥" }, share(line.target, ratio));
-    (known.map_or("", |known| known.zh).to_owned(), target, figure(&value))
+    [known.map_or("", |known| known.zh).to_owned(), target, figure(&value), left(line, ratio)]
 }
 
 /// Prints a unit's targets with how they stand, and the scores.
@@ -66,11 +66,10 @@ pub fn standing(reader: Reader, answer: &pb::StandingAnswer) {
         .iter()
         .filter(|line| line.unit == own)
         .map(|line| {
-            let ratio = indicator::by_code(&line.indicator).is_some_and(indicator::Indicator::is_ratio);
-            let (name, target, value) = of_line(line);
+            let [name, target, value, left] = of_line(line);
             let each = if line.each > 0 { format!("{}/{}", line.each_reached, line.each) } else { String::new() };
             let attained = if line.measured { share(line.attained, true) } else { "—".into() };
-            vec![line.indicator.clone(), name, target, value, attained, left(line, ratio), each]
+            vec![line.indicator.clone(), name, target, value, attained, left, each]
         })
         .collect();
     let headings = [
@@ -101,11 +100,8 @@ pub fn standard(reader: Reader, answer: &pb::StandardAnswer) {
     for unit in &answer.scores {
         let own = [unit.name.clone(), unit.unit.to_string()];
         for line in answer.lines.iter().filter(|line| line.unit == unit.unit) {
-            let known = indicator::by_code(&line.indicator);
-            let ratio = known.is_some_and(indicator::Indicator::is_ratio);
-            let (name, target, value) = of_line(line);
-            let told = [line.indicator.clone(), name, target, value, left(line, ratio)];
-            rows.push(own.iter().cloned().chain(told).collect());
+            let told = own.iter().cloned().chain([line.indicator.clone()]).chain(of_line(line));
+            rows.push(told.collect());
         }
         let (value, left) = match unit.measured {
             true if unit.score >= answer.score_needed => (format!("{:.1}", unit.score), "达标".to_owned()),

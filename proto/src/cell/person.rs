@@ -29,10 +29,9 @@ pub(super) struct Person {
 
 impl Person {
     fn of(record: &Record) -> Self {
-        let id_no = record.slice(21).and_then(|id| std::str::from_utf8(id).ok());
         Self {
             facts: record.typed(|tag| matches!(tag, 38..=41 | 43 | 48)),
-            born: id_no.and_then(|id| citizen_id::check(id).ok()),
+            born: born(record),
             verified_on: record.day(VERIFIED_ON),
             present: Spans::one(Day::MIN, left_on(record).unwrap_or(Day::MAX)),
         }
@@ -46,9 +45,19 @@ impl Person {
     /// From the birthday on which the person reaches an age, which may differ by sex; no day without a valid number.
     pub(super) fn since_age(&self, male: i32, female: i32) -> Spans {
         let Some(born) = self.born else { return Spans::default() };
-        let years = if born.male { male } else { female };
-        Spans::one(date::add_months(born.birth, years.saturating_mul(12)), Day::MAX)
+        Spans::one(birthday(born, male, female), Day::MAX)
     }
+}
+
+/// What a resident's number says of birth and sex; none without a valid one.
+pub(super) fn born(record: &Record) -> Option<citizen_id::Facts> {
+    citizen_id::check(std::str::from_utf8(record.slice(21)?).ok()?).ok()
+}
+
+/// The day on which somebody reaches an age, which may differ by sex.
+pub(super) fn birthday(born: citizen_id::Facts, male: i32, female: i32) -> Day {
+    let years = if born.male { male } else { female };
+    date::add_months(born.birth, years.saturating_mul(12))
 }
 
 pub(super) fn count<S: Shelf>(shelf: &S, id: RecordId, tally: &mut Tally<'_>) -> Result<(), S::Error> {

@@ -2,10 +2,15 @@
 //! management). Invariant: what a total counts as late on a day is what is listed as late on it, since both are read off
 //! the same contributions; nothing is written when a day passes.
 
-use super::{Contribution, Shelf, case, filing, is_active, person::services_of, post, refs::Refs, survivor};
+use super::{
+    Contribution, Shelf, case, filing, is_active,
+    person::{birthday, born, services_of},
+    post,
+    refs::Refs,
+    survivor,
+};
 use crate::{
     Record, RecordId,
-    check::citizen_id,
     date::{Day, add_months},
     indicator::Part,
     pb,
@@ -221,14 +226,8 @@ fn last_contact<S: Shelf>(shelf: &S, household: RecordId, on: Day) -> Result<Opt
 fn retires_on<S: Shelf>(shelf: &S, placement: &Record, plans: &Plans, on: Day) -> Result<Option<Day>, S::Error> {
     let Some(person) = placement.reference(20).map(|id| survivor(shelf, id)).transpose()? else { return Ok(None) };
     let plan = &plans.on(on).unemployment;
-    let born = shelf.look(person, |record| {
-        let id_no = std::str::from_utf8(record?.slice(21)?).ok()?;
-        citizen_id::check(id_no).ok()
-    })?;
-    Ok(born.map(|born| {
-        let years = if born.male { plan.retire_male } else { plan.retire_female };
-        add_months(born.birth, years.saturating_mul(12))
-    }))
+    let born = shelf.look(person, |record| record.and_then(born))?;
+    Ok(born.map(|born| birthday(born, plan.retire_male, plan.retire_female)))
 }
 
 #[cfg(test)]

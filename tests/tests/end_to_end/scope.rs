@@ -211,3 +211,26 @@ async fn without_a_certificate_of_this_hub_there_is_no_session_and_no_total() {
     here.sync().await.unwrap();
     town.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_certificate_of_a_retired_node_opens_nothing_until_it_serves_again() {
+    let (_dir, mut town) = town(&[DISTRICT], Plan::default()).await;
+    town.open_office(OfficePlan::nightly(unit(FIRST))).await.unwrap();
+    let (office, hub) = (&town.offices[0], &town.districts[0].hub);
+    office.sync().await.unwrap();
+    let id = taizhang_hub::totals::children(hub.core.view().as_ref()).unwrap()[0].id.clone();
+    let retire = |undo| hub.writer.write(Job::Retire { id: id.clone(), undo });
+    retire(false).await.unwrap();
+    let channel = office.identity.connect().await.unwrap();
+    let mut totals = TotalsClient::new(channel);
+    let refused = totals.query(pb::TotalsRequest::default()).await.unwrap_err();
+    assert_eq!(refused.code(), Code::PermissionDenied);
+    assert!(refused.message().contains("停用"), "{refused}");
+    assert!(office.sync().await.is_err_and(|error| error.to_string().contains("停用")), "no session either");
+    retire(true).await.unwrap();
+    totals.query(pb::TotalsRequest::default()).await.unwrap();
+    assert!(office.sync().await.unwrap().equal);
+    let unknown = hub.writer.write(Job::Retire { id: "nobody".into(), undo: false }).await;
+    assert!(unknown.is_err());
+    town.stop().await;
+}
