@@ -2,6 +2,7 @@
 //! directory. Invariant: a certificate names the unit of the token, whatever the request asks for.
 
 use crate::{
+    readers::MAX_NAME,
     rows::{self, NodeRow, TokenRow},
     store::{Space, StoreError},
     writer::{Core, Job, WriteError, Writer},
@@ -17,7 +18,7 @@ use std::{
 };
 use taizhang_node::{
     disk::{self, DiskError, Secrecy},
-    identity::{CertName, Token, server_name},
+    identity::{CertKind, CertName, Token, server_name},
 };
 use taizhang_proto::{
     OrgCode,
@@ -157,16 +158,24 @@ pub async fn make_token(
 ) -> Result<pb::TokenAnswer, Status> {
     let unit = OrgCode::new(request.unit).map_err(|error| Status::invalid_argument(error.to_string()))?;
     let tree = core.tree();
-    if !core.unit.covers(unit) || unit == core.unit || (!tree.is_empty() && !tree.contains(unit)) {
+    let reads = !request.reader.is_empty();
+    if reads && (request.hub || request.reader.trim().is_empty() || request.reader.chars().count() > MAX_NAME) {
+        return Err(Status::invalid_argument(format!(
+            "请写明只读单位的名称，不超过{MAX_NAME}字；只读单位不是汇聚节点 (name the reader; it is no hub)"
+        )));
+    }
+    let own = unit == core.unit && !reads;
+    if !core.unit.covers(unit) || own || (!tree.is_empty() && !tree.contains(unit)) {
         return Err(Status::invalid_argument(format!("单位{unit}不在本级辖区内 (no such unit below this hub)")));
     }
-    if core.tier == pb::Tier::City && !request.hub {
+    if core.tier == pb::Tier::City && !request.hub && !reads {
         return Err(Status::invalid_argument(WriteError::NoRecords.to_string()));
     }
     let hours = if request.hours == 0 { 72 } else { request.hours.min(24 * 90) };
     let expires = core.now() + u64::from(hours) * 3_600;
     let secret: [u8; 16] = rand::random();
-    let row = TokenRow { unit: unit.number(), hub: request.hub, expires, ..TokenRow::default() };
+    let reader = request.reader.trim().to_owned();
+    let row = TokenRow { unit: unit.number(), hub: request.hub, expires, reader, ..TokenRow::default() };
     writer.write(Job::Token(*blake3::hash(&secret).as_bytes(), row)).await.map_err(crate::session::Fault::from)?;
     let token = Token {
         address: address.to_owned(),
@@ -234,20 +243,31 @@ impl Enrolment for EnrolmentService {
         }
         let unit = OrgCode::new(row.unit).map_err(|error| Status::internal(error.to_string()))?;
         let id = taizhang_proto::RecordId::create((self.core.clock)(), rand::random()).to_string();
-        let name = CertName { hub: row.hub, unit, id: id.clone() };
+        let kind = match (row.hub, row.reader.is_empty()) {
+            (true, _) => CertKind::Hub,
+            (false, true) => CertKind::Node,
+            (false, false) => CertKind::Reader,
+        };
+        let name = CertName { kind, unit, id: id.clone() };
         row.certificate = self
             .authority
             .sign(&request.csr, &name)
             .map_err(|_| Status::invalid_argument("证书请求无法读取 (the certificate request can't be read)"))?;
         row.used_for = public_key(&request.csr)?;
-        // A hub's certificate is for its neighbours too: they seal letters to its key.
-        let certificate = if row.hub { row.certificate.clone() } else { String::new() };
         let enrolled = self.core.now();
-        let child = NodeRow { id, unit: row.unit, hub: row.hub, enrolled, certificate, ..NodeRow::default() };
+        let job = if kind == CertKind::Reader {
+            let (name, unit) = (row.reader.clone(), row.unit);
+            Job::Reader(pb::ReaderInfo { id, name, unit, enrolled, ..pb::ReaderInfo::default() })
+        } else {
+            // A hub's certificate is for its neighbours too: they seal letters to its key.
+            let certificate = if row.hub { row.certificate.clone() } else { String::new() };
+            let child = NodeRow { id, unit: row.unit, hub: row.hub, enrolled, certificate, ..NodeRow::default() };
+            Job::Enrolled(Box::new(child))
+        };
         let write = |error: WriteError| Status::from(crate::session::Fault::from(error));
         self.writer.write(Job::Token(hash, row.clone())).await.map_err(write)?;
-        self.writer.write(Job::Enrolled(Box::new(child))).await.map_err(write)?;
-        tracing::info!(%unit, hub = row.hub, "enrolled");
+        self.writer.write(job).await.map_err(write)?;
+        tracing::info!(%unit, ?kind, "enrolled");
         Ok(Response::new(self.answer(&row)))
     }
 }

@@ -25,7 +25,7 @@ use std::{
     sync::Arc,
 };
 use taizhang_node::{
-    cli::{read_token, run_to_exit, stop_signal, sync_facts},
+    cli::{parse_day, read_token, run_to_exit, stop_signal, sync_facts},
     control::{self, Bearer, ControlFile},
     disk::{self, Secrecy},
     identity::Identity,
@@ -33,7 +33,8 @@ use taizhang_node::{
     show::{self, Reader},
 };
 use taizhang_proto::{
-    OrgCode, date,
+    OrgCode,
+    date::{self, Day},
     org::UnitTree,
     pb::{self, admin_client::AdminClient, review_client::ReviewClient, totals_client::TotalsClient},
 };
@@ -89,6 +90,9 @@ enum Command {
         /// 下级是汇聚节点 (the child is a hub)
         #[arg(long)]
         hub: bool,
+        /// 只读：只能查看该单位数字的成员单位，写明名称 (for a member unit that reads figures and nothing else: its name)
+        #[arg(long, conflicts_with = "hub", default_value = "")]
+        reader: String,
         /// 有效小时 (hours it is valid)
         #[arg(long, default_value_t = 72)]
         hours: u32,
@@ -97,7 +101,7 @@ enum Command {
     Status,
     /// 下级清单，久未同步的在前 (children, silent ones first)
     Nodes,
-    /// 停用不再使用的下级节点，其证书随即失效 (retire a child that will not come back; its certificate opens nothing)
+    /// 停用不再使用的下级节点或只读单位，其证书随即失效 (retire a child or a reader: its certificate opens nothing)
     Retire {
         /// 节点，见 nodes 末列 (its id: the last column of `nodes`)
         node: String,
@@ -105,18 +109,8 @@ enum Command {
         #[arg(long)]
         undo: bool,
     },
-    /// 实时总数 (live totals)
-    Totals(totals::Asked),
-    /// 总数变化随到随显 (every change of a total as it lands)
-    Watch(totals::Figures),
-    /// 指标目录 (the catalogue of indicators)
-    Indicators,
-    /// 目标完成情况与排名 (standing against the targets, and ranks)
-    Standing(assess::Asked),
-    /// 对照充分就业社区考核标准：一个社区，或单位以下各城市社区 (a community, or the urban ones below a unit, against the standard)
-    Standard(assess::OnDay),
-    /// 评选先进：达标社区排名及建议名单 (the certified communities proposed for commendation)
-    Commend(assess::Commend),
+    #[command(flatten)]
+    Figures(totals::Command),
     /// 抽取抽查对象，随机种子可复核 (draw communities to check; anybody can replay the seed)
     Draw(assess::Draw),
     /// 换用新的单位树，含撤并代码 (a new tree of units, with codes that were given up: CSV)
@@ -131,6 +125,12 @@ enum Command {
     },
     /// 补录：业务发生后超过规定天数才录入的 (entries that arrived long after what they say happened)
     Backdated(assess::Backdated),
+    /// 援助月活动：走访、帮扶就业与目标相比 (campaigns: what was done of their quotas)
+    Campaigns {
+        /// 哪一天 (as of)
+        #[arg(long, value_parser = parse_day)]
+        on: Option<Day>,
+    },
     /// 调度任务：市级下达、撤回，各级查看 (tasks: the city gives and takes back; everybody lists)
     Tasks(assess::Tasks),
     #[command(flatten)]
@@ -190,6 +190,10 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         command => {
+            let not_made = !cli.dir.join(config::FILE).exists();
+            if let Some(identity) = Identity::load_if_enrolled(&cli.dir)?.filter(|_| not_made) {
+                return read_figures(&identity, command, reader).await;
+            }
             let session = Session::open(&cli.dir).await?;
             let outcome = ask(&session, command, reader).await;
             session.close().await;
@@ -311,12 +315,26 @@ impl Session {
     }
 }
 
+/// Commands of a directory that holds a reader's certificate and no hub: they ask the hub that gave it.
+async fn read_figures(identity: &Identity, command: Command, reader: Reader) -> anyhow::Result<ExitCode> {
+    let totals = TotalsClient::new(control::without_secret(identity.connect().await?));
+    match command {
+        Command::Figures(command) => totals::run(totals, command, reader).await?,
+        Command::Draw(asked) if !asked.is_recorded() => assess::draw(totals, asked, reader).await?,
+        _ => bail!(
+            "此目录只有只读证书，只能查看数字：totals、watch、standing、standard、commend、draw (a reader's directory)"
+        ),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
 async fn ask(session: &Session, command: Command, reader: Reader) -> anyhow::Result<ExitCode> {
     let mut admin = session.admin.clone();
     match command {
         Command::Status => show::facts(reader, &admin.status(pb::Empty {}).await?.into_inner().facts),
-        Command::Token { unit, hub, hours } => {
-            let answer = admin.token(pb::TokenRequest { unit: unit.number(), hub, hours }).await?.into_inner();
+        Command::Token { unit, hub, reader: of, hours } => {
+            let request = pb::TokenRequest { unit: unit.number(), hub, hours, reader: of };
+            let answer = admin.token(request).await?.into_inner();
             match reader {
                 Reader::Person => {
                     println!("{}", answer.token);
@@ -330,13 +348,9 @@ async fn ask(session: &Session, command: Command, reader: Reader) -> anyhow::Res
             let answer = admin.retire(pb::RetireRequest { node, undo }).await?.into_inner();
             print::nodes(&answer, reader);
         }
-        Command::Totals(asked) => totals::show(session.totals.clone(), asked, reader).await?,
-        Command::Watch(figures) => totals::watch(session.totals.clone(), figures, reader).await?,
-        Command::Standing(asked) => assess::standing(session.totals.clone(), asked, reader).await?,
-        Command::Standard(asked) => assess::standard(session.totals.clone(), asked, reader).await?,
-        Command::Commend(asked) => assess::commend(session.totals.clone(), asked, reader).await?,
-        Command::Draw(asked) => assess::draw(admin, session.totals.clone(), asked, reader).await?,
-        Command::Indicators => totals::catalogue(reader),
+        Command::Figures(command) => totals::run(session.totals.clone(), command, reader).await?,
+        Command::Draw(asked) if asked.is_recorded() => assess::recorded_draw(admin, asked, reader).await?,
+        Command::Draw(asked) => assess::draw(session.totals.clone(), asked, reader).await?,
         Command::Units { file } => {
             let csv = std::fs::read_to_string(&file).with_context(|| format!("can't read {}", file.display()))?;
             admin.units(pb::UnitsRequest { csv }).await?;
@@ -350,6 +364,7 @@ async fn ask(session: &Session, command: Command, reader: Reader) -> anyhow::Res
             println!("已发布第{}版，自{from}起生效 (published; it takes effect on that day)", answer.version);
         }
         Command::Backdated(asked) => assess::backdated(admin, asked, reader).await?,
+        Command::Campaigns { on } => assess::campaigns(admin, on.unwrap_or(0), reader).await?,
         Command::Tasks(asked) => assess::tasks(admin, asked, reader).await?,
         Command::Months(command) => return months::run(admin, command, reader).await,
         Command::Audit => {

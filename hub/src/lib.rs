@@ -4,6 +4,7 @@
 
 pub mod authority;
 pub mod backdated;
+pub mod campaigns;
 pub mod cli;
 pub mod config;
 pub mod draws;
@@ -13,9 +14,11 @@ pub mod mail;
 pub mod months;
 pub mod orders;
 pub mod plans;
+pub mod readers;
 pub mod review;
 pub mod rows;
 pub mod session;
+mod shelf;
 pub mod store;
 pub mod totals;
 pub mod upkeep;

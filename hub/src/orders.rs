@@ -5,14 +5,16 @@
 use crate::{
     plans,
     store::{Space, StoreError, View},
+    totals,
     writer::{Core, Job, WriteError, Writer},
 };
 use bytes::Bytes;
 use prost::Message;
 use ring::signature::Ed25519KeyPair;
+use std::collections::BTreeSet;
 use taizhang_proto::{
     OrgCode, month,
-    orders::{self, MAX_ORDERS, OrderError},
+    orders::{self, MAX_ORDERS, OrderError, Progress},
     pb::{self, SignedOrders, TaskOrder, TaskOrders, Tier},
     sign::Purpose,
 };
@@ -91,6 +93,54 @@ pub(crate) fn decode(list: &Bytes) -> Result<TaskOrders, StoreError> {
 /// When the list can't be read.
 pub fn standing(core: &Core) -> Result<TaskOrders, StoreError> {
     core.orders().map_or(Ok(TaskOrders::default()), |(_, list)| decode(&list))
+}
+
+/// The orders with how far each one is on a day; with a number only that one, unit by unit as it was given. Read from
+/// cells, since the city has no records.
+///
+/// # Errors
+/// When the store fails, or there is no order with that number.
+pub fn progress(core: &Core, no: u32) -> Result<pb::OrdersAnswer, GiveError> {
+    let mut orders = standing(core)?.orders;
+    if no > 0 {
+        orders.retain(|order| order.no == no);
+        if orders.is_empty() {
+            return Err(GiveError::None(no));
+        }
+    }
+    let (view, tree, today) = (core.view(), core.tree(), core.today());
+    let view = view.as_ref();
+    let mut answer = pb::OrdersAnswer::default();
+    for order in &orders {
+        let whole = |part: u16| totals::sum(view, core.unit, part, order.given_on..=today);
+        answer.progress.push(counted(order, 0, whole)?);
+        for unit in order.to.iter().filter(|_| no > 0).filter_map(|unit| OrgCode::new(*unit).ok()) {
+            let now = tree.current(unit, today);
+            let alone = |part: u16| totals::own_sum(view, now, part, order.given_on..=today);
+            answer.progress.push(counted(order, unit.number(), alone)?);
+        }
+    }
+    let units: BTreeSet<u64> = orders.iter().flat_map(|order| order.to.iter().copied()).collect();
+    let name = |unit: u64| OrgCode::new(unit).map(|code| pb::UnitName { unit, name: tree.name(code) });
+    answer.names = units.into_iter().filter_map(|unit| name(unit).ok()).collect();
+    answer.orders = orders;
+    Ok(answer)
+}
+
+fn counted(
+    order: &TaskOrder,
+    unit: u64,
+    sum: impl Fn(u16) -> Result<i64, StoreError>,
+) -> Result<pb::OrderProgress, StoreError> {
+    let count = |of: Progress| sum(of.part(order.no));
+    Ok(pb::OrderProgress {
+        no: order.no,
+        unit,
+        given: count(Progress::Given)?,
+        reported: count(Progress::Reported)?,
+        closed: count(Progress::Closed)?,
+        overdue: count(Progress::Overdue)?,
+    })
 }
 
 /// The list for a child hub that knows an older one, as a document.

@@ -306,6 +306,9 @@ pub struct TokenRow {
     /// The certificate that was given, PEM: the same key may ask again when the answer got lost.
     #[prost(string, tag = "5")]
     pub certificate: String,
+    /// For a reader: who it is.
+    #[prost(string, tag = "6")]
+    pub reader: String,
 }
 
 /// A unit's own value in a cell, and the revision that set it: 16 bytes.

@@ -10,12 +10,13 @@ pub use standing::{commend, draw, standard, standing};
 pub use trend::{MAX_POINTS, trend};
 
 use crate::{
-    rows::{self, NodeRow, meta},
+    rows::{self, NodeRow, OwnCell, meta},
+    session::serve::still_welcome,
     store::{Space, StoreError, View},
     writer::{Core, Peer},
 };
 use prost::Message;
-use std::{pin::Pin, sync::Arc};
+use std::{ops::RangeInclusive, pin::Pin, sync::Arc};
 use taizhang_proto::{
     OrgCode,
     cell::CellKey,
@@ -32,14 +33,30 @@ use tonic::{Request, Response, Status};
 ///
 /// # Errors
 /// When the store fails.
-pub fn sum(view: &dyn View, unit: OrgCode, part: u16, dates: std::ops::RangeInclusive<Day>) -> Result<i64, StoreError> {
+pub fn sum(view: &dyn View, unit: OrgCode, part: u16, dates: RangeInclusive<Day>) -> Result<i64, StoreError> {
+    sum_in(view, Space::Sums, (unit, part, dates), |value| value.try_into().ok().map(i64::from_be_bytes))
+}
+
+/// The sum of a part's cells of a unit alone, without those below it.
+///
+/// # Errors
+/// When the store fails.
+pub fn own_sum(view: &dyn View, unit: OrgCode, part: u16, dates: RangeInclusive<Day>) -> Result<i64, StoreError> {
+    sum_in(view, Space::Own, (unit, part, dates), |value| OwnCell::from_slice(value).map(|cell| cell.value))
+}
+
+fn sum_in(
+    view: &dyn View,
+    space: Space,
+    (unit, part, dates): (OrgCode, u16, RangeInclusive<Day>),
+    read: impl Fn(&[u8]) -> Option<i64>,
+) -> Result<i64, StoreError> {
     let key = |date| CellKey { unit, part, date }.to_bytes();
     let mut to = key(*dates.end()).to_vec();
     to.push(0); // just after the last key
     let mut total = 0;
-    for row in view.range(Space::Sums, &key(*dates.start()), &to) {
-        let (_, value) = row?;
-        total += i64::from_be_bytes(value.as_ref().try_into().map_err(|_| StoreError::Row(Space::Sums))?);
+    for row in view.range(space, &key(*dates.start()), &to) {
+        total += read(&row?.1).ok_or(StoreError::Row(space))?;
     }
     Ok(total)
 }
@@ -291,8 +308,15 @@ impl Totals for TotalsService {
 
     async fn watch(&self, request: Request<pb::TotalsRequest>) -> Result<Response<WatchStream>, Status> {
         let scope = self.scope_of(&request);
+        let peer = request.extensions().get::<Peer>().cloned();
         let request = request.into_inner();
         let mut revision = self.core.subscribe();
+        let mut retirements = self.core.retirements();
+        let welcome = move |core: &Core| {
+            let check = |peer: &Peer| tokio::task::block_in_place(|| still_welcome(core, &peer.id));
+            peer.as_ref().map_or(Ok(()), check)
+        };
+        welcome(&self.core)?;
         let first = tokio::task::block_in_place(|| answer_within(&self.core, &request, scope))?;
         let (sender, receiver) = mpsc::channel(2);
         let core = self.core.clone();
@@ -313,6 +337,10 @@ impl Totals for TotalsService {
                         changed = revision.changed() => if changed.is_err() { return },
                         // Nobody may be left waiting for the next change: neither this task nor a hub that stops.
                         () = sender.closed() => return,
+                        Ok(()) = retirements.changed() => match welcome(&core) {
+                            Ok(()) => continue,
+                            Err(status) => break Err(status),
+                        },
                         _ = stop.wait_for(|stop| *stop) => {
                             break Err(Status::unavailable("上级正在停止 (the hub is shutting down)"));
                         }

@@ -26,6 +26,7 @@ mod unique;
 use crate::{
     lineage::Lineage,
     months::{self, Months},
+    readers,
     orders,
     rows::{self, NodeRow, meta},
     store::{Space, Store, StoreError, View, WriteSet},
@@ -132,6 +133,8 @@ pub enum Job {
     Tree(String, Option<u64>),
     /// The published plans, as the city signed them.
     Plans(Bytes),
+    /// Somebody who may read figures.
+    Reader(pb::ReaderInfo),
     /// A draw for the record, under its key.
     Draw(Vec<u8>, Vec<u8>),
     /// The tasks that the city has given, as it signed them.
@@ -220,6 +223,9 @@ pub enum WriteError {
     /// Only an enrolled child may write.
     #[error("unknown node {0}; enrol it")]
     Unknown(String),
+    /// A reader wants to sync.
+    #[error("只读证书只能查看数字，不能同步 (a reader's certificate opens figures alone: it can't sync)")]
+    ReadOnly,
     /// A child that was retired.
     #[error("本机已停用，如需继续使用请向上级重新登记 (this node was retired: enrol anew to go on)")]
     Retired,
@@ -304,6 +310,8 @@ pub struct Core {
     /// One child at a time is repaired: the list of a large scope takes memory.
     pub(crate) repairs: Arc<Semaphore>,
     revision: watch::Sender<u64>,
+    /// How often somebody was retired: who is in a session looks whether it was them.
+    retirements: watch::Sender<u64>,
 }
 
 impl Core {
@@ -348,6 +356,7 @@ impl Core {
             committing: Mutex::new(()),
             repairs: Arc::new(Semaphore::new(1)),
             revision: watch::Sender::new(revision),
+            retirements: watch::Sender::new(0),
         });
         if recount {
             core.rederive(&core.plans())?;
@@ -434,6 +443,11 @@ impl Core {
         self.revision.subscribe()
     }
 
+    /// Changes whenever somebody was retired.
+    pub fn retirements(&self) -> watch::Receiver<u64> {
+        self.retirements.subscribe()
+    }
+
     /// The business day in Shanghai.
     pub fn today(&self) -> date::Day {
         date::shanghai((self.clock)())
@@ -459,7 +473,7 @@ impl Core {
         let view = self.store.view();
         let mut pad = Pad::new(self, view.as_ref())?;
         let mut answers = Vec::with_capacity(jobs.len());
-        let (mut new_tree, mut new_plans, mut new_months) = (None, None, None);
+        let (mut new_tree, mut new_plans, mut new_months, mut retired) = (None, None, None, false);
         if self.tier != Tier::City && self.today() >= self.follow_on.load(Ordering::Relaxed) {
             pad.follow_tree()?;
         }
@@ -533,7 +547,14 @@ impl Core {
                     }
                     Ok(Answer::Again(pb::Document { content: Bytes::new(), ..document }))
                 }
-                Job::Retire { id, undo } => pad.retire(id, undo),
+                Job::Retire { id, undo } => {
+                    retired |= !undo;
+                    pad.retire(id, undo)
+                }
+                Job::Reader(reader) => {
+                    readers::put(&mut pad.set, &reader);
+                    Ok(Answer::Done)
+                }
                 Job::Certificate(peer, certificate) => pad.learn_certificate(&peer, certificate),
                 Job::Enrolled(row) => {
                     let told = pad.note_enrolled(&row);
@@ -567,6 +588,9 @@ impl Core {
                 self.rederive(&standing.plans)?;
             }
             *self.plans.write().unwrap_or_else(PoisonError::into_inner) = standing;
+        }
+        if retired {
+            self.retirements.send_modify(|count| *count += 1);
         }
         let revision = revision.max(*self.revision.borrow());
         self.revision.send_if_modified(|known| std::mem::replace(known, revision) != revision || moved);

@@ -50,11 +50,23 @@ pub enum IdentityError {
     Refused(String),
 }
 
+/// What a certificate opens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CertKind {
+    /// An office's node: it syncs the registers of its unit.
+    Node,
+    /// A hub below: it tells its totals.
+    Hub,
+    /// A member unit of the leading group, or whoever else reads figures: it can neither sync nor write (notice, its
+    /// addressees).
+    Reader,
+}
+
 /// What a certificate says of its holder, as the URI in its subject alternative names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertName {
-    /// Whether it is a hub.
-    pub hub: bool,
+    /// What it opens.
+    pub kind: CertKind,
     /// Its unit.
     pub unit: OrgCode,
     /// Its id.
@@ -63,8 +75,12 @@ pub struct CertName {
 
 impl fmt::Display for CertName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let role = if self.hub { "hub" } else { "node" };
-        write!(f, "taizhang://{role}/{}/{}", self.unit, self.id)
+        let kind = match self.kind {
+            CertKind::Node => "node",
+            CertKind::Hub => "hub",
+            CertKind::Reader => "reader",
+        };
+        write!(f, "taizhang://{kind}/{}/{}", self.unit, self.id)
     }
 }
 
@@ -73,9 +89,10 @@ impl FromStr for CertName {
 
     fn from_str(text: &str) -> Result<Self, IdentityError> {
         let mut parts = text.strip_prefix("taizhang://").ok_or(IdentityError::Certificate)?.split('/');
-        let hub = match parts.next() {
-            Some("hub") => true,
-            Some("node") => false,
+        let kind = match parts.next() {
+            Some("hub") => CertKind::Hub,
+            Some("node") => CertKind::Node,
+            Some("reader") => CertKind::Reader,
             _ => return Err(IdentityError::Certificate),
         };
         let unit = parts.next().and_then(|unit| unit.parse().ok()).ok_or(IdentityError::Certificate)?;
@@ -83,7 +100,7 @@ impl FromStr for CertName {
         if parts.next().is_some() {
             return Err(IdentityError::Certificate);
         }
-        Ok(Self { hub, unit, id: id.to_owned() })
+        Ok(Self { kind, unit, id: id.to_owned() })
     }
 }
 
@@ -319,8 +336,10 @@ mod tests {
 
     #[test]
     fn names_and_tokens_come_back() {
-        let name = CertName { hub: false, unit: "210402011003".parse().unwrap(), id: "abc".into() };
-        assert_eq!(name.to_string().parse::<CertName>().unwrap(), name);
+        for kind in [CertKind::Node, CertKind::Hub, CertKind::Reader] {
+            let name = CertName { kind, unit: "210402011003".parse().unwrap(), id: "abc".into() };
+            assert_eq!(name.to_string().parse::<CertName>().unwrap(), name);
+        }
         for wrong in [
             "http://node/210402011003/a",
             "taizhang://x/210402011003/a",

@@ -78,6 +78,11 @@ pub fn time(seconds: u64) -> String {
     local.map_or_else(|_| seconds.to_string(), |text| text.trim_end_matches('Z').replace('T', " "))
 }
 
+/// What was done of a quota; alone where there is none.
+pub fn of_quota(done: impl std::fmt::Display, quota: u32) -> String {
+    if quota == 0 { done.to_string() } else { format!("{done}/{quota}") }
+}
+
 /// Bytes as people read them.
 pub fn bytes(count: u64) -> String {
     indicatif::HumanBytes(count).to_string()

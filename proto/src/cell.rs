@@ -5,6 +5,7 @@
 //! contributes its step for Friday today, so midnight needs no write.
 
 mod archive;
+pub mod campaign;
 mod case;
 mod contest;
 mod derived;
@@ -37,7 +38,7 @@ pub use title::{not_commendable, reapplies_from};
 use crate::{
     OrgCode, Record, RecordId,
     date::{self, Day},
-    indicator::{self, Part},
+    indicator::{self, DUPLICATES, Part},
     pb,
     plan::{Plan, Plans},
     register::{self, number, registers},
@@ -257,12 +258,7 @@ pub fn subjects_of<S: Shelf>(
         number::SERVICE_RECORD | number::PAIRING => {
             let (person, household) =
                 if record.register == number::PAIRING { (to(21), to(20)) } else { (to(20), to(21)) };
-            if let Some(person) = person {
-                person_and_households(shelf, survivor(shelf, person)?, found)?;
-            }
-            if let Some(household) = household {
-                found.push(Subject::Household(survivor(shelf, household)?));
-            }
+            named_subjects(shelf, person, household, found)?;
         }
         number::HOUSEHOLD => {
             found.push(Subject::Household(id));
@@ -281,6 +277,7 @@ pub fn subjects_of<S: Shelf>(
             }
         }
         number::TRAINING_CLASS => training::subjects(shelf, id, found)?,
+        number::CAMPAIGN => campaign::subjects(shelf, id, found)?,
         number::CREDENTIAL => {
             if let Some(assistant) = to(20) {
                 station::subjects(shelf, assistant, found)?;
@@ -351,6 +348,22 @@ fn persons_of<S: Shelf>(
         if let Some(person) = person {
             person_and_households(shelf, survivor(shelf, person)?, found)?;
         }
+    }
+    Ok(())
+}
+
+/// Appends whom a record speaks of: a person, a household, or both.
+fn named_subjects<S: Shelf>(
+    shelf: &S,
+    person: Option<RecordId>,
+    household: Option<RecordId>,
+    found: &mut Vec<Subject>,
+) -> Result<(), S::Error> {
+    if let Some(person) = person {
+        person_and_households(shelf, survivor(shelf, person)?, found)?;
+    }
+    if let Some(household) = household {
+        found.push(Subject::Household(survivor(shelf, household)?));
     }
     Ok(())
 }
@@ -446,8 +459,8 @@ impl Tally<'_> {
         self.during(part, &span::Spans::one(Day::MIN, Day::MAX));
     }
 
-    fn put(&mut self, unit: OrgCode, part: Part, date: Day, delta: i64) {
-        let part = if self.duplicate { part.duplicates() } else { part.number() };
+    fn put(&mut self, unit: OrgCode, part: impl Into<u16>, date: Day, delta: i64) {
+        let part = part.into() + if self.duplicate { DUPLICATES } else { 0 };
         let key = CellKey { unit, part, date: self.plans.bucket(date) };
         self.steps.push(Contribution { key, delta });
     }
@@ -460,12 +473,13 @@ impl Tally<'_> {
     }
 
     /// Counts one in `part` on every day of the spans, where the subject was at home on that day.
-    fn during(&mut self, part: Part, spans: &span::Spans) {
+    fn during(&mut self, part: impl Into<u16>, spans: &span::Spans) {
         self.during_many(part, spans, 1);
     }
 
     /// As [`Tally::during`], but `count` instead of one.
-    fn during_many(&mut self, part: Part, spans: &span::Spans, count: i64) {
+    fn during_many(&mut self, part: impl Into<u16>, spans: &span::Spans, count: i64) {
+        let part = part.into();
         let stays: Vec<(OrgCode, span::Span)> = self.homes.stays().collect();
         for span in spans.iter() {
             for (unit, stay) in &stays {

@@ -11,8 +11,9 @@ use crate::{
     Record,
     check::{Violation, violation},
     pb::{Policy, Tier},
-    register::{RegisterDef, registers},
+    register::{self, RegisterDef, registers},
 };
+use bytes::Bytes;
 
 /// A state of a case.
 #[derive(Debug)]
@@ -25,13 +26,39 @@ pub struct State {
     pub en: &'static str,
 }
 
+/// In which role somebody acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Enters and edits.
+    Clerk,
+    /// Decides, and answers for it by name.
+    Reviewer,
+}
+
 /// Who acts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// Enters and edits at an office.
-    Clerk,
-    /// Decides at a district or city.
-    Reviewer,
+pub struct Actor {
+    /// Tier of the unit.
+    pub tier: Tier,
+    /// Role.
+    pub role: Role,
+}
+
+impl Actor {
+    /// Who enters something at a unit of a tier: a reviewer where the entry itself names one (审核人), else a clerk.
+    pub fn entering(tier: Tier, value_of: impl FnOnce(u32) -> Option<Bytes>) -> Self {
+        let named = value_of(register::REVIEWED_BY).is_some_and(|bytes| !bytes.is_empty());
+        Self { tier, role: if named { Role::Reviewer } else { Role::Clerk } }
+    }
+
+    /// Somebody who decides at a hub; their name is kept with the decision.
+    pub fn deciding(tier: Tier) -> Self {
+        Self { tier, role: Role::Reviewer }
+    }
+
+    fn may(self, step: &Move) -> bool {
+        step.by.contains(&self.tier) && step.role <= self.role
+    }
 }
 
 /// A move from one state to another.
@@ -75,9 +102,9 @@ impl Lifecycle {
         self.states.iter().find(|state| state.code == code)
     }
 
-    /// The moves that somebody of a tier may make from a state.
-    pub fn allowed(&self, from: &str, tier: Tier) -> impl Iterator<Item = &'static Move> {
-        self.moves.iter().filter(move |own| own.from == from && own.by.contains(&tier))
+    /// The moves that somebody may make from a state.
+    pub fn allowed(&self, from: &str, actor: Actor) -> impl Iterator<Item = &'static Move> {
+        self.moves.iter().filter(move |own| own.from == from && actor.may(own))
     }
 
     /// The tags of the fields from which the state follows.
@@ -99,13 +126,14 @@ impl Lifecycle {
     }
 
     /// What leads from a state, for somebody who was refused another move.
-    fn choices(&self, from: &str, tier: Tier) -> String {
-        let choices: Vec<String> = self.allowed(from, tier).map(|own| self.label(own.to)).collect();
+    fn choices(&self, from: &str, actor: Actor) -> String {
+        let choices: Vec<String> = self.allowed(from, actor).map(|own| self.label(own.to)).collect();
         if choices.is_empty() { "无 none".to_owned() } else { choices.join("、") }
     }
 
-    /// Why the move from `before` to `after` can't be made by somebody of a tier; says which moves can.
-    pub fn refusal(&self, before: Option<&Record>, after: &Record, tier: Tier) -> Option<Violation> {
+    /// Why somebody can't make the move from `before` to `after`; says which moves they can.
+    pub fn refusal(&self, before: Option<&Record>, after: &Record, actor: Actor) -> Option<Violation> {
+        let tier = actor.tier;
         let def = registers().get(self.register)?;
         let (from, to) = (before.map_or("", |record| (self.state_of)(record)), (self.state_of)(after));
         if from == to || self.is_claim(def, before, after, tier) {
@@ -117,17 +145,25 @@ impl Lifecycle {
         if ways.peek().is_none() {
             let message = format!(
                 "不能由“{was}”转为“{wanted}”；可以转为：{} (no such move; allowed ones are named)",
-                self.choices(from, tier)
+                self.choices(from, actor)
             );
             return Some(violation(def, place, "move", message));
         }
         let Some(way) = ways.find(|own| own.by.contains(&tier)) else {
             let message = format!(
                 "由“{was}”转为“{wanted}”不由本级办理；本级可以转为：{} (not for this tier)",
-                self.choices(from, tier)
+                self.choices(from, actor)
             );
             return Some(violation(def, place, "move_by", message));
         };
+        if !actor.may(way) {
+            let message = format!(
+                "由“{was}”转为“{wanted}”须由审核人办理：请同时填写“审核人”；经办人可以转为：{} (a reviewer's move: name \
+                 who reviewed it)",
+                self.choices(from, actor)
+            );
+            return Some(violation(def, "reviewed_by", "move_role", message));
+        }
         let missing: Vec<&str> = way.evidence.iter().copied().filter(|name| !tables::has(after, name)).collect();
         let first = missing.first()?;
         let labels: Vec<&str> =
@@ -143,6 +179,10 @@ mod tests {
     use super::*;
     use crate::{register::number, wire};
     use proptest::prelude::*;
+
+    fn clerk(tier: Tier) -> Actor {
+        Actor { tier, role: Role::Clerk }
+    }
 
     fn record(register: u32, values: &[(&str, &str)]) -> Record {
         let def = registers().get(register).unwrap();
@@ -184,23 +224,41 @@ mod tests {
         let way = of(number::FEC_CASE).unwrap();
         let certified = record(number::FEC_CASE, &[("stage", "5"), ("certified_on", "2008-03-01")]);
         let revoked = record(number::FEC_CASE, &[("stage", "7"), ("revoked_on", "2008-04-01")]);
-        let why = way.refusal(Some(&certified), &revoked, Tier::District).unwrap();
+        let why = way.refusal(Some(&certified), &revoked, Actor::deciding(Tier::District)).unwrap();
         assert_eq!(why.rule, "move");
         assert!(why.message.contains("责令整顿"), "{}", why.message);
         let rectifying = record(number::FEC_CASE, &[("stage", "6")]);
-        let why = way.refusal(Some(&certified), &rectifying, Tier::District).unwrap();
+        let why = way.refusal(Some(&certified), &rectifying, Actor::deciding(Tier::District)).unwrap();
         assert_eq!((why.rule, why.field.as_str()), ("evidence", "rectify_from"));
         assert_eq!(
-            way.refusal(Some(&certified), &rectifying, Tier::Community),
+            way.refusal(Some(&certified), &rectifying, clerk(Tier::Community)),
             None,
             "a claim, for its policy to decide"
         );
         let way = of(number::HARDSHIP_CASE).unwrap();
         let applied = record(number::HARDSHIP_CASE, &[("applied_on", "2008-03-01")]);
         let checked = record(number::HARDSHIP_CASE, &[("applied_on", "2008-03-01"), ("checked_on", "2008-03-02")]);
-        let why = way.refusal(Some(&applied), &checked, Tier::Community).unwrap();
+        let why = way.refusal(Some(&applied), &checked, clerk(Tier::Community)).unwrap();
         assert_eq!(why.rule, "move_by");
-        assert_eq!(way.refusal(Some(&applied), &checked, Tier::Township), None);
+        assert_eq!(way.refusal(Some(&applied), &checked, clerk(Tier::Township)), None);
+    }
+
+    #[test]
+    fn a_reviewers_move_is_refused_to_an_entry_that_names_none() {
+        let way = of(number::TASK).unwrap();
+        let given = [("title", "核查"), ("given_on", "2008-03-01"), ("reported_on", "2008-03-05"), ("report", "已查")];
+        let reported = record(number::TASK, &given);
+        let closed = record(number::TASK, &[&given[..], &[("closed_on", "2008-03-06")]].concat());
+        assert_eq!(way.refusal(Some(&reported), &closed, clerk(Tier::Township)), None);
+        let why = way.refusal(Some(&closed), &reported, clerk(Tier::Township)).unwrap();
+        assert_eq!((why.rule, why.field.as_str()), ("move_role", "reviewed_by"));
+        assert!(why.message.contains("可以转为：无"), "{}", why.message);
+        let named = Actor::entering(Tier::Township, |tag| (tag == register::REVIEWED_BY).then(|| "李".into()));
+        assert_eq!(way.refusal(Some(&closed), &reported, named), None);
+        let why = way.refusal(Some(&closed), &reported, Actor { tier: Tier::Community, ..named }).unwrap();
+        assert_eq!(why.rule, "move_by", "a name makes no tier");
+        let erased = Actor::entering(Tier::Township, |_| Some(Bytes::new()));
+        assert_eq!(erased.role, Role::Clerk);
     }
 
     proptest! {
@@ -209,7 +267,7 @@ mod tests {
             let way = &LIFECYCLES[own];
             let record = Record { register: way.register, ..Record::default() };
             let tier = Tier::try_from(tier).unwrap();
-            prop_assert!(way.refusal(Some(&record), &record, tier).is_none());
+            prop_assert!(way.refusal(Some(&record), &record, clerk(tier)).is_none());
         }
     }
 }

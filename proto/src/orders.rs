@@ -28,6 +28,33 @@ const MAX_ID: usize = 32;
 /// Longest demand, characters.
 const MAX_DEMAND: usize = 500;
 
+/// The first of the part numbers under which orders are counted one by one, above all parts that indicators have.
+const FIRST_PART: u16 = 10_000;
+/// Orders that have parts of their own at a time; far more than a list holds. The next one takes the oldest one's, whose
+/// steps are all of before it was given.
+const SLOTS: u32 = 10_000;
+
+/// How many of the units that an order is for have come how far. Each includes those after it but `Overdue`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u16)]
+pub enum Progress {
+    /// It was given and not taken back.
+    Given = 0,
+    /// Reported done, or closed.
+    Reported = 1,
+    /// Closed.
+    Closed = 2,
+    /// Neither closed nor taken back by the day it was due.
+    Overdue = 3,
+}
+
+impl Progress {
+    /// The part in which it is counted for the order with this number.
+    pub fn part(self, no: u32) -> u16 {
+        FIRST_PART + (no % SLOTS) as u16 * 4 + self as u16
+    }
+}
+
 /// Why a list of orders, or an order, can't be taken. Names the place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OrderError {
@@ -167,6 +194,7 @@ pub fn record_of(order: &TaskOrder, unit: OrgCode) -> RecordId {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::indicator;
     use bytes::Bytes;
     use ring::signature::{Ed25519KeyPair, KeyPair};
 
@@ -252,6 +280,16 @@ mod tests {
             record_of(&of(2, 2, "乙"), unit),
             "under another number the same record"
         );
+    }
+
+    #[test]
+    fn orders_have_parts_of_their_own_above_those_of_every_indicator() {
+        let most = indicator::PARTS.iter().map(|part| part.duplicates() + indicator::PENDING).max().unwrap();
+        let all = [Progress::Given, Progress::Reported, Progress::Closed, Progress::Overdue];
+        let parts: BTreeSet<u16> = (1..=SLOTS).flat_map(|no| all.map(|one| one.part(no))).collect();
+        assert_eq!(parts.len(), SLOTS as usize * 4);
+        assert!(parts.iter().all(|part| *part > most && part.checked_add(indicator::PENDING).is_some()));
+        assert!(MAX_ORDERS < SLOTS as usize);
     }
 
     #[test]

@@ -26,10 +26,14 @@ pub const SOURCE: u32 = 6;
 pub const VOID_REASON: u32 = 3;
 /// The tag of the record that this one was merged into, of the same register.
 pub const MERGED_INTO: u32 = 12;
+/// The tag of who reviewed the record last.
+pub const REVIEWED_BY: u32 = 9;
 /// The tag that says a reviewer found it no duplicate.
 pub const DISTINCT: u32 = 13;
 /// The tag of the district that counts this person or certificate, where another one does.
 pub const COUNTED_AT: u32 = 14;
+/// The tag that says this district counts a person whom another district has registered as well.
+pub const ELSEWHERE_TOO: u32 = 17;
 /// The tag of the unit that a record is on its way to.
 pub const TRANSFER_TO: u32 = 15;
 /// The tag of the units that a record belonged to, each with the first day on which it no longer did.

@@ -274,7 +274,7 @@ pub struct Ingest {
 
 async fn enrol(hub: &HubProcess, dir: &Path, unit: OrgCode) -> anyhow::Result<Identity> {
     let token =
-        hub.admin().await?.token(pb::TokenRequest { unit: unit.number(), hub: false, hours: 1 }).await?.into_inner();
+        hub.admin().await?.token(pb::TokenRequest { unit: unit.number(), hub: false, hours: 1, ..pb::TokenRequest::default() }).await?.into_inner();
     Ok(Identity::enrol(dir, &token.token).await?)
 }
 

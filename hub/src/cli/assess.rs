@@ -70,6 +70,17 @@ pub(super) struct Draw {
     list: bool,
 }
 
+impl Draw {
+    /// Whether it is about the record of draws.
+    pub(super) fn is_recorded(&self) -> bool {
+        self.list || self.record.is_some()
+    }
+
+    fn request(&self) -> pb::DrawRequest {
+        pb::DrawRequest { on: self.on.unwrap_or(0), seed: self.seed.clone(), share: self.share }
+    }
+}
+
 /// Which backdated entries.
 #[derive(Args)]
 pub(super) struct Backdated {
@@ -118,6 +129,33 @@ pub(super) async fn backdated(mut admin: AdminClient<Guarded>, asked: Backdated,
     Ok(())
 }
 
+/// How far each campaign is.
+pub(super) async fn campaigns(mut admin: AdminClient<Guarded>, on: Day, reader: Reader) -> anyhow::Result<()> {
+    let lines = admin.campaigns(pb::CampaignsRequest { on }).await?.into_inner().lines;
+    let row = |line: &pb::CampaignLine| {
+        vec![
+            line.title.clone(),
+            line.unit_name.clone(),
+            date::iso(line.from_on),
+            date::iso(line.to_on),
+            show::of_quota(line.visited, line.quota_visits),
+            show::of_quota(line.placed, line.quota_placed),
+            line.record.clone(),
+        ]
+    };
+    let headings = [
+        ("title", "活动"),
+        ("name", "单位"),
+        ("from_on", "开始"),
+        ("to_on", "结束"),
+        ("visited", "走访户/目标"),
+        ("placed", "帮扶就业/目标"),
+        ("record", "记录"),
+    ];
+    show::table(reader, &headings, &lines.iter().map(row).collect::<Vec<_>>());
+    Ok(())
+}
+
 /// Which task.
 #[derive(Args)]
 pub(super) struct Tasks {
@@ -139,12 +177,15 @@ pub(super) struct Tasks {
     /// 撤回任务，写任务号 (take back the task with this number)
     #[arg(long, conflicts_with = "give")]
     withdraw: Option<u32>,
+    /// 查看一项任务各承办单位的进展，写任务号 (one task, unit by unit)
+    #[arg(conflicts_with_all = ["give", "withdraw"])]
+    no: Option<u32>,
 }
 
 /// Gives a task, takes one back, or lists them.
 pub(super) async fn tasks(mut admin: AdminClient<Guarded>, asked: Tasks, reader: Reader) -> anyhow::Result<()> {
     let answer = match (asked.give, asked.withdraw) {
-        (None, None) => admin.orders(pb::Empty {}).await?,
+        (None, None) => admin.orders(pb::OrdersRequest { no: asked.no.unwrap_or(0) }).await?,
         (give, withdraw) => {
             let order = pb::TaskOrder {
                 title: give.unwrap_or_default(),
@@ -158,21 +199,39 @@ pub(super) async fn tasks(mut admin: AdminClient<Guarded>, asked: Tasks, reader:
         }
     };
     let answer = answer.into_inner();
-    let name = |unit: &u64| {
-        let known = answer.names.iter().find(|name| name.unit == *unit);
-        known.map_or_else(|| unit.to_string(), |known| known.name.clone())
-    };
+    if asked.no.is_some() {
+        one_task(&answer, reader);
+    } else {
+        all_tasks(&answer, reader);
+    }
+    Ok(())
+}
+
+fn name_in(answer: &pb::OrdersAnswer, unit: u64) -> String {
+    let known = answer.names.iter().find(|name| name.unit == unit);
+    known.map_or_else(|| unit.to_string(), |known| known.name.clone())
+}
+
+fn all_tasks(answer: &pb::OrdersAnswer, reader: Reader) {
     let day = |day: Day| if day == 0 { String::new() } else { date::iso(day) };
     let row = |order: &pb::TaskOrder| {
+        let progress = answer.progress.iter().find(|one| one.no == order.no && one.unit == 0);
+        let progress = progress.copied().unwrap_or_default();
+        let to: Vec<String> = order.to.iter().take(3).map(|unit| name_in(answer, *unit)).collect();
+        let more = if order.to.len() > to.len() { format!(" 等{}个", order.to.len()) } else { String::new() };
         vec![
             order.no.to_string(),
             order.title.clone(),
-            order.to.iter().map(name).collect::<Vec<_>>().join("、"),
+            to.join("、") + &more,
             day(order.given_on),
             day(order.due_on),
             order.indicator.clone(),
             order.demand.clone(),
             day(order.withdrawn_on),
+            format!("{}/{}", progress.given, order.to.len()),
+            progress.reported.to_string(),
+            progress.closed.to_string(),
+            progress.overdue.to_string(),
         ]
     };
     let headings = [
@@ -184,9 +243,29 @@ pub(super) async fn tasks(mut admin: AdminClient<Guarded>, asked: Tasks, reader:
         ("indicator", "指标"),
         ("demand", "要求"),
         ("withdrawn_on", "撤回"),
+        ("given", "已到"),
+        ("reported", "报完成"),
+        ("closed", "销号"),
+        ("overdue", "超期"),
     ];
     show::table(reader, &headings, &answer.orders.iter().map(row).collect::<Vec<_>>());
-    Ok(())
+}
+
+/// How far each unit is that has to do one task.
+fn one_task(answer: &pb::OrdersAnswer, reader: Reader) {
+    let state = |one: &pb::OrderProgress| match (one.given, one.reported, one.closed) {
+        (0, ..) => "未到县区，或已撤回",
+        (_, 0, _) => "未报完成",
+        (.., 0) => "已报完成",
+        _ => "销号",
+    };
+    let row = |one: &pb::OrderProgress| {
+        let overdue = if one.overdue > 0 { "超期" } else { "" };
+        vec![name_in(answer, one.unit), one.unit.to_string(), state(one).to_owned(), overdue.to_owned()]
+    };
+    let units = answer.progress.iter().filter(|one| one.unit > 0);
+    let headings = [("name", "承办单位"), ("unit", "编码"), ("state", "进展"), ("overdue", "超期")];
+    show::table(reader, &headings, &units.map(row).collect::<Vec<_>>());
 }
 
 /// A unit's targets, and the scores of those below.
@@ -248,9 +327,14 @@ pub(super) async fn commend(mut totals: TotalsClient<Guarded>, asked: Commend, r
 }
 
 /// A draw that anybody can replay.
-pub(super) async fn draw(
+pub(super) async fn draw(mut totals: TotalsClient<Guarded>, asked: Draw, reader: Reader) -> anyhow::Result<()> {
+    show_draw(&totals.draw(asked.request()).await?.into_inner(), reader);
+    Ok(())
+}
+
+/// A draw that is put on record, or those that are.
+pub(super) async fn recorded_draw(
     mut admin: AdminClient<Guarded>,
-    mut totals: TotalsClient<Guarded>,
     asked: Draw,
     reader: Reader,
 ) -> anyhow::Result<()> {
@@ -258,14 +342,12 @@ pub(super) async fn draw(
         draws(&admin.draws(pb::Empty {}).await?.into_inner(), reader);
         return Ok(());
     }
-    let request = pb::DrawRequest { on: asked.on.unwrap_or(0), seed: asked.seed, share: asked.share };
-    let answer = match asked.record {
-        Some(by) => {
-            let request = pb::RecordDrawRequest { draw: Some(request), by };
-            admin.record_draw(request).await?.into_inner().draw.unwrap_or_default()
-        }
-        None => totals.draw(request).await?.into_inner(),
-    };
+    let request = pb::RecordDrawRequest { draw: Some(asked.request()), by: asked.record.unwrap_or_default() };
+    show_draw(&admin.record_draw(request).await?.into_inner().draw.unwrap_or_default(), reader);
+    Ok(())
+}
+
+fn show_draw(answer: &pb::DrawAnswer, reader: Reader) {
     let rows: Vec<Vec<String>> = answer.drawn.iter().map(|one| vec![one.name.clone(), one.unit.to_string()]).collect();
     show::table(reader, &[("name", "社区"), ("unit", "编码")], &rows);
     if reader == Reader::Person {
@@ -279,9 +361,8 @@ pub(super) async fn draw(
             answer.seed
         );
     } else {
-        show::facts(reader, &[show::fact("seed", "", "", answer.seed)]);
+        show::facts(reader, &[show::fact("seed", "", "", &answer.seed)]);
     }
-    Ok(())
 }
 
 /// The draws on record.

@@ -32,7 +32,7 @@ pub(super) enum Command {
         #[arg(long = "return", default_value = "")]
         reason: String,
         /// 审核人 (who)
-        #[arg(long, env = "TAIZHANG_BY", default_value = "reviewer")]
+        #[arg(long, env = "TAIZHANG_BY")]
         by: String,
     },
     /// 市级封账：签名后数字不再变动 (the city locks a month: signed, its figures never move again)
@@ -44,7 +44,7 @@ pub(super) enum Command {
         #[arg(long, default_value = "")]
         reason: String,
         /// 封账人 (who)
-        #[arg(long, env = "TAIZHANG_BY", default_value = "reviewer")]
+        #[arg(long, env = "TAIZHANG_BY")]
         by: String,
     },
     /// 封账之后的更正，将列入下一月报 (what has changed of a locked month since: the next one reports it)

@@ -45,6 +45,16 @@ pub(super) fn nodes(answer: &pb::NodesAnswer, reader: Reader) {
         ("node", "节点"),
     ];
     show::table(reader, &headings, &rows);
+    if !answer.readers.is_empty() && reader == Reader::Person {
+        println!("只读单位 (readers of figures)");
+        let row = |own: &pb::ReaderInfo| {
+            let state = if own.retired > 0 { format!("{} 停用", show::time(own.retired)) } else { String::new() };
+            vec![own.name.clone(), own.unit_name.clone(), show::time(own.enrolled), state, own.id.clone()]
+        };
+        let headings =
+            [("name", "名称"), ("unit", "可看单位"), ("enrolled", "登记"), ("state", "状态"), ("id", "编号")];
+        show::table(reader, &headings, &answer.readers.iter().map(row).collect::<Vec<_>>());
+    }
 }
 
 /// The totals as a table: a row an indicator, a column a unit.

@@ -129,8 +129,8 @@ pub(super) enum Command {
         /// 理由，必填 (why)
         #[arg(long)]
         reason: String,
-        /// 审核人 (reviewer)
-        #[arg(long, env = "TAIZHANG_BY", default_value = "reviewer")]
+        /// 审核人，必填 (who decides)
+        #[arg(long, env = "TAIZHANG_BY")]
         by: String,
     },
     /// 重开已裁定的冲突 (put a settled conflict back)
@@ -140,8 +140,8 @@ pub(super) enum Command {
         /// 理由，必填 (why)
         #[arg(long)]
         reason: String,
-        /// 审核人 (reviewer)
-        #[arg(long, env = "TAIZHANG_BY", default_value = "reviewer")]
+        /// 审核人，必填 (who decides)
+        #[arg(long, env = "TAIZHANG_BY")]
         by: String,
     },
     /// 把一条记录并入另一条 (merge a record into another)
@@ -159,8 +159,8 @@ pub(super) enum Command {
         /// 理由，必填 (why)
         #[arg(long)]
         reason: String,
-        /// 审核人 (reviewer)
-        #[arg(long, env = "TAIZHANG_BY", default_value = "reviewer")]
+        /// 审核人，必填 (who decides)
+        #[arg(long, env = "TAIZHANG_BY")]
         by: String,
     },
     /// 县区直接登记或更正：认定、核验、撤销等 (the district's own entry: certify, verify, correct)
@@ -176,8 +176,8 @@ pub(super) enum Command {
         /// 理由，必填 (why)
         #[arg(long)]
         reason: String,
-        /// 审核人 (reviewer)
-        #[arg(long, env = "TAIZHANG_BY", default_value = "reviewer")]
+        /// 审核人，必填 (who decides)
+        #[arg(long, env = "TAIZHANG_BY")]
         by: String,
     },
 }

@@ -1,7 +1,7 @@
 //! Commands that read figures: totals of a day, trends, what moves as it lands.
 
-use super::{Guarded, print};
-use clap::{Args, ValueEnum};
+use super::{Guarded, assess, print};
+use clap::{Args, Subcommand, ValueEnum};
 use taizhang_node::{
     cli::{parse_day, stop_signal},
     show::{self, Reader},
@@ -12,6 +12,38 @@ use taizhang_proto::{
     indicator::{self, Kind},
     pb::{self, totals_client::TotalsClient},
 };
+
+/// Commands that read figures and nothing else: all that a reader's certificate opens.
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// 实时总数 (live totals)
+    Totals(Asked),
+    /// 总数变化随到随显 (every change of a total as it lands)
+    Watch(Figures),
+    /// 指标目录 (the catalogue of indicators)
+    Indicators,
+    /// 目标完成情况与排名 (standing against the targets, and ranks)
+    Standing(assess::Asked),
+    /// 对照充分就业社区考核标准：一个社区，或单位以下各城市社区 (a community, or the urban ones below a unit, against the standard)
+    Standard(assess::OnDay),
+    /// 评选先进：达标社区排名及建议名单 (the certified communities proposed for commendation)
+    Commend(assess::Commend),
+}
+
+/// Runs one of them.
+pub(super) async fn run(totals: TotalsClient<Guarded>, command: Command, reader: Reader) -> anyhow::Result<()> {
+    match command {
+        Command::Totals(asked) => show(totals, asked, reader).await,
+        Command::Watch(figures) => watch(totals, figures, reader).await,
+        Command::Standing(asked) => assess::standing(totals, asked, reader).await,
+        Command::Standard(asked) => assess::standard(totals, asked, reader).await,
+        Command::Commend(asked) => assess::commend(totals, asked, reader).await,
+        Command::Indicators => {
+            catalogue(reader);
+            Ok(())
+        }
+    }
+}
 
 /// Which figures.
 #[derive(Args)]
@@ -88,7 +120,7 @@ fn span(month: bool) -> pb::TotalSpan {
 }
 
 /// Figures of a day, or a trend.
-pub(super) async fn show(mut totals: TotalsClient<Guarded>, asked: Asked, reader: Reader) -> anyhow::Result<()> {
+async fn show(mut totals: TotalsClient<Guarded>, asked: Asked, reader: Reader) -> anyhow::Result<()> {
     if asked.trend {
         return trend(totals, asked, reader).await;
     }
@@ -143,7 +175,7 @@ async fn trend(mut totals: TotalsClient<Guarded>, asked: Asked, reader: Reader) 
 }
 
 /// Every change of a figure as it lands.
-pub(super) async fn watch(mut totals: TotalsClient<Guarded>, figures: Figures, reader: Reader) -> anyhow::Result<()> {
+async fn watch(mut totals: TotalsClient<Guarded>, figures: Figures, reader: Reader) -> anyhow::Result<()> {
     let mut stream = totals.watch(request(figures)).await?.into_inner();
     loop {
         tokio::select! {
@@ -157,7 +189,7 @@ pub(super) async fn watch(mut totals: TotalsClient<Guarded>, figures: Figures, r
 }
 
 /// The catalogue of indicators.
-pub(super) fn catalogue(reader: Reader) {
+fn catalogue(reader: Reader) {
     let rows: Vec<Vec<String>> = indicator::all()
         .map(|one| {
             vec![

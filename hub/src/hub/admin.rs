@@ -4,9 +4,10 @@ use super::Hub;
 use crate::{
     authority,
     backdated::{self, Asked},
+    campaigns,
     draws,
     mail::marks::desk,
-    months, orders, plans,
+    months, orders, plans, readers,
     rows::{self, UnitRow, meta},
     session::serve::SyncService,
     store::Space,
@@ -151,7 +152,7 @@ impl Hub {
             .collect();
         // Silent ones first: they are why somebody looks. Of retired ones nobody expects anything.
         nodes.sort_by_key(|node| (node.retired > 0, node.last_sync, node.unit));
-        Ok(pb::NodesAnswer { nodes })
+        Ok(pb::NodesAnswer { nodes, readers: readers::all(&self.core)? })
     }
 }
 
@@ -229,16 +230,12 @@ impl Admin for Calls {
         let hub = &self.hub;
         let key = hub.core.signer().ok_or(orders::GiveError::NotCity).map_err(refused)?;
         orders::change(&hub.core, &hub.writer, key, request.get_ref()).await.map_err(refused)?;
-        self.orders(Request::new(pb::Empty {})).await
+        self.orders(Request::new(pb::OrdersRequest::default())).await
     }
 
-    async fn orders(&self, _: Request<pb::Empty>) -> Result<Response<pb::OrdersAnswer>, Status> {
-        let orders = block_in_place(|| orders::standing(&self.hub.core)).map_err(failed)?.orders;
-        let tree = self.hub.core.tree();
-        let units: std::collections::BTreeSet<u64> = orders.iter().flat_map(|order| order.to.iter().copied()).collect();
-        let name = |unit: u64| OrgCode::new(unit).map(|code| pb::UnitName { unit, name: tree.name(code) });
-        let names = units.into_iter().filter_map(|unit| name(unit).ok()).collect();
-        Ok(Response::new(pb::OrdersAnswer { orders, names }))
+    async fn orders(&self, request: Request<pb::OrdersRequest>) -> Result<Response<pb::OrdersAnswer>, Status> {
+        let answer = block_in_place(|| orders::progress(&self.hub.core, request.get_ref().no)).map_err(refused)?;
+        Ok(Response::new(answer))
     }
 
     async fn record_draw(&self, request: Request<pb::RecordDrawRequest>) -> Result<Response<pb::RecordedDraw>, Status> {
@@ -262,6 +259,13 @@ impl Admin for Calls {
         let asked = Asked { unit, from: if from == 0 { first } else { from }, to };
         let lines = block_in_place(|| backdated::backdated(core, asked)).map_err(failed)?;
         Ok(Response::new(pb::BackdatedAnswer { lines }))
+    }
+
+    async fn campaigns(&self, request: Request<pb::CampaignsRequest>) -> Result<Response<pb::CampaignsAnswer>, Status> {
+        let core = &self.hub.core;
+        let on = Some(request.get_ref().on).filter(|on| *on != 0).unwrap_or_else(|| core.today());
+        let lines = block_in_place(|| campaigns::campaigns(core, on)).map_err(failed)?;
+        Ok(Response::new(pb::CampaignsAnswer { lines }))
     }
 
     async fn months(&self, request: Request<pb::MonthRequest>) -> Result<Response<pb::MonthsAnswer>, Status> {

@@ -6,7 +6,7 @@ use hpke::{
     Deserializable, Kem as _, OpModeR, OpModeS, Serializable, aead::AesGcm256, kdf::HkdfSha256, kem::DhP256HkdfSha256,
 };
 use p256::pkcs8::DecodePrivateKey;
-use taizhang_node::identity::{CertName, Identity, name_in};
+use taizhang_node::identity::{CertKind, CertName, Identity, name_in};
 use taizhang_proto::{OrgCode, pb};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
@@ -97,7 +97,7 @@ impl Envelopes {
         let (_, given) = X509Certificate::from_der(&own).map_err(|_| wrong("not X.509"))?;
         let (_, authority) = X509Certificate::from_der(&self.authority).map_err(|_| EnvelopeError::Own)?;
         given.verify_signature(Some(authority.public_key())).map_err(|_| wrong("of another authority"))?;
-        let names_it = |name: CertName| name.hub && name.unit == unit;
+        let names_it = |name: CertName| name.kind == CertKind::Hub && name.unit == unit;
         if !name_in(&own).is_ok_and(names_it) {
             return Err(wrong("not of a hub of that unit"));
         }

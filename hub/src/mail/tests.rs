@@ -23,7 +23,7 @@ use prost::Message;
 use rcgen::{CertificateParams, KeyPair};
 use std::{collections::VecDeque, path::Path, sync::Arc};
 use taizhang_node::{
-    identity::CertName,
+    identity::{CertKind, CertName},
     ledger::system_clock,
     upstream::{Client, SessionError},
 };
@@ -156,7 +156,7 @@ impl World {
         let key = KeyPair::generate().unwrap();
         let request = CertificateParams::default().serialize_request(&key).unwrap().pem().unwrap();
         let id = format!("hub-{code}");
-        let certificate = authority.sign(&request, &CertName { hub: true, unit: unit(code), id: id.clone() }).unwrap();
+        let certificate = authority.sign(&request, &CertName { kind: CertKind::Hub, unit: unit(code), id: id.clone() }).unwrap();
         let ca = std::fs::read_to_string(path.join("authority/ca.pem")).unwrap();
         let row = NodeRow { id: id.clone(), unit: code, hub: true, certificate, ..NodeRow::default() };
         write(self.city(), Job::Enrolled(Box::new(row)));

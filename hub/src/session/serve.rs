@@ -2,8 +2,9 @@
 
 use super::{Fault, Server};
 use crate::{
+    readers,
     rows::{self, NodeRow},
-    store::Space,
+    store::{Space, StoreError},
     writer::{Answer, Core, Job, Peer, WriteError, Writer},
 };
 use std::{
@@ -11,7 +12,7 @@ use std::{
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
 };
-use taizhang_node::identity::{name_in, pem};
+use taizhang_node::identity::{CertKind, CertName, name_in, pem};
 use taizhang_proto::{
     OrgCode,
     pb::{self, sync_server::Sync},
@@ -57,18 +58,35 @@ impl SyncService {
     }
 }
 
-/// The child at the other end of a connection, from its verified certificate.
+/// Who asks for figures at the other end of a connection, from the verified certificate: a child, or a reader.
 ///
 /// # Errors
-/// When it showed none, or one that names nobody, or a unit outside this hub.
+/// When it showed none, or one that names nobody, a unit outside this hub, or somebody who was retired.
 #[allow(clippy::result_large_err)] // tonic's own error type
 pub fn peer_of<T>(core: &Core, request: &Request<T>) -> Result<Peer, Status> {
-    child_of(core, request).map(|(peer, _)| peer)
+    let name = name_of(core, request)?;
+    Ok(peer_named(core, &name))
 }
 
-/// The same, and the unit that the certificate names.
+/// The child that wants to sync, and the unit that its certificate names.
 #[allow(clippy::result_large_err)] // tonic's own error type
 fn child_of<T>(core: &Core, request: &Request<T>) -> Result<(Peer, OrgCode), Status> {
+    let name = name_of(core, request)?;
+    if name.kind == CertKind::Reader {
+        return Err(Fault::from(WriteError::ReadOnly).into());
+    }
+    Ok((peer_named(core, &name), name.unit))
+}
+
+fn peer_named(core: &Core, name: &CertName) -> Peer {
+    // A certificate may name a code that was given up since.
+    let unit = core.tree().current(name.unit, core.today());
+    Peer { id: name.id.clone(), unit, hub: name.kind == CertKind::Hub }
+}
+
+/// The name in the certificate of somebody who is still welcome.
+#[allow(clippy::result_large_err)] // tonic's own error type
+fn name_of<T>(core: &Core, request: &Request<T>) -> Result<CertName, Status> {
     let certificates = request.peer_certs();
     let certificate = certificates.as_ref().and_then(|chain| chain.first());
     let certificate =
@@ -80,14 +98,29 @@ fn child_of<T>(core: &Core, request: &Request<T>) -> Result<(Peer, OrgCode), Sta
             name.unit, core.unit
         )));
     }
-    let row: Option<NodeRow> = rows::read(core.view().as_ref(), Space::Nodes, name.id.as_bytes())
-        .map_err(|error| Status::unavailable(error.to_string()))?;
-    if row.is_some_and(|row| row.retired > 0) {
-        return Err(Fault::from(WriteError::Retired).into());
+    let failed = |error: StoreError| Status::unavailable(error.to_string());
+    if name.kind == CertKind::Reader && readers::read(core.view().as_ref(), &name.id).map_err(failed)?.is_none() {
+        // One that a hub restored from an old backup has never heard of: nobody could take its certificate back.
+        return Err(Fault::from(WriteError::Unknown(name.id)).into());
     }
-    // A certificate may name a code that was given up since.
-    let unit = core.tree().current(name.unit, core.today());
-    Ok((Peer { id: name.id, unit, hub: name.hub }, name.unit))
+    still_welcome(core, &name.id)?;
+    Ok(name)
+}
+
+/// Refuses a child or a reader that was retired.
+#[allow(clippy::result_large_err)] // tonic's own error type
+pub(crate) fn still_welcome(core: &Core, id: &str) -> Result<(), Status> {
+    let retired = || -> Result<bool, StoreError> {
+        let view = core.view();
+        let row: Option<NodeRow> = rows::read(view.as_ref(), Space::Nodes, id.as_bytes())?;
+        let reader = readers::read(view.as_ref(), id)?;
+        Ok(row.is_some_and(|row| row.retired > 0) || reader.is_some_and(|reader| reader.retired > 0))
+    };
+    match retired() {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(Fault::from(WriteError::Retired).into()),
+        Err(error) => Err(Status::unavailable(error.to_string())),
+    }
 }
 
 impl From<Fault> for Status {
@@ -107,6 +140,7 @@ impl From<Fault> for Status {
             Fault::Write(
                 WriteError::Unknown(_)
                 | WriteError::Retired
+                | WriteError::ReadOnly
                 | WriteError::NoRecords
                 | WriteError::NoKey
                 | WriteError::Rotating,
@@ -152,6 +186,8 @@ impl Sync for SyncService {
     type SessionStream = Pin<Box<dyn tokio_stream::Stream<Item = Result<pb::Down, Status>> + Send>>;
 
     async fn session(&self, request: Request<Streaming<pb::Up>>) -> Result<Response<Self::SessionStream>, Status> {
+        // Before it is let in, so that nobody is retired unnoticed in between.
+        let retirements = self.core.retirements();
         let (peer, certified) = child_of(&self.core, &request)?;
         let certificate = request.peer_certs().and_then(|chain| chain.first().map(|first| first.to_vec()));
         let Ok(permit) = self.admitted.clone().try_acquire_owned() else {
@@ -167,7 +203,8 @@ impl Sync for SyncService {
             if let Err(error) = service.learn_certificate(&peer, certificate).await {
                 tracing::warn!(node = %id, %error, "its certificate can't be kept for its neighbours");
             }
-            if let Err(status) = service.drive(Server::new(peer).certified_as(certified), up, &sender).await {
+            let server = Server::new(peer).certified_as(certified);
+            if let Err(status) = service.drive((&id, retirements), server, up, &sender).await {
                 tracing::debug!(node = %id, %unit, reason = status.message(), "session ended");
                 let _ = sender.send(Err(status)).await;
             }
@@ -192,6 +229,7 @@ impl SyncService {
     /// One session, from greeting to end.
     async fn drive(
         &self,
+        (id, mut retirements): (&str, watch::Receiver<u64>),
         mut server: Server,
         mut up: Streaming<pb::Up>,
         down: &mpsc::Sender<Result<pb::Down, Status>>,
@@ -231,6 +269,7 @@ impl SyncService {
                         waiting.push_back(self.writer.submit(job).await.map_err(Fault::from)?);
                     }
                 }
+                Ok(()) = retirements.changed() => block_in_place(|| still_welcome(&self.core, id))?,
                 _ = stop.changed() => return Err(Status::unavailable("上级正在停止 (the hub is shutting down)")),
             }
             while let Some(message) = block_in_place(|| server.pull(&self.core))? {

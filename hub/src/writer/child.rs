@@ -2,6 +2,7 @@
 
 use super::{Answer, Peer, WriteError, pad::Pad};
 use crate::{
+    readers,
     rows::{self, NodeRow, PastLog, PastUnit, UnitRow, meta},
     store::{Space, StoreError},
 };
@@ -71,13 +72,18 @@ impl Pad<'_> {
 
     /// Takes a child out of service, or into it again: a computer that was replaced is waited for by nobody.
     pub(super) fn retire(&mut self, id: String, undo: bool) -> Result<Answer, WriteError> {
-        let row = self.node(&id)?.ok_or(WriteError::Unknown(id))?;
-        let retired = match (undo, row.retired) {
+        let retired = |since| match (undo, since) {
             (true, _) => 0,
             (false, 0) => self.core.now(),
             (false, since) => since,
         };
-        self.put_node(NodeRow { retired, ..row });
+        if let Some(reader) = readers::read(self.view, &id)? {
+            let retired = retired(reader.retired);
+            readers::put(&mut self.set, &pb::ReaderInfo { retired, ..reader });
+            return Ok(Answer::Done);
+        }
+        let row = self.node(&id)?.ok_or(WriteError::Unknown(id))?;
+        self.put_node(NodeRow { retired: retired(row.retired), ..row });
         Ok(Answer::Done)
     }
 

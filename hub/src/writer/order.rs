@@ -115,6 +115,8 @@ impl Pad<'_> {
             fields.extend(indicator::by_code(&order.indicator).map(|known| text(24, known.code.as_bytes())));
             fields.extend((!order.demand.is_empty()).then(|| text(25, order.demand.as_bytes())));
         }
+        // Also on one that stands: the city may have given the order another number since.
+        fields.push(number(32, u64::from(order.no)));
         let open = known.as_ref().is_none_or(|task| task.day(30).is_none() && task.day(31).is_none());
         fields.extend((order.withdrawn_on > 0 && open).then(|| day(31, order.withdrawn_on)));
         let hand = Hand { by: "", reason: "市级下达调度任务", rule: "ORDERED", conflict: 0 };

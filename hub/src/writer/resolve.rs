@@ -12,7 +12,7 @@ use taizhang_proto::{
     cell::{Shelf, is_active},
     check::{self, Violation},
     decide::HUB_NODE,
-    lifecycle,
+    lifecycle::{self, Actor},
     pb::{self, Choice, ConflictKind, ConflictState},
     register::{DISTINCT, MERGED_INTO, STATE, VOID_REASON, Value, number, registers},
     wire::{self, Field},
@@ -54,9 +54,15 @@ pub fn choices(conflict: &pb::Conflict) -> Vec<Choice> {
 
 /// Most characters of a reason.
 const MAX_REASON: usize = 200;
+/// Most characters of a name.
+const MAX_NAME: usize = 60;
 
-fn checked_reason(reason: &str) -> Result<&str, Refusal> {
+/// The reason of a decision; every one names who answers for it and why (domain-detail 4, G3).
+fn checked_reason<'r>(by: &str, reason: &'r str) -> Result<&'r str, Refusal> {
     let reason = reason.trim();
+    if by.trim().is_empty() || by.chars().count() > MAX_NAME {
+        return Err(format!("请写明审核人，不超过{MAX_NAME}字 (name who decides, in at most {MAX_NAME} characters)"));
+    }
     match reason.chars().count() {
         0 => Err("请写明理由 (give a reason)".into()),
         count if count > MAX_REASON => Err(format!("理由超过{MAX_REASON}个字 (the reason is too long)")),
@@ -101,7 +107,7 @@ impl Pad<'_> {
     }
 
     fn resolve(&mut self, number: u64, request: &pb::ResolveRequest) -> Result<Result<(), Refusal>, StoreError> {
-        let reason = match checked_reason(&request.reason) {
+        let reason = match checked_reason(&request.by, &request.reason) {
             Ok(reason) => reason,
             Err(why) => return Ok(Err(why)),
         };
@@ -239,11 +245,11 @@ impl Pad<'_> {
         let before = Reading(self).record(id)?;
         let mut after = before.clone().unwrap_or_else(|| Record { register, ..Record::default() });
         after.set(fields.to_vec(), pb::Origin { revision: u64::MAX, ..pb::Origin::default() });
-        Ok(way.refusal(before.as_ref(), &after, self.core.tier))
+        Ok(way.refusal(before.as_ref(), &after, Actor::deciding(self.core.tier)))
     }
 
     fn reopen(&mut self, request: &pb::ReopenRequest) -> Result<Result<(), Refusal>, StoreError> {
-        let reason = match checked_reason(&request.reason) {
+        let reason = match checked_reason(&request.by, &request.reason) {
             Ok(reason) => reason,
             Err(why) => return Ok(Err(why)),
         };
@@ -301,7 +307,7 @@ impl Pad<'_> {
     }
 
     fn merge_asked(&mut self, request: &pb::MergeRequest) -> Result<Result<(), Refusal>, StoreError> {
-        let reason = match checked_reason(&request.reason) {
+        let reason = match checked_reason(&request.by, &request.reason) {
             Ok(reason) => reason,
             Err(why) => return Ok(Err(why)),
         };
@@ -332,7 +338,7 @@ impl Pad<'_> {
 
     fn revise_asked(&mut self, request: &pb::ReviseRequest) -> Result<Result<RecordId, Refusal>, WriteError> {
         let refuse = |why: String| Ok(Err(why));
-        let reason = match checked_reason(&request.reason) {
+        let reason = match checked_reason(&request.by, &request.reason) {
             Ok(reason) => reason,
             Err(why) => return refuse(why),
         };

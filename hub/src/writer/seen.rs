@@ -15,7 +15,7 @@ use taizhang_proto::{
     check::{Violation, too_early},
     decide::Author,
     indicator::Part,
-    lifecycle,
+    lifecycle::{self, Actor},
     pb::{self, ConflictKind},
     register::{number, registers},
     wire,
@@ -135,7 +135,8 @@ impl Pad<'_> {
         if before.is_some_and(|record| !heard(record)) {
             return Ok(None);
         }
-        Ok(way.refusal(before, new, author.tier))
+        let who = Actor::entering(author.tier, |tag| edit.field(tag).map(|field| field.bytes.clone()));
+        Ok(way.refusal(before, new, who))
     }
 
     /// A record that one office closed or voided while another edited it: both are kept, the closing counts.

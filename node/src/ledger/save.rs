@@ -15,7 +15,8 @@ use taizhang_proto::{
     change,
     check::{self, Violation, too_early},
     digest::LogDigest,
-    lifecycle, pb,
+    lifecycle::{self, Actor},
+    pb,
     register::{HOME_UNIT, number, registers},
     stamp::Stamp,
     wire::Field,
@@ -184,7 +185,9 @@ impl Ledger {
         }
         found.extend(corrected_without_reason(draft, old, new));
         let way = lifecycle::of(new.register).filter(|_| found.is_empty());
-        found.extend(way.and_then(|way| way.refusal(old, new, self.unit().tier())));
+        let edited = |tag| draft.edits.iter().any(|(edited, _)| *edited == tag);
+        let who = Actor::entering(self.unit().tier(), |tag| new.bytes(tag).filter(|_| edited(tag)).cloned());
+        found.extend(way.and_then(|way| way.refusal(old, new, who)));
         if old.is_some_and(|old| old.register != draft.register) {
             found.push(broken(
                 draft,

@@ -2,14 +2,20 @@
 //! the time-driven list). Invariant: what is listed as late is what the totals count as late ([`worklist`]).
 
 use super::{Office, close, standing, to_file::title};
-use crate::{desk::SaveError, exchange::People, ledger::LedgerDesk};
+use crate::{
+    desk::SaveError,
+    exchange::People,
+    ledger::{Ledger, LedgerDesk},
+    show::of_quota,
+};
 use taizhang_proto::{
-    OrgCode, RecordId,
+    OrgCode, Record, RecordId,
     cell::{
-        self, Subject, contributions,
+        self, Contribution, Subject, campaign, contributions,
         worklist::{self, Clock, DATED, Due},
     },
     date::Day,
+    indicator::Part,
     pb,
 };
 
@@ -34,18 +40,21 @@ impl Office {
             last: on.saturating_add_unsigned(within),
             items: Vec::new(),
         };
+        let mut placed = Vec::new();
         for subject in standing::subjects(ledger)? {
             let steps = contributions(ledger.as_ref(), subject, &plans)?;
             let here: Vec<_> = steps.into_iter().filter(|step| scope.covers(step.key.unit)).collect();
+            placed.extend(here.iter().filter(|step| step.key.part == Part::CampaignPlaced.number()).copied());
             // Where it counts by then: whoever moved is the new unit's.
             let unit =
                 here.iter().filter(|step| step.key.date <= on && step.delta > 0).max_by_key(|step| step.key.date);
             let unit = unit.or(here.first()).map_or(scope, |step| step.key.unit);
             for due in worklist::of_contributions(&here, on, within) {
-                match subject {
-                    Subject::Unit(unit) => list.add(due, unit, None)?,
-                    of => list.add(due, unit, Some(of.id()))?,
-                }
+                let (unit, record) = match subject {
+                    Subject::Unit(unit) => (unit, None),
+                    of => (unit, Some(of.id())),
+                };
+                list.add(due, unit, record)?;
             }
         }
         for register in DATED {
@@ -53,7 +62,10 @@ impl Office {
                 let Some(record) = ledger.view(id)? else { continue };
                 let Some(unit) = cell::home_unit(&record).filter(|unit| scope.covers(*unit)) else { continue };
                 for due in worklist::of_record(ledger.as_ref(), (id, &record), &plans, on)? {
-                    list.add(due, unit, Some(id))?;
+                    let shown = list.add(due, unit, Some(id))?;
+                    if let Some(item) = shown.filter(|_| due.clock == Clock::Campaign) {
+                        item.title += &progress(ledger, (id, &record), unit, &placed, on)?;
+                    }
                 }
             }
         }
@@ -62,8 +74,7 @@ impl Office {
             && let Some((month, last)) = close::waiting(ledger)?
         {
             let due = Due { last, clock: Clock::Month };
-            list.add(due, scope, None)?;
-            if let Some(item) = list.items.last_mut().filter(|item| item.clock == Clock::Month.code()) {
+            if let Some(item) = list.add(due, scope, None)? {
                 item.title = month.to_string();
             }
         }
@@ -84,9 +95,14 @@ struct List<'a> {
 }
 
 impl List<'_> {
-    fn add(&mut self, due: Due, unit: OrgCode, record: Option<RecordId>) -> Result<(), SaveError> {
+    fn add(
+        &mut self,
+        due: Due,
+        unit: OrgCode,
+        record: Option<RecordId>,
+    ) -> Result<Option<&mut pb::WorkItem>, SaveError> {
         if due.last > self.last {
-            return Ok(());
+            return Ok(None);
         }
         let ledger = &self.office.ledger;
         let unit_name = ledger.units().name(unit);
@@ -108,6 +124,28 @@ impl List<'_> {
             days_left: due.last.saturating_sub(self.on),
             record: record.map(|id| id.to_string()).unwrap_or_default(),
         });
-        Ok(())
+        Ok(self.items.last_mut())
     }
+}
+
+/// What was done for a campaign of a unit by a day, of its quotas.
+fn progress(
+    ledger: &Ledger,
+    (id, record): (RecordId, &Record),
+    unit: OrgCode,
+    placed: &[Contribution],
+    on: Day,
+) -> Result<String, SaveError> {
+    let own: pb::Campaign = record.typed(|tag| matches!(tag, 24 | 25));
+    let days = campaign::days_of(record);
+    let of_it = |step: &&Contribution| {
+        unit.covers(step.key.unit) && days.contains(&step.key.date) && step.key.date <= on
+    };
+    let placed: i64 = placed.iter().filter(of_it).map(|step| step.delta).sum();
+    let visited = campaign::visited(ledger, id, on)?;
+    Ok(format!(
+        "（走访 {} 户，帮扶就业 {} 人）",
+        of_quota(visited, own.quota_visits.unwrap_or(0)),
+        of_quota(placed, own.quota_placed.unwrap_or(0))
+    ))
 }

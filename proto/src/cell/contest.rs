@@ -7,7 +7,7 @@ use crate::{
     OrgCode, Record, RecordId,
     date::Day,
     record::Revision,
-    register::{COUNTED_AT, DISTINCT, number, registers},
+    register::{COUNTED_AT, DISTINCT, ELSEWHERE_TOO, number, registers},
 };
 use bytes::Bytes;
 
@@ -69,7 +69,7 @@ pub(crate) fn is_at_home(record: &Record) -> bool {
 pub(super) enum Place {
     /// There is no other, or a reviewer has said that it is another one.
     Only,
-    /// It counts in the others' place.
+    /// It counts in the place of others, here or in another district.
     First,
     /// Another record, here or in another district, counts in its place.
     Behind,
@@ -86,8 +86,9 @@ pub(super) fn place<S: Shelf>(shelf: &S, id: RecordId, record: &Record) -> Resul
     if counts_elsewhere {
         return Ok(Place::Behind);
     }
+    let first = record.varint(ELSEWHERE_TOO) == Some(1) && record.varint(DISTINCT) != Some(1);
     let mut own = None;
-    let mut place = Place::Only;
+    let mut place = if first { Place::First } else { Place::Only };
     for (tag, bytes) in unique_fields(record) {
         for other in shelf.sharing(record.register, tag, bytes)?.into_iter().filter(|other| *other != id) {
             let Some(rival) = shelf.record(other)? else { continue };

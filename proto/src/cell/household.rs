@@ -5,7 +5,7 @@ use super::{
     Shelf, Tally,
     case::{self, Case, counted_members},
     home_unit, is_active, is_contested, merged_into,
-    person::{fresh, hardship, services_of, visits},
+    person::{Service, fresh, hardship, services_of, visits},
     refs::Refs,
     span::{Span, Spans},
     training,
@@ -78,11 +78,11 @@ fn count_itself<S: Shelf>(
     let there = Spans::one(Day::MIN, closed.unwrap_or(Day::MAX));
     tally.during(Part::Households, &there);
 
-    let own_services = services_of(refs.active(shelf, number::SERVICE_RECORD, 21)?);
+    let own_services = services_of(shelf, refs.active(shelf, number::SERVICE_RECORD, 21)?)?;
     let verified_on = household.day(VERIFIED_ON);
     let fresh = fresh(verified_on, &visits(&own_services), open, tally).and(&there);
     tally.during(Part::Fresh, &fresh);
-    for service in own_services.iter().filter(|service| service.campaign && !service.of_person) {
+    for service in own_services.iter().filter(|service| service.campaign.is_some() && !service.of_person) {
         tally.step(Part::CampaignSends, service.on, service.sends);
     }
     let mut visited: Vec<Day> = campaign_visits(&own_services);
@@ -90,7 +90,7 @@ fn count_itself<S: Shelf>(
     let mut paired = vec![pairing_days(&refs.active(shelf, number::PAIRING, 20)?)];
     for (person, belongs) in counted_members(shelf, id)? {
         let about = Refs::to(shelf, person, number::RESIDENT)?;
-        let theirs = services_of(about.active(shelf, number::SERVICE_RECORD, 20)?);
+        let theirs = services_of(shelf, about.active(shelf, number::SERVICE_RECORD, 20)?)?;
         visited.extend(campaign_visits(&theirs).into_iter().filter(|day| belongs.days.has(*day)));
         recognised.push(hardship(&about.active(shelf, number::HARDSHIP_CASE, 20)?).and(&belongs.days));
         paired.push(pairing_days(&about.active(shelf, number::PAIRING, 21)?).and(&belongs.days));
@@ -106,8 +106,25 @@ fn count_itself<S: Shelf>(
 }
 
 /// The days of the visits that belong to a campaign.
-fn campaign_visits(services: &[super::person::Service]) -> Vec<Day> {
-    services.iter().filter(|service| service.campaign && service.visit).map(|service| service.on).collect()
+fn campaign_visits(services: &[Service]) -> Vec<Day> {
+    services.iter().filter(|service| service.campaign.is_some() && service.visit).map(|service| service.on).collect()
+}
+
+/// Whether somebody visited the household, or a member of it, for a campaign by a day.
+pub(super) fn visited_for<S: Shelf>(shelf: &S, id: RecordId, campaign: RecordId, by: Day) -> Result<bool, S::Error> {
+    let refs = Refs::to(shelf, id, number::HOUSEHOLD)?;
+    let of_it = |service: &Service| service.visit && service.campaign == Some(campaign) && service.on <= by;
+    if services_of(shelf, refs.active(shelf, number::SERVICE_RECORD, 21)?)?.iter().any(of_it) {
+        return Ok(true);
+    }
+    for (person, belongs) in counted_members(shelf, id)? {
+        let about = Refs::to(shelf, person, number::RESIDENT)?;
+        let theirs = services_of(shelf, about.active(shelf, number::SERVICE_RECORD, 20)?)?;
+        if theirs.iter().any(|service| of_it(service) && belongs.days.has(service.on)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn pairing_days(pairings: &[(RecordId, Record)]) -> Spans {

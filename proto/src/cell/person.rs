@@ -2,7 +2,7 @@
 //! freshness (K38), duplicates (K43); spells and training in their own modules.
 
 use super::{
-    Shelf, Tally, archive,
+    Shelf, Tally, archive, campaign,
     contest::{self, Place},
     home_unit, is_active, post,
     refs::Refs,
@@ -76,13 +76,13 @@ pub(super) fn count<S: Shelf>(shelf: &S, id: RecordId, tally: &mut Tally<'_>) ->
         tally.during(Part::DuplicatePersons, &person.present);
     }
     let refs = Refs::to(shelf, id, number::RESIDENT)?;
-    let services = services_of(refs.active(shelf, number::SERVICE_RECORD, 20)?);
+    let services = services_of(shelf, refs.active(shelf, number::SERVICE_RECORD, 20)?)?;
     let contacts: Vec<Day> = services.iter().map(|service| service.on).collect();
     spell::count(&person, &refs.active(shelf, number::UNEMPLOYMENT_SPELL, 20)?, &contacts, tally);
     training::count(shelf, &refs.active(shelf, number::TRAINEE, 20)?, tally)?;
     let hardship = count_hardship(shelf, &refs.active(shelf, number::HARDSHIP_CASE, 20)?, &person, tally)?;
     count_fresh(&person, &visits(&services), &hardship, tally);
-    for service in services.iter().filter(|service| service.campaign) {
+    for service in services.iter().filter(|service| service.campaign.is_some()) {
         tally.step(Part::CampaignSends, service.on, service.sends);
     }
     count_employed(shelf, &refs, &person, &hardship, tally)
@@ -170,7 +170,8 @@ pub(super) fn hardship(cases: &[(RecordId, Record)]) -> Spans {
 pub(super) struct Service {
     pub(super) on: Day,
     pub(super) visit: bool,
-    pub(super) campaign: bool,
+    /// The campaign that it was part of.
+    pub(super) campaign: Option<RecordId>,
     /// How many of the four sends it was.
     pub(super) sends: i64,
     /// It speaks of a person, beside the household or not.
@@ -183,7 +184,7 @@ pub(super) fn visits(services: &[Service]) -> Vec<Day> {
 }
 
 /// The services that stand among these records.
-pub(super) fn services_of(records: Vec<(RecordId, Record)>) -> Vec<Service> {
+pub(super) fn services_of<S: Shelf>(shelf: &S, records: Vec<(RecordId, Record)>) -> Result<Vec<Service>, S::Error> {
     let mut found = Vec::new();
     let mut taken_back = Vec::new();
     for (id, record) in records {
@@ -192,19 +193,18 @@ pub(super) fn services_of(records: Vec<(RecordId, Record)>) -> Vec<Service> {
             continue;
         }
         let service: pb::ServiceRecord = record.typed(|tag| matches!(tag, 22..=24));
-        found.extend(service.on.map(|on| {
-            let own = Service {
-                on,
-                visit: service.kind.as_deref() == Some("1"),
-                campaign: record.bytes(33).is_some(),
-                sends: service.send_type.len() as i64,
-                of_person: record.bytes(20).is_some(),
-            };
-            (id, own)
-        }));
+        let Some(on) = service.on else { continue };
+        let own = Service {
+            on,
+            visit: service.kind.as_deref() == Some("1"),
+            campaign: record.reference(33).map(|named| campaign::on_day(shelf, named, on)).transpose()?.flatten(),
+            sends: service.send_type.len() as i64,
+            of_person: record.bytes(20).is_some(),
+        };
+        found.push((id, own));
     }
     found.retain(|(id, _)| !taken_back.contains(id));
-    found.into_iter().map(|(_, service)| service).collect()
+    Ok(found.into_iter().map(|(_, service)| service).collect())
 }
 
 /// K38: verified within the plan's days, fewer of them while in hardship.

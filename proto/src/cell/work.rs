@@ -9,6 +9,7 @@ use crate::{
     date::Day,
     indicator::Part,
     month::{self, Month, Stage},
+    orders::Progress,
     pb,
     register::number,
 };
@@ -27,9 +28,10 @@ pub(super) fn count<S: Shelf>(shelf: &S, id: RecordId, tally: &mut Tally<'_>) ->
     Ok(())
 }
 
-/// A task falls due unless it was withdrawn by then; it is overdue until it is closed or withdrawn.
+/// A task falls due unless it was withdrawn by then; it is overdue until it is closed or withdrawn. One of the city's
+/// is counted by itself as well, from the day on which it was given: the city has no records to look it up in.
 fn count_task(record: &Record, tally: &mut Tally<'_>) {
-    let task: pb::Task = record.typed(|tag| matches!(tag, 23 | 30 | 31));
+    let task: pb::Task = record.typed(|tag| matches!(tag, 22 | 23 | 29..=32));
     let Some(due) = task.due_on else { return };
     let (closed, withdrawn) = (task.closed_on.unwrap_or(Day::MAX), task.withdrawn_on.unwrap_or(Day::MAX));
     if withdrawn > due {
@@ -38,7 +40,16 @@ fn count_task(record: &Record, tally: &mut Tally<'_>) {
             tally.step(Part::TasksClosedInTime, due, 1);
         }
     }
-    tally.during(Part::TasksOverdue, &Spans::one(due.saturating_add(1), closed.min(withdrawn)));
+    let overdue = Spans::one(due.saturating_add(1), closed.min(withdrawn));
+    tally.during(Part::TasksOverdue, &overdue);
+    if let (Some(no), Some(given)) = (task.order_no, task.given_on) {
+        let standing = Spans::one(given, withdrawn);
+        let since = |on: Day| Spans::one(on, Day::MAX).and(&standing);
+        tally.during(Progress::Given.part(no), &standing);
+        tally.during(Progress::Reported.part(no), &since(task.reported_on.unwrap_or(Day::MAX).min(closed)));
+        tally.during(Progress::Closed.part(no), &since(closed));
+        tally.during(Progress::Overdue.part(no), &overdue.and(&standing));
+    }
 }
 
 /// A fair brought into a community (L36).

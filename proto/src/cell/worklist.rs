@@ -214,10 +214,10 @@ pub fn of_record<S: Shelf>(
 fn last_contact<S: Shelf>(shelf: &S, household: RecordId, on: Day) -> Result<Option<Day>, S::Error> {
     let household = survivor(shelf, household)?;
     let refs = Refs::to(shelf, household, number::HOUSEHOLD)?;
-    let mut services = services_of(refs.active(shelf, number::SERVICE_RECORD, 21)?);
+    let mut services = services_of(shelf, refs.active(shelf, number::SERVICE_RECORD, 21)?)?;
     for person in case::counted_members(shelf, household)?.into_keys() {
         let about = Refs::to(shelf, person, number::RESIDENT)?;
-        services.extend(services_of(about.active(shelf, number::SERVICE_RECORD, 20)?));
+        services.extend(services_of(shelf, about.active(shelf, number::SERVICE_RECORD, 20)?)?);
     }
     Ok(services.iter().map(|service| service.on).filter(|day| *day <= on).max())
 }

@@ -116,6 +116,12 @@ parts! {
     MonthsApproved = 902,
 }
 
+impl From<Part> for u16 {
+    fn from(part: Part) -> Self {
+        part.number()
+    }
+}
+
 /// How far the number of a part's duplicates is from the part's own.
 pub const DUPLICATES: u16 = 1_000;
 

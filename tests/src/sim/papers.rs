@@ -4,7 +4,7 @@ use super::world::HUBS;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType};
 use std::sync::OnceLock;
 use taizhang_hub::mail::envelope::Envelopes;
-use taizhang_node::identity::CertName;
+use taizhang_node::identity::{CertKind, CertName};
 use taizhang_proto::OrgCode;
 
 /// The papers of one hub.
@@ -43,7 +43,7 @@ fn make() -> Result<Cabinet, rcgen::Error> {
         let Ok(unit) = OrgCode::new(unit) else { continue };
         let key = KeyPair::generate()?;
         let mut own = params();
-        let name = CertName { hub: true, unit, id: name.to_owned() };
+        let name = CertName { kind: CertKind::Hub, unit, id: name.to_owned() };
         own.subject_alt_names = vec![SanType::URI(name.to_string().try_into()?)];
         let certificate = own.signed_by(&key, &issuer)?.pem();
         papers.push(Papers { unit, key: key.serialize_pem(), certificate });

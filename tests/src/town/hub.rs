@@ -42,10 +42,23 @@ impl Gate {
     /// # Errors
     /// When the unit does not lie below the hub.
     pub async fn token(&self, unit: OrgCode, hub: bool) -> anyhow::Result<String> {
-        let request = pb::TokenRequest { unit: unit.number(), hub, hours: 0 };
+        self.made(&pb::TokenRequest { unit: unit.number(), hub, ..pb::TokenRequest::default() }).await
+    }
+
+    async fn made(&self, request: &pb::TokenRequest) -> anyhow::Result<String> {
         let (core, writer, own) = (&self.hub.core, &self.hub.writer, &self.hub.authority);
-        let answer = authority::make_token(core, writer, own, &self.address, &request).await;
+        let answer = authority::make_token(core, writer, own, &self.address, request).await;
         Ok(answer.map_err(|status| anyhow::anyhow!("{}", status.message()))?.token)
+    }
+
+    /// Enrols somebody who reads the figures of a unit and nothing else.
+    ///
+    /// # Errors
+    /// When the hub refuses.
+    pub async fn enrol_reader(&self, dir: &Path, unit: OrgCode, name: &str) -> anyhow::Result<Identity> {
+        let request =
+            pb::TokenRequest { unit: unit.number(), reader: name.to_owned(), ..pb::TokenRequest::default() };
+        Ok(Identity::enrol(dir, &self.made(&request).await?).await?)
     }
 
     /// Enrols a child whose data directory is `dir`.

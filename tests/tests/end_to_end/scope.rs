@@ -228,6 +228,14 @@ async fn the_certificate_of_a_retired_node_opens_nothing_until_it_serves_again()
     assert!(refused.message().contains("停用"), "{refused}");
     assert!(office.sync().await.is_err_and(|error| error.to_string().contains("停用")), "no session either");
     retire(true).await.unwrap();
+    // Who is in a session or watches when it is retired is sent away.
+    let mut watching = totals.watch(pb::TotalsRequest::default()).await.unwrap().into_inner();
+    watching.message().await.unwrap().unwrap();
+    let mut session = Wire::open(office.identity.connect().await.unwrap()).await.unwrap();
+    retire(false).await.unwrap();
+    assert!(watching.message().await.unwrap_err().message().contains("停用"));
+    assert!(session.hear().await.unwrap_err().message().contains("停用"));
+    retire(true).await.unwrap();
     totals.query(pb::TotalsRequest::default()).await.unwrap();
     assert!(office.sync().await.unwrap().equal);
     let unknown = hub.writer.write(Job::Retire { id: "nobody".into(), undo: false }).await;

@@ -2,8 +2,15 @@
 //! older software, and data that are kept alive (items 2 and 52).
 
 use crate::{CITY, counts, standing, stands, up};
-use taizhang_node::exchange::{self, Format, Options, Source};
-use taizhang_proto::register::{number, registers};
+use taizhang_hub::{readers, totals::children, writer::Job};
+use taizhang_node::{
+    exchange::{self, Format, Options, Source},
+    identity::Identity,
+};
+use taizhang_proto::{
+    pb::{self, admin_client::AdminClient, sync_client::SyncClient, totals_client::TotalsClient},
+    register::{number, registers},
+};
 use taizhang_tests::{
     books,
     scene::{DISTRICT, FIRST, STREET, Scene, unit},
@@ -42,6 +49,47 @@ async fn the_development_zone_reports_beside_the_districts_and_sees_nothing_of_t
     scene.agrees().await;
     assert_eq!(each("2008-06-01"), (1, 2));
     assert!(scene.hub_of(ZONE_COMMUNITY).figure(unit(FIRST), "K00").is_err(), "it can't ask for another's figures");
+    scene.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_member_unit_reads_the_figures_of_its_unit_and_nothing_else() {
+    let scene = Scene::of(&[FIRST]).await;
+    scene.resident(FIRST, 1, &[]);
+    scene.agrees().await;
+    let city = &scene.town.city;
+    let dir = tempfile::tempdir().unwrap();
+    let enrol = |name: &'static str, code| {
+        let (gate, place) = (city.gate(), dir.path().join(name));
+        async move { gate.enrol_reader(&place, unit(code), name).await }
+    };
+    let finance = enrol("市财政局", CITY).await.unwrap();
+    let district_union = enrol("新抚区总工会", DISTRICT).await.unwrap();
+    assert!(enrol(" ", CITY).await.is_err(), "nobody is no reader");
+    let ask = |identity: &Identity, of: u64| {
+        let (identity, asked) = (identity.clone(), vec!["K00".to_owned()]);
+        let request = pb::TotalsRequest { unit: of, indicators: asked, ..pb::TotalsRequest::default() };
+        async move { TotalsClient::new(identity.connect().await.unwrap()).query(request).await }
+    };
+    let counted = |answer: tonic::Response<pb::TotalsAnswer>| answer.into_inner().values[0].numerator;
+    assert_eq!(counted(ask(&finance, 0).await.unwrap()), 1);
+    assert_eq!(counted(ask(&finance, FIRST).await.unwrap()), 1, "down to a community");
+    assert_eq!(counted(ask(&district_union, 0).await.unwrap()), 1);
+    assert!(ask(&district_union, CITY).await.is_err(), "no more than its district");
+    // Nothing but figures: neither a session nor the hub's own commands.
+    let channel = finance.connect().await.unwrap();
+    let up = tokio_stream::iter([pb::Up::default()]);
+    let refused = SyncClient::new(channel.clone()).session(up).await.unwrap_err();
+    assert!(refused.message().contains("只读"), "{refused}");
+    assert_eq!(AdminClient::new(channel).nodes(pb::Empty {}).await.unwrap_err().code(), tonic::Code::Unimplemented);
+    let readers = readers::all(&city.hub.core).unwrap();
+    assert_eq!(readers.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["市财政局", "新抚区总工会"]);
+    assert!(children(city.hub.core.view().as_ref()).unwrap().iter().all(|node| node.hub), "a reader is no node");
+    let retire = |undo| city.hub.writer.write(Job::Retire { id: readers[0].id.clone(), undo });
+    retire(false).await.unwrap();
+    assert!(ask(&finance, 0).await.unwrap_err().message().contains("停用"));
+    retire(true).await.unwrap();
+    ask(&finance, 0).await.unwrap();
     scene.end().await;
 }
 

@@ -2,7 +2,8 @@
 //! 2008, and that communities carry it out (items 43 to 46).
 
 use crate::{counts, standing, stands, up};
-use taizhang_proto::{RecordId, register::number};
+use taizhang_hub::campaigns;
+use taizhang_proto::{RecordId, date, pb, register::number};
 use taizhang_tests::{
     books,
     scene::{DISTRICT, FIRST, SECOND, STREET, Scene},
@@ -52,6 +53,7 @@ async fn policies_posts_skills_and_services_are_brought_home_and_counted_against
     visit(FIRST, home, "2008-02-14", "送技能、送服务", &of);
     visit(SECOND, other, "2008-02-06", "4", &of);
     visit(SECOND, other, "2008-02-10", "1、2、3、4", "");
+    visit(SECOND, other, "2008-02-21", "1、2", &of);
     let person = adult.to_string();
     let job = [("person", person.as_str()), ("kind", "1"), ("start_on", "2008-02-15"), ("channel", "5")];
     scene.enter(FIRST, number::PLACEMENT, &job);
@@ -68,6 +70,26 @@ async fn policies_posts_skills_and_services_are_brought_home_and_counted_against
     assert_eq!(tally(SECOND, "2008-02-20")[1][0], 1, "a visit outside the campaign is none of it");
     let quota = |name| scene.says(STREET, campaign, name).parse::<i64>().unwrap();
     assert_eq!((end[0][1], end[2][1]), (quota("quota_visits"), quota("quota_placed")), "the street has met its quotas");
+
+    assert_eq!(tally(SECOND, "2008-02-29")[1][0], 1, "nor is one after its last day, whatever it says");
+    let district = &scene.hub().hub.core;
+    let day = |text: &str| date::day(text.parse().unwrap());
+    let line = |on| campaigns::campaigns(district, day(on)).unwrap().remove(0);
+    let of_line = |line: pb::CampaignLine| (line.unit, line.visited, line.quota_visits, line.placed, line.quota_placed);
+    assert_eq!(of_line(line("2008-02-05")), (STREET, 1, 2, 0, 1));
+    assert_eq!(of_line(line("2008-02-29")), (STREET, 2, 2, 1, 1));
+    let shown = |on| {
+        let request = pb::DueRequest { on: day(on), within: 30 };
+        let items = scene.at(STREET).office.worklist(&request).unwrap().items.into_iter();
+        items.filter(|item| item.clock == "campaign").map(|item| item.title).collect::<Vec<_>>()
+    };
+    assert_eq!(shown("2008-02-06"), ["2008年就业援助月（走访 2/2 户，帮扶就业 0/1 人）"]);
+    // A longer window takes the late visit in, at the office and at the district.
+    scene.amend(STREET, campaign, &[("to_on", "2008-02-29")]);
+    scene.agrees().await;
+    assert_eq!(tally(SECOND, "2008-02-29")[1], [3, 7, 7, 7]);
+    scene.amend(STREET, campaign, &[("to_on", "2008-02-20")]);
+    scene.agrees().await;
 
     // A visit entered by mistake is taken back by a counter-entry, not rubbed out.
     let (household, wrong) = (home.to_string(), first.to_string());

@@ -257,6 +257,16 @@ async fn the_city_gives_a_task_that_becomes_a_record_of_each_unit_and_takes_it_b
     let (last, late) = (date::iso(due), date::iso(due + 1));
     assert_eq!(up(&scene, FIRST, "K44", &last), [(1, 1), (1, 2), (1, 2), (1, 2)]);
     assert_eq!(counts(&scene, STREET, "K44b", &late), [1; 3]);
+    // The city sees how far each unit is, without a record of it.
+    let progress = |unit| {
+        let answer = orders::progress(&city.core, 1).unwrap();
+        let one = answer.progress.into_iter().find(|one| one.unit == unit).unwrap();
+        (one.given, one.reported, one.closed, one.overdue)
+    };
+    assert_eq!((progress(FIRST), progress(STREET)), ((1, 1, 1, 0), (1, 0, 0, 0)));
+    assert_eq!((progress(210_403_000_000), progress(0)), ((0, 0, 0, 0), (2, 1, 1, 0)), "a district without a hub");
+    assert_eq!(orders::progress(&district.core, 1).unwrap().progress[0].closed, 1, "the district sees it as well");
+    assert!(orders::progress(&city.core, 9).is_err());
     let list = orders::give(&city.core, &key, &ask(None, 1)).unwrap();
     city.writer.write(Job::Orders(list)).await.unwrap();
     let withdrawn = || books::shown(&books::records_at(district)[&street], "withdrawn_on");
@@ -265,6 +275,7 @@ async fn the_city_gives_a_task_that_becomes_a_record_of_each_unit_and_takes_it_b
     stands(&scene, FIRST, own, &[("withdrawn_on", ""), ("report", "已入户32户")]);
     assert_eq!(up(&scene, FIRST, "K44", &last), [(1, 1), (1, 1), (1, 1), (1, 1)]);
     assert_eq!(counts(&scene, STREET, "K44b", &late), [0; 3]);
+    assert_eq!((progress(FIRST), progress(STREET)), ((1, 1, 1, 0), (0, 0, 0, 0)));
     assert!(orders::give(&city.core, &key, &ask(None, 1)).is_err(), "taken back already");
     scene.end().await;
 }

@@ -26,8 +26,8 @@ use taizhang_node::{
     ledger::{Clock, Ledger, LedgerDesk},
 };
 use taizhang_proto::{
-    OrgCode, RecordId,
-    cell::CellKey,
+    OrgCode, Record, RecordId,
+    cell::{CellKey, merged_into},
     check::citizen_id,
     date::{self, Day},
     indicator::{self, Period, Span},
@@ -39,6 +39,8 @@ use taizhang_proto::{
 use taizhang_tests::talk::session;
 
 pub(crate) const CITY: u64 = 210_400_000_000;
+/// Days from the first of a campaign to its last.
+const CAMPAIGN_DAYS: Day = 30;
 pub(crate) const DISTRICTS: [u64; 2] = [210_402_000_000, 210_403_000_000];
 /// Every unit below the districts: streets, urban communities, a township, a village.
 pub(crate) const UNITS: [u64; 8] = [
@@ -82,7 +84,8 @@ pub(crate) struct City {
     pub(crate) model: Model,
     random: StdRng,
     serial: u32,
-    campaign: Vec<RecordId>,
+    /// One of each district, and its first day.
+    campaign: Option<([RecordId; 2], Day)>,
 }
 
 fn job(core: &Core, job: Work) -> Answer {
@@ -118,7 +121,7 @@ impl City {
             model: Model::default(),
             random: StdRng::seed_from_u64(seed),
             serial: 0,
-            campaign: Vec::new(),
+            campaign: None,
         };
         city.turn_to(day);
         city
@@ -188,7 +191,7 @@ impl City {
             let bureau = Peer { id: "bureau".into(), unit: district.core.unit, hub: false };
             let report = session(&district.core, &district.bureau, &bureau).unwrap();
             assert_eq!(report.refused, 0, "the district refused an entry");
-            Self::review(district, today, &mut self.model.disputes);
+            Self::review(district, today, &mut self.model);
             let cells: BTreeMap<CellKey, i64> = audit::own_cells(&district.core).unwrap().into_iter().collect();
             let gone = district.sent.keys().filter(|key| !cells.contains_key(key)).map(|key| (*key, 0));
             let news = cells.iter().filter(|(key, value)| district.sent.get(key) != Some(value));
@@ -220,8 +223,9 @@ impl City {
         }
     }
 
-    /// The queue of a district's reviewer: every second conflict is settled after two weeks, the others wait.
-    fn review(district: &District, today: Day, disputes: &mut Vec<Dispute>) {
+    /// The queue of a district's reviewer: every second conflict is settled after two weeks, the others wait. Of two
+    /// registrations of one person the later is merged into the earlier.
+    fn review(district: &District, today: Day, model: &mut Model) {
         let day = |seconds: u64| date::shanghai(seconds * 1_000);
         let rows = || -> Vec<pb::Conflict> {
             let view = district.core.view();
@@ -230,9 +234,10 @@ impl City {
         };
         let waits = |row: &pb::Conflict| row.number % 2 == 1 || today < day(row.found) + 14;
         for row in rows().into_iter().filter(|row| row.state() == ConflictState::Unsettled && !waits(row)) {
+            let double = row.kind() == pb::ConflictKind::Duplicate;
             let keep = pb::ResolveRequest {
                 numbers: vec![row.number],
-                choice: Choice::Keep.into(),
+                choice: if double { Choice::Merge } else { Choice::Keep }.into(),
                 reason: "查验原件".into(),
                 by: "year".into(),
                 ..pb::ResolveRequest::default()
@@ -240,11 +245,17 @@ impl City {
             let Answer::Reviewed(answer) = job(&district.core, Work::Review(Review::Resolve(keep))) else { panic!() };
             assert!(answer.failed.is_empty(), "{:?}: {:?}", row.kind(), answer.failed);
         }
-        disputes.extend(rows().into_iter().filter(|row| row.state() != ConflictState::ByRule).map(|row| Dispute {
+        model.disputes.extend(rows().into_iter().filter(|row| row.state() != ConflictState::ByRule).map(|row| Dispute {
             unit: row.unit,
             found: day(row.found),
             closed: (row.state() != ConflictState::Unsettled).then(|| day(row.closed)),
         }));
+        let view = district.core.view();
+        let merged = |id: RecordId| {
+            let row = view.get(Space::Records, &id.0).unwrap();
+            row.is_some_and(|row| merged_into(&Record::decode(row).unwrap()).is_some())
+        };
+        model.doubles.retain(|double| !merged(double.id));
     }
 
     /// Every figure of every unit equals what the oracle says; ancestors equal the sum of what is below them.
@@ -369,7 +380,7 @@ fn text(value: &str) -> Value {
 impl City {
     pub(crate) fn live(&mut self, events: usize) {
         for _ in 0..events {
-            match self.dice(34) {
+            match self.dice(35) {
                 0..=3 => self.family(),
                 4..=6 => self.lose_work(),
                 7..=10 => self.find_work(),
@@ -387,6 +398,7 @@ impl City {
                 29 | 30 => self.title(),
                 31 => self.task(),
                 32 => self.fair(),
+                33 => self.register_again(),
                 _ => self.file_or_die(),
             }
         }
@@ -432,10 +444,11 @@ impl City {
         let order = self.model.persons.len() as u32 % 500 * 2 + u32::from(male);
         let digits = format!("210402{:04}{:02}{:02}{order:03}", born.0, born.1, born.2);
         let check = char::from(citizen_id::check_character(digits.as_bytes()).unwrap());
+        let id_no = format!("{digits}{check}");
         let (labour, resettled) = (self.chance(80), self.chance(40));
         let (wishes_training, verified) = (self.chance(60), self.chance(70).then(|| self.today()));
         let mut fields = vec![
-            ("id_no", text(&format!("{digits}{check}"))),
+            ("id_no", text(&id_no)),
             ("name", text("某某")),
             ("labour_able", Value::Bool(labour)),
             ("job_willing", Value::Bool(labour)),
@@ -448,10 +461,37 @@ impl City {
         let relation = text(if child { "20" } else { "10" });
         let household = Value::Ref(self.model.houses[house].id);
         self.add(unit, number::MEMBER, &[("household", household), ("person", Value::Ref(id)), ("relation", relation)]);
-        let (died, retired) = (None, None);
-        let person =
-            Person { id, unit, house, child, male, born, labour, resettled, wishes_training, verified, died, retired };
-        self.model.persons.push(person);
+        self.model.persons.push(Person {
+            id,
+            id_no,
+            unit,
+            house,
+            child,
+            male,
+            born,
+            labour,
+            resettled,
+            wishes_training,
+            verified,
+            died: None,
+            retired: None,
+        });
+    }
+
+    /// Another office of the district registers somebody once more.
+    fn register_again(&mut self) {
+        let Some(person) = self.somebody() else { return };
+        let (today, unit) = (self.today(), self.community());
+        let own = &self.model.persons[person];
+        let elsewhere = unit != own.unit && unit / 1_000_000 == own.unit / 1_000_000;
+        if !elsewhere || self.model.doubles.iter().any(|double| double.person == person) {
+            return;
+        }
+        let mut fields = vec![("id_no", text(&own.id_no)), ("name", text("某某"))];
+        let verified = self.chance(50).then_some(today);
+        fields.extend(verified.map(|day| ("verified_on", Value::Day(day))));
+        let id = self.add(unit, number::RESIDENT, &fields);
+        self.model.doubles.push(Double { id, person, unit, verified });
     }
 
     /// Somebody who is alive and has not retired.
@@ -615,20 +655,29 @@ impl City {
             let codes = (1..=sends).map(|code| text(&code.to_string())).collect();
             fields.push(("send_type", Value::Many(codes)));
         }
-        if campaign {
-            let place = usize::from(unit >= DISTRICTS[1]);
-            while self.campaign.len() < 2 {
-                let district = DISTRICTS[self.campaign.len()];
-                let month =
-                    [("title", text("援助月")), ("from_on", Value::Day(today)), ("to_on", Value::Day(today + 30))];
-                let id = self.add(district, number::CAMPAIGN, &month);
-                self.campaign.push(id);
-            }
-            fields.push(("campaign", Value::Ref(self.campaign[place])));
-        }
+        let campaign = campaign.then(|| {
+            let (ids, from) = self.campaign_of_now();
+            fields.push(("campaign", Value::Ref(ids[usize::from(unit >= DISTRICTS[1])])));
+            (from, from + CAMPAIGN_DAYS)
+        });
         self.add(unit, number::SERVICE_RECORD, &fields);
         let house = of_house.then_some(house);
         self.model.services.push(Service { person, house, on: today, visit, campaign, sends: sends as i64 });
+    }
+
+    /// The campaigns that visits are made for: each lasts for a month, and visits go on when it is over.
+    fn campaign_of_now(&mut self) -> ([RecordId; 2], Day) {
+        let today = self.today();
+        if let Some(known) = self.campaign.filter(|(_, from)| today < from + 3 * CAMPAIGN_DAYS) {
+            return known;
+        }
+        self.serial += 1;
+        let title = format!("援助月{}", self.serial);
+        let to = Value::Day(today + CAMPAIGN_DAYS);
+        let month = [("title", text(&title)), ("from_on", Value::Day(today)), ("to_on", to)];
+        let started = (DISTRICTS.map(|unit| self.add(unit, number::CAMPAIGN, &month)), today);
+        self.campaign = Some(started);
+        started
     }
 
     fn train(&mut self) {

@@ -19,6 +19,7 @@ impl Lasting {
 #[derive(Debug, Clone)]
 pub(crate) struct Person {
     pub(crate) id: RecordId,
+    pub(crate) id_no: String,
     pub(crate) unit: u64,
     pub(crate) house: usize,
     pub(crate) child: bool,
@@ -30,6 +31,15 @@ pub(crate) struct Person {
     pub(crate) verified: Option<Day>,
     pub(crate) died: Option<Day>,
     pub(crate) retired: Option<Day>,
+}
+
+/// A second registration of somebody, at another office of the district.
+#[derive(Debug, Clone)]
+pub(crate) struct Double {
+    pub(crate) id: RecordId,
+    pub(crate) person: usize,
+    pub(crate) unit: u64,
+    pub(crate) verified: Option<Day>,
 }
 
 #[derive(Debug, Clone)]
@@ -84,7 +94,8 @@ pub(crate) struct Service {
     pub(crate) house: Option<usize>,
     pub(crate) on: Day,
     pub(crate) visit: bool,
-    pub(crate) campaign: bool,
+    /// First and last day of the campaign that it was for.
+    pub(crate) campaign: Option<(Day, Day)>,
     pub(crate) sends: i64,
 }
 
@@ -213,6 +224,7 @@ pub(crate) struct Dispute {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Model {
     pub(crate) persons: Vec<Person>,
+    pub(crate) doubles: Vec<Double>,
     pub(crate) houses: Vec<House>,
     pub(crate) spells: Vec<Spell>,
     pub(crate) jobs: Vec<Job>,

@@ -1,7 +1,7 @@
 //! The catalogue (domain-detail, section 3), read indicator by indicator over the facts: only 'is it so on day D?' and
 //! 'did it happen on day D?'. Slow, and shares nothing with the program but the calendar of days.
 
-use crate::model::{Case, Files, House, Job, Model, Person};
+use crate::model::{Case, Files, House, Job, Model, Person, Service};
 use jiff::{ToSpan, civil::Date};
 use taizhang_proto::date::{self, Day};
 
@@ -76,6 +76,10 @@ fn is_township(unit: u64) -> bool {
 
 /// Value or numerator; denominator; duplicates beside the value.
 pub(crate) type Figure = (i64, i64, i64);
+
+fn in_campaign(service: &Service) -> bool {
+    service.campaign.is_some_and(|(from, to)| from <= service.on && service.on <= to)
+}
 
 fn count<T>(all: &[T], so: impl Fn(&T) -> bool) -> i64 {
     all.iter().filter(|one| so(one)).count() as i64
@@ -254,7 +258,10 @@ impl Model {
             Some((counted, 0, helpers(&|at| open_helper(at) && so(at)) - counted))
         };
         match code {
-            "K00" => plain(persons(&|person| Self::present(&self.persons[person], day))),
+            "K00" => {
+                let counted = persons(&|person| Self::present(&self.persons[person], day));
+                Some((counted, 0, count(&self.doubles, |double| double.unit == unit)))
+            }
             "K01" => ratio(once(self.title_held(unit, day)), once(is_urban(unit))),
             "K02" => plain(once(self.title_held(unit, day))),
             "K02b" => plain(once(self.titles.iter().any(|title| {
@@ -445,15 +452,15 @@ impl Model {
                 self.services.iter().any(|own| {
                     let theirs =
                         own.house == Some(index) || own.person.is_some_and(|of| self.persons[of].house == index);
-                    theirs && own.visit && own.campaign && flow(own.on)
+                    theirs && own.visit && in_campaign(own) && flow(own.on)
                 })
             })),
             "K32b" => {
-                let own =
-                    self.services.iter().filter(|own| own.campaign && flow(own.on)).filter(|own| match own.person {
-                        Some(person) => here(person),
-                        None => own.house.is_some_and(house_here),
-                    });
+                let own = self.services.iter().filter(|own| in_campaign(own) && flow(own.on));
+                let own = own.filter(|own| match own.person {
+                    Some(person) => here(person),
+                    None => own.house.is_some_and(house_here),
+                });
                 plain(own.map(|own| own.sends).sum())
             }
             "K32c" => plain(count(&self.jobs, |job| {
@@ -520,7 +527,10 @@ impl Model {
                     Self::fresh(&days, if self.zef_open(index, day) { 30 } else { 90 }, day)
                 };
                 let records = persons(&|person| Self::present(&self.persons[person], day)) + houses(&|_, _| true);
-                ratio(persons(&person_fresh) + houses(&house_fresh), records)
+                let again = count(&self.doubles, |double| {
+                    double.unit == unit && double.verified.is_some_and(|on| Self::fresh(&[on], 90, day))
+                });
+                Some((persons(&person_fresh) + houses(&house_fresh), records, again))
             }
             "K39" => plain(persons(&|person| {
                 self.registered(person, day)
@@ -547,7 +557,10 @@ impl Model {
             "K42b" => plain(count(&self.disputes, |dispute| {
                 dispute.unit == unit && dispute.open(day) && day > working_days_later(dispute.found, 5)
             })),
-            "K43" => plain(0),
+            "K43" => plain(persons(&|person| {
+                let twice = self.doubles.iter().any(|double| double.person == person);
+                twice && Self::present(&self.persons[person], day)
+            })),
             "K44" => {
                 let due = |task: &crate::model::Task| {
                     task.unit == unit && flow(task.due) && task.withdrawn.is_none_or(|off| off > task.due)

@@ -26,7 +26,8 @@ impl City {
     fn enrol(&self, code: u64, hub: bool) -> (Envelopes, String) {
         let key = KeyPair::generate().unwrap();
         let request = CertificateParams::default().serialize_request(&key).unwrap().pem().unwrap();
-        let name = CertName { hub, unit: unit(code), id: "x".into() };
+        let kind = if hub { CertKind::Hub } else { CertKind::Node };
+        let name = CertName { kind, unit: unit(code), id: "x".into() };
         let certificate = self.1.sign(&request, &name).unwrap();
         let authority = std::fs::read_to_string(self.0.path().join("authority/ca.pem")).unwrap();
         (Envelopes::new(unit(code), &key.serialize_pem(), &authority).unwrap(), certificate)

@@ -1,5 +1,6 @@
 //! A district's marks in a commit: which record carries which, and what the parent's ruling means for the records.
-//! Invariant: a record says that another district counts it exactly while a ruling under a key in use says so.
+//! Invariant: a record says that another district counts it, or has it too, exactly while a ruling under a key in use
+//! says so.
 
 use super::super::{Answer, WriteError, pad::Pad, revise::Hand};
 use crate::{
@@ -10,8 +11,9 @@ use crate::{
 use std::collections::HashSet;
 use taizhang_proto::{
     RecordId,
+    cell::home_unit,
     pb::{self, ConflictKind},
-    register::{COUNTED_AT, number as registers},
+    register::{COUNTED_AT, ELSEWHERE_TOO, number as registers},
 };
 
 /// Marks of records, worked out from a view.
@@ -59,8 +61,8 @@ impl Pad<'_> {
                 self.forget(Space::Marks, key);
             } else {
                 self.keep_row(Space::Marks, key, &marks);
-                touched.push(id);
             }
+            touched.push(id);
         }
         desk.indexed = batch.upto;
         if !changed.is_empty() {
@@ -105,20 +107,27 @@ impl Pad<'_> {
         Ok(())
     }
 
-    /// Makes a record say who counts it, by the ruling under the newest key that has one.
+    /// Makes a record say who counts it, and whether others have it too, by the ruling under the newest key that has one.
+    /// What is at home elsewhere by now says neither: its district does.
     fn settle_counting(&mut self, id: RecordId) -> Result<(), StoreError> {
+        let Some(record) = self.record(id)? else { return Ok(()) };
+        let (register, home) = (record.register, home_unit(record));
         let marks: RecordMarks = self.kept(Space::Marks, &under(kind::OF_RECORD, &id.0))?.unwrap_or_default();
         let mut counts_at = 0;
-        for mark in marks.marks.iter().rev() {
+        for mark in marks.marks.iter().rev().filter(|_| home.is_some_and(|unit| self.core.unit.covers(unit))) {
             counts_at = self.mark_row(mark)?.counts_at;
             if counts_at != 0 {
                 break;
             }
         }
-        let elsewhere = counts_at != 0 && counts_at != self.core.unit.number();
-        let Some(register) = self.record(id)?.map(|record| record.register) else { return Ok(()) };
-        let field = if elsewhere { number(COUNTED_AT, counts_at) } else { nothing(COUNTED_AT) };
-        if self.revise(id, register, vec![field], &Hand::rule(RULE))?.is_some() && elsewhere {
+        let ruled = counts_at != 0;
+        let elsewhere = ruled && counts_at != self.core.unit.number();
+        let mut fields = vec![if elsewhere { number(COUNTED_AT, counts_at) } else { nothing(COUNTED_AT) }];
+        if register == registers::RESIDENT {
+            let here = ruled && !elsewhere;
+            fields.push(if here { number(ELSEWHERE_TOO, 1) } else { nothing(ELSEWHERE_TOO) });
+        }
+        if self.revise(id, register, fields, &Hand::rule(RULE))?.is_some() && elsewhere {
             let note = "另一县区登记了同一人或同一证书 (another district registers the same person or certificate)";
             // The id number of a resident, the number of a certificate.
             let tag = if register == registers::RESIDENT { 21 } else { 22 };

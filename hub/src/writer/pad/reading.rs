@@ -1,10 +1,7 @@
 //! The pad as the rules read it.
 
 use super::{Pad, read_leaf};
-use crate::{
-    rows::{self, SubjectRow},
-    store::{Space, StoreError},
-};
+use crate::{rows, shelf, store::StoreError};
 use taizhang_proto::{OrgCode, Record, RecordId, cell::Shelf};
 
 /// The pad as the rules read it.
@@ -31,8 +28,7 @@ impl Shelf for Reading<'_, '_> {
         if let Some(node) = self.0.subjects.get(&target) {
             return Ok(node.row.about());
         }
-        let row: Option<SubjectRow> = rows::read(self.0.view, Space::Subjects, &target.0)?;
-        Ok(row.map(|row| row.about()).unwrap_or_default())
+        shelf::about(self.0.view, target)
     }
 
     fn sharing(&self, register: u32, tag: u32, bytes: &[u8]) -> Result<Vec<RecordId>, StoreError> {
@@ -40,7 +36,7 @@ impl Shelf for Reading<'_, '_> {
         if let Some(row) = self.0.uniques.get(&key) {
             return Ok(row.ids.clone());
         }
-        Ok(self.0.view.get(Space::Uniques, &key)?.map(|row| rows::ids_in(&row)).unwrap_or_default())
+        shelf::sharing(self.0.view, &key)
     }
 
     fn given_up_on(&self, unit: OrgCode) -> Option<taizhang_proto::date::Day> {

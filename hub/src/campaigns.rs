@@ -1,0 +1,54 @@
+//! How far each campaign of a district is against its quotas (notice, items 43 and 45).
+//! Invariant: what counts for a campaign happened inside its days, and at or below the unit that it belongs to.
+
+use crate::{
+    shelf::Committed,
+    store::{Space, StoreError},
+    totals,
+    writer::Core,
+};
+use taizhang_proto::{
+    Record, RecordId,
+    cell::{campaign, home_unit, is_active},
+    date::Day,
+    indicator::Part,
+    pb,
+    register::number,
+};
+
+/// Every campaign as it stands on a day, the latest first. It reads every record: a report, not a page.
+///
+/// # Errors
+/// When the store fails.
+pub fn campaigns(core: &Core, on: Day) -> Result<Vec<pb::CampaignLine>, StoreError> {
+    let (view, tree) = (core.view(), core.tree());
+    let view = view.as_ref();
+    let shelf = Committed { view, tree: tree.clone() };
+    let mut found = Vec::new();
+    for row in view.prefix(Space::Records, &[]) {
+        let (key, value) = row?;
+        let record = Record::decode(value).map_err(|_| StoreError::Row(Space::Records))?;
+        if record.register != number::CAMPAIGN || !is_active(&record) {
+            continue;
+        }
+        let unit = home_unit(&record).filter(|unit| core.unit.covers(*unit));
+        let (Some(unit), Some(id)) = (unit, RecordId::from_slice(&key)) else { continue };
+        let own: pb::Campaign = record.typed(|tag| matches!(tag, 20..=25));
+        let days = campaign::days_of(&record);
+        let days = *days.start()..=on.min(*days.end());
+        found.push(pb::CampaignLine {
+            record: id.to_string(),
+            unit: unit.number(),
+            unit_name: tree.name(unit),
+            title: own.title.unwrap_or_default(),
+            from_on: own.from_on.unwrap_or_default(),
+            to_on: own.to_on.unwrap_or_default(),
+            visited: campaign::visited(&shelf, id, on)? as u64,
+            placed: totals::sum(view, unit, Part::CampaignPlaced.number(), days)?,
+            quota_visits: own.quota_visits.unwrap_or_default(),
+            quota_placed: own.quota_placed.unwrap_or_default(),
+        });
+    }
+    found.sort_by(|one, two| (two.from_on, one.unit, &one.record).cmp(&(one.from_on, two.unit, &two.record)));
+    Ok(found)
+}

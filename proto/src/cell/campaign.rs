@@ -1,0 +1,55 @@
+//! The assistance month and other campaigns (notice, items 43 to 45; domain-detail 2.13; K32): what belongs to one, and how
+//! far it is. Invariant: a service counts for the campaign that it names only inside that campaign's days.
+
+use super::{Shelf, Subject, household, is_active, named_subjects, refs::following, survivor};
+use crate::{Record, RecordId, date::Day, pb, register::number};
+use std::{collections::BTreeSet, ops::RangeInclusive};
+
+/// The days of a campaign, both included.
+pub fn days_of(campaign: &Record) -> RangeInclusive<Day> {
+    let own: pb::Campaign = campaign.typed(|tag| matches!(tag, 21 | 22));
+    own.from_on.unwrap_or(Day::MIN)..=own.to_on.unwrap_or(Day::MAX)
+}
+
+/// The campaign that a service of a day is part of, of the one that it names. An office does not hold a campaign of its
+/// district and takes the service's word for it.
+pub(super) fn on_day<S: Shelf>(shelf: &S, named: RecordId, on: Day) -> Result<Option<RecordId>, S::Error> {
+    let id = survivor(shelf, named)?;
+    let part = shelf.look(id, |record| match record {
+        Some(record) => record.register == number::CAMPAIGN && is_active(record) && days_of(record).contains(&on),
+        None => true,
+    })?;
+    Ok(part.then_some(id))
+}
+
+/// Appends everybody whom a service for the campaign speaks of: what they count depends on its days.
+pub(super) fn subjects<S: Shelf>(shelf: &S, campaign: RecordId, found: &mut Vec<Subject>) -> Result<(), S::Error> {
+    for service in following(shelf, campaign, number::CAMPAIGN, number::SERVICE_RECORD)? {
+        let named = shelf.look(service, |record| record.map(|record| (record.reference(20), record.reference(21))))?;
+        if let Some((person, household)) = named {
+            named_subjects(shelf, person, household, found)?;
+        }
+    }
+    Ok(())
+}
+
+/// How many households were visited for a campaign by a day, each once (item 45).
+///
+/// # Errors
+/// When the shelf fails.
+pub fn visited<S: Shelf>(shelf: &S, id: RecordId, by: Day) -> Result<usize, S::Error> {
+    let mut named = Vec::new();
+    subjects(shelf, id, &mut named)?;
+    let households: BTreeSet<RecordId> = named
+        .into_iter()
+        .filter_map(|subject| match subject {
+            Subject::Household(id) => Some(id),
+            _ => None,
+        })
+        .collect();
+    let mut count = 0;
+    for household in households {
+        count += usize::from(household::visited_for(shelf, household, id, by)?);
+    }
+    Ok(count)
+}
