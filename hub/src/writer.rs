@@ -26,8 +26,7 @@ mod unique;
 use crate::{
     lineage::Lineage,
     months::{self, Months},
-    readers,
-    orders,
+    orders, readers,
     rows::{self, NodeRow, meta},
     store::{Space, Store, StoreError, View, WriteSet},
 };

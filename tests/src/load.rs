@@ -273,8 +273,12 @@ pub struct Ingest {
 }
 
 async fn enrol(hub: &HubProcess, dir: &Path, unit: OrgCode) -> anyhow::Result<Identity> {
-    let token =
-        hub.admin().await?.token(pb::TokenRequest { unit: unit.number(), hub: false, hours: 1, ..pb::TokenRequest::default() }).await?.into_inner();
+    let token = hub
+        .admin()
+        .await?
+        .token(pb::TokenRequest { unit: unit.number(), hub: false, hours: 1, ..pb::TokenRequest::default() })
+        .await?
+        .into_inner();
     Ok(Identity::enrol(dir, &token.token).await?)
 }
 

@@ -333,11 +333,7 @@ pub(super) async fn draw(mut totals: TotalsClient<Guarded>, asked: Draw, reader:
 }
 
 /// A draw that is put on record, or those that are.
-pub(super) async fn recorded_draw(
-    mut admin: AdminClient<Guarded>,
-    asked: Draw,
-    reader: Reader,
-) -> anyhow::Result<()> {
+pub(super) async fn recorded_draw(mut admin: AdminClient<Guarded>, asked: Draw, reader: Reader) -> anyhow::Result<()> {
     if asked.list {
         draws(&admin.draws(pb::Empty {}).await?.into_inner(), reader);
         return Ok(());

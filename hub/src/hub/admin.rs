@@ -4,8 +4,7 @@ use super::Hub;
 use crate::{
     authority,
     backdated::{self, Asked},
-    campaigns,
-    draws,
+    campaigns, draws,
     mail::marks::desk,
     months, orders, plans, readers,
     rows::{self, UnitRow, meta},

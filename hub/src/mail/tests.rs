@@ -156,7 +156,8 @@ impl World {
         let key = KeyPair::generate().unwrap();
         let request = CertificateParams::default().serialize_request(&key).unwrap().pem().unwrap();
         let id = format!("hub-{code}");
-        let certificate = authority.sign(&request, &CertName { kind: CertKind::Hub, unit: unit(code), id: id.clone() }).unwrap();
+        let certificate =
+            authority.sign(&request, &CertName { kind: CertKind::Hub, unit: unit(code), id: id.clone() }).unwrap();
         let ca = std::fs::read_to_string(path.join("authority/ca.pem")).unwrap();
         let row = NodeRow { id: id.clone(), unit: code, hub: true, certificate, ..NodeRow::default() };
         write(self.city(), Job::Enrolled(Box::new(row)));

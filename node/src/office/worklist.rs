@@ -138,9 +138,8 @@ fn progress(
 ) -> Result<String, SaveError> {
     let own: pb::Campaign = record.typed(|tag| matches!(tag, 24 | 25));
     let days = campaign::days_of(record);
-    let of_it = |step: &&Contribution| {
-        unit.covers(step.key.unit) && days.contains(&step.key.date) && step.key.date <= on
-    };
+    let of_it =
+        |step: &&Contribution| unit.covers(step.key.unit) && days.contains(&step.key.date) && step.key.date <= on;
     let placed: i64 = placed.iter().filter(of_it).map(|step| step.delta).sum();
     let visited = campaign::visited(ledger, id, on)?;
     Ok(format!(

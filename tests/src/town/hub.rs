@@ -56,8 +56,7 @@ impl Gate {
     /// # Errors
     /// When the hub refuses.
     pub async fn enrol_reader(&self, dir: &Path, unit: OrgCode, name: &str) -> anyhow::Result<Identity> {
-        let request =
-            pb::TokenRequest { unit: unit.number(), reader: name.to_owned(), ..pb::TokenRequest::default() };
+        let request = pb::TokenRequest { unit: unit.number(), reader: name.to_owned(), ..pb::TokenRequest::default() };
         Ok(Identity::enrol(dir, &self.made(&request).await?).await?)
     }
 

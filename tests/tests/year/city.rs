@@ -245,10 +245,12 @@ impl City {
             let Answer::Reviewed(answer) = job(&district.core, Work::Review(Review::Resolve(keep))) else { panic!() };
             assert!(answer.failed.is_empty(), "{:?}: {:?}", row.kind(), answer.failed);
         }
-        model.disputes.extend(rows().into_iter().filter(|row| row.state() != ConflictState::ByRule).map(|row| Dispute {
-            unit: row.unit,
-            found: day(row.found),
-            closed: (row.state() != ConflictState::Unsettled).then(|| day(row.closed)),
+        model.disputes.extend(rows().into_iter().filter(|row| row.state() != ConflictState::ByRule).map(|row| {
+            Dispute {
+                unit: row.unit,
+                found: day(row.found),
+                closed: (row.state() != ConflictState::Unsettled).then(|| day(row.closed)),
+            }
         }));
         let view = district.core.view();
         let merged = |id: RecordId| {
@@ -524,7 +526,8 @@ impl City {
     }
 
     fn find_work(&mut self) {
-        let Some(person) = self.somebody() else { return };
+        let helped = if self.chance(40) { self.somebody_helped() } else { None };
+        let Some(person) = helped.or_else(|| self.somebody()) else { return };
         let today = self.today();
         let from = today + [0, 0, 0, 1, 7][self.dice(5)];
         let campaign = self.chance(30);
@@ -554,6 +557,20 @@ impl City {
             self.model.spells[open].days.to = Some(from);
             self.model.spells[open].found_work = worked;
         }
+    }
+
+    /// A member of a household that asks for two jobs: offices look for those first.
+    fn somebody_helped(&mut self) -> Option<usize> {
+        let model = &self.model;
+        let asks =
+            |house| model.cases.iter().any(|case| case.house == house && case.exit.is_none() && case.asked.is_some());
+        let seeks = |at: &usize| {
+            let person = &model.persons[*at];
+            asks(person.house) && person.died.is_none() && person.retired.is_none()
+        };
+        let without = |at: &usize| !model.jobs.iter().any(|job| job.person == *at && job.days.to.is_none());
+        let seeking: Vec<usize> = (0..model.persons.len()).filter(|at| seeks(at) && without(at)).collect();
+        self.some(seeking.len()).map(|at| seeking[at])
     }
 
     fn leave_work(&mut self) {
@@ -769,7 +786,8 @@ impl City {
 
     fn premises(&mut self) {
         let (unit, from) = (self.any_unit(), self.today());
-        let (shanty, fit) = (self.chance(30), self.chance(50));
+        // A resettlement community is never one of the others whose premises would allow a window.
+        let (shanty, fit) = (unit == UNITS[1] && self.chance(60), self.chance(50));
         let (window, fixed) = (self.chance(50), self.chance(50));
         let (area, six) = (9_900 + self.dice(3) as u64 * 100, self.chance(50));
         let three = [80, 85, 95].map(|least| least + self.dice(8) as u64);
@@ -831,12 +849,13 @@ impl City {
             self.add(unit, number::SPOT_CHECK, &fields);
             self.model.checks.push(Check { unit, on: today });
         } else if own.rectify.is_none() && own.certified < today {
-            let fields =
-                [("stage", text("6")), ("rectify_from", Value::Day(today)), ("rectify_due", Value::Day(today + 30))];
+            let due = today + 5 + self.dice(20) as Day;
+            let fields = [("stage", text("6")), ("rectify_from", Value::Day(today)), ("rectify_due", Value::Day(due))];
             self.enter(unit, number::FEC_CASE, own.id, &fields);
-            self.model.titles[at].rectify = Some((today, today + 30));
-        } else if own.restored.is_none() && own.rectify.is_some_and(|(ordered, _)| ordered < today) {
-            if self.chance(50) {
+            self.model.titles[at].rectify = Some((today, due));
+        } else if own.restored.is_none() && own.rectify.is_some_and(|(ordered, _)| ordered < today) && self.chance(50) {
+            // Every second one mends it.
+            if at.is_multiple_of(2) {
                 self.enter(unit, number::FEC_CASE, own.id, &[("stage", text("5")), ("restored_on", Value::Day(today))]);
                 self.model.titles[at].restored = Some(today);
             } else {
