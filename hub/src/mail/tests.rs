@@ -55,6 +55,10 @@ fn open(dir: &Path, code: u64, tier: Tier) -> Arc<Core> {
     Core::open(unit(code), tier, Box::new(FjallStore::open(dir).unwrap()), system_clock()).unwrap()
 }
 
+fn figure(core: &Core, code: &str) -> i64 {
+    value(core.view().as_ref(), core.unit, indicator::by_code(code).unwrap(), &year(core)).unwrap().numerator
+}
+
 fn write(core: &Core, job: Job) -> Answer {
     core.commit(vec![job]).pop().unwrap().unwrap()
 }
@@ -253,15 +257,16 @@ impl World {
 
     /// Everybody counted at the city.
     fn counted(&self) -> i64 {
-        let view = self.city().view();
-        let residents = indicator::by_code("K00").unwrap();
-        value(view.as_ref(), unit(CITY), residents, &year(self.city())).unwrap().numerator
+        figure(self.city(), "K00")
     }
 
     fn counted_in(&self, place: usize) -> i64 {
-        let core = &self.districts[place].core;
-        let residents = indicator::by_code("K00").unwrap();
-        value(core.view().as_ref(), core.unit, residents, &year(core)).unwrap().numerator
+        figure(&self.districts[place].core, "K00")
+    }
+
+    /// How many are counted as registered twice: at the city, and in each district.
+    fn twice(&self) -> (i64, [i64; 2]) {
+        (figure(self.city(), "K43"), [0, 1].map(|place: usize| figure(&self.districts[place].core, "K43")))
     }
 
     /// Totals equal a recount at every hub.

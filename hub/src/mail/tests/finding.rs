@@ -42,6 +42,14 @@ fn one_person_in_two_districts_counts_at_home_and_the_other_district_says_so() {
     assert_eq!(counted_at(&world, 0, away), Some(B));
     assert_eq!((counted_at(&world, 1, home), counted_at(&world, 0, alone)), (None, None));
     assert_eq!((world.counted_in(0), world.counted_in(1), world.counted()), (1, 1, 2));
+    assert_eq!(world.twice(), (1, [0, 1]), "where it counts");
+    // Once more in the district that counts it already: still one person.
+    let again = world.register(1, 1, IN_B);
+    world.rounds(2);
+    assert_eq!((world.counted(), world.twice()), (2, (1, [0, 1])));
+    world.save(1, again, number::RESIDENT, vec![text(2, "2"), text(3, "重复录入")]);
+    world.rounds(2);
+    assert_eq!(world.twice(), (1, [0, 1]));
     let found = world.districts[0].core.view().prefix(Space::Conflicts, &[]).map(Result::unwrap).collect::<Vec<_>>();
     let found: Vec<_> = found.into_iter().map(|(_, row)| pb::Conflict::decode(row).unwrap().kind()).collect();
     assert_eq!(found, [pb::ConflictKind::CrossDistrict]);
@@ -51,6 +59,7 @@ fn one_person_in_two_districts_counts_at_home_and_the_other_district_says_so() {
     world.rounds(3);
     assert_eq!(counted_at(&world, 0, away), None);
     assert_eq!((world.counted_in(0), world.counted_in(1), world.counted()), (2, 0, 2));
+    assert_eq!(world.twice(), (0, [0, 0]));
     world.all_is_counted();
     for serial in [1, 2] {
         assert!(!holds(&world.heard, id_no(serial).as_bytes()));
