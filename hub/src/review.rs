@@ -5,6 +5,7 @@ mod show;
 
 use crate::{
     rows::{self, meta, queue},
+    shelf::Committed,
     store::{Space, StoreError},
     writer::{Answer, Core, Job, Review, Writer, choices},
 };
@@ -12,6 +13,7 @@ use prost::Message;
 use std::sync::Arc;
 use taizhang_proto::{
     OrgCode, RecordId,
+    cell::{Shelf, doubt},
     pb::{self, ConflictState, review_server},
     register::registers,
 };
@@ -208,6 +210,17 @@ impl ReviewService {
     }
 }
 
+impl ReviewService {
+    /// What is to be looked into in a record that was just revised.
+    fn doubts_of(&self, id: RecordId) -> Result<Vec<String>, StoreError> {
+        let view = self.core.view();
+        let shelf = Committed { view: view.as_ref(), tree: self.core.tree() };
+        let Some(record) = shelf.record(id)? else { return Ok(Vec::new()) };
+        let found = doubt::doubts(&shelf, (id, &record), &self.core.plans(), self.core.today())?;
+        Ok(found.into_iter().map(doubt::Doubt::words).collect())
+    }
+}
+
 #[tonic::async_trait]
 impl review_server::Review for ReviewService {
     async fn conflicts(&self, request: Request<pb::ConflictQuery>) -> Result<Response<pb::ConflictPage>, Status> {
@@ -257,7 +270,11 @@ impl review_server::Review for ReviewService {
     async fn revise(&self, request: Request<pb::ReviseRequest>) -> Result<Response<pb::SaveAnswer>, Status> {
         let review = Review::Revise(request.into_inner());
         match self.writer.write(Job::Review(review)).await.map_err(crate::session::Fault::from)? {
-            Answer::Revised(record) => Ok(Response::new(pb::SaveAnswer { record: record.to_string(), seq: 0 })),
+            Answer::Revised(record) => {
+                let doubts =
+                    block_in_place(|| self.doubts_of(record)).map_err(|error| Status::internal(error.to_string()))?;
+                Ok(Response::new(pb::SaveAnswer { record: record.to_string(), seq: 0, doubts }))
+            }
             Answer::Refused(why) => Err(Status::invalid_argument(why)),
             _ => Err(Status::internal("the writer answered something else")),
         }

@@ -112,6 +112,12 @@ enum Command {
         #[arg(long = "only")]
         only: Vec<String>,
     },
+    /// 存疑清单：已登记而需要核实的事项 (what was entered and should be looked into)
+    Doubts {
+        /// 哪一天，默认今天 (as of)
+        #[arg(long, value_parser = parse_day)]
+        on: Option<date::Day>,
+    },
     /// 待归档：办结而未归档的案件、已形成而未归档的材料 (what is to be filed in the archive)
     ToFile {
         /// 几天之内到期 (due within days)
@@ -482,6 +488,9 @@ async fn ask(mut client: Client, command: Command, reader: Reader) -> anyhow::Re
                 show::fact("seq", "变更号", "change", answer.seq),
             ];
             show::facts(reader, &saved);
+            for doubt in &answer.doubts {
+                eprintln!("请注意：{doubt}");
+            }
         }
         Command::List { register, limit } => {
             let answer = client.list(pb::ListRequest { register, unit: 0, limit }).await?.into_inner();
@@ -497,6 +506,10 @@ async fn ask(mut client: Client, command: Command, reader: Reader) -> anyhow::Re
                 .items
                 .retain(|item| only.is_empty() || only.iter().any(|code| code.eq_ignore_ascii_case(&item.clock)));
             print::worklist(&answer, within, reader);
+        }
+        Command::Doubts { on } => {
+            let answer = client.doubts(pb::DoubtsRequest { on: on.unwrap_or(0) }).await?.into_inner();
+            print::doubts(&answer, reader);
         }
         Command::ToFile { within, on } => {
             let answer = client.to_file(pb::ToFileRequest { on: on.unwrap_or(0), within }).await?.into_inner();

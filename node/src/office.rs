@@ -3,6 +3,7 @@
 
 pub mod card;
 pub mod close;
+mod doubts;
 pub mod history;
 mod service;
 pub mod standing;

@@ -9,6 +9,7 @@ pub mod campaign;
 mod case;
 mod contest;
 mod derived;
+pub mod doubt;
 mod facility;
 mod home;
 mod household;

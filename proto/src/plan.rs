@@ -27,7 +27,6 @@ pub enum ClockStart {
 
 /// Zero-employment households (notice, items 12 and 13).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct ZefPlan {
     /// Days to one member employed.
     pub days: i32,
@@ -43,11 +42,45 @@ pub struct ZefPlan {
     pub recognition_days: i32,
     /// Months out of contact that are a reason to exit.
     pub silent_months: i32,
+    /// Refusals of what was recommended that are a reason to exit.
+    #[serde(default = "refusals")]
+    pub refusals: u32,
+    /// Months of a contract that make a job a stable one.
+    #[serde(default = "stable_months")]
+    pub stable_months: i32,
+    /// Least wage of stable work on one's own account, yuan a month.
+    #[serde(default = "minimum_wage")]
+    pub minimum_wage: u32,
+}
+
+fn refusals() -> u32 {
+    3
+}
+
+fn stable_months() -> i32 {
+    12
+}
+
+fn minimum_wage() -> u32 {
+    580
+}
+
+/// Assistants (notice, items 14 to 16; domain-detail 2.10).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AssistantPlan {
+    /// Months of a level 4 certificate before level 3.
+    pub level4_months: i32,
+}
+
+impl Default for AssistantPlan {
+    fn default() -> Self {
+        Self { level4_months: 12 }
+    }
 }
 
 /// Registered unemployment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct UnemploymentPlan {
     /// Months without contact that are a reason to deregister (K40).
     pub silent_months: i32,
@@ -67,7 +100,6 @@ pub struct UnemploymentPlan {
 
 /// Public-welfare posts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct PostPlan {
     /// Days before the end of the subsidy that count as expiring (K28).
     pub expiring_days: i32,
@@ -77,7 +109,6 @@ pub struct PostPlan {
 
 /// Premises (notice, items 7 to 10, 39).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct PremisesPlan {
     /// Least area of a township office, square metres.
     pub office_area_m2: u32,
@@ -91,7 +122,6 @@ pub struct PremisesPlan {
 
 /// What a community is assessed against (domain-detail 2.12), shares between 0 and 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct FecStandard {
     /// Employed among those able and willing.
     pub labour_employed: f64,
@@ -107,7 +137,6 @@ pub struct FecStandard {
 
 /// Full-employment communities (notice, items 9 and 30 to 35).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct FecPlan {
     /// Whether a title under rectification still counts in K01.
     pub rectifying_counts: bool,
@@ -123,7 +152,6 @@ pub struct FecPlan {
 
 /// How old a verification may be (K38), days.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct FreshPlan {
     /// Of persons and households in hardship.
     pub hardship_days: i32,
@@ -133,7 +161,6 @@ pub struct FreshPlan {
 
 /// The work itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct WorkPlan {
     /// Working days from completion to the archive (K37).
     pub archive_days: i32,
@@ -147,7 +174,6 @@ pub struct WorkPlan {
 
 /// One version of the plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Plan {
     /// Name shown with figures.
     pub name: String,
@@ -164,6 +190,9 @@ pub struct Plan {
     pub zef: ZefPlan,
     /// Registered unemployment.
     pub unemployment: UnemploymentPlan,
+    /// Assistants.
+    #[serde(default)]
+    pub assistants: AssistantPlan,
     /// Public-welfare posts.
     pub posts: PostPlan,
     /// Premises.
@@ -203,19 +232,59 @@ pub enum PlanError {
 /// Longest text of a plan, bytes.
 pub const MAX_PLAN: usize = 1 << 20;
 
+/// The first key of a text that a plan read from it knows nothing of.
+fn unknown_key(text: &toml::Table, known: &toml::Table, under: &str) -> Option<String> {
+    text.iter().find_map(|(key, value)| {
+        let place = if under.is_empty() { key.clone() } else { format!("{under}.{key}") };
+        let Some(own) = known.get(key) else { return Some(place) };
+        match (value, own) {
+            (toml::Value::Table(value), toml::Value::Table(own)) => unknown_key(value, own, &place),
+            (toml::Value::Array(values), toml::Value::Array(all)) => {
+                let tables = values.iter().zip(all).filter_map(|(value, own)| value.as_table().zip(own.as_table()));
+                tables.into_iter().find_map(|(value, own)| unknown_key(value, own, &place))
+            }
+            _ => None,
+        }
+    })
+}
+
 impl Plan {
-    /// Reads a plan and checks every number.
+    /// Reads a plan that is to be published, and checks every key and number.
     ///
     /// # Errors
     /// When it is no plan; names the place.
     pub fn read(text: &str) -> Result<Self, PlanError> {
         let plan: Self = toml::from_str(text).map_err(Box::new)?;
+        let (written, known) = (toml::from_str(text).map_err(Box::new)?, toml::Table::try_from(&plan));
+        if let Some(place) = known.ok().and_then(|known| unknown_key(&written, &known, "")) {
+            return Err(PlanError::Value { place, why: "没有此项 (no such key)" });
+        }
+        plan.checked()
+    }
+
+    /// Reads a plan that the city has published: a newer city may ask for what this build does not know, and leaving that
+    /// out is better than to stay with yesterday's plan.
+    ///
+    /// # Errors
+    /// When it is no plan, or a number makes no sense; names the place.
+    pub fn heard(text: &str) -> Result<Self, PlanError> {
+        let mut plan: Self = toml::from_str(text).map_err(Box::new)?;
+        let known = |code: &str| crate::indicator::by_code(code).is_some();
+        plan.targets.retain(|code, _| known(code));
+        plan.breakdown.retain(|own| known(&own.indicator));
+        plan.checked()
+    }
+
+    fn checked(self) -> Result<Self, PlanError> {
+        let plan = self;
         let days = [
             ("zef.days", plan.zef.days, 1..=366),
             ("zef.dual_months", plan.zef.dual_months, 1..=24),
             ("zef.due_soon_days", plan.zef.due_soon_days, 0..=60),
             ("zef.recognition_days", plan.zef.recognition_days, 1..=366),
             ("zef.silent_months", plan.zef.silent_months, 1..=120),
+            ("zef.stable_months", plan.zef.stable_months, 1..=120),
+            ("assistants.level4_months", plan.assistants.level4_months, 0..=120),
             ("unemployment.silent_months", plan.unemployment.silent_months, 1..=120),
             ("unemployment.long_months", plan.unemployment.long_months, 1..=120),
             ("unemployment.elderly_male", plan.unemployment.elderly_male, 16..=100),
@@ -354,5 +423,28 @@ mod tests {
         assert!(wrong.to_string().contains("zef.days"), "{wrong}");
         let wrong = Plan::read(&text.replace("K44b = { at_most = 0.0 }", "K99 = { at_most = 0.0 }")).unwrap_err();
         assert!(wrong.to_string().contains("targets.K99"), "{wrong}");
+        for (typed, place) in [
+            ("zef.silent_month", text.replacen("silent_months = 3", "silent_months = 3\nsilent_month = 3", 1)),
+            ("targets.K01.atleast", text.replace("K01 = { at_least", "K01 = { atleast = 1, at_least")),
+            ("breakdown.unti", text.replace("[[breakdown]]", "[[breakdown]]\nunti = 1")),
+            ("fec.standard.scor", text.replace("score = 85", "score = 85\nscor = 1")),
+        ] {
+            let wrong = Plan::read(&place).unwrap_err().to_string();
+            assert!(wrong.contains(typed), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_a_newer_city_asks_for_is_left_out_and_the_rest_holds() {
+        let newer = include_str!("../plan-2008.toml")
+            .replace("K44b = { at_most = 0.0 }", "K44b = { at_most = 0.0 }\nK99 = { at_most = 0.0, by = 3 }")
+            .replace("days = 20 ", "grace_days = 3\ndays = 15 ");
+        assert!(Plan::read(&newer).is_err());
+        let plan = Plan::heard(&newer).unwrap();
+        assert_eq!((plan.zef.days, plan.targets.contains_key("K99")), (15, false));
+        assert!(Plan::heard(&newer.replace("days = 15 ", "days = -1 ")).is_err(), "nonsense is still refused");
+        // One of before a parameter had a name means what everybody did then.
+        let older = newer.replace("refusals = 3", "").replace("level4_months = 12", "");
+        assert_eq!(Plan::heard(&older).unwrap(), plan);
     }
 }

@@ -228,6 +228,9 @@ pub(super) async fn run(
             let request = pb::ReviseRequest { record, register, fields: pairs(&fields)?, reason, by };
             let answer = review.revise(request).await?.into_inner();
             show::facts(reader, &[show::fact("record", "记录编号", "record", answer.record)]);
+            for doubt in &answer.doubts {
+                eprintln!("请注意：{doubt}");
+            }
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -93,6 +93,32 @@ pub(super) fn worklist(answer: &pb::WorkAnswer, within: u32, reader: Reader) {
     show::table(reader, &headings, &answer.items.iter().map(row).collect::<Vec<_>>());
 }
 
+/// What should be looked into.
+pub(super) fn doubts(answer: &pb::DoubtsAnswer, reader: Reader) {
+    let row = |item: &pb::DoubtItem| {
+        vec![
+            item.code.clone(),
+            item.what.clone(),
+            item.register.clone(),
+            item.unit_name.clone(),
+            item.title.clone(),
+            item.record.clone(),
+        ]
+    };
+    let headings = [
+        ("code", "代码"),
+        ("what", "事项"),
+        ("register", "登记表"),
+        ("unit", "单位"),
+        ("title", "姓名/题名"),
+        ("record", "记录编号"),
+    ];
+    if reader == Reader::Person {
+        println!("截至 {}，需要核实 {} 项 (to be looked into)", date::iso(answer.on), answer.items.len());
+    }
+    show::table(reader, &headings, &answer.items.iter().map(row).collect::<Vec<_>>());
+}
+
 /// What is to be filed, with the days left.
 pub(super) fn to_file(answer: &pb::ToFileAnswer, within: u32, reader: Reader) {
     let row = |item: &pb::ToFileItem| {

@@ -4,7 +4,7 @@
 use crate::{ledger::Ledger, show, store::StoreError};
 use taizhang_proto::{
     RecordId,
-    cell::{FIVE_KNOWNS, clock_of, derived, following},
+    cell::{FIVE_KNOWNS, clock_of, derived, doubt, following, survivor},
     date::{self, Day},
     pb,
     register::{number, registers},
@@ -53,8 +53,10 @@ pub fn card(ledger: &Ledger, id: RecordId, on: Day) -> Result<Option<Vec<pb::Fac
         let Some(household) = household else { continue };
         for case in following(ledger, household, number::HOUSEHOLD, number::ZEF_CASE)? {
             let Some(clock) = clock_of(ledger, case, &plans)?.filter(|clock| clock.exit_on.is_none()) else { continue };
+            let stable = doubt::is_stable(ledger, survivor(ledger, household)?, plans.on(on), on)?;
             let stage = match (clock.first_placed_on, clock.dual.as_ref().map(|dual| dual.second_placed_on)) {
                 (None, _) => "未安置",
+                _ if stable => "稳定",
                 (Some(_), Some(Some(_))) => "双就业",
                 (Some(_), _) => "一人就业",
             };

@@ -183,7 +183,8 @@ impl Office {
                 SaveError::Store(_) => failed(error),
             })?;
         }
-        Ok(pb::SaveAnswer { record: id.to_string(), seq: self.ledger.state().head })
+        let doubts = self.doubts_of(id).map_err(failed)?;
+        Ok(pb::SaveAnswer { record: id.to_string(), seq: self.ledger.state().head, doubts })
     }
 
     fn list(&self, request: &pb::ListRequest) -> Result<pb::ListAnswer, Status> {
@@ -290,6 +291,10 @@ impl office_server::Office for Calls {
 
     async fn worklist(&self, request: Request<pb::DueRequest>) -> Result<Response<pb::WorkAnswer>, Status> {
         block_in_place(|| self.office.worklist(request.get_ref())).map(Response::new).map_err(failed)
+    }
+
+    async fn doubts(&self, request: Request<pb::DoubtsRequest>) -> Result<Response<pb::DoubtsAnswer>, Status> {
+        block_in_place(|| self.office.doubts(request.get_ref().on)).map(Response::new).map_err(failed)
     }
 
     async fn standing(&self, request: Request<pb::StandingRequest>) -> Result<Response<pb::StandingAnswer>, Status> {

@@ -196,6 +196,116 @@ fn the_worklist_has_what_no_total_counts_too_each_until_it_is_done() {
 }
 
 #[test]
+fn what_should_be_looked_into_is_told_when_it_is_saved_and_listed_until_the_records_say_otherwise() {
+    let dir = tempfile::tempdir().unwrap();
+    let office = office(dir.path());
+    let id_no = |digits: &str| format!("{digits}{}", char::from(check_character(digits.as_bytes()).unwrap()));
+    let person = |name: &str, digits: &str| {
+        enter(&office, number::RESIDENT, None, &[("id_no", &id_no(digits)), ("name", name)]).to_string()
+    };
+    let codes = || -> Vec<(String, String)> {
+        let items = office.doubts(0).unwrap().items.into_iter();
+        items.map(|item| (item.code, item.title)).collect()
+    };
+    let one = |code: &str, name: &str| vec![(code.to_owned(), name.to_owned())];
+    let none = Vec::<(String, String)>::new();
+    let told = |id: RecordId| office.doubts_of(id).unwrap().len();
+    let family = |no: &str, head: &str| {
+        let household = enter(&office, number::HOUSEHOLD, None, &[("hh_no", no), ("head_person", head)]).to_string();
+        let member = [("household", household.as_str()), ("person", head), ("relation", "02")];
+        enter(&office, number::MEMBER, None, &member);
+        household
+    };
+    let case_of = |household: &str, on: &str| {
+        let fields = [("household", household), ("kind", "1"), ("recognised_on", on)];
+        enter(&office, number::ZEF_CASE, None, &fields)
+    };
+    let head = person("王强", "21040219700301011");
+    let household = family("户1", &head);
+    let case = case_of(&household, "2008-02-01");
+    assert_eq!(codes(), none);
+
+    // Whoever leaves for refusing after two refusals has not refused enough; three are enough.
+    let post = [("post_no", "岗1"), ("kind", "1"), ("employer", "环卫处"), ("places", "1")];
+    let post = enter(&office, number::POST, None, &post).to_string();
+    let refer = |on: &str, result: &str| {
+        let fields = [("person", head.as_str()), ("post", post.as_str()), ("on", on), ("result", result)];
+        enter(&office, number::REFERRAL, None, &fields)
+    };
+    refer("2008-01-20", "本人拒绝"); // before it was recognised
+    refer("2008-02-10", "本人拒绝");
+    refer("2008-02-20", "未录用");
+    let visit = [("household", household.as_str()), ("kind", "1"), ("on", "2008-03-01"), ("refused", "是")];
+    enter(&office, number::SERVICE_RECORD, None, &[&visit[..], &[("refused_reason", "路远")]].concat());
+    assert_eq!(codes(), none);
+    enter(&office, number::ZEF_CASE, Some(case), &[("exit_on", "2008-03-20"), ("exit_cause", "2")]);
+    assert_eq!(codes(), one("not_refused", "王强"));
+    assert_eq!(told(case), 1);
+    refer("2008-03-15", "本人拒绝");
+    assert_eq!(codes(), none, "three by then");
+    let open = case_of(&household, "2008-03-25");
+    assert_eq!(codes(), none, "a new case begins anew");
+    for on in ["2008-03-26", "2008-03-27", "2008-03-28"] {
+        refer(on, "3");
+    }
+    assert_eq!(codes(), one("refused", "王强"));
+    assert_eq!(told(open), 1);
+    enter(&office, number::ZEF_CASE, Some(open), &[("exit_on", "2008-03-31"), ("exit_cause", "2")]);
+    assert_eq!(codes(), none);
+
+    // A year's contract is a stable job; half a year's is none.
+    let next = person("李红", "21040219700301022");
+    let other = family("户2", &next);
+    let case = case_of(&other, "2008-02-01");
+    let job = [("person", next.as_str()), ("kind", "1"), ("start_on", "2008-02-15"), ("contract_to", "2008-08-14")];
+    let job = enter(&office, number::PLACEMENT, None, &job);
+    enter(&office, number::ZEF_CASE, Some(case), &[("exit_on", "2008-03-20"), ("exit_cause", "1")]);
+    assert_eq!(codes(), one("not_stable", "李红"));
+    enter(&office, number::PLACEMENT, Some(job), &[("contract_to", "2009-02-14")]);
+    assert_eq!(codes(), none, "a year to the day");
+    // Flexible work is, once it is paid and insured. A second job beside the first is only asked about.
+    let fields = [("person", next.as_str()), ("kind", "3"), ("start_on", "2008-04-01"), ("wage_month", "600")];
+    let flexible = enter(&office, number::PLACEMENT, None, &fields);
+    assert_eq!(codes().into_iter().map(|(code, _)| code).collect::<Vec<_>>(), ["second_job"]);
+    assert_eq!((told(flexible), told(job)), (1, 0), "the later of the two");
+    enter(&office, number::PLACEMENT, Some(job), &[("end_on", "2008-03-25")]);
+    let case = case_of(&other, "2008-03-28");
+    assert_eq!(codes(), none, "paid, and not insured");
+    enter(&office, number::PLACEMENT, Some(flexible), &[("social_ins", "是")]);
+    assert_eq!(codes(), one("stable", "李红"));
+    assert_eq!(told(case), 1);
+    let stage = |on| {
+        let facts = card::card(&office.ledger, next.parse().unwrap(), on).unwrap().unwrap();
+        facts.into_iter().filter(|fact| fact.key == "case").map(|fact| fact.value).collect::<Vec<_>>()
+    };
+    assert!(stage(day(4, 1))[0].starts_with("稳定"), "{:?}", stage(day(4, 1)));
+
+    // Level 3 asks for a year of level 4 before it, or a degree.
+    let assistant = |name: &str, more: &[(&str, &str)]| {
+        enter(&office, number::ASSISTANT, None, &[&[("name", name), ("from_on", "2005-01-01")], more].concat())
+    };
+    let certificate = |of: RecordId, level: &str, no: &str, issued: &str| {
+        let of = of.to_string();
+        let fields = [("assistant", of.as_str()), ("level", level), ("cert_no", no), ("issued_on", issued)];
+        enter(&office, number::CREDENTIAL, None, &fields)
+    };
+    let sun = assistant("孙丽", &[]);
+    let risen = certificate(sun, "3", "SAN-1", "2008-03-01");
+    assert_eq!(told(risen), 1);
+    certificate(sun, "4", "SI-1", "2007-03-02");
+    assert_eq!(told(risen), 1, "a day short of a year");
+    certificate(sun, "4", "SI-0", "2007-03-01");
+    assert_eq!(told(risen), 0);
+    let graduate = assistant("钱进", &[("edu", "30")]);
+    assert_eq!(told(certificate(graduate, "3", "SAN-2", "2008-03-01")), 0);
+
+    // What an import could not place stays until somebody has cleared it.
+    let unplaced = enter(&office, number::RESIDENT, Some(head.parse().unwrap()), &[("import_note", "文化程度：私塾")]);
+    assert_eq!(told(unplaced), 1);
+    assert_eq!(codes().iter().filter(|(code, _)| code == "imported").count(), 1);
+}
+
+#[test]
 fn a_story_names_persons_and_units_and_its_page_stands_alone() {
     let dir = tempfile::tempdir().unwrap();
     let office = office(dir.path());

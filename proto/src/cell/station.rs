@@ -2,7 +2,14 @@
 //! Invariant: somebody who serves two offices counts in one of them on each day, and among the duplicates of the other.
 
 use super::{Shelf, Subject, Tally, home_unit, is_active, is_contested, refs::Refs, span::Spans, work::between};
-use crate::{OrgCode, Record, RecordId, date::Day, indicator::Part, pb, record::Revision, register::number};
+use crate::{
+    OrgCode, Record, RecordId,
+    date::{Day, add_months},
+    indicator::Part,
+    pb,
+    record::Revision,
+    register::number,
+};
 use std::collections::BTreeMap;
 
 /// Tag of the assistant's citizen id.
@@ -103,6 +110,28 @@ impl Levels {
             self.by_level.entry(level).or_default().extend(days);
         }
     }
+}
+
+/// Whether the holder of a level 3 certificate had level 4 so many months before it, or has a degree (domain-detail 2.10).
+pub(super) fn may_rise<S: Shelf>(shelf: &S, certificate: &Record, months: i32) -> Result<bool, S::Error> {
+    let (Some(assistant), Some(issued)) = (certificate.reference(20), certificate.day(23)) else { return Ok(true) };
+    let Some(holder) = shelf.record(assistant)? else { return Ok(true) };
+    let mut own = levels(shelf, assistant)?;
+    let mut degree = has_degree(holder.slice(EDU));
+    for other in others(shelf, assistant, &holder)? {
+        own.join(levels(shelf, other)?);
+        degree |= shelf.look(other, |record| has_degree(record.and_then(|record| record.slice(EDU))))?;
+    }
+    let before = add_months(issued, -months);
+    Ok(degree || own.of("4").iter().any(|valid| valid.from <= before))
+}
+
+/// Tag of an assistant's education.
+const EDU: u32 = 28;
+
+/// Graduates of colleges and universities (L03).
+fn has_degree(edu: Option<&[u8]>) -> bool {
+    matches!(edu, Some(b"10" | b"20" | b"30"))
 }
 
 fn levels<S: Shelf>(shelf: &S, assistant: RecordId) -> Result<Levels, S::Error> {

@@ -18,7 +18,6 @@ pub enum Counting {
 
 /// The holiday table.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Calendar {
     /// Weekdays off.
     pub holidays: BTreeSet<Date>,

@@ -46,7 +46,7 @@ pub fn read_list(list: &[u8], known: Option<&[u8]>) -> Result<Published, PlanErr
         if !Purpose::Plan.is_signed(&signed.text, &key, &signed.signature) {
             return Err(wrong("signature", "签名不符 (the signature is wrong)"));
         }
-        let plan = Plan::read(&text)?;
+        let plan = Plan::heard(&text)?;
         if u64::from(plan.version) <= version {
             return Err(wrong("version", "版本应逐次增大 (versions grow)"));
         }

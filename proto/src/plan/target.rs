@@ -18,7 +18,6 @@ pub(super) const ONE_BOUND: &str =
 
 /// The target of one indicator. Shares between 0 and 1, counts as they are.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Target {
     /// Least value.
     pub at_least: Option<f64>,
@@ -52,7 +51,6 @@ impl Target {
 
 /// What one unit and those below it are asked for instead of what their parent is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Breakdown {
     /// The unit.
     pub unit: OrgCode,
