@@ -97,8 +97,8 @@ pub struct Server {
     said_end: bool,
     /// Version of the tree of units that the child was told of.
     told_tree: u64,
-    /// Version of the plan that the child was told of.
-    told_plan: u64,
+    /// Version and short digest of the plans that the child was told of.
+    told_plan: (u64, bytes::Bytes),
     /// How many locked months the child was told of.
     told_months: u64,
     /// Version of the task orders that the child was told of.
@@ -134,7 +134,7 @@ impl Server {
             caught: None,
             said_end: false,
             told_tree: 0,
-            told_plan: 0,
+            told_plan: (0, bytes::Bytes::new()),
             told_months: 0,
             told_orders: 0,
             wanted: Vec::new(),
@@ -204,7 +204,7 @@ impl Server {
 
     fn take_hello(&mut self, hello: pb::Hello) -> Result<Job, Fault> {
         session::negotiate(hello.protocol_min, hello.protocol_max)?;
-        let digests = [&hello.scope_digest, &hello.month_digest, &hello.orders_digest];
+        let digests = [&hello.scope_digest, &hello.month_digest, &hello.orders_digest, &hello.plan_digest];
         let sizes = digests.map(bytes::Bytes::len).into_iter().chain([hello.software.len()]);
         let wrong = hello.incarnation.len() != 16 || hello.epoch.len() > MAX_STRETCHES;
         if wrong || sizes.into_iter().any(|size| size > MAX_GREETING_FIELD) {
@@ -272,6 +272,19 @@ impl Server {
         self.wanted.retain(|kind| *kind != document.kind);
     }
 
+    /// The published plans, where they are newer than what the child has, or others under the same number.
+    fn newer_plan(&mut self, core: &Core) -> Option<pb::Document> {
+        let (version, content) = core.published_plans()?;
+        let (known, digest) = &self.told_plan;
+        let own = core.plan_digest();
+        // A child of an older build does not say which list it has.
+        let other = version == *known && !digest.is_empty() && *digest != own;
+        (version > *known || other).then(|| {
+            self.told_plan = (version, own);
+            pb::Document { kind: "plan".into(), version, content }
+        })
+    }
+
     fn greet(&mut self, core: &Core, row: &NodeRow) -> Result<Vec<pb::Down>, Fault> {
         let view = core.view();
         let unit = unit_row(view.as_ref(), &self.peer)?;
@@ -300,8 +313,8 @@ impl Server {
             if self.wants("month") { None } else { months::next_document(core, view.as_ref(), self.told_months, hub)? };
         self.told_months += u64::from(month.is_some());
         self.told_orders = self.hello.orders;
-        let plan = newer_plan(core, self.hello.plan_version);
-        self.told_plan = plan.as_ref().map_or(self.hello.plan_version, |document| document.version);
+        self.told_plan = (self.hello.plan_version, self.hello.plan_digest.clone());
+        let plan = self.newer_plan(core);
         let news: Vec<pb::Document> = tree.into_iter().chain(plan).chain(month).collect();
         let welcome = pb::Welcome {
             protocol: self.hello.protocol_max.clamp(PROTOCOL_MIN, PROTOCOL_MAX),
@@ -319,7 +332,8 @@ impl Server {
             unit: self.certified.number(),
             hub_unit: core.unit.number(),
             tree_version: self.told_tree,
-            plan_version: self.told_plan,
+            plan_version: self.told_plan.0,
+            plan_digest: core.plan_digest(),
             months: core.months().count(),
             orders: if self.peer.hub { core.orders_version() } else { 0 },
             wanted: self.wanted.clone(),
@@ -373,8 +387,7 @@ impl Server {
             self.told_tree = document.version;
             return Ok(Some(wrap(down::It::Document(document))));
         }
-        if let Some(document) = newer_plan(core, self.told_plan) {
-            self.told_plan = document.version;
+        if let Some(document) = self.newer_plan(core) {
             return Ok(Some(wrap(down::It::Document(document))));
         }
         if self.peer.hub
@@ -585,10 +598,4 @@ fn missed_verdicts(view: &dyn View, row: &NodeRow, settled: u64) -> Result<Vec<p
 
 fn wrap(message: down::It) -> pb::Down {
     pb::Down { it: Some(message) }
-}
-
-/// The published plans, where they are newer than what a child has.
-fn newer_plan(core: &Core, known: u64) -> Option<pb::Document> {
-    let (version, content) = core.published_plans().filter(|(version, _)| *version > known)?;
-    Some(pb::Document { kind: "plan".into(), version, content })
 }

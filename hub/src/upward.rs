@@ -242,6 +242,7 @@ impl Replica for Upward {
             rebuild: self.anew.load(Ordering::Relaxed),
             tree_version: counter(meta::TREE)?,
             plan_version: self.core.plan_version(),
+            plan_digest: self.core.plan_digest(),
             months: self.core.months().count(),
             orders: self.core.orders_version(),
             month_digest: self.month_digest(),
@@ -271,7 +272,9 @@ impl Replica for Upward {
         let marked = if welcome.marked > desk.marks { 0 } else { welcome.marked };
         *self.said() = Said { cells: 0, marks: marked, epoch: welcome.epoch.to_vec() };
         let wants_tree = welcome.tree_version > rows::counter(view.as_ref(), meta::TREE).map_err(failed)?;
-        let wants_plan = welcome.plan_version > self.core.plan_version();
+        let own_plan = self.core.plan_version();
+        let other_plan = !welcome.plan_digest.is_empty() && welcome.plan_digest != self.core.plan_digest();
+        let wants_plan = welcome.plan_version > own_plan || (welcome.plan_version == own_plan && other_plan);
         let other_month = !welcome.month_digest.is_empty() && welcome.month_digest != self.month_digest();
         let wants_months = welcome.months > self.core.months().count() || other_month;
         let wants_orders = welcome.orders > self.core.orders_version();

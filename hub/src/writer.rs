@@ -46,6 +46,7 @@ use taizhang_proto::{
     OrgCode,
     change::{ChangeError, Edit},
     date,
+    month::short_digest,
     org::UnitTree,
     pb,
     pb::Tier,
@@ -262,6 +263,8 @@ struct Standing {
     plans: Arc<Plans>,
     /// The published list and its version, as it goes down; none before the city has published one.
     published: Option<(u64, Bytes)>,
+    /// The short digest of that list; empty without one.
+    digest: Bytes,
     /// The city's key as it was first heard.
     key: Option<Bytes>,
 }
@@ -274,10 +277,17 @@ impl Standing {
 
     fn read(list: Option<Bytes>) -> Result<Self, StoreError> {
         let Some(list) = list else {
-            return Ok(Self { plans: Arc::new(Plans::notice_2008().clone()), published: None, key: None });
+            let plans = Arc::new(Plans::notice_2008().clone());
+            return Ok(Self { plans, published: None, digest: Bytes::new(), key: None });
         };
         let read = plan::read_list(&list, None).map_err(|_| StoreError::Row(Space::Documents))?;
-        Ok(Self { plans: Arc::new(read.plans), published: Some((read.version, list)), key: Some(read.key) })
+        Ok(Self::of(read, list))
+    }
+
+    /// A list that was read.
+    fn of(read: plan::Published, list: Bytes) -> Self {
+        let digest = short_digest(&list).into();
+        Self { plans: Arc::new(read.plans), published: Some((read.version, list)), digest, key: Some(read.key) }
     }
 }
 
@@ -397,6 +407,11 @@ impl Core {
     /// Version of the published plans; 0 before the city has published one.
     pub fn plan_version(&self) -> u64 {
         self.published_plans().map_or(0, |(version, _)| version)
+    }
+
+    /// The short digest of the list of published plans; empty before the city has published one.
+    pub fn plan_digest(&self) -> Bytes {
+        self.plans.read().unwrap_or_else(PoisonError::into_inner).digest.clone()
     }
 
     /// The published plans as they go down, with their version; none before the city has published one.

@@ -79,6 +79,15 @@ pub fn system_clock() -> Clock {
     Arc::new(|| jiff::Timestamp::now().as_millisecond().max(0) as u64)
 }
 
+/// The plans as they were heard.
+struct KnownPlans {
+    plans: Arc<Plans>,
+    /// The city's key as it was first heard; none before that.
+    key: Option<bytes::Bytes>,
+    /// The short digest of the list.
+    digest: bytes::Bytes,
+}
+
 /// An office's open registers. Share it in an [`Arc`]; one writes at a time, readers do not wait.
 pub struct Ledger {
     /// The scope: what the certificate named when this was opened, or the hub in a greeting since.
@@ -89,7 +98,7 @@ pub struct Ledger {
     inner: Mutex<Inner>,
     tree: RwLock<Arc<UnitTree>>,
     /// The plan as the hub last sent it, with the city's key.
-    plan: RwLock<(Arc<Plans>, Option<bytes::Bytes>)>,
+    plan: RwLock<KnownPlans>,
     /// The last month that the city has locked, as the hub sent it.
     locked: RwLock<Option<pb::SignedMonth>>,
     changed: watch::Sender<u64>,
@@ -145,7 +154,12 @@ impl Ledger {
 
     /// Every version of the plan that was heard; the notice's own until then.
     pub fn plans(&self) -> Arc<Plans> {
-        self.plan.read().unwrap_or_else(PoisonError::into_inner).0.clone()
+        self.plan.read().unwrap_or_else(PoisonError::into_inner).plans.clone()
+    }
+
+    /// The short digest of the list of plans; empty before one was heard.
+    fn plan_digest(&self) -> bytes::Bytes {
+        self.plan.read().unwrap_or_else(PoisonError::into_inner).digest.clone()
     }
 
     /// The tree of units, as the hub last sent it.

@@ -12,7 +12,11 @@ use crate::{
 use bytes::Bytes;
 use ring::signature::KeyPair;
 use std::sync::Arc;
-use taizhang_proto::{pb, plan};
+use taizhang_proto::{
+    month,
+    pb::{self, Tier},
+    plan,
+};
 
 /// The kinds of documents of which a child hub holds what this hub, the city, has not: it is asked to say them.
 ///
@@ -33,7 +37,8 @@ pub(crate) fn wanted(core: &Core, view: &dyn View, hello: &pb::Hello) -> Result<
 }
 
 impl Core {
-    /// Takes a list of plans that is newer than the one that stands; an older one is an old message.
+    /// Takes a list of plans that is newer than the one that stands, and below the city another one of the same version; an
+    /// older one is an old message.
     pub(super) fn take_plans(
         &self,
         pad: &mut Pad<'_>,
@@ -41,11 +46,18 @@ impl Core {
         list: Bytes,
     ) -> Result<(), WriteError> {
         let read = plan::read_list(&list, self.city_key().as_deref())?;
-        let standing = new.as_ref().map_or_else(|| self.plan_version(), Standing::version);
-        if read.version > standing {
+        let (standing, digest) = match new {
+            Some(new) => (new.version(), new.digest.clone()),
+            None => (self.plan_version(), self.plan_digest()),
+        };
+        // A city restored from a backup may have given a number out again: those below follow what it says now.
+        let said_anew = self.tier != Tier::City && read.version == standing && month::short_digest(&list) != digest;
+        if said_anew {
+            tracing::warn!(version = read.version, "the city has published another plan under this number");
+        }
+        if read.version > standing || said_anew {
             pad.set.put(Space::Documents, *b"plan", list.clone());
-            let (published, key) = (Some((read.version, list)), Some(read.key));
-            *new = Some(Standing { plans: Arc::new(read.plans), published, key });
+            *new = Some(Standing::of(read, list));
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Opening a ledger: journal first, then the store, and a rebuild where the store is lost.
 //! Invariant: after `open`, every change in the journal that the hub has not answered for is pending in the store.
 
-use super::{Clock, Inner, Ledger, LedgerError, repair::Repair};
+use super::{Clock, Inner, KnownPlans, Ledger, LedgerError, repair::Repair};
 use crate::{
     disk,
     journal::{Entry, Found, Journal},
@@ -126,7 +126,11 @@ impl Ledger {
             }),
             tree: RwLock::new(Arc::new(UnitTree::default())),
             locked: RwLock::new(None),
-            plan: RwLock::new((Arc::new(Plans::notice_2008().clone()), None)),
+            plan: RwLock::new(KnownPlans {
+                plans: Arc::new(Plans::notice_2008().clone()),
+                key: None,
+                digest: bytes::Bytes::new(),
+            }),
             changed: watch::Sender::new(0),
             skew: AtomicI64::new(state.skew_millis),
             _lock: lock,
@@ -248,7 +252,7 @@ impl Ledger {
     pub(super) fn set_month(&self, month: &[u8], place: u64) -> Result<(), LedgerError> {
         let peer = |error: String| LedgerError::Peer(error);
         let signed = pb::SignedMonth::decode(month).map_err(|error| peer(error.to_string()))?;
-        let known = self.plan.read().unwrap_or_else(std::sync::PoisonError::into_inner).1.clone();
+        let known = self.plan.read().unwrap_or_else(std::sync::PoisonError::into_inner).key.clone();
         let heard = self.inner().state.months;
         let mut locked = self.locked.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         let key = known.or_else(|| locked.as_ref().map(|last| last.key.clone()));
@@ -263,8 +267,9 @@ impl Ledger {
     /// Takes a list of plans that the city has signed, under the key that was heard first.
     pub(super) fn set_plan(&self, list: &[u8]) -> Result<(), LedgerError> {
         let mut plan = self.plan.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let read = plan::read_list(list, plan.1.as_deref()).map_err(|error| LedgerError::Peer(error.to_string()))?;
-        *plan = (Arc::new(read.plans), Some(read.key));
+        let read = plan::read_list(list, plan.key.as_deref()).map_err(|error| LedgerError::Peer(error.to_string()))?;
+        let digest = month::short_digest(list).into();
+        *plan = KnownPlans { plans: Arc::new(read.plans), key: Some(read.key), digest };
         Ok(())
     }
 

@@ -282,6 +282,9 @@ impl Ledger {
             && state.pulled >= welcome.head
             && state.tree_version >= welcome.tree_version
             && state.plan_version >= welcome.plan_version
+            && (state.plan_version > welcome.plan_version
+                || welcome.plan_digest.is_empty()
+                || welcome.plan_digest == self.plan_digest())
             && state.months >= welcome.months
             && (welcome.month_digest.is_empty() || welcome.month_digest == self.month_digest())
             && state.scope_digest == welcome.scope_digest;
@@ -390,6 +393,7 @@ impl Replica for Ledger {
             rebuild: state.rebuild,
             tree_version: state.tree_version,
             plan_version: state.plan_version,
+            plan_digest: self.plan_digest(),
             months: state.months,
             month_digest: self.month_digest(),
             epoch: state.epoch.into(),

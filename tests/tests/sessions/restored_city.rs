@@ -150,7 +150,12 @@ impl Federation {
     }
 
     fn publish(&self, version: u32) {
+        self.publish_with(version, 20);
+    }
+
+    fn publish_with(&self, version: u32, days: i32) {
         let text = include_str!("../../../proto/plan-2008.toml")
+            .replace("days = 20 ", &format!("days = {days} "))
             .replace("version = 1\n", &format!("version = {version}\n"))
             .replace("\"2008-01-01\"", &format!("\"{}\"", date::iso(self.city.today())));
         let list = plans::publish(&self.city, self.city.signer().unwrap(), &text).unwrap();
@@ -169,6 +174,40 @@ fn locked(core: &Core) -> Vec<(String, u64)> {
 fn text(signed: &SignedMonth) -> (String, u64) {
     let text = MonthText::decode(signed.text.clone()).unwrap();
     (text.month, text.locked_at)
+}
+
+#[test]
+fn a_plan_under_a_number_that_was_given_before_the_restore_is_the_plan_of_everybody() {
+    let mut all = Federation::new();
+    all.call_each(0..3);
+    let backup = all.place.back_up();
+    all.publish_with(2, 15);
+    all.call_each(0..2);
+    all.restore(backup.path());
+    // Nobody has called yet who could have said that there was a version 2.
+    all.publish_with(2, 18);
+    let days = |nth: usize| {
+        let District { core, office, .. } = &all.districts[nth];
+        let today = all.city.today();
+        (core.plans().on(today).zef.days, office.plans().on(today).zef.days)
+    };
+    assert_eq!(days(0), (15, 15));
+    for nth in [2, 0, 1] {
+        all.call(nth);
+        assert_eq!(days(nth), (18, 18), "{nth}");
+        assert_eq!(all.districts[nth].core.plan_digest(), all.city.plan_digest());
+    }
+    assert_eq!(
+        all.city.plans().on(all.city.today()).zef.days,
+        18,
+        "nothing that a district holds changes the city's word"
+    );
+    for nth in 0..3 {
+        assert_eq!(all.call(nth), 2, "and then everybody is quiet at once");
+    }
+    all.publish_with(3, 17);
+    all.call_each(0..3);
+    assert_eq!([0, 1, 2].map(days), [(17, 17); 3]);
 }
 
 #[test]
