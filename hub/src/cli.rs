@@ -30,6 +30,7 @@ use taizhang_node::{
     disk::{self, Secrecy},
     identity::Identity,
     ledger::system_clock,
+    say,
     show::{self, Reader},
 };
 use taizhang_proto::{
@@ -176,17 +177,17 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Init { unit, tier, listen, advertise, units } => {
             let config = Config { advertise, ..Config::new(unit, tier, listen) };
             create(&cli.dir, &config, units.as_deref())?;
-            println!("已建立 {}；下一步：taizhang-hub --dir {} serve", cli.dir.display(), cli.dir.display());
+            say!("已建立 {}；下一步：taizhang-hub --dir {} serve", cli.dir.display(), cli.dir.display());
             Ok(ExitCode::SUCCESS)
         }
         Command::Serve => serve(&cli.dir).await,
         Command::Enrol { token } => {
             let identity = Identity::enrol(&cli.dir, &read_token(&token)?).await?;
-            println!("已登记：{}，上级 {} ({})", identity.name.unit, identity.hub_unit, identity.address);
+            say!("已登记：{}，上级 {} ({})", identity.name.unit, identity.hub_unit, identity.address);
             Ok(ExitCode::SUCCESS)
         }
         Command::Config(ConfigCommand::Check) => {
-            println!("{}", serde_json::to_string_pretty(&Config::load(&cli.dir)?)?);
+            say!("{}", serde_json::to_string_pretty(&Config::load(&cli.dir)?)?);
             Ok(ExitCode::SUCCESS)
         }
         command => {
@@ -256,12 +257,14 @@ async fn serve(dir: &Path) -> anyhow::Result<ExitCode> {
     let hub = Hub::open(dir, config.clone(), config.schedule()?, system_clock())?;
     let (stop, stopped) = watch::channel(false);
     let running = hub.serve(stopped).await?;
-    println!(
+    say!(
         "taizhang-hub {} ({:?}) 下级连接 (children call) https://{}；Ctrl-C 停止 (stops)",
-        config.unit, config.tier, running.address
+        config.unit,
+        config.tier,
+        running.address
     );
     stop_signal().await;
-    println!("正在停止 (stopping)");
+    say!("正在停止 (stopping)");
     let _ = stop.send(true);
     running.stopped().await;
     Ok(ExitCode::SUCCESS)
@@ -337,7 +340,7 @@ async fn ask(session: &Session, command: Command, reader: Reader) -> anyhow::Res
             let answer = admin.token(request).await?.into_inner();
             match reader {
                 Reader::Person => {
-                    println!("{}", answer.token);
+                    say!("{}", answer.token);
                     eprintln!("只能用一次，有效至 {} (valid once, until)", show::time(answer.expires));
                 }
                 Reader::Program => show::facts(reader, &[show::fact("token", "", "", answer.token)]),
@@ -354,14 +357,14 @@ async fn ask(session: &Session, command: Command, reader: Reader) -> anyhow::Res
         Command::Units { file } => {
             let csv = std::fs::read_to_string(&file).with_context(|| format!("can't read {}", file.display()))?;
             admin.units(pb::UnitsRequest { csv }).await?;
-            println!("已换用新的单位树 (the new tree is in force)");
+            say!("已换用新的单位树 (the new tree is in force)");
         }
-        Command::Plan { file: None } => println!("{}", admin.plan(pb::Empty {}).await?.into_inner().text),
+        Command::Plan { file: None } => say!("{}", admin.plan(pb::Empty {}).await?.into_inner().text),
         Command::Plan { file: Some(file) } => {
             let text = std::fs::read_to_string(&file).with_context(|| format!("can't read {}", file.display()))?;
             let answer = admin.publish_plan(pb::PlanText { text, ..pb::PlanText::default() }).await?.into_inner();
             let from = date::iso(answer.effective_on);
-            println!("已发布第{}版，自{from}起生效 (published; it takes effect on that day)", answer.version);
+            say!("已发布第{}版，自{from}起生效 (published; it takes effect on that day)", answer.version);
         }
         Command::Backdated(asked) => assess::backdated(admin, asked, reader).await?,
         Command::Campaigns { on } => assess::campaigns(admin, on.unwrap_or(0), reader).await?,
@@ -383,9 +386,9 @@ async fn ask(session: &Session, command: Command, reader: Reader) -> anyhow::Res
         }
         Command::Verify => {
             let answer = admin.verify(pb::Empty {}).await?.into_inner();
-            println!("已检查 {} 条记录 ({} records checked)", answer.checked, answer.checked);
+            say!("已检查 {} 条记录 ({} records checked)", answer.checked, answer.checked);
             for problem in &answer.problems {
-                println!("{problem}");
+                say!("{problem}");
             }
             if !answer.problems.is_empty() {
                 return Ok(ExitCode::from(1));

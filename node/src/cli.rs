@@ -14,6 +14,7 @@ use crate::{
     identity::Identity,
     ledger::system_clock,
     office::Office,
+    say,
     show::{self, Reader},
     upstream::schedule::Mode,
 };
@@ -273,7 +274,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Config(ConfigCommand::Check) => {
             let config = Config::load(&cli.dir)?;
             Layouts::load(&cli.dir)?;
-            println!("{}", serde_json::to_string_pretty(&config)?);
+            say!("{}", serde_json::to_string_pretty(&config)?);
             Ok(ExitCode::SUCCESS)
         }
         Command::Mappings { headings } => {
@@ -298,7 +299,7 @@ fn init(dir: &std::path::Path, unit: Option<OrgCode>) -> anyhow::Result<ExitCode
     disk::create_dir(dir)?;
     let set = unit.map(|unit| format!("unit = {}\n", unit.number())).unwrap_or_default();
     disk::write_file(&path, format!("{}{set}", config::TEMPLATE).as_bytes(), Secrecy::Plain)?;
-    println!("已建立 {}；下一步：taizhang-node --dir {} enrol <令牌>", path.display(), dir.display());
+    say!("已建立 {}；下一步：taizhang-node --dir {} enrol <令牌>", path.display(), dir.display());
     Ok(ExitCode::SUCCESS)
 }
 
@@ -307,7 +308,7 @@ async fn enrol(dir: &std::path::Path, token: &str) -> anyhow::Result<ExitCode> {
     if !dir.join(config::FILE).exists() {
         disk::write_file(&dir.join(config::FILE), config::TEMPLATE.as_bytes(), Secrecy::Plain)?;
     }
-    println!("已登记：单位 {}，上级 {} ({})", identity.name.unit, identity.hub_unit, identity.address);
+    say!("已登记：单位 {}，上级 {} ({})", identity.name.unit, identity.hub_unit, identity.address);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -361,7 +362,7 @@ async fn serve_open(
         (_, Mode::Live) => "实时同步 (live)",
         (_, Mode::Nightly) => "每夜同步 (nightly)",
     };
-    println!("taizhang-node {} {how}; control {}; Ctrl-C 停止 (stops)", office.ledger.unit(), control.address);
+    say!("taizhang-node {} {how}; control {}; Ctrl-C 停止 (stops)", office.ledger.unit(), control.address);
     let mut fault = office.ledger.fault();
     let failed = async {
         let found = fault.wait_for(Option::is_some).await.is_ok();
@@ -373,7 +374,7 @@ async fn serve_open(
         () = asked => Ended::Asked,
         true = failed => Ended::StoreFailed,
     };
-    println!("正在停止 (stopping)");
+    say!("正在停止 (stopping)");
     let _ = stop.send(true);
     control_task.await?;
     if let Some(keeper) = keeper {
@@ -468,7 +469,7 @@ async fn ask(mut client: Client, command: Command, reader: Reader) -> anyhow::Re
             let unit = unit.map_or(0, OrgCode::number);
             let answer = client.export(pb::ExportRequest { register, format, unit }).await?.into_inner();
             disk::write_file(&file, &answer.content, Secrecy::Plain)?;
-            println!("已导出 {} 行到 {} ({} rows)", answer.rows, file.display(), answer.rows);
+            say!("已导出 {} 行到 {} ({} rows)", answer.rows, file.display(), answer.rows);
         }
         Command::Due { within, on } => {
             let answer = client.due(pb::DueRequest { on: on.unwrap_or(0), within }).await?.into_inner();
@@ -526,7 +527,7 @@ async fn ask(mut client: Client, command: Command, reader: Reader) -> anyhow::Re
                 return Ok(ExitCode::SUCCESS);
             };
             disk::write_file(&file, page::story(&answer).as_bytes(), Secrecy::OwnerOnly)?;
-            println!("已写入 {}，含个人信息，请妥善保管 (written; it holds personal data)", file.display());
+            say!("已写入 {}，含个人信息，请妥善保管 (written; it holds personal data)", file.display());
         }
         Command::Close { month, by } => {
             let request = pb::MonthRequest { month, by, ..pb::MonthRequest::default() };
@@ -541,9 +542,9 @@ async fn ask(mut client: Client, command: Command, reader: Reader) -> anyhow::Re
         }
         Command::Verify => {
             let answer = client.verify(pb::Empty {}).await?.into_inner();
-            println!("已检查 {} 行 ({} rows checked)", answer.checked, answer.checked);
+            say!("已检查 {} 行 ({} rows checked)", answer.checked, answer.checked);
             for problem in &answer.problems {
-                println!("{problem}");
+                say!("{problem}");
             }
             if !answer.problems.is_empty() {
                 return Ok(ExitCode::from(1));

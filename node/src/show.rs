@@ -5,7 +5,32 @@ mod standing;
 pub use standing::{figure, standard, standing};
 
 use comfy_table::{ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
+use std::{
+    io::Write,
+    sync::atomic::{AtomicBool, Ordering},
+};
 use taizhang_proto::pb;
+
+/// Prints a line, if anybody still reads: `println!` would end a program whose output goes to `head`.
+#[macro_export]
+macro_rules! say {
+    ($($text:tt)*) => { $crate::show::say_line(format_args!($($text)*)) };
+}
+
+/// Nobody reads the output any more.
+static UNREAD: AtomicBool = AtomicBool::new(false);
+
+/// What [`say!`] does.
+pub fn say_line(text: std::fmt::Arguments<'_>) {
+    if writeln!(std::io::stdout().lock(), "{text}").is_err() {
+        UNREAD.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Whether somebody reads the output, as far as the last line showed.
+pub fn is_read() -> bool {
+    !UNREAD.load(Ordering::Relaxed)
+}
 
 /// Who reads the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +52,7 @@ pub fn table(reader: Reader, headings: &[(&str, &str)], rows: &[Vec<String>]) {
             for row in rows {
                 table.add_row(row);
             }
-            println!("{table}");
+            say!("{table}");
         }
         Reader::Program => {
             let objects: Vec<serde_json::Value> = rows
@@ -38,7 +63,7 @@ pub fn table(reader: Reader, headings: &[(&str, &str)], rows: &[Vec<String>]) {
                     serde_json::Value::Object(pairs.collect())
                 })
                 .collect();
-            println!("{}", serde_json::Value::Array(objects));
+            say!("{}", serde_json::Value::Array(objects));
         }
     }
 }
@@ -48,13 +73,13 @@ pub fn facts(reader: Reader, facts: &[pb::Fact]) {
     match reader {
         Reader::Person => {
             for fact in facts {
-                println!("{} ({}): {}", fact.zh, fact.en, fact.value);
+                say!("{} ({}): {}", fact.zh, fact.en, fact.value);
             }
         }
         Reader::Program => {
             let object: serde_json::Map<_, _> =
                 facts.iter().map(|fact| (fact.key.clone(), fact.value.clone().into())).collect();
-            println!("{}", serde_json::Value::Object(object));
+            say!("{}", serde_json::Value::Object(object));
         }
     }
 }

@@ -20,10 +20,12 @@ use std::{
     time::{Duration, Instant},
 };
 use taizhang_node::{
+    config::Config,
     control::{Bearer, ControlFile},
     desk::{Desk, Draft},
     identity::Identity,
     ledger::{Ledger, LedgerDesk, system_clock},
+    office::{Office, standing},
     upstream::{self, Greeting, Replica, SessionError, Standing, VerdictCount, link},
 };
 use taizhang_proto::{
@@ -358,6 +360,35 @@ pub fn open_node_memory(dir: &Path) -> anyhow::Result<(u64, u64)> {
     let ledger = Ledger::open(dir, communities()?[0], system_clock())?;
     ledger.verify()?;
     Ok((ledger.state().head, memory_of("self", "VmRSS")?))
+}
+
+/// Most memory that this process has taken with an office opened and its lists asked for, KiB, and how long each took.
+pub struct Lists {
+    /// Records of the office.
+    pub records: u64,
+    /// At most resident, KiB.
+    pub peak: u64,
+    /// Each list: its name, entries, milliseconds.
+    pub took: Vec<(&'static str, usize, u128)>,
+}
+
+/// Opens an office, and asks for its standing, its worklist, and what is in doubt.
+///
+/// # Errors
+/// When the office can't be opened or read.
+pub fn lists(dir: &Path) -> anyhow::Result<Lists> {
+    let config = Config { unit: Some(communities()?[0]), ..Config::default() };
+    let office = Office::open(dir, &config, config.schedule()?, system_clock())?;
+    let ledger = &office.ledger;
+    let mut took = Vec::new();
+    let mut note = |name, started: Instant, count| took.push((name, count, started.elapsed().as_millis()));
+    let started = Instant::now();
+    note("standing", started, standing::standing(ledger, ledger.business_day())?.lines.len());
+    let started = Instant::now();
+    note("worklist", started, office.worklist(&pb::DueRequest { on: 0, within: 7 })?.items.len());
+    let started = Instant::now();
+    note("doubts", started, office.doubts(0)?.items.len());
+    Ok(Lists { records: ledger.state().head, peak: memory_of("self", "VmHWM")?, took })
 }
 
 /// What a real node's first sync and a sync of 1 % changes cost.

@@ -4,6 +4,7 @@ use super::{Guarded, totals::By};
 use clap::Args;
 use taizhang_node::{
     cli::parse_day,
+    say,
     show::{self, Reader},
 };
 use taizhang_proto::{
@@ -279,7 +280,7 @@ pub(super) async fn standing(mut totals: TotalsClient<Guarded>, asked: Asked, re
 pub(super) async fn standard(mut totals: TotalsClient<Guarded>, asked: OnDay, reader: Reader) -> anyhow::Result<()> {
     let answer = totals.standard(asked.request(None)).await?.into_inner();
     if reader == Reader::Person {
-        println!("{}，{} 第{}版 (standard of the plan)", date::iso(answer.on), answer.plan, answer.plan_version);
+        say!("{}，{} 第{}版 (standard of the plan)", date::iso(answer.on), answer.plan, answer.plan_version);
     }
     show::standard(reader, &answer);
     Ok(())
@@ -318,9 +319,9 @@ pub(super) async fn commend(mut totals: TotalsClient<Guarded>, asked: Commend, r
     ];
     show::table(reader, &headings, &rows);
     if reader == Reader::Person {
-        println!("评定日 {}；达标社区 {} 个 (certified on the day)", date::iso(answer.on), answer.candidates);
+        say!("评定日 {}；达标社区 {} 个 (certified on the day)", date::iso(answer.on), answer.candidates);
         if let Some(next) = &answer.next {
-            println!("未入选的下一名：{}，得分 {:.2} (the next one)", next.name, next.score);
+            say!("未入选的下一名：{}，得分 {:.2} (the next one)", next.name, next.score);
         }
     }
     Ok(())
@@ -347,7 +348,7 @@ fn show_draw(answer: &pb::DrawAnswer, reader: Reader) {
     let rows: Vec<Vec<String>> = answer.drawn.iter().map(|one| vec![one.name.clone(), one.unit.to_string()]).collect();
     show::table(reader, &[("name", "社区"), ("unit", "编码")], &rows);
     if reader == Reader::Person {
-        println!(
+        say!(
             "{} 的达标社区 {} 个，抽出 {} 个；种子 {}，用 draw --on {} --seed {} 可复核 (replay it with this seed)",
             date::iso(answer.on),
             answer.candidates,

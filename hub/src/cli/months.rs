@@ -5,6 +5,7 @@ use clap::Subcommand;
 use std::process::ExitCode;
 use taizhang_node::{
     cli::parse_month,
+    say,
     show::{self, Reader},
 };
 use taizhang_proto::{
@@ -65,8 +66,8 @@ pub(super) async fn run(mut admin: AdminClient<Guarded>, command: Command, reade
         Command::Approve { month, units, reason, by } => {
             let units = units.into_iter().map(OrgCode::number).collect();
             let answer = admin.approve(pb::MonthRequest { month, by, reason, units }).await?.into_inner();
-            println!("已办 {} 个单位 (units done)", answer.done);
-            answer.failed.iter().for_each(|line| println!("{line}"));
+            say!("已办 {} 个单位 (units done)", answer.done);
+            answer.failed.iter().for_each(|line| say!("{line}"));
             return Ok(ExitCode::from(if answer.failed.is_empty() { 0 } else { 3 }));
         }
         Command::Lock { month, reason, by } => {
@@ -111,9 +112,12 @@ fn overview(answer: &pb::MonthsAnswer, reader: Reader) {
     locked(&answer.locked, reader);
     let Some(open) = &answer.open else { return };
     if reader == Reader::Person {
-        println!(
+        say!(
             "{}：应报 {}，已封账 {}，已审核 {} (expected, closed, approved)",
-            open.month, open.expected, open.closed, open.approved
+            open.month,
+            open.expected,
+            open.closed,
+            open.approved
         );
     }
     let line = |(gap, name): (&pb::MonthGap, &pb::UnitName)| {
@@ -151,7 +155,7 @@ fn adjustments(answer: &pb::MonthAnswer, reader: Reader) {
         .collect();
     if reader == Reader::Person {
         locked(std::slice::from_ref(answer), reader);
-        println!("封账后更正 {} 处，列入下一月报 (changed since; the next month reports it)", rows.len());
+        say!("封账后更正 {} 处，列入下一月报 (changed since; the next month reports it)", rows.len());
     }
     let headings = [
         ("name", "单位"),

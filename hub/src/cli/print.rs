@@ -1,7 +1,10 @@
 //! What the hub's commands print.
 
 pub use taizhang_node::show::figure;
-use taizhang_node::show::{self, Reader};
+use taizhang_node::{
+    say,
+    show::{self, Reader},
+};
 use taizhang_proto::{date, indicator, pb};
 
 /// Children, in the order given.
@@ -46,7 +49,7 @@ pub(super) fn nodes(answer: &pb::NodesAnswer, reader: Reader) {
     ];
     show::table(reader, &headings, &rows);
     if !answer.readers.is_empty() && reader == Reader::Person {
-        println!("只读单位 (readers of figures)");
+        say!("只读单位 (readers of figures)");
         let row = |own: &pb::ReaderInfo| {
             let state = if own.retired > 0 { format!("{} 停用", show::time(own.retired)) } else { String::new() };
             vec![own.name.clone(), own.unit_name.clone(), show::time(own.enrolled), state, own.id.clone()]
@@ -88,7 +91,7 @@ pub fn show_totals(answer: &pb::TotalsAnswer, reader: Reader) {
     let headings: Vec<(&str, &str)> = headings.iter().map(|(key, name)| (key.as_str(), name.as_str())).collect();
     show::table(reader, &headings, &rows);
     if reader == Reader::Person {
-        println!(
+        say!(
             "业务日 {}；截至 {}；修订号 {}；{} 个下级中 {} 个一日内同步 (children synced within a day)",
             date::iso(answer.on),
             show::time(answer.as_of),
@@ -96,7 +99,7 @@ pub fn show_totals(answer: &pb::TotalsAnswer, reader: Reader) {
             answer.children,
             answer.fresh
         );
-        println!("用时 {:.1} 毫秒 (took ms)", answer.micros as f64 / 1_000.0);
+        say!("用时 {:.1} 毫秒 (took ms)", answer.micros as f64 / 1_000.0);
     }
 }
 
@@ -105,9 +108,9 @@ pub(super) fn show_changes(answer: &pb::TotalsAnswer, reader: Reader) {
         let unit = answer.units.iter().find(|unit| unit.unit == value.unit).map_or("", |unit| unit.name.as_str());
         match reader {
             Reader::Person => {
-                println!("{} {unit} {} {}", show::time(answer.as_of), value.indicator, figure(value));
+                say!("{} {unit} {} {}", show::time(answer.as_of), value.indicator, figure(value));
             }
-            Reader::Program => println!(
+            Reader::Program => say!(
                 "{}",
                 serde_json::json!({
                     "as_of": answer.as_of, "revision": answer.revision, "unit": value.unit,
@@ -131,14 +134,14 @@ pub(super) fn show_audit(answer: &pb::AuditAnswer, reader: Reader) {
             .iter()
             .map(|one| serde_json::json!({"where": one.r#where, "unit": one.unit, "part": one.part, "date": one.date, "stored": one.stored, "recount": one.recount}))
             .collect();
-        println!(
+        say!(
             "{}",
             serde_json::json!({"records": answer.records, "cells": answer.cells, "totals": totals, "differences": differences})
         );
         return;
     }
     for one in &answer.differences {
-        println!(
+        say!(
             "差异 (difference) {}: {} {} {}: 存 (stored) {}，清点 (recount) {}",
             one.r#where,
             one.unit,
@@ -150,9 +153,9 @@ pub(super) fn show_audit(answer: &pb::AuditAnswer, reader: Reader) {
     }
     for value in &answer.totals {
         let name = indicator::by_code(&value.indicator).map_or("", |indicator| indicator.zh);
-        println!("{:5} {} {}", value.indicator, figure(value), name);
+        say!("{:5} {} {}", value.indicator, figure(value), name);
     }
-    println!(
+    say!(
         "清点 {} 条记录、{} 个单元，{} 毫秒；差异 {} 处 (recounted; differences {})",
         answer.records,
         answer.cells,

@@ -4,6 +4,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use std::{collections::HashMap, process::ExitCode};
 use taizhang_node::{
     control::Bearer,
+    say,
     show::{self, Reader},
 };
 use taizhang_proto::{
@@ -276,7 +277,7 @@ fn print_page(page: &pb::ConflictPage, reader: Reader) {
     if reader == Reader::Person {
         let next =
             if page.next == 0 { String::new() } else { format!("；下一页 (next page): --after {}", page.next) };
-        println!("待处理 {} 个 (open){next}", page.open);
+        say!("待处理 {} 个 (open){next}", page.open);
     }
 }
 
@@ -293,7 +294,7 @@ fn print_detail(detail: &pb::ConflictDetail, reader: Reader) {
             .collect();
         let choices: Vec<_> = detail.choices().map(|choice| choice.as_str_name()).collect();
         let conflict = detail.line.as_ref().and_then(|line| line.conflict.as_ref());
-        println!(
+        say!(
             "{}",
             serde_json::json!({
                 "number": conflict.map(|one| one.number), "kind": conflict.map(|one| one.kind().as_str_name().to_lowercase()),
@@ -305,31 +306,31 @@ fn print_detail(detail: &pb::ConflictDetail, reader: Reader) {
     if let Some(line) = &detail.line
         && let Some(conflict) = &line.conflict
     {
-        println!("冲突 {} {} {} {} {}", conflict.number, line.kind, line.unit_name, line.register, line.fields);
-        println!("{}", conflict.note);
-        println!("规则 (rule): {}；发现 (found): {}", conflict.rule, show::time(conflict.found));
+        say!("冲突 {} {} {} {} {}", conflict.number, line.kind, line.unit_name, line.register, line.fields);
+        say!("{}", conflict.note);
+        say!("规则 (rule): {}；发现 (found): {}", conflict.rule, show::time(conflict.found));
     }
     for side in &detail.sides {
         let at = if side.at == 0 { String::new() } else { show::time(side.at) };
-        println!("\n— {}  {} {} {at}", side.title, side.office, side.who);
+        say!("\n— {}  {} {} {at}", side.title, side.office, side.who);
         for value in &side.values {
-            println!("    {}: {}", value.zh, value.value);
+            say!("    {}: {}", value.zh, value.value);
         }
     }
     let choices: Vec<_> = detail.choices().map(|choice| choice.as_str_name().to_lowercase()).collect();
     if !choices.is_empty() {
-        println!("\n可裁定 (resolve --choice): {}", choices.join(", "));
+        say!("\n可裁定 (resolve --choice): {}", choices.join(", "));
     }
 }
 
 fn print_settled(answer: &pb::ResolveAnswer, reader: Reader) -> ExitCode {
     match reader {
         Reader::Person => {
-            println!("已处理 {} 个，未成 {} 个 (settled, failed)", answer.settled, answer.failed.len());
-            answer.failed.iter().for_each(|why| println!("  {why}"));
+            say!("已处理 {} 个，未成 {} 个 (settled, failed)", answer.settled, answer.failed.len());
+            answer.failed.iter().for_each(|why| say!("  {why}"));
         }
         Reader::Program => {
-            println!("{}", serde_json::json!({"settled": answer.settled, "failed": answer.failed}));
+            say!("{}", serde_json::json!({"settled": answer.settled, "failed": answer.failed}));
         }
     }
     match (answer.settled, answer.failed.is_empty()) {

@@ -4,6 +4,7 @@ use super::{Guarded, assess, print};
 use clap::{Args, Subcommand, ValueEnum};
 use taizhang_node::{
     cli::{parse_day, stop_signal},
+    say,
     show::{self, Reader},
 };
 use taizhang_proto::{
@@ -169,7 +170,7 @@ async fn trend(mut totals: TotalsClient<Guarded>, asked: Asked, reader: Reader) 
     let headings: Vec<(&str, &str)> = headings.iter().map(|(key, name)| (key.as_str(), name.as_str())).collect();
     show::table(reader, &headings, &rows);
     if reader == Reader::Person {
-        println!("{} 行，用时 {:.1} 毫秒 (took ms)", rows.len(), micros as f64 / 1_000.0);
+        say!("{} 行，用时 {:.1} 毫秒 (took ms)", rows.len(), micros as f64 / 1_000.0);
     }
     Ok(())
 }
@@ -180,7 +181,12 @@ async fn watch(mut totals: TotalsClient<Guarded>, figures: Figures, reader: Read
     loop {
         tokio::select! {
             answer = stream.message() => match answer? {
-                Some(answer) => print::show_changes(&answer, reader),
+                Some(answer) => {
+                    print::show_changes(&answer, reader);
+                    if !show::is_read() {
+                        return Ok(());
+                    }
+                }
                 None => return Ok(()),
             },
             () = stop_signal() => return Ok(()),

@@ -2,6 +2,7 @@
 
 use crate::{
     exchange::Layouts,
+    say,
     show::{self, Reader},
 };
 use taizhang_proto::{date, pb};
@@ -46,7 +47,7 @@ pub(super) fn due(answer: &pb::DueAnswer, within: u32, reader: Reader) {
         })
         .collect();
     if reader == Reader::Person {
-        println!("截至 {}，{} 天内到期或已超期：{} 项", date::iso(answer.on), within, rows.len());
+        say!("截至 {}，{} 天内到期或已超期：{} 项", date::iso(answer.on), within, rows.len());
     }
     let headings = [
         ("unit", "单位"),
@@ -75,7 +76,7 @@ pub(super) fn worklist(answer: &pb::WorkAnswer, within: u32, reader: Reader) {
     };
     if reader == Reader::Person {
         let late = answer.items.iter().filter(|item| item.days_left < 0).count();
-        println!(
+        say!(
             "截至 {}，{within} 天内到期：{} 项，其中超期 {late} 项 (due, late among them)",
             date::iso(answer.on),
             answer.items.len()
@@ -114,7 +115,7 @@ pub(super) fn doubts(answer: &pb::DoubtsAnswer, reader: Reader) {
         ("record", "记录编号"),
     ];
     if reader == Reader::Person {
-        println!("截至 {}，需要核实 {} 项 (to be looked into)", date::iso(answer.on), answer.items.len());
+        say!("截至 {}，需要核实 {} 项 (to be looked into)", date::iso(answer.on), answer.items.len());
     }
     show::table(reader, &headings, &answer.items.iter().map(row).collect::<Vec<_>>());
 }
@@ -135,7 +136,7 @@ pub(super) fn to_file(answer: &pb::ToFileAnswer, within: u32, reader: Reader) {
     };
     if reader == Reader::Person {
         let overdue = answer.items.iter().filter(|item| item.days_left < 0).count();
-        println!(
+        say!(
             "截至 {}，{within} 天内应归档：{} 项，其中超期 {overdue} 项 (to be filed, overdue among them)",
             date::iso(answer.on),
             answer.items.len()
@@ -160,18 +161,18 @@ pub(super) fn list(answer: &pb::ListAnswer, reader: Reader) {
         match reader {
             Reader::Person => {
                 let fields: Vec<_> = row.fields.iter().map(|fact| format!("{} {}", fact.zh, fact.value)).collect();
-                println!("{}  {}", row.record, fields.join("  "));
+                say!("{}  {}", row.record, fields.join("  "));
             }
             Reader::Program => {
                 let mut object: serde_json::Map<_, _> =
                     row.fields.iter().map(|fact| (fact.key.clone(), fact.value.clone().into())).collect();
                 object.insert("record".into(), row.record.clone().into());
-                println!("{}", serde_json::Value::Object(object));
+                say!("{}", serde_json::Value::Object(object));
             }
         }
     }
     if reader == Reader::Person {
-        println!("共 {} 条 (of)，显示 {} 条", answer.total, answer.rows.len());
+        say!("共 {} 条 (of)，显示 {} 条", answer.total, answer.rows.len());
     }
 }
 
@@ -198,7 +199,7 @@ pub(super) fn mappings(layouts: &Layouts, asked: &[String], reader: Reader) {
             }
         }
         for (file, count) in files {
-            println!("{file}：{count} 个栏目名 (headings)");
+            say!("{file}：{count} 个栏目名 (headings)");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Figures and targets as people read them, at the hub and at an office.
 
 use super::{Reader, table};
+use crate::say;
 use taizhang_proto::{
     date,
     indicator::{self, Class},
@@ -90,7 +91,7 @@ pub fn standing(reader: Reader, answer: &pb::StandingAnswer) {
     let scores: Vec<Vec<String>> = answer.scores.iter().map(scored).collect();
     table(reader, &[("rank", "名次"), ("name", "单位"), ("unit", "编码"), ("score", "得分")], &scores);
     if reader == Reader::Person {
-        println!("业务日 {}；{} 第{}版 (plan)", date::iso(answer.on), answer.plan, answer.plan_version);
+        say!("业务日 {}；{} 第{}版 (plan)", date::iso(answer.on), answer.plan, answer.plan_version);
     }
 }
 

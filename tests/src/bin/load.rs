@@ -26,6 +26,9 @@ struct Cli {
     /// Fill it first (used by the tool itself)
     #[arg(long, hide = true)]
     fill: bool,
+    /// Ask for its lists (used by the tool itself)
+    #[arg(long, hide = true)]
+    lists: bool,
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -36,6 +39,13 @@ fn main() -> anyhow::Result<ExitCode> {
         return Ok(taizhang_hub::cli::main(taizhang_hub::cli::Cli::parse_from(arguments)));
     }
     let cli = Cli::parse();
+    if let Some(dir) = cli.measure.as_ref().filter(|_| cli.lists) {
+        let lists = load::lists(dir)?;
+        let took: Vec<String> =
+            lists.took.iter().map(|(name, count, millis)| format!("{name} {count} in {millis} ms")).collect();
+        println!("{} {} {}", lists.records, lists.peak, took.join(", "));
+        return Ok(ExitCode::SUCCESS);
+    }
     if let Some(dir) = &cli.measure {
         let (head, memory) = if cli.fill { load::node_memory(dir, cli.people)? } else { load::open_node_memory(dir)? };
         println!("{head} {memory}");
@@ -101,17 +111,20 @@ async fn run(cli: &Cli) -> anyhow::Result<()> {
         }
     }
     let office = scratch.path().join("office");
-    for (fill, what) in [(true, "after filling"), (false, "opened and verified")] {
+    for (flag, what) in [("--fill", "after filling"), ("", "opened and verified"), ("--lists", "most, with its lists")]
+    {
         let mut command = std::process::Command::new(std::env::current_exe()?);
         command.arg("--people").arg(cli.people.to_string()).arg("--measure").arg(&office);
-        if fill {
-            command.arg("--fill");
-        }
+        command.args(Some(flag).filter(|flag| !flag.is_empty()));
         let output = command.output().context("the tool can't run itself")?;
         anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let (records, memory) = text.trim().split_once(' ').context("no figure")?;
+        let (memory, took) = memory.split_once(' ').unwrap_or((memory, ""));
         println!("| node resident with {records} people, {what}, MiB | {:.1} |", memory.parse::<f64>()? / 1024.0);
+        if !took.is_empty() {
+            println!("| its lists | {took} |");
+        }
     }
     Ok(())
 }

@@ -80,6 +80,43 @@ fn a_token_works_once_and_says_why_it_does_not() {
     });
 }
 
+#[test]
+fn output_that_nobody_reads_to_its_end_is_no_fault() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut mappings = tz_start(Kind::Node, dir.path(), &["mappings"]);
+    drop(mappings.0.stdout.take()); // as `| head` does
+    assert!(mappings.0.wait().unwrap().success());
+}
+
+#[test]
+fn a_reader_asks_for_figures_from_a_directory_of_its_own_until_it_is_retired() {
+    town::runtime().block_on(async {
+        let town = Town::found(0, "nightly").await;
+        let member = town.dir.path().join("member");
+        town.city.tz(&["token", "--unit", DISTRICT]).exits(1).says(&["takes no records"]);
+        town.city.tz(&["token", "--unit", CITY, "--hub", "--reader", "市财政局"]).exits(2);
+        let key = town.city.tz(&["token", "--unit", CITY, "--reader", "市财政局"]).exits(0).out;
+        tz(Kind::Hub, &member, &["enrol", key.trim()]).exits(0);
+        let figures = tz(Kind::Hub, &member, &["--json", "totals", "--by", "district", "--indicator", "K00"]);
+        assert!(figures.exits(0).json().to_string().contains("K00"));
+        for allowed in
+            [&["standing"][..], &["totals", "--trend"], &["commend"], &["draw", "--seed", "1"], &["indicators"]]
+        {
+            tz(Kind::Hub, &member, allowed).exits(0);
+        }
+        for refused in [&["nodes"][..], &["audit"], &["draw", "--list"], &["tasks"], &["token", "--unit", DISTRICT]] {
+            tz(Kind::Hub, &member, refused).exits(1).says(&["a reader's directory"]);
+        }
+        let nodes = town.city.tz(&["nodes"]).exits(0).out;
+        let line = nodes.lines().find(|line| line.contains("市财政局")).unwrap();
+        let id = line.trim_end_matches('│').trim().rsplit(' ').next().unwrap();
+        assert!(town.city.tz(&["retire", id]).exits(0).out.contains("停用"));
+        tz(Kind::Hub, &member, &["totals"]).exits(1).says(&["停用"]);
+        town.city.tz(&["retire", id, "--undo"]).exits(0);
+        tz(Kind::Hub, &member, &["totals"]).exits(0);
+    });
+}
+
 /// Puts the end of every unused token into the past.
 fn expire_tokens(hub: &Serving) {
     let store = FjallStore::open(&hub.data.join("store")).unwrap();
