@@ -27,6 +27,12 @@ impl RecordId {
         Self::create(u64::try_from(day).unwrap_or(0) * 86_400_000, own)
     }
 
+    /// When the record was made by the clock of whoever made it, milliseconds since 1970: it never changes, whoever edits
+    /// the record.
+    pub fn made(self) -> u64 {
+        self.0[..6].iter().fold(0, |millis, byte| (millis << 8) | u64::from(*byte))
+    }
+
     /// The id in these bytes, none when they are not 16.
     pub fn from_slice(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self)

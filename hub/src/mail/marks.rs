@@ -46,11 +46,6 @@ fn mark(key: &MarkKey, kind: u32, value: &[u8]) -> Option<[u8; 16]> {
     mac.finalize().into_bytes()[..16].try_into().ok()
 }
 
-/// Seconds since 1970 at which a record was made, from its id: it never changes, whoever edits the record.
-fn made(id: RecordId) -> u64 {
-    id.0[..6].iter().fold(0, |millis, byte| (millis << 8) | u64::from(*byte)) / 1_000
-}
-
 /// What a record is marked with under these keys; nothing when it is void, merged, or of another hub.
 fn marks_of(id: RecordId, record: &Record, keys: &[MarkKey], hub: OrgCode) -> RecordMarks {
     let ours = home_unit(record).is_some_and(|unit| hub.covers(unit));
@@ -63,7 +58,7 @@ fn marks_of(id: RecordId, record: &Record, keys: &[MarkKey], hub: OrgCode) -> Re
     RecordMarks {
         marks: marks.collect(),
         at_home: kind == PERSON && hukou.is_some_and(|unit| hub.covers(unit)),
-        since: taken_in.map_or_else(|| made(id), taken_at),
+        since: taken_in.map_or_else(|| id.made() / 1_000, taken_at),
         taken_in: taken_in.is_some(),
     }
 }

@@ -4,11 +4,11 @@
 
 use super::{Shelf, case, is_active, person::WITHDRAWN, post, refs::Refs, station, survivor};
 use crate::{
-    Record, RecordId,
-    date::{Day, add_months},
-    pb,
+    OrgCode, Record, RecordId,
+    date::{self, Day, add_months},
+    pb::{self, Tier},
     plan::{Plan, Plans},
-    register::{IMPORT_NOTE, number},
+    register::{EFFECTIVE_ON, IMPORT_NOTE, number},
 };
 
 /// Something to look into.
@@ -26,6 +26,9 @@ pub enum Doubt {
     Stable,
     /// It left as stably employed, and nobody was by the records.
     NotStable,
+    /// The office's clock was wrong when it was entered, so many days ahead, or behind: its business day may be, too
+    /// (domain-detail 4, case 6).
+    WrongClock(Day),
     /// The import kept text that no field or code list takes.
     Imported,
 }
@@ -40,6 +43,7 @@ impl Doubt {
             Self::NotRefused(_) => "not_refused",
             Self::Stable => "stable",
             Self::NotStable => "not_stable",
+            Self::WrongClock(_) => "wrong_clock",
             Self::Imported => "imported",
         }
     }
@@ -55,6 +59,11 @@ impl Doubt {
             Self::NotRefused(times) => format!("以拒绝推荐退出，在案拒绝仅{times}次 (left for refusing)"),
             Self::Stable => "成员已稳定就业，可办理退出 (may leave: stably employed)".into(),
             Self::NotStable => "以就业稳定退出，登记中未见稳定就业依据 (left as stable, not by the records)".into(),
+            Self::WrongClock(ahead) => format!(
+                "录入时本机时钟{}{}天，请核对日期并填写“业务发生日期” (the clock was wrong: say when it happened)",
+                if ahead > 0 { "快" } else { "慢" },
+                ahead.unsigned_abs()
+            ),
             Self::Imported => "导入时有无法归类的内容，见“导入存疑” (see the import finding)".into(),
         }
     }
@@ -88,6 +97,7 @@ pub fn doubts<S: Shelf>(
     if record.slice(IMPORT_NOTE).is_some_and(|note| !note.is_empty()) {
         found.push(Doubt::Imported);
     }
+    found.extend(wrong_clock(id, record).map(Doubt::WrongClock));
     match record.register {
         number::PLACEMENT => found.extend(second_job(shelf, id, record, on)?.then_some(Doubt::SecondJob)),
         number::CREDENTIAL if record.slice(21) == Some(LEVEL3) => {
@@ -98,6 +108,23 @@ pub fn doubts<S: Shelf>(
         _ => {}
     }
     Ok(found)
+}
+
+/// Days that an office's clock may be ahead of the hub's when something arrives, and behind it: an office may be offline
+/// for weeks.
+const AHEAD: Day = 1;
+const BEHIND: Day = 180;
+
+/// How many days the clock of the office was ahead that made a record, where that can't be; until somebody has said when
+/// it happened.
+fn wrong_clock(id: RecordId, record: &Record) -> Option<Day> {
+    let first = record.origins.first().filter(|origin| origin.received > 0)?;
+    // What a hub made follows from an order or a check, and so does its id.
+    OrgCode::new(first.unit).ok().filter(|unit| unit.tier() < Tier::District)?;
+    let (made, arrived) = (date::shanghai(id.made()), date::shanghai_of_seconds(first.received));
+    let ahead = made.saturating_sub(arrived);
+    let said = record.day(EFFECTIVE_ON).is_some() && record.revision_of(EFFECTIVE_ON) > first.revision;
+    ((ahead > AHEAD || ahead < -BEHIND) && !said).then_some(ahead)
 }
 
 /// Whether a person's other job, which began before this one, is open beside it.

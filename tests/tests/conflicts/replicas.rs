@@ -67,6 +67,18 @@ async fn case_06_an_entry_by_a_clock_years_behind_is_taken_and_does_not_always_l
     scene.all_say(id, "phone", "13900000001");
     scene.all_remember(id, "phone", "13900000002", "LATEST", RULE);
     scene.all_say(new, "name", "赵立新");
+    // It is asked again when that happened, at every office that holds it, and nobody else's entry is.
+    let asked = |office: u64| {
+        let items = scene.at(office).office.doubts(0).unwrap().items.into_iter();
+        items.filter(|item| item.code == "wrong_clock").map(|item| (item.record, item.what)).collect::<Vec<_>>()
+    };
+    let days = 3 * YEAR / MINUTE / (24 * 60);
+    assert_eq!(asked(STREET).len(), 1);
+    assert_eq!(asked(FIRST)[0].0, new.to_string());
+    assert!(asked(FIRST)[0].1.contains(&format!("慢{days}天")), "{:?}", asked(FIRST));
+    scene.amend(FIRST, new, &[("effective_on", "2008-03-20")]);
+    scene.meet().await;
+    assert_eq!((asked(FIRST), asked(STREET)), (vec![], vec![]));
     assert!((skew(&scene, FIRST) + 3 * YEAR).abs() < 10 * MINUTE, "{}", skew(&scene, FIRST));
     scene.queue_is_empty().await;
     scene.end().await;
