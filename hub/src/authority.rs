@@ -145,7 +145,7 @@ impl Authority {
     }
 }
 
-/// Makes a one-time token for a unit below the hub and returns the text to hand over.
+/// Makes a one-time token for a unit below the hub, or for a reader of its own figures, and returns the text to hand over.
 ///
 /// # Errors
 /// When the token can't be stored.
@@ -255,18 +255,19 @@ impl Enrolment for EnrolmentService {
             .map_err(|_| Status::invalid_argument("证书请求无法读取 (the certificate request can't be read)"))?;
         row.used_for = public_key(&request.csr)?;
         let enrolled = self.core.now();
-        let job = if kind == CertKind::Reader {
+        let write = |error: WriteError| Status::from(crate::session::Fault::from(error));
+        if kind == CertKind::Reader {
+            // In one commit with the token: a reader without its row may not read, and could never be retired.
             let (name, unit) = (row.reader.clone(), row.unit);
-            Job::Reader(pb::ReaderInfo { id, name, unit, enrolled, ..pb::ReaderInfo::default() })
+            let reader = pb::ReaderInfo { id, name, unit, enrolled, ..pb::ReaderInfo::default() };
+            self.writer.write(Job::Reader(hash, row.clone(), reader)).await.map_err(write)?;
         } else {
             // A hub's certificate is for its neighbours too: they seal letters to its key.
             let certificate = if row.hub { row.certificate.clone() } else { String::new() };
             let child = NodeRow { id, unit: row.unit, hub: row.hub, enrolled, certificate, ..NodeRow::default() };
-            Job::Enrolled(Box::new(child))
-        };
-        let write = |error: WriteError| Status::from(crate::session::Fault::from(error));
-        self.writer.write(Job::Token(hash, row.clone())).await.map_err(write)?;
-        self.writer.write(job).await.map_err(write)?;
+            self.writer.write(Job::Token(hash, row.clone())).await.map_err(write)?;
+            self.writer.write(Job::Enrolled(Box::new(child))).await.map_err(write)?;
+        }
         tracing::info!(%unit, ?kind, "enrolled");
         Ok(Response::new(self.answer(&row)))
     }

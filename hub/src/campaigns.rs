@@ -43,7 +43,7 @@ pub fn campaigns(core: &Core, on: Day) -> Result<Vec<pb::CampaignLine>, StoreErr
             title: own.title.unwrap_or_default(),
             from_on: own.from_on.unwrap_or_default(),
             to_on: own.to_on.unwrap_or_default(),
-            visited: campaign::visited(&shelf, id, on)? as u64,
+            visited: campaign::visited(&shelf, id, unit, on)? as u64,
             placed: totals::sum(view, unit, Part::CampaignPlaced.number(), days)?,
             quota_visits: own.quota_visits.unwrap_or_default(),
             quota_placed: own.quota_placed.unwrap_or_default(),

@@ -13,7 +13,9 @@ use prost::Message;
 use ring::signature::Ed25519KeyPair;
 use std::collections::BTreeSet;
 use taizhang_proto::{
-    OrgCode, month,
+    OrgCode,
+    date::Day,
+    month,
     orders::{self, MAX_ORDERS, OrderError, Progress},
     pb::{self, SignedOrders, TaskOrder, TaskOrders, Tier},
     sign::Purpose,
@@ -111,12 +113,16 @@ pub fn progress(core: &Core, no: u32) -> Result<pb::OrdersAnswer, GiveError> {
     let (view, tree, today) = (core.view(), core.tree(), core.today());
     let view = view.as_ref();
     let mut answer = pb::OrdersAnswer::default();
+    for order in &mut orders {
+        // Every district holds the whole list, and the cells of its own units.
+        order.to.retain(|unit| OrgCode::new(*unit).is_ok_and(|unit| core.unit.covers(unit)));
+    }
     for order in &orders {
-        let whole = |part: u16| totals::sum(view, core.unit, part, order.given_on..=today);
+        let whole = |part: u16| totals::sum(view, core.unit, part, Day::MIN..=today);
         answer.progress.push(counted(order, 0, whole)?);
         for unit in order.to.iter().filter(|_| no > 0).filter_map(|unit| OrgCode::new(*unit).ok()) {
             let now = tree.current(unit, today);
-            let alone = |part: u16| totals::own_sum(view, now, part, order.given_on..=today);
+            let alone = |part: u16| totals::own_sum(view, now, part, Day::MIN..=today);
             answer.progress.push(counted(order, unit.number(), alone)?);
         }
     }

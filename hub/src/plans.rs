@@ -1,5 +1,6 @@
 //! Publishing the plan: the city's key, and the list of versions that goes down.
-//! Invariant: the key never leaves the city's disk; a version that was published is never changed, only followed.
+//! Invariant: the key never leaves the city's disk; a version that was published is followed, and changed only where a city
+//! that was restored has given its number out again.
 
 use crate::writer::Core;
 use bytes::Bytes;

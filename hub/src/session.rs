@@ -333,7 +333,12 @@ impl Server {
             hub_unit: core.unit.number(),
             tree_version: self.told_tree,
             plan_version: self.told_plan.0,
-            plan_digest: core.plan_digest(),
+            // A child that has a later list than this hub waits for none.
+            plan_digest: if self.hello.plan_version > core.plan_version() {
+                bytes::Bytes::new()
+            } else {
+                core.plan_digest()
+            },
             months: core.months().count(),
             orders: if self.peer.hub { core.orders_version() } else { 0 },
             wanted: self.wanted.clone(),

@@ -133,8 +133,10 @@ pub enum Job {
     Tree(String, Option<u64>),
     /// The published plans, as the city signed them.
     Plans(Bytes),
-    /// Somebody who may read figures.
-    Reader(pb::ReaderInfo),
+    /// The program counts by other rules than before: what it writes of its own accord is written anew.
+    Settle,
+    /// Somebody who may read figures, and the token that was used for it.
+    Reader([u8; 32], rows::TokenRow, pb::ReaderInfo),
     /// A draw for the record, under its key.
     Draw(Vec<u8>, Vec<u8>),
     /// The tasks that the city has given, as it signed them.
@@ -369,6 +371,11 @@ impl Core {
         });
         if recount {
             core.rederive(&core.plans())?;
+            for answer in core.commit(vec![Job::Settle]) {
+                if let Err(WriteError::Store(error)) = answer {
+                    return Err(error);
+                }
+            }
         }
         Ok(core)
     }
@@ -565,7 +572,9 @@ impl Core {
                     retired |= !undo;
                     pad.retire(id, undo)
                 }
-                Job::Reader(reader) => {
+                Job::Settle => pad.settle_all(),
+                Job::Reader(hash, row, reader) => {
+                    pad.set.put(Space::Tokens, hash, row.encode_to_vec());
                     readers::put(&mut pad.set, &reader);
                     Ok(Answer::Done)
                 }

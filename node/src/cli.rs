@@ -232,6 +232,7 @@ pub fn run_to_exit(work: impl Future<Output = anyhow::Result<ExitCode>>) -> Exit
         }
     };
     match runtime.block_on(work) {
+        Ok(_) if show::has_failed() => ExitCode::from(1),
         Ok(code) => code,
         Err(error) => {
             // What a running process answered is meant for people as it is, without the frame of the call.

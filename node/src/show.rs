@@ -17,14 +17,28 @@ macro_rules! say {
     ($($text:tt)*) => { $crate::show::say_line(format_args!($($text)*)) };
 }
 
+/// The output could not be written.
+static FAILED: AtomicBool = AtomicBool::new(false);
+
 /// Nobody reads the output any more.
 static UNREAD: AtomicBool = AtomicBool::new(false);
 
 /// What [`say!`] does.
 pub fn say_line(text: std::fmt::Arguments<'_>) {
-    if writeln!(std::io::stdout().lock(), "{text}").is_err() {
-        UNREAD.store(true, Ordering::Relaxed);
+    match writeln!(std::io::stdout().lock(), "{text}") {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => UNREAD.store(true, Ordering::Relaxed),
+        Err(error) => {
+            if !FAILED.swap(true, Ordering::Relaxed) {
+                eprintln!("输出失败 (the output can't be written): {error}");
+            }
+        }
     }
+}
+
+/// Whether something could not be written: a file of half an answer is no answer.
+pub fn has_failed() -> bool {
+    FAILED.load(Ordering::Relaxed)
 }
 
 /// Whether somebody reads the output, as far as the last line showed.

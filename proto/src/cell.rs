@@ -263,13 +263,19 @@ pub fn subjects_of<S: Shelf>(
         }
         number::HOUSEHOLD => {
             found.push(Subject::Household(id));
+            members_of(shelf, id, found)?;
             if let Some(into) = merged_into(record) {
-                found.push(Subject::Household(survivor(shelf, into)?));
+                let into = survivor(shelf, into)?;
+                found.push(Subject::Household(into));
+                members_of(shelf, into, found)?;
             }
         }
         number::MEMBER => {
             if let Some(household) = to(20) {
                 found.push(Subject::Household(survivor(shelf, household)?));
+            }
+            if let Some(person) = to(21) {
+                found.push(Subject::Person(survivor(shelf, person)?));
             }
         }
         number::ZEF_CASE => {
@@ -348,6 +354,53 @@ fn persons_of<S: Shelf>(
         let person = shelf.look(id, |record| record.and_then(|record| record.reference(20)))?;
         if let Some(person) = person {
             person_and_households(shelf, survivor(shelf, person)?, found)?;
+        }
+    }
+    Ok(())
+}
+
+/// The records that keep a household open beyond a day: members who have not left, and cases that are neither left nor
+/// refused (domain-detail 2.2).
+///
+/// # Errors
+/// When the shelf fails.
+pub fn keeps_open<S: Shelf>(
+    shelf: &S,
+    household: RecordId,
+    closed_on: Option<Day>,
+) -> Result<Vec<(u32, RecordId)>, S::Error> {
+    let mut open = Vec::new();
+    for (register, ends) in [(number::ZEF_CASE, &[34, 37][..]), (number::MEMBER, &[24])] {
+        for id in following(shelf, household, number::HOUSEHOLD, register)? {
+            let over = shelf.look(id, |record| {
+                record.filter(|record| is_active(record)).is_none_or(|record| {
+                    let ended = ends.iter().find_map(|tag| record.day(*tag));
+                    ended.is_some_and(|day| closed_on.is_none_or(|closed| day <= closed))
+                })
+            })?;
+            if !over {
+                open.push((register, id));
+            }
+        }
+    }
+    Ok(open)
+}
+
+/// What to say to somebody who closes a household that a record of this register keeps open.
+pub fn still_open(register: u32) -> &'static str {
+    if register == number::ZEF_CASE {
+        "尚有未结的零就业家庭案件，不能销户 (a case is open: close it first)"
+    } else {
+        "尚有在册成员，不能销户 (members are left: end their membership first)"
+    }
+}
+
+/// Appends the persons who belong to a household: what it says of itself may count for them.
+fn members_of<S: Shelf>(shelf: &S, household: RecordId, found: &mut Vec<Subject>) -> Result<(), S::Error> {
+    for member in following(shelf, household, number::HOUSEHOLD, number::MEMBER)? {
+        let person = shelf.look(member, |record| record.and_then(|record| record.reference(21)))?;
+        if let Some(person) = person {
+            found.push(Subject::Person(survivor(shelf, person)?));
         }
     }
     Ok(())

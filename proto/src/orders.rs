@@ -30,8 +30,8 @@ const MAX_DEMAND: usize = 500;
 
 /// The first of the part numbers under which orders are counted one by one, above all parts that indicators have.
 const FIRST_PART: u16 = 10_000;
-/// Orders that have parts of their own at a time; far more than a list holds. The next one takes the oldest one's, whose
-/// steps are all of before it was given.
+/// Orders that have parts of their own; far more than a list holds. The one after the last would count in the parts of the
+/// first.
 const SLOTS: u32 = 10_000;
 
 /// How many of the units that an order is for have come how far. Each includes those after it but `Overdue`.

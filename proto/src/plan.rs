@@ -255,8 +255,12 @@ impl Plan {
     /// When it is no plan; names the place.
     pub fn read(text: &str) -> Result<Self, PlanError> {
         let plan: Self = toml::from_str(text).map_err(Box::new)?;
-        let (written, known) = (toml::from_str(text).map_err(Box::new)?, toml::Table::try_from(&plan));
-        if let Some(place) = known.ok().and_then(|known| unknown_key(&written, &known, "")) {
+        let written = toml::from_str(text).map_err(Box::new)?;
+        let known = toml::Table::try_from(&plan)
+            .map_err(|_| PlanError::Value {
+                place: String::new(), why: "无法核对各项 (its keys can't be checked)"
+            })?;
+        if let Some(place) = unknown_key(&written, &known, "") {
             return Err(PlanError::Value { place, why: "没有此项 (no such key)" });
         }
         plan.checked()
@@ -284,6 +288,8 @@ impl Plan {
             ("zef.recognition_days", plan.zef.recognition_days, 1..=366),
             ("zef.silent_months", plan.zef.silent_months, 1..=120),
             ("zef.stable_months", plan.zef.stable_months, 1..=120),
+            ("zef.refusals", i32::try_from(plan.zef.refusals).unwrap_or(i32::MAX), 1..=100),
+            ("zef.minimum_wage", i32::try_from(plan.zef.minimum_wage).unwrap_or(i32::MAX), 1..=1_000_000),
             ("assistants.level4_months", plan.assistants.level4_months, 0..=120),
             ("unemployment.silent_months", plan.unemployment.silent_months, 1..=120),
             ("unemployment.long_months", plan.unemployment.long_months, 1..=120),

@@ -14,7 +14,7 @@ use taizhang_proto::{
     pb::{self, totals_client::TotalsClient},
 };
 
-/// Commands that read figures and nothing else: all that a reader's certificate opens.
+/// Commands that read figures and nothing else: what a reader's certificate opens, beside draws.
 #[derive(Subcommand)]
 pub(super) enum Command {
     /// 实时总数 (live totals)

@@ -274,6 +274,14 @@ impl SyncService {
             }
             while let Some(message) = block_in_place(|| server.pull(&self.core))? {
                 send(down, message).await?;
+                // A first load is many messages: who is retired meanwhile is not told the rest.
+                if retirements.has_changed().unwrap_or(false) {
+                    retirements.mark_unchanged();
+                    block_in_place(|| still_welcome(&self.core, id))?;
+                }
+                if *stop.borrow() {
+                    return Err(Status::unavailable("上级正在停止 (the hub is shutting down)"));
+                }
             }
             if server.is_finished() && waiting.is_empty() {
                 return Ok(());

@@ -51,14 +51,19 @@ impl Pad<'_> {
             return Ok(Answer::Done); // an old message
         }
         self.put_orders(read.version, list)?;
-        if !is_city {
-            for order in &read.orders {
-                for unit in order.to.iter().filter_map(|unit| OrgCode::new(*unit).ok()) {
-                    self.give_task(order, unit)?;
-                }
+        self.give_tasks()?;
+        Ok(Answer::Done)
+    }
+
+    /// At a district, makes every order of the list that stands the records of its units.
+    pub(super) fn give_tasks(&mut self) -> Result<(), StoreError> {
+        let Some((_, list)) = self.orders().filter(|_| self.core.tier != Tier::City) else { return Ok(()) };
+        for order in &list_of::decode(&list)?.orders {
+            for unit in order.to.iter().filter_map(|unit| OrgCode::new(*unit).ok()) {
+                self.give_task(order, unit)?;
             }
         }
-        Ok(Answer::Done)
+        Ok(())
     }
 
     fn put_orders(&mut self, version: u64, list: Bytes) -> Result<(), StoreError> {

@@ -14,7 +14,9 @@ use taizhang_proto::{
     decide::HUB_NODE,
     lifecycle::{self, Actor},
     pb::{self, Choice, ConflictKind, ConflictState},
-    register::{DISTINCT, MERGED_INTO, STATE, VOID_REASON, Value, number, registers},
+    register::{
+        COUNTED_AT, DISTINCT, ELSEWHERE_TOO, MERGED_INTO, PAST_HOME, STATE, VOID_REASON, Value, number, registers,
+    },
     wire::{self, Field},
 };
 
@@ -385,6 +387,14 @@ fn fields_of(claim: &pb::ClaimedValue) -> Vec<Field> {
     fields
 }
 
+/// What a hub writes of its own accord, by what is true elsewhere: nobody writes it by hand.
+fn is_hubs_own(register: u32, tag: u32) -> bool {
+    matches!(tag, COUNTED_AT | PAST_HOME | ELSEWHERE_TOO) || (register == number::TASK && tag == ORDER_NO)
+}
+
+/// Of a task: the number of the city's order.
+const ORDER_NO: u32 = 32;
+
 /// Fields as a reviewer wrote them.
 fn written(register: u32, texts: &std::collections::HashMap<String, String>) -> Result<Vec<Field>, Refusal> {
     let def = registers().get(register).ok_or("没有此登记表 (no such register)")?;
@@ -393,6 +403,9 @@ fn written(register: u32, texts: &std::collections::HashMap<String, String>) -> 
         let field = def.field_named(name).ok_or_else(|| format!("{}没有栏目 {name} (no such field)", def.zh))?;
         if field.tag == MERGED_INTO {
             return Err("请用 merge 合并 (use `merge`)".into());
+        }
+        if is_hubs_own(register, field.tag) {
+            return Err(format!("{}由系统填写，不能改 (the hub writes it by itself)", field.zh));
         }
         fields.push(if written.trim().is_empty() {
             nothing(field.tag)

@@ -10,7 +10,7 @@ use super::{
 use crate::store::StoreError;
 use taizhang_proto::{
     OrgCode, Record, RecordId,
-    cell::{Shelf, following, home_unit, is_active, left_on, not_commendable, reapplies_from, survivor, unit_id},
+    cell::{Shelf, home_unit, keeps_open, left_on, not_commendable, reapplies_from, still_open, survivor, unit_id},
     change::Edit,
     check::{Violation, too_early},
     decide::Author,
@@ -41,9 +41,17 @@ impl Pad<'_> {
         let reference = |tag: u32| new.reference(tag).filter(|_| edit.field(tag).is_some());
         match new.register {
             number::HOUSEHOLD if sets_code(edit, 36, b"4") => self.closing_household(edit, new, &unseen),
-            number::MEMBER => match reference(20) {
-                Some(household) => self.joining_household(edit, household, &unseen),
-                None => Ok(None),
+            // Who joins, or is said not to have left after all.
+            number::MEMBER => {
+                let stays = edit.field(24).is_some_and(|field| field.bytes.is_empty());
+                match reference(20).or(new.reference(20).filter(|_| stays)) {
+                    Some(household) => self.joining_household(edit, household, &unseen),
+                    None => Ok(None),
+                }
+            }
+            number::ZEF_CASE => match reference(21) {
+                Some(household) if new.day(34).is_none() => self.joining_household(edit, household, &unseen),
+                _ => Ok(None),
             },
             number::PLACEMENT if edit.field(25).is_some() => {
                 let person = new.reference(20);
@@ -104,6 +112,10 @@ impl Pad<'_> {
         match new.register {
             number::FEC_CASE if edits(24) => self.overdue_veto(new),
             number::COMMENDATION => not_commendable(&Reading(self), id, new, &self.core.plans()),
+            number::HOUSEHOLD if edits(36) && new.slice(36) == Some(b"4") => {
+                let open = keeps_open(&Reading(self), survivor(&Reading(self), id)?, new.day(37))?;
+                Ok(open.first().map(|(register, _)| still_open(*register).to_owned()))
+            }
             _ => Ok(None),
         }
     }
@@ -194,24 +206,12 @@ impl Pad<'_> {
         unseen: &impl Fn(&pb::Origin) -> bool,
     ) -> Result<Option<Violation>, StoreError> {
         let household = survivor(&Reading(self), edit.id)?;
-        let closed_on = new.day(37);
         let mut news = Vec::new();
-        for (register, end) in [(number::MEMBER, 24), (number::ZEF_CASE, 34)] {
-            for id in following(&Reading(self), household, number::HOUSEHOLD, register)? {
-                let Some(record) = self.record(id)?.filter(|record| is_active(record)) else { continue };
-                let ended = record.day(end);
-                if ended.is_some_and(|day| closed_on.is_none_or(|closed| day <= closed)) {
-                    continue;
-                }
-                if record.origins.iter().any(unseen) {
-                    news.push((id, register));
-                } else if register == number::ZEF_CASE {
-                    let message = "尚有未结的零就业家庭案件，不能销户 (a case is open: close it first)".into();
-                    return Ok(Some(violation(edit, "status", "open_case", message)));
-                } else {
-                    let message = "尚有在册成员，不能销户 (members are left: end their membership first)".into();
-                    return Ok(Some(violation(edit, "status", "open_member", message)));
-                }
+        for (register, id) in keeps_open(&Reading(self), household, new.day(37))? {
+            if self.record(id)?.is_some_and(|record| record.origins.iter().any(unseen)) {
+                news.push((id, register));
+            } else {
+                return Ok(Some(violation(edit, "status", "still_open", still_open(register).into())));
             }
         }
         for (id, register) in news {

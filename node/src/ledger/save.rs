@@ -11,7 +11,7 @@ use sled::Batch;
 use std::collections::{HashMap, HashSet};
 use taizhang_proto::{
     OrgCode, Record, RecordId,
-    cell::{home_unit, reapplies_from},
+    cell::{home_unit, keeps_open, reapplies_from, still_open, survivor},
     change,
     check::{self, Violation, too_early},
     digest::LogDigest,
@@ -24,6 +24,9 @@ use taizhang_proto::{
 
 /// The day of application of a certification case.
 const APPLIED_ON: u32 = 21;
+/// The status of a household, and the day on which it was closed.
+const HOUSEHOLD_STATUS: u32 = 36;
+const HOUSEHOLD_CLOSED_ON: u32 = 37;
 
 /// Views as they will be once the groups accepted so far are saved.
 type Views = HashMap<RecordId, Option<Record>>;
@@ -148,6 +151,7 @@ impl Ledger {
             let new = self.overlay(view.as_ref(), &change)?;
             violations.extend(self.violations(draft, view.as_ref(), &new));
             violations.extend(self.applied_too_early(draft, &new)?);
+            violations.extend(self.closes_too_early(draft, &new, &own)?);
             own.insert(draft.id, Some(new));
             changes.push(Prepared { id: draft.id, bytes: change });
         }
@@ -207,6 +211,18 @@ impl Ledger {
         }
         let from = reapplies_from(self, draft.id, new, &self.plans())?;
         Ok(from.map(|from| broken(draft, "applied_on", "reapply", too_early(from))))
+    }
+
+    /// A household that is closed while somebody is left in it, or a case is open, as far as this office knows; what the
+    /// same form ends is ended.
+    fn closes_too_early(&self, draft: &Draft, new: &Record, own: &Views) -> Result<Option<Violation>, SaveError> {
+        let closes = draft.edits.iter().any(|(tag, _)| *tag == HOUSEHOLD_STATUS);
+        if new.register != number::HOUSEHOLD || !closes || new.slice(HOUSEHOLD_STATUS) != Some(b"4") {
+            return Ok(None);
+        }
+        let open = keeps_open(self, survivor(self, draft.id)?, new.day(HOUSEHOLD_CLOSED_ON))?;
+        let left = open.into_iter().find(|(_, id)| !own.contains_key(id));
+        Ok(left.map(|(register, _)| broken(draft, "status", "still_open", still_open(register).to_owned())))
     }
 
     /// Why a unit may not own this office's records.

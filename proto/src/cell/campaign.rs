@@ -1,8 +1,8 @@
 //! The assistance month and other campaigns (notice, items 43 to 45; domain-detail 2.13; K32): what belongs to one, and how
 //! far it is. Invariant: a service counts for the campaign that it names only inside that campaign's days.
 
-use super::{Shelf, Subject, household, is_active, named_subjects, refs::following, survivor};
-use crate::{Record, RecordId, date::Day, pb, register::number};
+use super::{Shelf, Subject, home_unit, household, is_active, is_contested, named_subjects, refs::following, survivor};
+use crate::{OrgCode, Record, RecordId, date::Day, pb, register::number};
 use std::{collections::BTreeSet, ops::RangeInclusive};
 
 /// The days of a campaign, both included.
@@ -33,11 +33,11 @@ pub(super) fn subjects<S: Shelf>(shelf: &S, campaign: RecordId, found: &mut Vec<
     Ok(())
 }
 
-/// How many households were visited for a campaign by a day, each once (item 45).
+/// How many households of a unit were visited for a campaign by a day, each once (item 45).
 ///
 /// # Errors
 /// When the shelf fails.
-pub fn visited<S: Shelf>(shelf: &S, id: RecordId, by: Day) -> Result<usize, S::Error> {
+pub fn visited<S: Shelf>(shelf: &S, id: RecordId, within: OrgCode, by: Day) -> Result<usize, S::Error> {
     let mut named = Vec::new();
     subjects(shelf, id, &mut named)?;
     let households: BTreeSet<RecordId> = named
@@ -49,7 +49,13 @@ pub fn visited<S: Shelf>(shelf: &S, id: RecordId, by: Day) -> Result<usize, S::E
         .collect();
     let mut count = 0;
     for household in households {
-        count += usize::from(household::visited_for(shelf, household, id, by)?);
+        let counts = shelf.look(household, |record| {
+            let record = record.filter(|record| record.register == number::HOUSEHOLD && is_active(record))?;
+            home_unit(record).filter(|unit| within.covers(*unit))?;
+            Some(is_contested(shelf, household, record))
+        })?;
+        let counts = counts.transpose()?.is_some_and(|contested| !contested);
+        count += usize::from(counts && household::visited_for(shelf, household, id, by)?);
     }
     Ok(count)
 }

@@ -2,13 +2,21 @@
 //! out, a level 3 certificate without level 4 before it (domain-detail 2.5, 2.6, 2.10), and what an import could not place.
 //! Invariant: a doubt refuses nothing and counts in nothing; it follows from the records, so it goes by itself.
 
-use super::{Shelf, case, is_active, person::WITHDRAWN, post, refs::Refs, station, survivor};
+use super::{
+    Shelf, case, is_active,
+    person::{WITHDRAWN, services_of},
+    post,
+    refs::Refs,
+    span::Spans,
+    station, survivor,
+};
 use crate::{
     OrgCode, Record, RecordId,
     date::{self, Day, add_months},
     pb::{self, Tier},
     plan::{Plan, Plans},
     register::{EFFECTIVE_ON, IMPORT_NOTE, number},
+    stamp::Stamp,
 };
 
 /// Something to look into.
@@ -110,21 +118,19 @@ pub fn doubts<S: Shelf>(
     Ok(found)
 }
 
-/// Days that an office's clock may be ahead of the hub's when something arrives, and behind it: an office may be offline
-/// for weeks.
-const AHEAD: Day = 1;
-const BEHIND: Day = 180;
+/// Days by which an office's clock and the right time may differ.
+const OFF: Day = 1;
 
 /// How many days the clock of the office was ahead that made a record, where that can't be; until somebody has said when
 /// it happened.
 fn wrong_clock(id: RecordId, record: &Record) -> Option<Day> {
-    let first = record.origins.first().filter(|origin| origin.received > 0)?;
+    // Its id has the office's clock as it was; the stamp of what came with it was set right when it arrived.
+    let first = record.origins.first().filter(|origin| origin.received > 0 && origin.revision == record.created)?;
     // What a hub made follows from an order or a check, and so does its id.
     OrgCode::new(first.unit).ok().filter(|unit| unit.tier() < Tier::District)?;
-    let (made, arrived) = (date::shanghai(id.made()), date::shanghai_of_seconds(first.received));
-    let ahead = made.saturating_sub(arrived);
+    let ahead = date::shanghai(id.made()).saturating_sub(date::shanghai(Stamp(first.stamp).millis()));
     let said = record.day(EFFECTIVE_ON).is_some() && record.revision_of(EFFECTIVE_ON) > first.revision;
-    ((ahead > AHEAD || ahead < -BEHIND) && !said).then_some(ahead)
+    (ahead.saturating_abs() > OFF && !said).then_some(ahead)
 }
 
 /// Whether a person's other job, which began before this one, is open beside it.
@@ -169,25 +175,22 @@ fn of_case<S: Shelf>(shelf: &S, record: &Record, plans: &Plans, on: Day) -> Resu
 /// How often one member of a household, or the household itself, refused what was recommended: of several members the one
 /// who did most often.
 fn refusals<S: Shelf>(shelf: &S, household: RecordId, from: Day, to: Day) -> Result<u32, S::Error> {
-    let refused = |records: Vec<(RecordId, Record)>| {
-        let own = records.iter().filter(|(_, record)| match record.register {
-            number::REFERRAL => {
-                record.slice(23) == Some(DECLINED) && record.day(22).is_some_and(|on| from <= on && on <= to)
-            }
-            _ => record.varint(30) == Some(1) && record.day(24).is_some_and(|on| from <= on && on <= to),
-        });
-        own.count() as u32
-    };
+    let within = Spans::one(from, to.saturating_add(1));
     let refs = Refs::to(shelf, household, number::HOUSEHOLD)?;
-    let of_household = refs.active(shelf, number::SERVICE_RECORD, 21)?;
-    let together = refused(of_household.into_iter().filter(|(_, record)| record.bytes(20).is_none()).collect());
+    let of_household = services_of(shelf, refs.active(shelf, number::SERVICE_RECORD, 21)?)?;
+    let together = of_household.iter().filter(|one| one.refused && !one.of_person && within.has(one.on)).count();
     let mut most = 0;
-    for person in case::counted_members(shelf, household)?.into_keys() {
+    for (person, belongs) in case::counted_members(shelf, household)? {
+        let days = within.and(&belongs.days);
         let about = Refs::to(shelf, person, number::RESIDENT)?;
-        let referrals = refused(about.active(shelf, number::REFERRAL, 20)?);
-        most = most.max(referrals + refused(about.active(shelf, number::SERVICE_RECORD, 20)?));
+        let referrals = about.active(shelf, number::REFERRAL, 20)?;
+        let declined = referrals
+            .iter()
+            .filter(|(_, record)| record.slice(23) == Some(DECLINED) && record.day(22).is_some_and(|on| days.has(on)));
+        let services = services_of(shelf, about.active(shelf, number::SERVICE_RECORD, 20)?)?;
+        most = most.max(declined.count() + services.iter().filter(|one| one.refused && days.has(one.on)).count());
     }
-    Ok(most + together)
+    Ok((most + together) as u32)
 }
 
 /// Whether a counted member of a household has a stable job on a day.

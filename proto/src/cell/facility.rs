@@ -14,7 +14,7 @@ use crate::{
     register::{number, registers},
 };
 
-/// One facility record: what it says holds from a day on.
+/// One version of a facility: what it says holds from its day until the next version's (domain-detail 2.11).
 struct Premises {
     says: pb::Facility,
     since: Spans,
@@ -51,12 +51,22 @@ pub(super) fn count<S: Shelf>(
     staffed: &Spans,
     tally: &mut Tally<'_>,
 ) -> Result<(), S::Error> {
-    let mut found = Vec::new();
-    for (_, record) in refs.of_unit(shelf, number::FACILITY, unit)? {
-        let says: pb::Facility = record.typed(|tag| matches!(tag, 4 | 21 | 25 | 28 | 29 | 31..=36 | 40));
+    let mut versions = Vec::new();
+    for (id, record) in refs.of_unit(shelf, number::FACILITY, unit)? {
+        let says: pb::Facility = record.typed(|tag| matches!(tag, 4 | 20 | 21 | 25 | 28 | 29 | 31..=36 | 40));
         let from = says.checked_on.or(says.effective_on).or(says.opened_on).unwrap_or(Day::MIN);
-        found.push(Premises { says, since: Spans::one(from, Day::MAX) });
+        versions.push((says.kind.clone(), from, record.created, id, says));
     }
+    // A unit may have a hall beside its office: each kind has its own versions; of two of one day the later one stands.
+    versions.sort_unstable_by(|one, two| (&one.0, one.1, one.2, one.3).cmp(&(&two.0, two.1, two.2, two.3)));
+    let next: Vec<Day> = (1..=versions.len())
+        .map(|place| versions.get(place).filter(|next| next.0 == versions[place - 1].0).map_or(Day::MAX, |next| next.1))
+        .collect();
+    let found: Vec<Premises> = versions
+        .into_iter()
+        .zip(next)
+        .map(|((_, from, .., says), next)| Premises { says, since: Spans::one(from, next) })
+        .collect();
     let when = |so: &dyn Fn(&Premises) -> bool| Spans::all(found.iter().map(|one| one.days(so(one))));
     let reach = |mark: fn(&Plan) -> u32, tally: &Tally<'_>| {
         tally.by_plan(|plan| Spans::all(found.iter().map(|one| one.days(one.three_reach(mark(plan))))))

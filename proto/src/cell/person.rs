@@ -7,7 +7,7 @@ use super::{
     home_unit, is_active, post,
     refs::Refs,
     span::{Span, Spans},
-    spell, training,
+    spell, survivor, training,
 };
 use crate::{
     Record, RecordId,
@@ -108,22 +108,42 @@ fn count_employed<S: Shelf>(
     if !labour {
         return Ok(());
     }
-    let resettled = laid_off && facts.shanty_resettled == Some(true);
+    let resettled = if laid_off { resettled(shelf, refs, facts.shanty_resettled)? } else { Spans::default() };
     let hard = !hardship.is_empty();
     let employed = jobs(shelf, &placements)?.and(&person.present);
     // The standard of a full-employment community asks for it (domain-detail 2.12).
     let counts = person.present.and(&person.before_retirement());
     tally.during(Part::Labour, &counts);
     tally.during(Part::LabourEmployed, &employed.and(&counts));
-    if resettled {
-        tally.during(Part::ShantyLabour, &person.present);
-        tally.during(Part::ShantyEmployed, &employed);
-    }
+    let resettled = resettled.and(&person.present);
+    tally.during(Part::ShantyLabour, &resettled);
+    tally.during(Part::ShantyEmployed, &employed.and(&resettled));
     if hard {
         tally.during(Part::HardshipLabour, hardship);
         tally.during(Part::HardshipEmployed, &hardship.and(&employed));
     }
     Ok(())
+}
+
+/// The days on which somebody belongs to the resettled: as the person's own record says, else as that of the household
+/// does (domain-detail 2.1: it belongs to the household).
+fn resettled<S: Shelf>(shelf: &S, refs: &Refs, own: Option<bool>) -> Result<Spans, S::Error> {
+    match own {
+        Some(true) => return Ok(Spans::one(Day::MIN, Day::MAX)),
+        Some(false) => return Ok(Spans::default()),
+        None => {}
+    }
+    let mut days = Vec::new();
+    for (_, record) in refs.active(shelf, number::MEMBER, 21)? {
+        let member: pb::Member = record.typed(|tag| matches!(tag, 20 | 23 | 24));
+        let Some(household) = member.household.as_deref().and_then(RecordId::from_slice) else { continue };
+        let is_so = shelf.look(survivor(shelf, household)?, |record| {
+            record.is_some_and(|household| is_active(household) && household.varint(32) == Some(1))
+        })?;
+        let span = Span { from: member.from_on.unwrap_or(Day::MIN), to: member.to_on.unwrap_or(Day::MAX) };
+        days.extend(is_so.then_some(span));
+    }
+    Ok(Spans::union(days))
 }
 
 /// Through the assistance month (L16).
@@ -174,6 +194,8 @@ pub(super) struct Service {
     pub(super) campaign: Option<RecordId>,
     /// How many of the four sends it was.
     pub(super) sends: i64,
+    /// What was offered was refused.
+    pub(super) refused: bool,
     /// It speaks of a person, beside the household or not.
     pub(super) of_person: bool,
 }
@@ -192,13 +214,14 @@ pub(super) fn services_of<S: Shelf>(shelf: &S, records: Vec<(RecordId, Record)>)
             taken_back.extend([id, countered]);
             continue;
         }
-        let service: pb::ServiceRecord = record.typed(|tag| matches!(tag, 22..=24));
+        let service: pb::ServiceRecord = record.typed(|tag| matches!(tag, 22..=24 | 30));
         let Some(on) = service.on else { continue };
         let own = Service {
             on,
             visit: service.kind.as_deref() == Some("1"),
             campaign: record.reference(33).map(|named| campaign::on_day(shelf, named, on)).transpose()?.flatten(),
             sends: service.send_type.len() as i64,
+            refused: service.refused == Some(true),
             of_person: record.bytes(20).is_some(),
         };
         found.push((id, own));

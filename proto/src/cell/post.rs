@@ -35,8 +35,7 @@ pub(super) fn count<S: Shelf>(shelf: &S, id: RecordId, record: &Record, tally: &
     let there = between(post.from_on, post.to_on);
     tally.during_many(Part::PostPlaces, &there, post.places.unwrap_or(0).into());
     for (placement, _) in Refs::to(shelf, id, number::POST)?.active(shelf, number::PLACEMENT, 35)? {
-        let held = held(shelf, placement, id)?.and(&there);
-        tally.during(Part::PostOccupied, &held);
+        tally.during(Part::PostOccupied, &held(shelf, placement, id)?);
     }
     if let Some(until) = post.subsidy_until {
         let soon = tally.plans.on(until).posts.expiring_days;
@@ -63,14 +62,36 @@ pub(super) fn supported_until<S: Shelf>(
     plans: &Plans,
     retires: Option<Day>,
 ) -> Result<Option<Day>, S::Error> {
-    let (Some(post), Some(start)) = (placement.reference(35), placement.day(25)) else { return Ok(None) };
-    let post = survivor(shelf, post)?;
-    let welfare = shelf.look(post, |post| {
+    let (true, Some(start)) = (on_welfare_post(shelf, placement)?, placement.day(25)) else { return Ok(None) };
+    let until = support_ends(start, plans.on(start).posts.support_years, retires);
+    if retires == Some(until) {
+        return Ok(Some(until));
+    }
+    // Who changes posts goes on with the years that are left.
+    let Some(person) = placement.reference(20).map(|person| survivor(shelf, person)).transpose()? else {
+        return Ok(Some(until));
+    };
+    let mut before = Vec::new();
+    for (_, other) in Refs::to(shelf, person, number::RESIDENT)?.active(shelf, number::PLACEMENT, 20)? {
+        let earlier = span_of(&other).filter(|span| span.from < start);
+        if let Some(span) = earlier
+            && on_welfare_post(shelf, &other)?
+        {
+            before.push(Span { to: span.to.min(start), ..span });
+        }
+    }
+    let used: Day = Spans::union(before).iter().map(|span| span.to - span.from).sum();
+    Ok(Some(until.saturating_sub(used).max(start)))
+}
+
+/// Whether a placement is on a public-welfare post.
+fn on_welfare_post<S: Shelf>(shelf: &S, placement: &Record) -> Result<bool, S::Error> {
+    let Some(post) = placement.reference(35) else { return Ok(false) };
+    shelf.look(survivor(shelf, post)?, |post| {
         post.filter(|post| post.register == number::POST && is_active(post))
             .and_then(|post| post.slice(21))
             .is_some_and(|kind| kind != VACANCY.as_bytes())
-    })?;
-    Ok(welfare.then(|| support_ends(start, plans.on(start).posts.support_years, retires)))
+    })
 }
 
 /// The days of a placement.
@@ -78,15 +99,19 @@ pub(super) fn span_of(record: &Record) -> Option<Span> {
     Some(Span { from: record.day(25)?, to: record.day(26).unwrap_or(Day::MAX) })
 }
 
-/// The days on which a placement on a post has a place there.
+/// The places of a post and its days; none at all where it is not known here, or void.
+fn places<S: Shelf>(shelf: &S, post: RecordId) -> Result<(usize, Spans), S::Error> {
+    let post = shelf.look(post, |record| {
+        let record = record.filter(|record| record.register == number::POST && is_active(record))?;
+        Some((record.varint(23)?, between(record.day(24), record.day(25))))
+    })?;
+    Ok(post.map_or((0, Spans::default()), |(places, there)| (places as usize, there)))
+}
+
+/// The days on which a placement on a post has a place there: while there is the post.
 pub(super) fn held<S: Shelf>(shelf: &S, placement: RecordId, post: RecordId) -> Result<Spans, S::Error> {
     let post = survivor(shelf, post)?;
-    let places = shelf.look(post, |record| {
-        let record = record.filter(|record| record.register == number::POST && is_active(record))?;
-        record.varint(23)
-    })?;
-    // A post that is not known here, or void, has no place to give.
-    let places = places.unwrap_or(0) as usize;
+    let (places, there) = places(shelf, post)?;
     let mut queue = Vec::new();
     for (id, record) in Refs::to(shelf, post, number::POST)?.active(shelf, number::PLACEMENT, 35)? {
         queue.extend(span_of(&record).map(|span| (record.created, id, span)));
@@ -94,7 +119,7 @@ pub(super) fn held<S: Shelf>(shelf: &S, placement: RecordId, post: RecordId) -> 
     queue.sort_unstable_by_key(|(created, id, _)| (*created, *id));
     let mut holders: Vec<Spans> = Vec::new();
     for (_, id, span) in queue {
-        let held = Spans::one(span.from, span.to).without(&Spans::shared_by(&holders, places));
+        let held = Spans::one(span.from, span.to).and(&there).without(&Spans::shared_by(&holders, places));
         if id == placement {
             return Ok(held);
         }
@@ -109,10 +134,11 @@ pub(super) fn held<S: Shelf>(shelf: &S, placement: RecordId, post: RecordId) -> 
 /// When the shelf fails.
 pub fn without_place<S: Shelf>(shelf: &S, post: RecordId) -> Result<Vec<RecordId>, S::Error> {
     let post = survivor(shelf, post)?;
-    let mut waiting = Vec::new();
+    let (mut waiting, (_, there)) = (Vec::new(), places(shelf, post)?);
     for (id, record) in Refs::to(shelf, post, number::POST)?.active(shelf, number::PLACEMENT, 35)? {
         let Some(span) = span_of(&record) else { continue };
-        if held(shelf, id, post)? != Spans::one(span.from, span.to) {
+        let asked = Spans::one(span.from, span.to).and(&there);
+        if held(shelf, id, post)? != asked || there.is_empty() {
             waiting.push(id);
         }
     }

@@ -110,10 +110,19 @@ pub fn not_commendable<S: Shelf>(
     let held = shelf.look(case, |case| {
         let case = case.filter(|case| case.register == number::FEC_CASE && is_active(case))?;
         let revoked = case.day(28).unwrap_or(Day::MAX);
-        (home_unit(case) == home_unit(record) && case.day(24)? <= decided && decided < revoked).then_some(())
+        let held = home_unit(case) == home_unit(record) && case.day(24)? <= decided && decided < revoked;
+        let restored = case.day(27).filter(|restored| Some(*restored) >= case.day(25)).unwrap_or(Day::MAX);
+        let rectifying = case.day(25).is_some_and(|from| from <= decided && decided < restored);
+        held.then_some(rectifying)
     })?;
-    if held.is_none() {
-        return Ok(Some("评定日未持有充分就业社区称号，不能表彰 (it does not hold the title on that day)".into()));
+    match held {
+        Some(false) => {}
+        Some(true) => {
+            return Ok(Some("评定日正在整顿，不能表彰 (it is ordered to rectify on that day)".into()));
+        }
+        None => {
+            return Ok(Some("评定日未持有充分就业社区称号，不能表彰 (it does not hold the title on that day)".into()));
+        }
     }
     let most = plans.on(decided).fec.commended;
     if own.rank.is_some_and(|rank| rank > most) {

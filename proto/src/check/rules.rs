@@ -73,6 +73,8 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
             );
             let closed = household.status.as_deref() != Some("4") || household.closed_reason.is_some();
             rule(closed, "closed_reason", "required", "销户必须写明原因 (closing needs a reason)");
+            let dated = household.status.as_deref() != Some("4") || household.closed_on.is_some();
+            rule(dated, "closed_on", "required", "销户必须写明日期 (closing needs its date)");
         }
         number::MEMBER => {
             let member: pb::Member = record.typed(|tag| (23..=24).contains(&tag));
@@ -164,6 +166,23 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
             let own: pb::Commendation = record.typed(|tag| tag == 22);
             let within = own.rank.is_none_or(|rank| (1..=MOST_COMMENDED).contains(&rank));
             rule(within, "rank", "range", "名次应在1至100之间 (rank from 1 to 100)");
+        }
+        number::EXAM => {
+            let own: pb::Exam = record.typed(|tag| matches!(tag, 23 | 25));
+            rule(in_order(own.enrolled_on, own.exam_on), "exam_on", "order", "考试早于报名 (examined before enrolled)");
+        }
+        number::ISSUE => {
+            let own: pb::Issue = record.typed(|tag| matches!(tag, 21 | 25));
+            rule(in_order(own.raised_on, own.closed_on), "closed_on", "order", "销号早于提出 (closed before raised)");
+        }
+        number::COMPLAINT => {
+            let own: pb::Complaint = record.typed(|tag| matches!(tag, 20 | 25));
+            rule(
+                in_order(own.received_on, own.closed_on),
+                "closed_on",
+                "order",
+                "办结早于受理 (closed before it was received)",
+            );
         }
         number::CAMPAIGN => {
             let own: pb::Campaign = record.typed(|tag| matches!(tag, 21 | 22));

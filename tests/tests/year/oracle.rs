@@ -99,6 +99,9 @@ impl Model {
     fn holds_place(&self, index: usize, day: Day) -> bool {
         let job = &self.jobs[index];
         let Some(post) = job.post else { return true };
+        if !self.posts[post].days.on(day) {
+            return false;
+        }
         let before = (0..index).filter(|other| {
             self.jobs[*other].post == Some(post) && self.jobs[*other].days.on(day) && self.holds_place(*other, day)
         });
@@ -205,13 +208,14 @@ impl Model {
         terms
     }
 
+    /// The last version that was entered by a day.
+    fn premises_on(&self, unit: u64, day: Day) -> Option<&crate::model::Premises> {
+        self.premises.iter().filter(|own| own.unit == unit && own.from <= day).max_by_key(|own| own.from)
+    }
+
     fn three(&self, unit: u64, mark: u64, shanty_only: bool, day: Day) -> bool {
-        self.premises.iter().any(|own| {
-            own.unit == unit
-                && own.from <= day
-                && (!shanty_only || own.shanty)
-                && own.three.iter().sum::<u64>() >= 3 * mark
-        })
+        self.premises_on(unit, day)
+            .is_some_and(|own| (!shanty_only || own.shanty) && own.three.iter().sum::<u64>() >= 3 * mark)
     }
 
     fn papers_complete(&self, unit: u64, day: Day) -> bool {
@@ -241,9 +245,7 @@ impl Model {
         let flow = |on: Day| year <= on && on <= day;
         let plain = |value: i64| Some((value, 0, 0));
         let ratio = |top: i64, base: i64| Some((top, base, 0));
-        let premises = |so: &dyn Fn(&crate::model::Premises) -> bool| {
-            self.premises.iter().any(|own| own.unit == unit && own.from <= day && so(own))
-        };
+        let premises = |so: &dyn Fn(&crate::model::Premises) -> bool| self.premises_on(unit, day).is_some_and(so);
         let helpers = |so: &dyn Fn(usize) -> bool| -> i64 {
             (0..self.helpers.len()).filter(|at| self.helpers[*at].unit == unit && so(*at)).count() as i64
         };

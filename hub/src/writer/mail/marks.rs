@@ -8,6 +8,7 @@ use crate::{
     store::{Space, StoreError},
     writer::revise::{nothing, number},
 };
+use prost::Message;
 use std::collections::HashSet;
 use taizhang_proto::{
     RecordId,
@@ -105,6 +106,23 @@ impl Pad<'_> {
             }
         }
         Ok(())
+    }
+
+    /// What rulings and orders say, written once more: an earlier build wrote less of it.
+    pub(in crate::writer) fn settle_all(&mut self) -> Result<Answer, WriteError> {
+        let mut ruled = Vec::new();
+        for row in self.view.prefix(Space::Marks, &[kind::MARK]) {
+            let row = MarkRow::decode(row?.1).map_err(|_| StoreError::Row(Space::Marks))?;
+            if row.counts_at != 0 {
+                ruled.extend(ids_in(&row.records));
+            }
+        }
+        for id in ruled {
+            self.settle_counting(id)?;
+        }
+        self.give_tasks()?;
+        self.inspect_all()?;
+        Ok(Answer::Done)
     }
 
     /// Makes a record say who counts it, and whether others have it too, by the ruling under the newest key that has one.
