@@ -113,8 +113,10 @@ impl Pad<'_> {
             number::FEC_CASE if edits(24) => self.overdue_veto(new),
             number::COMMENDATION => not_commendable(&Reading(self), id, new, &self.core.plans()),
             number::HOUSEHOLD if edits(36) && new.slice(36) == Some(b"4") => {
+                // A reviewer may confirm a closing that somebody was added to; an open case blocks it for everybody.
                 let open = keeps_open(&Reading(self), survivor(&Reading(self), id)?, new.day(37))?;
-                Ok(open.first().map(|(register, _)| still_open(*register).to_owned()))
+                let case = open.into_iter().find(|(register, _)| *register == number::ZEF_CASE);
+                Ok(case.map(|(register, _)| still_open(register).to_owned()))
             }
             _ => Ok(None),
         }

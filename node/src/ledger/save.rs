@@ -151,7 +151,7 @@ impl Ledger {
             let new = self.overlay(view.as_ref(), &change)?;
             violations.extend(self.violations(draft, view.as_ref(), &new));
             violations.extend(self.applied_too_early(draft, &new)?);
-            violations.extend(self.closes_too_early(draft, &new, &own)?);
+            violations.extend(self.against_closing(draft, &new, &own)?);
             own.insert(draft.id, Some(new));
             changes.push(Prepared { id: draft.id, bytes: change });
         }
@@ -213,10 +213,23 @@ impl Ledger {
         Ok(from.map(|from| broken(draft, "applied_on", "reapply", too_early(from))))
     }
 
-    /// A household that is closed while somebody is left in it, or a case is open, as far as this office knows; what the
-    /// same form ends is ended.
-    fn closes_too_early(&self, draft: &Draft, new: &Record, own: &Views) -> Result<Option<Violation>, SaveError> {
-        let closes = draft.edits.iter().any(|(tag, _)| *tag == HOUSEHOLD_STATUS);
+    /// A household that is closed while somebody is left in it, or a case is open, and one that is joined when it is closed,
+    /// as far as this office knows; what the same form ends is ended.
+    fn against_closing(&self, draft: &Draft, new: &Record, own: &Views) -> Result<Option<Violation>, SaveError> {
+        let edits = |tag| draft.edits.iter().any(|(edited, _)| *edited == tag);
+        let joined = match new.register {
+            number::MEMBER if edits(20) => new.reference(20),
+            number::ZEF_CASE if edits(21) && new.day(34).is_none() => new.reference(21),
+            _ => None,
+        };
+        if let Some(household) = joined {
+            let household = survivor(self, household)?;
+            let standing = own.get(&household).cloned().unwrap_or(self.view(household)?);
+            let closed = standing.is_some_and(|record| record.slice(HOUSEHOLD_STATUS) == Some(b"4"));
+            let message = || "该户已销户 (the household is closed)".to_owned();
+            return Ok(closed.then(|| broken(draft, "household", "closed", message())));
+        }
+        let closes = edits(HOUSEHOLD_STATUS);
         if new.register != number::HOUSEHOLD || !closes || new.slice(HOUSEHOLD_STATUS) != Some(b"4") {
             return Ok(None);
         }

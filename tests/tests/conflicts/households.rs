@@ -4,7 +4,9 @@ use crate::scene::{FIRST, REASON, REVIEWER, RULE, SECOND, STREET, Scene};
 use taizhang_proto::{
     RecordId,
     pb::{self, Choice, ConflictKind, review_server::Review},
+    register::number,
 };
+use taizhang_tests::books;
 use tonic::Request;
 
 /// A household whose only member has left is closed by its community while its street adds another member.
@@ -63,27 +65,43 @@ async fn case_03_it_is_the_same_when_the_member_arrives_first_and_the_closing_is
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn case_03_an_open_case_blocks_closing_when_it_was_seen_and_holds_the_household_when_it_was_not() {
-    let mut scene = Scene::open().await;
-    let closing = [("status", "4"), ("closed_reason", "全家迁出")];
+    let scene = Scene::open().await;
+    let today = scene.ago(0);
+    let closing = [("status", "4"), ("closed_reason", "全家迁出"), ("closed_on", today.as_str())];
     let seen = scene.household(FIRST, "户-1", &[]);
     scene.case(FIRST, seen, 3);
     let unseen = scene.household(FIRST, "户-2", &[]);
     scene.meet().await;
-    scene.amend(FIRST, seen, &closing);
+    let refused = books::refused(scene.ledger(FIRST), number::HOUSEHOLD, Some(seen), &closing);
+    assert!(refused.contains("尚有未结的零就业家庭案件"), "{refused}");
+    assert!(scene.refused(seen, "Household", &closing).await.contains("尚有未结"), "the district can't either");
     scene.amend(FIRST, unseen, &closing);
     let case = scene.case(STREET, unseen, 3);
     scene.sync(STREET).await;
     scene.sync(FIRST).await;
-    let refused = scene.ledger(FIRST).refused().unwrap();
-    assert_eq!(refused.len(), 1);
-    assert_eq!(refused[0].1.why.as_ref().unwrap().rule, "open_case");
-    scene.refusals = 1;
     let conflict = scene.found(ConflictKind::ClosedEdited, unseen, &["status"]).await;
     assert_eq!(&conflict.other[..], &case.0[..]);
     scene.meet().await;
     scene.all_say(seen, "status", "正常");
     scene.all_say(unseen, "status", "待核实");
     assert_eq!(scene.figure(FIRST, "K05"), 2);
+    // Once the case is over it closes; a case that was never recognised does not keep it open for ever.
+    let refusing = [("refused_on", today.as_str()), ("refuse_reason", "有人就业")];
+    let applied = scene.household(FIRST, "户-3", &[]);
+    let of = applied.to_string();
+    let case =
+        scene.enter(FIRST, number::ZEF_CASE, &[("household", of.as_str()), ("kind", "1"), ("applied_on", &today)]);
+    scene.meet().await;
+    scene.amend(STREET, case, &refusing);
+    scene.meet().await;
+    let unnamed = books::refused(scene.ledger(FIRST), number::HOUSEHOLD, Some(applied), &closing[..2]);
+    assert!(unnamed.contains("销户必须写明日期"), "{unnamed}");
+    scene.amend(FIRST, applied, &closing);
+    scene.meet().await;
+    scene.all_say(applied, "status", "销户");
+    let again = [("household", of.as_str()), ("kind", "1"), ("applied_on", today.as_str())];
+    let late = books::refused(scene.ledger(STREET), number::ZEF_CASE, None, &again);
+    assert!(late.contains("该户已销户"), "{late}");
     scene.end().await;
 }
 

@@ -77,7 +77,9 @@ async fn case_10_a_title_revoked_while_its_community_edits_the_case_stays_revoke
     assert_eq!(scene.figure(STREET, "K02"), 0);
     let days = [120, 100, 30, 0].map(|days| scene.ago(days));
     let [assessed, certified, ordered, today] = days.each_ref().map(String::as_str);
+    scene.revise(case, "FecCase", &[("stage", "2"), ("reviewed_by_street_on", &applied)]).await;
     scene.revise(case, "FecCase", &[("stage", "3"), ("assessed_on", assessed), ("score", "91.5")]).await;
+    scene.revise(case, "FecCase", &[("stage", "4"), ("publicity_from", assessed)]).await;
     scene.revise(case, "FecCase", &[("stage", "5"), ("certified_on", certified)]).await;
     scene.revise(case, "FecCase", &[("stage", "6"), ("rectify_from", ordered), ("rectify_due", today)]).await;
     scene.meet().await;

@@ -41,7 +41,10 @@ async fn a_community_applies_is_assessed_by_the_standard_and_gets_the_title_step
 
     // No step can be left out, and whoever tries is told which ones there are.
     let rash = scene.refused(case, "FecCase", &[("stage", "5"), ("certified_on", CERTIFIED)]).await;
-    assert!(rash.contains("街道初审") && rash.contains("县区考核") && !rash.contains("责令整顿"), "{rash}");
+    assert!(rash.contains("街道初审") && !rash.contains("县区考核") && !rash.contains("责令整顿"), "{rash}");
+    scene.revise(case, "FecCase", &[("stage", "2")]).await;
+    let unpublished = scene.refused(case, "FecCase", &[("stage", "5"), ("certified_on", CERTIFIED)]).await;
+    assert!(unpublished.contains("县区考核"), "{unpublished}");
     let empty = scene.refused(case, "FecCase", &[("stage", "3")]).await;
     assert!(empty.contains("考核日期、考核得分"), "{empty}");
     let assessed = [("stage", "3"), ("assessed_on", "2008-05-10"), ("score", "90.5"), ("rule_set", STANDARD)];
@@ -330,7 +333,9 @@ async fn a_household_past_its_term_keeps_its_community_from_the_title_until_it_i
     let application = scene.enter(FIRST, number::FEC_CASE, &[("stage", "1"), ("applied_on", "2008-04-01")]);
     scene.meet().await;
     let assessed = [("stage", "3"), ("assessed_on", "2008-05-10"), ("score", "90.5"), ("rule_set", STANDARD)];
+    scene.revise(application, "FecCase", &[("stage", "2"), ("reviewed_by_street_on", "2008-04-15")]).await;
     scene.revise(application, "FecCase", &assessed).await;
+    scene.revise(application, "FecCase", &[("stage", "4"), ("publicity_from", "2008-05-20")]).await;
     let title = [("stage", "5"), ("certified_on", CERTIFIED)];
     let veto = scene.refused(application, "FecCase", &title).await;
     assert!(veto.contains("1 户零就业家庭超期"), "{veto}");

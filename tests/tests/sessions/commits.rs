@@ -119,8 +119,11 @@ fn a_placement_lifts_the_veto_on_a_title_that_comes_in_the_same_commit() {
     let case = enter(number::FEC_CASE, &[("stage", "1"), ("applied_on", "2008-04-01")]);
     sync(&core, &bureau, &me);
     let assessed = [("stage", "3"), ("assessed_on", "2008-05-10"), ("score", "90.5"), ("rule_set", "FS2008-default")];
-    books::amend(&bureau, case, &assessed);
-    sync(&core, &bureau, &me);
+    let reviewed = [("stage", "2"), ("reviewed_by_street_on", "2008-04-15")];
+    for step in [&reviewed[..], &assessed, &[("stage", "4"), ("publicity_from", "2008-05-20")]] {
+        books::amend(&bureau, case, step);
+        sync(&core, &bureau, &me);
+    }
     let title = [("stage", "5"), ("certified_on", "2008-06-15")];
     books::amend(&bureau, case, &title);
     assert_eq!(sync(&core, &bureau, &me).refused, 1, "a household is overdue");
