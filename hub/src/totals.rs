@@ -16,7 +16,7 @@ use crate::{
     writer::{Core, Peer},
 };
 use prost::Message;
-use std::{ops::RangeInclusive, pin::Pin, sync::Arc};
+use std::{ops::RangeInclusive, pin::Pin, sync::Arc, time::Duration};
 use taizhang_proto::{
     OrgCode,
     cell::CellKey,
@@ -262,6 +262,16 @@ impl TotalsService {
     }
 }
 
+/// How long it is to the next business day.
+fn until_midnight(core: &Core) -> Duration {
+    let now = (core.clock)();
+    let midnight = u64::try_from(core.today() + 1).unwrap_or(0) * 86_400_000;
+    Duration::from_millis(midnight.saturating_sub(SHANGHAI_MILLIS).saturating_sub(now) + 1)
+}
+
+/// How far Shanghai is ahead of UTC.
+const SHANGHAI_MILLIS: u64 = 8 * 3_600_000;
+
 type WatchStream = Pin<Box<dyn tokio_stream::Stream<Item = Result<pb::TotalsAnswer, Status>> + Send>>;
 
 #[tonic::async_trait]
@@ -334,16 +344,20 @@ impl Totals for TotalsService {
                 // Only what moved is sent: a commit that touches no asked figure is silent.
                 next = loop {
                     tokio::select! {
-                        changed = revision.changed() => if changed.is_err() { return },
-                        // Nobody may be left waiting for the next change: neither this task nor a hub that stops.
-                        () = sender.closed() => return,
+                        biased;
+                        // Before anything that the retirement itself may have moved.
                         Ok(()) = retirements.changed() => match welcome(&core) {
                             Ok(()) => continue,
                             Err(status) => break Err(status),
                         },
+                        // Nobody may be left waiting for the next change: neither this task nor a hub that stops.
+                        () = sender.closed() => return,
                         _ = stop.wait_for(|stop| *stop) => {
                             break Err(Status::unavailable("上级正在停止 (the hub is shutting down)"));
                         }
+                        changed = revision.changed() => if changed.is_err() { return },
+                        // What is overdue moves at midnight, without a commit.
+                        () = tokio::time::sleep(until_midnight(&core)), if request.on == 0 => {}
                     }
                     match tokio::task::block_in_place(|| answer_within(&core, &request, scope)) {
                         Ok(mut fresh) => {

@@ -188,12 +188,12 @@ pub fn merged_into(record: &Record) -> Option<RecordId> {
 }
 
 /// What a record refers to, for the index behind [`Shelf::about`]: the records of other registers that its references
-/// name, what it was merged into, and its unit where it counts for one.
+/// name, what it was merged into, and the units for which it counts, or did.
 pub fn links(record: &Record) -> Vec<RecordId> {
     let Some(def) = registers().get(record.register) else { return Vec::new() };
     let mut links: Vec<RecordId> = def.refs.iter().filter_map(|tag| record.reference(*tag)).collect();
     if def.subject == pb::Subject::UnitSubject {
-        links.extend(home_unit(record).map(unit_id));
+        links.extend(home::units_of(record).map(unit_id));
     }
     links.extend(merged_into(record));
     links.dedup();
@@ -232,9 +232,9 @@ pub fn subjects_of<S: Shelf>(
     match record.register {
         number::RESIDENT => {
             found.push(Subject::Person(id));
-            person_and_households(shelf, id, found)?;
+            person_and_all(shelf, id, found)?;
             if let Some(into) = merged_into(record) {
-                person_and_households(shelf, survivor(shelf, into)?, found)?;
+                person_and_all(shelf, survivor(shelf, into)?, found)?;
             }
         }
         number::UNEMPLOYMENT_SPELL => {
@@ -260,6 +260,10 @@ pub fn subjects_of<S: Shelf>(
             let (person, household) =
                 if record.register == number::PAIRING { (to(21), to(20)) } else { (to(20), to(21)) };
             named_subjects(shelf, person, household, found)?;
+            // What names nobody is said of everybody in the household.
+            if let (None, Some(household)) = (person, household) {
+                members_of(shelf, survivor(shelf, household)?, found)?;
+            }
         }
         number::HOUSEHOLD => {
             found.push(Subject::Household(id));
@@ -302,7 +306,7 @@ pub fn subjects_of<S: Shelf>(
             found.extend(itself(record.register, id));
             let subject = registers().get(record.register).map(|def| def.subject);
             if subject == Some(pb::Subject::UnitSubject) {
-                found.extend(home_unit(record).map(Subject::Unit));
+                found.extend(home::units_of(record).map(Subject::Unit));
             }
         }
     }
@@ -418,6 +422,25 @@ fn named_subjects<S: Shelf>(
     }
     if let Some(household) = household {
         found.push(Subject::Household(survivor(shelf, household)?));
+    }
+    Ok(())
+}
+
+/// Appends a person, the households that it belongs to, and the posts on which it has a place.
+fn person_and_all<S: Shelf>(shelf: &S, person: RecordId, found: &mut Vec<Subject>) -> Result<(), S::Error> {
+    found.push(Subject::Person(person));
+    let refs = refs::Refs::to(shelf, person, number::RESIDENT)?;
+    for member in refs.of(number::MEMBER) {
+        let household = shelf.look(member, |record| record.and_then(|record| record.reference(20)))?;
+        if let Some(household) = household {
+            found.push(Subject::Household(survivor(shelf, household)?));
+        }
+    }
+    for placement in refs.of(number::PLACEMENT) {
+        let post = shelf.look(placement, |record| record.and_then(|record| record.reference(35)))?;
+        if let Some(post) = post {
+            post::subjects(shelf, survivor(shelf, post)?, found)?;
+        }
     }
     Ok(())
 }

@@ -43,6 +43,8 @@ pub enum Window {
     Stock,
     /// Those inside the period.
     Flow,
+    /// Those from 1 January up to the day, whatever the period.
+    Year,
     /// All before the period began.
     Opening,
 }
@@ -105,6 +107,7 @@ impl Term {
         let dates = match self.window {
             Window::Stock => Day::MIN..=period.on,
             Window::Flow => period.from..=period.on,
+            Window::Year => Period::up_to(period.on, Span::Year).from..=period.on,
             Window::Opening => Day::MIN..=period.from - 1,
         };
         (monthly.unwrap_or(self.part), dates)

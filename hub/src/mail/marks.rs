@@ -49,7 +49,9 @@ fn mark(key: &MarkKey, kind: u32, value: &[u8]) -> Option<[u8; 16]> {
 /// What a record is marked with under these keys; nothing when it is void, merged, or of another hub.
 fn marks_of(id: RecordId, record: &Record, keys: &[MarkKey], hub: OrgCode) -> RecordMarks {
     let ours = home_unit(record).is_some_and(|unit| hub.covers(unit));
-    let value = value_of(record).filter(|_| ours && is_active(record));
+    // Who has moved out is registered elsewhere now, if anywhere.
+    let here = ours && is_active(record) && (record.register != number::RESIDENT || record.bytes(47).is_none());
+    let value = value_of(record).filter(|_| here);
     let Some((kind, value)) = value else { return RecordMarks::default() };
     let marks = keys.iter().filter_map(|key| Some(mark_key(key.generation, kind, &mark(key, kind, &value)?)));
     let hukou = record.varint(26).and_then(|code| OrgCode::new(code).ok());

@@ -8,18 +8,22 @@ use super::{
     revise::{Hand, day},
 };
 use crate::store::StoreError;
+use bytes::Bytes;
 use std::collections::{HashMap, HashSet};
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::{
         Shelf, contest_key, contradicts_recognition, following, home_unit, is_active, left_on, survivor, without_place,
     },
-    date::Day,
+    check::citizen_id,
+    date::{self, Day},
     pb::{self, ConflictKind, ConflictState, Policy},
     register::{TRANSFER_TO, number},
     text::no_space,
 };
 
+/// Years from which somebody is an adult as two households share them (domain-detail 4, case 8).
+const ADULT: i32 = 16;
 /// Most records that one batch may have looked at; what is beyond is looked at with the next edit of it.
 const MAX_INSPECTED: usize = 100_000;
 
@@ -176,7 +180,7 @@ impl Pad<'_> {
         for number in self.open_about(id)? {
             let open = self.conflict(number)?.filter(|open| open.kind() == kind && open.tags.is_empty());
             let Some(other) = open.and_then(|open| RecordId::from_slice(&open.other)) else { continue };
-            if self.lives(other)? && self.shared_members(id, other)? >= 2 {
+            if self.lives(other)? && self.shared_adults(id, other)? >= 2 {
                 sharing.insert(other);
             }
         }
@@ -223,14 +227,14 @@ impl Pad<'_> {
     /// One job entered twice is one placement: the first stands, the later of two starting days until a reviewer has
     /// seen the contract.
     fn find_same_job(&mut self, id: RecordId, record: &Record, person: RecordId) -> Result<(), StoreError> {
-        if !is_active(record) || employer(record).is_none() {
+        if !is_active(record) {
             return Ok(());
         }
         for other in following(&Reading(self), person, number::RESIDENT, number::PLACEMENT)? {
             let Some(twin) = self.record(other)?.filter(|twin| other != id && is_active(twin)).cloned() else {
                 continue;
             };
-            if employer(&twin) != employer(record) || !overlap(record, &twin) {
+            if !same_employer(&twin, record) || !overlap(record, &twin) {
                 continue;
             }
             let first = if (twin.created, other) < (record.created, id) { other } else { id };
@@ -320,17 +324,33 @@ impl Pad<'_> {
                 }
             }
         }
-        for (other, theirs) in &elsewhere {
+        // The same person registered once more is found as a duplicate; the households it belongs to may be one.
+        let mut twins = Vec::new();
+        let id_no = self.record(person)?.and_then(|record| record.bytes(21)).cloned().unwrap_or_default();
+        let sharing = Reading(self).sharing(number::RESIDENT, 21, &id_no)?;
+        for twin in sharing.into_iter().filter(|twin| !id_no.is_empty() && *twin != person) {
+            for other in following(&Reading(self), twin, number::RESIDENT, number::MEMBER)? {
+                let of =
+                    self.record(other)?.filter(|record| counts_as_member(record)).and_then(|own| own.reference(20));
+                let Some(theirs) = of.map(|theirs| survivor(&Reading(self), theirs)).transpose()? else { continue };
+                if theirs != household && counts_as_member(&record) && self.lives(theirs)? {
+                    twins.push(theirs);
+                }
+            }
+        }
+        for (other, _) in &elsewhere {
             let note = "同一人计入两户 (one person counted in two households)";
             let finding = self.finding(ConflictKind::TwoHouseholds, id, Some(*other), &[20], note)?;
             self.raise(finding)?;
-            if self.shared_members(household, *theirs)? >= 2 {
+        }
+        for theirs in elsewhere.iter().map(|(_, theirs)| *theirs).chain(twins) {
+            if self.shared_adults(household, theirs)? >= 2 {
                 let created = |pad: &mut Self, id| -> Result<_, StoreError> {
                     Ok((pad.record(id)?.map_or(0, |record| record.created), id))
                 };
-                let (one, two) = (created(self, household)?, created(self, *theirs)?);
+                let (one, two) = (created(self, household)?, created(self, theirs)?);
                 let (later, earlier) = if one > two { (one.1, two.1) } else { (two.1, one.1) };
-                let note = "两户有两名以上相同成员 (two households share at least two members)";
+                let note = "两户有两名以上相同的成年成员 (two households share at least two adults)";
                 let finding = self.finding(ConflictKind::SameHousehold, later, Some(earlier), &[], note)?;
                 self.raise(finding)?;
             }
@@ -349,8 +369,8 @@ impl Pad<'_> {
         Ok(())
     }
 
-    /// How many persons two households both count.
-    fn shared_members(&mut self, one: RecordId, two: RecordId) -> Result<usize, StoreError> {
+    /// How many adults two households both count. One id number is one person, before anybody has merged the records.
+    fn shared_adults(&mut self, one: RecordId, two: RecordId) -> Result<usize, StoreError> {
         let mut persons = Vec::new();
         for household in [one, two] {
             let mut own = HashSet::new();
@@ -360,8 +380,13 @@ impl Pad<'_> {
                     .filter(|record| counts_as_member(record))
                     .and_then(|record| record.slice(21))
                     .and_then(RecordId::from_slice);
-                if let Some(person) = person {
-                    own.insert(survivor(&Reading(self), person)?);
+                let Some(person) = person else { continue };
+                let person = survivor(&Reading(self), person)?;
+                let record = self.record(person)?;
+                let id_no = record.and_then(|record| record.bytes(21)).cloned();
+                let born = id_no.as_ref().and_then(|id_no| citizen_id::check(std::str::from_utf8(id_no).ok()?).ok());
+                if born.is_none_or(|born| date::years_between(born.birth, self.core.today()) >= ADULT) {
+                    own.insert(id_no.unwrap_or_else(|| Bytes::copy_from_slice(&person.0)));
                 }
             }
             persons.push(own);
@@ -399,10 +424,16 @@ fn start(placement: &Record) -> Option<Day> {
     placement.day(25)
 }
 
-/// An employer as its code, or as its name without white space; none where neither is known.
-fn employer(placement: &Record) -> Option<String> {
-    let text = |tag| placement.slice(tag).map(|bytes| no_space(&String::from_utf8_lossy(bytes)));
-    text(22).or_else(|| text(23)).filter(|name| !name.is_empty())
+/// An employer's code (23) or name (22), without white space.
+fn employer(placement: &Record, tag: u32) -> Option<String> {
+    let text = placement.slice(tag).map(|bytes| no_space(&String::from_utf8_lossy(bytes)));
+    text.filter(|text| !text.is_empty())
+}
+
+/// Whether two jobs are at one employer: by its code where both have one, else by its name.
+fn same_employer(one: &Record, two: &Record) -> bool {
+    let equal = |tag| employer(one, tag).zip(employer(two, tag)).map(|(one, two)| one == two);
+    equal(23).or(equal(22)).unwrap_or(false)
 }
 
 fn overlap(one: &Record, two: &Record) -> bool {

@@ -2,14 +2,16 @@
 //! until a reviewer merges or clears them, so that raw = counted + duplicates (domain-detail 3, rule 3; 4, cases 1,
 //! 8 and 9). Invariant: it follows from the records alone, so a recount finds the same.
 
-use super::{Shelf, home_unit, is_active, station::assigned_from};
+use super::{Shelf, home_unit, is_active, past_homes, station::assigned_from};
 use crate::{
     OrgCode, Record, RecordId,
     date::Day,
+    pb::Tier,
     record::Revision,
     register::{COUNTED_AT, DISTINCT, ELSEWHERE_TOO, number, registers},
 };
 use bytes::Bytes;
+use std::cmp::Reverse;
 
 /// The unique fields of a record that have a value.
 pub fn unique_fields(record: &Record) -> impl Iterator<Item = (u32, &Bytes)> {
@@ -23,11 +25,13 @@ pub fn indexed_fields(record: &Record) -> impl Iterator<Item = (u32, &Bytes)> {
     fields.iter().filter_map(|tag| Some((*tag, record.bytes(*tag)?)))
 }
 
-/// What decides among records of one thing, smallest first: registered where the hukou is, assigned earliest (a
-/// certificate), arrived first.
+/// What decides among records of one thing, smallest first: not moved out, registered where the hukou is, taken in last by
+/// a transfer (domain-detail 3, rule 3), assigned earliest (a certificate), arrived first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ContestKey {
-    away: bool,
+    moved_out: bool,
+    away: u8,
+    taken_in: Reverse<Day>,
     assigned: Day,
     created: Revision,
     id: RecordId,
@@ -41,9 +45,23 @@ pub fn contest_key<S: Shelf>(shelf: &S, id: RecordId, record: &Record) -> Result
     if !is_active(record) || record.varint(DISTINCT) == Some(1) {
         return Ok(None);
     }
-    let mut key = ContestKey { away: false, assigned: Day::MIN, created: record.created, id };
+    let mut key = ContestKey {
+        moved_out: false,
+        away: 0,
+        taken_in: Reverse(Day::MIN),
+        assigned: Day::MIN,
+        created: record.created,
+        id,
+    };
     match record.register {
-        number::RESIDENT => key.away = !is_at_home(record),
+        number::RESIDENT => {
+            key.moved_out = record.bytes(MOVEOUT_ON).is_some();
+            key.away = away(record);
+            // Who was carried along by a change of the tree of units was not transferred.
+            let taken_in = past_homes(record).last().copied();
+            let taken_in = taken_in.filter(|past| shelf.given_up_on(past.unit) != Some(past.until));
+            key.taken_in = Reverse(taken_in.map_or(Day::MIN, |past| past.until));
+        }
         number::CREDENTIAL => {
             let assistant = record.reference(20);
             let assigned = match assistant {
@@ -57,11 +75,18 @@ pub fn contest_key<S: Shelf>(shelf: &S, id: RecordId, record: &Record) -> Result
     Ok(Some(key))
 }
 
-/// Whether a resident's hukou is in the district where it is registered; without a hukou unit it is taken to be.
-pub(crate) fn is_at_home(record: &Record) -> bool {
+/// Tag of the day on which a resident moved out.
+const MOVEOUT_ON: u32 = 47;
+
+/// How far from its hukou a resident is registered: 0 there, 1 in the same district or not known, 2 in another one.
+fn away(record: &Record) -> u8 {
     let district = |unit: OrgCode| unit.number() / 1_000_000;
     let hukou = record.varint(26).and_then(|code| OrgCode::new(code).ok());
-    hukou.is_none_or(|hukou| home_unit(record).is_some_and(|home| district(home) == district(hukou)))
+    match hukou.zip(home_unit(record)) {
+        Some((hukou, home)) if hukou.covers(home) && hukou.tier() < Tier::District => 0,
+        Some((hukou, home)) if district(hukou) != district(home) => 2,
+        _ => 1,
+    }
 }
 
 /// How a record stands among those of the same person, household or certificate.

@@ -1,10 +1,6 @@
 //! Premises, windows, papers and the three-izations (notice, items 4, 7 to 10, 24 to 28, 37 to 41; domain-detail 2.11).
 
-use super::{
-    Shelf, Tally,
-    refs::Refs,
-    span::{Span, Spans},
-};
+use super::{Shelf, Tally, refs::Refs, span::Spans};
 use crate::{
     OrgCode, Record, RecordId,
     date::Day,
@@ -13,6 +9,7 @@ use crate::{
     plan::Plan,
     register::{number, registers},
 };
+use std::collections::BTreeSet;
 
 /// One version of a facility: what it says holds from its day until the next version's (domain-detail 2.11).
 struct Premises {
@@ -52,20 +49,24 @@ pub(super) fn count<S: Shelf>(
     tally: &mut Tally<'_>,
 ) -> Result<(), S::Error> {
     let mut versions = Vec::new();
-    for (id, record) in refs.of_unit(shelf, number::FACILITY, unit)? {
+    for (id, record, here) in refs.of_unit(shelf, number::FACILITY, unit)? {
         let says: pb::Facility = record.typed(|tag| matches!(tag, 4 | 20 | 21 | 25 | 28 | 29 | 31..=36 | 40));
         let from = says.checked_on.or(says.effective_on).or(says.opened_on).unwrap_or(Day::MIN);
-        versions.push((says.kind.clone(), from, record.created, id, says));
+        versions.push((says.kind.clone(), from, id, (says, here)));
     }
-    // A unit may have a hall beside its office: each kind has its own versions; of two of one day the later one stands.
-    versions.sort_unstable_by(|one, two| (&one.0, one.1, one.2, one.3).cmp(&(&two.0, two.1, two.2, two.3)));
+    // Premises that came with another unit are more of them, and no new version of the unit's own.
+    let own: BTreeSet<Option<String>> =
+        versions.iter().filter(|version| version.3.1.has(Day::MIN)).map(|version| version.0.clone()).collect();
+    versions.retain(|version| version.3.1.has(Day::MIN) || !own.contains(&version.0));
+    // A unit may have a hall beside its office: each kind has its own versions; of two of one day the one made later stands.
+    versions.sort_unstable_by(|one, two| (&one.0, one.1, one.2).cmp(&(&two.0, two.1, two.2)));
     let next: Vec<Day> = (1..=versions.len())
         .map(|place| versions.get(place).filter(|next| next.0 == versions[place - 1].0).map_or(Day::MAX, |next| next.1))
         .collect();
     let found: Vec<Premises> = versions
         .into_iter()
         .zip(next)
-        .map(|((_, from, .., says), next)| Premises { says, since: Spans::one(from, next) })
+        .map(|((_, from, .., (says, here)), next)| Premises { says, since: Spans::one(from, next).and(&here) })
         .collect();
     let when = |so: &dyn Fn(&Premises) -> bool| Spans::all(found.iter().map(|one| one.days(so(one))));
     let reach = |mark: fn(&Plan) -> u32, tally: &Tally<'_>| {
@@ -106,9 +107,9 @@ pub(super) fn count<S: Shelf>(
 }
 
 /// The days on which a paper of each of the four kinds (L22) is in force.
-fn papers(docs: &[(RecordId, Record)]) -> Spans {
-    let mut by_kind: [Vec<Span>; 4] = Default::default();
-    for (_, record) in docs {
+fn papers(docs: &[(RecordId, Record, Spans)]) -> Spans {
+    let mut by_kind: [Vec<Spans>; 4] = Default::default();
+    for (_, record, here) in docs {
         let doc: pb::PublishedDoc = record.typed(|tag| matches!(tag, 20 | 22 | 24));
         let kind = doc.kind.as_deref().and_then(|kind| kind.parse::<usize>().ok());
         let (Some(from), Some(kind)) = (doc.published_on, kind.and_then(|kind| by_kind.get_mut(kind.wrapping_sub(1))))
@@ -116,8 +117,8 @@ fn papers(docs: &[(RecordId, Record)]) -> Spans {
             continue;
         };
         // It is in force on its last day.
-        kind.push(Span { from, to: doc.until.map_or(Day::MAX, |until| until.saturating_add(1)) });
+        kind.push(Spans::one(from, doc.until.map_or(Day::MAX, |until| until.saturating_add(1))).and(here));
     }
-    let kinds = by_kind.into_iter().map(Spans::union);
+    let kinds = by_kind.into_iter().map(Spans::all);
     kinds.reduce(|one, two| one.and(&two)).unwrap_or_default()
 }

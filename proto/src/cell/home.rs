@@ -41,6 +41,15 @@ pub fn past_homes(record: &Record) -> Vec<PastHome> {
     past
 }
 
+/// The units that a record belongs to or did, each once.
+pub(super) fn units_of(record: &Record) -> impl Iterator<Item = OrgCode> {
+    let mut units: Vec<OrgCode> = past_homes(record).into_iter().map(|past| past.unit).collect();
+    units.extend(home_unit(record));
+    units.sort_unstable();
+    units.dedup();
+    units.into_iter()
+}
+
 /// A record's homes over time.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Homes {

@@ -5,7 +5,7 @@ use super::{
     Shelf, Tally,
     case::{self, Case, counted_members},
     home_unit, is_active, is_contested, merged_into,
-    person::{Service, fresh, hardship, services_of, visits},
+    person::{Service, closed_from, fresh, hardship, services_of, visits},
     refs::Refs,
     span::{Span, Spans},
     training,
@@ -16,6 +16,7 @@ use crate::{
     indicator::Part,
     pb,
     register::{VERIFIED_ON, number},
+    text,
 };
 
 /// Closed (L26).
@@ -92,7 +93,9 @@ fn count_itself<S: Shelf>(
         let about = Refs::to(shelf, person, number::RESIDENT)?;
         let theirs = services_of(shelf, about.active(shelf, number::SERVICE_RECORD, 20)?)?;
         visited.extend(campaign_visits(&theirs).into_iter().filter(|day| belongs.days.has(*day)));
-        recognised.push(hardship(&about.active(shelf, number::HARDSHIP_CASE, 20)?).and(&belongs.days));
+        let closed = shelf.look(person, |record| record.map_or(Day::MAX, closed_from))?;
+        let cases = hardship(&about.active(shelf, number::HARDSHIP_CASE, 20)?);
+        recognised.push(cases.and(&belongs.days).and(&Spans::one(Day::MIN, closed)));
         paired.push(pairing_days(&about.active(shelf, number::PAIRING, 21)?).and(&belongs.days));
         if belongs.child && !open.is_empty() {
             count_child(shelf, person, &about, &open.and(&belongs.days), tally)?;
@@ -134,6 +137,12 @@ fn pairing_days(pairings: &[(RecordId, Record)]) -> Spans {
     }))
 }
 
+/// Whether a person wishes to be trained: forms have a wish there, or 无.
+fn wishes_training(record: &Record) -> bool {
+    let wish = record.slice(37).map(String::from_utf8_lossy).unwrap_or_default();
+    !wish.trim().is_empty() && text::parse_bool(&wish) != Some(false) && !wish.starts_with("不")
+}
+
 /// K30: a child who wishes to train, while the household is without employment, and from the first enrolment on.
 fn count_child<S: Shelf>(
     shelf: &S,
@@ -143,7 +152,7 @@ fn count_child<S: Shelf>(
     tally: &mut Tally<'_>,
 ) -> Result<(), S::Error> {
     let wishes =
-        shelf.look(child, |record| record.is_some_and(|record| is_active(record) && record.bytes(37).is_some()))?;
+        shelf.look(child, |record| record.is_some_and(|record| is_active(record) && wishes_training(record)))?;
     if !wishes {
         return Ok(());
     }

@@ -30,7 +30,7 @@ pub(super) struct Person {
 impl Person {
     fn of(record: &Record) -> Self {
         Self {
-            facts: record.typed(|tag| matches!(tag, 38..=41 | 43 | 48)),
+            facts: record.typed(|tag| matches!(tag, 38..=41 | 43 | 44 | 48)),
             born: born(record),
             verified_on: record.day(VERIFIED_ON),
             present: Spans::one(Day::MIN, left_on(record).unwrap_or(Day::MAX)),
@@ -77,8 +77,12 @@ pub(super) fn count<S: Shelf>(shelf: &S, id: RecordId, tally: &mut Tally<'_>) ->
     }
     let refs = Refs::to(shelf, id, number::RESIDENT)?;
     let services = services_of(shelf, refs.active(shelf, number::SERVICE_RECORD, 20)?)?;
-    let contacts: Vec<Day> = services.iter().map(|service| service.on).collect();
-    spell::count(&person, &refs.active(shelf, number::UNEMPLOYMENT_SPELL, 20)?, &contacts, tally);
+    let spells = refs.active(shelf, number::UNEMPLOYMENT_SPELL, 20)?;
+    if !spells.is_empty() {
+        let mut contacts: Vec<Day> = services.iter().map(|service| service.on).collect();
+        contacts.extend(family_contacts(shelf, &refs)?);
+        spell::count(&person, &spells, &contacts, tally);
+    }
     training::count(shelf, &refs.active(shelf, number::TRAINEE, 20)?, tally)?;
     let hardship = count_hardship(shelf, &refs.active(shelf, number::HARDSHIP_CASE, 20)?, &person, tally)?;
     count_fresh(&person, &visits(&services), &hardship, tally);
@@ -97,9 +101,11 @@ fn count_employed<S: Shelf>(
     tally: &mut Tally<'_>,
 ) -> Result<(), S::Error> {
     let placements = refs.active(shelf, number::PLACEMENT, 20)?;
-    for (_, record) in placements.iter().filter(|(_, record)| record.slice(34) == Some(CAMPAIGN_CHANNEL)) {
-        if let Some(span) = post::span_of(record).filter(|span| person.present.has(span.from)) {
-            tally.step(Part::CampaignPlaced, span.from, 1);
+    for (id, record) in placements.iter().filter(|(_, record)| record.slice(34) == Some(CAMPAIGN_CHANNEL)) {
+        // Who waits for a place is not placed yet.
+        let first = jobs(shelf, &[(*id, record.clone())])?.first();
+        if let Some(day) = first.filter(|day| person.present.has(*day)) {
+            tally.step(Part::CampaignPlaced, day, 1);
         }
     }
     let facts = &person.facts;
@@ -108,7 +114,14 @@ fn count_employed<S: Shelf>(
     if !labour {
         return Ok(());
     }
-    let resettled = if laid_off { resettled(shelf, refs, facts.shanty_resettled)? } else { Spans::default() };
+    // What is dated ahead counts from its day on (rule 7); what has no day has been so all along.
+    let since = |day: Option<Day>| Spans::one(day.unwrap_or(Day::MIN), Day::MAX);
+    let resettled = match (laid_off, facts.shanty_resettled) {
+        (false, _) | (_, Some(false)) => Spans::default(),
+        (true, Some(true)) => since(facts.shanty_moved_on),
+        (true, None) => resettled_household(shelf, refs)?,
+    };
+    let resettled = resettled.and(&since(facts.laidoff_on));
     let hard = !hardship.is_empty();
     let employed = jobs(shelf, &placements)?.and(&person.present);
     // The standard of a full-employment community asks for it (domain-detail 2.12).
@@ -125,23 +138,22 @@ fn count_employed<S: Shelf>(
     Ok(())
 }
 
-/// The days on which somebody belongs to the resettled: as the person's own record says, else as that of the household
-/// does (domain-detail 2.1: it belongs to the household).
-fn resettled<S: Shelf>(shelf: &S, refs: &Refs, own: Option<bool>) -> Result<Spans, S::Error> {
-    match own {
-        Some(true) => return Ok(Spans::one(Day::MIN, Day::MAX)),
-        Some(false) => return Ok(Spans::default()),
-        None => {}
-    }
+/// The days on which somebody belongs to a resettled household (domain-detail 2.1: it belongs to the household, and is
+/// copied).
+fn resettled_household<S: Shelf>(shelf: &S, refs: &Refs) -> Result<Spans, S::Error> {
     let mut days = Vec::new();
     for (_, record) in refs.active(shelf, number::MEMBER, 21)? {
         let member: pb::Member = record.typed(|tag| matches!(tag, 20 | 23 | 24));
         let Some(household) = member.household.as_deref().and_then(RecordId::from_slice) else { continue };
-        let is_so = shelf.look(survivor(shelf, household)?, |record| {
-            record.is_some_and(|household| is_active(household) && household.varint(32) == Some(1))
+        let moved = shelf.look(survivor(shelf, household)?, |record| {
+            let household = record.filter(|record| is_active(record) && record.varint(32) == Some(1))?;
+            Some(household.day(34).unwrap_or(Day::MIN))
         })?;
-        let span = Span { from: member.from_on.unwrap_or(Day::MIN), to: member.to_on.unwrap_or(Day::MAX) };
-        days.extend(is_so.then_some(span));
+        let span = moved.map(|moved| Span {
+            from: member.from_on.unwrap_or(Day::MIN).max(moved),
+            to: member.to_on.unwrap_or(Day::MAX),
+        });
+        days.extend(span);
     }
     Ok(Spans::union(days))
 }
@@ -165,7 +177,28 @@ fn count_hardship<S: Shelf>(
             archive::count_case(shelf, *id, on, tally)?;
         }
     }
-    Ok(Spans::union(recognised).and(&person.present))
+    // Dying, moving away and retiring close it (domain-detail 2.1).
+    Ok(Spans::union(recognised).and(&person.present).and(&person.before_retirement()))
+}
+
+/// The days on which somebody was in touch with the household of a person without naming one of its members (2.7).
+fn family_contacts<S: Shelf>(shelf: &S, refs: &Refs) -> Result<Vec<Day>, S::Error> {
+    let mut contacts = Vec::new();
+    for (_, record) in refs.active(shelf, number::MEMBER, 21)? {
+        let member: pb::Member = record.typed(|tag| matches!(tag, 20 | 23 | 24));
+        let Some(household) = member.household.as_deref().and_then(RecordId::from_slice) else { continue };
+        let belongs = Spans::one(member.from_on.unwrap_or(Day::MIN), member.to_on.unwrap_or(Day::MAX));
+        let about = Refs::to(shelf, survivor(shelf, household)?, number::HOUSEHOLD)?;
+        let services = services_of(shelf, about.active(shelf, number::SERVICE_RECORD, 21)?)?;
+        let theirs = services.iter().filter(|service| !service.of_person && belongs.has(service.on));
+        contacts.extend(theirs.map(|service| service.on));
+    }
+    Ok(contacts)
+}
+
+/// Until when a person's cases run: dying, moving away and retiring close them.
+pub(super) fn closed_from(record: &Record) -> Day {
+    left_on(record).into_iter().chain(record.day(48)).min().unwrap_or(Day::MAX)
 }
 
 /// The days on which a hardship case is recognised.

@@ -2,7 +2,9 @@
 //! (domain-detail 2.9; 4, case 11). Invariant: on no day do more placements hold a place than the post has.
 
 use super::{
-    Shelf, Subject, Tally, following, is_active, persons_of,
+    Shelf, Subject, Tally, following, is_active,
+    person::left_on,
+    persons_of,
     refs::Refs,
     span::{Span, Spans},
     survivor,
@@ -114,7 +116,13 @@ pub(super) fn held<S: Shelf>(shelf: &S, placement: RecordId, post: RecordId) -> 
     let (places, there) = places(shelf, post)?;
     let mut queue = Vec::new();
     for (id, record) in Refs::to(shelf, post, number::POST)?.active(shelf, number::PLACEMENT, 35)? {
-        queue.extend(span_of(&record).map(|span| (record.created, id, span)));
+        let Some(span) = span_of(&record) else { continue };
+        // Whoever has died or moved away holds no place.
+        let left = match record.reference(20) {
+            Some(person) => shelf.look(survivor(shelf, person)?, |person| person.and_then(left_on))?,
+            None => None,
+        };
+        queue.push((record.created, id, Span { to: span.to.min(left.unwrap_or(Day::MAX)), ..span }));
     }
     queue.sort_unstable_by_key(|(created, id, _)| (*created, *id));
     let mut holders: Vec<Spans> = Vec::new();

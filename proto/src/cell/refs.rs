@@ -1,7 +1,7 @@
 //! Everything that refers to a subject, those references that speak of what was merged into it included.
 //! Invariant: a record is found once, by whichever name it calls its subject.
 
-use super::{MAX_MERGES, Shelf, home_unit, is_about, is_active};
+use super::{MAX_MERGES, Shelf, home::Homes, is_about, is_active, span::Spans};
 use crate::{OrgCode, Record, RecordId};
 
 /// As [`Shelf::referring`], references to the records that were merged into the target included. `own` is the
@@ -62,17 +62,22 @@ impl Refs {
         Ok(active)
     }
 
-    /// Those of one register that count and belong to a unit.
+    /// Those of one register that count and belong to a unit, or did, each with the days on which it does: what a unit had
+    /// before its code was given up stays with it (domain-detail 4, case 15).
     pub(super) fn of_unit<S: Shelf>(
         &self,
         shelf: &S,
         register: u32,
         unit: OrgCode,
-    ) -> Result<Vec<(RecordId, Record)>, S::Error> {
+    ) -> Result<Vec<(RecordId, Record, Spans)>, S::Error> {
         let mut active = Vec::new();
         for id in self.of(register) {
-            let record = shelf.record(id)?.filter(is_active);
-            active.extend(record.filter(|record| home_unit(record) == Some(unit)).map(|record| (id, record)));
+            let Some(record) = shelf.record(id)?.filter(is_active) else { continue };
+            let homes = Homes::of(&record);
+            let here = Spans::union(homes.stays().filter(|(home, _)| *home == unit).map(|(_, stay)| stay));
+            if !here.is_empty() {
+                active.push((id, record, here));
+            }
         }
         Ok(active)
     }

@@ -1,7 +1,7 @@
 //! Assistants and their certificates (notice, items 14 to 16; domain-detail 2.10; K14 to K17).
 //! Invariant: somebody who serves two offices counts in one of them on each day, and among the duplicates of the other.
 
-use super::{Shelf, Subject, Tally, home_unit, is_active, is_contested, refs::Refs, span::Spans, work::between};
+use super::{Shelf, Subject, Tally, home::units_of, is_active, is_contested, refs::Refs, span::Spans, work::between};
 use crate::{
     OrgCode, Record, RecordId,
     date::{Day, add_months},
@@ -18,9 +18,10 @@ const ID_NO: u32 = 21;
 /// Appends the units of an assistant and of the same person's other assignments.
 pub(super) fn subjects<S: Shelf>(shelf: &S, assistant: RecordId, found: &mut Vec<Subject>) -> Result<(), S::Error> {
     let Some(record) = shelf.record(assistant)? else { return Ok(()) };
-    found.extend(home_unit(&record).map(Subject::Unit));
+    found.extend(units_of(&record).map(Subject::Unit));
     for other in others(shelf, assistant, &record)? {
-        found.extend(shelf.look(other, |record| record.and_then(home_unit))?.map(Subject::Unit));
+        let units = shelf.look(other, |record| record.map(|record| units_of(record).collect::<Vec<_>>()))?;
+        found.extend(units.into_iter().flatten().map(Subject::Unit));
     }
     Ok(())
 }
@@ -54,8 +55,9 @@ fn assignment(id: RecordId, record: &Record) -> Option<(Turn, Spans, Option<Day>
 pub(super) fn count<S: Shelf>(shelf: &S, unit: OrgCode, refs: &Refs, tally: &mut Tally<'_>) -> Result<Spans, S::Error> {
     let mut staffed = Vec::new();
     let mut certified = Vec::new();
-    for (id, record) in refs.of_unit(shelf, number::ASSISTANT, unit)? {
+    for (id, record, here) in refs.of_unit(shelf, number::ASSISTANT, unit)? {
         let Some((turn, days, to)) = assignment(id, &record) else { continue };
+        let days = days.and(&here);
         let mut levels = levels(shelf, id)?;
         certified.extend(levels.counted.iter().map(|valid| valid.and(&days)));
         let (mut elsewhere, mut before) = (Vec::new(), Vec::new());

@@ -1,11 +1,6 @@
 //! The title of a full-employment community (notice, items 9 and 30 to 35; domain-detail 2.12).
 
-use super::{
-    Shelf, Tally, archive, home_unit, is_active,
-    refs::Refs,
-    span::{Span, Spans},
-    unit_id,
-};
+use super::{Shelf, Tally, archive, home_unit, is_active, refs::Refs, span::Spans, unit_id};
 use crate::{
     OrgCode, Record, RecordId,
     date::{self, Day},
@@ -24,25 +19,27 @@ pub(super) fn count<S: Shelf>(shelf: &S, unit: OrgCode, refs: &Refs, tally: &mut
     let mut titles = Vec::new();
     let mut rectifying = Vec::new();
     let mut overdue = Vec::new();
-    for (id, record) in refs.of_unit(shelf, number::FEC_CASE, unit)? {
+    for (id, record, here) in refs.of_unit(shelf, number::FEC_CASE, unit)? {
         let case: pb::FecCase = record.typed(|tag| matches!(tag, 25..=28));
         let Some(from) = completed_on(&record) else { continue };
-        archive::count_case(shelf, id, from, tally)?;
+        if here.has(from) {
+            archive::count_case(shelf, id, from, tally)?;
+        }
         let revoked = case.revoked_on.unwrap_or(Day::MAX);
-        titles.push(Span { from, to: revoked });
-        if let Some(day) = case.revoked_on {
+        titles.push(Spans::one(from, revoked).and(&here));
+        if let Some(day) = case.revoked_on.filter(|day| here.has(*day)) {
             tally.step(Part::TitlesRevoked, day, 1);
         }
         let mut ordered = |from: Day, due: Option<Day>, restored: Option<Day>| {
             let to = restored.unwrap_or(Day::MAX).min(revoked);
-            rectifying.push(Span { from, to });
-            overdue.extend(due.map(|due| Span { from: due.saturating_add(1).max(from), to }));
+            rectifying.push(Spans::one(from, to).and(&here));
+            overdue.extend(due.map(|due| Spans::one(due.saturating_add(1).max(from), to).and(&here)));
         };
         if let Some(from) = case.rectify_from {
             // What was restored before this order is the end of an earlier one.
             ordered(from, case.rectify_due, case.restored_on.filter(|restored| *restored >= from));
         }
-        for (_, order) in refs.of_unit(shelf, number::RECTIFICATION, unit)? {
+        for (_, order, _) in refs.of_unit(shelf, number::RECTIFICATION, unit)? {
             let own: pb::Rectification = order.typed(|tag| matches!(tag, 21 | 22 | 27 | 28));
             // The case has the last order; of those before it the orders themselves say how they ended.
             let earlier =
@@ -52,15 +49,15 @@ pub(super) fn count<S: Shelf>(shelf: &S, unit: OrgCode, refs: &Refs, tally: &mut
             }
         }
     }
-    let (titles, rectifying) = (Spans::union(titles), Spans::union(rectifying));
+    let (titles, rectifying) = (Spans::all(titles), Spans::all(rectifying));
     let held =
         tally.by_plan(|plan| if plan.fec.rectifying_counts { titles.clone() } else { titles.without(&rectifying) });
     tally.during(Part::FecTitle, &held);
     tally.during(Part::FecRectifying, &rectifying);
-    tally.during(Part::RectifyOverdue, &Spans::union(overdue));
+    tally.during(Part::RectifyOverdue, &Spans::all(overdue));
     let mut checked = Vec::new();
-    for (_, record) in refs.of_unit(shelf, number::SPOT_CHECK, unit)? {
-        let on = record.day(22);
+    for (_, record, here) in refs.of_unit(shelf, number::SPOT_CHECK, unit)? {
+        let on = record.day(22).filter(|on| here.has(*on));
         // What is checked without a title is no spot check of a certified community.
         checked.extend(on.filter(|day| titles.has(*day)));
     }
@@ -81,7 +78,7 @@ pub fn reapplies_from<S: Shelf>(
 ) -> Result<Option<Day>, S::Error> {
     let (Some(unit), Some(applied)) = (home_unit(case), case.day(21)) else { return Ok(None) };
     let mut from = None;
-    for (other, record) in Refs::to(shelf, unit_id(unit), 0)?.of_unit(shelf, number::FEC_CASE, unit)? {
+    for (other, record, _) in Refs::to(shelf, unit_id(unit), 0)?.of_unit(shelf, number::FEC_CASE, unit)? {
         let Some(revoked) = record.day(28).filter(|revoked| other != id && applied >= *revoked) else { continue };
         let again = date::add_months(revoked, plans.on(revoked).fec.reapply_months);
         from = from.max(Some(again).filter(|again| applied < *again));

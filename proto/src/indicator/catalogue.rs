@@ -27,6 +27,11 @@ const fn within(part: Part) -> Term {
     term(part, None, 1, Window::Flow)
 }
 
+/// What stands of this year, whatever period is asked for.
+const fn this_year(part: Part) -> Term {
+    term(part, None, 1, Window::Year)
+}
+
 /// What happened in the period to distinct persons or households.
 const fn once(year: Part, month: Part) -> Term {
     term(year, Some(month), 1, Window::Flow)
@@ -80,8 +85,8 @@ catalogue! {
     "K11" "双就业按期率" "Dual employment in time" Flow Ratio All true true
         [within(P::DualDueMet)] / [within(P::DualDue)];
     "K12" "双就业超期" "Dual employment overdue" Stock Additive All true false [now(P::DualOverdue)];
-    "K13" "零就业家庭消除率" "Recognised households with somebody employed" Flow Ratio All false true
-        [within(P::ZefCleared)] / [within(P::ZefRecognised)];
+    "K13" "零就业家庭消除率" "Recognised households with somebody employed" Stock Ratio All false true
+        [this_year(P::ZefCleared)] / [this_year(P::ZefRecognised)];
     "K14" "工作站持证覆盖率" "Stations with a certificate holder" Stock Ratio Township false true
         [now(P::StationsCertified)] / [now(P::Stations)];
     "K15" "无证工作站" "Stations without one" Stock Additive Township false false

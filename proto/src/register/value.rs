@@ -2,7 +2,9 @@
 
 use super::{FieldDef, Shape};
 use crate::{
-    OrgCode, RecordId, date,
+    OrgCode, RecordId,
+    check::citizen_id,
+    date,
     pb::Format,
     text,
     wire::{self, Raw},
@@ -125,9 +127,16 @@ impl Value {
                 Self::Ref(text::no_space(written).parse().map_err(|_| wrong("不是记录编号 (not a record id)"))?)
             }
             (_, Format::Code) => return parse_code(field, written),
-            (Shape::Text, Format::CitizenId | Format::PersonName | Format::Phone) => {
+            (Shape::Text, Format::CitizenId) => {
+                let number = text::no_space(written).to_ascii_uppercase();
+                // One of 15 digits is written as the 18 characters that it became (domain-detail 2.1).
+                Self::Text(citizen_id::upgrade(&number).unwrap_or(number))
+            }
+            (Shape::Text, Format::PersonName | Format::Phone) => {
                 Self::Text(text::no_space(written).to_ascii_uppercase())
             }
+            // What tells two records apart is written in one way: `ln 0807` is LN0807.
+            (Shape::Text, _) if field.unique => Self::Text(text::no_space(written).to_uppercase()),
             (Shape::Text, _) => Self::Text(text::half_width(written)),
             (Shape::Bool, _) => {
                 Self::Bool(text::parse_bool(written).ok_or_else(|| wrong("请填“是”或“否” (write 是 or 否)"))?)

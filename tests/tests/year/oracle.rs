@@ -99,7 +99,7 @@ impl Model {
     fn holds_place(&self, index: usize, day: Day) -> bool {
         let job = &self.jobs[index];
         let Some(post) = job.post else { return true };
-        if !self.posts[post].days.on(day) {
+        if !self.posts[post].days.on(day) || !Self::present(&self.persons[job.person], day) {
             return false;
         }
         let before = (0..index).filter(|other| {
@@ -125,7 +125,9 @@ impl Model {
     }
 
     fn in_hardship(&self, person: usize, day: Day) -> bool {
-        Self::present(&self.persons[person], day)
+        let own = &self.persons[person];
+        Self::present(own, day)
+            && own.retired.is_none_or(|retired| day < retired)
             && self.hardships.iter().any(|case| case.person == person && case.days.on(day))
     }
 
@@ -465,13 +467,17 @@ impl Model {
                 });
                 plain(own.map(|own| own.sends).sum())
             }
-            "K32c" => plain(count(&self.jobs, |job| {
-                let start = job.days.from;
-                here(job.person) && job.campaign && flow(start) && Self::present(&self.persons[job.person], start)
-            })),
+            "K32c" => {
+                let placed = |(index, job): (usize, &Job)| {
+                    let first = (job.days.from..=day).find(|on| job.days.on(*on) && self.holds_place(index, *on));
+                    let first = first.filter(|on| Self::present(&self.persons[job.person], *on));
+                    here(job.person) && job.campaign && first.is_some_and(flow)
+                };
+                plain(self.jobs.iter().enumerate().filter(|one| placed(*one)).count() as i64)
+            }
             "K33" => {
                 let recognised = |house: usize| {
-                    self.zef_open(house, day) || self.members(house).any(|person| self.in_hardship_case(person, day))
+                    self.zef_open(house, day) || self.members(house).any(|person| self.in_hardship(person, day))
                 };
                 let paired = |house: usize| {
                     self.pairs.iter().any(|pair| {
@@ -543,7 +549,12 @@ impl Model {
             "K40" => plain(persons(&|person| {
                 self.registered(person, day)
                     && self.spells.iter().any(|spell| {
-                        let heard = self.services.iter().filter(|own| own.person == Some(person)).map(|own| own.on);
+                        let house = self.persons[person].house;
+                        let theirs = |own: &&Service| match own.person {
+                            Some(named) => named == person,
+                            None => own.house == Some(house),
+                        };
+                        let heard = self.services.iter().filter(theirs).map(|own| own.on);
                         let heard = heard.filter(|on| *on > spell.days.from && *on <= day);
                         let last = heard.chain([spell.days.from]).max().unwrap();
                         spell.person == person && spell.days.on(day) && day > months_later(last, 6)
@@ -576,10 +587,5 @@ impl Model {
             })),
             other => panic!("the oracle does not know {other}"),
         }
-    }
-
-    /// As a member of a household: whoever has died leaves the register, not the family book.
-    fn in_hardship_case(&self, person: usize, day: Day) -> bool {
-        self.hardships.iter().any(|case| case.person == person && case.days.on(day))
     }
 }
