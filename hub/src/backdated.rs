@@ -8,19 +8,11 @@ use crate::{
 };
 use taizhang_proto::{
     OrgCode, Record, RecordId,
-    cell::{home_unit, is_active},
+    cell::{doubt::BACKDATED, home_unit, is_active},
     date::{self, Day},
     pb,
-    register::{number, registers},
+    register::registers,
 };
-
-/// The day of business of the registers that clocks and totals follow: placements, recognitions, registrations.
-const DATED: [(u32, &str); 4] = [
-    (number::PLACEMENT, "start_on"),
-    (number::ZEF_CASE, "recognised_on"),
-    (number::HARDSHIP_CASE, "recognised_on"),
-    (number::UNEMPLOYMENT_SPELL, "reg_on"),
-];
 
 /// What is looked for.
 #[derive(Debug, Clone, Copy)]
@@ -43,12 +35,11 @@ pub fn backdated(core: &Core, asked: Asked) -> Result<Vec<pb::BackdatedLine>, St
     for row in view.prefix(Space::Records, &[]) {
         let (key, value) = row?;
         let record = Record::decode(value).map_err(|_| StoreError::Row(Space::Records))?;
-        let Some((_, name)) = DATED.iter().find(|(register, _)| *register == record.register) else { continue };
+        let Some((_, tag)) = BACKDATED.iter().find(|(register, _)| *register == record.register) else { continue };
         let unit = home_unit(&record).filter(|unit| is_active(&record) && asked.unit.covers(*unit));
         let def = registers().get(record.register);
         let (Some(unit), Some(def), Some(id)) = (unit, def, RecordId::from_slice(&key)) else { continue };
-        let Some(field) = def.field_named(name) else { continue };
-        let (Some(day), Some(origin)) = (record.day(field.tag), record.origin(field.tag)) else { continue };
+        let (Some(day), Some(origin)) = (record.day(*tag), record.origin(*tag)) else { continue };
         let arrived = date::shanghai_of_seconds(origin.received);
         let allowed = plans.on(day).unemployment.backdated_days;
         let late = arrived.saturating_sub(day);

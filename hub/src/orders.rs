@@ -127,7 +127,7 @@ pub fn progress(core: &Core, no: u32) -> Result<pb::OrdersAnswer, GiveError> {
         }
     }
     let units: BTreeSet<u64> = orders.iter().flat_map(|order| order.to.iter().copied()).collect();
-    let name = |unit: u64| OrgCode::new(unit).map(|code| pb::UnitName { unit, name: tree.name(code) });
+    let name = |unit: u64| OrgCode::new(unit).map(|code| totals::unit_name(&tree, code));
     answer.names = units.into_iter().filter_map(|unit| name(unit).ok()).collect();
     answer.orders = orders;
     Ok(answer)

@@ -21,7 +21,7 @@ use taizhang_proto::{
     OrgCode,
     cell::CellKey,
     date::Day,
-    indicator::{self, Class, Figure, Grain, Indicator, Kind, Period, Span},
+    indicator::{self, Class, Figure, Grain, Indicator, Kind, Part, Period, Span},
     org::UnitTree,
     pb::{self, Tier, totals_server::Totals},
 };
@@ -107,9 +107,6 @@ pub(crate) fn total_value(unit: OrgCode, indicator: &Indicator, figure: Figure) 
     }
 }
 
-/// Children that have not synced for longer than this are silent, seconds.
-const FRESH: u64 = 86_400;
-
 /// Answers a query from one view.
 ///
 /// # Errors
@@ -150,17 +147,24 @@ pub fn answer_within(core: &Core, request: &pb::TotalsRequest, scope: OrgCode) -
         ..pb::TotalsAnswer::default()
     };
     for unit in units {
-        answer.units.push(pb::UnitName { unit: unit.number(), name: tree.name(unit) });
+        answer.units.push(unit_name(&tree, unit));
         for indicator in &chosen {
             answer.values.push(value(view, unit, indicator, &period)?);
         }
     }
-    for node in children(view)? {
-        if !OrgCode::new(node.unit).is_ok_and(|unit| scope.covers(unit)) {
+    let silent_after = u64::from(core.plans().on(on).work.silent_hours) * 3_600;
+    let mut hubs = Vec::new();
+    for node in children(view)?.into_iter().filter(|node| node.retired == 0) {
+        let Ok(own) = OrgCode::new(node.unit) else { continue };
+        if !unit.covers(own) && !own.covers(unit) {
             continue;
         }
+        let fresh = node.last_sync + silent_after >= answer.as_of;
+        if node.hub {
+            hubs.push((own, fresh));
+        }
         answer.children += 1;
-        if node.last_sync + FRESH >= answer.as_of {
+        if fresh {
             answer.fresh += 1;
         } else {
             answer.silent.push(pb::ChildFreshness {
@@ -172,8 +176,27 @@ pub fn answer_within(core: &Core, request: &pb::TotalsRequest, scope: OrgCode) -
             });
         }
     }
+    // An office far below is known by what its district counts of its nodes; that district by when it was heard itself.
+    for name in &mut answer.units {
+        let Ok(unit) = OrgCode::new(name.unit) else { continue };
+        let stock = |part: Part| sum(view, unit, part.number(), Day::MIN..=on);
+        let (nodes, online) = (stock(Part::Nodes)?, stock(Part::NodesOnline)?);
+        let above = hubs.iter().filter(|(hub, _)| unit.covers(*hub) || hub.covers(unit));
+        let (mut heard, mut silent) = (0, 0);
+        for (_, fresh) in above {
+            heard += 1;
+            silent += i64::from(!fresh);
+        }
+        name.nodes = nodes + heard;
+        name.silent = nodes - online + silent;
+    }
     answer.micros = started.elapsed().as_micros() as u64;
     Ok(answer)
+}
+
+/// A unit with its name.
+pub(crate) fn unit_name(tree: &UnitTree, unit: OrgCode) -> pb::UnitName {
+    pb::UnitName { unit: unit.number(), name: tree.name(unit), ..pb::UnitName::default() }
 }
 
 /// The unit that is asked for, or the scope itself.

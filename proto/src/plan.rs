@@ -48,6 +48,15 @@ pub struct ZefPlan {
     /// Months of a contract that make a job a stable one.
     #[serde(default = "stable_months")]
     pub stable_months: i32,
+    /// Youngest age at which somebody counts in a household, years.
+    #[serde(default = "age_from")]
+    pub age_from: i32,
+    /// Oldest age at which a man counts.
+    #[serde(default = "age_male")]
+    pub age_male: i32,
+    /// Oldest age at which a woman counts.
+    #[serde(default = "age_female")]
+    pub age_female: i32,
     /// Least wage of stable work on one's own account, yuan a month.
     #[serde(default = "minimum_wage")]
     pub minimum_wage: u32,
@@ -59,6 +68,22 @@ fn refusals() -> u32 {
 
 fn stable_months() -> i32 {
     12
+}
+
+fn age_from() -> i32 {
+    16
+}
+
+fn age_male() -> i32 {
+    59
+}
+
+fn age_female() -> i32 {
+    54
+}
+
+fn transfer_days() -> i32 {
+    10
 }
 
 fn minimum_wage() -> u32 {
@@ -168,6 +193,9 @@ pub struct WorkPlan {
     pub conflict_days: i32,
     /// The working day of the next month by which an office closes its month.
     pub month_close_day: i32,
+    /// Days in which a transfer is answered (domain-detail 4, case 5).
+    #[serde(default = "transfer_days")]
+    pub transfer_days: i32,
     /// Hours after which a node is silent (K41).
     pub silent_hours: u32,
 }
@@ -288,6 +316,10 @@ impl Plan {
             ("zef.recognition_days", plan.zef.recognition_days, 1..=366),
             ("zef.silent_months", plan.zef.silent_months, 1..=120),
             ("zef.stable_months", plan.zef.stable_months, 1..=120),
+            ("zef.age_from", plan.zef.age_from, 10..=30),
+            ("zef.age_male", plan.zef.age_male, 40..=100),
+            ("zef.age_female", plan.zef.age_female, 40..=100),
+            ("work.transfer_days", plan.work.transfer_days, 1..=366),
             ("zef.refusals", i32::try_from(plan.zef.refusals).unwrap_or(i32::MAX), 1..=100),
             ("zef.minimum_wage", i32::try_from(plan.zef.minimum_wage).unwrap_or(i32::MAX), 1..=1_000_000),
             ("assistants.level4_months", plan.assistants.level4_months, 0..=120),

@@ -63,7 +63,10 @@ pub(super) fn nodes(answer: &pb::NodesAnswer, reader: Reader) {
 /// The totals as a table: a row an indicator, a column a unit.
 pub fn totals_table(answer: &pb::TotalsAnswer) -> (Vec<(String, String)>, Vec<Vec<String>>) {
     let mut headings = vec![("code".to_owned(), "指标".to_owned()), ("name".to_owned(), "名称".to_owned())];
-    headings.extend(answer.units.iter().map(|unit| (unit.unit.to_string(), unit.name.clone())));
+    headings.extend(answer.units.iter().map(|unit| {
+        let mark = if unit.silent > 0 { "（不完整）" } else { "" };
+        (unit.unit.to_string(), format!("{}{mark}", unit.name))
+    }));
     let mut codes: Vec<&str> = Vec::new();
     for value in &answer.values {
         if !codes.contains(&value.indicator.as_str()) {
@@ -87,12 +90,17 @@ pub fn totals_table(answer: &pb::TotalsAnswer) -> (Vec<(String, String)>, Vec<Ve
 
 /// Prints the totals with their freshness.
 pub fn show_totals(answer: &pb::TotalsAnswer, reader: Reader) {
-    let (headings, rows) = totals_table(answer);
+    let (headings, mut rows) = totals_table(answer);
+    if reader == Reader::Program || answer.units.iter().any(|unit| unit.silent > 0) {
+        let mut row = vec!["silent".to_owned(), "未按时同步的节点".to_owned()];
+        row.extend(answer.units.iter().map(|unit| format!("{}/{}", unit.silent, unit.nodes)));
+        rows.push(row);
+    }
     let headings: Vec<(&str, &str)> = headings.iter().map(|(key, name)| (key.as_str(), name.as_str())).collect();
     show::table(reader, &headings, &rows);
     if reader == Reader::Person {
         say!(
-            "业务日 {}；截至 {}；修订号 {}；{} 个下级中 {} 个一日内同步 (children synced within a day)",
+            "业务日 {}；截至 {}；修订号 {}；{} 个下级中 {} 个按时同步 (children heard in time)",
             date::iso(answer.on),
             show::time(answer.as_of),
             answer.revision,

@@ -28,7 +28,7 @@ pub fn progress(core: &Core, month: Month) -> Result<pb::MonthProgress, StoreErr
     let mut answer = pb::MonthProgress { month: month.to_string(), ..pb::MonthProgress::default() };
     let gap = |answer: &mut pb::MonthProgress, unit: OrgCode, why: &str| {
         answer.gaps.push(MonthGap { unit: unit.number(), why: why.to_owned() });
-        answer.names.push(pb::UnitName { unit: unit.number(), name: tree.name(unit) });
+        answer.names.push(totals::unit_name(&tree, unit));
     };
     for unit in tree.below(core.unit).map(|unit| unit.code) {
         // A unit's own nodes are its sum without those of the units below it.

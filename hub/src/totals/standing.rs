@@ -1,7 +1,7 @@
 //! Standings, ranks, proposals and draws, from the sums that every commit keeps (notice, items 20, 32 and 35).
 //! Invariant: they are worked out from figures of one view and the plan of the day, so asking again gives the same.
 
-use super::{QueryError, below_of_tier, day_asked, unit_within};
+use super::{QueryError, below_of_tier, day_asked, unit_name, unit_within};
 use crate::{
     rows::{self, SubjectRow},
     store::{Space, StoreError, View},
@@ -214,6 +214,6 @@ pub fn draw(core: &Core, request: &pb::DrawRequest, scope: OrgCode) -> Result<pb
     let candidates = certified(core, view.as_ref(), scope, on)?;
     let count = (share * candidates.len() as f64 - 1e-9).ceil() as usize;
     let drawn = assess::draw(&seed, &candidates, count);
-    let name = |unit: OrgCode| pb::UnitName { unit: unit.number(), name: tree.name(unit) };
+    let name = |unit: OrgCode| unit_name(&tree, unit);
     Ok(pb::DrawAnswer { on, seed, candidates: candidates.len() as u32, drawn: drawn.into_iter().map(name).collect() })
 }

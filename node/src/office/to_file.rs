@@ -60,12 +60,16 @@ pub(super) fn title(
     let text = |record: &Record, tag| record.slice(tag).map(|bytes| String::from_utf8_lossy(bytes).into_owned());
     let household = match record.register {
         number::HOUSEHOLD => Some(record.clone()),
-        number::ZEF_CASE => record.reference(21).map(|of| ledger.view(of)).transpose()?.flatten(),
+        number::ZEF_CASE | number::SERVICE_RECORD => {
+            record.reference(21).map(|of| ledger.view(of)).transpose()?.flatten()
+        }
         _ => None,
     };
     let person = match record.register {
         number::RESIDENT => Some(id),
-        number::HARDSHIP_CASE | number::PLACEMENT => record.reference(20),
+        number::HARDSHIP_CASE | number::PLACEMENT | number::UNEMPLOYMENT_SPELL | number::SERVICE_RECORD => {
+            record.reference(20)
+        }
         _ => household.as_ref().and_then(|household| household.reference(22)),
     };
     let title = match (person, household) {
@@ -76,7 +80,10 @@ pub(super) fn title(
                 let of = |tag| text(record, tag).unwrap_or_default();
                 Some(format!("{} {}", of(22), of(20)).trim().to_owned())
             }
-            number::TASK | number::CAMPAIGN | number::POST | number::EVENT => text(record, 20),
+            number::TASK | number::CAMPAIGN | number::POST | number::EVENT | number::ISSUE | number::ASSISTANT => {
+                text(record, 20)
+            }
+            number::TRANSFER => text(record, 22),
             _ => None,
         },
     };

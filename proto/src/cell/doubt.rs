@@ -3,19 +3,20 @@
 //! Invariant: a doubt refuses nothing and counts in nothing; it follows from the records, so it goes by itself.
 
 use super::{
-    Shelf, case, is_active,
-    person::{WITHDRAWN, services_of},
+    Shelf, case, derived, is_active,
+    person::{WITHDRAWN, born, employed, services_of},
     post,
     refs::Refs,
     span::Spans,
     station, survivor,
+    worklist::last_contact,
 };
 use crate::{
     OrgCode, Record, RecordId,
     date::{self, Day, add_months},
     pb::{self, Tier},
     plan::{Plan, Plans},
-    register::{EFFECTIVE_ON, IMPORT_NOTE, number},
+    register::{EFFECTIVE_ON, IMPORT_NOTE, REVIEWED_BY, SOURCE, number},
     stamp::Stamp,
 };
 
@@ -24,6 +25,32 @@ use crate::{
 pub enum Doubt {
     /// Another job of the same person is open; part-time work is allowed.
     SecondJob,
+    /// Another spell of the same person's registered unemployment runs on some of its days.
+    TwoSpells,
+    /// Registered as unemployed, and employed.
+    Employed,
+    /// A public-welfare job that names no post.
+    NoPost,
+    /// A counted member of the household is not of working age, or neither able nor willing (2.5).
+    Uncountable,
+    /// The household is not urban (2.5).
+    Rural,
+    /// Decided before publicity had ended.
+    Unpublished,
+    /// The household had such a case before, and this one does not name it.
+    Relapse,
+    /// It left because nobody could reach it, and somebody had.
+    Reached,
+    /// It left for want of ability or wish to work, and its members have both.
+    Able,
+    /// Of the 4050 by its form, not by age (L06).
+    NotElderly,
+    /// The form says another employment status than the records.
+    Contradicted,
+    /// Certified with fewer points than the standard asks for (2.12).
+    BelowStandard,
+    /// Entered so many days after it happened, and not reviewed since (补录; 2.6, rule G2).
+    Backdated(Day),
     /// Level 3 without level 4 for long enough, or a degree.
     WithoutLevel4,
     /// So many refusals of what was recommended: the household may leave.
@@ -46,6 +73,19 @@ impl Doubt {
     pub fn code(self) -> &'static str {
         match self {
             Self::SecondJob => "second_job",
+            Self::TwoSpells => "two_spells",
+            Self::Employed => "employed",
+            Self::NoPost => "no_post",
+            Self::Uncountable => "uncountable",
+            Self::Rural => "rural",
+            Self::Unpublished => "unpublished",
+            Self::Relapse => "relapse",
+            Self::Reached => "reached",
+            Self::Able => "able",
+            Self::NotElderly => "not_elderly",
+            Self::Contradicted => "contradicted",
+            Self::BelowStandard => "below_standard",
+            Self::Backdated(_) => "backdated",
             Self::WithoutLevel4 => "without_level4",
             Self::Refused(_) => "refused",
             Self::NotRefused(_) => "not_refused",
@@ -60,6 +100,23 @@ impl Doubt {
     pub fn words(self) -> String {
         match self {
             Self::SecondJob => "此人另有在岗记录，请核实是否兼职 (another job is open)".into(),
+            Self::TwoSpells => "与此人另一次失业登记的日期重叠 (two spells overlap)".into(),
+            Self::Employed => "登记失业期间已在岗，请核实是否注销 (registered, and employed)".into(),
+            Self::NoPost => "公益性岗位就业未写明岗位 (a public-welfare job without its post)".into(),
+            Self::Uncountable => {
+                "有计入成员不在劳动年龄，或无劳动能力、无就业愿望，应改为不计入 (a member should not be counted)".into()
+            }
+            Self::Rural => "户主为农业户口，请核实是否属于城镇家庭 (not an urban household)".into(),
+            Self::Unpublished => "公示期未满即认定 (decided before publicity had ended)".into(),
+            Self::Relapse => "该户以前有过案件，请填写“原案” (name the earlier case)".into(),
+            Self::Reached => {
+                "以失去联系退出，退出前不久仍有服务记录 (left as out of contact, served shortly before)".into()
+            }
+            Self::Able => "以无就业愿望或能力退出，登记中成员均有 (left as unable, able by the records)".into(),
+            Self::NotElderly => "按4050认定，申请时年龄不符 (not of the 4050 by age)".into(),
+            Self::Contradicted => "表报就业状况与登记不符，见 card (the form says another status)".into(),
+            Self::BelowStandard => "达标得分低于标准 (certified below the standard's score)".into(),
+            Self::Backdated(days) => format!("补录：晚{days}天录入，请审核并填写“审核人” (backdated: to be reviewed)"),
             Self::WithoutLevel4 => {
                 "三级证书：未见其持四级证书满规定月数，或大专以上学历 (level 3 without level 4 or a degree)".into()
             }
@@ -77,16 +134,15 @@ impl Doubt {
     }
 }
 
-/// Left because stably employed; left because of refusals (L13).
+/// Left because stably employed, because of refusals, out of contact, for want of ability or wish (L13).
 const STABLE: &str = "1";
 const REFUSED: &str = "2";
+const SILENT: &str = "3";
+const UNABLE: &str = "5";
 /// Level 3 (L21).
 const LEVEL3: &[u8] = b"3";
 /// The person's own refusal (L39).
 const DECLINED: &[u8] = b"3";
-
-/// Registers of which a record may be in doubt beside what an import left.
-pub const DOUBTED: [u32; 3] = [number::PLACEMENT, number::CREDENTIAL, number::ZEF_CASE];
 
 /// What is to be looked into in a record on a day.
 ///
@@ -106,14 +162,152 @@ pub fn doubts<S: Shelf>(
         found.push(Doubt::Imported);
     }
     found.extend(wrong_clock(id, record).map(Doubt::WrongClock));
+    found.extend(backdated(record, plans).map(Doubt::Backdated));
     match record.register {
-        number::PLACEMENT => found.extend(second_job(shelf, id, record, on)?.then_some(Doubt::SecondJob)),
+        number::RESIDENT => {
+            let so = derived(shelf, id, on, plans)?.is_some_and(|person| person.contradicted.is_some());
+            found.extend(so.then_some(Doubt::Contradicted));
+        }
+        number::PLACEMENT => {
+            found.extend(second_job(shelf, id, record, on)?.then_some(Doubt::SecondJob));
+            let unnamed = record.slice(21) == Some(WELFARE) && record.bytes(35).is_none();
+            found.extend(unnamed.then_some(Doubt::NoPost));
+        }
+        number::UNEMPLOYMENT_SPELL => found.extend(of_spell(shelf, id, record, on)?),
+        number::HARDSHIP_CASE => {
+            found.extend(unpublished(record, 26, 25).then_some(Doubt::Unpublished));
+            found.extend(not_elderly(shelf, record, plans)?.then_some(Doubt::NotElderly));
+        }
+        number::FEC_CASE => {
+            found.extend(unpublished(record, 24, 33).then_some(Doubt::Unpublished));
+            let least = record.day(24).map(|day| u64::from(plans.on(day).fec.standard.score) * 10);
+            let below = least.zip(record.varint(23)).is_some_and(|(least, score)| score < least);
+            found.extend(below.then_some(Doubt::BelowStandard));
+        }
         number::CREDENTIAL if record.slice(21) == Some(LEVEL3) => {
             let months = plans.on(on).assistants.level4_months;
             found.extend((!station::may_rise(shelf, record, months)?).then_some(Doubt::WithoutLevel4));
         }
-        number::ZEF_CASE => found.extend(of_case(shelf, record, plans, on)?),
+        number::ZEF_CASE => {
+            found.extend(of_case(shelf, record, plans, on)?);
+            found.extend(unpublished(record, 27, 26).then_some(Doubt::Unpublished));
+            found.extend(of_recognition(shelf, id, record, plans, on)?);
+        }
         _ => {}
+    }
+    Ok(found)
+}
+
+/// A public-welfare job (L14); entered by an import (L25).
+const WELFARE: &[u8] = b"2";
+const IMPORTED: &[u8] = b"2";
+/// Of the 4050 (L06).
+const ELDERLY: &str = "01";
+/// A rural hukou (L02).
+const RURAL: &[u8] = b"2";
+
+/// The day of business of the registers that clocks and totals follow: placements, recognitions, registrations.
+pub const BACKDATED: [(u32, u32); 4] =
+    [(number::PLACEMENT, 25), (number::ZEF_CASE, 27), (number::HARDSHIP_CASE, 26), (number::UNEMPLOYMENT_SPELL, 23)];
+
+/// By how many days more than the plan allows something was entered after it happened; what a file brought was on paper
+/// before, and what somebody has reviewed is no doubt any more.
+fn backdated(record: &Record, plans: &Plans) -> Option<Day> {
+    let (_, tag) = BACKDATED.iter().find(|(register, _)| *register == record.register)?;
+    let (day, origin) = record.day(*tag).zip(record.origin(*tag))?;
+    if origin.received == 0 || record.bytes(REVIEWED_BY).is_some() || record.slice(SOURCE) == Some(IMPORTED) {
+        return None;
+    }
+    let late = date::shanghai_of_seconds(origin.received).saturating_sub(day);
+    (late > plans.on(day).unemployment.backdated_days).then_some(late)
+}
+
+/// Whether something was decided before the last day of its publicity was over.
+fn unpublished(record: &Record, decided: u32, public_to: u32) -> bool {
+    record.day(decided).zip(record.day(public_to)).is_some_and(|(decided, last)| decided <= last)
+}
+
+/// Whether somebody is hard to employ as one of the 4050 without having been of the age when that was applied for.
+fn not_elderly<S: Shelf>(shelf: &S, record: &Record, plans: &Plans) -> Result<bool, S::Error> {
+    let own: pb::HardshipCase = record.typed(|tag| matches!(tag, 21 | 22));
+    let (Some(person), Some(applied)) = (record.reference(20), own.applied_on) else { return Ok(false) };
+    if !own.kind.iter().any(|kind| kind == ELDERLY) {
+        return Ok(false);
+    }
+    let person = derived(shelf, survivor(shelf, person)?, applied, plans)?;
+    Ok(person.is_some_and(|person| person.age.is_some() && !person.elderly))
+}
+
+fn of_spell<S: Shelf>(shelf: &S, id: RecordId, record: &Record, on: Day) -> Result<Vec<Doubt>, S::Error> {
+    let mut found = Vec::new();
+    let days = |record: &Record| {
+        let from = record.day(23)?;
+        Some(Spans::one(from, record.day(26).unwrap_or(Day::MAX)))
+    };
+    let (Some(own), Some(person)) = (days(record), record.reference(20)) else { return Ok(found) };
+    let person = survivor(shelf, person)?;
+    for (other, twin) in Refs::to(shelf, person, number::RESIDENT)?.active(shelf, number::UNEMPLOYMENT_SPELL, 20)? {
+        // Told of the later one.
+        let earlier = (twin.day(23), other) < (record.day(23), id);
+        if earlier && days(&twin).is_some_and(|theirs| !theirs.and(&own).is_empty()) {
+            found.push(Doubt::TwoSpells);
+            break;
+        }
+    }
+    if own.has(on) && employed(shelf, person)?.has(on) {
+        found.push(Doubt::Employed);
+    }
+    Ok(found)
+}
+
+/// What a recognition says against the definition of a zero-employment household (2.5), and of the case before it.
+fn of_recognition<S: Shelf>(
+    shelf: &S,
+    id: RecordId,
+    record: &Record,
+    plans: &Plans,
+    on: Day,
+) -> Result<Vec<Doubt>, S::Error> {
+    let own: pb::ZefCase = record.typed(|tag| matches!(tag, 21 | 22 | 27 | 34 | 39));
+    let mut found = Vec::new();
+    let household = own.household.as_deref().and_then(RecordId::from_slice);
+    let (Some(household), Some(recognised)) = (household, own.recognised_on.filter(|day| *day <= on)) else {
+        return Ok(found);
+    };
+    let household = survivor(shelf, household)?;
+    let refs = Refs::to(shelf, household, number::HOUSEHOLD)?;
+    for (other, earlier) in refs.active(shelf, number::ZEF_CASE, 21)? {
+        let before = earlier.slice(22) == record.slice(22) && earlier.day(34).is_some_and(|exit| exit <= recognised);
+        if other != id && before && own.relapse_of.is_none() {
+            found.push(Doubt::Relapse);
+            break;
+        }
+    }
+    if own.exit_on.is_some_and(|exit| exit <= on) {
+        return Ok(found);
+    }
+    let head = shelf.look(household, |record| record.and_then(|record| record.reference(22)))?;
+    let head = head.map(|head| survivor(shelf, head)).transpose()?;
+    if let Some(head) = head
+        && shelf.look(head, |record| record.is_some_and(|record| record.slice(25) == Some(RURAL)))?
+    {
+        found.push(Doubt::Rural);
+    }
+    let plan = &plans.on(recognised).zef;
+    for (person, belongs) in case::counted_members(shelf, household)? {
+        let out = shelf.look(person, |record| {
+            let Some(record) = record.filter(|record| is_active(record)) else { return false };
+            let unable = record.varint(38) == Some(0) || record.varint(39) == Some(0);
+            let of_age = born(record).is_none_or(|born| {
+                let last = if born.male { plan.age_male } else { plan.age_female };
+                (plan.age_from..=last).contains(&date::years_between(born.birth, recognised))
+            });
+            unable || !of_age
+        })?;
+        if out && belongs.days.has(recognised) {
+            found.push(Doubt::Uncountable);
+            break;
+        }
     }
     Ok(found)
 }
@@ -163,6 +357,12 @@ fn of_case<S: Shelf>(shelf: &S, record: &Record, plans: &Plans, on: Day) -> Resu
             let times = refusals(shelf, household, recognised, until)?;
             (times < plan.zef.refusals).then_some(Doubt::NotRefused(times))
         }
+        (Some(exit), Some(SILENT)) => {
+            let last = last_contact(shelf, household, exit)?.filter(|last| *last > recognised);
+            let due = last.map(|last| add_months(last, plan.zef.silent_months));
+            due.is_some_and(|due| exit < due).then_some(Doubt::Reached)
+        }
+        (Some(_), Some(UNABLE)) => everybody_able(shelf, household)?.then_some(Doubt::Able),
         (Some(_), _) => None,
         (None, _) if is_stable(shelf, household, plan, on)? => Some(Doubt::Stable),
         (None, _) => {
@@ -170,6 +370,23 @@ fn of_case<S: Shelf>(shelf: &S, record: &Record, plans: &Plans, on: Day) -> Resu
             (times >= plan.zef.refusals).then_some(Doubt::Refused(times))
         }
     })
+}
+
+/// Whether every counted member of a household is able and willing to work by its record, of those of whom it is known.
+fn everybody_able<S: Shelf>(shelf: &S, household: RecordId) -> Result<bool, S::Error> {
+    let mut able = false;
+    for person in case::counted_members(shelf, household)?.into_keys() {
+        let says = shelf.look(person, |record| {
+            let of = |tag| record.and_then(|record: &Record| record.varint(tag));
+            (of(38), of(39))
+        })?;
+        match says {
+            (Some(1), Some(1)) => able = true,
+            (Some(0), _) | (_, Some(0)) => return Ok(false),
+            _ => {}
+        }
+    }
+    Ok(able)
 }
 
 /// How often one member of a household, or the household itself, refused what was recommended: of several members the one

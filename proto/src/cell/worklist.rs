@@ -84,6 +84,12 @@ clocks! {
     Campaign = ("campaign", "援助月活动结束", "a campaign ends"),
     /// Item 52.
     Archive = ("K37", "待归档", "to be filed"),
+    /// Of a service: when the next visit was to be (2.7).
+    Visit = ("visit", "约定的下次走访", "the next visit that was agreed"),
+    /// A problem that somebody is to solve (item 21).
+    Issue = ("issue", "问题待解决", "an issue to be solved"),
+    /// Somebody who was sent waits for the new office's word (domain-detail 4, case 5).
+    Transfer = ("transfer", "转入待接收", "a transfer to be answered"),
     /// The month that an office closes.
     Month = ("month", "月报封账", "the month to close"),
 }
@@ -139,7 +145,10 @@ pub fn of_contributions(steps: &[Contribution], on: Day, within: u32) -> Vec<Due
 }
 
 /// Registers whose records have a last day by themselves.
-pub const DATED: [u32; 6] = [
+pub const DATED: [u32; 9] = [
+    number::SERVICE_RECORD,
+    number::ISSUE,
+    number::TRANSFER,
     number::ZEF_CASE,
     number::HARDSHIP_CASE,
     number::FEC_CASE,
@@ -197,6 +206,23 @@ pub fn of_record<S: Shelf>(
                 );
             }
         }
+        number::FEC_CASE => {
+            let own: pb::FecCase = record.typed(|tag| matches!(tag, 20 | 33));
+            due(Clock::Publicity, own.publicity_to.filter(|_| own.stage.as_deref() == Some("4")));
+        }
+        number::SERVICE_RECORD => due(Clock::Visit, next_visit(shelf, record)?),
+        number::ISSUE => {
+            let own: pb::Issue = record.typed(|tag| matches!(tag, 21 | 23 | 25));
+            let open =
+                own.closed_on.is_none_or(|closed| on < closed) && own.raised_on.is_none_or(|raised| raised <= on);
+            due(Clock::Issue, own.due_on.filter(|_| open));
+        }
+        number::TRANSFER => {
+            let own: pb::Transfer = record.typed(|tag| matches!(tag, 24 | 25 | 27));
+            let open = own.decision.is_none() && own.done_on.is_none();
+            let asked = own.asked_on.filter(|asked| open && *asked <= on);
+            due(Clock::Transfer, asked.map(|asked| asked.saturating_add(plans.on(asked).work.transfer_days)));
+        }
         number::CAMPAIGN => {
             let own: pb::Campaign = record.typed(|tag| matches!(tag, 21 | 22));
             let runs = own.from_on.is_some_and(|from| from <= on) && own.to_on.is_some_and(|to| on <= to);
@@ -210,8 +236,27 @@ pub fn of_record<S: Shelf>(
     Ok(found)
 }
 
+/// The day of the next visit that was agreed with a service, until somebody has been there again; none for one that was
+/// taken back.
+fn next_visit<S: Shelf>(shelf: &S, service: &Record) -> Result<Option<Day>, S::Error> {
+    let own: pb::ServiceRecord = service.typed(|tag| matches!(tag, 24 | 32));
+    let (Some(on), Some(next)) = (own.on, own.next_on) else { return Ok(None) };
+    let of = |tag, register| match service.reference(tag) {
+        Some(whom) => {
+            let refs = Refs::to(shelf, survivor(shelf, whom)?, register)?;
+            services_of(shelf, refs.active(shelf, number::SERVICE_RECORD, tag)?)
+        }
+        None => Ok(Vec::new()),
+    };
+    let mut services = of(20, number::RESIDENT)?;
+    services.extend(of(21, number::HOUSEHOLD)?);
+    let stands = services.iter().any(|service| service.on == on);
+    let again = services.iter().any(|service| service.on > on);
+    Ok(Some(next).filter(|_| stands && !again))
+}
+
 /// The last day by `on` on which anybody served the household or a member of it.
-fn last_contact<S: Shelf>(shelf: &S, household: RecordId, on: Day) -> Result<Option<Day>, S::Error> {
+pub(super) fn last_contact<S: Shelf>(shelf: &S, household: RecordId, on: Day) -> Result<Option<Day>, S::Error> {
     let household = survivor(shelf, household)?;
     let refs = Refs::to(shelf, household, number::HOUSEHOLD)?;
     let mut services = services_of(shelf, refs.active(shelf, number::SERVICE_RECORD, 21)?)?;

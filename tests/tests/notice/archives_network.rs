@@ -2,7 +2,11 @@
 //! older software, and data that are kept alive (items 2 and 52).
 
 use crate::{CITY, counts, standing, stands, up};
-use taizhang_hub::{readers, totals::children, writer::Job};
+use taizhang_hub::{
+    readers,
+    totals::{answer_within, children},
+    writer::Job,
+};
 use taizhang_node::{
     exchange::{self, Format, Options, Source},
     identity::Identity,
@@ -73,6 +77,15 @@ async fn a_member_unit_reads_the_figures_of_its_unit_and_nothing_else() {
     };
     let counted = |answer: tonic::Response<pb::TotalsAnswer>| answer.into_inner().values[0].numerator;
     assert_eq!(counted(ask(&finance, 0).await.unwrap()), 1);
+    // Whoever reads a figure is told whether somebody behind it has not been heard: today everybody was, in three days
+    // nobody will have been.
+    let heard = |on| {
+        let answer =
+            answer_within(&city.hub.core, &pb::TotalsRequest { on, ..pb::TotalsRequest::default() }, unit(CITY));
+        answer.unwrap().units.iter().map(|unit| (unit.nodes, unit.silent)).collect::<Vec<_>>()
+    };
+    let today = city.hub.core.today();
+    assert_eq!((heard(0), heard(today + 3)), (vec![(2, 0)], vec![(2, 1)]), "an office and its district");
     assert_eq!(counted(ask(&finance, FIRST).await.unwrap()), 1, "down to a community");
     assert_eq!(counted(ask(&district_union, 0).await.unwrap()), 1);
     assert!(ask(&district_union, CITY).await.is_err(), "no more than its district");
