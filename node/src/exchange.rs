@@ -11,7 +11,7 @@ mod form;
 mod group;
 mod import;
 mod layout;
-mod note;
+pub(crate) mod note;
 mod ole;
 mod pending;
 mod read;

@@ -115,6 +115,9 @@ pub struct UnemploymentPlan {
     pub elderly_male: i32,
     /// Age from which a woman belongs to the 4050, years.
     pub elderly_female: i32,
+    /// The day on which the age of the 4050 had to be reached, where a province froze it; none: on any day (2.4).
+    #[serde(default)]
+    pub elderly_cutoff_on: Option<Date>,
     /// Age at which a man retires, years.
     pub retire_male: i32,
     /// Age at which a woman retires, years.

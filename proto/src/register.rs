@@ -153,6 +153,8 @@ pub struct FieldDef {
     pub prevails: Option<String>,
     /// What a reviewer has ruled, an office can only dispute.
     pub ruled: bool,
+    /// A clerk who changes it in a form says why.
+    pub reason: bool,
     /// Under [`Policy::Review`]: of two days the later stands until a reviewer decides.
     pub later: bool,
     /// Under [`Policy::Owned`]: the code that any office may set where none stands.
@@ -360,6 +362,7 @@ fn field_def(
         owner: rule.owner(),
         prevails: (!rule.prevails.is_empty()).then(|| rule.prevails.clone()),
         ruled: rule.ruled,
+        reason: rule.reason,
         later: rule.later,
         open: (!rule.open.is_empty()).then(|| rule.open.clone()),
         personal: rule.personal,

@@ -5,7 +5,7 @@ const MAX: usize = 1_000;
 
 /// A note with parts added that it does not hold yet; none when nothing changes. Whole parts only, so that the same
 /// parts brought again change nothing.
-pub(super) fn extended(held: &str, parts: &[String]) -> Option<String> {
+pub(crate) fn extended(held: &str, parts: &[String]) -> Option<String> {
     let mut note = held.to_owned();
     for part in parts {
         let part: String = part.chars().filter(|sign| !sign.is_control() || *sign == '\n').take(MAX / 2).collect();

@@ -3,7 +3,7 @@
 use super::Office;
 use crate::{
     desk::{Desk, Draft, SaveError},
-    exchange::{self, Format, Layouts, Options, Source},
+    exchange::{self, Format, Layouts, Options, Source, note::extended},
     ledger::LedgerDesk,
     show,
 };
@@ -12,7 +12,7 @@ use taizhang_proto::{
     OrgCode, Record, RecordId, date,
     month::Month,
     pb::{self, office_server},
-    register::{RegisterDef, Value, registers},
+    register::{IMPORT_NOTE, RegisterDef, Value, registers},
     stamp,
 };
 use tokio::{sync::mpsc, task::block_in_place};
@@ -159,17 +159,33 @@ impl Office {
         Ok(name.map(|name| String::from_utf8_lossy(name).into_owned()).unwrap_or_default())
     }
 
-    fn save_form(&self, request: &pb::SaveRequest) -> Result<pb::SaveAnswer, Status> {
+    pub(super) fn save_form(&self, request: &pb::SaveRequest) -> Result<pb::SaveAnswer, Status> {
         let def = register(&request.register)?;
         let desk = LedgerDesk::new(&self.ledger);
         let id = if request.record.is_empty() { desk.new_id() } else { request.record.parse().map_err(wrong)? };
         let mut draft = Draft::new(id, def.number).because(&request.reason);
+        let held = self.ledger.view(id).map_err(failed)?;
+        let mut notes = Vec::new();
         for (name, written) in &request.fields {
             let field =
                 def.field_named(name).ok_or_else(|| wrong(format!("{}没有栏目 {name} (no such field)", def.zh)))?;
-            let value =
-                if written.trim().is_empty() { None } else { Some(Value::parse(field, written).map_err(wrong)?.0) };
+            let parsed =
+                (!written.trim().is_empty()).then(|| Value::parse(field, written)).transpose().map_err(wrong)?;
+            // A word that no code list has is kept, as an import keeps it.
+            let unknown = parsed.as_ref().is_some_and(|(_, note)| note.is_some());
+            notes.extend(unknown.then(|| format!("{}：{}", field.zh, written.trim())));
+            let value = parsed.map(|(value, _)| value);
+            let encoded = value.as_ref().map(|value| value.encode(field)).unwrap_or_default();
+            let before = held.as_ref().and_then(|record| record.bytes(field.tag));
+            if field.reason && before.is_some_and(|before| *before != encoded) && request.reason.trim().is_empty() {
+                return Err(wrong(format!("更改{}请写明理由，用 --reason (say why it changes)", field.zh)));
+            }
             draft.edits.push((field.tag, value));
+        }
+        let note = held.as_ref().and_then(|record| record.slice(IMPORT_NOTE)).map(String::from_utf8_lossy);
+        if let Some(note) = extended(&note.unwrap_or_default(), &notes) {
+            draft.edits.retain(|(tag, _)| *tag != IMPORT_NOTE);
+            draft.edits.push((IMPORT_NOTE, Some(Value::Text(note))));
         }
         let by = if request.by.is_empty() { &self.clerk } else { &request.by };
         // While a store that was lost comes back from the hub, an edit may come before the record that it edits.

@@ -244,6 +244,8 @@ fn what_should_be_looked_into_is_told_when_it_is_saved_and_listed_until_the_reco
     refer("2008-03-15", "本人拒绝");
     assert_eq!(codes(), none, "three by then");
     let open = case_of(&household, "2008-03-25");
+    assert_eq!(codes(), one("relapse", "王强"), "the earlier case is to be named");
+    enter(&office, number::ZEF_CASE, Some(open), &[("relapse_of", &case.to_string())]);
     assert_eq!(codes(), none, "a new case begins anew");
     for on in ["2008-03-26", "2008-03-27", "2008-03-28"] {
         refer(on, "3");
@@ -269,7 +271,9 @@ fn what_should_be_looked_into_is_told_when_it_is_saved_and_listed_until_the_reco
     assert_eq!(codes().into_iter().map(|(code, _)| code).collect::<Vec<_>>(), ["second_job"]);
     assert_eq!((told(flexible), told(job)), (1, 0), "the later of the two");
     enter(&office, number::PLACEMENT, Some(job), &[("end_on", "2008-03-25")]);
-    let case = case_of(&other, "2008-03-28");
+    let fields = [("household", other.as_str()), ("kind", "1"), ("recognised_on", "2008-03-28")];
+    let first = case.to_string();
+    let case = enter(&office, number::ZEF_CASE, None, &[&fields[..], &[("relapse_of", &first)]].concat());
     assert_eq!(codes(), none, "paid, and not insured");
     enter(&office, number::PLACEMENT, Some(flexible), &[("social_ins", "是")]);
     assert_eq!(codes(), one("stable", "李红"));
@@ -279,6 +283,56 @@ fn what_should_be_looked_into_is_told_when_it_is_saved_and_listed_until_the_reco
         facts.into_iter().filter(|fact| fact.key == "case").map(|fact| fact.value).collect::<Vec<_>>()
     };
     assert!(stage(day(4, 1))[0].starts_with("稳定"), "{:?}", stage(day(4, 1)));
+
+    // What the definition of a household without employment asks, and whoever leaves it.
+    let old = person("赵老", "21040219400301013"); // 68
+    let third = family("户3", &old);
+    let case = case_of(&third, "2008-03-01");
+    let names = || codes().into_iter().map(|(code, _)| code).filter(|code| code != "stable").collect::<Vec<_>>();
+    assert_eq!(names(), ["uncountable"]);
+    let farmer = enter(&office, number::RESIDENT, Some(old.parse().unwrap()), &[("hukou_kind", "农业")]);
+    assert_eq!(names(), ["rural", "uncountable"]);
+    assert_eq!(told(farmer), 0);
+    let public = [("publicity_from", "2008-02-20"), ("publicity_to", "2008-03-01")];
+    enter(&office, number::ZEF_CASE, Some(case), &public);
+    assert_eq!(names(), ["unpublished", "rural", "uncountable"], "decided on the last day");
+    let call = [("household", third.as_str()), ("kind", "2"), ("on", "2008-03-10"), ("next_on", "2008-03-17")];
+    enter(&office, number::SERVICE_RECORD, None, &call);
+    enter(&office, number::ZEF_CASE, Some(case), &[("exit_on", "2008-03-20"), ("exit_cause", "3")]);
+    assert_eq!(names(), ["reached", "unpublished"]);
+    enter(&office, number::ZEF_CASE, Some(case), &[("exit_cause", "4"), ("publicity_to", "2008-02-28")]);
+    assert_eq!(names(), Vec::<String>::new());
+    // A visit that was agreed is due until somebody has been there.
+    let visits = |on| {
+        let items = office.worklist(&pb::DueRequest { on, within: 7 }).unwrap().items.into_iter();
+        items.filter(|item| item.clock == "visit").map(|item| (item.due_on, item.title)).collect::<Vec<_>>()
+    };
+    assert_eq!(visits(day(3, 12)), [(day(3, 17), "赵老".to_owned())]);
+    enter(&office, number::SERVICE_RECORD, None, &[("household", third.as_str()), ("kind", "1"), ("on", "2008-03-18")]);
+    assert_eq!(visits(0), []);
+    let issue = [("title", "漏登"), ("raised_on", "2008-03-20"), ("due_on", "2008-04-03"), ("owner", "孙丽")];
+    enter(&office, number::ISSUE, None, &issue);
+    let items = office.worklist(&pb::DueRequest { on: 0, within: 7 }).unwrap().items;
+    assert!(items.iter().any(|item| (item.clock.as_str(), item.due_on) == ("issue", day(4, 3))), "{items:?}");
+
+    // Two spells at once, one beside a job; 4050 by the form and not by age; a public-welfare job without its post.
+    let young = person("孙六", "21040219800301019");
+    let spell = |on: &str| {
+        let fields = [("person", young.as_str()), ("lost_on", "2008-01-05"), ("reg_on", on)];
+        enter(&office, number::UNEMPLOYMENT_SPELL, None, &fields)
+    };
+    let (first, second) = (spell("2008-01-10"), spell("2008-02-10"));
+    assert_eq!((told(first), told(second)), (0, 1));
+    let job = [("person", young.as_str()), ("kind", "2"), ("start_on", "2008-03-01")];
+    let job = enter(&office, number::PLACEMENT, None, &job);
+    assert_eq!((told(first), told(second), told(job)), (1, 2, 1));
+    let hard = |kinds| {
+        let fields = [("person", young.as_str()), ("kind", kinds), ("applied_on", "2008-03-01")];
+        told(enter(&office, number::HARDSHIP_CASE, None, &fields))
+    };
+    assert_eq!((hard("01"), hard("06")), (1, 0));
+    let claims = enter(&office, number::RESIDENT, Some(young.parse().unwrap()), &[("emp_claim", "20")]);
+    assert_eq!(told(claims), 1, "the form says registered as unemployed, the records employed");
 
     // Level 3 asks for a year of level 4 before it, or a degree.
     let assistant = |name: &str, more: &[(&str, &str)]| {
@@ -303,6 +357,42 @@ fn what_should_be_looked_into_is_told_when_it_is_saved_and_listed_until_the_reco
     let unplaced = enter(&office, number::RESIDENT, Some(head.parse().unwrap()), &[("import_note", "文化程度：私塾")]);
     assert_eq!(told(unplaced), 1);
     assert_eq!(codes().iter().filter(|(code, _)| code == "imported").count(), 1);
+}
+
+#[test]
+fn a_form_keeps_a_word_that_no_list_has_and_asks_why_a_number_or_a_wish_changes() {
+    let dir = tempfile::tempdir().unwrap();
+    let office = office(dir.path());
+    let save = |record: &str, reason: &str, fields: &[(&str, &str)]| {
+        office.save_form(&pb::SaveRequest {
+            register: "Resident".into(),
+            record: record.into(),
+            fields: fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            reason: reason.into(),
+            ..pb::SaveRequest::default()
+        })
+    };
+    // Fifteen digits, a word that is in no list, and a wish.
+    let fields = [("id_no", "210402730101101"), ("name", "王强"), ("political", "民兵"), ("job_willing", "是")];
+    let answer = save("", "", &fields).unwrap();
+    let id: RecordId = answer.record.parse().unwrap();
+    let says = |tag| {
+        let record = office.ledger.view(id).unwrap().unwrap();
+        record.slice(tag).map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default()
+    };
+    assert_eq!((says(21).len(), &says(21)[..8]), (18, "21040219"));
+    assert_eq!((says(33).as_str(), says(8).as_str()), ("99", "政治面貌：民兵"));
+    assert_eq!(answer.doubts.len(), 1, "{:?}", answer.doubts);
+    save(&answer.record, "", &[("political", "群众"), ("phone", "13900000000")]).unwrap();
+    assert_eq!((says(33).as_str(), says(8).as_str()), ("13", "政治面貌：民兵"), "until somebody clears it");
+    let refused = save(&answer.record, " ", &[("job_willing", "否")]).unwrap_err();
+    assert!(refused.message().contains("有就业愿望") && refused.message().contains("理由"), "{refused}");
+    save(&answer.record, "", &[("job_willing", "是")]).unwrap();
+    save(&answer.record, "本人申请", &[("job_willing", "否")]).unwrap();
+    let other = format!("21040219730101102{}", char::from(check_character(b"21040219730101102").unwrap()));
+    assert!(save(&answer.record, "", &[("id_no", &other)]).is_err());
+    save(&answer.record, "录入错误", &[("id_no", &other), ("import_note", "")]).unwrap();
+    assert_eq!((says(21), says(8)), (other, String::new()));
 }
 
 #[test]

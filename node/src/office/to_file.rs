@@ -65,12 +65,12 @@ pub(super) fn title(
         }
         _ => None,
     };
+    let head = household.as_ref().and_then(|household| household.reference(22));
     let person = match record.register {
         number::RESIDENT => Some(id),
-        number::HARDSHIP_CASE | number::PLACEMENT | number::UNEMPLOYMENT_SPELL | number::SERVICE_RECORD => {
-            record.reference(20)
-        }
-        _ => household.as_ref().and_then(|household| household.reference(22)),
+        number::HARDSHIP_CASE | number::PLACEMENT | number::UNEMPLOYMENT_SPELL => record.reference(20),
+        number::SERVICE_RECORD => record.reference(20).or(head),
+        _ => head,
     };
     let title = match (person, household) {
         (Some(person), _) => Some(people.name(person)?),

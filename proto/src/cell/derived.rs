@@ -60,9 +60,10 @@ pub fn derived<S: Shelf>(shelf: &S, id: RecordId, on: Day, plans: &Plans) -> Res
     let born = facts.id_no.as_deref().and_then(|id| citizen_id::check(id).ok());
     let age = born.map(|born| date::years_between(born.birth, on));
     let plan = &plans.on(on).unemployment;
-    let elderly = born.zip(age).is_some_and(|(born, age)| {
+    let judged = plan.elderly_cutoff_on.map_or(on, |cutoff| on.min(date::day(cutoff)));
+    let elderly = born.is_some_and(|born| {
         let from = if born.male { plan.elderly_male } else { plan.elderly_female };
-        age >= from
+        date::years_between(born.birth, judged) >= from
     });
     let refs = Refs::to(shelf, id, number::RESIDENT)?;
     let spells = refs.active(shelf, number::UNEMPLOYMENT_SPELL, 20)?;

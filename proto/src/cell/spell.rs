@@ -45,8 +45,11 @@ pub(super) fn count(person: &Person, spells: &[(RecordId, Record)], contacts: &[
     }
     let open = Spans::all(found.iter().map(|spell| spell.open.clone()));
     tally.during(Part::Unemployed, &open);
-    let aged =
-        |plan: &crate::plan::UnemploymentPlan| person.since_age(plan.elderly_male, plan.elderly_female).and(&open);
+    let aged = |plan: &crate::plan::UnemploymentPlan| {
+        let since = person.since_age(plan.elderly_male, plan.elderly_female);
+        let cutoff = plan.elderly_cutoff_on.map_or(Day::MAX, date::day);
+        if since.first().is_some_and(|day| day <= cutoff) { since.and(&open) } else { Spans::default() }
+    };
     let elderly = tally.by_plan(|plan| aged(&plan.unemployment));
     tally.during(Part::ElderlyUnemployed, &elderly);
     let past = |plan: &crate::plan::UnemploymentPlan| person.since_age(plan.retire_male, plan.retire_female).and(&open);

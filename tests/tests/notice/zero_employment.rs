@@ -198,5 +198,14 @@ async fn what_is_entered_more_than_a_week_after_it_happened_is_listed_apart() {
     let found: Vec<_> = lines.iter().map(|line| (line.record.clone(), line.days, line.unit)).collect();
     assert_eq!(found, [(late.to_string(), 8, FIRST)], "seven days are allowed: {in_time} is not listed");
     assert!(asked(scene.at(STREET).unit, today - 3, today - 2).is_empty(), "by the day of arrival");
+    // The street is to review it, and names who did.
+    let to_review = |office: u64| {
+        let items = scene.at(office).office.doubts(0).unwrap().items.into_iter();
+        items.filter(|item| item.code == "backdated").map(|item| item.record).collect::<Vec<_>>()
+    };
+    assert_eq!(to_review(STREET), [late.to_string()]);
+    scene.amend(STREET, late, &[("reviewed_by", "李主任"), ("review_result", "合同属实")]);
+    scene.agrees().await;
+    assert_eq!((to_review(STREET), to_review(FIRST)), (vec![], vec![]));
     scene.end().await;
 }

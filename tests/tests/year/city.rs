@@ -786,6 +786,10 @@ impl City {
 
     fn premises(&mut self) {
         let (unit, from) = (self.any_unit(), self.today());
+        // Of two versions of one day nobody knows which is the later.
+        if self.model.premises.iter().any(|own| own.unit == unit && own.from == from) {
+            return;
+        }
         // A resettlement community is never one of the others whose premises would allow a window.
         let (shanty, fit) = (unit == UNITS[1] && self.chance(60), self.chance(50));
         let (window, fixed) = (self.chance(50), self.chance(50));
