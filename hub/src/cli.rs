@@ -116,7 +116,7 @@ enum Command {
     Draw(assess::Draw),
     /// 换用新的单位树，含撤并代码 (a new tree of units, with codes that were given up: CSV)
     Units {
-        /// 文件 code,name,parent,tier,becomes,since (file)
+        /// 文件 code,name,parent,tier,becomes,since,founded (file)
         file: PathBuf,
     },
     /// 工作目标：显示，或由市级发布新版 (the plan: show it, or publish a new version at the city)

@@ -46,4 +46,8 @@ impl Shelf for Committed<'_> {
     fn given_up_on(&self, unit: OrgCode) -> Option<Day> {
         self.tree.given_up_on(unit)
     }
+
+    fn founded_on(&self, unit: OrgCode) -> Option<Day> {
+        self.tree.founded_on(unit)
+    }
 }

@@ -332,6 +332,10 @@ impl Shelf for Ledger {
     fn given_up_on(&self, unit: OrgCode) -> Option<Day> {
         self.units().given_up_on(unit)
     }
+
+    fn founded_on(&self, unit: OrgCode) -> Option<Day> {
+        self.units().founded_on(unit)
+    }
 }
 
 impl From<StoreError> for SaveError {

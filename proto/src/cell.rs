@@ -162,6 +162,11 @@ pub trait Shelf {
     fn given_up_on(&self, _: OrgCode) -> Option<Day> {
         None
     }
+
+    /// First day of a unit that there was not always.
+    fn founded_on(&self, _: OrgCode) -> Option<Day> {
+        None
+    }
 }
 
 /// Longest chain of merges that is followed; the hub makes no longer one.
@@ -523,12 +528,12 @@ impl Tally<'_> {
 
     /// What follows counts at one unit.
     fn at(&mut self, unit: OrgCode) {
-        self.homes = home::Homes::only(unit);
+        self.at_during(unit, Day::MIN, Day::MAX);
     }
 
-    /// What follows counts at one unit until a day.
-    fn at_until(&mut self, unit: OrgCode, until: Day) {
-        self.homes = home::Homes::until(unit, until);
+    /// What follows counts at one unit from a day up to but without another.
+    fn at_during(&mut self, unit: OrgCode, from: Day, until: Day) {
+        self.homes = home::Homes::during(unit, from, until);
     }
 
     /// Counts one in `part` for as long as the unit is one.

@@ -134,6 +134,10 @@ pub struct Alias {
 pub struct UnitTree {
     units: BTreeMap<OrgCode, Unit>,
     aliases: BTreeMap<OrgCode, Alias>,
+    /// First days on which codes were no longer what they became beyond this part of the tree.
+    ended: BTreeMap<OrgCode, Day>,
+    /// First days of codes that there were not always.
+    founded: BTreeMap<OrgCode, Day>,
 }
 
 /// Longest chain of codes that is followed.
@@ -156,14 +160,15 @@ pub enum TreeError {
 }
 
 impl UnitTree {
-    /// Reads `code,name,parent,tier,becomes,since` lines with a heading, UTF-8. The last two are there for a code that
-    /// was given up: the code that the unit has since that day.
+    /// Reads `code,name,parent,tier,becomes,since,founded` lines with a heading, UTF-8. `becomes` and `since` are there for
+    /// a code that was given up: the code that the unit has since that day; `since` alone says that it is nothing below
+    /// this hub any more. `founded` is the first day of a code that there was not always.
     ///
     /// # Errors
     /// Names the first line that is wrong.
     pub fn from_csv(text: &str) -> Result<Self, TreeError> {
         let mut units = BTreeMap::new();
-        let mut aliases = BTreeMap::new();
+        let (mut aliases, mut ended, mut founded) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         for (index, line) in text.lines().enumerate().skip(1).filter(|(_, line)| !line.trim().is_empty()) {
             let wrong = |why: String| TreeError::Line { line: index + 1, why };
             let mut cells = line.split(',');
@@ -173,39 +178,52 @@ impl UnitTree {
             let name = name.ok_or_else(|| wrong("no name".into()))?.to_owned();
             units.insert(code, Unit { code, name });
             let becomes = cells.nth(2).map(str::trim).filter(|becomes| !becomes.is_empty());
-            let since = cells.next().map(str::trim).filter(|since| !since.is_empty());
-            if let Some(becomes) = becomes {
-                let becomes: OrgCode = becomes.parse().map_err(|error: OrgCodeError| wrong(error.to_string()))?;
-                let since: jiff::civil::Date = since
-                    .and_then(|since| since.parse().ok())
-                    .ok_or_else(|| wrong("no day, such as 2008-03-20, since when it is another code".into()))?;
-                aliases.insert(code, Alias { becomes, since: date::day(since) });
+            let mut day = |what: &str| -> Result<Option<Day>, TreeError> {
+                let Some(text) = cells.next().map(str::trim).filter(|text| !text.is_empty()) else { return Ok(None) };
+                let day = text.parse::<jiff::civil::Date>();
+                day.map(|day| Some(date::day(day))).map_err(|_| wrong(format!("{what}: no day, such as 2008-03-20")))
+            };
+            let (since, first) = (day("since")?, day("founded")?);
+            founded.extend(first.map(|day| (code, day)));
+            match (becomes, since) {
+                (Some(becomes), Some(since)) => {
+                    let becomes: OrgCode = becomes.parse().map_err(|error: OrgCodeError| wrong(error.to_string()))?;
+                    aliases.insert(code, Alias { becomes, since });
+                }
+                (Some(_), None) => {
+                    return Err(wrong("no day, such as 2008-03-20, since when it is another code".into()));
+                }
+                (None, Some(since)) => drop(ended.insert(code, since)),
+                (None, None) => {}
             }
         }
         let known = |alias: &Alias| units.contains_key(&alias.becomes);
         if let Some((code, _)) = aliases.iter().find(|(_, alias)| !known(alias)) {
             return Err(TreeError::Line { line: 0, why: format!("{code} becomes a code that the file does not name") });
         }
-        if units.is_empty() { Err(TreeError::Empty) } else { Ok(Self { units, aliases }) }
+        if units.is_empty() { Err(TreeError::Empty) } else { Ok(Self { units, aliases, ended, founded }) }
     }
 
     /// The part of the tree at and below `scope`, as the file format of [`UnitTree::from_csv`].
     pub fn to_csv(&self, scope: OrgCode) -> String {
-        let mut text = String::from("code,name,parent,tier,becomes,since\n");
+        let mut text = String::from("code,name,parent,tier,becomes,since,founded\n");
         let inside = |unit: &&Unit| {
             let becomes = self.aliases.get(&unit.code).map(|alias| alias.becomes);
             scope.covers(unit.code) || becomes.is_some_and(|becomes| scope.covers(becomes))
         };
         let mut named: Vec<&Unit> = self.units.values().filter(inside).collect();
-        // A code of the scope that became one beyond it is nothing that the scope can follow.
+        // A code of the scope that became one beyond it is nothing that the scope can follow: it ends.
         let followed = |code: &OrgCode| self.aliases.get(code).filter(|alias| scope.covers(alias.becomes));
         named.sort_by_key(|unit| unit.code);
         for unit in named {
             let parent = unit.code.parent().map(|parent| parent.to_string()).unwrap_or_default();
             let tier = unit.code.tier().as_str_name().to_lowercase();
             text.extend([unit.code.to_string().as_str(), ",", &unit.name, ",", &parent, ",", &tier]);
-            if let Some(alias) = followed(&unit.code) {
-                text.extend([",", &alias.becomes.to_string(), ",", &date::iso(alias.since)]);
+            let founded = self.founded.get(&unit.code).map(|day| date::iso(*day));
+            let ended = self.given_up_on(unit.code).map(date::iso);
+            if ended.is_some() || founded.is_some() {
+                let becomes = followed(&unit.code).map(|alias| alias.becomes.to_string()).unwrap_or_default();
+                text.extend([",", &becomes, ",", &ended.unwrap_or_default(), ",", &founded.unwrap_or_default()]);
             }
             text.push('\n');
         }
@@ -231,7 +249,12 @@ impl UnitTree {
 
     /// First day on which a code is no unit of its own; none for one that stays.
     pub fn given_up_on(&self, code: OrgCode) -> Option<Day> {
-        self.aliases.get(&code).map(|alias| alias.since)
+        self.aliases.get(&code).map(|alias| alias.since).or_else(|| self.ended.get(&code).copied())
+    }
+
+    /// First day of a code that there was not always.
+    pub fn founded_on(&self, code: OrgCode) -> Option<Day> {
+        self.founded.get(&code).copied()
     }
 
     /// The name of a unit; its code where the tree does not know it.
@@ -320,6 +343,23 @@ mod tests {
         assert_eq!(UnitTree::from_csv(&tree.to_csv("210402000000".parse().unwrap())).unwrap(), tree);
         assert!(UnitTree::from_csv(&text.replace(",2008-03-20", "")).is_err(), "no day");
         assert!(UnitTree::from_csv(&text.replace("210402011004,2008", "210402011009,2008")).is_err(), "no such unit");
+    }
+
+    #[test]
+    fn a_code_handed_to_another_district_ends_in_its_own_and_a_new_one_begins_on_its_day() {
+        let text = "code,name,parent,tier,becomes,since,founded\n210402011000,永安台街道,210402000000,township\n\
+             210402011003,高湾社区,210402011000,community,210471001001,2008-03-20\n\
+             210471001001,高湾社区,210471001000,community,,,2008-03-20\n";
+        let tree = UnitTree::from_csv(text).unwrap();
+        let (old, new) = ("210402011003".parse().unwrap(), "210471001001".parse().unwrap());
+        let day = date::ymd(2008, 3, 20).unwrap();
+        assert_eq!((tree.current(old, day), tree.founded_on(new), tree.founded_on(old)), (new, Some(day), None));
+        let theirs = UnitTree::from_csv(&tree.to_csv("210402000000".parse().unwrap())).unwrap();
+        assert_eq!((theirs.current(old, day), theirs.given_up_on(old)), (old, Some(day)), "its records stay, it ends");
+        assert_eq!(UnitTree::from_csv(&theirs.to_csv("210402000000".parse().unwrap())).unwrap(), theirs);
+        let zone = UnitTree::from_csv(&tree.to_csv("210471000000".parse().unwrap())).unwrap();
+        assert_eq!((zone.founded_on(new), zone.current(old, day)), (Some(day), new));
+        assert!(UnitTree::from_csv(&text.replace(",,,2008-03-20", ",,,soon")).is_err());
     }
 
     #[test]

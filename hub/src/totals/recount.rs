@@ -47,6 +47,10 @@ impl Shelf for Recount<'_> {
     fn given_up_on(&self, unit: OrgCode) -> Option<Day> {
         self.tree.given_up_on(unit)
     }
+
+    fn founded_on(&self, unit: OrgCode) -> Option<Day> {
+        self.tree.founded_on(unit)
+    }
 }
 
 impl<'a> Recount<'a> {

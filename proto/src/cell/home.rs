@@ -53,31 +53,35 @@ pub(super) fn units_of(record: &Record) -> impl Iterator<Item = OrgCode> {
 /// A record's homes over time.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Homes {
+    /// The first day; none for a record, which was at home all along.
+    from: Option<Day>,
     past: Vec<PastHome>,
     now: Option<OrgCode>,
 }
 
 impl Homes {
     pub(super) fn of(record: &Record) -> Self {
-        Self { past: past_homes(record), now: home_unit(record) }
+        Self { from: None, past: past_homes(record), now: home_unit(record) }
     }
 
-    pub(super) fn only(unit: OrgCode) -> Self {
-        Self { past: Vec::new(), now: Some(unit) }
-    }
-
-    pub(super) fn until(unit: OrgCode, until: Day) -> Self {
-        Self { past: vec![PastHome { until, unit }], now: None }
+    /// A unit from a day up to but without another.
+    pub(super) fn during(unit: OrgCode, from: Day, until: Day) -> Self {
+        let ends = until != Day::MAX;
+        let past = if ends { vec![PastHome { until, unit }] } else { Vec::new() };
+        Self { from: Some(from), past, now: (!ends).then_some(unit) }
     }
 
     /// The home on a day.
     pub(super) fn on(&self, day: Day) -> Option<OrgCode> {
+        if self.from.is_some_and(|from| day < from) {
+            return None;
+        }
         self.past.iter().find(|past| day < past.until).map(|past| past.unit).or(self.now)
     }
 
     /// Each home with the days on which it was.
     pub(super) fn stays(&self) -> impl Iterator<Item = (OrgCode, Span)> + '_ {
-        let starts = std::iter::once(Day::MIN).chain(self.past.iter().map(|past| past.until));
+        let starts = std::iter::once(self.from.unwrap_or(Day::MIN)).chain(self.past.iter().map(|past| past.until));
         let ends = self.past.iter().map(|past| (past.until, Some(past.unit))).chain([(Day::MAX, self.now)]);
         starts.zip(ends).filter_map(|(from, (to, unit))| Some((unit?, Span { from, to })).filter(|_| from < to))
     }
@@ -94,7 +98,7 @@ mod tests {
         let past = PastHome { until: date::ymd(2008, 3, 20).unwrap(), unit: one };
         assert_eq!(PastHome::from_text(&past.to_text()), Some(past));
         assert_eq!(PastHome::from_text("yesterday:1"), None);
-        let homes = Homes { past: vec![past], now: Some(two) };
+        let homes = Homes { from: None, past: vec![past], now: Some(two) };
         assert_eq!(homes.on(past.until - 1), Some(one));
         assert_eq!(homes.on(past.until), Some(two));
         let stays: Vec<_> = homes.stays().collect();

@@ -67,4 +67,8 @@ impl<S: Shelf> Shelf for Proofs<'_, S> {
     fn given_up_on(&self, unit: OrgCode) -> Option<Day> {
         self.shelf.given_up_on(unit)
     }
+
+    fn founded_on(&self, unit: OrgCode) -> Option<Day> {
+        self.shelf.founded_on(unit)
+    }
 }

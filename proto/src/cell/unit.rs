@@ -1,13 +1,11 @@
 //! What a unit counts in: its title (K01, K02, K35, K36), its people (K14 to K17), its premises and papers (K18 to K23).
 
 use super::{Shelf, Tally, facility, refs::Refs, station, title, unit_id};
-use crate::{OrgCode, indicator::Part};
+use crate::{OrgCode, date::Day, indicator::Part};
 
 pub(super) fn count<S: Shelf>(shelf: &S, unit: OrgCode, tally: &mut Tally<'_>) -> Result<(), S::Error> {
-    match shelf.given_up_on(unit) {
-        Some(day) => tally.at_until(unit, day),
-        None => tally.at(unit),
-    }
+    let (from, until) = (shelf.founded_on(unit), shelf.given_up_on(unit));
+    tally.at_during(unit, from.unwrap_or(Day::MIN), until.unwrap_or(Day::MAX));
     let refs = Refs::to(shelf, unit_id(unit), 0)?;
     if unit.is_urban_community() {
         tally.always(Part::UrbanCommunities);

@@ -17,6 +17,18 @@ async fn case_15_what_an_office_files_under_a_code_given_up_goes_to_the_new_one_
     scene.meet().await;
     let counted = |days| [FIRST, SECOND, STREET].map(|code| scene.figure_then(code, "K24", days));
     assert_eq!(counted(0), [1, 0, 1]);
+    // What the unit itself counts: its title, its assistant with a certificate, its premises.
+    let (since, applied) = (scene.ago(50), scene.ago(90));
+    let assistant = scene.enter(FIRST, number::ASSISTANT, &[("name", "孙丽"), ("from_on", &since)]).to_string();
+    let certificate = [("assistant", assistant.as_str()), ("level", "4"), ("cert_no", "LN-1"), ("issued_on", &since)];
+    scene.enter(FIRST, number::CREDENTIAL, &certificate);
+    scene.enter(FIRST, number::FACILITY, &[("kind", "3"), ("opened_on", &since), ("one_stop_window", "是")]);
+    let title = [("stage", "5"), ("applied_on", applied.as_str()), ("certified_on", &since)];
+    scene.record(FIRST, "FecCase", &title).await;
+    scene.meet().await;
+    let own = |code, days| [FIRST, SECOND, STREET].map(|unit| scene.figure_then(unit, code, days));
+    let all = ["K02", "K14", "K16", "K16c"];
+    assert_eq!(all.map(|code| own(code, 0)), [[1, 0, 1]; 4]);
 
     // The city merges the first community into the second, from today on, while the first is offline.
     let offline = scene.resident(FIRST, 2, &[]);
@@ -30,6 +42,11 @@ async fn case_15_what_an_office_files_under_a_code_given_up_goes_to_the_new_one_
     scene.call_the_city().await;
     assert_eq!(core.tree().current(unit(FIRST), core.today()), unit(SECOND), "the district has the new tree");
     assert_eq!((counted(0), counted(1), counted(30)), ([0, 1, 1], [1, 0, 1], [1, 0, 1]), "old days stay");
+
+    assert_eq!(all.map(|code| own(code, 0)), [[0, 1, 1]; 4], "today they are the new unit's");
+    for days in [1, 30] {
+        assert_eq!(all.map(|code| own(code, days)), [[1, 0, 1]; 4], "what it had stays with it");
+    }
 
     scene.sync(FIRST).await;
     scene.meet().await;

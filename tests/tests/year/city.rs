@@ -425,9 +425,11 @@ impl City {
         let verified = self.chance(60).then_some(today);
         let mut fields = vec![("hh_no", text(&format!("户{}", self.serial)))];
         fields.extend(verified.map(|day| ("verified_on", Value::Day(day))));
+        let resettled = self.chance(40);
+        fields.push(("shanty_resettled", Value::Bool(resettled)));
         let house = self.add(unit, number::HOUSEHOLD, &fields);
         let index = self.model.houses.len();
-        self.model.houses.push(House { id: house, unit, verified });
+        self.model.houses.push(House { id: house, resettled, unit, verified });
         for place in 0..=self.dice(3) {
             self.person(unit, index, place == 2);
         }
@@ -447,17 +449,19 @@ impl City {
         let digits = format!("210402{:04}{:02}{:02}{order:03}", born.0, born.1, born.2);
         let check = char::from(citizen_id::check_character(digits.as_bytes()).unwrap());
         let id_no = format!("{digits}{check}");
-        let (labour, resettled) = (self.chance(80), self.chance(40));
+        // Whose own record says nothing of it is resettled as the household is.
+        let (labour, own) = (self.chance(80), self.chance(60).then(|| self.chance(40)));
+        let resettled = own.unwrap_or(self.model.houses[house].resettled);
         let (wishes_training, verified) = (self.chance(60), self.chance(70).then(|| self.today()));
         let mut fields = vec![
             ("id_no", text(&id_no)),
             ("name", text("某某")),
             ("labour_able", Value::Bool(labour)),
             ("job_willing", Value::Bool(labour)),
-            ("shanty_resettled", Value::Bool(resettled)),
             ("laidoff_kind", text("1")),
         ];
-        fields.extend(wishes_training.then(|| ("train_wish", text("电工"))));
+        fields.extend(own.map(|own| ("shanty_resettled", Value::Bool(own))));
+        fields.push(("train_wish", text(if wishes_training { "电工" } else { "无" })));
         fields.extend(verified.map(|day| ("verified_on", Value::Day(day))));
         let id = self.add(unit, number::RESIDENT, &fields);
         let relation = text(if child { "20" } else { "10" });

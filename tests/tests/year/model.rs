@@ -45,6 +45,7 @@ pub(crate) struct Double {
 #[derive(Debug, Clone)]
 pub(crate) struct House {
     pub(crate) id: RecordId,
+    pub(crate) resettled: bool,
     pub(crate) unit: u64,
     pub(crate) verified: Option<Day>,
 }

@@ -42,6 +42,10 @@ impl Shelf for Reading<'_, '_> {
     fn given_up_on(&self, unit: OrgCode) -> Option<taizhang_proto::date::Day> {
         self.0.tree.given_up_on(unit)
     }
+
+    fn founded_on(&self, unit: OrgCode) -> Option<taizhang_proto::date::Day> {
+        self.0.tree.founded_on(unit)
+    }
 }
 
 /// One record and nothing that refers to it.
