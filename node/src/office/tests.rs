@@ -186,6 +186,12 @@ fn the_worklist_has_what_no_total_counts_too_each_until_it_is_done() {
     let names: Vec<_> = on(far, "support").into_iter().collect();
     assert_eq!(names, [(date::ymd(2009, 5, 1).unwrap(), "赵老".to_owned()), (far, "王强".to_owned())]);
     assert_eq!(soon(day(12, 24), 7, "contract"), [day(12, 31); 3]);
+    // Who had sixty days on another such post has sixty days less; days between posts are not counted.
+    let before = [("person", head.as_str()), ("kind", "2"), ("start_on", "2007-06-01"), ("end_on", "2007-07-31")];
+    let earlier = post("公-0", "20");
+    enter(&office, number::POST, Some(earlier.parse().unwrap()), &[("from_on", "2007-01-01")]);
+    enter(&office, number::PLACEMENT, None, &[&before[..], &[("post", earlier.as_str())]].concat());
+    assert_eq!(on(far, "support")[1], (far - 60, "王强".to_owned()));
 
     let campaign = [("title", "就业援助月"), ("from_on", "2008-04-01"), ("to_on", "2008-04-20")];
     enter(&office, number::CAMPAIGN, None, &campaign);

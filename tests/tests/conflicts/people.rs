@@ -57,6 +57,25 @@ async fn case_01_a_person_registered_in_two_communities_counts_once_and_is_merge
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn case_01_who_counts_is_where_the_hukou_is_and_nobody_who_has_moved_out() {
+    let (scene, one, two) = registered_twice().await;
+    scene.meet().await;
+    let counted = || [FIRST, SECOND].map(|code| (scene.figure(code, "K00"), scene.duplicates(code, "K00")));
+    assert_eq!(counted(), [(1, 0), (0, 1)], "the earlier registration");
+    scene.amend(SECOND, two, &[("hukou_unit", &SECOND.to_string())]);
+    scene.meet().await;
+    assert_eq!(counted(), [(0, 1), (1, 0)], "where the hukou is");
+    scene.amend(SECOND, two, &[("hukou_unit", &FIRST.to_string())]);
+    scene.meet().await;
+    assert_eq!(counted(), [(1, 0), (0, 1)], "in the same district, and not here: the earlier one again");
+    // The first community writes that the person has moved out: the other one counts from now on.
+    scene.amend(FIRST, one, &[("moveout_on", &scene.ago(1))]);
+    scene.meet().await;
+    assert_eq!(counted(), [(0, 0), (1, 0)]);
+    scene.agrees().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn case_01_two_persons_who_share_a_number_by_mistake_both_count_once_a_reviewer_says_so() {
     let (scene, one, two) = registered_twice().await;
     let conflict = scene.found(ConflictKind::Duplicate, two, &["id_no"]).await;
