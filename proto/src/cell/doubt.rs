@@ -4,7 +4,7 @@
 
 use super::{
     Shelf, case, derived, is_active,
-    person::{WITHDRAWN, born, employed, services_of},
+    person::{born, employed, services_of},
     post,
     refs::Refs,
     span::Spans,
@@ -351,7 +351,6 @@ fn of_case<S: Shelf>(shelf: &S, record: &Record, plans: &Plans, on: Day) -> Resu
     let plan = plans.on(left.unwrap_or(on));
     let until = left.unwrap_or(on);
     Ok(match (left, own.exit_cause.as_deref()) {
-        (Some(_), Some(WITHDRAWN)) => None,
         (Some(exit), Some(STABLE)) => (!is_stable(shelf, household, plan, exit)?).then_some(Doubt::NotStable),
         (Some(_), Some(REFUSED)) => {
             let times = refusals(shelf, household, recognised, until)?;
