@@ -165,7 +165,12 @@ pub fn doubts<S: Shelf>(
     found.extend(backdated(record, plans).map(Doubt::Backdated));
     match record.register {
         number::RESIDENT => {
-            let so = derived(shelf, id, on, plans)?.is_some_and(|person| person.contradicted.is_some());
+            // Where no record says what somebody does the form says more, not otherwise.
+            let so = derived(shelf, id, on, plans)?.is_some_and(|person| {
+                let known = !matches!(person.employment, UNREGISTERED | UNKNOWN);
+                known
+                    && person.contradicted.is_some_and(|claim| claim.bytes().next() != person.employment.bytes().next())
+            });
             found.extend(so.then_some(Doubt::Contradicted));
         }
         number::PLACEMENT => {
@@ -198,6 +203,9 @@ pub fn doubts<S: Shelf>(
     Ok(found)
 }
 
+/// Without a job and not registered; nothing known (L09).
+const UNREGISTERED: &str = "21";
+const UNKNOWN: &str = "99";
 /// A public-welfare job (L14); entered by an import (L25).
 const WELFARE: &[u8] = b"2";
 const IMPORTED: &[u8] = b"2";

@@ -142,20 +142,14 @@ fn count_employed<S: Shelf>(
 /// copied).
 fn resettled_household<S: Shelf>(shelf: &S, refs: &Refs) -> Result<Spans, S::Error> {
     let mut days = Vec::new();
-    for (_, record) in refs.active(shelf, number::MEMBER, 21)? {
-        let member: pb::Member = record.typed(|tag| matches!(tag, 20 | 23 | 24));
-        let Some(household) = member.household.as_deref().and_then(RecordId::from_slice) else { continue };
-        let moved = shelf.look(survivor(shelf, household)?, |record| {
+    for (household, belongs) in memberships(shelf, refs)? {
+        let moved = shelf.look(household, |record| {
             let household = record.filter(|record| is_active(record) && record.varint(32) == Some(1))?;
             Some(household.day(34).unwrap_or(Day::MIN))
         })?;
-        let span = moved.map(|moved| Span {
-            from: member.from_on.unwrap_or(Day::MIN).max(moved),
-            to: member.to_on.unwrap_or(Day::MAX),
-        });
-        days.extend(span);
+        days.extend(moved.map(|moved| belongs.and(&Spans::one(moved, Day::MAX))));
     }
-    Ok(Spans::union(days))
+    Ok(Spans::all(days))
 }
 
 /// Through the assistance month (L16).
@@ -181,14 +175,23 @@ fn count_hardship<S: Shelf>(
     Ok(Spans::union(recognised).and(&person.present).and(&person.before_retirement()))
 }
 
-/// The days on which somebody was in touch with the household of a person without naming one of its members (2.7).
-fn family_contacts<S: Shelf>(shelf: &S, refs: &Refs) -> Result<Vec<Day>, S::Error> {
-    let mut contacts = Vec::new();
+/// The households that a person belongs to, each with the days.
+fn memberships<S: Shelf>(shelf: &S, refs: &Refs) -> Result<Vec<(RecordId, Spans)>, S::Error> {
+    let mut found = Vec::new();
     for (_, record) in refs.active(shelf, number::MEMBER, 21)? {
         let member: pb::Member = record.typed(|tag| matches!(tag, 20 | 23 | 24));
         let Some(household) = member.household.as_deref().and_then(RecordId::from_slice) else { continue };
         let belongs = Spans::one(member.from_on.unwrap_or(Day::MIN), member.to_on.unwrap_or(Day::MAX));
-        let about = Refs::to(shelf, survivor(shelf, household)?, number::HOUSEHOLD)?;
+        found.push((survivor(shelf, household)?, belongs));
+    }
+    Ok(found)
+}
+
+/// The days on which somebody was in touch with the household of a person without naming one of its members (2.7).
+fn family_contacts<S: Shelf>(shelf: &S, refs: &Refs) -> Result<Vec<Day>, S::Error> {
+    let mut contacts = Vec::new();
+    for (household, belongs) in memberships(shelf, refs)? {
+        let about = Refs::to(shelf, household, number::HOUSEHOLD)?;
         let services = services_of(shelf, about.active(shelf, number::SERVICE_RECORD, 21)?)?;
         let theirs = services.iter().filter(|service| !service.of_person && belongs.has(service.on));
         contacts.extend(theirs.map(|service| service.on));
