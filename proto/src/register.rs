@@ -76,6 +76,7 @@ pub mod number {
     pub const INSPECTION: u32 = 30;
     pub const POLICY_DOCUMENT: u32 = 31;
     pub const PERIOD_CLOSE: u32 = 32;
+    pub const HELD_CERTIFICATE: u32 = 33;
 }
 
 /// The wire shape of a field's values.
@@ -387,7 +388,7 @@ mod tests {
     #[test]
     fn every_register_can_be_read_and_shares_the_common_fields() {
         let all: Vec<_> = registers().iter().map(|def| def.number).collect();
-        assert_eq!(all, (1..=32).collect::<Vec<_>>());
+        assert_eq!(all, (1..=33).collect::<Vec<_>>());
         for def in registers().iter() {
             assert_eq!(def.field(HOME_UNIT).unwrap().name, "home_unit", "{}", def.name);
             assert_eq!(def.field(STATE).unwrap().codes.unwrap().id, "L24");
@@ -402,7 +403,8 @@ mod tests {
         assert_eq!(about(number::HOUSEHOLD), [member, case, visit, pairing]);
         let (spell, job, hardship) = (number::UNEMPLOYMENT_SPELL, number::PLACEMENT, number::HARDSHIP_CASE);
         let (training, referral) = (number::TRAINEE, number::REFERRAL);
-        assert_eq!(about(number::RESIDENT), [spell, job, hardship, visit, training, referral, pairing]);
+        let held = number::HELD_CERTIFICATE;
+        assert_eq!(about(number::RESIDENT), [spell, job, hardship, visit, training, referral, pairing, held]);
         assert_eq!(registers().named("unemployment_spell").unwrap().number, number::UNEMPLOYMENT_SPELL);
         assert_eq!(registers().named("居民登记").unwrap().number, number::RESIDENT);
     }

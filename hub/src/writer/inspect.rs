@@ -59,7 +59,7 @@ impl Pad<'_> {
                 self.find_duplicates(id, register)?;
                 self.ask_if_sent(id)?;
             }
-            number::CREDENTIAL => self.find_duplicates(id, register)?,
+            number::CREDENTIAL | number::HELD_CERTIFICATE => self.find_duplicates(id, register)?,
             number::ASSISTANT => {
                 for credential in Reading(self).referring(id, number::CREDENTIAL)? {
                     self.find_duplicates(credential, number::CREDENTIAL)?;
@@ -128,10 +128,27 @@ impl Pad<'_> {
 
     /// Two records with one unique number: both stay, the one that came later is contested.
     fn find_duplicates(&mut self, id: RecordId, register: u32) -> Result<(), StoreError> {
-        let rivals = self.rivals(id)?;
+        let mut rivals = self.rivals(id)?;
+        if register == number::HELD_CERTIFICATE {
+            // Each kind has its own numbers, and one person may have been entered twice with one.
+            let of = |pad: &mut Self, id| -> Result<_, StoreError> {
+                let record = pad.record(id)?.map(|record| (record.bytes(21).cloned(), record.reference(20)));
+                let (kind, person) = record.unwrap_or_default();
+                Ok((kind, person.map(|person| survivor(&Reading(pad), person)).transpose()?))
+            };
+            let (kind, person) = of(self, id)?;
+            let mut theirs = Vec::new();
+            for rival in rivals {
+                let other = of(self, rival.0)?;
+                if other.0 == kind && other.1 != person {
+                    theirs.push(rival);
+                }
+            }
+            rivals = theirs;
+        }
         let kind = match register {
             number::HOUSEHOLD => ConflictKind::SameHousehold,
-            number::CREDENTIAL => ConflictKind::Certificate,
+            number::CREDENTIAL | number::HELD_CERTIFICATE => ConflictKind::Certificate,
             _ => ConflictKind::Duplicate,
         };
         if rivals.is_empty() && self.is_new(id) {
@@ -151,6 +168,9 @@ impl Pad<'_> {
                 standing.insert(other, tag);
             }
             let note = match kind {
+                _ if register == number::HELD_CERTIFICATE => {
+                    "同一证件登记在两人名下 (two persons hold one certificate: check for fraud)"
+                }
                 ConflictKind::Certificate if !self.same_assistant(later, earlier)? => {
                     "同一证书编号登记在两人名下 (one certificate number, two persons: check for fraud)"
                 }

@@ -359,6 +359,16 @@ fn what_should_be_looked_into_is_told_when_it_is_saved_and_listed_until_the_reco
     let graduate = assistant("钱进", &[("edu", "30")]);
     assert_eq!(told(certificate(graduate, "3", "SAN-2", "2008-03-01")), 0);
 
+    // One certificate of a kind is valid at a time.
+    let held = |of: &str, no: &str, issued: &str| {
+        let fields = [("person", of), ("kind", "失业证"), ("number", no), ("issued_on", issued)];
+        enter(&office, number::HELD_CERTIFICATE, None, &fields)
+    };
+    let (first, second) = (held(&young, "抚失 0801", "2008-01-10"), held(&young, "抚失0802", "2008-02-01"));
+    assert_eq!((told(first), told(second)), (0, 1));
+    enter(&office, number::HELD_CERTIFICATE, Some(first), &[("void_on", "2008-02-01")]);
+    assert_eq!(told(second), 0);
+
     // What an import could not place stays until somebody has cleared it.
     let unplaced = enter(&office, number::RESIDENT, Some(head.parse().unwrap()), &[("import_note", "文化程度：私塾")]);
     assert_eq!(told(unplaced), 1);

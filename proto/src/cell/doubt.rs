@@ -51,6 +51,8 @@ pub enum Doubt {
     BelowStandard,
     /// Entered so many days after it happened, and not reviewed since (补录; 2.6, rule G2).
     Backdated(Day),
+    /// The person holds another valid certificate of this kind.
+    TwoOfAKind,
     /// Level 3 without level 4 for long enough, or a degree.
     WithoutLevel4,
     /// So many refusals of what was recommended: the household may leave.
@@ -86,6 +88,7 @@ impl Doubt {
             Self::Contradicted => "contradicted",
             Self::BelowStandard => "below_standard",
             Self::Backdated(_) => "backdated",
+            Self::TwoOfAKind => "two_of_a_kind",
             Self::WithoutLevel4 => "without_level4",
             Self::Refused(_) => "refused",
             Self::NotRefused(_) => "not_refused",
@@ -117,6 +120,7 @@ impl Doubt {
             Self::Contradicted => "表报就业状况与登记不符，见 card (the form says another status)".into(),
             Self::BelowStandard => "达标得分低于标准 (certified below the standard's score)".into(),
             Self::Backdated(days) => format!("补录：晚{days}天录入，请审核并填写“审核人” (backdated: to be reviewed)"),
+            Self::TwoOfAKind => "此人另有同种有效证件 (another one of the kind is valid)".into(),
             Self::WithoutLevel4 => {
                 "三级证书：未见其持四级证书满规定月数，或大专以上学历 (level 3 without level 4 or a degree)".into()
             }
@@ -179,6 +183,9 @@ pub fn doubts<S: Shelf>(
             found.extend(unnamed.then_some(Doubt::NoPost));
         }
         number::UNEMPLOYMENT_SPELL => found.extend(of_spell(shelf, id, record, on)?),
+        number::HELD_CERTIFICATE => {
+            found.extend(two_of_a_kind(shelf, id, record)?.then_some(Doubt::TwoOfAKind));
+        }
         number::HARDSHIP_CASE => {
             found.extend(unpublished(record, 26, 25).then_some(Doubt::Unpublished));
             found.extend(not_elderly(shelf, record, plans)?.then_some(Doubt::NotElderly));
@@ -244,6 +251,21 @@ fn not_elderly<S: Shelf>(shelf: &S, record: &Record, plans: &Plans) -> Result<bo
     }
     let person = derived(shelf, survivor(shelf, person)?, applied, plans)?;
     Ok(person.is_some_and(|person| person.age.is_some() && !person.elderly))
+}
+
+/// Whether a person holds another valid certificate of a kind; told of the later.
+fn two_of_a_kind<S: Shelf>(shelf: &S, id: RecordId, record: &Record) -> Result<bool, S::Error> {
+    let (Some(person), Some(kind)) = (record.reference(20), record.slice(21)) else { return Ok(false) };
+    let person = survivor(shelf, person)?;
+    let valid = |record: &Record| Spans::one(record.day(23).unwrap_or(Day::MIN), record.day(25).unwrap_or(Day::MAX));
+    let alike = |other: RecordId, twin: &Record| {
+        (twin.day(23), other) < (record.day(23), id) && is_active(twin) && twin.slice(21) == Some(kind)
+    };
+    let held = Refs::to(shelf, person, number::RESIDENT)?.active(shelf, number::HELD_CERTIFICATE, 20)?;
+    let two = held.iter().any(|(other, twin)| {
+        alike(*other, twin) && twin.slice(22) != record.slice(22) && !valid(twin).and(&valid(record)).is_empty()
+    });
+    Ok(two)
 }
 
 fn of_spell<S: Shelf>(shelf: &S, id: RecordId, record: &Record, on: Day) -> Result<Vec<Doubt>, S::Error> {

@@ -106,6 +106,10 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
                 "失效日期早于发证日期 (void before issued)",
             );
         }
+        number::HELD_CERTIFICATE => {
+            let own: pb::HeldCertificate = record.typed(|tag| matches!(tag, 23 | 25));
+            rule(in_order(own.issued_on, own.void_on), "void_on", "order", "失效早于发证 (void before it was issued)");
+        }
         number::FEC_CASE => {
             let case: pb::FecCase = record.typed(|tag| (20..=29).contains(&tag));
             rule(

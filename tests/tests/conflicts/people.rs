@@ -76,6 +76,27 @@ async fn case_01_who_counts_is_where_the_hukou_is_and_nobody_who_has_moved_out()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn one_certificate_of_a_kind_is_one_persons() {
+    let scene = Scene::open().await;
+    let held = |office: u64, nth: usize, kind: &str, no: &str| {
+        let person = scene.resident(office, nth, &[]).to_string();
+        let fields = [("person", person.as_str()), ("kind", kind), ("number", no)];
+        scene.enter(office, number::HELD_CERTIFICATE, &fields)
+    };
+    let first = held(FIRST, 1, "失业证", "LN 0801");
+    held(FIRST, 2, "再就业优惠证", "LN0801");
+    scene.sync(FIRST).await;
+    let again = held(SECOND, 3, "失业证", "ln0801");
+    scene.sync(SECOND).await;
+    let conflict = scene.found(ConflictKind::Certificate, again, &["number"]).await;
+    assert_eq!(&conflict.other[..], &first.0[..], "written in another way, and another kind's number is another");
+    scene.rule(&conflict, Choice::Distinct).await;
+    scene.meet().await;
+    scene.queue_is_empty().await;
+    scene.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn case_01_two_persons_who_share_a_number_by_mistake_both_count_once_a_reviewer_says_so() {
     let (scene, one, two) = registered_twice().await;
     let conflict = scene.found(ConflictKind::Duplicate, two, &["id_no"]).await;
