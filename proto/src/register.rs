@@ -77,6 +77,7 @@ pub mod number {
     pub const POLICY_DOCUMENT: u32 = 31;
     pub const PERIOD_CLOSE: u32 = 32;
     pub const HELD_CERTIFICATE: u32 = 33;
+    pub const PERSON_SKILL: u32 = 34;
 }
 
 /// The wire shape of a field's values.
@@ -388,7 +389,7 @@ mod tests {
     #[test]
     fn every_register_can_be_read_and_shares_the_common_fields() {
         let all: Vec<_> = registers().iter().map(|def| def.number).collect();
-        assert_eq!(all, (1..=33).collect::<Vec<_>>());
+        assert_eq!(all, (1..=34).collect::<Vec<_>>());
         for def in registers().iter() {
             assert_eq!(def.field(HOME_UNIT).unwrap().name, "home_unit", "{}", def.name);
             assert_eq!(def.field(STATE).unwrap().codes.unwrap().id, "L24");
@@ -403,8 +404,9 @@ mod tests {
         assert_eq!(about(number::HOUSEHOLD), [member, case, visit, pairing]);
         let (spell, job, hardship) = (number::UNEMPLOYMENT_SPELL, number::PLACEMENT, number::HARDSHIP_CASE);
         let (training, referral) = (number::TRAINEE, number::REFERRAL);
-        let held = number::HELD_CERTIFICATE;
-        assert_eq!(about(number::RESIDENT), [spell, job, hardship, visit, training, referral, pairing, held]);
+        let (held, skill) = (number::HELD_CERTIFICATE, number::PERSON_SKILL);
+        let all = [spell, job, hardship, visit, training, referral, pairing, held, skill];
+        assert_eq!(about(number::RESIDENT), all);
         assert_eq!(registers().named("unemployment_spell").unwrap().number, number::UNEMPLOYMENT_SPELL);
         assert_eq!(registers().named("居民登记").unwrap().number, number::RESIDENT);
     }

@@ -320,6 +320,8 @@ pub(super) async fn commend(mut totals: TotalsClient<Guarded>, asked: Commend, r
     show::table(reader, &headings, &rows);
     if reader == Reader::Person {
         say!("评定日 {}；达标社区 {} 个 (certified on the day)", date::iso(answer.on), answer.candidates);
+        let over = if answer.recorded > i64::from(answer.places) { "，超过名额 (too many)" } else { "" };
+        say!("本年度已记录表彰 {} 个，名额 {} 个{over} (on record, places)", answer.recorded, answer.places);
         if let Some(next) = &answer.next {
             say!("未入选的下一名：{}，得分 {:.2} (the next one)", next.name, next.score);
         }

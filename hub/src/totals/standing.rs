@@ -12,7 +12,7 @@ use taizhang_proto::{
     assess::{self, Assessed, Candidate, Decided},
     cell::{home_unit, is_active, unit_id},
     date::Day,
-    indicator::{self, Figure, Period, Span},
+    indicator::{self, Figure, Part, Period, Span},
     pb::{self, Tier},
     plan::{Bound, Plan},
     register::number,
@@ -190,7 +190,11 @@ pub fn commend(core: &Core, request: &pb::CommendRequest, scope: OrgCode) -> Res
     };
     let mut ranked = (1..).zip(assess::rank(candidates)).map(line);
     let proposed = ranked.by_ref().take(count).collect();
-    Ok(pb::CommendAnswer { on, candidates: total, proposed, next: ranked.next() })
+    // Each district sees its own awards; whoever sees several sees whether they are too many together.
+    let year = Period::up_to(on, Span::Year);
+    let recorded = super::sum(view.as_ref(), scope, Part::Commended.number(), year.from()..=on)?;
+    let places = plan.fec.commended;
+    Ok(pb::CommendAnswer { on, candidates: total, proposed, next: ranked.next(), recorded, places })
 }
 
 /// Draws certified communities to check. A seed that is not given is random, and is in the answer.

@@ -376,6 +376,32 @@ fn what_should_be_looked_into_is_told_when_it_is_saved_and_listed_until_the_reco
 }
 
 #[test]
+fn who_has_no_citizen_id_is_registered_by_another_card_and_a_skill_has_a_level() {
+    let dir = tempfile::tempdir().unwrap();
+    let office = office(dir.path());
+    let save = |register: &str, fields: &[(&str, &str)]| {
+        let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        office.save_form(&pb::SaveRequest { register: register.into(), fields, ..pb::SaveRequest::default() })
+    };
+    for without in
+        [&[("name", "韩军")][..], &[("name", "韩军"), ("id_type", "02")], &[("name", "韩军"), ("other_no", "军1")]]
+    {
+        let refused = save("Resident", without).unwrap_err();
+        assert!(refused.message().contains("公民身份号码"), "{refused}");
+    }
+    let officer = [("name", "韩军"), ("id_type", "军官证"), ("other_no", "军 字第0801号"), ("labour_able", "是")];
+    let person = save("Resident", &officer).unwrap().record;
+    let card = card::card(&office.ledger, person.parse().unwrap(), day(4, 1)).unwrap().unwrap();
+    assert!(card.iter().any(|fact| fact.key == "age" && fact.value.is_empty()), "nothing follows of it");
+    let skill = |level: &str| save("PersonSkill", &[("person", &person), ("name", "电焊"), ("level", level)]);
+    assert!(skill("6").unwrap_err().message().contains("1至5"));
+    skill("3").unwrap();
+    let card = card::card(&office.ledger, person.parse().unwrap(), day(4, 1)).unwrap().unwrap();
+    let knowns = card.iter().find(|fact| fact.key == "five_knowns").unwrap();
+    assert!(!knowns.value.contains("技能"), "{}", knowns.value);
+}
+
+#[test]
 fn a_form_keeps_a_word_that_no_list_has_and_asks_why_a_number_or_a_wish_changes() {
     let dir = tempfile::tempdir().unwrap();
     let office = office(dir.path());

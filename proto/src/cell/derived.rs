@@ -73,7 +73,7 @@ pub fn derived<S: Shelf>(shelf: &S, id: RecordId, on: Day, plans: &Plans) -> Res
     let known = [
         member.iter().any(|(_, member)| member.day(24).is_none_or(|left| on < left)),
         facts.laidoff_kind.is_some() || spells.iter().any(|(_, spell)| spell.bytes(24).is_some()),
-        !facts.skill.is_empty(),
+        !facts.skill.is_empty() || refs.of(number::PERSON_SKILL).next().is_some(),
         facts.train_wish.is_some(),
         !facts.intent_job.is_empty() || facts.intent_kind.is_some(),
     ];

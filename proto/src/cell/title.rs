@@ -55,6 +55,11 @@ pub(super) fn count<S: Shelf>(shelf: &S, unit: OrgCode, refs: &Refs, tally: &mut
     tally.during(Part::FecTitle, &held);
     tally.during(Part::FecRectifying, &rectifying);
     tally.during(Part::RectifyOverdue, &Spans::all(overdue));
+    for (_, award, here) in refs.of_unit(shelf, number::COMMENDATION, unit)? {
+        if let Some(day) = award.day(23).filter(|day| here.has(*day)) {
+            tally.step(Part::Commended, day, 1);
+        }
+    }
     let mut checked = Vec::new();
     for (_, record, here) in refs.of_unit(shelf, number::SPOT_CHECK, unit)? {
         let on = record.day(22).filter(|on| here.has(*on));

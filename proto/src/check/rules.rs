@@ -30,6 +30,12 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
                 record.slice(21).and_then(|id| std::str::from_utf8(id).ok()).and_then(|id| citizen_id::check(id).ok());
             let of_age = birth.is_none_or(|facts| date::years_between(facts.birth, today) >= WORKING_AGE);
             rule(of_age, "id_no", "age", "未满16周岁，不能登记 (under 16)");
+            // An officer's or another card stands in place of the citizen id (L00).
+            let other = matches!(record.slice(20), Some(b"02" | b"03")) && record.bytes(57).is_some();
+            let known = record.bytes(21).is_some() || other;
+            let message =
+                "须填写公民身份号码；无身份证的，填写证件类型和其他证件号码 (needs a citizen id, or another card)";
+            rule(known, "id_no", "required", message);
         }
         number::UNEMPLOYMENT_SPELL => {
             let spell: pb::UnemploymentSpell = record.typed(|tag| (22..=26).contains(&tag));
@@ -105,6 +111,11 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
                 "order",
                 "失效日期早于发证日期 (void before issued)",
             );
+        }
+        number::PERSON_SKILL => {
+            let level = record.varint(22);
+            let within = level.is_none_or(|level| (1..=5).contains(&level));
+            rule(within, "level", "range", "技能等级应为1至5 (a level from 1 to 5)");
         }
         number::HELD_CERTIFICATE => {
             let own: pb::HeldCertificate = record.typed(|tag| matches!(tag, 23 | 25));

@@ -99,6 +99,8 @@ parts! {
     CheckedInMonth = 352,
     RectifyOverdue = 353,
     TitlesRevoked = 361,
+    /// Commended, on the day of the decision: how many there are in the whole city, districts can't tell.
+    Commended = 362,
     ArchivedInTime = 371,
     ArchiveDue = 372,
     Fresh = 381,

@@ -417,6 +417,8 @@ async fn ten_are_commended_all_of_them_certified_and_an_overdue_household_puts_o
     let award = scene.record(FIRST, "Commendation", &award).await;
     scene.agrees().await;
     stands(&scene, FIRST, award, &[("rank", "1"), ("award", "奖金5000元、奖牌"), ("decided_on", "2008-12-20")]);
+    let answer = commend();
+    assert_eq!((answer.recorded, answer.places), (1, 10), "the city sees how many are on record in all districts");
     let other = books::records_at(&scene.hub().hub)
         .into_iter()
         .find(|(_, record)| record.register == number::FEC_CASE && cell::home_unit(record) == Some(unit(chosen[0])));
@@ -432,6 +434,12 @@ async fn ten_are_commended_all_of_them_certified_and_an_overdue_household_puts_o
         let refused = scene.not_recorded(of, "Commendation", &award).await;
         assert!(refused.contains(why), "{refused}");
     }
+    let order = [("stage", "6"), ("rectify_from", "2008-12-01"), ("rectify_due", "2008-12-31")];
+    scene.revise(other, "FecCase", &order).await;
+    let case = other.to_string();
+    let award_now = [("fec_case", case.as_str()), ("year", "2008"), ("rank", "2"), ("decided_on", "2008-12-20")];
+    let refused = scene.not_recorded(chosen[0], "Commendation", &award_now).await;
+    assert!(refused.contains("正在整顿"), "{refused}");
     let mine = books::refused(scene.ledger(FIRST), number::COMMENDATION, Some(award), &[("rank", "0")]);
     assert!(mine.contains("名次"), "{mine}");
     scene.end().await;
