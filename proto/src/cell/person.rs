@@ -1,5 +1,5 @@
-//! What a person counts in: the register (K00), resettled laid-off (K03), the labour force (K04), hard to employ (K26), the campaign (K32),
-//! freshness (K38), duplicates (K43); spells and training in their own modules.
+//! What a person counts in: the register (K00), resettled laid-off (K03), the labour force (K04), hard to employ (K26), the
+//! campaign (K32), freshness (K38), duplicates (K43); spells and training in their own modules.
 
 use super::{
     Shelf, Tally, archive, campaign,
