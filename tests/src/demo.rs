@@ -166,11 +166,14 @@ async fn build(cli: &Cli, dir: &Path, screen: &Screen) -> anyhow::Result<(Town, 
     screen.done(step);
 
     let step = screen.step("县区审核认定 (districts decide on certification)", 0);
-    let certified = conflicts::certify(&town).await?;
-    step.set_length(certified);
-    step.set_position(certified);
+    let (confirmed, turned_down) = conflicts::certify(&town).await?;
+    step.set_length(confirmed + turned_down);
+    step.set_position(confirmed + turned_down);
     town.settled(|_, _| {}).await?;
     screen.done(step);
+    if turned_down > 0 {
+        println!("  不符合条件，不予确认 (turned down by the rules): {turned_down}");
+    }
     Ok((town, offices))
 }
 

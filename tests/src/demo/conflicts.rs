@@ -193,22 +193,11 @@ fn queue(town: &Town, district: usize) -> anyhow::Result<BTreeMap<i32, Vec<u64>>
 }
 
 /// Rules on everything open that is of these kinds; returns how many were settled.
-pub(super) async fn settle(town: &Town, kinds: &[(ConflictKind, Choice, &str)]) -> anyhow::Result<u64> {
+async fn settle(town: &Town, kinds: &[(ConflictKind, Choice, &str)]) -> anyhow::Result<u64> {
     let mut settled = 0;
     for district in 0..town.districts.len() {
         for (kind, choice, reason) in kinds {
-            let Some(numbers) = queue(town, district)?.remove(&(*kind).into()) else { continue };
-            let request = pb::ResolveRequest {
-                numbers,
-                choice: (*choice).into(),
-                reason: (*reason).into(),
-                by: "县区审核员".into(),
-                ..pb::ResolveRequest::default()
-            };
-            let writer = &town.districts[district].hub.writer;
-            let Answer::Reviewed(answer) = writer.write(Job::Review(Review::Resolve(request))).await? else {
-                anyhow::bail!("the writer answered something else")
-            };
+            let answer = rule(town, district, *kind, *choice, reason).await?;
             ensure!(answer.failed.is_empty(), "{:?}", answer.failed);
             settled += answer.settled;
         }
@@ -216,9 +205,41 @@ pub(super) async fn settle(town: &Town, kinds: &[(ConflictKind, Choice, &str)]) 
     Ok(settled)
 }
 
-/// Districts decide on what offices say of certification and checks, which are the districts' to say.
-pub(super) async fn certify(town: &Town) -> anyhow::Result<u64> {
-    settle(town, &[(ConflictKind::Claim, Choice::Take, "据历年考核结果，予以确认")]).await
+/// Rules alike on all of a kind that is open at a district.
+async fn rule(
+    town: &Town,
+    district: usize,
+    kind: ConflictKind,
+    choice: Choice,
+    reason: &str,
+) -> anyhow::Result<pb::ResolveAnswer> {
+    let Some(numbers) = queue(town, district)?.remove(&kind.into()) else { return Ok(pb::ResolveAnswer::default()) };
+    let request = pb::ResolveRequest {
+        numbers,
+        choice: choice.into(),
+        reason: reason.into(),
+        by: "县区审核员".into(),
+        ..pb::ResolveRequest::default()
+    };
+    match town.districts[district].hub.writer.write(Job::Review(Review::Resolve(request))).await? {
+        Answer::Reviewed(answer) => Ok(answer),
+        _ => anyhow::bail!("the writer answered something else"),
+    }
+}
+
+/// Districts decide on what offices say of certification and checks, which are the districts' to say. What the rules
+/// refuse to confirm, such as a title where a household is past its days, a reviewer turns down. Returns how many were
+/// confirmed and how many turned down.
+pub(super) async fn certify(town: &Town) -> anyhow::Result<(u64, u64)> {
+    let (mut confirmed, mut turned_down) = (0, 0);
+    for district in 0..town.districts.len() {
+        let answer = rule(town, district, ConflictKind::Claim, Choice::Take, "据历年考核结果，予以确认").await?;
+        confirmed += answer.settled;
+        let left = rule(town, district, ConflictKind::Claim, Choice::Keep, "不符合认定条件，不予确认").await?;
+        ensure!(left.failed.is_empty(), "{:?}", left.failed);
+        turned_down += left.settled;
+    }
+    Ok((confirmed, turned_down))
 }
 
 /// Makes the disagreements, shows them, settles them, and says whether everything agrees afterwards.

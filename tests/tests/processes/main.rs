@@ -6,6 +6,7 @@
 mod clerk;
 mod commands;
 mod damage;
+mod demo;
 mod full_disk;
 mod kill_hub;
 mod kill_node;
