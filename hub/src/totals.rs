@@ -20,7 +20,7 @@ use std::{ops::RangeInclusive, pin::Pin, sync::Arc, time::Duration};
 use taizhang_proto::{
     OrgCode,
     cell::CellKey,
-    date::Day,
+    date::{Day, SHANGHAI},
     indicator::{self, Class, Figure, Grain, Indicator, Kind, Part, Period, Span},
     org::UnitTree,
     pb::{self, Tier, totals_server::Totals},
@@ -287,13 +287,10 @@ impl TotalsService {
 
 /// How long it is to the next business day.
 fn until_midnight(core: &Core) -> Duration {
-    let now = (core.clock)();
-    let midnight = u64::try_from(core.today() + 1).unwrap_or(0) * 86_400_000;
-    Duration::from_millis(midnight.saturating_sub(SHANGHAI_MILLIS).saturating_sub(now) + 1)
+    const DAY: u64 = 86_400_000;
+    let of_day = ((core.clock)() + SHANGHAI * 1_000) % DAY;
+    Duration::from_millis(DAY - of_day + 1)
 }
-
-/// How far Shanghai is ahead of UTC.
-const SHANGHAI_MILLIS: u64 = 8 * 3_600_000;
 
 type WatchStream = Pin<Box<dyn tokio_stream::Stream<Item = Result<pb::TotalsAnswer, Status>> + Send>>;
 

@@ -9,7 +9,7 @@ use std::{
     io::Write,
     sync::atomic::{AtomicBool, Ordering},
 };
-use taizhang_proto::pb;
+use taizhang_proto::{date::SHANGHAI, pb};
 
 /// Prints a line, if anybody still reads: `println!` would end a program whose output goes to `head`.
 #[macro_export]
@@ -113,7 +113,7 @@ pub fn time(seconds: u64) -> String {
     if seconds == 0 {
         return "从未 (never)".into();
     }
-    let local = jiff::Timestamp::from_second((seconds + 8 * 3_600) as i64).map(|time| time.to_string());
+    let local = jiff::Timestamp::from_second((seconds + SHANGHAI) as i64).map(|time| time.to_string());
     local.map_or_else(|_| seconds.to_string(), |text| text.trim_end_matches('Z').replace('T', " "))
 }
 

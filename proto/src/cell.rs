@@ -31,7 +31,7 @@ pub use case::{CaseClock, DualClock, clock_of, contradicts_recognition};
 pub use contest::{ContestKey, contest_key, indexed_fields, is_contested, unique_fields};
 pub use derived::{Derived, FIVE_KNOWNS, derived};
 pub use home::{PastHome, past_homes};
-pub use person::left_on;
+pub use person::{born, left_on};
 pub use post::without_place;
 pub use refs::following;
 pub use title::{not_commendable, reapplies_from};
@@ -435,12 +435,7 @@ fn named_subjects<S: Shelf>(
 fn person_and_all<S: Shelf>(shelf: &S, person: RecordId, found: &mut Vec<Subject>) -> Result<(), S::Error> {
     found.push(Subject::Person(person));
     let refs = refs::Refs::to(shelf, person, number::RESIDENT)?;
-    for member in refs.of(number::MEMBER) {
-        let household = shelf.look(member, |record| record.and_then(|record| record.reference(20)))?;
-        if let Some(household) = household {
-            found.push(Subject::Household(survivor(shelf, household)?));
-        }
-    }
+    households_in(shelf, refs.of(number::MEMBER), found)?;
     for placement in refs.of(number::PLACEMENT) {
         let post = shelf.look(placement, |record| record.and_then(|record| record.reference(35)))?;
         if let Some(post) = post {
@@ -453,7 +448,16 @@ fn person_and_all<S: Shelf>(shelf: &S, person: RecordId, found: &mut Vec<Subject
 /// Appends a person and the households that it belongs to.
 fn person_and_households<S: Shelf>(shelf: &S, person: RecordId, found: &mut Vec<Subject>) -> Result<(), S::Error> {
     found.push(Subject::Person(person));
-    for member in following(shelf, person, number::RESIDENT, number::MEMBER)? {
+    households_in(shelf, following(shelf, person, number::RESIDENT, number::MEMBER)?, found)
+}
+
+/// Appends the households that memberships name.
+fn households_in<S: Shelf>(
+    shelf: &S,
+    members: impl IntoIterator<Item = RecordId>,
+    found: &mut Vec<Subject>,
+) -> Result<(), S::Error> {
+    for member in members {
         let household = shelf.look(member, |record| record.and_then(|record| record.reference(20)))?;
         if let Some(household) = household {
             found.push(Subject::Household(survivor(shelf, household)?));

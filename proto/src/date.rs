@@ -8,6 +8,9 @@ pub type Day = i32;
 
 const EPOCH: Date = Date::constant(1970, 1, 1);
 
+/// How far Shanghai is ahead of UTC, seconds.
+pub const SHANGHAI: u64 = 8 * 3_600;
+
 /// The day of a civil date.
 pub fn day(date: Date) -> Day {
     (date - EPOCH).get_days()
@@ -41,7 +44,7 @@ fn later(day: Day, months: i32) -> Option<Day> {
 
 /// The business day in Shanghai at an instant, milliseconds since 1970.
 pub fn shanghai(millis: u64) -> Day {
-    ((millis / 1_000 + 8 * 3_600) / 86_400) as Day
+    ((millis / 1_000 + SHANGHAI) / 86_400) as Day
 }
 
 /// The business day in Shanghai at an instant, seconds since 1970.

@@ -13,9 +13,9 @@ use std::collections::{HashMap, HashSet};
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::{
-        Shelf, contest_key, contradicts_recognition, following, home_unit, is_active, left_on, survivor, without_place,
+        Shelf, born, contest_key, contradicts_recognition, following, home_unit, is_active, left_on, survivor,
+        without_place,
     },
-    check::citizen_id,
     date::{self, Day},
     pb::{self, ConflictKind, ConflictState, Policy},
     register::{TRANSFER_TO, number},
@@ -403,8 +403,7 @@ impl Pad<'_> {
                 let Some(person) = person else { continue };
                 let person = survivor(&Reading(self), person)?;
                 let record = self.record(person)?;
-                let id_no = record.and_then(|record| record.bytes(21)).cloned();
-                let born = id_no.as_ref().and_then(|id_no| citizen_id::check(std::str::from_utf8(id_no).ok()?).ok());
+                let (id_no, born) = (record.and_then(|record| record.bytes(21)).cloned(), record.and_then(born));
                 if born.is_none_or(|born| date::years_between(born.birth, self.core.today()) >= ADULT) {
                     own.insert(id_no.unwrap_or_else(|| Bytes::copy_from_slice(&person.0)));
                 }

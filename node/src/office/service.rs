@@ -189,7 +189,7 @@ impl Office {
         }
         let by = if request.by.is_empty() { &self.clerk } else { &request.by };
         // While a store that was lost comes back from the hub, an edit may come before the record that it edits.
-        let is_missing = self.ledger.state().rebuild && self.ledger.view(id).map_err(failed)?.is_none();
+        let is_missing = self.ledger.state().rebuild && held.is_none();
         for answer in desk.save(vec![vec![draft]], by) {
             answer.map_err(|error| match error {
                 SaveError::Invalid(_) if is_missing => Status::unavailable(

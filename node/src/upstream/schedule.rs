@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use taizhang_proto::{pb, session::slot_in_window};
+use taizhang_proto::{date::SHANGHAI, pb, session::slot_in_window};
 use tokio::sync::watch;
 
 /// How a replica keeps in touch.
@@ -49,7 +49,7 @@ pub fn pause_after(failures: u32, random: f64) -> Duration {
 pub fn until_slot(schedule: Schedule, identity: &str, now: u64) -> u64 {
     const DAY: u64 = 86_400;
     let slot = (schedule.opens + slot_in_window(identity, schedule.window)) % DAY;
-    let of_day = (now + 8 * 3_600) % DAY;
+    let of_day = (now + SHANGHAI) % DAY;
     (slot + DAY - of_day) % DAY
 }
 

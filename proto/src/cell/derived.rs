@@ -114,7 +114,7 @@ fn employment<S: Shelf>(
     }
     if person::employed(shelf, id)?.has(on) {
         let placements = refs.active(shelf, number::PLACEMENT, 20)?;
-        let open = |record: &Record| post::span_of(record).is_some_and(|span| span.from <= on && on < span.to);
+        let open = |record: &Record| post::open_on(record, on).is_some();
         let kinds: Vec<&[u8]> =
             placements.iter().filter(|(_, record)| open(record)).filter_map(|(_, record)| record.slice(21)).collect();
         // Of several, the one that binds most (L14).

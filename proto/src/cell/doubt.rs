@@ -9,6 +9,7 @@ use super::{
     refs::Refs,
     span::Spans,
     station, survivor,
+    work::between,
     worklist::last_contact,
 };
 use crate::{
@@ -257,7 +258,7 @@ fn not_elderly<S: Shelf>(shelf: &S, record: &Record, plans: &Plans) -> Result<bo
 fn two_of_a_kind<S: Shelf>(shelf: &S, id: RecordId, record: &Record) -> Result<bool, S::Error> {
     let (Some(person), Some(kind)) = (record.reference(20), record.slice(21)) else { return Ok(false) };
     let person = survivor(shelf, person)?;
-    let valid = |record: &Record| Spans::one(record.day(23).unwrap_or(Day::MIN), record.day(25).unwrap_or(Day::MAX));
+    let valid = |record: &Record| between(record.day(23), record.day(25));
     let alike = |other: RecordId, twin: &Record| {
         (twin.day(23), other) < (record.day(23), id) && is_active(twin) && twin.slice(21) == Some(kind)
     };
@@ -359,13 +360,13 @@ fn wrong_clock(id: RecordId, record: &Record) -> Option<Day> {
 
 /// Whether a person's other job, which began before this one, is open beside it.
 fn second_job<S: Shelf>(shelf: &S, id: RecordId, record: &Record, on: Day) -> Result<bool, S::Error> {
-    let Some(own) = post::span_of(record).filter(|span| span.from <= on && on < span.to) else { return Ok(false) };
+    let Some(own) = post::open_on(record, on) else { return Ok(false) };
     let Some(person) = record.reference(20).map(|person| survivor(shelf, person)).transpose()? else {
         return Ok(false);
     };
     let others = Refs::to(shelf, person, number::RESIDENT)?.active(shelf, number::PLACEMENT, 20)?;
     Ok(others.iter().any(|(other, record)| {
-        let theirs = post::span_of(record).filter(|span| span.from <= on && on < span.to);
+        let theirs = post::open_on(record, on);
         *other != id && theirs.is_some_and(|span| (span.from, *other) < (own.from, id))
     }))
 }
@@ -446,7 +447,7 @@ fn refusals<S: Shelf>(shelf: &S, household: RecordId, from: Day, to: Day) -> Res
 pub fn is_stable<S: Shelf>(shelf: &S, household: RecordId, plan: &Plan, on: Day) -> Result<bool, S::Error> {
     for (person, belongs) in case::counted_members(shelf, household)? {
         let placements = Refs::to(shelf, person, number::RESIDENT)?.active(shelf, number::PLACEMENT, 20)?;
-        let open = |record: &Record| post::span_of(record).is_some_and(|span| span.from <= on && on < span.to);
+        let open = |record: &Record| post::open_on(record, on).is_some();
         if belongs.days.has(on) && placements.iter().any(|(_, record)| open(record) && stable(record, plan)) {
             return Ok(true);
         }

@@ -8,6 +8,7 @@ use super::{
     refs::Refs,
     span::{Span, Spans},
     spell, survivor, training,
+    work::between,
 };
 use crate::{
     Record, RecordId,
@@ -50,7 +51,7 @@ impl Person {
 }
 
 /// What a resident's number says of birth and sex; none without a valid one.
-pub(super) fn born(record: &Record) -> Option<citizen_id::Facts> {
+pub fn born(record: &Record) -> Option<citizen_id::Facts> {
     citizen_id::check(std::str::from_utf8(record.slice(21)?).ok()?).ok()
 }
 
@@ -115,7 +116,7 @@ fn count_employed<S: Shelf>(
         return Ok(());
     }
     // What is dated ahead counts from its day on (rule 7); what has no day has been so all along.
-    let since = |day: Option<Day>| Spans::one(day.unwrap_or(Day::MIN), Day::MAX);
+    let since = |day: Option<Day>| between(day, None);
     let resettled = match (laid_off, facts.shanty_resettled) {
         (false, _) | (_, Some(false)) => Spans::default(),
         (true, Some(true)) => since(facts.shanty_moved_on),
@@ -181,7 +182,7 @@ fn memberships<S: Shelf>(shelf: &S, refs: &Refs) -> Result<Vec<(RecordId, Spans)
     for (_, record) in refs.active(shelf, number::MEMBER, 21)? {
         let member: pb::Member = record.typed(|tag| matches!(tag, 20 | 23 | 24));
         let Some(household) = member.household.as_deref().and_then(RecordId::from_slice) else { continue };
-        let belongs = Spans::one(member.from_on.unwrap_or(Day::MIN), member.to_on.unwrap_or(Day::MAX));
+        let belongs = between(member.from_on, member.to_on);
         found.push((survivor(shelf, household)?, belongs));
     }
     Ok(found)

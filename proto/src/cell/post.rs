@@ -101,6 +101,11 @@ pub(super) fn span_of(record: &Record) -> Option<Span> {
     Some(Span { from: record.day(25)?, to: record.day(26).unwrap_or(Day::MAX) })
 }
 
+/// The days of a placement that is open on a day.
+pub(super) fn open_on(record: &Record, on: Day) -> Option<Span> {
+    span_of(record).filter(|span| span.from <= on && on < span.to)
+}
+
 /// The places of a post and its days; none at all where it is not known here, or void.
 fn places<S: Shelf>(shelf: &S, post: RecordId) -> Result<(usize, Spans), S::Error> {
     let post = shelf.look(post, |record| {

@@ -1,9 +1,6 @@
 //! What a record counts by itself: tasks (K44), fairs (K31), posts (K27, K28), papers (K37), months.
 
-use super::{
-    Shelf, Tally, archive, is_active, post,
-    span::{Span, Spans},
-};
+use super::{Shelf, Tally, archive, is_active, post, span::Spans};
 use crate::{
     Record, RecordId,
     date::Day,
@@ -82,5 +79,5 @@ fn count_month(record: &Record, tally: &mut Tally<'_>) {
 
 /// The days between two of a record, from the first up to but without the second.
 pub(super) fn between(from: Option<Day>, to: Option<Day>) -> Spans {
-    Spans::union([Span { from: from.unwrap_or(Day::MIN), to: to.unwrap_or(Day::MAX) }])
+    Spans::one(from.unwrap_or(Day::MIN), to.unwrap_or(Day::MAX))
 }
