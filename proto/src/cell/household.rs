@@ -113,21 +113,22 @@ fn campaign_visits(services: &[Service]) -> Vec<Day> {
     services.iter().filter(|service| service.campaign.is_some() && service.visit).map(|service| service.on).collect()
 }
 
-/// Whether somebody visited the household, or a member of it, for a campaign by a day.
-pub(super) fn visited_for<S: Shelf>(shelf: &S, id: RecordId, campaign: RecordId, by: Day) -> Result<bool, S::Error> {
+/// The services to a household: to itself, and to each counted member on the days of the membership.
+pub(super) fn services_to<S: Shelf>(shelf: &S, id: RecordId) -> Result<Vec<Service>, S::Error> {
     let refs = Refs::to(shelf, id, number::HOUSEHOLD)?;
-    let of_it = |service: &Service| service.visit && service.campaign == Some(campaign) && service.on <= by;
-    if services_of(shelf, refs.active(shelf, number::SERVICE_RECORD, 21)?)?.iter().any(of_it) {
-        return Ok(true);
-    }
+    let mut found = services_of(shelf, refs.active(shelf, number::SERVICE_RECORD, 21)?)?;
     for (person, belongs) in counted_members(shelf, id)? {
         let about = Refs::to(shelf, person, number::RESIDENT)?;
         let theirs = services_of(shelf, about.active(shelf, number::SERVICE_RECORD, 20)?)?;
-        if theirs.iter().any(|service| of_it(service) && belongs.days.has(service.on)) {
-            return Ok(true);
-        }
+        found.extend(theirs.into_iter().filter(|service| belongs.days.has(service.on)));
     }
-    Ok(false)
+    Ok(found)
+}
+
+/// Whether somebody visited the household, or a member of it, for a campaign by a day.
+pub(super) fn visited_for<S: Shelf>(shelf: &S, id: RecordId, campaign: RecordId, by: Day) -> Result<bool, S::Error> {
+    let of_it = |service: &Service| service.visit && service.campaign == Some(campaign) && service.on <= by;
+    Ok(services_to(shelf, id)?.iter().any(of_it))
 }
 
 fn pairing_days(pairings: &[(RecordId, Record)]) -> Spans {

@@ -3,7 +3,7 @@
 //! the same contributions; nothing is written when a day passes.
 
 use super::{
-    Contribution, Shelf, case, filing, is_active,
+    Contribution, Shelf, filing, household, is_active,
     person::{birthday, born, services_of},
     post,
     refs::Refs,
@@ -257,13 +257,7 @@ fn next_visit<S: Shelf>(shelf: &S, service: &Record) -> Result<Option<Day>, S::E
 
 /// The last day by `on` on which anybody served the household or a member of it.
 pub(super) fn last_contact<S: Shelf>(shelf: &S, household: RecordId, on: Day) -> Result<Option<Day>, S::Error> {
-    let household = survivor(shelf, household)?;
-    let refs = Refs::to(shelf, household, number::HOUSEHOLD)?;
-    let mut services = services_of(shelf, refs.active(shelf, number::SERVICE_RECORD, 21)?)?;
-    for person in case::counted_members(shelf, household)?.into_keys() {
-        let about = Refs::to(shelf, person, number::RESIDENT)?;
-        services.extend(services_of(shelf, about.active(shelf, number::SERVICE_RECORD, 20)?)?);
-    }
+    let services = household::services_to(shelf, survivor(shelf, household)?)?;
     Ok(services.iter().map(|service| service.on).filter(|day| *day <= on).max())
 }
 

@@ -1,6 +1,6 @@
 //! K37 and the list of what is to be filed are one rule.
 
-use crate::fixture::{MemoryShelf, id_of, unit};
+use crate::fixture::{HOME, MemoryShelf, id_of, put, unit};
 use proptest::{collection::vec, option, prelude::*};
 use std::collections::BTreeSet;
 use taizhang_proto::{
@@ -8,10 +8,8 @@ use taizhang_proto::{
     date::{self, Day},
     indicator::{self, Period, Span},
     plan::{Counting, Plans},
-    register::{Value, number, registers},
+    register::{Value, number},
 };
-
-const UNIT: u64 = 210_402_011_003;
 
 fn first() -> Day {
     date::ymd(2008, 1, 15).unwrap()
@@ -50,13 +48,6 @@ fn written() -> impl Strategy<Value = Written> {
             withdrawn,
             entries,
         })
-}
-
-fn put(shelf: &mut MemoryShelf, register: u32, slot: u32, fields: &[(&str, Option<Value>)]) {
-    let def = registers().get(register).unwrap();
-    let home = ("home_unit", Some(Value::Uint(UNIT)));
-    let edits = fields.iter().chain([&home]).map(|(name, value)| (def.field_named(name).unwrap().tag, value.clone()));
-    shelf.write(id_of(register, slot), register, &edits.collect::<Vec<_>>());
 }
 
 fn fill(shelf: &mut MemoryShelf, all: &[Written]) {
@@ -105,7 +96,7 @@ proptest! {
         let plans = Plans::notice_2008();
         let mut shelf = MemoryShelf::default();
         fill(&mut shelf, &all);
-        let mut subjects: BTreeSet<Subject> = BTreeSet::from([Subject::Unit(unit(UNIT))]);
+        let mut subjects: BTreeSet<Subject> = BTreeSet::from([Subject::Unit(unit(HOME))]);
         let mut filings = Vec::new();
         for (id, record) in &shelf.records {
             let mut found = Vec::new();

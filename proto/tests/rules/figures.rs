@@ -1,7 +1,7 @@
 //! Figures against an oracle that reads the definitions (domain-detail, section 3) day by day, from a plain model
 //! of offices that shares no code with `cell`: no spans, no steps, only 'is it so on day D?'.
 
-use crate::fixture::{MemoryShelf, id_of, unit};
+use crate::fixture::{MemoryShelf, id_of, put, unit};
 use jiff::civil::Date;
 use proptest::{collection::vec, option, prelude::*};
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,7 +10,7 @@ use taizhang_proto::{
     date::{self, Day},
     indicator::{Part, Period, Span, Term, Window},
     plan::Plans,
-    register::{Value, number, registers},
+    register::{Value, number},
 };
 
 /// Two urban communities.
@@ -344,16 +344,6 @@ fn city() -> impl Strategy<Value = City> {
     })
 }
 
-/// Fills in a record by field names; absent values stay absent.
-fn put(shelf: &mut MemoryShelf, register: u32, slot: u32, fields: Vec<(&str, Option<Value>)>) {
-    let def = registers().get(register).unwrap();
-    let edits: Vec<_> = fields
-        .into_iter()
-        .filter_map(|(name, value)| Some((def.field_named(name).unwrap().tag, Some(value?))))
-        .collect();
-    shelf.write(id_of(register, slot), register, &edits);
-}
-
 fn home(place: usize) -> (&'static str, Option<Value>) {
     ("home_unit", Some(Value::Uint(UNITS[place])))
 }
@@ -383,7 +373,7 @@ fn shelf(city: &City) -> MemoryShelf {
             &mut shelf,
             number::RESIDENT,
             slot as u32,
-            vec![
+            &[
                 home(person.unit),
                 state(person.void),
                 ("shanty_resettled", Some(Value::Bool(person.resettled))),
@@ -399,7 +389,7 @@ fn shelf(city: &City) -> MemoryShelf {
                 &mut shelf,
                 number::PLACEMENT,
                 next(),
-                vec![
+                &[
                     home(person.unit),
                     state(job.void),
                     ("person", Some(refer(number::RESIDENT, slot))),
@@ -413,7 +403,7 @@ fn shelf(city: &City) -> MemoryShelf {
                 &mut shelf,
                 number::UNEMPLOYMENT_SPELL,
                 next(),
-                vec![
+                &[
                     home(person.unit),
                     state(spell.void),
                     ("person", Some(refer(number::RESIDENT, slot))),
@@ -424,13 +414,13 @@ fn shelf(city: &City) -> MemoryShelf {
         }
     }
     for (slot, house) in city.houses.iter().enumerate() {
-        put(&mut shelf, number::HOUSEHOLD, slot as u32, vec![home(house.unit), state(house.void)]);
+        put(&mut shelf, number::HOUSEHOLD, slot as u32, &[home(house.unit), state(house.void)]);
         for member in &house.members {
             put(
                 &mut shelf,
                 number::MEMBER,
                 next(),
-                vec![
+                &[
                     home(house.unit),
                     state(member.void),
                     ("household", Some(refer(number::HOUSEHOLD, slot))),
@@ -446,7 +436,7 @@ fn shelf(city: &City) -> MemoryShelf {
                 &mut shelf,
                 number::ZEF_CASE,
                 next(),
-                vec![
+                &[
                     home(case.unit),
                     state(case.void),
                     ("household", Some(refer(number::HOUSEHOLD, slot))),
@@ -464,7 +454,7 @@ fn shelf(city: &City) -> MemoryShelf {
             &mut shelf,
             number::ASSISTANT,
             slot as u32,
-            vec![
+            &[
                 home(helper.unit),
                 state(helper.post.void),
                 ("from_on", Some(Value::Day(helper.post.from))),
@@ -476,7 +466,7 @@ fn shelf(city: &City) -> MemoryShelf {
                 &mut shelf,
                 number::CREDENTIAL,
                 next(),
-                vec![
+                &[
                     home(helper.unit),
                     state(certificate.void),
                     ("assistant", Some(refer(number::ASSISTANT, slot))),

@@ -21,6 +21,9 @@ use taizhang_proto::{
 /// The hub's clock in tests: 1 March 2008, noon in Shanghai.
 pub(crate) const NOW: Stamp = Stamp(1_204_344_000_000 << 16);
 
+/// A community, where records are at home.
+pub(crate) const HOME: u64 = 210_402_011_003;
+
 pub(crate) fn unit(code: u64) -> OrgCode {
     OrgCode::new(code).unwrap()
 }
@@ -132,6 +135,18 @@ impl MemoryShelf {
         let record = self.edited(id, register, edits);
         self.put(id, record);
     }
+}
+
+/// Fills in the record number `slot` of a register, by the names of its fields; absent values stay absent. It is at home
+/// in [`HOME`] unless they say.
+pub(crate) fn put(shelf: &mut MemoryShelf, register: u32, slot: u32, fields: &[(&str, Option<Value>)]) {
+    let def = registers().get(register).unwrap();
+    let home = ("home_unit", Some(Value::Uint(HOME)));
+    let given = fields.iter().any(|(name, _)| *name == home.0);
+    let fields = fields.iter().chain((!given).then_some(&home));
+    let there = fields.filter(|(_, value)| value.is_some());
+    let edits = there.map(|(name, value)| (def.field_named(name).unwrap().tag, value.clone()));
+    shelf.write(id_of(register, slot), register, &edits.collect::<Vec<_>>());
 }
 
 impl Shelf for MemoryShelf {

@@ -5,7 +5,7 @@ use crate::{
     synth::City,
     town::{self, Town},
 };
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use std::{collections::HashSet, sync::Arc};
 use taizhang_node::{
     desk::Desk,
@@ -76,37 +76,47 @@ pub(super) fn choose(tree: &UnitTree, city: OrgCode, nodes: &str) -> anyhow::Res
         places.extend(others.map(|unit| Place { unit, writes_for: vec![unit] }));
     } else {
         let count: usize = nodes.parse().context("--nodes 应为数字或 all (a number, or all)")?;
-        let mut others = mixed(tree, city, street);
-        places.extend(std::iter::from_fn(|| others.next()).take(count.saturating_sub(rosters.len())));
+        places.extend(mixed(tree, city, street).take(count.saturating_sub(rosters.len())));
+        ensure!(
+            places.len() >= count,
+            "--nodes 最多 {}：所有单位各一个请用 all (at most so many, or `all`: one for each unit)",
+            places.len()
+        );
     }
     Ok(Offices { places, imports: Vec::new(), people: 0, clerks: Vec::new() })
 }
 
-/// Townships and single communities of the districts in turn. Each stands in a township of its own.
+/// Townships and communities of the districts in turn. No office stands below another one.
 fn mixed(tree: &UnitTree, city: OrgCode, taken: OrgCode) -> impl Iterator<Item = Place> {
-    let districts: Vec<OrgCode> = tree.children(city).map(|unit| unit.code).collect();
-    let townships = |district: &OrgCode| -> Vec<OrgCode> {
-        tree.children(*district).map(|unit| unit.code).filter(|unit| *unit != taken).collect()
-    };
-    let townships: Vec<Vec<OrgCode>> = districts.iter().map(townships).collect();
-    let longest = townships.iter().map(Vec::len).max().unwrap_or(0);
-    // Every other township has one PC for all its communities; of the rest, one community has its own.
-    (0..longest).flat_map(move |round| {
-        let in_round = townships.iter().enumerate().filter_map(|(district, own)| Some((district, *own.get(round)?)));
-        let places: Vec<Place> = in_round
-            .filter_map(|(district, township)| {
-                let below = || tree.children(township).map(|unit| unit.code);
-                if (round + district) % 2 == 0 {
-                    return Some(Place {
-                        unit: township,
-                        writes_for: std::iter::once(township).chain(below()).collect(),
-                    });
-                }
-                below().next().map(|unit| Place { unit, writes_for: vec![unit] })
-            })
-            .collect();
-        places
-    })
+    let districts = tree.children(city).map(|unit| unit.code);
+    let mut townships: Vec<(usize, usize, OrgCode)> = districts
+        .enumerate()
+        .flat_map(|(district, code)| {
+            let own = tree.children(code).map(|unit| unit.code).filter(move |unit| *unit != taken);
+            own.enumerate().map(move |(round, township)| (round, district, township))
+        })
+        .collect();
+    townships.sort_unstable();
+    let below = |township: OrgCode| -> Vec<OrgCode> { tree.children(township).map(|unit| unit.code).collect() };
+    // Every other township has one PC for all its communities; of the rest, each community has its own.
+    let places: Vec<Vec<Place>> = townships
+        .into_iter()
+        .map(|(round, district, township)| {
+            let units = below(township);
+            if (round + district) % 2 == 0 {
+                return vec![Place { unit: township, writes_for: std::iter::once(township).chain(units).collect() }];
+            }
+            units.into_iter().map(|unit| Place { unit, writes_for: vec![unit] }).collect()
+        })
+        .collect();
+    in_turn(places)
+}
+
+/// The first of each list, then the second of each, and so on.
+fn in_turn<T>(lists: Vec<Vec<T>>) -> impl Iterator<Item = T> {
+    let mut lists: Vec<_> = lists.into_iter().map(Vec::into_iter).collect();
+    let longest = lists.iter().map(ExactSizeIterator::len).max().unwrap_or(0);
+    (0..longest).flat_map(move |_| lists.iter_mut().filter_map(Iterator::next).collect::<Vec<T>>())
 }
 
 impl Offices {
