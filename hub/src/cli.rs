@@ -4,7 +4,7 @@
 mod assess;
 mod months;
 mod print;
-mod review;
+mod revise;
 mod totals;
 
 pub use print::{figure, show_totals, totals_table};
@@ -25,7 +25,7 @@ use std::{
     sync::Arc,
 };
 use taizhang_node::{
-    cli::{parse_day, read_token, run_to_exit, stop_signal, sync_facts},
+    cli::{parse_day, read_token, review, run_to_exit, stop_signal, sync_facts},
     control::{self, Bearer, ControlFile},
     disk::{self, Secrecy},
     identity::Identity,
@@ -144,6 +144,8 @@ enum Command {
     Verify,
     #[command(flatten)]
     Review(review::Command),
+    #[command(flatten)]
+    Revise(revise::Command),
     /// 县区之间比对用的密钥 (the keys by which districts compare persons)
     #[command(subcommand)]
     Keys(KeysCommand),
@@ -399,6 +401,7 @@ async fn ask(session: &Session, command: Command, reader: Reader) -> anyhow::Res
             show::facts(reader, &admin.rotate_key(pb::Empty {}).await?.into_inner().facts);
         }
         Command::Review(command) => return review::run(session.review.clone(), command, reader).await,
+        Command::Revise(command) => return revise::run(session.review.clone(), command, reader).await,
         Command::Init { .. } | Command::Serve | Command::Enrol { .. } | Command::Config(_) => {
             unreachable!("handled without an open hub")
         }

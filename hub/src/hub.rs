@@ -69,6 +69,9 @@ pub enum HubError {
     Start(String),
 }
 
+/// Largest request of a township's reviewer, bytes.
+const MAX_REVIEW_BYTES: usize = 256 * 1024;
+
 /// An open hub.
 pub struct Hub {
     /// Rows, plan, clock.
@@ -173,6 +176,15 @@ impl Hub {
             TotalsServer::new(TotalsService::new(self.core.clone(), stop.clone())),
             enrolled_only,
         );
+        let core = self.core.clone();
+        let offices_only = move |mut request: tonic::Request<()>| {
+            let peer = crate::session::serve::office_of(&core, &request)?;
+            request.extensions_mut().insert(peer);
+            Ok(request)
+        };
+        let review = ReviewServer::new(ReviewService::for_townships(self.core.clone(), self.writer.clone()))
+            .max_decoding_message_size(MAX_REVIEW_BYTES);
+        let review = InterceptedService::new(review, offices_only);
         let (health, health_service) = tonic_health::server::health_reporter();
         let reflection = tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(DESCRIPTORS)
@@ -189,6 +201,7 @@ impl Hub {
             .add_service(sync)
             .add_service(enrolment)
             .add_service(totals)
+            .add_service(review)
             .add_service(health_service)
             .add_service(reflection);
         Ok(tokio::spawn(async move {

@@ -1,5 +1,6 @@
-//! The reviewer's queue: listing, showing and settling conflicts. The calls of the hub's own command line; a console
-//! makes the same ones. Invariant: lists read the queue's own rows, so a page costs the same however many are open.
+//! The reviewer's queue: listing, showing and settling conflicts. The calls of the hub's own command line, and of the
+//! townships below it, each within itself; a console makes the same ones. Invariant: lists read the queue's own rows, so
+//! a page costs the same however many are open; nobody below the hub is shown what is not wholly theirs.
 
 mod show;
 
@@ -7,14 +8,14 @@ use crate::{
     rows::{self, meta, queue},
     shelf::Committed,
     store::{Space, StoreError},
-    writer::{Answer, Core, Job, Review, Writer, choices},
+    writer::{Answer, Core, Job, Peer, Review, Writer, choices, competence},
 };
 use prost::Message;
 use std::sync::Arc;
 use taizhang_proto::{
     OrgCode, RecordId,
     cell::{Shelf, doubt},
-    pb::{self, ConflictState, review_server},
+    pb::{self, ConflictState, Tier, review_server},
     register::registers,
 };
 use tokio::task::block_in_place;
@@ -38,18 +39,25 @@ pub struct Query {
     after: u64,
     limit: usize,
     closed: bool,
+    /// The unit below the hub that asks: only what lies wholly within it.
+    of: Option<OrgCode>,
 }
 
 impl Query {
-    /// Reads a query; `now` is in seconds since 1970.
+    /// Reads a query; `now` is in seconds since 1970, `of` the unit below the hub that asks.
     ///
     /// # Errors
-    /// Names what it does not understand.
-    pub fn read(query: &pb::ConflictQuery, now: u64) -> Result<Self, String> {
+    /// Names what it does not understand, or a unit that is not the asker's.
+    pub fn read(query: &pb::ConflictQuery, now: u64, of: Option<OrgCode>) -> Result<Self, String> {
         let unit = match query.unit {
-            0 => None,
+            0 => of,
             code => Some(OrgCode::new(code).map_err(|error| error.to_string())?),
         };
+        if let (Some(unit), Some(of)) = (unit, of)
+            && !of.covers(unit)
+        {
+            return Err(format!("{unit} 不在本单位之内 (not within this unit)"));
+        }
         let record = match query.record.as_str() {
             "" => None,
             id => Some(id.parse().map_err(|_| format!("{id} 不是记录编号 (not a record id)"))?),
@@ -75,6 +83,7 @@ impl Query {
             after: query.after,
             limit: if query.limit == 0 { PAGE } else { (query.limit as usize).min(MAX_PAGE) },
             closed: query.closed,
+            of,
         })
     }
 
@@ -87,6 +96,7 @@ impl Query {
         let about = |id: RecordId| conflict.record[..] == id.0 || conflict.other[..] == id.0;
         (self.kinds.is_empty() || self.kinds.contains(&conflict.kind))
             && self.unit.is_none_or(in_scope)
+            && self.of.is_none_or(|of| competence::units_of(conflict).iter().all(|unit| of.covers(*unit)))
             && self.record.is_none_or(about)
             && self.register.is_none_or(|register| conflict.register == register)
             && self.tag.is_none_or(|tag| conflict.tags.contains(&tag))
@@ -161,6 +171,8 @@ fn closed_conflicts(core: &Core, query: &Query) -> Result<(Vec<pb::Conflict>, u6
 pub struct ReviewService {
     core: Arc<Core>,
     writer: Writer,
+    /// Whether it answers offices below, each by the [`Peer`] that its certificate names; else the hub's own reviewers.
+    below: bool,
 }
 
 fn failed(error: impl ToString) -> Status {
@@ -172,31 +184,92 @@ fn wrong(error: impl ToString) -> Status {
 }
 
 impl ReviewService {
-    /// A service on a hub.
+    /// A service for the hub's own reviewers.
     pub fn new(core: Arc<Core>, writer: Writer) -> Self {
-        Self { core, writer }
+        Self { core, writer, below: false }
     }
 
-    fn page(&self, query: &pb::ConflictQuery) -> Result<pb::ConflictPage, Status> {
-        let read = Query::read(query, self.core.now()).map_err(wrong)?;
+    /// A service for reviewers of the townships below: each request carries the [`Peer`] that its certificate names.
+    pub fn for_townships(core: Arc<Core>, writer: Writer) -> Self {
+        Self { core, writer, below: true }
+    }
+
+    /// The unit below the hub for which somebody asks; none for the hub's own reviewers.
+    #[allow(clippy::result_large_err)] // tonic's own error type
+    fn asker<T>(&self, request: &Request<T>) -> Result<Option<OrgCode>, Status> {
+        if !self.below {
+            return Ok(None);
+        }
+        let peer = request.extensions().get::<Peer>();
+        let peer = peer.ok_or_else(|| Status::unauthenticated("no certificate"))?;
+        if peer.hub || peer.unit.tier() != Tier::Township {
+            return Err(Status::permission_denied(
+                "由街道、乡镇或县区的审核人裁定 (reviewers of a township or the district settle it)",
+            ));
+        }
+        Ok(Some(peer.unit))
+    }
+
+    fn page(&self, query: &pb::ConflictQuery, of: Option<OrgCode>) -> Result<pb::ConflictPage, Status> {
+        let read = Query::read(query, self.core.now(), of).map_err(wrong)?;
         let list = if read.closed { closed_conflicts } else { open_conflicts };
         let (found, next) = list(&self.core, &read).map_err(failed)?;
-        let open = rows::counter(self.core.view().as_ref(), meta::OPEN).map_err(failed)?;
+        let open = match of {
+            None => rows::counter(self.core.view().as_ref(), meta::OPEN).map_err(failed)?,
+            // Few enough to count: one township's.
+            Some(_) => self.numbers(&pb::ConflictQuery::default(), of)?.len() as u64,
+        };
         let tree = self.core.tree();
         Ok(pb::ConflictPage { lines: found.into_iter().map(|one| show::line(&tree, one)).collect(), open, next })
     }
 
+    fn detail(&self, number: u64, of: Option<OrgCode>) -> Result<pb::ConflictDetail, Status> {
+        let (view, tree) = (self.core.view(), self.core.tree());
+        let unknown = || Status::not_found(format!("没有冲突 {number} (no such conflict)"));
+        let conflict: Option<pb::Conflict> =
+            rows::read(view.as_ref(), Space::Conflicts, &number.to_be_bytes()).map_err(failed)?;
+        let conflict = conflict.ok_or_else(unknown)?;
+        let shelf = Committed { view: view.as_ref(), tree: tree.clone() };
+        let homes = competence::homes_of(&shelf, &conflict).map_err(failed)?;
+        // Whoever asks for somebody else's is not told that there is one.
+        if of.is_some_and(|of| homes.is_empty() || !homes.iter().all(|home| of.covers(*home))) {
+            return Err(unknown());
+        }
+        let sides = show::sides(view.as_ref(), &tree, &conflict).map_err(failed)?;
+        let open = conflict.state() == ConflictState::Unsettled;
+        let theirs = of.is_none_or(|of| competence::refusal(&conflict, &homes, of).is_none());
+        let choices = if open && theirs { choices(&conflict) } else { Vec::new() };
+        Ok(pb::ConflictDetail {
+            line: Some(show::line(&tree, conflict)),
+            sides,
+            choices: choices.into_iter().map(Into::into).collect(),
+        })
+    }
+
     /// Does what a reviewer asks, in one commit.
-    async fn ask(&self, review: Review) -> Result<pb::ResolveAnswer, Status> {
-        match self.writer.write(Job::Review(review)).await.map_err(crate::session::Fault::from)? {
+    async fn write(&self, review: Review, of: Option<OrgCode>) -> Result<Answer, Status> {
+        let job = match of {
+            None => Job::Review(review),
+            Some(of) => Job::ReviewBelow(of, review),
+        };
+        match self.writer.write(job).await.map_err(crate::session::Fault::from)? {
+            Answer::Refused(why) if of.is_some() => Err(Status::permission_denied(why)),
+            Answer::Refused(why) => Err(wrong(why)),
+            answer => Ok(answer),
+        }
+    }
+
+    async fn ask(&self, review: Review, of: Option<OrgCode>) -> Result<pb::ResolveAnswer, Status> {
+        match self.write(review, of).await? {
             Answer::Reviewed(answer) => Ok(answer),
             _ => Err(Status::internal("the writer answered something else")),
         }
     }
 
     /// The numbers of all open conflicts that a query finds.
-    fn numbers(&self, query: &pb::ConflictQuery) -> Result<Vec<u64>, Status> {
-        let mut read = Query::read(query, self.core.now()).map_err(wrong)?;
+    #[allow(clippy::result_large_err)] // tonic's own error type
+    fn numbers(&self, query: &pb::ConflictQuery, of: Option<OrgCode>) -> Result<Vec<u64>, Status> {
+        let mut read = Query::read(query, self.core.now(), of).map_err(wrong)?;
         (read.closed, read.limit) = (false, MAX_PAGE);
         let mut numbers = Vec::new();
         loop {
@@ -224,35 +297,26 @@ impl ReviewService {
 #[tonic::async_trait]
 impl review_server::Review for ReviewService {
     async fn conflicts(&self, request: Request<pb::ConflictQuery>) -> Result<Response<pb::ConflictPage>, Status> {
-        block_in_place(|| self.page(request.get_ref())).map(Response::new)
+        let of = self.asker(&request)?;
+        block_in_place(|| self.page(request.get_ref(), of)).map(Response::new)
     }
 
     async fn show(&self, request: Request<pb::ConflictNumber>) -> Result<Response<pb::ConflictDetail>, Status> {
-        let number = request.get_ref().number;
-        let view = self.core.view();
-        let conflict: Option<pb::Conflict> =
-            rows::read(view.as_ref(), Space::Conflicts, &number.to_be_bytes()).map_err(failed)?;
-        let conflict = conflict.ok_or_else(|| Status::not_found(format!("没有冲突 {number} (no such conflict)")))?;
-        let tree = self.core.tree();
-        let sides = block_in_place(|| show::sides(view.as_ref(), &tree, &conflict)).map_err(failed)?;
-        let choices = if conflict.state() == ConflictState::Unsettled { choices(&conflict) } else { Vec::new() };
-        Ok(Response::new(pb::ConflictDetail {
-            line: Some(show::line(&tree, conflict)),
-            sides,
-            choices: choices.into_iter().map(Into::into).collect(),
-        }))
+        let of = self.asker(&request)?;
+        block_in_place(|| self.detail(request.get_ref().number, of)).map(Response::new)
     }
 
     async fn resolve(&self, request: Request<pb::ResolveRequest>) -> Result<Response<pb::ResolveAnswer>, Status> {
+        let of = self.asker(&request)?;
         let mut request = request.into_inner();
         let numbers = match request.like.take() {
-            Some(like) => block_in_place(|| self.numbers(&like))?,
+            Some(like) => block_in_place(|| self.numbers(&like, of))?,
             None => std::mem::take(&mut request.numbers),
         };
         let mut all = pb::ResolveAnswer::default();
         for numbers in numbers.chunks(SETTLED_AT_ONCE) {
             let part = pb::ResolveRequest { numbers: numbers.to_vec(), ..request.clone() };
-            let answer = self.ask(Review::Resolve(part)).await?;
+            let answer = self.ask(Review::Resolve(part), of).await?;
             all.settled += answer.settled;
             all.failed.extend(answer.failed);
         }
@@ -260,22 +324,22 @@ impl review_server::Review for ReviewService {
     }
 
     async fn reopen(&self, request: Request<pb::ReopenRequest>) -> Result<Response<pb::ResolveAnswer>, Status> {
-        self.ask(Review::Reopen(request.into_inner())).await.map(Response::new)
+        let of = self.asker(&request)?;
+        self.ask(Review::Reopen(request.into_inner()), of).await.map(Response::new)
     }
 
     async fn merge(&self, request: Request<pb::MergeRequest>) -> Result<Response<pb::ResolveAnswer>, Status> {
-        self.ask(Review::Merge(request.into_inner())).await.map(Response::new)
+        let of = self.asker(&request)?;
+        self.ask(Review::Merge(request.into_inner()), of).await.map(Response::new)
     }
 
     async fn revise(&self, request: Request<pb::ReviseRequest>) -> Result<Response<pb::SaveAnswer>, Status> {
-        let review = Review::Revise(request.into_inner());
-        match self.writer.write(Job::Review(review)).await.map_err(crate::session::Fault::from)? {
+        let of = self.asker(&request)?;
+        match self.write(Review::Revise(request.into_inner()), of).await? {
             Answer::Revised(record) => {
-                let doubts =
-                    block_in_place(|| self.doubts_of(record)).map_err(|error| Status::internal(error.to_string()))?;
+                let doubts = block_in_place(|| self.doubts_of(record)).map_err(failed)?;
                 Ok(Response::new(pb::SaveAnswer { record: record.to_string(), seq: 0, doubts }))
             }
-            Answer::Refused(why) => Err(Status::invalid_argument(why)),
             _ => Err(Status::internal("the writer answered something else")),
         }
     }

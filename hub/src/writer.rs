@@ -6,6 +6,7 @@
 mod again;
 mod cells;
 mod child;
+pub(crate) mod competence;
 mod conflicts;
 mod inspect;
 mod late;
@@ -31,6 +32,7 @@ use crate::{
     store::{Space, Store, StoreError, View, WriteSet},
 };
 use bytes::Bytes;
+pub use competence::settled_by;
 pub(crate) use mail::is_counted;
 pub use mail::{MarkBatch, News};
 use pad::Pad;
@@ -166,6 +168,8 @@ pub enum Job {
     Certificate(Peer, String),
     /// A reviewer rules.
     Review(Review),
+    /// A reviewer rules at a unit below, on what is its own to settle.
+    ReviewBelow(OrgCode, Review),
     /// A month that the city has locked.
     Month {
         /// Its place among the months, from 1, where the parent says it; the city locks the next.
@@ -542,7 +546,8 @@ impl Core {
                     }
                     Ok(Answer::Done)
                 }
-                Job::Review(review) => pad.review(review),
+                Job::Review(review) => pad.review(review, None),
+                Job::ReviewBelow(unit, review) => pad.review(review, Some(unit)),
                 Job::Month { place, signed, sheets } => {
                     let before = new_months.clone().unwrap_or_else(|| self.months());
                     let place = place.unwrap_or(before.count() + 1);

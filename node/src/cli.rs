@@ -3,6 +3,7 @@
 
 mod page;
 mod print;
+pub mod review;
 
 pub use print::sync_facts;
 
@@ -25,7 +26,7 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc};
 use taizhang_proto::{
     OrgCode, date,
     month::Month,
-    pb::{self, office_client::OfficeClient},
+    pb::{self, office_client::OfficeClient, review_client::ReviewClient},
     text,
 };
 use tokio::sync::watch;
@@ -186,6 +187,9 @@ enum Command {
         #[arg(long, value_parser = parse_day)]
         on: Option<date::Day>,
     },
+    /// 街道乡镇审核：本单位各社区之间的冲突，由县区节点经本机证书办理 (a township's rulings within itself; needs the line)
+    #[command(flatten)]
+    Review(review::Command),
     /// 检查本机数据 (read every row and compare digests)
     Verify,
     /// 配置 (configuration)
@@ -285,7 +289,10 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         command => {
             let session = Session::open(&cli.dir).await?;
-            let outcome = ask(session.client.clone(), command, reader).await;
+            let outcome = match command {
+                Command::Review(command) => review::run(session.review.clone(), command, reader).await,
+                command => ask(session.client.clone(), command, reader).await,
+            };
             session.close().await;
             outcome
         }
@@ -411,8 +418,11 @@ pub async fn stop_signal() {
 /// A way to an office: the running one, or one opened for this command.
 struct Session {
     client: Client,
-    own: Option<(Arc<Office>, watch::Sender<bool>, tokio::task::JoinHandle<()>)>,
+    review: review::Client,
+    own: Option<Own>,
 }
+
+type Own = (Arc<Office>, watch::Sender<bool>, tokio::task::JoinHandle<()>);
 
 impl Session {
     async fn open(dir: &std::path::Path) -> anyhow::Result<Self> {
@@ -425,30 +435,32 @@ impl Session {
         if let Some(file) = ControlFile::read(dir)
             && let Some(channel) = file.connect().await
         {
-            return Ok(Self { client: client(channel), own: None });
+            return Ok(Self::on(channel, None));
         }
         let config = Config::load(dir)?;
         let office = Office::open(dir, &config, config.schedule()?, system_clock())?;
         let (stop, stopped) = watch::channel(false);
         let (file, task) = office.serve_control(stopped).await?;
         let channel = file.connect().await.context("can't reach the own control socket")?;
-        Ok(Self { client: client(channel), own: Some((office, stop, task)) })
+        Ok(Self::on(channel, Some((office, stop, task))))
+    }
+
+    fn on(channel: InterceptedService<Channel, Bearer>, own: Option<Own>) -> Self {
+        let review = ReviewClient::new(channel.clone()).max_decoding_message_size(control::MAX_MESSAGE);
+        let client = OfficeClient::new(channel)
+            .max_decoding_message_size(control::MAX_MESSAGE)
+            .max_encoding_message_size(control::MAX_MESSAGE);
+        Self { client, review, own }
     }
 
     async fn close(self) {
-        drop(self.client);
+        drop((self.client, self.review));
         if let Some((office, stop, task)) = self.own {
             let _ = stop.send(true);
             let _ = task.await;
             drop(office);
         }
     }
-}
-
-fn client(channel: InterceptedService<Channel, Bearer>) -> Client {
-    OfficeClient::new(channel)
-        .max_decoding_message_size(control::MAX_MESSAGE)
-        .max_encoding_message_size(control::MAX_MESSAGE)
 }
 
 async fn ask(mut client: Client, command: Command, reader: Reader) -> anyhow::Result<ExitCode> {
@@ -477,11 +489,7 @@ async fn ask(mut client: Client, command: Command, reader: Reader) -> anyhow::Re
             print::due(&answer, within, reader);
         }
         Command::Save { register, record, reason, fields } => {
-            let fields = fields
-                .iter()
-                .map(|pair| pair.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned())))
-                .collect::<Option<_>>()
-                .context("请写成 字段=值 (write field=value)")?;
+            let fields = review::pairs(&fields)?;
             let request =
                 pb::SaveRequest { register, record: record.unwrap_or_default(), fields, by: String::new(), reason };
             let answer = client.save(request).await?.into_inner();
@@ -555,8 +563,9 @@ async fn ask(mut client: Client, command: Command, reader: Reader) -> anyhow::Re
         | Command::Enrol { .. }
         | Command::Serve { .. }
         | Command::Config(_)
-        | Command::Mappings { .. } => {
-            unreachable!("handled without an open office")
+        | Command::Mappings { .. }
+        | Command::Review(_) => {
+            unreachable!("handled elsewhere")
         }
     }
     Ok(ExitCode::SUCCESS)

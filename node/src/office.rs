@@ -5,6 +5,7 @@ pub mod card;
 pub mod close;
 mod doubts;
 pub mod history;
+mod review;
 mod service;
 pub mod standing;
 mod to_file;
@@ -19,9 +20,13 @@ use crate::{
     upstream::schedule::{Keeper, Schedule},
 };
 use std::{path::Path, sync::Arc};
-use taizhang_proto::{OrgCode, pb::office_server::OfficeServer};
+use taizhang_proto::{
+    OrgCode,
+    pb::{office_server::OfficeServer, review_server::ReviewServer},
+};
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use tokio_stream::wrappers::TcpListenerStream;
+use tonic::{Status, service::interceptor::InterceptedService};
 
 /// Why an office can't be opened.
 #[derive(Debug, thiserror::Error)]
@@ -100,11 +105,15 @@ impl Office {
         let service = OfficeServer::new(service::Calls::new(self.clone()))
             .max_decoding_message_size(control::MAX_MESSAGE)
             .max_encoding_message_size(control::MAX_MESSAGE);
-        let guarded = tonic::service::interceptor::InterceptedService::new(service, file.guard());
+        let guarded = InterceptedService::new(service, file.guard());
+        let link = self.identity.clone().zip(self.keeper.clone());
+        let review = ReviewServer::new(review::Relay { link }).max_encoding_message_size(control::MAX_MESSAGE);
+        let review = InterceptedService::new(review, file.guard());
         let data = self.ledger.data_dir().to_owned();
         let task = tokio::spawn(async move {
             let ended = tonic::transport::Server::builder()
                 .add_service(guarded)
+                .add_service(review)
                 .serve_with_incoming_shutdown(TcpListenerStream::new(listener), async move {
                     let _ = stop.wait_for(|stop| *stop).await;
                 })
@@ -116,6 +125,11 @@ impl Office {
         });
         Ok((file, task))
     }
+}
+
+/// What is said to whoever asks for the line to the hub before there is one.
+fn not_enrolled() -> Status {
+    Status::failed_precondition("本机尚未登记，请先运行 enrol <令牌> (not enrolled: run `enrol`)")
 }
 
 #[cfg(test)]

@@ -1,7 +1,10 @@
 //! A conflict as a reviewer reads it: what each side wrote, who, where and when, and what was decided.
-//! For the district's own eyes only: it shows personal data.
+//! For the eyes of the district and of whose records they are: it shows personal data.
 
-use crate::store::{Space, StoreError, View};
+use crate::{
+    store::{Space, StoreError, View},
+    writer::settled_by,
+};
 use taizhang_node::show::fact;
 use taizhang_proto::{
     OrgCode, Record, RecordId,
@@ -42,6 +45,7 @@ pub(super) fn line(tree: &UnitTree, conflict: pb::Conflict) -> pb::ConflictLine 
         unit_name: OrgCode::new(conflict.unit).map(|unit| tree.name(unit)).unwrap_or_default(),
         register: def.map_or_else(|| conflict.register.to_string(), |def| def.zh.clone()),
         fields: fields.collect::<Vec<_>>().join("、"),
+        settled_by: settled_by(&conflict).into(),
         conflict: Some(conflict),
     }
 }

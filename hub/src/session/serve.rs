@@ -68,6 +68,15 @@ pub fn peer_of<T>(core: &Core, request: &Request<T>) -> Result<Peer, Status> {
     Ok(peer_named(core, &name))
 }
 
+/// The child at the other end of a connection, from the verified certificate: no reader.
+///
+/// # Errors
+/// As [`peer_of`]; and to a reader.
+#[allow(clippy::result_large_err)] // tonic's own error type
+pub fn office_of<T>(core: &Core, request: &Request<T>) -> Result<Peer, Status> {
+    child_of(core, request).map(|(peer, _)| peer)
+}
+
 /// The child that wants to sync, and the unit that its certificate names.
 #[allow(clippy::result_large_err)] // tonic's own error type
 fn child_of<T>(core: &Core, request: &Request<T>) -> Result<(Peer, OrgCode), Status> {
@@ -98,13 +107,16 @@ fn name_of<T>(core: &Core, request: &Request<T>) -> Result<CertName, Status> {
             name.unit, core.unit
         )));
     }
-    let failed = |error: StoreError| Status::unavailable(error.to_string());
-    if name.kind == CertKind::Reader && readers::read(core.view().as_ref(), &name.id).map_err(failed)?.is_none() {
-        // One that a hub restored from an old backup has never heard of: nobody could take its certificate back.
-        return Err(Fault::from(WriteError::Unknown(name.id)).into());
+    if name.kind != CertKind::Reader {
+        return still_welcome(core, &name.id).map(|()| name);
     }
-    still_welcome(core, &name.id)?;
-    Ok(name)
+    let failed = |error: StoreError| Status::unavailable(error.to_string());
+    match readers::read(core.view().as_ref(), &name.id).map_err(failed)? {
+        Some(reader) if reader.retired == 0 => Ok(name),
+        Some(_) => Err(Fault::from(WriteError::Retired).into()),
+        // One that a hub restored from an old backup has never heard of: nobody could take its certificate back.
+        None => Err(Fault::from(WriteError::Unknown(name.id)).into()),
+    }
 }
 
 /// Refuses a child or a reader that was retired.

@@ -124,7 +124,7 @@ impl Pad<'_> {
         fields.push(number(32, u64::from(order.no)));
         let open = known.as_ref().is_none_or(|task| task.day(30).is_none() && task.day(31).is_none());
         fields.extend((order.withdrawn_on > 0 && open).then(|| day(31, order.withdrawn_on)));
-        let hand = Hand { by: "", reason: "市级下达调度任务", rule: "ORDERED", conflict: 0 };
+        let hand = Hand { reason: "市级下达调度任务", ..Hand::rule("ORDERED") };
         self.revise(id, registers::TASK, fields, &hand)?;
         Ok(())
     }
@@ -141,7 +141,7 @@ impl Pad<'_> {
             let Some(order) = self.record(other)?.cloned() else { continue };
             let unit = home_unit(&order).filter(|unit| self.core.unit.covers(*unit));
             if unit.is_some() && is_active(&order) && order.day(21) == Some(ordered) && order.day(27).is_none() {
-                let hand = Hand { by: "", reason: "称号已恢复", rule: "ORDERED", conflict: 0 };
+                let hand = Hand { reason: "称号已恢复", ..Hand::rule("ORDERED") };
                 self.revise(other, registers::RECTIFICATION, vec![day(27, restored), text(28, PASSED)], &hand)?;
             }
         }
@@ -171,7 +171,7 @@ impl Pad<'_> {
             }
         }
         let due = on.saturating_add(self.core.plans().on(on).fec.rectify_days);
-        let hand = Hand { by: "", reason: "抽查不合格", rule: "ORDERED", conflict: 0 };
+        let hand = Hand { reason: "抽查不合格", ..Hand::rule("ORDERED") };
         let mut order = vec![number(HOME_UNIT, unit.number()), text(20, &case.0), day(21, on), day(22, due)];
         order.extend(found.slice(25).map(|demand| text(23, demand)));
         self.revise(order_id, registers::RECTIFICATION, order, &hand)?;

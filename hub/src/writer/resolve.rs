@@ -2,13 +2,13 @@
 //! Invariant: a ruling is an ordinary edit with a reason and a name, in the same commit as the conflict's new state.
 
 use super::{
-    Answer, WriteError,
+    Answer, WriteError, competence,
     pad::{Pad, Reading},
     revise::{Hand, day, nothing, text, yes},
 };
 use crate::store::StoreError;
 use taizhang_proto::{
-    Record, RecordId,
+    OrgCode, Record, RecordId,
     cell::{Shelf, is_active},
     check::{self, Violation},
     decide::HUB_NODE,
@@ -33,7 +33,7 @@ pub enum Review {
 }
 
 /// Why a reviewer's request can't be done, in words.
-type Refusal = String;
+pub(crate) type Refusal = String;
 
 /// The choices that a reviewer has in a conflict of a kind.
 pub fn choices(conflict: &pb::Conflict) -> Vec<Choice> {
@@ -73,8 +73,8 @@ fn checked_reason<'r>(by: &str, reason: &'r str) -> Result<&'r str, Refusal> {
 }
 
 impl Pad<'_> {
-    /// Does what a reviewer asks.
-    pub(super) fn review(&mut self, review: Review) -> Result<Answer, WriteError> {
+    /// Does what a reviewer asks; `of` is the unit below the hub where they sit, none at the hub itself.
+    pub(super) fn review(&mut self, review: Review, of: Option<OrgCode>) -> Result<Answer, WriteError> {
         if self.core.tier == pb::Tier::City {
             return Err(WriteError::NoRecords);
         }
@@ -82,16 +82,19 @@ impl Pad<'_> {
         match review {
             Review::Resolve(request) => {
                 for number in request.numbers.clone() {
-                    match self.resolve(number, &request)? {
+                    match self.resolve(number, &request, of)? {
                         Ok(()) => answer.settled += 1,
                         Err(why) => answer.failed.push(format!("{number}: {why}")),
                     }
                 }
             }
-            Review::Reopen(request) => match self.reopen(&request)? {
+            Review::Reopen(request) => match self.reopen(&request, of)? {
                 Ok(()) => answer.settled = 1,
                 Err(why) => answer.failed.push(format!("{}: {why}", request.number)),
             },
+            Review::Merge(_) | Review::Revise(_) if of.is_some() => {
+                return Ok(Answer::Refused("由县区办理 (for the district)".into()));
+            }
             Review::Merge(request) => match self.merge_asked(&request)? {
                 Ok(()) => answer.settled = 1,
                 Err(why) => answer.failed.push(why),
@@ -108,7 +111,12 @@ impl Pad<'_> {
         Ok(Answer::Reviewed(answer))
     }
 
-    fn resolve(&mut self, number: u64, request: &pb::ResolveRequest) -> Result<Result<(), Refusal>, StoreError> {
+    fn resolve(
+        &mut self,
+        number: u64,
+        request: &pb::ResolveRequest,
+        of: Option<OrgCode>,
+    ) -> Result<Result<(), Refusal>, StoreError> {
         let reason = match checked_reason(&request.by, &request.reason) {
             Ok(reason) => reason,
             Err(why) => return Ok(Err(why)),
@@ -119,12 +127,16 @@ impl Pad<'_> {
         if conflict.state() != ConflictState::Unsettled {
             return Ok(Err("已经处理过，如需改判请先重开 (settled already: reopen it first)".into()));
         }
+        let beyond = of.and_then(|_| competence::beyond_it(&conflict, request));
+        if let Some(why) = self.incompetent(&conflict, of)?.or(beyond) {
+            return Ok(Err(why));
+        }
         if !choices(&conflict).contains(&request.choice()) {
             let offered: Vec<_> = choices(&conflict).iter().map(Choice::as_str_name).collect();
             return Ok(Err(format!("此类冲突只能选 (choose one of) {}", offered.join(", "))));
         }
         let rule = conflict.rule.clone();
-        let hand = Hand { by: &request.by, reason, rule: &rule, conflict: number };
+        let hand = Hand { by: &request.by, reason, rule: &rule, conflict: number, of };
         if let Err(why) = self.settle(&conflict, request, &hand)? {
             return Ok(Err(why));
         }
@@ -250,7 +262,7 @@ impl Pad<'_> {
         Ok(way.refusal(before.as_ref(), &after, Actor::deciding(self.core.tier)))
     }
 
-    fn reopen(&mut self, request: &pb::ReopenRequest) -> Result<Result<(), Refusal>, StoreError> {
+    fn reopen(&mut self, request: &pb::ReopenRequest, of: Option<OrgCode>) -> Result<Result<(), Refusal>, StoreError> {
         let reason = match checked_reason(&request.by, &request.reason) {
             Ok(reason) => reason,
             Err(why) => return Ok(Err(why)),
@@ -261,8 +273,16 @@ impl Pad<'_> {
         if conflict.state() == ConflictState::Unsettled {
             return Ok(Err("尚未处理，无需重开 (it is open)".into()));
         }
+        if let Some(of) = of
+            && conflict.ruling.as_ref().is_none_or(|ruling| ruling.unit != of.number())
+        {
+            return Ok(Err("不是本单位裁定的，请报县区 (not ruled by this unit: ask the district)".into()));
+        }
+        if let Some(why) = self.incompetent(&conflict, of)? {
+            return Ok(Err(why));
+        }
         let rule = conflict.rule.clone();
-        let hand = Hand { by: &request.by, reason, rule: &rule, conflict: request.number };
+        let hand = Hand { by: &request.by, reason, rule: &rule, conflict: request.number, of };
         let Some(id) = RecordId::from_slice(&conflict.record) else {
             return Ok(Err("冲突没有记录 (no record)".into()));
         };
@@ -313,7 +333,7 @@ impl Pad<'_> {
             Ok(reason) => reason,
             Err(why) => return Ok(Err(why)),
         };
-        let hand = Hand { by: &request.by, reason, rule: "MERGE", conflict: 0 };
+        let hand = Hand { by: &request.by, reason, rule: "MERGE", ..Hand::default() };
         let parse = |text: &str| text.parse::<RecordId>().map_err(|_| format!("{text} 不是记录编号 (not a record id)"));
         let absorbed = match parse(&request.absorbed) {
             Ok(absorbed) => absorbed,
@@ -362,7 +382,7 @@ impl Pad<'_> {
             Ok(fields) => fields,
             Err(why) => return refuse(why),
         };
-        let hand = Hand { by: &request.by, reason, rule: "REVISED", conflict: 0 };
+        let hand = Hand { by: &request.by, reason, rule: "REVISED", ..Hand::default() };
         if let Some(broken) = self.refused_way(id, def.number, &fields)? {
             return refuse(broken.to_string());
         }

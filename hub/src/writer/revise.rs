@@ -10,7 +10,7 @@ use crate::{
 use prost::Message;
 use std::collections::BTreeMap;
 use taizhang_proto::{
-    Record, RecordId, change,
+    OrgCode, Record, RecordId, change,
     change::Edit,
     decide::{Decision, HUB_NODE, apply},
     pb,
@@ -31,6 +31,8 @@ pub(super) struct Hand<'h> {
     pub(super) rule: &'h str,
     /// The conflict that is settled; 0: none.
     pub(super) conflict: u64,
+    /// The unit below the hub where the reviewer sits; none: at the hub. What is written is the hub's word all the same.
+    pub(super) of: Option<OrgCode>,
 }
 
 impl<'h> Hand<'h> {
@@ -44,7 +46,7 @@ impl Pad<'_> {
     pub(super) fn ruling(&self, hand: &Hand<'_>) -> pb::Ruling {
         pb::Ruling {
             by: hand.by.to_owned(),
-            unit: self.core.unit.number(),
+            unit: hand.of.unwrap_or(self.core.unit).number(),
             at: self.core.now(),
             reason: hand.reason.to_owned(),
             conflict: hand.conflict,

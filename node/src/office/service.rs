@@ -324,9 +324,7 @@ impl office_server::Office for Calls {
 
     async fn sync_now(&self, _: Request<pb::Empty>) -> Result<Response<pb::SyncReport>, Status> {
         let keeper = self.office.keeper.as_ref();
-        let keeper = keeper.ok_or_else(|| {
-            Status::failed_precondition("本机尚未登记，请先运行 enrol <令牌> (not enrolled: run `enrol`)")
-        })?;
+        let keeper = keeper.ok_or_else(super::not_enrolled)?;
         let mut report = match keeper.sync_now().await {
             Ok(report) => report,
             Err(error) => pb::SyncReport { error: error.to_string(), ..pb::SyncReport::default() },

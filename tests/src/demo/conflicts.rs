@@ -184,7 +184,7 @@ const RULINGS: [(ConflictKind, Choice, &str); 9] = [
 fn queue(town: &Town, district: usize) -> anyhow::Result<BTreeMap<i32, Vec<u64>>> {
     let core = &town.districts[district].hub.core;
     let query = pb::ConflictQuery { limit: 1_000, ..pb::ConflictQuery::default() };
-    let query = Query::read(&query, core.now()).map_err(anyhow::Error::msg)?;
+    let query = Query::read(&query, core.now(), None).map_err(anyhow::Error::msg)?;
     let mut kinds: BTreeMap<i32, Vec<u64>> = BTreeMap::new();
     for conflict in open_conflicts(core, &query)?.0 {
         kinds.entry(conflict.kind).or_default().push(conflict.number);

@@ -111,7 +111,7 @@ pub fn run(scratch: &Path, people: usize) -> anyhow::Result<()> {
         ("of one street", pb::ConflictQuery { unit: 210_402_011_000, ..pb::ConflictQuery::default() }),
     ];
     for (what, query) in queries {
-        let query = Query::read(&query, bench.core.now()).map_err(anyhow::Error::msg)?;
+        let query = Query::read(&query, bench.core.now(), None).map_err(anyhow::Error::msg)?;
         let mut times: Vec<Duration> = Vec::new();
         for _ in 0..21 {
             let started = Instant::now();

@@ -13,8 +13,8 @@ use taizhang_hub::{
     writer::{Job, Review, choices},
 };
 use taizhang_proto::{
-    Record, RecordId,
-    pb::{self, Choice, ConflictState},
+    OrgCode, Record, RecordId,
+    pb::{self, Choice, ConflictState, Tier},
     register::{MERGED_INTO, number, registers},
 };
 
@@ -24,6 +24,10 @@ const REVIEWER: &str = "reviewer";
 impl World {
     fn ask(&mut self, hub: usize, review: Review) {
         self.hubs[hub].queue.push_back((0, Job::Review(review)));
+    }
+
+    fn ask_below(&mut self, hub: usize, township: OrgCode, review: Review) {
+        self.hubs[hub].queue.push_back((0, Job::ReviewBelow(township, review)));
     }
 
     /// The conflicts of a hub, by number.
@@ -71,7 +75,12 @@ impl World {
                 choice.as_str_name()
             )
         });
-        self.ask(hub, Review::Resolve(request));
+        // Now and then its township tries; what is not the township's to settle is refused and stays open.
+        let township = OrgCode::new(conflict.unit).ok().and_then(|unit| unit.up_to(self.hubs[hub].core.unit).nth(1));
+        match township.filter(|unit| unit.tier() == Tier::Township && chance(&mut self.random, 1, 3)) {
+            Some(township) => self.ask_below(hub, township, Review::Resolve(request)),
+            None => self.ask(hub, Review::Resolve(request)),
+        }
         Ok(true)
     }
 
@@ -81,9 +90,14 @@ impl World {
         if ruled.is_empty() {
             return Ok(false);
         }
-        let number = ruled[self.random.random_range(0..ruled.len())].number;
+        let one = &ruled[self.random.random_range(0..ruled.len())];
+        let number = one.number;
         let request = pb::ReopenRequest { number, reason: "复查".into(), by: REVIEWER.into() };
-        self.ask(hub, Review::Reopen(request));
+        let of = one.ruling.as_ref().and_then(|ruling| OrgCode::new(ruling.unit).ok());
+        match of.filter(|unit| unit.tier() == Tier::Township && chance(&mut self.random, 1, 2)) {
+            Some(township) => self.ask_below(hub, township, Review::Reopen(request)),
+            None => self.ask(hub, Review::Reopen(request)),
+        }
         Ok(true)
     }
 

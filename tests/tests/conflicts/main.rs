@@ -11,6 +11,7 @@ mod places;
 mod policies;
 mod queue;
 mod replicas;
+mod township;
 mod units;
 
 use taizhang_tests::scene;

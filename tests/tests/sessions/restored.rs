@@ -27,7 +27,7 @@ fn name_of(ledger: &Ledger, id: RecordId) -> String {
 }
 
 fn open(core: &Core) -> Vec<pb::Conflict> {
-    let query = Query::read(&pb::ConflictQuery::default(), core.now()).unwrap();
+    let query = Query::read(&pb::ConflictQuery::default(), core.now(), None).unwrap();
     open_conflicts(core, &query).unwrap().0
 }
 

@@ -1,12 +1,12 @@
-//! The reviewer's commands: the queue, one conflict, rulings, merges.
+//! The reviewer's commands, at a district's hub and at the office of a township: the queue, one conflict, rulings.
 
-use clap::{Args, Subcommand, ValueEnum};
-use std::{collections::HashMap, process::ExitCode};
-use taizhang_node::{
+use crate::{
     control::Bearer,
     say,
     show::{self, Reader},
 };
+use clap::{Args, Subcommand, ValueEnum};
+use std::{collections::HashMap, process::ExitCode};
 use taizhang_proto::{
     OrgCode,
     pb::{self, review_client::ReviewClient},
@@ -15,7 +15,7 @@ use tonic::{service::interceptor::InterceptedService, transport::Channel};
 
 /// Which conflicts.
 #[derive(Args, Clone, Default)]
-pub(super) struct Filter {
+pub struct Filter {
     /// 类别，可多次：field claim duplicate same-household same-job closed-edited after-transfer double-booked
     /// recognition left-but-placed cross-district certificate two-households (kinds)
     #[arg(long = "kind", value_parser = parse_kind)]
@@ -62,7 +62,7 @@ fn parse_kind(written: &str) -> Result<pb::ConflictKind, String> {
 
 /// What a reviewer decides.
 #[derive(Clone, Copy, ValueEnum)]
-pub(super) enum Decision {
+pub enum Decision {
     /// 现值不变 (what stands stays)
     Keep,
     /// 采纳主张；重新打开 (take the claim; reopen what was closed)
@@ -92,9 +92,10 @@ impl From<Decision> for pb::Choice {
 
 /// The commands.
 #[derive(Subcommand)]
-pub(super) enum Command {
+pub enum Command {
     /// 待处理的冲突，先发现的在前 (open conflicts, oldest first)
     Conflicts {
+        /// Which ones.
         #[command(flatten)]
         filter: Filter,
         /// 已处理的，新的在前 (those that are settled, newest first)
@@ -116,6 +117,7 @@ pub(super) enum Command {
     Resolve {
         /// 冲突编号 (numbers)
         numbers: Vec<u64>,
+        /// Which ones.
         #[command(flatten)]
         filter: Filter,
         /// 裁定 (decision)
@@ -145,45 +147,16 @@ pub(super) enum Command {
         #[arg(long, env = "TAIZHANG_BY")]
         by: String,
     },
-    /// 把一条记录并入另一条 (merge a record into another)
-    Merge {
-        /// 保留的记录 (the record that stands)
-        survivor: String,
-        /// 并入的记录 (the record that is absorbed)
-        absorbed: String,
-        /// 取被并记录的栏目 (fields whose value the absorbed record gives)
-        #[arg(long)]
-        take: Vec<String>,
-        /// 撤回合并 (take the merge back)
-        #[arg(long)]
-        undo: bool,
-        /// 理由，必填 (why)
-        #[arg(long)]
-        reason: String,
-        /// 审核人，必填 (who decides)
-        #[arg(long, env = "TAIZHANG_BY")]
-        by: String,
-    },
-    /// 县区直接登记或更正：认定、核验、撤销等 (the district's own entry: certify, verify, correct)
-    Revise {
-        /// 登记表 (register)
-        register: String,
-        /// 已有记录的编号 (id of the record to edit)
-        #[arg(long, default_value = "")]
-        record: String,
-        /// 字段=值 (field=value)
-        #[arg(required = true)]
-        fields: Vec<String>,
-        /// 理由，必填 (why)
-        #[arg(long)]
-        reason: String,
-        /// 审核人，必填 (who decides)
-        #[arg(long, env = "TAIZHANG_BY")]
-        by: String,
-    },
 }
 
-fn pairs(written: &[String]) -> anyhow::Result<HashMap<String, String>> {
+/// A way to whoever answers reviewers.
+pub type Client = ReviewClient<InterceptedService<Channel, Bearer>>;
+
+/// Fields on a command line.
+///
+/// # Errors
+/// When one is not `field=value`.
+pub fn pairs(written: &[String]) -> anyhow::Result<HashMap<String, String>> {
     written
         .iter()
         .map(|pair| {
@@ -194,11 +167,11 @@ fn pairs(written: &[String]) -> anyhow::Result<HashMap<String, String>> {
         .collect()
 }
 
-pub(super) async fn run(
-    mut review: ReviewClient<InterceptedService<Channel, Bearer>>,
-    command: Command,
-    reader: Reader,
-) -> anyhow::Result<ExitCode> {
+/// Runs a command.
+///
+/// # Errors
+/// What the hub answers, or a field that can't be read.
+pub async fn run(mut review: Client, command: Command, reader: Reader) -> anyhow::Result<ExitCode> {
     match command {
         Command::Conflicts { filter, closed, after, limit } => {
             let query = pb::ConflictQuery { closed, after, limit, ..filter.query() };
@@ -221,20 +194,16 @@ pub(super) async fn run(
             let answer = review.reopen(pb::ReopenRequest { number, reason, by }).await?.into_inner();
             return Ok(print_settled(&answer, reader));
         }
-        Command::Merge { survivor, absorbed, take, undo, reason, by } => {
-            let request = pb::MergeRequest { survivor, absorbed, take, reason, by, undo };
-            return Ok(print_settled(&review.merge(request).await?.into_inner(), reader));
-        }
-        Command::Revise { register, record, fields, reason, by } => {
-            let request = pb::ReviseRequest { record, register, fields: pairs(&fields)?, reason, by };
-            let answer = review.revise(request).await?.into_inner();
-            show::facts(reader, &[show::fact("record", "记录编号", "record", answer.record)]);
-            for doubt in &answer.doubts {
-                eprintln!("请注意：{doubt}");
-            }
-        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Who may settle a conflict: this tier and those above it.
+fn tier_name(tier: pb::Tier) -> &'static str {
+    match tier {
+        pb::Tier::Township => "街道乡镇",
+        _ => "县区",
+    }
 }
 
 fn print_page(page: &pb::ConflictPage, reader: Reader) {
@@ -256,6 +225,7 @@ fn print_page(page: &pb::ConflictPage, reader: Reader) {
                 line.unit_name.clone(),
                 line.register.clone(),
                 line.fields.clone(),
+                tier_name(line.settled_by()).to_owned(),
                 show::time(conflict.found),
                 decided,
                 conflict.note.clone(),
@@ -269,6 +239,7 @@ fn print_page(page: &pb::ConflictPage, reader: Reader) {
         ("unit", "单位"),
         ("register", "登记表"),
         ("fields", "栏目"),
+        ("settled_by", "裁定"),
         ("found", "发现"),
         ("decided", "处理"),
         ("note", "说明"),
@@ -323,7 +294,8 @@ fn print_detail(detail: &pb::ConflictDetail, reader: Reader) {
     }
 }
 
-fn print_settled(answer: &pb::ResolveAnswer, reader: Reader) -> ExitCode {
+/// Prints what became of a reviewer's request; the exit code says whether all, some or none of it was done.
+pub fn print_settled(answer: &pb::ResolveAnswer, reader: Reader) -> ExitCode {
     match reader {
         Reader::Person => {
             say!("已处理 {} 个，未成 {} 个 (settled, failed)", answer.settled, answer.failed.len());

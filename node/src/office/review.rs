@@ -1,0 +1,65 @@
+//! A township's reviewers: the office passes what they ask on to the district's hub, under its own certificate, which says
+//! how far they may see and settle. Invariant: nothing is decided here; without a line to the hub nothing is settled, and
+//! the answer says so.
+
+use crate::{control::MAX_MESSAGE, identity::Identity, ledger::Ledger, upstream::schedule::Keeper};
+use std::sync::Arc;
+use taizhang_proto::pb::{self, review_client::ReviewClient, review_server};
+use tonic::{Request, Response, Status, transport::Channel};
+
+/// The calls.
+pub(super) struct Relay {
+    /// None before the office is enrolled.
+    pub(super) link: Option<(Identity, Arc<Keeper<Ledger>>)>,
+}
+
+impl Relay {
+    async fn hub(&self) -> Result<ReviewClient<Channel>, Status> {
+        let (identity, _) = self.link.as_ref().ok_or_else(super::not_enrolled)?;
+        let channel = identity.connect().await;
+        let channel = channel.map_err(|error| {
+            Status::unavailable(format!("{error}；裁定须联网 (rulings need the line to the district)"))
+        })?;
+        Ok(ReviewClient::new(channel).max_decoding_message_size(MAX_MESSAGE))
+    }
+
+    /// Brings what was settled home, so that the registers here say it; when that does not work now, the next sync does.
+    async fn bring_home(&self, answer: &pb::ResolveAnswer) {
+        if let Some((_, keeper)) = self.link.as_ref().filter(|_| answer.settled > 0)
+            && let Err(error) = keeper.sync_now().await
+        {
+            tracing::warn!(%error, "settled at the district; it comes here with the next sync");
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl review_server::Review for Relay {
+    async fn conflicts(&self, request: Request<pb::ConflictQuery>) -> Result<Response<pb::ConflictPage>, Status> {
+        self.hub().await?.conflicts(request.into_inner()).await
+    }
+
+    async fn show(&self, request: Request<pb::ConflictNumber>) -> Result<Response<pb::ConflictDetail>, Status> {
+        self.hub().await?.show(request.into_inner()).await
+    }
+
+    async fn resolve(&self, request: Request<pb::ResolveRequest>) -> Result<Response<pb::ResolveAnswer>, Status> {
+        let answer = self.hub().await?.resolve(request.into_inner()).await?;
+        self.bring_home(answer.get_ref()).await;
+        Ok(answer)
+    }
+
+    async fn reopen(&self, request: Request<pb::ReopenRequest>) -> Result<Response<pb::ResolveAnswer>, Status> {
+        let answer = self.hub().await?.reopen(request.into_inner()).await?;
+        self.bring_home(answer.get_ref()).await;
+        Ok(answer)
+    }
+
+    async fn merge(&self, request: Request<pb::MergeRequest>) -> Result<Response<pb::ResolveAnswer>, Status> {
+        self.hub().await?.merge(request.into_inner()).await
+    }
+
+    async fn revise(&self, request: Request<pb::ReviseRequest>) -> Result<Response<pb::SaveAnswer>, Status> {
+        self.hub().await?.revise(request.into_inner()).await
+    }
+}
