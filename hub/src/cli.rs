@@ -2,6 +2,7 @@
 //! hub itself for as long as it takes.
 
 mod assess;
+mod decide;
 mod months;
 mod print;
 mod revise;
@@ -134,6 +135,9 @@ enum Command {
     },
     /// 调度任务：市级下达、撤回，各级查看 (tasks: the city gives and takes back; everybody lists)
     Tasks(assess::Tasks),
+    /// 市级决定：评定表彰单位、取消称号；用 tasks 查看，tasks --withdraw 撤回 (the city's decisions on titles)
+    #[command(subcommand)]
+    Decide(decide::Command),
     #[command(flatten)]
     Months(months::Command),
     /// 重新清点，列出每处差异 (recount and print every difference)
@@ -371,6 +375,7 @@ async fn ask(session: &Session, command: Command, reader: Reader) -> anyhow::Res
         Command::Backdated(asked) => assess::backdated(admin, asked, reader).await?,
         Command::Campaigns { on } => assess::campaigns(admin, on.unwrap_or(0), reader).await?,
         Command::Tasks(asked) => assess::tasks(admin, asked, reader).await?,
+        Command::Decide(command) => decide::run(session, command, reader).await?,
         Command::Months(command) => return months::run(admin, command, reader).await,
         Command::Audit => {
             let answer = admin.audit(pb::Empty {}).await?.into_inner();

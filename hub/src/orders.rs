@@ -1,4 +1,5 @@
-//! The city's task orders at a hub: giving and taking back at the city, keeping the list that was heard below it.
+//! The city's orders at a hub, tasks and decisions on titles: giving and taking back at the city, keeping the list that was
+//! heard below it.
 //! Invariant: the list that stands is the newest that the city signed; what it asks for is in the records of the units
 //! from the commit on that took it.
 
@@ -14,10 +15,11 @@ use ring::signature::Ed25519KeyPair;
 use std::collections::BTreeSet;
 use taizhang_proto::{
     OrgCode,
-    date::Day,
+    date::{self, Day},
+    indicator::Part,
     month,
     orders::{self, MAX_ORDERS, OrderError, Progress},
-    pb::{self, SignedOrders, TaskOrder, TaskOrders, Tier},
+    pb::{self, OrderKind, SignedOrders, TaskOrder, TaskOrders, Tier},
     sign::Purpose,
 };
 
@@ -40,6 +42,9 @@ pub enum GiveError {
     /// No such task.
     #[error("没有任务 {0}，或已撤回 (no such task, or taken back already)")]
     None(u32),
+    /// A decision on titles that the figures do not bear out.
+    #[error("{0}")]
+    Decision(String),
     /// Too many.
     #[error("在办任务过多：至多 {MAX_ORDERS} 项；请先撤回不再需要的 (too many tasks: take back what is not needed)")]
     Full,
@@ -118,6 +123,18 @@ pub fn progress(core: &Core, no: u32) -> Result<pb::OrdersAnswer, GiveError> {
         order.to.retain(|unit| OrgCode::new(*unit).is_ok_and(|unit| core.unit.covers(unit)));
     }
     for order in &orders {
+        if let Some(part) = decided_in(order) {
+            let mut all = pb::OrderProgress { no: order.no, ..pb::OrderProgress::default() };
+            for unit in order.to.iter().filter_map(|unit| OrgCode::new(*unit).ok()) {
+                let now = tree.current(unit, today);
+                let done = totals::own_sum(view, now, part.number(), order.given_on..=order.given_on)?.min(1);
+                all.given += done;
+                let one = pb::OrderProgress { no: order.no, unit: unit.number(), ..pb::OrderProgress::default() };
+                answer.progress.extend((no > 0).then_some(pb::OrderProgress { given: done, closed: done, ..one }));
+            }
+            answer.progress.push(pb::OrderProgress { closed: all.given, ..all });
+            continue;
+        }
         let whole = |part: u16| totals::sum(view, core.unit, part, Day::MIN..=today);
         answer.progress.push(counted(order, 0, whole)?);
         for unit in order.to.iter().filter(|_| no > 0).filter_map(|unit| OrgCode::new(*unit).ok()) {
@@ -131,6 +148,15 @@ pub fn progress(core: &Core, no: u32) -> Result<pb::OrdersAnswer, GiveError> {
     answer.names = units.into_iter().filter_map(|unit| name(unit).ok()).collect();
     answer.orders = orders;
     Ok(answer)
+}
+
+/// The part in which a decision on titles shows once it is on record; none for a task, which has parts of its own.
+fn decided_in(order: &TaskOrder) -> Option<Part> {
+    match order.kind() {
+        OrderKind::Task => None,
+        OrderKind::Commend => Some(Part::Commended),
+        OrderKind::Revoke => Some(Part::TitlesRevoked),
+    }
 }
 
 fn counted(
@@ -172,13 +198,16 @@ pub fn give(core: &Core, key: &Ed25519KeyPair, request: &pb::OrderRequest) -> Re
     } else {
         let (no, id) = (orders::next_number(&list), rand::random::<[u8; 16]>().to_vec().into());
         let asked = request.order.clone().unwrap_or_default();
-        let order = TaskOrder { no, id, given_on: today, withdrawn_on: 0, ..asked };
+        // A decision is of its day; a task has a term.
+        let due_on = if asked.kind() == OrderKind::Task { asked.due_on } else { today };
+        let order = TaskOrder { no, id, given_on: today, due_on, withdrawn_on: 0, ..asked };
         orders::check(&order)?;
         let tree = core.tree();
         let there = |unit: u64| OrgCode::new(unit).is_ok_and(|unit| unit != core.unit && tree.contains(unit));
         if let Some(unknown) = order.to.iter().find(|unit| !there(**unit)) {
             return Err(GiveError::Unit(*unknown));
         }
+        check_decision(core, &list, &order)?;
         list.orders.push(order);
         orders::prune(&mut list, today);
         if !orders::fits(&list) {
@@ -187,6 +216,61 @@ pub fn give(core: &Core, key: &Ed25519KeyPair, request: &pb::OrderRequest) -> Re
     }
     list.version += 1;
     Ok(sign(key, &list))
+}
+
+/// Whether the city's own figures of today bear a decision on titles out: it has no records to look at.
+fn check_decision(core: &Core, list: &TaskOrders, order: &TaskOrder) -> Result<(), GiveError> {
+    let (view, tree, today) = (core.view(), core.tree(), core.today());
+    let units = || order.to.iter().filter_map(|unit| OrgCode::new(*unit).ok());
+    let holds = |unit: OrgCode, part: Part| totals::own_sum(view.as_ref(), unit, part.number(), Day::MIN..=today);
+    let refuse = |why: String| Err(GiveError::Decision(why));
+    match order.kind() {
+        OrderKind::Task => {}
+        OrderKind::Revoke => {
+            for unit in units() {
+                if holds(unit, Part::FecRectifying)? == 0 {
+                    return refuse(format!(
+                        "{}未在责令整顿，不能取消称号；整顿后仍不到位的才取消 (it is not ordered to rectify)",
+                        tree.name(unit)
+                    ));
+                }
+            }
+        }
+        OrderKind::Commend => {
+            let year = |day: Day| date::civil(day).map(jiff::civil::Date::year);
+            let same = |other: &&TaskOrder| {
+                other.kind() == OrderKind::Commend && other.withdrawn_on == 0 && year(other.given_on) == year(today)
+            };
+            if let Some(other) = list.orders.iter().find(same) {
+                let no = other.no;
+                return refuse(format!(
+                    "本年度已评定（任务号 {no}），改定请先撤回 (decided already: take it back first)"
+                ));
+            }
+            let known = totals::commend(core, &pb::CommendRequest::default(), core.unit);
+            let known = known.map_err(|error| GiveError::Decision(error.to_string()))?;
+            if known.recorded > 0 {
+                let count = known.recorded;
+                return refuse(format!("县区已登记表彰 {count} 个，请先由县区作废 (districts have recorded some)"));
+            }
+            for unit in units() {
+                if holds(unit, Part::FecTitle)? == 0 || holds(unit, Part::FecRectifying)? > 0 {
+                    return refuse(format!(
+                        "{}当日未持有称号，或正在整顿，不能表彰 (no title on the day, or rectifying)",
+                        tree.name(unit)
+                    ));
+                }
+            }
+            let places = known.places.min(known.candidates) as usize;
+            if order.to.len() != places {
+                return refuse(format!(
+                    "应评定 {places} 个，名单有 {} 个 (so many are commended, and the list has another number)",
+                    order.to.len()
+                ));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Gives a task or takes one back, for good.

@@ -8,6 +8,7 @@ mod cells;
 mod child;
 pub(crate) mod competence;
 mod conflicts;
+mod decree;
 mod inspect;
 mod late;
 mod mail;

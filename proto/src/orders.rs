@@ -1,11 +1,11 @@
-//! Task orders (工作调度): the tasks that the city gives to units below it, as one signed list that goes down; each
-//! district makes them records of the units they are for (notice, item 20).
+//! Orders of the city: tasks (工作调度; notice, item 20), and its decisions on titles, whom to commend and who loses the title
+//! (items 34 and 35). One signed list goes down, and each district makes it records of the units that it is about.
 //! Invariant: an order becomes one record however often the list is heard, since its id follows from the order alone.
 
 use crate::{
     OrgCode, RecordId,
     date::{self, Day},
-    pb::{SignedOrders, TaskOrder, TaskOrders},
+    pb::{OrderKind, SignedOrders, TaskOrder, TaskOrders},
     session::MAX_MESSAGE_BYTES,
     sign::Purpose,
     text,
@@ -27,6 +27,10 @@ const MAX_TITLE: usize = 100;
 const MAX_ID: usize = 32;
 /// Longest demand, characters.
 const MAX_DEMAND: usize = 500;
+/// Longest name of who decided, characters.
+const MAX_NAME: usize = 60;
+/// Longest reason of a revocation, as the case takes it, characters.
+const MAX_REASON: usize = 200;
 
 /// The first of the part numbers under which orders are counted one by one, above all parts that indicators have.
 const FIRST_PART: u16 = 10_000;
@@ -90,6 +94,9 @@ pub fn check(order: &TaskOrder) -> Result<(), OrderError> {
     if !order.indicator.is_empty() && crate::indicator::by_code(&order.indicator).is_none() {
         return Err(OrderError::Order { no: order.no, field: "indicator", why: "没有此指标 (no such indicator)" });
     }
+    if order.kind() != OrderKind::Task && order.by.trim().is_empty() {
+        return Err(OrderError::Order { no: order.no, field: "by", why: "请写明审核人 (name who decides)" });
+    }
     check_heard(order)
 }
 
@@ -111,6 +118,13 @@ fn check_heard(order: &TaskOrder) -> Result<(), OrderError> {
     }
     if order.id.len() > MAX_ID || order.indicator.len() > MAX_ID {
         return wrong("indicator", "过长 (too long)");
+    }
+    if order.by.chars().count() > MAX_NAME {
+        return wrong("by", "姓名不超过60字 (at most 60 characters)");
+    }
+    let reason = order.demand.trim().chars().count();
+    if order.kind == OrderKind::Revoke as i32 && (order.to.len() != 1 || reason == 0 || reason > MAX_REASON) {
+        return wrong("demand", "取消称号一次一个社区，并写明理由，不超过200字 (one community, and why)");
     }
     if order.due_on < order.given_on {
         return wrong("due_on", "完成期限早于下达日期 (due before it is given)");
@@ -210,6 +224,19 @@ mod tests {
         }
     }
 
+    fn revoked() -> TaskOrder {
+        let of = vec![210_402_011_003];
+        let why = "整顿后仍不到位".to_owned();
+        TaskOrder { kind: OrderKind::Revoke.into(), to: of, demand: why, by: "王局长".into(), ..order() }
+    }
+
+    #[test]
+    fn a_decision_names_who_decided() {
+        assert_eq!(check(&revoked()), Ok(()));
+        let nobodys = TaskOrder { by: " ".into(), ..revoked() };
+        assert!(matches!(check(&nobodys), Err(OrderError::Order { field: "by", .. })));
+    }
+
     #[test]
     fn a_list_is_taken_under_the_citys_key_alone_and_whole() {
         let [city, other] = [[1; 32], [2; 32]].map(|seed| Ed25519KeyPair::from_seed_unchecked(&seed).unwrap());
@@ -235,6 +262,9 @@ mod tests {
             TaskOrder { due_on: i32::MAX, ..order() },
             TaskOrder { to: vec![210_402_000_000; 2], ..order() },
             TaskOrder { id: vec![0; 33].into(), ..order() },
+            TaskOrder { by: "王".repeat(61), ..order() },
+            TaskOrder { kind: OrderKind::Revoke.into(), ..order() },
+            TaskOrder { kind: OrderKind::Revoke.into(), to: vec![210_402_011_003, 210_402_011_004], ..revoked() },
         ] {
             assert!(
                 matches!(read(&signed(&city, wrong.clone()), None), Err(OrderError::Order { no: 7, .. })),

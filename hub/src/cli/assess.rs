@@ -10,7 +10,7 @@ use taizhang_node::{
 use taizhang_proto::{
     OrgCode,
     date::{self, Day},
-    pb::{self, admin_client::AdminClient, totals_client::TotalsClient},
+    pb::{self, OrderKind, admin_client::AdminClient, totals_client::TotalsClient},
 };
 
 /// Whose standing.
@@ -213,7 +213,8 @@ fn name_in(answer: &pb::OrdersAnswer, unit: u64) -> String {
     known.map_or_else(|| unit.to_string(), |known| known.name.clone())
 }
 
-fn all_tasks(answer: &pb::OrdersAnswer, reader: Reader) {
+/// The city's orders, each with how far it is.
+pub(super) fn all_tasks(answer: &pb::OrdersAnswer, reader: Reader) {
     let day = |day: Day| if day == 0 { String::new() } else { date::iso(day) };
     let row = |order: &pb::TaskOrder| {
         let progress = answer.progress.iter().find(|one| one.no == order.no && one.unit == 0);
@@ -222,6 +223,7 @@ fn all_tasks(answer: &pb::OrdersAnswer, reader: Reader) {
         let more = if order.to.len() > to.len() { format!(" 等{}个", order.to.len()) } else { String::new() };
         vec![
             order.no.to_string(),
+            kind_name(order.kind).to_owned(),
             order.title.clone(),
             to.join("、") + &more,
             day(order.given_on),
@@ -237,6 +239,7 @@ fn all_tasks(answer: &pb::OrdersAnswer, reader: Reader) {
     };
     let headings = [
         ("no", "任务号"),
+        ("kind", "类别"),
         ("title", "任务"),
         ("to", "承办单位"),
         ("given_on", "下达"),
@@ -252,9 +255,21 @@ fn all_tasks(answer: &pb::OrdersAnswer, reader: Reader) {
     show::table(reader, &headings, &answer.orders.iter().map(row).collect::<Vec<_>>());
 }
 
+/// What an order is, which a newer city may name otherwise.
+fn kind_name(kind: i32) -> &'static str {
+    match OrderKind::try_from(kind) {
+        Ok(OrderKind::Task) => "任务",
+        Ok(OrderKind::Commend) => "表彰",
+        Ok(OrderKind::Revoke) => "取消称号",
+        Err(_) => "?",
+    }
+}
+
 /// How far each unit is that has to do one task.
 fn one_task(answer: &pb::OrdersAnswer, reader: Reader) {
+    let is_task = answer.orders.iter().all(|order| order.kind() == OrderKind::Task);
     let state = |one: &pb::OrderProgress| match (one.given, one.reported, one.closed) {
+        (1.., ..) if !is_task => "已记录",
         (0, ..) => "未到县区，或已撤回",
         (_, 0, _) => "未报完成",
         (.., 0) => "已报完成",

@@ -161,6 +161,10 @@ pub fn commend(core: &Core, request: &pb::CommendRequest, scope: OrgCode) -> Res
     let plan = plans.on(on);
     let mut candidates = Vec::new();
     for unit in certified(core, view.as_ref(), scope, on)? {
+        // Who is ordered to rectify on the day keeps the title, and is not commended.
+        if figure(view.as_ref(), unit, "K02b", on)?.numerator > 0 {
+            continue;
+        }
         let points = assess::unit_score(plan, unit, String::new(), &standings(view.as_ref(), plan, unit, on)?);
         let in_time = figure(view.as_ref(), unit, "K07", on)?;
         candidates.push(Candidate {

@@ -19,7 +19,7 @@ use taizhang_proto::{
     cell::{Shelf, home_unit, is_active},
     indicator,
     orders::{self, OrderError, record_of},
-    pb::{SignedOrders, TaskOrder, Tier},
+    pb::{OrderKind, SignedOrders, TaskOrder, Tier},
     register::{HOME_UNIT, number as registers},
 };
 
@@ -55,12 +55,18 @@ impl Pad<'_> {
         Ok(Answer::Done)
     }
 
-    /// At a district, makes every order of the list that stands the records of its units.
+    /// At a district, makes every order of the list that stands what it asks for in the records of its units.
     pub(super) fn give_tasks(&mut self) -> Result<(), StoreError> {
         let Some((_, list)) = self.orders().filter(|_| self.core.tier != Tier::City) else { return Ok(()) };
         for order in &list_of::decode(&list)?.orders {
-            for unit in order.to.iter().filter_map(|unit| OrgCode::new(*unit).ok()) {
-                self.give_task(order, unit)?;
+            // What a newer city orders otherwise, this build leaves alone.
+            let Ok(kind) = OrderKind::try_from(order.kind) else { continue };
+            for (place, unit) in (1..).zip(order.to.iter().filter_map(|unit| OrgCode::new(*unit).ok())) {
+                match kind {
+                    OrderKind::Task => self.give_task(order, unit)?,
+                    OrderKind::Commend => self.commend(order, unit, place)?,
+                    OrderKind::Revoke => self.revoke(order, unit)?,
+                }
             }
         }
         Ok(())
@@ -99,13 +105,16 @@ impl Pad<'_> {
         Ok(())
     }
 
-    fn give_task(&mut self, order: &TaskOrder, unit: OrgCode) -> Result<(), StoreError> {
-        // A unit that was merged since has its tasks done by the one it became; the record is the one it was given as.
-        let id = record_of(order, unit);
+    /// The unit that an order's has become since, which carries it out; none outside this hub.
+    pub(super) fn here_now(&self, unit: OrgCode) -> Option<OrgCode> {
         let unit = self.tree.current(unit, self.core.today());
-        if !self.core.unit.covers(unit) || (!self.tree.is_empty() && !self.tree.contains(unit)) {
-            return Ok(());
-        }
+        let known = self.tree.is_empty() || self.tree.contains(unit);
+        Some(unit).filter(|unit| known && self.core.unit.covers(*unit))
+    }
+
+    fn give_task(&mut self, order: &TaskOrder, unit: OrgCode) -> Result<(), StoreError> {
+        let id = record_of(order, unit);
+        let Some(unit) = self.here_now(unit) else { return Ok(()) };
         let known = self.record(id)?.cloned();
         let mut fields = Vec::new();
         if known.is_none() {

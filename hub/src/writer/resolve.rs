@@ -4,11 +4,11 @@
 use super::{
     Answer, WriteError, competence,
     pad::{Pad, Reading},
-    revise::{Hand, day, nothing, text, yes},
+    revise::{Hand, day, nothing, text, with, yes},
 };
 use crate::store::StoreError;
 use taizhang_proto::{
-    OrgCode, Record, RecordId,
+    OrgCode, RecordId,
     cell::{Shelf, is_active},
     check::{self, Violation},
     decide::HUB_NODE,
@@ -232,9 +232,8 @@ impl Pad<'_> {
         if current.as_ref().is_some_and(|record| record.register != register) {
             return Ok(Err("此编号属于另一种登记表 (the id belongs to another register)".into()));
         }
-        let mut after = current.unwrap_or_else(|| Record { register, ..Record::default() });
+        let after = with(current.as_ref(), register, &fields);
         let tags: Vec<u32> = fields.iter().map(|field| field.tag).collect();
-        after.set(fields.clone(), pb::Origin { revision: u64::MAX, ..pb::Origin::default() });
         if let Some(broken) = check::check(&after, tags.iter().copied(), self.core.today()).into_iter().next() {
             return Ok(Err(broken.to_string()));
         }
@@ -257,8 +256,7 @@ impl Pad<'_> {
     fn refused_way(&self, id: RecordId, register: u32, fields: &[Field]) -> Result<Option<Violation>, StoreError> {
         let Some(way) = lifecycle::of(register) else { return Ok(None) };
         let before = Reading(self).record(id)?;
-        let mut after = before.clone().unwrap_or_else(|| Record { register, ..Record::default() });
-        after.set(fields.to_vec(), pb::Origin { revision: u64::MAX, ..pb::Origin::default() });
+        let after = with(before.as_ref(), register, fields);
         Ok(way.refusal(before.as_ref(), &after, Actor::deciding(self.core.tier)))
     }
 

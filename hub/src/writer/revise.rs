@@ -195,6 +195,13 @@ impl Pad<'_> {
     }
 }
 
+/// A record as it would stand with these fields.
+pub(super) fn with(record: Option<&Record>, register: u32, fields: &[Field]) -> Record {
+    let mut after = record.cloned().unwrap_or_else(|| Record { register, ..Record::default() });
+    after.set(fields.to_vec(), pb::Origin { revision: u64::MAX, ..pb::Origin::default() });
+    after
+}
+
 /// A field that says yes.
 pub(super) fn yes(tag: u32) -> Field {
     number(tag, 1)

@@ -1,7 +1,7 @@
 //! Full-employment communities: how one is certified, how many there must be, and what becomes of those that slip (items
 //! 6, 9, 30 to 35 and 47).
 
-use crate::{CITY, counts, day, standing, stands, up};
+use crate::{CITY, communities, counts, day, standing, stands, titled, up};
 use taizhang_hub::{draws, totals, writer::Core};
 use taizhang_proto::{RecordId, cell, pb, register::number};
 use taizhang_tests::{
@@ -11,18 +11,6 @@ use taizhang_tests::{
 
 const STANDARD: &str = "[2007]8号 FS2008-default";
 const CERTIFIED: &str = "2008-06-01";
-
-/// A community of the first district that has the title since June, entered by the district as it stands.
-async fn titled(scene: &Scene, code: u64) -> RecordId {
-    let fields = [("stage", "5"), ("applied_on", "2008-04-01"), ("certified_on", CERTIFIED), ("rule_set", STANDARD)];
-    scene.record(code, "FecCase", &fields).await
-}
-
-/// The communities of a district, in the order of their codes.
-fn communities(scene: &Scene, district: u64) -> Vec<u64> {
-    let below = scene.town.tree.below(unit(district));
-    below.filter(|unit| unit.code.is_urban_community()).map(|unit| unit.code.number()).collect()
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_community_applies_is_assessed_by_the_standard_and_gets_the_title_step_by_step() {

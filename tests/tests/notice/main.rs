@@ -9,6 +9,7 @@ mod archives_network;
 mod assistance_month;
 mod assistants;
 mod certification;
+mod decisions;
 mod documents;
 mod platforms;
 mod table;
@@ -36,6 +37,19 @@ const CITY: u64 = 210_400_000_000;
 /// A rural township of the first district, and one of its villages.
 const TOWNSHIP: u64 = 210_402_201_000;
 const VILLAGE: u64 = 210_402_201_201;
+
+/// A community that has the title since June, entered by its district as it stands.
+async fn titled(scene: &Scene, code: u64) -> RecordId {
+    let standard = "[2007]8号 FS2008-default";
+    let fields = [("stage", "5"), ("applied_on", "2008-04-01"), ("certified_on", "2008-06-01"), ("rule_set", standard)];
+    scene.record(code, "FecCase", &fields).await
+}
+
+/// The communities of a district, in the order of their codes.
+fn communities(scene: &Scene, district: u64) -> Vec<u64> {
+    let below = scene.town.tree.below(unit(district));
+    below.filter(|unit| unit.code.is_urban_community()).map(|unit| unit.code.number()).collect()
+}
 
 /// A day as it is written in a register.
 fn day(written: &str) -> Day {

@@ -1,0 +1,111 @@
+//! The city's decisions on titles, at the district that holds the records: whom to commend, and who loses the title (notice,
+//! items 34 and 35; domain-detail 2.12). Invariant: a decision changes nothing that the district itself could not change
+//! so, it is carried out once, and the record names who decided it at the city.
+
+use super::{
+    pad::{Pad, Reading},
+    revise::{Hand, day, nothing, number, text, with},
+};
+use crate::store::{Space, StoreError};
+use taizhang_proto::{
+    OrgCode, Record, RecordId,
+    cell::{Shelf, home_unit, is_active, not_commendable, unit_id},
+    date,
+    lifecycle::{self, Actor},
+    orders::record_of,
+    pb::{TaskOrder, Tier},
+    register::{HOME_UNIT, STATE, VOID_REASON, number as registers},
+};
+
+/// Stages of a case (L32).
+const RECTIFYING: &[u8] = b"6";
+const REVOKED: &[u8] = b"7";
+/// Void (L24).
+const VOID: &[u8] = b"2";
+
+impl Pad<'_> {
+    /// Whose hand carries out a decision of the city.
+    fn hand_of<'h>(&self, order: &'h TaskOrder) -> Hand<'h> {
+        let reason = if order.demand.trim().is_empty() { &order.title } else { &order.demand };
+        Hand { by: &order.by, reason: reason.trim(), of: self.core.unit.parent(), ..Hand::rule("ORDERED") }
+    }
+
+    /// The case by which a unit holds the title on a day, or lost it on that day.
+    fn title_on(&mut self, unit: OrgCode, on: date::Day) -> Result<Option<(RecordId, Record)>, StoreError> {
+        for id in Reading(self).referring(unit_id(unit), registers::FEC_CASE)? {
+            let case = self.record(id)?.filter(|case| is_active(case) && home_unit(case) == Some(unit));
+            let held = |case: &&Record| {
+                case.day(24).is_some_and(|from| from <= on) && case.day(28).is_none_or(|revoked| on <= revoked)
+            };
+            if let Some(case) = case.filter(held) {
+                return Ok(Some((id, case.clone())));
+            }
+        }
+        Ok(None)
+    }
+
+    /// One of those whom the city commends, in this place.
+    pub(super) fn commend(&mut self, order: &TaskOrder, unit: OrgCode, place: u64) -> Result<(), StoreError> {
+        let id = record_of(order, unit);
+        let Some(unit) = self.here_now(unit) else { return Ok(()) };
+        let hand = self.hand_of(order);
+        let known = self.record(id)?.cloned();
+        if order.withdrawn_on > 0 {
+            if known.as_ref().is_some_and(is_active) {
+                let fields = vec![text(STATE, VOID), text(VOID_REASON, "市级撤回评定".as_bytes())];
+                self.revise(id, registers::COMMENDATION, fields, &hand)?;
+            }
+            return Ok(());
+        }
+        let Some((case, _)) = self.title_on(unit, order.given_on)?.filter(|_| known.is_none()) else { return Ok(()) };
+        let year = date::civil(order.given_on).map_or(0, jiff::civil::Date::year) as u64;
+        let fields = vec![
+            number(HOME_UNIT, unit.number()),
+            text(20, &case.0),
+            number(21, year),
+            number(22, place),
+            day(23, order.given_on),
+        ];
+        let commendation = with(None, registers::COMMENDATION, &fields);
+        if let Some(why) = not_commendable(&Reading(self), id, &commendation, &self.core.plans())? {
+            tracing::warn!(%unit, order = order.no, %why, "the city's commendation can't stand");
+            return Ok(());
+        }
+        self.revise(id, registers::COMMENDATION, fields, &hand)?;
+        Ok(())
+    }
+
+    /// A title that the city takes away, or, where it takes that back, gives back to be put right. Looked at once each way:
+    /// what becomes of the case afterwards is the district's.
+    pub(super) fn revoke(&mut self, order: &TaskOrder, unit: OrgCode) -> Result<(), StoreError> {
+        let key = done_key(record_of(order, unit), order.withdrawn_on > 0);
+        let Some(unit) = self.here_now(unit) else { return Ok(()) };
+        if self.view.get(Space::Documents, &key)?.is_some() {
+            return Ok(());
+        }
+        self.set.put(Space::Documents, key, []);
+        let Some((id, case)) = self.title_on(unit, order.given_on)? else { return Ok(()) };
+        let hand = self.hand_of(order);
+        let reason = text(29, hand.reason.as_bytes());
+        let by_this = case.day(28) == Some(order.given_on) && case.bytes(29) == Some(&reason.bytes);
+        let fields = match (order.withdrawn_on > 0, by_this) {
+            (false, false) if case.day(28).is_none() => vec![text(20, REVOKED), day(28, order.given_on), reason],
+            (true, true) => vec![text(20, RECTIFYING), nothing(28), nothing(29)],
+            _ => return Ok(()),
+        };
+        let way = lifecycle::of(registers::FEC_CASE);
+        let after = with(Some(&case), registers::FEC_CASE, &fields);
+        if let Some(why) = way.and_then(|way| way.refusal(Some(&case), &after, Actor::deciding(Tier::City))) {
+            tracing::warn!(%unit, order = order.no, %why, "the city's decision on a title can't be carried out");
+            return Ok(());
+        }
+        self.revise(id, registers::FEC_CASE, fields, &hand)?;
+        Ok(())
+    }
+}
+
+/// Where it is noted that a decision, or its taking back, was looked at.
+fn done_key(decision: RecordId, withdrawn: bool) -> Vec<u8> {
+    let what: &[u8] = if withdrawn { b"decree-back-" } else { b"decree-done-" };
+    [what, &decision.0].concat()
+}
