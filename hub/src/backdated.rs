@@ -8,8 +8,8 @@ use crate::{
 };
 use taizhang_proto::{
     OrgCode, Record, RecordId,
-    cell::{doubt::BACKDATED, home_unit, is_active},
-    date::{self, Day},
+    cell::{self, home_unit, is_active},
+    date::Day,
     pb,
     register::registers,
 };
@@ -35,24 +35,20 @@ pub fn backdated(core: &Core, asked: Asked) -> Result<Vec<pb::BackdatedLine>, St
     for row in view.prefix(Space::Records, &[]) {
         let (key, value) = row?;
         let record = Record::decode(value).map_err(|_| StoreError::Row(Space::Records))?;
-        let Some((_, tag)) = BACKDATED.iter().find(|(register, _)| *register == record.register) else { continue };
         let unit = home_unit(&record).filter(|unit| is_active(&record) && asked.unit.covers(*unit));
         let def = registers().get(record.register);
         let (Some(unit), Some(def), Some(id)) = (unit, def, RecordId::from_slice(&key)) else { continue };
-        let (Some(day), Some(origin)) = (record.day(*tag), record.origin(*tag)) else { continue };
-        let arrived = date::shanghai_of_seconds(origin.received);
-        let allowed = plans.on(day).unemployment.backdated_days;
-        let late = arrived.saturating_sub(day);
-        if late > allowed && (asked.from..=asked.to).contains(&arrived) {
+        let late = cell::backdated(&record, &plans).filter(|late| (asked.from..=asked.to).contains(&late.arrived));
+        if let Some(late) = late {
             found.push(pb::BackdatedLine {
                 record: id.to_string(),
                 register: def.zh.clone(),
                 unit: unit.number(),
                 unit_name: tree.name(unit),
-                on: day,
-                arrived,
-                days: late,
-                by: origin.by.clone(),
+                on: late.on,
+                arrived: late.arrived,
+                days: late.days(),
+                by: record.origin(late.tag).map(|origin| origin.by.clone()).unwrap_or_default(),
             });
         }
     }

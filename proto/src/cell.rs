@@ -5,6 +5,7 @@
 //! contributes its step for Friday today, so midnight needs no write.
 
 mod archive;
+mod backdated;
 pub mod campaign;
 mod case;
 mod contest;
@@ -27,6 +28,7 @@ mod work;
 pub mod worklist;
 
 pub use archive::{FILED, Filing, filing};
+pub use backdated::{Backdated, backdated};
 pub use case::{CaseClock, DualClock, clock_of, contradicts_recognition};
 pub use contest::{ContestKey, contest_key, indexed_fields, is_contested, unique_fields};
 pub use derived::{Derived, FIVE_KNOWNS, derived};
@@ -346,9 +348,12 @@ pub fn itself(register: u32, id: RecordId) -> Option<Subject> {
     match register {
         number::RESIDENT => Some(Subject::Person(id)),
         number::HOUSEHOLD => Some(Subject::Household(id)),
-        number::TASK | number::EVENT | number::PERIOD_CLOSE | number::POST | number::ARCHIVE_ENTRY => {
-            Some(Subject::Record(id))
-        }
+        number::TASK
+        | number::EVENT
+        | number::PERIOD_CLOSE
+        | number::POST
+        | number::ARCHIVE_ENTRY
+        | number::TRANSFER => Some(Subject::Record(id)),
         _ => None,
     }
 }

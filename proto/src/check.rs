@@ -1,6 +1,7 @@
 //! The one validator, run wherever data enters: form, import, wire.
 //! Invariant: a record that passes here can be counted, shown and exported by every tier without a further check.
 
+pub mod area;
 pub mod citizen_id;
 mod rules;
 

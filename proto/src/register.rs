@@ -78,6 +78,7 @@ pub mod number {
     pub const PERIOD_CLOSE: u32 = 32;
     pub const HELD_CERTIFICATE: u32 = 33;
     pub const PERSON_SKILL: u32 = 34;
+    pub const SCORE_ITEM: u32 = 35;
 }
 
 /// The wire shape of a field's values.
@@ -389,7 +390,7 @@ mod tests {
     #[test]
     fn every_register_can_be_read_and_shares_the_common_fields() {
         let all: Vec<_> = registers().iter().map(|def| def.number).collect();
-        assert_eq!(all, (1..=34).collect::<Vec<_>>());
+        assert_eq!(all, (1..=35).collect::<Vec<_>>());
         for def in registers().iter() {
             assert_eq!(def.field(HOME_UNIT).unwrap().name, "home_unit", "{}", def.name);
             assert_eq!(def.field(STATE).unwrap().codes.unwrap().id, "L24");

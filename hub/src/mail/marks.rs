@@ -16,7 +16,7 @@ use taizhang_proto::{
     register::number,
 };
 
-/// A person's id number.
+/// A person's id number, or the number of another card.
 const PERSON: u32 = 1;
 /// An assistant's certificate number.
 const CERTIFICATE: u32 = 2;
@@ -28,14 +28,21 @@ const MAX_SENT: usize = if cfg!(test) { 1 } else { 8192 };
 /// What a record is marked by: kind, and the value as it is written everywhere.
 fn value_of(record: &Record) -> Option<(u32, Vec<u8>)> {
     match record.register {
-        number::RESIDENT => record.slice(21).map(|id_no| (PERSON, id_no.to_ascii_uppercase())),
-        number::CREDENTIAL => {
-            let text = std::str::from_utf8(record.slice(22)?).ok()?;
-            let text: String = text.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_uppercase).collect();
-            (!text.is_empty()).then(|| (CERTIFICATE, text.into_bytes()))
-        }
+        number::RESIDENT => match record.slice(21) {
+            Some(id_no) => Some((PERSON, id_no.to_ascii_uppercase())),
+            // Who has another card instead is told apart from every id number.
+            None => one_spelling(record.slice(57)?).map(|card| (PERSON, format!("other {card}").into_bytes())),
+        },
+        number::CREDENTIAL => one_spelling(record.slice(22)?).map(|number| (CERTIFICATE, number.into_bytes())),
         _ => None,
     }
+}
+
+/// A number as it is written everywhere: upper case, without spaces; none for no number.
+fn one_spelling(written: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(written).ok()?;
+    let text: String = text.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_uppercase).collect();
+    (!text.is_empty()).then_some(text)
 }
 
 /// The mark of a value; none for a key of the wrong size.

@@ -245,10 +245,15 @@ impl World {
 
     /// Registers a person.
     fn register(&mut self, place: usize, serial: u32, hukou: u64) -> RecordId {
+        self.register_by(place, vec![text(21, &id_no(serial))], hukou)
+    }
+
+    /// The same by whatever card the person has.
+    fn register_by(&mut self, place: usize, card: Vec<Field>, hukou: u64) -> RecordId {
         let district = &self.districts[place];
         let id = RecordId::create(district.core.now() * 1_000, rand::random());
         let home = district.office.unit.number();
-        let mut fields = vec![uint(1, home), text(21, &id_no(serial)), text(23, "王建国"), uint(26, hukou)];
+        let mut fields = [vec![uint(1, home), text(23, "王建国"), uint(26, hukou)], card].concat();
         fields.sort_by_key(|field| field.tag);
         let verdicts = self.save(place, id, number::RESIDENT, fields);
         assert!(verdicts.outcomes.is_empty(), "{:?}", verdicts.outcomes);

@@ -3,7 +3,7 @@
 //! Invariant: a doubt refuses nothing and counts in nothing; it follows from the records, so it goes by itself.
 
 use super::{
-    Shelf, case, derived, is_active,
+    Backdated, Shelf, backdated, case, derived, is_active,
     person::{born, employed, services_of},
     post,
     refs::Refs,
@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     OrgCode, Record, RecordId,
+    check::area,
     date::{self, Day, add_months},
     pb::{self, Tier},
     plan::{Plan, Plans},
@@ -52,6 +53,8 @@ pub enum Doubt {
     BelowStandard,
     /// Entered so many days after it happened, and not reviewed since (补录; 2.6, rule G2).
     Backdated(Day),
+    /// A score of the case is not the sum of its score sheet.
+    SheetDiffers,
     /// The person holds another valid certificate of this kind.
     TwoOfAKind,
     /// Level 3 without level 4 for long enough, or a degree.
@@ -69,6 +72,8 @@ pub enum Doubt {
     WrongClock(Day),
     /// The import kept text that no field or code list takes.
     Imported,
+    /// The id number begins with the code of no area that there is or was.
+    NoArea,
 }
 
 impl Doubt {
@@ -88,6 +93,7 @@ impl Doubt {
             Self::NotElderly => "not_elderly",
             Self::Contradicted => "contradicted",
             Self::BelowStandard => "below_standard",
+            Self::SheetDiffers => "sheet_differs",
             Self::Backdated(_) => "backdated",
             Self::TwoOfAKind => "two_of_a_kind",
             Self::WithoutLevel4 => "without_level4",
@@ -97,6 +103,7 @@ impl Doubt {
             Self::NotStable => "not_stable",
             Self::WrongClock(_) => "wrong_clock",
             Self::Imported => "imported",
+            Self::NoArea => "no_area",
         }
     }
 
@@ -119,6 +126,11 @@ impl Doubt {
             Self::Able => "以无就业愿望或能力退出，登记中成员均有 (left as unable, able by the records)".into(),
             Self::NotElderly => "按4050认定，申请时年龄不符 (not of the 4050 by age)".into(),
             Self::Contradicted => "表报就业状况与登记不符，见 card (the form says another status)".into(),
+            Self::NoArea => {
+                "身份证号码前六位不是已知的行政区划代码，请核对原件 (the id number begins with no known area code)"
+                    .into()
+            }
+            Self::SheetDiffers => "得分与考核评分表各项之和不符 (a score is not the sum of its sheet)".into(),
             Self::BelowStandard => "达标得分低于标准 (certified below the standard's score)".into(),
             Self::Backdated(days) => format!("补录：晚{days}天录入，请审核并填写“审核人” (backdated: to be reviewed)"),
             Self::TwoOfAKind => "此人另有同种有效证件 (another one of the kind is valid)".into(),
@@ -167,9 +179,11 @@ pub fn doubts<S: Shelf>(
         found.push(Doubt::Imported);
     }
     found.extend(wrong_clock(id, record).map(Doubt::WrongClock));
-    found.extend(backdated(record, plans).map(Doubt::Backdated));
+    found.extend(backdated_unseen(record, plans).map(Doubt::Backdated));
     match record.register {
         number::RESIDENT => {
+            let number = record.slice(21).and_then(|id| std::str::from_utf8(id).ok());
+            found.extend(number.is_some_and(|number| !area::is_known(number)).then_some(Doubt::NoArea));
             // Where no record says what somebody does the form says more, not otherwise.
             let so = derived(shelf, id, on, plans)?.is_some_and(|person| {
                 let known = !matches!(person.employment, UNREGISTERED | UNKNOWN);
@@ -196,6 +210,7 @@ pub fn doubts<S: Shelf>(
             let least = record.day(24).map(|day| u64::from(plans.on(day).fec.standard.score) * 10);
             let below = least.zip(record.varint(23)).is_some_and(|(least, score)| score < least);
             found.extend(below.then_some(Doubt::BelowStandard));
+            found.extend(sheet_differs(shelf, id, record)?.then_some(Doubt::SheetDiffers));
         }
         number::CREDENTIAL if record.slice(21) == Some(LEVEL3) => {
             let months = plans.on(on).assistants.level4_months;
@@ -222,25 +237,27 @@ const ELDERLY: &str = "01";
 /// A rural hukou (L02).
 const RURAL: &[u8] = b"2";
 
-/// The day of business of the registers that clocks and totals follow: placements, recognitions, registrations.
-pub const BACKDATED: [(u32, u32); 4] =
-    [(number::PLACEMENT, 25), (number::ZEF_CASE, 27), (number::HARDSHIP_CASE, 26), (number::UNEMPLOYMENT_SPELL, 23)];
-
 /// By how many days more than the plan allows something was entered after it happened; what a file brought was on paper
 /// before, and what somebody has reviewed is no doubt any more.
-fn backdated(record: &Record, plans: &Plans) -> Option<Day> {
-    let (_, tag) = BACKDATED.iter().find(|(register, _)| *register == record.register)?;
-    let (day, origin) = record.day(*tag).zip(record.origin(*tag))?;
-    if origin.received == 0 || record.bytes(REVIEWED_BY).is_some() || record.slice(SOURCE) == Some(IMPORTED) {
-        return None;
-    }
-    let late = date::shanghai_of_seconds(origin.received).saturating_sub(day);
-    (late > plans.on(day).unemployment.backdated_days).then_some(late)
+fn backdated_unseen(record: &Record, plans: &Plans) -> Option<Day> {
+    let seen = record.bytes(REVIEWED_BY).is_some() || record.slice(SOURCE) == Some(IMPORTED);
+    backdated(record, plans).filter(|_| !seen).map(Backdated::days)
 }
 
 /// Whether something was decided before the last day of its publicity was over.
 fn unpublished(record: &Record, decided: u32, public_to: u32) -> bool {
     record.day(decided).zip(record.day(public_to)).is_some_and(|(decided, last)| decided <= last)
+}
+
+/// Whether one of a case's four scores is another than the points of its score sheet come to. A column that nobody has
+/// filled in says nothing; nor does a case without a sheet.
+fn sheet_differs<S: Shelf>(shelf: &S, id: RecordId, case: &Record) -> Result<bool, S::Error> {
+    let items = Refs::to(shelf, id, number::FEC_CASE)?.active(shelf, number::SCORE_ITEM, 20)?;
+    let columns = [(34, 23), (35, 24), (23, 25), (36, 26)];
+    Ok(columns.into_iter().any(|(total, points)| {
+        let filled: Vec<u64> = items.iter().filter_map(|(_, item)| item.varint(points)).collect();
+        !filled.is_empty() && case.varint(total).is_some_and(|total| total != filled.iter().sum::<u64>())
+    }))
 }
 
 /// Whether somebody is hard to employ as one of the 4050 without having been of the age when that was applied for.

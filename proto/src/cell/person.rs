@@ -2,7 +2,7 @@
 //! campaign (K32), freshness (K38), duplicates (K43); spells and training in their own modules.
 
 use super::{
-    Shelf, Tally, archive, campaign,
+    Shelf, Tally, archive, backdated, campaign,
     contest::{self, Place},
     home_unit, is_active, post,
     refs::Refs,
@@ -79,13 +79,17 @@ pub(super) fn count<S: Shelf>(shelf: &S, id: RecordId, tally: &mut Tally<'_>) ->
     let refs = Refs::to(shelf, id, number::RESIDENT)?;
     let services = services_of(shelf, refs.active(shelf, number::SERVICE_RECORD, 20)?)?;
     let spells = refs.active(shelf, number::UNEMPLOYMENT_SPELL, 20)?;
+    let cases = refs.active(shelf, number::HARDSHIP_CASE, 20)?;
+    for (_, record) in spells.iter().chain(&cases) {
+        backdated::count(record, tally);
+    }
     if !spells.is_empty() {
         let mut contacts: Vec<Day> = services.iter().map(|service| service.on).collect();
         contacts.extend(family_contacts(shelf, &refs)?);
         spell::count(&person, &spells, &contacts, tally);
     }
     training::count(shelf, &refs.active(shelf, number::TRAINEE, 20)?, tally)?;
-    let hardship = count_hardship(shelf, &refs.active(shelf, number::HARDSHIP_CASE, 20)?, &person, tally)?;
+    let hardship = count_hardship(shelf, &cases, &person, tally)?;
     count_fresh(&person, &visits(&services), &hardship, tally);
     for service in services.iter().filter(|service| service.campaign.is_some()) {
         tally.step(Part::CampaignSends, service.on, service.sends);
@@ -102,6 +106,9 @@ fn count_employed<S: Shelf>(
     tally: &mut Tally<'_>,
 ) -> Result<(), S::Error> {
     let placements = refs.active(shelf, number::PLACEMENT, 20)?;
+    for (_, record) in &placements {
+        backdated::count(record, tally);
+    }
     for (id, record) in placements.iter().filter(|(_, record)| record.slice(34) == Some(CAMPAIGN_CHANNEL)) {
         // Who waits for a place is not placed yet.
         let first = jobs(shelf, &[(*id, record.clone())])?.first();

@@ -1,4 +1,4 @@
-//! What a record counts by itself: tasks (K44), fairs (K31), posts (K27, K28), papers (K37), months.
+//! What a record counts by itself: tasks (K44), fairs (K31), posts (K27, K28), papers (K37), transfers (K42c), months.
 
 use super::{Shelf, Tally, archive, is_active, post, span::Spans};
 use crate::{
@@ -20,6 +20,7 @@ pub(super) fn count<S: Shelf>(shelf: &S, id: RecordId, tally: &mut Tally<'_>) ->
         number::POST => post::count(shelf, id, &record, tally)?,
         number::ARCHIVE_ENTRY => archive::count_entry(shelf, id, &record, tally)?,
         number::PERIOD_CLOSE => count_month(&record, tally),
+        number::TRANSFER => count_transfer(&record, tally),
         _ => {}
     }
     Ok(())
@@ -61,6 +62,17 @@ fn count_fair(record: &Record, tally: &mut Tally<'_>) {
     }
     tally.step(Part::FairIntents, on, fair.intents.unwrap_or(0).into());
     tally.step(Part::FairHired, on, fair.hired.unwrap_or(0).into());
+}
+
+/// A transfer waits at the unit that is to take it in until it has, or has sent it back (domain-detail 4, case 5: the city
+/// looks at those that wait for long).
+fn count_transfer(record: &Record, tally: &mut Tally<'_>) {
+    let Some(asked) = record.day(24) else { return };
+    let term = tally.plans.on(asked).work.transfer_days;
+    let open = Spans::one(asked, record.day(27).unwrap_or(Day::MAX));
+    tally.during(Part::TransfersOpen, &open);
+    let over = asked.saturating_add(term).saturating_add(1);
+    tally.during(Part::TransfersOverdue, &open.and(&Spans::one(over, Day::MAX)));
 }
 
 /// A month counts on its last day: closed unless it was returned since, and approved.

@@ -138,6 +138,13 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
             let dated = case.stage.as_deref() != Some("5") || case.certified_on.is_some();
             rule(dated, "certified_on", "required", "达标必须填写日期 (certified needs its date)");
         }
+        number::SCORE_ITEM => {
+            let full = record.varint(22).unwrap_or(u64::MAX);
+            for (tag, name) in [(23, "self"), (24, "township"), (25, "district"), (26, "city")] {
+                let within = record.varint(tag).is_none_or(|points| points <= full);
+                rule(within, name, "range", "得分超过满分 (more points than there are)");
+            }
+        }
         number::HARDSHIP_CASE => {
             check_case(def, record, "认定日期早于申请日期 (recognised before applied)", today, &mut rule);
         }

@@ -154,6 +154,7 @@ catalogue! {
         [within(P::ArchivedInTime)] / [within(P::ArchiveDue)];
     "K38" "数据鲜活率" "Records verified in time" Stock Ratio All true true
         [now(P::Fresh)] / [now(P::Residents), now(P::Households)];
+    "K38b" "补录件数" "Entries long after they happened" Flow Additive All false false [within(P::Backdated)];
     "K39" "长期失业人数" "Unemployed for a year or more" Stock Distinct All true false [now(P::UnemployedLong)];
     "K40" "六个月无联系待注销" "Without contact for six months" Stock Distinct All true false
         [now(P::UnemployedSilent)];
@@ -161,6 +162,8 @@ catalogue! {
         [now(P::NodesOnline)] / [now(P::Nodes)];
     "K42" "未决冲突" "Open conflicts" Stock Additive All false false [now(P::ConflictsOpen)];
     "K42b" "超期未决冲突" "Conflicts open past their term" Stock Additive All true false [now(P::ConflictsOverdue)];
+    "K42c" "转移待接收" "Transfers to be answered" Stock Additive All false false [now(P::TransfersOpen)];
+    "K42d" "转移超期未接收" "Transfers past their term" Stock Additive All true false [now(P::TransfersOverdue)];
     "K43" "疑似重复人员" "Persons registered twice" Stock Distinct District false false [now(P::DuplicatePersons)];
     "K44" "调度任务按期率" "Tasks closed in time" Flow Ratio All true true
         [within(P::TasksClosedInTime)] / [within(P::TasksDue)];

@@ -104,12 +104,18 @@ parts! {
     ArchivedInTime = 371,
     ArchiveDue = 372,
     Fresh = 381,
+    /// Entries that arrived more than the plan's days after what they say happened, on the day of arrival.
+    Backdated = 382,
     UnemployedLong = 391,
     UnemployedSilent = 401,
     NodesOnline = 411,
     Nodes = 412,
     ConflictsOpen = 421,
     ConflictsOverdue = 422,
+    /// Transfers that were asked for and are not done.
+    TransfersOpen = 423,
+    /// Of them, those whose term is over.
+    TransfersOverdue = 424,
     DuplicatePersons = 431,
     TasksClosedInTime = 441,
     TasksDue = 442,

@@ -34,7 +34,7 @@ pub(crate) fn id_of(register: u32, slot: u32) -> RecordId {
 }
 
 pub(crate) fn register_def() -> impl Strategy<Value = &'static RegisterDef> {
-    (1..=34_u32).prop_map(|number| registers().get(number).unwrap())
+    (1..=35_u32).prop_map(|number| registers().get(number).unwrap())
 }
 
 /// Any value of a field's shape, not necessarily one that passes `check`.

@@ -16,7 +16,7 @@ use taizhang_proto::{
 /// Two urban communities, a village and a rural township.
 const UNITS: [u64; 4] = [210_402_011_003, 210_402_011_004, 210_421_101_201, 210_421_101_000];
 /// How many registers there are.
-const REGISTERS: u32 = 34;
+const REGISTERS: u32 = 35;
 /// How many records of each register the random writes touch.
 const SLOTS: u32 = 3;
 

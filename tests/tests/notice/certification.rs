@@ -3,7 +3,11 @@
 
 use crate::{CITY, communities, counts, day, standing, stands, titled, up};
 use taizhang_hub::{draws, totals, writer::Core};
-use taizhang_proto::{RecordId, cell, pb, register::number};
+use taizhang_proto::{
+    RecordId, cell,
+    pb::{self, Choice, ConflictKind},
+    register::number,
+};
 use taizhang_tests::{
     books,
     scene::{DISTRICT, FIRST, SECOND, STREET, Scene, unit},
@@ -78,6 +82,52 @@ async fn a_community_applies_is_assessed_by_the_standard_and_gets_the_title_step
     assert_eq!((line(&city, "K04"), city.scores[0].measured), ((1, 2, false, 1), false), "cases stay at the district");
     assert_eq!(line(&against(&scene.hub().hub.core, "2008-05-09"), "K08"), (0, 0, true, 0));
     assert!(!against(&scene.hub().hub.core, "2008-05-09").scores[0].measured, "not assessed by then");
+    scene.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_score_sheet_has_a_column_for_each_who_scores_and_a_sum_that_differs_is_told() {
+    let scene = Scene::of(&[FIRST, STREET]).await;
+    let applied = [("stage", "1"), ("applied_on", "2008-04-01"), ("score_self", "95")];
+    let case = scene.enter(FIRST, number::FEC_CASE, &applied);
+    let of = case.to_string();
+    let mut items = Vec::new();
+    for (item, full, own) in [("就业率", "60", "57"), ("台账", "40", "38")] {
+        let fields = [("fec_case", of.as_str()), ("item", item), ("full", full), ("self", own)];
+        items.push(scene.enter(FIRST, number::SCORE_ITEM, &fields));
+    }
+    let over = books::refused(scene.ledger(FIRST), number::SCORE_ITEM, Some(items[0]), &[("self", "60.1")]);
+    assert!(over.contains("超过满分"), "{over}");
+    scene.agrees().await;
+    let differs = |office: u64| {
+        let found = scene.at(office).office.doubts(0).unwrap().items;
+        found.iter().filter(|doubt| doubt.code == "sheet_differs").count()
+    };
+    assert_eq!(differs(FIRST), 0, "95 are 57 and 38");
+    // The street scores its own column, the district its own; a community's word on the district's is a claim.
+    for (item, street, district) in [(items[0], "55", "54.5"), (items[1], "37", "36")] {
+        scene.amend(STREET, item, &[("township", street)]);
+        scene.revise(item, "ScoreItem", &[("district", district)]).await;
+    }
+    scene.amend(STREET, case, &[("score_township", "93")]);
+    scene.agrees().await;
+    assert_eq!((differs(FIRST), differs(STREET)), (1, 1), "92 is not 93");
+    scene.amend(STREET, case, &[("score_township", "92")]);
+    scene.agrees().await;
+    assert_eq!((differs(FIRST), differs(STREET)), (0, 0));
+    let score =
+        [("stage", "3"), ("reviewed_by_street_on", "2008-05-02"), ("assessed_on", "2008-05-10"), ("score", "90.6")];
+    scene.revise(case, "FecCase", &[("stage", "2"), ("reviewed_by_street_on", "2008-05-02")]).await;
+    scene.revise(case, "FecCase", &score).await;
+    scene.agrees().await;
+    assert_eq!(differs(FIRST), 1, "54.5 and 36 are 90.5");
+    scene.revise(case, "FecCase", &[("score", "90.5")]).await;
+    scene.amend(FIRST, items[0], &[("district", "60")]);
+    scene.agrees().await;
+    assert_eq!(differs(FIRST), 0, "the community's word on the district's points does not stand");
+    stands(&scene, FIRST, items[0], &[("self", "57"), ("township", "55"), ("district", "54.5")]);
+    let claim = scene.found(ConflictKind::Claim, items[0], &["district"]).await;
+    scene.rule(&claim, Choice::Keep).await;
     scene.end().await;
 }
 

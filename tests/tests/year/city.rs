@@ -382,7 +382,7 @@ fn text(value: &str) -> Value {
 impl City {
     pub(crate) fn live(&mut self, events: usize) {
         for _ in 0..events {
-            match self.dice(35) {
+            match self.dice(36) {
                 0..=3 => self.family(),
                 4..=6 => self.lose_work(),
                 7..=10 => self.find_work(),
@@ -401,6 +401,7 @@ impl City {
                 31 => self.task(),
                 32 => self.fair(),
                 33 => self.register_again(),
+                34 => self.transfer(),
                 _ => self.file_or_die(),
             }
         }
@@ -490,7 +491,7 @@ impl City {
         let (today, unit) = (self.today(), self.community());
         let own = &self.model.persons[person];
         let elsewhere = unit != own.unit && unit / 1_000_000 == own.unit / 1_000_000;
-        if !elsewhere || self.model.doubles.iter().any(|double| double.person == person) {
+        if !elsewhere || self.model.doubles.iter().any(|double| double.person == person) || self.is_sent(person) {
             return;
         }
         let mut fields = vec![("id_no", text(&own.id_no)), ("name", text("某某"))];
@@ -498,6 +499,49 @@ impl City {
         fields.extend(verified.map(|day| ("verified_on", Value::Day(day))));
         let id = self.add(unit, number::RESIDENT, &fields);
         self.model.doubles.push(Double { id, person, unit, verified });
+    }
+
+    fn is_sent(&self, person: usize) -> bool {
+        self.model.transfers.iter().any(|own| own.person == person && own.answered.is_none())
+    }
+
+    /// An office sends somebody to another one of the district, or one that was asked sends somebody back.
+    fn transfer(&mut self) {
+        let today = self.today();
+        let waiting: Vec<usize> = (0..self.model.transfers.len())
+            .filter(|at| self.model.transfers[*at].answered.is_none() && self.model.transfers[*at].asked < today)
+            .collect();
+        if let Some(at) = self.some(waiting.len()).map(|at| waiting[at]).filter(|_| self.random.random_bool(0.4)) {
+            let own = self.model.transfers[at].clone();
+            let person = self.model.persons[own.person].id;
+            let id = self.asked_for(own.to, person);
+            let answer = [("decision", text("2")), ("decision_reason", text("查无此人"))];
+            self.enter(own.to, number::TRANSFER, id, &answer);
+            self.model.transfers[at].answered = Some(today);
+            return;
+        }
+        let Some(person) = self.somebody() else { return };
+        let (to, (unit, _)) = (self.community(), self.of(person));
+        let within = to != unit && to / 1_000_000 == unit / 1_000_000;
+        if !within || self.is_sent(person) || self.model.doubles.iter().any(|double| double.person == person) {
+            return;
+        }
+        let id = self.model.persons[person].id;
+        self.enter(unit, number::RESIDENT, id, &[("transfer_to", Value::Uint(to))]);
+        self.model.transfers.push(Transfer { person, to, asked: today, answered: None });
+    }
+
+    /// The open transfer of somebody, as the district wrote it for the unit that was asked.
+    fn asked_for(&self, to: u64, person: RecordId) -> RecordId {
+        let district = self.districts.iter().find(|district| district.core.unit.covers(OrgCode::new(to).unwrap()));
+        let view = district.unwrap().core.view();
+        let mut rows = view.prefix(Space::Records, &[]).map(Result::unwrap);
+        let found = rows.find(|(_, row)| {
+            let record = Record::decode(row.clone()).unwrap();
+            let open = record.register == number::TRANSFER && record.day(27).is_none();
+            open && record.reference(20) == Some(person)
+        });
+        RecordId::from_slice(&found.unwrap().0).unwrap()
     }
 
     /// Somebody who is alive and has not retired.
@@ -533,11 +577,14 @@ impl City {
         let helped = if self.chance(40) { self.somebody_helped() } else { None };
         let Some(person) = helped.or_else(|| self.somebody()) else { return };
         let today = self.today();
-        let from = today + [0, 0, 0, 1, 7][self.dice(5)];
+        // Now and then somebody tells of a job that began long ago; where a case might be contradicted, nobody does.
+        let house = self.model.persons[person].house;
+        let told_late = self.chance(8) && !self.model.cases.iter().any(|case| case.house == house);
+        let from = if told_late { today - 8 - self.dice(30) as Day } else { today + [0, 0, 0, 1, 7][self.dice(5)] };
         let campaign = self.chance(30);
         let (unit, of) = self.of(person);
         let here: Vec<usize> = (0..self.model.posts.len()).filter(|at| self.model.posts[*at].unit == unit).collect();
-        let post = if self.chance(50) { self.some(here.len()).map(|at| here[at]) } else { None };
+        let post = if self.chance(50) && !told_late { self.some(here.len()).map(|at| here[at]) } else { None };
         self.serial += 1;
         let mut fields = vec![
             ("person", of),
@@ -552,7 +599,8 @@ impl City {
         }
         fields.extend(post.map(|at| ("post", Value::Ref(self.model.posts[at].id))));
         let id = self.add(unit, number::PLACEMENT, &fields);
-        self.model.jobs.push(Job { id, person, days: Lasting { from, to: None }, campaign, post, proven });
+        let days = Lasting { from, to: None };
+        self.model.jobs.push(Job { id, person, days, entered: today, campaign, post, proven });
         let open = self.model.spells.iter().position(|spell| spell.person == person && spell.days.to.is_none());
         if let Some(open) = open.filter(|_| from > today) {
             let worked = self.chance(80);

@@ -64,6 +64,8 @@ pub(crate) struct Job {
     pub(crate) id: RecordId,
     pub(crate) person: usize,
     pub(crate) days: Lasting,
+    /// The day on which it was entered, and arrived.
+    pub(crate) entered: Day,
     pub(crate) campaign: bool,
     pub(crate) post: Option<usize>,
     /// A contract, a licence or a pay slip was shown.
@@ -213,6 +215,15 @@ pub(crate) struct Node {
     pub(crate) synced: BTreeSet<Day>,
 }
 
+/// Somebody whom an office sends to another one, which sends everybody back.
+#[derive(Debug, Clone)]
+pub(crate) struct Transfer {
+    pub(crate) person: usize,
+    pub(crate) to: u64,
+    pub(crate) asked: Day,
+    pub(crate) answered: Option<Day>,
+}
+
 /// Something that a reviewer has to decide.
 #[derive(Debug, Clone)]
 pub(crate) struct Dispute {
@@ -244,6 +255,7 @@ pub(crate) struct Model {
     pub(crate) fairs: Vec<Fair>,
     pub(crate) filed: Vec<Filed>,
     pub(crate) nodes: Vec<Node>,
+    pub(crate) transfers: Vec<Transfer>,
     pub(crate) disputes: Vec<Dispute>,
 }
 

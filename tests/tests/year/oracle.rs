@@ -540,6 +540,10 @@ impl Model {
                 });
                 Some((persons(&person_fresh) + houses(&house_fresh), records, again))
             }
+            "K38b" => {
+                let late = |job: &&Job| job.entered - job.days.from > 7 && flow(job.entered) && here(job.person);
+                plain(self.jobs.iter().filter(late).count() as i64)
+            }
             "K39" => plain(persons(&|person| {
                 self.registered(person, day)
                     && self.spells.iter().any(|spell| {
@@ -569,6 +573,10 @@ impl Model {
             "K42" => plain(count(&self.disputes, |dispute| dispute.unit == unit && dispute.open(day))),
             "K42b" => plain(count(&self.disputes, |dispute| {
                 dispute.unit == unit && dispute.open(day) && day > working_days_later(dispute.found, 5)
+            })),
+            "K42c" | "K42d" => plain(count(&self.transfers, |own| {
+                let open = own.asked <= day && own.answered.is_none_or(|on| day < on);
+                own.to == unit && open && (code == "K42c" || day > own.asked + 10)
             })),
             "K43" => plain(persons(&|person| {
                 let twice = self.doubles.iter().any(|double| double.person == person);

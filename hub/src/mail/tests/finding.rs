@@ -32,6 +32,26 @@ fn neighbours_know_each_other_and_share_a_key_that_the_city_never_sees() {
 }
 
 #[test]
+fn who_has_another_card_than_the_citizen_id_is_found_by_it_in_another_district() {
+    let mut world = World::new();
+    world.rounds(4);
+    let card = |number: &str| vec![text(20, "02"), text(57, number)];
+    let away = world.register_by(0, card("军字第 20080320a号"), IN_B);
+    world.register_by(1, card("军字第20080320A号"), IN_B);
+    let other = world.register_by(0, card("军字第20080321A号"), IN_A);
+    world.rounds(4);
+    assert_eq!((counted_at(&world, 0, away), counted_at(&world, 0, other)), (Some(B), None));
+    assert_eq!((world.counted(), world.twice()), (2, (1, [0, 1])));
+    let view = world.districts[0].core.view();
+    let (_, found) = view.prefix(Space::Conflicts, &[]).next().unwrap().unwrap();
+    let conflict = pb::Conflict::decode(found).unwrap();
+    assert_eq!((conflict.kind(), &conflict.tags[..]), (pb::ConflictKind::CrossDistrict, &[57][..]));
+    let heard = String::from_utf8_lossy(&world.heard).into_owned();
+    assert!(!heard.contains("20080320"), "the city hears no number");
+    world.all_is_counted();
+}
+
+#[test]
 fn one_person_in_two_districts_counts_at_home_and_the_other_district_says_so() {
     let mut world = World::new();
     world.rounds(4);

@@ -129,7 +129,7 @@ impl Pad<'_> {
     /// What is at home elsewhere by now says neither: its district does.
     fn settle_counting(&mut self, id: RecordId) -> Result<(), StoreError> {
         let Some(record) = self.record(id)? else { return Ok(()) };
-        let (register, home) = (record.register, home_unit(record));
+        let (register, home, by_id) = (record.register, home_unit(record), record.bytes(21).is_some());
         let marks: RecordMarks = self.kept(Space::Marks, &under(kind::OF_RECORD, &id.0))?.unwrap_or_default();
         let mut counts_at = 0;
         for mark in marks.marks.iter().rev().filter(|_| home.is_some_and(|unit| self.core.unit.covers(unit))) {
@@ -147,8 +147,12 @@ impl Pad<'_> {
         }
         if self.revise(id, register, fields, &Hand::rule(RULE))?.is_some() && elsewhere {
             let note = "另一县区登记了同一人或同一证书 (another district registers the same person or certificate)";
-            // The id number of a resident, the number of a certificate.
-            let tag = if register == registers::RESIDENT { 21 } else { 22 };
+            // The id number of a resident or of another card, the number of a certificate.
+            let tag = match register {
+                registers::RESIDENT if by_id => 21,
+                registers::RESIDENT => 57,
+                _ => 22,
+            };
             let mut found = self.finding(ConflictKind::CrossDistrict, id, None, &[tag], note)?;
             found.other_unit = counts_at;
             self.raise(found)?;
