@@ -227,6 +227,13 @@ fn check_decision(core: &Core, list: &TaskOrders, order: &TaskOrder) -> Result<(
     match order.kind() {
         OrderKind::Task => {}
         OrderKind::Revoke => {
+            let same = |other: &&TaskOrder| {
+                other.kind() == OrderKind::Revoke && other.withdrawn_on == 0 && other.given_on == today
+            };
+            if let Some(other) = list.orders.iter().filter(same).find(|other| other.to == order.to) {
+                let no = other.no;
+                return refuse(format!("今日已决定（任务号 {no}）(decided today already)"));
+            }
             for unit in units() {
                 if holds(unit, Part::FecRectifying)? == 0 {
                     return refuse(format!(

@@ -1,6 +1,6 @@
 //! The reviewer's queue: listing, showing and settling conflicts. The calls of the hub's own command line, and of the
 //! townships below it, each within itself; a console makes the same ones. Invariant: lists read the queue's own rows, so
-//! a page costs the same however many are open; nobody below the hub is shown what is not wholly theirs.
+//! the district's page costs the same however many are open; nobody below the hub is shown what is not wholly theirs.
 
 mod show;
 
@@ -89,14 +89,13 @@ impl Query {
 
     fn wants(&self, conflict: &pb::Conflict) -> bool {
         let in_scope = |unit: OrgCode| {
-            [conflict.unit, conflict.other_unit]
+            [conflict.unit, conflict.other_unit, conflict.moved_to]
                 .iter()
                 .any(|code| OrgCode::new(*code).is_ok_and(|own| unit.covers(own)))
         };
         let about = |id: RecordId| conflict.record[..] == id.0 || conflict.other[..] == id.0;
         (self.kinds.is_empty() || self.kinds.contains(&conflict.kind))
             && self.unit.is_none_or(in_scope)
-            && self.of.is_none_or(|of| competence::units_of(conflict).iter().all(|unit| of.covers(*unit)))
             && self.record.is_none_or(about)
             && self.register.is_none_or(|register| conflict.register == register)
             && self.tag.is_none_or(|tag| conflict.tags.contains(&tag))
@@ -113,6 +112,12 @@ impl Query {
     }
 }
 
+/// Whether a conflict lies wholly within the unit that asks, as its records are now.
+fn is_theirs(shelf: &Committed<'_>, query: &Query, conflict: &pb::Conflict) -> Result<bool, StoreError> {
+    let Some(of) = query.of else { return Ok(true) };
+    Ok(competence::lies_within(&competence::units_of(shelf, conflict)?, of))
+}
+
 /// The open conflicts that a query finds, at most a page of them; and the number after which the next page begins,
 /// 0 when there is none.
 ///
@@ -120,6 +125,7 @@ impl Query {
 /// When the store fails.
 pub fn open_conflicts(core: &Core, query: &Query) -> Result<(Vec<pb::Conflict>, u64), StoreError> {
     let view = core.view();
+    let shelf = Committed { view: view.as_ref(), tree: core.tree() };
     let list = query.list(core.unit);
     let from = queue::entry(&list, query.after.saturating_add(1));
     let to = queue::entry(&list, u64::MAX);
@@ -128,7 +134,7 @@ pub fn open_conflicts(core: &Core, query: &Query) -> Result<(Vec<pb::Conflict>, 
         let number = queue::number(&row?.0).ok_or(StoreError::Row(Space::Queue))?;
         let conflict: Option<pb::Conflict> = rows::read(view.as_ref(), Space::Conflicts, &number.to_be_bytes())?;
         let conflict = conflict.ok_or(StoreError::Row(Space::Conflicts))?;
-        if query.wants(&conflict) {
+        if query.wants(&conflict) && is_theirs(&shelf, query, &conflict)? {
             found.push(conflict);
         }
         if found.len() > query.limit {
@@ -141,20 +147,25 @@ pub fn open_conflicts(core: &Core, query: &Query) -> Result<(Vec<pb::Conflict>, 
     Ok((found, next))
 }
 
-/// The closed conflicts that a query finds, newest first. `query.after` is the last number of the page before.
+/// The closed conflicts that a query finds, newest first. `query.after` is the last number of the page before. A page ends
+/// early where so many were looked at that the asker has to ask again.
 fn closed_conflicts(core: &Core, query: &Query) -> Result<(Vec<pb::Conflict>, u64), StoreError> {
     const STEP: u64 = 512;
+    const LOOKED_AT: u64 = 20_000;
     let view = core.view();
     let view = view.as_ref();
+    let shelf = Committed { view, tree: core.tree() };
     let newest = rows::counter(view, meta::CONFLICT)?;
-    let mut upto = if query.after == 0 { newest + 1 } else { query.after };
+    let mut upto = if query.after == 0 { newest + 1 } else { query.after.min(newest + 1) };
+    let last = upto.saturating_sub(LOOKED_AT);
     let mut found = Vec::new();
-    while upto > 1 && found.len() <= query.limit {
+    while upto > 1 && upto > last && found.len() <= query.limit {
         let from = upto.saturating_sub(STEP).max(1);
         let rows: Vec<_> = view.range(Space::Conflicts, &from.to_be_bytes(), &upto.to_be_bytes()).collect();
         for row in rows.into_iter().rev() {
             let conflict = pb::Conflict::decode(row?.1).map_err(|_| StoreError::Row(Space::Conflicts))?;
-            if conflict.state() != ConflictState::Unsettled && query.wants(&conflict) && found.len() <= query.limit {
+            let fits = conflict.state() != ConflictState::Unsettled && query.wants(&conflict);
+            if fits && found.len() <= query.limit && is_theirs(&shelf, query, &conflict)? {
                 found.push(conflict);
             }
         }
@@ -162,7 +173,11 @@ fn closed_conflicts(core: &Core, query: &Query) -> Result<(Vec<pb::Conflict>, u6
     }
     let more = found.len() > query.limit;
     found.truncate(query.limit);
-    let next = if more { found.last().map_or(0, |last: &pb::Conflict| last.number) } else { 0 };
+    let next = match found.last() {
+        Some(last) if more => last.number,
+        _ if upto > 1 => upto,
+        _ => 0,
+    };
     Ok((found, next))
 }
 
@@ -216,8 +231,7 @@ impl ReviewService {
         let (found, next) = list(&self.core, &read).map_err(failed)?;
         let open = match of {
             None => rows::counter(self.core.view().as_ref(), meta::OPEN).map_err(failed)?,
-            // Few enough to count: one township's.
-            Some(_) => self.numbers(&pb::ConflictQuery::default(), of)?.len() as u64,
+            Some(_) => self.open_at(of)?,
         };
         let tree = self.core.tree();
         Ok(pb::ConflictPage { lines: found.into_iter().map(|one| show::line(&tree, one)).collect(), open, next })
@@ -230,20 +244,28 @@ impl ReviewService {
             rows::read(view.as_ref(), Space::Conflicts, &number.to_be_bytes()).map_err(failed)?;
         let conflict = conflict.ok_or_else(unknown)?;
         let shelf = Committed { view: view.as_ref(), tree: tree.clone() };
-        let homes = competence::homes_of(&shelf, &conflict).map_err(failed)?;
+        let units = competence::units_of(&shelf, &conflict).map_err(failed)?;
         // Whoever asks for somebody else's is not told that there is one.
-        if of.is_some_and(|of| homes.is_empty() || !homes.iter().all(|home| of.covers(*home))) {
+        if of.is_some_and(|of| !competence::lies_within(&units, of)) {
             return Err(unknown());
         }
         let sides = show::sides(view.as_ref(), &tree, &conflict).map_err(failed)?;
         let open = conflict.state() == ConflictState::Unsettled;
-        let theirs = of.is_none_or(|of| competence::refusal(&conflict, &homes, of).is_none());
+        let theirs = of.is_none_or(|of| competence::refusal(&conflict, &units, of).is_none());
         let choices = if open && theirs { choices(&conflict) } else { Vec::new() };
         Ok(pb::ConflictDetail {
             line: Some(show::line(&tree, conflict)),
             sides,
             choices: choices.into_iter().map(Into::into).collect(),
         })
+    }
+
+    /// How many open conflicts lie within a unit, counted up to a page of them.
+    #[allow(clippy::result_large_err)] // tonic's own error type
+    fn open_at(&self, of: Option<OrgCode>) -> Result<u64, Status> {
+        let mut all = Query::read(&pb::ConflictQuery::default(), self.core.now(), of).map_err(wrong)?;
+        all.limit = MAX_PAGE;
+        Ok(open_conflicts(&self.core, &all).map_err(failed)?.0.len() as u64)
     }
 
     /// Does what a reviewer asks, in one commit.

@@ -87,7 +87,7 @@ impl Author {
 
 /// Whether a value is a reviewer's word: not an office's, and not a rule's, which nobody signed.
 fn is_ruling(origin: &pb::Origin) -> bool {
-    origin.node == HUB_NODE && !origin.by.is_empty() && Author::of(origin).tier >= Tier::District
+    origin.node == HUB_NODE && !origin.by.is_empty()
 }
 
 /// Decides on an edit of `current`. The edit's stamp is one that the hub believes ([`crate::stamp::Stamp::believed`]).

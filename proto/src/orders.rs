@@ -1,6 +1,7 @@
 //! Orders of the city: tasks (工作调度; notice, item 20), and its decisions on titles, whom to commend and who loses the title
 //! (items 34 and 35). One signed list goes down, and each district makes it records of the units that it is about.
-//! Invariant: an order becomes one record however often the list is heard, since its id follows from the order alone.
+//! Invariant: an order is carried out once however often the list is heard: the id of what it becomes follows from the order
+//! alone.
 
 use crate::{
     OrgCode, RecordId,

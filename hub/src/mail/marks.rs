@@ -28,11 +28,14 @@ const MAX_SENT: usize = if cfg!(test) { 1 } else { 8192 };
 /// What a record is marked by: kind, and the value as it is written everywhere.
 fn value_of(record: &Record) -> Option<(u32, Vec<u8>)> {
     match record.register {
-        number::RESIDENT => match record.slice(21) {
-            Some(id_no) => Some((PERSON, id_no.to_ascii_uppercase())),
-            // Who has another card instead is told apart from every id number.
-            None => one_spelling(record.slice(57)?).map(|card| (PERSON, format!("other {card}").into_bytes())),
-        },
+        number::RESIDENT => {
+            if let Some(id_no) = record.slice(21) {
+                return Some((PERSON, id_no.to_ascii_uppercase()));
+            }
+            // Who has another card instead is told apart from every id number, and from another kind of card.
+            let kind = String::from_utf8_lossy(record.slice(20)?).into_owned();
+            one_spelling(record.slice(57)?).map(|card| (PERSON, format!("other {kind} {card}").into_bytes()))
+        }
         number::CREDENTIAL => one_spelling(record.slice(22)?).map(|number| (CERTIFICATE, number.into_bytes())),
         _ => None,
     }

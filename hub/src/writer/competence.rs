@@ -1,6 +1,6 @@
 //! Whose ruling it is (domain-detail 4, its table of cases): a township settles what lies wholly within it, the district
-//! everything. Invariant: what a district owns or has ruled, and what only it sees whole (posts, certificates, other
-//! districts), is never settled below it.
+//! everything. Invariant: what a district owns or has said, and what only it sees whole (posts, certificates, other
+//! districts), is never settled below it; what a township settles it may take back while its ruling stands.
 
 use super::{
     pad::{Pad, Reading},
@@ -8,69 +8,92 @@ use super::{
 };
 use crate::store::StoreError;
 use taizhang_proto::{
-    OrgCode, RecordId,
+    OrgCode, Record, RecordId,
     cell::{Shelf, home_unit},
+    decide::HUB_NODE,
+    lifecycle,
     pb::{self, Choice, ConflictKind, Policy, Tier},
-    register::{HOME_UNIT, number, registers},
+    register::{COUNTED_AT, DISTINCT, ELSEWHERE_TOO, HOME_UNIT, MERGED_INTO, STATE, number, registers},
 };
 
 /// The junior tier that may settle a conflict; every tier above it may, too.
 pub fn settled_by(conflict: &pb::Conflict) -> Tier {
-    let def = registers().get(conflict.register);
-    let owned = |tag: &u32| {
-        let field = def.and_then(|def| def.field(*tag));
-        // A field that this build does not know may be anybody's; and where a record belongs decides who rules on it.
-        *tag == HOME_UNIT
-            || field.is_none_or(|field| field.ruled || (field.policy == Policy::Owned && field.owner >= Tier::District))
-    };
-    let from_above = |claim: &pb::ClaimedValue| {
-        claim.origin.as_ref().is_some_and(|origin| {
-            let tier = OrgCode::new(origin.unit).map_or(Tier::Unknown, OrgCode::tier);
-            tier >= Tier::District && !origin.by.is_empty()
-        })
-    };
     let of_township = match conflict.kind() {
         ConflictKind::DoubleBooked
         | ConflictKind::Recognition
         | ConflictKind::CrossDistrict
         | ConflictKind::Certificate => false,
         ConflictKind::ClosedEdited => conflict.register != number::FEC_CASE,
-        ConflictKind::Field | ConflictKind::Claim | ConflictKind::AfterTransfer => !conflict.tags.iter().any(owned),
+        ConflictKind::Field | ConflictKind::Claim | ConflictKind::AfterTransfer => {
+            !conflict.tags.iter().any(|tag| is_districts(conflict.register, *tag))
+        }
         ConflictKind::Duplicate
         | ConflictKind::SameHousehold
         | ConflictKind::SameJob
         | ConflictKind::LeftButPlaced
         | ConflictKind::TwoHouseholds => true,
     };
-    if of_township && !conflict.claims.iter().any(from_above) { Tier::Township } else { Tier::District }
+    let from_above = conflict.claims.iter().filter_map(|claim| claim.origin.as_ref()).any(is_from_above);
+    if of_township && !from_above { Tier::Township } else { Tier::District }
 }
 
-/// Why somebody at a unit below the hub can't settle a conflict whose records are at home in these units.
-pub(crate) fn refusal(conflict: &pb::Conflict, homes: &[OrgCode], of: OrgCode) -> Option<Refusal> {
-    if settled_by(conflict) > of.tier() {
-        return Some("此类冲突由县区裁定 (the district settles it)".into());
+/// Whether a field is the district's to settle: what it owns, the state of a case that it recognises, where a record
+/// belongs, since that decides who rules on it, and what this build does not know.
+fn is_districts(register: u32, tag: u32) -> bool {
+    let field = registers().get(register).and_then(|def| def.field(tag));
+    let is_state = || lifecycle::of(register).is_some_and(|way| way.tags().any(|own| own == tag));
+    tag == HOME_UNIT
+        || field.is_none_or(|field| {
+            (field.policy == Policy::Owned && field.owner >= Tier::District) || (field.ruled && is_state())
+        })
+}
+
+/// Whether a value is a person's word at the district or above; a rule's is nobody's.
+fn is_from_above(origin: &pb::Origin) -> bool {
+    tier_of(origin) >= Tier::District && !origin.by.is_empty()
+}
+
+fn tier_of(origin: &pb::Origin) -> Tier {
+    OrgCode::new(origin.unit).map_or(Tier::Unknown, OrgCode::tier)
+}
+
+/// Why somebody at a unit below the hub can't settle a conflict between these units.
+pub(crate) fn refusal(conflict: &pb::Conflict, units: &[OrgCode], of: OrgCode) -> Option<Refusal> {
+    if !lies_within(units, of) {
+        return Some("没有此冲突，或涉及本单位以外，由县区裁定 (no such conflict within this unit)".into());
     }
-    if homes.is_empty() || !homes.iter().all(|home| of.covers(*home)) {
-        return Some("涉及本单位以外的记录，由县区裁定 (not wholly within this unit: the district settles it)".into());
+    if settled_by(conflict) > of.tier() {
+        return Some(DISTRICTS.into());
     }
     None
 }
 
-/// The units that a conflict names.
-pub(crate) fn units_of(conflict: &pb::Conflict) -> Vec<OrgCode> {
-    [conflict.unit, conflict.other_unit].into_iter().filter_map(|code| OrgCode::new(code).ok()).collect()
+/// What is said to a township of what the district settles.
+const DISTRICTS: &str = "此类冲突由县区裁定 (the district settles it)";
+
+/// Whether all that a conflict is between lies within a unit.
+pub(crate) fn lies_within(units: &[OrgCode], of: OrgCode) -> bool {
+    !units.is_empty() && units.iter().all(|unit| of.covers(*unit))
 }
 
-/// The units that a conflict names, and those where its records now are.
+/// The units that a conflict is between: those that it names, those where its records are now, and those below the hub
+/// whose words it weighs.
 ///
 /// # Errors
 /// When the shelf fails.
-pub(crate) fn homes_of<S: Shelf>(shelf: &S, conflict: &pb::Conflict) -> Result<Vec<OrgCode>, S::Error> {
-    let mut homes = units_of(conflict);
-    for id in [&conflict.record, &conflict.other].into_iter().filter_map(|id| RecordId::from_slice(id)) {
-        homes.extend(shelf.look(id, |record| record.and_then(home_unit))?);
+pub(crate) fn units_of<S: Shelf>(shelf: &S, conflict: &pb::Conflict) -> Result<Vec<OrgCode>, S::Error> {
+    let named = [conflict.unit, conflict.other_unit, conflict.moved_to];
+    let words = conflict.claims.iter().filter_map(|claim| claim.origin.as_ref());
+    let words = words.filter(|origin| tier_of(origin) < Tier::District).map(|origin| origin.unit);
+    let mut units: Vec<OrgCode> = named.into_iter().chain(words).filter_map(|code| OrgCode::new(code).ok()).collect();
+    for id in records_of(conflict) {
+        units.extend(shelf.look(id, |record| record.and_then(home_unit))?);
     }
-    Ok(homes)
+    Ok(units)
+}
+
+fn records_of(conflict: &pb::Conflict) -> impl Iterator<Item = RecordId> {
+    [&conflict.record, &conflict.other].into_iter().filter_map(|id| RecordId::from_slice(id))
 }
 
 impl Pad<'_> {
@@ -81,8 +104,46 @@ impl Pad<'_> {
         of: Option<OrgCode>,
     ) -> Result<Option<Refusal>, StoreError> {
         let Some(of) = of else { return Ok(None) };
-        let homes = homes_of(&Reading(self), conflict)?;
-        Ok(refusal(conflict, &homes, of))
+        let units = units_of(&Reading(self), conflict)?;
+        if let Some(why) = refusal(conflict, &units, of) {
+            return Ok(Some(why));
+        }
+        // The district may have had its word since the conflict came up.
+        let tags = || conflict.tags.iter().chain(&[STATE, DISTINCT, MERGED_INTO]);
+        for id in records_of(conflict) {
+            let record = self.record(id)?;
+            if record.is_some_and(|record| tags().filter_map(|tag| record.origin(*tag)).any(is_from_above)) {
+                return Ok(Some(DISTRICTS.into()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Why a township can't say that a record is another one than the one beside it: said once, it holds towards every
+    /// record, so those elsewhere have a part in it.
+    pub(super) fn distinct_beyond(&mut self, conflict: &pb::Conflict, of: OrgCode) -> Result<bool, StoreError> {
+        for id in records_of(conflict) {
+            let mut others: Vec<RecordId> = self.rivals(id)?.into_iter().map(|(other, _)| other).collect();
+            for open in self.open_about(id)? {
+                others.extend(self.conflict(open)?.and_then(|open| RecordId::from_slice(&open.other)));
+            }
+            let homes = others.into_iter().map(|other| self.record(other).map(|record| record.and_then(home_unit)));
+            let homes: Vec<Option<OrgCode>> = homes.collect::<Result<_, _>>()?;
+            let beyond = homes.into_iter().flatten().any(|home| !of.covers(home));
+            let elsewhere =
+                |record: &Record| [COUNTED_AT, ELSEWHERE_TOO].iter().any(|tag| record.bytes(*tag).is_some());
+            if beyond || self.record(id)?.is_some_and(elsewhere) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether what stands in these fields of a record is this unit's own ruling.
+    pub(super) fn is_own_ruling(&mut self, id: RecordId, tags: &[u32], of: OrgCode) -> Result<bool, StoreError> {
+        let own = |origin: &pb::Origin| origin.node == HUB_NODE && origin.unit == of.number();
+        let record = self.record(id)?;
+        Ok(record.is_some_and(|record| tags.iter().all(|tag| record.origin(*tag).is_some_and(own))))
     }
 }
 
@@ -136,15 +197,17 @@ mod tests {
     fn a_township_settles_what_lies_within_it_and_no_district_has_a_word_in() {
         let name = about(ConflictKind::Field, number::RESIDENT, "name");
         assert_eq!(settled_by(&name), Tier::Township);
-        assert_eq!(refusal(&name, &units_of(&name), street()), None);
-        let across = pb::Conflict { other_unit: OTHER_STREET, ..name.clone() };
-        assert!(refusal(&across, &units_of(&across), street()).is_some(), "another street is in it");
+        let here = [unit(COMMUNITY), unit(OTHER_COMMUNITY)];
+        assert_eq!(refusal(&name, &here, street()), None);
+        let across = [unit(COMMUNITY), unit(OTHER_STREET)];
+        assert!(refusal(&name, &across, street()).is_some(), "another street is in it");
         assert!(refusal(&name, &[], street()).is_some(), "of nobody");
-        let homes = [unit(COMMUNITY), unit(OTHER_STREET)];
-        assert!(refusal(&name, &homes, street()).is_some(), "a record that has moved away since");
-        assert!(refusal(&name, &units_of(&name), unit(COMMUNITY)).is_some(), "a community rules on nothing");
+        assert!(refusal(&name, &here[..1], here[0]).is_some(), "a community rules on nothing");
         let ruled = pb::Conflict { claims: vec![claim(DISTRICT, "科长"), claim(COMMUNITY, "甲")], ..name.clone() };
-        assert_eq!(settled_by(&ruled), Tier::District, "what the district has ruled");
+        assert_eq!(settled_by(&ruled), Tier::District, "what the district has said");
+        let own =
+            pb::Conflict { claims: vec![claim(street().number(), "主任"), claim(COMMUNITY, "甲")], ..name.clone() };
+        assert_eq!(settled_by(&own), Tier::Township, "what it has ruled itself");
         let by_rule = pb::Conflict { claims: vec![claim(DISTRICT, ""), claim(COMMUNITY, "甲")], ..name };
         assert_eq!(settled_by(&by_rule), Tier::Township, "a rule is nobody's word");
     }
@@ -157,9 +220,11 @@ mod tests {
         let home = about(ConflictKind::Field, number::RESIDENT, "home_unit");
         let unknown = pb::Conflict { tags: vec![9_999], ..about(ConflictKind::Field, number::RESIDENT, "name") };
         let place = about(ConflictKind::DoubleBooked, number::PLACEMENT, "post");
-        let wanted = [&case, &recognised, &exit, &home, &unknown, &place].map(settled_by);
+        // The day on which a job began: by its proof, at the township (domain-detail 4, case 4).
+        let start = about(ConflictKind::Field, number::PLACEMENT, "start_on");
+        let wanted = [&case, &recognised, &exit, &home, &unknown, &place, &start].map(settled_by);
         let (township, district) = (Tier::Township, Tier::District);
-        assert_eq!(wanted, [district, district, township, district, district, district]);
+        assert_eq!(wanted, [district, district, township, district, district, district, township]);
     }
 
     #[test]

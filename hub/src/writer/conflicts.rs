@@ -159,6 +159,22 @@ impl Pad<'_> {
         Ok(())
     }
 
+    /// The open conflicts about a record that has come to another unit lie in that one's lists, too.
+    pub(super) fn file_conflicts_at(&mut self, id: RecordId, to: OrgCode) -> Result<(), StoreError> {
+        for number in self.open_about(id)? {
+            let Some(mut open) = self.conflict(number)? else { continue };
+            for key in entries(&open, self.core.unit) {
+                self.set.remove(Space::Queue, key);
+            }
+            open.moved_to = to.number();
+            for key in entries(&open, self.core.unit) {
+                self.set.put(Space::Queue, key, []);
+            }
+            self.conflicts.insert(number, open);
+        }
+        Ok(())
+    }
+
     /// Puts a closed conflict back into the queue.
     pub(super) fn reopen_conflict(&mut self, mut conflict: pb::Conflict) -> Result<(), StoreError> {
         if conflict.state() != ConflictState::Unsettled {
@@ -245,7 +261,8 @@ fn numbers_in(row: Option<&[u8]>) -> Vec<u64> {
 fn entries(conflict: &pb::Conflict, hub: OrgCode) -> Vec<Vec<u8>> {
     let mut keys =
         vec![queue::entry(queue::ALL, conflict.number), queue::entry(&queue::of_kind(conflict.kind), conflict.number)];
-    for unit in [conflict.unit, conflict.other_unit].into_iter().filter_map(|code| OrgCode::new(code).ok()) {
+    let units = [conflict.unit, conflict.other_unit, conflict.moved_to];
+    for unit in units.into_iter().filter_map(|code| OrgCode::new(code).ok()) {
         let below = unit.up_to(hub).filter(|unit| *unit != hub);
         keys.extend(below.map(|unit| queue::entry(&queue::of_unit(unit), conflict.number)));
     }

@@ -82,13 +82,12 @@ impl Pad<'_> {
     }
 
     fn ask_if_sent(&mut self, id: RecordId) -> Result<(), StoreError> {
-        match self.record(id)? {
-            Some(record) if record.bytes(TRANSFER_TO).is_some() => {
-                let record = record.clone();
-                self.ask_transfer(id, &record)
-            }
-            _ => Ok(()),
-        }
+        // Who was never sent anywhere has never been asked for: as almost everybody.
+        let Some(record) = self.record(id)?.filter(|record| record.origin(TRANSFER_TO).is_some()).cloned() else {
+            return Ok(());
+        };
+        self.withdraw_askings(id, &record)?;
+        if record.bytes(TRANSFER_TO).is_some() { self.ask_transfer(id, &record) } else { Ok(()) }
     }
 
     /// A finding about a record, with the other one where there is one.

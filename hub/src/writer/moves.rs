@@ -10,8 +10,9 @@ use super::{
 use crate::store::StoreError;
 use taizhang_proto::{
     OrgCode, Record, RecordId,
-    cell::{PastHome, following, home_unit},
+    cell::{PastHome, Shelf, following, home_unit, is_active},
     register::{HOME_UNIT, TRANSFER_TO, number, registers},
+    wire::Field,
 };
 
 /// The rule that transfers go by, as history and conflicts name it.
@@ -80,9 +81,41 @@ impl Pad<'_> {
         Ok(self.record(head)?.and_then(|head| head.slice(23)).map(<[u8]>::to_vec))
     }
 
+    /// Units of the district that were asked to take somebody in whom the old unit now sends elsewhere, or keeps: they need
+    /// not answer any more.
+    pub(super) fn withdraw_askings(&mut self, id: RecordId, record: &Record) -> Result<(), StoreError> {
+        let to = record.varint(TRANSFER_TO).and_then(|code| OrgCode::new(code).ok());
+        for asked in Reading(self).referring(id, number::TRANSFER)? {
+            let Some(transfer) = self.record(asked)?.cloned() else { continue };
+            let here = |code: Option<u64>| {
+                code.and_then(|code| OrgCode::new(code).ok()).is_some_and(|unit| self.core.unit.covers(unit))
+            };
+            let within = here(home_unit(&transfer).map(OrgCode::number)) && here(transfer.varint(tag::FROM_UNIT));
+            let open = transfer.bytes(tag::DONE_ON).is_none() && transfer.bytes(tag::DECISION).is_none();
+            if within && open && is_active(&transfer) && home_unit(&transfer) != to {
+                self.revise(asked, number::TRANSFER, self.no_longer_asked(), &Hand::rule(RULE))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What a transfer says when the old unit does not ask any more.
+    fn no_longer_asked(&self) -> Vec<Field> {
+        let reason = text(tag::REASON, "转出单位已撤回或改转".as_bytes());
+        vec![text(tag::DECISION, b"2"), reason, day(tag::DONE_ON, self.today())]
+    }
+
     /// The new unit has answered.
     pub(super) fn answer_transfer(&mut self, id: RecordId, transfer: &Record) -> Result<(), StoreError> {
-        let (Some(decision), None) = (transfer.slice(tag::DECISION), transfer.bytes(tag::DONE_ON)) else {
+        let (decision, None) = (transfer.slice(tag::DECISION), transfer.bytes(tag::DONE_ON)) else {
+            return Ok(());
+        };
+        let Some(decision) = decision else {
+            if !is_active(transfer) {
+                // Whoever voids what it was asked has answered, too.
+                let fields = vec![text(tag::DECISION, b"2"), text(tag::REASON, "接收单位已作废".as_bytes())];
+                self.revise(id, number::TRANSFER, fields, &Hand::rule(RULE))?;
+            }
             return Ok(());
         };
         if self.answer_across(id, transfer)? {
@@ -96,11 +129,16 @@ impl Pad<'_> {
         let (Some(to), true) = (home_unit(transfer), ours) else { return Ok(()) };
         let reason = transfer.slice(tag::REASON).map(|reason| String::from_utf8_lossy(reason).into_owned());
         let hand = Hand { rule: RULE, reason: reason.as_deref().unwrap_or_default(), ..Hand::default() };
+        let asked = record.varint(TRANSFER_TO) == Some(to.number());
+        if decision == b"1" && !asked && home_unit(&record) != Some(to) {
+            self.revise(id, number::TRANSFER, self.no_longer_asked(), &hand)?;
+            return Ok(());
+        }
         if decision == b"1" {
             for (id, register) in self.bundle(main, &record)? {
                 self.move_home(id, register, to, &hand)?;
             }
-        } else {
+        } else if asked {
             self.revise(main, record.register, vec![nothing(TRANSFER_TO)], &hand)?;
         }
         self.revise(id, number::TRANSFER, vec![day(tag::DONE_ON, self.today())], &hand)?;
@@ -125,7 +163,7 @@ impl Pad<'_> {
             fields.push(nothing(TRANSFER_TO));
         }
         self.revise(id, register, fields, hand)?;
-        Ok(())
+        self.file_conflicts_at(id, to)
     }
 
     /// What moves with a person or a household: the records of its own unit that speak of it, itself first.

@@ -1,6 +1,6 @@
 //! What somebody above or a finding orders, as records by the hub's own hand: the city's tasks, and rectification after a
-//! failed spot check. Invariant: an order becomes one record, whose id follows from the order, so hearing it again adds
-//! nothing.
+//! failed spot check. Invariant: a task becomes one record, whose id follows from the order, so hearing it again adds
+//! nothing; the city's decisions on titles are in `decree`.
 
 use super::{
     Answer, WriteError,

@@ -47,6 +47,7 @@ impl Pad<'_> {
             let fields =
                 vec![number_field(HOME_UNIT, to.number()), past_home(&record, PastHome { until: since, unit: from })];
             self.revise(id, record.register, fields, &Hand::rule(RULE))?;
+            self.file_conflicts_at(id, to)?;
         }
         Ok(())
     }

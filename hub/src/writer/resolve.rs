@@ -9,7 +9,7 @@ use super::{
 use crate::store::StoreError;
 use taizhang_proto::{
     OrgCode, RecordId,
-    cell::{Shelf, is_active},
+    cell::{Shelf, is_active, merged_into},
     check::{self, Violation},
     decide::HUB_NODE,
     lifecycle::{self, Actor},
@@ -121,15 +121,20 @@ impl Pad<'_> {
             Ok(reason) => reason,
             Err(why) => return Ok(Err(why)),
         };
-        let Some(mut conflict) = self.conflict(number)? else {
-            return Ok(Err("没有此冲突 (no such conflict)".into()));
-        };
+        let Some(mut conflict) = self.conflict(number)? else { return Ok(Err(unknown(of))) };
+        if let Some(why) = self.incompetent(&conflict, of)? {
+            return Ok(Err(why));
+        }
         if conflict.state() != ConflictState::Unsettled {
             return Ok(Err("已经处理过，如需改判请先重开 (settled already: reopen it first)".into()));
         }
-        let beyond = of.and_then(|_| competence::beyond_it(&conflict, request));
-        if let Some(why) = self.incompetent(&conflict, of)?.or(beyond) {
-            return Ok(Err(why));
+        if let Some(of) = of {
+            if let Some(why) = competence::beyond_it(&conflict, request) {
+                return Ok(Err(why));
+            }
+            if request.choice() == Choice::Distinct && self.distinct_beyond(&conflict, of)? {
+                return Ok(Err("他处也有同号登记，由县区裁定 (others elsewhere carry the number, too)".into()));
+            }
         }
         if !choices(&conflict).contains(&request.choice()) {
             let offered: Vec<_> = choices(&conflict).iter().map(Choice::as_str_name).collect();
@@ -228,6 +233,12 @@ impl Pad<'_> {
         fields: Vec<Field>,
         hand: &Hand<'_>,
     ) -> Result<Result<(), Refusal>, StoreError> {
+        // Who rules below the hub chooses among words that only the district may make stand.
+        if let Some(of) = hand.of
+            && let Some(broken) = self.refused_way(id, register, &fields, of.tier())?
+        {
+            return Ok(Err(broken.to_string()));
+        }
         let current = Reading(self).record(id)?;
         if current.as_ref().is_some_and(|record| record.register != register) {
             return Ok(Err("此编号属于另一种登记表 (the id belongs to another register)".into()));
@@ -252,12 +263,19 @@ impl Pad<'_> {
         Ok(Ok(()))
     }
 
-    /// Why the hub's own hand may not move a case so. A ruling may: it chooses among what offices have said.
-    fn refused_way(&self, id: RecordId, register: u32, fields: &[Field]) -> Result<Option<Violation>, StoreError> {
+    /// Why a reviewer of a tier may not move a case so. A ruling of the hub's own may: it chooses among what offices have
+    /// said.
+    fn refused_way(
+        &self,
+        id: RecordId,
+        register: u32,
+        fields: &[Field],
+        tier: pb::Tier,
+    ) -> Result<Option<Violation>, StoreError> {
         let Some(way) = lifecycle::of(register) else { return Ok(None) };
         let before = Reading(self).record(id)?;
         let after = with(before.as_ref(), register, fields);
-        Ok(way.refusal(before.as_ref(), &after, Actor::deciding(self.core.tier)))
+        Ok(way.refusal(before.as_ref(), &after, Actor::deciding(tier)))
     }
 
     fn reopen(&mut self, request: &pb::ReopenRequest, of: Option<OrgCode>) -> Result<Result<(), Refusal>, StoreError> {
@@ -265,19 +283,16 @@ impl Pad<'_> {
             Ok(reason) => reason,
             Err(why) => return Ok(Err(why)),
         };
-        let Some(mut conflict) = self.conflict(request.number)? else {
-            return Ok(Err("没有此冲突 (no such conflict)".into()));
-        };
+        let Some(mut conflict) = self.conflict(request.number)? else { return Ok(Err(unknown(of))) };
+        if let Some(why) = self.incompetent(&conflict, of)? {
+            return Ok(Err(why));
+        }
         if conflict.state() == ConflictState::Unsettled {
             return Ok(Err("尚未处理，无需重开 (it is open)".into()));
         }
-        if let Some(of) = of
-            && conflict.ruling.as_ref().is_none_or(|ruling| ruling.unit != of.number())
-        {
-            return Ok(Err("不是本单位裁定的，请报县区 (not ruled by this unit: ask the district)".into()));
-        }
-        if let Some(why) = self.incompetent(&conflict, of)? {
-            return Ok(Err(why));
+        let theirs = |of: OrgCode| conflict.ruling.as_ref().is_some_and(|ruling| ruling.unit == of.number());
+        if of.is_some_and(|of| !theirs(of)) {
+            return Ok(Err(NOT_THEIRS.into()));
         }
         let rule = conflict.rule.clone();
         let hand = Hand { by: &request.by, reason, rule: &rule, conflict: request.number, of };
@@ -302,10 +317,26 @@ impl Pad<'_> {
                 ConflictKind::SameJob => RecordId::from_slice(&conflict.other),
                 _ => Some(id),
             };
+            if let (Some(of), Some(absorbed)) = (of, absorbed) {
+                let into = Reading(self).record(absorbed)?.and_then(|record| merged_into(&record));
+                let as_ruled = into.is_some_and(|into| conflict.other == into.0[..]);
+                if !as_ruled || !self.is_own_ruling(absorbed, &[MERGED_INTO], of)? {
+                    return Ok(Err(NOT_THEIRS.into()));
+                }
+            }
             if let Some(absorbed) = absorbed
                 && let Err(why) = self.unmerge(absorbed, &hand)?
             {
                 return Ok(Err(why));
+            }
+        }
+        if let Some(of) = of {
+            let tags: Vec<u32> = back.iter().map(|field| field.tag).collect();
+            if !self.is_own_ruling(id, &tags, of)? {
+                return Ok(Err(NOT_THEIRS.into()));
+            }
+            if let Some(broken) = self.refused_way(id, conflict.register, &back, of.tier())? {
+                return Ok(Err(broken.to_string()));
             }
         }
         // First in the queue again, so that what the way back brings up finds it there.
@@ -381,7 +412,7 @@ impl Pad<'_> {
             Err(why) => return refuse(why),
         };
         let hand = Hand { by: &request.by, reason, rule: "REVISED", ..Hand::default() };
-        if let Some(broken) = self.refused_way(id, def.number, &fields)? {
+        if let Some(broken) = self.refused_way(id, def.number, &fields, self.core.tier)? {
             return refuse(broken.to_string());
         }
         if let Err(why) = self.revise_checked(id, def.number, fields, &hand)? {
@@ -390,6 +421,18 @@ impl Pad<'_> {
         self.do_deferred()?;
         self.inspect_all()?;
         Ok(Ok(id))
+    }
+}
+
+/// What is said to a township that would take back what it did not rule, or what has been ruled otherwise since.
+const NOT_THEIRS: &str =
+    "不是本单位裁定的，或其后另有改动，请报县区 (not this unit's ruling, or changed since: ask the district)";
+
+/// What is said of a number that there is not; a township is not told that there is one elsewhere.
+fn unknown(of: Option<OrgCode>) -> Refusal {
+    match of {
+        None => "没有此冲突 (no such conflict)".into(),
+        Some(_) => "没有此冲突，或涉及本单位以外，由县区裁定 (no such conflict within this unit)".into(),
     }
 }
 

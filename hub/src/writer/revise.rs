@@ -31,7 +31,7 @@ pub(super) struct Hand<'h> {
     pub(super) rule: &'h str,
     /// The conflict that is settled; 0: none.
     pub(super) conflict: u64,
-    /// The unit below the hub where the reviewer sits; none: at the hub. What is written is the hub's word all the same.
+    /// The unit below the hub where the reviewer sits; none: at the hub. It is the hub's word all the same, of that unit.
     pub(super) of: Option<OrgCode>,
 }
 
@@ -96,7 +96,7 @@ impl Pad<'_> {
         hand.reason.clone_into(&mut change.reason);
         let edit = Edit::read(change).map_err(|error| StoreError::Engine(format!("the hub's own edit: {error}")))?;
         let revision = self.take_revisions(1);
-        let origin = self.own_origin(&edit, revision);
+        let origin = self.own_origin(&edit, revision, hand.of);
         let mut applied = apply(current, &edit, &Decision::accepted(&edit), &origin);
         for entry in &mut applied.superseded {
             hand.rule.clone_into(&mut entry.rule);
@@ -123,12 +123,12 @@ impl Pad<'_> {
     }
 
     /// The origin of an edit by the hub's own hand.
-    fn own_origin(&self, edit: &Edit, revision: Revision) -> pb::Origin {
+    fn own_origin(&self, edit: &Edit, revision: Revision, of: Option<OrgCode>) -> pb::Origin {
         pb::Origin {
             revision,
             stamp: edit.stamp.0,
             received: self.core.now(),
-            unit: self.core.unit.number(),
+            unit: of.unwrap_or(self.core.unit).number(),
             node: HUB_NODE,
             by: edit.by.clone(),
             seal: seal::seal(&self.core.lineage.secret(), edit.id, &edit.fields, edit.stamp.0, &edit.by),

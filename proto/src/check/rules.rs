@@ -11,6 +11,8 @@ use crate::{
 
 /// Youngest age on the register, years (2.1).
 const WORKING_AGE: i32 = 16;
+/// Fewest characters of a card's number; what clerks write for want of one is shorter.
+const SHORTEST_CARD: usize = 5;
 /// How far ahead a placement may start, days (2.6).
 const PLACEMENT_AHEAD: Day = 30;
 
@@ -36,6 +38,12 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
             let message =
                 "须填写公民身份号码；无身份证的，填写证件类型和其他证件号码 (needs a citizen id, or another card)";
             rule(known, "id_no", "required", message);
+            let card = record.slice(57).map(String::from_utf8_lossy);
+            let plausible =
+                card.is_none_or(|card| card.chars().count() >= SHORTEST_CARD && card.chars().any(char::is_numeric));
+            let message =
+                "其他证件号码应照证件填写，至少5位并含数字 (as on the card: 5 characters or more, with a digit)";
+            rule(plausible, "other_no", "card", message);
         }
         number::UNEMPLOYMENT_SPELL => {
             let spell: pb::UnemploymentSpell = record.typed(|tag| (22..=26).contains(&tag));

@@ -162,8 +162,8 @@ catalogue! {
         [now(P::NodesOnline)] / [now(P::Nodes)];
     "K42" "未决冲突" "Open conflicts" Stock Additive All false false [now(P::ConflictsOpen)];
     "K42b" "超期未决冲突" "Conflicts open past their term" Stock Additive All true false [now(P::ConflictsOverdue)];
-    "K42c" "转移待接收" "Transfers to be answered" Stock Additive All false false [now(P::TransfersOpen)];
-    "K42d" "转移超期未接收" "Transfers past their term" Stock Additive All true false [now(P::TransfersOverdue)];
+    "K42c" "转移未办结" "Transfers not done" Stock Additive All false false [now(P::TransfersOpen)];
+    "K42d" "转移超期未办结" "Transfers not done in their term" Stock Additive All true false [now(P::TransfersOverdue)];
     "K43" "疑似重复人员" "Persons registered twice" Stock Distinct District false false [now(P::DuplicatePersons)];
     "K44" "调度任务按期率" "Tasks closed in time" Flow Ratio All true true
         [within(P::TasksClosedInTime)] / [within(P::TasksDue)];

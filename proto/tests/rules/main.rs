@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod archive;
+mod backdated;
 mod contact;
 mod decision;
 mod digest;

@@ -219,6 +219,46 @@ async fn case_05_a_person_whom_the_other_unit_sends_back_never_left() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn case_05_who_is_not_sent_any_more_need_not_be_answered_for_and_is_not_pulled_by_a_late_answer() {
+    let scene = Scene::open().await;
+    let id = scene.resident(FIRST, 1, &[]);
+    let waiting = || {
+        let below = scene.figure(SECOND, "K42c");
+        [below, scene.figure(STREET, "K42c") - below]
+    };
+    let asked = |office: u64| {
+        let open = |asked: &RecordId| scene.says(office, *asked, "done_on").is_empty();
+        scene.ledger(office).ids(number::TRANSFER).unwrap().into_iter().find(open).unwrap()
+    };
+    scene.amend(FIRST, id, &[("transfer_to", &SECOND.to_string())]);
+    scene.meet().await;
+    assert_eq!(waiting(), [1, 0]);
+    let first = asked(SECOND);
+    // Sent elsewhere instead, while the community that was asked first takes the person in.
+    scene.amend(FIRST, id, &[("transfer_to", &STREET.to_string())]);
+    scene.sync(FIRST).await;
+    scene.amend(SECOND, first, &[("decision", "1")]);
+    scene.meet().await;
+    assert_eq!(waiting(), [0, 1]);
+    scene.all_say(id, "home_unit", &FIRST.to_string());
+    scene.all_say(first, "done_on", &scene.ago(0));
+    // The street voids what it was asked: the person stays, and nobody waits.
+    let second = asked(STREET);
+    scene.amend(STREET, second, &[("state", "2"), ("void_reason", "查无此人")]);
+    scene.meet().await;
+    scene.all_say(id, "transfer_to", "");
+    assert_eq!(waiting(), [0, 0]);
+    // Asked once more and taken back.
+    scene.amend(FIRST, id, &[("transfer_to", &SECOND.to_string())]);
+    scene.meet().await;
+    scene.amend(FIRST, id, &[("transfer_to", "")]);
+    scene.meet().await;
+    assert_eq!(waiting(), [0, 0]);
+    assert_eq!([FIRST, SECOND].map(|code| scene.figure(code, "K00")), [1, 0]);
+    scene.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn case_13_an_id_number_corrected_to_one_that_exists_is_proposed_for_merging_never_merged() {
     let scene = Scene::open().await;
     let (right, wrong) = (scene.id_no(1), scene.id_no(2));

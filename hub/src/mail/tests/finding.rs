@@ -36,12 +36,16 @@ fn who_has_another_card_than_the_citizen_id_is_found_by_it_in_another_district()
     let mut world = World::new();
     world.rounds(4);
     let card = |number: &str| vec![text(20, "02"), text(57, number)];
+    // Another kind of card with the same number is another card.
+    let passport = world.register_by(0, vec![text(20, "03"), text(57, "20080322")], IN_A);
+    world.register_by(1, card("20080322"), IN_B);
     let away = world.register_by(0, card("军字第 20080320a号"), IN_B);
     world.register_by(1, card("军字第20080320A号"), IN_B);
     let other = world.register_by(0, card("军字第20080321A号"), IN_A);
     world.rounds(4);
     assert_eq!((counted_at(&world, 0, away), counted_at(&world, 0, other)), (Some(B), None));
-    assert_eq!((world.counted(), world.twice()), (2, (1, [0, 1])));
+    assert_eq!(counted_at(&world, 0, passport), None);
+    assert_eq!((world.counted(), world.twice()), (4, (1, [0, 1])));
     let view = world.districts[0].core.view();
     let (_, found) = view.prefix(Space::Conflicts, &[]).next().unwrap().unwrap();
     let conflict = pb::Conflict::decode(found).unwrap();

@@ -110,6 +110,11 @@ impl Pad<'_> {
 
     /// What rulings and orders say, written once more: an earlier build wrote less of it.
     pub(in crate::writer) fn settle_all(&mut self) -> Result<Answer, WriteError> {
+        let mut desk = self.desk()?;
+        if desk.indexed > 0 {
+            desk.indexed = 0; // what is marked may have changed, too
+            self.keep_desk(&desk);
+        }
         let mut ruled = Vec::new();
         for row in self.view.prefix(Space::Marks, &[kind::MARK]) {
             let row = MarkRow::decode(row?.1).map_err(|_| StoreError::Row(Space::Marks))?;
