@@ -2,24 +2,25 @@
 //! Invariants: scope comes from the certificate alone; verdicts leave only after the writer's sync; what is sent
 //! down was read from one view, so a digest and the records it covers belong together.
 
+mod greet;
+mod records;
 mod repair;
 pub mod serve;
 
 use crate::{
     mail::post,
     months, orders,
-    rows::{self, FeedRow, NodeRow, UnitRow, meta},
+    rows::{self, NodeRow, UnitRow, meta},
     store::{Space, StoreError, View},
-    writer::{Answer, Core, Job, Peer, Pushed, WriteError, recover},
+    writer::{Answer, Core, Job, Peer, Pushed, WriteError},
 };
 use prost::Message;
 use taizhang_node::upstream::{self, SessionError};
 use taizhang_proto::{
-    OrgCode, RecordId,
+    OrgCode,
     change::{ChangeError, Edit},
-    digest::LogDigest,
     pb::{self, down, up},
-    session::{self, MAX_BATCH_BYTES, MAX_BATCH_CHANGES, PROTOCOL_MAX, PROTOCOL_MIN, VersionError},
+    session::{self, MAX_BATCH_CHANGES, PROTOCOL_MAX, PROTOCOL_MIN, VersionError},
 };
 
 /// Why the hub ends a session.
@@ -261,121 +262,6 @@ impl Server {
         }
     }
 
-    /// Once the child has said a kind of documents whole, it is told what stands now.
-    fn heard_again(&mut self, core: &Core, document: &pb::Document) {
-        match document.kind.as_str() {
-            "month" if document.version < self.hello.months => return,
-            "month" => self.told_months = core.months().in_common(self.hello.months, &self.hello.month_digest),
-            "orders" => self.told_orders = 0,
-            _ => {}
-        }
-        self.wanted.retain(|kind| *kind != document.kind);
-    }
-
-    /// The published plans, where they are newer than what the child has, or others under the same number.
-    fn newer_plan(&mut self, core: &Core) -> Option<pb::Document> {
-        let (version, content) = core.published_plans()?;
-        let (known, digest) = &self.told_plan;
-        let own = core.plan_digest();
-        // A child of an older build does not say which list it has.
-        let other = version == *known && !digest.is_empty() && *digest != own;
-        (version > *known || other).then(|| {
-            self.told_plan = (version, own);
-            pb::Document { kind: "plan".into(), version, content }
-        })
-    }
-
-    fn greet(&mut self, core: &Core, row: &NodeRow) -> Result<Vec<pb::Down>, Fault> {
-        let view = core.view();
-        let unit = unit_row(view.as_ref(), &self.peer)?;
-        self.stage = Stage::Talking;
-        self.node = row.number;
-        if row.rescoped && !self.peer.hub {
-            // What the new scope holds from before was never news to this child.
-            self.cursor = 0;
-        }
-        self.whole = self.cursor.min(row.pulled);
-        let mail = if self.peer.hub { post::head(view.as_ref(), self.peer.unit)? } else { 0 };
-        let epoch = view.get(Space::Meta, meta::EPOCH)?.unwrap_or_default();
-        if self.peer.hub {
-            // A hub that was restored may have less mail than the child has heard: it says all that it holds.
-            let known = self.hello.epoch == epoch && self.hello.mailed <= mail;
-            self.cursor = if known { self.hello.mailed } else { 0 };
-        }
-        let (head, digest) = if self.peer.hub { (mail, &unit.cells) } else { (unit.head, &unit.records) };
-        let digest = if digest.is_empty() { vec![0; 32] } else { digest.clone() };
-        let tree = self.newer_tree(core, self.hello.tree_version);
-        self.told_tree = tree.as_ref().map_or(self.hello.tree_version, |document| document.version);
-        let hub = self.peer.hub.then_some(self.peer.unit);
-        self.wanted = if self.peer.hub { recover::wanted(core, view.as_ref(), &self.hello)? } else { Vec::new() };
-        self.told_months = core.months().in_common(self.hello.months, &self.hello.month_digest);
-        let month =
-            if self.wants("month") { None } else { months::next_document(core, view.as_ref(), self.told_months, hub)? };
-        self.told_months += u64::from(month.is_some());
-        self.told_orders = self.hello.orders;
-        self.told_plan = (self.hello.plan_version, self.hello.plan_digest.clone());
-        let plan = self.newer_plan(core);
-        let news: Vec<pb::Document> = tree.into_iter().chain(plan).chain(month).collect();
-        let welcome = pb::Welcome {
-            protocol: self.hello.protocol_max.clamp(PROTOCOL_MIN, PROTOCOL_MAX),
-            software: env!("CARGO_PKG_VERSION").to_owned(),
-            acknowledged: row.acknowledged,
-            head,
-            scope_digest: digest.into(),
-            node: row.number,
-            log_digest: log_digest(row).into(),
-            // A hub's child asks which store it speaks to; an office, which stretch of its history.
-            epoch: if self.peer.hub { epoch } else { core.lineage.current().into() },
-            floor: if self.peer.hub { 0 } else { core.lineage.floor(&self.hello, row.acknowledged) },
-            marked: row.marked,
-            stretch: row.stretch.clone().into(),
-            unit: self.certified.number(),
-            hub_unit: core.unit.number(),
-            tree_version: self.told_tree,
-            plan_version: self.told_plan.0,
-            // A child that has a later list than this hub waits for none.
-            plan_digest: if self.hello.plan_version > core.plan_version() {
-                bytes::Bytes::new()
-            } else {
-                core.plan_digest()
-            },
-            months: core.months().count(),
-            orders: if self.peer.hub { core.orders_version() } else { 0 },
-            wanted: self.wanted.clone(),
-            month_digest: core.months().short_digest(self.hello.months),
-            clock: (core.clock)(),
-        };
-        // What the child has already: nothing is sent in a live session until one of these moves. A child that is sent a
-        // tree waits to hear that this was all.
-        let silent = news.is_empty() && self.wanted.is_empty();
-        let equal = welcome.scope_digest == self.hello.scope_digest && !self.hello.rebuild && silent;
-        if equal && self.cursor >= head && self.hello.settled == row.acknowledged {
-            let moved = if self.peer.hub { row.acknowledged } else { unit.head };
-            self.caught = Some((moved, row.acknowledged));
-        }
-        let mut messages = vec![wrap(down::It::Welcome(welcome))];
-        messages.extend(news.into_iter().map(|document| wrap(down::It::Document(document))));
-        if !self.peer.hub {
-            messages.extend(missed_verdicts(view.as_ref(), row, self.hello.settled)?);
-        }
-        Ok(messages)
-    }
-
-    fn wants(&self, kind: &str) -> bool {
-        self.wanted.iter().any(|wanted| wanted == kind)
-    }
-
-    /// The tree of units as the child sees it, where that is newer than what it has. A tree that does not know the
-    /// child's unit has nothing to tell it.
-    fn newer_tree(&self, core: &Core, known: u64) -> Option<pb::Document> {
-        let (version, tree) = core.versioned_tree();
-        if version <= known || tree.below(self.peer.unit).next().is_none() {
-            return None;
-        }
-        let content = tree.to_csv(self.peer.unit).into_bytes().into();
-        Some(pb::Document { kind: "units".into(), version, content })
-    }
-
     /// The next message that moves the child towards the hub's head; none when there is nothing to say now.
     ///
     /// # Errors
@@ -430,7 +316,7 @@ impl Server {
             let (list, upto) = self.collect(view.as_ref())?;
             self.cursor = upto;
             if !list.records.is_empty() || !list.departed.is_empty() {
-                return pack(&list, upto).map(Some);
+                return records::pack(&list, upto).map(Some);
             }
         }
         self.catch_up(view.as_ref(), &unit)
@@ -466,81 +352,6 @@ impl Server {
         }))))
     }
 
-    /// Records of the scope after the cursor, as many as fit one message, and the revision they reach.
-    fn collect(&self, view: &dyn View) -> Result<(pb::RecordList, u64), Fault> {
-        let mut list = pb::RecordList::default();
-        let mut size = 0;
-        let mut upto = rows::counter(view, meta::REVISION)?;
-        let from = (self.cursor + 1).to_be_bytes();
-        for row in view.range(Space::Feed, &from, &[0xff; 9]) {
-            let (key, value) = row?;
-            let revision = key.as_ref().try_into().map(u64::from_be_bytes).map_err(|_| StoreError::Row(Space::Feed))?;
-            let news = FeedRow::from_slice(&value).ok_or(StoreError::Row(Space::Feed))?;
-            let made_by_child = news.sole_author == self.node && !self.hello.rebuild;
-            if made_by_child || !self.peer.unit.covers(news.unit) {
-                continue;
-            }
-            if let Some(record) = self.read_for_child(view, &news, revision)? {
-                size += record.encoded_len();
-                list.records.push(record);
-            }
-            if size > MAX_LIST_BYTES.min(MAX_BATCH_BYTES) || list.records.len() >= self.list_records {
-                upto = revision;
-                break;
-            }
-        }
-        let (from, to) = (rows::at_revision(self.cursor + 1, &[]), rows::at_revision(upto + 1, &[]));
-        for row in view.range(Space::Departed, &from, &to) {
-            let (key, value) = row?;
-            let left = value.as_ref().try_into().map(u64::from_be_bytes).ok();
-            let left = left.and_then(|code| taizhang_proto::OrgCode::new(code).ok());
-            if left.is_some_and(|unit| self.peer.unit.covers(unit))
-                && let Some(id) = key.get(8..).and_then(RecordId::from_slice)
-                && !self.still_here(view, id)?
-            {
-                list.departed.push(id.0.to_vec().into());
-            }
-        }
-        Ok((list, upto))
-    }
-
-    /// A record that the feed names at a revision, with the history that is new to the child; none when the child made
-    /// all of what is new itself.
-    fn read_for_child(&self, view: &dyn View, news: &FeedRow, at: u64) -> Result<Option<pb::Record>, StoreError> {
-        let id = news.id;
-        let bytes = view.get(Space::Records, &id.0)?.ok_or(StoreError::Row(Space::Records))?;
-        let state = pb::RecordState::decode(bytes).map_err(|_| StoreError::Row(Space::Records))?;
-        let by_others = |origin: &pb::Origin| self.hello.rebuild || origin.node != self.node;
-        let mut newer = state.origins.iter().filter(|origin| origin.revision > self.whole);
-        let has_news = newer.any(by_others);
-        // Where an edit lost, the record is older than the row, and may have left the unit that the row names.
-        let lost = state.origins.last().is_none_or(|origin| origin.revision != at);
-        let concerns_child = if lost { self.still_here(view, id)? } else { has_news };
-        if !concerns_child {
-            return Ok(None);
-        }
-        // Only what one node made alone, and all of which stands, has none.
-        let history = if lost || state.changes > 1 || news.sole_author == 0 {
-            history_after(view, id, self.whole)?
-        } else {
-            Vec::new()
-        };
-        // An answer to the child's own claim is news to it.
-        let is_news = |entry: &pb::Superseded| entry.ruling.is_some() || entry.origin.as_ref().is_some_and(by_others);
-        let has_history = || history.iter().any(is_news);
-        if lost && !has_news && !has_history() {
-            return Ok(None);
-        }
-        Ok(Some(pb::Record { id: id.0.to_vec().into(), state: Some(state), history }))
-    }
-
-    /// Whether a record that left one unit of the scope is in another of it.
-    fn still_here(&self, view: &dyn View, id: RecordId) -> Result<bool, StoreError> {
-        let Some(bytes) = view.get(Space::Records, &id.0)? else { return Ok(false) };
-        let record = taizhang_proto::Record::decode(bytes).map_err(|_| StoreError::Row(Space::Records))?;
-        Ok(taizhang_proto::cell::home_unit(&record).is_some_and(|unit| self.peer.unit.covers(unit)))
-    }
-
     /// Whether everything has been said.
     pub fn is_finished(&self) -> bool {
         self.stage == Stage::Finished
@@ -553,52 +364,8 @@ impl Server {
     }
 }
 
-fn pack(list: &pb::RecordList, upto: u64) -> Result<pb::Down, Fault> {
-    let raw = list.encode_to_vec();
-    let list = upstream::compress(&raw).map_err(|_| Fault::Protocol("out of memory"))?;
-    Ok(wrap(down::It::Records(pb::Records { list, raw_len: raw.len() as u32, upto })))
-}
-
-/// What no longer stands in a record since a revision. The newest come through however long the history is; the rest
-/// stays at the hub.
-fn history_after(view: &dyn View, id: RecordId, cursor: u64) -> Result<Vec<pb::Superseded>, StoreError> {
-    let mut history = Vec::new();
-    for row in view.prefix(Space::History, &id.0) {
-        let entry = pb::Superseded::decode(row?.1).map_err(|_| StoreError::Row(Space::History))?;
-        if entry.replaced_by > cursor {
-            history.push(entry);
-        }
-    }
-    let mut room = MAX_LIST_BYTES;
-    let fits = history.iter().rev().take_while(|entry| {
-        let size = entry.encoded_len();
-        let fits = size <= room;
-        room = room.saturating_sub(size);
-        fits
-    });
-    let fits = fits.count();
-    history.drain(..history.len() - fits);
-    Ok(history)
-}
-
 fn unit_row(view: &dyn View, peer: &Peer) -> Result<UnitRow, StoreError> {
     Ok(rows::read(view, Space::Units, &peer.unit.number().to_be_bytes())?.unwrap_or_default())
-}
-
-fn log_digest(row: &NodeRow) -> Vec<u8> {
-    LogDigest::from_slice(&row.log_digest).unwrap_or_default().0.to_vec()
-}
-
-/// Verdicts that a broken session kept from the child.
-fn missed_verdicts(view: &dyn View, row: &NodeRow, settled: u64) -> Result<Vec<pb::Down>, StoreError> {
-    let from = rows::verdict_key(row.number, settled.saturating_add(1));
-    let to = rows::verdict_key(row.number, row.acknowledged.saturating_add(1));
-    view.range(Space::Verdicts, &from, &to)
-        .map(|found| {
-            let verdicts = pb::Verdicts::decode(found?.1).map_err(|_| StoreError::Row(Space::Verdicts))?;
-            Ok(wrap(down::It::Verdicts(verdicts)))
-        })
-        .collect()
 }
 
 fn wrap(message: down::It) -> pb::Down {

@@ -21,6 +21,8 @@ mod refs;
 mod span;
 mod spell;
 mod station;
+mod subjects;
+mod tally;
 mod title;
 mod training;
 mod unit;
@@ -33,20 +35,22 @@ pub use case::{CaseClock, DualClock, clock_of, contradicts_recognition};
 pub use contest::{ContestKey, contest_key, indexed_fields, is_contested, unique_fields};
 pub use derived::{Derived, FIVE_KNOWNS, derived};
 pub use home::{PastHome, past_homes};
+pub use household::{keeps_open, still_open};
 pub use person::{born, left_on};
 pub use post::without_place;
 pub use refs::following;
+pub use subjects::{all_subjects, itself, subjects_of};
 pub use title::{not_commendable, reapplies_from};
 
 use crate::{
     OrgCode, Record, RecordId,
-    date::{self, Day},
-    indicator::{self, DUPLICATES, Part},
-    pb,
-    plan::{Plan, Plans},
-    register::{self, number, registers},
+    date::Day,
+    indicator, pb,
+    plan::Plans,
+    register::{self, registers},
 };
-use std::collections::HashSet;
+use subjects::{named_subjects, persons_of};
+use tally::Tally;
 
 /// Where a contribution counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -225,252 +229,6 @@ pub fn is_active(record: &Record) -> bool {
     record.slice(register::STATE) != Some(b"2") && record.bytes(register::MERGED_INTO).is_none()
 }
 
-/// Appends the subjects whose contributions a record takes part in, as it stands.
-///
-/// # Errors
-/// When the shelf fails.
-pub fn subjects_of<S: Shelf>(
-    shelf: &S,
-    id: RecordId,
-    record: &Record,
-    found: &mut Vec<Subject>,
-) -> Result<(), S::Error> {
-    let to = |tag| record.reference(tag);
-    match record.register {
-        number::RESIDENT => {
-            found.push(Subject::Person(id));
-            person_and_all(shelf, id, found)?;
-            if let Some(into) = merged_into(record) {
-                person_and_all(shelf, survivor(shelf, into)?, found)?;
-            }
-        }
-        number::UNEMPLOYMENT_SPELL => {
-            if let Some(person) = to(20) {
-                found.push(Subject::Person(survivor(shelf, person)?));
-            }
-        }
-        number::PLACEMENT => {
-            if let Some(person) = to(20) {
-                person_and_households(shelf, survivor(shelf, person)?, found)?;
-            }
-            if let Some(post) = to(35) {
-                post::subjects(shelf, survivor(shelf, post)?, found)?;
-            }
-        }
-        number::POST => post::subjects(shelf, survivor(shelf, id)?, found)?,
-        number::HARDSHIP_CASE | number::TRAINEE => {
-            if let Some(person) = to(20) {
-                person_and_households(shelf, survivor(shelf, person)?, found)?;
-            }
-        }
-        number::SERVICE_RECORD | number::PAIRING => {
-            let (person, household) =
-                if record.register == number::PAIRING { (to(21), to(20)) } else { (to(20), to(21)) };
-            named_subjects(shelf, person, household, found)?;
-            // What names nobody is said of everybody in the household.
-            if let (None, Some(household)) = (person, household) {
-                members_of(shelf, survivor(shelf, household)?, found)?;
-            }
-        }
-        number::HOUSEHOLD => {
-            found.push(Subject::Household(id));
-            members_of(shelf, id, found)?;
-            if let Some(into) = merged_into(record) {
-                let into = survivor(shelf, into)?;
-                found.push(Subject::Household(into));
-                members_of(shelf, into, found)?;
-            }
-        }
-        number::MEMBER => {
-            if let Some(household) = to(20) {
-                found.push(Subject::Household(survivor(shelf, household)?));
-            }
-            if let Some(person) = to(21) {
-                found.push(Subject::Person(survivor(shelf, person)?));
-            }
-        }
-        number::ZEF_CASE => {
-            if let Some(household) = to(21) {
-                found.push(Subject::Household(survivor(shelf, household)?));
-            }
-        }
-        number::TRAINING_CLASS => training::subjects(shelf, id, found)?,
-        number::CAMPAIGN => campaign::subjects(shelf, id, found)?,
-        number::CREDENTIAL => {
-            if let Some(assistant) = to(20) {
-                station::subjects(shelf, assistant, found)?;
-            }
-        }
-        number::ARCHIVE_ENTRY => {
-            found.push(Subject::Record(id));
-            if let Some(filed) = to(23)
-                && let Some(record) = shelf.record(filed)?.filter(|record| archive::is_case(record.register))
-            {
-                subjects_of(shelf, filed, &record, found)?;
-            }
-        }
-        _ => {
-            found.extend(itself(record.register, id));
-            let subject = registers().get(record.register).map(|def| def.subject);
-            if subject == Some(pb::Subject::UnitSubject) {
-                found.extend(home::units_of(record).map(Subject::Unit));
-            }
-        }
-    }
-    if archive::is_case(record.register) {
-        archive::entries(shelf, id, found)?;
-    }
-    Ok(())
-}
-
-/// Everybody and everything that counts in a recount: these units, and the subjects of all these records.
-///
-/// # Errors
-/// When the shelf fails.
-pub fn all_subjects<S: Shelf>(
-    shelf: &S,
-    units: impl IntoIterator<Item = OrgCode>,
-    records: impl IntoIterator<Item = RecordId>,
-) -> Result<HashSet<Subject>, S::Error> {
-    let mut subjects: HashSet<Subject> = units.into_iter().map(Subject::Unit).collect();
-    let mut found = Vec::new();
-    for id in records {
-        if let Some(record) = shelf.record(id)? {
-            subjects_of(shelf, id, &record, &mut found)?;
-            subjects.extend(found.drain(..));
-        }
-    }
-    Ok(subjects)
-}
-
-/// The subject that a record is itself; none for one that only changes what others contribute.
-pub fn itself(register: u32, id: RecordId) -> Option<Subject> {
-    match register {
-        number::RESIDENT => Some(Subject::Person(id)),
-        number::HOUSEHOLD => Some(Subject::Household(id)),
-        number::TASK
-        | number::EVENT
-        | number::PERIOD_CLOSE
-        | number::POST
-        | number::ARCHIVE_ENTRY
-        | number::TRANSFER => Some(Subject::Record(id)),
-        _ => None,
-    }
-}
-
-/// Appends whoever these records name in their first reference (field 20), a person, with the households.
-fn persons_of<S: Shelf>(
-    shelf: &S,
-    records: impl IntoIterator<Item = RecordId>,
-    found: &mut Vec<Subject>,
-) -> Result<(), S::Error> {
-    for id in records {
-        let person = shelf.look(id, |record| record.and_then(|record| record.reference(20)))?;
-        if let Some(person) = person {
-            person_and_households(shelf, survivor(shelf, person)?, found)?;
-        }
-    }
-    Ok(())
-}
-
-/// The records that keep a household open beyond a day: members who have not left, and cases that are neither left nor
-/// refused (domain-detail 2.2).
-///
-/// # Errors
-/// When the shelf fails.
-pub fn keeps_open<S: Shelf>(
-    shelf: &S,
-    household: RecordId,
-    closed_on: Option<Day>,
-) -> Result<Vec<(u32, RecordId)>, S::Error> {
-    let mut open = Vec::new();
-    for (register, ends) in [(number::ZEF_CASE, &[34, 37][..]), (number::MEMBER, &[24])] {
-        for id in following(shelf, household, number::HOUSEHOLD, register)? {
-            let over = shelf.look(id, |record| {
-                record.filter(|record| is_active(record)).is_none_or(|record| {
-                    let ended = ends.iter().find_map(|tag| record.day(*tag));
-                    ended.is_some_and(|day| closed_on.is_none_or(|closed| day <= closed))
-                })
-            })?;
-            if !over {
-                open.push((register, id));
-            }
-        }
-    }
-    Ok(open)
-}
-
-/// What to say to somebody who closes a household that a record of this register keeps open.
-pub fn still_open(register: u32) -> &'static str {
-    if register == number::ZEF_CASE {
-        "尚有未结的零就业家庭案件，不能销户 (a case is open: close it first)"
-    } else {
-        "尚有在册成员，不能销户 (members are left: end their membership first)"
-    }
-}
-
-/// Appends the persons who belong to a household: what it says of itself may count for them.
-fn members_of<S: Shelf>(shelf: &S, household: RecordId, found: &mut Vec<Subject>) -> Result<(), S::Error> {
-    for member in following(shelf, household, number::HOUSEHOLD, number::MEMBER)? {
-        let person = shelf.look(member, |record| record.and_then(|record| record.reference(21)))?;
-        if let Some(person) = person {
-            found.push(Subject::Person(survivor(shelf, person)?));
-        }
-    }
-    Ok(())
-}
-
-/// Appends whom a record speaks of: a person, a household, or both.
-fn named_subjects<S: Shelf>(
-    shelf: &S,
-    person: Option<RecordId>,
-    household: Option<RecordId>,
-    found: &mut Vec<Subject>,
-) -> Result<(), S::Error> {
-    if let Some(person) = person {
-        person_and_households(shelf, survivor(shelf, person)?, found)?;
-    }
-    if let Some(household) = household {
-        found.push(Subject::Household(survivor(shelf, household)?));
-    }
-    Ok(())
-}
-
-/// Appends a person, the households that it belongs to, and the posts on which it has a place.
-fn person_and_all<S: Shelf>(shelf: &S, person: RecordId, found: &mut Vec<Subject>) -> Result<(), S::Error> {
-    found.push(Subject::Person(person));
-    let refs = refs::Refs::to(shelf, person, number::RESIDENT)?;
-    households_in(shelf, refs.of(number::MEMBER), found)?;
-    for placement in refs.of(number::PLACEMENT) {
-        let post = shelf.look(placement, |record| record.and_then(|record| record.reference(35)))?;
-        if let Some(post) = post {
-            post::subjects(shelf, survivor(shelf, post)?, found)?;
-        }
-    }
-    Ok(())
-}
-
-/// Appends a person and the households that it belongs to.
-fn person_and_households<S: Shelf>(shelf: &S, person: RecordId, found: &mut Vec<Subject>) -> Result<(), S::Error> {
-    found.push(Subject::Person(person));
-    households_in(shelf, following(shelf, person, number::RESIDENT, number::MEMBER)?, found)
-}
-
-/// Appends the households that memberships name.
-fn households_in<S: Shelf>(
-    shelf: &S,
-    members: impl IntoIterator<Item = RecordId>,
-    found: &mut Vec<Subject>,
-) -> Result<(), S::Error> {
-    for member in members {
-        let household = shelf.look(member, |record| record.and_then(|record| record.reference(20)))?;
-        if let Some(household) = household {
-            found.push(Subject::Household(survivor(shelf, household)?));
-        }
-    }
-    Ok(())
-}
-
 /// What a subject contributes now: sorted, one entry a cell, zeros left out. What it contributes only by placements that
 /// nothing proves stands once more in the parts' pending ones, which a closed month takes off.
 ///
@@ -517,94 +275,4 @@ fn merged(mut steps: Vec<Contribution>) -> Vec<Contribution> {
         steps.retain(|step| step.delta != 0);
     }
     steps
-}
-
-/// Collects one subject's steps.
-struct Tally<'a> {
-    plans: &'a Plans,
-    steps: Vec<Contribution>,
-    /// Where the subject counts, day by day.
-    homes: home::Homes,
-    /// The subject counts among the duplicates: another record counts in its place.
-    duplicate: bool,
-}
-
-impl Tally<'_> {
-    /// What follows counts where this record is at home, and was before.
-    fn at_home_of(&mut self, record: &Record) {
-        self.homes = home::Homes::of(record);
-    }
-
-    /// What follows counts at one unit.
-    fn at(&mut self, unit: OrgCode) {
-        self.at_during(unit, Day::MIN, Day::MAX);
-    }
-
-    /// What follows counts at one unit from a day up to but without another.
-    fn at_during(&mut self, unit: OrgCode, from: Day, until: Day) {
-        self.homes = home::Homes::during(unit, from, until);
-    }
-
-    /// Counts one in `part` for as long as the unit is one.
-    fn always(&mut self, part: Part) {
-        self.during(part, &span::Spans::one(Day::MIN, Day::MAX));
-    }
-
-    fn put(&mut self, unit: OrgCode, part: impl Into<u16>, date: Day, delta: i64) {
-        let part = part.into() + if self.duplicate { DUPLICATES } else { 0 };
-        let key = CellKey { unit, part, date: self.plans.bucket(date) };
-        self.steps.push(Contribution { key, delta });
-    }
-
-    /// Counts `delta` of what happened on a day, where the subject was at home then.
-    fn step(&mut self, part: Part, date: Day, delta: i64) {
-        if let Some(unit) = self.homes.on(date) {
-            self.put(unit, part, date, delta);
-        }
-    }
-
-    /// Counts one in `part` on every day of the spans, where the subject was at home on that day.
-    fn during(&mut self, part: impl Into<u16>, spans: &span::Spans) {
-        self.during_many(part, spans, 1);
-    }
-
-    /// As [`Tally::during`], but `count` instead of one.
-    fn during_many(&mut self, part: impl Into<u16>, spans: &span::Spans, count: i64) {
-        let part = part.into();
-        let stays: Vec<(OrgCode, span::Span)> = self.homes.stays().collect();
-        for span in spans.iter() {
-            for (unit, stay) in &stays {
-                let (from, to) = (span.from.max(stay.from), span.to.min(stay.to));
-                if from >= to {
-                    continue;
-                }
-                self.put(*unit, part, from, count);
-                if to != Day::MAX {
-                    self.put(*unit, part, to, -count);
-                }
-            }
-        }
-    }
-
-    /// The days on which something measured by the plan of each day is so.
-    fn by_plan(&self, so: impl Fn(&Plan) -> span::Spans) -> span::Spans {
-        let parts = self.plans.periods().map(|(from, to, plan)| so(plan).and(&span::Spans::one(from, to)));
-        span::Spans::all(parts)
-    }
-
-    /// Counts the first of these days in each year in one part, and the first in each month in another.
-    fn once(&mut self, (yearly, monthly): (Option<Part>, Option<Part>), days: &mut [Day]) {
-        days.sort_unstable();
-        let mut last: Option<(i16, i8)> = None;
-        for (day, date) in days.iter().filter_map(|day| Some((*day, date::civil(*day)?))) {
-            let (year, month) = (date.year(), date.month());
-            if let Some(part) = yearly.filter(|_| last.is_none_or(|(last, _)| last != year)) {
-                self.step(part, day, 1);
-            }
-            if let Some(part) = monthly.filter(|_| last != Some((year, month))) {
-                self.step(part, day, 1);
-            }
-            last = Some((year, month));
-        }
-    }
 }

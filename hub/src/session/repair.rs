@@ -3,7 +3,11 @@
 //! Invariants: nothing outside the certificate's scope is ever given, whatever is asked for; one child at a time holds
 //! a list of its scope, 40 bytes a record.
 
-use super::{Fault, MAX_LIST_BYTES, MAX_LIST_RECORDS, history_after, pack, wrap};
+use super::{
+    Fault, MAX_LIST_BYTES, MAX_LIST_RECORDS,
+    records::{history_after, pack},
+    wrap,
+};
 use crate::{
     store::{Space, StoreError, View},
     writer::Core,

@@ -3,7 +3,7 @@
 //! Invariant: only what the city's own key signed is taken back, and nothing that stands gives way to it, but a month that
 //! was locked anew to the same month as it was locked first.
 
-use super::{Core, Standing, WriteError, pad::Pad};
+use super::{Core, WriteError, commit::Standing, pad::Pad};
 use crate::{
     months::{self, Months},
     orders,

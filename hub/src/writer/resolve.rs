@@ -9,9 +9,8 @@ use super::{
 use crate::store::StoreError;
 use taizhang_proto::{
     OrgCode, RecordId,
-    cell::{Shelf, is_active, merged_into},
+    cell::{Shelf, is_active},
     check::{self, Violation},
-    decide::HUB_NODE,
     lifecycle::{self, Actor},
     pb::{self, Choice, ConflictKind, ConflictState},
     register::{
@@ -60,7 +59,7 @@ const MAX_REASON: usize = 200;
 const MAX_NAME: usize = 60;
 
 /// The reason of a decision; every one names who answers for it and why (domain-detail 4, G3).
-fn checked_reason<'r>(by: &str, reason: &'r str) -> Result<&'r str, Refusal> {
+pub(super) fn checked_reason<'r>(by: &str, reason: &'r str) -> Result<&'r str, Refusal> {
     let reason = reason.trim();
     if by.trim().is_empty() || by.chars().count() > MAX_NAME {
         return Err(format!("请写明审核人，不超过{MAX_NAME}字 (name who decides, in at most {MAX_NAME} characters)"));
@@ -265,7 +264,7 @@ impl Pad<'_> {
 
     /// Why a reviewer of a tier may not move a case so. A ruling of the hub's own may: it chooses among what offices have
     /// said.
-    fn refused_way(
+    pub(super) fn refused_way(
         &self,
         id: RecordId,
         register: u32,
@@ -276,85 +275,6 @@ impl Pad<'_> {
         let before = Reading(self).record(id)?;
         let after = with(before.as_ref(), register, fields);
         Ok(way.refusal(before.as_ref(), &after, Actor::deciding(tier)))
-    }
-
-    fn reopen(&mut self, request: &pb::ReopenRequest, of: Option<OrgCode>) -> Result<Result<(), Refusal>, StoreError> {
-        let reason = match checked_reason(&request.by, &request.reason) {
-            Ok(reason) => reason,
-            Err(why) => return Ok(Err(why)),
-        };
-        let Some(mut conflict) = self.conflict(request.number)? else { return Ok(Err(unknown(of))) };
-        if let Some(why) = self.incompetent(&conflict, of)? {
-            return Ok(Err(why));
-        }
-        if conflict.state() == ConflictState::Unsettled {
-            return Ok(Err("尚未处理，无需重开 (it is open)".into()));
-        }
-        let theirs = |of: OrgCode| conflict.ruling.as_ref().is_some_and(|ruling| ruling.unit == of.number());
-        if of.is_some_and(|of| !theirs(of)) {
-            return Ok(Err(NOT_THEIRS.into()));
-        }
-        let rule = conflict.rule.clone();
-        let hand = Hand { by: &request.by, reason, rule: &rule, conflict: request.number, of };
-        let Some(id) = RecordId::from_slice(&conflict.record) else {
-            return Ok(Err("冲突没有记录 (no record)".into()));
-        };
-        let back = match (conflict.kind(), conflict.choice()) {
-            (_, Choice::Distinct) => vec![nothing(DISTINCT)],
-            (ConflictKind::Recognition, Choice::Keep) => vec![nothing(36)],
-            (ConflictKind::Recognition, Choice::Revoke) => vec![nothing(34), nothing(35)],
-            (ConflictKind::LeftButPlaced, Choice::Revoke) => vec![text(STATE, b"1"), nothing(VOID_REASON)],
-            (ConflictKind::TwoHouseholds, Choice::Revoke) => vec![yes(25)],
-            (ConflictKind::Field | ConflictKind::Claim | ConflictKind::AfterTransfer, Choice::Take | Choice::Write) => {
-                self.stood_before(id, &conflict)?
-            }
-            (ConflictKind::ClosedEdited, _) if conflict.tags.first() == Some(&36) => vec![text(36, b"5")],
-            (ConflictKind::ClosedEdited, Choice::Take) => vec![text(STATE, b"2")],
-            _ => Vec::new(),
-        };
-        if conflict.choice() == Choice::Merge || conflict.kind() == ConflictKind::SameJob {
-            let absorbed = match conflict.kind() {
-                ConflictKind::SameJob => RecordId::from_slice(&conflict.other),
-                _ => Some(id),
-            };
-            if let (Some(of), Some(absorbed)) = (of, absorbed) {
-                let into = Reading(self).record(absorbed)?.and_then(|record| merged_into(&record));
-                let as_ruled = into.is_some_and(|into| conflict.other == into.0[..]);
-                if !as_ruled || !self.is_own_ruling(absorbed, &[MERGED_INTO], of)? {
-                    return Ok(Err(NOT_THEIRS.into()));
-                }
-            }
-            if let Some(absorbed) = absorbed
-                && let Err(why) = self.unmerge(absorbed, &hand)?
-            {
-                return Ok(Err(why));
-            }
-        }
-        if let Some(of) = of {
-            let tags: Vec<u32> = back.iter().map(|field| field.tag).collect();
-            if !self.is_own_ruling(id, &tags, of)? {
-                return Ok(Err(NOT_THEIRS.into()));
-            }
-            if let Some(broken) = self.refused_way(id, conflict.register, &back, of.tier())? {
-                return Ok(Err(broken.to_string()));
-            }
-        }
-        // First in the queue again, so that what the way back brings up finds it there.
-        conflict.set_choice(Choice::Unknown);
-        self.reopen_conflict(conflict.clone())?;
-        if !back.is_empty() {
-            self.revise(id, conflict.register, back, &hand)?;
-        }
-        Ok(Ok(()))
-    }
-
-    /// What stood in a conflict's fields before a reviewer took a claim or wrote, where the reviewer's word still stands.
-    fn stood_before(&mut self, id: RecordId, conflict: &pb::Conflict) -> Result<Vec<Field>, StoreError> {
-        let Some(record) = self.record(id)?.cloned() else { return Ok(Vec::new()) };
-        let before = conflict.claims.first().map(fields_of).unwrap_or_default();
-        let ours = |tag: &u32| record.origin(*tag).is_none_or(|origin| origin.node == HUB_NODE);
-        let old = |tag: &u32| before.iter().find(|field| field.tag == *tag).cloned().unwrap_or_else(|| nothing(*tag));
-        Ok(conflict.tags.iter().filter(|tag| ours(tag)).map(old).collect())
     }
 
     fn merge_asked(&mut self, request: &pb::MergeRequest) -> Result<Result<(), Refusal>, StoreError> {
@@ -424,12 +344,8 @@ impl Pad<'_> {
     }
 }
 
-/// What is said to a township that would take back what it did not rule, or what has been ruled otherwise since.
-const NOT_THEIRS: &str =
-    "不是本单位裁定的，或其后另有改动，请报县区 (not this unit's ruling, or changed since: ask the district)";
-
 /// What is said of a number that there is not; a township is not told that there is one elsewhere.
-fn unknown(of: Option<OrgCode>) -> Refusal {
+pub(super) fn unknown(of: Option<OrgCode>) -> Refusal {
     match of {
         None => "没有此冲突 (no such conflict)".into(),
         Some(_) => "没有此冲突，或涉及本单位以外，由县区裁定 (no such conflict within this unit)".into(),
@@ -437,7 +353,7 @@ fn unknown(of: Option<OrgCode>) -> Refusal {
 }
 
 /// The fields that a claim sets and clears.
-fn fields_of(claim: &pb::ClaimedValue) -> Vec<Field> {
+pub(super) fn fields_of(claim: &pb::ClaimedValue) -> Vec<Field> {
     let mut fields = wire::split(&claim.message).unwrap_or_default();
     let tags = claim.origin.as_ref().map(|origin| origin.tags.as_slice()).unwrap_or_default();
     for tag in tags {

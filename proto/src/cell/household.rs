@@ -6,7 +6,7 @@ use super::{
     case::{self, Case, counted_members},
     home_unit, is_active, is_contested, merged_into,
     person::{Service, closed_from, fresh, hardship, services_of, visits},
-    refs::Refs,
+    refs::{Refs, following},
     span::{Span, Spans},
     training,
 };
@@ -167,4 +167,40 @@ fn count_child<S: Shelf>(
         tally.during(Part::ZefChildrenTrained, &open.and(&Spans::one(first, Day::MAX)));
     }
     Ok(())
+}
+
+/// The records that keep a household open beyond a day: members who have not left, and cases that are neither left nor
+/// refused (domain-detail 2.2).
+///
+/// # Errors
+/// When the shelf fails.
+pub fn keeps_open<S: Shelf>(
+    shelf: &S,
+    household: RecordId,
+    closed_on: Option<Day>,
+) -> Result<Vec<(u32, RecordId)>, S::Error> {
+    let mut open = Vec::new();
+    for (register, ends) in [(number::ZEF_CASE, &[34, 37][..]), (number::MEMBER, &[24])] {
+        for id in following(shelf, household, number::HOUSEHOLD, register)? {
+            let over = shelf.look(id, |record| {
+                record.filter(|record| is_active(record)).is_none_or(|record| {
+                    let ended = ends.iter().find_map(|tag| record.day(*tag));
+                    ended.is_some_and(|day| closed_on.is_none_or(|closed| day <= closed))
+                })
+            })?;
+            if !over {
+                open.push((register, id));
+            }
+        }
+    }
+    Ok(open)
+}
+
+/// What to say to somebody who closes a household that a record of this register keeps open.
+pub fn still_open(register: u32) -> &'static str {
+    if register == number::ZEF_CASE {
+        "尚有未结的零就业家庭案件，不能销户 (a case is open: close it first)"
+    } else {
+        "尚有在册成员，不能销户 (members are left: end their membership first)"
+    }
 }

@@ -1,0 +1,151 @@
+//! How a session begins, and the documents that come with it: the tree of units, plans, locked months.
+//! Invariant: a child that says what it holds already is told nothing of it again.
+
+use super::{Fault, Server, Stage, unit_row, wrap};
+use crate::{
+    mail::post,
+    months,
+    rows::{self, NodeRow, meta},
+    store::{Space, StoreError, View},
+    writer::{Core, recover},
+};
+use prost::Message;
+use taizhang_proto::{
+    digest::LogDigest,
+    pb::{self, down},
+    session::{PROTOCOL_MAX, PROTOCOL_MIN},
+};
+
+impl Server {
+    /// Once the child has said a kind of documents whole, it is told what stands now.
+    pub(super) fn heard_again(&mut self, core: &Core, document: &pb::Document) {
+        match document.kind.as_str() {
+            "month" if document.version < self.hello.months => return,
+            "month" => self.told_months = core.months().in_common(self.hello.months, &self.hello.month_digest),
+            "orders" => self.told_orders = 0,
+            _ => {}
+        }
+        self.wanted.retain(|kind| *kind != document.kind);
+    }
+
+    /// The published plans, where they are newer than what the child has, or others under the same number.
+    pub(super) fn newer_plan(&mut self, core: &Core) -> Option<pb::Document> {
+        let (version, content) = core.published_plans()?;
+        let (known, digest) = &self.told_plan;
+        let own = core.plan_digest();
+        // A child of an older build does not say which list it has.
+        let other = version == *known && !digest.is_empty() && *digest != own;
+        (version > *known || other).then(|| {
+            self.told_plan = (version, own);
+            pb::Document { kind: "plan".into(), version, content }
+        })
+    }
+
+    /// What a child is answered when it opens a session: how far both are, and the documents that are news to it.
+    pub(super) fn greet(&mut self, core: &Core, row: &NodeRow) -> Result<Vec<pb::Down>, Fault> {
+        let view = core.view();
+        let unit = unit_row(view.as_ref(), &self.peer)?;
+        self.stage = Stage::Talking;
+        self.node = row.number;
+        if row.rescoped && !self.peer.hub {
+            // What the new scope holds from before was never news to this child.
+            self.cursor = 0;
+        }
+        self.whole = self.cursor.min(row.pulled);
+        let mail = if self.peer.hub { post::head(view.as_ref(), self.peer.unit)? } else { 0 };
+        let epoch = view.get(Space::Meta, meta::EPOCH)?.unwrap_or_default();
+        if self.peer.hub {
+            // A hub that was restored may have less mail than the child has heard: it says all that it holds.
+            let known = self.hello.epoch == epoch && self.hello.mailed <= mail;
+            self.cursor = if known { self.hello.mailed } else { 0 };
+        }
+        let (head, digest) = if self.peer.hub { (mail, &unit.cells) } else { (unit.head, &unit.records) };
+        let digest = if digest.is_empty() { vec![0; 32] } else { digest.clone() };
+        let tree = self.newer_tree(core, self.hello.tree_version);
+        self.told_tree = tree.as_ref().map_or(self.hello.tree_version, |document| document.version);
+        let hub = self.peer.hub.then_some(self.peer.unit);
+        self.wanted = if self.peer.hub { recover::wanted(core, view.as_ref(), &self.hello)? } else { Vec::new() };
+        self.told_months = core.months().in_common(self.hello.months, &self.hello.month_digest);
+        let month =
+            if self.wants("month") { None } else { months::next_document(core, view.as_ref(), self.told_months, hub)? };
+        self.told_months += u64::from(month.is_some());
+        self.told_orders = self.hello.orders;
+        self.told_plan = (self.hello.plan_version, self.hello.plan_digest.clone());
+        let plan = self.newer_plan(core);
+        let news: Vec<pb::Document> = tree.into_iter().chain(plan).chain(month).collect();
+        let welcome = pb::Welcome {
+            protocol: self.hello.protocol_max.clamp(PROTOCOL_MIN, PROTOCOL_MAX),
+            software: env!("CARGO_PKG_VERSION").to_owned(),
+            acknowledged: row.acknowledged,
+            head,
+            scope_digest: digest.into(),
+            node: row.number,
+            log_digest: log_digest(row).into(),
+            // A hub's child asks which store it speaks to; an office, which stretch of its history.
+            epoch: if self.peer.hub { epoch } else { core.lineage.current().into() },
+            floor: if self.peer.hub { 0 } else { core.lineage.floor(&self.hello, row.acknowledged) },
+            marked: row.marked,
+            stretch: row.stretch.clone().into(),
+            unit: self.certified.number(),
+            hub_unit: core.unit.number(),
+            tree_version: self.told_tree,
+            plan_version: self.told_plan.0,
+            // A child that has a later list than this hub waits for none.
+            plan_digest: if self.hello.plan_version > core.plan_version() {
+                bytes::Bytes::new()
+            } else {
+                core.plan_digest()
+            },
+            months: core.months().count(),
+            orders: if self.peer.hub { core.orders_version() } else { 0 },
+            wanted: self.wanted.clone(),
+            month_digest: core.months().short_digest(self.hello.months),
+            clock: (core.clock)(),
+        };
+        // What the child has already: nothing is sent in a live session until one of these moves. A child that is sent a
+        // tree waits to hear that this was all.
+        let silent = news.is_empty() && self.wanted.is_empty();
+        let equal = welcome.scope_digest == self.hello.scope_digest && !self.hello.rebuild && silent;
+        if equal && self.cursor >= head && self.hello.settled == row.acknowledged {
+            let moved = if self.peer.hub { row.acknowledged } else { unit.head };
+            self.caught = Some((moved, row.acknowledged));
+        }
+        let mut messages = vec![wrap(down::It::Welcome(welcome))];
+        messages.extend(news.into_iter().map(|document| wrap(down::It::Document(document))));
+        if !self.peer.hub {
+            messages.extend(missed_verdicts(view.as_ref(), row, self.hello.settled)?);
+        }
+        Ok(messages)
+    }
+
+    pub(super) fn wants(&self, kind: &str) -> bool {
+        self.wanted.iter().any(|wanted| wanted == kind)
+    }
+
+    /// The tree of units as the child sees it, where that is newer than what it has. A tree that does not know the
+    /// child's unit has nothing to tell it.
+    pub(super) fn newer_tree(&self, core: &Core, known: u64) -> Option<pb::Document> {
+        let (version, tree) = core.versioned_tree();
+        if version <= known || tree.below(self.peer.unit).next().is_none() {
+            return None;
+        }
+        let content = tree.to_csv(self.peer.unit).into_bytes().into();
+        Some(pb::Document { kind: "units".into(), version, content })
+    }
+}
+
+fn log_digest(row: &NodeRow) -> Vec<u8> {
+    LogDigest::from_slice(&row.log_digest).unwrap_or_default().0.to_vec()
+}
+
+/// Verdicts that a broken session kept from the child.
+fn missed_verdicts(view: &dyn View, row: &NodeRow, settled: u64) -> Result<Vec<pb::Down>, StoreError> {
+    let from = rows::verdict_key(row.number, settled.saturating_add(1));
+    let to = rows::verdict_key(row.number, row.acknowledged.saturating_add(1));
+    view.range(Space::Verdicts, &from, &to)
+        .map(|found| {
+            let verdicts = pb::Verdicts::decode(found?.1).map_err(|_| StoreError::Row(Space::Verdicts))?;
+            Ok(wrap(down::It::Verdicts(verdicts)))
+        })
+        .collect()
+}

@@ -1,0 +1,218 @@
+//! What the writer is asked for, and what it answers.
+
+use super::{
+    mail::{MarkBatch, News},
+    resolve::Review,
+};
+use crate::{
+    rows::{self, NodeRow},
+    store::StoreError,
+};
+use bytes::Bytes;
+use taizhang_proto::{
+    OrgCode,
+    change::{ChangeError, Edit},
+    pb, plan,
+};
+
+/// Who a child is, from its certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Peer {
+    /// Its id.
+    pub id: String,
+    /// Its unit: the scope it may see and write.
+    pub unit: OrgCode,
+    /// Whether it is a hub itself.
+    pub hub: bool,
+}
+
+/// One change of a pushed batch: its bytes as sent, and what they say.
+pub struct Pushed {
+    /// As the log digest chains it.
+    pub raw: Bytes,
+    /// Read, or why it can't be.
+    pub edit: Result<Edit, ChangeError>,
+}
+
+/// Something to write.
+pub enum Job {
+    /// A child opens a session.
+    Greet {
+        /// Who.
+        peer: Peer,
+        /// With what.
+        hello: Box<pb::Hello>,
+    },
+    /// A child's batch of changes.
+    Push {
+        /// Who.
+        peer: Peer,
+        /// This hub's number for the child's log, as its session was greeted under.
+        node: u32,
+        /// Number of the first change.
+        first: u64,
+        /// The changes.
+        changes: Vec<Pushed>,
+        /// Room in memory for the batch, given back once it is written.
+        room: Option<tokio::sync::OwnedSemaphorePermit>,
+    },
+    /// A child hub's cells.
+    Cells {
+        /// Who.
+        peer: Peer,
+        /// The child's revision that these reach.
+        last: u64,
+        /// Values.
+        cells: Vec<pb::CellValue>,
+        /// Letters that belong to those revisions.
+        letters: Vec<pb::Letter>,
+        /// Blinded marks.
+        marks: Vec<pb::MarkValue>,
+        /// The child's revision that the marks reach.
+        marked: u64,
+        /// The stretch of the child's history that runs.
+        stretch: Bytes,
+    },
+    /// A child has everything up to a revision on its disk.
+    Heard {
+        /// Who.
+        peer: Peer,
+        /// What it says.
+        heard: pb::Heard,
+    },
+    /// A child stays in its session with nothing to say.
+    Present {
+        /// Who.
+        peer: Peer,
+    },
+    /// A child's records differ from the hub's without a reason.
+    Differs {
+        /// Who.
+        peer: Peer,
+    },
+    /// A new tree of units, as CSV, and its version where the parent gave it one.
+    Tree(String, Option<u64>),
+    /// The published plans, as the city signed them.
+    Plans(Bytes),
+    /// The program counts by other rules than before: what it writes of its own accord is written anew.
+    Settle,
+    /// Somebody who may read figures, and the token that was used for it.
+    Reader([u8; 32], rows::TokenRow, pb::ReaderInfo),
+    /// A draw for the record, under its key.
+    Draw(Vec<u8>, Vec<u8>),
+    /// The tasks that the city has given, as it signed them.
+    Orders(Bytes),
+    /// A token for enrolment: hash of its secret, what it allows.
+    Token([u8; 32], rows::TokenRow),
+    /// The parent has acknowledged the cells up to a revision; seconds since 1970 when everything was said.
+    Upward(u64, Option<u64>),
+    /// The parent's mail, checked and opened.
+    News(Vec<News>),
+    /// Marks of records, worked out from a view.
+    Marks(MarkBatch),
+    /// Every mark under a generation has been sent.
+    Remarked(u32),
+    /// A new mark key, where this hub makes them.
+    RotateKey,
+    /// A child was enrolled.
+    Enrolled(Box<NodeRow>),
+    /// A child will not come back, or does after all.
+    Retire {
+        /// Its id.
+        id: String,
+        /// It serves again.
+        undo: bool,
+    },
+    /// The certificate, PEM, of a child hub that was enrolled before its neighbours needed it.
+    Certificate(Peer, String),
+    /// A reviewer rules.
+    Review(Review),
+    /// A reviewer rules at a unit below, on what is its own to settle.
+    ReviewBelow(OrgCode, Review),
+    /// A month that the city has locked.
+    Month {
+        /// Its place among the months, from 1, where the parent says it; the city locks the next.
+        place: Option<u64>,
+        /// Its signed text.
+        signed: Box<pb::SignedMonth>,
+        /// Sheets: at the city every one, below it those that came along.
+        sheets: Vec<Bytes>,
+    },
+    /// What this hub once signed and a child says again, because the store that had it was lost.
+    Again {
+        /// Who says it.
+        peer: Peer,
+        /// What.
+        document: pb::Document,
+    },
+}
+
+/// What became of a job.
+pub enum Answer {
+    /// The child as it is known now, and the views it is greeted with.
+    Greeted(Box<NodeRow>),
+    /// Verdicts on a push, in order; the second and later are repeats of earlier answers.
+    Verdicts(Vec<pb::Verdicts>),
+    /// What became of a reviewer's request.
+    Reviewed(pb::ResolveAnswer),
+    /// The record that a reviewer edited.
+    Revised(taizhang_proto::RecordId),
+    /// Why a reviewer's edit was not taken.
+    Refused(String),
+    /// A document that a child said again was looked at.
+    Again(pb::Document),
+    /// Done.
+    Done,
+}
+
+/// Why a job was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// The store failed; nothing of the batch may be relied on.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A batch does not follow the last one.
+    #[error("batch begins at {first}, but {acknowledged} is the last that arrived")]
+    Gap {
+        /// First change of the batch.
+        first: u64,
+        /// Last change on disk.
+        acknowledged: u64,
+    },
+    /// The child has greeted under another log since: this session is an old one.
+    #[error("the node goes on in another session, under another log")]
+    Superseded,
+    /// A city holds no personal data.
+    #[error("市级节点不接收个人登记，请在所属县区登记 (a city takes no records: enrol at the district)")]
+    NoRecords,
+    /// Only an enrolled child may write.
+    #[error("unknown node {0}; enrol it")]
+    Unknown(String),
+    /// A reader wants to sync.
+    #[error("只读证书只能查看数字，不能同步 (a reader's certificate opens figures alone: it can't sync)")]
+    ReadOnly,
+    /// A child that was retired.
+    #[error("本机已停用，如需继续使用请向上级重新登记 (this node was retired: enrol anew to go on)")]
+    Retired,
+    /// The tree of units can't be read.
+    #[error(transparent)]
+    Tree(#[from] taizhang_proto::org::TreeError),
+    /// The plan can't be taken.
+    #[error(transparent)]
+    Plan(#[from] plan::PlanError),
+    /// A locked month can't be taken.
+    #[error(transparent)]
+    Month(#[from] taizhang_proto::month::MonthError),
+    /// The task orders can't be taken.
+    #[error(transparent)]
+    Orders(#[from] taizhang_proto::orders::OrderError),
+    /// Another hub makes the keys, or none does yet.
+    #[error("本级不掌管比对密钥，请在掌管的县区操作 (this hub does not make the mark keys: ask the one that does)")]
+    NoKey,
+    /// A change of key is under way.
+    #[error("上一次更换密钥尚未完成 (the last change of key is not through: wait until every district has synced)")]
+    Rotating,
+    /// The writer has stopped.
+    #[error("the hub is shutting down")]
+    Stopped,
+}

@@ -1,0 +1,107 @@
+//! Taking a ruling back. Invariant: what the ruling wrote goes back to what stood before, in the commit that puts the conflict
+//! into the queue again; a township takes back only what is still its own word.
+
+use super::{
+    pad::{Pad, Reading},
+    resolve::{Refusal, checked_reason, fields_of, unknown},
+    revise::{Hand, nothing, text, yes},
+};
+use crate::store::StoreError;
+use taizhang_proto::{
+    OrgCode, RecordId,
+    cell::{Shelf, merged_into},
+    decide::HUB_NODE,
+    pb::{self, Choice, ConflictKind, ConflictState},
+    register::{DISTINCT, MERGED_INTO, STATE, VOID_REASON},
+    wire::Field,
+};
+
+/// What is said to a township that would take back what it did not rule, or what has been ruled otherwise since.
+const NOT_THEIRS: &str =
+    "不是本单位裁定的，或其后另有改动，请报县区 (not this unit's ruling, or changed since: ask the district)";
+
+impl Pad<'_> {
+    /// Puts a settled conflict back into the queue and takes back what the ruling wrote.
+    pub(super) fn reopen(
+        &mut self,
+        request: &pb::ReopenRequest,
+        of: Option<OrgCode>,
+    ) -> Result<Result<(), Refusal>, StoreError> {
+        let reason = match checked_reason(&request.by, &request.reason) {
+            Ok(reason) => reason,
+            Err(why) => return Ok(Err(why)),
+        };
+        let Some(mut conflict) = self.conflict(request.number)? else { return Ok(Err(unknown(of))) };
+        if let Some(why) = self.incompetent(&conflict, of)? {
+            return Ok(Err(why));
+        }
+        if conflict.state() == ConflictState::Unsettled {
+            return Ok(Err("尚未处理，无需重开 (it is open)".into()));
+        }
+        let theirs = |of: OrgCode| conflict.ruling.as_ref().is_some_and(|ruling| ruling.unit == of.number());
+        if of.is_some_and(|of| !theirs(of)) {
+            return Ok(Err(NOT_THEIRS.into()));
+        }
+        let rule = conflict.rule.clone();
+        let hand = Hand { by: &request.by, reason, rule: &rule, conflict: request.number, of };
+        let Some(id) = RecordId::from_slice(&conflict.record) else {
+            return Ok(Err("冲突没有记录 (no record)".into()));
+        };
+        let back = match (conflict.kind(), conflict.choice()) {
+            (_, Choice::Distinct) => vec![nothing(DISTINCT)],
+            (ConflictKind::Recognition, Choice::Keep) => vec![nothing(36)],
+            (ConflictKind::Recognition, Choice::Revoke) => vec![nothing(34), nothing(35)],
+            (ConflictKind::LeftButPlaced, Choice::Revoke) => vec![text(STATE, b"1"), nothing(VOID_REASON)],
+            (ConflictKind::TwoHouseholds, Choice::Revoke) => vec![yes(25)],
+            (ConflictKind::Field | ConflictKind::Claim | ConflictKind::AfterTransfer, Choice::Take | Choice::Write) => {
+                self.stood_before(id, &conflict)?
+            }
+            (ConflictKind::ClosedEdited, _) if conflict.tags.first() == Some(&36) => vec![text(36, b"5")],
+            (ConflictKind::ClosedEdited, Choice::Take) => vec![text(STATE, b"2")],
+            _ => Vec::new(),
+        };
+        if conflict.choice() == Choice::Merge || conflict.kind() == ConflictKind::SameJob {
+            let absorbed = match conflict.kind() {
+                ConflictKind::SameJob => RecordId::from_slice(&conflict.other),
+                _ => Some(id),
+            };
+            if let (Some(of), Some(absorbed)) = (of, absorbed) {
+                let into = Reading(self).record(absorbed)?.and_then(|record| merged_into(&record));
+                let as_ruled = into.is_some_and(|into| conflict.other == into.0[..]);
+                if !as_ruled || !self.is_own_ruling(absorbed, &[MERGED_INTO], of)? {
+                    return Ok(Err(NOT_THEIRS.into()));
+                }
+            }
+            if let Some(absorbed) = absorbed
+                && let Err(why) = self.unmerge(absorbed, &hand)?
+            {
+                return Ok(Err(why));
+            }
+        }
+        if let Some(of) = of {
+            let tags: Vec<u32> = back.iter().map(|field| field.tag).collect();
+            if !self.is_own_ruling(id, &tags, of)? {
+                return Ok(Err(NOT_THEIRS.into()));
+            }
+            if let Some(broken) = self.refused_way(id, conflict.register, &back, of.tier())? {
+                return Ok(Err(broken.to_string()));
+            }
+        }
+        // First in the queue again, so that what the way back brings up finds it there.
+        conflict.set_choice(Choice::Unknown);
+        self.reopen_conflict(conflict.clone())?;
+        if !back.is_empty() {
+            self.revise(id, conflict.register, back, &hand)?;
+        }
+        Ok(Ok(()))
+    }
+
+    /// What stood in a conflict's fields before a reviewer took a claim or wrote, where the reviewer's word still stands.
+    fn stood_before(&mut self, id: RecordId, conflict: &pb::Conflict) -> Result<Vec<Field>, StoreError> {
+        let Some(record) = self.record(id)?.cloned() else { return Ok(Vec::new()) };
+        let before = conflict.claims.first().map(fields_of).unwrap_or_default();
+        let ours = |tag: &u32| record.origin(*tag).is_none_or(|origin| origin.node == HUB_NODE);
+        let old = |tag: &u32| before.iter().find(|field| field.tag == *tag).cloned().unwrap_or_else(|| nothing(*tag));
+        Ok(conflict.tags.iter().filter(|tag| ours(tag)).map(old).collect())
+    }
+}
