@@ -12,7 +12,7 @@ use taizhang_proto::{
     OrgCode, Record, RecordId, date,
     month::Month,
     pb::{self, office_server},
-    register::{IMPORT_NOTE, RegisterDef, Value, registers},
+    register::{EFFECTIVE_ON, IMPORT_NOTE, RegisterDef, Value, number, registers},
     stamp,
 };
 use tokio::{sync::mpsc, task::block_in_place};
@@ -181,6 +181,11 @@ impl Office {
                 return Err(wrong(format!("更改{}请写明理由，用 --reason (say why it changes)", field.zh)));
             }
             draft.edits.push((field.tag, value));
+        }
+        // Who is registered today without a day of business is registered today; a file's rows may be old.
+        let is_dated = draft.edits.iter().any(|(tag, _)| *tag == EFFECTIVE_ON);
+        if request.record.is_empty() && !is_dated && matches!(def.number, number::RESIDENT | number::HOUSEHOLD) {
+            draft.edits.push((EFFECTIVE_ON, Some(Value::Day(self.ledger.business_day()))));
         }
         let note = held.as_ref().and_then(|record| record.slice(IMPORT_NOTE)).map(String::from_utf8_lossy);
         if let Some(note) = extended(&note.unwrap_or_default(), &notes) {

@@ -10,11 +10,13 @@ use crate::{
 use std::sync::Arc;
 use taizhang_proto::{
     RecordId,
+    cell::{self, Subject},
     check::citizen_id::check_character,
     date::{self, Day},
+    indicator::Part,
     pb,
     plan::Counting,
-    register::{Value, number, registers},
+    register::{EFFECTIVE_ON, Value, number, registers},
 };
 
 /// An office on Tuesday, 1 April 2008.
@@ -399,6 +401,42 @@ fn who_has_no_citizen_id_is_registered_by_another_card_and_a_skill_has_a_level()
     let card = card::card(&office.ledger, person.parse().unwrap(), day(4, 1)).unwrap().unwrap();
     let knowns = card.iter().find(|fact| fact.key == "five_knowns").unwrap();
     assert!(!knowns.value.contains("技能"), "{}", knowns.value);
+}
+
+#[test]
+fn somebody_registered_by_a_form_stands_on_the_register_from_that_day_or_the_one_it_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let office = office(dir.path());
+    let save = |register: &str, fields: &[(&str, &str)]| {
+        let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let request = pb::SaveRequest { register: register.into(), fields, ..pb::SaveRequest::default() };
+        office.save_form(&request).unwrap().record.parse::<RecordId>().unwrap()
+    };
+    let known = |nth: u32| {
+        let digits = format!("21040219730101{nth:03}");
+        format!("{digits}{}", char::from(check_character(digits.as_bytes()).unwrap()))
+    };
+    let today = save("Resident", &[("id_no", &known(1)), ("name", "王强")]);
+    let earlier = save("Resident", &[("id_no", &known(2)), ("name", "王丽"), ("effective_on", "2008-03-20")]);
+    let household = save("Household", &[("hh_no", "户1"), ("status", "1")]);
+    // As a row of a file, which may be of any day.
+    let always = enter(&office, number::RESIDENT, None, &[("id_no", &known(3)), ("name", "李明")]);
+    let since = |id| office.ledger.view(id).unwrap().unwrap().day(EFFECTIVE_ON);
+    assert_eq!(
+        [today, earlier, household, always].map(since),
+        [Some(day(4, 1)), Some(day(3, 20)), Some(day(4, 1)), None]
+    );
+    let on_register = |on: Day| {
+        let persons = [today, earlier, always].map(Subject::Person);
+        let steps = persons
+            .iter()
+            .flat_map(|of| cell::contributions(office.ledger.as_ref(), *of, &office.ledger.plans()).unwrap());
+        steps
+            .filter(|step| step.key.part == Part::Residents.number() && step.key.date <= on)
+            .map(|step| step.delta)
+            .sum::<i64>()
+    };
+    assert_eq!([day(3, 19), day(3, 20), day(3, 31), day(4, 1)].map(on_register), [1, 2, 2, 3]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use super::{
     Shelf, Tally, backdated,
     case::{self, Case, counted_members},
     home_unit, is_active, is_contested, merged_into,
-    person::{Service, closed_from, fresh, hardship, services_of, visits},
+    person::{Service, closed_from, fresh, hardship, on_register_since, services_of, visits},
     refs::{Refs, following},
     span::{Span, Spans},
     training,
@@ -82,11 +82,12 @@ fn count_itself<S: Shelf>(
 ) -> Result<(), S::Error> {
     let closed = household.day(37).filter(|_| household.slice(36) == Some(CLOSED));
     let there = Spans::one(Day::MIN, closed.unwrap_or(Day::MAX));
-    tally.during(Part::Households, &there);
+    let registered = there.and(&Spans::one(on_register_since(household), Day::MAX));
+    tally.during(Part::Households, &registered);
 
     let own_services = services_of(shelf, refs.active(shelf, number::SERVICE_RECORD, 21)?)?;
     let verified_on = household.day(VERIFIED_ON);
-    let fresh = fresh(verified_on, &visits(&own_services), open, tally).and(&there);
+    let fresh = fresh(verified_on, &visits(&own_services), open, tally).and(&registered);
     tally.during(Part::Fresh, &fresh);
     for service in own_services.iter().filter(|service| service.campaign.is_some() && !service.of_person) {
         tally.step(Part::CampaignSends, service.on, service.sends);

@@ -16,7 +16,7 @@ use crate::{
     date::{self, Day},
     indicator::Part,
     pb,
-    register::{VERIFIED_ON, number},
+    register::{EFFECTIVE_ON, VERIFIED_ON, number},
 };
 
 /// What a person's own record says.
@@ -26,6 +26,8 @@ pub(super) struct Person {
     verified_on: Option<Day>,
     /// Days before death and moving out.
     pub(super) present: Spans,
+    /// Registered on.
+    since: Day,
 }
 
 impl Person {
@@ -35,7 +37,13 @@ impl Person {
             born: born(record),
             verified_on: record.day(VERIFIED_ON),
             present: Spans::one(Day::MIN, left_on(record).unwrap_or(Day::MAX)),
+            since: on_register_since(record),
         }
+    }
+
+    /// The days on which the person stands on the register.
+    fn registered(&self) -> Spans {
+        self.present.and(&Spans::one(self.since, Day::MAX))
     }
 
     /// Days before retirement was entered.
@@ -48,6 +56,12 @@ impl Person {
         let Some(born) = self.born else { return Spans::default() };
         Spans::one(birthday(born, male, female), Day::MAX)
     }
+}
+
+/// The day on which somebody, or a household, was registered; what has no day has been there all along (domain-detail 3:
+/// indicators use the business date).
+pub(super) fn on_register_since(record: &Record) -> Day {
+    record.day(EFFECTIVE_ON).unwrap_or(Day::MIN)
 }
 
 /// What a resident's number says of birth and sex; none without a valid one.
@@ -72,9 +86,9 @@ pub(super) fn count<S: Shelf>(shelf: &S, id: RecordId, tally: &mut Tally<'_>) ->
     let Some((person, place)) = resident else { return Ok(()) };
     let place = place?;
     tally.duplicate = place == Place::Behind;
-    tally.during(Part::Residents, &person.present);
+    tally.during(Part::Residents, &person.registered());
     if place == Place::First {
-        tally.during(Part::DuplicatePersons, &person.present);
+        tally.during(Part::DuplicatePersons, &person.registered());
     }
     let refs = Refs::to(shelf, id, number::RESIDENT)?;
     let services = services_of(shelf, refs.active(shelf, number::SERVICE_RECORD, 20)?)?;
@@ -133,7 +147,7 @@ fn count_employed<S: Shelf>(
     let hard = !hardship.is_empty();
     let employed = jobs(shelf, &placements)?.and(&person.present);
     // The standard of a full-employment community asks for it (domain-detail 2.12).
-    let counts = person.present.and(&person.before_retirement());
+    let counts = person.registered().and(&person.before_retirement());
     tally.during(Part::Labour, &counts);
     tally.during(Part::LabourEmployed, &employed.and(&counts));
     let resettled = resettled.and(&person.present);
@@ -276,7 +290,7 @@ pub(super) fn services_of<S: Shelf>(shelf: &S, records: Vec<(RecordId, Record)>)
 
 /// K38: verified within the plan's days, fewer of them while in hardship.
 fn count_fresh(person: &Person, visits: &[Day], hardship: &Spans, tally: &mut Tally<'_>) {
-    let fresh = fresh(person.verified_on, visits, hardship, tally).and(&person.present);
+    let fresh = fresh(person.verified_on, visits, hardship, tally).and(&person.registered());
     tally.during(Part::Fresh, &fresh);
 }
 

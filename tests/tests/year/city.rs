@@ -426,14 +426,22 @@ impl City {
         let verified = self.chance(60).then_some(today);
         let mut fields = vec![("hh_no", text(&format!("户{}", self.serial)))];
         fields.extend(verified.map(|day| ("verified_on", Value::Day(day))));
+        let registered = self.registered();
+        fields.extend(registered.map(|day| ("effective_on", Value::Day(day))));
         let resettled = self.chance(40);
         fields.push(("shanty_resettled", Value::Bool(resettled)));
         let house = self.add(unit, number::HOUSEHOLD, &fields);
         let index = self.model.houses.len();
-        self.model.houses.push(House { id: house, resettled, unit, verified });
+        self.model.houses.push(House { id: house, resettled, unit, verified, registered });
         for place in 0..=self.dice(3) {
             self.person(unit, index, place == 2);
         }
+    }
+
+    /// Most forms name no day of registration, some that day, some an earlier one.
+    fn registered(&mut self) -> Option<Day> {
+        let today = self.today();
+        [None, None, Some(today), Some(today - 40)][self.dice(4)]
     }
 
     fn person(&mut self, unit: u64, house: usize, child: bool) {
@@ -464,6 +472,8 @@ impl City {
         fields.extend(own.map(|own| ("shanty_resettled", Value::Bool(own))));
         fields.push(("train_wish", text(if wishes_training { "电工" } else { "无" })));
         fields.extend(verified.map(|day| ("verified_on", Value::Day(day))));
+        let registered = self.registered();
+        fields.extend(registered.map(|day| ("effective_on", Value::Day(day))));
         let id = self.add(unit, number::RESIDENT, &fields);
         let relation = text(if child { "20" } else { "10" });
         let household = Value::Ref(self.model.houses[house].id);
@@ -480,6 +490,7 @@ impl City {
             resettled,
             wishes_training,
             verified,
+            registered,
             died: None,
             retired: None,
         });
@@ -497,8 +508,10 @@ impl City {
         let mut fields = vec![("id_no", text(&own.id_no)), ("name", text("某某"))];
         let verified = self.chance(50).then_some(today);
         fields.extend(verified.map(|day| ("verified_on", Value::Day(day))));
+        let registered = self.registered();
+        fields.extend(registered.map(|day| ("effective_on", Value::Day(day))));
         let id = self.add(unit, number::RESIDENT, &fields);
-        self.model.doubles.push(Double { id, person, unit, verified });
+        self.model.doubles.push(Double { id, person, unit, verified, registered });
     }
 
     fn is_sent(&self, person: usize) -> bool {

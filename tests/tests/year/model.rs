@@ -29,6 +29,8 @@ pub(crate) struct Person {
     pub(crate) resettled: bool,
     pub(crate) wishes_training: bool,
     pub(crate) verified: Option<Day>,
+    /// The day of registration, where the form says one.
+    pub(crate) registered: Option<Day>,
     pub(crate) died: Option<Day>,
     pub(crate) retired: Option<Day>,
 }
@@ -40,6 +42,7 @@ pub(crate) struct Double {
     pub(crate) person: usize,
     pub(crate) unit: u64,
     pub(crate) verified: Option<Day>,
+    pub(crate) registered: Option<Day>,
 }
 
 #[derive(Debug, Clone)]
@@ -48,6 +51,7 @@ pub(crate) struct House {
     pub(crate) resettled: bool,
     pub(crate) unit: u64,
     pub(crate) verified: Option<Day>,
+    pub(crate) registered: Option<Day>,
 }
 
 #[derive(Debug, Clone)]

@@ -96,6 +96,10 @@ impl Model {
         person.died.is_none_or(|died| day < died)
     }
 
+    fn on_register(person: &Person, day: Day) -> bool {
+        Self::present(person, day) && person.registered.is_none_or(|from| from <= day)
+    }
+
     fn holds_place(&self, index: usize, day: Day) -> bool {
         let job = &self.jobs[index];
         let Some(post) = job.post else { return true };
@@ -263,8 +267,9 @@ impl Model {
         };
         match code {
             "K00" => {
-                let counted = persons(&|person| Self::present(&self.persons[person], day));
-                Some((counted, 0, count(&self.doubles, |double| double.unit == unit)))
+                let counted = persons(&|person| Self::on_register(&self.persons[person], day));
+                let again = |double: &crate::model::Double| double.registered.is_none_or(|from| from <= day);
+                Some((counted, 0, count(&self.doubles, |double| double.unit == unit && again(double))))
             }
             "K01" => ratio(once(self.title_held(unit, day)), once(is_urban(unit))),
             "K02" => plain(once(self.title_held(unit, day))),
@@ -283,7 +288,7 @@ impl Model {
             "K04" => {
                 let group = |person: usize| {
                     let own = &self.persons[person];
-                    own.labour && Self::present(own, day) && own.retired.is_none_or(|retired| day < retired)
+                    own.labour && Self::on_register(own, day) && own.retired.is_none_or(|retired| day < retired)
                 };
                 ratio(persons(&|person| group(person) && self.has_job(person, day)), persons(&group))
             }
@@ -528,15 +533,18 @@ impl Model {
                     let days: Vec<Day> =
                         visits(Some(person), None).into_iter().chain(self.persons[person].verified).collect();
                     let keep = if self.in_hardship(person, day) { 30 } else { 90 };
-                    Self::present(&self.persons[person], day) && Self::fresh(&days, keep, day)
+                    Self::on_register(&self.persons[person], day) && Self::fresh(&days, keep, day)
                 };
+                let there = |house: &House| house.registered.is_none_or(|from| from <= day);
                 let house_fresh = |index: usize, house: &House| {
                     let days: Vec<Day> = visits(None, Some(index)).into_iter().chain(house.verified).collect();
-                    Self::fresh(&days, if self.zef_open(index, day) { 30 } else { 90 }, day)
+                    there(house) && Self::fresh(&days, if self.zef_open(index, day) { 30 } else { 90 }, day)
                 };
-                let records = persons(&|person| Self::present(&self.persons[person], day)) + houses(&|_, _| true);
+                let registered = |person: usize| Self::on_register(&self.persons[person], day);
+                let records = persons(&registered) + houses(&|_, house| there(house));
                 let again = count(&self.doubles, |double| {
-                    double.unit == unit && double.verified.is_some_and(|on| Self::fresh(&[on], 90, day))
+                    let fresh = double.verified.is_some_and(|on| Self::fresh(&[on], 90, day));
+                    double.unit == unit && fresh && double.registered.is_none_or(|from| from <= day)
                 });
                 Some((persons(&person_fresh) + houses(&house_fresh), records, again))
             }
@@ -580,7 +588,7 @@ impl Model {
             })),
             "K43" => plain(persons(&|person| {
                 let twice = self.doubles.iter().any(|double| double.person == person);
-                twice && Self::present(&self.persons[person], day)
+                twice && Self::on_register(&self.persons[person], day)
             })),
             "K44" => {
                 let due = |task: &crate::model::Task| {
