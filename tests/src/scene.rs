@@ -201,6 +201,18 @@ impl Scene {
         self.enter(office, number::PLACEMENT, &[&own, fields].concat())
     }
 
+    /// A person of the first community whose name it and the street correct differently while apart; the district has heard
+    /// both, the community first.
+    pub async fn two_names(&self) -> RecordId {
+        let id = self.resident(FIRST, 1, &[]);
+        self.meet().await;
+        self.amend(FIRST, id, &[("name", "赵立欣")]);
+        self.amend(STREET, id, &[("name", "赵丽新")]);
+        self.sync(FIRST).await;
+        self.sync(STREET).await;
+        id
+    }
+
     // Meeting.
 
     /// An office syncs once.

@@ -10,12 +10,7 @@ use tonic::Request;
 /// A person whose name community and street correct differently.
 async fn two_names() -> (Scene, RecordId, pb::Conflict) {
     let scene = Scene::open().await;
-    let id = scene.resident(FIRST, 1, &[]);
-    scene.meet().await;
-    scene.amend(FIRST, id, &[("name", "赵立欣")]);
-    scene.amend(STREET, id, &[("name", "赵丽新")]);
-    scene.sync(FIRST).await;
-    scene.sync(STREET).await;
+    let id = scene.two_names().await;
     let conflict = scene.found(ConflictKind::Field, id, &["name"]).await;
     assert_eq!((conflict.rule.as_str(), conflict.claims.len()), ("REVIEW", 2));
     scene.meet().await;

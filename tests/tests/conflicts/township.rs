@@ -151,12 +151,7 @@ async fn a_township_neither_sees_what_lies_outside_nor_settles_what_is_the_distr
 /// A person of the first community whose name it and the street correct differently.
 async fn two_names() -> (Scene, RecordId, pb::Conflict) {
     let scene = Scene::of(&[FIRST, STREET]).await;
-    let id = scene.resident(FIRST, 1, &[]);
-    scene.meet().await;
-    scene.amend(FIRST, id, &[("name", "赵立欣")]);
-    scene.amend(STREET, id, &[("name", "赵丽新")]);
-    scene.sync(FIRST).await;
-    scene.sync(STREET).await;
+    let id = scene.two_names().await;
     let conflict = scene.found(ConflictKind::Field, id, &["name"]).await;
     (scene, id, conflict)
 }
@@ -246,12 +241,7 @@ async fn a_township_does_not_bring_back_a_case_that_only_the_district_may() {
 async fn a_conflict_goes_with_its_record_to_another_township_and_neither_settles_what_both_said() {
     const OTHER_STREET: u64 = 210_402_001_000;
     let scene = Scene::of(&[FIRST, STREET, OUTSIDE, OTHER_STREET]).await;
-    let id = scene.resident(FIRST, 1, &[]);
-    scene.meet().await;
-    scene.amend(FIRST, id, &[("name", "赵立欣")]);
-    scene.amend(STREET, id, &[("name", "赵丽新")]);
-    scene.sync(FIRST).await;
-    scene.sync(STREET).await;
+    let id = scene.two_names().await;
     scene.meet().await;
     assert_eq!(open_at(&scene, STREET).await.len(), 1);
     scene.amend(FIRST, id, &[("transfer_to", &OUTSIDE.to_string())]);
