@@ -68,6 +68,9 @@ impl Decision {
 /// The number of the hub itself among the authors of its records: no child ever gets it.
 pub const HUB_NODE: u32 = u32::MAX;
 
+/// The number under which stands what offices of another hub wrote, of records that were taken in from there.
+pub const FOREIGN_NODE: u32 = u32::MAX - 1;
+
 /// Who offers an edit, as far as a decision depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Author {
@@ -78,9 +81,10 @@ pub struct Author {
 }
 
 impl Author {
-    /// The author of a value that stands.
+    /// The author of a value that stands. A hub's word is the district's, whoever below it ruled.
     fn of(origin: &pb::Origin) -> Self {
         let tier = OrgCode::new(origin.unit).map_or(Tier::Unknown, OrgCode::tier);
+        let tier = if origin.node == HUB_NODE { tier.max(Tier::District) } else { tier };
         Self { node: origin.node, tier }
     }
 }

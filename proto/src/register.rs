@@ -41,6 +41,15 @@ pub const PAST_HOME: u32 = 16;
 /// The tag of what an import could not place in a code list.
 pub const IMPORT_NOTE: u32 = 8;
 
+/// The tag of the day on which somebody, or a household, was put on the register; none for other registers.
+pub fn registered_on(register: u32) -> Option<u32> {
+    match register {
+        number::RESIDENT => Some(58),
+        number::HOUSEHOLD => Some(40),
+        _ => None,
+    }
+}
+
 /// Register numbers, for code that computes with a particular register.
 #[allow(missing_docs)]
 pub mod number {

@@ -27,6 +27,22 @@ pub fn seal<'f>(
     fields.into_iter().flat_map(|field| part(secret, id, field, stamp, by)).collect::<Vec<u8>>().into()
 }
 
+/// Who a seal on a hub's own word names: the reviewer, and the unit below the hub where they sit, so that nobody can say
+/// afterwards that it was another one's.
+pub fn named(by: &str, of: Option<u64>) -> String {
+    of.map_or_else(|| by.to_owned(), |unit| format!("{by}\u{0}{unit}"))
+}
+
+/// The unit below the hub in whose name an origin's seal speaks for a field; none inside for the hub itself, none at all
+/// where it does not speak for it.
+pub fn speaks_of(secret: &[u8; 32], id: RecordId, field: &Field, origin: &pb::Origin) -> Option<Option<u64>> {
+    let is_named = |of: Option<u64>| {
+        let own = part(secret, id, field, origin.stamp, &named(&origin.by, of));
+        origin.seal.chunks_exact(PART).any(|part| part == own)
+    };
+    [None, Some(origin.unit)].into_iter().find(|of| is_named(*of))
+}
+
 /// The secret of seals on what a hub did not say itself but let pass, from that of its own word.
 pub fn of_passing(secret: &[u8; 32]) -> [u8; 32] {
     blake3::derive_key("taizhang seal on what was let pass", secret)
@@ -54,6 +70,13 @@ mod tests {
             ..pb::Origin::default()
         };
         assert!(fields.iter().all(|field| speaks_for(&secret, id, field, &origin)));
+        assert_eq!(speaks_of(&secret, id, &fields[0], &origin), Some(None));
+        let unit = 210_402_011_000;
+        let sealed = seal(&secret, id, &fields, origin.stamp, &named(&origin.by, Some(unit)));
+        let below = pb::Origin { unit, seal: sealed, ..origin.clone() };
+        assert_eq!(speaks_of(&secret, id, &fields[0], &below), Some(Some(unit)));
+        let other = pb::Origin { unit: unit + 1_000, ..below };
+        assert_eq!(speaks_of(&secret, id, &fields[0], &other), None, "another unit's");
         assert!(!speaks_for(&secret, id, &field(20, "two"), &origin), "another value");
         assert!(!speaks_for(&secret, id, &field(21, "one"), &origin), "another field");
         assert!(!speaks_for(&secret, RecordId([2; 16]), &fields[0], &origin), "another record");

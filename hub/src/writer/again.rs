@@ -29,7 +29,7 @@ pub(super) fn is_own_word(secret: &[u8; 32], edit: &Edit, field: &Field) -> bool
 /// The origin under which a field that is offered again was this hub's own word.
 fn word<'e>(secret: &[u8; 32], edit: &'e Edit, field: &Field) -> Option<&'e pb::Origin> {
     let mut origins = edit.offer.iter().flat_map(|offer| &offer.origins).filter(|origin| origin.node == HUB_NODE);
-    origins.find(|origin| seal::speaks_for(secret, edit.id, field, origin))
+    origins.find(|origin| seal::speaks_of(secret, edit.id, field, origin).is_some())
 }
 
 /// Whether this hub had once let a field that is offered again pass.
@@ -78,8 +78,12 @@ impl Pad<'_> {
             else {
                 continue;
             };
+            let of = seal::speaks_of(&secret, edit.id, field, origin).flatten();
+            let of = of.and_then(|unit| OrgCode::new(unit).ok());
             let same = self.deferred.iter_mut().rev().find_map(|one| match one {
-                Deferred::Affirm { id, fields, by } if *id == edit.id && *by == origin.by => Some(fields),
+                Deferred::Affirm { id, fields, by, of: own } if (*id, &*by, *own) == (edit.id, &origin.by, of) => {
+                    Some(fields)
+                }
                 _ => None,
             });
             match same {
@@ -88,20 +92,26 @@ impl Pad<'_> {
                     id: edit.id,
                     fields: vec![field.clone()],
                     by: origin.by.clone(),
+                    of,
                 }),
             }
         }
     }
 
     /// Makes fields this hub's own word again where they still stand.
-    pub(super) fn affirm_again(&mut self, id: RecordId, fields: &[Field], by: &str) -> Result<(), StoreError> {
+    pub(super) fn affirm_again(
+        &mut self,
+        id: RecordId,
+        fields: &[Field],
+        (by, of): (&str, Option<OrgCode>),
+    ) -> Result<(), StoreError> {
         let Some(record) = self.record(id)? else { return Ok(()) };
         let stands = |field: &&Field| {
             let of_an_office = record.origin(field.tag).is_some_and(|origin| origin.node != HUB_NODE);
             of_an_office && record.bytes(field.tag) == Some(&field.bytes)
         };
         let tags: Vec<u32> = fields.iter().filter(stands).map(|field| field.tag).collect();
-        self.affirm(id, &tags, &Hand { by, ..Hand::rule("RESTORED") })
+        self.affirm(id, &tags, &Hand { by, of, ..Hand::rule("RESTORED") })
     }
 
     /// Keeps the history of a record that this hub lost with a backup and is offered again, and brings up anew what a

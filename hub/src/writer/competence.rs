@@ -68,6 +68,10 @@ pub(crate) fn refusal(conflict: &pb::Conflict, units: &[OrgCode], of: OrgCode) -
     None
 }
 
+/// Of a member: whether it counts in the household. Of a household: status, and the day and reason of its closing.
+const COUNTED: u32 = 25;
+const CLOSING: [u32; 3] = [36, 37, 38];
+
 /// What is said to a township of what the district settles.
 const DISTRICTS: &str = "此类冲突由县区裁定 (the district settles it)";
 
@@ -108,8 +112,13 @@ impl Pad<'_> {
         if let Some(why) = refusal(conflict, &units, of) {
             return Ok(Some(why));
         }
-        // The district may have had its word since the conflict came up.
-        let tags = || conflict.tags.iter().chain(&[STATE, DISTINCT, MERGED_INTO]);
+        // The district may have had its word since the conflict came up: on what it is about, and on what settling writes.
+        let written: &[u32] = match conflict.kind() {
+            ConflictKind::TwoHouseholds => &[COUNTED],
+            ConflictKind::ClosedEdited if conflict.register == number::HOUSEHOLD => &CLOSING,
+            _ => &[],
+        };
+        let tags = || conflict.tags.iter().chain(written).chain(&[STATE, DISTINCT, MERGED_INTO]);
         for id in records_of(conflict) {
             let record = self.record(id)?;
             if record.is_some_and(|record| tags().filter_map(|tag| record.origin(*tag)).any(is_from_above)) {

@@ -11,6 +11,7 @@ use crate::{
 use prost::Message;
 use taizhang_proto::{
     OrgCode, RecordId,
+    cell::home_unit,
     pb::{self, Choice, ConflictKind, ConflictState},
 };
 
@@ -166,7 +167,7 @@ impl Pad<'_> {
             for key in entries(&open, self.core.unit) {
                 self.set.remove(Space::Queue, key);
             }
-            open.moved_to = to.number();
+            open.moved_to = if to.number() == open.unit { 0 } else { to.number() };
             for key in entries(&open, self.core.unit) {
                 self.set.put(Space::Queue, key, []);
             }
@@ -182,6 +183,9 @@ impl Pad<'_> {
             conflict.reopened.extend([was, self.core.now().max(was)]);
             conflict.set_state(ConflictState::Unsettled);
             conflict.closed = 0;
+            let id = RecordId::from_slice(&conflict.record);
+            let home = id.map(|id| self.record(id)).transpose()?.flatten().and_then(home_unit);
+            conflict.moved_to = home.map(OrgCode::number).filter(|home| *home != conflict.unit).unwrap_or(0);
             self.enter(&conflict)?;
             if let Some(id) = RecordId::from_slice(&conflict.record).filter(|_| is_finding(conflict.kind())) {
                 self.let_stand(id)?;

@@ -54,7 +54,7 @@ pub(super) enum Deferred {
     /// A record that follows what it speaks of to that one's unit.
     Follow { id: RecordId, register: u32, to: OrgCode },
     /// This hub's own word, which it had lost and was told again.
-    Affirm { id: RecordId, fields: Vec<Field>, by: String },
+    Affirm { id: RecordId, fields: Vec<Field>, by: String, of: Option<OrgCode> },
 }
 
 pub(super) fn violation(edit: &Edit, field: &str, rule: &'static str, message: String) -> Violation {
@@ -309,7 +309,7 @@ impl Pad<'_> {
                 Deferred::Follow { id, register, to } => {
                     self.move_home(id, register, to, &Hand::rule(RULE))?;
                 }
-                Deferred::Affirm { id, fields, by } => self.affirm_again(id, &fields, &by)?,
+                Deferred::Affirm { id, fields, by, of } => self.affirm_again(id, &fields, (&by, of))?,
             }
         }
         Ok(())

@@ -11,12 +11,14 @@ use crate::store::StoreError;
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::{PastHome, Shelf, following, home_unit, is_active},
-    register::{HOME_UNIT, TRANSFER_TO, number, registers},
+    register::{HOME_UNIT, STATE, TRANSFER_TO, number, registers},
     wire::Field,
 };
 
 /// The rule that transfers go by, as history and conflicts name it.
 pub(super) const RULE: &str = "TRANSFER";
+/// The reason of a transfer that the old unit does not ask for any more.
+const WITHDRAWN: &str = "转出单位已撤回或改转";
 /// Whether the records of a register move with a person or a household.
 pub(super) fn moves_along(register: u32) -> bool {
     [number::HOUSEHOLD, number::RESIDENT].into_iter().any(|of| registers().about(of).any(|own| own == register))
@@ -39,10 +41,25 @@ impl Pad<'_> {
         self.core.today()
     }
 
+    /// The record by which the unit is asked that somebody is now sent to: the same asking always makes the same record,
+    /// however often it is looked at.
+    fn asking_of(id: RecordId, record: &Record) -> Option<RecordId> {
+        let origin = record.origin(TRANSFER_TO).filter(|_| record.bytes(TRANSFER_TO).is_some())?;
+        let asked = [&id.0[..], &origin.revision.to_be_bytes()].concat();
+        let mut random = [0; 10];
+        random.copy_from_slice(&blake3::hash(&asked).as_bytes()[..10]);
+        Some(RecordId::create(origin.received * 1_000, random))
+    }
+
+    /// The unit that somebody is sent to, as it is today.
+    fn sent_to(&self, record: &Record) -> Option<OrgCode> {
+        let to = record.varint(TRANSFER_TO).and_then(|code| OrgCode::new(code).ok())?;
+        Some(self.tree.current(to, self.today()))
+    }
+
     /// A person or household that its unit sends to another one of the district: asks that unit, once.
     pub(super) fn ask_transfer(&mut self, id: RecordId, record: &Record) -> Result<(), StoreError> {
-        let Some(to) = record.varint(TRANSFER_TO).and_then(|code| OrgCode::new(code).ok()) else { return Ok(()) };
-        let (Some(from), Some(origin)) = (home_unit(record), record.origin(TRANSFER_TO)) else { return Ok(()) };
+        let (Some(to), Some(from)) = (self.sent_to(record), home_unit(record)) else { return Ok(()) };
         if to == from {
             self.revise(id, record.register, vec![nothing(TRANSFER_TO)], &Hand::rule(RULE))?;
             return Ok(());
@@ -50,11 +67,7 @@ impl Pad<'_> {
         if !self.core.unit.covers(to) {
             return self.transfer_out_of_district(id);
         }
-        // The same asking always makes the same record, however often it is looked at.
-        let asked = [&id.0[..], &origin.revision.to_be_bytes()].concat();
-        let mut random = [0; 10];
-        random.copy_from_slice(&blake3::hash(&asked).as_bytes()[..10]);
-        let transfer = RecordId::create(origin.received * 1_000, random);
+        let Some(transfer) = Self::asking_of(id, record) else { return Ok(()) };
         if self.record(transfer)?.is_some() {
             return Ok(());
         }
@@ -81,68 +94,83 @@ impl Pad<'_> {
         Ok(self.record(head)?.and_then(|head| head.slice(23)).map(<[u8]>::to_vec))
     }
 
-    /// Units of the district that were asked to take somebody in whom the old unit now sends elsewhere, or keeps: they need
-    /// not answer any more.
+    /// Units of the district that were asked to take somebody in whom the old unit now sends elsewhere, keeps, or sends
+    /// anew: they need not answer that asking any more.
     pub(super) fn withdraw_askings(&mut self, id: RecordId, record: &Record) -> Result<(), StoreError> {
-        let to = record.varint(TRANSFER_TO).and_then(|code| OrgCode::new(code).ok());
+        let now = Self::asking_of(id, record);
         for asked in Reading(self).referring(id, number::TRANSFER)? {
-            let Some(transfer) = self.record(asked)?.cloned() else { continue };
-            let here = |code: Option<u64>| {
-                code.and_then(|code| OrgCode::new(code).ok()).is_some_and(|unit| self.core.unit.covers(unit))
-            };
-            let within = here(home_unit(&transfer).map(OrgCode::number)) && here(transfer.varint(tag::FROM_UNIT));
-            let open = transfer.bytes(tag::DONE_ON).is_none() && transfer.bytes(tag::DECISION).is_none();
-            if within && open && is_active(&transfer) && home_unit(&transfer) != to {
-                self.revise(asked, number::TRANSFER, self.no_longer_asked(), &Hand::rule(RULE))?;
+            if Some(asked) != now
+                && let Some(transfer) = self.record(asked)?.cloned()
+                && self.is_open_within(&transfer)
+            {
+                self.revise(asked, number::TRANSFER, self.withdrawn_asking(), &Hand::rule(RULE))?;
             }
         }
         Ok(())
     }
 
-    /// What a transfer says when the old unit does not ask any more.
-    fn no_longer_asked(&self) -> Vec<Field> {
-        let reason = text(tag::REASON, "转出单位已撤回或改转".as_bytes());
-        vec![text(tag::DECISION, b"2"), reason, day(tag::DONE_ON, self.today())]
+    /// Whether a transfer inside the district waits for an answer.
+    fn is_open_within(&self, transfer: &Record) -> bool {
+        let here = |code: Option<u64>| {
+            code.and_then(|code| OrgCode::new(code).ok()).is_some_and(|unit| self.core.unit.covers(unit))
+        };
+        let within = here(home_unit(transfer).map(OrgCode::number)) && here(transfer.varint(tag::FROM_UNIT));
+        let open = transfer.bytes(tag::DONE_ON).is_none() && transfer.bytes(tag::DECISION).is_none();
+        within && open && is_active(transfer)
+    }
+
+    /// What a transfer says when the old unit does not ask any more. The decision is left to whoever has not heard of it.
+    fn withdrawn_asking(&self) -> Vec<Field> {
+        vec![text(tag::REASON, WITHDRAWN.as_bytes()), day(tag::DONE_ON, self.today())]
     }
 
     /// The new unit has answered.
     pub(super) fn answer_transfer(&mut self, id: RecordId, transfer: &Record) -> Result<(), StoreError> {
-        let (decision, None) = (transfer.slice(tag::DECISION), transfer.bytes(tag::DONE_ON)) else {
+        let withdrawn = transfer.slice(tag::REASON) == Some(WITHDRAWN.as_bytes());
+        if transfer.bytes(tag::DONE_ON).is_some() && !(withdrawn && transfer.slice(tag::DECISION) == Some(b"1")) {
             return Ok(());
-        };
-        let Some(decision) = decision else {
-            if !is_active(transfer) {
+        }
+        let Some(decision) = transfer.slice(tag::DECISION) else {
+            if transfer.slice(STATE) == Some(b"2") {
                 // Whoever voids what it was asked has answered, too.
                 let fields = vec![text(tag::DECISION, b"2"), text(tag::REASON, "接收单位已作废".as_bytes())];
                 self.revise(id, number::TRANSFER, fields, &Hand::rule(RULE))?;
+            } else if let Some(main) = Self::subject_of(transfer)
+                && let Some(record) = self.record(main)?.filter(|record| record.origin(TRANSFER_TO).is_some()).cloned()
+            {
+                self.withdraw_askings(main, &record)?;
             }
             return Ok(());
         };
         if self.answer_across(id, transfer)? {
             return Ok(());
         }
-        let Some(main) = transfer.reference(tag::PERSON).or_else(|| transfer.reference(tag::HOUSEHOLD)) else {
-            return Ok(());
-        };
+        let Some(main) = Self::subject_of(transfer) else { return Ok(()) };
         let Some(record) = self.record(main)?.cloned() else { return Ok(()) };
         let ours = home_unit(&record).is_some_and(|unit| self.core.unit.covers(unit));
         let (Some(to), true) = (home_unit(transfer), ours) else { return Ok(()) };
         let reason = transfer.slice(tag::REASON).map(|reason| String::from_utf8_lossy(reason).into_owned());
         let hand = Hand { rule: RULE, reason: reason.as_deref().unwrap_or_default(), ..Hand::default() };
-        let asked = record.varint(TRANSFER_TO) == Some(to.number());
-        if decision == b"1" && !asked && home_unit(&record) != Some(to) {
-            self.revise(id, number::TRANSFER, self.no_longer_asked(), &hand)?;
-            return Ok(());
-        }
-        if decision == b"1" {
+        let asked = self.sent_to(&record) == Some(to);
+        let mut done = vec![day(tag::DONE_ON, self.today())];
+        if decision == b"1" && asked {
             for (id, register) in self.bundle(main, &record)? {
                 self.move_home(id, register, to, &hand)?;
             }
-        } else if asked {
+            done.extend(withdrawn.then(|| nothing(tag::REASON)));
+        } else if decision == b"1" && home_unit(&record) != Some(to) {
+            // Sent elsewhere by now, or kept: the answer comes too late.
+            done.extend([text(tag::DECISION, b"2"), text(tag::REASON, WITHDRAWN.as_bytes())]);
+        } else if decision != b"1" && asked && Self::asking_of(main, &record).is_none_or(|now| now == id) {
             self.revise(main, record.register, vec![nothing(TRANSFER_TO)], &hand)?;
         }
-        self.revise(id, number::TRANSFER, vec![day(tag::DONE_ON, self.today())], &hand)?;
+        self.revise(id, number::TRANSFER, done, &hand)?;
         Ok(())
+    }
+
+    /// Whom a transfer is about.
+    fn subject_of(transfer: &Record) -> Option<RecordId> {
+        transfer.reference(tag::PERSON).or_else(|| transfer.reference(tag::HOUSEHOLD))
     }
 
     /// Moves one record to another unit from today on.

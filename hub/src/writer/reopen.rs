@@ -43,7 +43,7 @@ impl Pad<'_> {
             return Ok(Err(NOT_THEIRS.into()));
         }
         let rule = conflict.rule.clone();
-        let hand = Hand { by: &request.by, reason, rule: &rule, conflict: request.number, of };
+        let hand = Hand { by: &request.by, reason, rule: &rule, conflict: request.number, of, ..Hand::default() };
         let Some(id) = RecordId::from_slice(&conflict.record) else {
             return Ok(Err("冲突没有记录 (no record)".into()));
         };

@@ -4,7 +4,7 @@
 use super::{
     Answer, WriteError, competence,
     pad::{Pad, Reading},
-    revise::{Hand, day, nothing, text, with, yes},
+    revise::{Hand, day, is_ruled_below, nothing, text, with, yes},
 };
 use crate::store::StoreError;
 use taizhang_proto::{
@@ -14,7 +14,8 @@ use taizhang_proto::{
     lifecycle::{self, Actor},
     pb::{self, Choice, ConflictKind, ConflictState},
     register::{
-        COUNTED_AT, DISTINCT, ELSEWHERE_TOO, MERGED_INTO, PAST_HOME, STATE, VOID_REASON, Value, number, registers,
+        COUNTED_AT, DISTINCT, ELSEWHERE_TOO, MERGED_INTO, PAST_HOME, STATE, VOID_REASON, Value, number, registered_on,
+        registers,
     },
     wire::{self, Field},
 };
@@ -140,7 +141,7 @@ impl Pad<'_> {
             return Ok(Err(format!("此类冲突只能选 (choose one of) {}", offered.join(", "))));
         }
         let rule = conflict.rule.clone();
-        let hand = Hand { by: &request.by, reason, rule: &rule, conflict: number, of };
+        let hand = Hand { by: &request.by, reason, rule: &rule, conflict: number, of, ..Hand::default() };
         if let Err(why) = self.settle(&conflict, request, &hand)? {
             return Ok(Err(why));
         }
@@ -176,7 +177,12 @@ impl Pad<'_> {
                 let last = conflict.claims.len().saturating_sub(1);
                 let chosen = if request.claim == 0 { last } else { request.claim as usize };
                 match conflict.claims.get(chosen).filter(|_| chosen > 0) {
-                    Some(claim) => set(self, fields_of(claim)),
+                    Some(claim) => {
+                        // It arrived when it was claimed, not when it was taken.
+                        let received = claim.origin.as_ref().map(|origin| origin.received);
+                        let hand = Hand { received, ..*hand };
+                        self.revise_checked(id, conflict.register, fields_of(claim), &hand)
+                    }
                     None => Ok(Err("没有这个主张 (no such claim)".into())),
                 }
             }
@@ -219,8 +225,10 @@ impl Pad<'_> {
             self.note_ruling(id, claim, hand)?;
         }
         let def = registers().get(conflict.register);
+        let record = self.record(id)?.cloned();
         let ruled = |tag: &u32| def.and_then(|def| def.field(*tag)).is_some_and(|field| field.ruled);
-        let tags: Vec<u32> = conflict.tags.iter().copied().filter(ruled).collect();
+        let below = |tag: &u32| record.as_ref().is_some_and(|record| is_ruled_below(record, *tag));
+        let tags: Vec<u32> = conflict.tags.iter().copied().filter(|tag| ruled(tag) || below(tag)).collect();
         self.affirm(id, &tags, hand)
     }
 
@@ -327,10 +335,14 @@ impl Pad<'_> {
         if !request.record.is_empty() && !self.record(id)?.is_some_and(is_active) {
             return refuse("没有此记录，或已作废、已并入他处 (no such record, or void, or merged)".into());
         }
-        let fields = match written(def.number, &request.fields) {
+        let mut fields = match written(def.number, &request.fields) {
             Ok(fields) => fields,
             Err(why) => return refuse(why),
         };
+        let registered = registered_on(def.number).filter(|_| request.record.is_empty());
+        if let Some(tag) = registered.filter(|tag| !fields.iter().any(|field| field.tag == *tag)) {
+            fields.push(day(tag, self.core.today()));
+        }
         let hand = Hand { by: &request.by, reason, rule: "REVISED", ..Hand::default() };
         if let Some(broken) = self.refused_way(id, def.number, &fields, self.core.tier)? {
             return refuse(broken.to_string());

@@ -13,7 +13,7 @@ use taizhang_proto::{
     OrgCode, Record, RecordId, change,
     change::Edit,
     decide::{Decision, HUB_NODE, apply},
-    pb,
+    pb::{self, Tier},
     record::Revision,
     seal,
     stamp::Stamp,
@@ -33,6 +33,8 @@ pub(super) struct Hand<'h> {
     pub(super) conflict: u64,
     /// The unit below the hub where the reviewer sits; none: at the hub. It is the hub's word all the same, of that unit.
     pub(super) of: Option<OrgCode>,
+    /// When what is written arrived, seconds since 1970, where that was before; none: now.
+    pub(super) received: Option<u64>,
 }
 
 impl<'h> Hand<'h> {
@@ -66,6 +68,13 @@ impl Pad<'_> {
             let standing = current.as_ref().and_then(|record| record.bytes(field.tag));
             standing.map_or(field.bytes.is_empty(), |bytes| *bytes == field.bytes)
         };
+        // What a township has ruled becomes the district's word when somebody there says the same.
+        if hand.of.is_none() && !hand.by.is_empty() {
+            let below = |tag: &u32| current.as_ref().is_some_and(|record| is_ruled_below(record, *tag));
+            let said: Vec<u32> = fields.iter().filter(|field| stands(field)).map(|field| field.tag).collect();
+            let tags: Vec<u32> = said.into_iter().filter(below).collect();
+            self.affirm(id, &tags, hand)?;
+        }
         fields.retain(|field| !stands(field));
         if fields.is_empty() {
             return Ok(None);
@@ -96,7 +105,7 @@ impl Pad<'_> {
         hand.reason.clone_into(&mut change.reason);
         let edit = Edit::read(change).map_err(|error| StoreError::Engine(format!("the hub's own edit: {error}")))?;
         let revision = self.take_revisions(1);
-        let origin = self.own_origin(&edit, revision, hand.of);
+        let origin = self.own_origin(&edit, revision, hand);
         let mut applied = apply(current, &edit, &Decision::accepted(&edit), &origin);
         for entry in &mut applied.superseded {
             hand.rule.clone_into(&mut entry.rule);
@@ -118,20 +127,24 @@ impl Pad<'_> {
         if fields.is_empty() {
             return Ok(());
         }
-        self.put_own(id, Some(&record), &fields, record.register, hand)?;
+        // Standing values do not arrive anew.
+        let received = tags.iter().filter_map(|tag| record.origin(*tag)).map(|origin| origin.received).max();
+        let hand = Hand { received: hand.received.or(received), ..*hand };
+        self.put_own(id, Some(&record), &fields, record.register, &hand)?;
         Ok(())
     }
 
     /// The origin of an edit by the hub's own hand.
-    fn own_origin(&self, edit: &Edit, revision: Revision, of: Option<OrgCode>) -> pb::Origin {
+    fn own_origin(&self, edit: &Edit, revision: Revision, hand: &Hand<'_>) -> pb::Origin {
+        let by = seal::named(&edit.by, hand.of.map(OrgCode::number));
         pb::Origin {
             revision,
             stamp: edit.stamp.0,
-            received: self.core.now(),
-            unit: of.unwrap_or(self.core.unit).number(),
+            received: hand.received.unwrap_or_else(|| self.core.now()),
+            unit: hand.of.unwrap_or(self.core.unit).number(),
             node: HUB_NODE,
             by: edit.by.clone(),
-            seal: seal::seal(&self.core.lineage.secret(), edit.id, &edit.fields, edit.stamp.0, &edit.by),
+            seal: seal::seal(&self.core.lineage.secret(), edit.id, &edit.fields, edit.stamp.0, &by),
             ..pb::Origin::default()
         }
     }
@@ -193,6 +206,14 @@ impl Pad<'_> {
         found.retain(|entry| entry.replaced_by == revision);
         Ok(found)
     }
+}
+
+/// Whether what stands in a field is a ruling of somebody below the district.
+pub(super) fn is_ruled_below(record: &Record, tag: u32) -> bool {
+    record.origin(tag).is_some_and(|origin| {
+        let tier = OrgCode::new(origin.unit).map_or(Tier::Unknown, OrgCode::tier);
+        origin.node == HUB_NODE && tier < Tier::District
+    })
 }
 
 /// A record as it would stand with these fields.

@@ -12,7 +12,7 @@ use taizhang_proto::{
     OrgCode, Record, RecordId, date,
     month::Month,
     pb::{self, office_server},
-    register::{EFFECTIVE_ON, IMPORT_NOTE, RegisterDef, Value, number, registers},
+    register::{IMPORT_NOTE, RegisterDef, Value, registered_on, registers},
     stamp,
 };
 use tokio::{sync::mpsc, task::block_in_place};
@@ -182,10 +182,13 @@ impl Office {
             }
             draft.edits.push((field.tag, value));
         }
-        // Who is registered today without a day of business is registered today; a file's rows may be old.
-        let is_dated = draft.edits.iter().any(|(tag, _)| *tag == EFFECTIVE_ON);
-        if request.record.is_empty() && !is_dated && matches!(def.number, number::RESIDENT | number::HOUSEHOLD) {
-            draft.edits.push((EFFECTIVE_ON, Some(Value::Day(self.ledger.business_day()))));
+        // Who is entered by a form that names no day is registered today; a file's rows may be old.
+        let registered = registered_on(def.number).filter(|_| request.record.is_empty());
+        if let Some(tag) =
+            registered.filter(|tag| !draft.edits.iter().any(|(own, value)| own == tag && value.is_some()))
+        {
+            draft.edits.retain(|(own, _)| *own != tag);
+            draft.edits.push((tag, Some(Value::Day(self.ledger.business_day()))));
         }
         let note = held.as_ref().and_then(|record| record.slice(IMPORT_NOTE)).map(String::from_utf8_lossy);
         if let Some(note) = extended(&note.unwrap_or_default(), &notes) {

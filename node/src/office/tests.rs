@@ -16,7 +16,7 @@ use taizhang_proto::{
     indicator::Part,
     pb,
     plan::Counting,
-    register::{EFFECTIVE_ON, Value, number, registers},
+    register::{Value, number, registered_on, registers},
 };
 
 /// An office on Tuesday, 1 April 2008.
@@ -417,11 +417,14 @@ fn somebody_registered_by_a_form_stands_on_the_register_from_that_day_or_the_one
         format!("{digits}{}", char::from(check_character(digits.as_bytes()).unwrap()))
     };
     let today = save("Resident", &[("id_no", &known(1)), ("name", "王强")]);
-    let earlier = save("Resident", &[("id_no", &known(2)), ("name", "王丽"), ("effective_on", "2008-03-20")]);
-    let household = save("Household", &[("hh_no", "户1"), ("status", "1")]);
+    let earlier = save("Resident", &[("id_no", &known(2)), ("name", "王丽"), ("registered_on", "2008-03-20")]);
+    let household = save("Household", &[("hh_no", "户1"), ("status", "1"), ("registered_on", " ")]);
     // As a row of a file, which may be of any day.
     let always = enter(&office, number::RESIDENT, None, &[("id_no", &known(3)), ("name", "李明")]);
-    let since = |id| office.ledger.view(id).unwrap().unwrap().day(EFFECTIVE_ON);
+    let since = |id| {
+        let record = office.ledger.view(id).unwrap().unwrap();
+        record.day(registered_on(record.register).unwrap())
+    };
     assert_eq!(
         [today, earlier, household, always].map(since),
         [Some(day(4, 1)), Some(day(3, 20)), Some(day(4, 1)), None]

@@ -1,26 +1,21 @@
 //! Backdated entries (补录): what was entered more than the plan's days after it happened, told apart so that a clock can't
 //! be met with a pen (domain-detail 2.6; rule G2). Invariant: the day on which something arrived is the hub's own clock's,
-//! never an office's; an office's own list has what its hub has heard of. What a hub ruled on did not arrive anew with the
-//! ruling; what a hub that lost it was told again arrived on that day.
+//! never an office's; an office's own list has what its hub has heard of. What a reviewer kept or took arrived when it
+//! was said, and keeps that day; what a hub that lost it was told again arrived on that day.
 
 use super::Tally;
 use crate::{
     Record,
     date::{self, Day},
-    decide::HUB_NODE,
     indicator::Part,
     plan::Plans,
     register::number,
 };
 
-/// The registers that clocks and totals follow: placements, recognitions, registrations. Of each the field with the day of
-/// business, and the one with whose case it is, which is set once, when the record is made.
-const DAYS: [(u32, u32, u32); 4] = [
-    (number::PLACEMENT, 25, 20),
-    (number::ZEF_CASE, 27, 21),
-    (number::HARDSHIP_CASE, 26, 20),
-    (number::UNEMPLOYMENT_SPELL, 23, 20),
-];
+/// The fields with the day of business, of the registers that clocks and totals follow: placements, recognitions,
+/// registrations.
+const DAYS: [(u32, u32); 4] =
+    [(number::PLACEMENT, 25), (number::ZEF_CASE, 27), (number::HARDSHIP_CASE, 26), (number::UNEMPLOYMENT_SPELL, 23)];
 
 /// Something that arrived late.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,9 +37,8 @@ impl Backdated {
 
 /// By how much a record's day of business had passed when it arrived, where that is more than the plan allows.
 pub fn backdated(record: &Record, plans: &Plans) -> Option<Backdated> {
-    let (_, tag, whose) = DAYS.iter().find(|(register, ..)| *register == record.register)?;
+    let (_, tag) = DAYS.iter().find(|(register, _)| *register == record.register)?;
     let (on, origin) = record.day(*tag).zip(record.origin(*tag))?;
-    let origin = if origin.node == HUB_NODE { record.origin(*whose)? } else { origin };
     if origin.received == 0 {
         return None; // not there yet
     }

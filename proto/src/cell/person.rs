@@ -16,7 +16,7 @@ use crate::{
     date::{self, Day},
     indicator::Part,
     pb,
-    register::{EFFECTIVE_ON, VERIFIED_ON, number},
+    register::{VERIFIED_ON, number, registered_on},
 };
 
 /// What a person's own record says.
@@ -58,10 +58,9 @@ impl Person {
     }
 }
 
-/// The day on which somebody, or a household, was registered; what has no day has been there all along (domain-detail 3:
-/// indicators use the business date).
+/// The day on which somebody, or a household, was put on the register; what has no day has been there all along.
 pub(super) fn on_register_since(record: &Record) -> Day {
-    record.day(EFFECTIVE_ON).unwrap_or(Day::MIN)
+    registered_on(record.register).and_then(|tag| record.day(tag)).unwrap_or(Day::MIN)
 }
 
 /// What a resident's number says of birth and sex; none without a valid one.

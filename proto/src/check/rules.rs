@@ -11,6 +11,8 @@ use crate::{
 
 /// Youngest age on the register, years (2.1).
 const WORKING_AGE: i32 = 16;
+/// What is said of somebody who is registered on a day to come.
+const REGISTERED_AHEAD: &str = "入册日期在今天之后 (registered on a day to come)";
 /// Fewest characters of a card's number; what clerks write for want of one is shorter.
 const SHORTEST_CARD: usize = 5;
 /// How far ahead a placement may start, days (2.6).
@@ -39,6 +41,7 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
                 "须填写公民身份号码；无身份证的，填写证件类型和其他证件号码 (needs a citizen id, or another card)";
             rule(known, "id_no", "required", message);
             let card = record.slice(57).map(String::from_utf8_lossy);
+            rule(record.day(58).is_none_or(|on| on <= today + 1), "registered_on", "ahead", REGISTERED_AHEAD);
             let plausible =
                 card.is_none_or(|card| card.chars().count() >= SHORTEST_CARD && card.chars().any(char::is_numeric));
             let message =
@@ -78,7 +81,9 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
             );
         }
         number::HOUSEHOLD => {
-            let household: pb::Household = record.typed(|tag| (29..=38).contains(&tag));
+            let household: pb::Household = record.typed(|tag| (29..=40).contains(&tag));
+            let ahead = household.registered_on.is_some_and(|on| on > today + 1);
+            rule(!ahead, "registered_on", "ahead", REGISTERED_AHEAD);
             rule(
                 in_order(household.dibao_from, household.dibao_to),
                 "dibao_to",

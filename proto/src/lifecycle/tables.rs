@@ -215,7 +215,7 @@ pub static LIFECYCLES: &[Lifecycle] = &[
             "asked" "转出待接收" "asked",
             "accepted" "接收" "accepted",
             "returned" "退回" "sent back",
-            "done" "已转入" "taken in",
+            "done" "办结" "done",
         ],
         moves: moves! {
             "" => "asked" BUREAU Reviewer [];

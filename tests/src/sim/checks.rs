@@ -17,7 +17,7 @@ use taizhang_hub::{
 use taizhang_proto::{
     Record, RecordId,
     cell::home_unit,
-    decide::HUB_NODE,
+    decide::{FOREIGN_NODE, HUB_NODE},
     pb,
     register::{MERGED_INTO, registers},
     wire::{self, Field},
@@ -264,7 +264,7 @@ impl World {
             let view = hub.core.view();
             let mut seen: HashMap<(RecordId, String), BTreeSet<u64>> = HashMap::new();
             let mut see = |id: RecordId, origin: &pb::Origin| {
-                if origin.node != HUB_NODE {
+                if ![HUB_NODE, FOREIGN_NODE].contains(&origin.node) {
                     seen.entry((id, origin.by.clone())).or_default().insert(origin.revision);
                 }
             };

@@ -242,6 +242,8 @@ async fn case_05_who_is_not_sent_any_more_need_not_be_answered_for_and_is_not_pu
     assert_eq!(waiting(), [0, 1]);
     scene.all_say(id, "home_unit", &FIRST.to_string());
     scene.all_say(first, "done_on", &scene.ago(0));
+    scene.all_say(first, "decision", "退回");
+    scene.queue_is_empty().await;
     // The street voids what it was asked: the person stays, and nobody waits.
     let second = asked(STREET);
     scene.amend(STREET, second, &[("state", "2"), ("void_reason", "查无此人")]);
@@ -255,6 +257,28 @@ async fn case_05_who_is_not_sent_any_more_need_not_be_answered_for_and_is_not_pu
     scene.meet().await;
     assert_eq!(waiting(), [0, 0]);
     assert_eq!([FIRST, SECOND].map(|code| scene.figure(code, "K00")), [1, 0]);
+    scene.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn case_05_who_is_sent_to_the_same_unit_again_is_taken_in_by_an_answer_to_the_first_asking() {
+    let scene = Scene::open().await;
+    let id = scene.resident(FIRST, 1, &[]);
+    scene.amend(FIRST, id, &[("transfer_to", &SECOND.to_string())]);
+    scene.meet().await;
+    let first = scene.ledger(SECOND).ids(number::TRANSFER).unwrap()[0];
+    // Taken back and sent again, while the other unit, which has not heard of it, answers.
+    scene.amend(FIRST, id, &[("transfer_to", "")]);
+    scene.sync(FIRST).await;
+    scene.amend(FIRST, id, &[("transfer_to", &SECOND.to_string())]);
+    scene.sync(FIRST).await;
+    scene.amend(SECOND, first, &[("decision", "1")]);
+    scene.meet().await;
+    scene.all_say(id, "home_unit", &SECOND.to_string());
+    scene.all_say(id, "transfer_to", "");
+    assert_eq!([FIRST, SECOND].map(|code| scene.figure(code, "K00")), [0, 1]);
+    assert_eq!(scene.figure(SECOND, "K42c"), 0, "nothing is left to answer");
+    scene.queue_is_empty().await;
     scene.end().await;
 }
 

@@ -170,6 +170,9 @@ async fn a_township_settles_a_second_dispute_over_its_own_ruling() {
     scene.all_say(id, "name", "赵丽新");
     scene.all_remember(id, "name", "赵立辛", "REVIEW", HEAD);
     scene.queue_is_empty().await;
+    // Said by the district as well, it is the district's.
+    scene.revise(id, "Resident", &[("name", "赵丽新")]).await;
+    assert!(reopen(&scene, conflict.number).await.unwrap_err().contains("由县区裁定"));
     scene.end().await;
 }
 

@@ -427,7 +427,7 @@ impl City {
         let mut fields = vec![("hh_no", text(&format!("户{}", self.serial)))];
         fields.extend(verified.map(|day| ("verified_on", Value::Day(day))));
         let registered = self.registered();
-        fields.extend(registered.map(|day| ("effective_on", Value::Day(day))));
+        fields.extend(registered.map(|day| ("registered_on", Value::Day(day))));
         let resettled = self.chance(40);
         fields.push(("shanty_resettled", Value::Bool(resettled)));
         let house = self.add(unit, number::HOUSEHOLD, &fields);
@@ -473,7 +473,7 @@ impl City {
         fields.push(("train_wish", text(if wishes_training { "电工" } else { "无" })));
         fields.extend(verified.map(|day| ("verified_on", Value::Day(day))));
         let registered = self.registered();
-        fields.extend(registered.map(|day| ("effective_on", Value::Day(day))));
+        fields.extend(registered.map(|day| ("registered_on", Value::Day(day))));
         let id = self.add(unit, number::RESIDENT, &fields);
         let relation = text(if child { "20" } else { "10" });
         let household = Value::Ref(self.model.houses[house].id);
@@ -509,7 +509,7 @@ impl City {
         let verified = self.chance(50).then_some(today);
         fields.extend(verified.map(|day| ("verified_on", Value::Day(day))));
         let registered = self.registered();
-        fields.extend(registered.map(|day| ("effective_on", Value::Day(day))));
+        fields.extend(registered.map(|day| ("registered_on", Value::Day(day))));
         let id = self.add(unit, number::RESIDENT, &fields);
         self.model.doubles.push(Double { id, person, unit, verified, registered });
     }

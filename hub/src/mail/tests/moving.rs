@@ -58,6 +58,30 @@ fn a_person_who_moves_to_another_district_is_counted_exactly_once_at_every_messa
 }
 
 #[test]
+fn what_a_clerk_of_the_old_district_wrote_is_no_ruling_at_the_new_one() {
+    let (mut world, id) = sent();
+    let job = RecordId::create(world.districts[0].core.now() * 1_000, rand::random());
+    let start = |day: u64| uint(25, day * 2); // zigzag
+    let mut person = Vec::new();
+    put_bytes(20, &id.0, &mut person);
+    let person = Field { tag: 20, bytes: person.into() };
+    let placed = vec![uint(1, IN_A), person, text(21, "1"), start(13_900)];
+    assert!(world.save(0, job, number::PLACEMENT, placed).outcomes.is_empty());
+    world.rounds(2);
+    let (transfer, _) = asked(&world, 1);
+    world.save(1, transfer, number::TRANSFER, vec![text(25, "1")]);
+    world.rounds(4);
+    is_over(&world, id);
+    let core = world.districts[1].core.clone();
+    assert_eq!(record(&core, job).unwrap().day(25), Some(13_900));
+    // The new office has heard it, and corrects the day: it stands.
+    let verdicts = world.save(1, job, number::PLACEMENT, vec![start(13_905)]);
+    assert!(verdicts.outcomes.is_empty(), "{:?}", verdicts.outcomes);
+    assert_eq!(record(&core, job).unwrap().day(25), Some(13_905));
+    world.all_is_counted();
+}
+
+#[test]
 fn a_transfer_whose_sessions_break_anywhere_ends_all_the_same_and_never_counts_twice() {
     let (mut world, id) = sent();
     let mut answered = false;

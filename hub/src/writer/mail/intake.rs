@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::home_unit,
-    decide::HUB_NODE,
+    decide::{FOREIGN_NODE, HUB_NODE},
     pb::{self, LetterKind},
     record::Revision,
     register::{HOME_UNIT, STATE, VOID_REASON, number},
@@ -171,7 +171,8 @@ impl Pad<'_> {
         let own: BTreeMap<Revision, Revision> = theirs.into_iter().zip(first..).collect();
         let renumber = |origin: &mut pb::Origin| {
             origin.revision = own.get(&origin.revision).copied().unwrap_or(first);
-            origin.node = HUB_NODE;
+            // What the other hub ruled stays a ruling; what its clerks wrote does not become one.
+            origin.node = if origin.node == HUB_NODE { HUB_NODE } else { FOREIGN_NODE };
             origin.seal = bytes::Bytes::new();
         };
         record.origins.iter_mut().for_each(renumber);
@@ -195,7 +196,8 @@ impl Pad<'_> {
         self.keep_transfer(kind::IN, &back.transfer, &row);
         self.unsend(&id_of(LetterKind::Wanted, &back.transfer))?;
         if let Some(id) = RecordId::from_slice(&row.record) {
-            let fields = vec![text(STATE, b"2"), text(VOID_REASON, reason.as_bytes())];
+            let done = day(tag::DONE_ON, self.core.today());
+            let fields = vec![text(STATE, b"2"), text(VOID_REASON, reason.as_bytes()), done];
             self.revise(id, number::TRANSFER, fields, &Hand { reason, ..Hand::rule(RULE) })?;
         }
         Ok(())
