@@ -13,7 +13,7 @@ use taizhang_proto::{
     cell::{following, home_unit, is_active, merged_into},
     decide::HUB_NODE,
     pb::Policy,
-    register::{MERGED_INTO, number, registers},
+    register::{MERGED_INTO, number, registered_on, registers},
     wire::{self, Field, Raw},
 };
 
@@ -111,6 +111,8 @@ fn gathered(into: &Record, from: &Record, take: &[u32]) -> Vec<Field> {
     for field in def.fields.iter().filter(|field| field.tag >= OWN_FIELDS) {
         let (Some(theirs), own) = (from.bytes(field.tag), into.bytes(field.tag)) else { continue };
         match own {
+            // Whoever stands there without a day has been on the register all along.
+            None if registered_on(into.register) == Some(field.tag) => {}
             _ if take.contains(&field.tag) => fields.push(field_of(from, field.tag)),
             None => fields.push(field_of(from, field.tag)),
             Some(own) if field.many && field.policy == Policy::Union => {

@@ -67,6 +67,30 @@ async fn case_15_what_an_office_files_under_a_code_given_up_goes_to_the_new_one_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn case_15_somebody_on_the_way_to_a_code_given_up_is_taken_in_by_the_new_one() {
+    let scene = Scene::with(&[FIRST, STREET, SECOND], Mode::Nightly).await;
+    let id = scene.resident(STREET, 1, &[]);
+    scene.amend(STREET, id, &[("transfer_to", &FIRST.to_string())]);
+    scene.meet().await;
+    let line = UNITS.lines().find(|line| line.starts_with(&FIRST.to_string())).unwrap();
+    let changed = UNITS.replace(line, &format!("{line},{SECOND},{}", scene.ago(0)));
+    scene.town.city.hub.writer.write(Job::Tree(changed, None)).await.unwrap();
+    scene.call_the_city().await;
+    scene.meet().await;
+    // Something else about the person changes meanwhile: it is still asked for.
+    scene.amend(STREET, id, &[("phone", "13900000001")]);
+    scene.meet().await;
+    let asked = scene.ledger(SECOND).ids(number::TRANSFER).unwrap();
+    assert_eq!((asked.len(), scene.figure(SECOND, "K42c")), (1, 1));
+    scene.amend(SECOND, asked[0], &[("decision", "1")]);
+    scene.meet().await;
+    scene.all_say(id, "home_unit", &SECOND.to_string());
+    scene.all_say(asked[0], "decision", "接收");
+    assert_eq!(scene.figure(SECOND, "K42c"), 0);
+    scene.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn case_17_an_event_that_comes_after_its_month_was_closed_is_an_adjustment() {
     let scene = Scene::open().await;
     let person = scene.resident(FIRST, 1, &[]);
