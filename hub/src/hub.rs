@@ -9,11 +9,11 @@ use crate::{
     mail::envelope::Envelopes,
     plans::{self, PublishError},
     review::ReviewService,
-    session::serve::SyncService,
+    session::serve::{self, SyncService},
     store::{FjallStore, StoreError},
     totals::TotalsService,
     upward::Upward,
-    writer::{Core, Writer},
+    writer::{Core, Peer, Writer},
 };
 use std::{net::SocketAddr, path::Path, path::PathBuf, sync::Arc};
 use taizhang_node::{
@@ -33,7 +33,7 @@ use taizhang_proto::{
 };
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use tokio_stream::wrappers::TcpListenerStream;
-use tonic::service::interceptor::InterceptedService;
+use tonic::{Request, Status, service::interceptor::InterceptedService};
 
 /// The store's name in the data directory.
 pub const STORE: &str = "store";
@@ -166,25 +166,21 @@ impl Hub {
         let enrolment =
             EnrolmentServer::new(EnrolmentService::new(self.core.clone(), self.writer.clone(), self.authority.clone()))
                 .max_decoding_message_size(64 * 1024);
-        let core = self.core.clone();
-        let enrolled_only = move |mut request: tonic::Request<()>| {
-            let peer = crate::session::serve::peer_of(&core, &request)?;
-            request.extensions_mut().insert(peer);
-            Ok(request)
+        let only = |who: fn(&Core, &Request<()>) -> Result<Peer, Status>| {
+            let core = self.core.clone();
+            move |mut request: Request<()>| {
+                let peer = who(&core, &request)?;
+                request.extensions_mut().insert(peer);
+                Ok(request)
+            }
         };
         let totals = InterceptedService::new(
             TotalsServer::new(TotalsService::new(self.core.clone(), stop.clone())),
-            enrolled_only,
+            only(serve::peer_of),
         );
-        let core = self.core.clone();
-        let offices_only = move |mut request: tonic::Request<()>| {
-            let peer = crate::session::serve::office_of(&core, &request)?;
-            request.extensions_mut().insert(peer);
-            Ok(request)
-        };
         let review = ReviewServer::new(ReviewService::for_townships(self.core.clone(), self.writer.clone()))
             .max_decoding_message_size(MAX_REVIEW_BYTES);
-        let review = InterceptedService::new(review, offices_only);
+        let review = InterceptedService::new(review, only(serve::office_of));
         let (health, health_service) = tonic_health::server::health_reporter();
         let reflection = tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(DESCRIPTORS)

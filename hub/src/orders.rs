@@ -124,15 +124,21 @@ pub fn progress(core: &Core, no: u32) -> Result<pb::OrdersAnswer, GiveError> {
     }
     for order in &orders {
         if let Some(part) = decided_in(order) {
-            let mut all = pb::OrderProgress { no: order.no, ..pb::OrderProgress::default() };
+            let recorded = |unit: u64, done: i64| pb::OrderProgress {
+                no: order.no,
+                unit,
+                given: done,
+                closed: done,
+                ..pb::OrderProgress::default()
+            };
+            let mut all = 0;
             for unit in order.to.iter().filter_map(|unit| OrgCode::new(*unit).ok()) {
                 let now = tree.current(unit, today);
                 let done = totals::own_sum(view, now, part.number(), order.given_on..=order.given_on)?.min(1);
-                all.given += done;
-                let one = pb::OrderProgress { no: order.no, unit: unit.number(), ..pb::OrderProgress::default() };
-                answer.progress.extend((no > 0).then_some(pb::OrderProgress { given: done, closed: done, ..one }));
+                all += done;
+                answer.progress.extend((no > 0).then(|| recorded(unit.number(), done)));
             }
-            answer.progress.push(pb::OrderProgress { closed: all.given, ..all });
+            answer.progress.push(recorded(0, all));
             continue;
         }
         let whole = |part: u16| totals::sum(view, core.unit, part, Day::MIN..=today);

@@ -83,10 +83,15 @@ pub struct Author {
 impl Author {
     /// The author of a value that stands. A hub's word is the district's, whoever below it ruled.
     fn of(origin: &pb::Origin) -> Self {
-        let tier = OrgCode::new(origin.unit).map_or(Tier::Unknown, OrgCode::tier);
+        let tier = tier_of(origin);
         let tier = if origin.node == HUB_NODE { tier.max(Tier::District) } else { tier };
         Self { node: origin.node, tier }
     }
+}
+
+/// The tier of the unit that a value names.
+pub fn tier_of(origin: &pb::Origin) -> Tier {
+    OrgCode::new(origin.unit).map_or(Tier::Unknown, OrgCode::tier)
 }
 
 /// Whether a value is a reviewer's word: not an office's, and not a rule's, which nobody signed.

@@ -26,10 +26,14 @@ pub(super) fn is_own_word(secret: &[u8; 32], edit: &Edit, field: &Field) -> bool
     word(secret, edit, field).is_some()
 }
 
-/// The origin under which a field that is offered again was this hub's own word.
-fn word<'e>(secret: &[u8; 32], edit: &'e Edit, field: &Field) -> Option<&'e pb::Origin> {
+/// The origin under which a field that is offered again was this hub's own word, and the unit below it that had ruled so,
+/// if one had.
+fn word<'e>(secret: &[u8; 32], edit: &'e Edit, field: &Field) -> Option<(&'e pb::Origin, Option<OrgCode>)> {
     let mut origins = edit.offer.iter().flat_map(|offer| &offer.origins).filter(|origin| origin.node == HUB_NODE);
-    origins.find(|origin| seal::speaks_of(secret, edit.id, field, origin).is_some())
+    origins.find_map(|origin| {
+        let of = seal::speaks_of(secret, edit.id, field, origin)?;
+        Some((origin, of.and_then(|unit| OrgCode::new(unit).ok())))
+    })
 }
 
 /// Whether this hub had once let a field that is offered again pass.
@@ -74,12 +78,11 @@ impl Pad<'_> {
     pub(super) fn affirm_later(&mut self, edit: &Edit, decision: &Decision) {
         let secret = self.core.lineage.secret();
         for (field, fate) in edit.fields.iter().zip(&decision.fates) {
-            let Some(origin) = word(&secret, edit, field).filter(|_| matches!(fate, Fate::Accepted | Fate::Won(_)))
+            let Some((origin, of)) =
+                word(&secret, edit, field).filter(|_| matches!(fate, Fate::Accepted | Fate::Won(_)))
             else {
                 continue;
             };
-            let of = seal::speaks_of(&secret, edit.id, field, origin).flatten();
-            let of = of.and_then(|unit| OrgCode::new(unit).ok());
             let same = self.deferred.iter_mut().rev().find_map(|one| match one {
                 Deferred::Affirm { id, fields, by, of: own } if (*id, &*by, *own) == (edit.id, &origin.by, of) => {
                     Some(fields)

@@ -10,7 +10,7 @@ use crate::store::StoreError;
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::{Shelf, home_unit},
-    decide::HUB_NODE,
+    decide::{HUB_NODE, tier_of},
     lifecycle,
     pb::{self, Choice, ConflictKind, Policy, Tier},
     register::{COUNTED_AT, DISTINCT, ELSEWHERE_TOO, HOME_UNIT, MERGED_INTO, STATE, number, registers},
@@ -53,14 +53,10 @@ fn is_from_above(origin: &pb::Origin) -> bool {
     tier_of(origin) >= Tier::District && !origin.by.is_empty()
 }
 
-fn tier_of(origin: &pb::Origin) -> Tier {
-    OrgCode::new(origin.unit).map_or(Tier::Unknown, OrgCode::tier)
-}
-
 /// Why somebody at a unit below the hub can't settle a conflict between these units.
 pub(crate) fn refusal(conflict: &pb::Conflict, units: &[OrgCode], of: OrgCode) -> Option<Refusal> {
     if !lies_within(units, of) {
-        return Some("没有此冲突，或涉及本单位以外，由县区裁定 (no such conflict within this unit)".into());
+        return Some(OUTSIDE.into());
     }
     if settled_by(conflict) > of.tier() {
         return Some(DISTRICTS.into());
@@ -72,6 +68,8 @@ pub(crate) fn refusal(conflict: &pb::Conflict, units: &[OrgCode], of: OrgCode) -
 const COUNTED: u32 = 25;
 const CLOSING: [u32; 3] = [36, 37, 38];
 
+/// What is said to a township of what lies outside: not that there is something.
+pub(super) const OUTSIDE: &str = "没有此冲突，或涉及本单位以外，由县区裁定 (no such conflict within this unit)";
 /// What is said to a township of what the district settles.
 const DISTRICTS: &str = "此类冲突由县区裁定 (the district settles it)";
 

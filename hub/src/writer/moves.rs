@@ -111,10 +111,9 @@ impl Pad<'_> {
 
     /// Whether a transfer inside the district waits for an answer.
     fn is_open_within(&self, transfer: &Record) -> bool {
-        let here = |code: Option<u64>| {
-            code.and_then(|code| OrgCode::new(code).ok()).is_some_and(|unit| self.core.unit.covers(unit))
-        };
-        let within = here(home_unit(transfer).map(OrgCode::number)) && here(transfer.varint(tag::FROM_UNIT));
+        let from = transfer.varint(tag::FROM_UNIT).and_then(|code| OrgCode::new(code).ok());
+        let within =
+            [home_unit(transfer), from].iter().all(|unit| unit.is_some_and(|unit| self.core.unit.covers(unit)));
         let open = transfer.bytes(tag::DONE_ON).is_none() && transfer.bytes(tag::DECISION).is_none();
         within && open && is_active(transfer)
     }

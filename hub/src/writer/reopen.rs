@@ -60,32 +60,30 @@ impl Pad<'_> {
             (ConflictKind::ClosedEdited, Choice::Take) => vec![text(STATE, b"2")],
             _ => Vec::new(),
         };
-        if conflict.choice() == Choice::Merge || conflict.kind() == ConflictKind::SameJob {
-            let absorbed = match conflict.kind() {
-                ConflictKind::SameJob => RecordId::from_slice(&conflict.other),
-                _ => Some(id),
-            };
-            if let (Some(of), Some(absorbed)) = (of, absorbed) {
-                let into = Reading(self).record(absorbed)?.and_then(|record| merged_into(&record));
-                let as_ruled = into.is_some_and(|into| conflict.other == into.0[..]);
-                if !as_ruled || !self.is_own_ruling(absorbed, &[MERGED_INTO], of)? {
-                    return Ok(Err(NOT_THEIRS.into()));
-                }
-            }
-            if let Some(absorbed) = absorbed
-                && let Err(why) = self.unmerge(absorbed, &hand)?
-            {
-                return Ok(Err(why));
-            }
-        }
+        let absorbed = match (conflict.kind(), conflict.choice()) {
+            (ConflictKind::SameJob, _) => RecordId::from_slice(&conflict.other),
+            (_, Choice::Merge) => Some(id),
+            _ => None,
+        };
         if let Some(of) = of {
             let tags: Vec<u32> = back.iter().map(|field| field.tag).collect();
-            if !self.is_own_ruling(id, &tags, of)? {
+            let mut as_ruled = self.is_own_ruling(id, &tags, of)?;
+            if let Some(absorbed) = absorbed {
+                let into = Reading(self).record(absorbed)?.and_then(|record| merged_into(&record));
+                as_ruled &= into.is_some_and(|into| conflict.other == into.0[..]);
+                as_ruled &= self.is_own_ruling(absorbed, &[MERGED_INTO], of)?;
+            }
+            if !as_ruled {
                 return Ok(Err(NOT_THEIRS.into()));
             }
             if let Some(broken) = self.refused_way(id, conflict.register, &back, of.tier())? {
                 return Ok(Err(broken.to_string()));
             }
+        }
+        if let Some(absorbed) = absorbed
+            && let Err(why) = self.unmerge(absorbed, &hand)?
+        {
+            return Ok(Err(why));
         }
         // First in the queue again, so that what the way back brings up finds it there.
         conflict.set_choice(Choice::Unknown);

@@ -225,9 +225,9 @@ impl Pad<'_> {
             self.note_ruling(id, claim, hand)?;
         }
         let def = registers().get(conflict.register);
-        let record = self.record(id)?.cloned();
+        let record = self.record(id)?;
         let ruled = |tag: &u32| def.and_then(|def| def.field(*tag)).is_some_and(|field| field.ruled);
-        let below = |tag: &u32| record.as_ref().is_some_and(|record| is_ruled_below(record, *tag));
+        let below = |tag: &u32| record.is_some_and(|record| is_ruled_below(record, *tag));
         let tags: Vec<u32> = conflict.tags.iter().copied().filter(|tag| ruled(tag) || below(tag)).collect();
         self.affirm(id, &tags, hand)
     }
@@ -360,7 +360,7 @@ impl Pad<'_> {
 pub(super) fn unknown(of: Option<OrgCode>) -> Refusal {
     match of {
         None => "没有此冲突 (no such conflict)".into(),
-        Some(_) => "没有此冲突，或涉及本单位以外，由县区裁定 (no such conflict within this unit)".into(),
+        Some(_) => competence::OUTSIDE.into(),
     }
 }
 

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use taizhang_proto::{
     OrgCode, Record, RecordId, change,
     change::Edit,
-    decide::{Decision, HUB_NODE, apply},
+    decide::{Decision, HUB_NODE, apply, tier_of},
     pb::{self, Tier},
     record::Revision,
     seal,
@@ -63,19 +63,20 @@ impl Pad<'_> {
         mut fields: Vec<Field>,
         hand: &Hand<'_>,
     ) -> Result<Option<Revision>, StoreError> {
-        let current = self.record(id)?.cloned();
-        let stands = |field: &Field| {
+        let mut current = self.record(id)?.cloned();
+        let mut said = Vec::new();
+        fields.retain(|field| {
             let standing = current.as_ref().and_then(|record| record.bytes(field.tag));
-            standing.map_or(field.bytes.is_empty(), |bytes| *bytes == field.bytes)
-        };
+            let stands = standing.map_or(field.bytes.is_empty(), |bytes| *bytes == field.bytes);
+            said.extend(stands.then_some(field.tag));
+            !stands
+        });
         // What a township has ruled becomes the district's word when somebody there says the same.
-        if hand.of.is_none() && !hand.by.is_empty() {
-            let below = |tag: &u32| current.as_ref().is_some_and(|record| is_ruled_below(record, *tag));
-            let said: Vec<u32> = fields.iter().filter(|field| stands(field)).map(|field| field.tag).collect();
-            let tags: Vec<u32> = said.into_iter().filter(below).collect();
-            self.affirm(id, &tags, hand)?;
+        said.retain(|tag| current.as_ref().is_some_and(|record| is_ruled_below(record, *tag)));
+        if hand.of.is_none() && !hand.by.is_empty() && !said.is_empty() {
+            self.affirm(id, &said, hand)?;
+            current = self.record(id)?.cloned();
         }
-        fields.retain(|field| !stands(field));
         if fields.is_empty() {
             return Ok(None);
         }
@@ -210,10 +211,7 @@ impl Pad<'_> {
 
 /// Whether what stands in a field is a ruling of somebody below the district.
 pub(super) fn is_ruled_below(record: &Record, tag: u32) -> bool {
-    record.origin(tag).is_some_and(|origin| {
-        let tier = OrgCode::new(origin.unit).map_or(Tier::Unknown, OrgCode::tier);
-        origin.node == HUB_NODE && tier < Tier::District
-    })
+    record.origin(tag).is_some_and(|origin| origin.node == HUB_NODE && tier_of(origin) < Tier::District)
 }
 
 /// A record as it would stand with these fields.

@@ -2,7 +2,7 @@
 //! employed, and where dual employment is asked for, one month for two (notice, items 12 and 13; domain-detail 2.5).
 
 use super::{
-    Shelf, Tally, archive, following, home_unit, is_active,
+    Shelf, Tally, archive, backdated, following, home_unit, is_active,
     person::{WITHDRAWN, employed},
     span::{Span, Spans},
     survivor,
@@ -51,6 +51,8 @@ pub(super) struct Case {
     /// Of a hardship graduate's household; of a zero-employment household otherwise.
     pub(super) graduate: bool,
     applied_on: Option<Day>,
+    /// The day on which a recognition arrived that was entered too late.
+    backdated: Option<Day>,
     exit_cause: Option<String>,
     /// Days since recognition on which a counted member has a job, also after the exit.
     placed: Spans,
@@ -158,7 +160,8 @@ pub(super) fn read<S: Shelf>(
         exit_on: case.exit_on,
     };
     let (applied_on, exit_cause) = (case.applied_on, case.exit_cause);
-    Ok(Some(Case { id, unit, clock, graduate, applied_on, exit_cause, placed: Spans::all(placed) }))
+    let backdated = backdated(record, plans).map(|late| late.arrived);
+    Ok(Some(Case { id, unit, clock, graduate, applied_on, backdated, exit_cause, placed: Spans::all(placed) }))
 }
 
 /// How somebody belongs to a household.
@@ -197,6 +200,9 @@ pub(super) fn counted_members<S: Shelf>(
 pub(super) fn count<S: Shelf>(shelf: &S, case: &Case, tally: &mut Tally<'_>) -> Result<(), S::Error> {
     if let Some(on) = case.completed_on() {
         archive::count_case(shelf, case.id, on, tally)?;
+    }
+    if let Some(arrived) = case.backdated {
+        tally.step(Part::Backdated, arrived, 1);
     }
     if case.graduate {
         count_graduate(case, tally);

@@ -2,7 +2,7 @@
 //! freshness (K38).
 
 use super::{
-    Shelf, Tally, backdated,
+    Shelf, Tally,
     case::{self, Case, counted_members},
     home_unit, is_active, is_contested, merged_into,
     person::{Service, closed_from, fresh, hardship, on_register_since, services_of, visits},
@@ -35,9 +35,7 @@ pub(super) fn count<S: Shelf>(shelf: &S, id: RecordId, tally: &mut Tally<'_>) ->
         None => false,
     };
     let mut cases = Vec::new();
-    let mut late = Vec::new();
     for (case, record) in refs.active(shelf, number::ZEF_CASE, 21)? {
-        late.extend(backdated(&record, tally.plans).map(|found| (case, found.arrived)));
         cases.extend(case::read(shelf, id, (case, &record), tally.plans)?);
     }
     // Of two open cases of a kind, which a merge or two offices made, the earlier clock runs on.
@@ -54,9 +52,6 @@ pub(super) fn count<S: Shelf>(shelf: &S, id: RecordId, tally: &mut Tally<'_>) ->
             }
         }
         at_home(household.as_ref(), case, tally);
-        for (_, arrived) in late.iter().filter(|(of, _)| *of == case.id) {
-            tally.step(Part::Backdated, *arrived, 1);
-        }
         case::count(shelf, case, tally)?;
     }
     let Some(household) = household.filter(|record| home_unit(record).is_some()) else { return Ok(()) };

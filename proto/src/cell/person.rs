@@ -26,8 +26,8 @@ pub(super) struct Person {
     verified_on: Option<Day>,
     /// Days before death and moving out.
     pub(super) present: Spans,
-    /// Registered on.
-    since: Day,
+    /// Days on the register: of those, the ones since it was put there.
+    registered: Spans,
 }
 
 impl Person {
@@ -37,13 +37,8 @@ impl Person {
             born: born(record),
             verified_on: record.day(VERIFIED_ON),
             present: Spans::one(Day::MIN, left_on(record).unwrap_or(Day::MAX)),
-            since: on_register_since(record),
+            registered: Spans::one(on_register_since(record), left_on(record).unwrap_or(Day::MAX)),
         }
-    }
-
-    /// The days on which the person stands on the register.
-    fn registered(&self) -> Spans {
-        self.present.and(&Spans::one(self.since, Day::MAX))
     }
 
     /// Days before retirement was entered.
@@ -85,9 +80,9 @@ pub(super) fn count<S: Shelf>(shelf: &S, id: RecordId, tally: &mut Tally<'_>) ->
     let Some((person, place)) = resident else { return Ok(()) };
     let place = place?;
     tally.duplicate = place == Place::Behind;
-    tally.during(Part::Residents, &person.registered());
+    tally.during(Part::Residents, &person.registered);
     if place == Place::First {
-        tally.during(Part::DuplicatePersons, &person.registered());
+        tally.during(Part::DuplicatePersons, &person.registered);
     }
     let refs = Refs::to(shelf, id, number::RESIDENT)?;
     let services = services_of(shelf, refs.active(shelf, number::SERVICE_RECORD, 20)?)?;
@@ -146,7 +141,7 @@ fn count_employed<S: Shelf>(
     let hard = !hardship.is_empty();
     let employed = jobs(shelf, &placements)?.and(&person.present);
     // The standard of a full-employment community asks for it (domain-detail 2.12).
-    let counts = person.registered().and(&person.before_retirement());
+    let counts = person.registered.and(&person.before_retirement());
     tally.during(Part::Labour, &counts);
     tally.during(Part::LabourEmployed, &employed.and(&counts));
     let resettled = resettled.and(&person.present);
@@ -289,7 +284,7 @@ pub(super) fn services_of<S: Shelf>(shelf: &S, records: Vec<(RecordId, Record)>)
 
 /// K38: verified within the plan's days, fewer of them while in hardship.
 fn count_fresh(person: &Person, visits: &[Day], hardship: &Spans, tally: &mut Tally<'_>) {
-    let fresh = fresh(person.verified_on, visits, hardship, tally).and(&person.registered());
+    let fresh = fresh(person.verified_on, visits, hardship, tally).and(&person.registered);
     tally.during(Part::Fresh, &fresh);
 }
 

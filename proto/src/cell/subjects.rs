@@ -157,7 +157,7 @@ pub(super) fn persons_of<S: Shelf>(
 }
 
 /// Appends the persons who belong to a household: what it says of itself may count for them.
-pub(super) fn members_of<S: Shelf>(shelf: &S, household: RecordId, found: &mut Vec<Subject>) -> Result<(), S::Error> {
+fn members_of<S: Shelf>(shelf: &S, household: RecordId, found: &mut Vec<Subject>) -> Result<(), S::Error> {
     for member in following(shelf, household, number::HOUSEHOLD, number::MEMBER)? {
         let person = shelf.look(member, |record| record.and_then(|record| record.reference(21)))?;
         if let Some(person) = person {
@@ -184,7 +184,7 @@ pub(super) fn named_subjects<S: Shelf>(
 }
 
 /// Appends a person, the households that it belongs to, and the posts on which it has a place.
-pub(super) fn person_and_all<S: Shelf>(shelf: &S, person: RecordId, found: &mut Vec<Subject>) -> Result<(), S::Error> {
+fn person_and_all<S: Shelf>(shelf: &S, person: RecordId, found: &mut Vec<Subject>) -> Result<(), S::Error> {
     found.push(Subject::Person(person));
     let refs = refs::Refs::to(shelf, person, number::RESIDENT)?;
     households_in(shelf, refs.of(number::MEMBER), found)?;
@@ -198,17 +198,13 @@ pub(super) fn person_and_all<S: Shelf>(shelf: &S, person: RecordId, found: &mut 
 }
 
 /// Appends a person and the households that it belongs to.
-pub(super) fn person_and_households<S: Shelf>(
-    shelf: &S,
-    person: RecordId,
-    found: &mut Vec<Subject>,
-) -> Result<(), S::Error> {
+fn person_and_households<S: Shelf>(shelf: &S, person: RecordId, found: &mut Vec<Subject>) -> Result<(), S::Error> {
     found.push(Subject::Person(person));
     households_in(shelf, following(shelf, person, number::RESIDENT, number::MEMBER)?, found)
 }
 
 /// Appends the households that memberships name.
-pub(super) fn households_in<S: Shelf>(
+fn households_in<S: Shelf>(
     shelf: &S,
     members: impl IntoIterator<Item = RecordId>,
     found: &mut Vec<Subject>,

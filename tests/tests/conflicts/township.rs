@@ -177,6 +177,18 @@ async fn a_township_settles_a_second_dispute_over_its_own_ruling() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_township_ruling_that_the_district_repeats_beside_another_edit_is_the_districts() {
+    let (scene, id, conflict) = two_names().await;
+    settle(&scene, &conflict, Choice::Take).await.unwrap();
+    scene.revise(id, "Resident", &[("name", "赵丽新"), ("phone", "13900000001")]).await;
+    assert!(reopen(&scene, conflict.number).await.unwrap_err().contains("由县区裁定"));
+    scene.meet().await;
+    scene.all_say(id, "name", "赵丽新");
+    scene.all_say(id, "phone", "13900000001");
+    scene.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_township_neither_settles_nor_takes_back_over_what_the_district_said_since() {
     let (scene, id, conflict) = two_names().await;
     scene.revise(id, "Resident", &[("name", "赵丽欣")]).await;
