@@ -26,6 +26,7 @@ mod reopen;
 mod resolve;
 mod revise;
 mod seen;
+mod told;
 mod unique;
 
 pub use commit::Core;

@@ -259,6 +259,14 @@ impl Ledger {
             .collect()
     }
 
+    /// What was entered here on records that have left: the hub took it, and is told again if it loses it.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn own_words(&self) -> Result<Vec<Edit>, StoreError> {
+        self.store.scan(b"o").map(|row| row.and_then(|(_, change)| read_edit(&change))).collect()
+    }
+
     /// The clocks of every recognised case, with the case's record.
     ///
     /// # Errors

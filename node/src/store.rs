@@ -3,7 +3,8 @@
 //! only place of an acknowledged change.
 //!
 //! Keys, by first byte: `r` record as the hub holds it · `p` pending change by number · `q` pending changes of a record ·
-//! `x` refused changes · `g` register listing · `k` natural keys · `l` links · `h` history · `d` documents · `m` state.
+//! `x` refused changes · `g` register listing · `k` natural keys · `l` links · `h` history · `d` documents · `m` state ·
+//! `o` own words on records that are no longer held here.
 
 use crate::disk::{self, Point};
 use bytes::Bytes;
@@ -188,6 +189,11 @@ pub(crate) mod key {
 
     pub(crate) fn record(id: RecordId) -> Vec<u8> {
         join(b'r', &[&id.0])
+    }
+
+    /// Own words that the hub answered for at a revision, on a record that is not held here.
+    pub(crate) fn own_word(revision: u64, id: RecordId) -> Vec<u8> {
+        join(b'o', &[&revision.to_be_bytes(), &id.0])
     }
 
     pub(crate) fn pending(seq: u64) -> Vec<u8> {

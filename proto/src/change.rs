@@ -54,7 +54,7 @@ pub enum ChangeError {
 /// Most fields in one change.
 const MAX_FIELDS: usize = 512;
 /// Longest login, bytes.
-const MAX_BY: usize = 64;
+pub const MAX_BY: usize = 64;
 /// Longest reason, bytes.
 const MAX_REASON: usize = 600;
 /// Most origins, and most history entries, of an offer.

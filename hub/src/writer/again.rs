@@ -2,18 +2,13 @@
 //! Invariant: what this hub had ruled or let pass is as good as before, however often it is restored, and only its own
 //! seal shows what that was.
 
-use super::{
-    late::{Deferred, standing_claim},
-    pad::Pad,
-    push::is_for_everybody,
-    revise::Hand,
-};
+use super::{late::standing_claim, pad::Pad, push::is_for_everybody};
 use crate::store::StoreError;
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::home_unit,
     change::Edit,
-    decide::{Decision, Fate, HUB_NODE},
+    decide::HUB_NODE,
     pb::{self, ConflictKind},
     record::Revision,
     register::registers,
@@ -23,17 +18,17 @@ use taizhang_proto::{
 
 /// Whether a field that is offered again is this hub's own word.
 pub(super) fn is_own_word(secret: &[u8; 32], edit: &Edit, field: &Field) -> bool {
-    word(secret, edit, field).is_some()
+    let mut origins = edit.offer.iter().flat_map(|offer| &offer.origins);
+    origins.any(|origin| own_word(secret, edit.id, field, origin).is_some())
 }
 
-/// The origin under which a field that is offered again was this hub's own word, and the unit below it that had ruled so,
-/// if one had.
-fn word<'e>(secret: &[u8; 32], edit: &'e Edit, field: &Field) -> Option<(&'e pb::Origin, Option<OrgCode>)> {
-    let mut origins = edit.offer.iter().flat_map(|offer| &offer.origins).filter(|origin| origin.node == HUB_NODE);
-    origins.find_map(|origin| {
-        let of = seal::speaks_of(secret, edit.id, field, origin)?;
-        Some((origin, of.and_then(|unit| OrgCode::new(unit).ok())))
-    })
+/// The unit that spoke where an origin's seal proves a field to be this hub's own word: one below it that had ruled so,
+/// none inside for the hub itself.
+pub(super) fn own_word(secret: &[u8; 32], id: RecordId, field: &Field, origin: &pb::Origin) -> Option<Option<OrgCode>> {
+    if origin.node != HUB_NODE {
+        return None;
+    }
+    seal::speaks_of(secret, id, field, origin).map(|of| of.and_then(|unit| OrgCode::new(unit).ok()))
 }
 
 /// Whether this hub had once let a field that is offered again pass.
@@ -72,49 +67,6 @@ impl Pad<'_> {
         }
         let secret = seal::of_passing(&self.core.lineage.secret());
         Ok(seal::seal(&secret, edit.id, beyond, stamp, &edit.by))
-    }
-
-    /// Has what was accepted of this hub's own word made its own once the batch is taken.
-    pub(super) fn affirm_later(&mut self, edit: &Edit, decision: &Decision) {
-        let secret = self.core.lineage.secret();
-        for (field, fate) in edit.fields.iter().zip(&decision.fates) {
-            let Some((origin, of)) =
-                word(&secret, edit, field).filter(|_| matches!(fate, Fate::Accepted | Fate::Won(_)))
-            else {
-                continue;
-            };
-            let same = self.deferred.iter_mut().rev().find_map(|one| match one {
-                Deferred::Affirm { id, fields, by, of: own } if (*id, &*by, *own) == (edit.id, &origin.by, of) => {
-                    Some(fields)
-                }
-                _ => None,
-            });
-            match same {
-                Some(fields) => fields.push(field.clone()),
-                None => self.deferred.push(Deferred::Affirm {
-                    id: edit.id,
-                    fields: vec![field.clone()],
-                    by: origin.by.clone(),
-                    of,
-                }),
-            }
-        }
-    }
-
-    /// Makes fields this hub's own word again where they still stand.
-    pub(super) fn affirm_again(
-        &mut self,
-        id: RecordId,
-        fields: &[Field],
-        (by, of): (&str, Option<OrgCode>),
-    ) -> Result<(), StoreError> {
-        let Some(record) = self.record(id)? else { return Ok(()) };
-        let stands = |field: &&Field| {
-            let of_an_office = record.origin(field.tag).is_some_and(|origin| origin.node != HUB_NODE);
-            of_an_office && record.bytes(field.tag) == Some(&field.bytes)
-        };
-        let tags: Vec<u32> = fields.iter().filter(stands).map(|field| field.tag).collect();
-        self.affirm(id, &tags, &Hand { by, of, ..Hand::rule("RESTORED") })
     }
 
     /// Keeps the history of a record that this hub lost with a backup and is offered again, and brings up anew what a
@@ -179,8 +131,9 @@ impl Pad<'_> {
     pub(super) fn forget_known(&mut self, edit: &mut Edit) -> Result<(), StoreError> {
         let Some(offer) = edit.offer.clone() else { return Ok(()) };
         let Some(record) = self.record(edit.id)?.cloned() else { return Ok(()) };
+        let history = self.history_of(edit.id)?;
         let mut known: Vec<pb::Origin> = record.state().origins;
-        known.extend(self.history_of(edit.id)?.into_iter().filter_map(|entry| entry.origin));
+        known.extend(history.iter().filter_map(|entry| entry.origin.clone()));
         let same = |one: &pb::Origin, two: &pb::Origin, tag: u32| {
             one.revision == two.revision && one.stamp == two.stamp && one.tags.contains(&tag)
         };

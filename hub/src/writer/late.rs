@@ -53,8 +53,6 @@ pub(super) enum Deferred {
     Tell(RecordId),
     /// A record that follows what it speaks of to that one's unit.
     Follow { id: RecordId, register: u32, to: OrgCode },
-    /// This hub's own word, which it had lost and was told again.
-    Affirm { id: RecordId, fields: Vec<Field>, by: String, of: Option<OrgCode> },
 }
 
 pub(super) fn violation(edit: &Edit, field: &str, rule: &'static str, message: String) -> Violation {
@@ -74,7 +72,9 @@ impl Pad<'_> {
             let message = "此编号属于另一种登记表 (the id belongs to another register)".into();
             return Ok(Err(violation(edit, "", "register", message)));
         }
-        if merged_into(current).is_some() {
+        // What an offer says stood on the absorbed record itself.
+        let stood = edit.offer.as_ref().is_some_and(|offer| !offer.aside);
+        if merged_into(current).is_some() && !stood {
             return self.land_on_survivor(edit, author);
         }
         let Some(owner) = home_unit(current).filter(|owner| !peer.unit.covers(*owner)) else {
@@ -89,7 +89,7 @@ impl Pad<'_> {
             return Ok(Ok(Landing::Home));
         }
         let Some(moved) = moved else { return scope() };
-        if !self.was_of(peer, edit.id)? || moved.revision <= edit.seen {
+        if !self.was_of(peer, edit.id)? || (moved.revision <= edit.seen && edit.offer.is_none()) {
             return scope();
         }
         let made_before = edit.stamp.millis() / 1_000 <= moved.received;
@@ -309,7 +309,6 @@ impl Pad<'_> {
                 Deferred::Follow { id, register, to } => {
                     self.move_home(id, register, to, &Hand::rule(RULE))?;
                 }
-                Deferred::Affirm { id, fields, by, of } => self.affirm_again(id, &fields, (&by, of))?,
             }
         }
         Ok(())

@@ -21,7 +21,7 @@ use taizhang_proto::{
     change::Edit,
     check::{self, Violation},
     date,
-    decide::{Applied, Author, apply, decide_as},
+    decide::{Applied, Author, apply, decide},
     digest::LogDigest,
     pb::{self, OutcomeKind},
     record::Revision,
@@ -112,6 +112,7 @@ impl Pad<'_> {
         {
             node.acknowledged += 1;
             let (seq, own) = (node.acknowledged, self.take_revisions(1));
+            let offers = edit.as_ref().is_ok_and(|edit| edit.offer.is_some());
             if revision == 0 {
                 revision = own;
             }
@@ -138,6 +139,9 @@ impl Pad<'_> {
                 };
                 size += outcome.encoded_len();
                 outcomes.push(outcome);
+            }
+            if offers && self.newest_revision() != own {
+                break; // it took more than its own: the next change's no longer follows the first one's
             }
         }
         node.log_digest = digest.0.to_vec();
@@ -174,10 +178,6 @@ impl Pad<'_> {
         };
         self.forget_known(&mut edit)?;
         let today = date::shanghai(received * 1_000);
-        let secret = self.core.lineage.secret();
-        let hub = Author { node, tier: self.core.unit.tier() };
-        let current = self.record(edit.id)?;
-        let decision = decide_as(current, &edit, |field| if is_own_word(&secret, &edit, field) { hub } else { author });
         let mut origin = pb::Origin {
             revision,
             stamp: edit.stamp.0,
@@ -188,15 +188,24 @@ impl Pad<'_> {
             ..pb::Origin::default()
         };
         if let Landing::Note { of } = landing {
-            self.note_late(&edit, &origin, of)?;
+            for (edit, origin) in self.told_parts(peer, &edit, author, &origin) {
+                self.note_late(&edit, &origin, of)?;
+            }
             return Ok(Some(Special { kind: OutcomeKind::Settled, state: None, why: None }));
         }
+        let offered = edit.offer.is_some();
+        let told = if offered { Some(self.apply_offer(peer, &edit, author, &origin)?) } else { None };
+        let current = self.record(edit.id)?;
+        let decision = told.as_ref().map_or_else(|| decide(current, &edit, author), |(decision, _)| decision.clone());
         if current.is_none() && !decision.changes_record() {
             let message = "没有此记录，其登记未被接受 (no such record: its registration was not taken)".into();
             let register = register_name(edit.register);
             return Ok(Some(Special::refused(Violation { register, field: String::new(), rule: "unknown", message })));
         }
-        let mut applied = apply(current, &edit, &decision, &origin);
+        let mut applied = match told {
+            Some((_, applied)) => applied,
+            None => apply(current, &edit, &decision, &origin),
+        };
         let before = if decision.is_plain() { None } else { current.cloned() };
         if decision.changes_record() {
             let edited = edit.fields.iter().map(|field| field.tag);
@@ -216,7 +225,9 @@ impl Pad<'_> {
                 return Ok(Some(Special::refused(why)));
             }
         }
-        origin.seal = self.passing_seal(&edit, &applied.record, origin.stamp)?;
+        if !offered {
+            origin.seal = self.passing_seal(&edit, &applied.record, origin.stamp)?;
+        }
         if !origin.seal.is_empty() {
             applied = apply(self.record(edit.id)?, &edit, &decision, &origin);
         }
@@ -226,7 +237,6 @@ impl Pad<'_> {
         self.keep_history(edit.id, &applied.superseded);
         if let Some(offer) = &edit.offer {
             self.take_offered_history(edit.id, &applied.record, offer, revision)?;
-            self.affirm_later(&edit, &decision);
         }
         if self.record(edit.id)?.is_none() && !applied.superseded.is_empty() {
             self.disputed.insert(edit.id);
@@ -238,6 +248,8 @@ impl Pad<'_> {
             self.note_lost(edit.id, revision);
         }
         let special = match landing {
+            // An office that offers pulls everything: it hears so what stands.
+            Landing::Home if offered => Some(Special { kind: OutcomeKind::Settled, state: None, why: None }),
             Landing::Home if decision.is_plain() && given_up.is_none() && origin.seal.is_empty() => None,
             Landing::Home => Some(settled(edit.id, &applied)),
             // The author is not sent again what it wrote itself, so this is how it hears where that has landed.

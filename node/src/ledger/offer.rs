@@ -1,15 +1,20 @@
 //! What an office says again to a hub that was restored from an old backup and has lost what it once answered for.
 //! Invariant: every value that the office holds from the lost time is in an offer, what stands as a change and what no
-//! longer stood as history; nothing else is.
+//! longer stood as history; nothing else is. What the office itself entered is held even where its record has left: a
+//! computer at the unit that has it now may not have heard of it yet.
 
-use super::{Ledger, LedgerError};
+use super::{Ledger, LedgerError, work::Work};
 use crate::store::{StoreError, key};
 use bytes::Bytes;
 use prost::Message;
-use taizhang_proto::{Record, change, pb, record::Revision, stamp::Stamp, wire::Field};
+use taizhang_proto::{
+    OrgCode, Record, RecordId, change, change::Edit, decide::HUB_NODE, pb, record::Revision, stamp::Stamp, wire::Field,
+};
 
 /// Most history entries in one offer; the newest are kept.
 const MAX_HISTORY: usize = 256;
+/// Most own words that are held of records that have left; the newest are kept.
+const MAX_OWN_WORDS: usize = 8_192;
 
 impl Ledger {
     /// Offers of everything from revision `floor` on.
@@ -32,15 +37,7 @@ impl Ledger {
             if lost.is_empty() && history.is_empty() {
                 continue;
             }
-            // History alone travels with a field that both sides have: the owning unit, which every record carries.
-            let fields = if lost.is_empty() {
-                let home = record.standing(taizhang_proto::register::HOME_UNIT);
-                home.map(|standing| (standing.field.clone(), record.origins[standing.origin].revision))
-                    .into_iter()
-                    .collect()
-            } else {
-                lost
-            };
+            let fields = if lost.is_empty() { home_of(&record) } else { lost };
             let newest =
                 record.origins.iter().filter(|origin| origin.revision >= floor).max_by_key(|origin| origin.stamp);
             let stamp = newest.map_or(0, |origin| origin.stamp);
@@ -49,9 +46,78 @@ impl Ledger {
             change.seen = floor - 1;
             let mut origins = record.state().origins;
             origins.retain(|origin| origin.revision >= floor);
-            change.offer = Some(pb::Offer { origins, history });
+            let (created, changes) = (record.created, record.changes);
+            change.offer = Some(pb::Offer { origins, history, created, changes, aside: false });
+            offers.push(change.encode_to_vec().into());
+        }
+        for row in self.store.scan_from(&key::own_word(floor, RecordId([0; 16]))) {
+            let (row_key, change) = row?;
+            if row_key.first() != Some(&b'o') {
+                break;
+            }
+            let mut change = pb::Change::decode(change).map_err(|_| StoreError::Row("own word"))?;
+            change.seen = floor - 1;
             offers.push(change.encode_to_vec().into());
         }
         Ok(offers)
     }
+
+    /// Drops the oldest own words over the bound.
+    pub(super) fn prune_own_words(&self, work: &mut Work<'_>) -> Result<(), StoreError> {
+        let keys: Vec<Bytes> = self.store.scan(b"o").map(|row| row.map(|(key, _)| key)).collect::<Result<_, _>>()?;
+        for surplus in keys.iter().take(keys.len().saturating_sub(MAX_OWN_WORDS)) {
+            work.rows.remove(&surplus[..]);
+        }
+        Ok(())
+    }
+}
+
+/// History alone travels with a field that both sides have: the owning unit, which every record carries.
+fn home_of(record: &Record) -> Vec<(Field, Revision)> {
+    let home = record.standing(taizhang_proto::register::HOME_UNIT);
+    home.map(|standing| (standing.field.clone(), record.origins[standing.origin].revision)).into_iter().collect()
+}
+
+/// A change that the hub has taken on a record that is not held here, as it is said again if the hub loses it.
+pub(super) fn taken_elsewhere(change: pb::Change, origin: pb::Origin) -> pb::Change {
+    let tags = |edit: Edit| edit.fields.iter().map(|field| field.tag).collect();
+    let mut offer = change.offer.clone().unwrap_or_else(|| pb::Offer {
+        origins: vec![pb::Origin { tags: Edit::read(change.clone()).map(tags).unwrap_or_default(), ..origin.clone() }],
+        ..pb::Offer::default()
+    });
+    // Under this number it would be known again.
+    offer.origins.iter_mut().for_each(|one| one.revision = origin.revision);
+    offer.aside = true;
+    pb::Change { offer: Some(offer), bases: Vec::new(), ..change }
+}
+
+/// What offices of `unit` entered in a record that leaves, with the newest revision of it; none when nothing is theirs.
+pub(super) fn own_words(
+    unit: OrgCode,
+    id: RecordId,
+    record: &Record,
+    history: Vec<pb::Superseded>,
+) -> Option<(Revision, pb::Change)> {
+    let own =
+        |origin: &pb::Origin| origin.node != HUB_NODE && OrgCode::new(origin.unit).is_ok_and(|of| unit.covers(of));
+    let mut origins = record.state().origins;
+    origins.retain(own);
+    let history: Vec<pb::Superseded> =
+        history.into_iter().filter(|entry| entry.origin.as_ref().is_some_and(own)).rev().take(MAX_HISTORY).collect();
+    let standing: Vec<(Field, Revision)> = record
+        .fields
+        .iter()
+        .filter(|standing| own(&record.origins[standing.origin]))
+        .map(|standing| (standing.field.clone(), 0))
+        .collect();
+    if standing.is_empty() && history.is_empty() {
+        return None;
+    }
+    let revisions = origins.iter().map(|origin| origin.revision).chain(history.iter().map(|entry| entry.replaced_by));
+    let revision = revisions.max()?;
+    let (stamp, by) = origins.last().map(|newest| (Stamp(newest.stamp), newest.by.clone())).unwrap_or_default();
+    let fields = if standing.is_empty() { home_of(record) } else { standing };
+    let mut change = change::write(id, record.register, &fields, stamp, &by);
+    change.offer = Some(pb::Offer { origins, history, created: record.created, changes: record.changes, aside: true });
+    Some((revision, change))
 }

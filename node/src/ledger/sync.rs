@@ -1,7 +1,7 @@
 //! The ledger as a replica: what it tells the hub and how it takes the answers.
 //! Invariant: each message is applied in one atomic batch with the state that says so; applying it again is harmless.
 
-use super::{Inner, Ledger, LedgerError, index, repair::Repair, save::change_list, work::Work};
+use super::{Inner, Ledger, LedgerError, index, offer, repair::Repair, save::change_list, work::Work};
 use crate::{
     journal::Entry,
     store::{Refusal, State, StoreError, key},
@@ -16,6 +16,7 @@ use std::{
 };
 use taizhang_proto::{
     OrgCode, Record, RecordId,
+    change::Edit,
     decide::{Decision, apply},
     digest::LogDigest,
     pb::{self, OutcomeKind, up},
@@ -81,6 +82,16 @@ impl Ledger {
             verdicts.outcomes.into_iter().map(|outcome| (outcome.seq, outcome)).collect();
         // A hub of an earlier build does not say.
         let unit = if verdicts.unit == 0 { self.unit().number() } else { verdicts.unit };
+        let now = Stamp::at_millis(verdicts.received * 1_000);
+        let origin_of = |edit: &Edit, seq: u64| pb::Origin {
+            revision: verdicts.revision + (seq - verdicts.first),
+            stamp: edit.stamp.believed(now, verdicts.skew_millis).0,
+            received: verdicts.received,
+            unit,
+            node: verdicts.node,
+            by: edit.by.clone(),
+            ..pb::Origin::default()
+        };
         let mut work = Work::new(self);
         let mut count = VerdictCount::default();
         let mut refusals = Vec::new();
@@ -94,16 +105,7 @@ impl Ledger {
                 _ if seq < verdicts.first => {}
                 OutcomeKind::Accepted => {
                     count.accepted += 1;
-                    let now = Stamp::at_millis(verdicts.received * 1_000);
-                    let origin = pb::Origin {
-                        revision: verdicts.revision + (seq - verdicts.first),
-                        stamp: edit.stamp.believed(now, verdicts.skew_millis).0,
-                        received: verdicts.received,
-                        unit,
-                        node: verdicts.node,
-                        by: edit.by.clone(),
-                        ..pb::Origin::default()
-                    };
+                    let origin = origin_of(&edit, seq);
                     let current = work.hub(edit.id)?;
                     // A pulled record that is newer holds the effect of this change already.
                     if current.as_ref().is_none_or(|record| record.revision() < origin.revision) {
@@ -113,8 +115,18 @@ impl Ledger {
                 }
                 OutcomeKind::Settled => {
                     count.settled += 1;
-                    if let Some(record) = outcome.and_then(|outcome| outcome.state) {
-                        work.take(record)?;
+                    match outcome.and_then(|outcome| outcome.state) {
+                        Some(record) => {
+                            work.take(record)?;
+                        }
+                        // It went to a record that is not held here; an offer of one that is comes back with the pull.
+                        None if edit.offer.as_ref().is_none_or(|offer| offer.aside) => {
+                            let origin = origin_of(&edit, seq);
+                            let change = pb::Change::decode(row).map_err(|_| StoreError::Row("pending"))?;
+                            let (revision, change) = (origin.revision, offer::taken_elsewhere(change, origin));
+                            work.rows.insert(key::own_word(revision, edit.id), change.encode_to_vec());
+                        }
+                        None => {}
                     }
                 }
                 OutcomeKind::Refused => {
@@ -234,7 +246,9 @@ impl Ledger {
         }
         state.equal = equal && !older;
         state.last_sync = self.now_millis() / 1_000;
-        self.finish(Work::new(self), &mut inner, state)?;
+        let mut work = Work::new(self);
+        self.prune_own_words(&mut work)?;
+        self.finish(work, &mut inner, state)?;
         let settled = inner.state.settled;
         self.store.flush()?;
         let refused = |seq| self.store.get(&key::refused(seq)).ok().flatten().map(|row| row.to_vec());
@@ -308,7 +322,12 @@ impl Ledger {
 
     /// Goes on under a new incarnation: everything that the hub has not answered for is numbered from 1 again, and
     /// everything the hub holds is pulled.
-    fn take_new_incarnation(&self, why: &str, offers: Vec<Bytes>, epoch: Option<Vec<u8>>) -> Result<(), LedgerError> {
+    fn take_new_incarnation(
+        &self,
+        why: &str,
+        offers: Vec<Bytes>,
+        lost: Option<(u64, Vec<u8>)>,
+    ) -> Result<(), LedgerError> {
         let mut inner = self.inner();
         let incarnation: [u8; 16] = rand::random();
         let pending = super::open::pending_entries(&self.store)?;
@@ -358,7 +377,17 @@ impl Ledger {
         state.settled = 0;
         state.settled_digest = LogDigest::default().0.to_vec();
         state.rebuild = true;
-        if let Some(epoch) = epoch {
+        if let Some((floor, _)) = &lost {
+            // What is held beyond what the hub has is in the log again, and comes back from there.
+            for row in self.store.scan_from(&key::own_word(*floor, RecordId([0; 16]))) {
+                let (row_key, _) = row?;
+                if row_key.first() != Some(&b'o') {
+                    break;
+                }
+                rows.remove(&row_key[..]);
+            }
+        }
+        if let Some((_, epoch)) = lost {
             state.hear_stretch(&epoch);
             state.pulled = 0; // the numbers heard so far are of a time that the hub has lost
         }
@@ -410,7 +439,7 @@ impl Replica for Ledger {
                     offers = offers.len(),
                     "the hub was restored from an old backup; it is told again what it lost"
                 );
-                self.take_new_incarnation(HUB_RESTORED, offers, Some(epoch))?;
+                self.take_new_incarnation(HUB_RESTORED, offers, Some((floor, epoch)))?;
                 Err(SessionError::NewIncarnation)
             }
             Err(LedgerError::UnknownLog) => {

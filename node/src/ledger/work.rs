@@ -1,7 +1,7 @@
 //! The rows that one message of a session changes, gathered before they become one atomic batch.
 //! Invariant: digest, count and indexes follow from the records in the work, once, when it becomes rows.
 
-use super::{Ledger, LedgerError, index};
+use super::{Ledger, LedgerError, index, offer};
 use crate::store::{State, StoreError, key};
 use prost::Message;
 use sled::Batch as Rows;
@@ -70,9 +70,13 @@ impl<'a> Work<'a> {
         Ok(differs)
     }
 
-    /// The record left the scope.
+    /// The record left the scope. What was entered here is held for a hub that may lose it.
     pub(super) fn depart(&mut self, id: RecordId) -> Result<(), StoreError> {
-        if self.hub(id)?.is_some() {
+        if let Some(record) = self.hub(id)? {
+            let history = self.ledger.history(id)?;
+            if let Some((revision, change)) = offer::own_words(self.ledger.unit(), id, &record, history) {
+                self.rows.insert(key::own_word(revision, id), change.encode_to_vec());
+            }
             self.hub.insert(id, None);
         }
         Ok(())

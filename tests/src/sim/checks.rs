@@ -337,9 +337,18 @@ impl World {
         let id = self.model.records[saved.record].id;
         for office in &self.offices {
             let mut values = Values::default();
-            let Some(record) = office.ledger.view(id).map_err(text)? else { continue };
-            for standing in &record.fields {
+            let record = office.ledger.view(id).map_err(text)?;
+            for standing in record.iter().flat_map(|record| &record.fields) {
                 values.by_tag.entry(standing.field.tag).or_default().insert(standing.field.bytes.clone());
+            }
+            for word in office.ledger.own_words().map_err(text)?.into_iter().filter(|word| word.id == id) {
+                for field in word.fields {
+                    values.by_tag.entry(field.tag).or_default().insert(field.bytes);
+                }
+                for entry in word.offer.iter().flat_map(|offer| &offer.history) {
+                    let tags = entry.origin.as_ref().map(|origin| origin.tags.clone()).unwrap_or_default();
+                    values.add(&entry.message, &tags);
+                }
             }
             for entry in office.ledger.history(id).map_err(text)? {
                 let tags = entry.origin.map(|origin| origin.tags).unwrap_or_default();

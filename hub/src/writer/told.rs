@@ -1,0 +1,164 @@
+//! What an offer says of each field: who entered it, where and when, as it stood before this hub lost it.
+//! Invariant: every field gets back the author, unit, times and seal that it had; what neither this hub's seal nor the
+//! certificate of the office that offers it proves is marked as told by that office.
+
+use super::{Peer, again::own_word, pad::Pad};
+use crate::store::StoreError;
+use taizhang_proto::{
+    OrgCode, Record,
+    change::{Edit, MAX_BY},
+    decide::{Applied, Author, Decision, Fate, HUB_NODE, apply, decide},
+    pb, seal,
+    stamp::Stamp,
+    wire::Field,
+};
+
+/// The fields of an offer that one change had set, as an edit of their own.
+struct Part {
+    edit: Edit,
+    author: Author,
+    origin: pb::Origin,
+}
+
+impl Pad<'_> {
+    /// Decides and applies an offer: each of its changes by itself, in their old order and under revisions of their own.
+    /// `origin` is the offer's own; what it says nothing more of stands under that.
+    pub(super) fn apply_offer(
+        &mut self,
+        peer: &Peer,
+        edit: &Edit,
+        author: Author,
+        origin: &pb::Origin,
+    ) -> Result<(Decision, Applied), StoreError> {
+        let before = self.record(edit.id)?.cloned();
+        let mut standing = before.clone();
+        let mut superseded = Vec::new();
+        let mut fates = vec![Fate::Equal; edit.fields.len()];
+        let mut revision = origin.revision;
+        for mut part in self.parts(peer, edit, author, origin) {
+            let decision = decide(standing.as_ref(), &part.edit, part.author);
+            if decision.changes_record() && standing.as_ref().is_some_and(|record| record.revision() >= revision) {
+                revision = self.take_revisions(1);
+            }
+            part.origin.revision = revision;
+            let applied = apply(standing.as_ref(), &part.edit, &decision, &part.origin);
+            superseded.extend(applied.superseded);
+            for (field, fate) in part.edit.fields.iter().zip(decision.fates) {
+                if let Some(place) = edit.fields.iter().position(|own| own.tag == field.tag) {
+                    fates[place] = fate;
+                }
+            }
+            standing = Some(applied.record);
+        }
+        let mut record = standing.unwrap_or_else(|| Record { register: edit.register, ..Record::default() });
+        let offer = edit.offer.as_ref();
+        if let Some(before) = &before {
+            record.changes = before.changes + u32::from(record.changes > before.changes);
+        } else {
+            // Who came first goes on to be first.
+            let created = offer.map_or(0, |offer| offer.created);
+            record.created = if created == 0 { origin.revision } else { created.min(origin.revision) };
+            record.changes = offer.map_or(0, |offer| offer.changes).max(1);
+        }
+        Ok((Decision { fates }, Applied { record, superseded }))
+    }
+
+    /// The changes that a late edit tells of, each with its origin: itself, or what it offers.
+    pub(super) fn told_parts(
+        &self,
+        peer: &Peer,
+        edit: &Edit,
+        author: Author,
+        origin: &pb::Origin,
+    ) -> Vec<(Edit, pb::Origin)> {
+        let parts = self.parts(peer, edit, author, origin).into_iter();
+        parts.map(|part| (part.edit, pb::Origin { revision: origin.revision, ..part.origin })).collect()
+    }
+
+    /// The changes that an offer tells of, in their old order.
+    fn parts(&self, peer: &Peer, edit: &Edit, author: Author, own: &pb::Origin) -> Vec<Part> {
+        let mut left = edit.fields.clone();
+        let mut parts = Vec::new();
+        let mut told: Vec<&pb::Origin> = edit.offer.iter().flat_map(|offer| &offer.origins).collect();
+        told.sort_by_key(|origin| origin.revision);
+        for origin in told {
+            let (of, rest): (Vec<Field>, Vec<Field>) =
+                left.into_iter().partition(|field| origin.tags.contains(&field.tag));
+            left = rest;
+            let proven = |field: &Field| own_word(&self.core.lineage.secret(), edit.id, field, origin);
+            let unit = of.iter().find_map(&proven);
+            let (ours, theirs): (Vec<Field>, Vec<Field>) = of.into_iter().partition(|field| proven(field).is_some());
+            if let (false, Some(unit)) = (ours.is_empty(), unit) {
+                parts.push(self.own_part(edit, ours, origin, (unit, own)));
+            }
+            if !theirs.is_empty() {
+                parts.push(self.their_part(peer, edit, theirs, (origin, own), author));
+            }
+        }
+        if !left.is_empty() {
+            parts.push(part(edit, left, author, own.clone()));
+        }
+        parts
+    }
+
+    /// This hub's own word.
+    fn own_part(
+        &self,
+        edit: &Edit,
+        fields: Vec<Field>,
+        told: &pb::Origin,
+        (unit, own): (Option<OrgCode>, &pb::Origin),
+    ) -> Part {
+        let by = seal::named(&told.by, unit.map(OrgCode::number));
+        let origin = pb::Origin {
+            stamp: told.stamp,
+            received: told.received.min(own.received),
+            unit: unit.unwrap_or(self.core.unit).number(),
+            node: HUB_NODE,
+            by: told.by.clone(),
+            seal: seal::seal(&self.core.lineage.secret(), edit.id, &fields, told.stamp, &by),
+            ..pb::Origin::default()
+        };
+        part(edit, fields, Author { node: HUB_NODE, tier: self.core.unit.tier() }, origin)
+    }
+
+    /// An office's word, or one that nothing proves to be this hub's.
+    fn their_part(
+        &self,
+        peer: &Peer,
+        edit: &Edit,
+        fields: Vec<Field>,
+        (told, own): (&pb::Origin, &pb::Origin),
+        author: Author,
+    ) -> Part {
+        let unit = OrgCode::new(told.unit).ok().filter(|unit| self.core.unit.covers(*unit)).unwrap_or(peer.unit);
+        let vouched = told.node != HUB_NODE && told.told_by == 0 && peer.unit.covers(unit);
+        let passing = seal::of_passing(&self.core.lineage.secret());
+        let passed: Vec<&Field> =
+            fields.iter().filter(|field| seal::speaks_for(&passing, edit.id, field, told)).collect();
+        let by: String = if told.by.len() > MAX_BY { String::new() } else { told.by.clone() };
+        let sealed = if passed.is_empty() {
+            bytes::Bytes::new()
+        } else {
+            seal::seal(&passing, edit.id, passed, told.stamp, &by)
+        };
+        let origin = pb::Origin {
+            stamp: Stamp(told.stamp).believed(Stamp::at_millis(own.received * 1_000), 0).0,
+            received: if told.received == 0 { own.received } else { told.received.min(own.received) },
+            unit: unit.number(),
+            // By its own number the office's later changes know what they have seen.
+            node: author.node,
+            by,
+            seal: sealed,
+            told_by: if vouched { 0 } else { peer.unit.number() },
+            ..pb::Origin::default()
+        };
+        part(edit, fields, author, origin)
+    }
+}
+
+fn part(edit: &Edit, fields: Vec<Field>, author: Author, origin: pb::Origin) -> Part {
+    let mut edit = edit.clone();
+    (edit.fields, edit.stamp, edit.by) = (fields, Stamp(origin.stamp), origin.by.clone());
+    Part { edit, author, origin }
+}
