@@ -3,6 +3,7 @@
 
 use crate::{
     readers::MAX_NAME,
+    roll,
     rows::{self, NodeRow, TokenRow},
     store::{Space, StoreError},
     writer::{Core, Job, WriteError, Writer},
@@ -38,6 +39,9 @@ pub enum AuthorityError {
     /// Keys.
     #[error("certificates: {0}")]
     Keys(#[from] rcgen::Error),
+    /// The secret of the hub's seals is not one.
+    #[error("印记密钥文件已损坏，请从备份恢复 (the seal secret is damaged: restore it from a backup): {0}")]
+    SealSecret(PathBuf),
     /// `init` has not been run.
     #[error("此目录还不是上级节点，请先运行 init (no authority here: run `init`); looked in {0}")]
     Missing(PathBuf),
@@ -58,7 +62,11 @@ pub struct Authority {
     certificate: String,
     certificate_der: Vec<u8>,
     server: Identity,
+    dir: PathBuf,
 }
+
+/// The file with the secret under which the hub seals its own word: it must outlive the store.
+const SEAL_SECRET: &str = "seal.key";
 
 fn valid_for(params: &mut CertificateParams, days: i64) {
     let now = time::OffsetDateTime::now_utc();
@@ -120,7 +128,37 @@ impl Authority {
         let (_, der) = x509_parser::pem::parse_x509_pem(certificate.as_bytes())
             .map_err(|_| AuthorityError::Keys(rcgen::Error::CouldNotParseCertificate))?;
         let server = Identity::from_pem(read("server.pem")?, read("server.key")?);
-        Ok(Self { issuer, certificate_der: der.contents, certificate, server })
+        Ok(Self { issuer, certificate_der: der.contents, certificate, server, dir })
+    }
+
+    /// The secret under which this hub seals its own word; none before its first start.
+    ///
+    /// # Errors
+    /// When the disk fails, or the file has not 32 bytes.
+    pub fn seal_secret(&self) -> Result<Option<[u8; 32]>, AuthorityError> {
+        let path = self.dir.join(SEAL_SECRET);
+        match std::fs::read(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(DiskError::new("read", &path, error).into()),
+            Ok(bytes) => bytes.try_into().map(Some).map_err(|_| AuthorityError::SealSecret(path)),
+        }
+    }
+
+    /// Where the roll of retirements and used tokens is kept besides the store.
+    pub fn roll_file(&self) -> PathBuf {
+        self.dir.join("roll")
+    }
+
+    /// Keeps that secret outside the store, where it is not kept yet.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn keep_seal_secret(&self, secret: &[u8; 32]) -> Result<(), AuthorityError> {
+        let path = self.dir.join(SEAL_SECRET);
+        if !path.exists() {
+            disk::write_file(&path, secret, Secrecy::OwnerOnly)?;
+        }
+        Ok(())
     }
 
     /// TLS towards children: they show a certificate of this authority, or none and may only enrol.
@@ -232,6 +270,16 @@ impl Enrolment for EnrolmentService {
         let row: Option<TokenRow> = rows::read(self.core.view().as_ref(), Space::Tokens, &hash)
             .map_err(|error: StoreError| Status::internal(error.to_string()))?;
         let mut row = row.ok_or_else(|| refuse("没有此令牌 (no such token)"))?;
+        let older = self.core.older().map_err(|error: StoreError| Status::internal(error.to_string()))?;
+        if older.is_some() {
+            return Err(refuse(
+                "上级刚由旧备份恢复，暂不登记，请其管理员核对后运行 confirm (the hub was restored from an old backup: its \
+                 operator has to run `confirm` first)",
+            ));
+        }
+        if row.used_for.is_empty() && roll::is_used(&self.core.roll(), &hash) {
+            return Err(refuse("令牌已被使用，请向上级申请新令牌 (used already: ask for a new token)"));
+        }
         if !row.used_for.is_empty() {
             if row.used_for == public_key(&request.csr)? {
                 return Ok(Response::new(self.answer(&row)));

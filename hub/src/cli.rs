@@ -111,6 +111,12 @@ enum Command {
         #[arg(long)]
         undo: bool,
     },
+    /// 上级由旧备份恢复后，核对完毕，重新开放登记 (this hub found itself older than its children: you have looked, and it enrols again)
+    Confirm {
+        /// 核对人 (who has looked)
+        #[arg(long, env = "TAIZHANG_BY")]
+        by: String,
+    },
     #[command(flatten)]
     Figures(totals::Command),
     /// 抽取抽查对象，随机种子可复核 (draw communities to check; anybody can replay the seed)
@@ -402,6 +408,9 @@ async fn ask(session: &Session, command: Command, reader: Reader) -> anyhow::Res
             }
         }
         Command::Keys(KeysCommand::Show) => show::facts(reader, &admin.keys(pb::Empty {}).await?.into_inner().facts),
+        Command::Confirm { by } => {
+            show::facts(reader, &admin.confirm(pb::ConfirmRequest { by }).await?.into_inner().facts);
+        }
         Command::Keys(KeysCommand::Rotate) => {
             show::facts(reader, &admin.rotate_key(pb::Empty {}).await?.into_inner().facts);
         }

@@ -6,14 +6,15 @@ mod admin;
 use crate::{
     authority::{Authority, AuthorityError, EnrolmentService},
     config::Config,
+    integrity::{self, Opened},
     mail::envelope::Envelopes,
     plans::{self, PublishError},
     review::ReviewService,
     session::serve::{self, SyncService},
-    store::{FjallStore, StoreError},
+    store::StoreError,
     totals::TotalsService,
     upward::Upward,
-    writer::{Core, Peer, Writer},
+    writer::{Core, Job, Peer, Writer},
 };
 use std::{net::SocketAddr, path::Path, path::PathBuf, sync::Arc};
 use taizhang_node::{
@@ -82,6 +83,8 @@ pub struct Hub {
     pub authority: Arc<Authority>,
     /// The link to the parent, once enrolled there.
     pub keeper: Option<Arc<Keeper<Upward>>>,
+    /// What befell the store before it was opened; empty where nothing did.
+    incident: String,
     parent: Option<Identity>,
     upward: Option<Arc<Upward>>,
     schedule: Schedule,
@@ -114,8 +117,14 @@ impl Hub {
     pub fn open(data: &Path, config: Config, schedule: Schedule, clock: Clock) -> Result<Arc<Self>, HubError> {
         let lock = disk::lock(data)?;
         let authority = Arc::new(Authority::load(data)?);
-        let store = FjallStore::open(&data.join(STORE))?;
-        let core = Core::open(config.unit, config.tier.into(), Box::new(store), clock)?;
+        let Opened { store, incident } = integrity::open(&data.join(STORE), config.unit)?;
+        if !incident.is_empty() {
+            tracing::error!(%incident, "what befell the store");
+        }
+        let secret = authority.seal_secret()?;
+        let core = Core::open_sealing(config.unit, config.tier.into(), Box::new(store), clock, secret)?;
+        authority.keep_seal_secret(&core.lineage.secret())?;
+        take_up(&core, &authority, &incident)?;
         if core.tier == Tier::City {
             core.sign_with(plans::signing_key(data)?);
         }
@@ -129,7 +138,19 @@ impl Hub {
         let keeper =
             parent.clone().zip(upward.clone()).map(|(identity, upward)| Keeper::new(upward, identity, schedule));
         let data = data.to_owned();
-        Ok(Arc::new(Self { core, writer, authority, keeper, parent, schedule, config, data, upward, _lock: lock }))
+        Ok(Arc::new(Self {
+            core,
+            writer,
+            authority,
+            keeper,
+            incident,
+            parent,
+            schedule,
+            config,
+            data,
+            upward,
+            _lock: lock,
+        }))
     }
 
     /// The address that goes into tokens when the configuration names none.
@@ -258,6 +279,23 @@ impl Hub {
     pub fn data_dir(&self) -> &Path {
         &self.data
     }
+}
+
+/// Takes back what is kept outside the store, and notes that this store may be older than the hub's children.
+fn take_up(core: &Core, authority: &Authority, incident: &str) -> Result<(), HubError> {
+    let file = authority.roll_file();
+    let mut jobs = Vec::new();
+    if let Ok(sealed) = std::fs::read(&file) {
+        jobs.push(Job::Roll(sealed.into()));
+    }
+    if !incident.is_empty() {
+        jobs.push(Job::Older(incident.to_owned()));
+    }
+    for answer in core.commit(jobs) {
+        answer.map_err(|error| HubError::Start(error.to_string()))?;
+    }
+    core.keep_roll_in(file);
+    Ok(())
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, HubError> {

@@ -1,12 +1,12 @@
 //! Whether a child has heard things from this hub that the hub has lost: it was restored from an old backup.
-//! Invariant: every start of the hub begins a new stretch of its history, with a name drawn at random and the last
+//! Invariant: every start of the hub that writes anything begins a new stretch of its history, with a name drawn at random and the last
 //! revision before it. A child names the stretches that it heard: what it has beyond the end of the last that both know
 //! was said in a future that this hub does not have. A name says where its stretch began, so it also tells where a
 //! future that is lost as a whole branched off.
 
 use crate::{
     rows::{self, meta},
-    store::{Space, StoreError, View, WriteSet},
+    store::{Space, StoreError, View},
 };
 use prost::Message;
 use taizhang_proto::{pb, record::Revision, session::STRETCH_NAME};
@@ -63,16 +63,25 @@ impl Lineage {
         Ok(rows::read(view, Space::Meta, meta::LINEAGE)?.unwrap_or_default())
     }
 
-    /// Begins a new stretch after a revision and puts it into a write set.
+    /// Seals under a secret that is kept outside the store, where this store has none of its own yet: the hub's word stays
+    /// its word when a store is lost.
     #[must_use]
-    pub fn begin(mut self, after: Revision, set: &mut WriteSet) -> Self {
+    pub fn sealing(mut self, secret: Option<[u8; 32]>) -> Self {
+        if let Some(secret) = secret.filter(|_| self.secret.len() != 32) {
+            self.secret = secret.to_vec();
+        }
+        self
+    }
+
+    /// Begins a new stretch after a revision.
+    #[must_use]
+    pub fn begin(mut self, after: Revision) -> Self {
         self.stretches.push(Stretch { random: rand::random::<[u8; RANDOM]>().to_vec(), after });
         let surplus = self.stretches.len().saturating_sub(MAX_STRETCHES);
         self.stretches.drain(..surplus);
         if self.secret.len() != 32 {
             self.secret = rand::random::<[u8; 32]>().to_vec();
         }
-        set.put(Space::Meta, meta::LINEAGE, self.encode_to_vec());
         self
     }
 
@@ -125,12 +134,11 @@ mod tests {
 
     #[test]
     fn a_child_that_heard_beyond_the_end_of_its_stretch_says_it_again() {
-        let mut set = WriteSet::default();
-        let first = Lineage::default().begin(0, &mut set);
+        let first = Lineage::default().begin(0);
         let name = first.current();
         assert_eq!(first.floor(&hello(&name, 50, 3), 3), 0, "the stretch runs");
         // The backup was made at revision 20; the hub went on to 50, was restored and started again.
-        let second = first.clone().begin(20, &mut set);
+        let second = first.clone().begin(20);
         assert_eq!(second.floor(&hello(&name, 50, 3), 3), 21);
         assert_eq!(second.floor(&hello(&name, 20, 3), 3), 0, "it has heard nothing that is lost");
         assert_eq!(second.floor(&hello(&name, 20, 4), 3), 21, "an answer of the hub is lost");
@@ -138,7 +146,7 @@ mod tests {
         let trail = [&[9; STRETCH_NAME], &name[..]].concat();
         assert_eq!(second.floor(&hello(&trail, 5, 3), 3), 21, "after one that this hub knows the end of");
         // First an older backup, of revision 12, was put back, and then the newer one of revision 20.
-        let wrong = first.clone().begin(12, &mut set);
+        let wrong = first.clone().begin(12);
         let trail = [wrong.current(), name.clone()].concat();
         assert_eq!(second.floor(&hello(&trail, 15, 3), 3), 13, "the child's stretch began before this hub's");
         assert_eq!(second.floor(&hello(&[], 0, 0), 0), 0, "a child that never heard anything");
@@ -147,11 +155,10 @@ mod tests {
 
     #[test]
     fn a_hub_knows_what_it_has_lost_of_what_it_said() {
-        let mut set = WriteSet::default();
-        let first = Lineage::default().begin(0, &mut set);
+        let first = Lineage::default().begin(0);
         let name = first.current();
-        let lost = first.clone().begin(30, &mut set).current();
-        let second = first.begin(20, &mut set);
+        let lost = first.clone().begin(30).current();
+        let second = first.begin(20);
         assert!(second.reaches(&name, 20) && second.reaches(&second.current(), 99) && second.reaches(&[], 99));
         assert!(!second.reaches(&name, 21) && !second.reaches(&lost, 5));
     }

@@ -393,6 +393,12 @@ pub mod meta {
     pub const OPEN: &[u8] = b"open";
     /// This store's epoch, 16 bytes.
     pub const EPOCH: &[u8] = b"epoch";
+    /// Why this hub takes itself to be older than its children; nobody is enrolled until somebody has looked.
+    pub const OLDER: &[u8] = b"older";
+    /// The stretch of history in which somebody has looked.
+    pub const CONFIRMED: &[u8] = b"confirmed";
+    /// Version of the parent's roll.
+    pub const PARENTS_ROLL: &[u8] = b"parents-roll";
     /// The stretches of this hub's history.
     pub const LINEAGE: &[u8] = b"lineage";
 }

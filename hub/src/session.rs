@@ -104,6 +104,8 @@ pub struct Server {
     told_months: u64,
     /// Version of the task orders that the child was told of.
     told_orders: u64,
+    /// Version of the roll that the child was told of; none where it holds none.
+    told_roll: Option<u64>,
     /// Kinds of documents that the child is asked to say, and has not said whole: until then it is told none of them.
     wanted: Vec<String>,
     list_records: usize,
@@ -138,6 +140,7 @@ impl Server {
             told_plan: (0, bytes::Bytes::new()),
             told_months: 0,
             told_orders: 0,
+            told_roll: None,
             wanted: Vec::new(),
             list_records: MAX_LIST_RECORDS,
             repair: repair::Repair::default(),
@@ -205,7 +208,8 @@ impl Server {
 
     fn take_hello(&mut self, hello: pb::Hello) -> Result<Job, Fault> {
         session::negotiate(hello.protocol_min, hello.protocol_max)?;
-        let digests = [&hello.scope_digest, &hello.month_digest, &hello.orders_digest, &hello.plan_digest];
+        let digests =
+            [&hello.scope_digest, &hello.month_digest, &hello.orders_digest, &hello.plan_digest, &hello.roll_digest];
         let sizes = digests.map(bytes::Bytes::len).into_iter().chain([hello.software.len()]);
         let wrong = hello.incarnation.len() != 16 || hello.epoch.len() > MAX_STRETCHES;
         if wrong || sizes.into_iter().any(|size| size > MAX_GREETING_FIELD) {
@@ -281,6 +285,9 @@ impl Server {
         if let Some(document) = self.newer_plan(core) {
             return Ok(Some(wrap(down::It::Document(document))));
         }
+        if let Some(document) = self.newer_roll(core) {
+            return Ok(Some(wrap(down::It::Document(document))));
+        }
         if self.peer.hub
             && !self.wants("orders")
             && let Some(document) = orders::newer(core, self.told_orders)
@@ -313,9 +320,9 @@ impl Server {
             return Ok(Some(wrap(down::It::Mail(mail))));
         }
         if !self.peer.hub && self.outstanding == 0 && self.cursor < unit.head {
-            let (list, upto) = self.collect(view.as_ref())?;
+            let (list, upto) = self.collect(core, view.as_ref())?;
             self.cursor = upto;
-            if !list.records.is_empty() || !list.departed.is_empty() {
+            if !(list.records.is_empty() && list.departed.is_empty() && list.unreadable.is_empty()) {
                 return records::pack(&list, upto).map(Some);
             }
         }

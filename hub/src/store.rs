@@ -5,13 +5,14 @@
 
 mod fjall_store;
 mod migrate;
+mod proof;
 
 pub use fjall_store::FjallStore;
 
 use bytes::Bytes;
 
 /// Version of the layout of rows. A store of another version is not opened.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// Where a row lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -99,12 +100,25 @@ pub enum StoreError {
         "store: a row of {0:?} can't be read; restore the hub from a backup, or let its children offer it all again"
     )]
     Row(Space),
+    /// Its files are damaged.
+    #[error("存储文件已损坏 (the store's files are damaged): {0}")]
+    Damaged(String),
+    /// Its keyspaces do not belong to one commit: a part of its files was cut or put in place from elsewhere.
+    #[error("存储的各部分不属于同一次提交 (these parts of the store belong to another commit): {0:?}")]
+    Torn(Vec<Space>),
     /// Written by another version of the program.
     #[error("store has format {found}, this program knows {FORMAT}; run the version that wrote it, or a newer one")]
     Format {
         /// The version on disk.
         found: u32,
     },
+}
+
+impl StoreError {
+    /// Whether the rows on disk are not what was written: nothing helps but another store.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Damaged(_) | Self::Torn(_) | Self::Row(_))
+    }
 }
 
 /// Rows of a range, in key order.

@@ -9,7 +9,7 @@ use crate::{
         outbox,
         rows::NeighbourRow,
     },
-    months, orders,
+    months, orders, roll,
     rows::{self, OwnCell, UnitRow, meta},
     store::{Space, StoreError, View},
     writer::{Core, Job, News, WriteError},
@@ -26,8 +26,9 @@ use taizhang_node::{
 use taizhang_proto::{
     OrgCode,
     cell::CellKey,
+    month::short_digest,
     pb,
-    session::{PROTOCOL_MAX, PROTOCOL_MIN},
+    session::{MAX_ROLL_BYTES, PROTOCOL_MAX, PROTOCOL_MIN},
 };
 use tokio::sync::watch;
 
@@ -107,6 +108,11 @@ impl Upward {
     fn orders_digest(&self) -> Result<bytes::Bytes, StoreError> {
         let list = self.core.orders().map(|(_, list)| orders::short_digest(&list)).transpose()?;
         Ok(list.unwrap_or_default().into())
+    }
+
+    /// The parent's roll as it was last heard; it is held for the parent and says nothing to this hub.
+    fn parents_roll(&self) -> Result<Option<bytes::Bytes>, StoreError> {
+        self.core.view().get(Space::Documents, roll::PARENTS)
     }
 
     fn note(&self, acknowledged: u64, everything_said: Option<u64>) -> Result<(), SessionError> {
@@ -226,6 +232,7 @@ const MAX_NEWS: usize = 20_000;
 impl Replica for Upward {
     fn hello(&self, live: bool) -> Result<pb::Hello, SessionError> {
         self.mark()?;
+        self.core.begin_stretch().map_err(failed)?;
         let (digest, head) = self.digest_and_head().map_err(failed)?;
         let view = self.core.view();
         let desk = desk(view.as_ref()).map_err(failed)?;
@@ -250,6 +257,12 @@ impl Replica for Upward {
             clock: (self.core.clock)(),
             mailed: desk.mailed,
             epoch: desk.epoch.into(),
+            roll: Some(counter(meta::PARENTS_ROLL)?),
+            roll_digest: self
+                .parents_roll()
+                .map_err(failed)?
+                .map(|roll| short_digest(&roll).into())
+                .unwrap_or_default(),
             ..pb::Hello::default()
         })
     }
@@ -278,14 +291,16 @@ impl Replica for Upward {
         let other_month = !welcome.month_digest.is_empty() && welcome.month_digest != self.month_digest();
         let wants_months = welcome.months > self.core.months().count() || other_month;
         let wants_orders = welcome.orders > self.core.orders_version();
+        let wants_roll = welcome.roll > rows::counter(view.as_ref(), meta::PARENTS_ROLL).map_err(failed)?;
         let told = marked == desk.marks && desk.keys.last().is_none_or(|key| key.generation <= desk.remarked);
-        let heard = welcome.head <= desk.mailed;
+        let heard = welcome.head <= desk.mailed && welcome.floor == 0;
         if welcome.acknowledged == head
             && equal
             && !wants_tree
             && !wants_plan
             && !wants_months
             && !wants_orders
+            && !wants_roll
             && welcome.wanted.is_empty()
             && told
             && heard
@@ -350,6 +365,7 @@ impl Replica for Upward {
             "units" => Ok(Job::Tree(String::from_utf8_lossy(&content).into_owned(), Some(version))),
             "plan" => Ok(Job::Plans(content)),
             "orders" => Ok(Job::Orders(content)),
+            roll::KIND if content.len() <= MAX_ROLL_BYTES => Ok(Job::ParentsRoll(version, content)),
             "month" => months::read_document(content).map(|(signed, sheets)| Job::Month {
                 place: Some(version),
                 signed: Box::new(signed),
@@ -379,6 +395,10 @@ impl Replica for Upward {
         match kind {
             "plan" => Ok(self.core.published_plans().map(document).into_iter().collect()),
             "orders" => Ok(self.core.orders().map(document).into_iter().collect()),
+            roll::KIND => {
+                let version = rows::counter(view.as_ref(), meta::PARENTS_ROLL).map_err(failed)?;
+                Ok(self.parents_roll().map_err(failed)?.map(|roll| document((version, roll))).into_iter().collect())
+            }
             "month" => (1..=self.core.months().count())
                 .filter_map(|place| months::document(&self.core, view.as_ref(), place, &sheets).transpose())
                 .collect::<Result<_, _>>()

@@ -10,6 +10,7 @@ mod commit;
 pub(crate) mod competence;
 mod conflicts;
 mod decree;
+mod enlist;
 mod inspect;
 mod job;
 mod late;

@@ -135,6 +135,9 @@ pub struct State {
     /// How many locked months were heard.
     #[prost(uint64, tag = "32")]
     pub months: u64,
+    /// Version of the hub's roll that is held here.
+    #[prost(uint64, tag = "33")]
+    pub roll: u64,
     /// How far this computer's clock was ahead of the hub's at the last session, milliseconds.
     #[prost(sint64, tag = "30")]
     pub skew_millis: i64,

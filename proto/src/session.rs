@@ -15,6 +15,8 @@ pub const MAX_BATCH_CHANGES: usize = 1024;
 pub const MAX_BATCH_BYTES: usize = 1024 * 1024;
 /// Largest message on the wire, bytes.
 pub const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
+/// Largest roll of retirements and used tokens, bytes: some sixteen thousand computers.
+pub const MAX_ROLL_BYTES: usize = 1024 * 1024;
 /// Bytes of the name of a stretch of a hub's history: from one start of the hub to the next.
 pub const STRETCH_NAME: usize = 16;
 /// Names of stretches that an office remembers, newest first.

@@ -32,7 +32,10 @@ pub use world::{Options, Report, run};
 
 /// A seed that failed: what did not hold, and how it came to that.
 #[derive(Debug, thiserror::Error)]
-#[error("seed {seed}, step {step}: {what}\nreplay: cargo run --release --bin simulate -- --seed {seed}")]
+#[error(
+    "seed {seed}, step {step}: {what}\nreplay: cargo run --release --bin simulate -- --seed {seed}{}",
+    if options.restores_and_moves { " --restores-and-moves" } else { "" }
+)]
 pub struct Failure {
     /// The seed.
     pub seed: u64,
@@ -42,4 +45,6 @@ pub struct Failure {
     pub what: String,
     /// Every step up to there.
     pub trace: Vec<String>,
+    /// What the seed was allowed to do.
+    pub options: Options,
 }

@@ -4,7 +4,7 @@ use super::Hub;
 use crate::{
     authority,
     backdated::{self, Asked},
-    campaigns, draws,
+    campaigns, draws, integrity,
     mail::marks::desk,
     months, orders, plans, readers,
     rows::{self, UnitRow, meta},
@@ -16,9 +16,7 @@ use crate::{
 use std::sync::Arc;
 use taizhang_node::show;
 use taizhang_proto::{
-    OrgCode, Record, RecordId,
-    cell::home_unit,
-    digest::{Item, ScopeDigest},
+    OrgCode,
     month::Month,
     pb::{self, admin_server::Admin},
 };
@@ -75,6 +73,14 @@ impl Hub {
             show::fact("online", "在线", "online", online),
             show::fact("fresh", "一日内同步", "synced within a day", fresh),
             show::fact("last_error", "最近错误", "last error", link.last_error),
+            show::fact(
+                "older",
+                "早于下级，暂停登记",
+                "older than its children: enrols nobody",
+                core.older()?.unwrap_or_default(),
+            ),
+            show::fact("unreadable", "无法读取的记录", "records that can't be read", core.unreadable()),
+            show::fact("incident", "存储事故", "what befell the store", &self.incident),
             show::fact("disk", "占用磁盘", "on disk", show::bytes(core.store.size_on_disk())),
         ])
     }
@@ -83,31 +89,13 @@ impl Hub {
     fn check(&self) -> Result<pb::VerifyAnswer, crate::store::StoreError> {
         let view = self.core.view();
         let view = view.as_ref();
-        let mut answer = pb::VerifyAnswer::default();
-        let mut digest = ScopeDigest::default();
-        let mut handed_over = 0;
-        for row in view.prefix(Space::Records, &[]) {
-            let (key, value) = row?;
-            answer.checked += 1;
-            match (RecordId::from_slice(&key), Record::decode(value.clone())) {
-                // What was handed over to another district stays here, and belongs to it.
-                (Some(_), Ok(record)) if home_unit(&record).is_none_or(|home| !self.core.unit.covers(home)) => {
-                    handed_over += 1;
-                }
-                (Some(id), Ok(_)) => digest.add(Item::record(id, &value)),
-                (_, Err(error)) => answer.problems.push(error.to_string()),
-                (None, _) => answer.problems.push("a record under a wrong key".into()),
-            }
+        let mut checked = integrity::records(view, self.core.unit);
+        integrity::rest(view, &mut checked);
+        checked.problems.extend(crate::months::verify(&self.core)?);
+        if !self.incident.is_empty() {
+            checked.problems.push(self.incident.clone());
         }
-        let unit: UnitRow = rows::read(view, Space::Units, &self.core.unit.number().to_be_bytes())?.unwrap_or_default();
-        if unit.records_digest() != digest {
-            answer.problems.push("记录与其摘要不符 (the records and their digest differ)".into());
-        }
-        answer.problems.extend(crate::months::verify(&self.core)?);
-        let own = answer.checked - handed_over;
-        if unit.count != own {
-            answer.problems.push(format!("记录数 {own} 与登记的 {} 不符 (count differs)", unit.count));
-        }
+        let answer = pb::VerifyAnswer { checked: checked.records, problems: checked.problems };
         Ok(answer)
     }
 
@@ -198,6 +186,16 @@ impl Admin for Calls {
         self.hub.writer.write(Job::RotateKey).await.map_err(crate::session::Fault::from)?;
         let facts = block_in_place(|| self.hub.key_facts()).map_err(failed)?;
         Ok(Response::new(pb::StatusAnswer { facts }))
+    }
+
+    async fn confirm(&self, request: Request<pb::ConfirmRequest>) -> Result<Response<pb::StatusAnswer>, Status> {
+        let by = request.into_inner().by;
+        if by.trim().is_empty() {
+            return Err(Status::invalid_argument("请写明核对人 (name who has looked: --by)"));
+        }
+        self.hub.writer.write(Job::Confirm).await.map_err(crate::session::Fault::from)?;
+        tracing::warn!("somebody has looked after the restored store; this hub enrols again");
+        self.status(Request::new(pb::Empty {})).await
     }
 
     async fn units(&self, request: Request<pb::UnitsRequest>) -> Result<Response<pb::Empty>, Status> {

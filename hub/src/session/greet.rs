@@ -4,8 +4,8 @@
 use super::{Fault, Server, Stage, unit_row, wrap};
 use crate::{
     mail::post,
-    months,
-    rows::{self, NodeRow, meta},
+    months, roll,
+    rows::{self, NodeRow},
     store::{Space, StoreError, View},
     writer::{Core, recover},
 };
@@ -23,6 +23,7 @@ impl Server {
             "month" if document.version < self.hello.months => return,
             "month" => self.told_months = core.months().in_common(self.hello.months, &self.hello.month_digest),
             "orders" => self.told_orders = 0,
+            roll::KIND => self.told_roll = Some(0),
             _ => {}
         }
         self.wanted.retain(|kind| *kind != document.kind);
@@ -41,6 +42,16 @@ impl Server {
         })
     }
 
+    /// The hub's roll, where it is newer than what the child holds; a child of an older build holds none.
+    pub(super) fn newer_roll(&mut self, core: &Core) -> Option<pb::Document> {
+        let version = core.roll().version;
+        if self.wants(roll::KIND) || self.told_roll.is_none_or(|told| told >= version) {
+            return None;
+        }
+        self.told_roll = Some(version);
+        Some(pb::Document { kind: roll::KIND.into(), version, content: core.sealed_roll() })
+    }
+
     /// What a child is answered when it opens a session: how far both are, and the documents that are news to it.
     pub(super) fn greet(&mut self, core: &Core, row: &NodeRow) -> Result<Vec<pb::Down>, Fault> {
         let view = core.view();
@@ -53,10 +64,10 @@ impl Server {
         }
         self.whole = self.cursor.min(row.pulled);
         let mail = if self.peer.hub { post::head(view.as_ref(), self.peer.unit)? } else { 0 };
-        let epoch = view.get(Space::Meta, meta::EPOCH)?.unwrap_or_default();
         if self.peer.hub {
-            // A hub that was restored may have less mail than the child has heard: it says all that it holds.
-            let known = self.hello.epoch == epoch && self.hello.mailed <= mail;
+            // A hub that was restored may have less mail than the child has heard, or other mail under the same numbers: it
+            // says all that it holds.
+            let known = core.lineage.reaches(&self.hello.epoch, self.hello.mailed) && self.hello.mailed <= mail;
             self.cursor = if known { self.hello.mailed } else { 0 };
         }
         let (head, digest) = if self.peer.hub { (mail, &unit.cells) } else { (unit.head, &unit.records) };
@@ -64,7 +75,10 @@ impl Server {
         let tree = self.newer_tree(core, self.hello.tree_version);
         self.told_tree = tree.as_ref().map_or(self.hello.tree_version, |document| document.version);
         let hub = self.peer.hub.then_some(self.peer.unit);
-        self.wanted = if self.peer.hub { recover::wanted(core, view.as_ref(), &self.hello)? } else { Vec::new() };
+        // An office can say the roll alone: months and orders it holds otherwise.
+        self.wanted = recover::wanted(core, view.as_ref(), &self.hello)?;
+        self.wanted.retain(|kind| self.peer.hub || kind == roll::KIND);
+        self.told_roll = self.hello.roll;
         self.told_months = core.months().in_common(self.hello.months, &self.hello.month_digest);
         let month =
             if self.wants("month") { None } else { months::next_document(core, view.as_ref(), self.told_months, hub)? };
@@ -72,7 +86,8 @@ impl Server {
         self.told_orders = self.hello.orders;
         self.told_plan = (self.hello.plan_version, self.hello.plan_digest.clone());
         let plan = self.newer_plan(core);
-        let news: Vec<pb::Document> = tree.into_iter().chain(plan).chain(month).collect();
+        let newer_roll = self.newer_roll(core);
+        let news: Vec<pb::Document> = tree.into_iter().chain(plan).chain(month).chain(newer_roll).collect();
         let welcome = pb::Welcome {
             protocol: self.hello.protocol_max.clamp(PROTOCOL_MIN, PROTOCOL_MAX),
             software: env!("CARGO_PKG_VERSION").to_owned(),
@@ -81,9 +96,12 @@ impl Server {
             scope_digest: digest.into(),
             node: row.number,
             log_digest: log_digest(row).into(),
-            // A hub's child asks which store it speaks to; an office, which stretch of its history.
-            epoch: if self.peer.hub { epoch } else { core.lineage.current().into() },
-            floor: if self.peer.hub { 0 } else { core.lineage.floor(&self.hello, row.acknowledged) },
+            epoch: core.lineage.current().into(),
+            floor: if self.peer.hub {
+                u64::from(self.cursor < self.hello.mailed && self.cursor < mail)
+            } else {
+                core.lineage.floor(&self.hello, row.acknowledged)
+            },
             marked: row.marked,
             stretch: row.stretch.clone().into(),
             unit: self.certified.number(),
@@ -99,6 +117,7 @@ impl Server {
             months: core.months().count(),
             orders: if self.peer.hub { core.orders_version() } else { 0 },
             wanted: self.wanted.clone(),
+            roll: core.roll().version,
             month_digest: core.months().short_digest(self.hello.months),
             clock: (core.clock)(),
         };

@@ -5,6 +5,7 @@ use super::{Fault, MAX_LIST_BYTES, Server, wrap};
 use crate::{
     rows::{self, FeedRow, meta},
     store::{Space, StoreError, View},
+    writer::Core,
 };
 use prost::Message;
 use taizhang_node::upstream;
@@ -17,7 +18,7 @@ use taizhang_proto::{
 
 impl Server {
     /// Records of the scope after the cursor, as many as fit one message, and the revision they reach.
-    pub(super) fn collect(&self, view: &dyn View) -> Result<(pb::RecordList, u64), Fault> {
+    pub(super) fn collect(&self, core: &Core, view: &dyn View) -> Result<(pb::RecordList, u64), Fault> {
         let mut list = pb::RecordList::default();
         let mut size = 0;
         let mut upto = rows::counter(view, meta::REVISION)?;
@@ -30,9 +31,17 @@ impl Server {
             if made_by_child || !self.peer.unit.covers(news.unit) {
                 continue;
             }
-            if let Some(record) = self.read_for_child(view, &news, revision)? {
-                size += record.encoded_len();
-                list.records.push(record);
+            match self.read_for_child(view, &news, revision) {
+                Ok(Some(record)) => {
+                    size += record.encoded_len();
+                    list.records.push(record);
+                }
+                Ok(None) => {}
+                Err(error) if error.is_damage() => {
+                    core.note_unreadable(news.id);
+                    list.unreadable.push(news.id.0.to_vec().into());
+                }
+                Err(error) => return Err(error.into()),
             }
             if size > MAX_LIST_BYTES.min(MAX_BATCH_BYTES) || list.records.len() >= self.list_records {
                 upto = revision;

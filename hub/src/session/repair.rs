@@ -71,14 +71,14 @@ impl Repair {
         if let Some(message) = self.asked.take() {
             if self.list.is_none() {
                 let permit = core.repairs.clone().try_acquire_owned().map_err(|_| Fault::Busy)?;
-                self.list = Some((list_of(core.view().as_ref(), unit)?, permit));
+                self.list = Some((list_of(core, core.view().as_ref(), unit)?, permit));
             }
             let Some((list, _)) = &mut self.list else { return Ok(None) };
             let answer = list.answer(&message).map_err(|_| Fault::Protocol("a range that can't be read"))?;
             return Ok(Some(wrap(down::It::Range(pb::Range { message: answer.into() }))));
         }
         if !self.wanted.is_empty() {
-            return self.send_wanted(core.view().as_ref(), unit).map(Some);
+            return self.send_wanted(core, core.view().as_ref(), unit).map(Some);
         }
         if self.is_last {
             *self = Self::default();
@@ -86,15 +86,19 @@ impl Repair {
         Ok(None)
     }
 
-    fn send_wanted(&mut self, view: &dyn View, unit: OrgCode) -> Result<pb::Down, Fault> {
+    fn send_wanted(&mut self, core: &Core, view: &dyn View, unit: OrgCode) -> Result<pb::Down, Fault> {
         let mut list = pb::RecordList::default();
         let mut size = 0;
         while size < MAX_LIST_BYTES
-            && list.records.len() + list.departed.len() < MAX_LIST_RECORDS
+            && list.records.len() + list.departed.len() + list.unreadable.len() < MAX_LIST_RECORDS
             && let Some(id) = self.wanted.pop_front()
         {
             let row = view.get(Space::Records, &id.0)?;
-            let record = row.map(|row| Record::decode(row).map_err(|_| StoreError::Row(Space::Records))).transpose()?;
+            let Ok(record) = row.map(Record::decode).transpose() else {
+                core.note_unreadable(id);
+                list.unreadable.push(id.0.to_vec().into());
+                continue;
+            };
             match record.filter(|record| home_unit(record).is_some_and(|owner| unit.covers(owner))) {
                 Some(record) => {
                     let history = history_after(view, id, 0)?;
@@ -111,13 +115,16 @@ impl Repair {
 }
 
 /// Every record of a scope. A rare path, so it scans.
-fn list_of(view: &dyn View, unit: OrgCode) -> Result<Answerer, Fault> {
+fn list_of(core: &Core, view: &dyn View, unit: OrgCode) -> Result<Answerer, Fault> {
     let mut items = Items::default();
     let unordered = |_| Fault::Protocol("ranges that can't be put in order");
     for row in view.range(Space::Records, &[], &[0xff; 17]) {
         let (key, bytes) = row?;
         let id = RecordId::from_slice(&key).ok_or(StoreError::Row(Space::Records))?;
-        let record = Record::decode(bytes.clone()).map_err(|_| StoreError::Row(Space::Records))?;
+        let Ok(record) = Record::decode(bytes.clone()) else {
+            core.note_unreadable(id);
+            continue;
+        };
         if home_unit(&record).is_some_and(|owner| unit.covers(owner)) {
             items.add(id, &bytes).map_err(unordered)?;
         }

@@ -126,7 +126,8 @@ pub(crate) fn still_welcome(core: &Core, id: &str) -> Result<(), Status> {
         let view = core.view();
         let row: Option<NodeRow> = rows::read(view.as_ref(), Space::Nodes, id.as_bytes())?;
         let reader = readers::read(view.as_ref(), id)?;
-        Ok(row.is_some_and(|row| row.retired > 0) || reader.is_some_and(|reader| reader.retired > 0))
+        let on_roll = core.is_retired(id);
+        Ok(on_roll || row.is_some_and(|row| row.retired > 0) || reader.is_some_and(|reader| reader.retired > 0))
     };
     match retired() {
         Ok(false) => Ok(()),

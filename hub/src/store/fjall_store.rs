@@ -1,9 +1,17 @@
 //! The embedded store: fjall, one keyspace a space, one batch a commit.
 
-use super::{FORMAT, Rows, SPACES, Space, Store, StoreError, View, WriteSet};
+use super::{
+    FORMAT, Rows, SPACES, Space, Store, StoreError, View, WriteSet,
+    proof::{self, Answered, Proof},
+};
 use bytes::Bytes;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Snapshot};
-use std::{path::Path, sync::Arc};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
+use taizhang_node::disk::{self, DiskError};
 
 /// Cache for blocks read back, bytes.
 const CACHE: u64 = 64 * 1024 * 1024;
@@ -17,24 +25,29 @@ const SMALL_MEMTABLE: u64 = 8 * 1024 * 1024;
 pub struct FjallStore {
     db: Database,
     spaces: Arc<[Keyspace]>,
+    proof: Arc<Mutex<(Proof, Answered)>>,
+    /// How many commits it lacks that were answered for.
+    missing: u64,
 }
 
 impl FjallStore {
     /// Opens or creates the store.
     ///
     /// # Errors
-    /// When the engine fails, or the rows were written by another version of the program.
+    /// When the engine fails, its keyspaces do not belong to one commit, or the rows were written by another version of
+    /// the program.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         // Made here, so that only its owner can read what is in it.
-        taizhang_node::disk::create_dir(path).map_err(|error| StoreError::Engine(error.to_string()))?;
-        let db =
-            Database::builder(path).cache_size(CACHE).max_journaling_size(256 * 1024 * 1024).open().map_err(engine)?;
-        let spaces = SPACES
-            .iter()
-            .map(|space| db.keyspace(&name(*space), || options(*space)))
-            .collect::<Result<Arc<[_]>, _>>()
-            .map_err(engine)?;
-        let store = Self { db, spaces };
+        disk::create_dir(path).map_err(|error| StoreError::Engine(error.to_string()))?;
+        // Damaged files make the engine panic, too.
+        let opened = catch_unwind(AssertUnwindSafe(|| open_engine(path)));
+        let (db, spaces) = opened.unwrap_or_else(|_| Err(StoreError::Damaged("the engine panicked".into())))?;
+        let io = |error: std::io::Error| StoreError::Engine(error.to_string());
+        let (answered, known) = Answered::open(path).map_err(io)?;
+        let proof = read_proof(&db, &spaces)?;
+        let missing = known.saturating_sub(proof.last);
+        let proof = Arc::new(Mutex::new((proof, answered)));
+        let store = Self { db, spaces, proof, missing };
         match store.view().get(Space::Meta, b"format")? {
             None => store.put_format()?,
             Some(found) => match <[u8; 4]>::try_from(found.as_ref()).map_or(0, u32::from_be_bytes) {
@@ -43,10 +56,31 @@ impl FjallStore {
                     super::migrate::from_1(&store)?;
                     store.put_format()?;
                 }
+                // Format 2 had no proof of its commits: it has one from its next commit on.
+                2 => store.put_format()?,
                 found => return Err(StoreError::Format { found }),
             },
         }
         Ok(store)
+    }
+
+    /// How many commits were answered for that are not here: the engine's files have lost their end, or an older store
+    /// was put in place. It is whole as of the commit before.
+    pub fn missing_commits(&self) -> u64 {
+        self.missing
+    }
+
+    /// Whether a store at this place has answered for commits before, whatever became of it.
+    pub fn was_used(path: &Path) -> bool {
+        Answered::path(path).exists()
+    }
+
+    /// Begins the count of commits anew, for a store that takes another one's place.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn forget_use(path: &Path) -> Result<(), DiskError> {
+        disk::remove(&Answered::path(path))
     }
 
     fn put_format(&self) -> Result<(), StoreError> {
@@ -56,8 +90,42 @@ impl FjallStore {
     }
 }
 
+fn open_engine(path: &Path) -> Result<(Database, Arc<[Keyspace]>), StoreError> {
+    let db = Database::builder(path).cache_size(CACHE).max_journaling_size(256 * 1024 * 1024).open().map_err(engine)?;
+    let spaces = SPACES.iter().map(|space| db.keyspace(&name(*space), || options(*space)));
+    let spaces = spaces.collect::<Result<Arc<[_]>, _>>().map_err(engine)?;
+    Ok((db, spaces))
+}
+
+/// The numbers of the last commits, where every keyspace bears them out.
+fn read_proof(db: &Database, spaces: &[Keyspace]) -> Result<Proof, StoreError> {
+    let view = db.snapshot();
+    let read = |space: Space| view.get(&spaces[space as usize], proof::KEY).map_err(engine);
+    let Some(row) = read(Space::Meta)? else { return Ok(Proof::none()) };
+    let proof = Proof::from_slice(&row).ok_or(StoreError::Row(Space::Meta))?;
+    let mut own = [0; SPACES.len()];
+    for space in SPACES {
+        let number = read(space)?.and_then(|row| <[u8; 8]>::try_from(row.as_ref()).ok());
+        own[space as usize] = number.map_or(0, u64::from_be_bytes);
+    }
+    let torn = proof.torn(|space| own[space as usize]);
+    if torn.is_empty() { Ok(proof) } else { Err(StoreError::Torn(torn)) }
+}
+
+/// An engine's error, told apart: what the files say wrongly, and what the machine could not do.
 fn engine(error: fjall::Error) -> StoreError {
-    StoreError::Engine(error.to_string())
+    use fjall::Error::{
+        Decompress, InvalidTag, InvalidTrailer, InvalidVersion, JournalRecovery, Storage, Unrecoverable,
+    };
+    let damaged = match &error {
+        JournalRecovery(_) | Unrecoverable | InvalidVersion(None) | InvalidTrailer | InvalidTag(_) | Decompress(_) => {
+            true
+        }
+        // Of the tree's errors only the disk's has another behind it.
+        Storage(error) => std::error::Error::source(error).is_none(),
+        _ => false,
+    };
+    if damaged { StoreError::Damaged(error.to_string()) } else { StoreError::Engine(error.to_string()) }
 }
 
 fn name(space: Space) -> String {
@@ -76,9 +144,10 @@ struct FjallView {
 
 impl FjallView {
     fn rows(iter: fjall::Iter) -> Rows<'static> {
-        Box::new(iter.map(|guard| {
-            let (key, value) = guard.into_inner().map_err(engine)?;
-            Ok((Bytes::from(key), Bytes::from(value)))
+        Box::new(iter.filter_map(|guard| match guard.into_inner().map_err(engine) {
+            Ok((key, _)) if key.as_ref() == proof::KEY.as_slice() => None,
+            Ok((key, value)) => Some(Ok((Bytes::from(key), Bytes::from(value)))),
+            Err(error) => Some(Err(error)),
         }))
     }
 }
@@ -109,6 +178,8 @@ impl Store for FjallStore {
         // In key order the memtables are walked once, not searched anew for each row. The sort is stable, so the
         // last of two rows of one key still wins.
         set.rows.sort_by(|(space, key, _), (other, next, _)| space.cmp(other).then_with(|| key.cmp(next)));
+        let mut proof = self.proof.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = proof.0.next(set.rows.iter().map(|(space, ..)| *space));
         let mut batch = self.db.batch().durability(Some(PersistMode::SyncAll));
         for (space, key, value) in set.rows {
             let keyspace = &self.spaces[space as usize];
@@ -117,7 +188,14 @@ impl Store for FjallStore {
                 None => batch.remove(keyspace, key),
             }
         }
-        batch.commit().map_err(engine)
+        for space in next.touched() {
+            let row = if space == Space::Meta { next.to_bytes() } else { next.last.to_be_bytes().to_vec() };
+            batch.insert(&self.spaces[space as usize], proof::KEY, row);
+        }
+        batch.commit().map_err(engine)?;
+        proof.1.note(next.last);
+        proof.0 = next;
+        Ok(())
     }
 
     fn size_on_disk(&self) -> u64 {

@@ -14,6 +14,9 @@ use taizhang_proto::{
     session::PROTOCOL_MAX,
 };
 
+/// The highest revision that a child is believed to have heard: no hub gives out so many.
+const HIGHEST_HEARD: u64 = 1 << 48;
+
 impl Pad<'_> {
     /// Takes note of a child's greeting. A new incarnation gets a new number and begins at nothing.
     pub(super) fn greet(&mut self, peer: &Peer, hello: &pb::Hello) -> Result<Answer, WriteError> {
@@ -63,6 +66,11 @@ impl Pad<'_> {
         if peer.hub {
             self.forget_mail(peer.unit, hello)?;
         }
+        if !peer.hub && self.core.lineage.floor(hello, row.acknowledged) > 0 {
+            // What it says again comes under new numbers, after all that were given out before: who came first stays first.
+            self.go_on_after(hello.pulled.min(HIGHEST_HEARD));
+            self.find_older("下级听到过本级已丢失的内容 (a child has heard what it has lost)")?;
+        }
         row.software = hello.software.chars().take(32).collect();
         row.skew_millis = (hello.clock as i64).saturating_sub((self.core.clock)() as i64);
         self.compare(peer, hello, &mut row)?;
@@ -79,11 +87,14 @@ impl Pad<'_> {
         };
         if let Some(reader) = readers::read(self.view, &id)? {
             let retired = retired(reader.retired);
+            self.enlist_retired(&id, retired);
             readers::put(&mut self.set, &pb::ReaderInfo { retired, ..reader });
             return Ok(Answer::Done);
         }
-        let row = self.node(&id)?.ok_or(WriteError::Unknown(id))?;
-        self.put_node(NodeRow { retired: retired(row.retired), ..row });
+        let row = self.node(&id)?.ok_or_else(|| WriteError::Unknown(id.clone()))?;
+        let retired = retired(row.retired);
+        self.enlist_retired(&id, retired);
+        self.put_node(NodeRow { retired, ..row });
         Ok(Answer::Done)
     }
 

@@ -10,23 +10,30 @@ use super::{
 use crate::{
     lineage::Lineage,
     months::{self, Months},
-    orders, readers,
+    orders, readers, roll,
     rows::{self, meta},
     store::{Space, Store, StoreError, View, WriteSet},
 };
 use bytes::Bytes;
 use prost::Message;
 use ring::signature::{Ed25519KeyPair, KeyPair};
-use std::sync::{
-    Arc, Mutex, OnceLock, PoisonError, RwLock,
-    atomic::{AtomicI32, Ordering},
+use std::{
+    collections::BTreeSet,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError, RwLock,
+        atomic::{AtomicBool, AtomicI32, Ordering},
+    },
 };
-use taizhang_node::ledger::Clock;
+use taizhang_node::{
+    disk::{self, Secrecy},
+    ledger::Clock,
+};
 use taizhang_proto::{
-    OrgCode, date,
+    OrgCode, RecordId, date,
     month::short_digest,
     org::UnitTree,
-    pb::{self, Tier},
+    pb::{self, Roll, Tier},
     plan::{self, Plans},
 };
 use tokio::sync::{Semaphore, watch};
@@ -65,6 +72,9 @@ impl Standing {
     }
 }
 
+/// Most unreadable records that are told apart; the first already says that the store is damaged.
+const MAX_UNREADABLE: usize = 10_000;
+
 /// What sessions, totals and the writer share.
 pub struct Core {
     /// The hub's own unit.
@@ -83,10 +93,18 @@ pub struct Core {
     months: RwLock<Arc<Months>>,
     /// The city's task orders as they go down, under their version; none before the first.
     orders: RwLock<Option<(u64, Bytes)>>,
+    /// Who was retired and which tokens were used, as it goes down.
+    roll: RwLock<Arc<Roll>>,
+    /// Where that is kept besides, outside the store.
+    roll_file: OnceLock<PathBuf>,
     /// With what this hub signs, where it is the city.
     signer: OnceLock<Ed25519KeyPair>,
     /// The stretches of this hub's history, the running one last.
     pub lineage: Lineage,
+    /// The running stretch is on disk: a process that writes nothing begins none, and nobody hears of it before.
+    begun: AtomicBool,
+    /// Records whose rows can't be read.
+    unreadable: Mutex<BTreeSet<RecordId>>,
     /// The next day on which a code of the tree is given up.
     pub(super) follow_on: AtomicI32,
     committing: Mutex<()>,
@@ -103,6 +121,20 @@ impl Core {
     /// # Errors
     /// When the store fails.
     pub fn open(unit: OrgCode, tier: Tier, store: Box<dyn Store>, clock: Clock) -> Result<Arc<Self>, StoreError> {
+        Self::open_sealing(unit, tier, store, clock, None)
+    }
+
+    /// The same with the secret of the hub's seals, as it is kept outside the store.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn open_sealing(
+        unit: OrgCode,
+        tier: Tier,
+        store: Box<dyn Store>,
+        clock: Clock,
+        secret: Option<[u8; 32]>,
+    ) -> Result<Arc<Self>, StoreError> {
         let view = store.view();
         let revision = rows::counter(view.as_ref(), meta::REVISION)?;
         let tree = match view.get(Space::Documents, b"units")? {
@@ -111,18 +143,19 @@ impl Core {
             }
             None => UnitTree::default(),
         };
-        let mut set = WriteSet::default();
         if view.get(Space::Meta, meta::EPOCH)?.is_none() {
+            let mut set = WriteSet::default();
             set.put(Space::Meta, meta::EPOCH, rand::random::<[u8; 16]>());
+            store.commit(set)?;
         }
         let tree_version = rows::counter(view.as_ref(), meta::TREE)?;
-        let lineage = Lineage::read(view.as_ref())?.begin(revision, &mut set);
+        let lineage = Lineage::read(view.as_ref())?.sealing(secret).begin(revision);
+        let roll = roll::of_store(view.as_ref(), &lineage.secret())?;
         let standing = Standing::read(view.get(Space::Documents, b"plan")?)?;
         let recount = tier != Tier::City
             && view.get(Space::Meta, meta::RULES)?.as_deref() != Some(&rederive::rules(&standing.plans));
         let months = Months::read(view.as_ref())?;
         let orders = orders::read(view.as_ref())?;
-        store.commit(set)?;
         drop(view);
         let core = Arc::new(Self {
             unit,
@@ -133,7 +166,11 @@ impl Core {
             orders: RwLock::new(orders),
             clock,
             tree: RwLock::new((tree_version, Arc::new(tree))),
+            roll: RwLock::new(Arc::new(roll)),
+            roll_file: OnceLock::new(),
             signer: OnceLock::new(),
+            begun: AtomicBool::new(false),
+            unreadable: Mutex::default(),
             lineage,
             follow_on: AtomicI32::new(i32::MIN), // looked at with the first commit
             committing: Mutex::new(()),
@@ -158,9 +195,28 @@ impl Core {
         let mut pad = Pad::new(self, view.as_ref())?;
         pad.rederive(plans)?;
         let (set, revision) = pad.finish()?;
-        self.store.commit(set)?;
+        self.put(set)?;
         self.revision.send_replace(revision);
         Ok(())
+    }
+
+    /// Puts a write set on disk, with the first one the stretch of history that it begins.
+    fn put(&self, mut set: WriteSet) -> Result<(), StoreError> {
+        if !self.begun.load(Ordering::Acquire) {
+            set.put(Space::Meta, meta::LINEAGE, self.lineage.encode_to_vec());
+        }
+        self.store.commit(set)?;
+        self.begun.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// Puts the running stretch on disk before anybody hears of it.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn begin_stretch(&self) -> Result<(), StoreError> {
+        let _one_at_a_time = self.committing.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.begun.load(Ordering::Acquire) { Ok(()) } else { self.put(WriteSet::default()) }
     }
 
     /// The rows as they stand.
@@ -211,6 +267,58 @@ impl Core {
     /// Version of the task orders; 0 before the first.
     pub fn orders_version(&self) -> u64 {
         self.orders().map_or(0, |(version, _)| version)
+    }
+
+    /// Who was retired and which tokens were used.
+    pub fn roll(&self) -> Arc<Roll> {
+        self.roll.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether a child or a reader was retired, by its id.
+    pub fn is_retired(&self, id: &str) -> bool {
+        roll::is_retired(&self.roll(), id)
+    }
+
+    /// The roll as it goes down.
+    pub fn sealed_roll(&self) -> Bytes {
+        let roll = self.roll();
+        if roll.version == 0 { Bytes::new() } else { roll::seal(&self.lineage.secret(), &roll) }
+    }
+
+    /// Keeps the roll in a file outside the store, too, from now on.
+    pub fn keep_roll_in(&self, file: PathBuf) {
+        let _ = self.roll_file.set(file);
+        self.write_roll();
+    }
+
+    /// A roll that can't be written there is told: it is in the store all the same.
+    fn write_roll(&self) {
+        let Some(file) = self.roll_file.get() else { return };
+        if let Err(error) = disk::write_file(file, &self.sealed_roll(), Secrecy::OwnerOnly) {
+            tracing::error!(%error, "the roll of retirements can't be kept outside the store");
+        }
+    }
+
+    /// Takes note that a record's row can't be read: it is an incident of that record, and ends nobody's session.
+    pub(crate) fn note_unreadable(&self, id: RecordId) {
+        let mut unreadable = self.unreadable.lock().unwrap_or_else(PoisonError::into_inner);
+        if unreadable.len() < MAX_UNREADABLE && unreadable.insert(id) {
+            tracing::error!(record = %id, "a record's row can't be read; the store is set aside at the next start");
+        }
+    }
+
+    /// How many records were met whose rows can't be read.
+    pub fn unreadable(&self) -> usize {
+        self.unreadable.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Why this hub takes itself to be older than its children, until somebody has looked; none where it does not.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn older(&self) -> Result<Option<String>, StoreError> {
+        let why = self.view().get(Space::Meta, meta::OLDER)?.filter(|why| !why.is_empty());
+        Ok(why.map(|why| String::from_utf8_lossy(&why).into_owned()))
     }
 
     /// Has this hub, the city, sign with a key; the first one stays.
@@ -304,7 +412,19 @@ impl Core {
                 }
                 Job::Orders(list) => pad.take_orders(list),
                 Job::Token(hash, row) => {
-                    pad.set.put(Space::Tokens, hash, row.encode_to_vec());
+                    pad.put_token(&hash, &row);
+                    Ok(Answer::Done)
+                }
+                Job::Roll(sealed) => pad.recover_roll(&sealed).map(|()| Answer::Done).map_err(WriteError::from),
+                Job::ParentsRoll(version, sealed) => {
+                    pad.set.put(Space::Documents, roll::PARENTS, sealed);
+                    pad.set.put(Space::Meta, meta::PARENTS_ROLL, version.to_be_bytes());
+                    Ok(Answer::Done)
+                }
+                Job::Older(why) => pad.find_older(&why).map(|()| Answer::Done).map_err(WriteError::from),
+                Job::Confirm => {
+                    pad.set.put(Space::Meta, meta::OLDER, Vec::new());
+                    pad.set.put(Space::Meta, meta::CONFIRMED, self.lineage.current());
                     Ok(Answer::Done)
                 }
                 Job::Upward(acknowledged, at) => {
@@ -347,7 +467,7 @@ impl Core {
                 }
                 Job::Settle => pad.settle_all(),
                 Job::Reader(hash, row, reader) => {
-                    pad.set.put(Space::Tokens, hash, row.encode_to_vec());
+                    pad.put_token(&hash, &row);
                     readers::put(&mut pad.set, &reader);
                     Ok(Answer::Done)
                 }
@@ -364,11 +484,21 @@ impl Core {
             answers.push(answer);
         }
         let new_orders = pad.new_orders.take();
+        let new_roll = pad.new_roll.take();
+        retired |= new_roll.is_some();
         let (set, revision) = pad.finish()?;
         if !set.is_empty() {
-            self.store.commit(set)?;
+            self.put(set)?;
         }
-        let moved = new_orders.is_some() || new_tree.is_some() || new_plans.is_some() || new_months.is_some();
+        let moved = new_roll.is_some()
+            || new_orders.is_some()
+            || new_tree.is_some()
+            || new_plans.is_some()
+            || new_months.is_some();
+        if let Some(roll) = new_roll {
+            *self.roll.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(roll);
+            self.write_roll();
+        }
         if new_orders.is_some() {
             *self.orders.write().unwrap_or_else(PoisonError::into_inner) = new_orders;
         }

@@ -123,6 +123,14 @@ pub enum Job {
         /// It serves again.
         undo: bool,
     },
+    /// A roll as this hub once sealed it, from beside its authority.
+    Roll(Bytes),
+    /// The parent's roll, under its version.
+    ParentsRoll(u64, Bytes),
+    /// This hub finds itself older than its children, and why.
+    Older(String),
+    /// Somebody has looked after that.
+    Confirm,
     /// The certificate, PEM, of a child hub that was enrolled before its neighbours needed it.
     Certificate(Peer, String),
     /// A reviewer rules.

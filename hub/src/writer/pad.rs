@@ -79,6 +79,8 @@ pub(super) struct Pad<'a> {
     /// Edits that changed nothing but the history of their record.
     lost: Vec<(Revision, RecordId)>,
     pub(super) pending_number: Option<u64>,
+    /// A newer roll of retirements and used tokens.
+    pub(super) new_roll: Option<pb::Roll>,
     /// A newer list of the city's tasks, under its version.
     pub(super) new_orders: Option<(u64, bytes::Bytes)>,
     /// What goes across districts.
@@ -113,6 +115,7 @@ impl<'a> Pad<'a> {
             disputed: HashSet::new(),
             lost: Vec::new(),
             pending_number: None,
+            new_roll: None,
             new_orders: None,
             across: Across::default(),
         })
@@ -123,6 +126,11 @@ impl<'a> Pad<'a> {
         let first = self.revision + 1;
         self.revision += count;
         first
+    }
+
+    /// Leaves revisions out up to one that was given out before this store lost it.
+    pub(super) fn go_on_after(&mut self, revision: Revision) {
+        self.revision = self.revision.max(revision);
     }
 
     fn leaf(&mut self, id: RecordId) -> Result<&mut Leaf, StoreError> {

@@ -194,6 +194,17 @@ impl Pad<'_> {
             return Ok(Some(Special { kind: OutcomeKind::Settled, state: None, why: None }));
         }
         let offered = edit.offer.is_some();
+        if edit.offer.as_ref().is_some_and(|offer| offer.aside) && edit.seen == 0 && self.record(edit.id)?.is_none() {
+            // This hub has lost everything: whoever has the record now says it whole, and may be in another district.
+            let message = "该记录已离开本单位，上级没有此记录 (it left this unit, and the hub does not know it)".into();
+            let register = register_name(edit.register);
+            return Ok(Some(Special::refused(Violation {
+                register,
+                field: String::new(),
+                rule: "elsewhere",
+                message,
+            })));
+        }
         let told = if offered { Some(self.apply_offer(peer, &edit, author, &origin)?) } else { None };
         let current = self.record(edit.id)?;
         let decision = told.as_ref().map_or_else(|| decide(current, &edit, author), |(decision, _)| decision.clone());

@@ -6,7 +6,7 @@
 use super::{Core, WriteError, commit::Standing, pad::Pad};
 use crate::{
     months::{self, Months},
-    orders,
+    orders, roll,
     store::{Space, StoreError, View},
 };
 use bytes::Bytes;
@@ -23,8 +23,14 @@ use taizhang_proto::{
 /// # Errors
 /// When the store fails.
 pub(crate) fn wanted(core: &Core, view: &dyn View, hello: &pb::Hello) -> Result<Vec<String>, StoreError> {
+    let roll = core.roll();
+    let roll_lost = hello.roll.is_some_and(|theirs| {
+        let other = theirs == roll.version && !hello.roll_digest.is_empty();
+        theirs > roll.version || (other && hello.roll_digest != month::short_digest(&core.sealed_roll()))
+    });
+    let lost_roll = roll_lost.then(|| roll::KIND.to_owned());
     if core.signer().is_none() {
-        return Ok(Vec::new());
+        return Ok(lost_roll.into_iter().collect());
     }
     let months = core.months();
     let month = hello.months > months.count() || months.in_common(hello.months, &hello.month_digest) < hello.months;
@@ -33,7 +39,8 @@ pub(crate) fn wanted(core: &Core, view: &dyn View, hello: &pb::Hello) -> Result<
         known.is_some_and(|known| !hello.orders_digest.is_empty() && known != hello.orders_digest)
     };
     let wanted = [("plan", hello.plan_version > core.plan_version()), ("month", month), ("orders", orders)];
-    Ok(wanted.into_iter().filter(|(_, wanted)| *wanted).map(|(kind, _)| kind.to_owned()).collect())
+    let wanted = wanted.into_iter().filter(|(_, wanted)| *wanted).map(|(kind, _)| kind.to_owned());
+    Ok(wanted.chain(lost_roll).collect())
 }
 
 impl Core {
@@ -69,6 +76,9 @@ impl Core {
         (new_plans, new_months): (&mut Option<Standing>, &mut Option<Arc<Months>>),
         document: &pb::Document,
     ) -> Result<(), WriteError> {
+        if document.kind == roll::KIND {
+            return Ok(pad.recover_roll(&document.content)?);
+        }
         let Some(key) = self.signer() else { return Ok(()) };
         match document.kind.as_str() {
             "plan" => self.take_plans(pad, new_plans, document.content.clone()),

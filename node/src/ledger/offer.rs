@@ -3,7 +3,7 @@
 //! longer stood as history; nothing else is. What the office itself entered is held even where its record has left: a
 //! computer at the unit that has it now may not have heard of it yet.
 
-use super::{Ledger, LedgerError, work::Work};
+use super::{Ledger, LedgerError};
 use crate::store::{StoreError, key};
 use bytes::Bytes;
 use prost::Message;
@@ -15,6 +15,8 @@ use taizhang_proto::{
 const MAX_HISTORY: usize = 256;
 /// Most own words that are held of records that have left; the newest are kept.
 const MAX_OWN_WORDS: usize = 8_192;
+/// How long they are held, seconds: no hub should come back from a backup older than this.
+const OWN_WORDS_SECONDS: u64 = 90 * 86_400;
 
 impl Ledger {
     /// Offers of everything from revision `floor` on.
@@ -62,13 +64,25 @@ impl Ledger {
         Ok(offers)
     }
 
-    /// Drops the oldest own words over the bound.
-    pub(super) fn prune_own_words(&self, work: &mut Work<'_>) -> Result<(), StoreError> {
-        let keys: Vec<Bytes> = self.store.scan(b"o").map(|row| row.map(|(key, _)| key)).collect::<Result<_, _>>()?;
-        for surplus in keys.iter().take(keys.len().saturating_sub(MAX_OWN_WORDS)) {
-            work.rows.remove(&surplus[..]);
+    /// Drops own words that are too old, or too many, to be asked for again.
+    pub(super) fn prune_own_words(&self) -> Result<(), StoreError> {
+        let since = (self.now_millis() / 1_000).saturating_sub(OWN_WORDS_SECONDS);
+        let mut held = Vec::new();
+        let mut rows = sled::Batch::default();
+        for row in self.store.scan(b"o") {
+            let (row_key, change) = row?;
+            let change = pb::Change::decode(change).map_err(|_| StoreError::Row("own word"))?;
+            let arrived = change.offer.iter().flat_map(|offer| &offer.origins).map(|origin| origin.received).max();
+            if arrived.is_some_and(|arrived| arrived < since) {
+                rows.remove(&row_key[..]);
+            } else {
+                held.push(row_key);
+            }
         }
-        Ok(())
+        for surplus in held.iter().take(held.len().saturating_sub(MAX_OWN_WORDS)) {
+            rows.remove(&surplus[..]);
+        }
+        self.store.apply(rows)
     }
 }
 

@@ -124,6 +124,9 @@ impl Repair {
             }
             work.depart(id)?;
         }
+        for id in list.unreadable.iter().filter_map(|id| RecordId::from_slice(id)) {
+            ids.remove(&id); // the hub can't read its own
+        }
         Ok(())
     }
 

@@ -19,8 +19,9 @@ use taizhang_proto::{
     change::Edit,
     decide::{Decision, apply},
     digest::LogDigest,
+    month::short_digest,
     pb::{self, OutcomeKind, up},
-    session::{MAX_BATCH_BYTES, MAX_BATCH_CHANGES, PROTOCOL_MAX, PROTOCOL_MIN},
+    session::{MAX_BATCH_BYTES, MAX_BATCH_CHANGES, MAX_ROLL_BYTES, PROTOCOL_MAX, PROTOCOL_MIN},
     stamp::Stamp,
 };
 use tokio::sync::watch;
@@ -32,6 +33,9 @@ const HUB_RESTORED: &str = "the hub was restored from an old backup: it is told 
 /// First number of refusals that were made under an earlier incarnation; no log grows to here.
 const REFUSED_BEFORE: u64 = 1 << 63;
 
+/// The kind of the document in which a hub says whom it has retired.
+const ROLL: &str = "roll";
+
 /// Changes read for one push.
 pub struct Batch {
     /// Number of the last change.
@@ -41,6 +45,11 @@ pub struct Batch {
 }
 
 impl Ledger {
+    /// The hub's roll, as it was last heard.
+    fn roll(&self) -> Result<Option<Bytes>, StoreError> {
+        self.store.get(&key::document(ROLL))
+    }
+
     /// The pending changes after `after`, at most one batch of them; none when there are none.
     ///
     /// # Errors
@@ -175,6 +184,9 @@ impl Ledger {
             let id = RecordId::from_slice(&id).ok_or(SessionError::Protocol("a departure without an id"))?;
             work.depart(id).map_err(LedgerError::from)?;
         }
+        // What the hub can't read is not gone: the copy here may be the only one.
+        let kept = list.unreadable.iter().filter_map(|id| RecordId::from_slice(id));
+        inner.seen.iter_mut().for_each(|seen| seen.extend(kept.clone()));
         if !state.rebuild {
             state.pulled = state.pulled.max(records.upto);
         }
@@ -246,9 +258,7 @@ impl Ledger {
         }
         state.equal = equal && !older;
         state.last_sync = self.now_millis() / 1_000;
-        let mut work = Work::new(self);
-        self.prune_own_words(&mut work)?;
-        self.finish(work, &mut inner, state)?;
+        self.finish(Work::new(self), &mut inner, state)?;
         let settled = inner.state.settled;
         self.store.flush()?;
         let refused = |seq| self.store.get(&key::refused(seq)).ok().flatten().map(|row| row.to_vec());
@@ -301,6 +311,8 @@ impl Ledger {
                 || welcome.plan_digest == self.plan_digest())
             && state.months >= welcome.months
             && (welcome.month_digest.is_empty() || welcome.month_digest == self.month_digest())
+            && state.roll >= welcome.roll
+            && welcome.wanted.is_empty()
             && state.scope_digest == welcome.scope_digest;
         state.node = welcome.node;
         if welcome.clock > 0 {
@@ -407,6 +419,7 @@ impl Ledger {
 
 impl Replica for Ledger {
     fn hello(&self, live: bool) -> Result<pb::Hello, SessionError> {
+        self.prune_own_words().map_err(LedgerError::from)?;
         self.store.flush().map_err(LedgerError::from)?;
         let state = self.state();
         Ok(pb::Hello {
@@ -427,6 +440,12 @@ impl Replica for Ledger {
             month_digest: self.month_digest(),
             epoch: state.epoch.into(),
             clock: self.now_millis(),
+            roll: Some(state.roll),
+            roll_digest: self
+                .roll()
+                .map_err(LedgerError::from)?
+                .map(|roll| short_digest(&roll).into())
+                .unwrap_or_default(),
             ..pb::Hello::default()
         })
     }
@@ -475,6 +494,9 @@ impl Replica for Ledger {
 
     fn document(&self, document: pb::Document) -> Result<(), SessionError> {
         let taken = match document.kind.as_str() {
+            // It says nothing to an office, which holds it for its hub.
+            ROLL if document.content.len() > MAX_ROLL_BYTES => return Ok(()),
+            ROLL => Ok(()),
             "units" => self.set_tree(&String::from_utf8_lossy(&document.content)),
             "plan" => self.set_plan(&document.content),
             // The hub says them from the start where they are other ones than those heard before.
@@ -492,11 +514,18 @@ impl Replica for Ledger {
         match document.kind.as_str() {
             "units" => state.tree_version = document.version,
             "month" => state.months = document.version,
+            ROLL => state.roll = document.version,
             _ => state.plan_version = document.version,
         }
         let mut work = Work::new(self);
         work.rows.insert(key::document(&document.kind), document.content.as_ref());
         Ok(self.finish(work, &mut inner, state)?)
+    }
+
+    fn said_again(&self, kind: &str) -> Result<Vec<pb::Document>, SessionError> {
+        let roll = if kind == ROLL { self.roll().map_err(LedgerError::from)? } else { None };
+        let version = self.state().roll;
+        Ok(roll.map(|content| pb::Document { kind: ROLL.into(), version, content }).into_iter().collect())
     }
 
     fn caught(&self, caught: &pb::Caught) -> Result<Standing, SessionError> {

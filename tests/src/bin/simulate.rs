@@ -24,6 +24,9 @@ struct Cli {
     /// Recount the totals after every commit
     #[arg(long)]
     audit_commits: bool,
+    /// Draw backups that come back, lost stores and records that move far more often
+    #[arg(long)]
+    restores_and_moves: bool,
     /// Most steps of a seed
     #[arg(long)]
     steps: Option<usize>,
@@ -36,7 +39,8 @@ fn range(text: &str) -> anyhow::Result<Range<u64>> {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let mut options = Options { audit_commits: cli.audit_commits, ..Options::default() };
+    let mut options =
+        Options { audit_commits: cli.audit_commits, restores_and_moves: cli.restores_and_moves, ..Options::default() };
     if let Some(steps) = cli.steps {
         options.steps = (steps / 2, steps);
     }

@@ -39,9 +39,9 @@ pub(super) const ACTIONS: &[Action] = actions! {
     |_| 10, "a form of several fields is saved", World::edit_many;
     |_| 8, "a record is voided", World::void_record;
     |_| 6, "a household is closed", World::close_household;
-    |_| 8, "a record moves home", World::move_home;
-    |_| 6, "a person or household is sent out", World::send_out;
-    |_| 16, "a transfer is answered", World::answer_transfer;
+    |options| 8 * often(options), "a record moves home", World::move_home;
+    |options| 6 * often(options), "a person or household is sent out", World::send_out;
+    |options| 16 * often(options), "a transfer is answered", World::answer_transfer;
     |_| 8, "a spell, placement, membership or case ends", World::end_something;
     // Reviewers.
     |_| 14, "a conflict is ruled on", World::rule;
@@ -62,9 +62,15 @@ pub(super) const ACTIONS: &[Action] = actions! {
     |_| 6, "an office dies", World::office_dies;
     |_| 5, "a hub dies", World::hub_dies;
     |_| 6, "a clock jumps", World::clock_jumps;
-    |_| 6, "an office is backed up", World::back_up_office;
-    |_| 8, "an office comes back from an old backup", World::restore_office;
-    |_| 2, "an office loses its store", World::lose_store;
-    |options| if options.hub_restores { 8 } else { 0 }, "a hub is backed up", World::back_up_hub;
-    |options| if options.hub_restores { 8 } else { 0 }, "a hub comes back from an old backup", World::restore_hub;
+    |options| 6 * often(options), "an office is backed up", World::back_up_office;
+    |options| 8 * often(options), "an office comes back from an old backup", World::restore_office;
+    |options| 2 * often(options), "an office loses its store", World::lose_store;
+    |options| if options.hub_restores { 8 * often(options) } else { 0 }, "a hub is backed up", World::back_up_hub;
+    |options| if options.hub_restores { 8 * often(options) } else { 0 }, "a hub comes back from an old backup", World::restore_hub;
+    |options| if options.hub_restores { often(options) } else { 0 }, "a district loses its store", World::lose_hub_store;
 };
+
+/// How much more often backups come back and records move where a seed is to be rough.
+fn often(options: &Options) -> u32 {
+    if options.restores_and_moves { 4 } else { 1 }
+}

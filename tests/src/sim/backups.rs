@@ -4,6 +4,7 @@
 use super::{
     clock::skew,
     copy::copy,
+    mem_store::Tables,
     model::{Promise, Saved, changes_after},
     network::Event,
     process::Backup,
@@ -245,6 +246,17 @@ impl World {
         let place = self.random.random_range(0..self.hubs[hub].backups.len());
         let tables = self.hubs[hub].backups[place].clone();
         self.note(|_| format!("  hub {hub}, from backup {place}"));
+        self.hub_comes_back(hub, tables)
+    }
+
+    /// A district's store is lost without a backup: its offices tell it everything again.
+    pub(super) fn lose_hub_store(&mut self) -> Result<bool, String> {
+        let district = self.any_district();
+        self.note(|_| format!("  hub {district}"));
+        self.hub_comes_back(district, Tables::default())
+    }
+
+    fn hub_comes_back(&mut self, hub: usize, tables: Tables) -> Result<bool, String> {
         let before = self.held_by_hubs()?;
         self.restart_hub(hub)?;
         self.hubs[hub].restart(tables)?;

@@ -73,11 +73,17 @@ impl Hub {
     ///
     /// # Errors
     /// When the rows can't be read.
-    pub(super) fn start(name: &'static str, unit: OrgCode, clock: SimClock, tables: Tables) -> Result<Self, String> {
+    pub(super) fn start(
+        name: &'static str,
+        unit: OrgCode,
+        clock: SimClock,
+        tables: Tables,
+        secret: Option<[u8; 32]>,
+    ) -> Result<Self, String> {
         let tier = if unit.tier() == Tier::City { Tier::City } else { Tier::District };
         let store = MemStore::new(tables);
-        let core =
-            Core::open(unit, tier, Box::new(store.clone()), clock.reading()).map_err(|error| error.to_string())?;
+        let core = Core::open_sealing(unit, tier, Box::new(store.clone()), clock.reading(), secret)
+            .map_err(|error| error.to_string())?;
         let upward = match tier {
             Tier::City => None,
             _ => Some(Upward::new(core.clone(), Some(papers::of(unit)?.0))),
@@ -91,7 +97,9 @@ impl Hub {
     /// # Errors
     /// When the rows can't be read.
     pub(super) fn restart(&mut self, tables: Tables) -> Result<(), String> {
-        let fresh = Self::start(self.name, self.unit, self.clock.clone(), tables)?;
+        // The secret of its seals is not in the store.
+        let secret = Some(self.core.lineage.secret());
+        let fresh = Self::start(self.name, self.unit, self.clock.clone(), tables, secret)?;
         let backups = std::mem::take(&mut self.backups);
         *self = Self { backups, restored: self.restored, ..fresh };
         Ok(())

@@ -29,13 +29,15 @@ pub struct Options {
     pub hub_restores: bool,
     /// Totals are recounted after every commit, to find the one that made them wrong.
     pub audit_commits: bool,
+    /// Backups that come back, lost stores and records that move are drawn far more often than the rest.
+    pub restores_and_moves: bool,
     /// Fewest and most steps of a seed.
     pub steps: (usize, usize),
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { hub_restores: true, audit_commits: false, steps: (40, 80) }
+        Self { hub_restores: true, audit_commits: false, restores_and_moves: false, steps: (40, 80) }
     }
 }
 
@@ -123,7 +125,7 @@ pub fn run(seed: u64, options: Options) -> Result<Report, Box<Failure>> {
             format!("panicked: {}", text.unwrap_or_default())
         }
     };
-    Err(Box::new(Failure { seed, step, what, trace }))
+    Err(Box::new(Failure { seed, step, what, trace, options }))
 }
 
 fn live(
@@ -153,13 +155,14 @@ fn live(
 impl World {
     fn new(seed: u64, options: Options, scratch: PathBuf, trace: Arc<Mutex<Vec<String>>>) -> Result<Self, String> {
         let mut random = StdRng::seed_from_u64(seed);
-        let options = Options { hub_restores: options.hub_restores && random.random_bool(0.5), ..options };
+        let half = random.random_bool(0.5) || options.restores_and_moves;
+        let options = Options { hub_restores: options.hub_restores && half, ..options };
         let weights = draw_weights(options, &mut random);
         let time = Time::new();
         let mut hubs = Vec::new();
         for (name, unit) in HUBS {
             let clock = SimClock::new(&time, random.random_range(-90_000..90_000));
-            hubs.push(Hub::start(name, code(unit)?, clock, Tables::default())?);
+            hubs.push(Hub::start(name, code(unit)?, clock, Tables::default(), None)?);
         }
         for answer in hubs[0].core.commit(vec![Job::Tree(UNITS.to_owned(), None)]) {
             answer.map_err(|error| error.to_string())?;

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used)]
 
 mod commits;
+mod damaged_hub;
 mod pair;
+mod rebuilt;
 mod repair;
 mod restored;
 mod restored_city;

@@ -48,8 +48,17 @@ fn clock(offset: u64) -> Clock {
 }
 
 pub(crate) fn hub(dir: &Path) -> Arc<Core> {
-    let store = FjallStore::open(&dir.join("hub")).unwrap();
-    let core = Core::open(unit(210_402_000_000), Tier::District, Box::new(store), clock(1_000_000)).unwrap();
+    with_tree(on(FjallStore::open(&dir.join("hub")).unwrap(), None, 1_000_000))
+}
+
+/// A hub on an open store, with the secret of its seals where that is kept outside the store; its clock begins there.
+pub(crate) fn on(store: FjallStore, secret: Option<[u8; 32]>, offset: u64) -> Arc<Core> {
+    let (district, clock) = (unit(210_402_000_000), clock(offset));
+    Core::open_sealing(district, Tier::District, Box::new(store), clock, secret).unwrap()
+}
+
+/// With the tree of units, where it has none.
+pub(crate) fn with_tree(core: Arc<Core>) -> Arc<Core> {
     if core.tree().is_empty() {
         write(&core, Job::Tree(UNITS.to_owned(), None)).unwrap();
     }

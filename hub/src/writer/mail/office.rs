@@ -91,8 +91,8 @@ impl Pad<'_> {
 
     /// Forgets mail that a child has on its disk: rulings at once, letters once no restored backup needs them.
     pub(in crate::writer) fn forget_mail(&mut self, unit: OrgCode, hello: &pb::Hello) -> Result<(), StoreError> {
-        let epoch = self.view.get(Space::Meta, meta::EPOCH)?.unwrap_or_default();
-        if hello.mailed == 0 || hello.epoch != epoch || hello.mailed > post::head(self.view, unit)? {
+        let heard_here = self.core.lineage.reaches(&hello.epoch, hello.mailed);
+        if hello.mailed == 0 || !heard_here || hello.mailed > post::head(self.view, unit)? {
             return Ok(());
         }
         let unit = unit.number();

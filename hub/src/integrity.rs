@@ -1,0 +1,168 @@
+//! Whether the rows of a store are those that were written: every record read and compared with the digest and the count
+//! that each commit keeps of them, what refers to records followed, every other row read.
+//! Invariant: a store that fails the check at its start is set aside whole, never mended in place; what it held comes back
+//! from the hub's children.
+
+use crate::{
+    rows::{self, FeedRow, UnitRow},
+    store::{FjallStore, SPACES, Space, StoreError, View},
+};
+use prost::Message;
+use std::path::Path;
+use taizhang_node::disk::{self, DiskError};
+use taizhang_proto::{
+    OrgCode, Record, RecordId,
+    cell::home_unit,
+    digest::{Item, ScopeDigest},
+    pb,
+};
+
+/// Most problems that are listed.
+const MAX_LISTED: usize = 50;
+
+/// What a check found.
+#[derive(Debug, Default)]
+pub struct Checked {
+    /// Records read.
+    pub records: u64,
+    /// What is wrong, for the operator; names no person.
+    pub problems: Vec<String>,
+}
+
+impl Checked {
+    fn wrong(&mut self, what: String) {
+        if self.problems.len() < MAX_LISTED {
+            self.problems.push(what);
+        }
+    }
+}
+
+/// Reads every record and compares with the digest and the count kept beside them.
+pub fn records(view: &dyn View, unit: OrgCode) -> Checked {
+    let mut checked = Checked::default();
+    let mut digest = ScopeDigest::default();
+    let mut handed_over = 0;
+    for row in view.prefix(Space::Records, &[]) {
+        let (key, value) = match row {
+            Ok(row) => row,
+            Err(error) => {
+                checked.wrong(error.to_string());
+                break;
+            }
+        };
+        checked.records += 1;
+        match (RecordId::from_slice(&key), Record::decode(value.clone())) {
+            // What was handed over to another district stays here, and belongs to it.
+            (Some(_), Ok(record)) if home_unit(&record).is_none_or(|home| !unit.covers(home)) => handed_over += 1,
+            (Some(id), Ok(_)) => digest.add(Item::record(id, &value)),
+            (Some(id), Err(error)) => checked.wrong(format!("{id}: {error}")),
+            (None, _) => checked.wrong("记录的键有误 (a record under a wrong key)".into()),
+        }
+    }
+    let kept: Result<Option<UnitRow>, _> = rows::read(view, Space::Units, &unit.number().to_be_bytes());
+    match kept.map(Option::unwrap_or_default) {
+        Err(error) => checked.wrong(error.to_string()),
+        Ok(kept) => {
+            if kept.records_digest() != digest {
+                checked.wrong("记录与其摘要不符 (the records and their digest differ)".into());
+            }
+            let own = checked.records - handed_over;
+            if kept.count != own {
+                checked.wrong(format!("记录数 {own} 与登记的 {} 不符 (count differs)", kept.count));
+            }
+        }
+    }
+    checked
+}
+
+/// Follows what refers to records and reads every other row.
+pub fn rest(view: &dyn View, checked: &mut Checked) {
+    for space in SPACES {
+        let (mut unreadable, mut dangling) = (0_u64, 0_u64);
+        for row in view.prefix(space, &[]) {
+            let (key, value) = match row {
+                Ok(row) => row,
+                Err(error) => {
+                    checked.wrong(format!("{space:?}: {error}"));
+                    break;
+                }
+            };
+            let record = match space {
+                Space::Feed => FeedRow::from_slice(&value).map(|row| Some(row.id)),
+                Space::History => {
+                    let id = key.get(..16).and_then(RecordId::from_slice);
+                    id.filter(|_| pb::Superseded::decode(value).is_ok()).map(Some)
+                }
+                Space::Conflicts => pb::Conflict::decode(value).ok().map(|_| None),
+                Space::Verdicts => pb::Verdicts::decode(value).ok().map(|_| None),
+                Space::Nodes => rows::NodeRow::decode(value).ok().map(|_| None),
+                Space::Subjects => rows::SubjectRow::decode(value).ok().map(|_| None),
+                _ => Some(None),
+            };
+            match record {
+                None => unreadable += 1,
+                Some(Some(id)) => {
+                    dangling += u64::from(!matches!(view.get(Space::Records, &id.0), Ok(Some(_))));
+                }
+                Some(None) => {}
+            }
+        }
+        if unreadable > 0 {
+            checked.wrong(format!("{space:?}: {unreadable} 行无法读取 (rows can't be read)"));
+        }
+        if dangling > 0 {
+            checked.wrong(format!("{space:?}: {dangling} 行所指的记录不存在 (rows of records that are not there)"));
+        }
+    }
+}
+
+/// A store that was found sound, and what is to be said of how that came about; empty where there is nothing.
+pub struct Opened {
+    /// The store.
+    pub store: FjallStore,
+    /// What happened to the one before, or to its end.
+    pub incident: String,
+}
+
+/// Opens the store in a data directory and proves that it is whole; one that is damaged is set aside under a dated name,
+/// and a new one begun.
+///
+/// # Errors
+/// When the disk fails, or the store is of another version or held by another process.
+pub fn open(path: &Path, unit: OrgCode) -> Result<Opened, StoreError> {
+    let lost = !path.exists() && FjallStore::was_used(path);
+    let why = match FjallStore::open(path) {
+        Ok(store) => {
+            let found = records(crate::store::Store::view(&store).as_ref(), unit);
+            match found.problems.first() {
+                None => {
+                    let incident = said(&store, lost);
+                    return Ok(Opened { store, incident });
+                }
+                Some(problem) => problem.clone(),
+            }
+        }
+        Err(error) if error.is_damage() => error.to_string(),
+        Err(error) => return Err(error),
+    };
+    let disk = |error: DiskError| StoreError::Engine(error.to_string());
+    let aside = disk::set_aside(path).map_err(disk)?;
+    FjallStore::forget_use(path).map_err(disk)?;
+    let incident = format!(
+        "存储已损坏，已移至 {}，下级将重新上报 (the store was damaged and set aside; children say it all again): {why}",
+        aside.display()
+    );
+    Ok(Opened { store: FjallStore::open(path)?, incident })
+}
+
+/// What is to be said of a store that is whole by itself.
+fn said(store: &FjallStore, lost: bool) -> String {
+    match store.missing_commits() {
+        0 => String::new(),
+        _ if lost => "存储已丢失，下级将重新上报 (the store is gone; children say it all again)".into(),
+        missing => format!(
+            "存储缺少最近 {missing} 次已答复的提交：文件被截断，或换上了旧备份；下级将重新上报 ({missing} commits that were \
+             answered for are missing: its files were cut, or an old backup was put in place; children say them again)"
+        ),
+    }
+}

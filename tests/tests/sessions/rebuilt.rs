@@ -1,0 +1,234 @@
+//! A hub that was restored or has lost its store is told again not only what stood, but who said so, when and where; and
+//! what was entered on records that have left since.
+
+use crate::pair::{
+    assert_sound, at_hub, community, hub, merge, neighbour, office, on, peer, phone, residents, save, street, sync,
+    tag, with_tree, write,
+};
+use std::{collections::BTreeMap, path::Path};
+use taizhang_hub::{
+    store::{FjallStore, Space, View},
+    writer::{Core, Job},
+};
+use taizhang_node::{
+    desk::{Desk, Draft},
+    ledger::{Ledger, LedgerDesk},
+};
+use taizhang_proto::{
+    Record, RecordId,
+    decide::HUB_NODE,
+    pb,
+    register::{HOME_UNIT, MERGED_INTO, Value, number},
+};
+use taizhang_tests::sim::copy_dir;
+
+use prost::Message;
+
+fn both(core: &Core, at_street: &Ledger, node: &Ledger) {
+    for _ in 0..2 {
+        assert!(sync(core, node, &peer("node", community())).equal);
+        assert!(sync(core, at_street, &peer("street", street())).equal);
+    }
+}
+
+fn save_as(ledger: &Ledger, by: &str, draft: Draft) {
+    for answer in LedgerDesk::new(ledger).save(vec![vec![draft]], by) {
+        answer.unwrap();
+    }
+}
+
+/// Who said what stands in each field, when and where, without the numbers that a rebuild gives anew.
+type Words = BTreeMap<(RecordId, u32), (Vec<u8>, String, u64, u64, u64, bool, u64)>;
+
+fn words(core: &Core) -> Words {
+    let mut words = Words::new();
+    for row in core.view().prefix(Space::Records, &[]) {
+        let (id, bytes) = row.unwrap();
+        let record = Record::decode(bytes).unwrap();
+        for standing in &record.fields {
+            let origin = &record.origins[standing.origin];
+            let who = (
+                standing.field.bytes.to_vec(),
+                origin.by.clone(),
+                origin.unit,
+                origin.stamp,
+                origin.received,
+                origin.node == HUB_NODE,
+                origin.told_by,
+            );
+            words.insert((RecordId::from_slice(&id).unwrap(), standing.field.tag), who);
+        }
+    }
+    words
+}
+
+/// What no longer stands, with who said it, who decided and why.
+fn history(view: &dyn View) -> Vec<(Vec<u8>, Vec<u8>, String, String, u64, u64, String, String)> {
+    let mut lines: Vec<_> = view
+        .prefix(Space::History, &[])
+        .map(|row| {
+            let (key, bytes) = row.unwrap();
+            let entry = pb::Superseded::decode(bytes).unwrap();
+            let (origin, ruling) = (entry.origin.unwrap(), entry.ruling.unwrap_or_default());
+            (
+                key[..16].to_vec(),
+                entry.message.to_vec(),
+                entry.rule,
+                origin.by,
+                origin.stamp,
+                origin.received,
+                ruling.by,
+                ruling.reason,
+            )
+        })
+        .collect();
+    lines.sort();
+    lines
+}
+
+/// The hub on a new store, an hour later.
+fn later(dir: &Path, secret: [u8; 32]) -> std::sync::Arc<Core> {
+    let store = FjallStore::open(&dir.join("hub")).unwrap();
+    with_tree(on(store, Some(secret), 4_600_000))
+}
+
+fn lose_store(dir: &Path) {
+    std::fs::remove_dir_all(dir.join("hub")).unwrap();
+}
+
+#[test]
+fn a_rebuilt_hub_shows_the_same_words_of_the_same_people_as_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let (at_street, node) =
+        (office(dir.path(), "street", street(), 950_000), office(dir.path(), "node", community(), 900_000));
+    let (before, story, secret, people) = {
+        let core = hub(dir.path());
+        let people = residents(&node, community(), 0..5);
+        both(&core, &at_street, &node);
+        save_as(&node, "clerk-1", phone(people[0], "13900000001"));
+        both(&core, &at_street, &node);
+        save_as(
+            &node,
+            "clerk-2",
+            Draft::new(people[0], number::RESIDENT).with(tag("name"), Value::Text("王力".into())),
+        );
+        save_as(&at_street, "clerk-3", phone(people[1], "13900000003"));
+        both(&core, &at_street, &node);
+        save_as(&node, "clerk-2", phone(people[0], "13900000002"));
+        write(&core, merge(people[2], people[3], false)).unwrap();
+        both(&core, &at_street, &node);
+        let view = core.view();
+        (words(&core), history(view.as_ref()), core.lineage.secret(), people)
+    };
+    lose_store(dir.path());
+    let core = later(dir.path(), secret);
+    both(&core, &at_street, &node);
+    let after = words(&core);
+    for (key, was) in &before {
+        assert_eq!(after.get(key), Some(was), "field {} of {}", key.1, key.0);
+    }
+    assert_eq!(after.len(), before.len());
+    assert_eq!(history(core.view().as_ref()), story);
+    let absorbed = at_hub(&core, people[3]);
+    assert!(absorbed.bytes(MERGED_INTO).is_some(), "the merge stands");
+    assert_sound(&core, &node);
+    assert_sound(&core, &at_street);
+}
+
+#[test]
+fn what_only_another_office_tells_is_marked_until_its_own_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let (at_street, node) =
+        (office(dir.path(), "street", street(), 950_000), office(dir.path(), "node", community(), 900_000));
+    let (secret, people) = {
+        let core = hub(dir.path());
+        let people = residents(&node, community(), 0..2);
+        both(&core, &at_street, &node);
+        save_as(&at_street, "clerk-3", phone(people[1], "13900000003"));
+        both(&core, &at_street, &node);
+        (core.lineage.secret(), people)
+    };
+    lose_store(dir.path());
+    let core = later(dir.path(), secret);
+    let told = |core: &Core| at_hub(core, people[1]).origin(tag("phone")).cloned().unwrap();
+    assert!(sync(&core, &node, &peer("node", community())).equal);
+    let origin = told(&core);
+    assert_eq!((origin.by.as_str(), origin.unit), ("clerk-3", street().number()));
+    assert_eq!(origin.told_by, community().number(), "nobody vouches for it but who tells it");
+    assert_eq!(at_hub(&core, people[0]).origin(tag("phone")).unwrap().told_by, 0, "its own word it vouches for");
+    assert!(sync(&core, &at_street, &peer("street", street())).equal);
+    assert_eq!(told(&core).told_by, 0, "the street has said so itself");
+    both(&core, &at_street, &node);
+    assert_sound(&core, &node);
+}
+
+#[test]
+fn what_was_entered_on_a_record_that_had_moved_away_outlives_the_hubs_disk() {
+    let (dir, backup) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (at_street, node) =
+        (office(dir.path(), "street", street(), 950_000), office(dir.path(), "node", community(), 900_000));
+    let people = {
+        let core = hub(dir.path());
+        let people = residents(&node, community(), 0..2);
+        both(&core, &at_street, &node);
+        save(
+            &at_street,
+            vec![Draft::new(people[0], number::RESIDENT).with(HOME_UNIT, Value::Uint(neighbour().number()))],
+        );
+        assert!(sync(&core, &at_street, &peer("street", street())).equal);
+        people
+    };
+    copy_dir(&dir.path().join("hub"), &backup.path().join("hub")).unwrap();
+    {
+        let core = hub(dir.path());
+        // The community has not heard of the move; the street does not hear of the entry.
+        save(&node, vec![phone(people[0], "13900000077")]);
+        assert!(sync(&core, &node, &peer("node", community())).equal);
+        assert!(node.view(people[0]).unwrap().is_none(), "it has left");
+        assert!(is_known(&core, people[0], "13900000077"));
+    }
+    lose_store(dir.path());
+    copy_dir(&backup.path().join("hub"), &dir.path().join("hub")).unwrap();
+    let core = hub(dir.path());
+    assert!(!is_known(&core, people[0], "13900000077"), "the backup is older");
+    both(&core, &at_street, &node);
+    assert!(is_known(&core, people[0], "13900000077"), "its author's office has told it again");
+    assert_eq!(node.refused().unwrap().len(), 0);
+    assert_sound(&core, &node);
+    assert_sound(&core, &at_street);
+}
+
+/// Whether a value stands in a record at the hub, or once did.
+fn is_known(core: &Core, id: RecordId, value: &str) -> bool {
+    let has = |bytes: &[u8]| bytes.windows(value.len()).any(|window| window == value.as_bytes());
+    has(&at_hub(core, id).message()) || core.view().prefix(Space::History, &id.0).any(|row| has(&row.unwrap().1))
+}
+
+#[test]
+fn a_retired_computer_stays_retired_when_an_old_backup_comes_back() {
+    let (dir, backup) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let node = office(dir.path(), "node", community(), 900_000);
+    let stolen = office(dir.path(), "stolen", neighbour(), 910_000);
+    {
+        let core = hub(dir.path());
+        assert!(sync(&core, &node, &peer("node", community())).equal);
+        assert!(sync(&core, &stolen, &peer("stolen", neighbour())).equal);
+    }
+    copy_dir(&dir.path().join("hub"), &backup.path().join("hub")).unwrap();
+    {
+        let core = hub(dir.path());
+        write(&core, Job::Retire { id: "stolen".into(), undo: false }).unwrap();
+        assert!(sync(&core, &node, &peer("node", community())).equal);
+        assert_eq!(sync(&core, &node, &peer("node", community())).round_trips, 1, "heard once, and quiet after it");
+    }
+    lose_store(dir.path());
+    copy_dir(&backup.path().join("hub"), &dir.path().join("hub")).unwrap();
+    let core = hub(dir.path());
+    assert!(!core.is_retired("stolen"), "the backup does not know");
+    assert!(sync(&core, &node, &peer("node", community())).equal);
+    assert!(core.is_retired("stolen"), "an office has said so");
+    assert!(core.older().unwrap().is_some(), "and nobody new is let in until somebody has looked");
+    write(&core, Job::Confirm).unwrap();
+    assert_eq!(core.older().unwrap(), None);
+    assert_eq!(sync(&core, &node, &peer("node", community())).round_trips, 1);
+}
