@@ -166,6 +166,8 @@ pub struct Client<P> {
     heard: Option<pb::Heard>,
     /// What is said before anything else: of a repair, and documents that the hub has lost.
     first: VecDeque<up::It>,
+    /// A repair was asked for and is not yet at its end.
+    asked: bool,
     /// What happened, for people.
     pub report: pb::SyncReport,
 }
@@ -189,6 +191,7 @@ impl<P: Deref<Target: Replica>> Client<P> {
             said_done: false,
             heard: None,
             first: VecDeque::new(),
+            asked: false,
             report: pb::SyncReport::default(),
         }
     }
@@ -237,6 +240,7 @@ impl<P: Deref<Target: Replica>> Client<P> {
         let standing = self.replica.caught(caught)?;
         self.report.repaired = self.replica.repaired();
         self.report.equal = standing == Standing::Equal;
+        self.asked = matches!(standing, Standing::Ask(_) | Standing::Later);
         match standing {
             Standing::Ask(range) => {
                 self.report.round_trips += 1;
@@ -307,6 +311,15 @@ impl<P: Deref<Target: Replica>> Client<P> {
         }
         self.said_done = true;
         Ok(Some(wrap(up::It::Done(pb::PushDone {}))))
+    }
+
+    /// Whether the hub owes a message: its greeting, verdicts, an answer about a repair, or the end.
+    pub fn is_owed(&self) -> bool {
+        match self.stage {
+            Stage::Greeting => true,
+            Stage::Talking => !self.in_flight.is_empty() || self.asked || self.said_done,
+            Stage::Finished => false,
+        }
     }
 
     /// Whether the session has nothing more to do.
