@@ -32,6 +32,9 @@ pub enum SessionError {
     /// This replica took a new incarnation and has to come back.
     #[error("本机曾由旧备份恢复，已换用新的编号，将重新同步 (restored from a backup; a new incarnation was taken)")]
     NewIncarnation,
+    /// This computer's clock was set: the hub has to be told what it reads now.
+    #[error("本机时钟已被调整，将重新连接上级核对 (this computer's clock was set; the hub is greeted anew)")]
+    ClockSet,
     /// The certificate names another unit than this replica was: it has to come back to pull that one's records.
     #[error("本机所属单位已变更为{0}，将重新同步 (this office's unit is now another; all will be pulled for it)")]
     NewScope(OrgCode),
@@ -139,6 +142,11 @@ pub trait Replica: Send + Sync + 'static {
 
     /// How much it has to say that the hub has not answered for.
     fn pending(&self) -> u64;
+
+    /// In how long a live session greets anew, because what its greeting said of the clocks must be fresh.
+    fn greet_again(&self) -> Option<std::time::Duration> {
+        None
+    }
 
     /// Changes with every new thing to push.
     fn changed(&self) -> watch::Receiver<u64>;

@@ -105,7 +105,9 @@ impl Office {
 
     /// Whether the clock of this computer agrees with the hub's, as far as is known.
     fn clock_words(&self) -> String {
-        let skew = self.ledger.skew_millis();
+        let Some(skew) = self.ledger.skew_millis() else {
+            return "尚未与上级核对 (not compared with the hub in the last minutes)".into();
+        };
         if stamp::distrusted_skew(skew) == 0 {
             return "正常 (agrees with the hub)".into();
         }

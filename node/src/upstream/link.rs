@@ -101,8 +101,10 @@ pub async fn run<R: Replica + ?Sized>(
             }
             _ => {}
         }
+        let again = replica.greet_again().map(|pause| Instant::now() + pause);
         let limit = since.map(|since| since + identity.timeouts.answer);
         tokio::select! {
+            biased; // the limit comes last: what has come while this side was at work was in time
             // While there is no room to send, what comes is read: two full lines must not wait for each other.
             room = sender.reserve(), if next.is_some() => {
                 let room = room.map_err(|_| LinkError::Broken)?;
@@ -121,6 +123,8 @@ pub async fn run<R: Replica + ?Sized>(
                 heard = true;
             }
             Ok(()) = changed.changed(), if live => {}
+            // Nothing is under way: this session ends as if it had not been live, and the next one greets.
+            () = until(again), if live && since.is_none() => return Ok(client.report),
             () = until(limit) => {
                 let (address, seconds) = (identity.address.clone(), identity.timeouts.answer.as_secs());
                 return Err(IdentityError::Silent { address, seconds }.into());
@@ -163,7 +167,9 @@ pub async fn sync_fully<R: Replica + ?Sized>(
         match run(replica, identity, false, &mut on_step).await {
             Ok(done) if done.equal => return Ok(done),
             Ok(done) => report = done,
-            Err(LinkError::Session(SessionError::NewIncarnation | SessionError::NewScope(_))) => {}
+            Err(LinkError::Session(
+                SessionError::NewIncarnation | SessionError::NewScope(_) | SessionError::ClockSet,
+            )) => {}
             Err(error) => return Err(error),
         }
     }
