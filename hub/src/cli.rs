@@ -27,7 +27,7 @@ use std::{
 };
 use taizhang_node::{
     cli::{parse_day, read_token, review, run_to_exit, stop_signal, sync_facts},
-    control::{self, Bearer, ControlFile},
+    control::{self, ControlFile},
     disk::{self, Secrecy},
     identity::Identity,
     ledger::system_clock,
@@ -41,7 +41,7 @@ use taizhang_proto::{
     pb::{self, admin_client::AdminClient, review_client::ReviewClient, totals_client::TotalsClient},
 };
 use tokio::sync::watch;
-use tonic::{service::interceptor::InterceptedService, transport::Channel};
+use tonic::transport::Channel;
 
 /// 台账汇聚节点：县区或市 (a district's or the city's hub)
 #[derive(Parser)]
@@ -215,6 +215,9 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     }
 }
 
+/// Largest tree of units or plan that is read, bytes: what a message to the hub may carry.
+const MAX_TEXT: u64 = 4 * 1024 * 1024;
+
 /// Makes a hub's data directory: authority, configuration, tree of units.
 ///
 /// # Errors
@@ -222,7 +225,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 pub fn create(dir: &Path, config: &Config, units: Option<&Path>) -> anyhow::Result<()> {
     let tree = match units {
         Some(path) => {
-            let csv = std::fs::read_to_string(path).with_context(|| format!("can't read {}", path.display()))?;
+            let csv = disk::read_text(path, MAX_TEXT)?;
             UnitTree::from_csv(&csv)?;
             Some(csv)
         }
@@ -282,7 +285,8 @@ async fn serve(dir: &Path) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-type Guarded = InterceptedService<Channel, Bearer>;
+/// A connection whose other end has proved itself, to the own process or to a hub.
+type Guarded = Channel;
 
 /// A way to a hub: the running one, or one opened for this command.
 struct Session {
@@ -332,7 +336,7 @@ impl Session {
 
 /// Commands of a directory that holds a reader's certificate and no hub: they ask the hub that gave it.
 async fn read_figures(identity: &Identity, command: Command, reader: Reader) -> anyhow::Result<ExitCode> {
-    let totals = TotalsClient::new(control::without_secret(identity.connect().await?));
+    let totals = TotalsClient::new(identity.connect().await?);
     match command {
         Command::Figures(command) => totals::run(totals, command, reader).await?,
         Command::Draw(asked) if !asked.is_recorded() => assess::draw(totals, asked, reader).await?,
@@ -367,13 +371,13 @@ async fn ask(session: &Session, command: Command, reader: Reader) -> anyhow::Res
         Command::Draw(asked) if asked.is_recorded() => assess::recorded_draw(admin, asked, reader).await?,
         Command::Draw(asked) => assess::draw(session.totals.clone(), asked, reader).await?,
         Command::Units { file } => {
-            let csv = std::fs::read_to_string(&file).with_context(|| format!("can't read {}", file.display()))?;
+            let csv = disk::read_text(&file, MAX_TEXT)?;
             admin.units(pb::UnitsRequest { csv }).await?;
             say!("已换用新的单位树 (the new tree is in force)");
         }
         Command::Plan { file: None } => say!("{}", admin.plan(pb::Empty {}).await?.into_inner().text),
         Command::Plan { file: Some(file) } => {
-            let text = std::fs::read_to_string(&file).with_context(|| format!("can't read {}", file.display()))?;
+            let text = disk::read_text(&file, MAX_TEXT)?;
             let answer = admin.publish_plan(pb::PlanText { text, ..pb::PlanText::default() }).await?.into_inner();
             let from = date::iso(answer.effective_on);
             say!("已发布第{}版，自{from}起生效 (published; it takes effect on that day)", answer.version);

@@ -248,13 +248,11 @@ impl Hub {
         let totals = TotalsServer::new(TotalsService::new(self.core.clone(), stop.clone()));
         let review = ReviewServer::new(ReviewService::new(self.core.clone(), self.writer.clone()))
             .max_encoding_message_size(control::MAX_MESSAGE);
-        let router = tonic::transport::Server::builder()
-            .add_service(InterceptedService::new(admin, file.guard()))
-            .add_service(InterceptedService::new(review, file.guard()))
-            .add_service(InterceptedService::new(totals, file.guard()));
+        let router = tonic::transport::Server::builder().add_service(admin).add_service(review).add_service(totals);
+        let incoming = control::incoming(listener, &file);
         let data = self.data.clone();
         let task = tokio::spawn(async move {
-            let ended = router.serve_with_incoming_shutdown(TcpListenerStream::new(listener), until(stop)).await;
+            let ended = router.serve_with_incoming_shutdown(incoming, until(stop)).await;
             ControlFile::remove(&data);
             if let Err(error) = ended {
                 tracing::error!(%error, "the control socket failed");

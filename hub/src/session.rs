@@ -244,7 +244,7 @@ impl Server {
             Pushed { raw, edit }
         };
         let changes = list.changes.into_iter().map(read).collect();
-        Ok(Job::Push { peer, node: self.node, first: push.first, changes, room: None })
+        Ok(Job::Push { peer, node: self.node, first: push.first, changes, skew: push.skew_millis, room: None })
     }
 
     /// Takes the writer's answer; returns what to send for it.

@@ -9,9 +9,9 @@ pub use print::sync_facts;
 
 use crate::{
     config::{self, Config},
-    control::{self, Bearer, ControlFile},
+    control::{self, ControlFile},
     disk::{self, Secrecy},
-    exchange::Layouts,
+    exchange::{Layouts, MAX_FILE},
     identity::Identity,
     ledger::system_clock,
     office::Office,
@@ -30,7 +30,7 @@ use taizhang_proto::{
     text,
 };
 use tokio::sync::watch;
-use tonic::{service::interceptor::InterceptedService, transport::Channel};
+use tonic::transport::Channel;
 
 /// 台账节点：社区、街道乡镇的登记台账 (an office's registers)
 #[derive(Parser)]
@@ -247,13 +247,16 @@ pub fn run_to_exit(work: impl Future<Output = anyhow::Result<ExitCode>>) -> Exit
     }
 }
 
+/// Largest file that holds a token, bytes.
+const MAX_TOKEN: u64 = 64 * 1024;
+
 /// The token on a command line: itself, or with `@` the file that holds it.
 ///
 /// # Errors
 /// When the file can't be read.
 pub fn read_token(argument: &str) -> anyhow::Result<String> {
     match argument.strip_prefix('@') {
-        Some(file) => std::fs::read_to_string(file).with_context(|| format!("无法读取令牌文件 (can't read) {file}")),
+        Some(file) => Ok(disk::read_text(file.as_ref(), MAX_TOKEN)?),
         None => Ok(argument.to_owned()),
     }
 }
@@ -268,7 +271,7 @@ pub fn init_logs() {
     let _ = if std::io::stderr().is_terminal() { logs.try_init() } else { logs.json().try_init() };
 }
 
-type Client = OfficeClient<InterceptedService<Channel, Bearer>>;
+type Client = OfficeClient<Channel>;
 
 async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let reader = if cli.json { Reader::Program } else { Reader::Person };
@@ -445,7 +448,7 @@ impl Session {
         Ok(Self::on(channel, Some((office, stop, task))))
     }
 
-    fn on(channel: InterceptedService<Channel, Bearer>, own: Option<Own>) -> Self {
+    fn on(channel: Channel, own: Option<Own>) -> Self {
         let review = ReviewClient::new(channel.clone()).max_decoding_message_size(control::MAX_MESSAGE);
         let client = OfficeClient::new(channel)
             .max_decoding_message_size(control::MAX_MESSAGE)
@@ -481,7 +484,7 @@ async fn ask(mut client: Client, command: Command, reader: Reader) -> anyhow::Re
             let format = file.extension().and_then(|extension| extension.to_str()).unwrap_or("csv").to_lowercase();
             let unit = unit.map_or(0, OrgCode::number);
             let answer = client.export(pb::ExportRequest { register, format, unit }).await?.into_inner();
-            disk::write_file(&file, &answer.content, Secrecy::Plain)?;
+            disk::write_file(&file, &answer.content, Secrecy::OwnerOnly)?;
             say!("已导出 {} 行到 {} ({} rows)", answer.rows, file.display(), answer.rows);
         }
         Command::Due { within, on } => {
@@ -579,7 +582,7 @@ async fn import(
     reasons: Option<PathBuf>,
     reader: Reader,
 ) -> anyhow::Result<ExitCode> {
-    let content = std::fs::read(file).with_context(|| format!("无法读取 {} (can't read)", file.display()))?;
+    let content = disk::read_bounded(file, MAX_FILE as u64)?;
     let file_name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let unit = unit.map_or(0, OrgCode::number);
     let request = pb::ImportRequest { file_name, content: content.into(), unit, dry_run, by: String::new() };

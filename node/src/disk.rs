@@ -6,7 +6,7 @@ pub use points::{Point, reached, watch_points};
 
 use std::{
     fs::{self, File},
-    io,
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
@@ -65,9 +65,13 @@ pub fn sync_dir(path: &Path) -> Result<(), DiskError> {
 /// # Errors
 /// When the disk fails.
 pub fn write_file(path: &Path, content: &[u8], secrecy: Secrecy) -> Result<(), DiskError> {
-    let fresh = path.with_extension("new");
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let fresh = path.with_file_name(name);
+    // One that a crash has left may be open to everybody, and to whoever has it open.
+    remove(&fresh)?;
     let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+    options.write(true).create_new(true);
     #[cfg(unix)]
     if secrecy == Secrecy::OwnerOnly {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
@@ -81,10 +85,66 @@ pub fn write_file(path: &Path, content: &[u8], secrecy: Secrecy) -> Result<(), D
     path.parent().map_or(Ok(()), sync_dir)
 }
 
+/// Why a file was not read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The disk.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// A directory, a pipe, a device: what never ends, or waits for somebody to write.
+    #[error("{} 不是普通文件，请先存成文件再用 (not a regular file: save it as one first)", .0.display())]
+    Kind(PathBuf),
+    /// Larger than anything that is meant.
+    #[error("{} 超过 {} MB，太大，请拆分后再用 (too large: split it)", .path.display(), .limit.div_ceil(1 << 20))]
+    Large {
+        /// Which.
+        path: PathBuf,
+        /// Most bytes.
+        limit: u64,
+    },
+    /// No text.
+    #[error("{} 不是 UTF-8 文本，请另存为 UTF-8 (not UTF-8: save it as such)", .0.display())]
+    Text(PathBuf),
+}
+
+/// Reads a file that somebody named, at most so many bytes. Everything named on a command line comes through here: what is
+/// no regular file is not opened, since a pipe would be waited for and a device never ends.
+///
+/// # Errors
+/// When it is no regular file, larger than the limit, or can't be read.
+pub fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
+    let failed = |error| DiskError::new("read", path, error);
+    if !fs::metadata(path).map_err(failed)?.is_file() {
+        return Err(ReadError::Kind(path.to_owned()));
+    }
+    let file = File::open(path).map_err(failed)?;
+    // Once more on what was opened, which may have been put in its place since.
+    let found = file.metadata().map_err(failed)?;
+    if !found.is_file() {
+        return Err(ReadError::Kind(path.to_owned()));
+    }
+    let large = || ReadError::Large { path: path.to_owned(), limit };
+    if found.len() > limit {
+        return Err(large());
+    }
+    let mut content = Vec::with_capacity(found.len() as usize);
+    // What a file says of its size need not be true, and it may grow.
+    file.take(limit + 1).read_to_end(&mut content).map_err(failed)?;
+    if content.len() as u64 > limit { Err(large()) } else { Ok(content) }
+}
+
+/// The same for text.
+///
+/// # Errors
+/// As [`read_bounded`], and when it is not UTF-8.
+pub fn read_text(path: &Path, limit: u64) -> Result<String, ReadError> {
+    String::from_utf8(read_bounded(path, limit)?).map_err(|_| ReadError::Text(path.to_owned()))
+}
+
 /// Who may read a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Secrecy {
-    /// Keys and secrets.
+    /// Keys, secrets, and what names people.
     OwnerOnly,
     /// Anything else.
     Plain,
@@ -182,6 +242,45 @@ pub fn lock(dir: &Path) -> Result<File, DiskError> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_regular_files_within_their_bound_are_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        fs::write(&path, b"12345678").unwrap();
+        assert_eq!(read_bounded(&path, 8).unwrap(), b"12345678");
+        assert!(matches!(read_bounded(&path, 7), Err(ReadError::Large { .. })));
+        assert!(matches!(read_bounded(dir.path(), 7), Err(ReadError::Kind(_))));
+        // A file that is said to be huge takes no memory, and one that has no end is not begun.
+        File::create(&path).unwrap().set_len(1 << 40).unwrap();
+        assert!(matches!(read_bounded(&path, 1 << 20), Err(ReadError::Large { .. })));
+        fs::write(&path, b"\xff").unwrap();
+        assert!(matches!(read_text(&path, 7), Err(ReadError::Text(_))));
+        assert!(matches!(read_bounded(&dir.path().join("none"), 7), Err(ReadError::Disk(_))));
+        #[cfg(unix)]
+        {
+            assert!(matches!(read_bounded(Path::new("/dev/zero"), 7), Err(ReadError::Kind(_))));
+            let pipe = dir.path().join("pipe");
+            assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+            assert!(matches!(read_bounded(&pipe, 7), Err(ReadError::Kind(_))));
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_only_the_owner_may_read_was_never_open_to_others() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let (path, left, other) = (dir.path().join("a.csv"), dir.path().join("a.csv.new"), dir.path().join("a.new"));
+        for open in [&path, &left, &other] {
+            fs::write(open, b"old").unwrap();
+            fs::set_permissions(open, fs::Permissions::from_mode(0o644)).unwrap();
+        }
+        write_file(&path, b"new", Secrecy::OwnerOnly).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(fs::read(&other).unwrap(), b"old", "another file of theirs is left alone");
+    }
 
     #[test]
     fn a_file_named_without_a_folder_lies_in_this_one() {

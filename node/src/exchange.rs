@@ -8,6 +8,7 @@ mod cells;
 mod compare;
 mod export;
 mod form;
+mod formula;
 mod group;
 mod import;
 mod layout;

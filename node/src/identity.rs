@@ -1,7 +1,10 @@
 //! Who a node is: a key that never leaves its directory, and a certificate of its hub's authority that names its unit.
 //! Invariant: identity and scope are read from certificates only; the names in a certificate request are ignored.
 
-use crate::disk::{self, DiskError, Secrecy};
+use crate::{
+    disk::{self, DiskError, Secrecy},
+    timeouts::Timeouts,
+};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use prost::Message;
 use rcgen::{CertificateParams, KeyPair};
@@ -10,6 +13,7 @@ use std::{
     fmt,
     path::{Path, PathBuf},
     str::FromStr,
+    time::Duration,
 };
 use taizhang_proto::{
     OrgCode,
@@ -44,6 +48,16 @@ pub enum IdentityError {
         address: String,
         /// Why.
         source: tonic::transport::Error,
+    },
+    /// Nobody speaks at the other end.
+    #[error(
+        "上级 {address} 在 {seconds} 秒内没有答复，将自动重试；请检查网络和上级是否正常 (the hub does not answer: check the line and the hub)"
+    )]
+    Silent {
+        /// Where.
+        address: String,
+        /// How long was waited.
+        seconds: u64,
     },
     /// The hub refused.
     #[error("上级拒绝登记 (the hub refused): {0}")]
@@ -182,6 +196,8 @@ pub struct Identity {
     pub address: String,
     /// The hub's unit.
     pub hub_unit: OrgCode,
+    /// How long it waits for its hub.
+    pub timeouts: Timeouts,
     key: String,
     certificate: String,
     authority: String,
@@ -221,6 +237,7 @@ impl Identity {
             name: name_in(&pem.contents)?,
             address: hub.address,
             hub_unit: hub.hub_unit,
+            timeouts: Timeouts::default(),
             key: read("key.pem")?,
             authority: read("authority.pem")?,
             certificate,
@@ -245,6 +262,14 @@ impl Identity {
     /// # Errors
     /// When the token is wrong, used or expired, or the hub can't be reached.
     pub async fn enrol(data: &Path, token: &str) -> Result<Self, IdentityError> {
+        Self::enrol_within(data, token, Timeouts::default()).await
+    }
+
+    /// As [`Identity::enrol`], under other limits.
+    ///
+    /// # Errors
+    /// As [`Identity::enrol`].
+    pub async fn enrol_within(data: &Path, token: &str, timeouts: Timeouts) -> Result<Self, IdentityError> {
         let token = Token::from_text(token)?;
         let keys = |error: rcgen::Error| IdentityError::Keys(error.to_string());
         let dir = dir_in(data);
@@ -262,11 +287,12 @@ impl Identity {
         let tls = ClientTlsConfig::new()
             .ca_certificate(Certificate::from_pem(pem("CERTIFICATE", &token.authority)))
             .domain_name(server_name(hub_unit));
-        let channel = connect(&token.address, tls).await?;
+        let channel = connect(&token.address, tls, timeouts).await?;
         let secret = URL_SAFE_NO_PAD.encode(&token.secret);
-        let answer = EnrolmentClient::new(channel)
-            .enrol(pb::EnrolRequest { token: secret, csr: request })
-            .await
+        let mut hub = EnrolmentClient::new(channel);
+        let call = hub.enrol(pb::EnrolRequest { token: secret, csr: request });
+        let answer = in_time(&token.address, timeouts.answer, call)
+            .await?
             .map_err(|status| IdentityError::Refused(status.message().to_owned()))?
             .into_inner();
         let unit = OrgCode::new(answer.unit).map_err(|_| IdentityError::Certificate)?;
@@ -301,24 +327,38 @@ impl Identity {
     /// # Errors
     /// When it can't be reached or does not prove who it is.
     pub async fn connect(&self) -> Result<Channel, IdentityError> {
-        connect(&self.address, self.tls()).await
+        connect(&self.address, self.tls(), self.timeouts).await
+    }
+
+    /// A call to the hub, which is given up when nobody answers it.
+    ///
+    /// # Errors
+    /// [`IdentityError::Silent`] when the hub does not answer in time.
+    pub async fn in_time<T>(&self, call: impl Future<Output = T>) -> Result<T, IdentityError> {
+        in_time(&self.address, self.timeouts.answer, call).await
     }
 }
 
-async fn connect(address: &str, tls: ClientTlsConfig) -> Result<Channel, IdentityError> {
+async fn in_time<T>(address: &str, limit: Duration, call: impl Future<Output = T>) -> Result<T, IdentityError> {
+    let silent = |_| IdentityError::Silent { address: address.to_owned(), seconds: limit.as_secs() };
+    tokio::time::timeout(limit, call).await.map_err(silent)
+}
+
+async fn connect(address: &str, tls: ClientTlsConfig, timeouts: Timeouts) -> Result<Channel, IdentityError> {
     let wrong = |source| IdentityError::Connect { address: address.to_owned(), source };
-    Endpoint::from_shared(address.to_owned())
+    let endpoint = Endpoint::from_shared(address.to_owned())
         .and_then(|endpoint| endpoint.tls_config(tls))
         .map_err(wrong)?
-        .connect_timeout(std::time::Duration::from_secs(20))
-        .http2_keep_alive_interval(std::time::Duration::from_secs(30))
-        .keep_alive_timeout(std::time::Duration::from_secs(20))
+        .connect_timeout(timeouts.connect)
+        .timeout(timeouts.answer)
+        .http2_keep_alive_interval(timeouts.ping)
+        .keep_alive_timeout(timeouts.pong)
+        .keep_alive_while_idle(true)
         .initial_stream_window_size(4 * 1024 * 1024)
         .initial_connection_window_size(8 * 1024 * 1024)
-        .tcp_nodelay(true)
-        .connect()
-        .await
-        .map_err(wrong)
+        .tcp_nodelay(true);
+    // The endpoint's own limit ends with TCP; a frozen hub's system still takes the connection, and TLS waits.
+    in_time(address, timeouts.connect, endpoint.connect()).await?.map_err(wrong)
 }
 
 /// DER as PEM.

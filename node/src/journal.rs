@@ -8,6 +8,7 @@
 use crate::disk::{self, DiskError, Point};
 use bytes::{Buf, BufMut};
 use std::{
+    collections::BTreeMap,
     fs::{self, File, OpenOptions},
     io::{Seek, SeekFrom, Write},
     path::{Path, PathBuf},
@@ -18,8 +19,9 @@ const MAGIC: &[u8; 8] = b"tzjrnl\x00\x01";
 const HEADER: usize = 8 + 16 + 8 + 32 + 4;
 /// A segment over this size is closed, bytes.
 const ROTATE_AT: u64 = 4 * 1024 * 1024;
-/// Longest entry that is believed, bytes.
-const MAX_ENTRY: usize = 1024 * 1024;
+/// Longest entry that is written, and believed, bytes. Far above what is saved: what was answered with 'saved' must be
+/// read again, whatever bound is set on changes later.
+const MAX_ENTRY: usize = 16 * 1024 * 1024;
 
 /// What one entry says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,6 +115,17 @@ pub struct Found {
     pub incidents: Vec<String>,
 }
 
+impl Found {
+    /// The saved changes by number.
+    pub fn saved(&self) -> BTreeMap<u64, &[u8]> {
+        let saved = self.entries.iter().filter_map(|entry| match entry {
+            Entry::Saved(seq, change) => Some((*seq, change.as_slice())),
+            Entry::Refused(..) => None,
+        });
+        saved.collect()
+    }
+}
+
 struct Header {
     incarnation: [u8; 16],
     first: u64,
@@ -187,8 +200,11 @@ impl Journal {
                 last: last.unwrap_or(header.first - 1),
                 has_refusals: entries.iter().any(|entry| matches!(entry, Entry::Refused(..))),
             };
-            if segments.last().is_some_and(|(_, before, _)| before.incarnation != header.incarnation) {
-                // A new incarnation took over everything that was still to be said.
+            let took_over = |(segment, before, _): &(Segment, Header, u64)| {
+                before.incarnation != header.incarnation || header.first <= segment.last
+            };
+            if segments.last().is_some_and(took_over) {
+                // A new incarnation, or the same log written anew, took over everything that was still to be said.
                 for (old, _, _) in segments.drain(..) {
                     disk::remove(&old.path)?;
                 }
@@ -248,7 +264,12 @@ impl Journal {
         }
         let mut bytes = Vec::new();
         for entry in entries {
+            let start = bytes.len();
             entry.put(&mut bytes);
+            if bytes.len() - start > MAX_ENTRY {
+                let error = std::io::Error::other("条目过大 (an entry too large to be read again)");
+                return Err(DiskError::new("write", &self.current.path, error));
+            }
         }
         disk::reached(Point::Writing);
         let written = self.file.write_all(&bytes).and_then(|()| {
@@ -309,7 +330,20 @@ impl Journal {
     /// # Errors
     /// When the disk fails; then the old log stands.
     pub fn restart(&mut self, incarnation: [u8; 16], entries: &[Entry]) -> Result<(), DiskError> {
-        let header = Header { incarnation, first: 1, digest: LogDigest::default() };
+        self.replace(Header { incarnation, first: 1, digest: LogDigest::default() }, entries)
+    }
+
+    /// Writes the log anew from elsewhere, where what is on disk has holes: `entries` are all that follows `before`, the
+    /// last change that the hub has answered for. The damaged segments go once the new one is on disk.
+    ///
+    /// # Errors
+    /// When the disk fails; then the old log stands.
+    pub fn rewrite(&mut self, before: u64, digest: LogDigest, entries: &[Entry]) -> Result<(), DiskError> {
+        self.replace(Header { incarnation: self.incarnation, first: before + 1, digest }, entries)
+    }
+
+    fn replace(&mut self, header: Header, entries: &[Entry]) -> Result<(), DiskError> {
+        let incarnation = header.incarnation;
         let (file, segment, length) = begin_segment(&self.dir, &header, entries)?;
         let old = std::mem::replace(&mut self.current, segment);
         (self.file, self.length, self.incarnation, self.broken) = (file, length, incarnation, false);
@@ -436,6 +470,33 @@ mod tests {
         let (journal, found) = Journal::open(dir.path()).unwrap().unwrap();
         assert_eq!(journal.incarnation(), [8; 16]);
         assert_eq!(found.entries, [saved(1)]);
+    }
+
+    #[test]
+    fn a_log_written_anew_takes_the_place_of_the_damaged_one_though_a_crash_leaves_both() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut journal = fresh(dir.path());
+        journal.append(&[saved(1), saved(2), saved(3), saved(4)], LogDigest::default()).unwrap();
+        let old = journal.current.path.clone();
+        let damaged = fs::read(&old).unwrap();
+        journal.rewrite(2, LogDigest::default(), &[saved(3), saved(4)]).unwrap();
+        drop(journal);
+        fs::write(&old, damaged).unwrap();
+        let (journal, found) = Journal::open(dir.path()).unwrap().unwrap();
+        assert_eq!((found.before, journal.incarnation()), (2, [7; 16]));
+        assert_eq!(found.entries, [saved(3), saved(4)]);
+        assert!(!old.exists());
+    }
+
+    #[test]
+    fn what_could_not_be_read_again_is_not_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut journal = fresh(dir.path());
+        let large = |bytes: usize| Entry::Saved(1, vec![1; bytes]);
+        assert!(journal.append(&[large(MAX_ENTRY)], LogDigest::default()).is_err());
+        journal.append(&[large(MAX_ENTRY - 64)], LogDigest::default()).unwrap();
+        drop(journal);
+        assert_eq!(Journal::open(dir.path()).unwrap().unwrap().1.entries.len(), 1);
     }
 
     #[test]

@@ -3,11 +3,13 @@
 //! view is the hub's record under this office's pending edits, in their order.
 
 mod index;
+mod mend;
 mod offer;
 mod open;
 mod repair;
 mod save;
 mod sync;
+pub mod time;
 mod work;
 
 pub use sync::Batch;
@@ -22,10 +24,7 @@ use prost::Message;
 use std::{
     fs::File,
     path::PathBuf,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError, RwLock,
-        atomic::{AtomicI64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
 };
 use taizhang_proto::{
     OrgCode, Record, RecordId,
@@ -94,7 +93,7 @@ pub struct Ledger {
     unit: RwLock<OrgCode>,
     data: PathBuf,
     store: Store,
-    clock: Clock,
+    time: time::Time,
     inner: Mutex<Inner>,
     tree: RwLock<Arc<UnitTree>>,
     /// The plan as the hub last sent it, with the city's key.
@@ -102,8 +101,6 @@ pub struct Ledger {
     /// The last month that the city has locked, as the hub sent it.
     locked: RwLock<Option<pb::SignedMonth>>,
     changed: watch::Sender<u64>,
-    /// How far this computer's clock was ahead of the hub's at the last session, milliseconds.
-    skew: AtomicI64,
     _lock: File,
 }
 
@@ -169,18 +166,19 @@ impl Ledger {
 
     /// The business day in Shanghai: by the hub's clock, where this computer's is known to be far off.
     pub fn business_day(&self) -> Day {
-        let skew = stamp::distrusted_skew(self.skew_millis());
-        date::shanghai((self.clock)().saturating_add_signed(skew.saturating_neg()))
+        let skew = stamp::distrusted_skew(self.skew_millis().unwrap_or(0));
+        date::shanghai(self.now_millis().saturating_add_signed(skew.saturating_neg()))
     }
 
-    /// How far this computer's clock was ahead of the hub's at the last session, milliseconds.
-    pub fn skew_millis(&self) -> i64 {
-        self.skew.load(Ordering::Relaxed)
+    /// How far this computer's clock is ahead of the hub's, milliseconds; none where that is not known for certain: no
+    /// hub has said it in the last minutes, or the clock was set since.
+    pub fn skew_millis(&self) -> Option<i64> {
+        self.time.skew()
     }
 
     /// Milliseconds since 1970 by this ledger's clock.
     pub fn now_millis(&self) -> u64 {
-        (self.clock)()
+        self.time.now()
     }
 
     /// A record as this office sees it.

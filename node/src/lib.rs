@@ -15,4 +15,5 @@ pub mod ledger;
 pub mod office;
 pub mod show;
 pub mod store;
+pub mod timeouts;
 pub mod upstream;

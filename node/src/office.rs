@@ -25,8 +25,7 @@ use taizhang_proto::{
     pb::{office_server::OfficeServer, review_server::ReviewServer},
 };
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
-use tokio_stream::wrappers::TcpListenerStream;
-use tonic::{Status, service::interceptor::InterceptedService};
+use tonic::Status;
 
 /// Why an office can't be opened.
 #[derive(Debug, thiserror::Error)]
@@ -105,16 +104,15 @@ impl Office {
         let service = OfficeServer::new(service::Calls::new(self.clone()))
             .max_decoding_message_size(control::MAX_MESSAGE)
             .max_encoding_message_size(control::MAX_MESSAGE);
-        let guarded = InterceptedService::new(service, file.guard());
         let link = self.identity.clone().zip(self.keeper.clone());
         let review = ReviewServer::new(review::Relay { link }).max_encoding_message_size(control::MAX_MESSAGE);
-        let review = InterceptedService::new(review, file.guard());
+        let incoming = control::incoming(listener, &file);
         let data = self.ledger.data_dir().to_owned();
         let task = tokio::spawn(async move {
             let ended = tonic::transport::Server::builder()
-                .add_service(guarded)
+                .add_service(service)
                 .add_service(review)
-                .serve_with_incoming_shutdown(TcpListenerStream::new(listener), async move {
+                .serve_with_incoming_shutdown(incoming, async move {
                     let _ = stop.wait_for(|stop| *stop).await;
                 })
                 .await;

@@ -181,6 +181,8 @@ pub(crate) mod key {
     use taizhang_proto::RecordId;
 
     pub(crate) const STATE: &[u8] = b"m";
+    /// All refused changes.
+    pub(crate) const REFUSED: &[u8] = b"x";
 
     fn join(prefix: u8, parts: &[&[u8]]) -> Vec<u8> {
         let mut key = vec![prefix];

@@ -32,6 +32,9 @@ pub enum SessionError {
     /// This replica took a new incarnation and has to come back.
     #[error("本机曾由旧备份恢复，已换用新的编号，将重新同步 (restored from a backup; a new incarnation was taken)")]
     NewIncarnation,
+    /// This computer's clock was set: the hub has to be told what it reads now.
+    #[error("本机时钟已被调整，将重新连接上级核对 (this computer's clock was set; the hub is greeted anew)")]
+    ClockSet,
     /// The certificate names another unit than this replica was: it has to come back to pull that one's records.
     #[error("本机所属单位已变更为{0}，将重新同步 (this office's unit is now another; all will be pulled for it)")]
     NewScope(OrgCode),
@@ -140,6 +143,11 @@ pub trait Replica: Send + Sync + 'static {
     /// How much it has to say that the hub has not answered for.
     fn pending(&self) -> u64;
 
+    /// In how long a live session greets anew, because what its greeting said of the clocks must be fresh.
+    fn greet_again(&self) -> Option<std::time::Duration> {
+        None
+    }
+
     /// Changes with every new thing to push.
     fn changed(&self) -> watch::Receiver<u64>;
 }
@@ -166,6 +174,8 @@ pub struct Client<P> {
     heard: Option<pb::Heard>,
     /// What is said before anything else: of a repair, and documents that the hub has lost.
     first: VecDeque<up::It>,
+    /// A repair was asked for and is not yet at its end.
+    asked: bool,
     /// What happened, for people.
     pub report: pb::SyncReport,
 }
@@ -189,6 +199,7 @@ impl<P: Deref<Target: Replica>> Client<P> {
             said_done: false,
             heard: None,
             first: VecDeque::new(),
+            asked: false,
             report: pb::SyncReport::default(),
         }
     }
@@ -237,6 +248,7 @@ impl<P: Deref<Target: Replica>> Client<P> {
         let standing = self.replica.caught(caught)?;
         self.report.repaired = self.replica.repaired();
         self.report.equal = standing == Standing::Equal;
+        self.asked = matches!(standing, Standing::Ask(_) | Standing::Later);
         match standing {
             Standing::Ask(range) => {
                 self.report.round_trips += 1;
@@ -307,6 +319,15 @@ impl<P: Deref<Target: Replica>> Client<P> {
         }
         self.said_done = true;
         Ok(Some(wrap(up::It::Done(pb::PushDone {}))))
+    }
+
+    /// Whether the hub owes a message: its greeting, verdicts, an answer about a repair, or the end.
+    pub fn is_owed(&self) -> bool {
+        match self.stage {
+            Stage::Greeting => true,
+            Stage::Talking => !self.in_flight.is_empty() || self.asked || self.said_done,
+            Stage::Finished => false,
+        }
     }
 
     /// Whether the session has nothing more to do.

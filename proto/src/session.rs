@@ -13,6 +13,11 @@ pub const PROTOCOL_MAX: u32 = 2;
 pub const MAX_BATCH_CHANGES: usize = 1024;
 /// Largest batch before zstd, bytes.
 pub const MAX_BATCH_BYTES: usize = 1024 * 1024;
+/// Largest change that an office saves, bytes: far below a batch, so that what the hub adds to it fits beside it.
+pub const MAX_CHANGE_BYTES: usize = 256 * 1024;
+/// Largest change that goes up at all, alone in its batch, bytes: logs of earlier builds may hold larger ones than are
+/// saved now.
+pub const MAX_LONE_CHANGE_BYTES: usize = MAX_MESSAGE_BYTES - 64 * 1024;
 /// Largest message on the wire, bytes.
 pub const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
 /// Largest roll of retirements and used tokens, bytes: some sixteen thousand computers.

@@ -21,7 +21,7 @@ use std::{
 };
 use taizhang_node::{
     config::Config,
-    control::{Bearer, ControlFile},
+    control::ControlFile,
     desk::{Desk, Draft},
     identity::Identity,
     ledger::{Ledger, LedgerDesk, system_clock},
@@ -37,7 +37,7 @@ use taizhang_proto::{
     wire::{Field, put_varint},
 };
 use tokio::sync::watch;
-use tonic::{service::interceptor::InterceptedService, transport::Channel};
+use tonic::transport::Channel;
 
 /// The district that the load goes to, and its tree.
 const DISTRICT: u64 = 210_402_000_000;
@@ -113,7 +113,7 @@ impl HubProcess {
         bail!("the hub did not come up")
     }
 
-    async fn admin(&self) -> anyhow::Result<AdminClient<InterceptedService<Channel, Bearer>>> {
+    async fn admin(&self) -> anyhow::Result<AdminClient<Channel>> {
         let file = ControlFile::read(&self.dir).context("no control file")?;
         let channel = file.connect().await.context("the hub does not answer")?;
         Ok(AdminClient::new(channel).max_decoding_message_size(taizhang_node::control::MAX_MESSAGE))

@@ -5,12 +5,14 @@
 
 mod audit;
 mod hub;
+mod line;
 mod office;
 mod registers;
 mod wait;
 
 pub use audit::{Agreement, agreement, apart, has_figures_of};
 pub use hub::{Gate, TownHub};
+pub use line::{Line, Weather};
 pub use office::{OfficePlan, TownOffice};
 pub use registers::{residents, write};
 pub use wait::until;

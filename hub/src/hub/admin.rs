@@ -54,6 +54,7 @@ impl Hub {
         let now = core.now();
         let fresh = nodes.iter().filter(|node| node.last_sync + 86_400 >= now).count();
         let link = self.keeper.as_ref().map(|keeper| keeper.state()).unwrap_or_default();
+        let (waits, last_error) = link.words(show::time);
         let parent = match &self.parent {
             Some(identity) => format!("{} {}", identity.hub_unit, identity.address),
             None => "无 (none)".into(),
@@ -65,6 +66,7 @@ impl Hub {
             show::fact("parent", "上级", "parent", parent),
             show::fact("mode", "同步方式", "mode", format!("{:?}", self.schedule.mode).to_lowercase()),
             show::fact("connected", "与上级在线", "connected to the parent", link.connected),
+            show::fact("waiting_since", "等待上级答复", "waiting for the parent", waits),
             show::fact("last_up", "最近上报", "last told the parent", show::time(rows::counter(view, meta::UP_AT)?)),
             show::fact("records", "记录数", "records", unit.count),
             show::fact("revision", "修订号", "revision", rows::counter(view, meta::REVISION)?),
@@ -72,7 +74,7 @@ impl Hub {
             show::fact("months", "已封账月份", "locked months", core.months().count()),
             show::fact("online", "在线", "online", online),
             show::fact("fresh", "一日内同步", "synced within a day", fresh),
-            show::fact("last_error", "最近错误", "last error", link.last_error),
+            show::fact("last_error", "最近错误", "last error", last_error),
             show::fact(
                 "older",
                 "早于下级，暂停登记",

@@ -235,8 +235,14 @@ impl World {
         change.seen = u64::MAX >> 2;
         let raw = bytes::Bytes::from(change.encode_to_vec());
         let changes = vec![Pushed { raw, edit: Edit::read(change) }];
-        let job =
-            Job::Push { peer: district.office.clone(), node: district.log(), first: district.seq, changes, room: None };
+        let job = Job::Push {
+            peer: district.office.clone(),
+            node: district.log(),
+            first: district.seq,
+            changes,
+            skew: None,
+            room: None,
+        };
         match write(&district.core, job) {
             Answer::Verdicts(mut verdicts) => verdicts.pop().unwrap(),
             _ => panic!("a push is answered with verdicts"),

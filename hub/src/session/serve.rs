@@ -12,7 +12,10 @@ use std::{
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
 };
-use taizhang_node::identity::{CertKind, CertName, name_in, pem};
+use taizhang_node::{
+    identity::{CertKind, CertName, name_in, pem},
+    ledger::time,
+};
 use taizhang_proto::{
     OrgCode,
     pb::{self, sync_server::Sync},
@@ -247,12 +250,21 @@ impl SyncService {
         mut up: Streaming<pb::Up>,
         down: &mpsc::Sender<Result<pb::Down, Status>>,
     ) -> Result<(), Status> {
+        let opened = std::time::Instant::now();
         let mut revision = self.core.subscribe();
         let mut stop = self.stop.clone();
         let mut waiting = Outstanding::new();
         let mut presence = tokio::time::interval(PRESENCE);
         presence.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let reading = || ((self.core.clock)(), opened.elapsed().as_millis() as u64);
+        let mut looked = reading();
         loop {
+            let now = reading();
+            if time::jump(looked, now).is_some() {
+                // What the greeting said of both clocks no longer holds: the child comes back and is told anew.
+                return Err(come_back_later("上级时钟已被调整，请重新连接 (the hub's clock was set: come back)"));
+            }
+            looked = now;
             let may_read = waiting.len() <= IN_FLIGHT;
             tokio::select! {
                 answer = next_answer(&mut waiting), if !waiting.is_empty() => {

@@ -381,8 +381,8 @@ impl Core {
         for job in jobs {
             let answer = match job {
                 Job::Greet { peer, hello } => pad.greet(&peer, &hello),
-                Job::Push { peer, node, first, changes, room } => {
-                    let answer = pad.push(&peer, (node, first), changes);
+                Job::Push { peer, node, first, changes, skew, room } => {
+                    let answer = pad.push(&peer, (node, first), changes, skew);
                     drop(room);
                     answer
                 }

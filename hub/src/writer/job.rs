@@ -53,6 +53,8 @@ pub enum Job {
         first: u64,
         /// The changes.
         changes: Vec<Pushed>,
+        /// How far the clock was off by which they were stamped; none where the greeting says it.
+        skew: Option<i64>,
         /// Room in memory for the batch, given back once it is written.
         room: Option<tokio::sync::OwnedSemaphorePermit>,
     },

@@ -49,6 +49,7 @@ impl Pad<'_> {
         peer: &Peer,
         (number, first): (u32, u64),
         changes: Vec<Pushed>,
+        skew: Option<i64>,
     ) -> Result<Answer, WriteError> {
         if self.core.tier == pb::Tier::City {
             return Err(WriteError::NoRecords);
@@ -61,6 +62,7 @@ impl Pad<'_> {
         if first > node.acknowledged + 1 || first == 0 {
             return Err(WriteError::Gap { first, acknowledged: node.acknowledged });
         }
+        let skew = stamp::distrusted_skew(skew.unwrap_or(node.skew_millis));
         let mut answers = Vec::new();
         let known = (node.acknowledged + 1 - first).min(changes.len() as u64);
         if known > 0 {
@@ -68,7 +70,7 @@ impl Pad<'_> {
         }
         let mut fresh = changes.into_iter().skip(known as usize).peekable();
         while fresh.peek().is_some() {
-            answers.push(self.take(peer, &mut node, &mut fresh)?);
+            answers.push(self.take(peer, &mut node, &mut fresh, skew)?);
         }
         // Only now: the changes of a batch have revisions in a row.
         self.do_deferred()?;
@@ -98,13 +100,13 @@ impl Pad<'_> {
         peer: &Peer,
         node: &mut NodeRow,
         changes: &mut impl Iterator<Item = Pushed>,
+        skew: i64,
     ) -> Result<pb::Verdicts, StoreError> {
         let first = node.acknowledged + 1;
         let mut revision = 0;
         let mut size = 0;
         let received = self.core.now();
         let now = Stamp::at_millis(received * 1_000);
-        let skew = stamp::distrusted_skew(node.skew_millis);
         let mut digest = LogDigest::from_slice(&node.log_digest).unwrap_or_default();
         let mut outcomes = Vec::new();
         while size < MAX_BATCH_BYTES

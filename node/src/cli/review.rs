@@ -1,7 +1,6 @@
 //! The reviewer's commands, at a district's hub and at the office of a township: the queue, one conflict, rulings.
 
 use crate::{
-    control::Bearer,
     say,
     show::{self, Reader},
 };
@@ -11,7 +10,7 @@ use taizhang_proto::{
     OrgCode,
     pb::{self, review_client::ReviewClient},
 };
-use tonic::{service::interceptor::InterceptedService, transport::Channel};
+use tonic::transport::Channel;
 
 /// Which conflicts.
 #[derive(Args, Clone, Default)]
@@ -150,7 +149,7 @@ pub enum Command {
 }
 
 /// A way to whoever answers reviewers.
-pub type Client = ReviewClient<InterceptedService<Channel, Bearer>>;
+pub type Client = ReviewClient<Channel>;
 
 /// Fields on a command line.
 ///

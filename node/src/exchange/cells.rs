@@ -1,5 +1,6 @@
 //! A file as sheets of cells, whatever kind of file it was. Pure; `read` makes them, `form` and `row` read them.
 
+use super::formula::unwrapped;
 use taizhang_proto::date::{self, Day};
 
 /// One cell.
@@ -62,18 +63,6 @@ impl Cell {
 fn cleaned(text: &str) -> String {
     let seen = text.chars().filter(|sign| !sign.is_control() || matches!(sign, '\n' | '\t'));
     seen.map(|sign| if sign == '\t' { ' ' } else { sign }).collect()
-}
-
-/// A text without what programs put around it to keep it a text: `="012"`, `'012`.
-fn unwrapped(text: &str) -> &str {
-    let text = text.trim();
-    if let Some(inner) = text.strip_prefix("=\"").and_then(|rest| rest.strip_suffix('"')) {
-        return inner;
-    }
-    match text.strip_prefix('\'') {
-        Some(rest) if rest.starts_with(|sign: char| sign.is_ascii_digit() || "=+-@".contains(sign)) => rest,
-        _ => text,
-    }
 }
 
 /// A number with the 15 digits that spreadsheets keep, integers without a point.

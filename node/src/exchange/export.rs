@@ -1,6 +1,7 @@
 //! Registers out as csv or xlsx, for printing and for offices without this program.
 //! Invariant: what is exported and imported again changes nothing; no cell starts a formula.
 
+use super::formula::{harmless, is_formula};
 use crate::desk::{Desk, SaveError};
 use rust_xlsxwriter::{Format as Style, FormatAlign, Workbook};
 use std::collections::HashMap;
@@ -151,11 +152,6 @@ impl<'a, D: Desk> People<'a, D> {
     }
 }
 
-/// A text that no spreadsheet takes for a formula.
-fn harmless(text: &str) -> String {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() }
-}
-
 fn csv_file(headings: &[String], rows: &[Vec<String>]) -> Result<Vec<u8>, String> {
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(b"\xef\xbb\xbf".to_vec());
     writer.write_record(headings).map_err(|error| error.to_string())?;
@@ -187,6 +183,7 @@ fn xlsx_file(
         let wide = Style::new().set_bold().set_font_size(16).set_align(FormatAlign::Center);
         let head = Style::new().set_bold().set_text_wrap();
         let text = Style::new().set_num_format("@");
+        let quoted = text.clone().set_quote_prefix();
         let last = (headings.len().max(2) - 1) as u16;
         sheet.merge_range(0, 0, 0, last, title, &wide)?;
         sheet.write_string(1, 0, from)?;
@@ -200,7 +197,10 @@ fn xlsx_file(
             for (column, cell) in cells.iter().enumerate().filter(|(_, cell)| !cell.is_empty()) {
                 match cell.parse::<f64>() {
                     Ok(number) if numeric[column] => sheet.write_number(row, column as u16, number)?,
-                    _ => sheet.write_string_with_format(row, column as u16, cell, &text)?,
+                    _ if is_formula(cell) && !cell.starts_with('\'') => {
+                        sheet.write_string_with_format(row, column as u16, cell, &quoted)?
+                    }
+                    _ => sheet.write_string_with_format(row, column as u16, harmless(cell), &text)?,
                 };
             }
         }

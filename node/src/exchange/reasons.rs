@@ -5,6 +5,7 @@ use super::{
     ImportError,
     cells::{Book, Cell, Container, Encoding, Sheet},
     form::Form,
+    formula::{as_it_was, harmless, is_formula},
     import::Wrong,
     text_file,
 };
@@ -77,6 +78,7 @@ fn workbook(tables: &[(&str, Table<'_>)]) -> Result<Vec<u8>, XlsxError> {
     book.set_properties(&DocProperties::new().set_creation_datetime(&dated));
     let bold = Format::new().set_bold();
     let as_text = Format::new().set_num_format("@");
+    let quoted = as_text.clone().set_quote_prefix();
     let as_day = Format::new().set_num_format("yyyy-mm-dd");
     let red = Format::new().set_font_color("C00000");
     for (name, table) in tables {
@@ -91,7 +93,11 @@ fn workbook(tables: &[(&str, Table<'_>)]) -> Result<Vec<u8>, XlsxError> {
                 match cell {
                     Cell::Empty => {}
                     Cell::Text(written) => {
-                        let format = if *is_head { &bold } else { &as_text };
+                        let format = match (*is_head, is_formula(written) && !written.starts_with('\'')) {
+                            (true, _) => &bold,
+                            (false, true) => &quoted,
+                            (false, false) => &as_text,
+                        };
                         sheet.write_string_with_format(row, column, written, format)?;
                     }
                     // Format of text: what is typed over a number that lost its digits will keep them.
@@ -128,7 +134,7 @@ fn text(tables: &[(&str, Table<'_>)], encoding: Encoding, delimiter: u8) -> Resu
             let mut row: Vec<String> = cells
                 .iter()
                 .map(|cell| match cell {
-                    Cell::Text(written) => written.clone(),
+                    Cell::Text(written) => as_it_was(written),
                     other => other.text(),
                 })
                 .collect();
@@ -136,7 +142,7 @@ fn text(tables: &[(&str, Table<'_>)], encoding: Encoding, delimiter: u8) -> Resu
                 if row.len() <= table.reason {
                     row.resize(table.reason + 1, String::new());
                 }
-                (*why).clone_into(&mut row[table.reason]);
+                row[table.reason] = harmless(why);
             }
             rows.push(row);
         }

@@ -1,7 +1,11 @@
 //! Opening a ledger: journal first, then the store, and a rebuild where the store is lost.
 //! Invariant: after `open`, every change in the journal that the hub has not answered for is pending in the store.
 
-use super::{Clock, Inner, KnownPlans, Ledger, LedgerError, repair::Repair};
+use super::{
+    Clock, Inner, KnownPlans, Ledger, LedgerError, mend,
+    repair::Repair,
+    time::{Time, uptime},
+};
 use crate::{
     disk,
     journal::{Entry, Found, Journal},
@@ -12,7 +16,7 @@ use sled::Batch;
 use std::{
     collections::HashSet,
     path::Path,
-    sync::{Arc, Mutex, RwLock, atomic::AtomicI64},
+    sync::{Arc, Mutex, RwLock},
 };
 use taizhang_proto::{
     OrgCode,
@@ -43,6 +47,19 @@ impl Ledger {
     /// # Errors
     /// As [`Ledger::open`].
     pub fn open_with(data: &Path, unit: OrgCode, clock: Clock, engine: Engine) -> Result<Self, LedgerError> {
+        Self::open_timed(data, unit, (clock, uptime()), engine)
+    }
+
+    /// The same with another source of the time since start, milliseconds, which is the second one.
+    ///
+    /// # Errors
+    /// As [`Ledger::open`].
+    pub fn open_timed(
+        data: &Path,
+        unit: OrgCode,
+        (clock, uptime): (Clock, Clock),
+        engine: Engine,
+    ) -> Result<Self, LedgerError> {
         let lock = disk::lock(data)?;
         // A full disk is no damage, though sled would report it as such.
         disk::check_room(data)?;
@@ -76,6 +93,12 @@ impl Ledger {
         }
 
         let had_store = state.is_some();
+        let mut opened = opened;
+        if let Some((journal, found)) = &mut opened
+            && let Some(mended) = mend::mend(journal, found, (&store, state.as_ref()))?
+        {
+            incident = Some(mended);
+        }
         let (journal, found, mut state) = match (opened, state) {
             (Some((journal, found)), Some(state)) => (journal, found, state),
             (Some((journal, found)), None) => {
@@ -86,8 +109,11 @@ impl Ledger {
                 let incarnation = <[u8; 16]>::try_from(state.incarnation.as_slice()).unwrap_or_default();
                 let digest = LogDigest::from_slice(&state.settled_digest).unwrap_or_default();
                 let mut journal = Journal::create(&journal_dir, incarnation, state.settled, digest)?;
-                let pending = pending_entries(&store)?;
-                journal.append(&pending, digest)?;
+                // All that the lost one held and is still wanted: the store may be the next to go.
+                let mut entries = pending_entries(&store)?;
+                entries
+                    .extend(mend::refused_in(&store)?.into_iter().map(|(seq, payload)| Entry::Refused(seq, payload)));
+                journal.append(&entries, digest)?;
                 (journal, Found::default(), state)
             }
             (None, None) => {
@@ -116,7 +142,7 @@ impl Ledger {
             unit: RwLock::new(unit),
             data: data.to_owned(),
             store,
-            clock,
+            time: Time::new(clock, uptime),
             inner: Mutex::new(Inner {
                 state: State::default(),
                 journal,
@@ -132,7 +158,6 @@ impl Ledger {
                 digest: bytes::Bytes::new(),
             }),
             changed: watch::Sender::new(0),
-            skew: AtomicI64::new(state.skew_millis),
             _lock: lock,
         };
         ledger.load_documents()?;

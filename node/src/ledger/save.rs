@@ -4,7 +4,7 @@ use super::{Ledger, LedgerError, index};
 use crate::{
     desk::{Draft, SaveError},
     journal::Entry,
-    store::{StoreError, key},
+    store::{State, StoreError, key},
 };
 use prost::Message;
 use sled::Batch;
@@ -18,7 +18,8 @@ use taizhang_proto::{
     lifecycle::{self, Actor},
     pb,
     register::{HOME_UNIT, number, registers},
-    stamp::Stamp,
+    session::MAX_CHANGE_BYTES,
+    stamp::{MAX_AHEAD_MILLIS, Stamp},
     wire::Field,
 };
 
@@ -47,7 +48,8 @@ impl Ledger {
         let mut inner = self.inner();
         let mut views = Views::new();
         let mut prepared: Vec<Prepared> = Vec::new();
-        let mut stamp = Stamp(inner.state.stamp);
+        self.time.look(inner.state.head);
+        let mut stamp = self.last_stamp(&inner.state);
         let mut answers = Vec::with_capacity(groups.len());
         for group in groups {
             let seen = inner.state.pulled;
@@ -104,6 +106,14 @@ impl Ledger {
         answers
     }
 
+    /// The stamp after which the next ones come. One by a clock that was far ahead is let go once nothing waits under it:
+    /// the hub has not believed it either.
+    fn last_stamp(&self, state: &State) -> Stamp {
+        let last = Stamp(state.stamp);
+        let ahead = last.millis() > self.now_millis().saturating_add(MAX_AHEAD_MILLIS);
+        if ahead && state.settled == state.head { Stamp::default() } else { last }
+    }
+
     /// Leaves word for the next start when the store failed.
     pub(super) fn store_failed(&self, error: &StoreError) {
         if matches!(error, StoreError::Full) {
@@ -148,6 +158,10 @@ impl Ledger {
             change.reason.clone_from(&draft.reason);
             show_what_was_seen(&mut change, view.as_ref());
             let change = change.encode_to_vec();
+            if let Some(violation) = too_large(draft, change.len()) {
+                violations.push(violation);
+                continue;
+            }
             let new = self.overlay(view.as_ref(), &change)?;
             violations.extend(self.violations(draft, view.as_ref(), &new));
             violations.extend(self.applied_too_early(draft, &new)?);
@@ -278,6 +292,16 @@ fn show_what_was_seen(change: &mut pb::Change, view: Option<&Record>) {
             None => change.bases.push(pb::FieldBase { tag, revision: 0, seen: seen.clone() }),
         }
     }
+}
+
+/// An edit that is too large to travel with others: it would keep all behind it from going up.
+fn too_large(draft: &Draft, bytes: usize) -> Option<Violation> {
+    (bytes > MAX_CHANGE_BYTES).then(|| {
+        let most = MAX_CHANGE_BYTES / 1024;
+        let message =
+            format!("一次登记的内容超过{most}KB，请缩短文字或分几次登记 (too large: shorten it or enter it in parts)");
+        broken(draft, "", "size", message)
+    })
 }
 
 fn broken(draft: &Draft, field: &str, rule: &'static str, message: String) -> Violation {

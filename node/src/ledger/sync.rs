@@ -12,7 +12,7 @@ use prost::Message;
 use sled::Batch as Rows;
 use std::{
     collections::{HashMap, HashSet},
-    sync::{PoisonError, atomic::Ordering},
+    sync::PoisonError,
 };
 use taizhang_proto::{
     OrgCode, Record, RecordId,
@@ -21,13 +21,14 @@ use taizhang_proto::{
     digest::LogDigest,
     month::short_digest,
     pb::{self, OutcomeKind, up},
-    session::{MAX_BATCH_BYTES, MAX_BATCH_CHANGES, MAX_ROLL_BYTES, PROTOCOL_MAX, PROTOCOL_MIN},
-    stamp::Stamp,
+    session::{MAX_BATCH_BYTES, MAX_BATCH_CHANGES, MAX_LONE_CHANGE_BYTES, MAX_ROLL_BYTES, PROTOCOL_MAX, PROTOCOL_MIN},
+    stamp::{self, Stamp},
 };
 use tokio::sync::watch;
 
 /// Why a new incarnation was taken.
 const RESTORED: &str = "restored from a backup: a new incarnation was taken";
+const TOO_LARGE: &str = "a change too large for any message was set aside among the refused ones";
 const HUB_RESTORED: &str = "the hub was restored from an old backup: it is told again what it lost";
 
 /// First number of refusals that were made under an earlier incarnation; no log grows to here.
@@ -42,6 +43,15 @@ pub struct Batch {
     pub last: u64,
     /// Encoded changes.
     pub changes: Vec<Bytes>,
+}
+
+impl Batch {
+    /// Leaves away what comes after a change.
+    fn end_at(&mut self, last: u64) {
+        let over = self.last.saturating_sub(last) as usize;
+        self.changes.truncate(self.changes.len().saturating_sub(over));
+        self.last = self.last.min(last);
+    }
 }
 
 impl Ledger {
@@ -59,7 +69,9 @@ impl Ledger {
         let mut size = 0;
         for row in self.store.scan_from(&key::pending(after + 1)) {
             let (_, change) = row?;
-            if batch.changes.len() >= MAX_BATCH_CHANGES || size + change.len() > MAX_BATCH_BYTES {
+            let full = batch.changes.len() >= MAX_BATCH_CHANGES || size + change.len() > MAX_BATCH_BYTES;
+            // One that is larger than a batch goes alone: whatever waits behind it must not wait for ever.
+            if full && !batch.changes.is_empty() {
                 break;
             }
             size += change.len() + 4;
@@ -153,6 +165,7 @@ impl Ledger {
         state.settled = verdicts.last;
         state.settled_digest = digest.0.to_vec();
         self.finish(work, &mut inner, state)?;
+        self.time.forget_before(verdicts.last);
         Ok(count)
     }
 
@@ -315,9 +328,9 @@ impl Ledger {
             && welcome.wanted.is_empty()
             && state.scope_digest == welcome.scope_digest;
         state.node = welcome.node;
+        self.time.greeted();
         if welcome.clock > 0 {
-            state.skew_millis = (self.now_millis() as i64).saturating_sub_unsigned(welcome.clock);
-            self.skew.store(state.skew_millis, Ordering::Relaxed);
+            state.skew_millis = self.time.measure(welcome.clock);
         }
         state.renamed = false;
         state.hear_stretch(&welcome.epoch);
@@ -349,12 +362,16 @@ impl Ledger {
         });
         // What the hub lost comes first: what was entered since was entered by those who saw it.
         let log = offers.into_iter().map(|change| change.to_vec()).chain(pending);
+        let (log, large): (Vec<Vec<u8>>, Vec<Vec<u8>>) = log.partition(|change| change.len() <= MAX_LONE_CHANGE_BYTES);
         let renumbered: Vec<Entry> = (1..).zip(log).map(|(seq, change)| Entry::Saved(seq, change)).collect();
+        // What no message can carry is shown with the refused, and hinders nothing.
+        let large = large.into_iter().map(|change| Refusal { change: change.into(), why: Some(too_large()) });
         // Their numbers belong to the old log; the new one must not come across them.
         let old = self.refused()?;
+        let refused = old.iter().map(|(_, refusal)| refusal.clone()).chain(large);
         let kept: Vec<Entry> = (REFUSED_BEFORE..)
-            .zip(&old)
-            .map(|(seq, (_, refusal))| Entry::Refused(seq, refusal.encode_to_vec()))
+            .zip(refused)
+            .map(|(seq, refusal)| Entry::Refused(seq, refusal.encode_to_vec()))
             .collect();
         let log: Vec<Entry> = renumbered.iter().chain(&kept).cloned().collect();
         inner.journal.restart(incarnation, &log)?;
@@ -413,8 +430,15 @@ impl Ledger {
         self.store.apply(rows)?;
         self.store.flush()?;
         inner.state = state;
+        self.time.forget_before(u64::MAX);
         Ok(())
     }
+}
+
+/// Why a change was set aside by the office itself.
+fn too_large() -> pb::Violation {
+    let message = "内容过大，无法上报，请分几次重新登记 (too large to be sent: enter it again in parts)".into();
+    pb::Violation { rule: "size".into(), message, ..pb::Violation::default() }
 }
 
 impl Replica for Ledger {
@@ -422,6 +446,7 @@ impl Replica for Ledger {
         self.prune_own_words().map_err(LedgerError::from)?;
         self.store.flush().map_err(LedgerError::from)?;
         let state = self.state();
+        self.time.look(state.head);
         Ok(pb::Hello {
             protocol_min: PROTOCOL_MIN,
             protocol_max: PROTOCOL_MAX,
@@ -471,11 +496,23 @@ impl Replica for Ledger {
     }
 
     fn batch(&self, after: u64) -> Result<Option<pb::Push>, SessionError> {
-        let Some(batch) = self.pending_after(after).map_err(LedgerError::from)? else { return Ok(None) };
+        self.time.look(self.inner().state.head);
+        if self.time.has_moved() {
+            // What the hub was told of this clock in the greeting no longer holds.
+            return Err(SessionError::ClockSet);
+        }
+        let (last, skew) = self.time.stamped(after + 1).unwrap_or((u64::MAX, None));
+        let Some(mut batch) = self.pending_after(after).map_err(LedgerError::from)? else { return Ok(None) };
+        batch.end_at(last);
+        if batch.changes.iter().any(|change| change.len() > MAX_LONE_CHANGE_BYTES) {
+            self.take_new_incarnation(TOO_LARGE, Vec::new(), None)?;
+            return Err(SessionError::NewIncarnation);
+        }
         let raw = change_list(batch.changes).encode_to_vec();
         let changes = upstream::compress(&raw).map_err(|_| SessionError::Protocol("out of memory"))?;
         let raw_len = raw.len() as u32;
-        Ok(Some(pb::Push { first: after + 1, last: batch.last, changes, raw_len, ..pb::Push::default() }))
+        let skew_millis = skew.map(stamp::distrusted_skew);
+        Ok(Some(pb::Push { first: after + 1, last: batch.last, changes, raw_len, skew_millis, ..pb::Push::default() }))
     }
 
     fn verdicts(&self, verdicts: pb::Verdicts) -> Result<VerdictCount, SessionError> {
@@ -542,6 +579,10 @@ impl Replica for Ledger {
 
     fn pending(&self) -> u64 {
         Ledger::pending(self)
+    }
+
+    fn greet_again(&self) -> Option<std::time::Duration> {
+        self.time.ask_again()
     }
 
     fn changed(&self) -> watch::Receiver<u64> {

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use taizhang_proto::register::registers;
+use taizhang_proto::{register::registers, stamp::Stamp};
 
 fn clock() -> Clock {
     Arc::new(|| 1_790_000_000_000)
@@ -76,4 +76,239 @@ fn an_edit_is_seen_at_once_and_found_by_its_new_key() {
     assert!(ledger.save(&[vec![edit]], "clerk")[0].is_ok());
     assert!(ledger.find(number::FACILITY, &[home.clone(), kind("3")]).unwrap().is_empty());
     assert_eq!(ledger.find(number::FACILITY, &[home, kind("4")]).unwrap(), [id]);
+}
+
+/// A computer whose clock can be set while time passes.
+struct Computer {
+    clock: Arc<std::sync::atomic::AtomicU64>,
+    uptime: Arc<std::sync::atomic::AtomicU64>,
+}
+
+const NOW: u64 = 1_790_000_000_000;
+const DAY: i64 = 86_400_000;
+const MINUTE: i64 = 60_000;
+
+impl Computer {
+    fn on() -> Self {
+        Self { clock: Arc::new(NOW.into()), uptime: Arc::new(5.into()) }
+    }
+
+    fn open(&self, dir: &std::path::Path) -> Ledger {
+        let (clock, uptime) = (self.clock.clone(), self.uptime.clone());
+        let clock: Clock = Arc::new(move || clock.load(std::sync::atomic::Ordering::Relaxed));
+        let uptime: Clock = Arc::new(move || uptime.load(std::sync::atomic::Ordering::Relaxed));
+        Ledger::open_timed(dir, unit(), (clock, uptime), crate::store::Engine::default()).unwrap()
+    }
+
+    fn set(&self, by: i64) {
+        self.clock.fetch_add(by as u64, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    fn pass(&self, millis: i64) {
+        self.set(millis);
+        self.uptime.fetch_add(millis as u64, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+/// A session in which the hub's clock reads this.
+fn greet(ledger: &Ledger, hub: u64) {
+    use crate::upstream::Replica;
+    let hello = ledger.hello(false).unwrap();
+    let state = ledger.state();
+    let log_digest = ledger.log_digest_at(&state, state.settled).unwrap().unwrap().0.to_vec().into();
+    let welcome = pb::Welcome {
+        protocol: hello.protocol_max,
+        unit: unit().number(),
+        acknowledged: state.settled,
+        log_digest,
+        clock: hub,
+        ..pb::Welcome::default()
+    };
+    ledger.welcome(&welcome).unwrap();
+}
+
+#[test]
+fn a_difference_of_clocks_is_believed_until_either_is_set_a_few_minutes_pass_or_the_computer_starts() {
+    let dir = tempfile::tempdir().unwrap();
+    let (computer, today) = (Computer::on(), date::shanghai(NOW));
+    let ledger = computer.open(dir.path());
+    // 200 days ahead, and told so.
+    computer.set(200 * DAY);
+    greet(&ledger, NOW);
+    assert_eq!(ledger.business_day(), today);
+    computer.pass(3 * MINUTE);
+    assert_eq!(ledger.business_day(), today);
+    // Set right.
+    computer.set(-200 * DAY);
+    assert_eq!((ledger.business_day(), ledger.skew_millis()), (today, None));
+    let change = save(&ledger, 1)[0];
+    let stamped = ledger.view(change).unwrap().unwrap().origin(20).unwrap().stamp;
+    assert!(Stamp(stamped).millis() < NOW + 10 * MINUTE as u64, "{stamped}");
+
+    // A hub a year ahead is followed for as long as its word is fresh.
+    greet(&ledger, NOW + 365 * DAY as u64);
+    assert_eq!(ledger.business_day(), today + 365);
+    computer.pass(6 * MINUTE);
+    assert_eq!(ledger.business_day(), today);
+    greet(&ledger, NOW + 365 * DAY as u64);
+    assert_eq!(ledger.business_day(), today + 365);
+    drop(ledger);
+    assert_eq!(computer.open(dir.path()).business_day(), today, "not across a start");
+}
+
+#[test]
+fn what_was_stamped_before_the_clock_was_set_says_so_when_it_goes_up() {
+    use crate::upstream::{Replica, SessionError};
+    let dir = tempfile::tempdir().unwrap();
+    let computer = Computer::on();
+    let ledger = computer.open(dir.path());
+    // Behind, as the hub said; then set right.
+    computer.set(-200 * DAY);
+    greet(&ledger, NOW);
+    save(&ledger, 2);
+    computer.set(200 * DAY);
+    save(&ledger, 1);
+    assert!(matches!(ledger.batch(0), Err(SessionError::ClockSet)), "the hub is greeted anew first");
+    // Set back, and only told how it stands then.
+    greet(&ledger, NOW);
+    computer.set(-3 * DAY);
+    greet(&ledger, NOW - 3 * DAY as u64);
+    save(&ledger, 1);
+    let parts = [(0, 2, Some(-200 * DAY)), (2, 3, Some(0)), (3, 4, None)];
+    for (after, last, skew) in parts {
+        let push = ledger.batch(after).unwrap().unwrap();
+        assert_eq!((push.last, push.skew_millis), (last, skew));
+    }
+}
+
+/// Zeroes a byte in the middle of every journal segment, or cuts it off.
+fn damage_journal(dir: &std::path::Path) {
+    for segment in crate::disk::files_named(&dir.join("journal"), "log").unwrap() {
+        let mut bytes = std::fs::read(&segment).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 0xff;
+        std::fs::write(&segment, bytes).unwrap();
+    }
+}
+
+#[test]
+fn a_damaged_journal_is_written_anew_from_a_sound_store_and_brings_it_back_when_it_is_lost_next() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = Ledger::open(dir.path(), unit(), clock()).unwrap();
+    let mut ids = save(&ledger, 20);
+    let digest = ledger.log_digest_at(&ledger.state(), 20).unwrap();
+    drop(ledger);
+    damage_journal(dir.path());
+    let ledger = Ledger::open(dir.path(), unit(), clock()).unwrap();
+    assert_eq!((ledger.state().head, ledger.state().incidents), (20, 1));
+    ids.extend(save(&ledger, 5));
+    drop(ledger);
+    std::fs::remove_dir_all(dir.path().join("store")).unwrap();
+    let ledger = Ledger::open(dir.path(), unit(), clock()).unwrap();
+    let state = ledger.state();
+    assert_eq!((state.head, state.settled), (25, 0));
+    assert!(ids.iter().all(|id| ledger.view(*id).unwrap().is_some()));
+    assert_eq!(ledger.log_digest_at(&state, 20).unwrap(), digest, "the log is the same");
+    assert!(ledger.log_digest_at(&state, 25).unwrap().is_some());
+}
+
+#[test]
+fn a_gap_in_the_journal_of_a_lost_store_is_gone_round_under_a_new_incarnation() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = Ledger::open(dir.path(), unit(), clock()).unwrap();
+    // Two segments, the first of them damaged.
+    let first = (0..4).flat_map(|_| save(&ledger, 1_000)).collect::<Vec<_>>();
+    let second = save(&ledger, 1_000);
+    let incarnation = ledger.state().incarnation;
+    drop(ledger);
+    let segments = crate::disk::files_named(&dir.path().join("journal"), "log").unwrap();
+    assert!(segments.len() >= 2);
+    let mut bytes = std::fs::read(&segments[0]).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0xff;
+    std::fs::write(&segments[0], bytes).unwrap();
+    std::fs::remove_dir_all(dir.path().join("store")).unwrap();
+    let ledger = Ledger::open(dir.path(), unit(), clock()).unwrap();
+    let state = ledger.state();
+    assert_ne!(state.incarnation, incarnation);
+    let here = |id: &RecordId| ledger.view(*id).unwrap().is_some();
+    assert!(second.iter().rev().take(100).all(here), "what came after the gap is there");
+    let kept = first.iter().chain(&second).filter(|id| here(id)).count() as u64;
+    assert!(first.iter().take(100).all(here) && kept < 5_000);
+    assert_eq!((state.settled, state.head), (0, kept), "numbered in a row");
+    assert!(ledger.log_digest_at(&state, kept).unwrap().is_some(), "the hub can be told all of it");
+    drop(ledger);
+    let ledger = Ledger::open(dir.path(), unit(), clock()).unwrap();
+    assert_eq!((ledger.state().head, ledger.state().incidents), (kept, 1), "and that was all");
+}
+
+#[test]
+fn a_change_too_large_for_a_batch_is_refused_when_it_is_saved() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = Ledger::open(dir.path(), unit(), clock()).unwrap();
+    let desk = LedgerDesk::new(&ledger);
+    let large = facility(&desk, &"记".repeat(taizhang_proto::session::MAX_CHANGE_BYTES));
+    let answers = desk.save(vec![vec![large], vec![facility(&desk, "二")]], "clerk");
+    assert!(
+        matches!(&answers[0], Err(SaveError::Invalid(found)) if found.iter().any(|found| found.rule == "size")),
+        "{:?}",
+        answers[0]
+    );
+    assert!(answers[1].is_ok());
+}
+
+/// A change in the log of an earlier build that saved without a bound.
+fn put_in_the_log(ledger: &Ledger, bytes: usize) {
+    let desk = LedgerDesk::new(ledger);
+    let id = desk.new_id();
+    let mut message = Vec::new();
+    taizhang_proto::wire::put_bytes(20, b"3", &mut message);
+    let seen = bytes::Bytes::from(vec![b'a'; bytes / 2]);
+    let bases = (1..=2).map(|tag| pb::FieldBase { tag, revision: 0, seen: seen.clone() }).collect();
+    let change = pb::Change {
+        record: bytes::Bytes::copy_from_slice(&id.0),
+        register: number::FACILITY,
+        message: message.into(),
+        bases,
+        ..pb::Change::default()
+    };
+    let mut inner = ledger.inner();
+    let mut state = inner.state.clone();
+    state.head += 1;
+    let change = change.encode_to_vec();
+    inner.journal.append(&[crate::journal::Entry::Saved(state.head, change.clone())], LogDigest::default()).unwrap();
+    let mut batch = sled::Batch::default();
+    batch.insert(key::pending(state.head), change);
+    batch.insert(key::pending_of(id, state.head), &[]);
+    batch.insert(key::STATE, state.encode_to_vec());
+    ledger.store.apply(batch).unwrap();
+    inner.state = state;
+}
+
+#[test]
+fn a_change_larger_than_a_batch_goes_alone_and_one_larger_than_a_message_is_set_aside() {
+    use crate::upstream::{Replica, SessionError};
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = Ledger::open(dir.path(), unit(), clock()).unwrap();
+    save(&ledger, 1);
+    put_in_the_log(&ledger, 2 * 1024 * 1024);
+    save(&ledger, 1);
+    greet(&ledger, NOW);
+    let ends: Vec<u64> = [0, 1, 2].map(|after| ledger.batch(after).unwrap().unwrap().last).into();
+    assert_eq!(ends, [1, 2, 3]);
+    put_in_the_log(&ledger, 5 * 1024 * 1024);
+    let last = save(&ledger, 1)[0];
+    assert!(matches!(ledger.batch(3), Err(SessionError::NewIncarnation)));
+    assert_eq!(ledger.pending(), 4);
+    let refused = ledger.refused().unwrap();
+    assert!(refused.len() == 1 && refused[0].1.why.as_ref().unwrap().rule == "size");
+    assert!(ledger.view(last).unwrap().is_some());
+    greet(&ledger, NOW);
+    let mut sent = 0;
+    while let Some(push) = ledger.batch(sent).unwrap() {
+        sent = push.last;
+    }
+    assert_eq!(sent, 4, "nothing waits behind it");
+    drop(ledger);
+    assert_eq!(Ledger::open(dir.path(), unit(), clock()).unwrap().refused().unwrap().len(), 1, "it stays to be seen");
 }

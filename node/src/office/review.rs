@@ -23,6 +23,12 @@ impl Relay {
         Ok(ReviewClient::new(channel).max_decoding_message_size(MAX_MESSAGE))
     }
 
+    /// What the hub answers, which is not waited for without end.
+    async fn answered<T>(&self, call: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
+        let (identity, _) = self.link.as_ref().ok_or_else(super::not_enrolled)?;
+        identity.in_time(call).await.map_err(|error| Status::unavailable(error.to_string()))?
+    }
+
     /// Brings what was settled home, so that the registers here say it; when that does not work now, the next sync does.
     async fn bring_home(&self, answer: &pb::ResolveAnswer) {
         if let Some((_, keeper)) = self.link.as_ref().filter(|_| answer.settled > 0)
@@ -36,30 +42,36 @@ impl Relay {
 #[tonic::async_trait]
 impl review_server::Review for Relay {
     async fn conflicts(&self, request: Request<pb::ConflictQuery>) -> Result<Response<pb::ConflictPage>, Status> {
-        self.hub().await?.conflicts(request.into_inner()).await
+        let mut hub = self.hub().await?;
+        self.answered(hub.conflicts(request.into_inner())).await
     }
 
     async fn show(&self, request: Request<pb::ConflictNumber>) -> Result<Response<pb::ConflictDetail>, Status> {
-        self.hub().await?.show(request.into_inner()).await
+        let mut hub = self.hub().await?;
+        self.answered(hub.show(request.into_inner())).await
     }
 
     async fn resolve(&self, request: Request<pb::ResolveRequest>) -> Result<Response<pb::ResolveAnswer>, Status> {
-        let answer = self.hub().await?.resolve(request.into_inner()).await?;
+        let mut hub = self.hub().await?;
+        let answer = self.answered(hub.resolve(request.into_inner())).await?;
         self.bring_home(answer.get_ref()).await;
         Ok(answer)
     }
 
     async fn reopen(&self, request: Request<pb::ReopenRequest>) -> Result<Response<pb::ResolveAnswer>, Status> {
-        let answer = self.hub().await?.reopen(request.into_inner()).await?;
+        let mut hub = self.hub().await?;
+        let answer = self.answered(hub.reopen(request.into_inner())).await?;
         self.bring_home(answer.get_ref()).await;
         Ok(answer)
     }
 
     async fn merge(&self, request: Request<pb::MergeRequest>) -> Result<Response<pb::ResolveAnswer>, Status> {
-        self.hub().await?.merge(request.into_inner()).await
+        let mut hub = self.hub().await?;
+        self.answered(hub.merge(request.into_inner())).await
     }
 
     async fn revise(&self, request: Request<pb::ReviseRequest>) -> Result<Response<pb::SaveAnswer>, Status> {
-        self.hub().await?.revise(request.into_inner()).await
+        let mut hub = self.hub().await?;
+        self.answered(hub.revise(request.into_inner())).await
     }
 }

@@ -71,12 +71,14 @@ impl Office {
             Some(identity) => format!("{} {}", self.ledger.units().name(identity.hub_unit), identity.address),
             None => "未登记 (not enrolled)".into(),
         };
+        let (waits, last_error) = link.words(show::time);
         let refused = self.ledger.refused().map_or(0, |refused| refused.len());
         vec![
             show::fact("unit", "单位", "unit", format!("{} {unit}", self.ledger.units().name(unit))),
             show::fact("hub", "上级", "hub", hub),
             show::fact("mode", "同步方式", "mode", format!("{:?}", self.schedule.mode).to_lowercase()),
             show::fact("connected", "在线", "connected", link.connected),
+            show::fact("waiting_since", "等待上级答复", "waiting for the hub", waits),
             show::fact("last_sync", "最近同步", "last sync", show::time(state.last_sync)),
             show::fact("equal", "与上级一致", "equal to the hub", state.equal),
             show::fact("records", "上级已有记录", "records at the hub", state.count),
@@ -88,7 +90,7 @@ impl Office {
             show::fact("clock", "时钟", "clock", self.clock_words()),
             show::fact("incidents", "数据事故", "incidents", state.incidents),
             show::fact("last_incident", "最近事故", "last incident", state.last_incident),
-            show::fact("last_error", "最近错误", "last error", link.last_error),
+            show::fact("last_error", "最近错误", "last error", last_error),
             show::fact("disk", "占用磁盘", "on disk", show::bytes(self.ledger.size_on_disk())),
         ]
     }
@@ -103,7 +105,9 @@ impl Office {
 
     /// Whether the clock of this computer agrees with the hub's, as far as is known.
     fn clock_words(&self) -> String {
-        let skew = self.ledger.skew_millis();
+        let Some(skew) = self.ledger.skew_millis() else {
+            return "尚未与上级核对 (not compared with the hub in the last minutes)".into();
+        };
         if stamp::distrusted_skew(skew) == 0 {
             return "正常 (agrees with the hub)".into();
         }

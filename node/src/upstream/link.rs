@@ -8,7 +8,7 @@ use taizhang_proto::{
     pb::{self, sync_client::SyncClient},
     session::MAX_MESSAGE_BYTES,
 };
-use tokio::{sync::mpsc, task::block_in_place};
+use tokio::{sync::mpsc, task::block_in_place, time::Instant};
 use tokio_stream::wrappers::ReceiverStream;
 
 /// Why a session ended without having said everything.
@@ -26,11 +26,18 @@ pub enum LinkError {
     /// The stream ended in the middle.
     #[error("连接中断，将自动重试 (the connection broke; it will be tried again)")]
     Broken,
+    /// A live session is open and does not get on.
+    #[error("尚有 {pending} 条变更未能上报，会话没有进展 (the session does not get on: {pending} changes still wait)")]
+    Stalled {
+        /// Changes that wait.
+        pending: u64,
+    },
 }
 
 impl From<tonic::Status> for LinkError {
     fn from(status: tonic::Status) -> Self {
-        Self::Status(Box::new(status))
+        // What has a cause on this side was not said by the hub: its system stopped answering, or the line broke.
+        if std::error::Error::source(&status).is_some() { Self::Broken } else { Self::Status(Box::new(status)) }
     }
 }
 
@@ -43,17 +50,29 @@ impl LinkError {
     }
 }
 
-/// Runs one session: to its end, or with `live` for as long as the line holds. `on_step` sees the report grow.
+/// What a session says of itself while it runs.
+#[derive(Debug)]
+pub enum Step<'a> {
+    /// It waits for the hub from now on.
+    Waits,
+    /// It waits for nothing.
+    Waited,
+    /// Something was heard or said.
+    Moved(&'a pb::SyncReport),
+}
+
+/// Runs one session: to its end, or with `live` for as long as the line holds. `on_step` sees how it goes.
 ///
 /// # Errors
-/// When the session ends before everything is said.
+/// When the session ends before everything is said, or the hub owes an answer for longer than the identity waits.
 pub async fn run<R: Replica + ?Sized>(
     replica: &Arc<R>,
     identity: &Identity,
     live: bool,
-    mut on_step: impl FnMut(&pb::SyncReport) + Send,
+    mut on_step: impl FnMut(Step<'_>) + Send,
 ) -> Result<pb::SyncReport, LinkError> {
-    let started = std::time::Instant::now();
+    let started = Instant::now();
+    on_step(Step::Waits);
     let channel = identity.connect().await?;
     let mut sync = SyncClient::new(channel)
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
@@ -64,30 +83,74 @@ pub async fn run<R: Replica + ?Sized>(
     let hello = block_in_place(|| client.open())?;
     let mut bytes = (hello.encoded_len() as u64, 0_u64);
     sender.send(hello).await.map_err(|_| LinkError::Broken)?;
-    let mut down = sync.session(ReceiverStream::new(receiver)).await?.into_inner();
-    while !client.is_finished() {
+    let call = identity.in_time(sync.session(ReceiverStream::new(receiver)));
+    let mut down = call.await??.into_inner();
+    let mut next: Option<pb::Up> = None;
+    let mut heard = false;
+    let mut since = Some(Instant::now()); // the hub owes something since then
+    while !client.is_finished() || next.is_some() {
+        let owed = next.is_some() || client.is_owed();
+        match (owed, since) {
+            (true, None) => {
+                since = Some(Instant::now());
+                on_step(Step::Waits);
+            }
+            (false, Some(_)) => {
+                since = None;
+                on_step(Step::Waited);
+            }
+            _ => {}
+        }
+        let again = replica.greet_again().map(|pause| Instant::now() + pause);
+        let limit = since.map(|since| since + identity.timeouts.answer);
         tokio::select! {
+            biased; // the limit comes last: what has come while this side was at work was in time
+            // While there is no room to send, what comes is read: two full lines must not wait for each other.
+            room = sender.reserve(), if next.is_some() => {
+                let room = room.map_err(|_| LinkError::Broken)?;
+                if let Some(message) = next.take() {
+                    bytes.0 += message.encoded_len() as u64;
+                    room.send(message);
+                }
+            }
             message = down.message() => {
                 let Some(message) = message? else {
                     return Err(LinkError::Broken);
                 };
                 bytes.1 += message.encoded_len() as u64;
                 block_in_place(|| client.receive(message))?;
+                since = since.map(|_| Instant::now());
+                heard = true;
             }
             Ok(()) = changed.changed(), if live => {}
+            // Nothing is under way: this session ends as if it had not been live, and the next one greets.
+            () = until(again), if live && since.is_none() => return Ok(client.report),
+            () = until(limit) => {
+                let (address, seconds) = (identity.address.clone(), identity.timeouts.answer.as_secs());
+                return Err(IdentityError::Silent { address, seconds }.into());
+            }
         }
-        while let Some(message) = block_in_place(|| client.poll())? {
-            bytes.0 += message.encoded_len() as u64;
-            sender.send(message).await.map_err(|_| LinkError::Broken)?;
+        if next.is_none() {
+            next = block_in_place(|| client.poll())?;
         }
         (client.report.bytes_up, client.report.bytes_down) = bytes;
         client.report.millis = started.elapsed().as_millis() as u64;
-        on_step(&client.report);
+        if heard {
+            on_step(Step::Moved(&client.report));
+        }
     }
+    on_step(Step::Waited);
     // The hub closes once it has heard the end; waiting for it keeps the last message from being cut off.
     drop(sender);
     let _ = tokio::time::timeout(Duration::from_secs(10), down.message()).await;
     Ok(client.report)
+}
+
+async fn until(limit: Option<Instant>) {
+    match limit {
+        Some(limit) => tokio::time::sleep_until(limit).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Syncs to the end. A new unit, a new incarnation or differing digests take another session at once.
@@ -97,14 +160,16 @@ pub async fn run<R: Replica + ?Sized>(
 pub async fn sync_fully<R: Replica + ?Sized>(
     replica: &Arc<R>,
     identity: &Identity,
-    mut on_step: impl FnMut(&pb::SyncReport) + Send,
+    mut on_step: impl FnMut(Step<'_>) + Send,
 ) -> Result<pb::SyncReport, LinkError> {
     let mut report = pb::SyncReport::default();
     for _ in 0..4 {
         match run(replica, identity, false, &mut on_step).await {
             Ok(done) if done.equal => return Ok(done),
             Ok(done) => report = done,
-            Err(LinkError::Session(SessionError::NewIncarnation | SessionError::NewScope(_))) => {}
+            Err(LinkError::Session(
+                SessionError::NewIncarnation | SessionError::NewScope(_) | SessionError::ClockSet,
+            )) => {}
             Err(error) => return Err(error),
         }
     }

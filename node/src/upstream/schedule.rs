@@ -36,8 +36,11 @@ pub struct Schedule {
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// How often a live session is asked whether it has said everything.
 const LIVE_POLL: Duration = Duration::from_millis(20);
-/// Longest pause.
-const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+/// Longest pause between two calls that failed, what they waited among it: a hub that is back is found within two
+/// minutes.
+const LONGEST_PAUSE: Duration = Duration::from_secs(90);
+/// Longest time for which a hub may ask a child to stay away.
+const LONGEST_ASKED: Duration = Duration::from_secs(300);
 
 /// The pause after the `failures`-th failure in a row: doubling, with half of it at random.
 pub fn pause_after(failures: u32, random: f64) -> Duration {
@@ -60,10 +63,32 @@ pub struct LinkState {
     pub connected: bool,
     /// The last thing that went wrong.
     pub last_error: String,
+    /// When that was, seconds since 1970.
+    pub failed_at: u64,
     /// Failures in a row.
     pub failures: u32,
+    /// Since when it waits for the hub, seconds since 1970; none while it waits for nothing.
+    pub waiting_since: Option<u64>,
     /// The last report.
     pub report: pb::SyncReport,
+}
+
+impl LinkState {
+    fn failed(&mut self, error: &link::LinkError) {
+        self.last_error = error.to_string();
+        self.failed_at = now();
+    }
+
+    /// What goes wrong and since when the hub is waited for, in words.
+    pub fn words(&self, time: impl Fn(u64) -> String) -> (String, String) {
+        let waits = self.waiting_since.map(|since| format!("自 {} 起 (since then)", time(since))).unwrap_or_default();
+        let failed = (!self.last_error.is_empty()).then(|| format!("{} {}", time(self.failed_at), self.last_error));
+        (waits, failed.unwrap_or_default())
+    }
+}
+
+fn now() -> u64 {
+    jiff::Timestamp::now().as_second().max(0) as u64
 }
 
 /// Keeps a replica in touch with its hub until the process ends.
@@ -94,27 +119,26 @@ impl<R: Replica + ?Sized> Keeper<R> {
     /// Syncs once now, beside the schedule. A live session counts: it has nothing left to say when this returns.
     ///
     /// # Errors
-    /// When the session breaks.
+    /// When the session breaks, or a live one gets on with nothing for as long as the hub is waited for.
     pub async fn sync_now(&self) -> Result<pb::SyncReport, link::LinkError> {
-        while self.state().connected {
-            if self.replica.pending() == 0 {
-                return Ok(self.state().report);
-            }
-            tokio::time::sleep(LIVE_POLL).await;
-        }
+        let mut stalled = Stalled::default();
         let mut lock = std::pin::pin!(self.one_session.lock());
         let _one = loop {
+            if self.state().connected {
+                if self.replica.pending() == 0 {
+                    return Ok(self.state().report);
+                }
+                // The live session holds the lock for as long as it lives; its own limits end it when it hangs.
+                stalled.look(self.replica.pending(), self.state().report.pulled, &self.identity)?;
+            }
             tokio::select! {
                 one = &mut lock => break one,
-                // A live session that was just opening holds the lock for as long as it lives.
-                () = tokio::time::sleep(LIVE_POLL) => {
-                    if self.state().connected && self.replica.pending() == 0 {
-                        return Ok(self.state().report);
-                    }
-                }
+                () = tokio::time::sleep(LIVE_POLL) => {}
             }
         };
-        let report = link::sync_fully(&self.replica, &self.identity, |_| {}).await?;
+        let outcome = link::sync_fully(&self.replica, &self.identity, |step| self.waits(&step)).await;
+        self.note(|state| state.waiting_since = None);
+        let report = outcome.inspect_err(|error| self.note(|state| state.failed(error)))?;
         self.note(|state| {
             state.report = report.clone();
             state.last_error.clear();
@@ -122,37 +146,48 @@ impl<R: Replica + ?Sized> Keeper<R> {
         Ok(report)
     }
 
+    fn waits(&self, step: &link::Step<'_>) {
+        match step {
+            link::Step::Waits => self.note(|state| state.waiting_since = Some(now())),
+            link::Step::Waited => self.note(|state| state.waiting_since = None),
+            link::Step::Moved(_) => {}
+        }
+    }
+
     /// Runs until `stop` turns true.
     pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         let id = self.identity.name.id.clone();
         let mut failures = 0_u32;
         let mut asked = Duration::ZERO; // when the hub said to come back
+        let mut spent = Duration::ZERO; // what the last call took
         loop {
             let pause = match (self.schedule.mode, failures) {
                 (Mode::Live, 0) => Duration::ZERO,
-                (Mode::Nightly, 0) => {
-                    let now = jiff::Timestamp::now().as_second().max(0) as u64;
-                    Duration::from_secs(until_slot(self.schedule, &id, now).max(1))
+                (Mode::Nightly, 0) => Duration::from_secs(until_slot(self.schedule, &id, now()).max(1)),
+                (_, failures) => {
+                    let pause = pause_after(failures, rand::rng().random());
+                    pause.saturating_sub(spent).max(FIRST_PAUSE / 2).max(asked)
                 }
-                (_, failures) => pause_after(failures, rand::rng().random()).max(asked),
             };
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 _ = stop.changed() => return,
             }
+            let called = tokio::time::Instant::now();
             let outcome = tokio::select! {
                 outcome = self.session() => outcome,
                 _ = stop.changed() => return,
             };
+            spent = called.elapsed();
             match outcome {
                 Ok(()) => failures = 0,
                 Err(error) => {
                     // A session that was heard began the count anew: a line that breaks now and then is not down.
                     failures = self.state().failures + 1;
-                    asked = error.retry_after().unwrap_or_default().min(LONGEST_PAUSE);
+                    asked = error.retry_after().unwrap_or_default().min(LONGEST_ASKED);
                     tracing::info!(%error, failures, "session ended; it will be tried again");
                     self.note(|state| {
-                        state.last_error = error.to_string();
+                        state.failed(&error);
                         state.failures = failures;
                     });
                 }
@@ -163,9 +198,11 @@ impl<R: Replica + ?Sized> Keeper<R> {
     async fn session(&self) -> Result<(), link::LinkError> {
         let _one = self.one_session.lock().await;
         let outcome = match self.schedule.mode {
-            Mode::Nightly => link::sync_fully(&self.replica, &self.identity, |_| {}).await,
+            Mode::Nightly => link::sync_fully(&self.replica, &self.identity, |step| self.waits(&step)).await,
             Mode::Live => {
-                let told = |report: &pb::SyncReport| {
+                let told = |step: link::Step<'_>| {
+                    self.waits(&step);
+                    let link::Step::Moved(report) = step else { return };
                     let report = report.clone();
                     self.note(|state| {
                         state.connected = true;
@@ -179,7 +216,10 @@ impl<R: Replica + ?Sized> Keeper<R> {
                 link::run(&self.replica, &self.identity, true, told).await
             }
         };
-        self.note(|state| state.connected = false);
+        self.note(|state| {
+            state.connected = false;
+            state.waiting_since = None;
+        });
         let report = outcome?;
         self.note(|state| {
             state.report = report;
@@ -190,12 +230,33 @@ impl<R: Replica + ?Sized> Keeper<R> {
     }
 }
 
+/// Sees that something gets on.
+#[derive(Default)]
+struct Stalled {
+    last: Option<((u64, u64), tokio::time::Instant)>,
+}
+
+impl Stalled {
+    fn look(&mut self, pending: u64, pulled: u64, identity: &Identity) -> Result<(), link::LinkError> {
+        let now = tokio::time::Instant::now();
+        match &self.last {
+            Some((seen, since)) if *seen == (pending, pulled) => {
+                if now.duration_since(*since) > identity.timeouts.answer {
+                    return Err(link::LinkError::Stalled { pending });
+                }
+            }
+            _ => self.last = Some(((pending, pulled), now)),
+        }
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn pauses_double_up_to_five_minutes_and_differ() {
+    fn pauses_double_up_to_the_longest_and_differ() {
         assert_eq!(pause_after(1, 1.0), Duration::from_secs(1));
         assert_eq!(pause_after(3, 1.0), Duration::from_secs(4));
         assert_eq!(pause_after(3, 0.0), Duration::from_secs(2));

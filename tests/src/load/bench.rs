@@ -77,6 +77,7 @@ impl<const CHILDREN: usize> Bench<CHILDREN> {
                     node: self.logs[child],
                     first,
                     changes,
+                    skew: None,
                     room: None,
                 });
             }

@@ -52,6 +52,12 @@ impl SimClock {
         Arc::new(move || clock.now())
     }
 
+    /// The time since start, as the product takes it: the world's, which nobody sets.
+    pub(super) fn uptime(&self) -> Clock {
+        let time = self.time.clone();
+        Arc::new(move || time.now())
+    }
+
     pub(super) fn set(&self, skew: i64) {
         self.skew.store(skew, Ordering::Relaxed);
     }

@@ -253,6 +253,7 @@ impl World {
                 }
                 self.count("new incarnations");
             }
+            SessionError::ClockSet => self.count("sessions in which an office's clock was set"),
             SessionError::Different => self.count("sessions that ended in a difference"),
             SessionError::Ledger(LedgerError::Peer(_)) if restored => {}
             _ => return Err(format!("{child:?}: the child broke off: {error}")),

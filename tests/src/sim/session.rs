@@ -79,7 +79,8 @@ pub(super) fn cut(message: pb::Up, random: &mut StdRng) -> Vec<pb::Up> {
         let raw = pb::ChangeList { changes: changes.to_vec() }.encode_to_vec();
         let Ok(packed) = upstream::compress(&raw) else { return vec![message] };
         let last = first + changes.len() as u64 - 1;
-        let part = pb::Push { first, last, changes: packed, raw_len: raw.len() as u32, ..pb::Push::default() };
+        let (raw_len, skew_millis) = (raw.len() as u32, push.skew_millis);
+        let part = pb::Push { first, last, changes: packed, raw_len, skew_millis, ..pb::Push::default() };
         parts.push(pb::Up { it: Some(up::It::Push(part)) });
         first = last + 1;
     }

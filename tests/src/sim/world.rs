@@ -19,7 +19,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use taizhang_hub::{rows::NodeRow, writer::Job};
-use taizhang_node::ledger::{Clock, Ledger};
+use taizhang_node::ledger::Ledger;
 use taizhang_proto::{OrgCode, pb};
 
 /// What a seed may do.
@@ -183,7 +183,7 @@ impl World {
             }
             let clock = SimClock::new(&time, skew(&mut random));
             let dir = scratch.join(name);
-            let ledger = open(&dir, code(unit)?, clock.reading())?;
+            let ledger = open(&dir, code(unit)?, &clock)?;
             offices.push(Office {
                 name,
                 unit: code(unit)?,
@@ -305,13 +305,13 @@ impl World {
             self.offices[office].damaged = true;
             self.count("torn journals");
         }
-        let (unit, clock) = (self.offices[office].unit, self.offices[office].clock.reading());
+        let (unit, clock) = (self.offices[office].unit, self.offices[office].clock.clone());
         let mut crashes = if self.calm { 0 } else { self.random.random_range(0..3) };
         let ledger = loop {
             let copy = self.fresh_directory(self.offices[office].name);
             let point = if crashes > 0 { self.random.random_range(0..6) } else { u32::MAX };
             let armed = Armed::at(point, dir.clone(), copy.clone());
-            let ledger = open(&dir, unit, clock.clone())?;
+            let ledger = open(&dir, unit, &clock)?;
             let fired = armed.fired().map_err(|error| format!("copying what a crash left: {error}"))?;
             if fired.is_none() || crashes == 0 {
                 break ledger;
@@ -365,6 +365,7 @@ pub(super) fn code(number: u64) -> Result<OrgCode, String> {
     OrgCode::new(number).map_err(|error| error.to_string())
 }
 
-fn open(dir: &Path, unit: OrgCode, clock: Clock) -> Result<Ledger, String> {
-    Ledger::open_with(dir, unit, clock, ENGINE).map_err(|error| format!("opening {}: {error}", dir.display()))
+fn open(dir: &Path, unit: OrgCode, clock: &SimClock) -> Result<Ledger, String> {
+    Ledger::open_timed(dir, unit, (clock.reading(), clock.uptime()), ENGINE)
+        .map_err(|error| format!("opening {}: {error}", dir.display()))
 }

@@ -3,9 +3,11 @@
 use crate::scene::{FIRST, RULE, SECOND, STREET, Scene};
 use taizhang_node::exchange::{self, Options, Report, Source};
 use taizhang_proto::{
+    Record, RecordId,
     date::Day,
     pb::{self, Choice, ConflictKind, review_server::Review},
     register::number,
+    stamp::Stamp,
 };
 use taizhang_tests::sim::copy_dir;
 use tonic::Request;
@@ -81,6 +83,38 @@ async fn case_06_an_entry_by_a_clock_years_behind_is_taken_and_does_not_always_l
     assert_eq!((asked(FIRST), asked(STREET)), (vec![], vec![]));
     assert!((skew(&scene, FIRST) + 3 * YEAR).abs() < 10 * MINUTE, "{}", skew(&scene, FIRST));
     scene.queue_is_empty().await;
+    scene.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn case_06_a_clock_set_right_dates_what_is_entered_today_and_what_was_entered_before() {
+    const DAYS: i64 = 200 * 24 * 60 * MINUTE;
+    let scene = Scene::open().await;
+    let today: Day = scene.hub().hub.core.today();
+    let now = || scene.hub().hub.core.now() * 1_000;
+    let stamped = |id: RecordId| {
+        let view = scene.hub().hub.core.view();
+        let row = view.get(taizhang_hub::store::Space::Records, &id.0).unwrap().unwrap();
+        Stamp(Record::decode(row).unwrap().origin(1).unwrap().stamp).millis()
+    };
+    // Ahead, told so, set right: today's entry is today's.
+    scene.set_clock(FIRST, DAYS);
+    scene.sync(FIRST).await;
+    scene.set_clock(FIRST, 0);
+    assert_eq!(scene.ledger(FIRST).business_day(), today);
+    let id = scene.resident(FIRST, 1, &[]);
+    scene.sync(FIRST).await;
+    assert!(stamped(id).abs_diff(now()) < 10 * MINUTE as u64);
+    let own = scene.ledger(FIRST).view(id).unwrap().unwrap().origin(1).unwrap().stamp;
+    assert!(Stamp(own).millis().abs_diff(now()) < 10 * MINUTE as u64);
+
+    // Behind, told so, an entry, set right, and only then a session: the entry is of today all the same.
+    scene.set_clock(FIRST, -DAYS);
+    scene.sync(FIRST).await;
+    let id = scene.resident(FIRST, 2, &[]);
+    scene.set_clock(FIRST, 0);
+    scene.sync(FIRST).await;
+    assert!(stamped(id).abs_diff(now()) < 10 * MINUTE as u64, "{} {}", stamped(id), now());
     scene.end().await;
 }
 

@@ -2,24 +2,21 @@
 
 use crate::scene::{FIRST, REASON, REVIEWER, SECOND, STREET, Scene, unit};
 use taizhang_hub::writer::Job;
-use taizhang_node::{
-    control::{Bearer, ControlFile},
-    identity::Identity,
-};
+use taizhang_node::{control::ControlFile, identity::Identity};
 use taizhang_proto::{
     RecordId,
     pb::{self, Choice, ConflictKind, review_client::ReviewClient, review_server::Review},
     register::number,
 };
 use taizhang_tests::books;
-use tonic::{Code, Request, Status, service::interceptor::InterceptedService, transport::Channel};
+use tonic::{Code, Request, Status, transport::Channel};
 
 /// A community of another street.
 const OUTSIDE: u64 = 210_402_001_002;
 /// Who rules at the street.
 const HEAD: &str = "街道李主任";
 
-async fn reviewer_at(scene: &Scene, office: u64) -> ReviewClient<InterceptedService<Channel, Bearer>> {
+async fn reviewer_at(scene: &Scene, office: u64) -> ReviewClient<Channel> {
     let control = ControlFile::read(&scene.at(office).dir).unwrap();
     ReviewClient::new(control.connect().await.unwrap())
 }

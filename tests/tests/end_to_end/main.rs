@@ -13,6 +13,7 @@ mod privacy;
 mod quiet;
 mod rosters;
 mod scope;
+mod silence;
 mod standing;
 mod storm;
 mod together;

@@ -10,4 +10,5 @@ mod demo;
 mod full_disk;
 mod kill_hub;
 mod kill_node;
+mod stranger;
 mod town;

@@ -10,9 +10,9 @@ use std::{
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
 };
-use taizhang_node::control::{self, Bearer, ControlFile};
+use taizhang_node::control::{self, ControlFile};
 use taizhang_proto::pb::{Empty, admin_client::AdminClient, office_client::OfficeClient};
-use tonic::{service::interceptor::InterceptedService, transport::Channel};
+use tonic::transport::Channel;
 
 pub const CITY: &str = "210400000000";
 pub const DISTRICT: &str = "210402000000";
@@ -21,7 +21,7 @@ pub const OFFICES: [&str; 3] = ["210402001002", "210402001003", "210402001000"];
 /// Longest wait for any condition: far more than a slow machine needs.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-pub type Channels = InterceptedService<Channel, Bearer>;
+pub type Channels = Channel;
 
 /// The seed of a test: random, or the one in `TAIZHANG_TEST_SEED`, so that a failing run can be repeated.
 pub fn seeded(test: &str) -> (u64, StdRng) {
@@ -151,6 +151,18 @@ impl Serving {
     /// A node in a directory that has been set up already.
     pub fn node(data: &Path, logs: &Path, arguments: &[&'static str]) -> Self {
         Self::new(Kind::Node, data.to_owned(), logs, arguments)
+    }
+
+    /// A hub in a directory that has been set up already.
+    pub fn hub(data: &Path, logs: &Path, arguments: &[&'static str]) -> Self {
+        Self::new(Kind::Hub, data.to_owned(), logs, arguments)
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, name: &str) {
+        let child = self.child.as_ref().expect("it runs");
+        let sent = Command::new("kill").args(["-s", name, &child.0.id().to_string()]).status().unwrap();
+        assert!(sent.success());
     }
 
     /// Starts `serve` and returns at once.

@@ -189,7 +189,7 @@ fn an_edit_that_reaches_the_old_district_late_becomes_a_note_and_a_finding_at_th
     let change = change::write(id, number::RESIDENT, &fields, stamp, "clerk");
     let changes = vec![Pushed { raw: change.encode_to_vec().into(), edit: Edit::read(change) }];
     let (peer, node) = (district.office.clone(), district.log());
-    write(&district.core, Job::Push { peer, node, first: district.seq, changes, room: None });
+    write(&district.core, Job::Push { peer, node, first: district.seq, changes, skew: None, room: None });
     world.rounds(3);
     let there = &world.districts[1].core;
     assert!(record(there, id).unwrap().bytes(29).is_none(), "a note changes nothing");
