@@ -19,6 +19,8 @@ pub const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
 pub const STRETCH_NAME: usize = 16;
 /// Names of stretches that an office remembers, newest first.
 pub const STRETCHES_HEARD: usize = 8;
+/// No counter of a peer reaches this: changes, revisions, versions. What says more is wrong, and could overflow.
+pub const MAX_NUMBER: u64 = 1 << 62;
 /// Batches on their way without an answer.
 pub const IN_FLIGHT: usize = 6;
 
