@@ -3,6 +3,7 @@
 //! has it is on disk.
 
 use super::{
+    aside,
     job::{Answer, Job, WriteError},
     pad::Pad,
     rederive,
@@ -122,6 +123,9 @@ impl Core {
             && view.get(Space::Meta, meta::RULES)?.as_deref() != Some(&rederive::rules(&standing.plans));
         let months = Months::read(view.as_ref())?;
         let orders = orders::read(view.as_ref())?;
+        if tier == Tier::City {
+            aside::begin(view.as_ref(), unit, &mut set)?;
+        }
         store.commit(set)?;
         drop(view);
         let core = Arc::new(Self {
@@ -345,6 +349,7 @@ impl Core {
                     retired |= !undo;
                     pad.retire(id, undo)
                 }
+                Job::Aside { child, undo } => pad.decide_aside(child, undo),
                 Job::Settle => pad.settle_all(),
                 Job::Reader(hash, row, reader) => {
                     pad.set.put(Space::Tokens, hash, row.encode_to_vec());
