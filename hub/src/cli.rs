@@ -117,6 +117,28 @@ enum Command {
         #[arg(long, env = "TAIZHANG_BY")]
         by: String,
     },
+    /// 列出各下级对一项指标的贡献 (what each child hub contributes to a figure, counted or not)
+    Shares {
+        /// 指标，如 K00 (indicator)
+        indicator: String,
+        /// 日期，默认今天 (day)
+        #[arg(long, value_parser = parse_day)]
+        on: Option<Day>,
+    },
+    /// 搁置一个下级的全部数字，不计入任何总数；--undo 恢复 (a child hub counts in no total; with --undo it counts again)
+    Aside {
+        /// 下级单位 (its unit)
+        unit: OrgCode,
+        /// 经办人 (who decides)
+        #[arg(long)]
+        by: String,
+        /// 理由 (why)
+        #[arg(long)]
+        reason: String,
+        /// 恢复计入 (it counts again)
+        #[arg(long)]
+        undo: bool,
+    },
     #[command(flatten)]
     Figures(totals::Command),
     /// 抽取抽查对象，随机种子可复核 (draw communities to check; anybody can replay the seed)
@@ -365,6 +387,14 @@ async fn ask(session: &Session, command: Command, reader: Reader) -> anyhow::Res
         Command::Nodes => print::nodes(&admin.nodes(pb::Empty {}).await?.into_inner(), reader),
         Command::Retire { node, undo } => {
             let answer = admin.retire(pb::RetireRequest { node, undo }).await?.into_inner();
+            print::nodes(&answer, reader);
+        }
+        Command::Shares { indicator, on } => {
+            let answer = admin.shares(pb::SharesRequest { indicator, on: on.unwrap_or_default() }).await?.into_inner();
+            print::shares(&answer, reader);
+        }
+        Command::Aside { unit, by, reason, undo } => {
+            let answer = admin.aside(pb::AsideRequest { unit: unit.number(), by, reason, undo }).await?.into_inner();
             print::nodes(&answer, reader);
         }
         Command::Figures(command) => totals::run(session.totals.clone(), command, reader).await?,

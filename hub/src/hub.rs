@@ -70,6 +70,8 @@ pub enum HubError {
     Start(String),
 }
 
+/// Largest request for figures, bytes.
+const MAX_QUESTION_BYTES: usize = 16 * 1024;
 /// Largest request of a township's reviewer, bytes.
 const MAX_REVIEW_BYTES: usize = 256 * 1024;
 
@@ -196,7 +198,8 @@ impl Hub {
             }
         };
         let totals = InterceptedService::new(
-            TotalsServer::new(TotalsService::new(self.core.clone(), stop.clone())),
+            TotalsServer::new(TotalsService::new(self.core.clone(), stop.clone()))
+                .max_decoding_message_size(MAX_QUESTION_BYTES),
             only(serve::peer_of),
         );
         let review = ReviewServer::new(ReviewService::for_townships(self.core.clone(), self.writer.clone()))
@@ -245,7 +248,8 @@ impl Hub {
         let file = ControlFile::write(&self.data, address)?;
         let admin = AdminServer::new(admin::Calls::new(self.clone(), sync, advertised))
             .max_encoding_message_size(control::MAX_MESSAGE);
-        let totals = TotalsServer::new(TotalsService::new(self.core.clone(), stop.clone()));
+        let totals = TotalsServer::new(TotalsService::new(self.core.clone(), stop.clone()))
+            .max_decoding_message_size(MAX_QUESTION_BYTES);
         let review = ReviewServer::new(ReviewService::new(self.core.clone(), self.writer.clone()))
             .max_encoding_message_size(control::MAX_MESSAGE);
         let router = tonic::transport::Server::builder().add_service(admin).add_service(review).add_service(totals);

@@ -8,6 +8,7 @@ pub mod campaigns;
 pub mod cli;
 pub mod config;
 pub mod draws;
+pub mod gate;
 pub mod hub;
 pub mod integrity;
 pub mod lineage;

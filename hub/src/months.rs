@@ -267,7 +267,7 @@ pub(crate) fn next_document(
     hub: Option<OrgCode>,
 ) -> Result<Option<pb::Document>, StoreError> {
     let units: Vec<OrgCode> = hub.into_iter().chain(hub.map(|_| core.unit)).collect();
-    document(core, view, known + 1, &units)
+    document(core, view, known.saturating_add(1), &units)
 }
 
 /// The month at a place, from 1, as a document: with the sheets of these units that are here.
@@ -297,17 +297,37 @@ pub(crate) fn document(
     Ok(Some(pb::Document { kind: "month".into(), version: place, content: signed.encode_to_vec().into() }))
 }
 
-/// A month as a document brings it, with its sheets unpacked.
+/// A month as a document brings it, with its sheets unpacked. Nothing is unpacked before the text is known to be signed,
+/// with the city's key where that is known; then one sheet after the other, and none after one that the text does not
+/// name.
 ///
 /// # Errors
-/// When it can't be read.
-pub(crate) fn read_document(content: Bytes) -> Result<(SignedMonth, Vec<Bytes>), month::MonthError> {
+/// When it can't be read, is not signed, or brings what the text does not name.
+pub(crate) fn read_document(
+    content: Bytes,
+    known: Option<&[u8]>,
+) -> Result<(SignedMonth, Vec<Bytes>), month::MonthError> {
     let signed = SignedMonth::decode(content).map_err(|_| month::MonthError::Format)?;
-    let unpack = |sheet: &pb::PackedSheet| {
-        upstream::decompress_within(&sheet.zstd, sheet.raw_len, MAX_SHEET).map_err(|_| month::MonthError::Format)
-    };
-    let sheets = signed.sheets.iter().map(unpack).collect::<Result<_, _>>()?;
+    let text = month::read(&signed, known)?;
+    let fits = |sheet: &pb::PackedSheet| sheet.raw_len <= MAX_SHEET;
+    if signed.sheets.len() > text.sheets.len() || !signed.sheets.iter().all(fits) {
+        return Err(month::MonthError::Format);
+    }
+    let mut sheets = Vec::with_capacity(signed.sheets.len());
+    for packed in &signed.sheets {
+        sheets.push(unpack(&text, packed)?);
+    }
     Ok((bare(&signed), sheets))
+}
+
+/// One sheet, unpacked, which must be one that the text names.
+fn unpack(text: &MonthText, packed: &pb::PackedSheet) -> Result<Bytes, month::MonthError> {
+    #[cfg(test)]
+    tests::UNPACKED.with(|count| count.set(count.get() + 1));
+    let sheet = upstream::decompress_within(&packed.zstd, packed.raw_len, MAX_SHEET);
+    let sheet = sheet.map_err(|_| month::MonthError::Format)?;
+    month::read_sheet(text, &sheet)?;
+    Ok(sheet)
 }
 
 /// The sheets of a month that this hub holds, read as they are.
@@ -396,5 +416,75 @@ fn answer(signed: &SignedMonth, adjustments: Vec<pb::Adjustment>) -> pb::MonthAn
         gaps: text.gaps,
         reason: text.reason,
         adjustments,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use ring::signature::{Ed25519KeyPair, KeyPair};
+    use std::cell::Cell;
+    use taizhang_proto::sign::Purpose;
+
+    thread_local! {
+        /// How many sheets this thread has unpacked.
+        pub(super) static UNPACKED: Cell<usize> = const { Cell::new(0) };
+    }
+
+    fn key(seed: u8) -> Ed25519KeyPair {
+        Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap()
+    }
+
+    fn packed(sheet: &[u8]) -> pb::PackedSheet {
+        pb::PackedSheet { zstd: upstream::compress(sheet).unwrap(), raw_len: sheet.len() as u32 }
+    }
+
+    fn sheet(unit: u64) -> Vec<u8> {
+        pb::MonthSheet { unit, ..pb::MonthSheet::default() }.encode_to_vec()
+    }
+
+    /// A month that names the sheets of these units, signed, with what travels along.
+    fn document(signer: &Ed25519KeyPair, units: &[u64], sheets: Vec<pb::PackedSheet>) -> Bytes {
+        let digest = |unit: &u64| pb::SheetDigest {
+            unit: *unit,
+            digest: month::digest(&sheet(*unit)).into(),
+            ..pb::SheetDigest::default()
+        };
+        let month = Month::read("2026-03").unwrap();
+        let text = MonthText {
+            month: month.to_string(),
+            last_day: month.last_day(),
+            sheets: units.iter().map(digest).collect(),
+            ..MonthText::default()
+        };
+        let text = text.encode_to_vec();
+        let signature = signer.sign(&Purpose::Month.to_sign(&text)).as_ref().to_vec();
+        let key = signer.public_key().as_ref().to_vec().into();
+        SignedMonth { text: text.into(), key, signature: signature.into(), sheets }.encode_to_vec().into()
+    }
+
+    fn unpacked(read: impl FnOnce()) -> usize {
+        let before = UNPACKED.with(Cell::get);
+        read();
+        UNPACKED.with(Cell::get) - before
+    }
+
+    #[test]
+    fn nothing_is_unpacked_that_the_city_did_not_sign() {
+        let (city, other) = (key(1), key(2));
+        let known = city.public_key().as_ref();
+        let bombs = vec![packed(&vec![0; 1 << 20]); 16];
+        let foreign = document(&other, &[1, 2], bombs.clone());
+        assert_eq!(unpacked(|| assert!(read_document(foreign, Some(known)).is_err())), 0);
+        let mut forged = SignedMonth::decode(document(&city, &[1, 2], bombs.clone())).unwrap();
+        forged.signature = vec![7; 64].into();
+        assert_eq!(unpacked(|| assert!(read_document(forged.encode_to_vec().into(), Some(known)).is_err())), 0);
+        let more = document(&city, &[1, 2], bombs.clone());
+        assert_eq!(unpacked(|| assert!(read_document(more, Some(known)).is_err())), 0, "more than the text names");
+        let named = document(&city, &[1, 2], bombs[..2].to_vec());
+        assert_eq!(unpacked(|| assert!(read_document(named, Some(known)).is_err())), 1, "the first is none of them");
+        let sound = document(&city, &[1, 2], vec![packed(&sheet(1)), packed(&sheet(2))]);
+        assert_eq!(unpacked(|| assert_eq!(read_document(sound, Some(known)).unwrap().1.len(), 2)), 2);
     }
 }

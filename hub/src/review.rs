@@ -5,13 +5,14 @@
 mod show;
 
 use crate::{
+    gate::{Gate, Pass},
     rows::{self, meta, queue},
     shelf::Committed,
     store::{Space, StoreError},
     writer::{Answer, Core, Job, Peer, Review, Writer, choices, competence},
 };
 use prost::Message;
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 use taizhang_proto::{
     OrgCode, RecordId,
     cell::{Shelf, doubt},
@@ -27,6 +28,14 @@ const PAGE: usize = 50;
 const MAX_PAGE: usize = 1_000;
 /// Most conflicts that one call settles in one commit.
 const SETTLED_AT_ONCE: usize = 500;
+/// Most conflicts that one call settles.
+const SETTLED_BY_A_CALL: usize = 20_000;
+/// Conflicts of a list that are looked at for one page: then it ends, and the asker goes on behind it.
+const LOOKED_AT: usize = 20_000;
+/// Requests that are worked on at a time, that may wait, and of one office.
+const WORKING: usize = 4;
+const WAITING: usize = 28;
+const EACH: usize = 4;
 
 /// What a query asks for, read.
 pub struct Query {
@@ -41,6 +50,8 @@ pub struct Query {
     closed: bool,
     /// The unit below the hub that asks: only what lies wholly within it.
     of: Option<OrgCode>,
+    /// How many conflicts are looked at for a page.
+    looked_at: usize,
 }
 
 impl Query {
@@ -73,8 +84,9 @@ impl Query {
             }
             (_, None) => return Err("按栏目筛选时请一并指明登记表 (name the register too)".into()),
         };
+        let kinds: BTreeSet<i32> = query.kinds.iter().copied().collect();
         Ok(Self {
-            kinds: query.kinds.clone(),
+            kinds: kinds.into_iter().collect(),
             unit,
             record,
             register: def.map(|def| def.number),
@@ -84,6 +96,7 @@ impl Query {
             limit: if query.limit == 0 { PAGE } else { (query.limit as usize).min(MAX_PAGE) },
             closed: query.closed,
             of,
+            looked_at: LOOKED_AT,
         })
     }
 
@@ -119,7 +132,7 @@ fn is_theirs(shelf: &Committed<'_>, query: &Query, conflict: &pb::Conflict) -> R
 }
 
 /// The open conflicts that a query finds, at most a page of them; and the number after which the next page begins,
-/// 0 when there is none.
+/// 0 when there is none. A page ends early where so many were looked at that the asker has to ask again.
 ///
 /// # Errors
 /// When the store fails.
@@ -130,8 +143,11 @@ pub fn open_conflicts(core: &Core, query: &Query) -> Result<(Vec<pb::Conflict>, 
     let from = queue::entry(&list, query.after.saturating_add(1));
     let to = queue::entry(&list, u64::MAX);
     let mut found: Vec<pb::Conflict> = Vec::new();
-    for row in view.range(Space::Queue, &from, &to) {
+    for (looked_at, row) in view.range(Space::Queue, &from, &to).enumerate() {
         let number = queue::number(&row?.0).ok_or(StoreError::Row(Space::Queue))?;
+        if looked_at == query.looked_at {
+            return Ok((found, number - 1));
+        }
         let conflict: Option<pb::Conflict> = rows::read(view.as_ref(), Space::Conflicts, &number.to_be_bytes())?;
         let conflict = conflict.ok_or(StoreError::Row(Space::Conflicts))?;
         if query.wants(&conflict) && is_theirs(&shelf, query, &conflict)? {
@@ -151,13 +167,12 @@ pub fn open_conflicts(core: &Core, query: &Query) -> Result<(Vec<pb::Conflict>, 
 /// early where so many were looked at that the asker has to ask again.
 fn closed_conflicts(core: &Core, query: &Query) -> Result<(Vec<pb::Conflict>, u64), StoreError> {
     const STEP: u64 = 512;
-    const LOOKED_AT: u64 = 20_000;
     let view = core.view();
     let view = view.as_ref();
     let shelf = Committed { view, tree: core.tree() };
     let newest = rows::counter(view, meta::CONFLICT)?;
     let mut upto = if query.after == 0 { newest + 1 } else { query.after.min(newest + 1) };
-    let last = upto.saturating_sub(LOOKED_AT);
+    let last = upto.saturating_sub(query.looked_at as u64);
     let mut found = Vec::new();
     while upto > 1 && upto > last && found.len() <= query.limit {
         let from = upto.saturating_sub(STEP).max(1);
@@ -188,6 +203,7 @@ pub struct ReviewService {
     writer: Writer,
     /// Whether it answers offices below, each by the [`Peer`] that its certificate names; else the hub's own reviewers.
     below: bool,
+    gate: Gate,
 }
 
 fn failed(error: impl ToString) -> Status {
@@ -201,12 +217,12 @@ fn wrong(error: impl ToString) -> Status {
 impl ReviewService {
     /// A service for the hub's own reviewers.
     pub fn new(core: Arc<Core>, writer: Writer) -> Self {
-        Self { core, writer, below: false }
+        Self { core, writer, below: false, gate: Gate::new(WORKING, WAITING, EACH) }
     }
 
     /// A service for reviewers of the townships below: each request carries the [`Peer`] that its certificate names.
     pub fn for_townships(core: Arc<Core>, writer: Writer) -> Self {
-        Self { core, writer, below: true }
+        Self { core, writer, below: true, gate: Gate::new(WORKING, WAITING, EACH) }
     }
 
     /// The unit below the hub for which somebody asks; none for the hub's own reviewers.
@@ -223,6 +239,12 @@ impl ReviewService {
             ));
         }
         Ok(Some(peer.unit))
+    }
+
+    /// Waits in turn, within the asker's share.
+    async fn pass<T>(&self, request: &Request<T>) -> Result<Pass, Status> {
+        let id = request.extensions().get::<Peer>().map_or("", |peer| peer.id.as_str());
+        self.gate.enter(id).await
     }
 
     fn page(&self, query: &pb::ConflictQuery, of: Option<OrgCode>) -> Result<pb::ConflictPage, Status> {
@@ -297,7 +319,7 @@ impl ReviewService {
         loop {
             let (found, next) = open_conflicts(&self.core, &read).map_err(failed)?;
             numbers.extend(found.into_iter().map(|conflict| conflict.number));
-            if next == 0 {
+            if next == 0 || numbers.len() > SETTLED_BY_A_CALL {
                 return Ok(numbers);
             }
             read.after = next;
@@ -319,16 +341,19 @@ impl ReviewService {
 #[tonic::async_trait]
 impl review_server::Review for ReviewService {
     async fn conflicts(&self, request: Request<pb::ConflictQuery>) -> Result<Response<pb::ConflictPage>, Status> {
+        let _pass = self.pass(&request).await?;
         let of = self.asker(&request)?;
         block_in_place(|| self.page(request.get_ref(), of)).map(Response::new)
     }
 
     async fn show(&self, request: Request<pb::ConflictNumber>) -> Result<Response<pb::ConflictDetail>, Status> {
+        let _pass = self.pass(&request).await?;
         let of = self.asker(&request)?;
         block_in_place(|| self.detail(request.get_ref().number, of)).map(Response::new)
     }
 
     async fn resolve(&self, request: Request<pb::ResolveRequest>) -> Result<Response<pb::ResolveAnswer>, Status> {
+        let _pass = self.pass(&request).await?;
         let of = self.asker(&request)?;
         let mut request = request.into_inner();
         let numbers = match request.like.take() {
@@ -336,6 +361,11 @@ impl review_server::Review for ReviewService {
             None => std::mem::take(&mut request.numbers),
         };
         let mut all = pb::ResolveAnswer::default();
+        if numbers.len() > SETTLED_BY_A_CALL {
+            let words =
+                format!("一次最多裁定{SETTLED_BY_A_CALL}件，请分次办理 (too many at once: settle some of them)");
+            return Err(wrong(words));
+        }
         for numbers in numbers.chunks(SETTLED_AT_ONCE) {
             let part = pb::ResolveRequest { numbers: numbers.to_vec(), ..request.clone() };
             let answer = self.ask(Review::Resolve(part), of).await?;
@@ -346,16 +376,19 @@ impl review_server::Review for ReviewService {
     }
 
     async fn reopen(&self, request: Request<pb::ReopenRequest>) -> Result<Response<pb::ResolveAnswer>, Status> {
+        let _pass = self.pass(&request).await?;
         let of = self.asker(&request)?;
         self.ask(Review::Reopen(request.into_inner()), of).await.map(Response::new)
     }
 
     async fn merge(&self, request: Request<pb::MergeRequest>) -> Result<Response<pb::ResolveAnswer>, Status> {
+        let _pass = self.pass(&request).await?;
         let of = self.asker(&request)?;
         self.ask(Review::Merge(request.into_inner()), of).await.map(Response::new)
     }
 
     async fn revise(&self, request: Request<pb::ReviseRequest>) -> Result<Response<pb::SaveAnswer>, Status> {
+        let _pass = self.pass(&request).await?;
         let of = self.asker(&request)?;
         match self.write(Review::Revise(request.into_inner()), of).await? {
             Answer::Revised(record) => {

@@ -84,6 +84,18 @@ pub struct NodeRow {
     /// Seconds since 1970 when it was retired: its certificate opens nothing any more; 0: it serves.
     #[prost(uint64, tag = "37")]
     pub retired: u64,
+    /// Of a hub: how many cells it has here; 0: not counted yet.
+    #[prost(uint64, tag = "38")]
+    pub cells: u64,
+    /// Of a hub: how many of them are out of bounds and add to no sum.
+    #[prost(uint64, tag = "39")]
+    pub beyond: u64,
+    /// Of a hub: the last revision that it had to say when it greeted.
+    #[prost(uint64, tag = "40")]
+    pub announced: u64,
+    /// Incarnations and fresh starts that it may still make; see `Allowance`.
+    #[prost(message, optional, tag = "41")]
+    pub allowance: Option<Allowance>,
 }
 
 /// A unit that a child belonged to.
@@ -95,6 +107,17 @@ pub struct PastUnit {
     /// The first day on which the child did not belong to it.
     #[prost(sint32, tag = "2")]
     pub until: i32,
+}
+
+/// How often a child may begin anew: a bucket that fills with time.
+#[derive(Clone, Copy, PartialEq, Eq, Message)]
+pub struct Allowance {
+    /// What is left.
+    #[prost(uint32, tag = "1")]
+    pub left: u32,
+    /// Seconds since 1970 up to which it was filled.
+    #[prost(uint64, tag = "2")]
+    pub filled: u64,
 }
 
 /// Most past logs that are remembered of a child.
@@ -117,7 +140,28 @@ pub struct PastLog {
     pub log_digest: Vec<u8>,
 }
 
+/// How often a child may begin anew at once, and seconds after which it may once more: many restores in one day, and a few
+/// each hour after them.
+const ANEW_AT_ONCE: u32 = 64;
+const ANEW_EVERY: u64 = 900;
+
 impl NodeRow {
+    /// The child begins anew, seconds since 1970: under another incarnation, or by saying everything again. Returns whether
+    /// this was the last time for now.
+    ///
+    /// # Errors
+    /// When it has done so too often.
+    pub fn begin_anew(&mut self, now: u64) -> Result<bool, ()> {
+        let mut own = self.allowance.unwrap_or(Allowance { left: ANEW_AT_ONCE, filled: now });
+        let more = now.saturating_sub(own.filled) / ANEW_EVERY;
+        own.left = own.left.saturating_add(u32::try_from(more).unwrap_or(u32::MAX)).min(ANEW_AT_ONCE);
+        own.filled = if now < own.filled { now } else { own.filled + more * ANEW_EVERY };
+        let left = own.left.checked_sub(1);
+        own.left = left.unwrap_or_default();
+        self.allowance = Some(own);
+        left.map(|left| left == 0).ok_or(())
+    }
+
     /// It has said and heard everything, seconds since 1970. A clock that was put back takes nothing from the past.
     pub fn note_sync(&mut self, now: u64) {
         self.last_sync = now;
@@ -399,6 +443,12 @@ pub mod meta {
     pub const CONFIRMED: &[u8] = b"confirmed";
     /// Version of the parent's roll.
     pub const PARENTS_ROLL: &[u8] = b"parents-roll";
+    /// What was heard and counts in no total.
+    pub const ASIDE: &[u8] = b"aside";
+    /// The sums of this city leave out what is out of bounds.
+    pub const BOUNDED: &[u8] = b"bounded";
+    /// Before a unit's number: what of it is on its way to another hub and counts here.
+    pub const TRANSIT: &[u8] = b"transit-";
     /// The stretches of this hub's history.
     pub const LINEAGE: &[u8] = b"lineage";
 }
@@ -510,5 +560,28 @@ impl FeedRow {
             unit: OrgCode::new(u64::from_be_bytes(bytes.get(16..24)?.try_into().ok()?)).ok()?,
             sole_author: u32::from_be_bytes(bytes.get(24..28)?.try_into().ok()?),
         })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_child_may_begin_anew_many_times_a_day_and_not_for_ever() {
+        let mut row = NodeRow::default();
+        let now = 1_790_000_000;
+        let taken = (0..1_000).take_while(|_| row.begin_anew(now).is_ok()).count();
+        assert_eq!(taken as u32, ANEW_AT_ONCE);
+        assert!(row.begin_anew(now + ANEW_EVERY - 1).is_err());
+        assert_eq!(row.begin_anew(now + ANEW_EVERY), Ok(true), "the last for now");
+        let day = (1..=96).filter(|turn| row.begin_anew(now + (turn + 1) * ANEW_EVERY).is_ok()).count();
+        assert_eq!(day, 96);
+        // A clock that was put back, or far ahead, shuts nobody out and lets nobody in for ever.
+        assert!(row.begin_anew(5).is_err());
+        assert!(row.begin_anew(5 + ANEW_EVERY).is_ok());
+        assert!(row.begin_anew(u64::MAX).is_ok());
+        assert_eq!(row.allowance.unwrap().left, ANEW_AT_ONCE - 1);
     }
 }

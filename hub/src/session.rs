@@ -108,6 +108,8 @@ pub struct Server {
     told_roll: Option<u64>,
     /// Kinds of documents that the child is asked to say, and has not said whole: until then it is told none of them.
     wanted: Vec<String>,
+    /// The last of the locked months that the child has said again.
+    said_months: u64,
     list_records: usize,
     repair: repair::Repair,
 }
@@ -142,6 +144,7 @@ impl Server {
             told_orders: 0,
             told_roll: None,
             wanted: Vec::new(),
+            said_months: 0,
             list_records: MAX_LIST_RECORDS,
             repair: repair::Repair::default(),
         }
@@ -184,12 +187,16 @@ impl Server {
             }
             (_, up::It::Want(want)) => self.repair.want(want).map(|()| None),
             (_, up::It::Document(document)) => {
+                // Each month once, in their order: none is read again and again.
                 let place = match document.kind.as_str() {
-                    "month" => (1..=self.hello.months).contains(&document.version),
+                    "month" => (self.said_months.saturating_add(1)..=self.hello.months).contains(&document.version),
                     _ => true,
                 };
                 if !place || !self.wanted.contains(&document.kind) {
                     return Err(Fault::Protocol("a document that was not asked for"));
+                }
+                if document.kind == "month" {
+                    self.said_months = document.version;
                 }
                 Ok(Some(Job::Again { peer: self.peer.clone(), document }))
             }
@@ -216,8 +223,9 @@ impl Server {
             return Err(Fault::Protocol("a greeting with a field of the wrong size"));
         }
         self.stage = Stage::Greeting;
-        self.cursor = if hello.rebuild { 0 } else { hello.pulled };
-        self.hello = hello.clone();
+        // The writer is told what was said; the session goes by numbers that can be added to.
+        self.hello = within_numbers(hello.clone());
+        self.cursor = if hello.rebuild { 0 } else { self.hello.pulled };
         Ok(Job::Greet { peer: self.peer.clone(), hello: Box::new(hello) })
     }
 
@@ -369,6 +377,15 @@ impl Server {
         let still = self.stage == Stage::Talking && self.outstanding == 0 && !self.repair.is_open();
         (still && self.caught.is_some()).then(|| Job::Present { peer: self.peer.clone() })
     }
+}
+
+/// A greeting without numbers beyond those that anybody reaches.
+fn within_numbers(mut hello: pb::Hello) -> pb::Hello {
+    let pb::Hello { head, settled, pulled, tree_version, mailed, plan_version, months, orders, .. } = &mut hello;
+    for number in [head, settled, pulled, tree_version, mailed, plan_version, months, orders] {
+        *number = (*number).min(session::MAX_NUMBER);
+    }
+    hello
 }
 
 fn unit_row(view: &dyn View, peer: &Peer) -> Result<UnitRow, StoreError> {

@@ -1,62 +1,104 @@
 //! Live totals: read from sums that every commit keeps, never by counting.
 //! Invariant: what a query answers was true at one revision, which it names.
 
+pub mod aside;
 pub mod audit;
+mod bounds;
 pub(crate) mod recount;
+mod shares;
 mod standing;
 mod trend;
 
+pub use bounds::{MAX_VALUES, MAX_WATCHED};
+pub use shares::shares;
 pub use standing::{commend, draw, standard, standing};
 pub use trend::{MAX_POINTS, trend};
 
+use self::aside::{AsideRow, Left};
 use crate::{
+    gate::{Gate, Pass},
     rows::{self, NodeRow, OwnCell, meta},
     session::serve::still_welcome,
     store::{Space, StoreError, View},
     writer::{Core, Peer},
 };
 use prost::Message;
-use std::{ops::RangeInclusive, pin::Pin, sync::Arc, time::Duration};
+use std::{collections::HashMap, ops::RangeInclusive, pin::Pin, sync::Arc, time::Duration};
 use taizhang_proto::{
     OrgCode,
-    cell::CellKey,
+    cell::{CellKey, bounds as cell_bounds},
     date::{Day, SHANGHAI},
     indicator::{self, Class, Figure, Grain, Indicator, Kind, Part, Period, Span},
     org::UnitTree,
     pb::{self, Tier, totals_server::Totals},
 };
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-/// The sum of a part's cells of a unit's subtree over a range of dates.
+/// The sum of a part's cells of a unit's subtree over a range of dates, without what is set aside.
 ///
 /// # Errors
 /// When the store fails.
 pub fn sum(view: &dyn View, unit: OrgCode, part: u16, dates: RangeInclusive<Day>) -> Result<i64, StoreError> {
-    sum_in(view, Space::Sums, (unit, part, dates), |value| value.try_into().ok().map(i64::from_be_bytes))
+    sum_without(view, &aside::row(view)?, (unit, part), dates)
 }
 
-/// The sum of a part's cells of a unit alone, without those below it.
+/// The same, where what is set aside was read already.
+fn sum_without(
+    view: &dyn View,
+    aside: &AsideRow,
+    (unit, part): (OrgCode, u16),
+    dates: RangeInclusive<Day>,
+) -> Result<i64, StoreError> {
+    let below = match aside.left_out(unit, part) {
+        Left::All => return Ok(0),
+        Left::None => Vec::new(),
+        Left::Of(below) => below,
+    };
+    let mut total = sum_heard(view, unit, part, dates.clone())?;
+    for child in below {
+        total = total.saturating_sub(sum_heard(view, child, part, dates.clone())?);
+    }
+    Ok(total)
+}
+
+/// The same with what is set aside: as it was heard.
+pub(crate) fn sum_heard(
+    view: &dyn View,
+    unit: OrgCode,
+    part: u16,
+    dates: RangeInclusive<Day>,
+) -> Result<i64, StoreError> {
+    sum_in(view, Space::Sums, (unit, part, dates), |_, value| value.try_into().ok().map(i64::from_be_bytes))
+}
+
+/// The sum of a part's cells of a unit alone, without those below it, and without what is set aside or out of bounds.
 ///
 /// # Errors
 /// When the store fails.
 pub fn own_sum(view: &dyn View, unit: OrgCode, part: u16, dates: RangeInclusive<Day>) -> Result<i64, StoreError> {
-    sum_in(view, Space::Own, (unit, part, dates), |value| OwnCell::from_slice(value).map(|cell| cell.value))
+    if matches!(aside::row(view)?.left_out(unit, part), Left::All) {
+        return Ok(0);
+    }
+    sum_in(view, Space::Own, (unit, part, dates), |key, value| {
+        Some(cell_bounds::counted(CellKey::from_slice(key)?, OwnCell::from_slice(value)?.value))
+    })
 }
 
 fn sum_in(
     view: &dyn View,
     space: Space,
     (unit, part, dates): (OrgCode, u16, RangeInclusive<Day>),
-    read: impl Fn(&[u8]) -> Option<i64>,
+    read: impl Fn(&[u8], &[u8]) -> Option<i64>,
 ) -> Result<i64, StoreError> {
     let key = |date| CellKey { unit, part, date }.to_bytes();
     let mut to = key(*dates.end()).to_vec();
     to.push(0); // just after the last key
-    let mut total = 0;
+    let mut total: i64 = 0;
     for row in view.range(space, &key(*dates.start()), &to) {
-        total += read(&row?.1).ok_or(StoreError::Row(space))?;
+        let (key, value) = row?;
+        total = total.saturating_add(read(&key, &value).ok_or(StoreError::Row(space))?);
     }
     Ok(total)
 }
@@ -84,13 +126,15 @@ pub fn proven_value(
     indicator: &Indicator,
     period: &Period,
 ) -> Result<pb::TotalValue, StoreError> {
-    let figure = indicator.proven_figure(period, |part, dates| sum(view, unit, part, dates))?;
+    let aside = aside::row(view)?;
+    let figure = indicator.proven_figure(period, |part, dates| sum_without(view, &aside, (unit, part), dates))?;
     Ok(total_value(unit, indicator, figure))
 }
 
 /// One indicator of one unit in a period, from the sums.
 fn figure(view: &dyn View, unit: OrgCode, indicator: &Indicator, period: &Period) -> Result<Figure, StoreError> {
-    indicator.figure(period, |part, dates| sum(view, unit, part, dates))
+    let aside = aside::row(view)?;
+    indicator.figure(period, |part, dates| sum_without(view, &aside, (unit, part), dates))
 }
 
 /// A figure as it goes over the wire.
@@ -120,17 +164,21 @@ pub fn answer(core: &Core, request: &pb::TotalsRequest) -> Result<pb::TotalsAnsw
 /// # Errors
 /// When the store fails, or the unit is beyond the scope.
 pub fn answer_within(core: &Core, request: &pb::TotalsRequest, scope: OrgCode) -> Result<pb::TotalsAnswer, QueryError> {
+    answer_of(core, request, (scope, MAX_VALUES))
+}
+
+/// The same, with at most so many figures.
+fn answer_of(
+    core: &Core,
+    request: &pb::TotalsRequest,
+    (scope, most): (OrgCode, usize),
+) -> Result<pb::TotalsAnswer, QueryError> {
     let started = std::time::Instant::now();
     let view = core.view();
     let view = view.as_ref();
     let unit = unit_within(request.unit, scope)?;
-    let on = day_asked(core, request.on);
-    let chosen: Vec<&Indicator> = if request.indicators.is_empty() {
-        indicator::all().collect()
-    } else {
-        let find = |code: &String| indicator::by_code(code).ok_or_else(|| QueryError::Indicator(code.clone()));
-        request.indicators.iter().map(find).collect::<Result<_, _>>()?
-    };
+    let on = day_asked(core, request.on)?;
+    let chosen = bounds::chosen(&request.indicators)?;
     let tree = core.tree();
     let period = Period::up_to(on, span_asked(request.span()));
     let mut units = vec![unit];
@@ -140,6 +188,7 @@ pub fn answer_within(core: &Core, request: &pb::TotalsRequest, scope: OrgCode) -
     if request.by != Tier::Unknown as i32 {
         units.extend(below_of_tier(&tree, unit, request.by));
     }
+    bounds::answerable((units.len(), chosen.len()), most)?;
     let mut answer = pb::TotalsAnswer {
         on,
         revision: rows::counter(view, meta::REVISION)?,
@@ -176,6 +225,7 @@ pub fn answer_within(core: &Core, request: &pb::TotalsRequest, scope: OrgCode) -
             });
         }
     }
+    let set_aside = aside::row(view)?;
     // An office far below is known by what its district counts of its nodes; that district by when it was heard itself.
     for name in &mut answer.units {
         let Ok(unit) = OrgCode::new(name.unit) else { continue };
@@ -189,6 +239,7 @@ pub fn answer_within(core: &Core, request: &pb::TotalsRequest, scope: OrgCode) -
         }
         name.nodes = nodes + heard;
         name.silent = nodes - online + silent;
+        name.aside = set_aside.at(unit) as u32;
     }
     answer.micros = started.elapsed().as_micros() as u64;
     Ok(answer)
@@ -208,8 +259,8 @@ fn unit_within(asked: u64, scope: OrgCode) -> Result<OrgCode, QueryError> {
 }
 
 /// The day that is asked for, or today.
-fn day_asked(core: &Core, on: Day) -> Day {
-    if on == 0 { core.today() } else { on }
+fn day_asked(core: &Core, on: Day) -> Result<Day, QueryError> {
+    if on == 0 { Ok(core.today()) } else { bounds::day(on) }
 }
 
 fn span_asked(span: pb::TotalSpan) -> Span {
@@ -247,6 +298,20 @@ pub enum QueryError {
     /// Not between 0 and 1.
     #[error("抽查比例应大于0且不超过1 (the share to draw is above 0 and at most 1)")]
     Share,
+    /// A day of no year that is counted.
+    #[error("日期应在1900年至2199年之间 (a day between 1900 and 2199)")]
+    Day,
+    /// Too many codes.
+    #[error("一次列出了{0}个指标，过多；不列即为全部指标 (too many codes: name none to have all)")]
+    Codes(usize),
+    /// Too large an answer.
+    #[error("一次查询{asked}个数字，最多{most}个，请缩小单位或指标范围 (too many figures at once: ask for fewer)")]
+    Values {
+        /// How many were asked for.
+        asked: usize,
+        /// How many may be.
+        most: usize,
+    },
     /// Not in the catalogue.
     #[error("没有此指标 (no such indicator): {0}")]
     Indicator(String),
@@ -259,22 +324,43 @@ impl From<QueryError> for Status {
     fn from(error: QueryError) -> Self {
         match error {
             QueryError::Store(_) => Status::internal(error.to_string()),
+            QueryError::Day | QueryError::Codes(_) | QueryError::Values { .. } => {
+                Status::invalid_argument(error.to_string())
+            }
             _ => Status::not_found(error.to_string()),
         }
     }
 }
+
+/// Requests that are worked on at a time, and that may wait.
+const WORKING: usize = 4;
+const WAITING: usize = 60;
+/// Requests of one certificate at a time.
+const EACH: usize = 4;
+/// Watchers that are looked for at a time; those in all, and of one certificate.
+const LOOKING: usize = 2;
+const WATCHERS: usize = 128;
+const WATCHERS_EACH: usize = 8;
+/// A watcher rests so many times as long as its last look took: however many there are, the others go before.
+const REST: u32 = 4;
 
 /// The totals service.
 #[derive(Clone)]
 pub struct TotalsService {
     core: Arc<Core>,
     stop: watch::Receiver<bool>,
+    queries: Gate,
+    watchers: Gate,
+    /// The looks of watchers, apart from queries: neither waits behind the other.
+    looks: Arc<Semaphore>,
 }
 
 impl TotalsService {
     /// A service on a core. Watchers are sent away when `stop` turns true.
     pub fn new(core: Arc<Core>, stop: watch::Receiver<bool>) -> Self {
-        Self { core, stop }
+        let queries = Gate::new(WORKING, WAITING, EACH);
+        let watchers = Gate::new(0, WATCHERS, WATCHERS_EACH);
+        Self { core, stop, queries, watchers, looks: Arc::new(Semaphore::new(LOOKING)) }
     }
 }
 
@@ -283,6 +369,30 @@ impl TotalsService {
     fn scope_of<T>(&self, request: &Request<T>) -> OrgCode {
         request.extensions().get::<Peer>().map_or(self.core.unit, |peer| peer.unit)
     }
+
+    /// Works out one answer, in turn, within the asker's share.
+    async fn answer<Q, A>(
+        &self,
+        request: Request<Q>,
+        work: impl FnOnce(&Core, &Q, OrgCode) -> Result<A, QueryError>,
+    ) -> Result<Response<A>, Status> {
+        let scope = self.scope_of(&request);
+        let _pass: Pass = self.queries.enter(asker(&request)).await?;
+        let answer = tokio::task::block_in_place(|| work(&self.core, request.get_ref(), scope))?;
+        Ok(Response::new(answer))
+    }
+}
+
+/// By what certificate somebody asks; empty for the hub's own command line.
+fn asker<T>(request: &Request<T>) -> &str {
+    request.extensions().get::<Peer>().map_or("", |peer| peer.id.as_str())
+}
+
+/// The figures that are not as they were shown.
+fn moved(fresh: &[pb::TotalValue], shown: &[pb::TotalValue]) -> Vec<pb::TotalValue> {
+    let key = |value: &pb::TotalValue| (value.unit, value.indicator.clone());
+    let shown: HashMap<_, _> = shown.iter().map(|value| (key(value), value)).collect();
+    fresh.iter().filter(|value| shown.get(&key(value)) != Some(value)).cloned().collect()
 }
 
 /// How long it is to the next business day.
@@ -299,46 +409,33 @@ impl Totals for TotalsService {
     type WatchStream = WatchStream;
 
     async fn query(&self, request: Request<pb::TotalsRequest>) -> Result<Response<pb::TotalsAnswer>, Status> {
-        let answer = {
-            let scope = self.scope_of(&request);
-            tokio::task::block_in_place(|| answer_within(&self.core, request.get_ref(), scope))?
-        };
-        Ok(Response::new(answer))
+        self.answer(request, answer_within).await
     }
 
     async fn standing(&self, request: Request<pb::StandingRequest>) -> Result<Response<pb::StandingAnswer>, Status> {
-        let scope = self.scope_of(&request);
-        let answer = tokio::task::block_in_place(|| standing(&self.core, request.get_ref(), scope))?;
-        Ok(Response::new(answer))
+        self.answer(request, standing).await
     }
 
     async fn standard(&self, request: Request<pb::StandingRequest>) -> Result<Response<pb::StandardAnswer>, Status> {
-        let scope = self.scope_of(&request);
-        let answer = tokio::task::block_in_place(|| standard(&self.core, request.get_ref(), scope))?;
-        Ok(Response::new(answer))
+        self.answer(request, standard).await
     }
 
     async fn commend(&self, request: Request<pb::CommendRequest>) -> Result<Response<pb::CommendAnswer>, Status> {
-        let scope = self.scope_of(&request);
-        let answer = tokio::task::block_in_place(|| commend(&self.core, request.get_ref(), scope))?;
-        Ok(Response::new(answer))
+        self.answer(request, commend).await
     }
 
     async fn draw(&self, request: Request<pb::DrawRequest>) -> Result<Response<pb::DrawAnswer>, Status> {
-        let scope = self.scope_of(&request);
-        let answer = tokio::task::block_in_place(|| draw(&self.core, request.get_ref(), scope))?;
-        Ok(Response::new(answer))
+        self.answer(request, draw).await
     }
 
     async fn trend(&self, request: Request<pb::TrendRequest>) -> Result<Response<pb::TrendAnswer>, Status> {
-        let scope = self.scope_of(&request);
-        let answer = tokio::task::block_in_place(|| trend(&self.core, request.get_ref(), scope))?;
-        Ok(Response::new(answer))
+        self.answer(request, trend).await
     }
 
     async fn watch(&self, request: Request<pb::TotalsRequest>) -> Result<Response<WatchStream>, Status> {
         let scope = self.scope_of(&request);
         let peer = request.extensions().get::<Peer>().cloned();
+        let peer_id = asker(&request).to_owned();
         let request = request.into_inner();
         let mut revision = self.core.subscribe();
         let mut retirements = self.core.retirements();
@@ -347,11 +444,18 @@ impl Totals for TotalsService {
             peer.as_ref().map_or(Ok(()), check)
         };
         welcome(&self.core)?;
-        let first = tokio::task::block_in_place(|| answer_within(&self.core, &request, scope))?;
+        let place = self.watchers.place(&peer_id)?;
+        let first = {
+            let _pass = self.queries.enter(&peer_id).await?;
+            tokio::task::block_in_place(|| answer_of(&self.core, &request, (scope, MAX_WATCHED)))?
+        };
         let (sender, receiver) = mpsc::channel(2);
         let core = self.core.clone();
         let mut stop = self.stop.clone();
+        let looks = self.looks.clone();
         tokio::spawn(async move {
+            let _place = place;
+            let mut rested = tokio::time::Instant::now();
             let mut shown = first.values.clone();
             let mut next = Ok(first);
             loop {
@@ -379,10 +483,29 @@ impl Totals for TotalsService {
                         // What is overdue moves at midnight, without a commit.
                         () = tokio::time::sleep(until_midnight(&core)), if request.on == 0 => {}
                     }
-                    match tokio::task::block_in_place(|| answer_within(&core, &request, scope)) {
+                    tokio::select! {
+                        () = tokio::time::sleep_until(rested) => {}
+                        () = sender.closed() => return,
+                        _ = stop.wait_for(|stop| *stop) => continue,
+                    }
+                    let looked = {
+                        let _look = looks.acquire().await;
+                        if retirements.has_changed().unwrap_or(false) {
+                            retirements.mark_unchanged();
+                            if let Err(status) = welcome(&core) {
+                                break Err(status);
+                            }
+                        }
+                        let began = tokio::time::Instant::now();
+                        // What was committed meanwhile is seen by this look.
+                        revision.mark_unchanged();
+                        let looked = tokio::task::block_in_place(|| answer_of(&core, &request, (scope, MAX_WATCHED)));
+                        rested = tokio::time::Instant::now() + began.elapsed() * REST;
+                        looked
+                    };
+                    match looked {
                         Ok(mut fresh) => {
-                            let moved: Vec<_> =
-                                fresh.values.iter().filter(|value| !shown.contains(value)).cloned().collect();
+                            let moved = moved(&fresh.values, &shown);
                             if !moved.is_empty() {
                                 shown = std::mem::replace(&mut fresh.values, moved);
                                 break Ok(fresh);

@@ -123,7 +123,7 @@ impl Upward {
     fn cells_after(view: &dyn View, after: u64) -> Result<(pb::CellList, u64, bool), StoreError> {
         let mut list = pb::CellList::default();
         let mut reached = after;
-        for row in view.range(Space::CellFeed, &(after + 1).to_be_bytes(), &[0xff; 9]) {
+        for row in view.range(Space::CellFeed, &after.saturating_add(1).to_be_bytes(), &[0xff; 9]) {
             let (key, _) = row?;
             let wrong = || StoreError::Row(Space::CellFeed);
             let (revision, cell) = key.split_at_checked(8).ok_or_else(wrong)?;
@@ -209,7 +209,7 @@ impl Upward {
     fn push(&self, after: u64, last: u64, list: &pb::CellList) -> Result<pb::Push, SessionError> {
         let raw = list.encode_to_vec();
         let cells = upstream::compress(&raw).map_err(failed)?;
-        let (first, raw_len, stretch) = (after + 1, raw.len() as u32, self.core.lineage.current().into());
+        let (first, raw_len, stretch) = (after.saturating_add(1), raw.len() as u32, self.core.lineage.current().into());
         Ok(pb::Push { first, last, cells, raw_len, stretch, ..pb::Push::default() })
     }
 
@@ -352,7 +352,10 @@ impl Replica for Upward {
 
     fn verdicts(&self, verdicts: pb::Verdicts) -> Result<VerdictCount, SessionError> {
         self.note(verdicts.last, None)?;
-        Ok(VerdictCount { accepted: (verdicts.last + 1).saturating_sub(verdicts.first), ..VerdictCount::default() })
+        Ok(VerdictCount {
+            accepted: verdicts.last.saturating_add(1).saturating_sub(verdicts.first),
+            ..VerdictCount::default()
+        })
     }
 
     fn records(&self, _: pb::Records) -> Result<u64, SessionError> {
@@ -366,11 +369,8 @@ impl Replica for Upward {
             "plan" => Ok(Job::Plans(content)),
             "orders" => Ok(Job::Orders(content)),
             roll::KIND if content.len() <= MAX_ROLL_BYTES => Ok(Job::ParentsRoll(version, content)),
-            "month" => months::read_document(content).map(|(signed, sheets)| Job::Month {
-                place: Some(version),
-                signed: Box::new(signed),
-                sheets,
-            }),
+            "month" => months::read_document(content, self.core.city_key().as_deref())
+                .map(|(signed, sheets)| Job::Month { place: Some(version), signed: Box::new(signed), sheets }),
             _ => return Ok(()),
         };
         let answers = job.map_or_else(|error| vec![Err(error.into())], |job| self.core.commit(vec![job]));

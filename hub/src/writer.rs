@@ -4,6 +4,7 @@
 //! child's acknowledged number change in the same batch as the records.
 
 mod again;
+mod aside;
 mod cells;
 mod child;
 mod commit;

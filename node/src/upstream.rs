@@ -220,6 +220,9 @@ impl<P: Deref<Target: Replica>> Client<P> {
     /// When the replica fails or the message is out of turn.
     pub fn receive(&mut self, message: pb::Down) -> Result<(), SessionError> {
         let message = message.it.ok_or(SessionError::Protocol("an empty message"))?;
+        if numbers_of(&message).into_iter().any(|number| number > session::MAX_NUMBER) {
+            return Err(SessionError::Protocol("a number that no hub reaches"));
+        }
         match (self.stage, message) {
             (Stage::Greeting, down::It::Welcome(welcome)) => self.greet(&welcome)?,
             (Stage::Greeting, _) => return Err(SessionError::Protocol("no greeting first")),
@@ -309,7 +312,7 @@ impl<P: Deref<Target: Replica>> Client<P> {
         }
         if let Some(push) = self.replica.batch(self.sent)? {
             // A hub's marks come without a revision of its cells.
-            self.report.pushed += (push.last + 1).saturating_sub(push.first);
+            self.report.pushed += push.last.saturating_add(1).saturating_sub(push.first);
             self.sent = push.last;
             self.in_flight.push_back(push.last);
             return Ok(Some(wrap(up::It::Push(push))));
@@ -334,6 +337,31 @@ impl<P: Deref<Target: Replica>> Client<P> {
     pub fn is_finished(&self) -> bool {
         self.stage == Stage::Finished
     }
+}
+
+/// The numbers in a hub's message that count something: they are kept, and added to.
+fn numbers_of(message: &down::It) -> [u64; 8] {
+    let mut numbers = [0; 8];
+    let found: &[u64] = match message {
+        down::It::Welcome(own) => &[
+            own.acknowledged,
+            own.head,
+            own.tree_version,
+            own.floor,
+            own.marked,
+            own.plan_version,
+            own.months,
+            own.orders,
+        ],
+        down::It::Verdicts(own) => &[own.first, own.last, own.revision],
+        down::It::Records(own) => &[own.upto],
+        down::It::Caught(own) => &[own.revision, own.acknowledged],
+        down::It::Document(own) => &[own.version],
+        down::It::Mail(own) => &[own.upto],
+        down::It::Range(_) => &[],
+    };
+    numbers[..found.len()].copy_from_slice(found);
+    numbers
 }
 
 fn wrap(message: up::It) -> pb::Up {

@@ -6,6 +6,7 @@
 
 mod archive;
 mod backdated;
+pub mod bounds;
 pub mod campaign;
 mod case;
 mod contest;

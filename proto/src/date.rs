@@ -8,6 +8,9 @@ pub type Day = i32;
 
 const EPOCH: Date = Date::constant(1970, 1, 1);
 
+/// The days that anything here can be about, 1900 to 2199: records name days up to 2099, and terms end later.
+pub const KNOWN: std::ops::RangeInclusive<Day> = -25_567..=84_005;
+
 /// How far Shanghai is ahead of UTC, seconds.
 pub const SHANGHAI: u64 = 8 * 3_600;
 
@@ -73,6 +76,11 @@ mod tests {
         let january = ymd(2008, 1, 31).unwrap();
         assert_eq!(iso(add_months(january, 1)), "2008-02-29");
         assert_eq!(iso(add_months(ymd(2007, 1, 31).unwrap(), 1)), "2007-02-28");
+    }
+
+    #[test]
+    fn the_known_days_are_those_of_three_centuries() {
+        assert_eq!((Some(*KNOWN.start()), Some(*KNOWN.end())), (ymd(1900, 1, 1), ymd(2199, 12, 31)));
     }
 
     #[test]

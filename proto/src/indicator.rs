@@ -108,7 +108,7 @@ impl Term {
             Window::Stock => Day::MIN..=period.on,
             Window::Flow => period.from..=period.on,
             Window::Year => Period::up_to(period.on, Span::Year).from..=period.on,
-            Window::Opening => Day::MIN..=period.from - 1,
+            Window::Opening => Day::MIN..=period.from.saturating_sub(1),
         };
         (monthly.unwrap_or(self.part), dates)
     }
@@ -181,13 +181,13 @@ impl Indicator {
         let mut figure = Figure::default();
         for term in self.numerator {
             let (part, dates) = term.read(period);
-            figure.numerator += term.sign * sum(part.number(), dates.clone())?;
-            figure.duplicates += term.sign * sum(part.duplicates(), dates)?;
+            add(&mut figure.numerator, term.sign, sum(part.number(), dates.clone())?);
+            add(&mut figure.duplicates, term.sign, sum(part.duplicates(), dates)?);
         }
         for term in self.denominator {
             let (part, dates) = term.read(period);
-            figure.denominator += term.sign * sum(part.number(), dates.clone())?;
-            figure.duplicate_base += term.sign * sum(part.duplicates(), dates)?;
+            add(&mut figure.denominator, term.sign, sum(part.number(), dates.clone())?);
+            add(&mut figure.duplicate_base, term.sign, sum(part.duplicates(), dates)?);
         }
         Ok(figure)
     }
@@ -201,8 +201,13 @@ impl Indicator {
         period: &Period,
         mut sum: impl FnMut(u16, RangeInclusive<Day>) -> Result<i64, E>,
     ) -> Result<Figure, E> {
-        self.figure(period, |part, dates| Ok(sum(part, dates.clone())? - sum(part + PENDING, dates)?))
+        self.figure(period, |part, dates| Ok(sum(part, dates.clone())?.saturating_sub(sum(part + PENDING, dates)?)))
     }
+}
+
+/// Adds a term. No sum wraps: the largest numbers stay the largest.
+fn add(figure: &mut i64, sign: i64, sum: i64) {
+    *figure = figure.saturating_add(sum.saturating_mul(sign));
 }
 
 /// All indicators, in the order of the catalogue.

@@ -26,6 +26,8 @@ pub const MAX_ROLL_BYTES: usize = 1024 * 1024;
 pub const STRETCH_NAME: usize = 16;
 /// Names of stretches that an office remembers, newest first.
 pub const STRETCHES_HEARD: usize = 8;
+/// No counter of a peer reaches this: changes, revisions, versions. What says more is wrong, and could overflow.
+pub const MAX_NUMBER: u64 = 1 << 62;
 /// Batches on their way without an answer.
 pub const IN_FLIGHT: usize = 6;
 

@@ -23,6 +23,7 @@ pub(super) fn nodes(answer: &pb::NodesAnswer, reader: Reader) {
                     (0, false) => String::new(),
                     (since, _) => format!("{} 停用", show::time(since)),
                 },
+                counted(node),
                 node.acknowledged.to_string(),
                 if node.equal { "一致" } else { "未确认" }.into(),
                 node.refused.to_string(),
@@ -39,6 +40,7 @@ pub(super) fn nodes(answer: &pb::NodesAnswer, reader: Reader) {
         ("kind", "类型"),
         ("last_sync", "最近同步"),
         ("online", "在线"),
+        ("counted", "计入总数"),
         ("acknowledged", "已收变更"),
         ("equal", "摘要"),
         ("refused", "退回"),
@@ -60,11 +62,38 @@ pub(super) fn nodes(answer: &pb::NodesAnswer, reader: Reader) {
     }
 }
 
+/// Whether what a child says counts, in words.
+fn counted(node: &pb::NodeInfo) -> String {
+    match (node.aside, node.refuted, node.beyond) {
+        (0, 0, 0) => String::new(),
+        (0, refuted, beyond) => format!("不完整（负数{refuted}处，越界{beyond}格）"),
+        (since, _, _) => format!("不完整（{} 搁置：{}）", show::time(since), node.aside_reason),
+    }
+}
+
+/// What each child contributes to a figure.
+pub(super) fn shares(answer: &pb::SharesAnswer, reader: Reader) {
+    let mut rows: Vec<Vec<String>> = answer
+        .shares
+        .iter()
+        .map(|share| {
+            let said = share.said.as_ref().map(figure).unwrap_or_default();
+            let state = if share.counts { "计入".to_owned() } else { format!("不计入：{}", share.why) };
+            vec![share.name.clone(), share.unit.to_string(), said, state]
+        })
+        .collect();
+    if let Some(total) = &answer.total {
+        let words = "总数，含在途 (what counts, with what is on its way)";
+        rows.push(vec![words.to_owned(), total.unit.to_string(), figure(total), String::new()]);
+    }
+    show::table(reader, &[("name", "单位"), ("unit", "编码"), ("said", "上报"), ("counts", "计入")], &rows);
+}
+
 /// The totals as a table: a row an indicator, a column a unit.
 pub fn totals_table(answer: &pb::TotalsAnswer) -> (Vec<(String, String)>, Vec<Vec<String>>) {
     let mut headings = vec![("code".to_owned(), "指标".to_owned()), ("name".to_owned(), "名称".to_owned())];
     headings.extend(answer.units.iter().map(|unit| {
-        let mark = if unit.silent > 0 { "（不完整）" } else { "" };
+        let mark = if unit.silent > 0 || unit.aside > 0 { "（不完整）" } else { "" };
         (unit.unit.to_string(), format!("{}{mark}", unit.name))
     }));
     let mut codes: Vec<&str> = Vec::new();
@@ -144,7 +173,7 @@ pub(super) fn show_audit(answer: &pb::AuditAnswer, reader: Reader) {
             .collect();
         say!(
             "{}",
-            serde_json::json!({"records": answer.records, "cells": answer.cells, "totals": totals, "differences": differences})
+            serde_json::json!({"records": answer.records, "cells": answer.cells, "totals": totals, "differences": differences, "aside": answer.aside, "beyond": answer.beyond})
         );
         return;
     }
@@ -158,6 +187,12 @@ pub(super) fn show_audit(answer: &pb::AuditAnswer, reader: Reader) {
             one.stored,
             one.recount
         );
+    }
+    for line in &answer.aside {
+        say!("{line}");
+    }
+    if answer.beyond > 0 {
+        say!("越界的数字 {} 格，不计入总数 (cells that can't be: in no total)", answer.beyond);
     }
     for value in &answer.totals {
         let name = indicator::by_code(&value.indicator).map_or("", |indicator| indicator.zh);

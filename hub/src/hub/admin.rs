@@ -7,11 +7,14 @@ use crate::{
     campaigns, draws, integrity,
     mail::marks::desk,
     months, orders, plans, readers,
-    rows::{self, UnitRow, meta},
+    rows::{self, NodeRow, UnitRow, meta},
     session::serve::SyncService,
     store::Space,
-    totals::{audit, children},
-    writer::Job,
+    totals::{
+        aside::{self, AsideChild},
+        audit, children, shares,
+    },
+    writer::{Answer, Job},
 };
 use std::sync::Arc;
 use taizhang_node::show;
@@ -119,9 +122,19 @@ impl Hub {
 
     fn nodes(&self, online: &[String]) -> Result<pb::NodesAnswer, crate::store::StoreError> {
         let tree = self.core.tree();
-        let mut nodes: Vec<pb::NodeInfo> = children(self.core.view().as_ref())?
+        let view = self.core.view();
+        let set_aside = aside::row(view.as_ref())?;
+        let whole = |row: &NodeRow| set_aside.child(row.unit).filter(|_| row.hub).cloned().unwrap_or_default();
+        let refuted = |row: &NodeRow| set_aside.refuted.iter().filter(|one| row.hub && one.child == row.unit).count();
+        let mut nodes: Vec<pb::NodeInfo> = children(view.as_ref())?
             .into_iter()
-            .map(|row| pb::NodeInfo {
+            .map(|row| (whole(&row), refuted(&row), row))
+            .map(|(aside, refuted, row)| pb::NodeInfo {
+                aside: aside.at,
+                aside_by: aside.by,
+                aside_reason: aside.reason,
+                beyond: row.beyond,
+                refuted: refuted as u32,
                 unit: row.unit,
                 unit_name: OrgCode::new(row.unit).map(|unit| tree.name(unit)).unwrap_or_default(),
                 hub: row.hub,
@@ -169,6 +182,21 @@ impl Admin for Calls {
         let pb::RetireRequest { node, undo } = request.into_inner();
         self.hub.writer.write(Job::Retire { id: node, undo }).await.map_err(crate::session::Fault::from)?;
         self.nodes(Request::new(pb::Empty {})).await
+    }
+
+    async fn shares(&self, request: Request<pb::SharesRequest>) -> Result<Response<pb::SharesAnswer>, Status> {
+        let answer = block_in_place(|| shares(&self.hub.core, request.get_ref()))?;
+        Ok(Response::new(answer))
+    }
+
+    async fn aside(&self, request: Request<pb::AsideRequest>) -> Result<Response<pb::NodesAnswer>, Status> {
+        let pb::AsideRequest { unit, by, reason, undo } = request.into_inner();
+        let child = AsideChild { unit, by, reason, at: 0 };
+        let answer = self.hub.writer.write(Job::Aside { child, undo }).await.map_err(crate::session::Fault::from)?;
+        match answer {
+            Answer::Refused(why) => Err(refused(why)),
+            _ => self.nodes(Request::new(pb::Empty {})).await,
+        }
     }
 
     async fn audit(&self, _: Request<pb::Empty>) -> Result<Response<pb::AuditAnswer>, Status> {

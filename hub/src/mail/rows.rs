@@ -133,6 +133,17 @@ pub struct TransitRow {
     /// What counts here in between.
     #[prost(message, repeated, tag = "5")]
     pub cells: Vec<pb::CellValue>,
+    /// How many heads that is, at the most.
+    #[prost(uint64, tag = "6")]
+    pub weight: u64,
+}
+
+/// How many heads of one district are between two at a time.
+#[derive(Clone, Copy, PartialEq, Eq, Message)]
+pub struct TransitSum {
+    /// The sum of the transits' weights.
+    #[prost(uint64, tag = "1")]
+    pub weight: u64,
 }
 
 /// How a transfer stands.

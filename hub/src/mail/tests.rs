@@ -4,6 +4,7 @@
 
 mod acknowledged;
 mod finding;
+mod hostile;
 mod moving;
 
 use super::{

@@ -5,7 +5,7 @@
 use super::{Months, MonthsError, answer, counted_up_to, lock, month_asked, says_something, sheets};
 use crate::{
     store::{Space, StoreError, View},
-    totals,
+    totals::{self, aside},
     writer::Core,
 };
 use prost::Message;
@@ -47,11 +47,19 @@ pub fn reported(view: &dyn View, months: &Months) -> Result<BTreeMap<String, Fig
 /// The units in whose figures up to a day something has changed after a revision.
 fn moved_since(view: &dyn View, top: OrgCode, revision: u64, up_to: Day) -> Result<BTreeSet<OrgCode>, StoreError> {
     let mut units = BTreeSet::new();
-    for row in view.range(Space::CellFeed, &(revision + 1).to_be_bytes(), &[0xff; 9]) {
+    for row in view.range(Space::CellFeed, &revision.saturating_add(1).to_be_bytes(), &[0xff; 9]) {
         let (key, _) = row?;
         let cell = key.get(8..).and_then(CellKey::from_slice).ok_or(StoreError::Row(Space::CellFeed))?;
         if cell.date <= up_to {
             units.extend(cell.unit.up_to(top));
+        }
+    }
+    // A child that was set aside, or counts again, has moved every figure of its own and above it.
+    for child in aside::row(view)?.turned_since(revision) {
+        units.extend(child.up_to(top));
+        for row in view.range(Space::Units, &child.number().to_be_bytes(), &(child.last() + 1).to_be_bytes()) {
+            let code = row?.0.as_ref().try_into().map(u64::from_be_bytes).ok();
+            units.extend(code.and_then(|code| OrgCode::new(code).ok()));
         }
     }
     Ok(units)

@@ -48,6 +48,7 @@ pub fn progress(core: &Core, month: Month) -> Result<pb::MonthProgress, StoreErr
     }
     // Of a month that still runs nobody can have told all.
     if last < core.today() {
+        let set_aside = totals::aside::row(view)?;
         let children = totals::children(view)?;
         let hubs: Vec<&NodeRow> = children.iter().filter(|child| child.hub && child.retired == 0).collect();
         // One that says everything anew has not said it yet; one that a lost store knew may not have come back.
@@ -60,10 +61,12 @@ pub fn progress(core: &Core, month: Month) -> Result<pb::MonthProgress, StoreErr
         let expected: BTreeSet<u64> = hubs.iter().map(|hub| hub.unit).chain(known).collect();
         for unit in expected {
             let silent = !hubs.iter().any(|hub| hub.unit == unit && told(hub));
-            if let Ok(unit) = OrgCode::new(unit)
-                && silent
-            {
+            let Ok(unit) = OrgCode::new(unit) else { continue };
+            if silent {
                 gap(&mut answer, unit, "silent");
+            }
+            if set_aside.at(unit) > 0 {
+                gap(&mut answer, unit, "aside");
             }
         }
     }

@@ -22,7 +22,7 @@ impl Server {
         let mut list = pb::RecordList::default();
         let mut size = 0;
         let mut upto = rows::counter(view, meta::REVISION)?;
-        let from = (self.cursor + 1).to_be_bytes();
+        let from = self.cursor.saturating_add(1).to_be_bytes();
         for row in view.range(Space::Feed, &from, &[0xff; 9]) {
             let (key, value) = row?;
             let revision = key.as_ref().try_into().map(u64::from_be_bytes).map_err(|_| StoreError::Row(Space::Feed))?;
@@ -48,7 +48,8 @@ impl Server {
                 break;
             }
         }
-        let (from, to) = (rows::at_revision(self.cursor + 1, &[]), rows::at_revision(upto + 1, &[]));
+        let (from, to) =
+            (rows::at_revision(self.cursor.saturating_add(1), &[]), rows::at_revision(upto.saturating_add(1), &[]));
         for row in view.range(Space::Departed, &from, &to) {
             let (key, value) = row?;
             let left = value.as_ref().try_into().map(u64::from_be_bytes).ok();

@@ -143,11 +143,14 @@ impl From<Fault> for Status {
     fn from(fault: Fault) -> Self {
         let message = fault.to_string();
         match fault {
-            Fault::Busy | Fault::Moved(_) | Fault::Write(WriteError::Superseded) => come_back_later(message),
+            Fault::Busy | Fault::Moved(_) | Fault::Write(WriteError::Superseded | WriteError::TooOften) => {
+                come_back_later(message)
+            }
             Fault::Version(_) => Status::failed_precondition(message),
             Fault::Protocol(_)
             | Fault::Write(
                 WriteError::Gap { .. }
+                | WriteError::Beyond
                 | WriteError::Tree(_)
                 | WriteError::Plan(_)
                 | WriteError::Month(_)

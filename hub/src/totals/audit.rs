@@ -1,15 +1,20 @@
 //! The recount: at a district from records alone, at a city from its children's cells; every difference is named.
 //! Invariant: nothing that a commit derived is used to recount ([`super::recount`]).
 
-use super::recount::Recount;
+use super::{
+    aside::{self, AsideRow},
+    recount::Recount,
+};
 use crate::{
     rows::OwnCell,
     store::{Space, StoreError, View},
     writer::Core,
 };
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use taizhang_proto::{
-    cell::{self, CellKey},
+    OrgCode,
+    cell::{self, CellKey, bounds},
+    date::Day,
     indicator::{self, Part, Period, Span},
     pb::{self, Tier},
 };
@@ -33,23 +38,91 @@ pub fn audit(core: &Core) -> Result<pb::AuditAnswer, StoreError> {
     }
     let mut sums: HashMap<CellKey, i64> = HashMap::new();
     for (key, value) in &own {
+        // What a child says that can't be adds to no sum.
+        let value = if core.tier == Tier::City { bounds::counted(*key, *value) } else { *value };
+        answer.beyond += u64::from(core.tier == Tier::City && !bounds::is_plausible(*key, own[key]));
         for unit in key.unit.up_to(core.unit) {
-            *sums.entry(CellKey { unit, ..*key }).or_default() += value;
+            let sum = sums.entry(CellKey { unit, ..*key }).or_default();
+            *sum = i64::saturating_add(*sum, value);
         }
     }
     sums.retain(|_, value| *value != 0);
     differences(&read_sums(view)?, &sums, "sums", &mut answer.differences);
     let period = Period::up_to(core.today(), Span::Year);
-    let top: Vec<(&CellKey, &i64)> = sums.iter().filter(|(key, _)| key.unit == core.unit).collect();
+    let aside = aside::row(view)?;
+    answer.aside = set_aside(core, &aside);
+    if core.tier == Tier::City {
+        let own = own.iter().filter(|(key, _)| key.unit != core.unit);
+        differences(&refuted(&aside), &refuted_anew(own, &aside), "aside", &mut answer.differences);
+    }
+    // What is set aside is in no total: the child's own sums are taken off those of the hub.
+    let top: Vec<(CellKey, i64)> = sums
+        .iter()
+        .filter_map(|(key, value)| {
+            let sign = match key.unit == core.unit {
+                true => 1,
+                false if aside.leaves_out(key.unit, key.part) => -1,
+                false => return None,
+            };
+            Some((CellKey { unit: core.unit, ..*key }, value * sign))
+        })
+        .collect();
     for one in indicator::all() {
         let figure = one.figure::<StoreError>(&period, |part, dates| {
             let cells = top.iter().filter(|(key, _)| key.part == part && dates.contains(&key.date));
-            Ok(cells.map(|(_, value)| **value).sum())
+            Ok(cells.map(|(_, value)| *value).sum())
         })?;
         answer.totals.push(super::total_value(core.unit, one, figure));
     }
     answer.millis = started.elapsed().as_millis() as u64;
     Ok(answer)
+}
+
+/// What is set aside, in words.
+fn set_aside(core: &Core, row: &AsideRow) -> Vec<String> {
+    let tree = core.tree();
+    let name = |unit: u64| OrgCode::new(unit).map(|unit| tree.name(unit)).unwrap_or_default();
+    let whole = row.children.iter().map(|child| {
+        format!("{} {} 已搁置，不计入总数：{} (set aside: in no total)", name(child.unit), child.unit, child.reason)
+    });
+    let parts = row.refuted.iter().map(|one| {
+        let part = u16::try_from(one.part).ok().and_then(Part::from_number);
+        let part = part.map_or_else(|| one.part.to_string(), |part| format!("{part:?}"));
+        format!(
+            "{} {} 的 {part} 不计入总数：{} {} 有一日为负 (below zero on some day: in no total)",
+            name(one.child),
+            one.child,
+            name(one.unit),
+            one.unit
+        )
+    });
+    whole.chain(parts).collect()
+}
+
+/// The counts that were found to fall below zero, as cells of value 1.
+fn refuted(row: &AsideRow) -> HashMap<CellKey, i64> {
+    let key = |one: &aside::Refuted| {
+        let (unit, part) = (OrgCode::new(one.unit).ok()?, u16::try_from(one.part).ok()?);
+        Some((CellKey { unit, part, date: 0 }, 1))
+    };
+    row.refuted.iter().filter_map(key).collect()
+}
+
+/// The same, looked at again from what was heard; what no commit has looked at yet as it stands.
+fn refuted_anew<'a>(own: impl Iterator<Item = (&'a CellKey, &'a i64)>, row: &AsideRow) -> HashMap<CellKey, i64> {
+    let waiting: HashSet<(OrgCode, u16)> = aside::pairs(&row.unjudged).collect();
+    let mut counts: HashMap<(OrgCode, u16), BTreeMap<Day, i64>> = HashMap::new();
+    for (key, value) in own.filter(|(key, _)| bounds::is_never_negative(key.part)) {
+        counts.entry((key.unit, key.part)).or_default().insert(key.date, bounds::counted(*key, *value));
+    }
+    let mut found = refuted(row);
+    found.retain(|key, _| waiting.contains(&(key.unit, key.part)));
+    for (pair, steps) in counts.into_iter().filter(|(pair, _)| !waiting.contains(pair)) {
+        if aside::falls_below_zero(steps) {
+            found.insert(CellKey { unit: pair.0, part: pair.1, date: 0 }, 1);
+        }
+    }
+    found
 }
 
 pub(crate) fn read_own(view: &dyn View) -> Result<HashMap<CellKey, i64>, StoreError> {

@@ -36,7 +36,7 @@ fn standings(view: &dyn View, plan: &Plan, unit: OrgCode, on: Day) -> Result<Vec
 /// When the store fails, or the unit is beyond the scope.
 pub fn standing(core: &Core, request: &pb::StandingRequest, scope: OrgCode) -> Result<pb::StandingAnswer, QueryError> {
     let unit = unit_within(request.unit, scope)?;
-    let on = day_asked(core, request.on);
+    let on = day_asked(core, request.on)?;
     let (view, plans, tree) = (core.view(), core.plans(), core.tree());
     let plan = plans.on(on);
     let mut units = vec![unit];
@@ -77,7 +77,7 @@ pub fn standing(core: &Core, request: &pb::StandingRequest, scope: OrgCode) -> R
 /// When the store fails, or the unit is beyond the scope.
 pub fn standard(core: &Core, request: &pb::StandingRequest, scope: OrgCode) -> Result<pb::StandardAnswer, QueryError> {
     let unit = unit_within(request.unit, scope)?;
-    let on = day_asked(core, request.on);
+    let on = day_asked(core, request.on)?;
     let (view, plans, tree) = (core.view(), core.plans(), core.tree());
     let plan = plans.on(on);
     let mut answer = pb::StandardAnswer {
@@ -156,7 +156,7 @@ fn certified(core: &Core, view: &dyn View, scope: OrgCode, on: Day) -> Result<Ve
 /// # Errors
 /// When the store fails.
 pub fn commend(core: &Core, request: &pb::CommendRequest, scope: OrgCode) -> Result<pb::CommendAnswer, QueryError> {
-    let on = day_asked(core, request.on);
+    let on = day_asked(core, request.on)?;
     let (view, plans, tree) = (core.view(), core.plans(), core.tree());
     let plan = plans.on(on);
     let mut candidates = Vec::new();
@@ -206,7 +206,7 @@ pub fn commend(core: &Core, request: &pb::CommendRequest, scope: OrgCode) -> Res
 /// # Errors
 /// When the store fails, or the share is none.
 pub fn draw(core: &Core, request: &pb::DrawRequest, scope: OrgCode) -> Result<pb::DrawAnswer, QueryError> {
-    let on = day_asked(core, request.on);
+    let on = day_asked(core, request.on)?;
     let (view, plans, tree) = (core.view(), core.plans(), core.tree());
     let share = match plans.on(on).bound_of(scope, "K35") {
         Some(Bound::AtLeast(target)) if request.share <= 0.0 => target,

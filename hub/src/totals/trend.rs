@@ -1,12 +1,16 @@
 //! One indicator over many days, from one walk over the cells of each of its parts.
 //! Invariant: every point equals what a query of that day answers.
 
-use super::{QueryError, day_asked, span_asked, unit_within};
+use super::{
+    QueryError,
+    aside::{self, Left},
+    bounds, day_asked, span_asked, unit_within,
+};
 use crate::{
     store::{Space, StoreError, View},
     writer::Core,
 };
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use taizhang_proto::{
     OrgCode,
     cell::CellKey,
@@ -22,19 +26,40 @@ pub const MAX_POINTS: usize = 3_660;
 struct Running(Vec<(Day, i64)>);
 
 impl Running {
+    /// Of a unit, without what is set aside.
     fn read(view: &dyn View, unit: OrgCode, part: u16) -> Result<Self, StoreError> {
+        let below = match aside::row(view)?.left_out(unit, part) {
+            Left::All => return Ok(Self(Vec::new())),
+            Left::None => Vec::new(),
+            Left::Of(below) => below,
+        };
+        let mut steps: BTreeMap<Day, i64> = BTreeMap::new();
+        for (unit, sign) in [(unit, 1)].into_iter().chain(below.into_iter().map(|child| (child, -1))) {
+            for (day, step) in Self::steps(view, unit, part)? {
+                let sum = steps.entry(day).or_default();
+                *sum = i64::saturating_add(*sum, step.saturating_mul(sign));
+            }
+        }
+        let mut running: i64 = 0;
+        let sums = steps.into_iter().map(|(day, step)| {
+            running = running.saturating_add(step);
+            (day, running)
+        });
+        Ok(Self(sums.collect()))
+    }
+
+    fn steps(view: &dyn View, unit: OrgCode, part: u16) -> Result<Vec<(Day, i64)>, StoreError> {
         let key = |date| CellKey { unit, part, date }.to_bytes();
         let mut to = key(Day::MAX).to_vec();
         to.push(0);
-        let mut running = 0;
         let mut steps = Vec::new();
         for row in view.range(Space::Sums, &key(Day::MIN), &to) {
             let (key, value) = row?;
             let wrong = || StoreError::Row(Space::Sums);
-            running += i64::from_be_bytes(value.as_ref().try_into().map_err(|_| wrong())?);
-            steps.push((CellKey::from_slice(&key).ok_or_else(wrong)?.date, running));
+            let step = i64::from_be_bytes(value.as_ref().try_into().map_err(|_| wrong())?);
+            steps.push((CellKey::from_slice(&key).ok_or_else(wrong)?.date, step));
         }
-        Ok(Self(steps))
+        Ok(steps)
     }
 
     /// The sum of all cells up to and including a day.
@@ -51,10 +76,9 @@ impl Running {
 pub fn trend(core: &Core, request: &pb::TrendRequest, scope: OrgCode) -> Result<pb::TrendAnswer, QueryError> {
     let started = std::time::Instant::now();
     let unit = unit_within(request.unit, scope)?;
-    let indicator = indicator::by_code(&request.indicator)
-        .ok_or_else(|| QueryError::Indicator(request.indicator.chars().take(20).collect()))?;
-    let to = day_asked(core, request.to);
-    let from = if request.from == 0 { Period::up_to(to, Span::Year).from() } else { request.from };
+    let indicator = indicator::by_code(&request.indicator).ok_or_else(|| bounds::unknown(&request.indicator))?;
+    let to = day_asked(core, request.to)?;
+    let from = if request.from == 0 { Period::up_to(to, Span::Year).from() } else { bounds::day(request.from)? };
     let days = i64::from(to) - i64::from(from) + 1;
     if !(1..=MAX_POINTS as i64).contains(&days) {
         return Err(QueryError::Days);
@@ -73,7 +97,7 @@ pub fn trend(core: &Core, request: &pb::TrendRequest, scope: OrgCode) -> Result<
                 }
             };
             let before = dates.start().checked_sub(1).map_or(0, |day| running.up_to(day));
-            Ok(running.up_to(*dates.end()) - before)
+            Ok(running.up_to(*dates.end()).saturating_sub(before))
         })?;
         points.push(pb::TrendPoint {
             on,

@@ -11,11 +11,16 @@ use taizhang_proto::{
     OrgCode,
     digest::LogDigest,
     pb::{self, OutcomeKind},
-    session::PROTOCOL_MAX,
+    session::{MAX_NUMBER, PROTOCOL_MAX},
 };
 
 /// The highest revision that a child is believed to have heard: no hub gives out so many.
 const HIGHEST_HEARD: u64 = 1 << 48;
+/// The numbers of a greeting that count something.
+fn numbers_of(hello: &pb::Hello) -> [u64; 8] {
+    let pb::Hello { head, settled, pulled, tree_version, mailed, plan_version, months, orders, .. } = hello;
+    [head, settled, pulled, tree_version, mailed, plan_version, months, orders].map(|number| *number)
+}
 
 impl Pad<'_> {
     /// Takes note of a child's greeting. A new incarnation gets a new number and begins at nothing.
@@ -26,6 +31,10 @@ impl Pad<'_> {
             enrolled: self.core.now(),
             ..NodeRow::default()
         });
+        if numbers_of(hello).into_iter().any(|number| number > MAX_NUMBER) {
+            row.incidents = row.incidents.saturating_add(1);
+            tracing::warn!(node = %peer.id, unit = %peer.unit, "a child greets with numbers that nobody can have");
+        }
         if let Ok(before) = OrgCode::new(row.unit)
             && before != peer.unit
         {
@@ -35,7 +44,19 @@ impl Pad<'_> {
         }
         row.unit = peer.unit.number();
         row.hub = peer.hub;
-        if row.incarnation[..] != hello.incarnation[..] || row.number == 0 {
+        let other_log = row.incarnation[..] != hello.incarnation[..] || row.number == 0;
+        let unheard = !row.past.iter().any(|past| past.incarnation[..] == hello.incarnation[..]);
+        let says_anew = peer.hub && hello.rebuild && (row.acknowledged > 0 || row.cells > 0);
+        if (other_log && unheard && row.number != 0) || says_anew {
+            let Ok(exhausted) = row.begin_anew(self.core.now()) else {
+                if let Some(stood) = self.node(&peer.id)?.filter(|stood| stood.allowance != row.allowance) {
+                    self.put_node(NodeRow { allowance: row.allowance, ..stood });
+                }
+                return Err(WriteError::TooOften);
+            };
+            row.incidents = row.incidents.saturating_add(u64::from(exhausted));
+        }
+        if other_log {
             let known = row.past.iter().position(|past| past.incarnation[..] == hello.incarnation[..]);
             let log = match known {
                 Some(place) => row.past.remove(place),
@@ -60,10 +81,13 @@ impl Pad<'_> {
             row.acknowledged = 0;
             row.marked = 0;
             row.stretch.clear();
-            self.clear_cells(peer.unit)?;
+            (row.cells, row.beyond) = (self.clear_cells(peer.unit)?, 0);
             self.forget_marks_of(peer.unit)?;
+            self.forget_transits_of(peer.unit)?;
         }
         if peer.hub {
+            row.announced = hello.head.min(MAX_NUMBER);
+            self.judge_now = true;
             self.forget_mail(peer.unit, hello)?;
         }
         if !peer.hub && self.core.lineage.floor(hello, row.acknowledged) > 0 {
@@ -72,7 +96,7 @@ impl Pad<'_> {
             self.find_older("下级听到过本级已丢失的内容 (a child has heard what it has lost)")?;
         }
         row.software = hello.software.chars().take(32).collect();
-        row.skew_millis = (hello.clock as i64).saturating_sub((self.core.clock)() as i64);
+        row.skew_millis = i64::try_from(hello.clock).unwrap_or(i64::MAX).saturating_sub_unsigned((self.core.clock)());
         self.compare(peer, hello, &mut row)?;
         self.put_node(row.clone());
         Ok(Answer::Greeted(Box::new(row)))
@@ -120,22 +144,25 @@ impl Pad<'_> {
         row.equal = digest.to_bytes()[..] == hello.scope_digest[..];
         if row.equal {
             row.note_sync(self.core.now());
-            row.pulled = hello.pulled;
+            // A hub that was restored may have given out less than the child has heard.
+            row.pulled = hello.pulled.min(self.newest_revision());
         } else if peer.hub {
             row.incidents += 1; // an office counts when it comes to be repaired
         }
         Ok(())
     }
 
-    fn next_node_number(&mut self) -> Result<u32, StoreError> {
+    fn next_node_number(&mut self) -> Result<u32, WriteError> {
         // Numbers are given out one greeting at a time, so several in one commit must see each other.
         let last = match self.pending_number {
             Some(last) => last,
             None => rows::counter(self.view, meta::NODE)?,
         };
-        self.pending_number = Some(last + 1);
-        self.set.put(Space::Meta, meta::NODE, (last + 1).to_be_bytes());
-        Ok((last + 1) as u32)
+        let next = last.saturating_add(1);
+        let number = u32::try_from(next).map_err(|_| WriteError::TooOften)?;
+        self.pending_number = Some(next);
+        self.set.put(Space::Meta, meta::NODE, next.to_be_bytes());
+        Ok(number)
     }
 
     /// Removes verdicts that the child says are on its disk. One that holds a refusal stays: what was refused is on
@@ -178,6 +205,14 @@ impl Pad<'_> {
     /// The child has everything up to a revision on its disk.
     pub(super) fn heard(&mut self, peer: &Peer, heard: pb::Heard) -> Result<Answer, WriteError> {
         let mut row = self.node(&peer.id)?.ok_or_else(|| WriteError::Unknown(peer.id.clone()))?;
+        self.judge_now |= peer.hub;
+        if heard.revision > self.newest_revision() {
+            // It was told of no such revision; what else it says is not believed either.
+            row.incidents = row.incidents.saturating_add(1);
+            tracing::warn!(node = %peer.id, unit = %peer.unit, "a child has heard what was never said");
+            self.put_node(row);
+            return Ok(Answer::Done);
+        }
         row.note_sync(self.core.now());
         row.pulled = row.pulled.max(heard.revision);
         row.incidents += u64::from(row.equal && !heard.equal);

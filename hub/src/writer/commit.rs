@@ -3,6 +3,7 @@
 //! has it is on disk.
 
 use super::{
+    aside,
     job::{Answer, Job, WriteError},
     pad::Pad,
     rederive,
@@ -156,6 +157,13 @@ impl Core {
             && view.get(Space::Meta, meta::RULES)?.as_deref() != Some(&rederive::rules(&standing.plans));
         let months = Months::read(view.as_ref())?;
         let orders = orders::read(view.as_ref())?;
+        if tier == Tier::City {
+            let mut set = WriteSet::default();
+            aside::begin(view.as_ref(), unit, &mut set)?;
+            if !set.is_empty() {
+                store.commit(set)?;
+            }
+        }
         drop(view);
         let core = Arc::new(Self {
             unit,
@@ -465,6 +473,7 @@ impl Core {
                     retired |= !undo;
                     pad.retire(id, undo)
                 }
+                Job::Aside { child, undo } => pad.decide_aside(child, undo),
                 Job::Settle => pad.settle_all(),
                 Job::Reader(hash, row, reader) => {
                     pad.put_token(&hash, &row);

@@ -133,6 +133,13 @@ pub enum Job {
     Older(String),
     /// Somebody has looked after that.
     Confirm,
+    /// A child hub is to count in no total, or to count again.
+    Aside {
+        /// Its unit, who decides and why.
+        child: crate::totals::aside::AsideChild,
+        /// It counts again.
+        undo: bool,
+    },
     /// The certificate, PEM, of a child hub that was enrolled before its neighbours needed it.
     Certificate(Peer, String),
     /// A reviewer rules.
@@ -192,6 +199,14 @@ pub enum WriteError {
     /// The child has greeted under another log since: this session is an old one.
     #[error("the node goes on in another session, under another log")]
     Superseded,
+    /// A child begins anew more often than anything can be restored.
+    #[error(
+        "本机短时间内多次重新开始，请检查是否有两台电脑共用一份数据，稍后再试 (begun anew too often: are two computers using one copy of the data? try again later)"
+    )]
+    TooOften,
+    /// A number that no hub reaches.
+    #[error("编号超出范围 (a number beyond every count)")]
+    Beyond,
     /// A city holds no personal data.
     #[error("市级节点不接收个人登记，请在所属县区登记 (a city takes no records: enrol at the district)")]
     NoRecords,

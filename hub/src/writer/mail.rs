@@ -66,7 +66,11 @@ pub(crate) fn is_counted(letter: &pb::Letter) -> bool {
 
 impl Pad<'_> {
     /// A row as this commit sees it.
-    fn kept<M: Message + Default>(&self, space: Space, key: &[u8]) -> Result<Option<M>, StoreError> {
+    pub(in crate::writer) fn kept<M: Message + Default>(
+        &self,
+        space: Space,
+        key: &[u8],
+    ) -> Result<Option<M>, StoreError> {
         let row = match self.across.rows.get(&(space, key.to_vec())) {
             Some(row) => row.clone().map(Bytes::from),
             None => self.view.get(space, key)?,
@@ -74,7 +78,7 @@ impl Pad<'_> {
         row.map(|row| M::decode(row).map_err(|_| StoreError::Row(space))).transpose()
     }
 
-    fn keep_row(&mut self, space: Space, key: Vec<u8>, row: &impl Message) {
+    pub(in crate::writer) fn keep_row(&mut self, space: Space, key: Vec<u8>, row: &impl Message) {
         self.across.rows.insert((space, key), Some(row.encode_to_vec()));
     }
 

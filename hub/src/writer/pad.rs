@@ -13,7 +13,7 @@ use crate::{
     rows::{self, NodeRow, OwnCell, SubjectRow, meta},
     store::{Space, StoreError, View, WriteSet},
 };
-use std::collections::{HashMap, HashSet, hash_map::Entry};
+use std::collections::{BTreeSet, HashMap, HashSet, hash_map::Entry};
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::{self, CellKey, Subject, home_unit, subjects_of},
@@ -85,6 +85,12 @@ pub(super) struct Pad<'a> {
     pub(super) new_orders: Option<(u64, bytes::Bytes)>,
     /// What goes across districts.
     pub(super) across: Across,
+    /// Units and parts whose cells a child changed: they are looked at before the commit ends.
+    pub(super) unjudged: BTreeSet<(OrgCode, u16)>,
+    /// A child has said all it had to say: what it changed can be looked at.
+    pub(super) judge_now: bool,
+    /// Cells that are taken off the disk.
+    forgotten: HashSet<CellKey>,
 }
 
 impl<'a> Pad<'a> {
@@ -118,6 +124,9 @@ impl<'a> Pad<'a> {
             new_roll: None,
             new_orders: None,
             across: Across::default(),
+            unjudged: BTreeSet::new(),
+            judge_now: false,
+            forgotten: HashSet::new(),
         })
     }
 
@@ -202,7 +211,7 @@ impl<'a> Pad<'a> {
 
     /// Makes every unit of the tree count, and what belongs to a code that was given up belong to its new one.
     pub(super) fn set_tree(&mut self, tree: &UnitTree, csv: String, version: Option<u64>) -> Result<(), WriteError> {
-        self.tree_version = version.unwrap_or(self.tree_version + 1);
+        self.tree_version = version.unwrap_or(self.tree_version.saturating_add(1));
         self.set.put(Space::Documents, *b"units", csv);
         self.set.put(Space::Meta, meta::TREE, self.tree_version.to_be_bytes());
         if self.core.tier != taizhang_proto::pb::Tier::City {
@@ -249,6 +258,31 @@ impl<'a> Pad<'a> {
     pub(super) fn set_cell(&mut self, key: CellKey, value: i64) -> Result<(), StoreError> {
         self.cell(key)?.value = value;
         Ok(())
+    }
+
+    /// Whether a child's cell stands on the disk, and its value as it stands on the pad.
+    pub(super) fn known_cell(&mut self, key: CellKey) -> Result<(bool, i64), StoreError> {
+        let forgotten = self.forgotten.contains(&key);
+        let cell = self.cell(key)?;
+        Ok((cell.old.revision > 0 && !forgotten, cell.value))
+    }
+
+    pub(super) fn is_on_pad(&self, key: CellKey) -> bool {
+        self.cells.contains_key(&key)
+    }
+
+    /// The cells of a unit and part that are on the pad.
+    pub(super) fn cells_of(&self, unit: OrgCode, part: u16) -> impl Iterator<Item = (CellKey, i64)> {
+        let own = self.cells.iter().filter(move |(key, _)| key.unit == unit && key.part == part);
+        own.map(|(key, cell)| (*key, cell.value))
+    }
+
+    /// Takes a cell that is zero off the disk.
+    pub(super) fn forget_cell(&mut self, key: CellKey, revision: Revision) {
+        let bytes = key.to_bytes();
+        self.set.remove(Space::CellFeed, rows::at_revision(revision, &bytes));
+        self.set.remove(Space::Own, bytes);
+        self.forgotten.insert(key);
     }
 
     /// A child's row.

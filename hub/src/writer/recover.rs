@@ -85,7 +85,8 @@ impl Core {
             "orders" => pad.recover_orders(&document.content, key),
             "month" => {
                 let before = new_months.clone().unwrap_or_else(|| self.months());
-                let (signed, sheets) = months::read_document(document.content.clone())?;
+                let (signed, sheets) =
+                    months::read_document(document.content.clone(), Some(key.public_key().as_ref()))?;
                 let (said, key) = ((&signed, &sheets[..]), key.public_key().as_ref());
                 let now = months::recover(&mut pad.set, &before, document.version, said, key)?;
                 *new_months = now.map(Arc::new).or(new_months.take());

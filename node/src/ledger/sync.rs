@@ -67,7 +67,7 @@ impl Ledger {
     pub fn pending_after(&self, after: u64) -> Result<Option<Batch>, StoreError> {
         let mut batch = Batch { last: after, changes: Vec::new() };
         let mut size = 0;
-        for row in self.store.scan_from(&key::pending(after + 1)) {
+        for row in self.store.scan_from(&key::pending(after.saturating_add(1))) {
             let (_, change) = row?;
             let full = batch.changes.len() >= MAX_BATCH_CHANGES || size + change.len() > MAX_BATCH_BYTES;
             // One that is larger than a batch goes alone: whatever waits behind it must not wait for ever.
@@ -103,9 +103,9 @@ impl Ledger {
             verdicts.outcomes.into_iter().map(|outcome| (outcome.seq, outcome)).collect();
         // A hub of an earlier build does not say.
         let unit = if verdicts.unit == 0 { self.unit().number() } else { verdicts.unit };
-        let now = Stamp::at_millis(verdicts.received * 1_000);
+        let now = Stamp::at_millis(verdicts.received.saturating_mul(1_000));
         let origin_of = |edit: &Edit, seq: u64| pb::Origin {
-            revision: verdicts.revision + (seq - verdicts.first),
+            revision: verdicts.revision.saturating_add(seq.saturating_sub(verdicts.first)),
             stamp: edit.stamp.believed(now, verdicts.skew_millis).0,
             received: verdicts.received,
             unit,
@@ -511,8 +511,8 @@ impl Replica for Ledger {
         let raw = change_list(batch.changes).encode_to_vec();
         let changes = upstream::compress(&raw).map_err(|_| SessionError::Protocol("out of memory"))?;
         let raw_len = raw.len() as u32;
-        let skew_millis = skew.map(stamp::distrusted_skew);
-        Ok(Some(pb::Push { first: after + 1, last: batch.last, changes, raw_len, skew_millis, ..pb::Push::default() }))
+        let (first, skew_millis) = (after.saturating_add(1), skew.map(stamp::distrusted_skew));
+        Ok(Some(pb::Push { first, last: batch.last, changes, raw_len, skew_millis, ..pb::Push::default() }))
     }
 
     fn verdicts(&self, verdicts: pb::Verdicts) -> Result<VerdictCount, SessionError> {
@@ -537,7 +537,7 @@ impl Replica for Ledger {
             "units" => self.set_tree(&String::from_utf8_lossy(&document.content)),
             "plan" => self.set_plan(&document.content),
             // The hub says them from the start where they are other ones than those heard before.
-            "month" if document.version > self.inner().state.months + 1 => return Ok(()),
+            "month" if document.version > self.inner().state.months.saturating_add(1) => return Ok(()),
             "month" => self.set_month(&document.content, document.version),
             _ => return Ok(()), // a newer hub's
         };

@@ -15,18 +15,29 @@ use taizhang_proto::{
     register::{IMPORT_NOTE, RegisterDef, Value, registered_on, registers},
     stamp,
 };
-use tokio::{sync::mpsc, task::block_in_place};
+use tokio::{
+    sync::{Semaphore, mpsc},
+    task::block_in_place,
+};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
+
+/// Rows of a list when the asker does not say, and at most.
+const PAGE: u32 = 100;
+const MAX_PAGE: u32 = 20_000;
+/// Files that are read or written at a time; others wait in turn.
+const FILES: usize = 2;
 
 /// The calls.
 pub(super) struct Calls {
     office: Arc<Office>,
+    /// Imports and exports: each holds a whole file.
+    files: Arc<Semaphore>,
 }
 
 impl Calls {
     pub(super) fn new(office: Arc<Office>) -> Self {
-        Self { office }
+        Self { office, files: Arc::new(Semaphore::new(FILES)) }
     }
 }
 
@@ -49,6 +60,16 @@ fn register(name: &str) -> Result<&'static RegisterDef, Status> {
 #[allow(clippy::result_large_err)]
 fn unit_or_none(code: u64) -> Result<Option<OrgCode>, Status> {
     if code == 0 { Ok(None) } else { OrgCode::new(code).map(Some).map_err(wrong) }
+}
+
+/// The day that is asked for, or today.
+#[allow(clippy::result_large_err)]
+fn day_asked(on: date::Day, office: &Office) -> Result<date::Day, Status> {
+    match on {
+        0 => Ok(office.ledger.business_day()),
+        on if date::KNOWN.contains(&on) => Ok(on),
+        _ => Err(wrong("日期应在1900年至2199年之间 (a day between 1900 and 2199)")),
+    }
 }
 
 /// A record's fields as a clerk reads them.
@@ -116,8 +137,8 @@ impl Office {
     }
 
     fn due(&self, request: pb::DueRequest) -> Result<pb::DueAnswer, crate::store::StoreError> {
-        let on = if request.on == 0 { self.ledger.business_day() } else { request.on };
-        let last = on + request.within as i32;
+        let on = request.on;
+        let last = on.saturating_add_unsigned(request.within);
         let units = self.ledger.units();
         let mut cases = Vec::new();
         for (id, record, clock) in self.ledger.clocks(&self.ledger.plans())? {
@@ -218,7 +239,7 @@ impl Office {
     fn list(&self, request: &pb::ListRequest) -> Result<pb::ListAnswer, Status> {
         let def = register(&request.register)?;
         let unit = unit_or_none(request.unit)?;
-        let limit = if request.limit == 0 { 100 } else { request.limit } as usize;
+        let limit = if request.limit == 0 { PAGE } else { request.limit.min(MAX_PAGE) } as usize;
         let mut answer = pb::ListAnswer::default();
         for (id, record) in LedgerDesk::new(&self.ledger).list(def.number).map_err(failed)? {
             let owner = taizhang_proto::cell::home_unit(&record);
@@ -264,7 +285,9 @@ impl office_server::Office for Calls {
         // Read anew for each file, so that a mapping file is in force once it is in its folder.
         let layouts = block_in_place(|| Layouts::load(office.ledger.data_dir())).map_err(wrong)?;
         let (sender, receiver) = mpsc::channel(64);
+        let file = self.files.clone().acquire_owned().await;
         tokio::task::spawn_blocking(move || {
+            let _file = file;
             let source = Source { file_name: &request.file_name, content: &request.content };
             let options = Options { unit, dry_run: request.dry_run, by, layouts };
             let mut progress = |done, total| {
@@ -296,41 +319,46 @@ impl office_server::Office for Calls {
     }
 
     async fn export(&self, request: Request<pb::ExportRequest>) -> Result<Response<pb::ExportAnswer>, Status> {
+        let _file = self.files.acquire().await;
         block_in_place(|| self.office.export(request.get_ref())).map(Response::new)
     }
 
     async fn due(&self, request: Request<pb::DueRequest>) -> Result<Response<pb::DueAnswer>, Status> {
-        block_in_place(|| self.office.due(request.into_inner())).map(Response::new).map_err(failed)
+        let mut request = request.into_inner();
+        request.on = day_asked(request.on, &self.office)?;
+        block_in_place(|| self.office.due(request)).map(Response::new).map_err(failed)
     }
 
     async fn card(&self, request: Request<pb::CardRequest>) -> Result<Response<pb::StatusAnswer>, Status> {
         let pb::CardRequest { record, on } = request.into_inner();
         let id: RecordId = record.parse().map_err(wrong)?;
         let ledger = &self.office.ledger;
-        let on = if on == 0 { ledger.business_day() } else { on };
+        let on = day_asked(on, &self.office)?;
         let facts = block_in_place(|| super::card::card(ledger, id, on)).map_err(failed)?;
         let facts = facts.ok_or_else(|| Status::not_found("本机没有此人 (no such person here)"))?;
         Ok(Response::new(pb::StatusAnswer { facts }))
     }
 
     async fn to_file(&self, request: Request<pb::ToFileRequest>) -> Result<Response<pb::ToFileAnswer>, Status> {
-        block_in_place(|| self.office.to_file(request.into_inner())).map(Response::new).map_err(failed)
+        let mut request = request.into_inner();
+        request.on = day_asked(request.on, &self.office)?;
+        block_in_place(|| self.office.to_file(request)).map(Response::new).map_err(failed)
     }
 
     async fn worklist(&self, request: Request<pb::DueRequest>) -> Result<Response<pb::WorkAnswer>, Status> {
-        block_in_place(|| self.office.worklist(request.get_ref())).map(Response::new).map_err(failed)
+        let mut request = request.into_inner();
+        request.on = day_asked(request.on, &self.office)?;
+        block_in_place(|| self.office.worklist(&request)).map(Response::new).map_err(failed)
     }
 
     async fn doubts(&self, request: Request<pb::DoubtsRequest>) -> Result<Response<pb::DoubtsAnswer>, Status> {
-        block_in_place(|| self.office.doubts(request.get_ref().on)).map(Response::new).map_err(failed)
+        let on = day_asked(request.get_ref().on, &self.office)?;
+        block_in_place(|| self.office.doubts(on)).map(Response::new).map_err(failed)
     }
 
     async fn standing(&self, request: Request<pb::StandingRequest>) -> Result<Response<pb::StandingAnswer>, Status> {
         let ledger = &self.office.ledger;
-        let on = match request.get_ref().on {
-            0 => ledger.business_day(),
-            on => on,
-        };
+        let on = day_asked(request.get_ref().on, &self.office)?;
         block_in_place(|| super::standing::standing(ledger, on)).map(Response::new).map_err(failed)
     }
 

@@ -10,21 +10,30 @@ use crate::{
     mail::{
         envelope::MAX_SEALED,
         post,
-        rows::{MailRow, OfficeRow, Remarked, TransitRow, kind, mail_at, mail_head, mail_of, under},
+        rows::{MailRow, OfficeRow, Remarked, TransitRow, TransitSum, kind, mail_at, mail_head, mail_of, under},
     },
     rows::{NodeRow, meta},
     store::{Space, StoreError},
+    totals,
 };
+use std::collections::{BTreeMap, BTreeSet};
 use taizhang_proto::{
     OrgCode,
-    cell::CellKey,
+    cell::{CellKey, bounds},
+    date,
+    indicator::Part,
     pb::{self, LetterKind},
 };
 
 /// Most steps that one transfer moves.
 const MAX_MOVED: usize = 8 * 1024;
-/// No household counts this many.
+/// No person or household counts this much of anything.
 const MAX_STEP: u64 = 1 << 20;
+/// No person or household counts so many heads.
+const MAX_HEADS: u64 = 1_024;
+/// Heads that any district may have on their way to others, however few it has left. Small in unit tests, so that they cross
+/// it.
+const UNDER_WAY: u64 = if cfg!(test) { 16 } else { 4_096 };
 /// How long a letter stays once it was heard, seconds: a hub that was restored from an older backup hears it again.
 const KEPT: u64 = 30 * 86_400;
 
@@ -55,7 +64,7 @@ impl Pad<'_> {
                 node.refused += 1; // nobody would ever fetch it
                 continue;
             }
-            self.count_transit(&letter)?;
+            self.count_transit(&letter, node)?;
             letter.moved.clear();
             if !letter.sealed.is_empty() {
                 self.relay(letter)?;
@@ -98,7 +107,7 @@ impl Pad<'_> {
         let unit = unit.number();
         let heard: Vec<_> = self
             .view
-            .range(Space::Mailbox, &mail_at(unit, 0), &mail_at(unit, hello.mailed + 1))
+            .range(Space::Mailbox, &mail_at(unit, 0), &mail_at(unit, hello.mailed.saturating_add(1)))
             .collect::<Result<_, _>>()?;
         for (key, value) in heard {
             let row: MailRow = prost::Message::decode(value).map_err(|_| StoreError::Row(Space::Mailbox))?;
@@ -114,7 +123,7 @@ impl Pad<'_> {
     }
 
     /// Counts a transfer here from the moment that the old hub lets go until the new one has it.
-    fn count_transit(&mut self, letter: &pb::Letter) -> Result<(), StoreError> {
+    fn count_transit(&mut self, letter: &pb::Letter, node: &mut NodeRow) -> Result<(), StoreError> {
         let (released, taken) = (letter.kind() == LetterKind::Released, letter.kind() == LetterKind::Taken);
         if !(released || taken) || letter.transfer.len() != 16 {
             return Ok(());
@@ -127,23 +136,129 @@ impl Pad<'_> {
             return Ok(());
         }
         (row.from, row.to) = (from, to);
-        let counted = row.released && !row.taken;
+        self.count_row(&row, -1)?;
         if released {
             row.released = true;
-            row.cells = letter.moved.iter().filter(|cell| cell.value.unsigned_abs() < MAX_STEP).copied().collect();
+            if !row.taken {
+                match self.weight_of(from, &letter.moved)? {
+                    Some(weight) => (row.weight, row.cells) = (weight, letter.moved.clone()),
+                    None => {
+                        tracing::warn!(
+                            from,
+                            to,
+                            "a transfer that moves more than its district can count is not counted"
+                        );
+                        node.refused = node.refused.saturating_add(1);
+                        node.incidents = node.incidents.saturating_add(1);
+                    }
+                }
+            }
         }
         row.taken |= taken;
-        let counts = row.released && !row.taken;
-        for cell in &row.cells {
-            let Ok(part) = u16::try_from(cell.part) else { continue };
-            let key = CellKey { unit: self.core.unit, part, date: cell.date };
-            self.add_to_cell(key, (i64::from(counts) - i64::from(counted)) * cell.value)?;
-        }
+        self.count_row(&row, 1)?;
         if row.taken && row.released {
             row.cells.clear();
+            row.weight = 0;
         }
         self.keep_row(Space::Transfers, key, &row);
         Ok(())
+    }
+
+    /// Adds what a transfer counts here to the cells of this hub, or takes it off; nothing where it counts nothing now.
+    fn count_row(&mut self, row: &TransitRow, sign: i64) -> Result<(), StoreError> {
+        if !row.released || row.taken || row.cells.is_empty() {
+            return Ok(());
+        }
+        let place = [meta::TRANSIT, &row.from.to_be_bytes()[..]].concat();
+        let mut sum: TransitSum = self.kept(Space::Meta, &place)?.unwrap_or_default();
+        let weight = i64::try_from(row.weight).unwrap_or(i64::MAX);
+        sum.weight = sum.weight.saturating_add_signed(weight.saturating_mul(sign));
+        self.keep_row(Space::Meta, place, &sum);
+        if self.aside()?.child(row.from).is_none() {
+            self.add_transit(row, sign)?;
+        }
+        Ok(())
+    }
+
+    fn add_transit(&mut self, row: &TransitRow, sign: i64) -> Result<(), StoreError> {
+        for cell in &row.cells {
+            let Ok(part) = u16::try_from(cell.part) else { continue };
+            let key = CellKey { unit: self.core.unit, part, date: cell.date };
+            self.add_to_cell(key, cell.value.saturating_mul(sign))?;
+        }
+        Ok(())
+    }
+
+    /// The transfers of a district that are between it and another, as this commit sees them.
+    fn transits_of(&self, unit: u64) -> Result<Vec<(Vec<u8>, TransitRow)>, StoreError> {
+        let mut keys = BTreeSet::new();
+        for row in self.view.prefix(Space::Transfers, &[kind::TRANSIT]) {
+            keys.insert(row?.0.to_vec());
+        }
+        let fresh = self.across.rows.keys().filter(|(space, _)| *space == Space::Transfers);
+        keys.extend(fresh.map(|(_, key)| key.clone()).filter(|key| key.first() == Some(&kind::TRANSIT)));
+        let mut found = Vec::new();
+        for key in keys {
+            let row: Option<TransitRow> = self.kept(Space::Transfers, &key)?;
+            found.extend(row.filter(|row| row.from == unit && row.released && !row.taken).map(|row| (key, row)));
+        }
+        Ok(found)
+    }
+
+    /// What a district has let go counts here again, or does no more: the district was set aside.
+    pub(in crate::writer) fn count_transits_of(&mut self, unit: u64, sign: i64) -> Result<(), StoreError> {
+        for (_, row) in self.transits_of(unit)? {
+            self.add_transit(&row, sign)?;
+        }
+        Ok(())
+    }
+
+    /// A district says everything anew: what it does not say again that it has let go was never let go.
+    pub(in crate::writer) fn forget_transits_of(&mut self, unit: OrgCode) -> Result<(), StoreError> {
+        for (key, mut row) in self.transits_of(unit.number())? {
+            self.count_row(&row, -1)?;
+            (row.released, row.weight) = (false, 0);
+            row.cells.clear();
+            self.keep_row(Space::Transfers, key, &row);
+        }
+        Ok(())
+    }
+
+    /// How many heads a transfer moves, where that can be: one person or household of a district that counts as many, and
+    /// not more on their way than it has.
+    fn weight_of(&self, from: u64, moved: &[pb::CellValue]) -> Result<Option<u64>, StoreError> {
+        let mut parts: BTreeMap<u16, BTreeMap<i32, i64>> = BTreeMap::new();
+        for cell in moved {
+            let (Ok(part), true) = (u16::try_from(cell.part), date::KNOWN.contains(&cell.date)) else {
+                return Ok(None);
+            };
+            if cell.value.unsigned_abs() > MAX_STEP {
+                return Ok(None);
+            }
+            *parts.entry(part).or_default().entry(cell.date).or_default() += cell.value;
+        }
+        let mut weight = 0;
+        for (part, steps) in parts {
+            let (mut running, mut lowest, mut highest) = (0_i64, 0, 0);
+            for step in steps.into_values() {
+                running += step;
+                (lowest, highest) = (running.min(lowest), running.max(highest));
+            }
+            let heads = bounds::counts_heads(part);
+            let most = if heads { MAX_HEADS } else { MAX_STEP };
+            if highest.max(-lowest) as u64 > most || (lowest < 0 && bounds::is_never_negative(part)) {
+                return Ok(None);
+            }
+            if heads {
+                weight = weight.max(highest as u64);
+            }
+        }
+        let Ok(unit) = OrgCode::new(from) else { return Ok(None) };
+        let residents = totals::sum(self.view, unit, Part::Residents.number(), i32::MIN..=self.core.today())?;
+        let place = [meta::TRANSIT, &from.to_be_bytes()[..]].concat();
+        let under_way = self.kept::<TransitSum>(Space::Meta, &place)?.unwrap_or_default().weight;
+        let most = u64::try_from(residents).unwrap_or_default().max(UNDER_WAY);
+        Ok((under_way.saturating_add(weight) <= most).then_some(weight))
     }
 
     pub(super) fn office(&self) -> Result<OfficeRow, StoreError> {

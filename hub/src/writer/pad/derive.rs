@@ -14,7 +14,7 @@ use prost::Message;
 use std::collections::HashMap;
 use taizhang_proto::{
     OrgCode, Record,
-    cell::{CellKey, Contribution, Subject, contributions, home_unit, links},
+    cell::{CellKey, Contribution, Subject, bounds, contributions, home_unit, links},
     date::Day,
     digest::{Item, ScopeDigest},
     indicator::Part,
@@ -45,6 +45,7 @@ impl Pad<'_> {
     pub(in crate::writer) fn finish(mut self) -> Result<(WriteSet, Revision), StoreError> {
         self.recount_subjects()?;
         self.recount_upkeep()?;
+        self.judge()?;
         let mut own: HashMap<OrgCode, UnitChange> = HashMap::new();
         self.write_records(&mut own);
         self.write_lost(&mut own);
@@ -265,8 +266,14 @@ impl Pad<'_> {
             }
             self.set.put(Space::Own, bytes, OwnCell { value, revision }.to_bytes());
             self.set.put(Space::CellFeed, rows::at_revision(revision, &bytes), []);
+            let step = match self.core.tier {
+                // What a child says that can't be adds to no sum.
+                Tier::City => bounds::counted(key, value) - bounds::counted(key, old.value),
+                _ => value.saturating_sub(old.value),
+            };
             for unit in key.unit.up_to(self.core.unit) {
-                *sums.entry(CellKey { unit, ..key }).or_default() += value - old.value;
+                let sum = sums.entry(CellKey { unit, ..key }).or_default();
+                *sum = i64::saturating_add(*sum, step);
             }
             let change = units.entry(key.unit).or_default();
             if old.value != 0 {
@@ -279,7 +286,7 @@ impl Pad<'_> {
         for (key, delta) in sums.into_iter().filter(|(_, delta)| *delta != 0) {
             let bytes = key.to_bytes();
             let old = read_sum(self.view, &bytes)?;
-            self.set.put(Space::Sums, bytes, (old + delta).to_be_bytes());
+            self.set.put(Space::Sums, bytes, old.saturating_add(delta).to_be_bytes());
         }
         self.set.put(Space::Meta, meta::CELLS, revision.to_be_bytes());
         Ok(())
