@@ -106,12 +106,11 @@ pub fn incoming(listener: TcpListener, file: &ControlFile) -> ReceiverStream<io:
             tokio::spawn(async move {
                 let answered = tokio::time::timeout(PATIENCE, proof.answer(&mut stream)).await;
                 drop(place);
-                match answered {
-                    Ok(Ok(())) => {
-                        let _ = stream.set_nodelay(true);
-                        let _ = inside.send(Ok(stream)).await;
-                    }
-                    _ => tracing::debug!("somebody at the control socket did not prove to own the data directory"),
+                if let Ok(Ok(())) = answered {
+                    let _ = stream.set_nodelay(true);
+                    let _ = inside.send(Ok(stream)).await;
+                } else {
+                    tracing::debug!("somebody at the control socket did not prove to own the data directory");
                 }
             });
         }
