@@ -147,11 +147,8 @@ const ANEW_EVERY: u64 = 900;
 
 impl NodeRow {
     /// The child begins anew, seconds since 1970: under another incarnation, or by saying everything again. Returns whether
-    /// this was the last time for now.
-    ///
-    /// # Errors
-    /// When it has done so too often.
-    pub fn begin_anew(&mut self, now: u64) -> Result<bool, ()> {
+    /// this was the last time for now; nothing when it has done so too often.
+    pub fn begin_anew(&mut self, now: u64) -> Option<bool> {
         let mut own = self.allowance.unwrap_or(Allowance { left: ANEW_AT_ONCE, filled: now });
         let more = now.saturating_sub(own.filled) / ANEW_EVERY;
         own.left = own.left.saturating_add(u32::try_from(more).unwrap_or(u32::MAX)).min(ANEW_AT_ONCE);
@@ -159,7 +156,7 @@ impl NodeRow {
         let left = own.left.checked_sub(1);
         own.left = left.unwrap_or_default();
         self.allowance = Some(own);
-        left.map(|left| left == 0).ok_or(())
+        left.map(|left| left == 0)
     }
 
     /// It has said and heard everything, seconds since 1970. A clock that was put back takes nothing from the past.
@@ -572,16 +569,16 @@ mod tests {
     fn a_child_may_begin_anew_many_times_a_day_and_not_for_ever() {
         let mut row = NodeRow::default();
         let now = 1_790_000_000;
-        let taken = (0..1_000).take_while(|_| row.begin_anew(now).is_ok()).count();
+        let taken = (0..1_000).take_while(|_| row.begin_anew(now).is_some()).count();
         assert_eq!(taken as u32, ANEW_AT_ONCE);
-        assert!(row.begin_anew(now + ANEW_EVERY - 1).is_err());
-        assert_eq!(row.begin_anew(now + ANEW_EVERY), Ok(true), "the last for now");
-        let day = (1..=96).filter(|turn| row.begin_anew(now + (turn + 1) * ANEW_EVERY).is_ok()).count();
+        assert!(row.begin_anew(now + ANEW_EVERY - 1).is_none());
+        assert_eq!(row.begin_anew(now + ANEW_EVERY), Some(true), "the last for now");
+        let day = (1..=96).filter(|turn| row.begin_anew(now + (turn + 1) * ANEW_EVERY).is_some()).count();
         assert_eq!(day, 96);
         // A clock that was put back, or far ahead, shuts nobody out and lets nobody in for ever.
-        assert!(row.begin_anew(5).is_err());
-        assert!(row.begin_anew(5 + ANEW_EVERY).is_ok());
-        assert!(row.begin_anew(u64::MAX).is_ok());
+        assert!(row.begin_anew(5).is_none());
+        assert!(row.begin_anew(5 + ANEW_EVERY).is_some());
+        assert!(row.begin_anew(u64::MAX).is_some());
         assert_eq!(row.allowance.unwrap().left, ANEW_AT_ONCE - 1);
     }
 }

@@ -48,7 +48,7 @@ impl Pad<'_> {
         let unheard = !row.past.iter().any(|past| past.incarnation[..] == hello.incarnation[..]);
         let says_anew = peer.hub && hello.rebuild && (row.acknowledged > 0 || row.cells > 0);
         if (other_log && unheard && row.number != 0) || says_anew {
-            let Ok(exhausted) = row.begin_anew(self.core.now()) else {
+            let Some(exhausted) = row.begin_anew(self.core.now()) else {
                 if let Some(stood) = self.node(&peer.id)?.filter(|stood| stood.allowance != row.allowance) {
                     self.put_node(NodeRow { allowance: row.allowance, ..stood });
                 }

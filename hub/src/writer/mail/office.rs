@@ -140,17 +140,12 @@ impl Pad<'_> {
         if released {
             row.released = true;
             if !row.taken {
-                match self.weight_of(from, &letter.moved)? {
-                    Some(weight) => (row.weight, row.cells) = (weight, letter.moved.clone()),
-                    None => {
-                        tracing::warn!(
-                            from,
-                            to,
-                            "a transfer that moves more than its district can count is not counted"
-                        );
-                        node.refused = node.refused.saturating_add(1);
-                        node.incidents = node.incidents.saturating_add(1);
-                    }
+                if let Some(weight) = self.weight_of(from, &letter.moved)? {
+                    (row.weight, row.cells) = (weight, letter.moved.clone());
+                } else {
+                    tracing::warn!(from, to, "a transfer that moves more than its district can count is not counted");
+                    node.refused = node.refused.saturating_add(1);
+                    node.incidents = node.incidents.saturating_add(1);
                 }
             }
         }
