@@ -267,7 +267,7 @@ pub(crate) fn next_document(
     hub: Option<OrgCode>,
 ) -> Result<Option<pb::Document>, StoreError> {
     let units: Vec<OrgCode> = hub.into_iter().chain(hub.map(|_| core.unit)).collect();
-    document(core, view, known + 1, &units)
+    document(core, view, known.saturating_add(1), &units)
 }
 
 /// The month at a place, from 1, as a document: with the sheets of these units that are here.

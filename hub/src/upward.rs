@@ -337,7 +337,10 @@ impl Replica for Upward {
 
     fn verdicts(&self, verdicts: pb::Verdicts) -> Result<VerdictCount, SessionError> {
         self.note(verdicts.last, None)?;
-        Ok(VerdictCount { accepted: (verdicts.last + 1).saturating_sub(verdicts.first), ..VerdictCount::default() })
+        Ok(VerdictCount {
+            accepted: verdicts.last.saturating_add(1).saturating_sub(verdicts.first),
+            ..VerdictCount::default()
+        })
     }
 
     fn records(&self, _: pb::Records) -> Result<u64, SessionError> {

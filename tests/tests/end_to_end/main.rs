@@ -5,7 +5,6 @@
 
 mod districts;
 mod figures;
-mod hostile;
 mod live;
 mod months;
 mod plan;
@@ -16,9 +15,9 @@ mod scope;
 mod standing;
 mod storm;
 mod together;
-mod wire;
 
 use taizhang_proto::OrgCode;
+use taizhang_tests::hostile as wire;
 use taizhang_tests::{
     books,
     town::{Plan, Town},
