@@ -92,3 +92,30 @@ fn between(script: &mut Unstructured<'_>) -> Result<pb::Up> {
         _ => pb::Up { it: None },
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fuzz::seeds;
+    use taizhang_hub::store::Space;
+
+    #[test]
+    fn scripts_reach_new_records_history_and_conflicts() {
+        let spaces = [Space::Records, Space::History, Space::Conflicts, Space::Departed];
+        let count = |core: &taizhang_hub::writer::Core| spaces.map(|space| core.view().prefix(space, &[]).count());
+        let before = count(&ground::district());
+        let mut most = before;
+        for (name, data) in seeds::fresh("push") {
+            let mut messages = Vec::new();
+            if let Some((Mode::Script, rest)) = Mode::of(&data) {
+                let _ = script(&mut Unstructured::new(rest), &mut messages, say::hello(), forms::change);
+            }
+            let core = ground::district();
+            ground::converse(&core, ground::mallory(data[0]), messages);
+            let after = count(&core);
+            println!("{name}: {before:?} -> {after:?}");
+            most.iter_mut().zip(after).for_each(|(most, after)| *most = after.max(*most));
+        }
+        assert!(most[0] > before[0] && most[1] > before[1] && most[2] > before[2], "{before:?} -> {most:?}");
+    }
+}
