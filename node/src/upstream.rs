@@ -231,9 +231,9 @@ impl<P: Deref<Target: Replica>> Client<P> {
                 let last = verdicts.last;
                 self.in_flight.retain(|sent| *sent > last);
                 let count = self.replica.verdicts(verdicts)?;
-                self.report.accepted += count.accepted;
-                self.report.settled += count.settled;
-                self.report.refused += count.refused;
+                self.report.accepted = self.report.accepted.saturating_add(count.accepted);
+                self.report.settled = self.report.settled.saturating_add(count.settled);
+                self.report.refused = self.report.refused.saturating_add(count.refused);
             }
             (_, down::It::Records(records)) => self.report.pulled += self.replica.records(records)?,
             (_, down::It::Document(document)) => self.replica.document(document)?,

@@ -2,6 +2,8 @@
 
 pub mod books;
 pub mod demo;
+pub mod fuzz;
+pub mod hostile;
 pub mod load;
 pub mod scene;
 pub mod sim;

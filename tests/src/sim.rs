@@ -27,7 +27,8 @@ pub mod seeds;
 mod session;
 mod world;
 
-pub use mem_store::{Fate, MemStore};
+pub use mem_store::{Fate, MemStore, Tables};
+pub(crate) use papers::of as papers_of;
 pub use world::{Options, Report, run};
 
 /// A seed that failed: what did not hold, and how it came to that.

@@ -55,7 +55,7 @@ fn make() -> Result<Cabinet, rcgen::Error> {
 ///
 /// # Errors
 /// When a key can't be made, or the hub is none of them.
-pub(super) fn of(unit: OrgCode) -> Result<(Envelopes, String), String> {
+pub(crate) fn of(unit: OrgCode) -> Result<(Envelopes, String), String> {
     let cabinet = CABINET.get_or_init(|| make().map_err(|error| error.to_string())).as_ref()?;
     let own = cabinet.papers.iter().find(|papers| papers.unit == unit).ok_or("a hub without papers")?;
     let envelopes = Envelopes::new(unit, &own.key, &cabinet.authority).map_err(|error| error.to_string())?;

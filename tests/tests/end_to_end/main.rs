@@ -6,7 +6,6 @@
 mod bounds;
 mod districts;
 mod figures;
-mod hostile;
 mod live;
 mod months;
 mod plan;
@@ -18,9 +17,9 @@ mod silence;
 mod standing;
 mod storm;
 mod together;
-mod wire;
 
 use taizhang_proto::OrgCode;
+use taizhang_tests::hostile as wire;
 use taizhang_tests::{
     books,
     town::{Plan, Town},

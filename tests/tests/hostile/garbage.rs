@@ -1,41 +1,31 @@
 //! What nobody should say: the session ends with a clear status, and the hub goes on.
 
-use crate::{DISTRICT, FIRST, SECOND, STREET, books, town, unit, wire};
+use crate::{FIRST, ends, still_sound, town, unit};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use std::io::Write;
-use taizhang_node::identity::Identity;
 use taizhang_proto::{
     pb::{self, up},
     session::{MAX_BATCH_CHANGES, MAX_MESSAGE_BYTES},
 };
-use taizhang_tests::town::{OfficePlan, Plan, agreement};
-use tonic::{Code, Status};
-use wire::Wire;
+use taizhang_tests::{
+    books,
+    hostile::{self, Wire, line},
+};
+use tonic::Code;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_build_that_does_not_fit_is_told_who_must_upgrade() {
-    let (dir, town) = town(&[DISTRICT], Plan::default()).await;
-    let gate = town.districts[0].gate();
-    let node = gate.enrol(&dir.path().join("node"), unit(FIRST), false).await.unwrap();
+    let (_dir, town, node) = town().await;
     for (version, who) in [(0, "upgrade the child"), (9, "upgrade the hub")] {
-        let hello = pb::Hello { protocol_min: version, protocol_max: version, ..wire::hello() };
+        let hello = pb::Hello { protocol_min: version, protocol_max: version, ..hostile::hello() };
         let status = Wire::greet(&node, hello).await.err().unwrap();
         println!("{version}..{version}: {}", status.message());
         assert_eq!(status.code(), Code::FailedPrecondition);
         assert!(status.message().contains(who), "{}", status.message());
     }
-    let newer = pb::Hello { protocol_max: 9, ..wire::hello() };
+    let newer = pb::Hello { protocol_max: 9, ..hostile::hello() };
     assert_eq!(Wire::greet(&node, newer).await.unwrap().1.protocol, taizhang_proto::session::PROTOCOL_MAX);
     town.stop().await;
-}
-
-/// Says messages after a greeting and returns how the hub ends the session.
-async fn ends(identity: &Identity, messages: Vec<up::It>) -> Status {
-    let (session, _) = Wire::greet(identity, wire::hello()).await.unwrap();
-    for message in messages {
-        session.say(message).await;
-    }
-    session.end().await
 }
 
 fn push(raw_len: u32, changes: Vec<u8>) -> pb::Push {
@@ -58,17 +48,15 @@ fn bomb() -> Vec<u8> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn garbage_ends_the_session_and_nothing_else() {
-    let (dir, mut town) = town(&[DISTRICT], Plan::default()).await;
-    let gate = town.districts[0].gate();
-    let node = gate.enrol(&dir.path().join("node"), unit(FIRST), false).await.unwrap();
+    let (_dir, mut town, node) = town().await;
     let mut random = StdRng::seed_from_u64(1);
     let noise: Vec<u8> = (0..5_000).map(|_| random.random()).collect();
-    let (_, sound) = wire::resident(1, unit(FIRST));
-    let sound = wire::push(1, &[sound]);
+    let (_, sound) = hostile::resident(1, unit(FIRST));
+    let sound = hostile::push(1, &[sound]);
     let bomb = bomb();
     println!("a bomb of {} bytes", bomb.len());
     assert!(bomb.len() < 256 * 1024);
-    let many = vec![wire::resident(1, unit(FIRST)).1; MAX_BATCH_CHANGES + 1];
+    let many = vec![hostile::resident(1, unit(FIRST)).1; MAX_BATCH_CHANGES + 1];
 
     let cases: Vec<(&str, pb::Push)> = vec![
         ("noise as zstd", push(5_000, noise.clone())),
@@ -86,7 +74,7 @@ async fn garbage_ends_the_session_and_nothing_else() {
         ("numbers that wrap around", pb::Push { first: 0, last: u64::MAX, ..sound.clone() }),
         ("number zero", pb::Push { first: 0, last: 0, ..sound.clone() }),
         ("a gap", pb::Push { first: 1_000, last: 1_000, ..sound.clone() }),
-        ("too many changes", wire::push(1, &many)),
+        ("too many changes", hostile::push(1, &many)),
         ("cells from a node", pb::Push { cells: sound.changes.clone(), changes: Vec::new().into(), ..sound.clone() }),
     ];
     for (what, push) in cases {
@@ -99,7 +87,7 @@ async fn garbage_ends_the_session_and_nothing_else() {
     println!("a message over the bound: {:?} {}", status.code(), status.message());
     assert!(matches!(status.code(), Code::OutOfRange | Code::ResourceExhausted), "{status:?}");
 
-    let status = ends(&node, vec![up::It::Hello(wire::hello())]).await;
+    let status = ends(&node, vec![up::It::Hello(hostile::hello())]).await;
     assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
     println!("a second greeting: {}", status.message());
     for message in [up::It::Push(sound.clone()), up::It::Done(pb::PushDone {}), up::It::Heard(pb::Heard::default())] {
@@ -113,9 +101,9 @@ async fn garbage_ends_the_session_and_nothing_else() {
     session.say_nothing().await;
     assert_eq!(session.end().await.code(), Code::InvalidArgument);
     for (what, hello) in [
-        ("incarnation", pb::Hello { incarnation: vec![1; 3].into(), ..wire::hello() }),
-        ("digest", pb::Hello { scope_digest: vec![1; 65].into(), ..wire::hello() }),
-        ("software", pb::Hello { software: "x".repeat(65), ..wire::hello() }),
+        ("incarnation", pb::Hello { incarnation: vec![1; 3].into(), ..hostile::hello() }),
+        ("digest", pb::Hello { scope_digest: vec![1; 65].into(), ..hostile::hello() }),
+        ("software", pb::Hello { software: "x".repeat(65), ..hostile::hello() }),
     ] {
         let status = Wire::greet(&node, hello).await.err().unwrap();
         assert_eq!(status.code(), Code::InvalidArgument, "{what}");
@@ -123,33 +111,27 @@ async fn garbage_ends_the_session_and_nothing_else() {
     // Greetings whose numbers nobody has: answered, and harmless.
     for (settled, pulled) in [(u64::MAX, u64::MAX), (u64::MAX - 1, 5), (0, u64::MAX - 1)] {
         let hello =
-            pb::Hello { settled, pulled, head: u64::MAX, tree_version: u64::MAX, clock: u64::MAX, ..wire::hello() };
+            pb::Hello { settled, pulled, head: u64::MAX, tree_version: u64::MAX, clock: u64::MAX, ..hostile::hello() };
         let (mut session, _) = Wire::greet(&node, hello).await.unwrap();
         let _ = session.pull().await;
     }
     for bytes in [&noise[..], b"GET / HTTP/1.1\r\n\r\n"] {
-        let mut socket = std::net::TcpStream::connect(town.districts[0].address).unwrap();
-        let _ = socket.write_all(bytes);
+        line::saying(town.districts[0].address, bytes).await;
     }
 
-    town.open_office(OfficePlan::nightly(unit(SECOND))).await.unwrap();
-    books::fill(town.offices[0].ledger(), 1, 20);
-    let report = town.offices[0].sync().await.unwrap();
-    assert!(report.ok && report.equal && report.refused == 0, "{report:?}");
+    still_sound(&mut town).await;
     assert_eq!(town.districts[0].child(&node.name.id).unwrap().acknowledged, 0);
     town.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn scratched_changes_are_refused_or_kept_and_every_replica_stays_equal() {
-    let (dir, mut town) = town(&[DISTRICT], Plan::default()).await;
-    let gate = town.districts[0].gate();
-    let node = gate.enrol(&dir.path().join("node"), unit(FIRST), false).await.unwrap();
+    let (_dir, mut town, node) = town().await;
     let mut random = StdRng::seed_from_u64(2);
-    let (mut session, _) = Wire::greet(&node, wire::hello()).await.unwrap();
+    let (mut session, _) = Wire::greet(&node, hostile::hello()).await.unwrap();
     let (mut first, mut refused) = (1, 0);
     for seed in 1..=6 {
-        let (_, sound) = wire::resident(seed, unit(FIRST));
+        let (_, sound) = hostile::resident(seed, unit(FIRST));
         let sound = prost::Message::encode_to_vec(&sound);
         let mut list = pb::ChangeList::default();
         for _ in 0..300 {
@@ -164,7 +146,7 @@ async fn scratched_changes_are_refused_or_kept_and_every_replica_stays_equal() {
             list.changes.push(scratched.into());
         }
         let count = list.changes.len() as u64;
-        let (raw_len, changes) = wire::pack(&list);
+        let (raw_len, changes) = hostile::pack(&list);
         let push = pb::Push { first, last: first + count - 1, changes, raw_len, ..pb::Push::default() };
         session.say(up::It::Push(push)).await;
         let verdicts = loop {
@@ -183,15 +165,6 @@ async fn scratched_changes_are_refused_or_kept_and_every_replica_stays_equal() {
         books::records_at(&town.districts[0].hub).len()
     );
 
-    let plans = [FIRST, STREET].map(|code| OfficePlan::nightly(unit(code))).to_vec();
-    town.open_offices(plans, |_| {}).await.unwrap();
-    for office in &town.offices {
-        let report = office.sync().await.unwrap();
-        assert!(report.ok && report.equal, "{report:?}");
-        office.ledger().verify().unwrap();
-    }
-    town.settled(|_, _| {}).await.unwrap();
-    let agreement = agreement(&town).unwrap();
-    assert!(agreement.holds(), "{:?}", agreement.differences);
+    still_sound(&mut town).await;
     town.stop().await;
 }

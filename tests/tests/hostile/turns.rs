@@ -1,0 +1,53 @@
+//! Messages that are in order but out of turn, or that are not for whoever says them.
+
+use crate::{ELSEWHERE, FIRST, ends, still_sound, town, unit};
+use taizhang_proto::{
+    pb::{self, LetterKind, up},
+    range::{MAX_RANGE_BYTES, MAX_WANT},
+};
+use taizhang_tests::hostile::{Wire, hello, say};
+use tonic::Code;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_was_not_asked_for_ends_the_session_and_nothing_else() {
+    let (_dir, mut town, mallory) = town().await;
+    let range = |length: usize| up::It::Range(pb::Range { message: vec![0x61; length].into() });
+    let want = |count: usize, length: usize| up::It::Want(pb::Want { ids: vec![vec![1; length].into(); count] });
+    let cells = say::cells(1, vec![say::cell(unit(FIRST), 1, 14_000, 9)]);
+    let cases: Vec<(&str, Vec<up::It>)> = vec![
+        ("records wanted before a range", vec![want(1, 16)]),
+        ("a range too large", vec![range(2 * MAX_RANGE_BYTES + 1)]),
+        ("a range that is none", vec![range(7)]),
+        ("too many records wanted", vec![up::It::Range(pb::Range::default()), want(MAX_WANT + 1, 16)]),
+        ("a month", vec![up::It::Document(say::document("month", 1, vec![1, 2, 3]))]),
+        ("a plan", vec![up::It::Document(say::document("plan", u64::MAX, Vec::new()))]),
+        ("a tree of units", vec![up::It::Document(say::document("units", 9, "code,name\n"))]),
+        ("a document of no kind", vec![up::It::Document(say::document("", 0, Vec::new()))]),
+        ("a district's cells from an office", vec![up::It::Push(cells)]),
+    ];
+    for (what, messages) in cases {
+        let status = ends(&mallory, messages).await;
+        println!("{what}: {:?} {}", status.code(), status.message());
+        assert_eq!(status.code(), Code::InvalidArgument, "{what}: {status:?}");
+    }
+    still_sound(&mut town).await;
+    town.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_office_speaks_to_no_neighbour_and_for_no_district() {
+    let (_dir, mut town, mallory) = town().await;
+    let (_, change) = say::resident(1, unit(FIRST));
+    let mut push = say::push(1, &[change]);
+    // A batch in order, with what only a hub may say hung onto it.
+    push.letters = vec![say::letter(LetterKind::Released, (unit(FIRST), unit(ELSEWHERE)), 1, 1)];
+    push.marks = vec![say::mark(1, false)];
+    push.marked = u64::MAX;
+    let (mut session, _) = Wire::greet(&mallory, hello()).await.unwrap();
+    let verdicts = session.push_raw(push).await.unwrap();
+    assert!(verdicts.outcomes.is_empty(), "{:?}", verdicts.outcomes);
+    drop(session);
+    assert_eq!(town.districts[0].child(&mallory.name.id).unwrap().marked, 0);
+    still_sound(&mut town).await;
+    town.stop().await;
+}
