@@ -268,6 +268,11 @@ impl SubjectRow {
         self.links.chunks_exact(LINK).filter_map(read).collect()
     }
 
+    /// How many records refer here.
+    pub fn count(&self) -> usize {
+        self.links.len() / LINK
+    }
+
     /// Adds a link; one that stands is left alone.
     pub fn link(&mut self, register: u32, id: RecordId) {
         let link = link_bytes(register, id);
@@ -448,6 +453,11 @@ pub mod meta {
     pub const TRANSIT: &[u8] = b"transit-";
     /// The stretches of this hub's history.
     pub const LINEAGE: &[u8] = b"lineage";
+
+    /// How many bytes of history a record has, where that is much.
+    pub fn history_size(id: taizhang_proto::RecordId) -> Vec<u8> {
+        [b"history-size/", &id.0[..]].concat()
+    }
 }
 
 /// Key of a row under a revision.

@@ -1,5 +1,6 @@
 //! The one way in at a hub: a single writer with group commit. It drains the queue of all sessions, decides, writes
-//! one batch over all spaces, syncs once, then answers everybody.
+//! one batch over all spaces, syncs once, then answers everybody. A batch that is long work is cut: what is left of it
+//! lets the other children go first.
 //! Invariant: an answer is sent only after the batch that holds its effect is on disk; totals, digests, feed and the
 //! child's acknowledged number change in the same batch as the records.
 
@@ -21,6 +22,7 @@ mod moves;
 mod order;
 mod pad;
 mod push;
+mod quota;
 pub(crate) mod recover;
 mod rederive;
 mod rehome;
@@ -32,12 +34,14 @@ mod told;
 mod unique;
 
 pub use commit::Core;
+use commit::Done;
 pub use competence::settled_by;
 pub use job::{Answer, Job, Peer, Pushed, WriteError};
 pub(crate) use mail::is_counted;
 pub use mail::{MarkBatch, News};
 pub use resolve::{Review, choices};
 use std::sync::Arc;
+use taizhang_proto::pb;
 use tokio::sync::{mpsc, oneshot};
 
 /// Most changes that one commit takes, so that memory and the parent's batches stay bounded.
@@ -46,6 +50,58 @@ const MAX_COMMIT_CHANGES: usize = 8 * 1024;
 const QUEUE: usize = 256;
 
 type Waiting = (Job, oneshot::Sender<Result<Answer, WriteError>>);
+
+/// A job that waits for its commit, or for the rest of it.
+struct Pending {
+    job: Job,
+    asker: oneshot::Sender<Result<Answer, WriteError>>,
+    /// Verdicts on what is on disk already.
+    said: Vec<pb::Verdicts>,
+    /// A part of it was in the last commit.
+    was_cut: bool,
+}
+
+impl From<Waiting> for Pending {
+    fn from((job, asker): Waiting) -> Self {
+        Self { job, asker, said: Vec::new(), was_cut: false }
+    }
+}
+
+/// Does as much as one commit holds, answers it, and returns what is left. Whoever had a part of its batch written lets
+/// the others go first, with everything else of its own: the order of one child stays.
+fn write_some(core: &Core, mut group: Vec<Pending>) -> Vec<Pending> {
+    let cut = group.iter().find(|pending| pending.was_cut).and_then(|pending| pending.job.child()).map(str::to_owned);
+    if let Some(cut) = cut {
+        group.sort_by_key(|pending| pending.job.child() == Some(&cut));
+    }
+    let (mut jobs, mut askers) = (Vec::with_capacity(group.len()), Vec::with_capacity(group.len()));
+    for Pending { job, asker, said, .. } in group {
+        jobs.push(job);
+        askers.push((asker, said));
+    }
+    let mut left = Vec::new();
+    for ((asker, mut said), done) in askers.into_iter().zip(core.commit_some(jobs)) {
+        let mut answer = match done {
+            Done::Answered(answer) => answer,
+            Done::Cut(job, verdicts) => {
+                said.extend(verdicts);
+                left.push(Pending { job, asker, said, was_cut: true });
+                continue;
+            }
+            Done::Waiting(job) => {
+                left.push(Pending { job, asker, said, was_cut: false });
+                continue;
+            }
+        };
+        if let Ok(Answer::Verdicts(verdicts)) = &mut answer {
+            verdicts.splice(0..0, said);
+        }
+        if let Err(Err(WriteError::Store(error))) = asker.send(answer) {
+            tracing::error!(%error, "commit failed and nobody waited for it");
+        }
+    }
+    left
+}
 
 /// The queue to the writer's thread.
 #[derive(Clone)]
@@ -61,21 +117,20 @@ impl Writer {
     pub fn start(core: Arc<Core>) -> std::io::Result<Self> {
         let (queue, mut waiting) = mpsc::channel::<Waiting>(QUEUE);
         std::thread::Builder::new().name("writer".into()).spawn(move || {
-            while let Some(first) = waiting.blocking_recv() {
-                let mut changes = size(&first.0);
-                let mut group = vec![first];
+            let mut group: Vec<Pending> = Vec::new();
+            loop {
+                if group.is_empty() {
+                    let Some(first) = waiting.blocking_recv() else { break };
+                    group.push(first.into());
+                }
+                let mut changes: usize = group.iter().map(|pending| size(&pending.job)).sum();
                 while changes < MAX_COMMIT_CHANGES
                     && let Ok(next) = waiting.try_recv()
                 {
                     changes += size(&next.0);
-                    group.push(next);
+                    group.push(next.into());
                 }
-                let (jobs, askers): (Vec<_>, Vec<_>) = group.into_iter().unzip();
-                for (asker, answer) in askers.into_iter().zip(core.commit(jobs)) {
-                    if let Err(Err(WriteError::Store(error))) = asker.send(answer) {
-                        tracing::error!(%error, "commit failed and nobody waited for it");
-                    }
-                }
+                group = write_some(&core, group);
             }
         })?;
         Ok(Self { queue })

@@ -38,9 +38,9 @@ pub use derived::{Derived, FIVE_KNOWNS, derived};
 pub use home::{PastHome, past_homes};
 pub use household::{keeps_open, still_open};
 pub use person::{born, left_on};
-pub use post::without_place;
+pub use post::{Kept, without_place};
 pub use refs::following;
-pub use subjects::{all_subjects, itself, subjects_of};
+pub use subjects::{Root, all_subjects, itself, roots_of, subjects_of, subjects_under};
 pub use title::{not_commendable, reapplies_from};
 
 use crate::{
@@ -50,7 +50,6 @@ use crate::{
     plan::Plans,
     register::{self, registers},
 };
-use subjects::{named_subjects, persons_of};
 use tally::Tally;
 
 /// Where a contribution counts.
@@ -173,6 +172,12 @@ pub trait Shelf {
     /// First day of a unit that there was not always.
     fn founded_on(&self, _: OrgCode) -> Option<Day> {
         None
+    }
+
+    /// What was worked out for several subjects while the records stood as they do, where a shelf keeps it; and whether
+    /// placements that nothing proves are hidden.
+    fn kept(&self) -> (Option<&Kept>, bool) {
+        (None, false)
     }
 }
 

@@ -187,6 +187,23 @@ pub struct FreshPlan {
     pub other_days: i32,
 }
 
+/// What one office may make of one record. Far above what honest work comes to: a record of 2 KB that is edited every
+/// working day makes 100 KB of history a year.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LimitPlan {
+    /// Bytes of history that one office's own words may fill in one record.
+    pub history_bytes: u64,
+    /// Bytes of fields that the hub's program does not know, of one office in one record.
+    pub unknown_bytes: u64,
+}
+
+impl Default for LimitPlan {
+    fn default() -> Self {
+        Self { history_bytes: 4 << 20, unknown_bytes: 16 << 10 }
+    }
+}
+
 /// The work itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WorkPlan {
@@ -234,6 +251,9 @@ pub struct Plan {
     pub fresh: FreshPlan,
     /// The work.
     pub work: WorkPlan,
+    /// What one office may make of one record.
+    #[serde(default)]
+    pub limits: LimitPlan,
     /// Working days.
     pub calendar: Calendar,
     /// Targets by indicator.

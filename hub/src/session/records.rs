@@ -8,6 +8,7 @@ use crate::{
     writer::Core,
 };
 use prost::Message;
+use std::collections::VecDeque;
 use taizhang_node::upstream;
 use taizhang_proto::{
     OrgCode, Record, RecordId,
@@ -111,21 +112,20 @@ pub(super) fn pack(list: &pb::RecordList, upto: u64) -> Result<pb::Down, Fault> 
 /// What no longer stands in a record since a revision. The newest come through however long the history is; the rest
 /// stays at the hub.
 pub(super) fn history_after(view: &dyn View, id: RecordId, cursor: u64) -> Result<Vec<pb::Superseded>, StoreError> {
-    let mut history = Vec::new();
-    for row in view.prefix(Space::History, &id.0) {
-        let entry = pb::Superseded::decode(row?.1).map_err(|_| StoreError::Row(Space::History))?;
-        if entry.replaced_by > cursor {
-            history.push(entry);
+    // Rows are in the order of what replaced them; what there is no room for is let go while reading.
+    let (mut history, mut size) = (VecDeque::new(), 0);
+    let from = [&id.0[..], &cursor.saturating_add(1).to_be_bytes()].concat();
+    let to = [&id.0[..], &[0xff; 9]].concat();
+    for row in view.range(Space::History, &from, &to) {
+        let row = row?.1;
+        size += row.len();
+        history.push_back(row);
+        while size > MAX_LIST_BYTES
+            && let Some(oldest) = history.pop_front()
+        {
+            size -= oldest.len();
         }
     }
-    let mut room = MAX_LIST_BYTES;
-    let fits = history.iter().rev().take_while(|entry| {
-        let size = entry.encoded_len();
-        let fits = size <= room;
-        room = room.saturating_sub(size);
-        fits
-    });
-    let fits = fits.count();
-    history.drain(..history.len() - fits);
-    Ok(history)
+    let read = |row| pb::Superseded::decode(row).map_err(|_| StoreError::Row(Space::History));
+    history.into_iter().map(read).collect()
 }

@@ -10,7 +10,9 @@ use crate::{
 use std::{collections::HashMap, sync::Arc};
 use taizhang_proto::{
     OrgCode, Record, RecordId,
-    cell::{CellKey, Contribution, Shelf, Subject, all_subjects, contributions, home_unit, indexed_fields, links},
+    cell::{
+        CellKey, Contribution, Kept, Shelf, Subject, all_subjects, contributions, home_unit, indexed_fields, links,
+    },
     date::Day,
     org::UnitTree,
     plan::Plans,
@@ -26,6 +28,7 @@ pub(crate) struct Recount<'a> {
     pub(crate) links: HashMap<RecordId, Vec<(u32, RecordId)>>,
     /// Who carries a value that is indexed.
     pub(crate) values: HashMap<[u8; 24], Vec<RecordId>>,
+    kept: Kept,
 }
 
 impl Shelf for Recount<'_> {
@@ -51,6 +54,10 @@ impl Shelf for Recount<'_> {
     fn founded_on(&self, unit: OrgCode) -> Option<Day> {
         self.tree.founded_on(unit)
     }
+
+    fn kept(&self) -> (Option<&Kept>, bool) {
+        (Some(&self.kept), false)
+    }
 }
 
 impl<'a> Recount<'a> {
@@ -59,7 +66,15 @@ impl<'a> Recount<'a> {
     /// # Errors
     /// When the store fails.
     pub(crate) fn read(view: &'a dyn View, unit: OrgCode, tree: Arc<UnitTree>) -> Result<Self, StoreError> {
-        let mut own = Self { view, unit, tree, ids: Vec::new(), links: HashMap::new(), values: HashMap::new() };
+        let mut own = Self {
+            view,
+            unit,
+            tree,
+            ids: Vec::new(),
+            links: HashMap::new(),
+            values: HashMap::new(),
+            kept: Kept::default(),
+        };
         for row in view.prefix(Space::Records, &[]) {
             let (key, value) = row?;
             let id = RecordId::from_slice(&key).ok_or(StoreError::Row(Space::Records))?;

@@ -23,7 +23,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex, OnceLock, PoisonError, RwLock,
-        atomic::{AtomicBool, AtomicI32, Ordering},
+        atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering},
     },
 };
 use taizhang_node::{
@@ -76,6 +76,19 @@ impl Standing {
 /// Most unreadable records that are told apart; the first already says that the store is damaged.
 const MAX_UNREADABLE: usize = 10_000;
 
+/// Most work that one commit takes on: records and links that are looked at, about a second of it.
+const MAX_WORK: u64 = 1_000_000;
+
+/// What became of a job in one commit.
+pub(super) enum Done {
+    /// It is done.
+    Answered(Result<Answer, WriteError>),
+    /// A part of its batch is written, with these verdicts; the rest is another job.
+    Cut(Job, Vec<pb::Verdicts>),
+    /// The commit was full before it.
+    Waiting(Job),
+}
+
 /// What sessions, totals and the writer share.
 pub struct Core {
     /// The hub's own unit.
@@ -109,6 +122,9 @@ pub struct Core {
     /// The next day on which a code of the tree is given up.
     pub(super) follow_on: AtomicI32,
     committing: Mutex<()>,
+    /// Most work that one commit takes on, and what all of them came to.
+    work_in_commit: AtomicU64,
+    work_done: AtomicU64,
     /// One child at a time is repaired: the list of a large scope takes memory.
     pub(crate) repairs: Arc<Semaphore>,
     revision: watch::Sender<u64>,
@@ -182,6 +198,8 @@ impl Core {
             lineage,
             follow_on: AtomicI32::new(i32::MIN), // looked at with the first commit
             committing: Mutex::new(()),
+            work_in_commit: AtomicU64::new(MAX_WORK),
+            work_done: AtomicU64::new(0),
             repairs: Arc::new(Semaphore::new(1)),
             revision: watch::Sender::new(revision),
             retirements: watch::Sender::new(0),
@@ -202,7 +220,7 @@ impl Core {
         let view = self.store.view();
         let mut pad = Pad::new(self, view.as_ref())?;
         pad.rederive(plans)?;
-        let (set, revision) = pad.finish()?;
+        let (set, revision) = pad.finish(&self.work_done)?;
         self.put(set)?;
         self.revision.send_replace(revision);
         Ok(())
@@ -367,18 +385,67 @@ impl Core {
         (self.clock)() / 1_000
     }
 
-    /// Does a group of jobs with one batch and one sync, and answers each in its place. When the batch can't be
-    /// written, every job fails.
+    /// How much work one commit takes on.
+    pub(super) fn work_in_commit(&self) -> u64 {
+        self.work_in_commit.load(Ordering::Relaxed)
+    }
+
+    /// Has commits take on this much work at most, beyond the change that reaches it.
+    pub fn limit_work(&self, work: u64) {
+        self.work_in_commit.store(work, Ordering::Relaxed);
+    }
+
+    /// The work of all commits since the start, as [`Core::limit_work`] counts it.
+    pub fn work_done(&self) -> u64 {
+        self.work_done.load(Ordering::Relaxed)
+    }
+
+    /// Does a group of jobs, in their order, in as many commits as it takes, and answers each in its place. When a batch
+    /// can't be written, every job that was in it or behind it fails.
     pub fn commit(&self, jobs: Vec<Job>) -> Vec<Result<Answer, WriteError>> {
+        let mut answers: Vec<Option<Result<Answer, WriteError>>> = jobs.iter().map(|_| None).collect();
+        let mut said: Vec<Vec<pb::Verdicts>> = jobs.iter().map(|_| Vec::new()).collect();
+        let (mut places, mut open): (Vec<usize>, Vec<Job>) = jobs.into_iter().enumerate().unzip();
+        loop {
+            let mut left = (Vec::new(), Vec::new());
+            for (place, done) in places.into_iter().zip(self.commit_some(open)) {
+                match done {
+                    Done::Answered(mut answer) => {
+                        if let Ok(Answer::Verdicts(verdicts)) = &mut answer {
+                            verdicts.splice(0..0, std::mem::take(&mut said[place]));
+                        }
+                        answers[place] = Some(answer);
+                    }
+                    Done::Cut(job, verdicts) => {
+                        said[place].extend(verdicts);
+                        left.0.push(place);
+                        left.1.push(job);
+                    }
+                    Done::Waiting(job) => {
+                        left.0.push(place);
+                        left.1.push(job);
+                    }
+                }
+            }
+            if left.0.is_empty() {
+                return answers.into_iter().flatten().collect();
+            }
+            (places, open) = left;
+        }
+    }
+
+    /// Does as much of a group of jobs as one commit holds, with one batch and one sync. When the batch can't be written,
+    /// every job fails.
+    pub(super) fn commit_some(&self, jobs: Vec<Job>) -> Vec<Done> {
         let _one_at_a_time = self.committing.lock().unwrap_or_else(PoisonError::into_inner);
         let count = jobs.len();
         self.try_commit(jobs).unwrap_or_else(|error| {
             let message = error.to_string();
-            (0..count).map(|_| Err(StoreError::Engine(message.clone()).into())).collect()
+            (0..count).map(|_| Done::Answered(Err(StoreError::Engine(message.clone()).into()))).collect()
         })
     }
 
-    fn try_commit(&self, jobs: Vec<Job>) -> Result<Vec<Result<Answer, WriteError>>, StoreError> {
+    fn try_commit(&self, jobs: Vec<Job>) -> Result<Vec<Done>, StoreError> {
         let view = self.store.view();
         let mut pad = Pad::new(self, view.as_ref())?;
         let mut answers = Vec::with_capacity(jobs.len());
@@ -387,12 +454,23 @@ impl Core {
             pad.follow_tree()?;
         }
         for job in jobs {
+            if !answers.is_empty() && pad.is_full() {
+                answers.push(Done::Waiting(job));
+                continue;
+            }
             let answer = match job {
                 Job::Greet { peer, hello } => pad.greet(&peer, &hello),
                 Job::Push { peer, node, first, changes, skew, room } => {
-                    let answer = pad.push(&peer, (node, first), changes, skew);
-                    drop(room);
-                    answer
+                    let count = changes.len() as u64;
+                    match pad.push(&peer, (node, first), changes, skew) {
+                        Ok((verdicts, left)) if left.is_empty() => Ok(Answer::Verdicts(verdicts)),
+                        Ok((verdicts, changes)) => {
+                            let first = first + count - changes.len() as u64;
+                            answers.push(Done::Cut(Job::Push { peer, node, first, changes, skew, room }, verdicts));
+                            continue;
+                        }
+                        Err(error) => Err(error),
+                    }
                 }
                 Job::Cells { peer, last, cells, letters, marks, marked, stretch } => {
                     pad.take_cells(&peer, (last, &stretch), &cells, letters, (&marks, marked))
@@ -490,12 +568,12 @@ impl Core {
             if let Err(WriteError::Store(error)) = answer {
                 return Err(error); // the pad may hold half of the job
             }
-            answers.push(answer);
+            answers.push(Done::Answered(answer));
         }
         let new_orders = pad.new_orders.take();
         let new_roll = pad.new_roll.take();
         retired |= new_roll.is_some();
-        let (set, revision) = pad.finish()?;
+        let (set, revision) = pad.finish(&self.work_done)?;
         if !set.is_empty() {
             self.put(set)?;
         }

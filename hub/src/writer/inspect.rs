@@ -27,11 +27,24 @@ const ADULT: i32 = 16;
 /// Most records that one batch may have looked at; what is beyond is looked at with the next edit of it.
 const MAX_INSPECTED: usize = 100_000;
 
+/// What several records have looked at, once for all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Look {
+    /// Who has a place on a post.
+    Post(RecordId),
+    /// Whether the cases of somebody's households stand against what the person works.
+    CasesOf(RecordId),
+    /// Whether the cases of a household stand against what its members work.
+    CasesIn(RecordId),
+    /// Whether two households share adults.
+    Adults(RecordId, RecordId),
+}
+
 impl Pad<'_> {
     /// Looks at everything that changed, and at what that changes in turn.
     pub(super) fn inspect_all(&mut self) -> Result<(), StoreError> {
         let mut looked = 0;
-        while !self.to_inspect.is_empty() && looked < MAX_INSPECTED {
+        while !(self.to_inspect.is_empty() && self.to_look.is_empty()) && looked < MAX_INSPECTED {
             let mut seen = HashSet::new();
             for id in std::mem::take(&mut self.to_inspect) {
                 if seen.insert(id) {
@@ -39,8 +52,36 @@ impl Pad<'_> {
                     self.inspect(id)?;
                 }
             }
+            let mut seen = HashSet::new();
+            let mut rest = std::mem::take(&mut self.to_look);
+            while !rest.is_empty() {
+                for look in rest.into_iter().filter(|look| seen.insert(*look)) {
+                    looked += 1;
+                    self.look(look)?;
+                }
+                rest = std::mem::take(&mut self.to_look);
+            }
         }
         Ok(())
+    }
+
+    fn look(&mut self, look: Look) -> Result<(), StoreError> {
+        match look {
+            Look::Post(post) => self.find_double_booking(post),
+            Look::CasesOf(person) => {
+                for member in following(&Reading(self), person, number::RESIDENT, number::MEMBER)? {
+                    self.find_contradictions_of(member)?;
+                }
+                Ok(())
+            }
+            Look::CasesIn(household) => {
+                for case in following(&Reading(self), household, number::HOUSEHOLD, number::ZEF_CASE)? {
+                    self.find_contradiction(case)?;
+                }
+                Ok(())
+            }
+            Look::Adults(one, two) => self.find_same_household(one, two),
+        }
     }
 
     fn inspect(&mut self, id: RecordId) -> Result<(), StoreError> {
@@ -66,7 +107,7 @@ impl Pad<'_> {
                 }
             }
             number::PLACEMENT => self.inspect_placement(id)?,
-            number::POST => self.find_double_booking(id)?,
+            number::POST => self.to_look.push(Look::Post(id)),
             number::MEMBER => self.inspect_member(id)?,
             number::ZEF_CASE => self.find_contradiction(id)?,
             number::FEC_CASE => self.close_order(id)?,
@@ -231,15 +272,13 @@ impl Pad<'_> {
     fn inspect_placement(&mut self, id: RecordId) -> Result<(), StoreError> {
         let Some(record) = self.record(id)?.cloned() else { return Ok(()) };
         if let Some(post) = record.reference(35) {
-            self.find_double_booking(post)?;
+            self.to_look.push(Look::Post(survivor(&Reading(self), post)?));
         }
         let Some(person) = record.reference(20) else { return Ok(()) };
         let person = survivor(&Reading(self), person)?;
         self.find_same_job(id, &record, person)?;
         self.find_placed_after_leaving(id)?;
-        for member in following(&Reading(self), person, number::RESIDENT, number::MEMBER)? {
-            self.find_contradictions_of(member)?;
-        }
+        self.to_look.push(Look::CasesOf(person));
         Ok(())
     }
 
@@ -250,12 +289,10 @@ impl Pad<'_> {
             return Ok(());
         }
         for other in following(&Reading(self), person, number::RESIDENT, number::PLACEMENT)? {
-            let Some(twin) = self.record(other)?.filter(|twin| other != id && is_active(twin)).cloned() else {
-                continue;
-            };
-            if !same_employer(&twin, record) || !overlap(record, &twin) {
-                continue;
-            }
+            self.count_work(1);
+            let is_twin =
+                |twin: &&Record| other != id && is_active(twin) && overlap(record, twin) && same_employer(twin, record);
+            let Some(twin) = self.record(other)?.filter(is_twin).cloned() else { continue };
             let first = if (twin.created, other) < (record.created, id) { other } else { id };
             let second = if first == id { other } else { id };
             let (stands, absorbed) = if first == id { (record, &twin) } else { (&twin, record) };
@@ -363,16 +400,7 @@ impl Pad<'_> {
             self.raise(finding)?;
         }
         for theirs in elsewhere.iter().map(|(_, theirs)| *theirs).chain(twins) {
-            if self.shared_adults(household, theirs)? >= 2 {
-                let created = |pad: &mut Self, id| -> Result<_, StoreError> {
-                    Ok((pad.record(id)?.map_or(0, |record| record.created), id))
-                };
-                let (one, two) = (created(self, household)?, created(self, theirs)?);
-                let (later, earlier) = if one > two { (one.1, two.1) } else { (two.1, one.1) };
-                let note = "两户有两名以上相同的成年成员 (two households share at least two adults)";
-                let finding = self.finding(ConflictKind::SameHousehold, later, Some(earlier), &[], note)?;
-                self.raise(finding)?;
-            }
+            self.to_look.push(Look::Adults(household.min(theirs), household.max(theirs)));
         }
         if self.is_new(id) {
             return Ok(());
@@ -385,6 +413,21 @@ impl Pad<'_> {
             let of = self.record(other)?.and_then(|twin| twin.reference(20));
             self.to_inspect.extend(of);
         }
+        Ok(())
+    }
+
+    fn find_same_household(&mut self, one: RecordId, two: RecordId) -> Result<(), StoreError> {
+        if self.shared_adults(one, two)? < 2 {
+            return Ok(());
+        }
+        let created = |pad: &mut Self, id| -> Result<_, StoreError> {
+            Ok((pad.record(id)?.map_or(0, |record| record.created), id))
+        };
+        let (one, two) = (created(self, one)?, created(self, two)?);
+        let (later, earlier) = if one > two { (one.1, two.1) } else { (two.1, one.1) };
+        let note = "两户有两名以上相同的成年成员 (two households share at least two adults)";
+        let finding = self.finding(ConflictKind::SameHousehold, later, Some(earlier), &[], note)?;
+        self.raise(finding)?;
         Ok(())
     }
 
@@ -417,9 +460,7 @@ impl Pad<'_> {
         let household = self.record(member)?.and_then(|record| record.slice(20)).and_then(RecordId::from_slice);
         let Some(household) = household else { return Ok(()) };
         let household = survivor(&Reading(self), household)?;
-        for case in following(&Reading(self), household, number::HOUSEHOLD, number::ZEF_CASE)? {
-            self.find_contradiction(case)?;
-        }
+        self.to_look.push(Look::CasesIn(household));
         Ok(())
     }
 

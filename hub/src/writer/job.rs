@@ -164,6 +164,25 @@ pub enum Job {
     },
 }
 
+impl Job {
+    /// The child whose job it is, if it is one's: those of one child are done in their order.
+    pub(super) fn child(&self) -> Option<&str> {
+        match self {
+            Self::Greet { peer, .. }
+            | Self::Push { peer, .. }
+            | Self::Cells { peer, .. }
+            | Self::Heard { peer, .. }
+            | Self::Present { peer }
+            | Self::Differs { peer }
+            | Self::Again { peer, .. }
+            | Self::Certificate(peer, _) => Some(&peer.id),
+            Self::Enrolled(row) => Some(&row.id),
+            Self::Retire { id, .. } => Some(id),
+            _ => None,
+        }
+    }
+}
+
 /// What became of a job.
 pub enum Answer {
     /// The child as it is known now, and the views it is greeted with.

@@ -8,20 +8,26 @@ mod reading;
 pub(super) use derive::depends_on_others;
 pub(super) use reading::Reading;
 
-use super::{Core, WriteError, late::Deferred, mail::Across, unique::UniqueRow};
+use super::{Core, WriteError, inspect::Look, late::Deferred, mail::Across, unique::UniqueRow};
 use crate::{
     rows::{self, NodeRow, OwnCell, SubjectRow, meta},
     store::{Space, StoreError, View, WriteSet},
 };
-use std::collections::{BTreeSet, HashMap, HashSet, hash_map::Entry};
+use std::{
+    cell::Cell as Counter,
+    collections::{BTreeSet, HashMap, HashSet, hash_map::Entry},
+};
 use taizhang_proto::{
     OrgCode, Record, RecordId,
-    cell::{self, CellKey, Subject, home_unit, subjects_of},
+    cell::{self, CellKey, Kept, Root, Subject, home_unit, roots_of},
     org::UnitTree,
     pb,
     record::Revision,
     register::{HOME_UNIT, number},
 };
+
+/// What is looked at for each record around one that changed: itself, who it speaks of, and whom that counts for.
+const WORK_AROUND: u64 = 32;
 
 /// A record on the pad: as it was, and as it is.
 struct Leaf {
@@ -59,6 +65,19 @@ pub(super) struct Pad<'a> {
     records: HashMap<RecordId, Leaf>,
     subjects: HashMap<RecordId, Node>,
     pub(super) touched: HashSet<Subject>,
+    /// Whom the changed records touch, as they were and as they are: followed once, when everything stands.
+    pub(super) roots: HashSet<Root>,
+    /// What several subjects need, as the records on the pad stand.
+    kept: Kept,
+    /// Work done and promised so far: records and links that were looked at, or will be at the end.
+    work: Counter<u64>,
+    /// Targets whose links are in the work already.
+    weighed: HashSet<RecordId>,
+    /// Where in the write set the history and the verdicts of this commit are.
+    pub(super) added_history: HashMap<RecordId, Vec<usize>>,
+    pub(super) added_verdicts: Vec<usize>,
+    /// Bytes of history that records had before this commit, as far as somebody asked.
+    pub(super) history_stood: HashMap<RecordId, u64>,
     pub(super) uniques: HashMap<[u8; 24], UniqueRow>,
     /// Conflicts read or raised in this commit.
     pub(super) conflicts: HashMap<u64, pb::Conflict>,
@@ -70,6 +89,8 @@ pub(super) struct Pad<'a> {
     pub(super) opened: i64,
     /// Records that changed and whose surroundings have not been looked at.
     pub(super) to_inspect: Vec<RecordId>,
+    /// What was asked for while looking at them, and is looked at once for all that ask.
+    pub(super) to_look: Vec<Look>,
     /// What a rule sets once the changes of a batch have their revisions.
     pub(super) deferred: Vec<Deferred>,
     cells: HashMap<CellKey, Cell>,
@@ -108,6 +129,13 @@ impl<'a> Pad<'a> {
             records: HashMap::new(),
             subjects: HashMap::new(),
             touched: HashSet::new(),
+            roots: HashSet::new(),
+            kept: Kept::default(),
+            work: Counter::new(0),
+            weighed: HashSet::new(),
+            added_history: HashMap::new(),
+            added_verdicts: Vec::new(),
+            history_stood: HashMap::new(),
             uniques: HashMap::new(),
             conflicts: HashMap::new(),
             open_about: HashMap::new(),
@@ -115,6 +143,7 @@ impl<'a> Pad<'a> {
             conflict_number: None,
             opened: 0,
             to_inspect: Vec::new(),
+            to_look: Vec::new(),
             deferred: Vec::new(),
             cells: HashMap::new(),
             nodes: HashMap::new(),
@@ -142,6 +171,30 @@ impl<'a> Pad<'a> {
         self.revision = self.revision.max(revision);
     }
 
+    /// Takes note of work, by what was looked at or will be.
+    pub(super) fn count_work(&self, looked_at: u64) {
+        self.work.set(self.work.get().saturating_add(looked_at));
+    }
+
+    /// The work so far.
+    pub(super) fn work(&self) -> u64 {
+        self.work.get()
+    }
+
+    /// Whether this commit has enough to do: what else there is goes into the next one.
+    pub(super) fn is_full(&self) -> bool {
+        self.work.get() >= self.core.work_in_commit()
+    }
+
+    /// Counts what looking at everybody around a target will cost, once.
+    fn weigh(&mut self, target: RecordId) -> Result<(), StoreError> {
+        if self.weighed.insert(target) {
+            let around = self.subject(target)?.row.count();
+            self.count_work(around as u64 * WORK_AROUND);
+        }
+        Ok(())
+    }
+
     fn leaf(&mut self, id: RecordId) -> Result<&mut Leaf, StoreError> {
         match self.records.entry(id) {
             Entry::Occupied(leaf) => Ok(leaf.into_mut()),
@@ -167,12 +220,15 @@ impl<'a> Pad<'a> {
     /// Puts a record's new state on the pad, with its links and the subjects that it takes part in.
     pub(super) fn put_record(&mut self, id: RecordId, record: Record) -> Result<(), StoreError> {
         let old = self.leaf(id)?.now.take();
-        let mut subjects = Vec::new();
-        if record.register == number::RESIDENT {
-            self.subject(id)?; // read once, here, for all that asks who refers to a person
+        self.count_work(WORK_AROUND);
+        if matches!(record.register, number::RESIDENT | number::PLACEMENT | number::POST) {
+            self.kept.forget();
+        }
+        if record.register == number::RESIDENT || old.is_some() {
+            self.weigh(id)?; // read once, here, for all that asks who refers to a person
         }
         if let Some(old) = &old {
-            subjects_of(&Reading(self), id, old, &mut subjects)?;
+            self.roots.extend(roots_of(id, old));
         }
         let before = old.as_ref().map(cell::links).unwrap_or_default();
         let after = cell::links(&record);
@@ -184,22 +240,23 @@ impl<'a> Pad<'a> {
         for fresh in after.iter().filter(|target| !before.contains(target)) {
             // A subject's first row must hold what it contributed without one.
             let register = self.record(*fresh)?.map(|target| target.register);
-            subjects.extend(register.and_then(|register| cell::itself(register, *fresh)));
+            self.touched.extend(register.and_then(|register| cell::itself(register, *fresh)));
             let node = self.subject(*fresh)?;
             node.row.link(record.register, id);
             node.changed = true;
+        }
+        for target in before.iter().chain(&after) {
+            self.weigh(*target)?;
         }
         self.index_unique(id, old.as_ref(), &record)?;
         let moved = old.as_ref().filter(|old| home_unit(old) != home_unit(&record));
         let left = moved.and_then(|old| Some((old.origin(HOME_UNIT)?.revision, home_unit(old)?)));
         let leaf = self.leaf(id)?;
         leaf.passed.extend(left.filter(|(came, _)| *came > leaf.old_revision));
+        let roots = roots_of(id, &record);
         leaf.now = Some(record);
         leaf.changed = true;
-        if let Some(now) = self.records.get(&id).and_then(|leaf| leaf.now.as_ref()) {
-            subjects_of(&Reading(self), id, now, &mut subjects)?;
-        }
-        self.touched.extend(subjects);
+        self.roots.extend(roots);
         self.to_inspect.push(id);
         Ok(())
     }

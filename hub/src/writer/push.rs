@@ -3,10 +3,11 @@
 //! as it was the first time; at a city no record gets past here.
 
 use super::{
-    Answer, Peer, Pushed, WriteError,
+    Peer, Pushed, WriteError,
     again::{is_own_word, was_let_pass},
     late::Landing,
     pad::Pad,
+    quota,
     rehome::past_home,
 };
 use crate::{
@@ -44,13 +45,14 @@ impl Special {
 }
 
 impl Pad<'_> {
+    /// Takes a batch, or as much of it as there is room for in this commit: the verdicts, and what is left.
     pub(super) fn push(
         &mut self,
         peer: &Peer,
         (number, first): (u32, u64),
         changes: Vec<Pushed>,
         skew: Option<i64>,
-    ) -> Result<Answer, WriteError> {
+    ) -> Result<(Vec<pb::Verdicts>, Vec<Pushed>), WriteError> {
         if self.core.tier == pb::Tier::City {
             return Err(WriteError::NoRecords);
         }
@@ -69,13 +71,15 @@ impl Pad<'_> {
             answers = self.repeat(&node, first)?;
         }
         let mut fresh = changes.into_iter().skip(known as usize).peekable();
-        while fresh.peek().is_some() {
+        let mut begun = false;
+        while fresh.peek().is_some() && !(begun && self.is_full()) {
             answers.push(self.take(peer, &mut node, &mut fresh, skew)?);
+            begun = true;
         }
         // Only now: the changes of a batch have revisions in a row.
         self.do_deferred()?;
         self.inspect_all()?;
-        Ok(Answer::Verdicts(answers))
+        Ok((answers, fresh.collect()))
     }
 
     /// The verdicts given before, from the batch that holds change `first` on.
@@ -86,8 +90,11 @@ impl Pad<'_> {
         let mut found: Vec<pb::Verdicts> =
             self.view.range(Space::Verdicts, &from, &to).map(|row| read(row?.1)).collect::<Result<_, _>>()?;
         // The first time may have been in this very commit.
-        for (space, key, value) in &self.set.rows {
-            if let (Space::Verdicts, true, Some(value)) = (space, from[..] <= key[..] && key[..] < to[..], value) {
+        for place in &self.added_verdicts {
+            if let Some((_, key, Some(value))) = self.set.rows.get(*place)
+                && from[..] <= key[..]
+                && key[..] < to[..]
+            {
                 found.push(read(Bytes::copy_from_slice(value))?);
             }
         }
@@ -110,6 +117,7 @@ impl Pad<'_> {
         let mut digest = LogDigest::from_slice(&node.log_digest).unwrap_or_default();
         let mut outcomes = Vec::new();
         while size < MAX_BATCH_BYTES
+            && (node.acknowledged < first || !self.is_full())
             && let Some(Pushed { raw, edit }) = changes.next()
         {
             node.acknowledged += 1;
@@ -133,6 +141,10 @@ impl Pad<'_> {
             };
             if let Some(special) = special {
                 node.refused += u64::from(special.kind == OutcomeKind::Refused);
+                if special.why.as_ref().is_some_and(|why| why.rule == quota::RULE) {
+                    node.incidents += 1;
+                    tracing::warn!(node = %peer.id, unit = %peer.unit, "a child is over its quota: a change was refused");
+                }
                 let outcome = pb::Outcome {
                     seq,
                     kind: special.kind.into(),
@@ -158,6 +170,7 @@ impl Pad<'_> {
             skew_millis: skew,
             unit: peer.unit.number(),
         };
+        self.added_verdicts.push(self.set.rows.len());
         self.set.put(Space::Verdicts, rows::verdict_key(node.number, node.acknowledged), verdicts.encode_to_vec());
         self.put_node(node.clone());
         Ok(verdicts)
@@ -190,6 +203,10 @@ impl Pad<'_> {
             ..pb::Origin::default()
         };
         if let Landing::Note { of } = landing {
+            let noted: usize = edit.fields.iter().map(|field| field.bytes.len()).sum();
+            if let Some(why) = self.too_much_history(peer.unit, &edit, noted)? {
+                return Ok(Some(Special::refused(why)));
+            }
             for (edit, origin) in self.told_parts(peer, &edit, author, &origin) {
                 self.note_late(&edit, &origin, of)?;
             }
@@ -219,7 +236,15 @@ impl Pad<'_> {
             Some((_, applied)) => applied,
             None => apply(current, &edit, &decision, &origin),
         };
+        let added: usize = applied.superseded.iter().map(Message::encoded_len).sum();
+        let aside: usize = match &landing {
+            Landing::Survivor { aside, .. } => aside.iter().map(|field| field.bytes.len()).sum(),
+            _ => 0,
+        };
         let before = if decision.is_plain() { None } else { current.cloned() };
+        if let Some(why) = self.too_much_history(peer.unit, &edit, added + aside)? {
+            return Ok(Some(Special::refused(why)));
+        }
         if decision.changes_record() {
             let edited = edit.fields.iter().map(|field| field.tag);
             let mut broken = check::check(&applied.record, edited, today);
@@ -230,7 +255,8 @@ impl Pad<'_> {
                 }
                 broken.extend(self.foreign_reference(peer, &edit, &applied.record)?);
             }
-            broken.extend(self.crowded(edit.id, &applied.record)?);
+            broken.extend(self.crowded(edit.id, &applied.record, peer.unit)?);
+            broken.extend(self.too_much_unknown(peer.unit, &edit, &applied.record));
             if broken.is_empty() {
                 broken.extend(self.against_what_was_seen(&edit, author, &applied.record)?);
             }

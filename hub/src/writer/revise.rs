@@ -153,6 +153,7 @@ impl Pad<'_> {
     /// Puts what no longer stands into a record's history.
     pub(super) fn keep_history(&mut self, id: RecordId, entries: &[pb::Superseded]) {
         for entry in entries {
+            self.added_history.entry(id).or_default().push(self.set.rows.len());
             self.set.put(Space::History, rows::history_key(id, entry), entry.encode_to_vec());
         }
     }
@@ -163,7 +164,7 @@ impl Pad<'_> {
         self.view.prefix(Space::History, &id.0).map(|row| read(row?.1)).collect()
     }
 
-    /// A record's history, what this commit adds to it included. It looks through all that the commit writes.
+    /// A record's history, what this commit adds to it included.
     pub(super) fn whole_history_of(&self, id: RecordId) -> Result<Vec<pb::Superseded>, StoreError> {
         let read = |row: bytes::Bytes| pb::Superseded::decode(row).map_err(|_| StoreError::Row(Space::History));
         let mut found = BTreeMap::new();
@@ -171,11 +172,12 @@ impl Pad<'_> {
             let (key, value) = row?;
             found.insert(key.to_vec(), read(value)?);
         }
-        for (space, key, value) in &self.set.rows {
-            if let (Space::History, true, Some(value)) = (space, key.starts_with(&id.0), value) {
+        for place in self.added_history.get(&id).into_iter().flatten() {
+            if let Some((_, key, Some(value))) = self.set.rows.get(*place) {
                 found.insert(key.clone(), read(bytes::Bytes::copy_from_slice(value))?);
             }
         }
+        self.count_work(found.len() as u64);
         Ok(found.into_values().collect())
     }
 

@@ -7,14 +7,15 @@ use crate::{
     store::{Space, StoreError},
 };
 use taizhang_proto::{
-    Record, RecordId,
-    cell::{Shelf, contest_key, home_unit, indexed_fields, subjects_of, unique_fields},
+    OrgCode, Record, RecordId,
+    cell::{Shelf, contest_key, home_unit, indexed_fields, roots_of, unique_fields},
     check::Violation,
     register::{number, registers},
 };
 
-/// Most records that may carry one value of a unique field: a mistake or an attack, no disagreement of offices.
-const MAX_SHARING: usize = 64;
+/// Most records under one value of a unique field that one office may have set: beyond it is a mistake or an attack, no
+/// disagreement of offices. Each office has its own, so that none takes the place of another's registration.
+const MAX_OF_OFFICE: usize = 64;
 
 /// A row of the index on the pad.
 pub(super) struct UniqueRow {
@@ -56,14 +57,28 @@ impl Pad<'_> {
         Ok(found)
     }
 
-    /// Why a record can't be taken: too many carry its value already.
-    pub(super) fn crowded(&mut self, id: RecordId, record: &Record) -> Result<Option<Violation>, StoreError> {
+    /// Why a record can't be taken: the office that writes it has set its value in too many others.
+    pub(super) fn crowded(
+        &mut self,
+        id: RecordId,
+        record: &Record,
+        office: OrgCode,
+    ) -> Result<Option<Violation>, StoreError> {
         let Some(def) = registers().get(record.register) else { return Ok(None) };
         let values: Vec<(u32, [u8; 24])> =
             unique_fields(record).map(|(tag, bytes)| (tag, rows::unique_key(record.register, tag, bytes))).collect();
         for (tag, key) in values {
             let row = self.unique_row(key)?;
-            if row.ids.len() >= MAX_SHARING && !row.ids.contains(&id) {
+            if row.ids.len() < MAX_OF_OFFICE || row.ids.contains(&id) {
+                continue;
+            }
+            let mut own = 0;
+            for other in row.ids.clone() {
+                let by_office =
+                    |record: &Record| record.origin(tag).is_some_and(|origin| origin.unit == office.number());
+                own += usize::from(Reading(self).look(other, |record| record.is_some_and(by_office))?);
+            }
+            if own >= MAX_OF_OFFICE {
                 let label = def.field(tag).map_or("", |field| field.zh.as_str());
                 let name = def.field(tag).map_or("", |field| field.name.as_str());
                 return Ok(Some(Violation {
@@ -71,7 +86,7 @@ impl Pad<'_> {
                     field: name.to_owned(),
                     rule: "unique",
                     message: format!(
-                        "已有{MAX_SHARING}条记录使用同一{label}，请先清理 (too many records carry it: merge or void them first)"
+                        "本单位已有{MAX_OF_OFFICE}条记录使用同一{label}，请先清理 (this office has given it to too many records: merge or void them first)"
                     ),
                 }));
             }
@@ -120,14 +135,13 @@ impl Pad<'_> {
 
     fn touch_rivals(&mut self, key: [u8; 24], id: RecordId) -> Result<(), StoreError> {
         let others: Vec<RecordId> = self.unique_row(key)?.ids.iter().filter(|own| **own != id).copied().collect();
-        let mut subjects = Vec::new();
         for other in others {
-            if let Some(record) = Reading(self).record(other)? {
-                subjects_of(&Reading(self), other, &record, &mut subjects)?;
+            let roots = Reading(self).look(other, |record| record.map(|record| roots_of(other, record)))?;
+            if let Some(roots) = roots {
+                self.roots.extend(roots);
                 self.to_inspect.push(other);
             }
         }
-        self.touched.extend(subjects);
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 //! (notice, item 52; domain-detail 2.14). Invariant: the figure and an office's list of what is to be filed read the
 //! same [`Filing`], so they can't disagree.
 
-use super::{Shelf, Subject, Tally, case, is_active, person, survivor, title};
+use super::{Shelf, Tally, case, is_active, person, survivor, title};
 use crate::{
     Record, RecordId,
     date::Day,
@@ -79,12 +79,6 @@ pub fn filing<S: Shelf>(
 /// Whether completing a record of this register asks for an archive entry.
 pub(super) fn is_case(register: u32) -> bool {
     matches!(register, number::ZEF_CASE | number::HARDSHIP_CASE | number::FEC_CASE)
-}
-
-/// Appends the entries that file a case: whether they count by themselves depends on it.
-pub(super) fn entries<S: Shelf>(shelf: &S, case: RecordId, found: &mut Vec<Subject>) -> Result<(), S::Error> {
-    found.extend(shelf.referring(case, number::ARCHIVE_ENTRY)?.into_iter().map(Subject::Record));
-    Ok(())
 }
 
 fn archived_on(record: &Record) -> Option<Day> {

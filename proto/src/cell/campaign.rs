@@ -1,7 +1,11 @@
 //! The assistance month and other campaigns (notice, items 43 to 45; domain-detail 2.13; K32): what belongs to one, and how
 //! far it is. Invariant: a service counts for the campaign that it names only inside that campaign's days.
 
-use super::{Shelf, Subject, home_unit, household, is_active, is_contested, named_subjects, refs::following, survivor};
+use super::{
+    Shelf, Subject, home_unit, household, is_active, is_contested,
+    subjects::{Root, subjects_under},
+    survivor,
+};
 use crate::{OrgCode, Record, RecordId, date::Day, pb, register::number};
 use std::{collections::BTreeSet, ops::RangeInclusive};
 
@@ -22,25 +26,12 @@ pub(super) fn on_day<S: Shelf>(shelf: &S, named: RecordId, on: Day) -> Result<Op
     Ok(part.then_some(id))
 }
 
-/// Appends everybody whom a service for the campaign speaks of: what they count depends on its days.
-pub(super) fn subjects<S: Shelf>(shelf: &S, campaign: RecordId, found: &mut Vec<Subject>) -> Result<(), S::Error> {
-    for service in following(shelf, campaign, number::CAMPAIGN, number::SERVICE_RECORD)? {
-        let named = shelf.look(service, |record| record.map(|record| (record.reference(20), record.reference(21))))?;
-        if let Some((person, household)) = named {
-            named_subjects(shelf, person, household, found)?;
-        }
-    }
-    Ok(())
-}
-
 /// How many households of a unit were visited for a campaign by a day, each once (item 45).
 ///
 /// # Errors
 /// When the shelf fails.
 pub fn visited<S: Shelf>(shelf: &S, id: RecordId, within: OrgCode, by: Day) -> Result<usize, S::Error> {
-    let mut named = Vec::new();
-    subjects(shelf, id, &mut named)?;
-    let households: BTreeSet<RecordId> = named
+    let households: BTreeSet<RecordId> = subjects_under(shelf, [Root::Campaign(id)])?
         .into_iter()
         .filter_map(|subject| match subject {
             Subject::Household(id) => Some(id),

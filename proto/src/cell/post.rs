@@ -2,9 +2,9 @@
 //! (domain-detail 2.9; 4, case 11). Invariant: on no day do more placements hold a place than the post has.
 
 use super::{
-    Shelf, Subject, Tally, following, is_active,
+    Shelf, Tally, following, is_active,
     person::left_on,
-    persons_of,
+    proof::is_unproven,
     refs::Refs,
     span::{Span, Spans},
     survivor,
@@ -18,12 +18,10 @@ use crate::{
     plan::Plans,
     register::number,
 };
-
-/// Appends a post and everybody who has a placement on it.
-pub(super) fn subjects<S: Shelf>(shelf: &S, post: RecordId, found: &mut Vec<Subject>) -> Result<(), S::Error> {
-    found.push(Subject::Record(post));
-    persons_of(shelf, following(shelf, post, number::POST, number::PLACEMENT)?, found)
-}
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    sync::{Arc, Mutex, PoisonError},
+};
 
 /// An ordinary vacancy (L20); every other kind is a public-welfare post.
 const VACANCY: &str = "10";
@@ -115,44 +113,157 @@ fn places<S: Shelf>(shelf: &S, post: RecordId) -> Result<(usize, Spans), S::Erro
     Ok(post.map_or((0, Spans::default()), |(places, there)| (places as usize, there)))
 }
 
+/// Who has which of a post's places, worked out once for everybody who has a placement there.
+pub(super) struct Places {
+    /// The days of the post itself.
+    there: Spans,
+    /// Each placement with its place in the order of arrival, and its days.
+    queue: HashMap<RecordId, (usize, Span)>,
+    /// Days on which somebody begins or ends, ascending.
+    turns: Vec<Day>,
+    /// From each of these days on, up to the next: the last in the order of arrival who has a place.
+    last: Vec<usize>,
+    /// A placement in the queue that nothing proves: who counts by this queue depends on it.
+    unproven: Option<RecordId>,
+}
+
+/// What was worked out for several subjects, kept while the records stand as they are.
+#[derive(Default)]
+pub struct Kept {
+    places: Mutex<HashMap<(RecordId, bool), Arc<Places>>>,
+}
+
+impl Kept {
+    /// Forgets everything: a record has changed.
+    pub fn forget(&mut self) {
+        self.places.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    fn places(&self, post: RecordId, proven: bool) -> Option<Arc<Places>> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner).get(&(post, proven)).cloned()
+    }
+
+    fn keep(&self, post: RecordId, proven: bool, places: &Arc<Places>) {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner).insert((post, proven), places.clone());
+    }
+}
+
+impl Places {
+    /// Of a post that stands, as it is kept or read from the shelf.
+    fn of<S: Shelf>(shelf: &S, post: RecordId) -> Result<Arc<Self>, S::Error> {
+        let (kept, proven) = shelf.kept();
+        if let Some(places) = kept.and_then(|kept| kept.places(post, proven)) {
+            if let Some(unproven) = places.unproven {
+                shelf.look(unproven, |_| ())?; // whoever notes such placements is told of it again
+            }
+            return Ok(places);
+        }
+        let places = Arc::new(Self::read(shelf, post)?);
+        if let Some(kept) = kept {
+            kept.keep(post, proven, &places);
+        }
+        Ok(places)
+    }
+
+    fn read<S: Shelf>(shelf: &S, post: RecordId) -> Result<Self, S::Error> {
+        let (count, there) = places(shelf, post)?;
+        let mut queue = Vec::new();
+        let mut unproven = None;
+        for (id, record) in Refs::to(shelf, post, number::POST)?.active(shelf, number::PLACEMENT, 35)? {
+            if is_unproven(&record) {
+                unproven = Some(id);
+            }
+            let Some(span) = span_of(&record) else { continue };
+            // Whoever has died or moved away holds no place.
+            let left = match record.reference(20) {
+                Some(person) => shelf.look(survivor(shelf, person)?, |person| person.and_then(left_on))?,
+                None => None,
+            };
+            queue.push((record.created, id, Span { to: span.to.min(left.unwrap_or(Day::MAX)), ..span }));
+        }
+        queue.sort_unstable_by_key(|(created, id, _)| (*created, *id));
+        let spans: Vec<Span> = queue.iter().map(|(_, _, span)| *span).collect();
+        let (turns, last) = last_holders(&spans, count);
+        let queue = queue.into_iter().enumerate().map(|(place, (_, id, span))| (id, (place, span))).collect();
+        Ok(Self { there, queue, turns, last, unproven })
+    }
+
+    /// The days on which a placement has a place.
+    fn held(&self, placement: RecordId) -> Spans {
+        let Some((place, span)) = self.queue.get(&placement) else { return Spans::default() };
+        let first = self.turns.partition_point(|day| *day < span.from);
+        let days = self.turns.iter().zip(self.turns.iter().skip(1)).zip(&self.last).skip(first);
+        let days = days.take_while(|((from, _), _)| **from < span.to).filter(|(_, last)| place <= last);
+        Spans::union(days.map(|((from, to), _)| Span { from: *from, to: *to })).and(&self.there)
+    }
+}
+
+/// The days on which a set of spans changes, and from each on the last of the first `count` spans that have it, by their
+/// order; whoever comes where there are fewer is among them.
+fn last_holders(spans: &[Span], count: usize) -> (Vec<Day>, Vec<usize>) {
+    let mut changes: Vec<(Day, usize, bool)> = Vec::with_capacity(2 * spans.len());
+    for (place, span) in spans.iter().enumerate().filter(|(_, span)| span.from < span.to) {
+        changes.extend([(span.from, place, true), (span.to, place, false)]);
+    }
+    changes.sort_unstable();
+    let (mut turns, mut last) = (Vec::new(), Vec::new());
+    // The first `count` of those who are there hold, the others wait.
+    let (mut holding, mut waiting) = (BTreeSet::new(), BTreeSet::new());
+    for of_day in changes.chunk_by(|one, two| one.0 == two.0) {
+        for (day, place, comes) in of_day {
+            if turns.last() != Some(day) {
+                turns.push(*day);
+            }
+            if *comes {
+                waiting.insert(*place);
+            } else if !holding.remove(place) {
+                waiting.remove(place);
+            }
+        }
+        // Whoever arrived earlier takes the place of who came later.
+        while let Some(next) = waiting.first().copied()
+            && (holding.len() < count || holding.last().is_some_and(|last| next < *last))
+        {
+            waiting.pop_first();
+            holding.insert(next);
+            if holding.len() > count {
+                waiting.extend(holding.pop_last());
+            }
+        }
+        last.push(match holding.last() {
+            _ if count == 0 => None,
+            Some(last) if holding.len() >= count => Some(*last),
+            _ => Some(usize::MAX),
+        });
+    }
+    // Without a single place nobody holds any: as if there were no such day.
+    if count == 0 {
+        return (Vec::new(), Vec::new());
+    }
+    (turns, last.into_iter().flatten().collect())
+}
+
 /// The days on which a placement on a post has a place there: while there is the post.
 pub(super) fn held<S: Shelf>(shelf: &S, placement: RecordId, post: RecordId) -> Result<Spans, S::Error> {
-    let post = survivor(shelf, post)?;
-    let (places, there) = places(shelf, post)?;
-    let mut queue = Vec::new();
-    for (id, record) in Refs::to(shelf, post, number::POST)?.active(shelf, number::PLACEMENT, 35)? {
-        let Some(span) = span_of(&record) else { continue };
-        // Whoever has died or moved away holds no place.
-        let left = match record.reference(20) {
-            Some(person) => shelf.look(survivor(shelf, person)?, |person| person.and_then(left_on))?,
-            None => None,
-        };
-        queue.push((record.created, id, Span { to: span.to.min(left.unwrap_or(Day::MAX)), ..span }));
-    }
-    queue.sort_unstable_by_key(|(created, id, _)| (*created, *id));
-    let mut holders: Vec<Spans> = Vec::new();
-    for (_, id, span) in queue {
-        let held = Spans::one(span.from, span.to).and(&there).without(&Spans::shared_by(&holders, places));
-        if id == placement {
-            return Ok(held);
-        }
-        holders.push(held);
-    }
-    Ok(Spans::default())
+    Ok(Places::of(shelf, survivor(shelf, post)?)?.held(placement))
 }
 
 /// The placements on a post that have no place on some of their days, in the order of arrival.
 ///
 /// # Errors
 /// When the shelf fails.
-pub fn without_place<S: Shelf>(shelf: &S, post: RecordId) -> Result<Vec<RecordId>, S::Error> {
+pub fn without_place<S: Shelf>(shelf: &S, post: RecordId) -> Result<HashSet<RecordId>, S::Error> {
     let post = survivor(shelf, post)?;
-    let (mut waiting, (_, there)) = (Vec::new(), places(shelf, post)?);
-    for (id, record) in Refs::to(shelf, post, number::POST)?.active(shelf, number::PLACEMENT, 35)? {
-        let Some(span) = span_of(&record) else { continue };
-        let asked = Spans::one(span.from, span.to).and(&there);
-        if held(shelf, id, post)? != asked || there.is_empty() {
-            waiting.push(id);
+    let places = Places::of(shelf, post)?;
+    let mut waiting = HashSet::new();
+    for id in following(shelf, post, number::POST, number::PLACEMENT)? {
+        if !places.queue.contains_key(&id) {
+            continue;
+        }
+        let Some(span) = shelf.look(id, |record| record.and_then(span_of))? else { continue };
+        let asked = Spans::one(span.from, span.to).and(&places.there);
+        if places.there.is_empty() || places.held(id) != asked {
+            waiting.insert(id);
         }
     }
     Ok(waiting)
@@ -162,6 +273,39 @@ pub fn without_place<S: Shelf>(shelf: &S, post: RecordId) -> Result<Vec<RecordId
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    /// What the places come to one placement after the other.
+    fn one_by_one(spans: &[Span], count: usize) -> Vec<Spans> {
+        let mut holders: Vec<Spans> = Vec::new();
+        for span in spans {
+            let held = Spans::one(span.from, span.to).without(&Spans::shared_by(&holders, count));
+            holders.push(held);
+        }
+        holders
+    }
+
+    proptest! {
+        #[test]
+        fn places_worked_out_once_are_those_given_one_after_the_other(
+            spans in prop::collection::vec((0..40, -2..12), 0..12),
+            count in 0_usize..4,
+        ) {
+            let spans: Vec<Span> = spans.into_iter().map(|(from, length)| Span { from, to: from + length }).collect();
+            let (turns, last) = last_holders(&spans, count);
+            let id = |place: usize| RecordId([place as u8; 16]);
+            let places = Places {
+                there: Spans::one(Day::MIN, Day::MAX),
+                queue: spans.iter().enumerate().map(|(place, span)| (id(place), (place, *span))).collect(),
+                turns,
+                last,
+                unproven: None,
+            };
+            for (place, held) in one_by_one(&spans, count).into_iter().enumerate() {
+                prop_assert_eq!(places.held(id(place)), held, "{}", place);
+            }
+        }
+    }
 
     #[test]
     fn support_lasts_three_years_or_until_a_retirement_that_is_near() {

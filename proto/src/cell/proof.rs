@@ -2,14 +2,14 @@
 //! Invariant: a part with its pending part taken off is what would count if no placement lacked proof, whatever else
 //! follows from one: a household cleared, a place held, a person employed.
 
-use super::Shelf;
+use super::{Kept, Shelf};
 use crate::{OrgCode, Record, RecordId, date::Day, register::number};
 
 /// Proof, of a placement.
 const PROOF: u32 = 33;
 
 /// Whether a record is a placement that nothing proves.
-fn is_unproven(record: &Record) -> bool {
+pub(super) fn is_unproven(record: &Record) -> bool {
     record.register == number::PLACEMENT && record.bytes(PROOF).is_none()
 }
 
@@ -70,5 +70,10 @@ impl<S: Shelf> Shelf for Proofs<'_, S> {
 
     fn founded_on(&self, unit: OrgCode) -> Option<Day> {
         self.shelf.founded_on(unit)
+    }
+
+    fn kept(&self) -> (Option<&Kept>, bool) {
+        let (kept, proven) = self.shelf.kept();
+        (kept, proven || self.hide)
     }
 }

@@ -58,6 +58,7 @@ impl Spans {
     }
 
     /// The days that at least `count` of the sets have.
+    #[cfg(test)]
     pub(super) fn shared_by(sets: &[Self], count: usize) -> Self {
         if count == 0 {
             return Self::one(Day::MIN, Day::MAX);

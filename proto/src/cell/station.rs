@@ -1,7 +1,7 @@
 //! Assistants and their certificates (notice, items 14 to 16; domain-detail 2.10; K14 to K17).
 //! Invariant: somebody who serves two offices counts in one of them on each day, and among the duplicates of the other.
 
-use super::{Shelf, Subject, Tally, home::units_of, is_active, is_contested, refs::Refs, span::Spans, work::between};
+use super::{Shelf, Tally, home::units_of, is_active, is_contested, refs::Refs, span::Spans, work::between};
 use crate::{
     OrgCode, Record, RecordId,
     date::{Day, add_months},
@@ -15,15 +15,14 @@ use std::collections::BTreeMap;
 /// Tag of the assistant's citizen id.
 const ID_NO: u32 = 21;
 
-/// Appends the units of an assistant and of the same person's other assignments.
-pub(super) fn subjects<S: Shelf>(shelf: &S, assistant: RecordId, found: &mut Vec<Subject>) -> Result<(), S::Error> {
-    let Some(record) = shelf.record(assistant)? else { return Ok(()) };
-    found.extend(units_of(&record).map(Subject::Unit));
+/// The units of an assistant, and of the same person's other records.
+pub(super) fn units_around<S: Shelf>(shelf: &S, assistant: RecordId) -> Result<Vec<OrgCode>, S::Error> {
+    let Some(record) = shelf.record(assistant)? else { return Ok(Vec::new()) };
+    let mut units: Vec<OrgCode> = units_of(&record).collect();
     for other in others(shelf, assistant, &record)? {
-        let units = shelf.look(other, |record| record.map(|record| units_of(record).collect::<Vec<_>>()))?;
-        found.extend(units.into_iter().flatten().map(Subject::Unit));
+        shelf.look(other, |record| units.extend(record.into_iter().flat_map(units_of)))?;
     }
-    Ok(())
+    Ok(units)
 }
 
 /// The same person's other assistant records.

@@ -1,12 +1,210 @@
 //! Whose contributions a record takes part in. Invariant: whoever's contribution could be another one once a record is
 //! written is among its subjects, as it stood before and as it stands after.
 
-use super::{Shelf, Subject, archive, campaign, following, home, merged_into, post, refs, station, survivor, training};
+use super::{Shelf, Subject, archive, following, home, merged_into, refs, station, survivor};
 use crate::{
     OrgCode, Record, RecordId, pb,
     register::{number, registers},
 };
 use std::collections::HashSet;
+
+/// Whom a record touches, as far as the record alone says: what lies under it is found by [`subjects_under`], once for
+/// all records that touch the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Root {
+    /// Somebody, as named.
+    Subject(Subject),
+    /// A person, by the resident record itself: with its households and the posts on which it has a place.
+    Resident(RecordId),
+    /// A person that a merge names, likewise.
+    ResidentInto(RecordId),
+    /// A person that a reference names.
+    Person(RecordId),
+    /// A person that a reference names, with its households.
+    PersonAndHouseholds(RecordId),
+    /// A household that a reference names.
+    Household(RecordId),
+    /// The persons of a household, by its record itself.
+    Members(RecordId),
+    /// The persons of a household that a reference names.
+    MembersInto(RecordId),
+    /// A post, with everybody who has a placement on it.
+    Post(RecordId),
+    /// Everybody in a training class.
+    Class(RecordId),
+    /// Whomever a campaign reached.
+    Campaign(RecordId),
+    /// The units of an assistant and of the same person's other records.
+    Assistant(RecordId),
+    /// What a case that is filed touches.
+    Filed(RecordId),
+    /// The entries that file a case: whether they count by themselves depends on it.
+    Entries(RecordId),
+}
+
+/// Whom a record touches, as it stands. Whoever asks later, when other records have changed, must have asked for those
+/// before and after, too: whatever leads from a root to a subject is itself a record that touches that subject.
+pub fn roots_of(id: RecordId, record: &Record) -> Vec<Root> {
+    let to = |tag| record.reference(tag);
+    let mut roots = Vec::new();
+    match record.register {
+        number::RESIDENT => {
+            roots.push(Root::Resident(id));
+            roots.extend(merged_into(record).map(Root::ResidentInto));
+        }
+        number::UNEMPLOYMENT_SPELL => roots.extend(to(20).map(Root::Person)),
+        number::PLACEMENT => {
+            roots.extend(to(20).map(Root::PersonAndHouseholds));
+            roots.extend(to(35).map(Root::Post));
+        }
+        number::POST => roots.push(Root::Post(id)),
+        number::HARDSHIP_CASE | number::TRAINEE => roots.extend(to(20).map(Root::PersonAndHouseholds)),
+        number::SERVICE_RECORD | number::PAIRING => {
+            let (person, household) =
+                if record.register == number::PAIRING { (to(21), to(20)) } else { (to(20), to(21)) };
+            roots.extend(person.map(Root::PersonAndHouseholds));
+            roots.extend(household.map(Root::Household));
+            // What names nobody is said of everybody in the household.
+            if person.is_none() {
+                roots.extend(household.map(Root::MembersInto));
+            }
+        }
+        number::HOUSEHOLD => {
+            roots.extend([Root::Subject(Subject::Household(id)), Root::Members(id)]);
+            roots.extend(
+                merged_into(record).into_iter().flat_map(|into| [Root::Household(into), Root::MembersInto(into)]),
+            );
+        }
+        number::MEMBER => {
+            roots.extend(to(20).map(Root::Household));
+            roots.extend(to(21).map(Root::Person));
+        }
+        number::ZEF_CASE => roots.extend(to(21).map(Root::Household)),
+        number::TRAINING_CLASS => roots.push(Root::Class(id)),
+        number::CAMPAIGN => roots.push(Root::Campaign(id)),
+        number::CREDENTIAL => roots.extend(to(20).map(Root::Assistant)),
+        number::ARCHIVE_ENTRY => {
+            roots.push(Root::Subject(Subject::Record(id)));
+            roots.extend(to(23).map(Root::Filed));
+        }
+        _ => {
+            roots.extend(itself(record.register, id).map(Root::Subject));
+            let subject = registers().get(record.register).map(|def| def.subject);
+            if subject == Some(pb::Subject::UnitSubject) {
+                roots.extend(home::units_of(record).map(|unit| Root::Subject(Subject::Unit(unit))));
+            }
+        }
+    }
+    if archive::is_case(record.register) {
+        roots.push(Root::Entries(id));
+    }
+    roots
+}
+
+/// The subjects under these roots, as the records stand. Each root is followed once, however often it is reached.
+///
+/// # Errors
+/// When the shelf fails.
+pub fn subjects_under<S: Shelf>(
+    shelf: &S,
+    roots: impl IntoIterator<Item = Root>,
+) -> Result<HashSet<Subject>, S::Error> {
+    let mut found = HashSet::new();
+    let mut seen = HashSet::new();
+    let mut open: Vec<Root> = roots.into_iter().collect();
+    while let Some(root) = open.pop() {
+        match root {
+            Root::Subject(subject) => {
+                found.insert(subject);
+            }
+            _ if !seen.insert(root) => {}
+            _ => follow(shelf, root, &mut open)?,
+        }
+    }
+    Ok(found)
+}
+
+/// Puts what lies under a root with what is to be followed.
+fn follow<S: Shelf>(shelf: &S, root: Root, open: &mut Vec<Root>) -> Result<(), S::Error> {
+    match root {
+        Root::Subject(_) => open.push(root),
+        Root::ResidentInto(id) => open.push(Root::Resident(survivor(shelf, id)?)),
+        Root::Resident(person) => {
+            open.push(Root::Subject(Subject::Person(person)));
+            let refs = refs::Refs::to(shelf, person, number::RESIDENT)?;
+            households_in(shelf, refs.of(number::MEMBER), open)?;
+            for placement in refs.of(number::PLACEMENT) {
+                open.extend(reference(shelf, placement, 35)?.map(Root::Post));
+            }
+        }
+        Root::Person(id) => open.push(Root::Subject(Subject::Person(survivor(shelf, id)?))),
+        Root::PersonAndHouseholds(id) => {
+            let person = survivor(shelf, id)?;
+            open.push(Root::Subject(Subject::Person(person)));
+            households_in(shelf, following(shelf, person, number::RESIDENT, number::MEMBER)?, open)?;
+        }
+        Root::Household(id) => open.push(Root::Subject(Subject::Household(survivor(shelf, id)?))),
+        Root::MembersInto(id) => open.push(Root::Members(survivor(shelf, id)?)),
+        Root::Members(household) => {
+            for member in following(shelf, household, number::HOUSEHOLD, number::MEMBER)? {
+                open.extend(reference(shelf, member, 21)?.map(Root::Person));
+            }
+        }
+        Root::Post(id) => {
+            let post = survivor(shelf, id)?;
+            if post != id {
+                open.push(Root::Post(post));
+                return Ok(());
+            }
+            open.push(Root::Subject(Subject::Record(post)));
+            for placement in following(shelf, post, number::POST, number::PLACEMENT)? {
+                open.extend(reference(shelf, placement, 20)?.map(Root::PersonAndHouseholds));
+            }
+        }
+        Root::Class(class) => {
+            for trainee in shelf.referring(class, number::TRAINEE)? {
+                open.extend(reference(shelf, trainee, 20)?.map(Root::PersonAndHouseholds));
+            }
+        }
+        Root::Campaign(campaign) => {
+            for service in following(shelf, campaign, number::CAMPAIGN, number::SERVICE_RECORD)? {
+                open.extend(reference(shelf, service, 20)?.map(Root::PersonAndHouseholds));
+                open.extend(reference(shelf, service, 21)?.map(Root::Household));
+            }
+        }
+        Root::Assistant(assistant) => {
+            let units = station::units_around(shelf, assistant)?;
+            open.extend(units.into_iter().map(|unit| Root::Subject(Subject::Unit(unit))));
+        }
+        Root::Filed(filed) => {
+            if let Some(record) = shelf.record(filed)?.filter(|record| archive::is_case(record.register)) {
+                open.extend(roots_of(filed, &record));
+            }
+        }
+        Root::Entries(case) => {
+            let entries = shelf.referring(case, number::ARCHIVE_ENTRY)?;
+            open.extend(entries.into_iter().map(|entry| Root::Subject(Subject::Record(entry))));
+        }
+    }
+    Ok(())
+}
+
+/// What a record names in a reference.
+fn reference<S: Shelf>(shelf: &S, id: RecordId, tag: u32) -> Result<Option<RecordId>, S::Error> {
+    shelf.look(id, |record| record.and_then(|record| record.reference(tag)))
+}
+
+/// Puts the households that memberships name with what is to be followed.
+fn households_in<S: Shelf>(
+    shelf: &S,
+    members: impl IntoIterator<Item = RecordId>,
+    open: &mut Vec<Root>,
+) -> Result<(), S::Error> {
+    for member in members {
+        open.extend(reference(shelf, member, 20)?.map(Root::Household));
+    }
+    Ok(())
+}
 
 /// Appends the subjects whose contributions a record takes part in, as it stands.
 ///
@@ -18,91 +216,7 @@ pub fn subjects_of<S: Shelf>(
     record: &Record,
     found: &mut Vec<Subject>,
 ) -> Result<(), S::Error> {
-    let to = |tag| record.reference(tag);
-    match record.register {
-        number::RESIDENT => {
-            found.push(Subject::Person(id));
-            person_and_all(shelf, id, found)?;
-            if let Some(into) = merged_into(record) {
-                person_and_all(shelf, survivor(shelf, into)?, found)?;
-            }
-        }
-        number::UNEMPLOYMENT_SPELL => {
-            if let Some(person) = to(20) {
-                found.push(Subject::Person(survivor(shelf, person)?));
-            }
-        }
-        number::PLACEMENT => {
-            if let Some(person) = to(20) {
-                person_and_households(shelf, survivor(shelf, person)?, found)?;
-            }
-            if let Some(post) = to(35) {
-                post::subjects(shelf, survivor(shelf, post)?, found)?;
-            }
-        }
-        number::POST => post::subjects(shelf, survivor(shelf, id)?, found)?,
-        number::HARDSHIP_CASE | number::TRAINEE => {
-            if let Some(person) = to(20) {
-                person_and_households(shelf, survivor(shelf, person)?, found)?;
-            }
-        }
-        number::SERVICE_RECORD | number::PAIRING => {
-            let (person, household) =
-                if record.register == number::PAIRING { (to(21), to(20)) } else { (to(20), to(21)) };
-            named_subjects(shelf, person, household, found)?;
-            // What names nobody is said of everybody in the household.
-            if let (None, Some(household)) = (person, household) {
-                members_of(shelf, survivor(shelf, household)?, found)?;
-            }
-        }
-        number::HOUSEHOLD => {
-            found.push(Subject::Household(id));
-            members_of(shelf, id, found)?;
-            if let Some(into) = merged_into(record) {
-                let into = survivor(shelf, into)?;
-                found.push(Subject::Household(into));
-                members_of(shelf, into, found)?;
-            }
-        }
-        number::MEMBER => {
-            if let Some(household) = to(20) {
-                found.push(Subject::Household(survivor(shelf, household)?));
-            }
-            if let Some(person) = to(21) {
-                found.push(Subject::Person(survivor(shelf, person)?));
-            }
-        }
-        number::ZEF_CASE => {
-            if let Some(household) = to(21) {
-                found.push(Subject::Household(survivor(shelf, household)?));
-            }
-        }
-        number::TRAINING_CLASS => training::subjects(shelf, id, found)?,
-        number::CAMPAIGN => campaign::subjects(shelf, id, found)?,
-        number::CREDENTIAL => {
-            if let Some(assistant) = to(20) {
-                station::subjects(shelf, assistant, found)?;
-            }
-        }
-        number::ARCHIVE_ENTRY => {
-            found.push(Subject::Record(id));
-            if let Some(filed) = to(23)
-                && let Some(record) = shelf.record(filed)?.filter(|record| archive::is_case(record.register))
-            {
-                subjects_of(shelf, filed, &record, found)?;
-            }
-        }
-        _ => {
-            found.extend(itself(record.register, id));
-            let subject = registers().get(record.register).map(|def| def.subject);
-            if subject == Some(pb::Subject::UnitSubject) {
-                found.extend(home::units_of(record).map(Subject::Unit));
-            }
-        }
-    }
-    if archive::is_case(record.register) {
-        archive::entries(shelf, id, found)?;
-    }
+    found.extend(subjects_under(shelf, roots_of(id, record))?);
     Ok(())
 }
 
@@ -116,13 +230,11 @@ pub fn all_subjects<S: Shelf>(
     records: impl IntoIterator<Item = RecordId>,
 ) -> Result<HashSet<Subject>, S::Error> {
     let mut subjects: HashSet<Subject> = units.into_iter().map(Subject::Unit).collect();
-    let mut found = Vec::new();
+    let mut roots = HashSet::new();
     for id in records {
-        if let Some(record) = shelf.record(id)? {
-            subjects_of(shelf, id, &record, &mut found)?;
-            subjects.extend(found.drain(..));
-        }
+        shelf.look(id, |record| roots.extend(record.into_iter().flat_map(|record| roots_of(id, record))))?;
     }
+    subjects.extend(subjects_under(shelf, roots)?);
     Ok(subjects)
 }
 
@@ -139,81 +251,4 @@ pub fn itself(register: u32, id: RecordId) -> Option<Subject> {
         | number::TRANSFER => Some(Subject::Record(id)),
         _ => None,
     }
-}
-
-/// Appends whoever these records name in their first reference (field 20), a person, with the households.
-pub(super) fn persons_of<S: Shelf>(
-    shelf: &S,
-    records: impl IntoIterator<Item = RecordId>,
-    found: &mut Vec<Subject>,
-) -> Result<(), S::Error> {
-    for id in records {
-        let person = shelf.look(id, |record| record.and_then(|record| record.reference(20)))?;
-        if let Some(person) = person {
-            person_and_households(shelf, survivor(shelf, person)?, found)?;
-        }
-    }
-    Ok(())
-}
-
-/// Appends the persons who belong to a household: what it says of itself may count for them.
-fn members_of<S: Shelf>(shelf: &S, household: RecordId, found: &mut Vec<Subject>) -> Result<(), S::Error> {
-    for member in following(shelf, household, number::HOUSEHOLD, number::MEMBER)? {
-        let person = shelf.look(member, |record| record.and_then(|record| record.reference(21)))?;
-        if let Some(person) = person {
-            found.push(Subject::Person(survivor(shelf, person)?));
-        }
-    }
-    Ok(())
-}
-
-/// Appends whom a record speaks of: a person, a household, or both.
-pub(super) fn named_subjects<S: Shelf>(
-    shelf: &S,
-    person: Option<RecordId>,
-    household: Option<RecordId>,
-    found: &mut Vec<Subject>,
-) -> Result<(), S::Error> {
-    if let Some(person) = person {
-        person_and_households(shelf, survivor(shelf, person)?, found)?;
-    }
-    if let Some(household) = household {
-        found.push(Subject::Household(survivor(shelf, household)?));
-    }
-    Ok(())
-}
-
-/// Appends a person, the households that it belongs to, and the posts on which it has a place.
-fn person_and_all<S: Shelf>(shelf: &S, person: RecordId, found: &mut Vec<Subject>) -> Result<(), S::Error> {
-    found.push(Subject::Person(person));
-    let refs = refs::Refs::to(shelf, person, number::RESIDENT)?;
-    households_in(shelf, refs.of(number::MEMBER), found)?;
-    for placement in refs.of(number::PLACEMENT) {
-        let post = shelf.look(placement, |record| record.and_then(|record| record.reference(35)))?;
-        if let Some(post) = post {
-            post::subjects(shelf, survivor(shelf, post)?, found)?;
-        }
-    }
-    Ok(())
-}
-
-/// Appends a person and the households that it belongs to.
-fn person_and_households<S: Shelf>(shelf: &S, person: RecordId, found: &mut Vec<Subject>) -> Result<(), S::Error> {
-    found.push(Subject::Person(person));
-    households_in(shelf, following(shelf, person, number::RESIDENT, number::MEMBER)?, found)
-}
-
-/// Appends the households that memberships name.
-fn households_in<S: Shelf>(
-    shelf: &S,
-    members: impl IntoIterator<Item = RecordId>,
-    found: &mut Vec<Subject>,
-) -> Result<(), S::Error> {
-    for member in members {
-        let household = shelf.look(member, |record| record.and_then(|record| record.reference(20)))?;
-        if let Some(household) = household {
-            found.push(Subject::Household(survivor(shelf, household)?));
-        }
-    }
-    Ok(())
 }

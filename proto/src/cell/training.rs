@@ -1,12 +1,7 @@
 //! Free training: enrolments and distinct persons (K29), and the children of zero-employment households (K30).
 
-use super::{Shelf, Subject, Tally, is_active, persons_of};
+use super::{Shelf, Tally, is_active};
 use crate::{Record, RecordId, date::Day, indicator::Part, register::number};
-
-/// Appends everybody enrolled in a class: what they count depends on it.
-pub(super) fn subjects<S: Shelf>(shelf: &S, class: RecordId, found: &mut Vec<Subject>) -> Result<(), S::Error> {
-    persons_of(shelf, shelf.referring(class, number::TRAINEE)?, found)
-}
 
 fn enrolled_on(record: &Record) -> Option<Day> {
     record.day(22)

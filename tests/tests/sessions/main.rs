@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod commits;
+mod crowds;
 mod damaged_hub;
 mod pair;
 mod rebuilt;

@@ -11,10 +11,13 @@ use crate::{
     totals, upkeep,
 };
 use prost::Message;
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    sync::atomic::{AtomicU64, Ordering},
+};
 use taizhang_proto::{
     OrgCode, Record,
-    cell::{CellKey, Contribution, Subject, bounds, contributions, home_unit, links},
+    cell::{CellKey, Contribution, Subject, bounds, contributions, home_unit, links, subjects_under},
     date::Day,
     digest::{Item, ScopeDigest},
     indicator::Part,
@@ -42,10 +45,12 @@ impl UnitChange {
 
 impl Pad<'_> {
     /// Derives everything and returns the write set with the newest revision.
-    pub(in crate::writer) fn finish(mut self) -> Result<(WriteSet, Revision), StoreError> {
+    pub(in crate::writer) fn finish(mut self, work: &AtomicU64) -> Result<(WriteSet, Revision), StoreError> {
         self.recount_subjects()?;
         self.recount_upkeep()?;
         self.judge()?;
+        self.write_history_sizes()?;
+        work.fetch_add(self.work(), Ordering::Relaxed);
         let mut own: HashMap<OrgCode, UnitChange> = HashMap::new();
         self.write_records(&mut own);
         self.write_lost(&mut own);
@@ -91,6 +96,7 @@ impl Pad<'_> {
     /// to which nothing refers has no row of its own: what it contributed follows from its old record alone.
     fn recount_subjects(&mut self) -> Result<(), StoreError> {
         let plans = self.core.plans();
+        self.follow_roots()?;
         for subject in std::mem::take(&mut self.touched) {
             let id = subject.id();
             let (before, now) = self.steps_of(subject, &plans)?;
@@ -112,6 +118,14 @@ impl Pad<'_> {
             node.changed = needs_row;
             self.replace_steps(&before, &now)?;
         }
+        Ok(())
+    }
+
+    /// Finds whom the changed records touch, each neighbourhood once for all that lie in it.
+    fn follow_roots(&mut self) -> Result<(), StoreError> {
+        let roots = std::mem::take(&mut self.roots);
+        let found = subjects_under(&Reading(self), roots)?;
+        self.touched.extend(found);
         Ok(())
     }
 
@@ -139,6 +153,7 @@ impl Pad<'_> {
     /// A unit's figure of a day as it will be with what is on the pad so far.
     pub(in crate::writer) fn sum_with_pad(&mut self, unit: OrgCode, part: Part, on: Day) -> Result<i64, StoreError> {
         let plans = self.core.plans();
+        self.follow_roots()?;
         let mut sum = totals::sum(self.view, unit, part.number(), Day::MIN..=on)?;
         let touched: Vec<Subject> = self.touched.iter().copied().collect();
         for subject in touched {

@@ -2,7 +2,13 @@
 
 use super::{Pad, read_leaf};
 use crate::{rows, shelf, store::StoreError};
-use taizhang_proto::{OrgCode, Record, RecordId, cell::Shelf};
+use taizhang_proto::{
+    OrgCode, Record, RecordId,
+    cell::{Kept, Shelf},
+};
+
+/// Links of one row that cost as much to read as one record.
+const LINKS_AT_ONCE: u64 = 64;
 
 /// The pad as the rules read it.
 pub(in crate::writer) struct Reading<'p, 'a>(pub(in crate::writer) &'p Pad<'a>);
@@ -11,6 +17,7 @@ impl Shelf for Reading<'_, '_> {
     type Error = StoreError;
 
     fn record(&self, id: RecordId) -> Result<Option<Record>, StoreError> {
+        self.0.count_work(1);
         match self.0.records.get(&id) {
             Some(leaf) => Ok(leaf.now.clone()),
             None => Ok(read_leaf(self.0.view, id)?.now),
@@ -18,6 +25,7 @@ impl Shelf for Reading<'_, '_> {
     }
 
     fn look<R>(&self, id: RecordId, read: impl FnOnce(Option<&Record>) -> R) -> Result<R, StoreError> {
+        self.0.count_work(1);
         match self.0.records.get(&id) {
             Some(leaf) => Ok(read(leaf.now.as_ref())),
             None => Ok(read(read_leaf(self.0.view, id)?.now.as_ref())),
@@ -25,10 +33,12 @@ impl Shelf for Reading<'_, '_> {
     }
 
     fn about(&self, target: RecordId) -> Result<Vec<(u32, RecordId)>, StoreError> {
-        if let Some(node) = self.0.subjects.get(&target) {
-            return Ok(node.row.about());
-        }
-        shelf::about(self.0.view, target)
+        let about = match self.0.subjects.get(&target) {
+            Some(node) => node.row.about(),
+            None => shelf::about(self.0.view, target)?,
+        };
+        self.0.count_work(1 + about.len() as u64 / LINKS_AT_ONCE);
+        Ok(about)
     }
 
     fn sharing(&self, register: u32, tag: u32, bytes: &[u8]) -> Result<Vec<RecordId>, StoreError> {
@@ -45,6 +55,10 @@ impl Shelf for Reading<'_, '_> {
 
     fn founded_on(&self, unit: OrgCode) -> Option<taizhang_proto::date::Day> {
         self.0.tree.founded_on(unit)
+    }
+
+    fn kept(&self) -> (Option<&Kept>, bool) {
+        (Some(&self.0.kept), false)
     }
 }
 

@@ -1,0 +1,125 @@
+//! What one office may make of one record: history, and fields that this build does not know.
+//! Invariant: a quota is an office's own. What others wrote is never counted against it, so nobody's entry is refused for
+//! what somebody else did; and what was acknowledged once is taken again, whatever its size.
+
+use super::{pad::Pad, push::register_name};
+use crate::{
+    rows,
+    store::{Space, StoreError},
+};
+use prost::Message;
+use taizhang_proto::{OrgCode, Record, RecordId, change::Edit, check::Violation, register::registers};
+
+/// The rule that a refusal for a quota names.
+pub(super) const RULE: &str = "quota";
+/// Histories below this size are measured by reading them; above it, the size is kept.
+const MEASURED: u64 = 64 * 1024;
+
+impl Pad<'_> {
+    /// Why an edit that adds so many bytes to its record's history can't be taken: its office has filled it.
+    pub(super) fn too_much_history(
+        &mut self,
+        office: OrgCode,
+        edit: &Edit,
+        adds: usize,
+    ) -> Result<Option<Violation>, StoreError> {
+        let most = self.core.plans().on(self.core.today()).limits.history_bytes;
+        if adds == 0 || edit.offer.is_some() || self.history_size(edit.id)? + adds as u64 <= most {
+            return Ok(None);
+        }
+        let own: u64 = self
+            .whole_history_of(edit.id)?
+            .iter()
+            .filter(|entry| entry.origin.as_ref().is_some_and(|origin| origin.unit == office.number()))
+            .map(|entry| entry.encoded_len() as u64)
+            .sum();
+        Ok((own + adds as u64 > most).then(|| {
+            let message = format!(
+                "本单位对此记录的历次修改已达 {most} 字节，不再接收；请核对录入程序，如需继续请上级在工作目标中调高 limits.history_bytes \
+                 (this office's edits of the record fill its history: look for a program that repeats them, or have the plan's limit raised)"
+            );
+            refused(edit, message)
+        }))
+    }
+
+    /// Why an edit of fields that this build does not know can't be taken: its office has put too much of them into the
+    /// record.
+    pub(super) fn too_much_unknown(&self, office: OrgCode, edit: &Edit, after: &Record) -> Option<Violation> {
+        let def = registers().get(edit.register);
+        let is_unknown = |tag: u32| def.is_none_or(|def| def.field(tag).is_none());
+        if edit.offer.is_some() || !edit.fields.iter().any(|field| is_unknown(field.tag) && !field.bytes.is_empty()) {
+            return None;
+        }
+        let most = self.core.plans().on(self.core.today()).limits.unknown_bytes;
+        let own: usize = after
+            .fields
+            .iter()
+            .filter(|standing| is_unknown(standing.field.tag))
+            .filter(|standing| after.origins.get(standing.origin).is_some_and(|origin| origin.unit == office.number()))
+            .map(|standing| standing.field.bytes.len())
+            .sum();
+        (own as u64 > most).then(|| {
+            let message = format!(
+                "本级程序不认识的字段超过 {most} 字节；请先升级上级的程序 \
+                 (too many bytes in fields that this hub does not know: update the hub's program first)"
+            );
+            refused(edit, message)
+        })
+    }
+
+    /// Bytes of a record's history, what this commit adds included.
+    fn history_size(&mut self, id: RecordId) -> Result<u64, StoreError> {
+        let stood = match self.history_stood.get(&id) {
+            Some(stood) => *stood,
+            None => {
+                let stood = match self.kept_size(id)? {
+                    Some(kept) => kept,
+                    None => self.measure(id)?,
+                };
+                self.history_stood.insert(id, stood);
+                stood
+            }
+        };
+        Ok(stood + self.added_bytes(id))
+    }
+
+    fn kept_size(&self, id: RecordId) -> Result<Option<u64>, StoreError> {
+        let row = self.view.get(Space::Meta, &rows::meta::history_size(id))?;
+        row.map(|row| row.as_ref().try_into().map(u64::from_be_bytes).map_err(|_| StoreError::Row(Space::Meta)))
+            .transpose()
+    }
+
+    fn measure(&self, id: RecordId) -> Result<u64, StoreError> {
+        let mut size = 0;
+        for row in self.view.prefix(Space::History, &id.0) {
+            size += row?.1.len() as u64;
+            self.count_work(1);
+        }
+        Ok(size)
+    }
+
+    fn added_bytes(&self, id: RecordId) -> u64 {
+        let places = self.added_history.get(&id).into_iter().flatten();
+        places.filter_map(|place| self.set.rows.get(*place)?.2.as_ref()).map(|value| value.len() as u64).sum()
+    }
+
+    /// Keeps the sizes of long histories, so that no edit has to read them.
+    pub(super) fn write_history_sizes(&mut self) -> Result<(), StoreError> {
+        let grown: Vec<RecordId> = self.added_history.keys().copied().collect();
+        for id in grown {
+            let stood = match self.history_stood.get(&id) {
+                Some(stood) => Some(*stood),
+                None => self.kept_size(id)?,
+            };
+            let now = stood.map_or(0, |stood| stood + self.added_bytes(id));
+            if now > MEASURED {
+                self.set.put(Space::Meta, rows::meta::history_size(id), now.to_be_bytes());
+            }
+        }
+        Ok(())
+    }
+}
+
+fn refused(edit: &Edit, message: String) -> Violation {
+    Violation { register: register_name(edit.register), field: String::new(), rule: RULE, message }
+}
