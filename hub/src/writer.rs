@@ -35,7 +35,7 @@ pub(crate) use mail::is_counted;
 pub use mail::{MarkBatch, News};
 pub use resolve::{Review, choices};
 use std::sync::Arc;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// Most changes that one commit takes, so that memory and the parent's batches stay bounded.
 const MAX_COMMIT_CHANGES: usize = 8 * 1024;
@@ -48,6 +48,7 @@ type Waiting = (Job, oneshot::Sender<Result<Answer, WriteError>>);
 #[derive(Clone)]
 pub struct Writer {
     queue: mpsc::Sender<Waiting>,
+    alive: watch::Receiver<()>,
 }
 
 impl Writer {
@@ -57,7 +58,9 @@ impl Writer {
     /// When no thread can be started.
     pub fn start(core: Arc<Core>) -> std::io::Result<Self> {
         let (queue, mut waiting) = mpsc::channel::<Waiting>(QUEUE);
+        let (lives, alive) = watch::channel(());
         std::thread::Builder::new().name("writer".into()).spawn(move || {
+            let _lives = lives; // dropped when the thread ends, whichever way
             while let Some(first) = waiting.blocking_recv() {
                 let mut changes = size(&first.0);
                 let mut group = vec![first];
@@ -75,7 +78,12 @@ impl Writer {
                 }
             }
         })?;
-        Ok(Self { queue })
+        Ok(Self { queue, alive })
+    }
+
+    /// Fails once the writer's thread has ended.
+    pub fn alive(&self) -> watch::Receiver<()> {
+        self.alive.clone()
     }
 
     /// Hands a job over; the answer comes once it is on disk.

@@ -12,6 +12,7 @@ use crate::{
     months::{self, Months},
     orders, readers,
     rows::{self, meta},
+    session::turns::Turns,
     store::{Space, Store, StoreError, View, WriteSet},
 };
 use bytes::Bytes;
@@ -21,6 +22,10 @@ use std::sync::{
     Arc, Mutex, OnceLock, PoisonError, RwLock,
     atomic::{AtomicI32, Ordering},
 };
+use std::{
+    cell::{Cell, RefCell},
+    panic::{self, AssertUnwindSafe},
+};
 use taizhang_node::ledger::Clock;
 use taizhang_proto::{
     OrgCode, date,
@@ -29,7 +34,7 @@ use taizhang_proto::{
     pb::{self, Tier},
     plan::{self, Plans},
 };
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 /// The plan as it stands at a hub.
 #[derive(Clone)]
@@ -91,7 +96,7 @@ pub struct Core {
     pub(super) follow_on: AtomicI32,
     committing: Mutex<()>,
     /// One child at a time is repaired: the list of a large scope takes memory.
-    pub(crate) repairs: Arc<Semaphore>,
+    pub(crate) repairs: Arc<Turns>,
     revision: watch::Sender<u64>,
     /// How often somebody was retired: who is in a session looks whether it was them.
     retirements: watch::Sender<u64>,
@@ -137,7 +142,7 @@ impl Core {
             lineage,
             follow_on: AtomicI32::new(i32::MIN), // looked at with the first commit
             committing: Mutex::new(()),
-            repairs: Arc::new(Semaphore::new(1)),
+            repairs: Arc::default(),
             revision: watch::Sender::new(revision),
             retirements: watch::Sender::new(0),
         });
@@ -256,13 +261,30 @@ impl Core {
     pub fn commit(&self, jobs: Vec<Job>) -> Vec<Result<Answer, WriteError>> {
         let _one_at_a_time = self.committing.lock().unwrap_or_else(PoisonError::into_inner);
         let count = jobs.len();
-        self.try_commit(jobs).unwrap_or_else(|error| {
+        let (is_written, doing) = (Cell::new(false), RefCell::new(String::new()));
+        let outcome = panic::catch_unwind(AssertUnwindSafe(|| self.try_commit(jobs, (&is_written, &doing))));
+        let outcome = outcome.unwrap_or_else(|panicked| {
+            if is_written.get() {
+                // What is in memory no longer follows from the rows: only a new start reads them anew.
+                panic::resume_unwind(panicked);
+            }
+            let node = doing.take();
+            tracing::error!(%node, "a commit panicked: nothing of it was written, and its jobs failed");
+            Err(StoreError::Engine(
+                "写入时程序出错，本批未写入 (the commit panicked; nothing of it was written)".into(),
+            ))
+        });
+        outcome.unwrap_or_else(|error| {
             let message = error.to_string();
             (0..count).map(|_| Err(StoreError::Engine(message.clone()).into())).collect()
         })
     }
 
-    fn try_commit(&self, jobs: Vec<Job>) -> Result<Vec<Result<Answer, WriteError>>, StoreError> {
+    fn try_commit(
+        &self,
+        jobs: Vec<Job>,
+        (is_written, doing): (&Cell<bool>, &RefCell<String>),
+    ) -> Result<Vec<Result<Answer, WriteError>>, StoreError> {
         let view = self.store.view();
         let mut pad = Pad::new(self, view.as_ref())?;
         let mut answers = Vec::with_capacity(jobs.len());
@@ -271,6 +293,7 @@ impl Core {
             pad.follow_tree()?;
         }
         for job in jobs {
+            doing.replace(job.child().unwrap_or_default().to_owned());
             let answer = match job {
                 Job::Greet { peer, hello } => pad.greet(&peer, &hello),
                 Job::Push { peer, node, first, changes, room } => {
@@ -363,9 +386,11 @@ impl Core {
             }
             answers.push(answer);
         }
+        doing.take(); // what fails from here on is nobody's alone
         let new_orders = pad.new_orders.take();
         let (set, revision) = pad.finish()?;
         if !set.is_empty() {
+            is_written.set(true);
             self.store.commit(set)?;
         }
         let moved = new_orders.is_some() || new_tree.is_some() || new_plans.is_some() || new_months.is_some();

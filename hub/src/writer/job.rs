@@ -147,6 +147,23 @@ pub enum Job {
     },
 }
 
+impl Job {
+    /// The id of the child that asks for it; none where nobody below does.
+    pub(super) fn child(&self) -> Option<&str> {
+        match self {
+            Self::Greet { peer, .. }
+            | Self::Push { peer, .. }
+            | Self::Cells { peer, .. }
+            | Self::Heard { peer, .. }
+            | Self::Present { peer }
+            | Self::Differs { peer }
+            | Self::Again { peer, .. }
+            | Self::Certificate(peer, _) => Some(&peer.id),
+            _ => None,
+        }
+    }
+}
+
 /// What became of a job.
 pub enum Answer {
     /// The child as it is known now, and the views it is greeted with.
