@@ -27,13 +27,16 @@ impl FjallStore {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         // Made here, so that only its owner can read what is in it.
         taizhang_node::disk::create_dir(path).map_err(|error| StoreError::Engine(error.to_string()))?;
-        let db =
-            Database::builder(path).cache_size(CACHE).max_journaling_size(256 * 1024 * 1024).open().map_err(engine)?;
+        let db = Database::builder(path)
+            .cache_size(CACHE)
+            .max_journaling_size(256 * 1024 * 1024)
+            .open()
+            .map_err(|error| at_opening(path, error))?;
         let spaces = SPACES
             .iter()
             .map(|space| db.keyspace(&name(*space), || options(*space)))
             .collect::<Result<Arc<[_]>, _>>()
-            .map_err(engine)?;
+            .map_err(|error| at_opening(path, error))?;
         let store = Self { db, spaces };
         match store.view().get(Space::Meta, b"format")? {
             None => store.put_format()?,
@@ -58,6 +61,25 @@ impl FjallStore {
 
 fn engine(error: fjall::Error) -> StoreError {
     StoreError::Engine(error.to_string())
+}
+
+/// Why the store can't be opened, with what to do about it: nobody can act on the engine's words alone.
+fn at_opening(path: &Path, error: fjall::Error) -> StoreError {
+    let path = path.display();
+    StoreError::Engine(match error {
+        fjall::Error::Locked => {
+            format!("{path} 正被另一进程使用，请先停止它 (in use by another process: stop it first)")
+        }
+        fjall::Error::Io(error) => format!(
+            "{path} 无法读写：{error}；请检查磁盘空间、权限和可打开的文件数后重新启动 (check free space, permissions and the \
+             limit of open files, then start again)"
+        ),
+        error => format!(
+            "{path} 已损坏，无法打开：{error:?}；请从备份恢复整个数据目录；没有备份时把 {path} 移到别处再启动，下级会重新上报所存内容 \
+             (damaged: restore the whole data directory from a backup; without one move {path} elsewhere and start: the \
+             children say again what they hold)"
+        ),
+    })
 }
 
 fn name(space: Space) -> String {
@@ -122,5 +144,21 @@ impl Store for FjallStore {
 
     fn size_on_disk(&self) -> u64 {
         self.db.disk_space().unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_store_is_refused_with_the_remedy() {
+        for error in [fjall::Error::Unrecoverable, fjall::Error::InvalidVersion(None)] {
+            let said = at_opening(Path::new("/data/store"), error).to_string();
+            assert!(said.contains("从备份恢复") && said.contains("restore the whole data directory"), "{said}");
+            assert!(said.contains("move /data/store elsewhere"), "{said}");
+        }
+        let said = at_opening(Path::new("/data/store"), fjall::Error::Locked).to_string();
+        assert!(said.contains("stop it first"), "{said}");
     }
 }
