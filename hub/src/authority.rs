@@ -25,10 +25,12 @@ use taizhang_proto::{
     OrgCode,
     pb::{self, enrolment_server::Enrolment},
 };
-use tonic::{
-    Request, Response, Status,
-    transport::{Certificate, Identity, ServerTlsConfig},
+use tokio_rustls::rustls::{
+    self, RootCertStore, ServerConfig,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    server::WebPkiClientVerifier,
 };
+use tonic::{Request, Response, Status};
 
 /// Why the authority failed.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +44,9 @@ pub enum AuthorityError {
     /// The secret of the hub's seals is not one.
     #[error("印记密钥文件已损坏，请从备份恢复 (the seal secret is damaged: restore it from a backup): {0}")]
     SealSecret(PathBuf),
+    /// The server's certificate or key.
+    #[error("证书机构的文件无法使用，请从备份恢复 authority 目录 (restore `authority` from a backup): {0}")]
+    Tls(String),
     /// `init` has not been run.
     #[error("此目录还不是上级节点，请先运行 init (no authority here: run `init`); looked in {0}")]
     Missing(PathBuf),
@@ -61,7 +66,8 @@ pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     certificate: String,
     certificate_der: Vec<u8>,
-    server: Identity,
+    /// Certificate and key of the server, PEM.
+    server: (String, String),
     dir: PathBuf,
 }
 
@@ -127,7 +133,7 @@ impl Authority {
         let issuer = Issuer::from_ca_cert_pem(&certificate, KeyPair::from_pem(&read("ca.key")?)?)?;
         let (_, der) = x509_parser::pem::parse_x509_pem(certificate.as_bytes())
             .map_err(|_| AuthorityError::Keys(rcgen::Error::CouldNotParseCertificate))?;
-        let server = Identity::from_pem(read("server.pem")?, read("server.key")?);
+        let server = (read("server.pem")?, read("server.key")?);
         Ok(Self { issuer, certificate_der: der.contents, certificate, server, dir })
     }
 
@@ -162,11 +168,31 @@ impl Authority {
     }
 
     /// TLS towards children: they show a certificate of this authority, or none and may only enrol.
-    pub fn tls(&self) -> ServerTlsConfig {
-        ServerTlsConfig::new()
-            .identity(self.server.clone())
-            .client_ca_root(Certificate::from_pem(&self.certificate))
-            .client_auth_optional(true)
+    ///
+    /// # Errors
+    /// When a certificate or key on disk can't be used.
+    pub fn tls(&self) -> Result<Arc<ServerConfig>, AuthorityError> {
+        let unreadable = |error: &dyn std::fmt::Display| AuthorityError::Tls(error.to_string());
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from(self.certificate_der.clone())).map_err(|error| unreadable(&error))?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let children = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
+            .allow_unauthenticated()
+            .build()
+            .map_err(|error| unreadable(&error))?;
+        let (certificate, key) = &self.server;
+        let chain = CertificateDer::pem_slice_iter(certificate.as_bytes())
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| unreadable(&error))?;
+        let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|error| unreadable(&error))?;
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| unreadable(&error))?
+            .with_client_cert_verifier(children)
+            .with_single_cert(chain, key)
+            .map_err(|error| unreadable(&error))?;
+        config.alpn_protocols.push(b"h2".to_vec());
+        Ok(Arc::new(config))
     }
 
     /// Signs a child's request.

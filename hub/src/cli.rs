@@ -300,7 +300,13 @@ async fn serve(dir: &Path) -> anyhow::Result<ExitCode> {
         config.tier,
         running.address
     );
-    stop_signal().await;
+    tokio::select! {
+        () = stop_signal() => {}
+        part = running.failed() => {
+            // The rest is not waited for: what is broken may never stop.
+            anyhow::bail!("上级节点的一部分已停止工作，进程退出，请重新启动 (a part of the hub is gone; start it again): {part}");
+        }
+    }
     say!("正在停止 (stopping)");
     let _ = stop.send(true);
     running.stopped().await;

@@ -2,12 +2,14 @@
 //! binary start the same thing.
 
 mod admin;
+mod door;
 
 use crate::{
     authority::{Authority, AuthorityError, EnrolmentService},
     config::Config,
     integrity::{self, Opened},
     mail::envelope::Envelopes,
+    parts::Parts,
     plans::{self, PublishError},
     review::ReviewService,
     session::serve::{self, SyncService},
@@ -16,6 +18,7 @@ use crate::{
     upward::Upward,
     writer::{Core, Job, Peer, Writer},
 };
+use door::{Door, Limits, LineInfo};
 use std::{net::SocketAddr, path::Path, path::PathBuf, sync::Arc};
 use taizhang_node::{
     control::{self, ControlFile},
@@ -33,8 +36,11 @@ use taizhang_proto::{
     session::MAX_MESSAGE_BYTES,
 };
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
-use tokio_stream::wrappers::TcpListenerStream;
-use tonic::{Request, Status, service::interceptor::InterceptedService};
+use tonic::{
+    Request, Status,
+    service::{InterceptorLayer, interceptor::InterceptedService},
+};
+use tonic_health::ServingStatus;
 
 /// The store's name in the data directory.
 pub const STORE: &str = "store";
@@ -91,6 +97,7 @@ pub struct Hub {
     upward: Option<Arc<Upward>>,
     schedule: Schedule,
     config: Config,
+    door: Arc<Door>,
     data: PathBuf,
     _lock: std::fs::File,
 }
@@ -100,9 +107,20 @@ pub struct Running {
     /// Where children call.
     pub address: SocketAddr,
     tasks: Vec<JoinHandle<()>>,
+    ended: watch::Receiver<Option<String>>,
 }
 
 impl Running {
+    /// Waits until a part of the hub ends that nobody asked to; says which, and why.
+    pub async fn failed(&self) -> String {
+        let mut ended = self.ended.clone();
+        let first = ended.wait_for(Option::is_some).await.ok().and_then(|first| first.clone());
+        match first {
+            Some(first) => first,
+            None => std::future::pending().await,
+        }
+    }
+
     /// Waits until everything has stopped.
     pub async fn stopped(self) {
         for task in self.tasks {
@@ -139,6 +157,7 @@ impl Hub {
         }
         let keeper =
             parent.clone().zip(upward.clone()).map(|(identity, upward)| Keeper::new(upward, identity, schedule));
+        let door = Door::new(Limits::under(door::raise_file_limit()));
         let data = data.to_owned();
         Ok(Arc::new(Self {
             core,
@@ -149,6 +168,7 @@ impl Hub {
             parent,
             schedule,
             config,
+            door,
             data,
             upward,
             _lock: lock,
@@ -169,19 +189,35 @@ impl Hub {
         let address =
             listener.local_addr().map_err(|source| HubError::Listen { address: self.config.listen, source })?;
         let sync = SyncService::new(self.core.clone(), self.writer.clone(), self.config.sessions, stop.clone());
-        let mut tasks = vec![self.serve_children(listener, sync.clone(), stop.clone())?];
-        tasks.push(self.serve_control(sync, self.advertised(address), stop.clone()).await?.1);
-        tasks.extend(self.upward.clone().map(|upward| tokio::spawn(keep_marking(upward, stop.clone()))));
-        tasks.extend(self.keeper.clone().map(|keeper| tokio::spawn(keeper.run(stop))));
-        Ok(Running { address, tasks })
+        let parts = Parts::new();
+        let ended = parts.ended();
+        let children = self.serve_children(listener, (sync.clone(), ended.clone()), stop.clone())?;
+        let control = self.serve_control(sync, self.advertised(address), stop.clone()).await?.1;
+        let mut tasks = vec![
+            parts.run("children", stop.clone(), children),
+            parts.run("control", stop.clone(), async move {
+                let _ = control.await;
+            }),
+        ];
+        let mark = |upward| parts.run("marking", stop.clone(), keep_marking(upward, stop.clone()));
+        tasks.extend(self.upward.clone().map(mark));
+        tasks.extend(self.keeper.clone().map(|keeper| parts.run("keeper", stop.clone(), keeper.run(stop.clone()))));
+        let (mut alive, mut stopping) = (self.writer.alive(), stop.clone());
+        tasks.push(parts.run("writer", stop, async move {
+            tokio::select! {
+                _ = alive.changed() => {}
+                _ = stopping.wait_for(|stop| *stop) => {}
+            }
+        }));
+        Ok(Running { address, tasks, ended })
     }
 
     fn serve_children(
         &self,
         listener: TcpListener,
-        sync: SyncService,
+        (sync, mut ended): (SyncService, watch::Receiver<Option<String>>),
         stop: watch::Receiver<bool>,
-    ) -> Result<JoinHandle<()>, HubError> {
+    ) -> Result<impl Future<Output = ()> + Send + use<>, HubError> {
         let start = |error: &dyn std::fmt::Display| HubError::Start(error.to_string());
         let sync = SyncServer::new(sync)
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
@@ -210,27 +246,35 @@ impl Hub {
             .register_encoded_file_descriptor_set(DESCRIPTORS)
             .build_v1()
             .map_err(|error| start(&error))?;
+        // Health answers a probe without a certificate, with one word; what the services look like is for those who
+        // were let in.
+        let reflection = InterceptedService::new(reflection, only(serve::peer_of));
+        let lines = self.door.lines(listener, self.authority.tls()?, stop.clone());
         let router = tonic::transport::Server::builder()
-            .tls_config(self.authority.tls())
-            .map_err(|error| start(&error))?
+            .layer(InterceptorLayer::new(LineInfo::note))
             .http2_keepalive_interval(Some(std::time::Duration::from_secs(30)))
             .initial_stream_window_size(1024 * 1024)
             .initial_connection_window_size(2 * 1024 * 1024)
             .max_concurrent_streams(16)
-            .tcp_nodelay(true)
             .add_service(sync)
             .add_service(enrolment)
             .add_service(totals)
             .add_service(review)
             .add_service(health_service)
             .add_service(reflection);
-        Ok(tokio::spawn(async move {
+        Ok(async move {
             health.set_serving::<SyncServer<SyncService>>().await;
-            let ended = router.serve_with_incoming_shutdown(TcpListenerStream::new(listener), until(stop)).await;
+            tokio::spawn(async move {
+                if ended.wait_for(Option::is_some).await.is_ok() {
+                    health.set_not_serving::<SyncServer<SyncService>>().await;
+                    health.set_service_status("", ServingStatus::NotServing).await;
+                }
+            });
+            let ended = router.serve_with_incoming_shutdown(lines, until(stop)).await;
             if let Err(error) = ended {
                 tracing::error!(%error, "the server for children failed");
             }
-        }))
+        })
     }
 
     /// Answers the hub's own command line on a loopback port.

@@ -15,6 +15,7 @@ pub mod lineage;
 pub mod mail;
 pub mod months;
 pub mod orders;
+pub mod parts;
 pub mod plans;
 pub mod readers;
 pub mod review;

@@ -6,6 +6,7 @@ mod greet;
 mod records;
 mod repair;
 pub mod serve;
+pub(crate) mod turns;
 
 use crate::{
     mail::post,
@@ -311,7 +312,7 @@ impl Server {
             }
         }
         if self.repair.is_open() {
-            let message = self.repair.next(core, self.peer.unit)?;
+            let message = self.repair.next(core, &self.peer)?;
             if !self.repair.is_open() {
                 // What was put right is compared once more.
                 (self.caught, self.said_end) = (None, false);
@@ -365,6 +366,16 @@ impl Server {
             acknowledged,
             count: unit.count,
         }))))
+    }
+
+    /// Whether the child has said who it is.
+    pub fn has_greeted(&self) -> bool {
+        self.stage != Stage::Waiting
+    }
+
+    /// Whether the child is being repaired, which nobody else is meanwhile.
+    pub fn is_repairing(&self) -> bool {
+        self.repair.is_open()
     }
 
     /// Whether everything has been said.

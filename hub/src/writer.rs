@@ -42,7 +42,7 @@ pub use mail::{MarkBatch, News};
 pub use resolve::{Review, choices};
 use std::sync::Arc;
 use taizhang_proto::pb;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// Most changes that one commit takes, so that memory and the parent's batches stay bounded.
 const MAX_COMMIT_CHANGES: usize = 8 * 1024;
@@ -107,6 +107,7 @@ fn write_some(core: &Core, mut group: Vec<Pending>) -> Vec<Pending> {
 #[derive(Clone)]
 pub struct Writer {
     queue: mpsc::Sender<Waiting>,
+    alive: watch::Receiver<()>,
 }
 
 impl Writer {
@@ -116,7 +117,9 @@ impl Writer {
     /// When no thread can be started.
     pub fn start(core: Arc<Core>) -> std::io::Result<Self> {
         let (queue, mut waiting) = mpsc::channel::<Waiting>(QUEUE);
+        let (lives, alive) = watch::channel(());
         std::thread::Builder::new().name("writer".into()).spawn(move || {
+            let _lives = lives; // dropped when the thread ends, whichever way
             let mut group: Vec<Pending> = Vec::new();
             loop {
                 if group.is_empty() {
@@ -133,7 +136,12 @@ impl Writer {
                 group = write_some(&core, group);
             }
         })?;
-        Ok(Self { queue })
+        Ok(Self { queue, alive })
+    }
+
+    /// Fails once the writer's thread has ended.
+    pub fn alive(&self) -> watch::Receiver<()> {
+        self.alive.clone()
     }
 
     /// Hands a job over; the answer comes once it is on disk.

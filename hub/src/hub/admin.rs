@@ -58,6 +58,7 @@ impl Hub {
         let fresh = nodes.iter().filter(|node| node.last_sync + 86_400 >= now).count();
         let link = self.keeper.as_ref().map(|keeper| keeper.state()).unwrap_or_default();
         let (waits, last_error) = link.words(show::time);
+        let (lines, strangers) = self.door.open_lines();
         let parent = match &self.parent {
             Some(identity) => format!("{} {}", identity.hub_unit, identity.address),
             None => "无 (none)".into(),
@@ -77,6 +78,8 @@ impl Hub {
             show::fact("months", "已封账月份", "locked months", core.months().count()),
             show::fact("online", "在线", "online", online),
             show::fact("fresh", "一日内同步", "synced within a day", fresh),
+            show::fact("lines", "连接数", "lines", format!("{lines} + {strangers}")),
+            show::fact("lines_refused", "拒绝的连接", "lines refused", self.door.refused()),
             show::fact("last_error", "最近错误", "last error", last_error),
             show::fact(
                 "older",

@@ -6,11 +6,12 @@
 use super::{
     Fault, MAX_LIST_BYTES, MAX_LIST_RECORDS,
     records::{history_after, pack},
+    turns::Turn,
     wrap,
 };
 use crate::{
     store::{Space, StoreError, View},
-    writer::Core,
+    writer::{Core, Peer},
 };
 use bytes::Bytes;
 use prost::Message;
@@ -21,14 +22,13 @@ use taizhang_proto::{
     pb::{self, down},
     range::{Answerer, Items, MAX_DIFFERENT, MAX_RANGE_BYTES, MAX_WANT},
 };
-use tokio::sync::OwnedSemaphorePermit;
 
 /// Where the repair of a session stands.
 #[derive(Default)]
 pub(super) struct Repair {
     is_open: bool,
-    /// The list of the scope, and the permit to hold one.
-    list: Option<(Answerer, OwnedSemaphorePermit)>,
+    /// The list of the scope, and the turn to hold one.
+    list: Option<(Answerer, Turn)>,
     asked: Option<Bytes>,
     wanted: VecDeque<RecordId>,
     total: usize,
@@ -67,11 +67,12 @@ impl Repair {
     }
 
     /// The next thing to say; ends the repair once the last record wanted was sent.
-    pub(super) fn next(&mut self, core: &Core, unit: OrgCode) -> Result<Option<pb::Down>, Fault> {
+    pub(super) fn next(&mut self, core: &Core, peer: &Peer) -> Result<Option<pb::Down>, Fault> {
+        let unit = peer.unit;
         if let Some(message) = self.asked.take() {
             if self.list.is_none() {
-                let permit = core.repairs.clone().try_acquire_owned().map_err(|_| Fault::Busy)?;
-                self.list = Some((list_of(core, core.view().as_ref(), unit)?, permit));
+                let turn = core.repairs.ask(&peer.id).ok_or(Fault::Busy)?;
+                self.list = Some((list_of(core, core.view().as_ref(), unit)?, turn));
             }
             let Some((list, _)) = &mut self.list else { return Ok(None) };
             let answer = list.answer(&message).map_err(|_| Fault::Protocol("a range that can't be read"))?;

@@ -34,6 +34,14 @@ const DOWN_QUEUE: usize = 4;
 const UNPACKED_BATCHES: usize = 8;
 /// How often a child that stays in its session is noted as present: a live node may have nothing to say for days.
 const PRESENCE: std::time::Duration = std::time::Duration::from_secs(3_600);
+/// A session that has not greeted by then ends.
+const GREETING: std::time::Duration = std::time::Duration::from_secs(30);
+/// A repair in which the child says nothing for so long ends, so that others get their turn.
+const REPAIR_IDLE: std::time::Duration = std::time::Duration::from_secs(60);
+/// A child that takes no message for so long is gone.
+const UNREAD: std::time::Duration = std::time::Duration::from_secs(180);
+/// How long a session waits for the place of the earlier one that it takes over.
+const HANDING_OVER: std::time::Duration = std::time::Duration::from_secs(5);
 /// When a child that is not admitted should come back, milliseconds.
 const RETRY_MILLIS: u64 = 3_000;
 
@@ -44,7 +52,7 @@ pub struct SyncService {
     writer: Writer,
     admitted: Arc<Semaphore>,
     room: Arc<Semaphore>,
-    online: Arc<Mutex<HashMap<String, usize>>>,
+    open: Arc<Mutex<Open>>,
     stop: watch::Receiver<bool>,
 }
 
@@ -52,12 +60,12 @@ impl SyncService {
     /// A service that lets `sessions` children in at a time.
     pub fn new(core: Arc<Core>, writer: Writer, sessions: usize, stop: watch::Receiver<bool>) -> Self {
         let room = Arc::new(Semaphore::new(UNPACKED_BATCHES));
-        Self { core, writer, admitted: Arc::new(Semaphore::new(sessions)), room, online: Arc::default(), stop }
+        Self { core, writer, admitted: Arc::new(Semaphore::new(sessions)), room, open: Arc::default(), stop }
     }
 
     /// Ids of the children with an open session.
     pub fn online(&self) -> Vec<String> {
-        self.online.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).sessions.keys().cloned().collect()
     }
 }
 
@@ -175,27 +183,38 @@ fn come_back_later(message: impl Into<String>) -> Status {
     status
 }
 
-/// Counts a child as online for as long as it lives.
+/// The open session of each child, by its id.
+#[derive(Default)]
+struct Open {
+    next: u64,
+    sessions: HashMap<String, (u64, oneshot::Sender<()>)>,
+}
+
+/// A child's one session, for as long as it lives.
 struct Presence {
-    online: Arc<Mutex<HashMap<String, usize>>>,
+    open: Arc<Mutex<Open>>,
     id: String,
+    number: u64,
+    took_over: bool,
 }
 
 impl Presence {
-    fn of(online: &Arc<Mutex<HashMap<String, usize>>>, id: &str) -> Self {
-        *online.lock().unwrap_or_else(PoisonError::into_inner).entry(id.to_owned()).or_default() += 1;
-        Self { online: online.clone(), id: id.to_owned() }
+    /// Notes a session; an earlier one of the same child ends. What comes with it tells when a later one takes over.
+    fn of(open: &Arc<Mutex<Open>>, id: &str) -> (Self, oneshot::Receiver<()>) {
+        let (ends, overtaken) = oneshot::channel();
+        let mut sessions = open.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.next += 1;
+        let number = sessions.next;
+        let took_over = sessions.sessions.insert(id.to_owned(), (number, ends)).is_some();
+        (Self { open: open.clone(), id: id.to_owned(), number, took_over }, overtaken)
     }
 }
 
 impl Drop for Presence {
     fn drop(&mut self) {
-        let mut online = self.online.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = online.get_mut(&self.id) {
-            *count -= 1;
-            if *count == 0 {
-                online.remove(&self.id);
-            }
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if open.sessions.get(&self.id).is_some_and(|(number, _)| *number == self.number) {
+            open.sessions.remove(&self.id);
         }
     }
 }
@@ -209,23 +228,34 @@ impl Sync for SyncService {
         let retirements = self.core.retirements();
         let (peer, certified) = child_of(&self.core, &request)?;
         let certificate = request.peer_certs().and_then(|chain| chain.first().map(|first| first.to_vec()));
-        let Ok(permit) = self.admitted.clone().try_acquire_owned() else {
+        let (presence, overtaken) = Presence::of(&self.open, &peer.id);
+        let permit = if presence.took_over {
+            // The earlier session gives its place back when it has heard that it is over.
+            tokio::time::timeout(HANDING_OVER, self.admitted.clone().acquire_owned()).await.ok()
+        } else {
+            self.admitted.clone().try_acquire_owned().ok().map(Ok)
+        };
+        let Some(Ok(permit)) = permit else {
             return Err(come_back_later("上级正忙，请稍后再试 (too many sessions: come back later)"));
         };
         let (sender, receiver) = mpsc::channel(DOWN_QUEUE);
         let service = self.clone();
         let up = request.into_inner();
         tokio::spawn(async move {
-            let _permit = permit;
-            let _presence = Presence::of(&service.online, &peer.id);
             let (id, unit) = (peer.id.clone(), peer.unit);
             if let Err(error) = service.learn_certificate(&peer, certificate).await {
                 tracing::warn!(node = %id, %error, "its certificate can't be kept for its neighbours");
             }
             let server = Server::new(peer).certified_as(certified);
-            if let Err(status) = service.drive((&id, retirements), server, up, &sender).await {
+            let outcome = tokio::select! {
+                outcome = service.drive((&id, retirements), server, up, &sender) => outcome,
+                _ = overtaken => Err(come_back_later("本机已在另一会话中连接 (another session of this node has taken over)")),
+            };
+            // Before the last word, which a child that does not listen would hold up.
+            drop((permit, presence));
+            if let Err(status) = outcome {
                 tracing::debug!(node = %id, %unit, reason = status.message(), "session ended");
-                let _ = sender.send(Err(status)).await;
+                let _ = tokio::time::timeout(UNREAD, sender.send(Err(status))).await;
             }
         });
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
@@ -258,6 +288,9 @@ impl SyncService {
         let mut stop = self.stop.clone();
         let mut waiting = Outstanding::new();
         let mut presence = tokio::time::interval(PRESENCE);
+        let greeting = tokio::time::sleep(GREETING);
+        let idle = tokio::time::sleep(REPAIR_IDLE);
+        tokio::pin!(greeting, idle);
         presence.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let reading = || ((self.core.clock)(), opened.elapsed().as_millis() as u64);
         let mut looked = reading();
@@ -279,6 +312,7 @@ impl SyncService {
                 }
                 message = up.message(), if may_read => {
                     let Some(message) = message? else { return Ok(()) };
+                    idle.as_mut().reset(tokio::time::Instant::now() + REPAIR_IDLE);
                     // Taken before unpacking; the writer gives it back, so a full house never waits for itself.
                     let room = match &message.it {
                         Some(pb::up::It::Push(_)) => self.room.clone().acquire_owned().await.ok(),
@@ -291,6 +325,10 @@ impl SyncService {
                         waiting.push_back(self.writer.submit(job).await.map_err(Fault::from)?);
                     }
                 }
+                () = &mut greeting, if !server.has_greeted() => {
+                    return Err(Status::deadline_exceeded("连接后未及时问候 (no greeting in time)"));
+                }
+                () = &mut idle, if server.is_repairing() => return Err(come_back_later("核对数据中断过久 (the repair stood still)")),
                 Ok(()) = revision.changed() => {}
                 _ = presence.tick() => {
                     if let Some(job) = server.presence() {
@@ -302,6 +340,7 @@ impl SyncService {
             }
             while let Some(message) = block_in_place(|| server.pull(&self.core))? {
                 send(down, message).await?;
+                idle.as_mut().reset(tokio::time::Instant::now() + REPAIR_IDLE);
                 // A first load is many messages: who is retired meanwhile is not told the rest.
                 if retirements.has_changed().unwrap_or(false) {
                     retirements.mark_unchanged();
@@ -327,5 +366,8 @@ async fn next_answer(waiting: &mut Outstanding) -> Result<Answer, Fault> {
 }
 
 async fn send(down: &mpsc::Sender<Result<pb::Down, Status>>, message: pb::Down) -> Result<(), Status> {
-    down.send(Ok(message)).await.map_err(|_| Status::cancelled("the child hung up"))
+    match tokio::time::timeout(UNREAD, down.send(Ok(message))).await {
+        Ok(sent) => sent.map_err(|_| Status::cancelled("the child hung up")),
+        Err(_) => Err(come_back_later("下级长时间未接收数据 (the child does not read what is sent)")),
+    }
 }

@@ -91,9 +91,10 @@ impl FjallStore {
 }
 
 fn open_engine(path: &Path) -> Result<(Database, Arc<[Keyspace]>), StoreError> {
-    let db = Database::builder(path).cache_size(CACHE).max_journaling_size(256 * 1024 * 1024).open().map_err(engine)?;
+    let failed = |error| at_opening(path, error);
+    let db = Database::builder(path).cache_size(CACHE).max_journaling_size(256 * 1024 * 1024).open().map_err(failed)?;
     let spaces = SPACES.iter().map(|space| db.keyspace(&name(*space), || options(*space)));
-    let spaces = spaces.collect::<Result<Arc<[_]>, _>>().map_err(engine)?;
+    let spaces = spaces.collect::<Result<Arc<[_]>, _>>().map_err(failed)?;
     Ok((db, spaces))
 }
 
@@ -126,6 +127,25 @@ fn engine(error: fjall::Error) -> StoreError {
         _ => false,
     };
     if damaged { StoreError::Damaged(error.to_string()) } else { StoreError::Engine(error.to_string()) }
+}
+
+/// Why the store can't be opened, with what to do about it: nobody can act on the engine's words alone.
+fn at_opening(path: &Path, error: fjall::Error) -> StoreError {
+    let path = path.display();
+    StoreError::Engine(match error {
+        fjall::Error::Locked => {
+            format!("{path} 正被另一进程使用，请先停止它 (in use by another process: stop it first)")
+        }
+        fjall::Error::Io(error) => format!(
+            "{path} 无法读写：{error}；请检查磁盘空间、权限和可打开的文件数后重新启动 (check free space, permissions and the \
+             limit of open files, then start again)"
+        ),
+        fjall::Error::InvalidVersion(Some(found)) => format!(
+            "{path} 由另一版本的程序写成：{found:?}；请用写它的版本或更新的版本打开 (written by another version: run that one, or \
+             a newer one)"
+        ),
+        error => return engine(error),
+    })
 }
 
 fn name(space: Space) -> String {
@@ -200,5 +220,22 @@ impl Store for FjallStore {
 
     fn size_on_disk(&self) -> u64 {
         self.db.disk_space().unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_machine_could_not_do_is_told_apart_from_damage_and_says_what_helps() {
+        for error in [fjall::Error::Unrecoverable, fjall::Error::InvalidVersion(None), fjall::Error::InvalidTrailer] {
+            assert!(at_opening(Path::new("/data/store"), error).is_damage());
+        }
+        let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+        for (error, remedy) in [(fjall::Error::Locked, "stop it first"), (fjall::Error::Io(full), "check free space")] {
+            let said = at_opening(Path::new("/data/store"), error);
+            assert!(!said.is_damage() && said.to_string().contains(remedy), "{said}");
+        }
     }
 }

@@ -13,13 +13,16 @@ use crate::{
     months::{self, Months},
     orders, readers, roll,
     rows::{self, meta},
+    session::turns::Turns,
     store::{Space, Store, StoreError, View, WriteSet},
 };
 use bytes::Bytes;
 use prost::Message;
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use std::{
+    cell::{Cell, RefCell},
     collections::BTreeSet,
+    panic::{self, AssertUnwindSafe},
     path::PathBuf,
     sync::{
         Arc, Mutex, OnceLock, PoisonError, RwLock,
@@ -37,7 +40,7 @@ use taizhang_proto::{
     pb::{self, Roll, Tier},
     plan::{self, Plans},
 };
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 /// The plan as it stands at a hub.
 #[derive(Clone)]
@@ -126,7 +129,7 @@ pub struct Core {
     work_in_commit: AtomicU64,
     work_done: AtomicU64,
     /// One child at a time is repaired: the list of a large scope takes memory.
-    pub(crate) repairs: Arc<Semaphore>,
+    pub(crate) repairs: Arc<Turns>,
     revision: watch::Sender<u64>,
     /// How often somebody was retired: who is in a session looks whether it was them.
     retirements: watch::Sender<u64>,
@@ -200,7 +203,7 @@ impl Core {
             committing: Mutex::new(()),
             work_in_commit: AtomicU64::new(MAX_WORK),
             work_done: AtomicU64::new(0),
-            repairs: Arc::new(Semaphore::new(1)),
+            repairs: Arc::default(),
             revision: watch::Sender::new(revision),
             retirements: watch::Sender::new(0),
         });
@@ -439,13 +442,30 @@ impl Core {
     pub(super) fn commit_some(&self, jobs: Vec<Job>) -> Vec<Done> {
         let _one_at_a_time = self.committing.lock().unwrap_or_else(PoisonError::into_inner);
         let count = jobs.len();
-        self.try_commit(jobs).unwrap_or_else(|error| {
+        let (is_written, doing) = (Cell::new(false), RefCell::new(String::new()));
+        let outcome = panic::catch_unwind(AssertUnwindSafe(|| self.try_commit(jobs, (&is_written, &doing))));
+        let outcome = outcome.unwrap_or_else(|panicked| {
+            if is_written.get() {
+                // What is in memory no longer follows from the rows: only a new start reads them anew.
+                panic::resume_unwind(panicked);
+            }
+            let node = doing.take();
+            tracing::error!(%node, "a commit panicked: nothing of it was written, and its jobs failed");
+            Err(StoreError::Engine(
+                "写入时程序出错，本批未写入 (the commit panicked; nothing of it was written)".into(),
+            ))
+        });
+        outcome.unwrap_or_else(|error| {
             let message = error.to_string();
             (0..count).map(|_| Done::Answered(Err(StoreError::Engine(message.clone()).into()))).collect()
         })
     }
 
-    fn try_commit(&self, jobs: Vec<Job>) -> Result<Vec<Done>, StoreError> {
+    fn try_commit(
+        &self,
+        jobs: Vec<Job>,
+        (is_written, doing): (&Cell<bool>, &RefCell<String>),
+    ) -> Result<Vec<Done>, StoreError> {
         let view = self.store.view();
         let mut pad = Pad::new(self, view.as_ref())?;
         let mut answers = Vec::with_capacity(jobs.len());
@@ -458,6 +478,7 @@ impl Core {
                 answers.push(Done::Waiting(job));
                 continue;
             }
+            doing.replace(job.child().unwrap_or_default().to_owned());
             let answer = match job {
                 Job::Greet { peer, hello } => pad.greet(&peer, &hello),
                 Job::Push { peer, node, first, changes, skew, room } => {
@@ -570,11 +591,13 @@ impl Core {
             }
             answers.push(Done::Answered(answer));
         }
+        doing.take(); // what fails from here on is nobody's alone
         let new_orders = pad.new_orders.take();
         let new_roll = pad.new_roll.take();
         retired |= new_roll.is_some();
         let (set, revision) = pad.finish(&self.work_done)?;
         if !set.is_empty() {
+            is_written.set(true);
             self.put(set)?;
         }
         let moved = new_roll.is_some()

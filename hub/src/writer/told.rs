@@ -36,24 +36,16 @@ impl Pad<'_> {
         let mut fates = vec![Fate::Equal; edit.fields.len()];
         let mut revision = origin.revision;
         for mut part in self.parts(peer, edit, author, origin) {
-            let decision = decide(standing.as_ref(), &part.edit, part.author);
-            let standing_told =
-                standing.as_ref().is_some_and(|record| record.origins.iter().any(|one| one.told_by > 0));
-            if (decision.changes_record() || standing_told)
-                && standing.as_ref().is_some_and(|record| record.revision() >= revision)
-            {
+            let mut decision = decide(standing.as_ref(), &part.edit, part.author);
+            if let Some(record) = &standing {
+                vouch(record, &part, &mut decision);
+            }
+            if decision.changes_record() && standing.as_ref().is_some_and(|record| record.revision() >= revision) {
                 revision = self.take_revisions(1);
             }
             part.origin.revision = revision;
-            let mut decision = decision;
-            if part.origin.told_by == 0
-                && let Some(record) = &standing
-            {
-                vouch(record, &part, &mut decision);
-            }
             let applied = apply(standing.as_ref(), &part.edit, &decision, &part.origin);
-            // Whose word it is was only told before: nothing is replaced by who proves it.
-            superseded.extend(applied.superseded.into_iter().filter(|entry| !is_vouched(entry, &part)));
+            superseded.extend(applied.superseded);
             for (field, fate) in part.edit.fields.iter().zip(decision.fates) {
                 if let Some(place) = edit.fields.iter().position(|own| own.tag == field.tag) {
                     fates[place] = fate;
@@ -168,25 +160,18 @@ impl Pad<'_> {
     }
 }
 
-/// Lets what stands as told by somebody else stand as the word of who said it, where they say so themselves.
+/// What is said again word for word by the same author changes nothing, but that an author's own office proves what another
+/// one had only told.
 fn vouch(record: &Record, part: &Part, decision: &mut Decision) {
     for (field, fate) in part.edit.fields.iter().zip(&mut decision.fates) {
-        let told = record.standing(field.tag).filter(|standing| standing.field.bytes == field.bytes);
-        let told = told.map(|standing| &record.origins[standing.origin]);
-        if *fate == Fate::Equal && told.is_some_and(|told| told.told_by > 0 && is_same(told, &part.origin)) {
-            *fate = Fate::Accepted;
+        let Some(standing) = record.standing(field.tag).filter(|standing| standing.field.bytes == field.bytes) else {
+            continue;
+        };
+        let (own, origin) = (&record.origins[standing.origin], &part.origin);
+        if (own.stamp, &own.by, own.unit) == (origin.stamp, &origin.by, origin.unit) {
+            *fate = if own.told_by > 0 && origin.told_by == 0 { Fate::Accepted } else { Fate::Equal };
         }
     }
-}
-
-fn is_same(one: &pb::Origin, two: &pb::Origin) -> bool {
-    (one.stamp, &one.by, one.unit) == (two.stamp, &two.by, two.unit)
-}
-
-/// Whether a history entry is only that of a word which its author has said again.
-fn is_vouched(entry: &pb::Superseded, part: &Part) -> bool {
-    let told = entry.origin.as_ref().is_some_and(|told| told.told_by > 0 && is_same(told, &part.origin));
-    told && entry.rule.is_empty() && part.origin.told_by == 0
 }
 
 fn part(edit: &Edit, fields: Vec<Field>, author: Author, origin: pb::Origin) -> Part {
