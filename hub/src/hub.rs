@@ -199,6 +199,7 @@ impl Hub {
                 let _ = control.await;
             }),
         ];
+        tasks.push(parts.run("store", stop.clone(), keep_mending(self.core.clone(), stop.clone())));
         let mark = |upward| parts.run("marking", stop.clone(), keep_marking(upward, stop.clone()));
         tasks.extend(self.upward.clone().map(mark));
         tasks.extend(self.keeper.clone().map(|keeper| parts.run("keeper", stop.clone(), keeper.run(stop.clone()))));
@@ -249,6 +250,7 @@ impl Hub {
         // Health answers a probe without a certificate, with one word; what the services look like is for those who
         // were let in.
         let reflection = InterceptedService::new(reflection, only(serve::peer_of));
+        let core = self.core.clone();
         let lines = self.door.lines(listener, self.authority.tls()?, stop.clone());
         let router = tonic::transport::Server::builder()
             .layer(InterceptorLayer::new(LineInfo::note))
@@ -264,8 +266,10 @@ impl Hub {
             .add_service(reflection);
         Ok(async move {
             health.set_serving::<SyncServer<SyncService>>().await;
+            let probe = tokio::spawn(tell_health(core, health.clone()));
             tokio::spawn(async move {
                 if ended.wait_for(Option::is_some).await.is_ok() {
+                    probe.abort();
                     health.set_not_serving::<SyncServer<SyncService>>().await;
                     health.set_service_status("", ServingStatus::NotServing).await;
                 }
@@ -324,6 +328,52 @@ impl Hub {
     /// The data directory.
     pub fn data_dir(&self) -> &Path {
         &self.data
+    }
+}
+
+/// How often a store that takes no writes is looked at.
+const MENDING: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Opens a store that failed anew once what was in its way is gone, and says why meanwhile.
+async fn keep_mending(core: Arc<Core>, mut stop: watch::Receiver<bool>) {
+    let mut said = String::new();
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(MENDING) => {}
+            _ = stop.changed() => return,
+        }
+        let Some(fault) = core.store.fault() else { continue };
+        if fault != said {
+            tracing::error!(%fault, "the store takes no writes; it is opened anew once there is room");
+            said.clone_from(&fault);
+        }
+        match tokio::task::block_in_place(|| core.mend()) {
+            Ok(()) => {
+                tracing::warn!("the store was opened anew and takes writes again");
+                said.clear();
+            }
+            Err(error) => tracing::debug!(%error, "the store can't be opened anew yet"),
+        }
+    }
+}
+
+/// Tells probes whether the store takes writes.
+async fn tell_health(core: Arc<Core>, health: tonic_health::server::HealthReporter) {
+    let mut was_well = true;
+    loop {
+        tokio::time::sleep(MENDING).await;
+        let is_well = core.store.fault().is_none();
+        if is_well == was_well {
+            continue;
+        }
+        was_well = is_well;
+        let status = if is_well { ServingStatus::Serving } else { ServingStatus::NotServing };
+        health.set_service_status("", status).await;
+        if is_well {
+            health.set_serving::<SyncServer<SyncService>>().await;
+        } else {
+            health.set_not_serving::<SyncServer<SyncService>>().await;
+        }
     }
 }
 

@@ -185,4 +185,18 @@ pub trait Store: Send + Sync + 'static {
 
     /// Bytes on disk.
     fn size_on_disk(&self) -> u64;
+
+    /// Why it takes no writes, while it does not; none in an engine that can't get there.
+    fn fault(&self) -> Option<String> {
+        None
+    }
+
+    /// Opens the engine anew after a fault, where what was in its way is gone. Nothing that was answered for is lost by it:
+    /// a commit that failed is there whole or not at all.
+    ///
+    /// # Errors
+    /// While it can't be opened, or somebody still reads from it; it may be tried again.
+    fn mend(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
 }

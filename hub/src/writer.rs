@@ -128,6 +128,7 @@ impl Writer {
                 }
                 let mut changes: usize = group.iter().map(|pending| size(&pending.job)).sum();
                 while changes < MAX_COMMIT_CHANGES
+                    && !core.is_careful()
                     && let Ok(next) = waiting.try_recv()
                 {
                     changes += size(&next.0);
@@ -168,5 +169,77 @@ fn size(job: &Job) -> usize {
         Job::Push { changes, .. } => changes.len(),
         Job::Cells { cells, .. } => cells.len() / 4,
         _ => 1,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::store::FjallStore;
+    use taizhang_node::ledger::system_clock;
+    use taizhang_proto::{
+        OrgCode, RecordId,
+        change::{self, Edit},
+        pb::{OutcomeKind, Tier},
+        register::{HOME_UNIT, number},
+        stamp::Stamp,
+        wire::{Field, put_varint},
+    };
+
+    /// The login of a change on which the hub fails in these tests.
+    pub(crate) const PANICS: &str = "panics";
+
+    const DISTRICT: u64 = 210_402_000_000;
+
+    fn push(peer: &Peer, node: u32, by: &str, serial: u8) -> Job {
+        let mut bytes = Vec::new();
+        put_varint(HOME_UNIT, peer.unit.number(), &mut bytes);
+        let field = (Field { tag: HOME_UNIT, bytes: bytes.into() }, 0);
+        let change = change::write(RecordId([serial; 16]), number::RESIDENT, &[field], Stamp::at_millis(1), by);
+        let raw: bytes::Bytes = prost::Message::encode_to_vec(&change).into();
+        let changes = vec![Pushed { raw, edit: Edit::read(change) }];
+        Job::Push { peer: peer.clone(), node, first: 1, changes, skew: None, room: None }
+    }
+
+    fn outcomes(answer: Result<Answer, WriteError>) -> Vec<OutcomeKind> {
+        let Ok(Answer::Verdicts(verdicts)) = answer else { panic!("no verdicts") };
+        verdicts.iter().flat_map(|one| one.outcomes.iter().map(pb::Outcome::kind)).collect()
+    }
+
+    #[test]
+    fn a_batch_on_which_the_hub_fails_is_set_aside_and_costs_nobody_else_anything() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = FjallStore::open(&dir.path().join("store")).unwrap();
+        let district = OrgCode::new(DISTRICT).unwrap();
+        let core = Core::open(district, Tier::District, Box::new(store), system_clock()).unwrap();
+        let peer = |unit: u64| Peer { id: unit.to_string(), unit: OrgCode::new(unit).unwrap(), hub: false };
+        let peers = [peer(210_402_011_003), peer(210_402_011_004)];
+        let greet = |peer: &Peer| {
+            let hello = pb::Hello { incarnation: vec![7; 16].into(), ..pb::Hello::default() };
+            let job = Job::Greet { peer: peer.clone(), hello: Box::new(hello) };
+            let Some(Ok(Answer::Greeted(row))) = core.commit(vec![job]).pop() else { panic!("not greeted") };
+            row.number
+        };
+        let nodes = [greet(&peers[0]), greet(&peers[1])];
+        let both = || vec![push(&peers[0], nodes[0], PANICS, 1), push(&peers[1], nodes[1], "clerk", 2)];
+        for answer in core.commit(both()) {
+            assert!(matches!(answer, Err(WriteError::Store(_))), "nothing of the group was written");
+        }
+        assert!(core.is_careful(), "from now on one by one");
+        let answers: Vec<_> = both().into_iter().map(|job| core.commit(vec![job]).pop().unwrap()).collect();
+        let mut answers = answers.into_iter();
+        assert_eq!(outcomes(answers.next().unwrap()), [OutcomeKind::Refused]);
+        assert!(!outcomes(answers.next().unwrap()).contains(&OutcomeKind::Refused), "the other's is taken");
+        // The same push is known now, also after a new start.
+        assert_eq!(
+            outcomes(core.commit(vec![push(&peers[0], nodes[0], PANICS, 1)]).pop().unwrap()),
+            [OutcomeKind::Refused]
+        );
+        let row: crate::rows::NodeRow =
+            crate::rows::read(core.view().as_ref(), crate::store::Space::Nodes, peers[0].id.as_bytes())
+                .unwrap()
+                .unwrap();
+        assert_eq!((row.incidents, row.acknowledged), (1, 1));
     }
 }

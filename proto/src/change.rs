@@ -46,6 +46,11 @@ pub enum ChangeError {
     /// Nothing edited.
     #[error("the change edits nothing")]
     Empty,
+    /// The hub failed on it, or on another of its batch, and has set it aside.
+    #[error(
+        "上级程序处理本批时出错，已搁置，请联系管理员 (the hub failed on this batch and has set it aside: tell its operator)"
+    )]
+    SetAside,
     /// Too many fields or a login that is too long.
     #[error("the change is too large")]
     TooLarge,

@@ -50,6 +50,10 @@ fn failed(error: impl ToString) -> Status {
 impl Hub {
     fn facts(&self, online: usize) -> Result<Vec<pb::Fact>, crate::store::StoreError> {
         let core = &self.core;
+        if let Some(fault) = core.store.fault() {
+            // Its rows may not be readable now.
+            return Ok(vec![show::fact("fault", "存储故障，暂停写入", "the store takes no writes", fault)]);
+        }
         let view = core.view();
         let view = view.as_ref();
         let unit: UnitRow = rows::read(view, Space::Units, &core.unit.number().to_be_bytes())?.unwrap_or_default();

@@ -7,9 +7,11 @@ use super::{
 use bytes::Bytes;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Snapshot};
 use std::{
+    fs::File,
     panic::{AssertUnwindSafe, catch_unwind},
-    path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError, RwLock},
+    time::{Duration, Instant},
 };
 use taizhang_node::disk::{self, DiskError};
 
@@ -20,14 +22,26 @@ const LARGE_MEMTABLE: u64 = 32 * 1024 * 1024;
 /// Largest memtable of the others, bytes.
 const SMALL_MEMTABLE: u64 = 8 * 1024 * 1024;
 
-/// A fjall database.
+/// How long an engine that failed is waited for by those who still read from it.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Files that must be free to be opened before the engine is opened anew.
+const SPARE_FILES: usize = 64;
+
+/// A fjall database that is opened anew when it has failed: after a failed write the engine takes no more of them.
 #[derive(Clone)]
 pub struct FjallStore {
-    db: Database,
-    spaces: Arc<[Keyspace]>,
+    path: PathBuf,
+    /// The open engine; why it is closed, while it is.
+    engine: Arc<RwLock<Result<Arc<OpenEngine>, String>>>,
     proof: Arc<Mutex<(Proof, Answered)>>,
+    fault: Arc<Mutex<Option<String>>>,
     /// How many commits it lacks that were answered for.
     missing: u64,
+}
+
+struct OpenEngine {
+    db: Database,
+    spaces: Arc<[Keyspace]>,
 }
 
 impl FjallStore {
@@ -39,15 +53,14 @@ impl FjallStore {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         // Made here, so that only its owner can read what is in it.
         disk::create_dir(path).map_err(|error| StoreError::Engine(error.to_string()))?;
-        // Damaged files make the engine panic, too.
-        let opened = catch_unwind(AssertUnwindSafe(|| open_engine(path)));
-        let (db, spaces) = opened.unwrap_or_else(|_| Err(StoreError::Damaged("the engine panicked".into())))?;
+        let engine = open_engine(path)?;
         let io = |error: std::io::Error| StoreError::Engine(error.to_string());
         let (answered, known) = Answered::open(path).map_err(io)?;
-        let proof = read_proof(&db, &spaces)?;
+        let proof = read_proof(&engine)?;
         let missing = known.saturating_sub(proof.last);
         let proof = Arc::new(Mutex::new((proof, answered)));
-        let store = Self { db, spaces, proof, missing };
+        let engine = Arc::new(RwLock::new(Ok(Arc::new(engine))));
+        let store = Self { path: path.to_owned(), engine, proof, fault: Arc::default(), missing };
         match store.view().get(Space::Meta, b"format")? {
             None => store.put_format()?,
             Some(found) => match <[u8; 4]>::try_from(found.as_ref()).map_or(0, u32::from_be_bytes) {
@@ -83,6 +96,43 @@ impl FjallStore {
         disk::remove(&Answered::path(path))
     }
 
+    fn open_engine(&self) -> Result<Arc<OpenEngine>, String> {
+        self.engine.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note_fault(&self, why: Option<String>) {
+        *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = why;
+    }
+
+    /// Whether the disk and the table of open files have room again: an engine that can be read is not closed before.
+    fn has_room(&self) -> Result<(), StoreError> {
+        let failed = |error: std::io::Error| StoreError::Engine(error.to_string());
+        disk::check_room(&self.path).map_err(|error| StoreError::Engine(error.to_string()))?;
+        let files: Vec<File> =
+            (0..SPARE_FILES).map(|_| File::open(&self.path)).collect::<Result<_, _>>().map_err(failed)?;
+        drop(files);
+        Ok(())
+    }
+
+    /// Closes the engine once nobody reads from it any more.
+    fn close(&self) -> Result<(), StoreError> {
+        let mut engine = self.engine.write().unwrap_or_else(PoisonError::into_inner);
+        let Ok(open) = engine.clone() else { return Ok(()) };
+        let began = Instant::now();
+        *engine = Err("存储正在重新打开，请稍后再试 (the store is being opened anew: try again)".into());
+        drop(engine);
+        // The views that were taken before hold it.
+        while Arc::strong_count(&open) > 1 {
+            if began.elapsed() > PATIENCE {
+                *self.engine.write().unwrap_or_else(PoisonError::into_inner) = Ok(open);
+                return Err(StoreError::Engine("存储仍有人在读取 (somebody still reads from the store)".into()));
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        drop(open);
+        Ok(())
+    }
+
     fn put_format(&self) -> Result<(), StoreError> {
         let mut set = WriteSet::default();
         set.put(Space::Meta, *b"format", FORMAT.to_be_bytes());
@@ -90,18 +140,24 @@ impl FjallStore {
     }
 }
 
-fn open_engine(path: &Path) -> Result<(Database, Arc<[Keyspace]>), StoreError> {
+fn open_engine(path: &Path) -> Result<OpenEngine, StoreError> {
+    // Damaged files make the engine panic, too.
+    let opened = catch_unwind(AssertUnwindSafe(|| try_engine(path)));
+    opened.unwrap_or_else(|_| Err(StoreError::Damaged("the engine panicked".into())))
+}
+
+fn try_engine(path: &Path) -> Result<OpenEngine, StoreError> {
     let failed = |error| at_opening(path, error);
     let db = Database::builder(path).cache_size(CACHE).max_journaling_size(256 * 1024 * 1024).open().map_err(failed)?;
     let spaces = SPACES.iter().map(|space| db.keyspace(&name(*space), || options(*space)));
     let spaces = spaces.collect::<Result<Arc<[_]>, _>>().map_err(failed)?;
-    Ok((db, spaces))
+    Ok(OpenEngine { db, spaces })
 }
 
 /// The numbers of the last commits, where every keyspace bears them out.
-fn read_proof(db: &Database, spaces: &[Keyspace]) -> Result<Proof, StoreError> {
-    let view = db.snapshot();
-    let read = |space: Space| view.get(&spaces[space as usize], proof::KEY).map_err(engine);
+fn read_proof(open: &OpenEngine) -> Result<Proof, StoreError> {
+    let view = open.db.snapshot();
+    let read = |space: Space| view.get(&open.spaces[space as usize], proof::KEY).map_err(engine);
     let Some(row) = read(Space::Meta)? else { return Ok(Proof::none()) };
     let proof = Proof::from_slice(&row).ok_or(StoreError::Row(Space::Meta))?;
     let mut own = [0; SPACES.len()];
@@ -159,7 +215,30 @@ fn options(space: Space) -> KeyspaceCreateOptions {
 
 struct FjallView {
     snapshot: Snapshot,
-    spaces: Arc<[Keyspace]>,
+    open: Arc<OpenEngine>,
+}
+
+/// What is seen of a store while its engine is closed: why.
+struct ClosedView(String);
+
+impl ClosedView {
+    fn why(&self) -> StoreError {
+        StoreError::Engine(self.0.clone())
+    }
+}
+
+impl View for ClosedView {
+    fn get(&self, _: Space, _: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        Err(self.why())
+    }
+
+    fn range(&self, _: Space, _: &[u8], _: &[u8]) -> Rows<'_> {
+        Box::new(std::iter::once(Err(self.why())))
+    }
+
+    fn prefix(&self, _: Space, _: &[u8]) -> Rows<'_> {
+        Box::new(std::iter::once(Err(self.why())))
+    }
 }
 
 impl FjallView {
@@ -174,24 +253,27 @@ impl FjallView {
 
 impl View for FjallView {
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
-        Ok(self.snapshot.get(&self.spaces[space as usize], key).map_err(engine)?.map(Bytes::from))
+        Ok(self.snapshot.get(&self.open.spaces[space as usize], key).map_err(engine)?.map(Bytes::from))
     }
 
     fn range(&self, space: Space, from: &[u8], to: &[u8]) -> Rows<'_> {
         if from >= to {
             return Box::new(std::iter::empty());
         }
-        Self::rows(self.snapshot.range(&self.spaces[space as usize], from..to))
+        Self::rows(self.snapshot.range(&self.open.spaces[space as usize], from..to))
     }
 
     fn prefix(&self, space: Space, prefix: &[u8]) -> Rows<'_> {
-        Self::rows(self.snapshot.prefix(&self.spaces[space as usize], prefix))
+        Self::rows(self.snapshot.prefix(&self.open.spaces[space as usize], prefix))
     }
 }
 
 impl Store for FjallStore {
     fn view(&self) -> Box<dyn View> {
-        Box::new(FjallView { snapshot: self.db.snapshot(), spaces: self.spaces.clone() })
+        match self.open_engine() {
+            Ok(open) => Box::new(FjallView { snapshot: open.db.snapshot(), open }),
+            Err(why) => Box::new(ClosedView(why)),
+        }
     }
 
     fn commit(&self, mut set: WriteSet) -> Result<(), StoreError> {
@@ -200,9 +282,10 @@ impl Store for FjallStore {
         set.rows.sort_by(|(space, key, _), (other, next, _)| space.cmp(other).then_with(|| key.cmp(next)));
         let mut proof = self.proof.lock().unwrap_or_else(PoisonError::into_inner);
         let next = proof.0.next(set.rows.iter().map(|(space, ..)| *space));
-        let mut batch = self.db.batch().durability(Some(PersistMode::SyncAll));
+        let open = self.open_engine().map_err(StoreError::Engine)?;
+        let mut batch = open.db.batch().durability(Some(PersistMode::SyncAll));
         for (space, key, value) in set.rows {
-            let keyspace = &self.spaces[space as usize];
+            let keyspace = &open.spaces[space as usize];
             match value {
                 Some(value) => batch.insert(keyspace, key, value),
                 None => batch.remove(keyspace, key),
@@ -210,20 +293,55 @@ impl Store for FjallStore {
         }
         for space in next.touched() {
             let row = if space == Space::Meta { next.to_bytes() } else { next.last.to_be_bytes().to_vec() };
-            batch.insert(&self.spaces[space as usize], proof::KEY, row);
+            batch.insert(&open.spaces[space as usize], proof::KEY, row);
         }
-        batch.commit().map_err(engine)?;
+        if let Err(error) = batch.commit() {
+            let why = engine(error);
+            self.note_fault(Some(why.to_string()));
+            return Err(why);
+        }
         proof.1.note(next.last);
         proof.0 = next;
         Ok(())
     }
 
     fn size_on_disk(&self) -> u64 {
-        self.db.disk_space().unwrap_or(0)
+        self.open_engine().map_or(0, |open| open.db.disk_space().unwrap_or(0))
+    }
+
+    fn fault(&self) -> Option<String> {
+        self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn mend(&self) -> Result<(), StoreError> {
+        if self.fault().is_none() {
+            return Ok(());
+        }
+        self.has_room()?;
+        // No commit begins meanwhile.
+        let mut proof = self.proof.lock().unwrap_or_else(PoisonError::into_inner);
+        self.close()?;
+        let opened = open_engine(&self.path).and_then(|open| Ok((read_proof(&open)?, open)));
+        let mut engine = self.engine.write().unwrap_or_else(PoisonError::into_inner);
+        match opened {
+            Ok((found, open)) => {
+                proof.0 = found;
+                *engine = Ok(Arc::new(open));
+                self.note_fault(None);
+                Ok(())
+            }
+            Err(error) => {
+                let why = error.to_string();
+                *engine = Err(why.clone());
+                self.note_fault(Some(why));
+                Err(error)
+            }
+        }
     }
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -237,5 +355,31 @@ mod tests {
             let said = at_opening(Path::new("/data/store"), error);
             assert!(!said.is_damage() && said.to_string().contains(remedy), "{said}");
         }
+    }
+
+    #[test]
+    fn an_engine_that_failed_is_opened_anew_with_everything_that_was_answered_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store");
+        let store = FjallStore::open(&path).unwrap();
+        let put = |key: &[u8]| {
+            let mut set = WriteSet::default();
+            set.put(Space::Records, key, b"row".to_vec());
+            store.commit(set)
+        };
+        put(b"one").unwrap();
+        store.note_fault(Some("no room".into()));
+        let reading = store.view();
+        assert!(store.mend().is_err(), "somebody reads");
+        assert!(reading.get(Space::Records, b"one").unwrap().is_some(), "and is not disturbed");
+        drop(reading);
+        store.mend().unwrap();
+        assert_eq!(store.fault(), None);
+        put(b"two").unwrap();
+        for key in [b"one", b"two"] {
+            assert!(store.view().get(Space::Records, key).unwrap().is_some());
+        }
+        drop(store);
+        assert_eq!(FjallStore::open(&path).unwrap().missing_commits(), 0);
     }
 }

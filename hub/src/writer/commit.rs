@@ -76,6 +76,9 @@ impl Standing {
     }
 }
 
+/// Commits of one job each after one has panicked: enough for everybody who was in it to come back.
+const CAREFUL: u64 = 1_024;
+
 /// Most unreadable records that are told apart; the first already says that the store is damaged.
 const MAX_UNREADABLE: usize = 10_000;
 
@@ -120,6 +123,8 @@ pub struct Core {
     pub lineage: Lineage,
     /// The running stretch is on disk: a process that writes nothing begins none, and nobody hears of it before.
     begun: AtomicBool,
+    /// So many commits hold one job each, after one has panicked.
+    careful: AtomicU64,
     /// Records whose rows can't be read.
     unreadable: Mutex<BTreeSet<RecordId>>,
     /// The next day on which a code of the tree is given up.
@@ -133,6 +138,11 @@ pub struct Core {
     revision: watch::Sender<u64>,
     /// How often somebody was retired: who is in a session looks whether it was them.
     retirements: watch::Sender<u64>,
+}
+
+fn read_tree(view: &dyn View) -> Result<UnitTree, StoreError> {
+    let Some(csv) = view.get(Space::Documents, b"units")? else { return Ok(UnitTree::default()) };
+    UnitTree::from_csv(&String::from_utf8_lossy(&csv)).map_err(|_| StoreError::Row(Space::Documents))
 }
 
 impl Core {
@@ -157,12 +167,7 @@ impl Core {
     ) -> Result<Arc<Self>, StoreError> {
         let view = store.view();
         let revision = rows::counter(view.as_ref(), meta::REVISION)?;
-        let tree = match view.get(Space::Documents, b"units")? {
-            Some(csv) => {
-                UnitTree::from_csv(&String::from_utf8_lossy(&csv)).map_err(|_| StoreError::Row(Space::Documents))?
-            }
-            None => UnitTree::default(),
-        };
+        let tree = read_tree(view.as_ref())?;
         if view.get(Space::Meta, meta::EPOCH)?.is_none() {
             let mut set = WriteSet::default();
             set.put(Space::Meta, meta::EPOCH, rand::random::<[u8; 16]>());
@@ -201,6 +206,7 @@ impl Core {
             lineage,
             follow_on: AtomicI32::new(i32::MIN), // looked at with the first commit
             committing: Mutex::new(()),
+            careful: AtomicU64::new(0),
             work_in_commit: AtomicU64::new(MAX_WORK),
             work_done: AtomicU64::new(0),
             repairs: Arc::default(),
@@ -216,6 +222,29 @@ impl Core {
             }
         }
         Ok(core)
+    }
+
+    /// Opens the store anew after a fault, and reads again what is kept in memory beside it: a commit that failed may be
+    /// there all the same.
+    ///
+    /// # Errors
+    /// While the store can't be opened.
+    pub fn mend(&self) -> Result<(), StoreError> {
+        let _one_at_a_time = self.committing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.store.mend()?;
+        let view = self.store.view();
+        let view = view.as_ref();
+        let tree = read_tree(view)?;
+        let version = rows::counter(view, meta::TREE)?;
+        let standing = Standing::read(view.get(Space::Documents, b"plan")?)?;
+        *self.tree.write().unwrap_or_else(PoisonError::into_inner) = (version, Arc::new(tree));
+        *self.plans.write().unwrap_or_else(PoisonError::into_inner) = standing;
+        *self.months.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Months::read(view)?);
+        *self.orders.write().unwrap_or_else(PoisonError::into_inner) = orders::read(view)?;
+        *self.roll.write().unwrap_or_else(PoisonError::into_inner) =
+            Arc::new(roll::of_store(view, &self.lineage.secret())?);
+        self.revision.send_replace(rows::counter(view, meta::REVISION)?);
+        Ok(())
     }
 
     /// Counts everything anew by these plans, in one commit.
@@ -442,15 +471,15 @@ impl Core {
     pub(super) fn commit_some(&self, jobs: Vec<Job>) -> Vec<Done> {
         let _one_at_a_time = self.committing.lock().unwrap_or_else(PoisonError::into_inner);
         let count = jobs.len();
-        let (is_written, doing) = (Cell::new(false), RefCell::new(String::new()));
-        let outcome = panic::catch_unwind(AssertUnwindSafe(|| self.try_commit(jobs, (&is_written, &doing))));
-        let outcome = outcome.unwrap_or_else(|panicked| {
-            if is_written.get() {
-                // What is in memory no longer follows from the rows: only a new start reads them anew.
-                panic::resume_unwind(panicked);
-            }
-            let node = doing.take();
-            tracing::error!(%node, "a commit panicked: nothing of it was written, and its jobs failed");
+        self.careful.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).ok();
+        // Alone in its commit, a batch on which it fails can be named and set aside.
+        let aside = if let [job] = &jobs[..] { job.set_aside() } else { None };
+        let outcome = match (self.commit_or_panic(jobs), aside) {
+            (Err(()), Some(aside)) => self.commit_or_panic(vec![aside]),
+            (outcome, _) => outcome,
+        };
+        let outcome = outcome.unwrap_or_else(|()| {
+            self.careful.store(CAREFUL, Ordering::Relaxed);
             Err(StoreError::Engine(
                 "写入时程序出错，本批未写入 (the commit panicked; nothing of it was written)".into(),
             ))
@@ -459,6 +488,25 @@ impl Core {
             let message = error.to_string();
             (0..count).map(|_| Done::Answered(Err(StoreError::Engine(message.clone()).into()))).collect()
         })
+    }
+
+    /// Nothing was written where it panicked.
+    fn commit_or_panic(&self, jobs: Vec<Job>) -> Result<Result<Vec<Done>, StoreError>, ()> {
+        let (is_written, doing) = (Cell::new(false), RefCell::new(String::new()));
+        let outcome = panic::catch_unwind(AssertUnwindSafe(|| self.try_commit(jobs, (&is_written, &doing))));
+        outcome.map_err(|panicked| {
+            if is_written.get() {
+                // What is in memory no longer follows from the rows: only a new start reads them anew.
+                panic::resume_unwind(panicked);
+            }
+            let node = doing.take();
+            tracing::error!(%node, "a commit panicked: nothing of it was written, and its jobs failed");
+        })
+    }
+
+    /// Whether a commit has panicked lately: jobs are then done one by one, so that nobody's fault is another's.
+    pub(super) fn is_careful(&self) -> bool {
+        self.careful.load(Ordering::Relaxed) > 0
     }
 
     fn try_commit(

@@ -165,6 +165,14 @@ pub enum Job {
 }
 
 impl Job {
+    /// A batch as it is answered where it can't be taken: every change of it refused. None for other jobs.
+    pub(super) fn set_aside(&self) -> Option<Self> {
+        let Self::Push { peer, node, first, changes, skew, .. } = self else { return None };
+        let refused = |pushed: &Pushed| Pushed { raw: pushed.raw.clone(), edit: Err(ChangeError::SetAside) };
+        let changes = changes.iter().map(refused).collect();
+        Some(Self::Push { peer: peer.clone(), node: *node, first: *first, changes, skew: *skew, room: None })
+    }
+
     /// The child whose job it is, if it is one's: those of one child are done in their order.
     pub(super) fn child(&self) -> Option<&str> {
         match self {

@@ -19,7 +19,7 @@ use prost::Message;
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::home_unit,
-    change::Edit,
+    change::{ChangeError, Edit},
     check::{self, Violation},
     date,
     decide::{Applied, Author, apply, decide},
@@ -132,12 +132,15 @@ impl Pad<'_> {
                     edit.stamp = edit.stamp.believed(now, skew);
                     self.decide_one(peer, node.number, edit, own, received)?
                 }
-                Err(error) => Some(Special::refused(Violation {
-                    register: String::new(),
-                    field: String::new(),
-                    rule: "encoding",
-                    message: error.to_string(),
-                })),
+                Err(error) => {
+                    node.incidents += u64::from(error == ChangeError::SetAside);
+                    Some(Special::refused(Violation {
+                        register: String::new(),
+                        field: String::new(),
+                        rule: "encoding",
+                        message: error.to_string(),
+                    }))
+                }
             };
             if let Some(special) = special {
                 node.refused += u64::from(special.kind == OutcomeKind::Refused);
@@ -185,6 +188,8 @@ impl Pad<'_> {
         revision: Revision,
         received: u64,
     ) -> Result<Option<Special>, StoreError> {
+        #[cfg(test)]
+        assert_ne!(edit.by, crate::writer::tests::PANICS, "as a fault of the program would");
         let author = Author { node, tier: peer.unit.tier() };
         let given_up = self.follow_unit(&mut edit);
         let landing = match self.landing(peer, &mut edit, author)? {
