@@ -69,6 +69,13 @@ pub(crate) fn used(roll: &mut Roll, hash: &[u8; 32], row: &TokenRow, now: u64) {
     roll.version += 1;
     roll.used.retain(|one| one.expires >= now && one.hash[..] != hash[..]);
     roll.used.push(UsedToken { hash: Bytes::copy_from_slice(hash), expires: row.expires });
+    in_order(roll);
+}
+
+/// One order, so that equal rolls are equal bytes.
+fn in_order(roll: &mut Roll) {
+    roll.retired.sort_by(|one, two| (one.change, &one.id).cmp(&(two.change, &two.id)));
+    roll.used.sort_by(|one, two| (one.expires, &one.hash).cmp(&(two.expires, &two.hash)));
 }
 
 /// Both rolls together, above both in number; none where `theirs` has nothing that `ours` has not.
@@ -86,6 +93,7 @@ pub(crate) fn merge(ours: &Roll, theirs: &Roll) -> Option<Roll> {
             merged.used.push(one.clone());
         }
     }
+    in_order(&mut merged);
     if merged == *ours && ours.version >= theirs.version {
         return None;
     }

@@ -184,7 +184,7 @@ pub(crate) mod tests {
         pb::{OutcomeKind, Tier},
         register::{HOME_UNIT, number},
         stamp::Stamp,
-        wire::{Field, put_varint},
+        wire::{Field, put_bytes, put_varint},
     };
 
     /// The login of a change on which the hub fails in these tests.
@@ -193,10 +193,16 @@ pub(crate) mod tests {
     const DISTRICT: u64 = 210_402_000_000;
 
     fn push(peer: &Peer, node: u32, by: &str, serial: u8) -> Job {
-        let mut bytes = Vec::new();
-        put_varint(HOME_UNIT, peer.unit.number(), &mut bytes);
-        let field = (Field { tag: HOME_UNIT, bytes: bytes.into() }, 0);
-        let change = change::write(RecordId([serial; 16]), number::RESIDENT, &[field], Stamp::at_millis(1), by);
+        let mut home = Vec::new();
+        put_varint(HOME_UNIT, peer.unit.number(), &mut home);
+        let text = |tag: u32, value: &[u8]| {
+            let mut bytes = Vec::new();
+            put_bytes(tag, value, &mut bytes);
+            (Field { tag, bytes: bytes.into() }, 0)
+        };
+        let home = (Field { tag: HOME_UNIT, bytes: home.into() }, 0);
+        let fields = [home, text(20, b"3"), text(30, b"1")];
+        let change = change::write(RecordId([serial; 16]), number::FACILITY, &fields, Stamp::at_millis(1), by);
         let raw: bytes::Bytes = prost::Message::encode_to_vec(&change).into();
         let changes = vec![Pushed { raw, edit: Edit::read(change) }];
         Job::Push { peer: peer.clone(), node, first: 1, changes, skew: None, room: None }

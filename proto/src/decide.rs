@@ -267,8 +267,7 @@ pub fn apply(current: Option<&Record>, edit: &Edit, decision: &Decision, origin:
     for (field, fate) in edit.fields.iter().zip(&decision.fates) {
         match fate {
             Fate::Accepted | Fate::Won(_) | Fate::Joined(_) | Fate::Opened(_) => {
-                // Said again, nothing was replaced.
-                if let Some(standing) = record.standing(field.tag).filter(|standing| standing.field != *field) {
+                if let Some(standing) = record.standing(field.tag) {
                     let old = record.origins[standing.origin].clone();
                     note(&mut superseded, &old, &standing.field, origin.revision, fate);
                 }

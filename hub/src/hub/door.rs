@@ -7,6 +7,7 @@ mod book;
 mod line;
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests;
 
 pub(crate) use book::Refused;

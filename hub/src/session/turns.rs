@@ -59,6 +59,7 @@ impl Drop for Turn {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

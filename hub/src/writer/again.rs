@@ -22,13 +22,22 @@ pub(super) fn is_own_word(secret: &[u8; 32], edit: &Edit, field: &Field) -> bool
     origins.any(|origin| own_word(secret, edit.id, field, origin).is_some())
 }
 
-/// The unit that spoke where an origin's seal proves a field to be this hub's own word: one below it that had ruled so,
-/// none inside for the hub itself.
-pub(super) fn own_word(secret: &[u8; 32], id: RecordId, field: &Field, origin: &pb::Origin) -> Option<Option<OrgCode>> {
+/// In whose name a word is this hub's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Speaker {
+    /// The hub's.
+    Hub,
+    /// That of a unit below it that had ruled so.
+    Below(OrgCode),
+}
+
+/// Who spoke where an origin's seal proves a field to be this hub's own word; none where it does not.
+pub(super) fn own_word(secret: &[u8; 32], id: RecordId, field: &Field, origin: &pb::Origin) -> Option<Speaker> {
     if origin.node != HUB_NODE {
         return None;
     }
-    seal::speaks_of(secret, id, field, origin).map(|of| of.and_then(|unit| OrgCode::new(unit).ok()))
+    let below = seal::speaks_of(secret, id, field, origin)?;
+    Some(below.and_then(|unit| OrgCode::new(unit).ok()).map_or(Speaker::Hub, Speaker::Below))
 }
 
 /// Whether this hub had once let a field that is offered again pass.

@@ -69,17 +69,12 @@ impl Pad<'_> {
 
     /// Bytes of a record's history, what this commit adds included.
     fn history_size(&mut self, id: RecordId) -> Result<u64, StoreError> {
-        let stood = match self.history_stood.get(&id) {
-            Some(stood) => *stood,
-            None => {
-                let stood = match self.kept_size(id)? {
-                    Some(kept) => kept,
-                    None => self.measure(id)?,
-                };
-                self.history_stood.insert(id, stood);
-                stood
-            }
-        };
+        if let Some(stood) = self.history_stood.get(&id) {
+            return Ok(stood + self.added_bytes(id));
+        }
+        let kept = self.kept_size(id)?;
+        let stood = kept.map_or_else(|| self.measure(id), Ok)?;
+        self.history_stood.insert(id, stood);
         Ok(stood + self.added_bytes(id))
     }
 

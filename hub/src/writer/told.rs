@@ -2,7 +2,11 @@
 //! Invariant: every field gets back the author, unit, times and seal that it had; what neither this hub's seal nor the
 //! certificate of the office that offers it proves is marked as told by that office.
 
-use super::{Peer, again::own_word, pad::Pad};
+use super::{
+    Peer,
+    again::{Speaker, own_word},
+    pad::Pad,
+};
 use crate::store::StoreError;
 use taizhang_proto::{
     OrgCode, Record,
@@ -45,7 +49,11 @@ impl Pad<'_> {
             }
             part.origin.revision = revision;
             let applied = apply(standing.as_ref(), &part.edit, &decision, &part.origin);
-            superseded.extend(applied.superseded);
+            // Nothing is replaced where its author's own office says what was only told.
+            let vouched = |entry: &pb::Superseded| {
+                entry.rule.is_empty() && entry.origin.as_ref().is_some_and(|told| is_same(told, &part.origin))
+            };
+            superseded.extend(applied.superseded.into_iter().filter(|entry| !vouched(entry)));
             for (field, fate) in part.edit.fields.iter().zip(decision.fates) {
                 if let Some(place) = edit.fields.iter().position(|own| own.tag == field.tag) {
                     fates[place] = fate;
@@ -110,8 +118,12 @@ impl Pad<'_> {
         edit: &Edit,
         fields: Vec<Field>,
         told: &pb::Origin,
-        (unit, own): (Option<OrgCode>, &pb::Origin),
+        (speaker, own): (Speaker, &pb::Origin),
     ) -> Part {
+        let unit = match speaker {
+            Speaker::Hub => None,
+            Speaker::Below(unit) => Some(unit),
+        };
         let by = seal::named(&told.by, unit.map(OrgCode::number));
         let origin = pb::Origin {
             stamp: told.stamp,
@@ -168,10 +180,15 @@ fn vouch(record: &Record, part: &Part, decision: &mut Decision) {
             continue;
         };
         let (own, origin) = (&record.origins[standing.origin], &part.origin);
-        if (own.stamp, &own.by, own.unit) == (origin.stamp, &origin.by, origin.unit) {
+        if is_same(own, origin) {
             *fate = if own.told_by > 0 && origin.told_by == 0 { Fate::Accepted } else { Fate::Equal };
         }
     }
+}
+
+/// Whether two origins are those of one word.
+fn is_same(one: &pb::Origin, two: &pb::Origin) -> bool {
+    (one.stamp, &one.by, one.unit) == (two.stamp, &two.by, two.unit)
 }
 
 fn part(edit: &Edit, fields: Vec<Field>, author: Author, origin: pb::Origin) -> Part {

@@ -14,7 +14,7 @@ pub fn greeting(data: &[u8]) {
         Mode::Messages => input::read(rest),
         Mode::Script => pb::Hello::decode(rest).into_iter().collect(),
     };
-    let offices = data[0] % 2 == 0;
+    let offices = data[0].is_multiple_of(2);
     let core = if offices { ground::district() } else { ground::city() };
     // One session each, and no other in between: what one greeting leaves behind meets the next.
     for hello in greetings {

@@ -342,7 +342,9 @@ fn pulled_whole(core: &Core, peer: Peer) {
     }
     let caught = caught.expect("a pull comes to an end");
     let mut digest = ScopeDigest::default();
-    held.iter().for_each(|(id, bytes)| digest.add(Item::record(*id, bytes)));
+    for (id, bytes) in &held {
+        digest.add(Item::record(*id, bytes));
+    }
     assert_eq!(held.len() as u64, caught.count, "a new computer gets every record");
     assert_eq!(digest.to_bytes()[..], caught.scope_digest[..], "a new computer holds what the hub holds");
 }

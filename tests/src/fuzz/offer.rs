@@ -94,5 +94,6 @@ fn origin(
         by: by.to_owned(),
         tags: chosen.iter().map(|field| field.tag).collect(),
         seal,
+        told_by: if rarely(script, 4)? { number(script)? } else { 0 },
     })
 }

@@ -11,7 +11,9 @@ async fn a_node_that_a_full_hub_turned_away_comes_back_by_itself() {
     let gate = town.districts[0].gate();
     let guest = gate.enrol(&dir.path().join("guest"), unit(FIRST), false).await.unwrap();
     let (session, _) = Wire::greet(&guest, wire::hello()).await.unwrap();
-    let status = Wire::open(guest.connect().await.unwrap()).await.err().unwrap();
+    // Another one: a second session of the same computer would take the first one's place.
+    let other = gate.enrol(&dir.path().join("other"), unit(FIRST), false).await.unwrap();
+    let status = Wire::open(other.connect().await.unwrap()).await.err().unwrap();
     assert_eq!(status.code(), Code::ResourceExhausted);
     let retry = status.metadata().get("retry-after-ms").unwrap().to_str().unwrap().to_owned();
     println!("full: {} (retry after {retry} ms)", status.message());

@@ -97,7 +97,9 @@ async fn a_district_moves_no_figure_but_its_own() {
     let verdicts = session.push_raw(say::cells(1, cells)).await.unwrap();
     assert_eq!(verdicts.last, 1);
     drop(session);
-    assert_eq!(town.city.child(&mallory.name.id).unwrap().refused, 7);
+    // What is another's, or of no unit or part, is refused; what is its own and can't be is kept as it was said, in no sum.
+    assert_eq!(town.city.child(&mallory.name.id).unwrap().refused, 5);
+    assert_eq!(town.city.figure(unit(crate::ELSEWHERE), "K00").unwrap(), 0);
     assert_eq!(town.city.figure(town.city.unit, "K00").unwrap(), 0);
     still_sound(&mut town).await;
     let own = town.districts[0].figure(unit(DISTRICT), "K00").unwrap();

@@ -10,5 +10,7 @@ mod demo;
 mod full_disk;
 mod kill_hub;
 mod kill_node;
+mod lost_store;
 mod stranger;
+mod strangers;
 mod town;

@@ -7,6 +7,7 @@ use crate::pair::{
 };
 use std::{collections::BTreeMap, path::Path};
 use taizhang_hub::{
+    lineage::Lineage,
     store::{FjallStore, Space, View},
     writer::{Core, Job},
 };
@@ -62,8 +63,11 @@ fn words(core: &Core) -> Words {
     words
 }
 
+/// Record, value, rule, author, time, day received, who decided, why.
+type Line = (Vec<u8>, Vec<u8>, String, String, u64, u64, String, String);
+
 /// What no longer stands, with who said it, who decided and why.
-fn history(view: &dyn View) -> Vec<(Vec<u8>, Vec<u8>, String, String, u64, u64, String, String)> {
+fn history(view: &dyn View) -> Vec<Line> {
     let mut lines: Vec<_> = view
         .prefix(Space::History, &[])
         .map(|row| {
@@ -231,4 +235,22 @@ fn a_retired_computer_stays_retired_when_an_old_backup_comes_back() {
     write(&core, Job::Confirm).unwrap();
     assert_eq!(core.older().unwrap(), None);
     assert_eq!(sync(&core, &node, &peer("node", community())).round_trips, 1);
+}
+
+#[test]
+fn looking_begins_no_stretch_of_history() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = office(dir.path(), "node", community(), 900_000);
+    let kept = |core: &Core| Lineage::read(core.view().as_ref()).unwrap();
+    let before = {
+        let core = hub(dir.path());
+        assert!(sync(&core, &node, &peer("node", community())).equal);
+        kept(&core)
+    };
+    for _ in 0..3 {
+        assert_eq!(kept(&hub(dir.path())), before, "as `status` does");
+    }
+    let core = hub(dir.path());
+    assert_eq!(sync(&core, &node, &peer("node", community())).round_trips, 1);
+    assert_ne!(kept(&core), before, "who is heard begins one");
 }
