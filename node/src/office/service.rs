@@ -232,7 +232,11 @@ impl Office {
                 SaveError::Store(_) => failed(error),
             })?;
         }
-        let doubts = self.doubts_of(id).map_err(failed)?;
+        // It is saved, whatever can't be read of the store after that: nobody may be told otherwise.
+        let doubts = self.doubts_of(id).unwrap_or_else(|error| {
+            tracing::warn!(%error, "what is doubtful about a saved record can't be told");
+            Vec::new()
+        });
         Ok(pb::SaveAnswer { record: id.to_string(), seq: self.ledger.state().head, doubts })
     }
 

@@ -17,7 +17,7 @@ use taizhang_proto::{
 use taizhang_tests::{
     books,
     hostile::{self, Wire},
-    town::{OfficePlan, Plan, Town, agreement},
+    town::{OfficePlan, Plan, Town, agreement, until},
 };
 use tonic::Status;
 
@@ -63,6 +63,8 @@ async fn still_sound(town: &mut Town) {
         town.offices[office].ledger().verify().unwrap();
     }
     town.settled(|_, _| {}).await.unwrap();
+    // What an office has heard to the end may reach the figures of who is online a moment later.
+    let _ = until("the tiers agree", || agreement(town).is_ok_and(|found| found.holds())).await;
     let agreement = agreement(town).unwrap();
     assert!(agreement.holds(), "{:?}", agreement.differences);
     let view = town.districts[0].hub.core.view();

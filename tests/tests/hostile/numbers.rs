@@ -101,6 +101,10 @@ async fn a_district_moves_no_figure_but_its_own() {
     assert_eq!(town.city.child(&mallory.name.id).unwrap().refused, 5);
     assert_eq!(town.city.figure(unit(crate::ELSEWHERE), "K00").unwrap(), 0);
     assert_eq!(town.city.figure(town.city.unit, "K00").unwrap(), 0);
+    // It takes its word back: only what it had said so is compared with nobody's.
+    let (mut session, _) = Wire::greet(&mallory, hello()).await.unwrap();
+    session.push_raw(say::cells(2, vec![say::cell(unit(crate::ELSEWHERE), part, 14_000, 0)])).await.unwrap();
+    drop(session);
     still_sound(&mut town).await;
     let own = town.districts[0].figure(unit(DISTRICT), "K00").unwrap();
     assert!(own > 0);
