@@ -292,9 +292,8 @@ impl Pad<'_> {
             self.note_lost(edit.id, revision);
         }
         let special = match landing {
-            // An office that offers pulls everything: it hears so what stands.
-            Landing::Home if offered => Some(Special { kind: OutcomeKind::Settled, state: None, why: None }),
-            Landing::Home if decision.is_plain() && given_up.is_none() && origin.seal.is_empty() => None,
+            // With what stands: the offer may be all that an office has of it, until it has pulled everything.
+            Landing::Home if !offered && decision.is_plain() && given_up.is_none() && origin.seal.is_empty() => None,
             Landing::Home => Some(settled(edit.id, &applied)),
             // The author is not sent again what it wrote itself, so this is how it hears where that has landed.
             Landing::Survivor { .. } if home_unit(&applied.record).is_some_and(|unit| peer.unit.covers(unit)) => {
