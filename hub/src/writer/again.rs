@@ -11,7 +11,7 @@ use taizhang_proto::{
     decide::HUB_NODE,
     pb::{self, ConflictKind},
     record::Revision,
-    register::registers,
+    register::{HOME_UNIT, registers},
     seal,
     wire::{self, Field},
 };
@@ -49,8 +49,8 @@ pub(super) fn was_let_pass(secret: &[u8; 32], edit: &Edit, field: &Field) -> boo
 }
 
 impl Pad<'_> {
-    /// The proof that this hub let references pass that an office holding the record could not have made: a wider one
-    /// did. Empty where there is none.
+    /// The proof that this hub let pass what an office holding the record could not have made, a wider one did: references
+    /// beyond it, and that it moved there. Empty where there is none.
     pub(super) fn passing_seal(
         &mut self,
         edit: &Edit,
@@ -60,6 +60,8 @@ impl Pad<'_> {
         let Some(def) = registers().get(record.register) else { return Ok(bytes::Bytes::new()) };
         let Some(home) = home_unit(record) else { return Ok(bytes::Bytes::new()) };
         let mut beyond = Vec::new();
+        let stood = self.record(edit.id)?.and_then(home_unit);
+        beyond.extend(edit.field(HOME_UNIT).filter(|_| stood.is_some_and(|stood| stood != home)));
         for field in &edit.fields {
             let refers = def.field(field.tag).and_then(|rule| rule.refers);
             if refers.is_none_or(is_for_everybody) || field.bytes.is_empty() {

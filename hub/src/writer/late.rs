@@ -4,7 +4,7 @@
 
 use super::{
     Peer,
-    again::is_own_word,
+    again::{is_own_word, was_let_pass},
     moves::{RULE, moves_along},
     pad::{Pad, Reading},
     push::register_name,
@@ -100,10 +100,13 @@ impl Pad<'_> {
         }))
     }
 
-    /// Whether a record is offered again by the unit that this hub itself had given it, in the time that it lost.
+    /// Whether a record is offered again by the unit that this hub had given it, or had let a wider one give it, in the time
+    /// that it lost.
     fn moved_by_own_word(&self, peer: &Peer, edit: &Edit) -> bool {
         let Some(home) = edit.field(HOME_UNIT) else { return false };
-        unit_in(home).is_some_and(|unit| peer.unit.covers(unit)) && is_own_word(&self.core.lineage.secret(), edit, home)
+        let secret = self.core.lineage.secret();
+        let is_here = unit_in(home).is_some_and(|unit| peer.unit.covers(unit));
+        is_here && (is_own_word(&secret, edit, home) || was_let_pass(&secret, edit, home))
     }
 
     /// A late edit of an absorbed record is one of its survivor, by an author who never saw that one.

@@ -87,7 +87,9 @@ impl Ledger {
             }
         };
         // A journal without a store behind it: the store's files are gone, whether or not something said so.
-        if state.is_none() && opened.is_some() && incident.is_none() {
+        // One that died in its very first start has lost nothing.
+        let is_new = |(_, found): &(Journal, Found)| existed && found.before == 0 && found.entries.is_empty();
+        if state.is_none() && opened.as_ref().is_some_and(|opened| !is_new(opened)) && incident.is_none() {
             let how = if existed { "it was empty" } else { "its files are gone" };
             incident = Some(format!("the store was rebuilt: {how}"));
         }

@@ -17,6 +17,7 @@ use taizhang_node::{
 };
 use taizhang_proto::{
     Record, RecordId,
+    cell::home_unit,
     decide::HUB_NODE,
     pb,
     register::{HOME_UNIT, MERGED_INTO, Value, number},
@@ -253,4 +254,37 @@ fn looking_begins_no_stretch_of_history() {
     let core = hub(dir.path());
     assert_eq!(sync(&core, &node, &peer("node", community())).round_trips, 1);
     assert_ne!(kept(&core), before, "who is heard begins one");
+}
+
+#[test]
+fn a_move_that_only_the_new_unit_still_holds_is_told_again_by_it() {
+    let (dir, backup) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let at_street = office(dir.path(), "street", street(), 950_000);
+    let next = office(dir.path(), "next", neighbour(), 900_000);
+    let peer_next = peer("next", neighbour());
+    let people = {
+        let core = hub(dir.path());
+        let people = residents(&at_street, community(), 0..2);
+        assert!(sync(&core, &at_street, &peer("street", street())).equal);
+        assert!(sync(&core, &next, &peer_next).equal);
+        people
+    };
+    copy_dir(&dir.path().join("hub"), &backup.path().join("hub")).unwrap();
+    {
+        let core = hub(dir.path());
+        let moved = Draft::new(people[0], number::RESIDENT).with(HOME_UNIT, Value::Uint(neighbour().number()));
+        save(&at_street, vec![moved]);
+        assert!(sync(&core, &at_street, &peer("street", street())).equal);
+        assert!(sync(&core, &next, &peer_next).equal);
+        assert!(next.view(people[0]).unwrap().is_some());
+    }
+    // The street's computer is gone, too.
+    drop(at_street);
+    lose_store(dir.path());
+    copy_dir(&backup.path().join("hub"), &dir.path().join("hub")).unwrap();
+    let core = hub(dir.path());
+    assert!(sync(&core, &next, &peer_next).equal);
+    assert_eq!(home_unit(&at_hub(&core, people[0])), Some(neighbour()));
+    assert_eq!(next.refused().unwrap().len(), 0);
+    assert_sound(&core, &next);
 }
