@@ -226,6 +226,14 @@ impl World {
         std::fs::remove_dir_all(dir.join("store")).map_err(|error| error.to_string())?;
         self.offices[office].damaged = true;
         self.reopen(office, dir)?;
+        // What others had entered, and this store alone still held after their disks and the hub's were lost.
+        let held = self.held_by_hubs()?;
+        for (index, held) in held.into_iter().enumerate() {
+            let others = self.model.saves[index].office != office;
+            if others && !held && !self.held_by_offices(index)? {
+                self.model.saves[index].promise = Promise::Excused;
+            }
+        }
         Ok(true)
     }
 
