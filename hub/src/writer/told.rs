@@ -17,6 +17,9 @@ use taizhang_proto::{
     wire::Field,
 };
 
+/// The most changes that a record is believed to have had.
+const MOST_CHANGES: u32 = 1 << 24;
+
 /// The fields of an offer that one change had set, as an edit of their own.
 struct Part {
     edit: Edit,
@@ -69,7 +72,8 @@ impl Pad<'_> {
             // Who came first goes on to be first.
             let created = offer.map_or(0, |offer| offer.created);
             record.created = if created == 0 { origin.revision } else { created.min(origin.revision) };
-            record.changes = offer.map_or(0, |offer| offer.changes).max(1);
+            // It is counted on from here: a number at the end of numbers would overflow.
+            record.changes = offer.map_or(0, |offer| offer.changes).clamp(1, MOST_CHANGES);
         }
         Ok((Decision { fates }, Applied { record, superseded }))
     }
