@@ -6,6 +6,7 @@
 use crate::{
     rows::{self, FeedRow, UnitRow},
     store::{FjallStore, SPACES, Space, StoreError, View},
+    writer::unheld,
 };
 use prost::Message;
 use std::path::Path;
@@ -91,7 +92,9 @@ pub fn rest(view: &dyn View, checked: &mut Checked) {
                 Space::Feed => FeedRow::from_slice(&value).map(|row| Some(row.id)),
                 Space::History => {
                     let id = key.get(..16).and_then(RecordId::from_slice);
-                    id.filter(|_| pb::Superseded::decode(value).is_ok()).map(Some)
+                    let entry = pb::Superseded::decode(value).ok();
+                    // Words on a record that was lost wait for whoever tells it.
+                    id.zip(entry).map(|(id, entry)| (entry.rule != unheld::RULE).then_some(id))
                 }
                 Space::Conflicts => pb::Conflict::decode(value).ok().map(|_| None),
                 Space::Verdicts => pb::Verdicts::decode(value).ok().map(|_| None),

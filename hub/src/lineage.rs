@@ -107,8 +107,9 @@ impl Lineage {
         };
         let Some(next) = self.stretches.get(place + 1) else { return 0 };
         let beyond = age > 0 || hello.pulled > next.after || hello.settled > acknowledged;
-        // What the child heard after the common stretch may have branched off before this hub's own next one.
-        let branched = age.checked_sub(1).map_or(Revision::MAX, |newer| after(names[newer]));
+        // What the child heard after the common stretch may have branched off before this hub's own next one, and again
+        // before that: a store that was lost as a whole begins at nothing.
+        let branched = names[..age].iter().map(|newer| after(newer)).min().unwrap_or(Revision::MAX);
         if beyond { next.after.min(branched) + 1 } else { 0 }
     }
 
@@ -149,6 +150,10 @@ mod tests {
         let wrong = first.clone().begin(12);
         let trail = [wrong.current(), name.clone()].concat();
         assert_eq!(second.floor(&hello(&trail, 15, 3), 3), 13, "the child's stretch began before this hub's");
+        // A backup was put back, then everything was lost and said again, and then the backup came back.
+        let nothing = Lineage::default().begin(0);
+        let trail = [nothing.current(), first.clone().begin(20).current(), name.clone()].concat();
+        assert_eq!(second.floor(&hello(&trail, 15, 3), 3), 1, "its newest stretch began at nothing");
         assert_eq!(second.floor(&hello(&[], 0, 0), 0), 0, "a child that never heard anything");
         assert_eq!(second.secret(), first.secret());
     }

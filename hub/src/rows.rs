@@ -96,6 +96,9 @@ pub struct NodeRow {
     /// Incarnations and fresh starts that it may still make; see `Allowance`.
     #[prost(message, optional, tag = "41")]
     pub allowance: Option<Allowance>,
+    /// What it said on the last day on which it said anything.
+    #[prost(message, optional, tag = "42")]
+    pub said: Option<Said>,
 }
 
 /// A unit that a child belonged to.
@@ -118,6 +121,17 @@ pub struct Allowance {
     /// Seconds since 1970 up to which it was filled.
     #[prost(uint64, tag = "2")]
     pub filled: u64,
+}
+
+/// How much a child said on one day, in bytes of changes as they are before they are packed.
+#[derive(Clone, Copy, PartialEq, Eq, Message)]
+pub struct Said {
+    /// The day.
+    #[prost(sint32, tag = "1")]
+    pub day: i32,
+    /// How much.
+    #[prost(uint64, tag = "2")]
+    pub bytes: u64,
 }
 
 /// Most past logs that are remembered of a child.
@@ -157,6 +171,16 @@ impl NodeRow {
         own.left = left.unwrap_or_default();
         self.allowance = Some(own);
         left.map(|left| left == 0)
+    }
+
+    /// Bytes of changes that it has said on a day.
+    pub fn said_on(&self, day: i32) -> u64 {
+        self.said.filter(|said| said.day == day).map_or(0, |said| said.bytes)
+    }
+
+    /// It has said so many bytes of changes more on a day.
+    pub fn note_said(&mut self, day: i32, bytes: usize) {
+        self.said = Some(Said { day, bytes: self.said_on(day).saturating_add(bytes as u64) });
     }
 
     /// It has said and heard everything, seconds since 1970. A clock that was put back takes nothing from the past.

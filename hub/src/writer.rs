@@ -31,6 +31,7 @@ mod resolve;
 mod revise;
 mod seen;
 mod told;
+pub(crate) mod unheld;
 mod unique;
 
 pub use commit::Core;

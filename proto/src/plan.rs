@@ -187,8 +187,8 @@ pub struct FreshPlan {
     pub other_days: i32,
 }
 
-/// What one office may make of one record. Far above what honest work comes to: a record of 2 KB that is edited every
-/// working day makes 100 KB of history a year.
+/// What one office may make of one record, and say in a day. Far above what honest work comes to: a record of 2 KB that is
+/// edited every working day makes 100 KB of history a year, and a street of 60,000 people can say all it has in a day.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LimitPlan {
@@ -196,11 +196,13 @@ pub struct LimitPlan {
     pub history_bytes: u64,
     /// Bytes of fields that the hub's program does not know, of one office in one record.
     pub unknown_bytes: u64,
+    /// Bytes of changes, before they are packed, that one office's computer may say in a day. More waits until tomorrow.
+    pub day_bytes: u64,
 }
 
 impl Default for LimitPlan {
     fn default() -> Self {
-        Self { history_bytes: 4 << 20, unknown_bytes: 16 << 10 }
+        Self { history_bytes: 4 << 20, unknown_bytes: 16 << 10, day_bytes: 512 << 20 }
     }
 }
 
@@ -251,7 +253,7 @@ pub struct Plan {
     pub fresh: FreshPlan,
     /// The work.
     pub work: WorkPlan,
-    /// What one office may make of one record.
+    /// What one office may make of one record, and say in a day.
     #[serde(default)]
     pub limits: LimitPlan,
     /// Working days.

@@ -44,6 +44,8 @@ const UNREAD: std::time::Duration = std::time::Duration::from_secs(180);
 const HANDING_OVER: std::time::Duration = std::time::Duration::from_secs(5);
 /// When a child that is not admitted should come back, milliseconds.
 const RETRY_MILLIS: u64 = 3_000;
+/// When one that has said enough today should ask whether it is tomorrow, milliseconds.
+const TOMORROW_MILLIS: u64 = 5 * 60_000;
 
 /// The sync service.
 #[derive(Clone)]
@@ -154,6 +156,7 @@ impl From<Fault> for Status {
             Fault::Busy | Fault::Moved(_) | Fault::Write(WriteError::Superseded | WriteError::TooOften) => {
                 come_back_later(message)
             }
+            Fault::Write(WriteError::EnoughToday) => come_back_in(message, TOMORROW_MILLIS),
             Fault::Version(_) => Status::failed_precondition(message),
             Fault::Protocol(_)
             | Fault::Write(
@@ -178,8 +181,12 @@ impl From<Fault> for Status {
 }
 
 fn come_back_later(message: impl Into<String>) -> Status {
+    come_back_in(message, RETRY_MILLIS)
+}
+
+fn come_back_in(message: impl Into<String>, millis: u64) -> Status {
     let mut status = Status::resource_exhausted(message);
-    status.metadata_mut().insert("retry-after-ms", RETRY_MILLIS.into());
+    status.metadata_mut().insert("retry-after-ms", millis.into());
     status
 }
 

@@ -231,6 +231,11 @@ pub enum WriteError {
         "本机短时间内多次重新开始，请检查是否有两台电脑共用一份数据，稍后再试 (begun anew too often: are two computers using one copy of the data? try again later)"
     )]
     TooOften,
+    /// A child has said as much today as the plan's `limits.day_bytes` lets it.
+    #[error(
+        "本单位今日上报的内容已达上限，明日继续；尚未上报的登记在本机保存完好 (as much as an office may say in a day: it goes on tomorrow, and nothing is lost; look for a program that repeats entries, or have the plan's limits.day_bytes raised)"
+    )]
+    EnoughToday,
     /// A number that no hub reaches.
     #[error("编号超出范围 (a number beyond every count)")]
     Beyond,

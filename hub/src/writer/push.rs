@@ -71,6 +71,10 @@ impl Pad<'_> {
             answers = self.repeat(&node, first)?;
         }
         let mut fresh = changes.into_iter().skip(known as usize).peekable();
+        if fresh.peek().is_some() && self.has_said_enough(&node) {
+            tracing::warn!(node = %peer.id, unit = %peer.unit, "a child has said as much today as one may: heard again tomorrow");
+            return Err(WriteError::EnoughToday);
+        }
         let mut begun = false;
         while fresh.peek().is_some() && !(begun && self.is_full()) {
             answers.push(self.take(peer, &mut node, &mut fresh, skew)?);
@@ -127,6 +131,7 @@ impl Pad<'_> {
                 revision = own;
             }
             digest = digest.then(&raw);
+            node.note_said(self.core.today(), raw.len());
             let special = match edit {
                 Ok(mut edit) => {
                     edit.stamp = edit.stamp.believed(now, skew);
@@ -218,16 +223,9 @@ impl Pad<'_> {
             return Ok(Some(Special { kind: OutcomeKind::Settled, state: None, why: None }));
         }
         let offered = edit.offer.is_some();
-        if edit.offer.as_ref().is_some_and(|offer| offer.aside) && edit.seen == 0 && self.record(edit.id)?.is_none() {
-            // This hub has lost everything: whoever has the record now says it whole, and may be in another district.
-            let message = "该记录已离开本单位，上级没有此记录 (it left this unit, and the hub does not know it)".into();
-            let register = register_name(edit.register);
-            return Ok(Some(Special::refused(Violation {
-                register,
-                field: String::new(),
-                rule: "elsewhere",
-                message,
-            })));
+        if self.is_unheld(&edit)? {
+            self.keep_unheld(peer, &edit, author, &origin)?;
+            return Ok(Some(Special { kind: OutcomeKind::Settled, state: None, why: None }));
         }
         let told = if offered { Some(self.apply_offer(peer, &edit, author, &origin)?) } else { None };
         let current = self.record(edit.id)?;
@@ -284,6 +282,9 @@ impl Pad<'_> {
         }
         if self.record(edit.id)?.is_none() && !applied.superseded.is_empty() {
             self.disputed.insert(edit.id);
+        }
+        if offered && self.record(edit.id)?.is_none() {
+            self.is_held_again(edit.id)?;
         }
         if !decision.is_plain() {
             self.raise_from(&edit, &decision, &origin, before.as_ref(), &applied)?;

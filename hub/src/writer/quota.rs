@@ -1,10 +1,10 @@
-//! What one office may make of one record: history, and fields that this build does not know.
+//! What one office may make of one record, history and fields that this build does not know; and what it may say in a day.
 //! Invariant: a quota is an office's own. What others wrote is never counted against it, so nobody's entry is refused for
 //! what somebody else did; and what was acknowledged once is taken again, whatever its size.
 
 use super::{pad::Pad, push::register_name};
 use crate::{
-    rows,
+    rows::{self, NodeRow},
     store::{Space, StoreError},
 };
 use prost::Message;
@@ -16,6 +16,12 @@ pub(super) const RULE: &str = "quota";
 const MEASURED: u64 = 64 * 1024;
 
 impl Pad<'_> {
+    /// Whether a child has said as much today as it may. It is heard again tomorrow: what it has saved stays where it is.
+    pub(super) fn has_said_enough(&self, node: &NodeRow) -> bool {
+        let today = self.core.today();
+        node.said_on(today) >= self.core.plans().on(today).limits.day_bytes
+    }
+
     /// Why an edit that adds so many bytes to its record's history can't be taken: its office has filled it.
     pub(super) fn too_much_history(
         &mut self,

@@ -15,7 +15,8 @@ use taizhang_proto::{
 const MAX_HISTORY: usize = 256;
 /// Most own words that are held of records that have left; the newest are kept.
 const MAX_OWN_WORDS: usize = 8_192;
-/// How long they are held, seconds: no hub should come back from a backup older than this.
+/// How long they are held, seconds, by this office's clock and by its hub's: no hub should come back from a backup older
+/// than this, and a clock that is ahead ends nothing early.
 const OWN_WORDS_SECONDS: u64 = 90 * 86_400;
 
 impl Ledger {
@@ -66,13 +67,19 @@ impl Ledger {
 
     /// Drops own words that are too old, or too many, to be asked for again.
     pub(super) fn prune_own_words(&self) -> Result<(), StoreError> {
-        let since = (self.now_millis() / 1_000).saturating_sub(OWN_WORDS_SECONDS);
-        let mut held = Vec::new();
-        let mut rows = sled::Batch::default();
+        let mut words = Vec::new();
         for row in self.store.scan(b"o") {
             let (row_key, change) = row?;
             let change = pb::Change::decode(change).map_err(|_| StoreError::Row("own word"))?;
             let arrived = change.offer.iter().flat_map(|offer| &offer.origins).map(|origin| origin.received).max();
+            words.push((row_key, arrived));
+        }
+        // The hub's newest time of receipt is all that is known here of its clock.
+        let newest = words.iter().filter_map(|(_, arrived)| *arrived).max().unwrap_or_default();
+        let since = newest.min(self.now_millis() / 1_000).saturating_sub(OWN_WORDS_SECONDS);
+        let mut held = Vec::new();
+        let mut rows = sled::Batch::default();
+        for (row_key, arrived) in words {
             if arrived.is_some_and(|arrived| arrived < since) {
                 rows.remove(&row_key[..]);
             } else {

@@ -12,6 +12,7 @@ use super::{
     world::{World, chance},
 };
 use rand::RngExt;
+use std::collections::HashSet;
 use taizhang_proto::pb;
 
 /// Most messages of one run to the end; no session of the simulation comes near it.
@@ -214,6 +215,7 @@ impl World {
         let ledger = self.offices[office].ledger.clone();
         let pending = changes_after(&ledger, ledger.state().settled)?;
         self.model.found_pending(office, &pending, true);
+        self.excuse_what_nobody_holds(|saved| saved.office != office)?;
         Ok(true)
     }
 
@@ -225,16 +227,34 @@ impl World {
         copy(&self.offices[office].dir, &dir).map_err(|error| error.to_string())?;
         std::fs::remove_dir_all(dir.join("store")).map_err(|error| error.to_string())?;
         self.offices[office].damaged = true;
+        let said = self.said_by(office)?;
         self.reopen(office, dir)?;
-        // What others had entered, and this store alone still held after their disks and the hub's were lost.
+        self.excuse_what_nobody_holds(|saved| saved.office != office || said.contains(&(saved.record, saved.by.clone())))?;
+        Ok(true)
+    }
+
+    /// The changes of an office that its hub has answered for: its journal holds them no more.
+    fn said_by(&self, office: usize) -> Result<HashSet<(usize, String)>, String> {
+        let ledger = &self.offices[office].ledger;
+        let pending = changes_after(ledger, ledger.state().settled)?;
+        let waits = |saved: &Saved| {
+            let id = self.model.records[saved.record].id;
+            pending.iter().any(|edit| edit.id == id && edit.by == saved.by)
+        };
+        let own = self.model.saves.iter().filter(|saved| saved.office == office && !waits(saved));
+        Ok(own.map(|saved| (saved.record, saved.by.clone())).collect())
+    }
+
+    /// What stood only in a store that is gone now, after the other disks that held it: nobody's promise. `may_be` says of
+    /// which changes that may be so.
+    fn excuse_what_nobody_holds(&mut self, may_be: impl Fn(&Saved) -> bool) -> Result<(), String> {
         let held = self.held_by_hubs()?;
         for (index, held) in held.into_iter().enumerate() {
-            let others = self.model.saves[index].office != office;
-            if others && !held && !self.held_by_offices(index)? {
+            if !held && may_be(&self.model.saves[index]) && !self.held_by_offices(index)? {
                 self.model.saves[index].promise = Promise::Excused;
             }
         }
-        Ok(true)
+        Ok(())
     }
 
     pub(super) fn back_up_hub(&mut self) -> Result<bool, String> {

@@ -365,13 +365,11 @@ fn name_down(message: &pb::Down) -> String {
     match &message.it {
         Some(down::It::Welcome(welcome)) => format!("welcome: has {}, head {}", welcome.acknowledged, welcome.head),
         Some(down::It::Verdicts(one)) => {
-            format!(
-                "verdicts {}..{} from revision {}, {} special",
-                one.first,
-                one.last,
-                one.revision,
-                one.outcomes.len()
-            )
+            let outcomes = one.outcomes.iter().map(|outcome| {
+                let why = outcome.why.as_ref().map(|why| format!(" ({} {})", why.field, why.rule)).unwrap_or_default();
+                format!(" {} {}{why}", outcome.seq, outcome.kind().as_str_name())
+            });
+            format!("verdicts {}..{} from revision {}:{}", one.first, one.last, one.revision, outcomes.collect::<String>())
         }
         Some(down::It::Records(records)) => format!("records up to {}", records.upto),
         Some(down::It::Caught(caught)) => format!("caught up at {}, has {}", caught.revision, caught.acknowledged),

@@ -5,6 +5,7 @@
 
 mod garbage;
 mod numbers;
+mod quotas;
 mod strangers;
 mod turns;
 

@@ -51,3 +51,46 @@ async fn an_office_speaks_to_no_neighbour_and_for_no_district() {
     still_sound(&mut town).await;
     town.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_second_session_of_one_child_takes_over_from_the_first() {
+    let (_dir, mut town, mallory) = town().await;
+    let (first, _) = Wire::greet(&mallory, hello()).await.unwrap();
+    let (mut second, _) = Wire::greet(&mallory, hello()).await.unwrap();
+    let status = first.end().await;
+    println!("the first: {:?} {}", status.code(), status.message());
+    assert_eq!(status.code(), Code::ResourceExhausted);
+    let (_, change) = say::resident(1, unit(FIRST));
+    assert!(second.push(1, vec![change]).await.unwrap().outcomes.is_empty());
+    drop(second);
+    still_sound(&mut town).await;
+    town.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn sessions_that_never_greet_and_repairs_that_never_go_on_keep_nobody_out() {
+    let (_dir, mut town, mallory) = town().await;
+    // Many sessions on few lines, as many lines as the door lets in.
+    let mut lines = Vec::new();
+    let mut held = Vec::new();
+    for _ in 0..8 {
+        let Ok(line) = mallory.connect().await else { break };
+        for _ in 0..64 {
+            if let Ok(Ok(session)) =
+                tokio::time::timeout(std::time::Duration::from_secs(2), Wire::open(line.clone())).await
+            {
+                held.push(session);
+            }
+        }
+        lines.push(line);
+    }
+    // And one that was let in for its repair and says a single range.
+    println!("{} lines, {} sessions that never greet", lines.len(), held.len());
+    if let Ok((session, _)) = Wire::greet(&mallory, hello()).await {
+        session.say(up::It::Range(pb::Range::default())).await;
+        held.push(session);
+    }
+    still_sound(&mut town).await;
+    drop(held);
+    town.stop().await;
+}

@@ -288,3 +288,92 @@ fn a_move_that_only_the_new_unit_still_holds_is_told_again_by_it() {
     assert_eq!(next.refused().unwrap().len(), 0);
     assert_sound(&core, &next);
 }
+
+/// The open findings about a record.
+fn asked(core: &Core, id: RecordId) -> Vec<pb::Conflict> {
+    let view = core.view();
+    let all = view.prefix(Space::Conflicts, &[]).map(|row| pb::Conflict::decode(row.unwrap().1).unwrap());
+    all.filter(|one| one.state() == pb::ConflictState::Unsettled && one.record[..] == id.0).collect()
+}
+
+#[test]
+fn words_on_a_record_that_nobody_tells_wait_at_the_hub_until_somebody_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let at_street = office(dir.path(), "street", street(), 950_000);
+    let node = office(dir.path(), "node", community(), 900_000);
+    let next = office(dir.path(), "next", neighbour(), 920_000);
+    let people = {
+        let core = hub(dir.path());
+        let people = residents(&node, community(), 0..2);
+        both(&core, &at_street, &node);
+        save(&node, vec![phone(people[0], "13900000077")]);
+        assert!(sync(&core, &node, &peer("node", community())).equal);
+        save(
+            &at_street,
+            vec![Draft::new(people[0], number::RESIDENT).with(HOME_UNIT, Value::Uint(neighbour().number()))],
+        );
+        both(&core, &at_street, &node);
+        assert!(sync(&core, &next, &peer("next", neighbour())).equal);
+        assert!(node.view(people[0]).unwrap().is_none(), "it has left");
+        people
+    };
+    drop(at_street);
+    lose_store(dir.path());
+    let core = hub(dir.path());
+    assert!(sync(&core, &node, &peer("node", community())).equal);
+    assert_eq!(node.refused().unwrap().len(), 0, "the old unit has done nothing wrong");
+    let history = core.view().prefix(Space::History, &people[0].0).count();
+    assert!(history > 0, "its words are kept");
+    assert!(core.view().get(Space::Records, &people[0].0).unwrap().is_none(), "and make no record");
+    let open = asked(&core, people[0]);
+    assert_eq!(open.len(), 1, "{open:?}");
+    let mut checked = taizhang_hub::integrity::Checked::default();
+    taizhang_hub::integrity::rest(core.view().as_ref(), &mut checked);
+    assert_eq!(checked.problems, Vec::<String>::new());
+    assert_sound(&core, &node);
+
+    // Said again, nothing is kept twice.
+    drop(core);
+    lose_store(dir.path());
+    let core = hub(dir.path());
+    assert!(sync(&core, &node, &peer("node", community())).equal);
+    assert_eq!(core.view().prefix(Space::History, &people[0].0).count(), history);
+
+    assert!(sync(&core, &next, &peer("next", neighbour())).equal);
+    assert!(is_known(&core, people[0], "13900000077"));
+    assert_eq!(home_unit(&at_hub(&core, people[0])), Some(neighbour()));
+    assert_eq!(asked(&core, people[0]), Vec::new(), "whoever has it has told it");
+    assert_sound(&core, &next);
+}
+
+#[test]
+fn a_clock_that_is_years_ahead_ends_no_word_early() {
+    let (dir, backup) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (at_street, node) =
+        (office(dir.path(), "street", street(), 950_000), office(dir.path(), "node", community(), 900_000));
+    let people = {
+        let core = hub(dir.path());
+        let people = residents(&node, community(), 0..2);
+        both(&core, &at_street, &node);
+        save(
+            &at_street,
+            vec![Draft::new(people[0], number::RESIDENT).with(HOME_UNIT, Value::Uint(neighbour().number()))],
+        );
+        assert!(sync(&core, &at_street, &peer("street", street())).equal);
+        people
+    };
+    copy_dir(&dir.path().join("hub"), &backup.path().join("hub")).unwrap();
+    {
+        let core = hub(dir.path());
+        save(&node, vec![phone(people[0], "13900000077")]);
+        assert!(sync(&core, &node, &peer("node", community())).equal);
+        assert!(node.view(people[0]).unwrap().is_none(), "it has left");
+    }
+    drop(node);
+    let node = office(dir.path(), "node", community(), 5 * 365 * 86_400_000);
+    lose_store(dir.path());
+    copy_dir(&backup.path().join("hub"), &dir.path().join("hub")).unwrap();
+    let core = hub(dir.path());
+    both(&core, &at_street, &node);
+    assert!(is_known(&core, people[0], "13900000077"), "its author's office has told it again");
+}

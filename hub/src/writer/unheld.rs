@@ -1,0 +1,82 @@
+//! What an office once entered on a record that has left it, told to a hub that knows no such record: the hub has lost it,
+//! and whoever has the record now may be in another district, or nobody at all.
+//! Invariant: no word is dropped. It stands in the history of that record, which may still be told, and in the queue
+//! until it is; and it makes no record, so nothing counts twice.
+
+use super::{Peer, pad::Pad};
+use crate::store::StoreError;
+use std::collections::BTreeSet;
+use taizhang_proto::{
+    RecordId,
+    change::Edit,
+    decide::Author,
+    pb::{self, ConflictKind},
+    wire,
+};
+
+/// What such words are kept under, and asked about.
+pub(crate) const RULE: &str = "LEFT";
+/// Most words that a finding shows; all of them stand in the history.
+const MOST_CLAIMS: usize = 32;
+
+impl Pad<'_> {
+    /// Whether an edit is a word on a record that has left, and the record is not here.
+    pub(super) fn is_unheld(&mut self, edit: &Edit) -> Result<bool, StoreError> {
+        Ok(edit.offer.as_ref().is_some_and(|offer| offer.aside) && self.record(edit.id)?.is_none())
+    }
+
+    /// Keeps the words for whoever tells the record, and for a reviewer meanwhile.
+    pub(super) fn keep_unheld(
+        &mut self,
+        peer: &Peer,
+        edit: &Edit,
+        author: Author,
+        own: &pb::Origin,
+    ) -> Result<(), StoreError> {
+        let word = |edit: Edit, origin: pb::Origin| pb::Superseded {
+            origin: Some(pb::Origin { tags: edit.fields.iter().map(|field| field.tag).collect(), ..origin }),
+            message: wire::join(edit.fields.iter().map(|field| &field.bytes)),
+            replaced_by: own.revision,
+            rule: RULE.into(),
+            ruling: None,
+        };
+        let standing = self.told_parts(peer, edit, author, own).into_iter().map(|(edit, origin)| word(edit, origin));
+        let sound = |entry: &&pb::Superseded| entry.origin.is_some() && wire::split(&entry.message).is_ok();
+        let past = edit.offer.iter().flat_map(|offer| &offer.history).filter(sound);
+        let past = past.map(|entry| pb::Superseded { replaced_by: own.revision, rule: RULE.into(), ..entry.clone() });
+        let mut entries: Vec<pb::Superseded> = standing.chain(past).collect();
+        // The same office may have told it before, under another number.
+        let said = |entry: &pb::Superseded| {
+            let origin = entry.origin.as_ref();
+            (entry.message.clone(), origin.map(|origin| (origin.stamp, origin.by.clone())))
+        };
+        let known: BTreeSet<_> = self.whole_history_of(edit.id)?.iter().map(said).collect();
+        entries.retain(|entry| !known.contains(&said(entry)));
+        self.keep_history(edit.id, &entries);
+        let tags: BTreeSet<u32> =
+            entries.iter().filter_map(|entry| entry.origin.as_ref()).flat_map(|origin| origin.tags.clone()).collect();
+        if tags.is_empty() {
+            return Ok(());
+        }
+        let claims = entries.into_iter().map(|entry| pb::ClaimedValue { message: entry.message, origin: entry.origin });
+        self.raise(pb::Conflict {
+            kind: ConflictKind::AfterTransfer.into(),
+            register: edit.register,
+            record: edit.id.0.to_vec().into(),
+            unit: peer.unit.number(),
+            tags: tags.into_iter().collect(),
+            // The first is what stands: nothing.
+            claims: std::iter::once(pb::ClaimedValue::default()).chain(claims).take(MOST_CLAIMS).collect(),
+            rule: RULE.into(),
+            revision: own.revision,
+            note: "该记录已离开本单位，上级丢失后尚无单位报来；请查明现在何处 (it left this unit, was lost here, and nobody has told it since: find out where it is)".into(),
+            ..pb::Conflict::default()
+        })?;
+        Ok(())
+    }
+
+    /// Somebody has told the record.
+    pub(super) fn is_held_again(&mut self, id: RecordId) -> Result<(), StoreError> {
+        self.pass_conflicts(id, ConflictKind::AfterTransfer, |open| open.rule != RULE)
+    }
+}
