@@ -155,6 +155,11 @@ impl Authority {
         self.dir.join("roll")
     }
 
+    /// Where the tree of units is kept besides the store.
+    pub fn units_file(&self) -> PathBuf {
+        self.dir.join("units")
+    }
+
     /// Keeps that secret outside the store, where it is not kept yet.
     ///
     /// # Errors

@@ -9,14 +9,13 @@ use crate::{
     config::Config,
     integrity::{self, Opened},
     mail::envelope::Envelopes,
-    parts::Parts,
     plans::{self, PublishError},
     review::ReviewService,
     session::serve::{self, SyncService},
     store::StoreError,
     totals::TotalsService,
     upward::Upward,
-    writer::{Core, Job, Peer, Writer},
+    writer::{Core, Job, Peer, Writer, outside::read_units},
 };
 use door::{Door, Limits, LineInfo};
 use std::{net::SocketAddr, path::Path, path::PathBuf, sync::Arc};
@@ -25,6 +24,7 @@ use taizhang_node::{
     disk::{self, DiskError},
     identity::{Identity, IdentityError},
     ledger::Clock,
+    parts::Parts,
     upstream::schedule::{Keeper, Schedule},
 };
 use taizhang_proto::{
@@ -384,13 +384,21 @@ fn take_up(core: &Core, authority: &Authority, incident: &str) -> Result<(), Hub
     if let Ok(sealed) = std::fs::read(&file) {
         jobs.push(Job::Roll(sealed.into()));
     }
+    let units = authority.units_file();
+    if core.tree().is_empty()
+        && let Ok(text) = std::fs::read_to_string(&units)
+        && let Some((version, csv)) = read_units(&text)
+    {
+        tracing::warn!(version, "the store has no tree of units: the one kept beside the authority is taken");
+        jobs.push(Job::Tree(csv.to_owned(), Some(version)));
+    }
     if !incident.is_empty() {
         jobs.push(Job::Older(incident.to_owned()));
     }
     for answer in core.commit(jobs) {
         answer.map_err(|error| HubError::Start(error.to_string()))?;
     }
-    core.keep_roll_in(file);
+    core.keep_outside(file, units);
     Ok(())
 }
 

@@ -15,7 +15,6 @@ pub mod lineage;
 pub mod mail;
 pub mod months;
 pub mod orders;
-pub mod parts;
 pub mod plans;
 pub mod readers;
 pub mod review;

@@ -20,6 +20,7 @@ mod mail;
 mod merge;
 mod moves;
 mod order;
+pub(crate) mod outside;
 mod pad;
 mod push;
 mod quota;

@@ -15,6 +15,7 @@ use crate::{
     identity::Identity,
     ledger::system_clock,
     office::Office,
+    parts::Parts,
     say,
     show::{self, Reader},
     upstream::schedule::Mode,
@@ -332,8 +333,10 @@ async fn serve(dir: &std::path::Path, live: bool) -> anyhow::Result<ExitCode> {
     let mut stop = std::pin::pin!(stop_signal());
     let mut office = Office::open(dir, &config, schedule, system_clock())?;
     loop {
-        if serve_open(dir, office, schedule.mode, stop.as_mut()).await? == Ended::Asked {
-            return Ok(ExitCode::SUCCESS);
+        match serve_open(dir, office, schedule.mode, stop.as_mut()).await? {
+            Ended::Asked => return Ok(ExitCode::SUCCESS),
+            Ended::PartGone(part) => bail!("本机的一部分已停止，程序退出，请重新启动 (a part of the node is gone, so it ends: start it again): {part}"),
+            Ended::StoreFailed => {}
         }
         // The store failed while in use: it is opened again as soon as it can be, for lack of room say.
         office = loop {
@@ -353,10 +356,12 @@ async fn serve(dir: &std::path::Path, live: bool) -> anyhow::Result<ExitCode> {
 const REOPEN_AFTER: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Why an open office ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Ended {
     Asked,
     StoreFailed,
+    /// A part of it is gone, with its name.
+    PartGone(String),
 }
 
 async fn serve_open(
@@ -367,7 +372,13 @@ async fn serve_open(
 ) -> anyhow::Result<Ended> {
     let (stop, stopped) = watch::channel(false);
     let (control, control_task) = office.serve_control(stopped.clone()).await?;
-    let keeper = office.keep_in_touch(stopped);
+    let parts = Parts::new();
+    let mut part_ended = parts.ended();
+    let answers = async move {
+        let _ = control_task.await;
+    };
+    let control_task = parts.run("control", stopped.clone(), answers);
+    let keeper = office.keep_in_touch(&parts, stopped);
     let how = match (&office.keeper, mode) {
         (None, _) => "尚未登记，不同步 (not enrolled, no sync)",
         (_, Mode::Live) => "实时同步 (live)",
@@ -384,6 +395,8 @@ async fn serve_open(
     let ended = tokio::select! {
         () = asked => Ended::Asked,
         true = failed => Ended::StoreFailed,
+        // The rest is not waited for: what is broken may never stop.
+        Ok(part) = part_ended.wait_for(Option::is_some) => return Ok(Ended::PartGone(part.clone().unwrap_or_default())),
     };
     say!("正在停止 (stopping)");
     let _ = stop.send(true);

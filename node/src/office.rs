@@ -17,6 +17,7 @@ use crate::{
     disk::DiskError,
     identity::{Identity, IdentityError},
     ledger::{Clock, Ledger, LedgerError},
+    parts::Parts,
     upstream::schedule::{Keeper, Schedule},
 };
 use std::{path::Path, sync::Arc};
@@ -86,8 +87,8 @@ impl Office {
     }
 
     /// Keeps the link to the hub until `stop` turns true.
-    pub fn keep_in_touch(&self, stop: watch::Receiver<bool>) -> Option<JoinHandle<()>> {
-        self.keeper.clone().map(|keeper| tokio::spawn(keeper.run(stop)))
+    pub fn keep_in_touch(&self, parts: &Arc<Parts>, stop: watch::Receiver<bool>) -> Option<JoinHandle<()>> {
+        self.keeper.clone().map(|keeper| parts.run("keeper", stop.clone(), keeper.run(stop)))
     }
 
     /// Answers commands on a loopback port until `stop` turns true.

@@ -5,6 +5,7 @@
 use super::{
     aside,
     job::{Answer, Job, WriteError},
+    outside::Outside,
     pad::Pad,
     rederive,
 };
@@ -23,14 +24,12 @@ use std::{
     cell::{Cell, RefCell},
     collections::BTreeSet,
     panic::{self, AssertUnwindSafe},
-    path::PathBuf,
     sync::{
         Arc, Mutex, OnceLock, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering},
     },
 };
 use taizhang_node::{
-    disk::{self, Secrecy},
     ledger::Clock,
 };
 use taizhang_proto::{
@@ -116,7 +115,7 @@ pub struct Core {
     /// Who was retired and which tokens were used, as it goes down.
     roll: RwLock<Arc<Roll>>,
     /// Where that is kept besides, outside the store.
-    roll_file: OnceLock<PathBuf>,
+    pub(super) outside: Outside,
     /// With what this hub signs, where it is the city.
     signer: OnceLock<Ed25519KeyPair>,
     /// The stretches of this hub's history, the running one last.
@@ -199,7 +198,7 @@ impl Core {
             clock,
             tree: RwLock::new((tree_version, Arc::new(tree))),
             roll: RwLock::new(Arc::new(roll)),
-            roll_file: OnceLock::new(),
+            outside: Outside::default(),
             signer: OnceLock::new(),
             begun: AtomicBool::new(false),
             unreadable: Mutex::default(),
@@ -343,18 +342,12 @@ impl Core {
         if roll.version == 0 { Bytes::new() } else { roll::seal(&self.lineage.secret(), &roll) }
     }
 
-    /// Keeps the roll in a file outside the store, too, from now on.
-    pub fn keep_roll_in(&self, file: PathBuf) {
-        let _ = self.roll_file.set(file);
-        self.write_roll();
-    }
-
-    /// A roll that can't be written there is told: it is in the store all the same.
-    fn write_roll(&self) {
-        let Some(file) = self.roll_file.get() else { return };
-        if let Err(error) = disk::write_file(file, &self.sealed_roll(), Secrecy::OwnerOnly) {
-            tracing::error!(%error, "the roll of retirements can't be kept outside the store");
-        }
+    /// The tree of units with its number; none where there is none yet, or it can't be read now.
+    pub(super) fn units_document(&self) -> Option<(u64, String)> {
+        let view = self.store.view();
+        let csv = view.get(Space::Documents, b"units").ok()??;
+        let version = rows::counter(view.as_ref(), meta::TREE).ok()?;
+        String::from_utf8(csv.to_vec()).ok().map(|csv| (version, csv))
     }
 
     /// Takes note that a record's row can't be read: it is an incident of that record, and ends nobody's session.
@@ -665,6 +658,7 @@ impl Core {
         }
         if let Some(tree) = new_tree {
             *self.tree.write().unwrap_or_else(PoisonError::into_inner) = tree;
+            self.write_units();
         }
         if let Some(standing) = new_plans {
             // A hub that is stopped before this finds at its start that it counted by other plans.

@@ -11,6 +11,7 @@ use taizhang_node::{
     identity::Identity,
     ledger::{Clock, Ledger, LedgerDesk},
     office::Office,
+    parts::Parts,
     upstream::schedule::Mode,
 };
 use taizhang_proto::{OrgCode, pb};
@@ -72,7 +73,7 @@ impl TownOffice {
         let (stop, stopped) = watch::channel(false);
         let mut tasks = vec![office.serve_control(stopped.clone()).await?.1];
         if plan.mode == Mode::Live {
-            tasks.extend(office.keep_in_touch(stopped));
+            tasks.extend(office.keep_in_touch(&Parts::new(), stopped));
         }
         Ok(Self { unit: plan.unit, dir: dir.to_owned(), identity, office, plan: plan.clone(), clock, stop, tasks })
     }

@@ -1,5 +1,5 @@
-//! A district whose store is gone: it says so, its office tells it everything again, and nobody new is let in until somebody
-//! has looked.
+//! A hub whose store is gone. A district says so, its office tells it everything again, and nobody new is let in until somebody
+//! has looked. A city has its tree of units beside its authority, and the rest from its districts.
 
 use crate::{
     clerk::{Book, Clerk},
@@ -48,5 +48,33 @@ fn a_district_that_lost_its_store_says_so_and_is_told_everything_again() {
         tz(Kind::Node, &fresh, &["enrol", &key]).exits(0);
         assert!(!town.errors().contains("panicked"), "{}", town.errors());
         book.nobody_in(&town.errors());
+    });
+}
+
+#[test]
+fn a_city_that_lost_its_store_has_its_tree_and_its_figures_again() {
+    town::runtime().block_on(async {
+        let mut town = Town::found(1, "live").await;
+        let book = Arc::new(Book::default());
+        town.offices[0].up().await;
+        town.quiet(0).await;
+        let mut clerk = Clerk::new(&town.offices[0].data, &book, 1);
+        town::until("three entries are saved", async || {
+            clerk.enter().await;
+            (book.acknowledged() >= 3).then_some(())
+        })
+        .await;
+        town.quiet(0).await;
+        let before = town.adds_up().await;
+        town.city.stop().await;
+        fs::remove_dir_all(town.city.data.join("store")).unwrap();
+        town.city.up().await;
+        assert_eq!(town.adds_up().await, before, "its district has told it again");
+        let status = town.city.status();
+        assert!(!status["unit"].as_str().unwrap().starts_with(' '), "it knows its own name: {}", status["unit"]);
+        assert_ne!(status["older"], "", "it knows that it has lost something");
+        let below = town.city.tz(&["totals", "--children", "--indicator", "K00"]).exits(0);
+        assert!(below.out.contains("新抚区"), "names are there again: {}", below.out);
+        assert!(!town.errors().contains("panicked"), "{}", town.errors());
     });
 }

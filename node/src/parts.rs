@@ -1,5 +1,5 @@
-//! The named parts of a running hub. Invariant: a part that ends or panics while nobody asked it to is told to whoever
-//! runs the hub, once: a hub that lacks a part does not go on as if it served.
+//! The named parts of a running process, of an office or a hub. Invariant: a part that ends or panics while nobody asked it
+//! to is told to whoever runs the process, once: one that lacks a part does not go on as if it served.
 
 use std::{future::Future, sync::Arc};
 use tokio::{sync::watch, task::JoinHandle};
@@ -45,7 +45,7 @@ impl Parts {
         self.ended.send_if_modified(|first| {
             let is_first = first.is_none();
             if is_first {
-                tracing::error!(part = name, why, "a part of the hub is gone");
+                tracing::error!(part = name, why, "a part of this process is gone");
                 *first = Some(format!("{name}: {why}"));
             }
             is_first
