@@ -276,11 +276,15 @@ impl Replica for Upward {
             return Err(SessionError::NewIncarnation);
         }
         let view = self.core.view();
-        let desk = desk(view.as_ref()).map_err(failed)?;
-        if desk.mailed > 0 && welcome.acknowledged < rows::counter(view.as_ref(), meta::UP).map_err(failed)? {
+        let mut desk = desk(view.as_ref()).map_err(failed)?;
+        let lost = welcome.acknowledged < rows::counter(view.as_ref(), meta::UP).map_err(failed)?;
+        if desk.mailed > 0 && (lost || welcome.floor > 0) {
             // The parent was restored from a backup: what it sent since, it may send again under the same numbers.
-            self.note(welcome.acknowledged, None)?;
+            if lost {
+                self.note(welcome.acknowledged, None)?;
+            }
             self.write(Job::News(vec![News::Forget]))?;
+            desk = super::mail::marks::desk(self.core.view().as_ref()).map_err(failed)?;
         }
         let marked = if welcome.marked > desk.marks { 0 } else { welcome.marked };
         *self.said() = Said { cells: 0, marks: marked, epoch: welcome.epoch.to_vec() };

@@ -335,7 +335,9 @@ async fn serve(dir: &std::path::Path, live: bool) -> anyhow::Result<ExitCode> {
     loop {
         match serve_open(dir, office, schedule.mode, stop.as_mut()).await? {
             Ended::Asked => return Ok(ExitCode::SUCCESS),
-            Ended::PartGone(part) => bail!("本机的一部分已停止，程序退出，请重新启动 (a part of the node is gone, so it ends: start it again): {part}"),
+            Ended::PartGone(part) => bail!(
+                "本机的一部分已停止，程序退出，请重新启动 (a part of the node is gone, so it ends: start it again): {part}"
+            ),
             Ended::StoreFailed => {}
         }
         // The store failed while in use: it is opened again as soon as it can be, for lack of room say.

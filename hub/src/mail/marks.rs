@@ -23,7 +23,7 @@ const CERTIFICATE: u32 = 2;
 /// Rows of the feed looked at for one commit. Small in unit tests, so that they cross it.
 const MAX_BATCH: usize = if cfg!(test) { 2 } else { 4096 };
 /// Marks in one message. Small in unit tests, so that they cross it.
-const MAX_SENT: usize = if cfg!(test) { 1 } else { 8192 };
+pub(crate) const MAX_SENT: usize = if cfg!(test) { 1 } else { 8192 };
 
 /// What a record is marked by: kind, and the value as it is written everywhere.
 fn value_of(record: &Record) -> Option<(u32, Vec<u8>)> {
@@ -138,6 +138,7 @@ pub fn marks_after(view: &dyn View, after: u64) -> Result<(Vec<pb::MarkValue>, u
             mark: mark.to_vec().into(),
             gone: true,
             since: u64::MAX,
+            counts_at: row.counts_at,
             ..pb::MarkValue::default()
         };
         for id in ids_in(&row.records) {

@@ -151,6 +151,19 @@ impl World {
         self
     }
 
+    /// The same of the city's store.
+    fn reopen_city(&mut self, copy: &Path, restore: bool) {
+        drop(self.city.take());
+        let dir = self.dir.path().join("city");
+        if restore {
+            std::fs::remove_dir_all(&dir).unwrap();
+            copy_dir(copy, &dir);
+        } else {
+            copy_dir(&dir, copy);
+        }
+        self.city = Some(open(&dir, CITY, Tier::City));
+    }
+
     fn city(&self) -> &Core {
         self.city.as_ref().unwrap()
     }

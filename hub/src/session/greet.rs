@@ -98,7 +98,7 @@ impl Server {
             log_digest: log_digest(row).into(),
             epoch: core.lineage.current().into(),
             floor: if self.peer.hub {
-                u64::from(self.cursor < self.hello.mailed && self.cursor < mail)
+                u64::from(self.cursor < self.hello.mailed)
             } else {
                 core.lineage.floor(&self.hello, row.acknowledged)
             },

@@ -29,9 +29,7 @@ use std::{
         atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering},
     },
 };
-use taizhang_node::{
-    ledger::Clock,
-};
+use taizhang_node::ledger::Clock;
 use taizhang_proto::{
     OrgCode, RecordId, date,
     month::short_digest,

@@ -186,6 +186,7 @@ impl Pad<'_> {
                 News::Forget => {
                     let mut desk = self.desk()?;
                     desk.mailed = 0;
+                    self.say_ruled_again(&mut desk)?;
                     self.keep_desk(&desk);
                 }
             }

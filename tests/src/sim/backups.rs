@@ -229,7 +229,9 @@ impl World {
         self.offices[office].damaged = true;
         let said = self.said_by(office)?;
         self.reopen(office, dir)?;
-        self.excuse_what_nobody_holds(|saved| saved.office != office || said.contains(&(saved.record, saved.by.clone())))?;
+        self.excuse_what_nobody_holds(|saved| {
+            saved.office != office || said.contains(&(saved.record, saved.by.clone()))
+        })?;
         Ok(true)
     }
 

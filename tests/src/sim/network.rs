@@ -369,7 +369,13 @@ fn name_down(message: &pb::Down) -> String {
                 let why = outcome.why.as_ref().map(|why| format!(" ({} {})", why.field, why.rule)).unwrap_or_default();
                 format!(" {} {}{why}", outcome.seq, outcome.kind().as_str_name())
             });
-            format!("verdicts {}..{} from revision {}:{}", one.first, one.last, one.revision, outcomes.collect::<String>())
+            format!(
+                "verdicts {}..{} from revision {}:{}",
+                one.first,
+                one.last,
+                one.revision,
+                outcomes.collect::<String>()
+            )
         }
         Some(down::It::Records(records)) => format!("records up to {}", records.upto),
         Some(down::It::Caught(caught)) => format!("caught up at {}, has {}", caught.revision, caught.acknowledged),

@@ -75,3 +75,26 @@ fn a_restored_district_that_gave_the_lost_numbers_out_again_says_everything_anew
     assert_eq!(records(&world.districts[1].core, number::TRANSFER).len(), 1, "the letter never went");
     world.all_is_counted();
 }
+
+#[test]
+fn a_ruling_that_a_restored_city_does_not_know_ends_with_its_reason() {
+    let mut world = World::new();
+    world.rounds(4);
+    let copy = world.dir.path().join("copy");
+    let away = world.register(0, 1, IN_B);
+    world.rounds(4);
+    world.reopen_city(&copy, false);
+    let home = world.register(1, 1, IN_B);
+    world.rounds(4);
+    assert_eq!((world.counted(), world.twice()), (1, (1, [0, 1])));
+    assert_eq!(record(&world.districts[0].core, away).unwrap().varint(14), Some(B));
+    world.reopen_city(&copy, true);
+    // What made it two is gone before the city hears of either.
+    world.save(1, home, number::RESIDENT, vec![text(2, "2"), text(3, "重复录入")]);
+    world.rounds(4);
+    assert_eq!(record(&world.districts[0].core, away).unwrap().varint(14), None, "nobody else has it any more");
+    assert_eq!((world.counted(), world.twice()), (1, (0, [0, 0])));
+    assert_eq!(world.session(0, usize::MAX, |_| {}), 2, "and then there is nothing more to say");
+    assert_eq!(world.session(1, usize::MAX, |_| {}), 2);
+    world.all_is_counted();
+}

@@ -4,7 +4,10 @@
 
 use super::super::{Answer, WriteError, pad::Pad, revise::Hand};
 use crate::{
-    mail::rows::{MARK, MarkRow, RecordMarks, ids_in, kind, mark_key, under, under_revision},
+    mail::{
+        marks::MAX_SENT,
+        rows::{DeskRow, MARK, MarkRow, RecordMarks, ids_in, kind, mark_key, under, under_revision},
+    },
     store::{Space, StoreError},
     writer::revise::{nothing, number},
 };
@@ -71,13 +74,10 @@ impl Pad<'_> {
         }
         for mark in changed {
             let mut row = self.mark_row(&mark)?;
-            self.forget(Space::Marks, under_revision(kind::CHANGED, row.revision, &mark));
-            row.revision = desk.marks;
             if row.records.is_empty() {
                 row.counts_at = 0;
             }
-            self.keep_bytes(Space::Marks, under_revision(kind::CHANGED, row.revision, &mark), Vec::new());
-            self.keep_row(Space::Marks, under(kind::MARK, &mark), &row);
+            self.say_mark(&mark, row, desk.marks);
         }
         self.keep_desk(&desk);
         for id in touched {
@@ -106,6 +106,33 @@ impl Pad<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The parent was restored from a backup and may not know what it ruled since: every mark with a ruling is said again,
+    /// with the ruling, and it answers where it says otherwise now.
+    pub(super) fn say_ruled_again(&mut self, desk: &mut DeskRow) -> Result<(), StoreError> {
+        let mut ruled = Vec::new();
+        for row in self.view.prefix(Space::Marks, &[kind::MARK]) {
+            let (key, value) = row?;
+            let row = MarkRow::decode(value).map_err(|_| StoreError::Row(Space::Marks))?;
+            ruled.extend((row.counts_at != 0).then(|| key[1..].to_vec()));
+        }
+        for some in ruled.chunks(MAX_SENT) {
+            desk.marks = self.take_revisions(1);
+            for mark in some {
+                let row = self.mark_row(mark)?;
+                self.say_mark(mark, row, desk.marks);
+            }
+        }
+        Ok(())
+    }
+
+    /// Has a mark said under a new revision.
+    fn say_mark(&mut self, mark: &[u8], mut row: MarkRow, revision: u64) {
+        self.forget(Space::Marks, under_revision(kind::CHANGED, row.revision, mark));
+        row.revision = revision;
+        self.keep_bytes(Space::Marks, under_revision(kind::CHANGED, row.revision, mark), Vec::new());
+        self.keep_row(Space::Marks, under(kind::MARK, mark), &row);
     }
 
     /// What rulings and orders say, written once more: an earlier build wrote less of it.

@@ -61,14 +61,27 @@ impl Pad<'_> {
             (Ok(place), false) => {
                 holder.told = row.holders[place].told;
                 if row.holders[place] == holder {
-                    return Ok(());
+                    return self.correct(unit, value, &key, row);
                 }
                 row.holders[place] = holder;
             }
             (Err(_), true) => return Ok(()),
             (Err(place), false) => row.holders.insert(place, holder),
         }
-        self.rule(&key, row, several)
+        self.rule(&key, row, several)?;
+        match self.kept(Space::Marks, &key)? {
+            Some(row) => self.correct(unit, value, &key, row),
+            None => Ok(()),
+        }
+    }
+
+    /// Tells a hub what stands where it goes by another ruling: one that this hub has lost, or that its holders outlived.
+    fn correct(&mut self, unit: u64, value: &pb::MarkValue, key: &[u8], mut row: CityMark) -> Result<(), StoreError> {
+        if value.counts_at != 0 && value.counts_at != row.counts_at {
+            self.tell_holders(key, &mut row, |holder| holder.unit == unit)?;
+            self.keep_row(Space::Marks, key.to_vec(), &row);
+        }
+        Ok(())
     }
 
     /// Rules on a mark whose holders have changed, and keeps it.
@@ -76,7 +89,7 @@ impl Pad<'_> {
         let counts_at = if row.holders.len() > 1 { first_of(&row.holders).unwrap_or(0) } else { 0 };
         if counts_at != row.counts_at || (row.holders.len() > 1 && row.holders.len() != several) {
             row.counts_at = counts_at;
-            self.tell_holders(key, &mut row)?;
+            self.tell_holders(key, &mut row, |_| true)?;
         }
         if row.holders.is_empty() {
             self.forget(Space::Marks, key.to_vec());
@@ -86,7 +99,12 @@ impl Pad<'_> {
         Ok(())
     }
 
-    fn tell_holders(&mut self, key: &[u8], row: &mut CityMark) -> Result<(), StoreError> {
+    fn tell_holders(
+        &mut self,
+        key: &[u8],
+        row: &mut CityMark,
+        whom: impl Fn(&Holder) -> bool,
+    ) -> Result<(), StoreError> {
         let parts = key.get(1..).and_then(crate::mail::rows::parts_of).ok_or(StoreError::Row(Space::Marks))?;
         let ruling = pb::MarkRuling {
             generation: parts.0,
@@ -95,7 +113,7 @@ impl Pad<'_> {
             counts_at: row.counts_at,
             holders: row.holders.iter().map(|holder| holder.unit).collect(),
         };
-        for holder in &mut row.holders {
+        for holder in row.holders.iter_mut().filter(|holder| whom(holder)) {
             if holder.told > 0 {
                 self.forget(Space::Mailbox, mail_at(holder.unit, holder.told));
             }
