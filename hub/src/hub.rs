@@ -13,6 +13,7 @@ use crate::{
     review::ReviewService,
     session::serve::{self, SyncService},
     store::StoreError,
+    tidy,
     totals::TotalsService,
     upward::Upward,
     writer::{Core, Job, Peer, Writer, outside::read_units},
@@ -200,6 +201,7 @@ impl Hub {
             }),
         ];
         tasks.push(parts.run("store", stop.clone(), keep_mending(self.core.clone(), stop.clone())));
+        tasks.push(parts.run("tidying", stop.clone(), keep_tidy(self.core.clone(), self.writer.clone(), stop.clone())));
         let mark = |upward| parts.run("marking", stop.clone(), keep_marking(upward, stop.clone()));
         tasks.extend(self.upward.clone().map(mark));
         tasks.extend(self.keeper.clone().map(|keeper| parts.run("keeper", stop.clone(), keeper.run(stop.clone()))));
@@ -418,6 +420,34 @@ async fn keep_marking(upward: Arc<Upward>, mut stop: watch::Receiver<bool>) {
         }
         if let Err(error) = tokio::task::block_in_place(|| upward.mark()) {
             tracing::error!(%error, "records can't be marked");
+        }
+    }
+}
+
+/// How often rows that nobody needs are looked for.
+const TIDYING: std::time::Duration = std::time::Duration::from_secs(3_600);
+
+/// Removes rows that nobody needs, behind everything else, until `stop` turns true.
+async fn keep_tidy(core: Arc<Core>, writer: Writer, mut stop: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(TIDYING) => {}
+            _ = stop.changed() => return,
+        }
+        loop {
+            let rows = match tokio::task::block_in_place(|| tidy::stale(&core)) {
+                Ok(rows) if rows.is_empty() => break,
+                Ok(rows) => rows,
+                Err(error) => {
+                    tracing::error!(%error, "rows that nobody needs can't be looked for");
+                    break;
+                }
+            };
+            tracing::debug!(rows = rows.len(), "rows that nobody needs are removed");
+            if let Err(error) = writer.write(Job::Forget(rows)).await {
+                tracing::error!(%error, "rows that nobody needs can't be removed");
+                break;
+            }
         }
     }
 }

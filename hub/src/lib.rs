@@ -23,6 +23,7 @@ pub mod rows;
 pub mod session;
 mod shelf;
 pub mod store;
+pub mod tidy;
 pub mod totals;
 pub mod upkeep;
 pub mod upward;

@@ -612,6 +612,10 @@ impl Core {
                     pad.retire(id, undo)
                 }
                 Job::Aside { child, undo } => pad.decide_aside(child, undo),
+                Job::Forget(rows) => {
+                    rows.into_iter().for_each(|(space, key)| pad.set.remove(space, key));
+                    Ok(Answer::Done)
+                }
                 Job::Settle => pad.settle_all(),
                 Job::Reader(hash, row, reader) => {
                     pad.put_token(&hash, &row);

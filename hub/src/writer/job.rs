@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     rows::{self, NodeRow},
-    store::StoreError,
+    store::{Space, StoreError},
 };
 use bytes::Bytes;
 use taizhang_proto::{
@@ -96,6 +96,8 @@ pub enum Job {
     Tree(String, Option<u64>),
     /// The published plans, as the city signed them.
     Plans(Bytes),
+    /// Rows that nobody needs any more.
+    Forget(Vec<(Space, Vec<u8>)>),
     /// The program counts by other rules than before: what it writes of its own accord is written anew.
     Settle,
     /// Somebody who may read figures, and the token that was used for it.

@@ -61,6 +61,7 @@ pub(super) const ACTIONS: &[Action] = actions! {
     // Machines.
     |_| 6, "an office dies", World::office_dies;
     |_| 5, "a hub dies", World::hub_dies;
+    |_| 6, "a district tidies its store", World::district_tidies;
     |_| 6, "a clock jumps", World::clock_jumps;
     |options| 6 * often(options), "an office is backed up", World::back_up_office;
     |options| 8 * often(options), "an office comes back from an old backup", World::restore_office;

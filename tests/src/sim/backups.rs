@@ -13,6 +13,7 @@ use super::{
 };
 use rand::RngExt;
 use std::collections::HashSet;
+use taizhang_hub::writer::Job;
 use taizhang_proto::pb;
 
 /// Most messages of one run to the end; no session of the simulation comes near it.
@@ -168,6 +169,21 @@ impl World {
         let hub = self.random.random_range(0..self.hubs.len());
         self.note(|_| format!("  hub {hub}"));
         self.restart_hub(hub)?;
+        Ok(true)
+    }
+
+    /// Rows that nobody needs are removed.
+    pub(super) fn district_tidies(&mut self) -> Result<bool, String> {
+        let district = self.any_district();
+        let core = self.hubs[district].core.clone();
+        let rows = taizhang_hub::tidy::stale(&core).map_err(|error| error.to_string())?;
+        if rows.is_empty() {
+            return Ok(false);
+        }
+        self.note(|_| format!("  hub {district}: {} rows", rows.len()));
+        for answer in core.commit(vec![Job::Forget(rows)]) {
+            answer.map_err(|error| error.to_string())?;
+        }
         Ok(true)
     }
 

@@ -11,3 +11,4 @@ mod repair;
 mod restored;
 mod restored_city;
 mod scope;
+mod tidy;

@@ -1,0 +1,113 @@
+//! Rows that nobody needs any more, found behind the ingest path: news of edits that lost and that later news of the same
+//! record repeat, departures that every child has heard, old verdicts of refusals.
+//! Invariant: what is found here stays unneeded whatever is written meanwhile, so it may be removed by a later commit. A
+//! child that was away for longer than the rows are kept is repaired by comparing.
+
+use crate::{
+    rows::{self, FeedRow, NodeRow},
+    store::{Space, StoreError, View},
+    totals::children,
+    writer::Core,
+};
+use prost::Message;
+use std::collections::{HashMap, HashSet};
+use taizhang_proto::{
+    Record, RecordId,
+    pb::{self, Tier},
+};
+
+/// How long a verdict of a refusal is kept for a child that comes back from a backup; and how long a departure waits for a
+/// child that says nothing. Seconds.
+const KEPT: u64 = 90 * 86_400;
+/// Most rows of one commit.
+const AT_ONCE: usize = 4_096;
+
+/// Rows that nobody needs, as many as one commit should remove.
+///
+/// # Errors
+/// When the store fails.
+pub fn stale(core: &Core) -> Result<Vec<(Space, Vec<u8>)>, StoreError> {
+    let view = core.view();
+    let view = view.as_ref();
+    let mut found = Vec::new();
+    if core.tier == Tier::City {
+        return Ok(found);
+    }
+    let (nodes, now) = (children(view)?, core.now());
+    repeated_news(view, &mut found)?;
+    heard_departures(view, &nodes, now, &mut found)?;
+    old_refusals(view, &nodes, now, &mut found)?;
+    Ok(found)
+}
+
+/// News of an edit that lost, where the record has news after it.
+fn repeated_news(view: &dyn View, found: &mut Vec<(Space, Vec<u8>)>) -> Result<(), StoreError> {
+    let mut last: HashMap<RecordId, bytes::Bytes> = HashMap::new();
+    for row in view.prefix(Space::Feed, &[]) {
+        let (key, value) = row?;
+        let news = FeedRow::from_slice(&value).ok_or(StoreError::Row(Space::Feed))?;
+        // Only what has several changes, or none that stands, has news besides its own.
+        if news.sole_author != 0 {
+            continue;
+        }
+        if let Some(before) = last.insert(news.id, key) {
+            found.push((Space::Feed, before.to_vec()));
+        }
+        if found.len() >= AT_ONCE {
+            break;
+        }
+    }
+    // A record's own row is where its digest is looked for when it changes next: it stays.
+    let mut own = HashSet::new();
+    for (_, key) in found.iter().filter(|(space, _)| *space == Space::Feed) {
+        let Some(row) = view.get(Space::Feed, key)? else { continue };
+        let news = FeedRow::from_slice(&row).ok_or(StoreError::Row(Space::Feed))?;
+        let Some(bytes) = view.get(Space::Records, &news.id.0)? else { continue };
+        let Ok(record) = Record::decode(bytes) else { continue };
+        if record.revision().to_be_bytes()[..] == key[..] {
+            own.insert(key.clone());
+        }
+    }
+    found.retain(|(space, key)| *space != Space::Feed || !own.contains(key));
+    Ok(())
+}
+
+/// Departures that every child which still speaks has heard.
+fn heard_departures(
+    view: &dyn View,
+    nodes: &[NodeRow],
+    now: u64,
+    found: &mut Vec<(Space, Vec<u8>)>,
+) -> Result<(), StoreError> {
+    let speaks = |node: &&NodeRow| node.retired == 0 && node.last_sync.saturating_add(KEPT) >= now;
+    let Some(heard) = nodes.iter().filter(speaks).map(|node| node.pulled).min() else { return Ok(()) };
+    let end = rows::at_revision(heard.saturating_add(1), &[]);
+    for row in view.range(Space::Departed, &[], &end).take(AT_ONCE) {
+        found.push((Space::Departed, row?.0.to_vec()));
+    }
+    Ok(())
+}
+
+/// Refusals that were heard, and of logs that no child goes on with, once no backup needs them.
+fn old_refusals(
+    view: &dyn View,
+    nodes: &[NodeRow],
+    now: u64,
+    found: &mut Vec<(Space, Vec<u8>)>,
+) -> Result<(), StoreError> {
+    let forgotten: HashMap<u32, u64> = nodes.iter().map(|node| (node.number, node.forgotten)).collect();
+    for row in view.prefix(Space::Verdicts, &[]) {
+        let (key, value) = row?;
+        let wrong = || StoreError::Row(Space::Verdicts);
+        let number = key.get(..4).and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes).ok_or_else(wrong)?;
+        let verdicts = pb::Verdicts::decode(value).map_err(|_| wrong())?;
+        let is_heard = forgotten.get(&number).is_none_or(|settled| verdicts.last <= *settled);
+        if is_heard && verdicts.received.saturating_add(KEPT) < now {
+            found.push((Space::Verdicts, key.to_vec()));
+            if found.len() >= 3 * AT_ONCE {
+                break;
+            }
+        }
+    }
+    Ok(())
+}
