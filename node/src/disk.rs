@@ -26,7 +26,8 @@ impl DiskError {
     }
 }
 
-fn remedy(error: &io::Error) -> &'static str {
+/// What helps against an error of the machine, as the end of a sentence; empty where nobody knows.
+pub fn remedy(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::StorageFull => "; 磁盘已满，请清理空间后重试 (the disk is full: make room and try again)",
         io::ErrorKind::PermissionDenied => "; 没有权限，请检查目录的所有者 (check who owns the directory)",

@@ -109,6 +109,9 @@ struct Inner {
     journal: Journal,
     /// Records seen while everything is pulled again; what is not among them at the end is gone at the hub.
     seen: Option<std::collections::HashSet<RecordId>>,
+    /// Records of which this session has heard that they left, up to a revision of the hub: a verdict that was given
+    /// before may be repeated after it.
+    left: std::collections::HashMap<RecordId, u64>,
     /// Last change that the hub has answered for, as it said in its greeting: it owes the verdicts up to there, unless
     /// this store told it before that it has them.
     owed: u64,

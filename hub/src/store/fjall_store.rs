@@ -182,7 +182,15 @@ fn engine(error: fjall::Error) -> StoreError {
         Storage(error) => std::error::Error::source(error).is_none(),
         _ => false,
     };
-    if damaged { StoreError::Damaged(error.to_string()) } else { StoreError::Engine(error.to_string()) }
+    if damaged {
+        return StoreError::Damaged(error.to_string());
+    }
+    StoreError::Engine(match &error {
+        fjall::Error::Io(cause) => {
+            format!("无法写入，空出后自动恢复 (no writes now; it goes on by itself): {cause}{}", disk::remedy(cause))
+        }
+        _ => error.to_string(),
+    })
 }
 
 /// Why the store can't be opened, with what to do about it: nobody can act on the engine's words alone.

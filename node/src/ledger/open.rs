@@ -149,6 +149,7 @@ impl Ledger {
                 state: State::default(),
                 journal,
                 seen: None,
+                left: std::collections::HashMap::new(),
                 owed: 0,
                 repair: Repair::default(),
             }),

@@ -1,7 +1,7 @@
 //! The ledger as a replica: what it tells the hub and how it takes the answers.
 //! Invariant: each message is applied in one atomic batch with the state that says so; applying it again is harmless.
 
-use super::{Inner, Ledger, LedgerError, index, offer, repair::Repair, save::change_list, work::Work};
+use super::{Inner, Ledger, LedgerError, index, repair::Repair, save::change_list, work::Work};
 use crate::{
     journal::Entry,
     store::{Refusal, State, StoreError, key},
@@ -113,6 +113,8 @@ impl Ledger {
             by: edit.by.clone(),
             ..pb::Origin::default()
         };
+        let left: HashMap<RecordId, u64> = std::mem::take(&mut inner.left);
+        let has_left = |id: RecordId, revision: u64| left.get(&id).is_some_and(|upto| *upto >= revision);
         let mut work = Work::new(self);
         let mut count = VerdictCount::default();
         let mut refusals = Vec::new();
@@ -124,6 +126,10 @@ impl Ledger {
             match outcome.as_ref().map_or(OutcomeKind::Accepted, pb::Outcome::kind) {
                 // Decided before the store was lost: the full pull brings what came of it.
                 _ if seq < verdicts.first => {}
+                OutcomeKind::Accepted if has_left(edit.id, origin_of(&edit, seq).revision) => {
+                    count.accepted += 1;
+                    work.keep_word(row, origin_of(&edit, seq))?;
+                }
                 OutcomeKind::Accepted => {
                     count.accepted += 1;
                     let origin = origin_of(&edit, seq);
@@ -137,15 +143,15 @@ impl Ledger {
                 OutcomeKind::Settled => {
                     count.settled += 1;
                     match outcome.and_then(|outcome| outcome.state) {
+                        Some(_) if has_left(edit.id, origin_of(&edit, seq).revision) => {
+                            work.keep_word(row, origin_of(&edit, seq))?;
+                        }
                         Some(record) => {
                             work.take(record)?;
                         }
                         // It went to a record that is not held here; an offer of one that is comes back with the pull.
                         None if edit.offer.as_ref().is_none_or(|offer| offer.aside) => {
-                            let origin = origin_of(&edit, seq);
-                            let change = pb::Change::decode(row).map_err(|_| StoreError::Row("pending"))?;
-                            let (revision, change) = (origin.revision, offer::taken_elsewhere(change, origin));
-                            work.rows.insert(key::own_word(revision, edit.id), change.encode_to_vec());
+                            work.keep_word(row, origin_of(&edit, seq))?;
                         }
                         None => {}
                     }
@@ -164,6 +170,7 @@ impl Ledger {
         }
         state.settled = verdicts.last;
         state.settled_digest = digest.0.to_vec();
+        inner.left = left;
         self.finish(work, &mut inner, state)?;
         self.time.forget_before(verdicts.last);
         Ok(count)
@@ -189,12 +196,14 @@ impl Ledger {
             } else {
                 work.take(record)?;
             }
+            inner.left.remove(&id);
             if let Some(seen) = &mut inner.seen {
                 seen.insert(id);
             }
         }
         for id in list.departed {
             let id = RecordId::from_slice(&id).ok_or(SessionError::Protocol("a departure without an id"))?;
+            inner.left.insert(id, records.upto);
             work.depart(id).map_err(LedgerError::from)?;
         }
         // What the hub can't read is not gone: the copy here may be the only one.
@@ -339,6 +348,7 @@ impl Ledger {
             state.last_sync = self.now_millis() / 1_000;
         }
         inner.seen = state.rebuild.then(HashSet::new);
+        inner.left.clear();
         inner.owed = welcome.acknowledged;
         inner.repair = Repair::default();
         self.finish(Work::new(self), &mut inner, state)?;

@@ -3,6 +3,7 @@
 
 use super::{Ledger, LedgerError, index, offer};
 use crate::store::{State, StoreError, key};
+use bytes::Bytes;
 use prost::Message;
 use sled::Batch as Rows;
 use std::collections::{HashMap, HashSet};
@@ -68,6 +69,15 @@ impl<'a> Work<'a> {
         let differs = self.hub(id)?.as_ref() != Some(&fresh);
         self.put(id, fresh, &record.history);
         Ok(differs)
+    }
+
+    /// Holds a change that the hub has taken on a record that is not held here.
+    pub(super) fn keep_word(&mut self, change: Bytes, origin: pb::Origin) -> Result<(), StoreError> {
+        let change = pb::Change::decode(change).map_err(|_| StoreError::Row("pending"))?;
+        let id = RecordId::from_slice(&change.record).ok_or(StoreError::Row("pending"))?;
+        let (revision, change) = (origin.revision, offer::taken_elsewhere(change, origin));
+        self.rows.insert(key::own_word(revision, id), change.encode_to_vec());
+        Ok(())
     }
 
     /// The record left the scope. What was entered here is held for a hub that may lose it.

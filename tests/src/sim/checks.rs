@@ -17,6 +17,7 @@ use taizhang_hub::{
 use taizhang_proto::{
     Record, RecordId,
     cell::home_unit,
+    change::Edit,
     decide::{FOREIGN_NODE, HUB_NODE},
     pb,
     register::{MERGED_INTO, registers},
@@ -40,6 +41,17 @@ impl Values {
         }
         for field in fields {
             self.by_tag.entry(field.tag).or_default().insert(field.bytes);
+        }
+    }
+
+    /// What an edit sets, and the history that it offers.
+    fn add_edit(&mut self, edit: &Edit) {
+        for field in &edit.fields {
+            self.by_tag.entry(field.tag).or_default().insert(field.bytes.clone());
+        }
+        for entry in edit.offer.iter().flat_map(|offer| &offer.history) {
+            let tags = entry.origin.as_ref().map(|origin| origin.tags.clone()).unwrap_or_default();
+            self.add(&entry.message, &tags);
         }
     }
 
@@ -216,9 +228,14 @@ impl World {
     fn check_nothing_lost(&mut self) -> Result<(), String> {
         let known = self.known_at_hubs()?;
         let mut kept: HashSet<(usize, RecordId, String)> = HashSet::new();
+        // What several said in one offer, because the rest of the record is gone from every disk.
+        let mut offered: HashMap<(usize, RecordId), Values> = HashMap::new();
         for (office, one) in self.offices.iter().enumerate() {
             for (_, refusal) in one.ledger.refused().map_err(text)? {
                 let edit = read_change(refusal.change)?;
+                if edit.offer.is_some() {
+                    offered.entry((office, edit.id)).or_default().add_edit(&edit);
+                }
                 kept.insert((office, edit.id, edit.by));
             }
         }
@@ -231,7 +248,10 @@ impl World {
             };
             let lost = saved.fields.iter().find(|field| !holds(&known, id, field) && !nothing_to_clear(field));
             let Some(lost) = lost else { continue };
-            if kept.contains(&(saved.office, id, saved.by.clone())) {
+            let in_offer = |values: &Values| saved.fields.iter().all(|field| values.holds(field));
+            if kept.contains(&(saved.office, id, saved.by.clone()))
+                || offered.get(&(saved.office, id)).is_some_and(in_offer)
+            {
                 continue;
             }
             let known = known.get(&id).and_then(|values| values.by_tag.get(&lost.tag));
@@ -342,13 +362,7 @@ impl World {
                 values.by_tag.entry(standing.field.tag).or_default().insert(standing.field.bytes.clone());
             }
             for word in office.ledger.own_words().map_err(text)?.into_iter().filter(|word| word.id == id) {
-                for field in word.fields {
-                    values.by_tag.entry(field.tag).or_default().insert(field.bytes);
-                }
-                for entry in word.offer.iter().flat_map(|offer| &offer.history) {
-                    let tags = entry.origin.as_ref().map(|origin| origin.tags.clone()).unwrap_or_default();
-                    values.add(&entry.message, &tags);
-                }
+                values.add_edit(&word);
             }
             for entry in office.ledger.history(id).map_err(text)? {
                 let tags = entry.origin.map(|origin| origin.tags).unwrap_or_default();

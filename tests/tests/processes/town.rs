@@ -158,6 +158,11 @@ impl Serving {
         Self::new(Kind::Hub, data.to_owned(), logs, arguments)
     }
 
+    /// The process that runs.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("it runs").0.id()
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, name: &str) {
         let child = self.child.as_ref().expect("it runs");
