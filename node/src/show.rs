@@ -9,7 +9,16 @@ use std::{
     io::Write,
     sync::atomic::{AtomicBool, Ordering},
 };
-use taizhang_proto::{date::SHANGHAI, pb};
+use taizhang_proto::{OrgCode, date::SHANGHAI, org::UnitTree, pb};
+
+/// The office that an origin names; where a hub that had lost its store was only told so by another one, that too.
+pub fn office_of(units: &UnitTree, origin: &pb::Origin) -> String {
+    let name = |unit: u64| OrgCode::new(unit).map(|unit| units.name(unit)).unwrap_or_default();
+    match origin.told_by {
+        0 => name(origin.unit),
+        by => format!("{}（{} 转述，未经核实 told by another office, unproven）", name(origin.unit), name(by)),
+    }
+}
 
 /// Prints a line, if anybody still reads: `println!` would end a program whose output goes to `head`.
 #[macro_export]

@@ -5,7 +5,7 @@ use crate::{
     store::{Space, StoreError, View},
     writer::settled_by,
 };
-use taizhang_node::show::fact;
+use taizhang_node::show::{fact, office_of};
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     org::UnitTree,
@@ -71,7 +71,7 @@ fn values(def: Option<&RegisterDef>, message: &bytes::Bytes, tags: &[u32]) -> Ve
 
 fn by_origin(tree: &UnitTree, side: pb::Side, origin: Option<&pb::Origin>) -> pb::Side {
     let Some(origin) = origin else { return side };
-    let office = OrgCode::new(origin.unit).map(|unit| tree.name(unit)).unwrap_or_default();
+    let office = office_of(tree, origin);
     pb::Side { who: origin.by.clone(), office, at: origin.received, ..side }
 }
 

@@ -5,6 +5,7 @@ use crate::{
     desk::{Desk, SaveError},
     exchange::{People, with_code},
     ledger::{Ledger, LedgerDesk},
+    show,
 };
 use taizhang_proto::{
     OrgCode, RecordId,
@@ -23,14 +24,14 @@ pub fn story(ledger: &Ledger, id: RecordId) -> Result<Option<pb::HistoryAnswer>,
     let Some(def) = registers().get(record.register) else { return Ok(None) };
     let desk = LedgerDesk::new(ledger);
     let (units, mut reader) = (desk.tree(), Reader { def, desk: &desk, people: People::new(&desk) });
-    let office = |unit: u64| OrgCode::new(unit).map(|unit| units.name(unit)).unwrap_or_default();
+    let office = |origin: &pb::Origin| show::office_of(units, origin);
     let mut lines = Vec::new();
     for standing in &record.fields {
         let origin = &record.origins[standing.origin];
         let line = HistoryLine {
             stands: true,
             by: origin.by.clone(),
-            office: office(origin.unit),
+            office: office(origin),
             at: origin.received,
             ..HistoryLine::default()
         };
@@ -46,7 +47,7 @@ pub fn story(ledger: &Ledger, id: RecordId) -> Result<Option<pb::HistoryAnswer>,
             let bytes = fields.iter().find(|field| field.tag == *tag).map(|field| field.bytes.clone());
             let line = HistoryLine {
                 by: origin.by.clone(),
-                office: office(origin.unit),
+                office: office(&origin),
                 at: origin.received,
                 rule: entry.rule.clone(),
                 decided_by: ruling.by.clone(),

@@ -161,6 +161,13 @@ fn what_only_another_office_tells_is_marked_until_its_own_says_so() {
     assert_eq!((origin.by.as_str(), origin.unit), ("clerk-3", street().number()));
     assert_eq!(origin.told_by, community().number(), "nobody vouches for it but who tells it");
     assert_eq!(at_hub(&core, people[0]).origin(tag("phone")).unwrap().told_by, 0, "its own word it vouches for");
+    assert!(sync(&core, &node, &peer("node", community())).equal);
+    let said_by = |id: RecordId| {
+        let story = taizhang_node::office::history::story(&node, id).unwrap().unwrap();
+        story.lines.into_iter().find(|line| line.stands && line.field == "phone").unwrap().office
+    };
+    assert!(said_by(people[1]).contains("未经核实"), "whoever reads it sees that: {}", said_by(people[1]));
+    assert!(!said_by(people[0]).contains("未经核实"));
     assert!(sync(&core, &at_street, &peer("street", street())).equal);
     assert_eq!(told(&core).told_by, 0, "the street has said so itself");
     both(&core, &at_street, &node);
