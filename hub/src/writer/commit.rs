@@ -613,7 +613,9 @@ impl Core {
                 }
                 Job::Aside { child, undo } => pad.decide_aside(child, undo),
                 Job::Forget(rows) => {
-                    rows.into_iter().for_each(|(space, key)| pad.set.remove(space, key));
+                    for (space, key) in rows {
+                        pad.set.remove(space, key);
+                    }
                     Ok(Answer::Done)
                 }
                 Job::Settle => pad.settle_all(),
