@@ -100,7 +100,7 @@ fn work_around_one((register, field): (u32, u32), to: u32, count: usize) -> Resu
     let people = residents(&node, community(), 0..count + 1);
     let entered = |draft: Draft| {
         let answer = LedgerDesk::new(&node).save(vec![vec![draft]], "clerk").pop().unwrap();
-        answer.map(|()| ()).map_err(|error| error.to_string())
+        answer.map_err(|error| error.to_string())
     };
     // What the records need besides: one of each.
     let mut others: BTreeMap<u32, RecordId> = BTreeMap::from([(number::RESIDENT, people[count])]);
