@@ -26,10 +26,10 @@ use std::{
     sync::Arc,
 };
 use taizhang_node::{
-    cli::{parse_day, read_token, review, run_to_exit, stop_signal, sync_facts},
+    cli::{enrol::first_session, parse_day, read_token, review, run_to_exit, stop_signal, sync_facts},
     control::{self, ControlFile},
     disk::{self, Secrecy},
-    identity::Identity,
+    identity::{Identity, Token},
     ledger::system_clock,
     say,
     show::{self, Reader},
@@ -215,11 +215,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Serve => serve(&cli.dir).await,
-        Command::Enrol { token } => {
-            let identity = Identity::enrol(&cli.dir, &read_token(&token)?).await?;
-            say!("已登记：{}，上级 {} ({})", identity.name.unit, identity.hub_unit, identity.address);
-            Ok(ExitCode::SUCCESS)
-        }
+        Command::Enrol { token } => enrol(&cli.dir, &read_token(&token)?).await,
         Command::Config(ConfigCommand::Check) => {
             say!("{}", serde_json::to_string_pretty(&Config::load(&cli.dir)?)?);
             Ok(ExitCode::SUCCESS)
@@ -287,6 +283,40 @@ fn to_toml(config: &Config) -> String {
         config.sync_at,
         config.sync_window,
     )
+}
+
+/// Enrols a hub at its parent, with a first session that brings the tree of units; or somebody who reads figures.
+async fn enrol(dir: &Path, text: &str) -> anyhow::Result<ExitCode> {
+    let is_hub = dir.join(config::FILE).exists();
+    let token = Token::from_text(text)?;
+    if is_hub && Config::load(dir)?.unit.number() != token.unit {
+        anyhow::bail!(
+            "{} 是单位 {} 的上级节点，令牌属于单位 {} (this hub is another unit's: ask for a token of its own unit)",
+            dir.display(),
+            Config::load(dir)?.unit,
+            token.unit
+        );
+    }
+    let identity = Identity::enrol(dir, text).await?;
+    say!("已登记：{}，上级 {} ({})", identity.name.unit, identity.hub_unit, identity.address);
+    if !is_hub {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let config = Config::load(dir)?;
+    let opened = Hub::open(dir, config.clone(), config.schedule()?, system_clock());
+    let first = match &opened {
+        Ok(hub) => match &hub.keeper {
+            Some(keeper) => first_session(keeper).await.map(drop).map_err(anyhow::Error::new),
+            None => Ok(()),
+        },
+        Err(error) => Err(anyhow::anyhow!("{error}")),
+    };
+    if let Err(error) = first {
+        eprintln!("首次同步未完成，运行 serve 时继续 (no first session yet; `serve` makes it): {error}");
+        return Ok(ExitCode::from(3));
+    }
+    say!("首次同步完成 (first session done)");
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn serve(dir: &Path) -> anyhow::Result<ExitCode> {

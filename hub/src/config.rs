@@ -49,7 +49,13 @@ pub struct Config {
     pub sync_at: String,
     /// How long it stays open, minutes.
     pub sync_window: u64,
+    /// Within how many minutes a window that was slept through is made up for.
+    pub catch_up: u64,
 }
+
+/// The keys.
+const KEYS: [&str; 9] =
+    ["unit", "tier", "listen", "advertise", "sessions", "mode", "sync_at", "sync_window", "catch_up"];
 
 /// The file's name in the data directory.
 pub const FILE: &str = "hub.toml";
@@ -62,6 +68,7 @@ struct Defaults {
     mode: Mode,
     sync_at: &'static str,
     sync_window: u64,
+    catch_up: u64,
 }
 
 impl Default for Defaults {
@@ -72,6 +79,7 @@ impl Default for Defaults {
             mode: Mode::Live,
             sync_at: "02:30",
             sync_window: 60,
+            catch_up: 15,
         }
     }
 }
@@ -79,8 +87,8 @@ impl Default for Defaults {
 impl Config {
     /// A configuration with defaults.
     pub fn new(unit: OrgCode, tier: HubTier, listen: SocketAddr) -> Self {
-        let Defaults { sessions, mode, sync_at, sync_window, .. } = Defaults::default();
-        Self { unit, tier, listen, advertise: None, sessions, mode, sync_at: sync_at.into(), sync_window }
+        let Defaults { sessions, mode, sync_at, sync_window, catch_up, .. } = Defaults::default();
+        Self { unit, tier, listen, advertise: None, sessions, mode, sync_at: sync_at.into(), sync_window, catch_up }
     }
 
     /// Reads the configuration of a data directory.
@@ -88,7 +96,7 @@ impl Config {
     /// # Errors
     /// Names the key that is wrong or missing.
     pub fn load(data: &Path) -> Result<Self, ConfigError> {
-        let config: Self = layered(Defaults::default(), &data.join(FILE))?;
+        let config: Self = layered(Defaults::default(), &data.join(FILE), &KEYS)?;
         config.schedule()?;
         Ok(config)
     }
@@ -98,6 +106,6 @@ impl Config {
     /// # Errors
     /// When `sync_at` is no time.
     pub fn schedule(&self) -> Result<Schedule, ConfigError> {
-        schedule(self.mode, &self.sync_at, self.sync_window)
+        schedule(self.mode, &self.sync_at, self.sync_window, self.catch_up)
     }
 }

@@ -230,6 +230,10 @@ impl Upward {
 const MAX_NEWS: usize = 20_000;
 
 impl Replica for Upward {
+    fn last_heard(&self) -> u64 {
+        rows::counter(self.core.view().as_ref(), meta::UP_AT).unwrap_or_default()
+    }
+
     fn hello(&self, live: bool) -> Result<pb::Hello, SessionError> {
         self.mark()?;
         self.core.begin_stretch().map_err(failed)?;

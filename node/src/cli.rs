@@ -1,6 +1,7 @@
 //! The node's command line. Every command asks the running `serve` over its control socket; without one it opens the
 //! office itself for as long as it takes.
 
+pub mod enrol;
 mod page;
 mod print;
 pub mod review;
@@ -12,7 +13,6 @@ use crate::{
     control::{self, ControlFile},
     disk::{self, Secrecy},
     exchange::{Layouts, MAX_FILE},
-    identity::Identity,
     ledger::system_clock,
     office::Office,
     parts::Parts,
@@ -59,6 +59,9 @@ enum Command {
     Enrol {
         /// 令牌 (the token, or @file that holds it)
         token: String,
+        /// 目录属于另一单位时，整体另存后重新开始 (set another unit's directory aside whole and begin anew)
+        #[arg(long)]
+        replace: bool,
     },
     /// 运行：按计划或实时同步 (run: sync on schedule or live)
     Serve {
@@ -81,6 +84,9 @@ enum Command {
         /// 未通过的行写到此处，默认与文件同目录 (where the wrong rows go)
         #[arg(long)]
         reasons: Option<PathBuf>,
+        /// 尚未收到单位树时等待，而不是退出 (wait for the tree of units where none has come yet)
+        #[arg(long)]
+        wait: bool,
     },
     /// 导出登记表 (export a register)
     Export {
@@ -278,7 +284,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let reader = if cli.json { Reader::Program } else { Reader::Person };
     match cli.command {
         Command::Init { unit } => init(&cli.dir, unit),
-        Command::Enrol { token } => enrol(&cli.dir, &token).await,
+        Command::Enrol { token, replace } => enrol::enrol(&cli.dir, &read_token(&token)?, replace).await,
         Command::Serve { live } => serve(&cli.dir, live).await,
         Command::Config(ConfigCommand::Check) => {
             let config = Config::load(&cli.dir)?;
@@ -312,15 +318,6 @@ fn init(dir: &std::path::Path, unit: Option<OrgCode>) -> anyhow::Result<ExitCode
     let set = unit.map(|unit| format!("unit = {}\n", unit.number())).unwrap_or_default();
     disk::write_file(&path, format!("{}{set}", config::TEMPLATE).as_bytes(), Secrecy::Plain)?;
     say!("已建立 {}；下一步：taizhang-node --dir {} enrol <令牌>", path.display(), dir.display());
-    Ok(ExitCode::SUCCESS)
-}
-
-async fn enrol(dir: &std::path::Path, token: &str) -> anyhow::Result<ExitCode> {
-    let identity = Identity::enrol(dir, &read_token(token)?).await?;
-    if !dir.join(config::FILE).exists() {
-        disk::write_file(&dir.join(config::FILE), config::TEMPLATE.as_bytes(), Secrecy::Plain)?;
-    }
-    say!("已登记：单位 {}，上级 {} ({})", identity.name.unit, identity.hub_unit, identity.address);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -492,8 +489,8 @@ async fn ask(mut client: Client, command: Command, reader: Reader) -> anyhow::Re
             }
             return Ok(if report.refused > 0 { ExitCode::from(3) } else { ExitCode::SUCCESS });
         }
-        Command::Import { file, dry_run, unit, reasons } => {
-            return import(client, &file, dry_run, unit, reasons, reader).await;
+        Command::Import { file, dry_run, unit, reasons, wait } => {
+            return import(client, &file, (dry_run, wait), unit, reasons, reader).await;
         }
         Command::Export { register, file, unit } => {
             let format = file.extension().and_then(|extension| extension.to_str()).unwrap_or("csv").to_lowercase();
@@ -592,7 +589,7 @@ async fn ask(mut client: Client, command: Command, reader: Reader) -> anyhow::Re
 async fn import(
     mut client: Client,
     file: &std::path::Path,
-    dry_run: bool,
+    (dry_run, wait): (bool, bool),
     unit: Option<OrgCode>,
     reasons: Option<PathBuf>,
     reader: Reader,
@@ -601,7 +598,24 @@ async fn import(
     let file_name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let unit = unit.map_or(0, OrgCode::number);
     let request = pb::ImportRequest { file_name, content: content.into(), unit, dry_run, by: String::new() };
-    let mut steps = client.import(request).await?.into_inner();
+    let mut told = false;
+    let mut steps = loop {
+        match client.import(request.clone()).await {
+            Err(status) if wait && status.code() == tonic::Code::Unavailable => {
+                if !std::mem::replace(&mut told, true) {
+                    eprintln!(
+                        "等待上级的单位树，Ctrl-C 放弃 (waiting for the tree of units; Ctrl-C gives up)：{}",
+                        status.message()
+                    );
+                }
+                // A session now, whatever the schedule says; why it fails is in `status`.
+                if client.sync_now(pb::Empty {}).await.is_err() {
+                    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+                }
+            }
+            answered => break answered?.into_inner(),
+        }
+    };
     let bar = ProgressBar::new(0);
     bar.set_style(
         ProgressStyle::with_template("导入 {bar:40} {pos}/{len} 行 {eta}")

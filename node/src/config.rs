@@ -23,13 +23,22 @@ pub struct Config {
     pub sync_at: String,
     /// How long it stays open, minutes.
     pub sync_window: u64,
+    /// Within how many minutes a night that was slept through is made up for.
+    pub catch_up: u64,
     /// Whose name stands behind what is entered from the command line.
     pub clerk: String,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { unit: None, mode: Mode::Nightly, sync_at: "22:00".into(), sync_window: 240, clerk: "clerk".into() }
+        Self {
+            unit: None,
+            mode: Mode::Nightly,
+            sync_at: "22:00".into(),
+            sync_window: 240,
+            catch_up: 15,
+            clerk: "clerk".into(),
+        }
     }
 }
 
@@ -44,6 +53,9 @@ pub enum ConfigError {
     Time,
 }
 
+/// The keys.
+const KEYS: [&str; 6] = ["unit", "mode", "sync_at", "sync_window", "catch_up", "clerk"];
+
 /// The file's name in the data directory.
 pub const FILE: &str = "node.toml";
 
@@ -56,6 +68,7 @@ pub const TEMPLATE: &str = r#"# taizhang node. Every key may be left out; the va
 mode = "nightly"          # nightly | live (keeps a connection open; changes move at once)
 sync_at = "22:00"         # when the nightly window opens, Shanghai time
 sync_window = 240         # minutes; each node calls at its own moment in the window
+catch_up = 15             # minutes within which a computer that was off at night calls once it is on
 clerk = "clerk"           # whose name stands behind entries from the command line
 "#;
 
@@ -65,7 +78,7 @@ impl Config {
     /// # Errors
     /// Names the key that is wrong.
     pub fn load(data: &Path) -> Result<Self, ConfigError> {
-        let config: Self = layered(Self::default(), &data.join(FILE))?;
+        let config: Self = layered(Self::default(), &data.join(FILE), &KEYS)?;
         config.schedule()?;
         Ok(config)
     }
@@ -75,29 +88,75 @@ impl Config {
     /// # Errors
     /// When `sync_at` is no time.
     pub fn schedule(&self) -> Result<Schedule, ConfigError> {
-        schedule(self.mode, &self.sync_at, self.sync_window)
+        schedule(self.mode, &self.sync_at, self.sync_window, self.catch_up)
     }
 }
 
-/// A configuration from its defaults, the file over them, and the environment over both.
+/// What begins the name of every variable of the environment that means this program.
+const PREFIX: &str = "TAIZHANG_";
+/// Variables that mean it and are no keys of a configuration: the data directory, the log level, who decides, and the seeds
+/// of tests.
+const OTHERS: [&str; 5] = ["dir", "log", "by", "seed", "year_seed"];
+
+/// A configuration from its defaults, the file over them, and over both the variables of the environment that are named after
+/// one of its `keys`. A variable that nobody knows is ignored, with one warning: it may be meant for another version.
 ///
 /// # Errors
 /// Names the key that is unknown, wrong or missing.
-pub fn layered<C: DeserializeOwned>(defaults: impl Serialize, file: &Path) -> Result<C, ConfigError> {
+pub fn layered<C: DeserializeOwned>(defaults: impl Serialize, file: &Path, keys: &[&str]) -> Result<C, ConfigError> {
+    let unknown = unknown_variables(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()), keys);
+    static WARNED: std::sync::Once = std::sync::Once::new();
+    if !unknown.is_empty() {
+        WARNED.call_once(|| {
+            eprintln!(
+                "不认识的环境变量，已忽略 (unknown variables of the environment, ignored): {}",
+                unknown.join(", ")
+            );
+        });
+    }
     Figment::from(Serialized::defaults(defaults))
         .merge(Toml::file(file))
-        .merge(Env::prefixed("TAIZHANG_").ignore(&["dir", "log"]))
+        .merge(Env::prefixed(PREFIX).only(keys))
         .extract()
         .map_err(|error| ConfigError::Read(Box::new(error)))
 }
 
-/// A schedule from its keys: `sync_at` as `HH:MM` in Shanghai, the window in minutes.
+/// Of the names of variables, those that mean this program and that it does not know.
+fn unknown_variables(names: impl Iterator<Item = String>, keys: &[&str]) -> Vec<String> {
+    let is_unknown = |name: &String| {
+        let Some(key) = name.strip_prefix(PREFIX).map(str::to_lowercase) else { return false };
+        !keys.contains(&key.as_str()) && !OTHERS.contains(&key.as_str())
+    };
+    names.filter(is_unknown).collect()
+}
+
+/// A schedule from its keys: `sync_at` as `HH:MM` in Shanghai, the window and the time to catch up in minutes.
 ///
 /// # Errors
 /// When `sync_at` is no time.
-pub fn schedule(mode: Mode, sync_at: &str, sync_window: u64) -> Result<Schedule, ConfigError> {
+pub fn schedule(mode: Mode, sync_at: &str, sync_window: u64, catch_up: u64) -> Result<Schedule, ConfigError> {
     let (hours, minutes) = sync_at.split_once(':').ok_or(ConfigError::Time)?;
     let hours: u64 = hours.parse().ok().filter(|hours| *hours < 24).ok_or(ConfigError::Time)?;
     let minutes: u64 = minutes.parse().ok().filter(|minutes| *minutes < 60).ok_or(ConfigError::Time)?;
-    Ok(Schedule { mode, opens: (hours * 60 + minutes) * 60, window: sync_window.min(1_440) * 60 })
+    let (window, catch_up) = (sync_window.min(1_440) * 60, catch_up.min(1_440) * 60);
+    Ok(Schedule { mode, opens: (hours * 60 + minutes) * 60, window, catch_up })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_can_come_from_the_environment_and_what_nobody_knows_is_named() {
+        let config = Config { unit: Some(OrgCode::new(210_402_011_003).unwrap()), ..Config::default() };
+        let all = serde_json::to_value(config).unwrap();
+        let mut keys: Vec<_> = all.as_object().unwrap().keys().map(String::as_str).collect();
+        let mut known = KEYS.to_vec();
+        keys.sort_unstable();
+        known.sort_unstable();
+        assert_eq!(keys, known);
+        let names = ["PATH", "TAIZHANG_BY", "TAIZHANG_MODE", "TAIZHANG_SYNCAT", "TAIZHANG_DIR", "TAIZHANGX"];
+        assert_eq!(unknown_variables(names.into_iter().map(str::to_owned), &KEYS), ["TAIZHANG_SYNCAT"]);
+    }
 }

@@ -3,6 +3,7 @@
 //! goes on; nothing is said twice that the hub has answered for.
 
 pub mod link;
+pub mod night;
 pub mod schedule;
 
 use bytes::Bytes;
@@ -67,6 +68,9 @@ pub enum Standing {
 
 /// What a session carries: an office's ledger, or a hub's totals on their way up. The calls block on disk.
 pub trait Replica: Send + Sync + 'static {
+    /// When everything was last said and heard, seconds since 1970 by this computer's clock; 0: never.
+    fn last_heard(&self) -> u64;
+
     /// What it opens with. Everything it claims is flushed to disk.
     ///
     /// # Errors

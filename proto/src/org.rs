@@ -267,6 +267,11 @@ impl UnitTree {
         self.units.contains_key(&code)
     }
 
+    /// How many units there are.
+    pub fn len(&self) -> usize {
+        self.units.len()
+    }
+
     /// Whether no tree has been loaded.
     pub fn is_empty(&self) -> bool {
         self.units.is_empty()

@@ -163,6 +163,10 @@ impl Feeder {
 }
 
 impl Replica for Feeder {
+    fn last_heard(&self) -> u64 {
+        0
+    }
+
     fn hello(&self, live: bool) -> Result<pb::Hello, SessionError> {
         Ok(pb::Hello {
             protocol_min: PROTOCOL_MIN,

@@ -452,6 +452,10 @@ fn too_large() -> pb::Violation {
 }
 
 impl Replica for Ledger {
+    fn last_heard(&self) -> u64 {
+        self.inner().state.last_sync
+    }
+
     fn hello(&self, live: bool) -> Result<pb::Hello, SessionError> {
         self.prune_own_words().map_err(LedgerError::from)?;
         self.store.flush().map_err(LedgerError::from)?;

@@ -25,6 +25,9 @@ use tonic::{Request, Response, Status};
 /// Rows of a list when the asker does not say, and at most.
 const PAGE: u32 = 100;
 const MAX_PAGE: u32 = 20_000;
+/// Said where rows can't name their units yet.
+const NO_TREE: &str = "尚未从上级收到单位树，文件未读取；请接通上级后重试，或加 --wait 等待 (no tree of units has come from the hub yet, and \
+                       nothing was read: try again once the line is up, or wait for it with --wait)";
 /// Files that are read or written at a time; others wait in turn.
 const FILES: usize = 2;
 
@@ -286,6 +289,10 @@ impl office_server::Office for Calls {
         let unit = unit_or_none(request.unit)?;
         let by = if request.by.is_empty() { self.office.clerk.clone() } else { request.by };
         let office = self.office.clone();
+        if office.identity.is_some() && office.ledger.units().is_empty() {
+            // No row could name its unit: nothing is read of the file.
+            return Err(Status::unavailable(NO_TREE));
+        }
         // Read anew for each file, so that a mapping file is in force once it is in its folder.
         let layouts = block_in_place(|| Layouts::load(office.ledger.data_dir())).map_err(wrong)?;
         let (sender, receiver) = mpsc::channel(64);

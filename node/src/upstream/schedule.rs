@@ -1,6 +1,6 @@
 //! When a node calls: nightly at its own slot in a window, or live; and how it tries again.
 
-use super::{Replica, link};
+use super::{Replica, link, night::Night};
 use crate::identity::Identity;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
@@ -30,8 +30,14 @@ pub struct Schedule {
     pub opens: u64,
     /// How long it stays open, seconds.
     pub window: u64,
+    /// Within how long a slot that was slept through is made up for, seconds.
+    pub catch_up: u64,
 }
 
+/// How often a node in nightly mode looks at the clock: a computer that was asleep notices it by then.
+const TICK: Duration = Duration::from_secs(60);
+/// How long a process that is asked to end still tries to say what it holds.
+const LAST_TRY: Duration = Duration::from_secs(10);
 /// First pause after a failure.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// How often a live session is asked whether it has said everything.
@@ -54,6 +60,12 @@ pub fn until_slot(schedule: Schedule, identity: &str, now: u64) -> u64 {
     let slot = (schedule.opens + slot_in_window(identity, schedule.window)) % DAY;
     let of_day = (now + SHANGHAI) % DAY;
     (slot + DAY - of_day) % DAY
+}
+
+/// The identity's last slot up to `now`, seconds since 1970.
+pub fn last_slot(schedule: Schedule, identity: &str, now: u64) -> u64 {
+    let until = until_slot(schedule, identity, now);
+    if until == 0 { now } else { (now + until).saturating_sub(86_400) }
 }
 
 /// What the link is doing, for status pages.
@@ -150,7 +162,7 @@ impl<R: Replica + ?Sized> Keeper<R> {
         match step {
             link::Step::Waits => self.note(|state| state.waiting_since = Some(now())),
             link::Step::Waited => self.note(|state| state.waiting_since = None),
-            link::Step::Moved(_) => {}
+            link::Step::Moved(report) => self.note(|state| state.report = (*report).clone()),
         }
     }
 
@@ -158,29 +170,49 @@ impl<R: Replica + ?Sized> Keeper<R> {
     pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         let id = self.identity.name.id.clone();
         let mut failures = 0_u32;
+        let mut night = Night::default();
+        // The last call that went well, by both clocks: the replica may not say that it was heard.
+        let (mut called_at, mut rested) = (0, TICK);
         let mut asked = Duration::ZERO; // when the hub said to come back
         let mut spent = Duration::ZERO; // what the last call took
         loop {
-            let pause = match (self.schedule.mode, failures) {
-                (Mode::Live, 0) => Duration::ZERO,
-                (Mode::Nightly, 0) => Duration::from_secs(until_slot(self.schedule, &id, now()).max(1)),
-                (_, failures) => {
+            let is_time = match (self.schedule.mode, failures) {
+                (Mode::Nightly, 0) => {
+                    let (now, slot) = (now(), last_slot(self.schedule, &id, now()));
+                    let heard = Some(self.replica.last_heard()).filter(|heard| *heard <= now || called_at == 0);
+                    let heard = heard.unwrap_or_default().max(called_at);
+                    night.is_time(slot, (now, heard), self.schedule.catch_up, || rand::rng().random())
+                }
+                _ => true,
+            };
+            let pause = match failures {
+                0 if is_time && self.schedule.mode == Mode::Live => Duration::ZERO,
+                0 if is_time => TICK.saturating_sub(rested),
+                0 => TICK,
+                failures => {
                     let pause = pause_after(failures, rand::rng().random());
                     pause.saturating_sub(spent).max(FIRST_PAUSE / 2).max(asked)
                 }
             };
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
-                _ = stop.changed() => return,
+                _ = stop.changed() => return self.last_try().await,
+            }
+            rested = rested.saturating_add(pause);
+            if !is_time {
+                continue;
             }
             let called = tokio::time::Instant::now();
             let outcome = tokio::select! {
                 outcome = self.session() => outcome,
-                _ = stop.changed() => return,
+                _ = stop.changed() => return self.last_try().await,
             };
             spent = called.elapsed();
             match outcome {
-                Ok(()) => failures = 0,
+                Ok(()) => {
+                    failures = 0;
+                    (called_at, rested) = (now(), Duration::ZERO);
+                }
                 Err(error) => {
                     // A session that was heard began the count anew: a line that breaks now and then is not down.
                     failures = self.state().failures + 1;
@@ -192,6 +224,21 @@ impl<R: Replica + ?Sized> Keeper<R> {
                     });
                 }
             }
+        }
+    }
+
+    /// Before the process ends: what was saved and not said yet is said, if the hub answers soon.
+    async fn last_try(&self) {
+        self.note(|state| state.connected = false);
+        if self.replica.pending() == 0 {
+            return;
+        }
+        tracing::info!("one last session before the end");
+        let session = link::sync_fully(&self.replica, &self.identity, |step| self.waits(&step));
+        match tokio::time::timeout(LAST_TRY, session).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::info!(%error, "what is left is said at the next start"),
+            Err(_) => tracing::info!("the hub does not answer in time; what is left is said at the next start"),
         }
     }
 
@@ -265,7 +312,7 @@ mod tests {
 
     #[test]
     fn the_slot_is_the_same_every_night() {
-        let schedule = Schedule { mode: Mode::Nightly, opens: 23 * 3_600, window: 7_200 };
+        let schedule = Schedule { mode: Mode::Nightly, opens: 23 * 3_600, window: 7_200, catch_up: 900 };
         let first = until_slot(schedule, "n1", 1_000_000);
         assert_eq!(until_slot(schedule, "n1", 1_000_000 + first), 0);
         assert_eq!(until_slot(schedule, "n1", 1_000_000 + first + 1), 86_399);

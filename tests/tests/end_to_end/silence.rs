@@ -19,7 +19,7 @@ use taizhang_tests::{
 };
 use tokio::{net::TcpListener, sync::watch};
 
-const LIVE: Schedule = Schedule { mode: Mode::Live, opens: 0, window: 0 };
+const LIVE: Schedule = Schedule { mode: Mode::Live, opens: 0, window: 0, catch_up: 0 };
 const SHORT: Duration = Duration::from_millis(300);
 
 /// Limits that a test need not wait long for. Those of the system's pings stay: what is owed is looked at by itself.

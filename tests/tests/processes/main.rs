@@ -11,6 +11,7 @@ mod full_disk;
 mod kill_hub;
 mod kill_node;
 mod lost_store;
+mod nightly;
 mod stranger;
 mod strangers;
 mod town;
