@@ -220,6 +220,9 @@ impl Pad<'_> {
             for (edit, origin) in self.told_parts(peer, &edit, author, &origin) {
                 self.note_late(&edit, &origin, of)?;
             }
+            if let (Some(offer), Some(record)) = (&edit.offer, self.record(edit.id)?.cloned()) {
+                self.take_offered_history(edit.id, &record, offer, revision)?;
+            }
             return Ok(Some(Special { kind: OutcomeKind::Settled, state: None, why: None }));
         }
         let offered = edit.offer.is_some();

@@ -384,3 +384,39 @@ fn a_clock_that_is_years_ahead_ends_no_word_early() {
     both(&core, &at_street, &node);
     assert!(is_known(&core, people[0], "13900000077"), "its author's office has told it again");
 }
+
+#[test]
+fn what_no_longer_stood_is_told_again_of_a_record_that_has_moved_away_meanwhile() {
+    let (dir, backup) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (at_street, node) =
+        (office(dir.path(), "street", street(), 950_000), office(dir.path(), "node", community(), 900_000));
+    let people = {
+        let core = hub(dir.path());
+        let people = residents(&node, community(), 0..2);
+        both(&core, &at_street, &node);
+        people
+    };
+    copy_dir(&dir.path().join("hub"), &backup.path().join("hub")).unwrap();
+    {
+        let core = hub(dir.path());
+        for said in ["13900000001", "13900000002"] {
+            save(&node, vec![phone(people[0], said)]);
+            assert!(sync(&core, &node, &peer("node", community())).equal);
+        }
+    }
+    lose_store(dir.path());
+    copy_dir(&backup.path().join("hub"), &dir.path().join("hub")).unwrap();
+    let core = hub(dir.path());
+    save(
+        &at_street,
+        vec![Draft::new(people[0], number::RESIDENT).with(HOME_UNIT, Value::Uint(neighbour().number()))],
+    );
+    assert!(sync(&core, &at_street, &peer("street", street())).equal);
+    both(&core, &at_street, &node);
+    for said in ["13900000001", "13900000002"] {
+        assert!(is_known(&core, people[0], said), "{said}");
+    }
+    assert_eq!(node.refused().unwrap().len(), 0);
+    assert_sound(&core, &node);
+    assert_sound(&core, &at_street);
+}
