@@ -388,8 +388,9 @@ fn a_clock_that_is_years_ahead_ends_no_word_early() {
 #[test]
 fn what_no_longer_stood_is_told_again_of_a_record_that_has_moved_away_meanwhile() {
     let (dir, backup) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    // What the community enters is later than the hand-over.
     let (at_street, node) =
-        (office(dir.path(), "street", street(), 950_000), office(dir.path(), "node", community(), 900_000));
+        (office(dir.path(), "street", street(), 950_000), office(dir.path(), "node", community(), 1_100_000));
     let people = {
         let core = hub(dir.path());
         let people = residents(&node, community(), 0..2);
@@ -397,20 +398,28 @@ fn what_no_longer_stood_is_told_again_of_a_record_that_has_moved_away_meanwhile(
         people
     };
     copy_dir(&dir.path().join("hub"), &backup.path().join("hub")).unwrap();
+    let comes_back = || {
+        lose_store(dir.path());
+        copy_dir(&backup.path().join("hub"), &dir.path().join("hub")).unwrap();
+        hub(dir.path())
+    };
     {
+        // The street gives the record to another unit, and the hub loses that; the community, which never heard of it, goes on.
         let core = hub(dir.path());
+        save(
+            &at_street,
+            vec![Draft::new(people[0], number::RESIDENT).with(HOME_UNIT, Value::Uint(neighbour().number()))],
+        );
+        assert!(sync(&core, &at_street, &peer("street", street())).equal);
+    }
+    {
+        let core = comes_back();
         for said in ["13900000001", "13900000002"] {
             save(&node, vec![phone(people[0], said)]);
             assert!(sync(&core, &node, &peer("node", community())).equal);
         }
     }
-    lose_store(dir.path());
-    copy_dir(&backup.path().join("hub"), &dir.path().join("hub")).unwrap();
-    let core = hub(dir.path());
-    save(
-        &at_street,
-        vec![Draft::new(people[0], number::RESIDENT).with(HOME_UNIT, Value::Uint(neighbour().number()))],
-    );
+    let core = comes_back();
     assert!(sync(&core, &at_street, &peer("street", street())).equal);
     both(&core, &at_street, &node);
     for said in ["13900000001", "13900000002"] {
