@@ -7,6 +7,7 @@ mod clerk;
 mod commands;
 mod damage;
 mod demo;
+mod enrol;
 mod full_disk;
 mod kill_hub;
 mod kill_node;
