@@ -25,11 +25,12 @@ use taizhang_node::{
     disk::{self, DiskError},
     identity::{Identity, IdentityError},
     ledger::Clock,
-    parts::Parts,
+    parts::{self, Parts},
     upstream::schedule::{Keeper, Schedule},
 };
 use taizhang_proto::{
     DESCRIPTORS,
+    org::UnitTree,
     pb::{
         Tier, admin_server::AdminServer, enrolment_server::EnrolmentServer, review_server::ReviewServer,
         sync_server::SyncServer, totals_server::TotalsServer,
@@ -196,9 +197,7 @@ impl Hub {
         let control = self.serve_control(sync, self.advertised(address), stop.clone()).await?.1;
         let mut tasks = vec![
             parts.run("children", stop.clone(), children),
-            parts.run("control", stop.clone(), async move {
-                let _ = control.await;
-            }),
+            parts.run("control", stop.clone(), async move { parts::as_own(control.await) }),
         ];
         tasks.push(parts.run("store", stop.clone(), keep_mending(self.core.clone(), stop.clone())));
         tasks.push(parts.run("tidying", stop.clone(), keep_tidy(self.core.clone(), self.writer.clone(), stop.clone())));
@@ -387,12 +386,20 @@ fn take_up(core: &Core, authority: &Authority, incident: &str) -> Result<(), Hub
         jobs.push(Job::Roll(sealed.into()));
     }
     let units = authority.units_file();
-    if core.tree().is_empty()
-        && let Ok(text) = std::fs::read_to_string(&units)
-        && let Some((version, csv)) = read_units(&text)
-    {
-        tracing::warn!(version, "the store has no tree of units: the one kept beside the authority is taken");
-        jobs.push(Job::Tree(csv.to_owned(), Some(version)));
+    if let Ok(text) = std::fs::read_to_string(&units) {
+        match read_units(&text).filter(|(_, csv)| UnitTree::from_csv(csv).is_ok()) {
+            Some((version, csv)) if version > core.versioned_tree().0 => {
+                tracing::warn!(
+                    version,
+                    "the store's tree of units is older than the one kept beside the authority, which is taken"
+                );
+                jobs.push(Job::Tree(csv.to_owned(), Some(version)));
+            }
+            Some(_) => {}
+            None => {
+                tracing::error!(file = %units.display(), "the tree of units beside the authority can't be read; it is written anew")
+            }
+        }
     }
     if !incident.is_empty() {
         jobs.push(Job::Older(incident.to_owned()));
@@ -434,8 +441,8 @@ async fn keep_tidy(core: Arc<Core>, writer: Writer, mut stop: watch::Receiver<bo
             () = tokio::time::sleep(TIDYING) => {}
             _ = stop.changed() => return,
         }
-        loop {
-            let rows = match tokio::task::block_in_place(|| tidy::stale(&core)) {
+        while !*stop.borrow() {
+            let rows = match tokio::task::block_in_place(|| tidy::stale(&core, tidy::AT_ONCE)) {
                 Ok(rows) if rows.is_empty() => break,
                 Ok(rows) => rows,
                 Err(error) => {

@@ -15,7 +15,7 @@ use crate::{
     exchange::{Layouts, MAX_FILE},
     ledger::system_clock,
     office::Office,
-    parts::Parts,
+    parts::{self, Parts},
     say,
     show::{self, Reader},
     upstream::schedule::Mode,
@@ -373,9 +373,7 @@ async fn serve_open(
     let (control, control_task) = office.serve_control(stopped.clone()).await?;
     let parts = Parts::new();
     let mut part_ended = parts.ended();
-    let answers = async move {
-        let _ = control_task.await;
-    };
+    let answers = async move { parts::as_own(control_task.await) };
     let control_task = parts.run("control", stopped.clone(), answers);
     let keeper = office.keep_in_touch(&parts, stopped);
     let how = match (&office.keeper, mode) {

@@ -4,6 +4,15 @@
 use std::{future::Future, sync::Arc};
 use tokio::{sync::watch, task::JoinHandle};
 
+/// What became of a task, as if it had been this one: a panic of it goes on.
+pub fn as_own(outcome: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = outcome
+        && error.is_panic()
+    {
+        std::panic::resume_unwind(error.into_panic());
+    }
+}
+
 /// The parts.
 pub struct Parts {
     ended: watch::Sender<Option<String>>,

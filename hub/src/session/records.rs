@@ -76,8 +76,9 @@ impl Server {
         let has_news = newer.any(by_others);
         // Where an edit lost, the record is older than the row, and may have left the unit that the row names.
         let lost = state.origins.last().is_none_or(|origin| origin.revision != at);
-        let concerns_child = if lost { self.still_here(view, id)? } else { has_news };
-        if !concerns_child {
+        // The row of an edit that lost may be gone, since this later one is there: its history is news here as well.
+        let may_concern = has_news || state.changes > 1 || news.sole_author == 0;
+        if !may_concern || (lost && !self.still_here(view, id)?) {
             return Ok(None);
         }
         // Only what one node made alone, and all of which stands, has none.
@@ -88,8 +89,10 @@ impl Server {
         };
         // An answer to the child's own claim is news to it.
         let is_news = |entry: &pb::Superseded| entry.ruling.is_some() || entry.origin.as_ref().is_some_and(by_others);
-        let has_history = || history.iter().any(is_news);
-        if lost && !has_news && !has_history() {
+        // What the child's own edit replaced it knows.
+        let is_lost = |entry: &pb::Superseded| entry.ruling.is_some() || !entry.rule.is_empty();
+        let has_history = || history.iter().any(|entry| is_news(entry) && (lost || is_lost(entry)));
+        if !has_news && !has_history() {
             return Ok(None);
         }
         Ok(Some(pb::Record { id: id.0.to_vec().into(), state: Some(state), history }))

@@ -9,6 +9,7 @@ use super::{
     pad::{Pad, Reading},
     push::register_name,
     revise::Hand,
+    unheld,
 };
 use crate::store::StoreError;
 use taizhang_proto::{
@@ -152,7 +153,9 @@ impl Pad<'_> {
     /// Whether a record once belonged to a unit of a child.
     fn was_of(&self, peer: &Peer, id: RecordId) -> Result<bool, StoreError> {
         let entries = self.whole_history_of(id)?;
-        let homes = entries.iter().flat_map(|entry| wire::split(&entry.message).unwrap_or_default());
+        // What an office says of a record that nobody had told proves nothing.
+        let proven = entries.iter().filter(|entry| entry.rule != unheld::RULE);
+        let homes = proven.flat_map(|entry| wire::split(&entry.message).unwrap_or_default());
         let mut homes = homes.filter(|field| field.tag == HOME_UNIT).filter_map(|home| unit_in(&home));
         Ok(homes.any(|unit| peer.unit.covers(unit)))
     }

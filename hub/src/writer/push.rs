@@ -227,6 +227,11 @@ impl Pad<'_> {
         }
         let offered = edit.offer.is_some();
         if self.is_unheld(&edit)? {
+            let adds = edit.offer.as_ref().map_or(0, Message::encoded_len)
+                + edit.fields.iter().map(|field| field.bytes.len()).sum::<usize>();
+            if let Some(why) = self.too_much_unheld(&edit, adds)? {
+                return Ok(Some(Special::refused(why)));
+            }
             self.keep_unheld(peer, &edit, author, &origin)?;
             return Ok(Some(Special { kind: OutcomeKind::Settled, state: None, why: None }));
         }
@@ -286,9 +291,7 @@ impl Pad<'_> {
         if self.record(edit.id)?.is_none() && !applied.superseded.is_empty() {
             self.disputed.insert(edit.id);
         }
-        if offered && self.record(edit.id)?.is_none() {
-            self.is_held_again(edit.id)?;
-        }
+        let is_told_first = offered && self.record(edit.id)?.is_none();
         if !decision.is_plain() {
             self.raise_from(&edit, &decision, &origin, before.as_ref(), &applied)?;
         }
@@ -313,6 +316,9 @@ impl Pad<'_> {
         }
         if decision.changes_record() {
             self.put_record(edit.id, applied.record)?;
+        }
+        if is_told_first {
+            self.is_held_again(edit.id)?;
         }
         Ok(special)
     }

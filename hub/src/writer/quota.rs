@@ -48,6 +48,17 @@ impl Pad<'_> {
         }))
     }
 
+    /// Why words on a record that is not here can't be kept: there are too many of them already, whoever said them.
+    pub(super) fn too_much_unheld(&mut self, edit: &Edit, adds: usize) -> Result<Option<Violation>, StoreError> {
+        let most = self.core.plans().on(self.core.today()).limits.history_bytes;
+        let full = self.history_size(edit.id)? + adds as u64 > most;
+        Ok(full.then(|| {
+            let message =
+                "此记录上级没有，代存的内容已满 (the hub does not have this record, and keeps no more words on it)";
+            refused(edit, message.to_owned())
+        }))
+    }
+
     /// Why an edit of fields that this build does not know can't be taken: its office has put too much of them into the
     /// record.
     pub(super) fn too_much_unknown(&self, office: OrgCode, edit: &Edit, after: &Record) -> Option<Violation> {

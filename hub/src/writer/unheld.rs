@@ -4,12 +4,16 @@
 //! until it is; and it makes no record, so nothing counts twice.
 
 use super::{Peer, pad::Pad};
-use crate::store::StoreError;
+use crate::{
+    rows,
+    store::{Space, StoreError},
+};
 use std::collections::BTreeSet;
 use taizhang_proto::{
-    RecordId,
-    change::Edit,
-    decide::Author,
+    OrgCode, RecordId,
+    cell::home_unit,
+    change::{Edit, MAX_BY},
+    decide::{Author, HUB_NODE},
     pb::{self, ConflictKind},
     wire,
 };
@@ -43,7 +47,14 @@ impl Pad<'_> {
         let standing = self.told_parts(peer, edit, author, own).into_iter().map(|(edit, origin)| word(edit, origin));
         let sound = |entry: &&pb::Superseded| entry.origin.is_some() && wire::split(&entry.message).is_ok();
         let past = edit.offer.iter().flat_map(|offer| &offer.history).filter(sound);
-        let past = past.map(|entry| pb::Superseded { replaced_by: own.revision, rule: RULE.into(), ..entry.clone() });
+        // Nothing proves who ruled, nor what another office said.
+        let past = past.map(|entry| pb::Superseded {
+            origin: entry.origin.as_ref().map(|origin| told(origin, (peer, author), own)),
+            message: entry.message.clone(),
+            replaced_by: own.revision,
+            rule: RULE.into(),
+            ruling: None,
+        });
         let mut entries: Vec<pb::Superseded> = standing.chain(past).collect();
         // The same office may have told it before, under another number.
         let said = |entry: &pb::Superseded| {
@@ -75,8 +86,48 @@ impl Pad<'_> {
         Ok(())
     }
 
-    /// Somebody has told the record.
+    /// Somebody has told the record. Words that it has are no question any more; others go on to be one, for the unit that
+    /// has the record now, and whoever holds it is told of them.
     pub(super) fn is_held_again(&mut self, id: RecordId) -> Result<(), StoreError> {
-        self.pass_conflicts(id, ConflictKind::AfterTransfer, |open| open.rule != RULE)
+        let (waited, told): (Vec<_>, Vec<_>) =
+            self.whole_history_of(id)?.into_iter().partition(|entry| entry.rule == RULE);
+        let Some(record) = self.record(id)?.filter(|_| !waited.is_empty()).cloned() else { return Ok(()) };
+        let fields = |entry: &pb::Superseded| wire::split(&entry.message).unwrap_or_default();
+        let past: Vec<wire::Field> = told.iter().flat_map(fields).collect();
+        let is_told = |field: &wire::Field| {
+            let same = |other: &wire::Field| other.tag == field.tag && other.bytes == field.bytes;
+            record.bytes(field.tag) == Some(&field.bytes) || past.iter().any(same)
+        };
+        let mut all_told = true;
+        for entry in &waited {
+            if fields(entry).iter().all(is_told) {
+                self.set.remove(Space::History, rows::history_key(id, entry));
+            } else {
+                all_told = false;
+            }
+        }
+        if all_told {
+            return self.pass_conflicts(id, ConflictKind::AfterTransfer, |open| open.rule != RULE);
+        }
+        if let Some(home) = home_unit(&record) {
+            self.file_conflicts_at(id, home)?;
+        }
+        let revision = self.take_revisions(1);
+        self.note_lost(id, revision);
+        Ok(())
+    }
+}
+
+/// An origin in a history that an office tells: by its own number, and marked where another office's word is told.
+fn told(origin: &pb::Origin, (peer, author): (&Peer, Author), own: &pb::Origin) -> pb::Origin {
+    let unit = OrgCode::new(origin.unit).ok().filter(|unit| peer.unit.covers(*unit));
+    let is_own = unit.is_some() && origin.node != HUB_NODE && origin.told_by == 0;
+    pb::Origin {
+        received: origin.received.min(own.received),
+        node: author.node,
+        seal: bytes::Bytes::new(),
+        told_by: if is_own { 0 } else { peer.unit.number() },
+        by: if origin.by.len() > MAX_BY { String::new() } else { origin.by.clone() },
+        ..origin.clone()
     }
 }

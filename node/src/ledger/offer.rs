@@ -74,7 +74,7 @@ impl Ledger {
             let arrived = change.offer.iter().flat_map(|offer| &offer.origins).map(|origin| origin.received).max();
             words.push((row_key, arrived));
         }
-        // The hub's newest time of receipt is all that is known here of its clock.
+        // By the newest time at which the hub received one of them, or by this clock where that is behind.
         let newest = words.iter().filter_map(|(_, arrived)| *arrived).max().unwrap_or_default();
         let since = newest.min(self.now_millis() / 1_000).saturating_sub(OWN_WORDS_SECONDS);
         let mut held = Vec::new();

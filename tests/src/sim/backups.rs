@@ -176,7 +176,7 @@ impl World {
     pub(super) fn district_tidies(&mut self) -> Result<bool, String> {
         let district = self.any_district();
         let core = self.hubs[district].core.clone();
-        let rows = taizhang_hub::tidy::stale(&core).map_err(|error| error.to_string())?;
+        let rows = taizhang_hub::tidy::stale(&core, 3).map_err(|error| error.to_string())?;
         if rows.is_empty() {
             return Ok(false);
         }
@@ -219,6 +219,7 @@ impl World {
         let dir = self.fresh_directory(self.offices[office].name);
         copy(&backup, &dir).map_err(|error| error.to_string())?;
         self.offices[office].damaged = true;
+        let before = self.held_anywhere()?;
         // What only the lost disk held is lost with it; what the hub has must come back.
         let held = self.held_by_hubs()?;
         for (index, saved) in self.model.saves.iter_mut().enumerate() {
@@ -231,7 +232,7 @@ impl World {
         let ledger = self.offices[office].ledger.clone();
         let pending = changes_after(&ledger, ledger.state().settled)?;
         self.model.found_pending(office, &pending, true);
-        self.excuse_what_nobody_holds(|saved| saved.office != office)?;
+        self.excuse_what_is_gone(&before, |saved| saved.office != office)?;
         Ok(true)
     }
 
@@ -243,9 +244,9 @@ impl World {
         copy(&self.offices[office].dir, &dir).map_err(|error| error.to_string())?;
         std::fs::remove_dir_all(dir.join("store")).map_err(|error| error.to_string())?;
         self.offices[office].damaged = true;
-        let said = self.said_by(office)?;
+        let (said, before) = (self.said_by(office)?, self.held_anywhere()?);
         self.reopen(office, dir)?;
-        self.excuse_what_nobody_holds(|saved| {
+        self.excuse_what_is_gone(&before, |saved| {
             saved.office != office || said.contains(&(saved.record, saved.by.clone()))
         })?;
         Ok(true)
@@ -263,13 +264,22 @@ impl World {
         Ok(own.map(|saved| (saved.record, saved.by.clone())).collect())
     }
 
-    /// What stood only in a store that is gone now, after the other disks that held it: nobody's promise. `may_be` says of
-    /// which changes that may be so.
-    fn excuse_what_nobody_holds(&mut self, may_be: impl Fn(&Saved) -> bool) -> Result<(), String> {
-        let held = self.held_by_hubs()?;
-        for (index, held) in held.into_iter().enumerate() {
-            if !held && may_be(&self.model.saves[index]) && !self.held_by_offices(index)? {
-                self.model.saves[index].promise = Promise::Excused;
+    /// For each change, whether a hub or an office has all of it.
+    fn held_anywhere(&self) -> Result<Vec<bool>, String> {
+        let mut held = self.held_by_hubs()?;
+        for (index, held) in held.iter_mut().enumerate() {
+            *held = *held || self.held_by_offices(index)?;
+        }
+        Ok(held)
+    }
+
+    /// What was held before a store went, and is held nowhere now: nobody's promise. `may_be` says of which changes that may be
+    /// so.
+    fn excuse_what_is_gone(&mut self, before: &[bool], may_be: impl Fn(&Saved) -> bool) -> Result<(), String> {
+        let now = self.held_anywhere()?;
+        for (index, saved) in self.model.saves.iter_mut().enumerate() {
+            if before.get(index) == Some(&true) && !now[index] && may_be(saved) {
+                saved.promise = Promise::Excused;
             }
         }
         Ok(())

@@ -118,7 +118,7 @@ async fn who_has_said_enough_today_is_heard_tomorrow() {
     let row = town.districts[0].child(&mallory.name.id).unwrap();
     assert_eq!(row.acknowledged, next - 1, "what was not taken is not acknowledged, and not refused either");
 
-    // Tomorrow it goes on where it stopped; today it still pulls.
+    // Tomorrow it goes on where it stopped.
     let (mut session, welcome) = Wire::greet(&mallory, hostile::hello()).await.unwrap();
     assert_eq!(welcome.acknowledged, next - 1);
     session.pull().await.unwrap();

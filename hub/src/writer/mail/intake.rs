@@ -182,7 +182,8 @@ impl Pad<'_> {
             entry.origin.iter_mut().for_each(renumber);
             self.keep_history(id, std::slice::from_ref(&entry));
         }
-        self.put_record(id, record)
+        self.put_record(id, record)?;
+        self.is_held_again(id)
     }
 
     /// The old unit has withdrawn what it offered.
