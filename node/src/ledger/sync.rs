@@ -124,8 +124,18 @@ impl Ledger {
             work.close(seq, edit.id)?;
             let outcome = outcomes.remove(&seq);
             match outcome.as_ref().map_or(OutcomeKind::Accepted, pb::Outcome::kind) {
-                // Decided before the store was lost: the full pull brings what came of it.
-                _ if seq < verdicts.first => {}
+                // Decided before the store was lost: the full pull brings what came of it. Until it has, this is the only copy
+                // here, under a number that the change may have had.
+                _ if seq < verdicts.first => {
+                    let pulled = inner.seen.as_ref().is_some_and(|seen| seen.contains(&edit.id));
+                    if !pulled {
+                        let revision = verdicts.revision.saturating_sub(verdicts.first - seq).max(1);
+                        let origin = pb::Origin { revision, ..origin_of(&edit, verdicts.first) };
+                        let current = work.hub(edit.id)?;
+                        let applied = apply(current.as_ref(), &edit, &Decision::accepted(&edit), &origin);
+                        work.put(edit.id, applied.record, &applied.superseded);
+                    }
+                }
                 OutcomeKind::Accepted if has_left(edit.id, origin_of(&edit, seq).revision) => {
                     count.accepted += 1;
                     work.keep_word(row, origin_of(&edit, seq))?;

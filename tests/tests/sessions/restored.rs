@@ -538,3 +538,50 @@ fn a_verdict_that_is_repeated_after_its_record_left_brings_nothing_back() {
     assert_eq!(node.own_words().unwrap().len(), 2, "what it entered on what has left");
     assert_sound(&core, &node);
 }
+
+#[test]
+fn what_a_lost_store_has_only_in_its_journal_stays_until_everything_was_pulled() {
+    let dir = tempfile::tempdir().unwrap();
+    let own = peer("node", community());
+    // Says everything up to a message of the hub, and breaks off.
+    let until = |core: &Core, node: &Ledger, last: fn(&pb::Down) -> bool| {
+        let (mut server, mut client) = (Server::new(own.clone()), Client::new(node, false));
+        let mut up = std::collections::VecDeque::from([client.open().unwrap()]);
+        while let Some(message) = up.pop_front() {
+            let Some(job) = server.receive(message).unwrap() else { continue };
+            for message in server.answered(core, write(core, job).unwrap()).unwrap() {
+                let is_last = last(&message);
+                client.receive(message).unwrap();
+                if is_last {
+                    return;
+                }
+            }
+            while let Some(message) = client.poll().unwrap() {
+                up.push_back(message);
+            }
+        }
+    };
+    let people = {
+        let core = hub(dir.path());
+        let node = office(dir.path(), "node", community(), 900_000);
+        let mut people = residents(&node, community(), 0..1);
+        sync(&core, &node, &own);
+        people.extend(residents(&node, community(), 1..2));
+        // The second is on the hub's disk; its answer gets lost.
+        until(&core, &node, |_| false);
+        drop(node);
+        std::fs::remove_dir_all(dir.path().join("node/store")).unwrap();
+        let node = office(dir.path(), "node", community(), 900_000);
+        until(&core, &node, |message| matches!(message.it, Some(pb::down::It::Verdicts(_))));
+        people
+    };
+    // And now the hub's store is lost, too.
+    std::fs::remove_dir_all(dir.path().join("hub")).unwrap();
+    let core = hub(dir.path());
+    let node = office(dir.path(), "node", community(), 900_000);
+    sync(&core, &node, &own);
+    for person in people {
+        assert!(core.view().get(Space::Records, &person.0).unwrap().is_some(), "{person}");
+    }
+    assert_sound(&core, &node);
+}
