@@ -129,9 +129,11 @@ impl Ledger {
                 _ if seq < verdicts.first => {
                     let pulled = inner.seen.as_ref().is_some_and(|seen| seen.contains(&edit.id));
                     if !pulled {
-                        let revision = verdicts.revision.saturating_sub(verdicts.first - seq).max(1);
-                        let origin = pb::Origin { revision, ..origin_of(&edit, verdicts.first) };
                         let current = work.hub(edit.id)?;
+                        let after = current.as_ref().map_or(0, Record::revision);
+                        let guess = verdicts.revision.saturating_sub(verdicts.first - seq);
+                        let revision = guess.max(after.saturating_add(1));
+                        let origin = pb::Origin { revision, ..origin_of(&edit, verdicts.first) };
                         let applied = apply(current.as_ref(), &edit, &Decision::accepted(&edit), &origin);
                         work.put(edit.id, applied.record, &applied.superseded);
                     }

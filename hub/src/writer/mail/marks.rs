@@ -12,7 +12,7 @@ use crate::{
     writer::revise::{nothing, number},
 };
 use prost::Message;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use taizhang_proto::{
     RecordId,
     cell::home_unit,
@@ -93,6 +93,7 @@ impl Pad<'_> {
 
     /// Takes who counts which mark. A ruling on a mark that no record here carries any more says nothing.
     pub(super) fn take_rulings(&mut self, rulings: &[pb::MarkRuling]) -> Result<(), StoreError> {
+        let mut ruled = BTreeSet::new();
         for ruling in rulings.iter().filter(|ruling| ruling.mark.len() == MARK) {
             let mark = mark_key(ruling.generation, ruling.kind, &ruling.mark);
             let mut row = self.mark_row(&mark)?;
@@ -101,9 +102,11 @@ impl Pad<'_> {
             }
             row.counts_at = ruling.counts_at;
             self.keep_row(Space::Marks, under(kind::MARK, &mark), &row);
-            for id in ids_in(&row.records) {
-                self.settle_counting(id)?;
-            }
+            ruled.extend(ids_in(&row.records));
+        }
+        // In the order of the records: that of the marks follows from a key that was drawn.
+        for id in ruled {
+            self.settle_counting(id)?;
         }
         Ok(())
     }
@@ -142,7 +145,7 @@ impl Pad<'_> {
             desk.indexed = 0; // what is marked may have changed, too
             self.keep_desk(&desk);
         }
-        let mut ruled = Vec::new();
+        let mut ruled = BTreeSet::new();
         for row in self.view.prefix(Space::Marks, &[kind::MARK]) {
             let row = MarkRow::decode(row?.1).map_err(|_| StoreError::Row(Space::Marks))?;
             if row.counts_at != 0 {
