@@ -397,7 +397,7 @@ fn take_up(core: &Core, authority: &Authority, incident: &str) -> Result<(), Hub
             }
             Some(_) => {}
             None => {
-                tracing::error!(file = %units.display(), "the tree of units beside the authority can't be read; it is written anew")
+                tracing::error!(file = %units.display(), "the tree of units beside the authority can't be read: written anew");
             }
         }
     }

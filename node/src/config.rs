@@ -104,8 +104,8 @@ const OTHERS: [&str; 5] = ["dir", "log", "by", "seed", "year_seed"];
 /// # Errors
 /// Names the key that is unknown, wrong or missing.
 pub fn layered<C: DeserializeOwned>(defaults: impl Serialize, file: &Path, keys: &[&str]) -> Result<C, ConfigError> {
-    let unknown = unknown_variables(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()), keys);
     static WARNED: std::sync::Once = std::sync::Once::new();
+    let unknown = unknown_variables(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()), keys);
     if !unknown.is_empty() {
         WARNED.call_once(|| {
             eprintln!(

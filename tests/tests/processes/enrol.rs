@@ -10,8 +10,9 @@ use std::{fs, path::Path, sync::Arc};
 fn roster(at: &Path) -> std::path::PathBuf {
     let path = at.join("求职登记.csv");
     let id = |nth: usize| taizhang_tests::books::id_no(3_000 + 40, nth);
-    let rows: String = (1..=20).map(|nth| format!("张{nth},{},1384130{nth:04},东八路社区\n", id(nth))).collect();
-    fs::write(&path, format!("姓名,身份证号,联系电话,社区\n{rows}")).unwrap();
+    let heading = "姓名,身份证号,联系电话,社区".to_owned();
+    let rows = (1..=20).map(|nth| format!("张{nth},{},1384130{nth:04},东八路社区", id(nth)));
+    fs::write(&path, std::iter::once(heading).chain(rows).collect::<Vec<_>>().join("\n")).unwrap();
     path
 }
 
