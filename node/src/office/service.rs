@@ -104,7 +104,8 @@ impl Office {
             show::fact("connected", "在线", "connected", link.connected),
             show::fact("waiting_since", "等待上级答复", "waiting for the hub", waits),
             show::fact("last_sync", "最近同步", "last sync", show::time(state.last_sync)),
-            show::fact("equal", "与上级一致", "equal to the hub", state.equal),
+            // What was compared last says nothing of what was entered since.
+            show::fact("equal", "与上级一致", "equal to the hub", state.equal && state.head == state.settled),
             show::fact("records", "上级已有记录", "records at the hub", state.count),
             show::fact("pending", "待上报", "waiting for the hub", state.head - state.settled),
             show::fact("refused", "被退回", "refused", refused),
