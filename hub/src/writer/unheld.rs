@@ -8,7 +8,7 @@ use crate::{
     rows,
     store::{Space, StoreError},
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use taizhang_proto::{
     OrgCode, RecordId,
     cell::home_unit,
@@ -93,10 +93,10 @@ impl Pad<'_> {
             self.whole_history_of(id)?.into_iter().partition(|entry| entry.rule == RULE);
         let Some(record) = self.record(id)?.filter(|_| !waited.is_empty()).cloned() else { return Ok(()) };
         let fields = |entry: &pb::Superseded| wire::split(&entry.message).unwrap_or_default();
-        let past: Vec<wire::Field> = told.iter().flat_map(fields).collect();
+        let past: HashSet<(u32, bytes::Bytes)> =
+            told.iter().flat_map(fields).map(|field| (field.tag, field.bytes)).collect();
         let is_told = |field: &wire::Field| {
-            let same = |other: &wire::Field| other.tag == field.tag && other.bytes == field.bytes;
-            record.bytes(field.tag) == Some(&field.bytes) || past.iter().any(same)
+            record.bytes(field.tag) == Some(&field.bytes) || past.contains(&(field.tag, field.bytes.clone()))
         };
         let mut all_told = true;
         for entry in &waited {

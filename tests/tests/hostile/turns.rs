@@ -1,11 +1,15 @@
 //! Messages that are in order but out of turn, or that are not for whoever says them.
 
-use crate::{ELSEWHERE, FIRST, ends, still_sound, town, unit};
+use crate::{ELSEWHERE, FIRST, SECOND, ends, still_sound, town, unit};
 use taizhang_proto::{
     pb::{self, LetterKind, up},
     range::{MAX_RANGE_BYTES, MAX_WANT},
+    register::{HOME_UNIT, Value},
 };
-use taizhang_tests::hostile::{Wire, hello, say};
+use taizhang_tests::{
+    books,
+    hostile::{Wire, hello, say},
+};
 use tonic::Code;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -92,5 +96,32 @@ async fn sessions_that_never_greet_and_repairs_that_never_go_on_keep_nobody_out(
     }
     still_sound(&mut town).await;
     drop(held);
+    town.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn words_planted_on_a_record_that_nobody_has_told_open_no_way_into_it() {
+    let (dir, mut town, mallory) = town().await;
+    let honest = town.districts[0].gate().enrol(&dir.path().join("honest"), unit(SECOND), false).await.unwrap();
+    let (id, sound) = say::resident(1, unit(SECOND));
+    let long_ago = say::now() - 3_600_000;
+    let home = books::edit(id, "home_unit", Value::Uint(FIRST));
+    let mut planted = say::change_at(&home, None, long_ago);
+    let origin =
+        pb::Origin { revision: 1, unit: FIRST, by: "mallory".into(), tags: vec![HOME_UNIT], ..Default::default() };
+    planted.offer = Some(pb::Offer { origins: vec![origin], aside: true, ..pb::Offer::default() });
+    let (mut session, _) = Wire::greet(&mallory, hello()).await.unwrap();
+    session.push(1, vec![planted]).await.unwrap();
+    assert!(!books::records_at(&town.districts[0].hub).contains_key(&id), "it makes no record");
+
+    let (mut owner, _) = Wire::greet(&honest, hello()).await.unwrap();
+    assert!(owner.push(1, vec![sound]).await.unwrap().outcomes.is_empty());
+    let phone = books::edit(id, "phone", Value::Text("13899999999".into()));
+    let verdicts = session.push(2, vec![say::change_at(&phone, None, long_ago)]).await.unwrap();
+    let why = verdicts.outcomes.first().and_then(|outcome| outcome.why.clone()).unwrap_or_default();
+    assert_eq!(why.rule, "scope", "{verdicts:?}");
+    assert_ne!(books::shown(&books::records_at(&town.districts[0].hub)[&id], "phone"), "13899999999");
+    drop((session, owner));
+    still_sound(&mut town).await;
     town.stop().await;
 }
