@@ -189,6 +189,11 @@ fn engine(error: fjall::Error) -> StoreError {
         fjall::Error::Io(cause) => {
             format!("无法写入，空出后自动恢复 (no writes now; it goes on by itself): {cause}{}", disk::remedy(cause))
         }
+        fjall::Error::Poisoned => {
+            "先前一次写入失败，将自动重新打开；请检查磁盘空间和可打开的文件数 (a write failed before; it is opened \
+                                   anew by itself: check free space and the limit of open files)"
+                .to_owned()
+        }
         _ => error.to_string(),
     })
 }
@@ -304,7 +309,11 @@ impl Store for FjallStore {
             batch.insert(&open.spaces[space as usize], proof::KEY, row);
         }
         if let Err(error) = batch.commit() {
-            let why = engine(error);
+            // A write behind the commits may have failed first; then the engine no longer says of what.
+            let why = match self.has_room() {
+                Err(room) if matches!(error, fjall::Error::Poisoned) => room,
+                _ => engine(error),
+            };
             self.note_fault(Some(why.to_string()));
             return Err(why);
         }
