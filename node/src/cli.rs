@@ -607,9 +607,8 @@ async fn import(
                     );
                 }
                 // A session now, whatever the schedule says; why it fails is in `status`.
-                if client.sync_now(pb::Empty {}).await.is_err() {
-                    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
-                }
+                let _ = client.sync_now(pb::Empty {}).await;
+                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
             }
             answered => break answered?.into_inner(),
         }

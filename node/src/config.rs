@@ -96,7 +96,7 @@ impl Config {
 const PREFIX: &str = "TAIZHANG_";
 /// Variables that mean it and are no keys of a configuration: the data directory, the log level, who decides, and the seeds
 /// of tests.
-const OTHERS: [&str; 5] = ["dir", "log", "by", "seed", "year_seed"];
+const OTHERS: [&str; 6] = ["dir", "log", "by", "seed", "seeds", "year_seed"];
 
 /// A configuration from its defaults, the file over them, and over both the variables of the environment that are named after
 /// one of its `keys`. A variable that nobody knows is ignored, with one warning: it may be meant for another version.

@@ -32,10 +32,26 @@ const PARTLY: u8 = 3;
 pub(super) async fn enrol(dir: &Path, text: &str, replace: bool) -> anyhow::Result<ExitCode> {
     let token = Token::from_text(text)?;
     let unit = OrgCode::new(token.unit).context("令牌不完整 (the token is not whole)")?;
-    if let Some(other) = unit_of(dir)?.filter(|other| *other != unit) {
-        set_aside(dir, (other, unit), replace)?;
-    }
-    let identity = Identity::enrol(dir, text).await?;
+    let identity = match unit_of(dir)?.filter(|other| *other != unit) {
+        Some(other) => {
+            may_be_set_aside(dir, (other, unit), replace)?;
+            // The hub's word first: a token that is good for nothing must not cost anybody a directory.
+            let fresh = free_name(dir, unit);
+            if let Err(error) = Identity::enrol(&fresh, text).await {
+                let _ = std::fs::remove_dir_all(&fresh); // nothing but a key that nobody knows
+                return Err(error.into());
+            }
+            let aside = free_name(dir, other);
+            let moved = |from: &Path, to: &Path| {
+                std::fs::rename(from, to).with_context(|| format!("{} -> {}", from.display(), to.display()))
+            };
+            moved(dir, &aside)?;
+            moved(&fresh, dir)?;
+            say!("原数据已另存为 {} (the old data was set aside)", aside.display());
+            Identity::load(dir)?
+        }
+        None => Identity::enrol(dir, text).await?,
+    };
     if !dir.join(config::FILE).exists() {
         disk::write_file(&dir.join(config::FILE), config::TEMPLATE.as_bytes(), Secrecy::Plain)?;
     }
@@ -95,8 +111,8 @@ fn unit_of(dir: &Path) -> anyhow::Result<Option<OrgCode>> {
     if dir.join(config::FILE).exists() { Ok(Config::load(dir)?.unit) } else { Ok(None) }
 }
 
-/// Sets the directory of another unit aside, where that was asked for and nothing waits in it.
-fn set_aside(dir: &Path, (other, unit): (OrgCode, OrgCode), replace: bool) -> anyhow::Result<()> {
+/// Whether the directory of another unit may be set aside: that was asked for, and nothing waits in it.
+fn may_be_set_aside(dir: &Path, (other, unit): (OrgCode, OrgCode), replace: bool) -> anyhow::Result<()> {
     let config = Config::load(dir)?;
     let waiting = {
         let office = Office::open(dir, &config, config.schedule()?, system_clock())?;
@@ -119,10 +135,6 @@ fn set_aside(dir: &Path, (other, unit): (OrgCode, OrgCode), replace: bool) -> an
             dir.display()
         );
     }
-    let aside = free_name(dir, other);
-    std::fs::rename(dir, &aside).with_context(|| format!("{} -> {}", dir.display(), aside.display()))?;
-    disk::create_dir(dir)?;
-    say!("原数据已另存为 {} (the old data was set aside)", aside.display());
     Ok(())
 }
 

@@ -76,6 +76,11 @@ fn a_directory_is_another_units_only_when_that_is_asked_for_and_nothing_waits_in
         }
         tz(Kind::Node, &data, &["sync"]).exits(0);
         tz(Kind::Node, &data, &["enrol", &other]).exits(1).says(&["--replace"]);
+        // A token that is good for nothing costs nobody a directory.
+        let used = token(&town.district, OFFICES[1], false);
+        let elsewhere = town.dir.path().join("elsewhere");
+        tz(Kind::Node, &elsewhere, &["enrol", &used]).exits(0);
+        assert_ne!(tz(Kind::Node, &data, &["enrol", "--replace", &used]).code, 0);
         // Nothing was touched, and the token still is good.
         town.offices[0].up().await;
         book.compare(&at_office(&data).await, "the office");
