@@ -4,6 +4,7 @@
 pub mod enrol;
 mod page;
 mod print;
+mod refused;
 pub mod review;
 
 pub use print::sync_facts;
@@ -97,6 +98,14 @@ enum Command {
         /// 只导出此单位及下级 (only this unit and below)
         #[arg(long)]
         unit: Option<OrgCode>,
+    },
+    /// 被退回的变更：查看、改正重报、放弃 (changes that the hub refused: read, mend and send again, let go)
+    Refused {
+        #[command(subcommand)]
+        what: Option<refused::Command>,
+        /// 也列出已处理的 (those that were dealt with, too)
+        #[arg(long)]
+        all: bool,
     },
     /// 本机状态 (state of this node)
     Status,
@@ -515,6 +524,7 @@ async fn ask(mut client: Client, command: Command, reader: Reader) -> anyhow::Re
                 eprintln!("请注意：{doubt}");
             }
         }
+        Command::Refused { what, all } => return refused::run(client, what, all, reader).await,
         Command::List { register, limit } => {
             let answer = client.list(pb::ListRequest { register, unit: 0, limit }).await?.into_inner();
             print::list(&answer, reader);

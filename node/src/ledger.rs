@@ -6,6 +6,7 @@ mod index;
 mod mend;
 mod offer;
 mod open;
+pub mod refused;
 mod repair;
 mod save;
 mod sync;
@@ -18,7 +19,7 @@ use crate::{
     desk::{Desk, Draft, SaveError},
     disk::DiskError,
     journal::Journal,
-    store::{Refusal, State, Store, StoreError, key},
+    store::{State, Store, StoreError, key},
 };
 use prost::Message;
 use std::{
@@ -203,7 +204,7 @@ impl Ledger {
     }
 
     /// A view with one more pending change on it.
-    fn overlay(&self, view: Option<&Record>, change: &[u8]) -> Result<Record, StoreError> {
+    pub(crate) fn overlay(&self, view: Option<&Record>, change: &[u8]) -> Result<Record, StoreError> {
         let edit = read_edit(change)?;
         let origin = pb::Origin {
             revision: u64::MAX,
@@ -242,22 +243,6 @@ impl Ledger {
     pub fn pending(&self) -> u64 {
         let inner = self.inner();
         inner.state.head.saturating_sub(inner.state.settled)
-    }
-
-    /// Changes that the hub refused, by number, with the reason.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub fn refused(&self) -> Result<Vec<(u64, Refusal)>, StoreError> {
-        self.store
-            .scan(b"x")
-            .map(|row| {
-                let (row_key, value) = row?;
-                let seq = row_key.get(1..9).and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
-                let refusal = Refusal::decode(value).ok();
-                seq.zip(refusal).ok_or(StoreError::Row("refused"))
-            })
-            .collect()
     }
 
     /// What was entered here on records that have left: the hub took it, and is told again if it loses it.
@@ -411,7 +396,8 @@ fn pending_key(row: &[u8]) -> Vec<u8> {
     pending
 }
 
-fn read_edit(change: &[u8]) -> Result<Edit, StoreError> {
+/// Reads an encoded change, as it is kept here.
+pub(crate) fn read_edit(change: &[u8]) -> Result<Edit, StoreError> {
     let change = pb::Change::decode(bytes::Bytes::copy_from_slice(change)).map_err(|_| StoreError::Row("pending"))?;
     Edit::read(change).map_err(|_| StoreError::Row("pending"))
 }

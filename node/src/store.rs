@@ -174,6 +174,29 @@ pub struct Refusal {
     /// Why.
     #[prost(message, optional, tag = "2")]
     pub why: Option<pb::Violation>,
+    /// When, by the hub's clock, seconds since 1970; 0 where that is not known.
+    #[prost(uint64, tag = "3")]
+    pub at: u64,
+    /// What became of it; none while it waits for somebody.
+    #[prost(message, optional, tag = "4")]
+    pub end: Option<RefusalEnd>,
+}
+
+/// How a refusal ended.
+#[derive(Clone, PartialEq, Message)]
+pub struct RefusalEnd {
+    /// When, by this computer's clock, seconds since 1970.
+    #[prost(uint64, tag = "1")]
+    pub at: u64,
+    /// Who said so.
+    #[prost(string, tag = "2")]
+    pub by: String,
+    /// Why it was let go; empty where it was sent again.
+    #[prost(string, tag = "3")]
+    pub reason: String,
+    /// The change as which it was sent again; 0: it was let go.
+    #[prost(uint64, tag = "4")]
+    pub sent_as: u64,
 }
 
 /// Key builders.

@@ -61,7 +61,7 @@ const MAX_FIELDS: usize = 512;
 /// Longest login, bytes.
 pub const MAX_BY: usize = 64;
 /// Longest reason, bytes.
-const MAX_REASON: usize = 600;
+pub const MAX_REASON: usize = 600;
 /// Most origins, and most history entries, of an offer.
 const MAX_OFFER: usize = 512;
 

@@ -5,8 +5,9 @@
 use super::LedgerError;
 use crate::{
     journal::{Entry, Found, Journal},
-    store::{State, Store, StoreError, key},
+    store::{Refusal, State, Store, StoreError, key},
 };
+use prost::Message;
 use std::collections::BTreeMap;
 use taizhang_proto::digest::LogDigest;
 
@@ -70,7 +71,13 @@ fn refusals(found: &Found, store: Option<&Store>) -> Result<Vec<Entry>, StoreErr
         }
     }
     if let Some(store) = store {
-        refusals.extend(refused_in(store)?);
+        for (seq, payload) in refused_in(store)? {
+            // One that the journal knows ended has ended.
+            let ended = |payload: &Vec<u8>| Refusal::decode(payload.as_slice()).is_ok_and(|one| one.end.is_some());
+            if !refusals.get(&seq).is_some_and(ended) {
+                refusals.insert(seq, payload);
+            }
+        }
     }
     Ok(refusals.into_iter().map(|(seq, payload)| Entry::Refused(seq, payload)).collect())
 }

@@ -194,7 +194,9 @@ impl Ledger {
                 "store older than the journal; rebuilding from journal and hub"
             );
         }
-        let known: HashSet<u64> = self.refused()?.into_iter().map(|(seq, _)| seq).collect();
+        // The journal's last word on a refusal is at least as new as the store's, but for one that the store knows ended.
+        let ended = self.refusals()?.into_iter().filter(|(_, refusal)| refusal.end.is_some());
+        let ended: HashSet<u64> = ended.map(|(seq, _)| seq).collect();
         for entry in &found.entries {
             match entry {
                 Entry::Saved(seq, change) if *seq > state.head => {
@@ -210,7 +212,7 @@ impl Ledger {
                     batch.insert(key::STATE, prost::Message::encode_to_vec(&state));
                     self.store.apply(batch)?;
                 }
-                Entry::Refused(seq, payload) if !known.contains(seq) => {
+                Entry::Refused(seq, payload) if !ended.contains(seq) => {
                     let mut batch = Batch::default();
                     batch.insert(key::refused(*seq), payload.as_slice());
                     self.store.apply(batch)?;
@@ -247,7 +249,7 @@ impl Ledger {
 
     fn drop_refused(&self) -> Result<(), StoreError> {
         let mut batch = Batch::default();
-        for (seq, _) in self.refused()? {
+        for (seq, _) in self.refusals()? {
             batch.remove(key::refused(seq));
         }
         self.store.apply(batch)

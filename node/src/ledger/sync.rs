@@ -1,7 +1,9 @@
 //! The ledger as a replica: what it tells the hub and how it takes the answers.
 //! Invariant: each message is applied in one atomic batch with the state that says so; applying it again is harmless.
 
-use super::{Inner, Ledger, LedgerError, index, repair::Repair, save::change_list, work::Work};
+use super::{
+    Inner, Ledger, LedgerError, index, refused::REFUSED_BEFORE, repair::Repair, save::change_list, work::Work,
+};
 use crate::{
     journal::Entry,
     store::{Refusal, State, StoreError, key},
@@ -30,9 +32,6 @@ use tokio::sync::watch;
 const RESTORED: &str = "restored from a backup: a new incarnation was taken";
 const TOO_LARGE: &str = "a change too large for any message was set aside among the refused ones";
 const HUB_RESTORED: &str = "the hub was restored from an old backup: it is told again what it lost";
-
-/// First number of refusals that were made under an earlier incarnation; no log grows to here.
-const REFUSED_BEFORE: u64 = 1 << 63;
 
 /// The kind of the document in which a hub says whom it has retired.
 const ROLL: &str = "roll";
@@ -171,7 +170,10 @@ impl Ledger {
                 OutcomeKind::Refused => {
                     count.refused += 1;
                     let why = outcome.and_then(|outcome| outcome.why);
-                    let payload = Refusal { change: row, why }.encode_to_vec();
+                    // A verdict that is heard again, by a store that was lost say, undoes nothing that the clerk has done since.
+                    let before = self.refusal(seq)?.filter(|before| before.change == row);
+                    let end = before.and_then(|before| before.end);
+                    let payload = Refusal { change: row, why, at: verdicts.received, end }.encode_to_vec();
                     work.rows.insert(key::refused(seq), payload.as_slice());
                     refusals.push(Entry::Refused(seq, payload));
                 }
@@ -387,9 +389,11 @@ impl Ledger {
         let (log, large): (Vec<Vec<u8>>, Vec<Vec<u8>>) = log.partition(|change| change.len() <= MAX_LONE_CHANGE_BYTES);
         let renumbered: Vec<Entry> = (1..).zip(log).map(|(seq, change)| Entry::Saved(seq, change)).collect();
         // What no message can carry is shown with the refused, and hinders nothing.
-        let large = large.into_iter().map(|change| Refusal { change: change.into(), why: Some(too_large()) });
+        let at = self.now_millis() / 1_000;
+        let set_aside = |change: Vec<u8>| Refusal { change: change.into(), why: Some(too_large()), at, end: None };
+        let large = large.into_iter().map(set_aside);
         // Their numbers belong to the old log; the new one must not come across them.
-        let old = self.refused()?;
+        let old = self.refusals()?;
         let refused = old.iter().map(|(_, refusal)| refusal.clone()).chain(large);
         let kept: Vec<Entry> = (REFUSED_BEFORE..)
             .zip(refused)

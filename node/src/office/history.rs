@@ -4,7 +4,7 @@
 use crate::{
     desk::{Desk, SaveError},
     exchange::{People, with_code},
-    ledger::{Ledger, LedgerDesk},
+    ledger::{Ledger, LedgerDesk, read_edit},
     show,
 };
 use taizhang_proto::{
@@ -20,13 +20,21 @@ use taizhang_proto::{
 /// # Errors
 /// When the store fails.
 pub fn story(ledger: &Ledger, id: RecordId) -> Result<Option<pb::HistoryAnswer>, SaveError> {
-    let Some(record) = ledger.view(id)? else { return Ok(None) };
+    let mut refused = ledger.refusals()?;
+    refused.retain(|(_, refusal)| read_edit(&refusal.change).is_ok_and(|edit| edit.id == id));
+    // A record that the hub never took is readable all the same.
+    let record = match (ledger.view(id)?, refused.last()) {
+        (Some(record), _) => record,
+        (None, Some((_, refusal))) => ledger.overlay(None, &refusal.change)?,
+        (None, None) => return Ok(None),
+    };
     let Some(def) = registers().get(record.register) else { return Ok(None) };
     let desk = LedgerDesk::new(ledger);
-    let (units, mut reader) = (desk.tree(), Reader { def, desk: &desk, people: People::new(&desk) });
+    let (units, mut reader) = (desk.tree(), Reader::new(def, &desk));
     let office = |origin: &pb::Origin| show::office_of(units, origin);
     let mut lines = Vec::new();
-    for standing in &record.fields {
+    let stands = ledger.view(id)?.is_some();
+    for standing in record.fields.iter().filter(|_| stands) {
         let origin = &record.origins[standing.origin];
         let line = HistoryLine {
             stands: true,
@@ -58,6 +66,24 @@ pub fn story(ledger: &Ledger, id: RecordId) -> Result<Option<pb::HistoryAnswer>,
             lines.extend(reader.shown(*tag, &bytes.unwrap_or_default(), line)?);
         }
     }
+    for (_, refusal) in refused {
+        let edit = read_edit(&refusal.change)?;
+        let (why, end) = (refusal.why.unwrap_or_default(), refusal.end.unwrap_or_default());
+        let reason = if end.reason.is_empty() { why.message } else { format!("{}；{}", end.reason, why.message) };
+        for field in &edit.fields {
+            let line = HistoryLine {
+                by: edit.by.clone(),
+                office: with_code(units, ledger.unit()),
+                at: refusal.at,
+                rule: format!("退回 refused: {}", why.rule),
+                decided_by: end.by.clone(),
+                reason: reason.clone(),
+                decided_at: end.at,
+                ..HistoryLine::default()
+            };
+            lines.extend(reader.shown(field.tag, &field.bytes, line)?);
+        }
+    }
     Ok(Some(pb::HistoryAnswer {
         register: def.zh.clone(),
         lines,
@@ -68,14 +94,25 @@ pub fn story(ledger: &Ledger, id: RecordId) -> Result<Option<pb::HistoryAnswer>,
 }
 
 /// Reads values of one register's records as people do: a person by name, a unit by name, each with its number.
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     def: &'a RegisterDef,
     desk: &'a LedgerDesk<'a>,
     people: People<'a, LedgerDesk<'a>>,
 }
 
-impl Reader<'_> {
-    fn shown(&mut self, tag: u32, bytes: &[u8], line: HistoryLine) -> Result<Option<HistoryLine>, SaveError> {
+impl<'a> Reader<'a> {
+    /// A reader of one register's values at a desk.
+    pub(super) fn new(def: &'a RegisterDef, desk: &'a LedgerDesk<'a>) -> Self {
+        Self { def, desk, people: People::new(desk) }
+    }
+
+    /// A line with a field's value in it; none for a field that this build does not know.
+    pub(super) fn shown(
+        &mut self,
+        tag: u32,
+        bytes: &[u8],
+        line: HistoryLine,
+    ) -> Result<Option<HistoryLine>, SaveError> {
         let Some(field) = self.def.field(tag) else { return Ok(None) };
         let value = match Value::decode(field, bytes) {
             _ if bytes.is_empty() => "（空）(nothing)".to_owned(),

@@ -1,6 +1,6 @@
 //! The calls of a node's command line, on the open office.
 
-use super::Office;
+use super::{Office, refused::RefusedError};
 use crate::{
     desk::{Desk, Draft, SaveError},
     exchange::{self, Format, Layouts, Options, Source, note::extended},
@@ -50,6 +50,13 @@ fn wrong(error: impl ToString) -> Status {
 
 fn failed(error: impl ToString) -> Status {
     Status::internal(error.to_string())
+}
+
+fn asked(error: RefusedError) -> Status {
+    match error {
+        RefusedError::Asked(why) => wrong(why),
+        RefusedError::Save(error) => failed(error),
+    }
 }
 
 #[allow(clippy::result_large_err)] // tonic's own error type
@@ -409,6 +416,21 @@ impl office_server::Office for Calls {
         let by = if by.is_empty() { &self.office.clerk } else { &by };
         let answer = block_in_place(|| super::close::close(&self.office.ledger, month, by));
         answer.map(Response::new).map_err(wrong)
+    }
+
+    async fn refused(&self, request: Request<pb::RefusedRequest>) -> Result<Response<pb::RefusedAnswer>, Status> {
+        let items = block_in_place(|| self.office.refused(request.get_ref().all)).map_err(failed)?;
+        Ok(Response::new(pb::RefusedAnswer { items }))
+    }
+
+    async fn resend(&self, request: Request<pb::ResendRequest>) -> Result<Response<pb::RefusedSteps>, Status> {
+        let steps = block_in_place(|| self.office.resend(request.get_ref())).map_err(asked)?;
+        Ok(Response::new(pb::RefusedSteps { steps }))
+    }
+
+    async fn let_go(&self, request: Request<pb::LetGoRequest>) -> Result<Response<pb::RefusedSteps>, Status> {
+        let steps = block_in_place(|| self.office.let_go(request.get_ref())).map_err(asked)?;
+        Ok(Response::new(pb::RefusedSteps { steps }))
     }
 
     async fn list(&self, request: Request<pb::ListRequest>) -> Result<Response<pb::ListAnswer>, Status> {

@@ -14,11 +14,13 @@ use taizhang_proto::{
         self, Contribution, Subject, campaign, contributions,
         worklist::{self, Clock, DATED, Due},
     },
-    date::Day,
+    date::{self, Day},
     indicator::Part,
     pb,
 };
 
+/// The code of what was sent back; the others are those of [`Clock`].
+const REFUSED: &str = "refused";
 /// Days that the registers are looked ahead for at most.
 const MAX_WITHIN: u32 = 3_660;
 
@@ -79,10 +81,31 @@ impl Office {
             }
         }
         let mut items = list.items;
+        // First of all what the district sent back: nobody else will ever see it.
+        let mut back = self.sent_back(on)?;
         items.sort_by(|one, two| {
             (one.due_on, one.unit, &one.clock, &one.record).cmp(&(two.due_on, two.unit, &two.clock, &two.record))
         });
-        Ok(pb::WorkAnswer { on, items })
+        back.append(&mut items);
+        Ok(pb::WorkAnswer { on, items: back })
+    }
+
+    /// What the hub refused and nobody has dealt with, since the day on which that was heard.
+    fn sent_back(&self, on: Day) -> Result<Vec<pb::WorkItem>, SaveError> {
+        let item = |refused: pb::RefusedItem| {
+            let since = if refused.since == 0 { on } else { date::shanghai(refused.since.saturating_mul(1_000)) };
+            pb::WorkItem {
+                clock: REFUSED.into(),
+                what: format!("{}第 {} 号被退回，改正重报或放弃 (refused)", refused.register, refused.number),
+                unit: refused.unit,
+                unit_name: refused.unit_name,
+                title: refused.title,
+                due_on: since,
+                days_left: since.saturating_sub(on).min(0),
+                record: refused.record,
+            }
+        };
+        Ok(self.refused(false)?.into_iter().map(item).collect())
     }
 }
 

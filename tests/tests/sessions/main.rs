@@ -7,6 +7,7 @@ mod crowds;
 mod damaged_hub;
 mod pair;
 mod rebuilt;
+mod refused;
 mod repair;
 mod restored;
 mod restored_city;

@@ -1,0 +1,211 @@
+//! 被退回: what the district did not take, for the clerk to read, mend and send again, or let go.
+//! Invariant: nothing is let go without a name and a reason; what was sent again is a new change like any other, and is saved
+//! before the refusal ends.
+
+use super::{Office, history, to_file::title};
+use crate::{
+    desk::{Desk, Draft, SaveError},
+    exchange::People,
+    ledger::{
+        LedgerDesk, read_edit,
+        refused::{number_of, read_number},
+    },
+    store::{Refusal, RefusalEnd, StoreError},
+};
+use std::collections::{HashMap, HashSet};
+use taizhang_proto::{
+    cell::home_unit,
+    change::{Edit, MAX_REASON},
+    pb::{self, HistoryLine},
+    register::{RegisterDef, Value, registers},
+};
+
+/// Why nothing was done about a refusal.
+#[derive(Debug, thiserror::Error)]
+pub enum RefusedError {
+    /// What was asked can't be done; for people.
+    #[error("{0}")]
+    Asked(String),
+    /// The registers.
+    #[error(transparent)]
+    Save(#[from] SaveError),
+}
+
+impl From<StoreError> for RefusedError {
+    fn from(error: StoreError) -> Self {
+        Self::Save(error.into())
+    }
+}
+
+impl Office {
+    /// What the hub refused, the oldest first.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn refused(&self, all: bool) -> Result<Vec<pb::RefusedItem>, SaveError> {
+        let refusals = if all { self.ledger.refusals()? } else { self.ledger.refused()? };
+        let desk = LedgerDesk::new(&self.ledger);
+        let mut people = People::new(&desk);
+        refusals.into_iter().map(|(seq, refusal)| self.item(&desk, &mut people, seq, refusal)).collect()
+    }
+
+    fn item(
+        &self,
+        desk: &LedgerDesk<'_>,
+        people: &mut People<'_, LedgerDesk<'_>>,
+        seq: u64,
+        refusal: Refusal,
+    ) -> Result<pb::RefusedItem, SaveError> {
+        let edit = read_edit(&refusal.change)?;
+        let record = self.ledger.overlay(self.ledger.view(edit.id)?.as_ref(), &refusal.change)?;
+        let def = registers().get(edit.register);
+        let mut fields = Vec::new();
+        if let Some(def) = def {
+            let mut reader = history::Reader::new(def, desk);
+            for field in &edit.fields {
+                let shown = reader.shown(field.tag, &field.bytes, HistoryLine::default())?;
+                let en = def.field(field.tag).map(|field| field.en.clone()).unwrap_or_default();
+                fields.extend(shown.map(|line| pb::Fact { key: line.field, zh: line.label, en, value: line.value }));
+            }
+        }
+        let unit = home_unit(&record).unwrap_or(self.ledger.unit());
+        let end = refusal.end.unwrap_or_default();
+        Ok(pb::RefusedItem {
+            number: number_of(seq),
+            register: def.map_or_else(|| edit.register.to_string(), |def| def.zh.clone()),
+            record: edit.id.to_string(),
+            title: title(&self.ledger, people, (edit.id, &record))?.unwrap_or_default(),
+            fields,
+            why: refusal.why,
+            by: edit.by,
+            entered: edit.stamp.millis() / 1_000,
+            since: refusal.at,
+            ended: end.at,
+            ended_by: end.by,
+            reason: end.reason,
+            sent_as: end.sent_as,
+            unit: unit.number(),
+            unit_name: self.ledger.units().name(unit),
+        })
+    }
+
+    /// Sends refused changes again, each with the mended fields that its register has, in the order in which they were entered.
+    /// One that can't be saved goes on waiting and hinders no other.
+    ///
+    /// # Errors
+    /// When a number is no open refusal or a field can't be read; then nothing was sent.
+    pub fn resend(&self, request: &pb::ResendRequest) -> Result<Vec<pb::RefusedStep>, RefusedError> {
+        let chosen = self.chosen(&request.numbers)?;
+        let mut drafts = Vec::with_capacity(chosen.len());
+        let mut used = HashSet::new();
+        for (_, refusal) in &chosen {
+            drafts.push(self.mended(&read_edit(&refusal.change)?, &request.fields, &mut used)?);
+        }
+        if let Some(name) = request.fields.keys().find(|name| !used.contains(name.as_str())) {
+            return Err(RefusedError::Asked(format!("这些登记表没有栏目 {name} (no such field)")));
+        }
+        let by = if request.by.is_empty() { &self.clerk } else { &request.by };
+        let mut steps = Vec::with_capacity(chosen.len());
+        for ((seq, _), draft) in chosen.into_iter().zip(drafts) {
+            let mut step = pb::RefusedStep { number: number_of(seq), ..pb::RefusedStep::default() };
+            let saved = LedgerDesk::new(&self.ledger).save(vec![vec![draft]], by).pop().unwrap_or(Ok(()));
+            match saved {
+                Ok(()) => {
+                    step.seq = self.ledger.state().head;
+                    self.end(seq, by, "", step.seq)?;
+                }
+                Err(error) => step.error = error.to_string(),
+            }
+            steps.push(step);
+        }
+        Ok(steps)
+    }
+
+    /// Lets go of refused changes; their words stay in the record's history.
+    ///
+    /// # Errors
+    /// When nobody says why, or a number is no open refusal; then none was let go.
+    pub fn let_go(&self, request: &pb::LetGoRequest) -> Result<Vec<pb::RefusedStep>, RefusedError> {
+        let reason = request.reason.trim();
+        if reason.is_empty() || reason.len() > MAX_REASON {
+            return Err(RefusedError::Asked("请写明放弃的理由，用 --reason (say why it is let go)".into()));
+        }
+        if request.numbers.is_empty() {
+            return Err(RefusedError::Asked(
+                "请写明编号，见 refused (name the numbers, as `refused` lists them)".into(),
+            ));
+        }
+        let by = if request.by.is_empty() { &self.clerk } else { &request.by };
+        let mut steps = Vec::new();
+        for (seq, _) in self.chosen(&request.numbers)? {
+            self.end(seq, by, reason, 0)?;
+            steps.push(pb::RefusedStep { number: number_of(seq), ..pb::RefusedStep::default() });
+        }
+        Ok(steps)
+    }
+
+    fn end(&self, seq: u64, by: &str, reason: &str, sent_as: u64) -> Result<(), RefusedError> {
+        let at = self.ledger.now_millis() / 1_000;
+        let end = RefusalEnd { at, by: by.to_owned(), reason: reason.to_owned(), sent_as };
+        self.ledger.end_refusal(seq, end).map_err(|error| SaveError::Store(error.to_string()))?;
+        Ok(())
+    }
+
+    /// The open refusals with these numbers, or all of them, in the order in which they were entered.
+    fn chosen(&self, numbers: &[String]) -> Result<Vec<(u64, Refusal)>, RefusedError> {
+        let mut open = self.ledger.refused()?;
+        let mut wanted = HashSet::new();
+        for written in numbers {
+            let seq = read_number(written).filter(|seq| open.iter().any(|(one, _)| one == seq));
+            wanted.insert(seq.ok_or_else(|| {
+                RefusedError::Asked(format!("没有待处理的退回 {written}，见 refused (no refusal of this number waits)"))
+            })?);
+        }
+        open.retain(|(seq, _)| wanted.is_empty() || wanted.contains(seq));
+        let mut entered = Vec::with_capacity(open.len());
+        for (seq, refusal) in open {
+            entered.push((read_edit(&refusal.change)?.stamp, (seq, refusal)));
+        }
+        entered.sort_by_key(|(stamp, _)| *stamp);
+        Ok(entered.into_iter().map(|(_, one)| one).collect())
+    }
+
+    /// A refused change as a form again, with the mended fields on it.
+    fn mended<'a>(
+        &self,
+        edit: &Edit,
+        mended: &'a HashMap<String, String>,
+        used: &mut HashSet<&'a str>,
+    ) -> Result<Draft, RefusedError> {
+        let def = registers().get(edit.register).ok_or_else(|| newer(edit.register.to_string()))?;
+        let mut draft = Draft::new(edit.id, edit.register).because(&edit.reason);
+        for field in &edit.fields {
+            let own = def.field(field.tag).ok_or_else(|| newer(format!("{} {}", def.zh, field.tag)))?;
+            let value = (!field.bytes.is_empty()).then(|| Value::decode(own, &field.bytes)).flatten();
+            draft.edits.push((field.tag, value));
+        }
+        for (name, written) in mended {
+            let Some(field) = def.field_named(name) else { continue };
+            used.insert(name);
+            draft.edits.retain(|(tag, _)| *tag != field.tag);
+            if written.trim().is_empty() {
+                continue;
+            }
+            let (value, note) =
+                Value::parse(field, written).map_err(|error| RefusedError::Asked(format!("{}：{error}", field.zh)))?;
+            if note.is_some() {
+                return Err(RefusedError::Asked(unknown_word(def, field.zh.as_str(), written)));
+            }
+            draft.edits.push((field.tag, Some(value)));
+        }
+        Ok(draft)
+    }
+}
+
+fn newer(what: String) -> RefusedError {
+    RefusedError::Asked(format!("本程序版本不认识 {what}，请升级后再报 (a newer build entered this: upgrade first)"))
+}
+
+fn unknown_word(def: &RegisterDef, field: &str, written: &str) -> String {
+    format!("{}的{field}没有“{}”这一项 (no such word in the list)", def.zh, written.trim())
+}

@@ -1,0 +1,144 @@
+//! What a hub did not take stays with its words at the office, first on the list of what is to be done, until the clerk has
+//! mended it or let it go; and it holds up nothing.
+
+use crate::pair::{assert_sound, at_hub, community, hub, peer, phone, placement, residents, save, sync, tag};
+use std::{collections::HashMap, path::Path, sync::Arc};
+use taizhang_hub::{
+    store::{FjallStore, Space},
+    writer::Core,
+};
+use taizhang_node::{
+    config::Config,
+    desk::Draft,
+    ledger::Ledger,
+    office::{Office, history},
+};
+use taizhang_proto::{
+    RecordId,
+    pb::{self, HistoryLine},
+    register::{Value, number},
+};
+use taizhang_tests::books::field;
+
+/// An office a hundred days ahead of its hub.
+fn ahead(dir: &Path) -> Arc<Office> {
+    let config = Config { unit: Some(community()), ..Config::default() };
+    let (schedule, now) = (config.schedule().unwrap(), std::sync::atomic::AtomicU64::new(1_798_640_000_000));
+    let clock = Arc::new(move || now.fetch_add(7, std::sync::atomic::Ordering::Relaxed));
+    Office::open(&dir.join("node"), &config, schedule, clock).unwrap()
+}
+
+/// A job that begins on a day that has not come at the hub.
+fn too_early(core: &Core, ledger: &Ledger, person: RecordId) -> Draft {
+    let start = field(number::PLACEMENT, "start_on").tag;
+    let mut draft = placement(ledger, community(), person);
+    draft.edits.retain(|(tag, _)| *tag != start);
+    draft.with(start, Value::Day(core.today() + 50))
+}
+
+fn refused_lines(office: &Office, id: RecordId) -> Vec<HistoryLine> {
+    let story = history::story(&office.ledger, id).unwrap().expect("its words can be read");
+    story.lines.into_iter().filter(|line| line.rule.contains("refused")).collect()
+}
+
+fn again(numbers: &[String], fields: &[(&str, &str)]) -> pb::ResendRequest {
+    let fields: HashMap<String, String> =
+        fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    pb::ResendRequest { numbers: numbers.to_vec(), fields, by: "李会计".into() }
+}
+
+#[test]
+fn what_was_refused_is_mended_and_sent_again_or_let_go_with_a_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    let core = hub(dir.path());
+    let node = peer("node", community());
+    let mut office = ahead(dir.path());
+    let people = residents(&office.ledger, community(), 0..3);
+    let drafts = [0, 1].map(|nth| too_early(&core, &office.ledger, people[nth]));
+    let jobs: Vec<RecordId> = drafts.iter().map(|draft| draft.id).collect();
+    save(&office.ledger, drafts.to_vec());
+    save(&office.ledger, vec![phone(people[2], "13900000000")]);
+    sync(&core, &office.ledger, &node);
+    let behind = at_hub(&core, people[2]);
+    assert_eq!(behind.slice(tag("phone")).unwrap(), b"13900000000", "what came after them was not held up");
+
+    let items = office.refused(false).unwrap();
+    assert_eq!(items.len(), 2);
+    let why = items[0].why.clone().unwrap();
+    assert_eq!((why.field.as_str(), items[0].title.as_str(), items[0].by.as_str()), ("start_on", "张三", "clerk"));
+    assert_eq!(items[0].since, core.now(), "by the hub's clock");
+    assert!(items[0].fields.iter().any(|fact| fact.key == "person" && fact.value.contains("张三")));
+    let listed = office.worklist(&pb::DueRequest::default()).unwrap().items;
+    assert!(listed[..2].iter().all(|item| item.clock == "refused"), "{listed:?}");
+    assert!(refused_lines(&office, jobs[0]).iter().any(|line| line.field == "start_on" && line.decided_by.is_empty()));
+
+    // It outlives a start, and a store that is lost.
+    drop(office);
+    std::fs::remove_dir_all(dir.path().join("node/store")).unwrap();
+    office = ahead(dir.path());
+    assert_eq!(office.refused(false).unwrap().len(), 2, "from the journal alone");
+    sync(&core, &office.ledger, &node);
+    assert_eq!(office.refused(false).unwrap(), items);
+
+    let numbers: Vec<String> = items.iter().map(|item| item.number.clone()).collect();
+    let mended = "2026-09-01";
+    office.resend(&again(&numbers, &[("no_such_field", "1")])).unwrap_err();
+    office.resend(&again(&["99".into()], &[("start_on", mended)])).unwrap_err();
+    assert_eq!(office.refused(false).unwrap().len(), 2, "nothing was done by halves");
+    let steps = office.resend(&again(&numbers[..1], &[("start_on", mended)])).unwrap();
+    assert_eq!((steps[0].error.as_str(), steps.len()), ("", 1));
+    assert_eq!(office.refused(false).unwrap().len(), 1);
+    sync(&core, &office.ledger, &node);
+    assert!(at_hub(&core, jobs[0]).bytes(field(number::PLACEMENT, "start_on").tag).is_some());
+    assert_eq!(office.refused(false).unwrap().len(), 1, "the mended one was taken");
+
+    let mut request = pb::LetGoRequest { numbers: numbers[1..].to_vec(), by: "李会计".into(), ..Default::default() };
+    office.let_go(&request).unwrap_err();
+    request.reason = "此人未上岗".into();
+    office.let_go(&request).unwrap();
+    office.let_go(&request).unwrap_err();
+    let ended = |office: &Office| {
+        assert!(office.refused(false).unwrap().is_empty());
+        let lines = refused_lines(office, jobs[1]);
+        assert!(lines.iter().any(|line| line.decided_by == "李会计" && line.reason.contains("此人未上岗")));
+        assert_eq!(office.refused(true).unwrap().len(), 2);
+    };
+    ended(&office);
+    drop(office);
+    std::fs::remove_dir_all(dir.path().join("node/store")).unwrap();
+    office = ahead(dir.path());
+    ended(&office);
+    sync(&core, &office.ledger, &node);
+    ended(&office);
+    assert!(core.view().get(Space::Records, &jobs[1].0).unwrap().is_none());
+    assert_sound(&core, &office.ledger);
+}
+
+#[test]
+fn an_end_outlives_a_new_incarnation() {
+    let dir = tempfile::tempdir().unwrap();
+    let office = ahead(dir.path());
+    {
+        let core = hub(dir.path());
+        let people = residents(&office.ledger, community(), 0..2);
+        let drafts = people.iter().map(|person| too_early(&core, &office.ledger, *person)).collect();
+        save(&office.ledger, drafts);
+        sync(&core, &office.ledger, &peer("node", community()));
+    }
+    let first = office.refused(false).unwrap().remove(0).number;
+    let request = pb::LetGoRequest { numbers: vec![first], reason: "重复".into(), ..Default::default() };
+    office.let_go(&request).unwrap();
+    // Another hub, which knows nothing of this log: the office goes on under a new one.
+    std::fs::remove_dir_all(dir.path().join("hub")).unwrap();
+    let store = FjallStore::open(&dir.path().join("other")).unwrap();
+    let core = crate::pair::with_tree(crate::pair::on(store, None, 2_000_000));
+    sync(&core, &office.ledger, &peer("node", community()));
+    let open = office.refused(false).unwrap();
+    assert_eq!((open.len(), office.refused(true).unwrap().len()), (1, 2));
+    assert!(open[0].number.starts_with('b'), "{}", open[0].number);
+    let steps = office.resend(&again(&[open[0].number.clone()], &[("start_on", "2026-09-01")])).unwrap();
+    assert_eq!(steps[0].error, "");
+    sync(&core, &office.ledger, &peer("node", community()));
+    assert!(office.refused(false).unwrap().is_empty());
+    assert_sound(&core, &office.ledger);
+}
