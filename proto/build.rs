@@ -21,6 +21,14 @@ const COMMON: &str = "common.proto";
 
 fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
+    // A clock that reads an earlier time is wrong for certain. Who builds to the byte says the time (SOURCE_DATE_EPOCH).
+    println!("cargo:rerun-if-env-changed=SOURCE_DATE_EPOCH");
+    let said = env::var("SOURCE_DATE_EPOCH").ok().and_then(|seconds| seconds.parse::<u64>().ok());
+    let built = match said {
+        Some(seconds) => seconds,
+        None => std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_secs(),
+    };
+    println!("cargo:rustc-env=TAIZHANG_BUILT={built}");
     println!("cargo:rerun-if-changed={REGISTERS}");
     let common = common_fields(&fs::read_to_string(Path::new(REGISTERS).join(COMMON))?)?;
     let mut resolver = ChainFileResolver::new();

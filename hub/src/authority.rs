@@ -1,218 +1,31 @@
-//! The hub's certificate authority: it enrols children and nobody else. Made once by `init`; the key never leaves the
-//! directory. Invariant: a certificate names the unit of the token, whatever the request asks for.
+//! The hub's certificate authority: it enrols children and nobody else, and renews what it gave them.
+//! Invariant: a certificate names the unit of the token, whatever the request asks for; a renewed one says what the one that was
+//! shown said, for the same key.
+
+mod ca;
+mod papers;
+mod tls;
+
+pub use ca::{Authority, AuthorityError};
+pub use papers::Standing;
+pub(crate) use papers::{goes_by, is_due, issued_by};
 
 use crate::{
     readers::MAX_NAME,
     roll,
     rows::{self, NodeRow, TokenRow},
+    session::serve,
     store::{Space, StoreError},
-    writer::{Core, Job, WriteError, Writer},
+    writer::{Core, Job, Paper, WriteError, Writer},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use rcgen::{
-    BasicConstraints, CertificateParams, CertificateSigningRequestParams, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, SanType,
-};
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
-use taizhang_node::{
-    disk::{self, DiskError, Secrecy},
-    identity::{CertKind, CertName, Token, server_name},
-};
+use std::sync::Arc;
+use taizhang_node::identity::{CertKind, CertName, Token};
 use taizhang_proto::{
     OrgCode,
     pb::{self, enrolment_server::Enrolment},
 };
-use tokio_rustls::rustls::{
-    self, RootCertStore, ServerConfig,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
-    server::WebPkiClientVerifier,
-};
 use tonic::{Request, Response, Status};
-
-/// Why the authority failed.
-#[derive(Debug, thiserror::Error)]
-pub enum AuthorityError {
-    /// The disk.
-    #[error(transparent)]
-    Disk(#[from] DiskError),
-    /// Keys.
-    #[error("certificates: {0}")]
-    Keys(#[from] rcgen::Error),
-    /// The secret of the hub's seals is not one.
-    #[error("印记密钥文件已损坏，请从备份恢复 (the seal secret is damaged: restore it from a backup): {0}")]
-    SealSecret(PathBuf),
-    /// The server's certificate or key.
-    #[error("证书机构的文件无法使用，请从备份恢复 authority 目录 (restore `authority` from a backup): {0}")]
-    Tls(String),
-    /// `init` has not been run.
-    #[error("此目录还不是上级节点，请先运行 init (no authority here: run `init`); looked in {0}")]
-    Missing(PathBuf),
-    /// `init` has been run already.
-    #[error("此目录已初始化 (already initialised): {0}")]
-    Exists(PathBuf),
-}
-
-/// How long certificates last.
-const AUTHORITY_DAYS: i64 = 3_650;
-const CERTIFICATE_DAYS: i64 = 730;
-/// A clock behind by this much still accepts a fresh certificate, days.
-const BACKDATE_DAYS: i64 = 2;
-
-/// The hub's authority.
-pub struct Authority {
-    issuer: Issuer<'static, KeyPair>,
-    certificate: String,
-    certificate_der: Vec<u8>,
-    /// Certificate and key of the server, PEM.
-    server: (String, String),
-    dir: PathBuf,
-}
-
-/// The file with the secret under which the hub seals its own word: it must outlive the store.
-const SEAL_SECRET: &str = "seal.key";
-
-fn valid_for(params: &mut CertificateParams, days: i64) {
-    let now = time::OffsetDateTime::now_utc();
-    params.not_before = now - time::Duration::days(BACKDATE_DAYS);
-    params.not_after = now + time::Duration::days(days);
-}
-
-impl Authority {
-    /// Makes the authority of a hub.
-    ///
-    /// # Errors
-    /// When there is one already, or the disk fails.
-    pub fn init(data: &Path, unit: OrgCode) -> Result<(), AuthorityError> {
-        let dir = data.join("authority");
-        if dir.join("ca.pem").exists() {
-            return Err(AuthorityError::Exists(dir));
-        }
-        disk::create_dir(&dir)?;
-        let key = KeyPair::generate()?;
-        let mut params = CertificateParams::default();
-        params.distinguished_name.push(DnType::CommonName, format!("taizhang {unit}"));
-        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        valid_for(&mut params, AUTHORITY_DAYS);
-        let certificate = params.self_signed(&key)?;
-        let key_pem = key.serialize_pem();
-        let issuer = Issuer::new(params, key);
-
-        let server_key = KeyPair::generate()?;
-        let mut server = CertificateParams::new(vec![server_name(unit)])?;
-        server.distinguished_name.push(DnType::CommonName, format!("taizhang hub {unit}"));
-        server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        valid_for(&mut server, AUTHORITY_DAYS);
-        let server = server.signed_by(&server_key, &issuer)?;
-
-        disk::write_file(&dir.join("server.key"), server_key.serialize_pem().as_bytes(), Secrecy::OwnerOnly)?;
-        disk::write_file(&dir.join("server.pem"), server.pem().as_bytes(), Secrecy::Plain)?;
-        disk::write_file(&dir.join("ca.key"), key_pem.as_bytes(), Secrecy::OwnerOnly)?;
-        // Written last: its presence says that the rest is whole.
-        disk::write_file(&dir.join("ca.pem"), certificate.pem().as_bytes(), Secrecy::Plain)?;
-        Ok(())
-    }
-
-    /// Reads the authority in a data directory.
-    ///
-    /// # Errors
-    /// When `init` has not been run, or the files can't be read.
-    pub fn load(data: &Path) -> Result<Self, AuthorityError> {
-        let dir = data.join("authority");
-        let read = |name: &str| {
-            let path = dir.join(name);
-            std::fs::read_to_string(&path).map_err(|error| match error.kind() {
-                std::io::ErrorKind::NotFound => AuthorityError::Missing(dir.clone()),
-                _ => DiskError::new("read", &path, error).into(),
-            })
-        };
-        let certificate = read("ca.pem")?;
-        let issuer = Issuer::from_ca_cert_pem(&certificate, KeyPair::from_pem(&read("ca.key")?)?)?;
-        let (_, der) = x509_parser::pem::parse_x509_pem(certificate.as_bytes())
-            .map_err(|_| AuthorityError::Keys(rcgen::Error::CouldNotParseCertificate))?;
-        let server = (read("server.pem")?, read("server.key")?);
-        Ok(Self { issuer, certificate_der: der.contents, certificate, server, dir })
-    }
-
-    /// The secret under which this hub seals its own word; none before its first start.
-    ///
-    /// # Errors
-    /// When the disk fails, or the file has not 32 bytes.
-    pub fn seal_secret(&self) -> Result<Option<[u8; 32]>, AuthorityError> {
-        let path = self.dir.join(SEAL_SECRET);
-        match std::fs::read(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(DiskError::new("read", &path, error).into()),
-            Ok(bytes) => bytes.try_into().map(Some).map_err(|_| AuthorityError::SealSecret(path)),
-        }
-    }
-
-    /// Where the roll of retirements and used tokens is kept besides the store.
-    pub fn roll_file(&self) -> PathBuf {
-        self.dir.join("roll")
-    }
-
-    /// Where the tree of units is kept besides the store.
-    pub fn units_file(&self) -> PathBuf {
-        self.dir.join("units")
-    }
-
-    /// Keeps that secret outside the store, where it is not kept yet.
-    ///
-    /// # Errors
-    /// When the disk fails.
-    pub fn keep_seal_secret(&self, secret: &[u8; 32]) -> Result<(), AuthorityError> {
-        let path = self.dir.join(SEAL_SECRET);
-        if !path.exists() {
-            disk::write_file(&path, secret, Secrecy::OwnerOnly)?;
-        }
-        Ok(())
-    }
-
-    /// TLS towards children: they show a certificate of this authority, or none and may only enrol.
-    ///
-    /// # Errors
-    /// When a certificate or key on disk can't be used.
-    pub fn tls(&self) -> Result<Arc<ServerConfig>, AuthorityError> {
-        let unreadable = |error: &dyn std::fmt::Display| AuthorityError::Tls(error.to_string());
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from(self.certificate_der.clone())).map_err(|error| unreadable(&error))?;
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let children = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
-            .allow_unauthenticated()
-            .build()
-            .map_err(|error| unreadable(&error))?;
-        let (certificate, key) = &self.server;
-        let chain = CertificateDer::pem_slice_iter(certificate.as_bytes())
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|error| unreadable(&error))?;
-        let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|error| unreadable(&error))?;
-        let mut config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| unreadable(&error))?
-            .with_client_cert_verifier(children)
-            .with_single_cert(chain, key)
-            .map_err(|error| unreadable(&error))?;
-        config.alpn_protocols.push(b"h2".to_vec());
-        Ok(Arc::new(config))
-    }
-
-    /// Signs a child's request.
-    pub(crate) fn sign(&self, request: &str, name: &CertName) -> Result<String, rcgen::Error> {
-        let asked = CertificateSigningRequestParams::from_pem(request)?;
-        // Only the key of the request is used; every name comes from the token.
-        let mut params = CertificateParams::default();
-        params.distinguished_name.push(DnType::CommonName, format!("taizhang {}", name.unit));
-        params.subject_alt_names = vec![SanType::URI(name.to_string().try_into()?)];
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        params.use_authority_key_identifier_extension = true;
-        valid_for(&mut params, CERTIFICATE_DAYS);
-        Ok(params.signed_by(&asked.public_key, &self.issuer)?.pem())
-    }
-}
 
 /// Makes a one-time token for a unit below the hub, or for a reader of its own figures, and returns the text to hand over.
 ///
@@ -251,12 +64,12 @@ pub async fn make_token(
         unit: unit.number(),
         hub_unit: core.unit.number(),
         secret: secret.to_vec(),
-        authority: authority.certificate_der.clone(),
+        authority: authority.newest().der.clone(),
     };
     Ok(pb::TokenAnswer { token: token.to_text(), expires })
 }
 
-/// The enrolment service: the only one that answers without a client certificate.
+/// The enrolment service: the only one that enrols without a client certificate, and renews those that have ended.
 #[derive(Clone)]
 pub struct EnrolmentService {
     core: Arc<Core>,
@@ -277,7 +90,7 @@ impl EnrolmentService {
     fn answer(&self, row: &TokenRow) -> pb::EnrolAnswer {
         pb::EnrolAnswer {
             certificate: row.certificate.clone(),
-            authority: self.authority.certificate.clone(),
+            authority: self.authority.listed(),
             unit: row.unit,
             hub_unit: self.core.unit.number(),
         }
@@ -312,7 +125,7 @@ impl Enrolment for EnrolmentService {
             return Err(refuse("令牌已被使用，请向上级申请新令牌 (used already: ask for a new token)"));
         }
         if !row.used_for.is_empty() {
-            if row.used_for == public_key(&request.csr)? {
+            if row.used_for == papers::key_asked(&request.csr)? {
                 return Ok(Response::new(self.answer(&row)));
             }
             return Err(refuse("令牌已被使用，请向上级申请新令牌 (used already: ask for a new token)"));
@@ -330,33 +143,67 @@ impl Enrolment for EnrolmentService {
         let name = CertName { kind, unit, id: id.clone() };
         row.certificate = self
             .authority
-            .sign(&request.csr, &name)
+            .sign(&request.csr, &name, self.core.now())
             .map_err(|_| Status::invalid_argument("证书请求无法读取 (the certificate request can't be read)"))?;
-        row.used_for = public_key(&request.csr)?;
+        row.used_for = papers::key_asked(&request.csr)?;
         let enrolled = self.core.now();
         let write = |error: WriteError| Status::from(crate::session::Fault::from(error));
         if kind == CertKind::Reader {
             // In one commit with the token: a reader without its row may not read, and could never be retired.
             let (name, unit) = (row.reader.clone(), row.unit);
-            let reader = pb::ReaderInfo { id, name, unit, enrolled, ..pb::ReaderInfo::default() };
+            let ends = Paper::of(&row.certificate).ends;
+            let reader = pb::ReaderInfo { id, name, unit, enrolled, ends, ..pb::ReaderInfo::default() };
             self.writer.write(Job::Reader(hash, row.clone(), reader)).await.map_err(write)?;
         } else {
             // A hub's certificate is for its neighbours too: they seal letters to its key.
             let certificate = if row.hub { row.certificate.clone() } else { String::new() };
-            let child = NodeRow { id, unit: row.unit, hub: row.hub, enrolled, certificate, ..NodeRow::default() };
+            let Paper { ends, generation, .. } = Paper::of(&row.certificate);
+            let child = NodeRow {
+                id,
+                unit: row.unit,
+                hub: row.hub,
+                enrolled,
+                certificate,
+                ends,
+                generation,
+                ..NodeRow::default()
+            };
             self.writer.write(Job::Token(hash, row.clone())).await.map_err(write)?;
             self.writer.write(Job::Enrolled(Box::new(child))).await.map_err(write)?;
         }
         tracing::info!(%unit, ?kind, "enrolled");
         Ok(Response::new(self.answer(&row)))
     }
-}
 
-/// The fingerprint of the key in a certificate request: its signature differs from try to try.
-#[allow(clippy::result_large_err)] // tonic's own error type
-fn public_key(csr: &str) -> Result<Vec<u8>, Status> {
-    use rcgen::PublicKeyData;
-    let request = CertificateSigningRequestParams::from_pem(csr)
-        .map_err(|_| Status::invalid_argument("证书请求无法读取 (the certificate request can't be read)"))?;
-    Ok(blake3::hash(request.public_key.der_bytes()).as_bytes().to_vec())
+    async fn renew(&self, request: Request<pb::RenewRequest>) -> Result<Response<pb::RenewAnswer>, Status> {
+        let core = &self.core;
+        let shown = serve::certificate_of(&request)?;
+        let name = serve::name_of(core, &shown)?;
+        let request = request.into_inner();
+        if request.csr.len() > MAX_REQUEST {
+            return Err(Status::invalid_argument("证书请求过大 (the request is too large)"));
+        }
+        let standing = self.authority.standing(&shown, core.now());
+        if standing == Standing::Ended && !papers::is_known(core, &name)? {
+            return Err(refuse(
+                "证书已到期，且上级没有本机的登记，请申请新令牌 (it has ended, and this hub does not know this computer: ask for a token)",
+            ));
+        }
+        let mut answer = pb::RenewAnswer { certificate: String::new(), authority: self.authority.listed() };
+        if standing != Standing::Good {
+            if papers::key_in(&shown)? != papers::key_asked(&request.csr)? {
+                return Err(refuse("只能为原密钥更新证书 (a certificate is renewed for its own key)"));
+            }
+            let _one = self.one_at_a_time.lock().await;
+            answer.certificate = self
+                .authority
+                .sign(&request.csr, &name, core.now())
+                .map_err(|_| Status::invalid_argument("证书请求无法读取 (the certificate request can't be read)"))?;
+            let paper = Paper::of(&answer.certificate);
+            let write = |error: WriteError| Status::from(crate::session::Fault::from(error));
+            self.writer.write(Job::Certificate(name.id.clone(), paper)).await.map_err(write)?;
+            tracing::info!(node = %name.id, unit = %name.unit, ?standing, "certificate renewed");
+        }
+        Ok(Response::new(answer))
+    }
 }

@@ -99,6 +99,9 @@ enum Command {
         #[arg(long, default_value_t = 72)]
         hours: u32,
     },
+    /// 本级证书机构：查看，更换，停用旧机构 (the hub's authority: show, replace, let go of a former one)
+    #[command(subcommand)]
+    Ca(CaCommand),
     /// 本机状态 (state of this hub)
     Status,
     /// 下级清单，久未同步的在前 (children, silent ones first)
@@ -187,6 +190,26 @@ enum Command {
 }
 
 #[derive(Subcommand)]
+enum CaCommand {
+    /// 现状，以及仍使用旧机构的下级 (how it stands, and who still goes by a former one)
+    Show,
+    /// 更换：新证书由新机构签发，下级在下次同步时得知，旧机构继续有效 (a new one signs; children hear of it in their next session, and the old one stays good)
+    Rotate {
+        /// 经办人 (who decides)
+        #[arg(long, env = "TAIZHANG_BY")]
+        by: String,
+    },
+    /// 停用旧机构：仍只认它的下级须重新登记 (let go of a former one: a child that goes by it alone has to enrol anew)
+    Drop {
+        /// 第几代 (its number)
+        number: u32,
+        /// 经办人 (who decides)
+        #[arg(long, env = "TAIZHANG_BY")]
+        by: String,
+    },
+}
+
+#[derive(Subcommand)]
 enum KeysCommand {
     /// 现状 (how they stand)
     Show,
@@ -241,6 +264,7 @@ const MAX_TEXT: u64 = 4 * 1024 * 1024;
 /// # Errors
 /// When there is a hub already, or the tree can't be read.
 pub fn create(dir: &Path, config: &Config, units: Option<&Path>) -> anyhow::Result<()> {
+    let now = system_clock()() / 1_000;
     let tree = match units {
         Some(path) => {
             let csv = disk::read_text(path, MAX_TEXT)?;
@@ -250,7 +274,7 @@ pub fn create(dir: &Path, config: &Config, units: Option<&Path>) -> anyhow::Resu
         None => None,
     };
     disk::create_dir(dir)?;
-    Authority::init(dir, config.unit)?;
+    Authority::init(dir, config.unit, now)?;
     disk::write_file(&dir.join(config::FILE), to_toml(config).as_bytes(), Secrecy::Plain)?;
     if let Some(csv) = tree {
         // Without a writer's thread the store is closed when this returns, and `serve` can open it at once.
@@ -394,7 +418,16 @@ impl Session {
 
 /// Commands of a directory that holds a reader's certificate and no hub: they ask the hub that gave it.
 async fn read_figures(identity: &Identity, command: Command, reader: Reader) -> anyhow::Result<ExitCode> {
-    let totals = TotalsClient::new(identity.connect().await?);
+    let mut channel = identity.connect().await?;
+    // Who holds no sessions is told by nobody.
+    if identity.seems_due() {
+        match identity.renew(channel.clone()).await {
+            Ok(true) => channel = identity.connect().await?,
+            Ok(false) => {}
+            Err(error) => eprintln!("证书未能更新 (the certificate could not be renewed): {error}"),
+        }
+    }
+    let totals = TotalsClient::new(channel);
     match command {
         Command::Figures(command) => totals::run(totals, command, reader).await?,
         Command::Draw(asked) if !asked.is_recorded() => assess::draw(totals, asked, reader).await?,
@@ -419,6 +452,14 @@ async fn ask(session: &Session, command: Command, reader: Reader) -> anyhow::Res
                 }
                 Reader::Program => show::facts(reader, &[show::fact("token", "", "", answer.token)]),
             }
+        }
+        Command::Ca(command) => {
+            let request = match command {
+                CaCommand::Show => pb::CaRequest::default(),
+                CaCommand::Rotate { by } => pb::CaRequest { rotate: true, by, ..pb::CaRequest::default() },
+                CaCommand::Drop { number, by } => pb::CaRequest { drop: number, by, ..pb::CaRequest::default() },
+            };
+            print::authorities(&admin.ca(request).await?.into_inner(), reader);
         }
         Command::Nodes => print::nodes(&admin.nodes(pb::Empty {}).await?.into_inner(), reader),
         Command::Retire { node, undo } => {

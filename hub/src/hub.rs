@@ -5,7 +5,7 @@ mod admin;
 mod door;
 
 use crate::{
-    authority::{Authority, AuthorityError, EnrolmentService},
+    authority::{self, Authority, AuthorityError, EnrolmentService},
     config::Config,
     integrity::{self, Opened},
     mail::envelope::Envelopes,
@@ -138,7 +138,7 @@ impl Hub {
     /// When `init` has not been run, the directory is in use, or the store can't be opened.
     pub fn open(data: &Path, config: Config, schedule: Schedule, clock: Clock) -> Result<Arc<Self>, HubError> {
         let lock = disk::lock(data)?;
-        let authority = Arc::new(Authority::load(data)?);
+        let authority = Arc::new(Authority::load(data, config.unit)?);
         let Opened { store, incident } = integrity::open(&data.join(STORE), config.unit)?;
         if !incident.is_empty() {
             tracing::error!(%incident, "what befell the store");
@@ -147,6 +147,8 @@ impl Hub {
         let core = Core::open_sealing(config.unit, config.tier.into(), Box::new(store), clock, secret)?;
         authority.keep_seal_secret(&core.lineage.secret())?;
         take_up(&core, &authority, &incident)?;
+        core.go_by(authority.in_force());
+        renew_authority(&core, &authority);
         if core.tier == Tier::City {
             core.sign_with(plans::signing_key(data)?);
         }
@@ -177,6 +179,11 @@ impl Hub {
         }))
     }
 
+    /// Looks after the own authority: a new one in time, and the end of former ones. A running hub does so every hour.
+    pub fn renew_papers(&self) {
+        renew_authority(&self.core, &self.authority);
+    }
+
     /// The address that goes into tokens when the configuration names none.
     fn advertised(&self, bound: SocketAddr) -> String {
         self.config.advertise.clone().unwrap_or_else(|| format!("https://{bound}"))
@@ -201,6 +208,8 @@ impl Hub {
         ];
         tasks.push(parts.run("store", stop.clone(), keep_mending(self.core.clone(), stop.clone())));
         tasks.push(parts.run("tidying", stop.clone(), keep_tidy(self.core.clone(), self.writer.clone(), stop.clone())));
+        let papers = keep_papers(self.core.clone(), self.authority.clone(), stop.clone());
+        tasks.push(parts.run("papers", stop.clone(), papers));
         let mark = |upward| parts.run("marking", stop.clone(), keep_marking(upward, stop.clone()));
         tasks.extend(self.upward.clone().map(mark));
         tasks.extend(self.keeper.clone().map(|keeper| parts.run("keeper", stop.clone(), keeper.run(stop.clone()))));
@@ -252,7 +261,7 @@ impl Hub {
         // were let in.
         let reflection = InterceptedService::new(reflection, only(serve::peer_of));
         let core = self.core.clone();
-        let lines = self.door.lines(listener, self.authority.tls()?, stop.clone());
+        let lines = self.door.lines(listener, self.authority.tls(self.config.unit)?, stop.clone());
         let router = tonic::transport::Server::builder()
             .layer(InterceptorLayer::new(LineInfo::note))
             .http2_keepalive_interval(Some(std::time::Duration::from_secs(30)))
@@ -457,6 +466,42 @@ async fn keep_tidy(core: Arc<Core>, writer: Writer, mut stop: watch::Receiver<bo
             }
         }
     }
+}
+
+/// How often the own authority's time is looked at.
+const PAPERS: std::time::Duration = std::time::Duration::from_secs(3_600);
+
+/// Makes a new authority in time, and lets go of those that have ended and that nobody goes by, until `stop` turns true.
+async fn keep_papers(core: Arc<Core>, authority: Arc<Authority>, mut stop: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(PAPERS) => {}
+            _ = stop.changed() => return,
+        }
+        tokio::task::block_in_place(|| renew_authority(&core, &authority));
+    }
+}
+
+/// What [`keep_papers`] does each time. An authority whose renewal fails goes on: its end is not looked at by anybody but this hub.
+fn renew_authority(core: &Core, authority: &Authority) {
+    let now = core.now();
+    if authority.is_due(now) {
+        match authority.rotate(now) {
+            Ok(number) => tracing::warn!(number, "two thirds of the authority's time are over: a new one signs now"),
+            Err(error) => tracing::error!(%error, "the authority's time is running out, and no new one can be made"),
+        }
+    }
+    for former in authority.generations().into_iter().skip(1).filter(|former| former.lifetime.1 < now) {
+        match authority::goes_by(core, former.number) {
+            Ok(left) if left.is_empty() => match authority.drop_former(former.number) {
+                Ok(()) => tracing::info!(number = former.number, "a former authority has ended and nobody goes by it"),
+                Err(error) => tracing::error!(%error, "a former authority can't be removed"),
+            },
+            Ok(_) => {}
+            Err(error) => tracing::error!(%error, "who goes by a former authority can't be read"),
+        }
+    }
+    core.go_by(authority.in_force());
 }
 
 async fn until(mut stop: watch::Receiver<bool>) {

@@ -99,6 +99,20 @@ pub struct NodeRow {
     /// What it said on the last day on which it said anything.
     #[prost(message, optional, tag = "42")]
     pub said: Option<Said>,
+    /// When its certificate ends, seconds since 1970; 0: not known yet.
+    #[prost(uint64, tag = "43")]
+    pub ends: u64,
+    /// Which of the hub's authorities signed that.
+    #[prost(uint32, tag = "44")]
+    pub generation: u32,
+}
+
+impl NodeRow {
+    /// Whether a certificate with this end, of this authority, is newer than what is known here.
+    pub(crate) fn is_news(&self, ends: u64, generation: u32) -> bool {
+        let unknown = self.hub && self.certificate.is_empty();
+        unknown || (generation, ends) > (self.generation, self.ends)
+    }
 }
 
 /// A unit that a child belonged to.

@@ -9,6 +9,7 @@ pub mod serve;
 pub(crate) mod turns;
 
 use crate::{
+    authority::is_due,
     mail::post,
     months, orders,
     rows::{self, NodeRow, UnitRow, meta},
@@ -113,6 +114,10 @@ pub struct Server {
     said_months: u64,
     list_records: usize,
     repair: repair::Repair,
+    /// The certificate that was shown, DER; empty in memory.
+    shown: Vec<u8>,
+    /// What the child was told of its papers; none before the greeting was answered.
+    told_papers: Option<(bool, [u8; 8])>,
 }
 
 /// Largest list of records sent at once before zstd, bytes.
@@ -148,7 +153,29 @@ impl Server {
             said_months: 0,
             list_records: MAX_LIST_RECORDS,
             repair: repair::Repair::default(),
+            shown: Vec::new(),
+            told_papers: None,
         }
+    }
+
+    /// With the certificate that the child has shown, DER.
+    #[must_use]
+    pub fn showing(mut self, certificate: Vec<u8>) -> Self {
+        self.shown = certificate;
+        self
+    }
+
+    /// Whether the child's certificate should be renewed, and the digest of the authorities that it should go by.
+    fn papers(&self, core: &Core) -> (bool, [u8; 8]) {
+        match core.authorities() {
+            (0, _) => (false, [0; 8]),
+            (signing, digest) => (is_due(&self.shown, signing, core.now()), digest),
+        }
+    }
+
+    /// Whether there is news about the child's papers, which only a greeting tells.
+    pub(crate) fn has_new_papers(&self, core: &Core) -> bool {
+        self.told_papers.is_some_and(|told| told != self.papers(core))
     }
 
     /// With the unit that the child's certificate names, where that is an older code of its own.

@@ -1,6 +1,14 @@
 //! Who a node is: a key that never leaves its directory, and a certificate of its hub's authority that names its unit.
 //! Invariant: identity and scope are read from certificates only; the names in a certificate request are ignored.
 
+mod renewal;
+pub mod tls;
+mod trouble;
+
+pub use renewal::{WARN_DAYS, ends_words};
+pub use tls::Tls;
+pub use trouble::Trouble;
+
 use crate::{
     disk::{self, DiskError, Secrecy},
     timeouts::Timeouts,
@@ -13,13 +21,14 @@ use std::{
     fmt,
     path::{Path, PathBuf},
     str::FromStr,
+    sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
 use taizhang_proto::{
     OrgCode,
     pb::{self, enrolment_client::EnrolmentClient},
 };
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity as TlsIdentity};
+use tonic::transport::Channel;
 
 /// Why a node has no identity.
 #[derive(Debug, thiserror::Error)]
@@ -42,12 +51,12 @@ pub enum IdentityError {
     #[error("keys: {0}")]
     Keys(String),
     /// The hub can't be reached.
-    #[error("无法连接上级 {address} (can't reach the hub): {source}")]
+    #[error("无法连接上级 {address} (can't reach the hub)：{trouble}")]
     Connect {
         /// Where.
         address: String,
         /// Why.
-        source: tonic::transport::Error,
+        trouble: Trouble,
     },
     /// Nobody speaks at the other end.
     #[error(
@@ -63,6 +72,9 @@ pub enum IdentityError {
     #[error("上级拒绝登记 (the hub refused): {0}")]
     Refused(String),
 }
+
+/// The mark of a hub's answer to a certificate that has ended: it opens its own renewal alone.
+pub const ENDED: &str = "certificate-ended";
 
 /// What a certificate opens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,9 +149,46 @@ pub fn name_in(certificate: &[u8]) -> Result<CertName, IdentityError> {
         .ok_or(IdentityError::Certificate)
 }
 
-/// The name under which a hub's server certificate is verified.
-pub fn server_name(hub: OrgCode) -> String {
-    format!("hub-{hub}.taizhang.internal")
+/// The name under which a hub's server certificate is verified, under the authority of a [`generation`].
+pub fn server_name(hub: OrgCode, generation: u32) -> String {
+    match generation {
+        0 | 1 => format!("hub-{hub}.taizhang.internal"),
+        later => format!("hub-{hub}-{later}.taizhang.internal"),
+    }
+}
+
+/// Which of a hub's authorities a CA certificate (DER) is: 1 for the first one, one more each time that the hub makes a new one.
+/// The last word of its common name says so, where there are more than two.
+pub fn generation(authority: &[u8]) -> u32 {
+    use x509_parser::prelude::{FromDer, X509Certificate};
+    let Ok((_, certificate)) = X509Certificate::from_der(authority) else { return 1 };
+    let name = certificate.subject().iter_common_name().next().and_then(|name| name.as_str().ok().map(str::to_owned));
+    name.and_then(|name| name.split(' ').nth(2)?.parse().ok()).unwrap_or(1)
+}
+
+/// From when and until when a certificate (DER) is valid, seconds since 1970.
+pub fn lifetime(certificate: &[u8]) -> Option<(u64, u64)> {
+    use x509_parser::prelude::{FromDer, X509Certificate};
+    let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
+    let validity = certificate.validity();
+    Some((validity.not_before.timestamp().max(0) as u64, validity.not_after.timestamp().max(0) as u64))
+}
+
+/// The certificates in a PEM file, DER, in their order; those that are none are left out.
+pub fn ders(pem: &str) -> Vec<Vec<u8>> {
+    let blocks = x509_parser::pem::Pem::iter_from_buffer(pem.as_bytes()).flatten();
+    blocks.filter(|block| block.label == "CERTIFICATE").map(|block| block.contents).collect()
+}
+
+/// The short digest of the authorities in a PEM file, by which a hub and its child see whether they trust the same.
+pub fn authorities_digest(pem: &str) -> [u8; 8] {
+    let mut hash = blake3::Hasher::new();
+    for der in ders(pem) {
+        hash.update(&(der.len() as u64).to_be_bytes()).update(&der);
+    }
+    let mut digest = [0; 8];
+    digest.copy_from_slice(&hash.finalize().as_bytes()[..8]);
+    digest
 }
 
 /// Everything a new node needs to find and trust its hub, once.
@@ -199,8 +248,17 @@ pub struct Identity {
     /// How long it waits for its hub.
     pub timeouts: Timeouts,
     key: String,
+    /// What the hub renews; shared by every copy of this identity.
+    papers: Arc<RwLock<Papers>>,
+    dir: PathBuf,
+}
+
+/// What a hub gives and renews, PEM.
+#[derive(Clone)]
+struct Papers {
     certificate: String,
-    authority: String,
+    /// The authorities that the hub goes by, the newest first.
+    authorities: String,
 }
 
 impl fmt::Debug for Identity {
@@ -239,8 +297,8 @@ impl Identity {
             hub_unit: hub.hub_unit,
             timeouts: Timeouts::default(),
             key: read("key.pem")?,
-            authority: read("authority.pem")?,
-            certificate,
+            papers: Arc::new(RwLock::new(Papers { certificate, authorities: read("authority.pem")? })),
+            dir,
         })
     }
 
@@ -284,10 +342,9 @@ impl Identity {
         };
         let request = CertificateParams::default().serialize_request(&key).and_then(|csr| csr.pem()).map_err(keys)?;
         let hub_unit = OrgCode::new(token.hub_unit).map_err(|_| IdentityError::Token)?;
-        let tls = ClientTlsConfig::new()
-            .ca_certificate(Certificate::from_pem(pem("CERTIFICATE", &token.authority)))
-            .domain_name(server_name(hub_unit));
-        let channel = connect(&token.address, tls, timeouts).await?;
+        let authority = pem("CERTIFICATE", &token.authority);
+        let tls = Tls::new(&authority, server_name(hub_unit, generation(&token.authority)), None)?;
+        let channel = tls::connect(&token.address, tls, timeouts).await?;
         let secret = URL_SAFE_NO_PAD.encode(&token.secret);
         let mut hub = EnrolmentClient::new(channel);
         let call = hub.enrol(pb::EnrolRequest { token: secret, csr: request });
@@ -309,17 +366,23 @@ impl Identity {
         &self.key
     }
 
-    /// The certificate of the authority that it was enrolled under, PEM.
-    pub fn authority_pem(&self) -> &str {
-        &self.authority
+    /// The data directory that it is kept in.
+    pub fn data_dir(&self) -> &Path {
+        self.dir.parent().unwrap_or(&self.dir)
     }
 
-    /// TLS towards the hub, both ways.
-    pub fn tls(&self) -> ClientTlsConfig {
-        ClientTlsConfig::new()
-            .ca_certificate(Certificate::from_pem(&self.authority))
-            .identity(TlsIdentity::from_pem(&self.certificate, &self.key))
-            .domain_name(server_name(self.hub_unit))
+    fn papers(&self) -> Papers {
+        self.papers.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The certificates of the authorities that its hub goes by, PEM, the newest first.
+    pub fn authorities_pem(&self) -> String {
+        self.papers().authorities
+    }
+
+    /// Its own certificate, PEM.
+    pub fn certificate_pem(&self) -> String {
+        self.papers().certificate
     }
 
     /// A connection to the hub.
@@ -327,7 +390,19 @@ impl Identity {
     /// # Errors
     /// When it can't be reached or does not prove who it is.
     pub async fn connect(&self) -> Result<Channel, IdentityError> {
-        connect(&self.address, self.tls(), self.timeouts).await
+        let Papers { certificate, authorities } = self.papers();
+        let mut generations: Vec<u32> = ders(&authorities).iter().map(|der| generation(der)).collect();
+        generations.dedup();
+        let mut outcome = Err(IdentityError::Certificate);
+        for generation in generations {
+            let tls = Tls::new(&authorities, server_name(self.hub_unit, generation), Some((&certificate, &self.key)))?;
+            outcome = tls::connect(&self.address, tls, self.timeouts).await;
+            // A hub from a backup may go by an earlier authority again, which this computer trusts as well.
+            if !matches!(&outcome, Err(IdentityError::Connect { trouble: Trouble::OtherHub, .. })) {
+                break;
+            }
+        }
+        outcome
     }
 
     /// A call to the hub, which is given up when nobody answers it.
@@ -342,23 +417,6 @@ impl Identity {
 async fn in_time<T>(address: &str, limit: Duration, call: impl Future<Output = T>) -> Result<T, IdentityError> {
     let silent = |_| IdentityError::Silent { address: address.to_owned(), seconds: limit.as_secs() };
     tokio::time::timeout(limit, call).await.map_err(silent)
-}
-
-async fn connect(address: &str, tls: ClientTlsConfig, timeouts: Timeouts) -> Result<Channel, IdentityError> {
-    let wrong = |source| IdentityError::Connect { address: address.to_owned(), source };
-    let endpoint = Endpoint::from_shared(address.to_owned())
-        .and_then(|endpoint| endpoint.tls_config(tls))
-        .map_err(wrong)?
-        .connect_timeout(timeouts.connect)
-        .timeout(timeouts.answer)
-        .http2_keep_alive_interval(timeouts.ping)
-        .keep_alive_timeout(timeouts.pong)
-        .keep_alive_while_idle(true)
-        .initial_stream_window_size(4 * 1024 * 1024)
-        .initial_connection_window_size(8 * 1024 * 1024)
-        .tcp_nodelay(true);
-    // The endpoint's own limit ends with TCP; a frozen hub's system still takes the connection, and TLS waits.
-    in_time(address, timeouts.connect, endpoint.connect()).await?.map_err(wrong)
 }
 
 /// DER as PEM.

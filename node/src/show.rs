@@ -126,6 +126,27 @@ pub fn time(seconds: u64) -> String {
     local.map_or_else(|_| seconds.to_string(), |text| text.trim_end_matches('Z').replace('T', " "))
 }
 
+/// How far a computer's clock is off its hub's, with what to do. `skew` is how far it is ahead, milliseconds.
+pub fn wrong_clock(skew: i64) -> String {
+    let way = if skew > 0 { "快 (ahead)" } else { "慢 (behind)" };
+    let minutes = skew.unsigned_abs() / 60_000;
+    let span = match minutes {
+        0..120 => format!("{minutes} 分钟 (minutes)"),
+        120..2_880 => format!("{} 小时 (hours)", minutes / 60),
+        2_880..1_051_200 => format!("{} 天 (days)", minutes / 1_440),
+        _ => format!("{} 年 (years)", minutes / 525_960),
+    };
+    format!("时钟异常：{way} {span}，请校准；期限按上级时间计算 (wrong: set it right; days count by the hub's)")
+}
+
+/// What is said of a clock that reads a time before this program was built, milliseconds since 1970.
+pub fn impossible_clock(now: u64) -> String {
+    format!(
+        "时钟异常：{} 早于本程序的编译时间，请校准 (before this program was built: set it right)",
+        time(now / 1_000)
+    )
+}
+
 /// What was done of a quota; alone where there is none.
 pub fn of_quota(done: impl std::fmt::Display, quota: u32) -> String {
     if quota == 0 { done.to_string() } else { format!("{done}/{quota}") }

@@ -180,8 +180,19 @@ pub struct Client<P> {
     first: VecDeque<up::It>,
     /// A repair was asked for and is not yet at its end.
     asked: bool,
+    /// What the hub's greeting says of this computer's papers, until somebody looks.
+    papers: Option<Papers>,
     /// What happened, for people.
     pub report: pb::SyncReport,
+}
+
+/// What a hub says of its child's papers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Papers {
+    /// The certificate should be renewed.
+    pub renew: bool,
+    /// The short digest of the authorities that the hub goes by; empty of an earlier build.
+    pub authorities: Bytes,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -204,6 +215,7 @@ impl<P: Deref<Target: Replica>> Client<P> {
             heard: None,
             first: VecDeque::new(),
             asked: false,
+            papers: None,
             report: pb::SyncReport::default(),
         }
     }
@@ -271,7 +283,13 @@ impl<P: Deref<Target: Replica>> Client<P> {
         Ok(())
     }
 
+    /// What the hub said of this computer's papers; once.
+    pub fn take_papers(&mut self) -> Option<Papers> {
+        self.papers.take()
+    }
+
     fn greet(&mut self, welcome: &pb::Welcome) -> Result<(), SessionError> {
+        self.papers = Some(Papers { renew: welcome.renew, authorities: welcome.authorities.clone() });
         session::negotiate(welcome.protocol, welcome.protocol)?;
         match self.replica.welcome(welcome)? {
             Greeting::Quiet if !self.live => {

@@ -35,5 +35,18 @@ pub mod pb {
 /// The encoded descriptor set of every `.proto` of this crate, for gRPC reflection and `register`.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/taizhang.bin"));
 
+/// When this program was built, milliseconds since 1970: a clock that reads an earlier time is wrong.
+pub const BUILT_MILLIS: u64 = seconds(env!("TAIZHANG_BUILT")) * 1_000;
+
+/// Reads a decimal number.
+const fn seconds(digits: &str) -> u64 {
+    let (digits, mut place, mut number) = (digits.as_bytes(), 0, 0);
+    while place < digits.len() {
+        number = number * 10 + (digits[place] - b'0') as u64;
+        place += 1;
+    }
+    number
+}
+
 pub use org::OrgCode;
 pub use record::{Record, RecordId};

@@ -2,6 +2,7 @@
 
 pub use taizhang_node::show::figure;
 use taizhang_node::{
+    identity::ends_words,
     say,
     show::{self, Reader},
 };
@@ -30,6 +31,7 @@ pub(super) fn nodes(answer: &pb::NodesAnswer, reader: Reader) {
                 node.incidents.to_string(),
                 format!("{:.1}", node.skew_millis as f64 / 1_000.0),
                 node.software.clone(),
+                certificate_end(node.ends),
                 node.node.clone(),
             ]
         })
@@ -47,6 +49,7 @@ pub(super) fn nodes(answer: &pb::NodesAnswer, reader: Reader) {
         ("incidents", "事故"),
         ("skew_seconds", "时钟偏差(秒)"),
         ("software", "版本"),
+        ("certificate_ends", "证书到期"),
         ("node", "节点"),
     ];
     show::table(reader, &headings, &rows);
@@ -54,12 +57,39 @@ pub(super) fn nodes(answer: &pb::NodesAnswer, reader: Reader) {
         say!("只读单位 (readers of figures)");
         let row = |own: &pb::ReaderInfo| {
             let state = if own.retired > 0 { format!("{} 停用", show::time(own.retired)) } else { String::new() };
-            vec![own.name.clone(), own.unit_name.clone(), show::time(own.enrolled), state, own.id.clone()]
+            let ends = certificate_end(own.ends);
+            vec![own.name.clone(), own.unit_name.clone(), show::time(own.enrolled), state, ends, own.id.clone()]
         };
-        let headings =
-            [("name", "名称"), ("unit", "可看单位"), ("enrolled", "登记"), ("state", "状态"), ("id", "编号")];
+        let headings = [
+            ("name", "名称"),
+            ("unit", "可看单位"),
+            ("enrolled", "登记"),
+            ("state", "状态"),
+            ("certificate_ends", "证书到期"),
+            ("id", "编号"),
+        ];
         show::table(reader, &headings, &answer.readers.iter().map(row).collect::<Vec<_>>());
     }
+}
+
+/// When a certificate ends, in words; what is near or over stands out.
+fn certificate_end(ends: u64) -> String {
+    let now = jiff::Timestamp::now().as_second().max(0) as u64;
+    if ends == 0 { String::new() } else { ends_words(ends, now) }
+}
+
+/// The hub's authorities.
+pub(super) fn authorities(answer: &pb::CaAnswer, reader: Reader) {
+    let row = |one: &pb::CaInfo| {
+        let state = if one.signs { "签发" } else { "旧，仍认可" };
+        vec![one.number.to_string(), state.into(), day(one.from), day(one.ends), one.left.join("\n")]
+    };
+    let headings = [("number", "第几代"), ("state", "状态"), ("from", "起"), ("ends", "止"), ("left", "使用它的下级")];
+    show::table(reader, &headings, &answer.authorities.iter().map(row).collect::<Vec<_>>());
+}
+
+fn day(seconds: u64) -> String {
+    date::iso(date::shanghai(seconds.saturating_mul(1_000)))
 }
 
 /// Whether what a child says counts, in words.

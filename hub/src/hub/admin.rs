@@ -17,9 +17,9 @@ use crate::{
     writer::{Answer, Job},
 };
 use std::sync::Arc;
-use taizhang_node::show;
+use taizhang_node::{identity::ends_words, show};
 use taizhang_proto::{
-    OrgCode,
+    OrgCode, date,
     month::Month,
     pb::{self, admin_server::Admin},
 };
@@ -72,6 +72,13 @@ impl Hub {
             show::fact("tier", "层级", "tier", core.tier.as_str_name().to_lowercase()),
             show::fact("address", "下级连接地址", "address for children", self.advertised(self.config.listen)),
             show::fact("parent", "上级", "parent", parent),
+            show::fact(
+                "certificate",
+                "上级颁发的证书到期",
+                "certificate from the parent ends",
+                self.certificate_words(),
+            ),
+            show::fact("ca", "本级证书机构", "own authority", self.ca_words()),
             show::fact("mode", "同步方式", "mode", format!("{:?}", self.schedule.mode).to_lowercase()),
             show::fact("connected", "与上级在线", "connected to the parent", link.connected),
             show::fact("waiting_since", "等待上级答复", "waiting for the parent", waits),
@@ -127,6 +134,40 @@ impl Hub {
         ])
     }
 
+    /// When the certificate that the parent gave ends.
+    fn certificate_words(&self) -> String {
+        self.parent.as_ref().map(|identity| ends_words(identity.ends(), self.core.now())).unwrap_or_default()
+    }
+
+    /// Which authority signs and until when, and how many are still gone by.
+    fn ca_words(&self) -> String {
+        let generations = self.authority.generations();
+        let Some(newest) = generations.first() else { return String::new() };
+        let ends = date::iso(date::shanghai(newest.lifetime.1.saturating_mul(1_000)));
+        format!(
+            "第 {} 代，至 {ends}，到期前自动更换；仍认可的旧机构 {} 个 (replaced by itself in time; former ones still gone by)",
+            newest.number,
+            generations.len() - 1
+        )
+    }
+
+    fn authorities(&self) -> Result<pb::CaAnswer, crate::store::StoreError> {
+        let tree = self.core.tree();
+        let name = |unit: u64| OrgCode::new(unit).map(|unit| tree.name(unit)).unwrap_or_default();
+        let mut answer = pb::CaAnswer::default();
+        for (place, one) in self.authority.generations().into_iter().enumerate() {
+            let left = authority::goes_by(&self.core, one.number)?;
+            answer.authorities.push(pb::CaInfo {
+                number: one.number,
+                from: one.lifetime.0,
+                ends: one.lifetime.1,
+                signs: place == 0,
+                left: left.iter().map(|row| format!("{} {}", name(row.unit), row.id)).collect(),
+            });
+        }
+        Ok(answer)
+    }
+
     fn nodes(&self, online: &[String]) -> Result<pb::NodesAnswer, crate::store::StoreError> {
         let tree = self.core.tree();
         let view = self.core.view();
@@ -156,6 +197,8 @@ impl Hub {
                 retired: row.retired,
                 incidents: row.incidents,
                 online: online.contains(&row.id),
+                ends: row.ends,
+                generation: row.generation,
                 node: row.id,
             })
             .collect();
@@ -223,6 +266,24 @@ impl Admin for Calls {
         self.hub.writer.write(Job::RotateKey).await.map_err(crate::session::Fault::from)?;
         let facts = block_in_place(|| self.hub.key_facts()).map_err(failed)?;
         Ok(Response::new(pb::StatusAnswer { facts }))
+    }
+
+    async fn ca(&self, request: Request<pb::CaRequest>) -> Result<Response<pb::CaAnswer>, Status> {
+        let pb::CaRequest { rotate, drop, by } = request.into_inner();
+        let hub = &self.hub;
+        if (rotate || drop != 0) && by.trim().is_empty() {
+            return Err(Status::invalid_argument("请写明经办人 (name who decides: --by)"));
+        }
+        if rotate {
+            let number = block_in_place(|| hub.authority.rotate(hub.core.now())).map_err(failed)?;
+            tracing::warn!(number, %by, "a new authority signs from now on");
+        }
+        if drop != 0 {
+            block_in_place(|| hub.authority.drop_former(drop)).map_err(refused)?;
+            tracing::warn!(number = drop, %by, "a former authority was let go of");
+        }
+        hub.core.go_by(hub.authority.in_force());
+        block_in_place(|| hub.authorities()).map(Response::new).map_err(failed)
     }
 
     async fn confirm(&self, request: Request<pb::ConfirmRequest>) -> Result<Response<pb::StatusAnswer>, Status> {

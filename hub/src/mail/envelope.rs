@@ -6,7 +6,7 @@ use hpke::{
     Deserializable, Kem as _, OpModeR, OpModeS, Serializable, aead::AesGcm256, kdf::HkdfSha256, kem::DhP256HkdfSha256,
 };
 use p256::pkcs8::DecodePrivateKey;
-use taizhang_node::identity::{CertKind, CertName, Identity, name_in};
+use taizhang_node::identity::{CertKind, CertName, Identity, ders, name_in};
 use taizhang_proto::{OrgCode, pb};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
@@ -48,7 +48,15 @@ pub struct Checked {
 pub struct Envelopes {
     unit: OrgCode,
     key: <Kem as hpke::Kem>::PrivateKey,
-    authority: Vec<u8>,
+    authorities: Authorities,
+}
+
+/// Whose certificates a neighbour may have.
+enum Authorities {
+    /// Those that the parent goes by now: they change while the hub runs.
+    Of(Identity),
+    /// Given once, DER.
+    Given(Vec<Vec<u8>>),
 }
 
 impl std::fmt::Debug for Envelopes {
@@ -68,10 +76,11 @@ impl Envelopes {
     /// # Errors
     /// When its key is not of P-256, or the authority's certificate can't be read.
     pub fn of(identity: &Identity) -> Result<Self, EnvelopeError> {
-        Self::new(identity.name.unit, identity.key_pem(), identity.authority_pem())
+        let own = Self::new(identity.name.unit, identity.key_pem(), &identity.authorities_pem())?;
+        Ok(Self { authorities: Authorities::Of(identity.clone()), ..own })
     }
 
-    /// With a private key (PKCS#8) and the authority's certificate, both PEM.
+    /// With a private key (PKCS#8) and the authorities' certificates, both PEM.
     ///
     /// # Errors
     /// As [`Envelopes::of`].
@@ -80,7 +89,18 @@ impl Envelopes {
         let key = p256::SecretKey::from_pkcs8_der(&der(key).ok_or(EnvelopeError::Own)?);
         let key = key.map_err(|_| EnvelopeError::Own)?;
         let key = <Kem as hpke::Kem>::PrivateKey::from_bytes(&key.to_bytes()).map_err(|_| EnvelopeError::Own)?;
-        Ok(Self { unit, key, authority: der(authority).ok_or(EnvelopeError::Own)? })
+        let given = ders(authority);
+        if given.is_empty() {
+            return Err(EnvelopeError::Own);
+        }
+        Ok(Self { unit, key, authorities: Authorities::Given(given) })
+    }
+
+    fn authorities(&self) -> Vec<Vec<u8>> {
+        match &self.authorities {
+            Authorities::Of(identity) => ders(&identity.authorities_pem()),
+            Authorities::Given(given) => given.clone(),
+        }
     }
 
     /// Checks a neighbour's certificate: given by the own authority, to a hub of that unit, valid at `now` (seconds
@@ -95,8 +115,13 @@ impl Envelopes {
         }
         let own = der(certificate).ok_or(wrong("not PEM"))?;
         let (_, given) = X509Certificate::from_der(&own).map_err(|_| wrong("not X.509"))?;
-        let (_, authority) = X509Certificate::from_der(&self.authority).map_err(|_| EnvelopeError::Own)?;
-        given.verify_signature(Some(authority.public_key())).map_err(|_| wrong("of another authority"))?;
+        let signed = |authority: &Vec<u8>| {
+            X509Certificate::from_der(authority)
+                .is_ok_and(|(_, authority)| given.verify_signature(Some(authority.public_key())).is_ok())
+        };
+        if !self.authorities().iter().any(signed) {
+            return Err(wrong("of another authority"));
+        }
         let names_it = |name: CertName| name.kind == CertKind::Hub && name.unit == unit;
         if !name_in(&own).is_ok_and(names_it) {
             return Err(wrong("not of a hub of that unit"));

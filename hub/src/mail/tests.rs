@@ -123,7 +123,7 @@ fn year(core: &Core) -> indicator::Period {
 impl World {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        Authority::init(dir.path(), unit(CITY)).unwrap();
+        Authority::init(dir.path(), unit(CITY), 1_700_000_000).unwrap();
         let city = open(&dir.path().join("city"), CITY, Tier::City);
         write(&city, Job::Tree(UNITS.into(), None));
         let mut world = Self { dir, city: Some(city), districts: Vec::new(), heard: Vec::new() };
@@ -170,12 +170,13 @@ impl World {
 
     fn enrol(&mut self, code: u64, community: u64) {
         let path = self.dir.path();
-        let authority = Authority::load(path).unwrap();
+        let authority = Authority::load(path, unit(CITY)).unwrap();
         let key = KeyPair::generate().unwrap();
         let request = CertificateParams::default().serialize_request(&key).unwrap().pem().unwrap();
         let id = format!("hub-{code}");
-        let certificate =
-            authority.sign(&request, &CertName { kind: CertKind::Hub, unit: unit(code), id: id.clone() }).unwrap();
+        let certificate = authority
+            .sign(&request, &CertName { kind: CertKind::Hub, unit: unit(code), id: id.clone() }, self.city().now())
+            .unwrap();
         let ca = std::fs::read_to_string(path.join("authority/ca.pem")).unwrap();
         let row = NodeRow { id: id.clone(), unit: code, hub: true, certificate, ..NodeRow::default() };
         write(self.city(), Job::Enrolled(Box::new(row)));

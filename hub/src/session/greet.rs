@@ -88,7 +88,11 @@ impl Server {
         let plan = self.newer_plan(core);
         let newer_roll = self.newer_roll(core);
         let news: Vec<pb::Document> = tree.into_iter().chain(plan).chain(month).chain(newer_roll).collect();
+        let (renew, authorities) = self.papers(core);
+        self.told_papers = Some((renew, authorities));
         let welcome = pb::Welcome {
+            renew,
+            authorities: if authorities == [0; 8] { bytes::Bytes::new() } else { authorities.to_vec().into() },
             protocol: self.hello.protocol_max.clamp(PROTOCOL_MIN, PROTOCOL_MAX),
             software: env!("CARGO_PKG_VERSION").to_owned(),
             acknowledged: row.acknowledged,

@@ -2,10 +2,11 @@
 
 use super::{Fault, Server};
 use crate::{
+    authority::issued_by,
     readers,
     rows::{self, NodeRow},
     store::{Space, StoreError},
-    writer::{Answer, Core, Job, Peer, WriteError, Writer},
+    writer::{Answer, Core, Job, Paper, Peer, WriteError, Writer},
 };
 use std::{
     collections::{HashMap, VecDeque},
@@ -13,7 +14,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 use taizhang_node::{
-    identity::{CertKind, CertName, name_in, pem},
+    identity::{CertKind, CertName, ENDED, lifetime, name_in, pem},
     ledger::time,
 };
 use taizhang_proto::{
@@ -26,7 +27,7 @@ use tokio::{
     task::block_in_place,
 };
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Request, Response, Status, Streaming, metadata::MetadataValue};
 
 /// Messages on their way to a child that its window has not taken yet.
 const DOWN_QUEUE: usize = 4;
@@ -77,7 +78,7 @@ impl SyncService {
 /// When it showed none, or one that names nobody, a unit outside this hub, or somebody who was retired.
 #[allow(clippy::result_large_err)] // tonic's own error type
 pub fn peer_of<T>(core: &Core, request: &Request<T>) -> Result<Peer, Status> {
-    let name = name_of(core, request)?;
+    let name = admitted(core, request)?;
     Ok(peer_named(core, &name))
 }
 
@@ -93,7 +94,7 @@ pub fn office_of<T>(core: &Core, request: &Request<T>) -> Result<Peer, Status> {
 /// The child that wants to sync, and the unit that its certificate names.
 #[allow(clippy::result_large_err)] // tonic's own error type
 fn child_of<T>(core: &Core, request: &Request<T>) -> Result<(Peer, OrgCode), Status> {
-    let name = name_of(core, request)?;
+    let name = admitted(core, request)?;
     if name.kind == CertKind::Reader {
         return Err(Fault::from(WriteError::ReadOnly).into());
     }
@@ -106,13 +107,34 @@ fn peer_named(core: &Core, name: &CertName) -> Peer {
     Peer { id: name.id.clone(), unit, hub: name.kind == CertKind::Hub }
 }
 
+/// The certificate (DER) that a line has shown.
+///
+/// # Errors
+/// When it showed none.
+#[allow(clippy::result_large_err)] // tonic's own error type
+pub(crate) fn certificate_of<T>(request: &Request<T>) -> Result<Vec<u8>, Status> {
+    let certificates = request.peer_certs();
+    let certificate = certificates.as_ref().and_then(|chain| chain.first()).map(|first| first.to_vec());
+    certificate.ok_or_else(|| Status::unauthenticated("请先登记 (no client certificate: enrol first)"))
+}
+
+/// The name in a certificate that has not ended, by this hub's clock.
+#[allow(clippy::result_large_err)] // tonic's own error type
+fn admitted<T>(core: &Core, request: &Request<T>) -> Result<CertName, Status> {
+    let certificate = certificate_of(request)?;
+    let name = name_of(core, &certificate)?;
+    if lifetime(&certificate).is_none_or(|(_, ends)| core.now() > ends) {
+        let mut ended =
+            Status::unauthenticated("本机证书已到期，需更新后再连接 (this computer's certificate has ended: renew it)");
+        ended.metadata_mut().insert(ENDED, MetadataValue::from_static("1"));
+        return Err(ended);
+    }
+    Ok(name)
+}
+
 /// The name in the certificate of somebody who is still welcome.
 #[allow(clippy::result_large_err)] // tonic's own error type
-fn name_of<T>(core: &Core, request: &Request<T>) -> Result<CertName, Status> {
-    let certificates = request.peer_certs();
-    let certificate = certificates.as_ref().and_then(|chain| chain.first());
-    let certificate =
-        certificate.ok_or_else(|| Status::unauthenticated("请先登记 (no client certificate: enrol first)"))?;
+pub(crate) fn name_of(core: &Core, certificate: &[u8]) -> Result<CertName, Status> {
     let name = name_in(certificate).map_err(|error| Status::unauthenticated(error.to_string()))?;
     if !core.unit.covers(name.unit) {
         return Err(Status::permission_denied(format!(
@@ -234,7 +256,7 @@ impl Sync for SyncService {
         // Before it is let in, so that nobody is retired unnoticed in between.
         let retirements = self.core.retirements();
         let (peer, certified) = child_of(&self.core, &request)?;
-        let certificate = request.peer_certs().and_then(|chain| chain.first().map(|first| first.to_vec()));
+        let certificate = certificate_of(&request)?;
         let (presence, overtaken) = Presence::of(&self.open, &peer.id);
         let permit = if presence.took_over {
             // The earlier session gives its place back when it has heard that it is over.
@@ -250,10 +272,10 @@ impl Sync for SyncService {
         let up = request.into_inner();
         tokio::spawn(async move {
             let (id, unit) = (peer.id.clone(), peer.unit);
-            if let Err(error) = service.learn_certificate(&peer, certificate).await {
-                tracing::warn!(node = %id, %error, "its certificate can't be kept for its neighbours");
+            if let Err(error) = service.learn_certificate(&peer, &certificate).await {
+                tracing::warn!(node = %id, %error, "what is known of its certificate can't be kept");
             }
-            let server = Server::new(peer).certified_as(certified);
+            let server = Server::new(peer).certified_as(certified).showing(certificate);
             let outcome = tokio::select! {
                 outcome = service.drive((&id, retirements), server, up, &sender) => outcome,
                 _ = overtaken => Err(come_back_later("本机已在另一会话中连接 (another session of this node has taken over)")),
@@ -272,12 +294,13 @@ impl Sync for SyncService {
 type Outstanding = VecDeque<oneshot::Receiver<Result<Answer, WriteError>>>;
 
 impl SyncService {
-    /// Keeps the certificate of a hub that was enrolled before its neighbours needed it.
-    async fn learn_certificate(&self, peer: &Peer, certificate: Option<Vec<u8>>) -> Result<(), WriteError> {
-        let Some(certificate) = certificate.filter(|_| peer.hub) else { return Ok(()) };
+    /// Keeps what is news of a child's certificate: it was given by a hub that has lost its store since, or an earlier build.
+    async fn learn_certificate(&self, peer: &Peer, certificate: &[u8]) -> Result<(), WriteError> {
         let row: Option<NodeRow> = rows::read(self.core.view().as_ref(), Space::Nodes, peer.id.as_bytes())?;
-        if row.is_some_and(|row| row.certificate.is_empty()) {
-            self.writer.write(Job::Certificate(peer.clone(), pem("CERTIFICATE", &certificate))).await?;
+        let ends = lifetime(certificate).map_or(0, |(_, ends)| ends);
+        if row.is_some_and(|row| row.is_news(ends, issued_by(certificate))) {
+            let paper = Paper::of(&pem("CERTIFICATE", certificate));
+            self.writer.write(Job::Certificate(peer.id.clone(), paper)).await?;
         }
         Ok(())
     }
@@ -338,6 +361,9 @@ impl SyncService {
                 () = &mut idle, if server.is_repairing() => return Err(come_back_later("核对数据中断过久 (the repair stood still)")),
                 Ok(()) = revision.changed() => {}
                 _ = presence.tick() => {
+                    if server.has_new_papers(&self.core) {
+                        return Err(come_back_later("证书需要更新，请重新连接 (papers are to be renewed: come back)"));
+                    }
                     if let Some(job) = server.presence() {
                         waiting.push_back(self.writer.submit(job).await.map_err(Fault::from)?);
                     }

@@ -1,6 +1,6 @@
 //! A child's row: who it is, what it has said and been told.
 
-use super::{Answer, Peer, WriteError, pad::Pad};
+use super::{Answer, Paper, Peer, WriteError, pad::Pad};
 use crate::{
     readers,
     rows::{self, NodeRow, PastLog, PastUnit, UnitRow, meta},
@@ -122,12 +122,19 @@ impl Pad<'_> {
         Ok(Answer::Done)
     }
 
-    /// Keeps the certificate of a hub for its neighbours.
-    pub(super) fn learn_certificate(&mut self, peer: &Peer, certificate: String) -> Result<Answer, WriteError> {
-        if let Some(row) = self.node(&peer.id)?.filter(|row| row.certificate.is_empty()) {
-            let row = NodeRow { certificate, ..row };
-            self.note_enrolled(&row)?;
+    /// Keeps what is known of a newer certificate, and of a hub's the certificate itself, for its neighbours.
+    pub(super) fn learn_certificate(&mut self, id: &str, paper: Paper) -> Result<Answer, WriteError> {
+        let Paper { pem, ends, generation } = paper;
+        if let Some(row) = self.node(id)?.filter(|row| row.is_news(ends, generation)) {
+            let certificate = if row.hub { pem } else { String::new() };
+            let is_for_neighbours = certificate != row.certificate;
+            let row = NodeRow { certificate, ends, generation, ..row };
+            if is_for_neighbours {
+                self.note_enrolled(&row)?;
+            }
             self.put_node(row);
+        } else if let Some(reader) = readers::read(self.view, id)?.filter(|reader| reader.ends < ends) {
+            readers::put(&mut self.set, &pb::ReaderInfo { ends, ..reader });
         }
         Ok(Answer::Done)
     }

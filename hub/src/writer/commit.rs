@@ -135,6 +135,8 @@ pub struct Core {
     revision: watch::Sender<u64>,
     /// How often somebody was retired: who is in a session looks whether it was them.
     retirements: watch::Sender<u64>,
+    /// Which authority signs (0: none, in memory), and the digest of all that children may go by.
+    authorities: RwLock<(u32, [u8; 8])>,
 }
 
 fn read_tree(view: &dyn View) -> Result<UnitTree, StoreError> {
@@ -143,6 +145,16 @@ fn read_tree(view: &dyn View) -> Result<UnitTree, StoreError> {
 }
 
 impl Core {
+    /// Takes note of the authorities that this hub goes by now.
+    pub(crate) fn go_by(&self, authorities: (u32, [u8; 8])) {
+        *self.authorities.write().unwrap_or_else(PoisonError::into_inner) = authorities;
+    }
+
+    /// Which authority signs (0 where there is none, in memory), and the short digest of all that children may go by.
+    pub(crate) fn authorities(&self) -> (u32, [u8; 8]) {
+        *self.authorities.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A hub's core on a store.
     ///
     /// # Errors
@@ -209,6 +221,7 @@ impl Core {
             repairs: Arc::default(),
             revision: watch::Sender::new(revision),
             retirements: watch::Sender::new(0),
+            authorities: RwLock::default(),
         });
         if recount {
             core.rederive(&core.plans())?;
@@ -624,7 +637,7 @@ impl Core {
                     readers::put(&mut pad.set, &reader);
                     Ok(Answer::Done)
                 }
-                Job::Certificate(peer, certificate) => pad.learn_certificate(&peer, certificate),
+                Job::Certificate(id, paper) => pad.learn_certificate(&id, paper),
                 Job::Enrolled(row) => {
                     let told = pad.note_enrolled(&row);
                     pad.put_node(*row);

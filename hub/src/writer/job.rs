@@ -5,10 +5,12 @@ use super::{
     resolve::Review,
 };
 use crate::{
+    authority::issued_by,
     rows::{self, NodeRow},
     store::{Space, StoreError},
 };
 use bytes::Bytes;
+use taizhang_node::identity::{ders, lifetime};
 use taizhang_proto::{
     OrgCode,
     change::{ChangeError, Edit},
@@ -143,7 +145,7 @@ pub enum Job {
         undo: bool,
     },
     /// The certificate, PEM, of a child hub that was enrolled before its neighbours needed it.
-    Certificate(Peer, String),
+    Certificate(String, Paper),
     /// A reviewer rules.
     Review(Review),
     /// A reviewer rules at a unit below, on what is its own to settle.
@@ -166,6 +168,26 @@ pub enum Job {
     },
 }
 
+/// What a hub keeps of the certificate of a child or a reader.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paper {
+    /// PEM.
+    pub pem: String,
+    /// When it ends, seconds since 1970.
+    pub ends: u64,
+    /// Which of the hub's authorities signed it.
+    pub generation: u32,
+}
+
+impl Paper {
+    /// Of a certificate in PEM.
+    pub fn of(certificate: &str) -> Self {
+        let der = ders(certificate).into_iter().next().unwrap_or_default();
+        let ends = lifetime(&der).map_or(0, |(_, ends)| ends);
+        Self { pem: certificate.to_owned(), ends, generation: issued_by(&der) }
+    }
+}
+
 impl Job {
     /// A batch as it is answered where it can't be taken: every change of it refused. None for other jobs.
     pub(super) fn set_aside(&self) -> Option<Self> {
@@ -184,8 +206,8 @@ impl Job {
             | Self::Heard { peer, .. }
             | Self::Present { peer }
             | Self::Differs { peer }
-            | Self::Again { peer, .. }
-            | Self::Certificate(peer, _) => Some(&peer.id),
+            | Self::Again { peer, .. } => Some(&peer.id),
+            Self::Certificate(id, _) => Some(id),
             Self::Enrolled(row) => Some(&row.id),
             Self::Retire { id, .. } => Some(id),
             _ => None,

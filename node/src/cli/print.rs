@@ -23,6 +23,9 @@ pub fn sync_facts(report: &pb::SyncReport) -> Vec<pb::Fact> {
         show::fact("millis", "毫秒", "milliseconds", report.millis),
         show::fact("pending", "待上报", "waiting for the hub", report.pending),
     ];
+    if !report.clock.is_empty() {
+        facts.push(show::fact("clock", "时钟", "clock", &report.clock));
+    }
     if !report.error.is_empty() {
         facts.push(show::fact("error", "错误", "error", &report.error));
     }

@@ -4,12 +4,13 @@ use super::{Office, refused::RefusedError};
 use crate::{
     desk::{Desk, Draft, SaveError},
     exchange::{self, Format, Layouts, Options, Source, note::extended},
+    identity::ends_words,
     ledger::LedgerDesk,
     show,
 };
 use std::{pin::Pin, sync::Arc};
 use taizhang_proto::{
-    OrgCode, Record, RecordId, date,
+    BUILT_MILLIS, OrgCode, Record, RecordId, date,
     month::Month,
     pb::{self, office_server},
     register::{IMPORT_NOTE, RegisterDef, Value, registered_on, registers},
@@ -107,12 +108,18 @@ impl Office {
         vec![
             show::fact("unit", "单位", "unit", format!("{} {unit}", self.ledger.units().name(unit))),
             show::fact("hub", "上级", "hub", hub),
+            show::fact("certificate", "证书到期", "certificate ends", self.certificate_words()),
             show::fact("mode", "同步方式", "mode", format!("{:?}", self.schedule.mode).to_lowercase()),
             show::fact("connected", "在线", "connected", link.connected),
             show::fact("waiting_since", "等待上级答复", "waiting for the hub", waits),
             show::fact("last_sync", "最近同步", "last sync", show::time(state.last_sync)),
-            // What was compared last says nothing of what was entered since.
-            show::fact("equal", "与上级一致", "equal to the hub", state.equal && state.head == state.settled),
+            // What was compared last says nothing of what was entered since, nor of what a failed session left unheard.
+            show::fact(
+                "equal",
+                "与上级一致",
+                "equal to the hub",
+                state.equal && state.head == state.settled && last_error.is_empty(),
+            ),
             show::fact("records", "上级已有记录", "records at the hub", state.count),
             show::fact("pending", "待上报", "waiting for the hub", state.head - state.settled),
             show::fact("refused", "被退回", "refused", refused),
@@ -135,16 +142,19 @@ impl Office {
         }
     }
 
+    fn certificate_words(&self) -> String {
+        let now = self.ledger.now_millis() / 1_000;
+        self.identity.as_ref().map(|identity| ends_words(identity.ends(), now)).unwrap_or_default()
+    }
+
     /// Whether the clock of this computer agrees with the hub's, as far as is known.
     fn clock_words(&self) -> String {
-        let Some(skew) = self.ledger.skew_millis() else {
-            return "尚未与上级核对 (not compared with the hub in the last minutes)".into();
-        };
-        if stamp::distrusted_skew(skew) == 0 {
-            return "正常 (agrees with the hub)".into();
+        match self.ledger.skew_millis() {
+            Some(skew) if stamp::distrusted_skew(skew) == 0 => "正常 (agrees with the hub)".into(),
+            Some(skew) => show::wrong_clock(skew),
+            None if self.ledger.now_millis() < BUILT_MILLIS => show::impossible_clock(self.ledger.now_millis()),
+            None => "尚未与上级核对 (not compared with the hub in the last minutes)".into(),
         }
-        let (minutes, way) = (skew.unsigned_abs() / 60_000, if skew > 0 { "快 (ahead)" } else { "慢 (behind)" });
-        format!("时钟异常：{way} {minutes} 分钟，请校准；期限按上级时间计算 (wrong: set it right)")
     }
 
     fn due(&self, request: pb::DueRequest) -> Result<pb::DueAnswer, crate::store::StoreError> {
@@ -389,6 +399,10 @@ impl office_server::Office for Calls {
             Err(error) => pb::SyncReport { error: error.to_string(), ..pb::SyncReport::default() },
         };
         report.pending = self.office.ledger.pending();
+        let skew = self.office.ledger.skew_millis().unwrap_or(0);
+        if stamp::distrusted_skew(skew) != 0 {
+            report.clock = show::wrong_clock(skew);
+        }
         Ok(Response::new(report))
     }
 

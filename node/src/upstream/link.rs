@@ -1,7 +1,7 @@
 //! Carries a session over the wire: one gRPC stream, TLS both ways.
 
-use super::{Client, Replica, SessionError};
-use crate::identity::{Identity, IdentityError};
+use super::{Client, Papers, Replica, SessionError};
+use crate::identity::{ENDED, Identity, IdentityError, Trouble, authorities_digest};
 use prost::Message;
 use std::{sync::Arc, time::Duration};
 use taizhang_proto::{
@@ -26,6 +26,12 @@ pub enum LinkError {
     /// The stream ended in the middle.
     #[error("连接中断，将自动重试 (the connection broke; it will be tried again)")]
     Broken,
+    /// The line ended, and it shows why.
+    #[error("{0}")]
+    Line(Trouble),
+    /// The certificate had ended and was renewed: the hub is to be called again.
+    #[error("本机证书已更新，将重新连接 (the certificate was renewed: the hub is called again)")]
+    Renewed,
     /// A live session is open and does not get on.
     #[error("尚有 {pending} 条变更未能上报，会话没有进展 (the session does not get on: {pending} changes still wait)")]
     Stalled {
@@ -37,7 +43,11 @@ pub enum LinkError {
 impl From<tonic::Status> for LinkError {
     fn from(status: tonic::Status) -> Self {
         // What has a cause on this side was not said by the hub: its system stopped answering, or the line broke.
-        if std::error::Error::source(&status).is_some() { Self::Broken } else { Self::Status(Box::new(status)) }
+        match std::error::Error::source(&status).map(Trouble::of) {
+            None => Self::Status(Box::new(status)),
+            Some(trouble @ (Trouble::NotTaken | Trouble::Ended | Trouble::NotAHub)) => Self::Line(trouble),
+            Some(_) => Self::Broken,
+        }
     }
 }
 
@@ -61,6 +71,19 @@ pub enum Step<'a> {
     Moved(&'a pb::SyncReport),
 }
 
+/// Looks after the papers of this computer where the hub says that there are newer ones. What fails here is tried again in the
+/// next session: the old papers still open this one.
+async fn look_after(identity: &Identity, channel: &tonic::transport::Channel, papers: &Papers) {
+    let others =
+        !papers.authorities.is_empty() && papers.authorities[..] != authorities_digest(&identity.authorities_pem());
+    if !papers.renew && !others {
+        return;
+    }
+    if let Err(error) = identity.renew(channel.clone()).await {
+        tracing::warn!(%error, "the certificate could not be renewed yet");
+    }
+}
+
 /// Runs one session: to its end, or with `live` for as long as the line holds. `on_step` sees how it goes.
 ///
 /// # Errors
@@ -74,7 +97,7 @@ pub async fn run<R: Replica + ?Sized>(
     let started = Instant::now();
     on_step(Step::Waits);
     let channel = identity.connect().await?;
-    let mut sync = SyncClient::new(channel)
+    let mut sync = SyncClient::new(channel.clone())
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES);
     let mut changed = replica.changed();
@@ -84,7 +107,14 @@ pub async fn run<R: Replica + ?Sized>(
     let mut bytes = (hello.encoded_len() as u64, 0_u64);
     sender.send(hello).await.map_err(|_| LinkError::Broken)?;
     let call = identity.in_time(sync.session(ReceiverStream::new(receiver)));
-    let mut down = call.await??.into_inner();
+    let mut down = match call.await? {
+        Ok(answer) => answer.into_inner(),
+        Err(status) if status.metadata().contains_key(ENDED) => {
+            identity.renew(channel).await?;
+            return Err(LinkError::Renewed);
+        }
+        Err(status) => return Err(status.into()),
+    };
     let mut next: Option<pb::Up> = None;
     let mut heard = false;
     let mut since = Some(Instant::now()); // the hub owes something since then
@@ -119,6 +149,9 @@ pub async fn run<R: Replica + ?Sized>(
                 };
                 bytes.1 += message.encoded_len() as u64;
                 block_in_place(|| client.receive(message))?;
+                if let Some(papers) = client.take_papers() {
+                    look_after(identity, &channel, &papers).await;
+                }
                 since = since.map(|_| Instant::now());
                 heard = true;
             }
@@ -167,9 +200,10 @@ pub async fn sync_fully<R: Replica + ?Sized>(
         match run(replica, identity, false, &mut on_step).await {
             Ok(done) if done.equal => return Ok(done),
             Ok(done) => report = done,
-            Err(LinkError::Session(
-                SessionError::NewIncarnation | SessionError::NewScope(_) | SessionError::ClockSet,
-            )) => {}
+            Err(
+                LinkError::Renewed
+                | LinkError::Session(SessionError::NewIncarnation | SessionError::NewScope(_) | SessionError::ClockSet),
+            ) => {}
             Err(error) => return Err(error),
         }
     }

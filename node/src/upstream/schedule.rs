@@ -1,10 +1,14 @@
 //! When a node calls: nightly at its own slot in a window, or live; and how it tries again.
 
 use super::{Replica, link, night::Night};
-use crate::identity::Identity;
+use crate::{
+    disk::{self, Secrecy},
+    identity::Identity,
+};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use std::{
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -91,6 +95,13 @@ impl LinkState {
         self.failed_at = now();
     }
 
+    /// As the last process left it.
+    fn remembered(file: &Path) -> Self {
+        let kept = disk::read_text(file, MAX_MEMORY).ok();
+        let kept: Option<Remembered> = kept.and_then(|text| serde_json::from_str(&text).ok());
+        kept.map(|kept| Self { last_error: kept.error, failed_at: kept.at, ..Self::default() }).unwrap_or_default()
+    }
+
     /// What goes wrong and since when the hub is waited for, in words.
     pub fn words(&self, time: impl Fn(u64) -> String) -> (String, String) {
         let waits = self.waiting_since.map(|since| format!("自 {} 起 (since then)", time(since))).unwrap_or_default();
@@ -98,6 +109,18 @@ impl LinkState {
         (waits, failed.unwrap_or_default())
     }
 }
+
+/// What outlives the process: a command that syncs once and fails must not be forgotten by the next that asks.
+#[derive(Serialize, Deserialize)]
+struct Remembered {
+    error: String,
+    at: u64,
+}
+
+/// The file in the data directory that holds it.
+const MEMORY: &str = "last-error.json";
+/// Largest such file, bytes.
+const MAX_MEMORY: u64 = 64 * 1024;
 
 fn now() -> u64 {
     jiff::Timestamp::now().as_second().max(0) as u64
@@ -109,14 +132,16 @@ pub struct Keeper<R: ?Sized> {
     identity: Identity,
     schedule: Schedule,
     state: Mutex<LinkState>,
+    memory: PathBuf,
     one_session: tokio::sync::Mutex<()>,
 }
 
 impl<R: Replica + ?Sized> Keeper<R> {
     /// A keeper; [`Keeper::run`] does the work.
     pub fn new(replica: Arc<R>, identity: Identity, schedule: Schedule) -> Arc<Self> {
-        let state = Mutex::default();
-        Arc::new(Self { replica, identity, schedule, state, one_session: tokio::sync::Mutex::default() })
+        let memory = identity.data_dir().join(MEMORY);
+        let state = Mutex::new(LinkState::remembered(&memory));
+        Arc::new(Self { replica, identity, schedule, state, memory, one_session: tokio::sync::Mutex::default() })
     }
 
     /// What the link is doing.
@@ -125,7 +150,25 @@ impl<R: Replica + ?Sized> Keeper<R> {
     }
 
     fn note(&self, change: impl FnOnce(&mut LinkState)) {
-        change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = state.last_error.clone();
+        change(&mut state);
+        if state.last_error != before {
+            self.remember(&state);
+        }
+    }
+
+    /// Writes down what went wrong, or that it goes well again. Best effort: it is told to people and decides nothing.
+    fn remember(&self, state: &LinkState) {
+        let outcome = if state.last_error.is_empty() {
+            disk::remove(&self.memory)
+        } else {
+            let kept = Remembered { error: state.last_error.clone(), at: state.failed_at };
+            disk::write_file(&self.memory, serde_json::json!(kept).to_string().as_bytes(), Secrecy::OwnerOnly)
+        };
+        if let Err(error) = outcome {
+            tracing::debug!(%error, "what went wrong on the line can't be kept");
+        }
     }
 
     /// Syncs once now, beside the schedule. A live session counts: it has nothing left to say when this returns.

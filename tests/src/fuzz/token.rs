@@ -21,8 +21,8 @@ fn authority() -> Arc<Authority> {
     static AUTHORITY: OnceLock<Arc<Authority>> = OnceLock::new();
     let make = || {
         let dir = tempfile::tempdir().unwrap();
-        Authority::init(dir.path(), ground::unit(ground::DISTRICT)).unwrap();
-        Arc::new(Authority::load(dir.path()).unwrap())
+        Authority::init(dir.path(), ground::unit(ground::DISTRICT), NOW / 1_000).unwrap();
+        Arc::new(Authority::load(dir.path(), ground::unit(ground::DISTRICT)).unwrap())
     };
     AUTHORITY.get_or_init(make).clone()
 }

@@ -23,6 +23,6 @@ pub async fn nobody(token: &str) -> Channel {
     let token = Token::from_text(token).unwrap();
     let tls = ClientTlsConfig::new()
         .ca_certificate(Certificate::from_pem(pem("CERTIFICATE", &token.authority)))
-        .domain_name(server_name(OrgCode::new(token.hub_unit).unwrap()));
+        .domain_name(server_name(OrgCode::new(token.hub_unit).unwrap(), 1));
     Endpoint::from_shared(token.address).unwrap().tls_config(tls).unwrap().connect().await.unwrap()
 }

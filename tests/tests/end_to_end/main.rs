@@ -6,6 +6,7 @@
 mod bounds;
 mod districts;
 mod figures;
+mod lifetimes;
 mod live;
 mod months;
 mod plan;

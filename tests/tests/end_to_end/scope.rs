@@ -186,7 +186,7 @@ async fn without_a_certificate_of_this_hub_there_is_no_session_and_no_total() {
     let trust = || {
         ClientTlsConfig::new()
             .ca_certificate(Certificate::from_pem(pem(&here.dir, "authority.pem")))
-            .domain_name(server_name(unit(DISTRICT)))
+            .domain_name(server_name(unit(DISTRICT), 1))
     };
 
     let nobody = connect(&address, trust()).await.unwrap();

@@ -17,8 +17,8 @@ struct City(tempfile::TempDir, Authority);
 impl City {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        Authority::init(dir.path(), unit(210_400_000_000)).unwrap();
-        let authority = Authority::load(dir.path()).unwrap();
+        Authority::init(dir.path(), unit(210_400_000_000), taizhang_node::ledger::system_clock()() / 1_000).unwrap();
+        let authority = Authority::load(dir.path(), unit(210_400_000_000)).unwrap();
         Self(dir, authority)
     }
 
@@ -28,7 +28,7 @@ impl City {
         let request = CertificateParams::default().serialize_request(&key).unwrap().pem().unwrap();
         let kind = if hub { CertKind::Hub } else { CertKind::Node };
         let name = CertName { kind, unit: unit(code), id: "x".into() };
-        let certificate = self.1.sign(&request, &name).unwrap();
+        let certificate = self.1.sign(&request, &name, taizhang_node::ledger::system_clock()() / 1_000).unwrap();
         let authority = std::fs::read_to_string(self.0.path().join("authority/ca.pem")).unwrap();
         (Envelopes::new(unit(code), &key.serialize_pem(), &authority).unwrap(), certificate)
     }

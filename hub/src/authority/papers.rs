@@ -1,0 +1,85 @@
+//! When a child's papers are to be renewed. Invariant: lifetimes count by the hub's clock alone.
+
+use crate::{
+    readers,
+    rows::{self, NodeRow},
+    session::serve,
+    store::{Space, StoreError},
+    totals::children,
+    writer::Core,
+};
+use rcgen::{CertificateSigningRequestParams, PublicKeyData};
+use taizhang_node::identity::{CertName, lifetime};
+use tonic::Status;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+/// How a certificate stands that a line has shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing is to be done.
+    Good,
+    /// It opens everything, and should be renewed.
+    Due,
+    /// It opens its own renewal and nothing else.
+    Ended,
+}
+
+/// Whether two thirds of a lifetime are over.
+pub(super) fn is_past_two_thirds((from, to): (u64, u64), now: u64) -> bool {
+    now > from + to.saturating_sub(from) / 3 * 2
+}
+
+/// How a certificate (DER) stands at `now`, while the authority of this number signs.
+pub(super) fn standing(certificate: &[u8], signing: u32, now: u64) -> Standing {
+    let Some((from, to)) = lifetime(certificate) else { return Standing::Ended };
+    if now > to {
+        return Standing::Ended;
+    }
+    let of_former = issued_by(certificate) != signing;
+    if of_former || is_past_two_thirds((from, to), now) { Standing::Due } else { Standing::Good }
+}
+
+/// Whether a child should renew the certificate that it shows (DER), while the authority of this number signs.
+pub(crate) fn is_due(certificate: &[u8], signing: u32, now: u64) -> bool {
+    !certificate.is_empty() && standing(certificate, signing, now) != Standing::Good
+}
+
+/// Which of a hub's authorities signed a certificate (DER), as its issuer's name says.
+pub(crate) fn issued_by(certificate: &[u8]) -> u32 {
+    let Ok((_, certificate)) = X509Certificate::from_der(certificate) else { return 1 };
+    let name = certificate.issuer().iter_common_name().next().and_then(|name| name.as_str().ok().map(str::to_owned));
+    name.and_then(|name| name.split(' ').nth(2)?.parse().ok()).unwrap_or(1)
+}
+
+/// Whether a hub has heard of the holder of a certificate and has not retired it.
+pub(super) fn is_known(core: &Core, name: &CertName) -> Result<bool, Status> {
+    let failed = |error: StoreError| Status::unavailable(error.to_string());
+    serve::still_welcome(core, &name.id)?;
+    let view = core.view();
+    let row: Option<NodeRow> = rows::read(view.as_ref(), Space::Nodes, name.id.as_bytes()).map_err(failed)?;
+    Ok(row.is_some() || readers::read(view.as_ref(), &name.id).map_err(failed)?.is_some())
+}
+
+/// The serving children that still go by an authority of this number alone, as far as they were heard.
+pub(crate) fn goes_by(core: &Core, number: u32) -> Result<Vec<NodeRow>, StoreError> {
+    let mut rows = children(core.view().as_ref())?;
+    // One whose papers are not known has been away since before they were kept.
+    rows.retain(|row| row.retired == 0 && (row.generation == number || (row.generation == 0 && number == 1)));
+    Ok(rows)
+}
+
+/// The fingerprint of the key in a certificate request: its signature differs from try to try.
+#[allow(clippy::result_large_err)] // tonic's own error type
+pub(super) fn key_asked(csr: &str) -> Result<Vec<u8>, Status> {
+    let request = CertificateSigningRequestParams::from_pem(csr)
+        .map_err(|_| Status::invalid_argument("证书请求无法读取 (the certificate request can't be read)"))?;
+    Ok(blake3::hash(request.public_key.der_bytes()).as_bytes().to_vec())
+}
+
+/// The same of the key in a certificate, DER.
+#[allow(clippy::result_large_err)]
+pub(super) fn key_in(certificate: &[u8]) -> Result<Vec<u8>, Status> {
+    let (_, certificate) = X509Certificate::from_der(certificate)
+        .map_err(|_| Status::invalid_argument("证书无法读取 (the certificate can't be read)"))?;
+    Ok(blake3::hash(&certificate.public_key().subject_public_key.data).as_bytes().to_vec())
+}
