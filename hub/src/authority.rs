@@ -11,6 +11,7 @@ pub use papers::Standing;
 pub(crate) use papers::{goes_by, is_due, issued_by};
 
 use crate::{
+    advertise,
     readers::MAX_NAME,
     roll,
     rows::{self, NodeRow, TokenRow},
@@ -53,6 +54,9 @@ pub async fn make_token(
     if core.tier == pb::Tier::City && !request.hub && !reads {
         return Err(Status::invalid_argument(WriteError::NoRecords.to_string()));
     }
+    if let Err(why) = advertise::check(address) {
+        return Err(Status::failed_precondition(why));
+    }
     let hours = if request.hours == 0 { 72 } else { request.hours.min(24 * 90) };
     let expires = core.now() + u64::from(hours) * 3_600;
     let secret: [u8; 16] = rand::random();
@@ -65,6 +69,7 @@ pub async fn make_token(
         hub_unit: core.unit.number(),
         secret: secret.to_vec(),
         authority: authority.newest().der.clone(),
+        kind: kind_of(request.hub, &request.reader) as i32,
     };
     Ok(pb::TokenAnswer { token: token.to_text(), expires })
 }
@@ -94,6 +99,15 @@ impl EnrolmentService {
             unit: row.unit,
             hub_unit: self.core.unit.number(),
         }
+    }
+}
+
+/// What the certificate of a token will open.
+fn kind_of(hub: bool, reader: &str) -> CertKind {
+    match (hub, reader.trim().is_empty()) {
+        (true, _) => CertKind::Hub,
+        (false, true) => CertKind::Node,
+        (false, false) => CertKind::Reader,
     }
 }
 
@@ -135,11 +149,7 @@ impl Enrolment for EnrolmentService {
         }
         let unit = OrgCode::new(row.unit).map_err(|error| Status::internal(error.to_string()))?;
         let id = taizhang_proto::RecordId::create((self.core.clock)(), rand::random()).to_string();
-        let kind = match (row.hub, row.reader.is_empty()) {
-            (true, _) => CertKind::Hub,
-            (false, true) => CertKind::Node,
-            (false, false) => CertKind::Reader,
-        };
+        let kind = kind_of(row.hub, &row.reader);
         let name = CertName { kind, unit, id: id.clone() };
         row.certificate = self
             .authority

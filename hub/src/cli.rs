@@ -3,19 +3,18 @@
 
 mod assess;
 mod decide;
+mod init;
 mod months;
 mod print;
 mod revise;
 mod totals;
 
+pub use init::create;
 pub use print::{figure, show_totals, totals_table};
 
 use crate::{
-    authority::Authority,
     config::{self, Config, HubTier},
-    hub::{Hub, STORE},
-    store::FjallStore,
-    writer::{Core, Job},
+    hub::Hub,
 };
 use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
@@ -28,8 +27,8 @@ use std::{
 use taizhang_node::{
     cli::{enrol::first_session, parse_day, read_token, review, run_to_exit, stop_signal, sync_facts},
     control::{self, ControlFile},
-    disk::{self, Secrecy},
-    identity::{Identity, Token},
+    disk,
+    identity::{CertKind, Identity, Token},
     ledger::system_clock,
     say,
     show::{self, Reader},
@@ -37,7 +36,6 @@ use taizhang_node::{
 use taizhang_proto::{
     OrgCode,
     date::{self, Day},
-    org::UnitTree,
     pb::{self, admin_client::AdminClient, review_client::ReviewClient, totals_client::TotalsClient},
 };
 use tokio::sync::watch;
@@ -108,11 +106,17 @@ enum Command {
     Nodes,
     /// 停用不再使用的下级节点或只读单位，其证书随即失效 (retire a child or a reader: its certificate opens nothing)
     Retire {
-        /// 节点，见 nodes 末列 (its id: the last column of `nodes`)
+        /// 单位名称或编码，或节点编号，见 nodes (its unit by name or code, or its id: the last column of `nodes`)
         node: String,
         /// 恢复使用 (it serves again)
         #[arg(long)]
         undo: bool,
+        /// 经办人 (who decides)
+        #[arg(long, env = "TAIZHANG_BY")]
+        by: String,
+        /// 理由 (why)
+        #[arg(long)]
+        reason: String,
     },
     /// 上级由旧备份恢复后，核对完毕，重新开放登记 (this hub found itself older than its children: you have looked, and it enrols again)
     Confirm {
@@ -233,8 +237,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Init { unit, tier, listen, advertise, units } => {
             let config = Config { advertise, ..Config::new(unit, tier, listen) };
-            create(&cli.dir, &config, units.as_deref())?;
-            say!("已建立 {}；下一步：taizhang-hub --dir {} serve", cli.dir.display(), cli.dir.display());
+            init::init(&cli.dir, config, units.as_deref())?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Serve => serve(&cli.dir).await,
@@ -256,63 +259,11 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Largest tree of units or plan that is read, bytes: what a message to the hub may carry.
-const MAX_TEXT: u64 = 4 * 1024 * 1024;
-
-/// Makes a hub's data directory: authority, configuration, tree of units.
-///
-/// # Errors
-/// When there is a hub already, or the tree can't be read.
-pub fn create(dir: &Path, config: &Config, units: Option<&Path>) -> anyhow::Result<()> {
-    let now = system_clock()() / 1_000;
-    let tree = match units {
-        Some(path) => {
-            let csv = disk::read_text(path, MAX_TEXT)?;
-            UnitTree::from_csv(&csv)?;
-            Some(csv)
-        }
-        None => None,
-    };
-    disk::create_dir(dir)?;
-    Authority::init(dir, config.unit, now)?;
-    disk::write_file(&dir.join(config::FILE), to_toml(config).as_bytes(), Secrecy::Plain)?;
-    if let Some(csv) = tree {
-        // Without a writer's thread the store is closed when this returns, and `serve` can open it at once.
-        let store = Box::new(FjallStore::open(&dir.join(STORE))?);
-        let core = Core::open(config.unit, config.tier.into(), store, system_clock())?;
-        for answer in core.commit(vec![Job::Tree(csv, None)]) {
-            answer?;
-        }
-    }
-    Ok(())
-}
-
-fn to_toml(config: &Config) -> String {
-    let advertise = config.advertise.as_ref().map(|address| format!("advertise = {address:?}\n")).unwrap_or_default();
-    format!(
-        "# taizhang hub. A key can be overridden by the environment: TAIZHANG_LISTEN=0.0.0.0:7201\n\
-         unit = {}\n\
-         tier = \"{}\"             # district | city\n\
-         listen = \"{}\"    # where children call\n\
-         {advertise}\
-         sessions = {}               # sessions admitted at a time\n\
-         mode = \"{}\"               # towards the parent: live | nightly\n\
-         sync_at = \"{}\"           # when the nightly window opens, Shanghai time\n\
-         sync_window = {}            # minutes\n",
-        config.unit.number(),
-        format!("{:?}", config.tier).to_lowercase(),
-        config.listen,
-        config.sessions,
-        format!("{:?}", config.mode).to_lowercase(),
-        config.sync_at,
-        config.sync_window,
-    )
-}
-
 /// Enrols a hub at its parent, with a first session that brings the tree of units; or somebody who reads figures.
 async fn enrol(dir: &Path, text: &str) -> anyhow::Result<ExitCode> {
     let is_hub = dir.join(config::FILE).exists();
     let token = Token::from_text(text)?;
+    token.is_for(if is_hub { CertKind::Hub } else { CertKind::Reader })?;
     if is_hub && Config::load(dir)?.unit.number() != token.unit {
         anyhow::bail!(
             "{} 是单位 {} 的上级节点，令牌属于单位 {} (this hub is another unit's: ask for a token of its own unit)",
@@ -462,8 +413,8 @@ async fn ask(session: &Session, command: Command, reader: Reader) -> anyhow::Res
             print::authorities(&admin.ca(request).await?.into_inner(), reader);
         }
         Command::Nodes => print::nodes(&admin.nodes(pb::Empty {}).await?.into_inner(), reader),
-        Command::Retire { node, undo } => {
-            let answer = admin.retire(pb::RetireRequest { node, undo }).await?.into_inner();
+        Command::Retire { node, undo, by, reason } => {
+            let answer = admin.retire(pb::RetireRequest { node, undo, by, reason }).await?.into_inner();
             print::nodes(&answer, reader);
         }
         Command::Shares { indicator, on } => {
@@ -478,13 +429,13 @@ async fn ask(session: &Session, command: Command, reader: Reader) -> anyhow::Res
         Command::Draw(asked) if asked.is_recorded() => assess::recorded_draw(admin, asked, reader).await?,
         Command::Draw(asked) => assess::draw(session.totals.clone(), asked, reader).await?,
         Command::Units { file } => {
-            let csv = disk::read_text(&file, MAX_TEXT)?;
+            let csv = disk::read_text(&file, init::MAX_TEXT)?;
             admin.units(pb::UnitsRequest { csv }).await?;
             say!("已换用新的单位树 (the new tree is in force)");
         }
         Command::Plan { file: None } => say!("{}", admin.plan(pb::Empty {}).await?.into_inner().text),
         Command::Plan { file: Some(file) } => {
-            let text = disk::read_text(&file, MAX_TEXT)?;
+            let text = disk::read_text(&file, init::MAX_TEXT)?;
             let answer = admin.publish_plan(pb::PlanText { text, ..pb::PlanText::default() }).await?.into_inner();
             let from = date::iso(answer.effective_on);
             say!("已发布第{}版，自{from}起生效 (published; it takes effect on that day)", answer.version);

@@ -1,6 +1,7 @@
 //! A hub's configuration: `hub.toml` in its data directory, every key with a default, overridden by environment
 //! (`TAIZHANG_<KEY>`) and flags.
 
+use crate::advertise;
 use serde::{Deserialize, Serialize};
 use std::{net::SocketAddr, path::Path};
 use taizhang_node::{
@@ -98,6 +99,9 @@ impl Config {
     pub fn load(data: &Path) -> Result<Self, ConfigError> {
         let config: Self = layered(Defaults::default(), &data.join(FILE), &KEYS)?;
         config.schedule()?;
+        if let Some(Err(why)) = config.advertise.as_deref().map(advertise::check) {
+            return Err(ConfigError::Value(why));
+        }
         Ok(config)
     }
 

@@ -5,6 +5,7 @@ mod admin;
 mod door;
 
 use crate::{
+    advertise,
     authority::{self, Authority, AuthorityError, EnrolmentService},
     config::Config,
     integrity::{self, Opened},
@@ -186,7 +187,8 @@ impl Hub {
 
     /// The address that goes into tokens when the configuration names none.
     fn advertised(&self, bound: SocketAddr) -> String {
-        self.config.advertise.clone().unwrap_or_else(|| format!("https://{bound}"))
+        let own = self.config.advertise.clone().or_else(|| advertise::derived(bound));
+        own.unwrap_or_else(|| format!("https://{bound}"))
     }
 
     /// Serves children, its own command line and the link to the parent until `stop` turns true.

@@ -2,6 +2,7 @@
 //!
 //! Towards its parent a hub is a node and uses that crate's client; everything that enters goes through [`writer`].
 
+pub mod advertise;
 pub mod authority;
 pub mod backdated;
 pub mod campaigns;

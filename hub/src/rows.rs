@@ -105,9 +105,39 @@ pub struct NodeRow {
     /// Which of the hub's authorities signed that.
     #[prost(uint32, tag = "44")]
     pub generation: u32,
+    /// When it last came back with a log that another one had taken over from, seconds since 1970, ascending.
+    #[prost(uint64, repeated, tag = "45")]
+    pub returns: Vec<u64>,
+    /// Who retired it, or took it back into service.
+    #[prost(string, tag = "46")]
+    pub retired_by: String,
+    /// Why.
+    #[prost(string, tag = "47")]
+    pub retired_reason: String,
 }
 
+/// Within how many seconds a second return shows that two computers use one identity. A backup comes back once.
+const TWINS_WITHIN: u64 = 30 * 86_400;
+
 impl NodeRow {
+    /// Notes that it came back with a log that another one had taken over from.
+    pub(crate) fn note_return(&mut self, now: u64) {
+        self.returns.push(now);
+        let over = self.returns.len().saturating_sub(2);
+        self.returns.drain(..over);
+    }
+
+    /// When two computers were last seen to use its identity, seconds since 1970; 0: not so within thirty days of `now`. Each
+    /// goes on with its own log, so their logs take turns.
+    pub fn twins(&self, now: u64) -> u64 {
+        match self.returns[..] {
+            [first, last] if last.saturating_sub(first) <= TWINS_WITHIN && now.saturating_sub(last) <= TWINS_WITHIN => {
+                last
+            }
+            _ => 0,
+        }
+    }
+
     /// Whether a certificate with this end, of this authority, is newer than what is known here.
     pub(crate) fn is_news(&self, ends: u64, generation: u32) -> bool {
         let unknown = self.hub && self.certificate.is_empty();
@@ -612,6 +642,18 @@ impl FeedRow {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn logs_that_take_turns_are_two_computers_and_a_backup_is_not() {
+        let (day, mut row) = (86_400, NodeRow::default());
+        row.note_return(100 * day);
+        assert_eq!(row.twins(100 * day), 0, "a backup comes back once");
+        row.note_return(150 * day);
+        assert_eq!(row.twins(150 * day), 0, "and another one long after it");
+        row.note_return(151 * day);
+        assert_eq!(row.twins(152 * day), 151 * day);
+        assert_eq!(row.twins(190 * day), 0, "it is over once only one of them comes");
+    }
 
     #[test]
     fn a_child_may_begin_anew_many_times_a_day_and_not_for_ever() {

@@ -38,7 +38,7 @@ mod unique;
 pub use commit::Core;
 use commit::Done;
 pub use competence::settled_by;
-pub use job::{Answer, Job, Paper, Peer, Pushed, WriteError};
+pub use job::{Answer, Decided, Job, Paper, Peer, Pushed, WriteError};
 pub(crate) use mail::is_counted;
 pub use mail::{MarkBatch, News};
 pub use resolve::{Review, choices};

@@ -26,9 +26,9 @@ use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 use taizhang_proto::{
-    OrgCode, date,
+    BUILT_MILLIS, OrgCode, date,
     month::Month,
-    pb::{self, office_client::OfficeClient, review_client::ReviewClient},
+    pb::{self, Tier, office_client::OfficeClient, review_client::ReviewClient},
     text,
 };
 use tokio::sync::watch;
@@ -319,6 +319,13 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 }
 
 fn init(dir: &std::path::Path, unit: Option<OrgCode>) -> anyhow::Result<ExitCode> {
+    check_clock(system_clock()())?;
+    if let Some(unit) = unit.filter(|unit| !matches!(unit.tier(), Tier::Community | Tier::Township)) {
+        bail!(
+            "{unit} 是县区或市的编码；基层节点用社区村或街道乡镇的编码，县区和市请用 taizhang-hub init (this is a district's or a city's \
+             code: an office has a community's or a township's; for hubs there is taizhang-hub)"
+        );
+    }
     let path = dir.join(config::FILE);
     if path.exists() {
         bail!("{} 已存在 (exists already)", path.display());
@@ -328,6 +335,17 @@ fn init(dir: &std::path::Path, unit: Option<OrgCode>) -> anyhow::Result<ExitCode
     disk::write_file(&path, format!("{}{set}", config::TEMPLATE).as_bytes(), Secrecy::Plain)?;
     say!("已建立 {}；下一步：taizhang-node --dir {} enrol <令牌>", path.display(), dir.display());
     Ok(ExitCode::SUCCESS)
+}
+
+/// Refuses to begin under a clock that is wrong for certain: everything would be dated by it.
+///
+/// # Errors
+/// When it reads a time before this program was built. `now` is milliseconds since 1970.
+pub fn check_clock(now: u64) -> anyhow::Result<()> {
+    if now < BUILT_MILLIS {
+        bail!("{}", show::impossible_clock(now));
+    }
+    Ok(())
 }
 
 async fn serve(dir: &std::path::Path, live: bool) -> anyhow::Result<ExitCode> {

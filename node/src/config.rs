@@ -48,6 +48,9 @@ pub enum ConfigError {
     /// A key is unknown or its value wrong.
     #[error("配置有误 (configuration): {0}")]
     Read(Box<figment::Error>),
+    /// A value that can't be.
+    #[error("配置有误 (configuration): {0}")]
+    Value(String),
     /// A time that is none.
     #[error("sync_at 应写成 22:00 这样的时间 (sync_at must be a time such as 22:00)")]
     Time,

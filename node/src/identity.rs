@@ -44,6 +44,16 @@ pub enum IdentityError {
     /// A token that can't be read.
     #[error("令牌不完整或有误，请重新复制整行 (the token is incomplete: copy the whole line again)")]
     Token,
+    /// A token for another kind of directory.
+    #[error("此令牌{}", match .0 {
+        CertKind::Hub => "用于县区汇聚节点，请用 taizhang-hub 在 init 建立的目录中登记 (this token is for a hub: enrol with taizhang-hub in \
+                          the directory that `init` made)",
+        CertKind::Reader => "用于只读单位，请用 taizhang-hub enrol 在空目录中登记 (this token is for a reader of figures: enrol with \
+                             taizhang-hub in an empty directory)",
+        _ => "用于基层节点，请用 taizhang-node enrol 登记；汇聚节点须用 token --hub 取得 (this token is for an office: enrol with \
+              taizhang-node; a hub's is made with `token --hub`)",
+    })]
+    OtherKind(CertKind),
     /// A certificate without a name of ours.
     #[error("证书不是本系统签发的 (the certificate does not name a unit of this system)")]
     Certificate,
@@ -77,15 +87,18 @@ pub enum IdentityError {
 pub const ENDED: &str = "certificate-ended";
 
 /// What a certificate opens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, prost::Enumeration)]
+#[repr(i32)]
 pub enum CertKind {
+    /// Not said: in a token of an earlier build, never in a certificate.
+    Unsaid = 0,
     /// An office's node: it syncs the registers of its unit.
-    Node,
+    Node = 1,
     /// A hub below: it tells its totals.
-    Hub,
+    Hub = 2,
     /// A member unit of the leading group, or whoever else reads figures: it can neither sync nor write (notice, its
     /// addressees).
-    Reader,
+    Reader = 3,
 }
 
 /// What a certificate says of its holder, as the URI in its subject alternative names.
@@ -102,6 +115,7 @@ pub struct CertName {
 impl fmt::Display for CertName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match self.kind {
+            CertKind::Unsaid => "",
             CertKind::Node => "node",
             CertKind::Hub => "hub",
             CertKind::Reader => "reader",
@@ -209,12 +223,27 @@ pub struct Token {
     /// The hub's CA certificate, DER.
     #[prost(bytes = "vec", tag = "5")]
     pub authority: Vec<u8>,
+    /// What the certificate will open; none in a token of an earlier build.
+    #[prost(enumeration = "CertKind", tag = "6")]
+    pub kind: i32,
 }
 
 impl Token {
     /// The text that an operator hands over.
     pub fn to_text(&self) -> String {
         format!("tz1.{}", URL_SAFE_NO_PAD.encode(self.encode_to_vec()))
+    }
+
+    /// Whether it is for a directory of this kind.
+    ///
+    /// # Errors
+    /// Says what it is for, where it says so and that is something else: it must not be used up in the wrong place.
+    pub fn is_for(&self, kind: CertKind) -> Result<(), IdentityError> {
+        match self.kind() {
+            CertKind::Unsaid => Ok(()),
+            own if own == kind => Ok(()),
+            own => Err(IdentityError::OtherKind(own)),
+        }
     }
 
     /// Reads it back.
@@ -446,8 +475,14 @@ mod tests {
         ] {
             assert!(wrong.parse::<CertName>().is_err(), "{wrong}");
         }
-        let token =
-            Token { address: "https://h:1".into(), unit: 1, hub_unit: 2, secret: vec![3; 16], authority: vec![4] };
+        let token = Token {
+            address: "https://h:1".into(),
+            unit: 1,
+            hub_unit: 2,
+            secret: vec![3; 16],
+            authority: vec![4],
+            kind: 1,
+        };
         assert_eq!(Token::from_text(&token.to_text()).unwrap(), token);
         assert!(Token::from_text("tz1.???").is_err());
     }

@@ -138,6 +138,9 @@ pub struct State {
     /// Version of the hub's roll that is held here.
     #[prost(uint64, tag = "33")]
     pub roll: u64,
+    /// When the hub last saw two computers use this identity, seconds since 1970; 0: it sees none.
+    #[prost(uint64, tag = "34")]
+    pub twins: u64,
     /// How far this computer's clock was ahead of the hub's at the last session, milliseconds.
     #[prost(sint64, tag = "30")]
     pub skew_millis: i64,

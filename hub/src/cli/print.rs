@@ -19,10 +19,14 @@ pub(super) fn nodes(answer: &pb::NodesAnswer, reader: Reader) {
                 node.unit.to_string(),
                 if node.hub { "汇聚" } else { "基层" }.into(),
                 show::time(node.last_sync),
-                match (node.retired, node.online) {
-                    (0, true) => "在线".into(),
-                    (0, false) => String::new(),
-                    (since, _) => format!("{} 停用", show::time(since)),
+                match (node.retired, node.online, node.twins) {
+                    (0, true, 0) => "在线".into(),
+                    (0, false, 0) => String::new(),
+                    (0, _, seen) => format!("两台电脑使用同一身份（{} 仍见）", show::time(seen)),
+                    (since, ..) => {
+                        let why = format!("{} 停用 {} {}", show::time(since), node.retired_by, node.retired_reason);
+                        why.trim_end().to_owned()
+                    }
                 },
                 counted(node),
                 node.acknowledged.to_string(),

@@ -14,7 +14,7 @@ use crate::{
         aside::{self, AsideChild},
         audit, children, shares,
     },
-    writer::{Answer, Job},
+    writer::{Answer, Decided, Job},
 };
 use std::sync::Arc;
 use taizhang_node::{identity::ends_words, show};
@@ -60,6 +60,8 @@ impl Hub {
         let nodes = children(view)?;
         let now = core.now();
         let fresh = nodes.iter().filter(|node| node.last_sync + 86_400 >= now).count();
+        let unit_of = |row: &NodeRow| OrgCode::new(row.unit).map(|unit| core.tree().name(unit)).unwrap_or_default();
+        let twins: Vec<String> = nodes.iter().filter(|row| row.twins(now) > 0).map(unit_of).collect();
         let link = self.keeper.as_ref().map(|keeper| keeper.state()).unwrap_or_default();
         let (waits, last_error) = link.words(show::time);
         let (lines, strangers) = self.door.open_lines();
@@ -89,6 +91,7 @@ impl Hub {
             show::fact("months", "已封账月份", "locked months", core.months().count()),
             show::fact("online", "在线", "online", online),
             show::fact("fresh", "一日内同步", "synced within a day", fresh),
+            show::fact("twins", "两台电脑使用同一身份", "two computers with one identity", twins.join("，")),
             show::fact("lines", "连接数", "lines", format!("{lines} + {strangers}")),
             show::fact("lines_refused", "拒绝的连接", "lines refused", self.door.refused()),
             show::fact("last_error", "最近错误", "last error", last_error),
@@ -168,16 +171,43 @@ impl Hub {
         Ok(answer)
     }
 
+    /// The child or reader that an operator means: by its id, or by the code or name of a unit where only one serves (or, to be
+    /// taken back, only one was retired).
+    #[allow(clippy::result_large_err)] // tonic's own error type
+    fn one_named(&self, named: &str, retired: bool) -> Result<String, Status> {
+        let view = self.core.view();
+        let (rows, readers) = (children(view.as_ref()).map_err(failed)?, readers::all(&self.core).map_err(failed)?);
+        if rows.iter().any(|row| row.id == named) || readers.iter().any(|reader| reader.id == named) {
+            return Ok(named.to_owned());
+        }
+        let tree = self.core.tree();
+        let unit = named.parse().ok().or_else(|| tree.by_name(self.core.unit, named)).map(OrgCode::number);
+        let of_unit = rows.iter().filter(|row| Some(row.unit) == unit && (row.retired > 0) == retired);
+        let of_name = readers.iter().filter(|reader| reader.name == named && (reader.retired > 0) == retired);
+        let found: Vec<&str> = of_unit.map(|row| row.id.as_str()).chain(of_name.map(|one| one.id.as_str())).collect();
+        match found[..] {
+            [one] => Ok(one.to_owned()),
+            [] => Err(Status::not_found(format!("没有 {named}，见 nodes (no such child or reader: see `nodes`)"))),
+            _ => Err(Status::failed_precondition(format!(
+                "{named} 有 {} 台，请写明节点编号 (several: name the id): {}",
+                found.len(),
+                found.join(" ")
+            ))),
+        }
+    }
+
     fn nodes(&self, online: &[String]) -> Result<pb::NodesAnswer, crate::store::StoreError> {
         let tree = self.core.tree();
         let view = self.core.view();
         let set_aside = aside::row(view.as_ref())?;
+        let now = self.core.now();
         let whole = |row: &NodeRow| set_aside.child(row.unit).filter(|_| row.hub).cloned().unwrap_or_default();
         let refuted = |row: &NodeRow| set_aside.refuted.iter().filter(|one| row.hub && one.child == row.unit).count();
         let mut nodes: Vec<pb::NodeInfo> = children(view.as_ref())?
             .into_iter()
             .map(|row| (whole(&row), refuted(&row), row))
             .map(|(aside, refuted, row)| pb::NodeInfo {
+                twins: row.twins(now),
                 aside: aside.at,
                 aside_by: aside.by,
                 aside_reason: aside.reason,
@@ -195,6 +225,8 @@ impl Hub {
                 skew_millis: row.skew_millis,
                 refused: row.refused,
                 retired: row.retired,
+                retired_by: row.retired_by,
+                retired_reason: row.retired_reason,
                 incidents: row.incidents,
                 online: online.contains(&row.id),
                 ends: row.ends,
@@ -229,8 +261,15 @@ impl Admin for Calls {
     }
 
     async fn retire(&self, request: Request<pb::RetireRequest>) -> Result<Response<pb::NodesAnswer>, Status> {
-        let pb::RetireRequest { node, undo } = request.into_inner();
-        self.hub.writer.write(Job::Retire { id: node, undo }).await.map_err(crate::session::Fault::from)?;
+        let pb::RetireRequest { node, undo, by, reason } = request.into_inner();
+        if by.trim().is_empty() || reason.trim().is_empty() {
+            return Err(Status::invalid_argument("请写明经办人和理由 (say who decides and why: --by, --reason)"));
+        }
+        let id = block_in_place(|| self.hub.one_named(&node, undo))?;
+        let decided = Decided { by: by.trim().to_owned(), reason: reason.trim().to_owned() };
+        let job = Job::Retire { id: id.clone(), undo, decided };
+        self.hub.writer.write(job).await.map_err(crate::session::Fault::from)?;
+        tracing::info!(node = %id, undo, %by, "a child or reader was retired, or serves again");
         self.nodes(Request::new(pb::Empty {})).await
     }
 

@@ -92,6 +92,7 @@ impl Server {
         self.told_papers = Some((renew, authorities));
         let welcome = pb::Welcome {
             renew,
+            twins: row.twins(core.now()),
             authorities: if authorities == [0; 8] { bytes::Bytes::new() } else { authorities.to_vec().into() },
             protocol: self.hello.protocol_max.clamp(PROTOCOL_MIN, PROTOCOL_MAX),
             software: env!("CARGO_PKG_VERSION").to_owned(),

@@ -1,6 +1,6 @@
 //! A child's row: who it is, what it has said and been told.
 
-use super::{Answer, Paper, Peer, WriteError, pad::Pad};
+use super::{Answer, Decided, Paper, Peer, WriteError, pad::Pad};
 use crate::{
     readers,
     rows::{self, NodeRow, PastLog, PastUnit, UnitRow, meta},
@@ -59,7 +59,18 @@ impl Pad<'_> {
         if other_log {
             let known = row.past.iter().position(|past| past.incarnation[..] == hello.incarnation[..]);
             let log = match known {
-                Some(place) => row.past.remove(place),
+                Some(place) => {
+                    row.note_return(self.core.now());
+                    if row.twins(self.core.now()) > 0 {
+                        tracing::warn!(
+                            node = %peer.id,
+                            unit = %peer.unit,
+                            "两台电脑使用同一身份：请让其中一台停用并用新令牌重新登记 (two computers use one identity: stop one of \
+                             them and enrol it anew)"
+                        );
+                    }
+                    row.past.remove(place)
+                }
                 None => PastLog {
                     incarnation: hello.incarnation.to_vec(),
                     number: self.next_node_number()?,
@@ -103,7 +114,7 @@ impl Pad<'_> {
     }
 
     /// Takes a child out of service, or into it again: a computer that was replaced is waited for by nobody.
-    pub(super) fn retire(&mut self, id: String, undo: bool) -> Result<Answer, WriteError> {
+    pub(super) fn retire(&mut self, id: String, undo: bool, decided: Decided) -> Result<Answer, WriteError> {
         let retired = |since| match (undo, since) {
             (true, _) => 0,
             (false, 0) => self.core.now(),
@@ -118,7 +129,8 @@ impl Pad<'_> {
         let row = self.node(&id)?.ok_or_else(|| WriteError::Unknown(id.clone()))?;
         let retired = retired(row.retired);
         self.enlist_retired(&id, retired);
-        self.put_node(NodeRow { retired, ..row });
+        let Decided { by: retired_by, reason: retired_reason } = decided;
+        self.put_node(NodeRow { retired, retired_by, retired_reason, ..row });
         Ok(Answer::Done)
     }
 

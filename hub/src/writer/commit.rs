@@ -620,9 +620,9 @@ impl Core {
                     }
                     Ok(Answer::Again(pb::Document { content: Bytes::new(), ..document }))
                 }
-                Job::Retire { id, undo } => {
+                Job::Retire { id, undo, decided } => {
                     retired |= !undo;
-                    pad.retire(id, undo)
+                    pad.retire(id, undo, decided)
                 }
                 Job::Aside { child, undo } => pad.decide_aside(child, undo),
                 Job::Forget(rows) => {

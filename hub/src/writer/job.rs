@@ -128,6 +128,8 @@ pub enum Job {
         id: String,
         /// It serves again.
         undo: bool,
+        /// By whose word.
+        decided: Decided,
     },
     /// A roll as this hub once sealed it, from beside its authority.
     Roll(Bytes),
@@ -166,6 +168,15 @@ pub enum Job {
         /// What.
         document: pb::Document,
     },
+}
+
+/// Who decided something, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Decided {
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub reason: String,
 }
 
 /// What a hub keeps of the certificate of a child or a reader.

@@ -6,7 +6,7 @@
 use crate::{
     config::{self, Config},
     disk::{self, Secrecy},
-    identity::{Identity, Token},
+    identity::{CertKind, Identity, Token},
     ledger::system_clock,
     office::Office,
     say,
@@ -31,6 +31,7 @@ const PARTLY: u8 = 3;
 /// When the directory is another unit's, or the hub does not admit it.
 pub(super) async fn enrol(dir: &Path, text: &str, replace: bool) -> anyhow::Result<ExitCode> {
     let token = Token::from_text(text)?;
+    token.is_for(CertKind::Node)?;
     let unit = OrgCode::new(token.unit).context("令牌不完整 (the token is not whole)")?;
     let identity = match unit_of(dir)?.filter(|other| *other != unit) {
         Some(other) => {

@@ -351,6 +351,12 @@ impl Ledger {
             && welcome.wanted.is_empty()
             && state.scope_digest == welcome.scope_digest;
         state.node = welcome.node;
+        if welcome.twins > 0 && state.twins == 0 {
+            tracing::warn!(
+                "两台电脑使用同一身份，请让其中一台停用并重新登记，见 status (two computers use this identity: see `status`)"
+            );
+        }
+        state.twins = welcome.twins;
         self.time.greeted();
         if welcome.clock > 0 {
             state.skew_millis = self.time.measure(welcome.clock);

@@ -45,6 +45,18 @@ impl Calls {
     }
 }
 
+/// What is said where two computers use one identity; when the hub last saw it, seconds since 1970.
+fn twin_words(seen: u64) -> String {
+    if seen == 0 {
+        return "否 (no)".into();
+    }
+    format!(
+        "是，上级最近见于 {}：两台都先同步一次，再让其中一台停用，用上级的新令牌在新目录登记；已录入的不会丢失 (yes: let both sync, then \
+         stop one and enrol it with a new token in a new directory; nothing entered is lost)",
+        show::time(seen)
+    )
+}
+
 fn wrong(error: impl ToString) -> Status {
     Status::invalid_argument(error.to_string())
 }
@@ -127,6 +139,7 @@ impl Office {
             show::fact("month", "待封账月份", "month to close", self.month_words()),
             show::fact("locked_month", "最近封账", "last locked month", self.ledger.locked_month().unwrap_or_default()),
             show::fact("clock", "时钟", "clock", self.clock_words()),
+            show::fact("twins", "两台电脑使用同一身份", "two computers with one identity", twin_words(state.twins)),
             show::fact("incidents", "数据事故", "incidents", state.incidents),
             show::fact("last_incident", "最近事故", "last incident", state.last_incident),
             show::fact("last_error", "最近错误", "last error", last_error),

@@ -93,5 +93,6 @@ pub(super) fn good_token() -> Token {
         hub_unit: ground::DISTRICT,
         secret: SECRET.to_vec(),
         authority: vec![0x30, 0x82, 1, 2],
+        kind: 1,
     }
 }

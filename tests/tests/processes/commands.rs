@@ -110,9 +110,9 @@ fn a_reader_asks_for_figures_from_a_directory_of_its_own_until_it_is_retired() {
         let nodes = town.city.tz(&["nodes"]).exits(0).out;
         let line = nodes.lines().find(|line| line.contains("市财政局")).unwrap();
         let id = line.trim_end_matches('│').trim().rsplit(' ').next().unwrap();
-        assert!(town.city.tz(&["retire", id]).exits(0).out.contains("停用"));
+        assert!(town.city.tz(&["retire", id, "--by", "王科长", "--reason", "已调离"]).exits(0).out.contains("停用"));
         tz(Kind::Hub, &member, &["totals"]).exits(1).says(&["停用"]);
-        town.city.tz(&["retire", id, "--undo"]).exits(0);
+        town.city.tz(&["retire", "市财政局", "--undo", "--by", "王科长", "--reason", "仍需查看"]).exits(0);
         tz(Kind::Hub, &member, &["totals"]).exits(0);
     });
 }

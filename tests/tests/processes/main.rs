@@ -16,3 +16,4 @@ mod nightly;
 mod stranger;
 mod strangers;
 mod town;
+mod words;

@@ -1,0 +1,125 @@
+//! `init`: a hub's data directory. Invariant: what contradicts itself makes none; each refusal says what to write instead.
+
+use crate::{
+    advertise,
+    authority::Authority,
+    config::{self, Config},
+    hub::STORE,
+    store::FjallStore,
+    writer::{Core, Job},
+};
+use anyhow::bail;
+use std::path::Path;
+use taizhang_node::{
+    cli::check_clock,
+    disk::{self, Secrecy},
+    ledger::system_clock,
+    say,
+};
+use taizhang_proto::{org::UnitTree, pb};
+
+/// Makes what the command asks for, and says what follows.
+pub(super) fn init(dir: &Path, config: Config, units: Option<&Path>) -> anyhow::Result<()> {
+    check_clock(system_clock()())?;
+    let (tier, of_code) = (pb::Tier::from(config.tier), config.unit.tier());
+    if tier != of_code {
+        bail!(
+            "编码 {} 是{}的编码，与 --tier {} 不符；县区编码形如 210402000000，市编码形如 210400000000 (this code is not of that \
+             tier: a district's is like 210402000000, a city's like 210400000000)",
+            config.unit,
+            tier_word(of_code),
+            format!("{:?}", config.tier).to_lowercase()
+        );
+    }
+    let advertise = match &config.advertise {
+        Some(address) => {
+            advertise::check(address).map_err(anyhow::Error::msg)?;
+            address.trim_end_matches('/').to_owned()
+        }
+        None => match advertise::derived(config.listen) {
+            Some(address) => address,
+            None => bail!(
+                "不知道下级用什么地址连接本机，请用 --advertise https://主机名或IP:{} 写明 (how do children call this computer? say it \
+                 with --advertise https://host:{})",
+                config.listen.port(),
+                config.listen.port()
+            ),
+        },
+    };
+    let config = Config { advertise: Some(advertise.clone()), ..config };
+    create(dir, &config, units)?;
+    say!(
+        "下级连接地址：{advertise}，写进令牌；如有误请改 hub.toml 的 advertise (goes into tokens: mend it in hub.toml)"
+    );
+    say!("已建立 {}；下一步：taizhang-hub --dir {} serve", dir.display(), dir.display());
+    Ok(())
+}
+
+fn tier_word(tier: pb::Tier) -> &'static str {
+    match tier {
+        pb::Tier::City => "市 (city)",
+        pb::Tier::District => "县区 (district)",
+        pb::Tier::Township => "街道乡镇 (township)",
+        _ => "社区村 (community)",
+    }
+}
+
+/// Largest tree of units or plan that is read, bytes: what a message to the hub may carry.
+pub(super) const MAX_TEXT: u64 = 4 * 1024 * 1024;
+
+/// Makes a hub's data directory: authority, configuration, tree of units.
+///
+/// # Errors
+/// When there is a hub already, or the tree can't be read or does not have the hub's own unit.
+pub fn create(dir: &Path, config: &Config, units: Option<&Path>) -> anyhow::Result<()> {
+    let now = system_clock()() / 1_000;
+    let tree = match units {
+        Some(path) => {
+            let csv = disk::read_text(path, MAX_TEXT)?;
+            let tree = UnitTree::from_csv(&csv)?;
+            if !tree.contains(config.unit) {
+                bail!(
+                    "{} 中没有本级单位 {}，请核对文件或 --unit (the tree of units does not have the hub's own unit)",
+                    path.display(),
+                    config.unit
+                );
+            }
+            Some(csv)
+        }
+        None => None,
+    };
+    disk::create_dir(dir)?;
+    Authority::init(dir, config.unit, now)?;
+    disk::write_file(&dir.join(config::FILE), to_toml(config).as_bytes(), Secrecy::Plain)?;
+    if let Some(csv) = tree {
+        // Without a writer's thread the store is closed when this returns, and `serve` can open it at once.
+        let store = Box::new(FjallStore::open(&dir.join(STORE))?);
+        let core = Core::open(config.unit, config.tier.into(), store, system_clock())?;
+        for answer in core.commit(vec![Job::Tree(csv, None)]) {
+            answer?;
+        }
+    }
+    Ok(())
+}
+
+fn to_toml(config: &Config) -> String {
+    let advertise = config.advertise.as_ref().map(|address| format!("advertise = {address:?}\n")).unwrap_or_default();
+    format!(
+        "# taizhang hub. A key can be overridden by the environment: TAIZHANG_LISTEN=0.0.0.0:7201\n\
+         unit = {}\n\
+         tier = \"{}\"             # district | city\n\
+         listen = \"{}\"    # where children call\n\
+         {advertise}\
+         sessions = {}               # sessions admitted at a time\n\
+         mode = \"{}\"               # towards the parent: live | nightly\n\
+         sync_at = \"{}\"           # when the nightly window opens, Shanghai time\n\
+         sync_window = {}            # minutes\n",
+        config.unit.number(),
+        format!("{:?}", config.tier).to_lowercase(),
+        config.listen,
+        config.sessions,
+        format!("{:?}", config.mode).to_lowercase(),
+        config.sync_at,
+        config.sync_window,
+    )
+}

@@ -1,0 +1,164 @@
+//! What the programs say when something is not as it should be: in words that a clerk or an operator can act on.
+
+use crate::town::{self, CITY, DISTRICT, Kind, OFFICES, Serving, Town, free_port, token, tz, units};
+use std::{fs, net::TcpListener, path::Path};
+
+fn save(data: &Path, nth: usize) {
+    let id = taizhang_tests::books::id_no(4_000, nth);
+    let fields = [format!("name=张{nth}"), format!("id_no={id}")];
+    tz(Kind::Node, data, &["save", "resident", &fields[0], &fields[1]]).exits(0);
+}
+
+fn status(data: &Path) -> serde_json::Value {
+    tz(Kind::Node, data, &["--json", "status"]).exits(0).json()
+}
+
+/// Sends an office's calls somewhere else.
+fn call(data: &Path, address: &str) {
+    let path = data.join("identity/hub.toml");
+    let lines = fs::read_to_string(&path).unwrap();
+    let kept = lines.lines().filter(|line| !line.starts_with("address"));
+    let text =
+        kept.chain([format!("address = {address:?}").as_str()]).map(|line| format!("{line}\n")).collect::<String>();
+    fs::write(&path, text).unwrap();
+}
+
+fn address(hub: &Serving) -> String {
+    hub.status()["address"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn why_there_is_no_line_is_said_and_kept_until_there_is_one() {
+    town::runtime().block_on(async {
+        let mut town = Town::found(1, "nightly").await;
+        let data = town.offices[0].data.clone();
+        save(&data, 1);
+        let own = address(&town.district);
+        let fails = |words: &str| {
+            let report = tz(Kind::Node, &data, &["--json", "sync"]).exits(1).json();
+            assert!(report["error"].as_str().unwrap().contains(words), "{words}: {report}");
+            // Another process asks afterwards.
+            let told = status(&data);
+            assert!(told["last_error"].as_str().unwrap().contains(words), "{words}: {told}");
+            assert_eq!(told["equal"], "false");
+        };
+        town.district.stop().await;
+        fails("上级程序没有运行");
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = silent.local_addr().unwrap().port();
+        let other = std::thread::spawn(move || {
+            use std::io::{Read, Write};
+            let (mut line, _) = silent.accept().unwrap();
+            let _ = line.read(&mut [0; 512]);
+            let _ = line.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+        });
+        call(&data, &format!("https://127.0.0.1:{port}"));
+        fails("不是台账上级");
+        other.join().unwrap();
+        call(&data, "https://no-such-host.invalid:7201");
+        fails("找不到上级的地址");
+        call(&data, &address(&town.city));
+        fails("另一机构");
+        call(&data, &own);
+        town.district.up().await;
+        tz(Kind::Node, &data, &["sync"]).exits(0);
+        let told = status(&data);
+        assert_eq!((told["last_error"].as_str(), told["equal"].as_str()), (Some(""), Some("true")), "{told}");
+        let id = town.district.tz(&["--json", "nodes"]).exits(0).json()[0]["node"].as_str().unwrap().to_owned();
+        let unit = OFFICES[0];
+        town.district.tz(&["retire", unit, "--by", "王科长"]).exits(2);
+        town.district.tz(&["retire", unit, "--by", "王科长", "--reason", "已换电脑"]).exits(0);
+        fails("停用");
+        town.district.tz(&["retire", &id, "--undo", "--by", "王科长", "--reason", "误停"]).exits(0);
+        tz(Kind::Node, &data, &["sync"]).exits(0);
+        town.district.stop().await;
+        town.city.stop().await;
+    });
+}
+
+#[test]
+fn two_computers_with_one_identity_are_told_so_and_lose_nothing() {
+    fn copy(from: &Path, to: &Path) {
+        fs::create_dir_all(to).unwrap();
+        for entry in fs::read_dir(from).unwrap().flatten() {
+            let target = to.join(entry.file_name());
+            if entry.path().is_dir() {
+                copy(&entry.path(), &target)
+            } else {
+                fs::copy(entry.path(), target).map(drop).unwrap()
+            }
+        }
+    }
+    town::runtime().block_on(async {
+        let mut town = Town::found(1, "nightly").await;
+        let one = town.offices[0].data.clone();
+        save(&one, 1);
+        tz(Kind::Node, &one, &["sync"]).exits(0);
+        let two = town.dir.path().join("copy");
+        copy(&one, &two);
+        let mut entered = 1;
+        for turn in 0..4 {
+            for data in [&one, &two] {
+                entered += 1;
+                save(data, entered);
+                tz(Kind::Node, data, &["sync"]).exits(0);
+            }
+            if turn == 0 {
+                assert!(status(&one)["twins"].as_str().unwrap().starts_with('否'), "a backup that came back is none");
+            }
+        }
+        for data in [&one, &two] {
+            tz(Kind::Node, data, &["sync"]).exits(0);
+            let told = status(data);
+            assert!(told["twins"].as_str().unwrap().contains("新令牌"), "{told}");
+        }
+        assert!(town.district.tz(&["nodes"]).exits(0).out.contains("两台电脑使用同一身份"));
+        assert!(!town.district.status()["twins"].as_str().unwrap().is_empty());
+        assert!(town.district.errors().contains("两台电脑使用同一身份"), "in the log, too");
+        assert_eq!(town.adds_up().await, entered as i64);
+        // What it says to do ends it.
+        let key = token(&town.district, OFFICES[0], false);
+        let anew = town.dir.path().join("anew");
+        tz(Kind::Node, &anew, &["enrol", &key]).exits(0);
+        assert!(status(&anew)["twins"].as_str().unwrap().starts_with('否'));
+        town.district.stop().await;
+        town.city.stop().await;
+    });
+}
+
+#[test]
+fn what_contradicts_itself_makes_no_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("hub");
+    let (listen, units) = (format!("127.0.0.1:{}", free_port()), units());
+    let init = |arguments: &[&str]| {
+        let common = ["init", "--listen", &listen, "--units", &units];
+        let answer = tz(Kind::Hub, &data, &[&common[..], arguments].concat());
+        assert!(answer.code == 0 || !data.exists(), "nothing is left behind: {arguments:?}");
+        answer
+    };
+    init(&["--tier", "district", "--unit", CITY]).exits(1).says(&["--tier", "210402000000"]);
+    init(&["--tier", "city", "--unit", DISTRICT]).exits(1).says(&["--tier"]);
+    init(&["--tier", "district", "--unit", "210499000000"]).exits(1).says(&["没有本级单位"]);
+    init(&["--tier", "city", "--unit", CITY, "--advertise", "http://city.example:7201"]).exits(1).says(&["https://"]);
+    init(&["--tier", "city", "--unit", CITY, "--advertise", "https://0.0.0.0:7201"]).exits(1).says(&["advertise"]);
+    let made = init(&["--tier", "city", "--unit", CITY]).exits(0);
+    assert!(made.out.contains(&format!("https://{listen}")), "it is shown: {made:?}");
+    assert!(fs::read_to_string(data.join("hub.toml")).unwrap().contains("advertise"));
+    let node = dir.path().join("node");
+    tz(Kind::Node, &node, &["init", "--unit", DISTRICT]).exits(1).says(&["taizhang-hub init"]);
+    assert!(!node.exists());
+}
+
+#[test]
+fn a_token_is_not_used_up_in_the_wrong_place() {
+    town::runtime().block_on(async {
+        let town = Town::found(0, "nightly").await;
+        let office = token(&town.district, OFFICES[0], false);
+        let hub = token(&town.city, DISTRICT, true);
+        let data = town.dir.path().join("office");
+        tz(Kind::Node, &data, &["enrol", &hub]).exits(1).says(&["taizhang-hub"]);
+        tz(Kind::Hub, &town.dir.path().join("reader"), &["enrol", &office]).exits(1).says(&["taizhang-node"]);
+        tz(Kind::Node, &data, &["enrol", &office]).exits(0);
+    });
+}
