@@ -6,6 +6,7 @@ mod decide;
 mod init;
 mod months;
 mod print;
+mod read;
 mod revise;
 mod totals;
 
@@ -36,7 +37,10 @@ use taizhang_node::{
 use taizhang_proto::{
     OrgCode,
     date::{self, Day},
-    pb::{self, admin_client::AdminClient, review_client::ReviewClient, totals_client::TotalsClient},
+    pb::{
+        self, admin_client::AdminClient, reading_client::ReadingClient, review_client::ReviewClient,
+        totals_client::TotalsClient,
+    },
 };
 use tokio::sync::watch;
 use tonic::transport::Channel;
@@ -146,6 +150,8 @@ enum Command {
         #[arg(long)]
         undo: bool,
     },
+    #[command(flatten)]
+    Read(read::Command),
     #[command(flatten)]
     Figures(totals::Command),
     /// 抽取抽查对象，随机种子可复核 (draw communities to check; anybody can replay the seed)
@@ -326,6 +332,7 @@ struct Session {
     admin: AdminClient<Guarded>,
     totals: TotalsClient<Guarded>,
     review: ReviewClient<Guarded>,
+    reading: ReadingClient<Guarded>,
     own: Option<(Arc<Hub>, watch::Sender<bool>, tokio::task::JoinHandle<()>)>,
 }
 
@@ -354,11 +361,12 @@ impl Session {
     fn on(channel: Guarded, own: Option<(Arc<Hub>, watch::Sender<bool>, tokio::task::JoinHandle<()>)>) -> Self {
         let admin = AdminClient::new(channel.clone()).max_decoding_message_size(control::MAX_MESSAGE);
         let review = ReviewClient::new(channel.clone()).max_decoding_message_size(control::MAX_MESSAGE);
-        Self { admin, totals: TotalsClient::new(channel), review, own }
+        let reading = ReadingClient::new(channel.clone()).max_decoding_message_size(control::MAX_MESSAGE);
+        Self { admin, totals: TotalsClient::new(channel), review, reading, own }
     }
 
     async fn close(self) {
-        drop((self.admin, self.totals, self.review));
+        drop((self.admin, self.totals, self.review, self.reading));
         if let Some((hub, stop, task)) = self.own {
             let _ = stop.send(true);
             let _ = task.await;
@@ -425,6 +433,7 @@ async fn ask(session: &Session, command: Command, reader: Reader) -> anyhow::Res
             let answer = admin.aside(pb::AsideRequest { unit: unit.number(), by, reason, undo }).await?.into_inner();
             print::nodes(&answer, reader);
         }
+        Command::Read(command) => read::run(session.reading.clone(), command, reader).await?,
         Command::Figures(command) => totals::run(session.totals.clone(), command, reader).await?,
         Command::Draw(asked) if asked.is_recorded() => assess::recorded_draw(admin, asked, reader).await?,
         Command::Draw(asked) => assess::draw(session.totals.clone(), asked, reader).await?,

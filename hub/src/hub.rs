@@ -11,6 +11,7 @@ use crate::{
     integrity::{self, Opened},
     mail::envelope::Envelopes,
     plans::{self, PublishError},
+    reading::ReadingService,
     review::ReviewService,
     session::serve::{self, SyncService},
     store::StoreError,
@@ -33,8 +34,8 @@ use taizhang_proto::{
     DESCRIPTORS,
     org::UnitTree,
     pb::{
-        Tier, admin_server::AdminServer, enrolment_server::EnrolmentServer, review_server::ReviewServer,
-        sync_server::SyncServer, totals_server::TotalsServer,
+        Tier, admin_server::AdminServer, enrolment_server::EnrolmentServer, reading_server::ReadingServer,
+        review_server::ReviewServer, sync_server::SyncServer, totals_server::TotalsServer,
     },
     session::MAX_MESSAGE_BYTES,
 };
@@ -312,7 +313,10 @@ impl Hub {
             .max_decoding_message_size(MAX_QUESTION_BYTES);
         let review = ReviewServer::new(ReviewService::new(self.core.clone(), self.writer.clone()))
             .max_encoding_message_size(control::MAX_MESSAGE);
-        let router = tonic::transport::Server::builder().add_service(admin).add_service(review).add_service(totals);
+        let reading = ReadingServer::new(ReadingService::new(self.core.clone(), self.writer.clone()))
+            .max_encoding_message_size(control::MAX_MESSAGE);
+        let server = tonic::transport::Server::builder();
+        let router = { server }.add_service(admin).add_service(review).add_service(totals).add_service(reading);
         let incoming = control::incoming(listener, &file);
         let data = self.data.clone();
         let task = tokio::spawn(async move {

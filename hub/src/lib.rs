@@ -18,6 +18,7 @@ pub mod months;
 pub mod orders;
 pub mod plans;
 pub mod readers;
+mod reading;
 pub mod review;
 pub mod roll;
 pub mod rows;

@@ -2,12 +2,12 @@
 //! office itself for as long as it takes.
 
 pub mod enrol;
-mod page;
+pub mod page;
 mod print;
 mod refused;
 pub mod review;
 
-pub use print::sync_facts;
+pub use print::{list as print_list, story as print_story, sync_facts};
 
 use crate::{
     config::{self, Config},
@@ -155,7 +155,7 @@ enum Command {
     Save {
         /// 登记表 (register)
         register: String,
-        /// 已有记录的编号 (id of the record to edit)
+        /// 已有记录：身份证号、姓名、案件或证书编号，或记录编号 (the record to edit: id number, name, case or certificate number, or record id)
         #[arg(long)]
         record: Option<String>,
         /// 更正只能填一次的栏目时的理由 (why a field that is set once is corrected)
@@ -172,10 +172,16 @@ enum Command {
         /// 最多几条 (at most)
         #[arg(long, default_value_t = 20)]
         limit: u32,
+        /// 只列此单位及下级 (only this unit and below)
+        #[arg(long)]
+        unit: Option<OrgCode>,
+        /// 显示所有栏目 (every column)
+        #[arg(long)]
+        wide: bool,
     },
     /// 一条记录的全部历史：谁、何时、为何 (a record's whole story: who, when, why)
     History {
-        /// 记录编号 (id of the record)
+        /// 身份证号、姓名、案件或证书编号，或记录编号 (id number, name, case or certificate number, or record id)
         record: String,
         /// 写成可打印的网页 (as a page to print, HTML)
         #[arg(long)]
@@ -197,7 +203,7 @@ enum Command {
     },
     /// 一个人的推算情况：性别、年龄、就业状况、五清、期限 (what follows of a person from the records)
     Card {
-        /// 居民登记的编号 (id of the resident)
+        /// 身份证号、姓名或记录编号 (id number, name or record id)
         record: String,
         /// 哪一天，默认今天 (as of)
         #[arg(long, value_parser = parse_day)]
@@ -543,9 +549,10 @@ async fn ask(mut client: Client, command: Command, reader: Reader) -> anyhow::Re
             }
         }
         Command::Refused { what, all } => return refused::run(client, what, all, reader).await,
-        Command::List { register, limit } => {
-            let answer = client.list(pb::ListRequest { register, unit: 0, limit }).await?.into_inner();
-            print::list(&answer, reader);
+        Command::List { register, limit, unit, wide } => {
+            let unit = unit.map_or(0, OrgCode::number);
+            let answer = client.list(pb::ListRequest { register, unit, limit }).await?.into_inner();
+            print::list(&answer, wide, reader);
         }
         Command::Card { record, on } => {
             let request = pb::CardRequest { record, on: on.unwrap_or(0) };

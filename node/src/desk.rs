@@ -1,7 +1,15 @@
 //! What data goes in and out through: forms, import, export and the load tools all speak to a [`Desk`].
 //! Invariant: there is one way in. Whatever enters is a [`Draft`], and the desk checks it before it is saved.
 
-use taizhang_proto::{OrgCode, Record, RecordId, check::Violation, date::Day, org::UnitTree, register::Value};
+pub mod find;
+
+use taizhang_proto::{
+    OrgCode, Record, RecordId,
+    check::Violation,
+    date::Day,
+    org::UnitTree,
+    register::{Value, registers},
+};
 
 /// One form as it is about to be saved: the edited fields of one record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +87,18 @@ pub trait Desk {
     /// # Errors
     /// When the store fails.
     fn list(&self, register: u32) -> Result<Vec<(RecordId, Record)>, SaveError>;
+
+    /// The records, of one register or of all, that are so.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn matching(&self, register: Option<u32>, is: &dyn Fn(&Record) -> bool) -> Result<Vec<RecordId>, SaveError> {
+        let mut found = Vec::new();
+        for def in registers().iter().filter(|def| register.is_none_or(|wanted| wanted == def.number)) {
+            found.extend(self.list(def.number)?.into_iter().filter(|(_, record)| is(record)).map(|(id, _)| id));
+        }
+        Ok(found)
+    }
 
     /// Saves groups of drafts with one sync to disk. Each group is checked and saved whole or not at all; the answers
     /// are in the order of the groups, and one bad group does not hinder the others.

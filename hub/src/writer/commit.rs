@@ -12,7 +12,9 @@ use super::{
 use crate::{
     lineage::Lineage,
     months::{self, Months},
-    orders, readers, roll,
+    orders, readers,
+    reading::put_look,
+    roll,
     rows::{self, meta},
     session::turns::Turns,
     store::{Space, Store, StoreError, View, WriteSet},
@@ -629,6 +631,10 @@ impl Core {
                     for (space, key) in rows {
                         pad.set.remove(space, key);
                     }
+                    Ok(Answer::Done)
+                }
+                Job::Look(look) => {
+                    put_look(&mut pad.set, &look);
                     Ok(Answer::Done)
                 }
                 Job::Settle => pad.settle_all(),

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     authority::issued_by,
+    reading::Look,
     rows::{self, NodeRow},
     store::{Space, StoreError},
 };
@@ -131,6 +132,8 @@ pub enum Job {
         /// By whose word.
         decided: Decided,
     },
+    /// Somebody looks at names.
+    Look(Look),
     /// A roll as this hub once sealed it, from beside its authority.
     Roll(Bytes),
     /// The parent's roll, under its version.

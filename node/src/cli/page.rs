@@ -29,7 +29,7 @@ th { font-weight: bold; background: #eee; print-color-adjust: exact; }
 ";
 
 /// The page.
-pub(super) fn story(answer: &HistoryAnswer) -> String {
+pub fn story(answer: &HistoryAnswer) -> String {
     let (stands, past): (Vec<_>, Vec<_>) = answer.lines.iter().partition(|line| line.stands);
     let title = format!("{}历史记录表", answer.register);
     let page = html! {

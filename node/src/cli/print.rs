@@ -158,25 +158,44 @@ pub(super) fn to_file(answer: &pb::ToFileAnswer, within: u32, reader: Reader) {
     show::table(reader, &headings, &answer.items.iter().map(row).collect::<Vec<_>>());
 }
 
-/// Records, field by field.
-pub(super) fn list(answer: &pb::ListAnswer, reader: Reader) {
-    for row in &answer.rows {
-        match reader {
-            Reader::Person => {
-                let fields: Vec<_> = row.fields.iter().map(|fact| format!("{} {}", fact.zh, fact.value)).collect();
-                say!("{}  {}", row.record, fields.join("  "));
-            }
-            Reader::Program => {
-                let mut object: serde_json::Map<_, _> =
-                    row.fields.iter().map(|fact| (fact.key.clone(), fact.value.clone().into())).collect();
-                object.insert("record".into(), row.record.clone().into());
-                say!("{}", serde_json::Value::Object(object));
-            }
+/// Columns of a list for a person, unless all are asked for: what tells records apart comes first in a register.
+const COLUMNS: usize = 7;
+
+/// Records as a table, a column a field: the first ones that any record has, or with `wide` all of them; for a program one
+/// document with every field.
+pub fn list(answer: &pb::ListAnswer, wide: bool, reader: Reader) {
+    if reader == Reader::Program {
+        let object = |row: &pb::Row| {
+            let fields = row.fields.iter().map(|fact| (fact.key.clone(), fact.value.clone().into()));
+            let record = ("record".to_owned(), row.record.clone().into());
+            serde_json::Value::Object(fields.chain([record]).collect())
+        };
+        let rows: Vec<_> = answer.rows.iter().map(object).collect();
+        say!("{}", serde_json::json!({ "total": answer.total, "rows": rows }));
+        return;
+    }
+    // Who owns a record and where it came from stands in every one of them: last.
+    let common = ["home_unit", "source", "remark"];
+    let mut columns: Vec<(&str, &str)> = Vec::new();
+    for fact in answer.rows.iter().flat_map(|row| &row.fields) {
+        if !columns.iter().any(|(key, _)| *key == fact.key) {
+            columns.push((&fact.key, &fact.zh));
         }
     }
-    if reader == Reader::Person {
-        say!("共 {} 条 (of)，显示 {} 条", answer.total, answer.rows.len());
-    }
+    columns.sort_by_key(|(key, _)| common.contains(key));
+    columns.truncate(if wide { columns.len() } else { COLUMNS });
+    let rows: Vec<Vec<String>> = answer
+        .rows
+        .iter()
+        .map(|row| {
+            let value = |key: &str| row.fields.iter().find(|fact| fact.key == key).map(|fact| fact.value.clone());
+            let cells = columns.iter().map(|(key, _)| value(key).unwrap_or_default());
+            cells.chain([row.record.clone()]).collect()
+        })
+        .collect();
+    let headings: Vec<(&str, &str)> = columns.into_iter().chain([("record", "记录编号")]).collect();
+    show::table(reader, &headings, &rows);
+    say!("共 {} 条 (of)，显示 {} 条", answer.total, answer.rows.len());
 }
 
 /// The headings that an import knows, or those of them that are asked for, and how many each file gives.
@@ -208,7 +227,7 @@ pub(super) fn mappings(layouts: &Layouts, asked: &[String], reader: Reader) {
 }
 
 /// A record's story, what stands first.
-pub(super) fn story(answer: &pb::HistoryAnswer, reader: Reader) {
+pub fn story(answer: &pb::HistoryAnswer, reader: Reader) {
     let rows: Vec<Vec<String>> = answer
         .lines
         .iter()

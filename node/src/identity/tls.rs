@@ -162,7 +162,8 @@ pub async fn connect(address: &str, tls: Tls, timeouts: Timeouts) -> Result<Chan
     let endpoint = Endpoint::from_shared(format!("http://{authority}")).map_err(|error| wrong(&error))?;
     let endpoint = endpoint
         .origin(uri)
-        .connect_timeout(timeouts.connect)
+        // Of a later connection on this channel; the first one ends by the limit below, which says who was silent.
+        .connect_timeout(timeouts.connect * 2)
         .timeout(timeouts.answer)
         .http2_keep_alive_interval(timeouts.ping)
         .keep_alive_timeout(timeouts.pong)
@@ -170,7 +171,6 @@ pub async fn connect(address: &str, tls: Tls, timeouts: Timeouts) -> Result<Chan
         .initial_stream_window_size(4 * 1024 * 1024)
         .initial_connection_window_size(8 * 1024 * 1024);
     let connector = tower::service_fn(move |_: Uri| open(place.clone(), tls.clone()));
-    // The endpoint's own limit ends with TCP; a frozen hub's system still takes the connection, and TLS waits.
     let connected = super::in_time(address, timeouts.connect, endpoint.connect_with_connector(connector)).await?;
     connected.map_err(|error| wrong(&error))
 }

@@ -1,12 +1,13 @@
 //! A person on one page, as far as it follows from the records: what nobody types in (domain-detail 2.1, 5).
 //! Invariant: it is for the office's own eyes, and says the same as the totals count.
 
-use crate::{ledger::Ledger, show, store::StoreError};
+use crate::show;
 use taizhang_proto::{
     RecordId,
-    cell::{FIVE_KNOWNS, clock_of, derived, doubt, following, survivor},
+    cell::{FIVE_KNOWNS, Shelf, clock_of, derived, doubt, following, survivor},
     date::{self, Day},
     pb,
+    plan::Plans,
     register::{number, registers},
 };
 
@@ -22,9 +23,8 @@ fn status(code: &str) -> String {
 ///
 /// # Errors
 /// When the store fails.
-pub fn card(ledger: &Ledger, id: RecordId, on: Day) -> Result<Option<Vec<pb::Fact>>, StoreError> {
-    let plans = ledger.plans();
-    let Some(person) = derived(ledger, id, on, &plans)? else { return Ok(None) };
+pub fn card<S: Shelf>(shelf: &S, plans: &Plans, id: RecordId, on: Day) -> Result<Option<Vec<pb::Fact>>, S::Error> {
+    let Some(person) = derived(shelf, id, on, plans)? else { return Ok(None) };
     let sex = person.male.map_or("不详", |male| if male { "男" } else { "女" });
     let day = |day: Option<Day>| day.map(date::iso).unwrap_or_default();
     let yes = |so: bool| if so { "是" } else { "否" };
@@ -48,12 +48,12 @@ pub fn card(ledger: &Ledger, id: RecordId, on: Day) -> Result<Option<Vec<pb::Fac
     }
     facts.push(show::fact("hardship", "就业困难人员", "hard to employ", yes(person.hardship)));
     facts.push(show::fact("five_knowns", "五清", "five knowns", knowns));
-    for member in following(ledger, id, number::RESIDENT, number::MEMBER)? {
-        let household = ledger.view(member)?.and_then(|member| member.reference(20));
+    for member in following(shelf, id, number::RESIDENT, number::MEMBER)? {
+        let household = shelf.record(member)?.and_then(|member| member.reference(20));
         let Some(household) = household else { continue };
-        for case in following(ledger, household, number::HOUSEHOLD, number::ZEF_CASE)? {
-            let Some(clock) = clock_of(ledger, case, &plans)?.filter(|clock| clock.exit_on.is_none()) else { continue };
-            let stable = doubt::is_stable(ledger, survivor(ledger, household)?, plans.on(on), on)?;
+        for case in following(shelf, household, number::HOUSEHOLD, number::ZEF_CASE)? {
+            let Some(clock) = clock_of(shelf, case, plans)?.filter(|clock| clock.exit_on.is_none()) else { continue };
+            let stable = doubt::is_stable(shelf, survivor(shelf, household)?, plans.on(on), on)?;
             let stage = match (clock.first_placed_on, clock.dual.as_ref().map(|dual| dual.second_placed_on)) {
                 (None, _) => "未安置",
                 _ if stable => "稳定",

@@ -6,36 +6,48 @@ use crate::{
     exchange::{People, with_code},
     ledger::{Ledger, LedgerDesk, read_edit},
     show,
+    store::Refusal,
 };
 use taizhang_proto::{
-    OrgCode, RecordId,
+    OrgCode, Record, RecordId,
     cell::home_unit,
     pb::{self, Format, HistoryLine},
     register::{RegisterDef, Value, registers},
     wire,
 };
 
-/// The story of a record; none when the office has no such record.
+/// The story of a record at an office; none when the office has no such record.
 ///
 /// # Errors
 /// When the store fails.
 pub fn story(ledger: &Ledger, id: RecordId) -> Result<Option<pb::HistoryAnswer>, SaveError> {
     let mut refused = ledger.refusals()?;
     refused.retain(|(_, refusal)| read_edit(&refusal.change).is_ok_and(|edit| edit.id == id));
-    // A record that the hub never took is readable all the same.
-    let record = match (ledger.view(id)?, refused.last()) {
-        (Some(record), _) => record,
-        (None, Some((_, refusal))) => ledger.overlay(None, &refusal.change)?,
-        (None, None) => return Ok(None),
-    };
-    let Some(def) = registers().get(record.register) else { return Ok(None) };
+    let refused: Vec<Refusal> = refused.into_iter().map(|(_, refusal)| refusal).collect();
     let desk = LedgerDesk::new(ledger);
-    let (units, mut reader) = (desk.tree(), Reader::new(def, &desk));
+    tell(&desk, id, ledger.view(id)?.as_ref(), ledger.history(id)?, refused)
+}
+
+/// A record's story: what stands, what stood, and what was refused; none where there is nothing of it.
+///
+/// # Errors
+/// When the desk fails.
+pub fn tell<D: Desk>(
+    desk: &D,
+    id: RecordId,
+    record: Option<&Record>,
+    mut past: Vec<pb::Superseded>,
+    refused: Vec<Refusal>,
+) -> Result<Option<pb::HistoryAnswer>, SaveError> {
+    let edits = refused.iter().map(|refusal| read_edit(&refusal.change)).collect::<Result<Vec<_>, _>>()?;
+    // A record that the hub never took is readable all the same.
+    let register = record.map(|record| record.register).or(edits.last().map(|edit| edit.register));
+    let Some(def) = register.and_then(|register| registers().get(register)) else { return Ok(None) };
+    let (units, mut reader) = (desk.tree(), Reader::new(def, desk));
     let office = |origin: &pb::Origin| show::office_of(units, origin);
     let mut lines = Vec::new();
-    let stands = ledger.view(id)?.is_some();
-    for standing in record.fields.iter().filter(|_| stands) {
-        let origin = &record.origins[standing.origin];
+    for (standing, origins) in record.iter().flat_map(|record| record.fields.iter().map(|one| (one, &record.origins))) {
+        let origin = &origins[standing.origin];
         let line = HistoryLine {
             stands: true,
             by: origin.by.clone(),
@@ -45,7 +57,6 @@ pub fn story(ledger: &Ledger, id: RecordId) -> Result<Option<pb::HistoryAnswer>,
         };
         lines.extend(reader.shown(standing.field.tag, &standing.field.bytes, line)?);
     }
-    let mut past = ledger.history(id)?;
     past.sort_by_key(|entry| std::cmp::Reverse(entry.replaced_by));
     for entry in past {
         let origin = entry.origin.unwrap_or_default();
@@ -66,14 +77,13 @@ pub fn story(ledger: &Ledger, id: RecordId) -> Result<Option<pb::HistoryAnswer>,
             lines.extend(reader.shown(*tag, &bytes.unwrap_or_default(), line)?);
         }
     }
-    for (_, refusal) in refused {
-        let edit = read_edit(&refusal.change)?;
+    for (refusal, edit) in refused.into_iter().zip(edits) {
         let (why, end) = (refusal.why.unwrap_or_default(), refusal.end.unwrap_or_default());
         let reason = if end.reason.is_empty() { why.message } else { format!("{}；{}", end.reason, why.message) };
         for field in &edit.fields {
             let line = HistoryLine {
                 by: edit.by.clone(),
-                office: with_code(units, ledger.unit()),
+                office: with_code(units, desk.unit()),
                 at: refusal.at,
                 rule: format!("退回 refused: {}", why.rule),
                 decided_by: end.by.clone(),
@@ -88,31 +98,46 @@ pub fn story(ledger: &Ledger, id: RecordId) -> Result<Option<pb::HistoryAnswer>,
         register: def.zh.clone(),
         lines,
         record: id.to_string(),
-        unit: home_unit(&record).map(|unit| with_code(units, unit)).unwrap_or_default(),
-        on: ledger.business_day(),
+        unit: record.and_then(home_unit).map(|unit| with_code(units, unit)).unwrap_or_default(),
+        on: desk.today(),
     }))
 }
 
-/// Reads values of one register's records as people do: a person by name, a unit by name, each with its number.
-pub(super) struct Reader<'a> {
-    def: &'a RegisterDef,
-    desk: &'a LedgerDesk<'a>,
-    people: People<'a, LedgerDesk<'a>>,
+/// A record's fields as people read them, with names for what they refer to.
+///
+/// # Errors
+/// When the desk fails.
+pub fn row<D: Desk>(desk: &D, id: RecordId, record: &Record) -> Result<pb::Row, SaveError> {
+    let mut fields = Vec::new();
+    if let Some(def) = registers().get(record.register) {
+        let mut reader = Reader::new(def, desk);
+        for standing in record.fields.iter().filter(|standing| !standing.field.bytes.is_empty()) {
+            let line = reader.shown(standing.field.tag, &standing.field.bytes, HistoryLine::default())?;
+            let en = def.field(standing.field.tag).map(|field| field.en.clone()).unwrap_or_default();
+            fields.extend(line.map(|line| pb::Fact { key: line.field, zh: line.label, en, value: line.value }));
+        }
+    }
+    Ok(pb::Row { record: id.to_string(), fields })
 }
 
-impl<'a> Reader<'a> {
+/// Reads values of one register's records as people do: a person by name, a unit by name, each with its number.
+pub struct Reader<'a, D> {
+    def: &'a RegisterDef,
+    desk: &'a D,
+    people: People<'a, D>,
+}
+
+impl<'a, D: Desk> Reader<'a, D> {
     /// A reader of one register's values at a desk.
-    pub(super) fn new(def: &'a RegisterDef, desk: &'a LedgerDesk<'a>) -> Self {
+    pub fn new(def: &'a RegisterDef, desk: &'a D) -> Self {
         Self { def, desk, people: People::new(desk) }
     }
 
     /// A line with a field's value in it; none for a field that this build does not know.
-    pub(super) fn shown(
-        &mut self,
-        tag: u32,
-        bytes: &[u8],
-        line: HistoryLine,
-    ) -> Result<Option<HistoryLine>, SaveError> {
+    ///
+    /// # Errors
+    /// When the desk fails.
+    pub fn shown(&mut self, tag: u32, bytes: &[u8], line: HistoryLine) -> Result<Option<HistoryLine>, SaveError> {
         let Some(field) = self.def.field(tag) else { return Ok(None) };
         let value = match Value::decode(field, bytes) {
             _ if bytes.is_empty() => "（空）(nothing)".to_owned(),

@@ -2,7 +2,10 @@
 
 use super::{Office, refused::RefusedError};
 use crate::{
-    desk::{Desk, Draft, SaveError},
+    desk::{
+        Desk, Draft, SaveError,
+        find::{self, FindError},
+    },
     exchange::{self, Format, Layouts, Options, Source, note::extended},
     identity::ends_words,
     ledger::LedgerDesk,
@@ -10,10 +13,10 @@ use crate::{
 };
 use std::{pin::Pin, sync::Arc};
 use taizhang_proto::{
-    BUILT_MILLIS, OrgCode, Record, RecordId, date,
+    BUILT_MILLIS, OrgCode, RecordId, date,
     month::Month,
     pb::{self, office_server},
-    register::{IMPORT_NOTE, RegisterDef, Value, registered_on, registers},
+    register::{IMPORT_NOTE, RegisterDef, Value, number, registered_on, registers},
     stamp,
 };
 use tokio::{
@@ -65,6 +68,13 @@ fn failed(error: impl ToString) -> Status {
     Status::internal(error.to_string())
 }
 
+fn not_found(error: FindError) -> Status {
+    match error {
+        FindError::Registers(error) => failed(error),
+        other => Status::not_found(other.to_string()),
+    }
+}
+
 fn asked(error: RefusedError) -> Status {
     match error {
         RefusedError::Asked(why) => wrong(why),
@@ -93,17 +103,6 @@ fn day_asked(on: date::Day, office: &Office) -> Result<date::Day, Status> {
         on if date::KNOWN.contains(&on) => Ok(on),
         _ => Err(wrong("日期应在1900年至2199年之间 (a day between 1900 and 2199)")),
     }
-}
-
-/// A record's fields as a clerk reads them.
-fn shown(def: &RegisterDef, record: &Record) -> Vec<pb::Fact> {
-    def.fields
-        .iter()
-        .filter_map(|field| {
-            let value = Value::decode(field, record.bytes(field.tag)?)?;
-            Some(show::fact(&field.name, &field.zh, &field.en, value.show(field)))
-        })
-        .collect()
 }
 
 impl Office {
@@ -221,7 +220,14 @@ impl Office {
     pub(super) fn save_form(&self, request: &pb::SaveRequest) -> Result<pb::SaveAnswer, Status> {
         let def = register(&request.register)?;
         let desk = LedgerDesk::new(&self.ledger);
-        let id = if request.record.is_empty() { desk.new_id() } else { request.record.parse().map_err(wrong)? };
+        let id = if request.record.is_empty() {
+            desk.new_id()
+        } else {
+            match request.record.trim().parse() {
+                Ok(id) => id,
+                Err(_) => find::record(&desk, Some(def.number), &request.record).map_err(not_found)?,
+            }
+        };
         let mut draft = Draft::new(id, def.number).because(&request.reason);
         let held = self.ledger.view(id).map_err(failed)?;
         let mut notes = Vec::new();
@@ -279,14 +285,15 @@ impl Office {
         let unit = unit_or_none(request.unit)?;
         let limit = if request.limit == 0 { PAGE } else { request.limit.min(MAX_PAGE) } as usize;
         let mut answer = pb::ListAnswer::default();
-        for (id, record) in LedgerDesk::new(&self.ledger).list(def.number).map_err(failed)? {
+        let desk = LedgerDesk::new(&self.ledger);
+        for (id, record) in desk.list(def.number).map_err(failed)? {
             let owner = taizhang_proto::cell::home_unit(&record);
             if unit.is_some_and(|unit| !owner.is_some_and(|owner| unit.covers(owner))) {
                 continue;
             }
             answer.total += 1;
             if answer.rows.len() < limit {
-                answer.rows.push(pb::Row { record: id.to_string(), fields: shown(def, &record) });
+                answer.rows.push(super::history::row(&desk, id, &record).map_err(failed)?);
             }
         }
         Ok(answer)
@@ -373,10 +380,12 @@ impl office_server::Office for Calls {
 
     async fn card(&self, request: Request<pb::CardRequest>) -> Result<Response<pb::StatusAnswer>, Status> {
         let pb::CardRequest { record, on } = request.into_inner();
-        let id: RecordId = record.parse().map_err(wrong)?;
         let ledger = &self.office.ledger;
         let on = day_asked(on, &self.office)?;
-        let facts = block_in_place(|| super::card::card(ledger, id, on)).map_err(failed)?;
+        let facts = block_in_place(|| {
+            let id = find::record(&LedgerDesk::new(ledger), Some(number::RESIDENT), &record).map_err(not_found)?;
+            super::card::card(ledger.as_ref(), &ledger.plans(), id, on).map_err(failed)
+        })?;
         let facts = facts.ok_or_else(|| Status::not_found("本机没有此人 (no such person here)"))?;
         Ok(Response::new(pb::StatusAnswer { facts }))
     }
@@ -432,8 +441,15 @@ impl office_server::Office for Calls {
     }
 
     async fn history(&self, request: Request<pb::HistoryRequest>) -> Result<Response<pb::HistoryAnswer>, Status> {
-        let id: RecordId = request.get_ref().record.parse().map_err(wrong)?;
-        let story = block_in_place(|| super::history::story(&self.office.ledger, id)).map_err(failed)?;
+        let (ledger, written) = (&self.office.ledger, request.get_ref().record.trim());
+        let story = block_in_place(|| {
+            // What was refused is read by its number alone: the registers do not have it.
+            let id = match written.parse() {
+                Ok(id) => id,
+                Err(_) => find::record(&LedgerDesk::new(ledger), None, written).map_err(not_found)?,
+            };
+            super::history::story(ledger, id).map_err(failed)
+        })?;
         story.map(Response::new).ok_or_else(|| Status::not_found("本机没有此记录 (no such record here)"))
     }
 

@@ -287,7 +287,8 @@ fn what_should_be_looked_into_is_told_when_it_is_saved_and_listed_until_the_reco
     assert_eq!(codes(), one("stable", "李红"));
     assert_eq!(told(case), 1);
     let stage = |on| {
-        let facts = card::card(&office.ledger, next.parse().unwrap(), on).unwrap().unwrap();
+        let facts =
+            card::card(office.ledger.as_ref(), &office.ledger.plans(), next.parse().unwrap(), on).unwrap().unwrap();
         facts.into_iter().filter(|fact| fact.key == "case").map(|fact| fact.value).collect::<Vec<_>>()
     };
     assert!(stage(day(4, 1))[0].starts_with("稳定"), "{:?}", stage(day(4, 1)));
@@ -393,12 +394,16 @@ fn who_has_no_citizen_id_is_registered_by_another_card_and_a_skill_has_a_level()
     }
     let officer = [("name", "韩军"), ("id_type", "军官证"), ("other_no", "军 字第0801号"), ("labour_able", "是")];
     let person = save("Resident", &officer).unwrap().record;
-    let card = card::card(&office.ledger, person.parse().unwrap(), day(4, 1)).unwrap().unwrap();
+    let card = card::card(office.ledger.as_ref(), &office.ledger.plans(), person.parse().unwrap(), day(4, 1))
+        .unwrap()
+        .unwrap();
     assert!(card.iter().any(|fact| fact.key == "age" && fact.value.is_empty()), "nothing follows of it");
     let skill = |level: &str| save("PersonSkill", &[("person", &person), ("name", "电焊"), ("level", level)]);
     assert!(skill("6").unwrap_err().message().contains("1至5"));
     skill("3").unwrap();
-    let card = card::card(&office.ledger, person.parse().unwrap(), day(4, 1)).unwrap().unwrap();
+    let card = card::card(office.ledger.as_ref(), &office.ledger.plans(), person.parse().unwrap(), day(4, 1))
+        .unwrap()
+        .unwrap();
     let knowns = card.iter().find(|fact| fact.key == "five_knowns").unwrap();
     assert!(!knowns.value.contains("技能"), "{}", knowns.value);
 }
@@ -519,7 +524,7 @@ fn a_card_says_what_follows_of_a_person_on_each_day() {
     let job = [("person", of.as_str()), ("kind", "3"), ("start_on", "2008-03-10"), ("end_on", "2008-03-20")];
     enter(&office, number::PLACEMENT, None, &job);
     let said = |on: Day, key: &str| {
-        let facts = card::card(&office.ledger, id, on).unwrap().unwrap();
+        let facts = card::card(office.ledger.as_ref(), &office.ledger.plans(), id, on).unwrap().unwrap();
         facts.into_iter().find(|fact| fact.key == key).map(|fact| fact.value)
     };
     let employment = |on| said(on, "employment").unwrap();
@@ -540,5 +545,10 @@ fn a_card_says_what_follows_of_a_person_on_each_day() {
     assert_eq!(said(day(4, 1), "five_knowns").unwrap(), "齐全");
     assert_eq!(said(day(4, 1), "case").unwrap(), "未安置，20日期限 2008-04-10");
     assert_eq!(employment(day(4, 5)), "32 退休");
-    assert!(card::card(&office.ledger, household.parse().unwrap(), day(4, 1)).unwrap().is_none(), "no person");
+    assert!(
+        card::card(office.ledger.as_ref(), &office.ledger.plans(), household.parse().unwrap(), day(4, 1))
+            .unwrap()
+            .is_none(),
+        "no person"
+    );
 }

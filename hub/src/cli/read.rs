@@ -1,0 +1,152 @@
+//! What a district's reviewer reads: lists, a search, a person's card, a record's history, exports. Names are masked without
+//! `--names`, and every look at names is kept (`looks`).
+
+use super::Guarded;
+use clap::{Args, Subcommand};
+use std::path::PathBuf;
+use taizhang_node::{
+    cli::{page, parse_day, print_list, print_story},
+    disk::{self, Secrecy},
+    say,
+    show::{self, Reader},
+};
+use taizhang_proto::{
+    OrgCode,
+    date::Day,
+    pb::{self, reading_client::ReadingClient},
+};
+
+/// Whether names are shown, and who looks.
+#[derive(Args)]
+pub(super) struct Who {
+    /// 显示姓名、证号、电话、住址；记入查阅记录 (names and numbers as they stand; the look is kept)
+    #[arg(long)]
+    names: bool,
+    /// 查阅人 (who looks)
+    #[arg(long, env = "TAIZHANG_BY", default_value = "")]
+    by: String,
+}
+
+impl Who {
+    fn looker(self) -> Option<pb::Looker> {
+        Some(pb::Looker { by: self.by, names: self.names })
+    }
+}
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// 列出登记表 (list a register)
+    List {
+        /// 登记表 (register)
+        register: String,
+        /// 只列此单位及下级 (only this unit and below)
+        #[arg(long)]
+        unit: Option<OrgCode>,
+        /// 最多几条 (at most)
+        #[arg(long, default_value_t = 20)]
+        limit: u32,
+        /// 显示所有栏目 (every column)
+        #[arg(long)]
+        wide: bool,
+        #[command(flatten)]
+        who: Who,
+    },
+    /// 查找居民：姓名、证号、电话或地址的一部分 (find residents by a part of name, id number, phone or address)
+    Search {
+        /// 要查找的 (what to look for)
+        word: String,
+        /// 最多几条 (at most)
+        #[arg(long, default_value_t = 20)]
+        limit: u32,
+        /// 显示所有栏目 (every column)
+        #[arg(long)]
+        wide: bool,
+        #[command(flatten)]
+        who: Who,
+    },
+    /// 一个人的情况 (a person on one page)
+    Card {
+        /// 身份证号、姓名或记录编号 (id number, name or record id)
+        person: String,
+        /// 哪一天，默认今天 (as of)
+        #[arg(long, value_parser = parse_day)]
+        on: Option<Day>,
+        #[command(flatten)]
+        who: Who,
+    },
+    /// 一条记录的全部历史：谁、何时、为何 (a record's whole story: who, when, why)
+    History {
+        /// 身份证号、姓名、案件或证书编号，或记录编号 (id number, name, case or certificate number, or record id)
+        record: String,
+        /// 写成可打印的网页 (as a page to print, HTML)
+        #[arg(long)]
+        print: Option<PathBuf>,
+        #[command(flatten)]
+        who: Who,
+    },
+    /// 导出登记表 (export a register)
+    Export {
+        /// 登记表 (register)
+        register: String,
+        /// 文件，按扩展名 csv 或 xlsx (file; its extension decides)
+        file: PathBuf,
+        /// 只导出此单位及下级 (only this unit and below)
+        #[arg(long)]
+        unit: Option<OrgCode>,
+        #[command(flatten)]
+        who: Who,
+    },
+    /// 查阅记录：谁在何时查看过姓名 (who looked at names, and when)
+    Looks {
+        /// 最多几条 (at most)
+        #[arg(long, default_value_t = 100)]
+        limit: u32,
+    },
+}
+
+pub(super) async fn run(mut reading: ReadingClient<Guarded>, command: Command, reader: Reader) -> anyhow::Result<()> {
+    let code = |unit: Option<OrgCode>| unit.map_or(0, OrgCode::number);
+    match command {
+        Command::List { register, unit, limit, wide, who } => {
+            let unit = code(unit);
+            let request = pb::ReadRequest { register, unit, limit, who: who.looker(), ..Default::default() };
+            print_list(&reading.list(request).await?.into_inner(), wide, reader);
+        }
+        Command::Search { word, limit, wide, who } => {
+            let request = pb::ReadRequest { reference: word, limit, who: who.looker(), ..Default::default() };
+            print_list(&reading.search(request).await?.into_inner(), wide, reader);
+        }
+        Command::Card { person, on, who } => {
+            let on = on.unwrap_or(0);
+            let request = pb::ReadRequest { reference: person, on, who: who.looker(), ..Default::default() };
+            show::facts(reader, &reading.card(request).await?.into_inner().facts);
+        }
+        Command::History { record, print, who } => {
+            let request = pb::ReadRequest { reference: record, who: who.looker(), ..Default::default() };
+            let answer = reading.history(request).await?.into_inner();
+            let Some(file) = print else {
+                print_story(&answer, reader);
+                return Ok(());
+            };
+            disk::write_file(&file, page::story(&answer).as_bytes(), Secrecy::OwnerOnly)?;
+            say!("已写入 {}，请妥善保管 (written: keep it safe)", file.display());
+        }
+        Command::Export { register, file, unit, who } => {
+            let format = file.extension().and_then(|extension| extension.to_str()).unwrap_or("csv").to_lowercase();
+            let unit = code(unit);
+            let request = pb::ReadRequest { register, unit, format, who: who.looker(), ..Default::default() };
+            let answer = reading.export(request).await?.into_inner();
+            disk::write_file(&file, &answer.content, Secrecy::OwnerOnly)?;
+            say!("已导出 {} 行到 {} ({} rows)", answer.rows, file.display(), answer.rows);
+        }
+        Command::Looks { limit } => {
+            let request = pb::ReadRequest { limit, ..Default::default() };
+            let row =
+                |line: &pb::LookLine| vec![show::time(line.at), line.by.clone(), line.what.clone(), line.of.clone()];
+            let looks = reading.looks(request).await?.into_inner().looks;
+            let headings = [("at", "时间"), ("by", "查阅人"), ("what", "命令"), ("of", "对象")];
+            show::table(reader, &headings, &looks.iter().map(row).collect::<Vec<_>>());
+        }
+    }
+    Ok(())
+}

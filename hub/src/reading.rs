@@ -1,0 +1,233 @@
+//! 查阅: what a reviewer reads of the district's records: lists, a person's card, a record's history, exports, a search. The
+//! commands are an office's, over every office of the hub.
+//! Invariants: names are masked unless they were asked for with a name and a reason to be held to; each such look is kept, with
+//! who, when and at what, and without anything personal; a city has no records to read.
+
+mod desk;
+mod looks;
+mod mask;
+
+pub(crate) use looks::{Look, put_look};
+
+use crate::{
+    store::{Space, StoreError},
+    writer::{Core, Job, WriteError, Writer},
+};
+use desk::HubDesk;
+use std::sync::Arc;
+use taizhang_node::{
+    desk::{
+        Desk,
+        find::{self, FindError},
+    },
+    exchange::{self, Format},
+    office::{card, history},
+    show,
+};
+use taizhang_proto::{
+    OrgCode, Record, RecordId,
+    cell::home_unit,
+    pb::{self, reading_server::Reading},
+    register::{RegisterDef, number, registers},
+    text,
+};
+use tokio::task::block_in_place;
+use tonic::{Request, Response, Status};
+
+/// Rows of a list or a search when the asker does not say, and at most.
+const PAGE: u32 = 100;
+const MAX_PAGE: u32 = 20_000;
+/// Longest word that is searched for, characters.
+const MAX_WORD: usize = 64;
+
+/// The calls.
+pub(crate) struct ReadingService {
+    core: Arc<Core>,
+    writer: Writer,
+}
+
+#[allow(clippy::result_large_err)] // tonic's own error type
+fn register(named: &str) -> Result<&'static RegisterDef, Status> {
+    registers().named(named).ok_or_else(|| {
+        let names: Vec<_> = registers().iter().map(|def| format!("{} ({})", def.name, def.zh)).collect();
+        Status::invalid_argument(format!("没有登记表 {named} (no such register); 有 (there are): {}", names.join(", ")))
+    })
+}
+
+fn failed(error: impl ToString) -> Status {
+    Status::internal(error.to_string())
+}
+
+fn not_found(error: FindError) -> Status {
+    match error {
+        FindError::Registers(error) => failed(error),
+        other => Status::not_found(other.to_string()),
+    }
+}
+
+impl ReadingService {
+    pub(crate) fn new(core: Arc<Core>, writer: Writer) -> Self {
+        Self { core, writer }
+    }
+
+    /// Whoever wants names says who they are; then the look is kept before anything is shown.
+    async fn look(&self, what: &'static str, of: String, who: &pb::Looker) -> Result<(), Status> {
+        if self.core.tier == pb::Tier::City {
+            return Err(Status::failed_precondition(
+                "市级没有个人登记，请在县区查阅 (a city has no records: look at the district)",
+            ));
+        }
+        if !who.names {
+            return Ok(());
+        }
+        if who.by.trim().is_empty() {
+            return Err(Status::invalid_argument("查看姓名请写明查阅人，用 --by (say who looks: --by)"));
+        }
+        let look = Look { at: self.core.now(), by: who.by.trim().to_owned(), what: what.to_owned(), of };
+        let kept = self.writer.write(Job::Look(look)).await;
+        kept.map(drop).map_err(|error: WriteError| Status::from(crate::session::Fault::from(error)))
+    }
+
+    /// Runs a question on one view of the records.
+    fn ask<T>(&self, names: bool, question: impl FnOnce(&HubDesk<'_>) -> Result<T, Status>) -> Result<T, Status> {
+        block_in_place(|| {
+            let view = self.core.view();
+            question(&HubDesk::new(&self.core, view.as_ref(), names))
+        })
+    }
+
+    fn found(&self, register: Option<u32>, written: &str) -> Result<RecordId, Status> {
+        self.ask(false, |desk| find::record(desk, register, written).map_err(not_found))
+    }
+}
+
+fn limit_of(asked: u32) -> usize {
+    if asked == 0 { PAGE as usize } else { asked.min(MAX_PAGE) as usize }
+}
+
+#[allow(clippy::result_large_err)]
+fn unit_or_all(core: &Core, code: u64) -> Result<OrgCode, Status> {
+    if code == 0 {
+        return Ok(core.unit);
+    }
+    let unit = OrgCode::new(code).map_err(|error| Status::invalid_argument(error.to_string()))?;
+    if core.unit.covers(unit) {
+        return Ok(unit);
+    }
+    Err(Status::invalid_argument(format!("{unit} 不在本级辖区内 (not below this hub)")))
+}
+
+#[tonic::async_trait]
+impl Reading for ReadingService {
+    async fn list(&self, request: Request<pb::ReadRequest>) -> Result<Response<pb::ListAnswer>, Status> {
+        let request = request.into_inner();
+        let who = request.who.clone().unwrap_or_default();
+        let def = register(&request.register)?;
+        let unit = unit_or_all(&self.core, request.unit)?;
+        self.look("list", format!("{} {unit}", def.name), &who).await?;
+        let answer = self.ask(who.names, |desk| {
+            let mut answer = pb::ListAnswer::default();
+            for (id, record) in desk.list(def.number).map_err(failed)? {
+                if !home_unit(&record).is_some_and(|home| unit.covers(home)) {
+                    continue;
+                }
+                answer.total += 1;
+                if answer.rows.len() < limit_of(request.limit) {
+                    answer.rows.push(history::row(desk, id, &record).map_err(failed)?);
+                }
+            }
+            Ok(answer)
+        });
+        answer.map(Response::new)
+    }
+
+    async fn search(&self, request: Request<pb::ReadRequest>) -> Result<Response<pb::ListAnswer>, Status> {
+        let request = request.into_inner();
+        let who = request.who.clone().unwrap_or_default();
+        let word = text::no_space(&request.reference);
+        if word.is_empty() || word.chars().count() > MAX_WORD {
+            return Err(Status::invalid_argument("请写明要查找的姓名、证号、电话或地址 (say what to look for)"));
+        }
+        // What was searched for may be a name: it is not kept.
+        self.look("search", String::new(), &who).await?;
+        let answer = self.ask(who.names, |desk| {
+            let def = registers().get(number::RESIDENT).ok_or_else(|| Status::internal("no residents"))?;
+            let tags = ["name", "id_no", "phone", "address"].map(|name| def.field_named(name).map(|field| field.tag));
+            let has = |record: &Record| {
+                let held = |tag: &u32| record.slice(*tag).map(|bytes| String::from_utf8_lossy(bytes).contains(&word));
+                tags.iter().flatten().any(|tag| held(tag).unwrap_or(false))
+            };
+            let found = desk.matching(Some(number::RESIDENT), &has).map_err(failed)?;
+            let mut answer = pb::ListAnswer { total: found.len() as u64, ..pb::ListAnswer::default() };
+            for id in found.into_iter().take(limit_of(request.limit)) {
+                if let Some(record) = desk.view(id).map_err(failed)? {
+                    answer.rows.push(history::row(desk, id, &record).map_err(failed)?);
+                }
+            }
+            Ok(answer)
+        });
+        answer.map(Response::new)
+    }
+
+    async fn card(&self, request: Request<pb::ReadRequest>) -> Result<Response<pb::StatusAnswer>, Status> {
+        let request = request.into_inner();
+        let who = request.who.clone().unwrap_or_default();
+        let id = self.found(Some(number::RESIDENT), &request.reference)?;
+        self.look("card", id.to_string(), &who).await?;
+        let on = if request.on == 0 { self.core.today() } else { request.on };
+        let facts = self.ask(who.names, |desk| {
+            let Some(record) = desk.view(id).map_err(failed)? else {
+                return Err(Status::not_found("没有此人 (no such person)"));
+            };
+            let mut facts = history::row(desk, id, &record).map_err(failed)?.fields;
+            let derived = card::card(&desk.shelf, &self.core.plans(), id, on).map_err(failed)?;
+            facts.extend(derived.unwrap_or_default());
+            facts.push(show::fact("record", "记录编号", "record", id));
+            Ok(facts)
+        })?;
+        Ok(Response::new(pb::StatusAnswer { facts }))
+    }
+
+    async fn history(&self, request: Request<pb::ReadRequest>) -> Result<Response<pb::HistoryAnswer>, Status> {
+        let request = request.into_inner();
+        let who = request.who.clone().unwrap_or_default();
+        let id = self.found(None, &request.reference)?;
+        self.look("history", id.to_string(), &who).await?;
+        let story = self.ask(who.names, |desk| {
+            let past = desk.shelf.view.prefix(Space::History, &id.0).map(|row| {
+                let past = <pb::Superseded as prost::Message>::decode(row?.1);
+                past.map_err(|_| StoreError::Row(Space::History))
+            });
+            let mut past: Vec<pb::Superseded> = past.collect::<Result<_, StoreError>>().map_err(failed)?;
+            let record = desk.view(id).map_err(failed)?;
+            if let Some(def) = record.as_ref().filter(|_| !who.names).and_then(|one| registers().get(one.register)) {
+                past.iter_mut().for_each(|entry| mask::masked_past(def, entry));
+            }
+            history::tell(desk, id, record.as_ref(), past, Vec::new()).map_err(failed)
+        })?;
+        story.map(Response::new).ok_or_else(|| Status::not_found("没有此记录 (no such record)"))
+    }
+
+    async fn export(&self, request: Request<pb::ReadRequest>) -> Result<Response<pb::ExportAnswer>, Status> {
+        let request = request.into_inner();
+        let who = request.who.clone().unwrap_or_default();
+        let def = register(&request.register)?;
+        let unit = unit_or_all(&self.core, request.unit)?;
+        let format = match request.format.as_str() {
+            "csv" => Format::Csv,
+            "xlsx" => Format::Xlsx,
+            other => return Err(Status::invalid_argument(format!("不支持 {other}，请用 csv 或 xlsx (csv or xlsx)"))),
+        };
+        self.look("export", format!("{} {unit}", def.name), &who).await?;
+        let made = self.ask(who.names, |desk| exchange::export(desk, def, Some(unit), format).map_err(failed));
+        let (content, rows) = made?;
+        Ok(Response::new(pb::ExportAnswer { content: content.into(), rows }))
+    }
+
+    async fn looks(&self, request: Request<pb::ReadRequest>) -> Result<Response<pb::LooksAnswer>, Status> {
+        let limit = limit_of(request.get_ref().limit);
+        let looks = block_in_place(|| looks::newest(self.core.view().as_ref(), limit)).map_err(failed)?;
+        let line = |look: Look| pb::LookLine { at: look.at, by: look.by, what: look.what, of: look.of };
+        Ok(Response::new(pb::LooksAnswer { looks: looks.into_iter().map(line).collect() }))
+    }
+}

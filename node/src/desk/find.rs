@@ -1,0 +1,113 @@
+//! A record as people name it: by id number, certificate or case number, or by name; by its own number last.
+//! Invariant: what could mean two records means none; the candidates are named, so that one of them can be chosen.
+
+use crate::desk::{Desk, SaveError};
+use taizhang_proto::{
+    OrgCode, Record, RecordId,
+    cell::home_unit,
+    register::{RegisterDef, Shape, Value, number, registers},
+    text,
+};
+
+/// Why a record was not found.
+#[derive(Debug, thiserror::Error)]
+pub enum FindError {
+    /// Nothing here has this number or name.
+    #[error("没有找到“{0}”；可写身份证号、姓名、案件或证书编号，或记录编号 (nothing of this number or name here)")]
+    None(String),
+    /// Several have it.
+    #[error("“{written}”有 {} 条，请写身份证号或记录编号 (several: say which)：\n{}", .found.len(), .found.join("\n"))]
+    Several {
+        /// As it was written.
+        written: String,
+        /// Each in a line: name, unit, record id. Holds names: for the screen that asked.
+        found: Vec<String>,
+    },
+    /// The registers.
+    #[error(transparent)]
+    Registers(#[from] SaveError),
+}
+
+/// Most candidates that are named.
+const NAMED: usize = 20;
+
+/// The record that somebody means, in one register or in any.
+///
+/// # Errors
+/// When there is none, or more than one.
+pub fn record<D: Desk>(desk: &D, register: Option<u32>, written: &str) -> Result<RecordId, FindError> {
+    let written = written.trim();
+    if let Ok(id) = written.parse::<RecordId>() {
+        return match desk.view(id)? {
+            Some(_) => Ok(id),
+            None => Err(FindError::None(written.to_owned())),
+        };
+    }
+    let mut found = Vec::new();
+    for def in registers().iter().filter(|def| register.is_none_or(|wanted| wanted == def.number)) {
+        if let Some(value) = natural(def, written) {
+            found.extend(desk.find(def.number, &[value])?);
+        }
+    }
+    if found.is_empty() {
+        let (name, own) = (text::no_space(written), Carried::new(written));
+        let is =
+            |record: &Record| own.is_in(record) || (record.register == number::RESIDENT && has_name(record, &name));
+        found = desk.matching(register, &is)?;
+    }
+    found.sort_unstable();
+    found.dedup();
+    match found[..] {
+        [] => Err(FindError::None(written.to_owned())),
+        [one] => Ok(one),
+        _ => {
+            let lines = found.iter().take(NAMED).map(|id| line(desk, *id)).collect::<Result<_, SaveError>>()?;
+            Err(FindError::Several { written: written.to_owned(), found: lines })
+        }
+    }
+}
+
+/// What is written as the value of a register's natural key, where that is one text.
+fn natural(def: &RegisterDef, written: &str) -> Option<Value> {
+    let [tag] = def.key[..] else { return None };
+    let field = def.field(tag)?;
+    let is_text = matches!(field.shape, Shape::Text) && field.codes.is_none();
+    is_text.then(|| Value::parse(field, written).ok()).flatten().map(|(value, _)| value)
+}
+
+/// Whether a resident has exactly this name.
+fn has_name(record: &Record, name: &str) -> bool {
+    let tag = registers().get(number::RESIDENT).and_then(|def| def.field_named("name")).map(|field| field.tag);
+    tag.and_then(|tag| record.slice(tag)).is_some_and(|held| held == name.as_bytes())
+}
+
+/// A number that papers carry: of a household, a case, a certificate, a post, an archive.
+struct Carried {
+    written: String,
+}
+
+impl Carried {
+    fn new(written: &str) -> Self {
+        Self { written: text::no_space(written) }
+    }
+
+    fn is_in(&self, record: &Record) -> bool {
+        let Some(def) = registers().get(record.register).filter(|_| !self.written.is_empty()) else { return false };
+        let numbers = def.fields.iter().filter(|field| field.name.ends_with("_no") || field.name == "number");
+        numbers
+            .filter(|field| matches!(field.shape, Shape::Text) && !field.many)
+            .any(|field| record.slice(field.tag).is_some_and(|held| held == self.written.as_bytes()))
+    }
+}
+
+fn line<D: Desk>(desk: &D, id: RecordId) -> Result<String, SaveError> {
+    let Some(record) = desk.view(id)? else { return Ok(id.to_string()) };
+    let def = registers().get(record.register);
+    let text = |name: &str| {
+        let tag = def?.field_named(name)?.tag;
+        record.slice(tag).map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+    };
+    let unit = home_unit(&record).map(|unit: OrgCode| desk.tree().name(unit)).unwrap_or_default();
+    let words = [def.map(|def| def.zh.clone()), text("name"), Some(unit), text("address"), Some(id.to_string())];
+    Ok(words.into_iter().flatten().filter(|word| !word.is_empty()).collect::<Vec<_>>().join("  "))
+}

@@ -1,0 +1,58 @@
+//! What a district's reviewer reads, and how an office and a district find a record by what people have in their hands.
+
+use crate::town::{self, Kind, Town, tz};
+use std::fs;
+
+#[test]
+fn a_district_reads_its_records_with_names_masked_unless_somebody_answers_for_the_look() {
+    town::runtime().block_on(async {
+        let mut town = Town::found(1, "nightly").await;
+        let data = town.offices[0].data.clone();
+        let ids: Vec<String> = (1..=3).map(|nth| taizhang_tests::books::id_no(4_100, nth)).collect();
+        for (id, name) in ids.iter().zip(["赵铁柱", "赵铁柱", "钱二妹"]) {
+            let fields =
+                [format!("name={name}"), format!("id_no={id}"), "phone=13841300001".into(), "address=东八路8号".into()];
+            let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+            tz(Kind::Node, &data, &[&["save", "resident"], &fields[..]].concat()).exits(0);
+        }
+        tz(Kind::Node, &data, &["sync"]).exits(0);
+
+        // The office finds people by name and number.
+        tz(Kind::Node, &data, &["card", "钱二妹"]).exits(0);
+        tz(Kind::Node, &data, &["card", &ids[0]]).exits(0);
+        tz(Kind::Node, &data, &["card", "赵铁柱"]).exits(1).says(&["有 2 条"]);
+        tz(Kind::Node, &data, &["history", "没有此人"]).exits(1).says(&["没有找到"]);
+        tz(Kind::Node, &data, &["save", "resident", "--record", "钱二妹", "phone=13841300002"]).exits(0);
+        assert!(tz(Kind::Node, &data, &["history", "钱二妹"]).exits(0).out.contains("13841300002"));
+        tz(Kind::Node, &data, &["sync"]).exits(0);
+
+        let district = &town.district;
+        let listed = district.tz(&["list", "resident", "--wide"]).exits(0).out;
+        assert!(listed.contains("赵**") && listed.contains("共 3 条"), "{listed}");
+        for personal in ["铁柱", "二妹", "13841300001", "东八路", &ids[0]] {
+            assert!(!listed.contains(personal), "{personal} in {listed}");
+        }
+        let story = district.tz(&["history", "钱二妹"]).exits(0).out;
+        assert!(story.contains("138") && !story.contains("13841300001") && !story.contains("二妹"), "{story}");
+        district.tz(&["list", "resident", "--names"]).exits(1).says(&["--by"]);
+        assert!(district.tz(&["list", "resident", "--names", "--by", "王科长"]).exits(0).out.contains("钱二妹"));
+        let card = district.tz(&["--json", "card", &ids[2], "--names", "--by", "王科长"]).exits(0).json();
+        assert_eq!((card["name"].as_str(), card["phone"].as_str()), (Some("钱二妹"), Some("13841300002")));
+        let found = district.tz(&["--json", "search", "41300001", "--names", "--by", "李审核"]).exits(0).json();
+        assert_eq!(found["total"], 2);
+        let unit = town::OFFICES[1];
+        assert_eq!(district.tz(&["--json", "list", "resident", "--unit", unit]).exits(0).json()["total"], 0);
+        let file = town.dir.path().join("册.csv");
+        district.tz(&["export", "resident", file.to_str().unwrap()]).exits(0);
+        assert!(!fs::read_to_string(&file).unwrap().contains("二妹"));
+        let looks = district.tz(&["looks"]).exits(0).out;
+        assert!(looks.contains("王科长") && looks.contains("李审核"), "{looks}");
+        for personal in ["二妹", "41300001", &ids[2]] {
+            assert!(!looks.contains(personal), "{looks}");
+        }
+        town.city.tz(&["list", "resident"]).exits(1).says(&["市级没有个人登记"]);
+        assert!(!town.errors().contains("二妹"), "nothing personal in a log");
+        town.district.stop().await;
+        town.city.stop().await;
+    });
+}
