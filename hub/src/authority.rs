@@ -63,6 +63,7 @@ pub async fn make_token(
     let reader = request.reader.trim().to_owned();
     let row = TokenRow { unit: unit.number(), hub: request.hub, expires, reader, ..TokenRow::default() };
     writer.write(Job::Token(*blake3::hash(&secret).as_bytes(), row)).await.map_err(crate::session::Fault::from)?;
+    tracing::info!(%unit, hub = request.hub, reader = reads, expires, "a token was given");
     let token = Token {
         address: address.to_owned(),
         unit: unit.number(),

@@ -26,7 +26,7 @@ use std::{
     sync::Arc,
 };
 use taizhang_node::{
-    cli::{enrol::first_session, parse_day, read_token, review, run_to_exit, stop_signal, sync_facts},
+    cli::{enrol::first_session, manual, parse_day, read_token, review, run_to_exit, stop_signal, sync_facts},
     control::{self, ControlFile},
     disk,
     identity::{CertKind, Identity, Token},
@@ -157,9 +157,13 @@ enum Command {
     /// 抽取抽查对象，随机种子可复核 (draw communities to check; anybody can replay the seed)
     Draw(assess::Draw),
     /// 换用新的单位树，含撤并代码 (a new tree of units, with codes that were given up: CSV)
+    #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
     Units {
         /// 文件 code,name,parent,tier,becomes,since,founded (file)
-        file: PathBuf,
+        #[arg(required = true)]
+        file: Option<PathBuf>,
+        #[command(subcommand)]
+        what: Option<UnitsCommand>,
     },
     /// 工作目标：显示，或由市级发布新版 (the plan: show it, or publish a new version at the city)
     Plan {
@@ -197,6 +201,18 @@ enum Command {
     /// 配置 (configuration)
     #[command(subcommand)]
     Config(ConfigCommand),
+    #[command(flatten)]
+    Manual(manual::Command),
+}
+
+#[derive(Subcommand)]
+enum UnitsCommand {
+    /// 按名称的一部分或编码的开头查找，如 find 永安台 (find by a part of the name, or by how the code begins)
+    Find {
+        /// 要查找的；不写为全部 (what to look for; all of them without it)
+        #[arg(default_value = "")]
+        word: String,
+    },
 }
 
 #[derive(Subcommand)]
@@ -247,6 +263,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Serve => serve(&cli.dir).await,
+        Command::Manual(command) => manual::run::<Cli>(command),
         Command::Enrol { token } => enrol(&cli.dir, &read_token(&token)?).await,
         Command::Config(ConfigCommand::Check) => {
             say!("{}", serde_json::to_string_pretty(&Config::load(&cli.dir)?)?);
@@ -437,8 +454,11 @@ async fn ask(session: &Session, command: Command, reader: Reader) -> anyhow::Res
         Command::Figures(command) => totals::run(session.totals.clone(), command, reader).await?,
         Command::Draw(asked) if asked.is_recorded() => assess::recorded_draw(admin, asked, reader).await?,
         Command::Draw(asked) => assess::draw(session.totals.clone(), asked, reader).await?,
-        Command::Units { file } => {
-            let csv = disk::read_text(&file, init::MAX_TEXT)?;
+        Command::Units { what: Some(UnitsCommand::Find { word }), .. } => {
+            show::units(&admin.find_units(pb::FindUnitsRequest { word }).await?.into_inner(), reader);
+        }
+        Command::Units { file, .. } => {
+            let csv = disk::read_text(&file.context("file")?, init::MAX_TEXT)?;
             admin.units(pb::UnitsRequest { csv }).await?;
             say!("已换用新的单位树 (the new tree is in force)");
         }
@@ -487,7 +507,7 @@ async fn ask(session: &Session, command: Command, reader: Reader) -> anyhow::Res
         }
         Command::Review(command) => return review::run(session.review.clone(), command, reader).await,
         Command::Revise(command) => return revise::run(session.review.clone(), command, reader).await,
-        Command::Init { .. } | Command::Serve | Command::Enrol { .. } | Command::Config(_) => {
+        Command::Init { .. } | Command::Serve | Command::Enrol { .. } | Command::Config(_) | Command::Manual(_) => {
             unreachable!("handled without an open hub")
         }
     }

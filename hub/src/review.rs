@@ -372,6 +372,7 @@ impl review_server::Review for ReviewService {
             all.settled += answer.settled;
             all.failed.extend(answer.failed);
         }
+        tracing::info!(settled = all.settled, failed = all.failed.len(), by = %request.by, "conflicts were ruled on");
         Ok(Response::new(all))
     }
 

@@ -2,6 +2,7 @@
 //! office itself for as long as it takes.
 
 pub mod enrol;
+pub mod manual;
 pub mod page;
 mod print;
 mod refused;
@@ -217,6 +218,21 @@ enum Command {
     /// 配置 (configuration)
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// 单位：按名称或编码查找 (units: find by name or code)
+    #[command(subcommand)]
+    Units(UnitsCommand),
+    #[command(flatten)]
+    Manual(manual::Command),
+}
+
+#[derive(Subcommand)]
+enum UnitsCommand {
+    /// 名称的一部分或编码的开头，如 永安台 (a part of the name, or how the code begins)
+    Find {
+        /// 要查找的；不写为全部 (what to look for; all of them without it)
+        #[arg(default_value = "")]
+        word: String,
+    },
 }
 
 #[derive(Subcommand)]
@@ -307,6 +323,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             say!("{}", serde_json::to_string_pretty(&config)?);
             Ok(ExitCode::SUCCESS)
         }
+        Command::Manual(command) => manual::run::<Cli>(command),
         Command::Mappings { headings } => {
             let layouts = Layouts::load(&cli.dir)?;
             print::mappings(&layouts, &headings, reader);
@@ -548,6 +565,9 @@ async fn ask(mut client: Client, command: Command, reader: Reader) -> anyhow::Re
                 eprintln!("请注意：{doubt}");
             }
         }
+        Command::Units(UnitsCommand::Find { word }) => {
+            show::units(&client.find_units(pb::FindUnitsRequest { word }).await?.into_inner(), reader);
+        }
         Command::Refused { what, all } => return refused::run(client, what, all, reader).await,
         Command::List { register, limit, unit, wide } => {
             let unit = unit.map_or(0, OrgCode::number);
@@ -611,6 +631,7 @@ async fn ask(mut client: Client, command: Command, reader: Reader) -> anyhow::Re
         | Command::Enrol { .. }
         | Command::Serve { .. }
         | Command::Config(_)
+        | Command::Manual(_)
         | Command::Mappings { .. }
         | Command::Review(_) => {
             unreachable!("handled elsewhere")

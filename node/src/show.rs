@@ -9,7 +9,12 @@ use std::{
     io::Write,
     sync::atomic::{AtomicBool, Ordering},
 };
-use taizhang_proto::{OrgCode, date::SHANGHAI, org::UnitTree, pb};
+use taizhang_proto::{
+    OrgCode,
+    date::{self, SHANGHAI},
+    org::{Unit, UnitTree},
+    pb,
+};
 
 /// The office that an origin names; where a hub that had lost its store was only told so by another one, that too.
 pub fn office_of(units: &UnitTree, origin: &pb::Origin) -> String {
@@ -124,6 +129,33 @@ pub fn time(seconds: u64) -> String {
     }
     let local = jiff::Timestamp::from_second((seconds + SHANGHAI) as i64).map(|time| time.to_string());
     local.map_or_else(|_| seconds.to_string(), |text| text.trim_end_matches('Z').replace('T', " "))
+}
+
+/// Units whose name holds a word, or whose code begins with it, by code; all of them for an empty word.
+pub fn find_units(tree: &UnitTree, top: OrgCode, word: &str) -> pb::UnitsAnswer {
+    let word = word.trim();
+    let is = |unit: &&Unit| unit.name.contains(word) || unit.code.to_string().starts_with(word);
+    let line = |unit: &Unit| {
+        let mut within: Vec<String> = unit.code.up_to(top).skip(1).map(|code| tree.name(code)).collect();
+        within.reverse();
+        pb::UnitLine {
+            unit: unit.code.number(),
+            name: unit.name.clone(),
+            within: within.join(" "),
+            given_up: tree.given_up_on(unit.code).unwrap_or(0),
+        }
+    };
+    pb::UnitsAnswer { units: tree.below(top).filter(is).map(line).collect() }
+}
+
+/// Prints units.
+pub fn units(answer: &pb::UnitsAnswer, reader: Reader) {
+    let row = |unit: &pb::UnitLine| {
+        let given_up = if unit.given_up == 0 { String::new() } else { date::iso(unit.given_up) };
+        vec![unit.unit.to_string(), unit.name.clone(), unit.within.clone(), given_up]
+    };
+    let headings = [("unit", "编码"), ("name", "单位"), ("within", "所属"), ("given_up", "撤销日期")];
+    table(reader, &headings, &answer.units.iter().map(row).collect::<Vec<_>>());
 }
 
 /// How far a computer's clock is off its hub's, with what to do. `skew` is how far it is ahead, milliseconds.

@@ -18,9 +18,9 @@ use std::{
     process::ExitCode,
     time::{Duration, Instant},
 };
-use taizhang_hub::cli::show_totals;
+use taizhang_hub::{cli::show_totals, plans, writer::Job};
 use taizhang_node::{cli::stop_signal, show::Reader};
-use taizhang_proto::pb;
+use taizhang_proto::{date, pb};
 
 /// 演示：一台电脑上的抚顺市 (the city in a box)
 #[derive(Parser)]
@@ -49,6 +49,8 @@ pub struct Cli {
     live_every: u64,
 }
 
+/// The plan of the notice.
+const PLAN: &str = include_str!("../../proto/plan-2008.toml");
 /// Open files that a node takes at most: store, journal, sockets.
 const FILES_A_NODE: u64 = 12;
 
@@ -132,6 +134,7 @@ async fn build(cli: &Cli, dir: &Path, screen: &Screen) -> anyhow::Result<(Town, 
         step.inc(1);
     }
     screen.done(step);
+    publish_plan(&town).await?;
 
     let mut offices = offices::choose(&town.tree, town.city.unit, &cli.nodes)?;
     enough_files(offices.count())?;
@@ -175,6 +178,21 @@ async fn build(cli: &Cli, dir: &Path, screen: &Screen) -> anyhow::Result<(Town, 
         println!("  不符合条件，不予确认 (turned down by the rules): {turned_down}");
     }
     Ok((town, offices))
+}
+
+/// The notice's plan as the city's plan of the year in which the demo runs: its figures are of today, not of 2008.
+async fn publish_plan(town: &Town) -> anyhow::Result<()> {
+    let core = &town.city.hub.core;
+    let today = date::iso(core.today());
+    let year = today.get(..4).unwrap_or("2008");
+    let text = PLAN
+        .replacen("2008年工作目标", &format!("{year}年工作目标"), 1)
+        .replacen("version = 1", "version = 2", 1)
+        .replacen("effective_on = \"2008-01-01\"", &format!("effective_on = \"{today}\""), 1);
+    let key = core.signer().context("the city signs its plan")?;
+    let list = plans::publish(core, key, &text)?;
+    town.city.hub.writer.write(Job::Plans(list)).await?;
+    Ok(())
 }
 
 /// Says what to do when the process may not open enough files.

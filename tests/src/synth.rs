@@ -217,15 +217,28 @@ impl City {
         let resettled = self.chance(0.05);
         let standing = self.standing(resettled);
         let id = new_id();
-        let mut drafts = vec![self.resident(unit, id, standing, resettled)];
+        let resident = self.resident(unit, id, standing, resettled);
+        // An office that keeps its registers: nine of ten were verified in the last three months.
+        let verified = if self.chance(0.9) { self.ago(1..85) } else { self.ago(100..300) };
+        let mut drafts = vec![with(resident, [("verified_on", Value::Day(verified))])];
         match standing {
             Standing::Employed => {
                 let start = self.ago(0..PAST);
+                // Some were registered as unemployed before it.
+                if self.chance(0.3) {
+                    let registered = start - self.days(10..150);
+                    let spell = self.spell(unit, new_id(), id, registered);
+                    drafts.push(with(spell, [("end_on", Value::Day(start)), ("end_cause", text("1"))]));
+                }
                 drafts.push(self.placement(unit, new_id(), id, start));
             }
             Standing::Registered => {
-                let registered = self.ago(0..PAST);
+                let registered = if self.chance(0.85) { self.ago(0..300) } else { self.ago(300..PAST) };
                 drafts.push(self.spell(unit, new_id(), id, registered));
+                // Whoever has been registered for long was visited or called meanwhile, but for a few.
+                if registered < self.today - 150 && self.chance(0.95) {
+                    drafts.push(self.contact(unit, new_id(), id));
+                }
             }
             Standing::Apart => {}
         }
@@ -361,6 +374,19 @@ impl City {
             [("contract_from", Value::Day(start)), ("contract_to", Value::Day(until))]
         });
         with(draft, contract.into_iter().flatten())
+    }
+
+    /// A visit or a call in the last months.
+    fn contact(&mut self, unit: OrgCode, id: RecordId, person: RecordId) -> Draft {
+        let fields = [
+            ("home_unit", Value::Uint(unit.number())),
+            ("source", text("1")),
+            ("person", Value::Ref(person)),
+            ("kind", text(self.pick(&["1", "1", "2", "4", "5"]))),
+            ("on", Value::Day(self.ago(1..140))),
+            ("by_assistant", self.name(false)),
+        ];
+        fill(id, number::SERVICE_RECORD, fields)
     }
 
     fn spell(&mut self, unit: OrgCode, id: RecordId, person: RecordId, registered: Day) -> Draft {

@@ -34,10 +34,12 @@ pub(super) fn init(dir: &Path, config: Config, units: Option<&Path>) -> anyhow::
     let advertise = match &config.advertise {
         Some(address) => {
             advertise::check(address).map_err(anyhow::Error::msg)?;
-            address.trim_end_matches('/').to_owned()
+            Some(address.trim_end_matches('/').to_owned())
         }
+        // Which port it will be is known once it listens.
+        None if config.listen.port() == 0 => None,
         None => match advertise::derived(config.listen) {
-            Some(address) => address,
+            Some(address) => Some(address),
             None => bail!(
                 "不知道下级用什么地址连接本机，请用 --advertise https://主机名或IP:{} 写明 (how do children call this computer? say it \
                  with --advertise https://host:{})",
@@ -46,11 +48,13 @@ pub(super) fn init(dir: &Path, config: Config, units: Option<&Path>) -> anyhow::
             ),
         },
     };
-    let config = Config { advertise: Some(advertise.clone()), ..config };
+    let config = Config { advertise, ..config };
     create(dir, &config, units)?;
-    say!(
-        "下级连接地址：{advertise}，写进令牌；如有误请改 hub.toml 的 advertise (goes into tokens: mend it in hub.toml)"
-    );
+    if let Some(advertise) = &config.advertise {
+        say!(
+            "下级连接地址：{advertise}，写进令牌；如有误请改 hub.toml 的 advertise (goes into tokens: mend it in hub.toml)"
+        );
+    }
     say!("已建立 {}；下一步：taizhang-hub --dir {} serve", dir.display(), dir.display());
     Ok(())
 }

@@ -335,6 +335,11 @@ impl Admin for Calls {
         self.status(Request::new(pb::Empty {})).await
     }
 
+    async fn find_units(&self, request: Request<pb::FindUnitsRequest>) -> Result<Response<pb::UnitsAnswer>, Status> {
+        let core = &self.hub.core;
+        Ok(Response::new(show::find_units(&core.tree(), core.unit, &request.get_ref().word)))
+    }
+
     async fn units(&self, request: Request<pb::UnitsRequest>) -> Result<Response<pb::Empty>, Status> {
         let job = Job::Tree(request.into_inner().csv, None);
         self.hub.writer.write(job).await.map_err(crate::session::Fault::from)?;

@@ -275,6 +275,7 @@ impl Sync for SyncService {
             if let Err(error) = service.learn_certificate(&peer, &certificate).await {
                 tracing::warn!(node = %id, %error, "what is known of its certificate can't be kept");
             }
+            tracing::info!(node = %id, %unit, "connected");
             let server = Server::new(peer).certified_as(certified).showing(certificate);
             let outcome = tokio::select! {
                 outcome = service.drive((&id, retirements), server, up, &sender) => outcome,

@@ -148,7 +148,13 @@ impl Pad<'_> {
                 }
             };
             if let Some(special) = special {
-                node.refused += u64::from(special.kind == OutcomeKind::Refused);
+                if special.kind == OutcomeKind::Refused {
+                    node.refused += 1;
+                    let why = special.why.as_ref();
+                    let (register, field) = why.map_or(("", ""), |why| (why.register.as_str(), why.field.as_str()));
+                    let rule = why.map_or("", |why| why.rule);
+                    tracing::info!(node = %peer.id, unit = %peer.unit, seq, register, field, rule, "a change was refused");
+                }
                 if special.why.as_ref().is_some_and(|why| why.rule == quota::RULE) {
                     node.incidents += 1;
                     tracing::warn!(node = %peer.id, unit = %peer.unit, "a child is over its quota: a change was refused");

@@ -461,6 +461,11 @@ impl office_server::Office for Calls {
         answer.map(Response::new).map_err(wrong)
     }
 
+    async fn find_units(&self, request: Request<pb::FindUnitsRequest>) -> Result<Response<pb::UnitsAnswer>, Status> {
+        let ledger = &self.office.ledger;
+        Ok(Response::new(show::find_units(&ledger.units(), ledger.unit(), &request.get_ref().word)))
+    }
+
     async fn refused(&self, request: Request<pb::RefusedRequest>) -> Result<Response<pb::RefusedAnswer>, Status> {
         let items = block_in_place(|| self.office.refused(request.get_ref().all)).map_err(failed)?;
         Ok(Response::new(pb::RefusedAnswer { items }))
