@@ -169,6 +169,9 @@ enum Command {
     Plan {
         /// 新版文件 TOML；不写则显示现行版本 (file of the new version; without it the newest is shown)
         file: Option<PathBuf>,
+        /// 不再询问 (without asking)
+        #[arg(long)]
+        yes: bool,
     },
     /// 补录：业务发生后超过规定天数才录入的 (entries that arrived long after what they say happened)
     Backdated(assess::Backdated),
@@ -232,6 +235,9 @@ enum CaCommand {
         /// 经办人 (who decides)
         #[arg(long, env = "TAIZHANG_BY")]
         by: String,
+        /// 不再询问 (without asking)
+        #[arg(long)]
+        yes: bool,
     },
 }
 
@@ -251,7 +257,8 @@ enum ConfigCommand {
 
 /// Runs a command; the exit code is 0 done, 1 failed, 2 wrong use, 3 partly done.
 pub fn main(cli: Cli) -> ExitCode {
-    run_to_exit(run(cli))
+    let reader = if cli.json { Reader::Program } else { Reader::Person };
+    run_to_exit(run(cli), reader)
 }
 
 async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
@@ -433,7 +440,13 @@ async fn ask(session: &Session, command: Command, reader: Reader) -> anyhow::Res
             let request = match command {
                 CaCommand::Show => pb::CaRequest::default(),
                 CaCommand::Rotate { by } => pb::CaRequest { rotate: true, by, ..pb::CaRequest::default() },
-                CaCommand::Drop { number, by } => pb::CaRequest { drop: number, by, ..pb::CaRequest::default() },
+                CaCommand::Drop { number, by, yes } => {
+                    let what = format!(
+                        "停用第 {number} 代机构，只认它的下级须重新登记 (who goes by it alone has to enrol anew)"
+                    );
+                    show::confirmed(&what, yes)?;
+                    pb::CaRequest { drop: number, by, ..pb::CaRequest::default() }
+                }
             };
             print::authorities(&admin.ca(request).await?.into_inner(), reader);
         }
@@ -462,9 +475,23 @@ async fn ask(session: &Session, command: Command, reader: Reader) -> anyhow::Res
             admin.units(pb::UnitsRequest { csv }).await?;
             say!("已换用新的单位树 (the new tree is in force)");
         }
-        Command::Plan { file: None } => say!("{}", admin.plan(pb::Empty {}).await?.into_inner().text),
-        Command::Plan { file: Some(file) } => {
+        Command::Plan { file: None, .. } => {
+            let answer = admin.plan(pb::Empty {}).await?.into_inner();
+            match reader {
+                Reader::Person => say!("{}", answer.text),
+                Reader::Program => {
+                    let on = date::iso(answer.effective_on);
+                    let plan: toml::Table = toml::from_str(&answer.text)?;
+                    say!("{}", serde_json::json!({ "version": answer.version, "effective_on": on, "plan": plan }));
+                }
+            }
+        }
+        Command::Plan { file: Some(file), yes } => {
             let text = disk::read_text(&file, init::MAX_TEXT)?;
+            show::confirmed(
+                &format!("将签名并发布 {} 为新版工作目标 (the plan is signed and published)", file.display()),
+                yes,
+            )?;
             let answer = admin.publish_plan(pb::PlanText { text, ..pb::PlanText::default() }).await?.into_inner();
             let from = date::iso(answer.effective_on);
             say!("已发布第{}版，自{from}起生效 (published; it takes effect on that day)", answer.version);
@@ -490,10 +517,7 @@ async fn ask(session: &Session, command: Command, reader: Reader) -> anyhow::Res
         }
         Command::Verify => {
             let answer = admin.verify(pb::Empty {}).await?.into_inner();
-            say!("已检查 {} 条记录 ({} records checked)", answer.checked, answer.checked);
-            for problem in &answer.problems {
-                say!("{problem}");
-            }
+            show::verified(reader, &answer);
             if !answer.problems.is_empty() {
                 return Ok(ExitCode::from(1));
             }

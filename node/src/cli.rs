@@ -260,11 +260,12 @@ pub fn parse_month(written: &str) -> Result<String, String> {
 
 /// Runs a command; the exit code is 0 done, 1 failed, 2 wrong use, 3 partly done.
 pub fn main(cli: Cli) -> ExitCode {
-    run_to_exit(run(cli))
+    let reader = if cli.json { Reader::Program } else { Reader::Person };
+    run_to_exit(run(cli), reader)
 }
 
 /// Runs a program's work on a runtime with logs, and turns its outcome into an exit code.
-pub fn run_to_exit(work: impl Future<Output = anyhow::Result<ExitCode>>) -> ExitCode {
+pub fn run_to_exit(work: impl Future<Output = anyhow::Result<ExitCode>>, reader: Reader) -> ExitCode {
     init_logs();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -279,7 +280,11 @@ pub fn run_to_exit(work: impl Future<Output = anyhow::Result<ExitCode>>) -> Exit
         Err(error) => {
             // What a running process answered is meant for people as it is, without the frame of the call.
             let message = error.downcast_ref::<tonic::Status>().map(|status| status.message().to_owned());
-            eprintln!("{}", message.unwrap_or_else(|| format!("{error:#}")));
+            let message = message.unwrap_or_else(|| format!("{error:#}"));
+            match reader {
+                Reader::Person => eprintln!("{message}"),
+                Reader::Program => eprintln!("{}", serde_json::json!({ "error": message })),
+            }
             ExitCode::from(1)
         }
     }
@@ -545,7 +550,7 @@ async fn ask(mut client: Client, command: Command, reader: Reader) -> anyhow::Re
             let unit = unit.map_or(0, OrgCode::number);
             let answer = client.export(pb::ExportRequest { register, format, unit }).await?.into_inner();
             disk::write_file(&file, &answer.content, Secrecy::OwnerOnly)?;
-            say!("已导出 {} 行到 {} ({} rows)", answer.rows, file.display(), answer.rows);
+            show::exported(reader, answer.rows, &file);
         }
         Command::Due { within, on } => {
             let answer = client.due(pb::DueRequest { on: on.unwrap_or(0), within }).await?.into_inner();
@@ -619,10 +624,7 @@ async fn ask(mut client: Client, command: Command, reader: Reader) -> anyhow::Re
         }
         Command::Verify => {
             let answer = client.verify(pb::Empty {}).await?.into_inner();
-            say!("已检查 {} 行 ({} rows checked)", answer.checked, answer.checked);
-            for problem in &answer.problems {
-                say!("{problem}");
-            }
+            show::verified(reader, &answer);
             if !answer.problems.is_empty() {
                 return Ok(ExitCode::from(1));
             }

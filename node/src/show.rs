@@ -1,5 +1,6 @@
 //! What commands print: tables for people, JSON for programs.
 
+mod json;
 mod standing;
 
 pub use standing::{figure, standard, standing};
@@ -87,7 +88,7 @@ pub fn table(reader: Reader, headings: &[(&str, &str)], rows: &[Vec<String>]) {
                 .iter()
                 .map(|row| {
                     let pairs =
-                        headings.iter().zip(row).map(|((name, _), cell)| ((*name).to_owned(), cell.clone().into()));
+                        headings.iter().zip(row).map(|((name, _), cell)| ((*name).to_owned(), json::typed(name, cell)));
                     serde_json::Value::Object(pairs.collect())
                 })
                 .collect();
@@ -106,7 +107,7 @@ pub fn facts(reader: Reader, facts: &[pb::Fact]) {
         }
         Reader::Program => {
             let object: serde_json::Map<_, _> =
-                facts.iter().map(|fact| (fact.key.clone(), fact.value.clone().into())).collect();
+                facts.iter().map(|fact| (fact.key.clone(), json::typed(&fact.key, &fact.value))).collect();
             say!("{}", serde_json::Value::Object(object));
         }
     }
@@ -129,6 +130,46 @@ pub fn time(seconds: u64) -> String {
     }
     let local = jiff::Timestamp::from_second((seconds + SHANGHAI) as i64).map(|time| time.to_string());
     local.map_or_else(|_| seconds.to_string(), |text| text.trim_end_matches('Z').replace('T', " "))
+}
+
+/// Prints what a check found, one line each, or as one document.
+pub fn verified(reader: Reader, answer: &pb::VerifyAnswer) {
+    if reader == Reader::Program {
+        return say!("{}", serde_json::json!({ "checked": answer.checked, "problems": answer.problems }));
+    }
+    say!("已检查 {} 条 (checked)", answer.checked);
+    for problem in &answer.problems {
+        say!("{problem}");
+    }
+}
+
+/// Prints where an export went.
+pub fn exported(reader: Reader, rows: u64, file: &std::path::Path) {
+    if reader == Reader::Program {
+        return say!("{}", serde_json::json!({ "rows": rows, "file": file.display().to_string() }));
+    }
+    say!("已导出 {rows} 行到 {} (rows exported)", file.display());
+}
+
+/// Asks before something that can't be undone: a person at a terminal says yes, a program said so beforehand.
+///
+/// # Errors
+/// When nobody says yes.
+pub fn confirmed(what: &str, yes: bool) -> anyhow::Result<()> {
+    use std::io::{BufRead, IsTerminal};
+    if yes {
+        return Ok(());
+    }
+    if !std::io::stdin().is_terminal() {
+        anyhow::bail!("{what}，不能撤回；确认请加 --yes (this can't be undone: say --yes if it is meant)");
+    }
+    eprint!("{what}，不能撤回。确认请输入 yes (this can't be undone; type yes)：");
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer)?;
+    if answer.trim().eq_ignore_ascii_case("yes") {
+        return Ok(());
+    }
+    anyhow::bail!("未办理 (nothing was done)")
 }
 
 /// Units whose name holds a word, or whose code begins with it, by code; all of them for an empty word.

@@ -47,6 +47,9 @@ pub(super) enum Command {
         /// 封账人 (who)
         #[arg(long, env = "TAIZHANG_BY")]
         by: String,
+        /// 不再询问 (without asking)
+        #[arg(long)]
+        yes: bool,
     },
     /// 封账之后的更正，将列入下一月报 (what has changed of a locked month since: the next one reports it)
     Adjustments {
@@ -70,7 +73,8 @@ pub(super) async fn run(mut admin: AdminClient<Guarded>, command: Command, reade
             answer.failed.iter().for_each(|line| say!("{line}"));
             return Ok(ExitCode::from(if answer.failed.is_empty() { 0 } else { 3 }));
         }
-        Command::Lock { month, reason, by } => {
+        Command::Lock { month, reason, by, yes } => {
+            show::confirmed(&format!("{month} 将封账并签名，数字不再变动 (the month is locked and signed)"), yes)?;
             let request = pb::MonthRequest { month, by, reason, ..pb::MonthRequest::default() };
             locked(&[admin.lock(request).await?.into_inner()], reader);
         }

@@ -10,6 +10,9 @@ use taizhang_proto::{date, indicator, pb};
 
 /// Children, in the order given.
 pub(super) fn nodes(answer: &pb::NodesAnswer, reader: Reader) {
+    if reader == Reader::Program {
+        return say!("{}", nodes_document(answer));
+    }
     let rows: Vec<Vec<String>> = answer
         .nodes
         .iter()
@@ -74,6 +77,33 @@ pub(super) fn nodes(answer: &pb::NodesAnswer, reader: Reader) {
         ];
         show::table(reader, &headings, &answer.readers.iter().map(row).collect::<Vec<_>>());
     }
+}
+
+/// Children and readers as a program reads them.
+fn nodes_document(answer: &pb::NodesAnswer) -> serde_json::Value {
+    let at = |seconds: u64| match seconds {
+        0 => serde_json::Value::Null,
+        seconds => jiff::Timestamp::from_second(seconds as i64).map(|time| time.to_string()).unwrap_or_default().into(),
+    };
+    let node = |own: &pb::NodeInfo| {
+        serde_json::json!({
+            "node": own.node, "unit": own.unit.to_string(), "name": own.unit_name,
+            "kind": if own.hub { "hub" } else { "office" }, "enrolled": at(own.enrolled), "last_sync": at(own.last_sync),
+            "online": own.online, "acknowledged": own.acknowledged, "equal": own.equal, "refused": own.refused,
+            "incidents": own.incidents, "skew_seconds": own.skew_millis as f64 / 1_000.0, "software": own.software,
+            "certificate_ends": at(own.ends), "authority": own.generation, "two_computers": at(own.twins),
+            "retired": at(own.retired), "retired_by": own.retired_by, "retired_reason": own.retired_reason,
+            "aside": at(own.aside), "aside_by": own.aside_by, "aside_reason": own.aside_reason, "beyond": own.beyond,
+            "refuted": own.refuted,
+        })
+    };
+    let reader = |own: &pb::ReaderInfo| {
+        serde_json::json!({
+            "node": own.id, "unit": own.unit.to_string(), "name": own.name, "kind": "reader",
+            "enrolled": at(own.enrolled), "certificate_ends": at(own.ends), "retired": at(own.retired),
+        })
+    };
+    answer.nodes.iter().map(node).chain(answer.readers.iter().map(reader)).collect()
 }
 
 /// When a certificate ends, in words; what is near or over stands out.
@@ -153,25 +183,57 @@ pub fn totals_table(answer: &pb::TotalsAnswer) -> (Vec<(String, String)>, Vec<Ve
 
 /// Prints the totals with their freshness.
 pub fn show_totals(answer: &pb::TotalsAnswer, reader: Reader) {
+    if reader == Reader::Program {
+        return say!("{}", totals_document(answer));
+    }
     let (headings, mut rows) = totals_table(answer);
-    if reader == Reader::Program || answer.units.iter().any(|unit| unit.silent > 0) {
+    if answer.units.iter().any(|unit| unit.silent > 0) {
         let mut row = vec!["silent".to_owned(), "未按时同步的节点".to_owned()];
         row.extend(answer.units.iter().map(|unit| format!("{}/{}", unit.silent, unit.nodes)));
         rows.push(row);
     }
     let headings: Vec<(&str, &str)> = headings.iter().map(|(key, name)| (key.as_str(), name.as_str())).collect();
     show::table(reader, &headings, &rows);
-    if reader == Reader::Person {
-        say!(
-            "业务日 {}；截至 {}；修订号 {}；{} 个下级中 {} 个按时同步 (children heard in time)",
-            date::iso(answer.on),
-            show::time(answer.as_of),
-            answer.revision,
-            answer.children,
-            answer.fresh
-        );
-        say!("用时 {:.1} 毫秒 (took ms)", answer.micros as f64 / 1_000.0);
-    }
+    say!(
+        "业务日 {}；截至 {}；修订号 {}；{} 个下级中 {} 个按时同步 (children heard in time)",
+        date::iso(answer.on),
+        show::time(answer.as_of),
+        answer.revision,
+        answer.children,
+        answer.fresh
+    );
+    say!("用时 {:.1} 毫秒 (took ms)", answer.micros as f64 / 1_000.0);
+}
+
+/// The totals as a program reads them: parts of each figure as numbers, with the day and the revision that they stand for.
+fn totals_document(answer: &pb::TotalsAnswer) -> serde_json::Value {
+    let units: Vec<_> = answer
+        .units
+        .iter()
+        .map(|unit| {
+            serde_json::json!({
+                "unit": unit.unit.to_string(), "name": unit.name, "nodes": unit.nodes, "silent": unit.silent,
+                "complete": unit.silent == 0 && unit.aside == 0,
+            })
+        })
+        .collect();
+    let values: Vec<_> = answer
+        .values
+        .iter()
+        .map(|value| {
+            let known = indicator::by_code(&value.indicator);
+            serde_json::json!({
+                "unit": value.unit.to_string(), "indicator": value.indicator, "zh": known.map_or("", |one| one.zh),
+                "en": known.map_or("", |one| one.en), "numerator": value.numerator, "denominator": value.denominator,
+                "duplicates": value.duplicates, "figure": figure(value),
+            })
+        })
+        .collect();
+    let as_of = jiff::Timestamp::from_second(answer.as_of as i64).map(|time| time.to_string()).unwrap_or_default();
+    serde_json::json!({
+        "on": date::iso(answer.on), "as_of": as_of, "revision": answer.revision, "children": answer.children,
+        "fresh": answer.fresh, "units": units, "values": values,
+    })
 }
 
 pub(super) fn show_changes(answer: &pb::TotalsAnswer, reader: Reader) {

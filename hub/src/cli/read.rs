@@ -137,7 +137,7 @@ pub(super) async fn run(mut reading: ReadingClient<Guarded>, command: Command, r
             let request = pb::ReadRequest { register, unit, format, who: who.looker(), ..Default::default() };
             let answer = reading.export(request).await?.into_inner();
             disk::write_file(&file, &answer.content, Secrecy::OwnerOnly)?;
-            say!("已导出 {} 行到 {} ({} rows)", answer.rows, file.display(), answer.rows);
+            show::exported(reader, answer.rows, &file);
         }
         Command::Looks { limit } => {
             let request = pb::ReadRequest { limit, ..Default::default() };

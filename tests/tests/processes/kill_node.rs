@@ -49,7 +49,7 @@ fn an_office_killed_fifty_times_under_load_loses_nothing_that_it_answered_for() 
         let status = town.offices[0].status();
         assert_eq!(
             (&status["equal"], &status["pending"], &status["refused"]),
-            (&"true".into(), &"0".into(), &"0".into())
+            (&true.into(), &0.into(), &0.into())
         );
         let held = clerk::at_office(&data).await;
         book.compare(&held, "the office");

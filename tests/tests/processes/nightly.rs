@@ -40,7 +40,7 @@ fn an_office_that_was_off_at_night_is_heard_once_it_is_on_and_once_more_before_i
         })
         .await;
         town.offices[0].stop().await;
-        assert_ne!(town.offices[0].status()["pending"], "0");
+        assert_ne!(town.offices[0].status()["pending"], 0);
         assert!(!town.errors().contains("panicked"), "{}", town.errors());
         town.city.stop().await;
     });

@@ -93,7 +93,7 @@ fn a_copied_directory_is_not_answered_by_the_process_of_the_original() {
             if kind == Kind::Node {
                 let fields = ["kind=3", "opened_on=2008-03-20"];
                 tz(kind, &copy, &[&["save", "facility"], fields.as_slice()].concat()).exits(0);
-                assert_eq!(serving.status()["head"], "0", "nothing was entered at the original");
+                assert_eq!(serving.status()["head"], 0, "nothing was entered at the original");
             }
             tz(kind, &copy, &["--json", "status"]).exits(0);
             assert!(serving.data.join("control.json").exists() && !copy.join("control.json").exists());
