@@ -11,7 +11,7 @@ mod revise;
 mod totals;
 
 pub use init::create;
-pub use print::{figure, show_totals, totals_table};
+pub use print::{figure, show_totals, totals_board, totals_table};
 
 use crate::{
     config::{self, Config, HubTier},
@@ -55,6 +55,9 @@ pub struct Cli {
     /// 输出 JSON (for programs)
     #[arg(long, global = true)]
     json: bool,
+    /// 表格显示所有栏目，不按屏幕宽度缩略 (every column, however wide the terminal)
+    #[arg(long, global = true)]
+    wide: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -257,6 +260,7 @@ enum ConfigCommand {
 
 /// Runs a command; the exit code is 0 done, 1 failed, 2 wrong use, 3 partly done.
 pub fn main(cli: Cli) -> ExitCode {
+    show::set_wide(cli.wide);
     let reader = if cli.json { Reader::Program } else { Reader::Person };
     run_to_exit(run(cli), reader)
 }

@@ -14,7 +14,7 @@ use crate::{
     config::{self, Config},
     control::{self, ControlFile},
     disk::{self, Secrecy},
-    exchange::{Layouts, MAX_FILE},
+    exchange::{self, Layouts, MAX_FILE},
     ledger::system_clock,
     office::Office,
     parts::{self, Parts},
@@ -45,6 +45,9 @@ pub struct Cli {
     /// 输出 JSON (for programs)
     #[arg(long, global = true)]
     json: bool,
+    /// 表格显示所有栏目，不按屏幕宽度缩略 (every column, however wide the terminal)
+    #[arg(long, global = true)]
+    wide: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -130,6 +133,15 @@ enum Command {
         /// 只看此类，如 K40，可多次 (only these kinds, by the code in the first column)
         #[arg(long = "only")]
         only: Vec<String>,
+        /// 只看此单位及下级 (only this unit and below)
+        #[arg(long)]
+        unit: Option<OrgCode>,
+        /// 最多几项 (at most)
+        #[arg(long)]
+        limit: Option<usize>,
+        /// 另存为表格文件 csv 或 xlsx (write it to a file, too)
+        #[arg(long)]
+        export: Option<PathBuf>,
     },
     /// 存疑清单：已登记而需要核实的事项 (what was entered and should be looked into)
     Doubts {
@@ -148,6 +160,9 @@ enum Command {
     },
     /// 本单位的工作目标：实际、差距；按本机登记清点，不需联网 (own targets and what is left to them, offline)
     Standing {
+        /// 只看未达标的，差距大的在前 (only targets that are missed, the worst first)
+        #[arg(long)]
+        only_missed: bool,
         /// 哪一天，默认今天 (as of)
         #[arg(long, value_parser = parse_day)]
         on: Option<date::Day>,
@@ -176,9 +191,6 @@ enum Command {
         /// 只列此单位及下级 (only this unit and below)
         #[arg(long)]
         unit: Option<OrgCode>,
-        /// 显示所有栏目 (every column)
-        #[arg(long)]
-        wide: bool,
     },
     /// 一条记录的全部历史：谁、何时、为何 (a record's whole story: who, when, why)
     History {
@@ -260,6 +272,7 @@ pub fn parse_month(written: &str) -> Result<String, String> {
 
 /// Runs a command; the exit code is 0 done, 1 failed, 2 wrong use, 3 partly done.
 pub fn main(cli: Cli) -> ExitCode {
+    show::set_wide(cli.wide);
     let reader = if cli.json { Reader::Program } else { Reader::Person };
     run_to_exit(run(cli), reader)
 }
@@ -574,20 +587,30 @@ async fn ask(mut client: Client, command: Command, reader: Reader) -> anyhow::Re
             show::units(&client.find_units(pb::FindUnitsRequest { word }).await?.into_inner(), reader);
         }
         Command::Refused { what, all } => return refused::run(client, what, all, reader).await,
-        Command::List { register, limit, unit, wide } => {
+        Command::List { register, limit, unit } => {
             let unit = unit.map_or(0, OrgCode::number);
             let answer = client.list(pb::ListRequest { register, unit, limit }).await?.into_inner();
-            print::list(&answer, wide, reader);
+            print::list(&answer, reader);
         }
         Command::Card { record, on } => {
             let request = pb::CardRequest { record, on: on.unwrap_or(0) };
             show::facts(reader, &client.card(request).await?.into_inner().facts);
         }
-        Command::Worklist { within, on, only } => {
+        Command::Worklist { within, on, only, unit, limit, export } => {
             let mut answer = client.worklist(pb::DueRequest { on: on.unwrap_or(0), within }).await?.into_inner();
             answer
                 .items
                 .retain(|item| only.is_empty() || only.iter().any(|code| code.eq_ignore_ascii_case(&item.clock)));
+            answer
+                .items
+                .retain(|item| unit.is_none_or(|unit| OrgCode::new(item.unit).is_ok_and(|own| unit.covers(own))));
+            answer.items.truncate(limit.unwrap_or(usize::MAX));
+            if let Some(file) = export {
+                let rows = print::work_rows(&answer);
+                disk::write_file(&file, &exchange::sheet(&file, &print::WORK_HEADINGS, &rows)?, Secrecy::OwnerOnly)?;
+                show::exported(reader, rows.len() as u64, &file);
+                return Ok(ExitCode::SUCCESS);
+            }
             print::worklist(&answer, within, reader);
         }
         Command::Doubts { on } => {
@@ -598,9 +621,9 @@ async fn ask(mut client: Client, command: Command, reader: Reader) -> anyhow::Re
             let answer = client.to_file(pb::ToFileRequest { on: on.unwrap_or(0), within }).await?.into_inner();
             print::to_file(&answer, within, reader);
         }
-        Command::Standing { on } => {
+        Command::Standing { on, only_missed } => {
             let request = pb::StandingRequest { on: on.unwrap_or(0), ..pb::StandingRequest::default() };
-            show::standing(reader, &client.standing(request).await?.into_inner());
+            show::standing(reader, &client.standing(request).await?.into_inner(), only_missed);
         }
         Command::History { record, print } => {
             let answer = client.history(pb::HistoryRequest { record }).await?.into_inner();

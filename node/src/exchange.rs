@@ -23,7 +23,7 @@ mod tests;
 mod text_file;
 mod units;
 
-pub use export::{ExportError, Format, export};
+pub use export::{ExportError, Format, export, sheet};
 pub(crate) use export::{People, with_code};
 pub use layout::{FOLDER, Layouts, Mapped, MappingError};
 

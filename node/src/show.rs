@@ -70,13 +70,40 @@ pub enum Reader {
     Program,
 }
 
+/// Every column is shown, however wide the terminal.
+static WIDE: AtomicBool = AtomicBool::new(false);
+
+/// Shows every column from now on (`--wide`).
+pub fn set_wide(wide: bool) {
+    WIDE.store(wide, Ordering::Relaxed);
+}
+
+/// Whether every column is asked for.
+pub fn is_wide() -> bool {
+    WIDE.load(Ordering::Relaxed)
+}
+
+/// How many columns of text a table may take; none where no terminal shows it, or everything is asked for.
+pub fn width() -> Option<usize> {
+    if is_wide() { None } else { Table::new().width().map(usize::from) }
+}
+
+/// An empty table that is never wider than the terminal.
+pub fn new_table() -> Table {
+    let mut table = Table::new();
+    table.load_style(UTF8_FULL_CONDENSED);
+    table.set_content_arrangement(match width() {
+        Some(_) => ContentArrangement::Dynamic,
+        None => ContentArrangement::Disabled,
+    });
+    table
+}
+
 /// Prints rows under headings, or the same as a JSON array of objects whose keys are `names`.
 pub fn table(reader: Reader, headings: &[(&str, &str)], rows: &[Vec<String>]) {
     match reader {
         Reader::Person => {
-            let mut table = Table::new();
-            table.load_style(UTF8_FULL_CONDENSED);
-            table.set_content_arrangement(ContentArrangement::Disabled);
+            let mut table = new_table();
             table.set_header(headings.iter().map(|(_, heading)| *heading));
             for row in rows {
                 table.add_row(row);

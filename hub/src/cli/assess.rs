@@ -21,6 +21,9 @@ pub(super) struct Asked {
     /// 各县区、乡镇街道或社区的得分和名次 (scores and ranks of a tier below)
     #[arg(long)]
     by: Option<By>,
+    /// 只看未达标的，差距大的在前 (only targets that are missed, the worst first)
+    #[arg(long)]
+    only_missed: bool,
 }
 
 /// Whose, and when.
@@ -287,7 +290,7 @@ fn one_task(answer: &pb::OrdersAnswer, reader: Reader) {
 /// A unit's targets, and the scores of those below.
 pub(super) async fn standing(mut totals: TotalsClient<Guarded>, asked: Asked, reader: Reader) -> anyhow::Result<()> {
     let answer = totals.standing(asked.of.request(asked.by)).await?.into_inner();
-    show::standing(reader, &answer);
+    show::standing(reader, &answer, asked.only_missed);
     Ok(())
 }
 

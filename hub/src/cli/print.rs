@@ -186,6 +186,11 @@ pub fn show_totals(answer: &pb::TotalsAnswer, reader: Reader) {
     if reader == Reader::Program {
         return say!("{}", totals_document(answer));
     }
+    if let Some(width) = show::width().filter(|width| is_too_wide(answer, *width)) {
+        say!("{}", totals_board(answer, width));
+        say!("只列主要指标；全部请加 --wide (key figures only: --wide for all)");
+        return freshness(answer);
+    }
     let (headings, mut rows) = totals_table(answer);
     if answer.units.iter().any(|unit| unit.silent > 0) {
         let mut row = vec!["silent".to_owned(), "未按时同步的节点".to_owned()];
@@ -194,6 +199,11 @@ pub fn show_totals(answer: &pb::TotalsAnswer, reader: Reader) {
     }
     let headings: Vec<(&str, &str)> = headings.iter().map(|(key, name)| (key.as_str(), name.as_str())).collect();
     show::table(reader, &headings, &rows);
+    freshness(answer);
+}
+
+/// What the figures stand for.
+fn freshness(answer: &pb::TotalsAnswer) {
     say!(
         "业务日 {}；截至 {}；修订号 {}；{} 个下级中 {} 个按时同步 (children heard in time)",
         date::iso(answer.on),
@@ -203,6 +213,44 @@ pub fn show_totals(answer: &pb::TotalsAnswer, reader: Reader) {
         answer.fresh
     );
     say!("用时 {:.1} 毫秒 (took ms)", answer.micros as f64 / 1_000.0);
+}
+
+/// The figures that a leader looks at first, in this order (the notice's targets, then what moves daily).
+const KEY: [&str; 14] =
+    ["K00", "K01", "K05", "K07", "K08", "K24", "K25", "K13", "K14", "K12", "K38", "K43", "K42", "K41"];
+/// Columns of text that a unit's name and a figure take on a board.
+const NAME_WIDTH: usize = 20;
+const FIGURE_WIDTH: usize = 13;
+
+/// Whether a table with a column for each unit does not fit a terminal.
+fn is_too_wide(answer: &pb::TotalsAnswer, width: usize) -> bool {
+    40 + answer.units.len() * 18 > width
+}
+
+/// Units as rows and as many key figures as fit: what can be read on any terminal.
+pub fn totals_board(answer: &pb::TotalsAnswer, width: usize) -> comfy_table::Table {
+    let asked = |code: &&str| answer.values.iter().any(|value| value.indicator == **code);
+    let mut codes: Vec<&str> = KEY.iter().copied().filter(|code| asked(&code)).collect();
+    for value in &answer.values {
+        if !codes.contains(&value.indicator.as_str()) {
+            codes.push(&value.indicator);
+        }
+    }
+    codes.truncate((width.saturating_sub(NAME_WIDTH) / FIGURE_WIDTH).max(1));
+    let mut table = show::new_table();
+    let heading = |code: &str| format!("{code} {}", indicator::by_code(code).map_or("", |one| one.zh));
+    table.set_header(std::iter::once("单位".to_owned()).chain(codes.iter().map(|code| heading(code))));
+    for unit in &answer.units {
+        let mark = if unit.silent > 0 || unit.aside > 0 { "（不完整）" } else { "" };
+        let cell = |code: &&str| {
+            let value = answer.values.iter().find(|value| value.unit == unit.unit && value.indicator == **code);
+            // The parts of a ratio are in the wide table.
+            let text = value.map(figure).unwrap_or_default();
+            text.split(" (").next().unwrap_or_default().to_owned()
+        };
+        table.add_row(std::iter::once(format!("{}{mark}", unit.name)).chain(codes.iter().map(cell)));
+    }
+    table
 }
 
 /// The totals as a program reads them: parts of each figure as numbers, with the day and the revision that they stand for.

@@ -45,9 +45,6 @@ pub(super) enum Command {
         /// 最多几条 (at most)
         #[arg(long, default_value_t = 20)]
         limit: u32,
-        /// 显示所有栏目 (every column)
-        #[arg(long)]
-        wide: bool,
         #[command(flatten)]
         who: Who,
     },
@@ -58,9 +55,6 @@ pub(super) enum Command {
         /// 最多几条 (at most)
         #[arg(long, default_value_t = 20)]
         limit: u32,
-        /// 显示所有栏目 (every column)
-        #[arg(long)]
-        wide: bool,
         #[command(flatten)]
         who: Who,
     },
@@ -107,14 +101,14 @@ pub(super) enum Command {
 pub(super) async fn run(mut reading: ReadingClient<Guarded>, command: Command, reader: Reader) -> anyhow::Result<()> {
     let code = |unit: Option<OrgCode>| unit.map_or(0, OrgCode::number);
     match command {
-        Command::List { register, unit, limit, wide, who } => {
+        Command::List { register, unit, limit, who } => {
             let unit = code(unit);
             let request = pb::ReadRequest { register, unit, limit, who: who.looker(), ..Default::default() };
-            print_list(&reading.list(request).await?.into_inner(), wide, reader);
+            print_list(&reading.list(request).await?.into_inner(), reader);
         }
-        Command::Search { word, limit, wide, who } => {
+        Command::Search { word, limit, who } => {
             let request = pb::ReadRequest { reference: word, limit, who: who.looker(), ..Default::default() };
-            print_list(&reading.search(request).await?.into_inner(), wide, reader);
+            print_list(&reading.search(request).await?.into_inner(), reader);
         }
         Command::Card { person, on, who } => {
             let on = on.unwrap_or(0);

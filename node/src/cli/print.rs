@@ -5,7 +5,7 @@ use crate::{
     say,
     show::{self, Reader},
 };
-use taizhang_proto::{date, pb};
+use taizhang_proto::{RecordId, date, pb};
 
 /// A sync report as facts.
 pub fn sync_facts(report: &pb::SyncReport) -> Vec<pb::Fact> {
@@ -46,6 +46,7 @@ pub(super) fn due(answer: &pb::DueAnswer, within: u32, reader: Reader) {
                 date::iso(case.due_on),
                 case.days_left.to_string(),
                 case.responsible.clone(),
+                RecordId::from_slice(&case.record).map(|id| id.to_string()).unwrap_or_default(),
             ]
         })
         .collect();
@@ -60,23 +61,44 @@ pub(super) fn due(answer: &pb::DueAnswer, within: u32, reader: Reader) {
         ("due_on", "到期日"),
         ("days_left", "剩余天数"),
         ("responsible", "责任人"),
+        ("record", "记录编号"),
     ];
     show::table(reader, &headings, &rows);
 }
 
-/// Everything with a last day, the late first.
-pub(super) fn worklist(answer: &pb::WorkAnswer, within: u32, reader: Reader) {
+/// What a worklist's columns are.
+pub(super) const WORK_HEADINGS: [(&str, &str); 9] = [
+    ("clock", "代码"),
+    ("what", "事项"),
+    ("unit", "单位"),
+    ("title", "姓名/题名"),
+    ("phone", "电话"),
+    ("address", "住址"),
+    ("due_on", "期限"),
+    ("days_left", "剩余天数"),
+    ("record", "记录编号"),
+];
+
+/// A worklist's rows.
+pub(super) fn work_rows(answer: &pb::WorkAnswer) -> Vec<Vec<String>> {
     let row = |item: &pb::WorkItem| {
         vec![
             item.clock.clone(),
             item.what.clone(),
             item.unit_name.clone(),
             item.title.clone(),
+            item.phone.clone(),
+            item.address.clone(),
             date::iso(item.due_on),
             item.days_left.to_string(),
             item.record.clone(),
         ]
     };
+    answer.items.iter().map(row).collect()
+}
+
+/// Everything with a last day, the late first.
+pub(super) fn worklist(answer: &pb::WorkAnswer, within: u32, reader: Reader) {
     if reader == Reader::Person {
         let late = answer.items.iter().filter(|item| item.days_left < 0).count();
         say!(
@@ -85,16 +107,7 @@ pub(super) fn worklist(answer: &pb::WorkAnswer, within: u32, reader: Reader) {
             answer.items.len()
         );
     }
-    let headings = [
-        ("clock", "代码"),
-        ("what", "事项"),
-        ("unit", "单位"),
-        ("title", "姓名/题名"),
-        ("due_on", "期限"),
-        ("days_left", "剩余天数"),
-        ("record", "记录编号"),
-    ];
-    show::table(reader, &headings, &answer.items.iter().map(row).collect::<Vec<_>>());
+    show::table(reader, &WORK_HEADINGS, &work_rows(answer));
 }
 
 /// What should be looked into.
@@ -161,9 +174,9 @@ pub(super) fn to_file(answer: &pb::ToFileAnswer, within: u32, reader: Reader) {
 /// Columns of a list for a person, unless all are asked for: what tells records apart comes first in a register.
 const COLUMNS: usize = 7;
 
-/// Records as a table, a column a field: the first ones that any record has, or with `wide` all of them; for a program one
+/// Records as a table, a column a field: the first ones that any record has, or with `--wide` all of them; for a program one
 /// document with every field.
-pub fn list(answer: &pb::ListAnswer, wide: bool, reader: Reader) {
+pub fn list(answer: &pb::ListAnswer, reader: Reader) {
     if reader == Reader::Program {
         let object = |row: &pb::Row| {
             let fields = row.fields.iter().map(|fact| (fact.key.clone(), fact.value.clone().into()));
@@ -183,7 +196,7 @@ pub fn list(answer: &pb::ListAnswer, wide: bool, reader: Reader) {
         }
     }
     columns.sort_by_key(|(key, _)| common.contains(key));
-    columns.truncate(if wide { columns.len() } else { COLUMNS });
+    columns.truncate(if show::is_wide() { columns.len() } else { COLUMNS });
     let rows: Vec<Vec<String>> = answer
         .rows
         .iter()

@@ -152,6 +152,28 @@ impl<'a, D: Desk> People<'a, D> {
     }
 }
 
+/// Rows under headings as a file, by its extension: csv, or xlsx with every cell a text.
+///
+/// # Errors
+/// When the extension is neither, or the library fails.
+pub fn sheet(file: &std::path::Path, headings: &[(&str, &str)], rows: &[Vec<String>]) -> anyhow::Result<Vec<u8>> {
+    let headings: Vec<String> = headings.iter().map(|(_, zh)| (*zh).to_owned()).collect();
+    match file.extension().and_then(|extension| extension.to_str()).map(str::to_lowercase).as_deref() {
+        Some("csv") | None => csv_file(&headings, rows).map_err(anyhow::Error::msg),
+        Some("xlsx") => {
+            let mut book = Workbook::new();
+            let page = book.add_worksheet();
+            for (place, row) in std::iter::once(&headings).chain(rows).enumerate() {
+                for (column, cell) in row.iter().enumerate() {
+                    page.write_string(u32::try_from(place)?, u16::try_from(column)?, cell)?;
+                }
+            }
+            Ok(book.save_to_buffer()?)
+        }
+        Some(other) => anyhow::bail!("不支持 {other}，请用 csv 或 xlsx (csv or xlsx)"),
+    }
+}
+
 fn csv_file(headings: &[String], rows: &[Vec<String>]) -> Result<Vec<u8>, String> {
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(b"\xef\xbb\xbf".to_vec());
     writer.write_record(headings).map_err(|error| error.to_string())?;

@@ -17,6 +17,7 @@ use taizhang_proto::{
     date::{self, Day},
     indicator::Part,
     pb,
+    register::{number, registers},
 };
 
 /// The code of what was sent back; the others are those of [`Clock`].
@@ -103,6 +104,7 @@ impl Office {
                 due_on: since,
                 days_left: since.saturating_sub(on).min(0),
                 record: refused.record,
+                ..pb::WorkItem::default()
             }
         };
         Ok(self.refused(false)?.into_iter().map(item).collect())
@@ -137,6 +139,10 @@ impl List<'_> {
             Some((id, record)) => title(ledger, &mut self.people, (*id, record))?,
             None => None,
         };
+        let [phone, address] = match &held {
+            Some((id, record)) => reach(ledger, (*id, record))?,
+            None => Default::default(),
+        };
         self.items.push(pb::WorkItem {
             clock: due.clock.code().into(),
             what: due.clock.zh().into(),
@@ -146,9 +152,31 @@ impl List<'_> {
             due_on: due.last,
             days_left: due.last.saturating_sub(self.on),
             record: record.map(|id| id.to_string()).unwrap_or_default(),
+            phone,
+            address,
         });
         Ok(self.items.last_mut())
     }
+}
+
+/// Phone and address of the person that a record is about, or of a household's head: for whoever has to go there.
+fn reach(ledger: &Ledger, (id, record): (RecordId, &Record)) -> Result<[String; 2], SaveError> {
+    let household = match record.register {
+        number::HOUSEHOLD => Some(record.clone()),
+        number::ZEF_CASE => record.reference(21).map(|of| ledger.view(of)).transpose()?.flatten(),
+        _ => None,
+    };
+    let person = match record.register {
+        number::RESIDENT => Some(id),
+        _ => household.as_ref().and_then(|household| household.reference(22)).or(record.reference(20)),
+    };
+    let person = person.map(|id| ledger.view(id)).transpose()?.flatten();
+    let person = person.filter(|person| person.register == number::RESIDENT);
+    let text = |name: &str| {
+        let tag = registers().get(number::RESIDENT)?.field_named(name)?.tag;
+        person.as_ref()?.slice(tag).map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+    };
+    Ok([text("phone").unwrap_or_default(), text("address").unwrap_or_default()])
 }
 
 /// What was done for a campaign of a unit by a day, of its quotas.

@@ -29,8 +29,14 @@ pub fn figure(value: &pb::TotalValue) -> String {
     format!("{percent:.1}% ({}/{})", value.numerator, value.denominator)
 }
 
+/// A share in percent, or a number as it is.
 fn share(value: f64, ratio: bool) -> String {
     if ratio { format!("{:.1}%", value * 100.0) } else { format!("{value}") }
+}
+
+/// Whether a figure is a share of something, not a mean of days.
+fn is_share(known: Option<&indicator::Indicator>) -> bool {
+    known.is_some_and(|known| known.is_ratio() && known.class != Class::Mean)
 }
 
 /// What is left to reach a target, in words.
@@ -47,25 +53,29 @@ fn left(line: &pb::StandingLine, ratio: bool) -> String {
 /// A line's indicator by name, its target, its figure and what is left, as people read them.
 fn of_line(line: &pb::StandingLine) -> [String; 4] {
     let known = indicator::by_code(&line.indicator);
-    let ratio = known.is_some_and(indicator::Indicator::is_ratio);
+    let (ratio, parts) = (is_share(known), known.is_some_and(indicator::Indicator::is_ratio));
+    let unit = if parts && !ratio { " 天 (days)" } else { "" };
     let value = pb::TotalValue {
         indicator: line.indicator.clone(),
         numerator: line.numerator,
         denominator: line.denominator,
-        ratio,
+        ratio: parts,
         ..pb::TotalValue::default()
     };
-    let target = format!("{}{}", if line.at_most { "≤" } else { "≥" }, share(line.target, ratio));
+    let target = format!("{}{}{unit}", if line.at_most { "≤" } else { "≥" }, share(line.target, ratio));
     [known.map_or("", |known| known.zh).to_owned(), target, figure(&value), left(line, ratio)]
 }
 
-/// Prints a unit's targets with how they stand, and the scores.
-pub fn standing(reader: Reader, answer: &pb::StandingAnswer) {
+/// Prints a unit's targets with how they stand, or only those that are missed, the worst first; and the scores.
+pub fn standing(reader: Reader, answer: &pb::StandingAnswer, only_missed: bool) {
     let own = answer.lines.first().map_or(0, |line| line.unit);
-    let rows: Vec<Vec<String>> = answer
-        .lines
-        .iter()
-        .filter(|line| line.unit == own)
+    let mut lines: Vec<&pb::StandingLine> = answer.lines.iter().filter(|line| line.unit == own).collect();
+    if only_missed {
+        lines.retain(|line| line.measured && !line.reached);
+        lines.sort_by(|one, two| one.attained.total_cmp(&two.attained));
+    }
+    let rows: Vec<Vec<String>> = lines
+        .into_iter()
         .map(|line| {
             let [name, target, value, left] = of_line(line);
             let each = if line.each > 0 { format!("{}/{}", line.each_reached, line.each) } else { String::new() };

@@ -4,9 +4,8 @@
 use super::offices::Offices;
 use crate::town::Town;
 use anyhow::Context;
-use comfy_table::{ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
 use std::{io::IsTerminal, time::Duration};
-use taizhang_hub::cli::{figure, totals_table};
+use taizhang_hub::cli::{figure, totals_board};
 use taizhang_node::{cli::stop_signal, control::ControlFile, show};
 use taizhang_proto::{
     indicator,
@@ -64,14 +63,7 @@ impl Board {
 
     fn draw(&mut self) {
         let Some(shown) = self.shown.as_ref().filter(|_| self.terminal) else { return };
-        let (headings, rows) = totals_table(shown);
-        let mut table = Table::new();
-        table.load_style(UTF8_FULL_CONDENSED);
-        table.set_content_arrangement(ContentArrangement::Disabled);
-        table.set_header(headings.into_iter().map(|(_, name)| name));
-        for row in rows {
-            table.add_row(row);
-        }
+        let table = totals_board(shown, show::width().unwrap_or(80));
         let text = format!("{table}\n截至 {}；修订号 {}；Ctrl-C 停止 (stops)", show::time(shown.as_of), shown.revision);
         if self.lines > 0 {
             // Up to where the last one began, and clear from there on.

@@ -262,9 +262,15 @@ pub async fn at_office(data: &Path) -> HashMap<String, Fields> {
     let mut desk = town::office(data).await.unwrap();
     let request = ListRequest { register: "resident".into(), unit: 0, limit: u32::MAX };
     let rows = desk.list(request).await.unwrap().into_inner().rows;
-    rows.into_iter()
-        .map(|row| (row.record, row.fields.into_iter().map(|fact| (fact.key, fact.value)).collect()))
-        .collect()
+    // A unit is shown by name, with its code behind it.
+    let value = |fact: taizhang_proto::pb::Fact| match fact.key.as_str() {
+        "home_unit" => fact.value.trim_end_matches(')').rsplit('(').next().unwrap().to_owned(),
+        _ => fact.value,
+    };
+    let fields = |fields: Vec<taizhang_proto::pb::Fact>| {
+        fields.into_iter().map(|fact| (fact.key.clone(), value(fact))).collect()
+    };
+    rows.into_iter().map(|row| (row.record, fields(row.fields))).collect()
 }
 
 /// All residents in the store of a stopped hub.
