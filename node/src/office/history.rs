@@ -37,6 +37,17 @@ pub fn story(ledger: &Ledger, id: RecordId) -> Result<Option<pb::HistoryAnswer>,
         };
         lines.extend(reader.shown(standing.field.tag, &standing.field.bytes, line)?);
     }
+    // What was replaced here and has not been up yet, the latest first.
+    for (tag, bytes, origin) in ledger.replaced_here(id)?.into_iter().rev() {
+        let line = HistoryLine {
+            by: origin.by.clone(),
+            office: office(&origin),
+            at: origin.received,
+            rule: "待上报的更改 (replaced here, not yet sent up)".into(),
+            ..HistoryLine::default()
+        };
+        lines.extend(reader.shown(tag, &bytes, line)?);
+    }
     let mut past = ledger.history(id)?;
     past.sort_by_key(|entry| std::cmp::Reverse(entry.replaced_by));
     for entry in past {

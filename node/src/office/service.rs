@@ -3,7 +3,7 @@
 use super::Office;
 use crate::{
     desk::{Desk, Draft, SaveError},
-    exchange::{self, Format, Layouts, Options, Source, note::extended},
+    exchange::{self, Format, Layouts, Options, Source, note::Note},
     ledger::LedgerDesk,
     show,
 };
@@ -16,7 +16,7 @@ use taizhang_proto::{
     stamp,
 };
 use tokio::{
-    sync::{Semaphore, mpsc},
+    sync::{Mutex, Semaphore, mpsc},
     task::block_in_place,
 };
 use tokio_stream::wrappers::ReceiverStream;
@@ -36,11 +36,13 @@ pub(super) struct Calls {
     office: Arc<Office>,
     /// Imports and exports: each holds a whole file.
     files: Arc<Semaphore>,
+    /// Imports that save: one after the other, so that the second finds what the first has entered.
+    imports: Arc<Mutex<()>>,
 }
 
 impl Calls {
     pub(super) fn new(office: Arc<Office>) -> Self {
-        Self { office, files: Arc::new(Semaphore::new(FILES)) }
+        Self { office, files: Arc::new(Semaphore::new(FILES)), imports: Arc::default() }
     }
 }
 
@@ -220,7 +222,7 @@ impl Office {
             draft.edits.push((tag, Some(Value::Day(self.ledger.business_day()))));
         }
         let note = held.as_ref().and_then(|record| record.slice(IMPORT_NOTE)).map(String::from_utf8_lossy);
-        if let Some(note) = extended(&note.unwrap_or_default(), &notes) {
+        if let Some(note) = Note::extended(&note.unwrap_or_default(), &notes).text {
             draft.edits.retain(|(tag, _)| *tag != IMPORT_NOTE);
             draft.edits.push((IMPORT_NOTE, Some(Value::Text(note))));
         }
@@ -297,11 +299,12 @@ impl office_server::Office for Calls {
         // Read anew for each file, so that a mapping file is in force once it is in its folder.
         let layouts = block_in_place(|| Layouts::load(office.ledger.data_dir())).map_err(wrong)?;
         let (sender, receiver) = mpsc::channel(64);
+        let turn = if request.dry_run { None } else { Some(self.imports.clone().lock_owned().await) };
         let file = self.files.clone().acquire_owned().await;
         tokio::task::spawn_blocking(move || {
-            let _file = file;
+            let (_turn, _file) = (turn, file);
             let source = Source { file_name: &request.file_name, content: &request.content };
-            let options = Options { unit, dry_run: request.dry_run, by, layouts };
+            let options = Options { unit, moves: request.moves, dry_run: request.dry_run, by, layouts };
             let mut progress = |done, total| {
                 let progress = pb::Progress { done, total, what: String::new() };
                 // A slow screen must not slow the import: a step that does not fit is left out.
