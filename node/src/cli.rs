@@ -2,6 +2,7 @@
 //! office itself for as long as it takes.
 
 pub mod enrol;
+mod fields;
 mod import;
 mod page;
 mod print;
@@ -149,6 +150,11 @@ enum Command {
         #[arg(long, default_value_t = 20)]
         limit: u32,
     },
+    /// 登记表的栏目：类型、必填、代码、冲突办法，不需连接 (a register's fields, offline)
+    Fields {
+        /// 登记表；不写则列出全部登记表 (register; all of them without)
+        register: Option<String>,
+    },
     /// 一条记录的全部历史：谁、何时、为何 (a record's whole story: who, when, why)
     History {
         /// 记录编号 (id of the record)
@@ -275,6 +281,10 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             let config = Config::load(&cli.dir)?;
             Layouts::load(&cli.dir)?;
             say!("{}", serde_json::to_string_pretty(&config)?);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Fields { register } => {
+            fields::print(register.as_deref(), reader)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Mappings { headings } => {
@@ -560,6 +570,7 @@ async fn ask(mut client: Client, command: Command, reader: Reader) -> anyhow::Re
         | Command::Serve { .. }
         | Command::Config(_)
         | Command::Mappings { .. }
+        | Command::Fields { .. }
         | Command::Review(_) => {
             unreachable!("handled elsewhere")
         }

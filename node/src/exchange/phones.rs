@@ -26,7 +26,7 @@ pub(super) fn phones(written: &str) -> Phones {
             Piece::Words => found.has_rest = true,
             Piece::Groups(groups) => {
                 for number in joined(&groups) {
-                    let plain = without_country(&number);
+                    let plain = mobile(without_country(&number));
                     let count = plain.bytes().filter(u8::is_ascii_digit).count();
                     if DIGITS.contains(&count) {
                         found.numbers.push(plain);
@@ -124,6 +124,12 @@ fn is_country(group: &str) -> bool {
 /// Whether this is the code of a town, which a number follows.
 fn is_prefix(group: &str) -> bool {
     group.starts_with('0') && matches!(group.len(), 3 | 4)
+}
+
+/// A mobile number has no hyphens.
+fn mobile(number: String) -> String {
+    let digits = number.replace('-', "");
+    if digits.len() == MOBILE && digits.starts_with('1') { digits } else { number }
 }
 
 /// A number without China's code before it.

@@ -153,7 +153,7 @@ fn within(count: usize, most: usize, what: &'static str, limit: usize) -> Result
 
 fn xlsx(content: &[u8]) -> Result<Book, ImportError> {
     bound_unpacked(content)?;
-    let first = match workbook(content) {
+    let first = match guarded(|| workbook(content)) {
         Err(error @ (ImportError::Damaged(_) | ImportError::Kind(_))) => error,
         answer => return answer,
     };

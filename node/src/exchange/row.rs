@@ -75,7 +75,10 @@ pub(super) fn resolved(form: &Form<'_>, row: &[Cell], above: Option<&Vec<Cell>>)
 /// The cell to the left of a column, where both are of one kind; nothing otherwise.
 fn left(form: &Form<'_>, index: usize, cells: &[Cell]) -> Cell {
     let kind = |index: usize| match form.columns.get(index)?.target {
-        Some(Target::Field { role, tag }) => form.layout.field((role, tag)).map(|field| (field.format, field.shape)),
+        Some(Target::Field { role, tag }) => form
+            .layout
+            .field((role, tag))
+            .map(|field| (field.format, field.shape, field.codes.map(|list| list.id.as_str()))),
         _ => None,
     };
     let same = index > 0 && kind(index).is_some() && kind(index) == kind(index - 1);
@@ -223,7 +226,7 @@ impl Row {
         let Some(field) = form.layout.field(place) else { return };
         let written = cell.text();
         match field.format {
-            Format::Phone => self.read_phones(form, place, column, &written),
+            Format::Phone if !form.layout.exact => self.read_phones(form, place, column, &written),
             Format::Code => {
                 let (place, _) = self.free_place(form, place, field, 0);
                 self.read_coded(form, place, column, &written);
@@ -509,8 +512,12 @@ fn parse(form: &Form<'_>, field: &FieldDef, index: usize, cell: &Cell, units: &U
             .ok_or_else(|| "不是市内单位，请填写全称或12位编码".to_owned()),
         Format::Date => parse_day(form, field, index, cell),
         // As the export wrote it.
-        _ if form.layout.exact && field.shape == Shape::Text && !field.many && field.codes.is_none() => {
-            Ok(Value::Text(written).into())
+        _ if form.layout.exact && field.shape == Shape::Text && field.codes.is_none() => {
+            if !field.many {
+                return Ok(Value::Text(written).into());
+            }
+            let parts = written.split(SEPARATORS).map(str::trim).filter(|part| !part.is_empty());
+            Ok(Value::Many(parts.map(|part| Value::Text(part.to_owned())).collect()).into())
         }
         _ if field.shape == Shape::Uint && !field.many => {
             let amount = if field.format == Format::Money { amount(&written) } else { None };

@@ -32,9 +32,9 @@ pub(super) fn read(source: &Source<'_>) -> Result<Book, ImportError> {
     let delimiter = named.unwrap_or_else(|| separator(text));
     let (records, signs) = records::split(text, delimiter).map_err(|OpenQuote(line)| ImportError::Quote(line))?;
     if let Some(first) = signs.first() {
-        let lines = signs.len();
+        let more = if signs.len() > 1 { format!("等{}行", signs.len()) } else { String::new() };
         findings.push(format!(
-            "第{first}行等{lines}行的引号没有成对，已按普通符号读取，请核对 (quotes that don't pair were read as signs)"
+            "第{first}行{more}的引号没有成对，已按普通符号读取，请核对 (quotes that don't pair were read as signs)"
         ));
     }
     let mut filling = Filling::default();

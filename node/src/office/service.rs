@@ -12,7 +12,7 @@ use taizhang_proto::{
     OrgCode, Record, RecordId, date,
     month::Month,
     pb::{self, office_server},
-    register::{IMPORT_NOTE, RegisterDef, Value, registered_on, registers},
+    register::{FieldDef, IMPORT_NOTE, RegisterDef, Value, number, registered_on, registers},
     stamp,
 };
 use tokio::{
@@ -75,6 +75,33 @@ fn day_asked(on: date::Day, office: &Office) -> Result<date::Day, Status> {
         on if date::KNOWN.contains(&on) => Ok(on),
         _ => Err(wrong("日期应在1900年至2199年之间 (a day between 1900 and 2199)")),
     }
+}
+
+/// The coded fields by whose values figures are counted.
+const COUNTED: [(u32, &[&str]); 13] = [
+    (number::RESIDENT, &["laidoff_kind", "hardship_claim", "emp_claim", "intent_kind"]),
+    (number::MEMBER, &["relation"]),
+    (number::UNEMPLOYMENT_SPELL, &["cause", "end_cause"]),
+    (number::ZEF_CASE, &["exit_cause"]),
+    (number::PLACEMENT, &["kind", "end_cause", "channel"]),
+    (number::HARDSHIP_CASE, &["kind", "exit_cause"]),
+    (number::SERVICE_RECORD, &["kind"]),
+    (number::TRAINING_CLASS, &["kind"]),
+    (number::TRAINEE, &["group"]),
+    (number::POST, &["kind"]),
+    (number::REFERRAL, &["result"]),
+    (number::EVENT, &["kind"]),
+    (number::HELD_CERTIFICATE, &["kind"]),
+];
+
+fn is_counted(def: &RegisterDef, field: &FieldDef) -> bool {
+    COUNTED.iter().any(|(register, fields)| *register == def.number && fields.contains(&field.name.as_str()))
+}
+
+/// What is said to a word that a code list does not have.
+fn allowed(field: &FieldDef) -> String {
+    let words: Vec<&str> = field.codes.iter().flat_map(|list| list.codes.values()).map(String::as_str).collect();
+    format!("{}只能填：{} (not in the code list: one of these words)", field.zh, words.join("、"))
 }
 
 /// A record's fields as a clerk reads them.
@@ -202,8 +229,11 @@ impl Office {
                 def.field_named(name).ok_or_else(|| wrong(format!("{}没有栏目 {name} (no such field)", def.zh)))?;
             let parsed =
                 (!written.trim().is_empty()).then(|| Value::parse(field, written)).transpose().map_err(wrong)?;
-            // A word that no code list has is kept, as an import keeps it.
+            // A word that no code list has is kept, as an import keeps it; not where figures go by it.
             let unknown = parsed.as_ref().is_some_and(|(_, note)| note.is_some());
+            if unknown && is_counted(def, field) {
+                return Err(wrong(allowed(field)));
+            }
             notes.extend(unknown.then(|| format!("{}：{}", field.zh, written.trim())));
             let value = parsed.map(|(value, _)| value);
             let encoded = value.as_ref().map(|value| value.encode(field)).unwrap_or_default();

@@ -76,7 +76,6 @@ pub(super) fn is_mark(sign: char) -> bool {
             '/' | '\\'
                 | '|'
                 | '*'
-                | '#'
                 | '?'
                 | '+'
                 | '×'
