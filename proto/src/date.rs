@@ -56,9 +56,12 @@ pub fn shanghai_of_seconds(seconds: u64) -> Day {
     shanghai(seconds.saturating_mul(1_000))
 }
 
+/// A month and a day of it.
+type MonthDay = (i8, i8);
+
 /// The years in which China kept summer time, with its first and last day: month and day of each. It began and ended at two
 /// in the morning.
-const SUMMERS: [(i16, (i8, i8), (i8, i8)); 6] = [
+const SUMMERS: [(i16, MonthDay, MonthDay); 6] = [
     (1986, (5, 4), (9, 14)),
     (1987, (4, 12), (9, 13)),
     (1988, (4, 17), (9, 11)),

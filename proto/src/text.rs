@@ -9,6 +9,9 @@ pub use signs::is_unseen;
 
 /// Full-width digits, letters and signs to half-width; U+3000 to a blank; what nobody sees dropped; ends trimmed.
 pub fn half_width(text: &str) -> String {
+    if text.chars().all(|sign| sign.is_ascii() || signs::is_han(sign)) {
+        return text.trim().to_owned();
+    }
     let folded: String = text
         .chars()
         .filter(|sign| !is_unseen(*sign))
@@ -51,6 +54,8 @@ pub fn is_same_name(one: &str, other: &str) -> bool {
 
 /// Whether a cell says that there is nothing to say: 无, 不详, a dash. An answer of no is [`parse_bool`]'s.
 pub fn is_nothing(text: &str) -> bool {
+    /// Longest cell that such a word or a row of dashes fills, bytes.
+    const LONGEST: usize = 48;
     const WORDS: [&str; 27] = [
         "无",
         "無",
@@ -80,6 +85,9 @@ pub fn is_nothing(text: &str) -> bool {
         "(空)",
         "(无)",
     ];
+    if text.len() > LONGEST {
+        return false;
+    }
     let bare = no_space(text).to_ascii_uppercase();
     let bare = bare.trim_end_matches(['。', '.']);
     !text.trim().is_empty() && (WORDS.contains(&bare) || bare.chars().all(signs::is_mark))

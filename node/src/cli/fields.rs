@@ -18,7 +18,7 @@ pub(super) fn print(register: Option<&str>, reader: Reader) -> anyhow::Result<()
             match reader {
                 Reader::Person => say!("{}  {}  {}", def.zh, def.name, def.en),
                 Reader::Program => {
-                    say!("{}", json!({ "register": def.name, "zh": def.zh, "en": def.en, "fields": def.fields.len() }))
+                    say!("{}", json!({ "register": def.name, "zh": def.zh, "en": def.en, "fields": def.fields.len() }));
                 }
             }
         }
@@ -117,7 +117,7 @@ fn policy(field: &FieldDef) -> (&'static str, &'static str) {
         Policy::Union => ("合并", "union"),
         Policy::Owned => ("上级填写", "owned"),
         Policy::Senior => ("上级优先", "senior"),
-        _ => ("后写为准", "latest"),
+        Policy::Latest => ("后写为准", "latest"),
     }
 }
 
@@ -127,7 +127,7 @@ fn tier(tier: Tier) -> &'static str {
         Tier::District => "district",
         Tier::Township => "township",
         Tier::Community => "community",
-        _ => "",
+        Tier::Unknown => "",
     }
 }
 

@@ -190,8 +190,12 @@ fn role_of(target: Target) -> Option<usize> {
         Target::Field { role, .. } | Target::Code { role, .. } | Target::Sex { role } | Target::Birth { role } => {
             Some(role)
         }
-        Target::Record | Target::RefName { .. } | Target::RefNumber { .. } | Target::RefId { .. } => None,
-        Target::Unit | Target::Ignore => None,
+        Target::Record
+        | Target::RefName { .. }
+        | Target::RefNumber { .. }
+        | Target::RefId { .. }
+        | Target::Unit
+        | Target::Ignore => None,
     }
 }
 
@@ -279,7 +283,7 @@ impl Form<'_> {
     /// Whether a cell for somebody's name says that there is nobody: 离异, 丧偶.
     pub(super) fn is_nobody(&self, written: &str) -> bool {
         let written = folded(written);
-        self.layouts.words.nobody.iter().any(|word| written == *word)
+        self.layouts.words.nobody.contains(&written)
     }
 
     fn identifies(&self, target: Option<Target>) -> bool {
@@ -331,10 +335,11 @@ impl Form<'_> {
     }
 
     fn is_total(&self, row: &[Cell]) -> bool {
-        let mut filled = row.iter().filter(|cell| !cell.is_blank());
-        let first = filled.clone().next().is_some_and(|cell| self.says_total(cell));
-        self.is_anonymous(row)
-            && (first || !self.names_somebody(row) && filled.by_ref().take(3).any(|cell| self.says_total(cell)))
+        if !self.is_anonymous(row) {
+            return false;
+        }
+        let mut filled = row.iter().filter(|cell| !cell.is_blank()).take(3).map(|cell| self.says_total(cell));
+        filled.next().unwrap_or(false) || !self.names_somebody(row) && filled.any(|total| total)
     }
 
     fn says_total(&self, cell: &Cell) -> bool {
@@ -346,9 +351,11 @@ impl Form<'_> {
 
     /// Whether the row belongs to the frame of the form: signatures, unit, date. Its label stands first, or nobody is named.
     pub(super) fn is_footer(&self, row: &[Cell]) -> bool {
-        let mut filled = row.iter().filter(|cell| !cell.is_blank());
-        let first = filled.clone().next().is_some_and(|cell| self.says_footer(cell));
-        self.is_anonymous(row) && (first || !self.names_somebody(row) && filled.any(|cell| self.says_footer(cell)))
+        if !self.is_anonymous(row) {
+            return false;
+        }
+        let mut filled = row.iter().filter(|cell| !cell.is_blank()).map(|cell| self.says_footer(cell));
+        filled.next().unwrap_or(false) || !self.names_somebody(row) && filled.any(|footer| footer)
     }
 
     fn says_footer(&self, cell: &Cell) -> bool {

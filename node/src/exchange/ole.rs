@@ -320,6 +320,17 @@ mod tests {
     }
 
     #[test]
+    fn cells_far_from_all_others_are_stray_and_without_them_a_sheet_is_small() {
+        let mut stream = stream(65_535, 10);
+        assert!(measure(&stream).unwrap().filled > MAX_AREA);
+        let stray = stray(&stream).unwrap();
+        assert_eq!(stray.len(), 1);
+        stream[stray[0]..stray[0] + 2].copy_from_slice(&NOTHING.to_le_bytes());
+        assert_eq!(measure(&stream).unwrap().filled, 1);
+        assert!(super::stray(&super::tests::stream(900, 10)).unwrap().is_empty(), "no long way");
+    }
+
+    #[test]
     fn a_chain_in_a_circle_is_no_chain() {
         let sector = [0_u8; 512];
         assert!(chain(0, &[1, 0], &|_| Some(&sector)).is_none());

@@ -24,9 +24,10 @@ pub(super) fn mended(content: &[u8]) -> Option<Vec<u8>> {
             archive.by_index(index).ok()?.take(MAX_PART).read_to_string(&mut text).ok()?;
             Some(text)
         };
-        let new = match plain.to_ascii_lowercase() {
-            lower if lower.ends_with(".rels") => part(&mut archive).and_then(|text| relationships(&text, &plain)),
-            lower if lower.starts_with("xl/worksheets/") && lower.ends_with(".xml") => {
+        let lower = plain.to_ascii_lowercase();
+        let new = match lower.rsplit_once('.') {
+            Some((_, "rels")) => part(&mut archive).and_then(|text| relationships(&text, &plain)),
+            Some((path, "xml")) if path.starts_with("xl/worksheets/") => {
                 part(&mut archive).and_then(|text| without_dimension(&text))
             }
             _ => None,
@@ -93,15 +94,12 @@ fn unescaped(target: &str) -> String {
     let mut rest = target.as_bytes();
     while let Some((first, after)) = rest.split_first() {
         let code = after.get(..2).filter(|_| *first == b'%').and_then(|two| std::str::from_utf8(two).ok());
-        match code.and_then(|two| u8::from_str_radix(two, 16).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &after[2..];
-            }
-            None => {
-                bytes.push(*first);
-                rest = after;
-            }
+        if let Some(byte) = code.and_then(|two| u8::from_str_radix(two, 16).ok()) {
+            bytes.push(byte);
+            rest = &after[2..];
+        } else {
+            bytes.push(*first);
+            rest = after;
         }
     }
     String::from_utf8(bytes).unwrap_or_else(|_| target.to_owned())

@@ -140,7 +140,7 @@ pub(super) fn read(form: &Form<'_>, cells: &[Cell], units: &Units<'_>) -> Row {
                 row.leads.entry(tag).or_default().name = Some(cell.text());
             }
             Some(Target::RefNumber { tag }) => {
-                row.leads.entry(tag).or_default().number = Some(text::no_space(&cell.text()))
+                row.leads.entry(tag).or_default().number = Some(text::no_space(&cell.text()));
             }
             Some(Target::RefId { tag }) => match text::no_space(&cell.text()).parse() {
                 Ok(id) => row.leads.entry(tag).or_default().id = Some(id),
@@ -561,20 +561,20 @@ fn parse_plain(field: &FieldDef, written: &str) -> Result<Parsed, String> {
 
 /// An amount without the words that say what it is: `￥1200`, `1200元/月`, `1.2E+03`.
 fn amount(written: &str) -> Option<String> {
-    let mut text = text::no_space(written).to_uppercase();
+    let folded = text::no_space(written).to_uppercase();
+    let mut text = folded.as_str();
     for sign in ["人民币", "RMB", "￥", "¥", "$"] {
-        text = text.strip_prefix(sign).unwrap_or(&text).to_owned();
+        text = text.strip_prefix(sign).unwrap_or(text);
     }
     for word in ["/月", "每月", "一个月", "/人", "元整", "元", "块钱", "块"] {
-        text = text.strip_suffix(word).unwrap_or(&text).to_owned();
+        text = text.strip_suffix(word).unwrap_or(text);
     }
-    let bare = text.trim_end_matches(".00").trim_end_matches(".0").to_owned();
-    let bare = if text.contains('.') { bare } else { text };
+    let bare = if text.contains('.') { text.trim_end_matches(".00").trim_end_matches(".0") } else { text };
     if bare.contains('E') {
         let number: f64 = bare.parse().ok()?;
         return (number.fract() == 0.0 && (0.0..1e9).contains(&number)).then(|| format!("{number:.0}"));
     }
-    Some(bare)
+    Some(bare.to_owned())
 }
 
 /// Why an id number that passes the check is not believed, and what is noted of one that may be.

@@ -2,7 +2,7 @@
 
 use super::{
     cells::{Cell, Container, Sheet},
-    form::{Form, Kind},
+    form::Form,
     layout::Target,
 };
 use std::collections::HashMap;
@@ -43,7 +43,7 @@ impl Survey {
     pub(super) fn of(form: &Form<'_>, sheet: &Sheet, container: Container) -> Self {
         let is_text = matches!(container, Container::Text { .. });
         let mut survey = Self { is_text, is_1904: sheet.is_1904, ..Self::default() };
-        let rows = || sheet.rows[form.body.min(sheet.rows.len())..].iter().filter(|row| form.kind(row) == Kind::Data);
+        let rows = || sheet.rows[form.body.min(sheet.rows.len())..].iter();
         for (index, column) in form.columns.iter().enumerate() {
             let format = match column.target {
                 Some(Target::Field { role, tag }) => form.layout.field((role, tag)).map(|field| field.format),
@@ -101,6 +101,12 @@ fn months<'c>(cells: impl Iterator<Item = &'c Cell>, is_text: bool) -> Months {
 }
 
 fn has_lost_digits(cell: &Cell) -> bool {
+    if let Cell::Text(written) = cell
+        && !written.contains("000")
+        && !written.contains(['E', 'e', '０'])
+    {
+        return false;
+    }
     let written = text::no_space(&cell.text());
     cell.lost_digits() || written.len() == 18 && citizen_id::check(&written) == Err(Fault::LostDigits)
 }

@@ -3,12 +3,21 @@
 /// Whether a sign takes no room and says nothing: Unicode's format characters (Cf), variation selectors, the place of an
 /// object. They come along with what is copied from web pages and chat programs.
 pub fn is_unseen(sign: char) -> bool {
+    // Most of what is read.
+    if sign.is_ascii() || is_han(sign) {
+        return false;
+    }
     matches!(sign,
         '\u{ad}' | '\u{34f}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}' | '\u{8e2}'
         | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}'
         | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
         | '\u{ffa0}' | '\u{fff0}'..='\u{fffc}' | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}'
         | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Whether a sign is a common Chinese character.
+pub(super) fn is_han(sign: char) -> bool {
+    matches!(sign, '\u{4e00}'..='\u{9fff}')
 }
 
 /// Whether a sign is some keyboard's dot.

@@ -50,8 +50,7 @@ fn value(def: &RegisterDef, field: &FieldDef, nth: u64, words: &[String]) -> Opt
         _ => return None,
     };
     let special = match (def.number, field.name.as_str()) {
-        (_, "state") => Value::Text("1".into()),
-        (number::HOUSEHOLD, "status") => Value::Text("1".into()),
+        (_, "state") | (number::HOUSEHOLD, "status") => Value::Text("1".into()),
         (number::TASK, "indicator") => Value::Text("K08".into()),
         (number::PERIOD_CLOSE, "month") => Value::Text(format!("2008-0{}", 2 + nth)),
         (_, "id_no_15") => Value::Text("210402670320101".into()),

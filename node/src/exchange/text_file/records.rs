@@ -78,25 +78,18 @@ fn strict(lines: &[&str], delimiter: char) -> Option<(Vec<String>, usize)> {
         if let Some(quoted) = rest.strip_prefix('"') {
             rest = quoted;
             loop {
-                match rest.find('"') {
-                    Some(end) => {
-                        field.push_str(&rest[..end]);
-                        rest = &rest[end + 1..];
-                        match rest.strip_prefix('"') {
-                            Some(after) => {
-                                field.push('"');
-                                rest = after;
-                            }
-                            None => break,
-                        }
-                    }
-                    None => {
-                        field.push_str(rest);
-                        line += 1;
-                        rest = lines.get(line).copied()?;
-                        field.push('\n');
-                    }
-                }
+                let Some(end) = rest.find('"') else {
+                    field.push_str(rest);
+                    line += 1;
+                    rest = lines.get(line).copied()?;
+                    field.push('\n');
+                    continue;
+                };
+                field.push_str(&rest[..end]);
+                rest = &rest[end + 1..];
+                let Some(after) = rest.strip_prefix('"') else { break };
+                field.push('"');
+                rest = after;
             }
         }
         let end = rest.find(delimiter).unwrap_or(rest.len());

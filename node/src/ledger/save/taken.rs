@@ -60,9 +60,10 @@ impl Ledger {
         own: &Views,
         views: &Views,
     ) -> Result<Option<Violation>, StoreError> {
-        let now = |id: RecordId| match own.get(&id).or_else(|| views.get(&id)) {
-            Some(view) => Ok(view.clone()),
-            None => self.view(id),
+        let unsaved = |id: &RecordId| own.get(id).or_else(|| views.get(id));
+        let is_so = |id: RecordId, so: &dyn Fn(&Record) -> bool| match unsaved(&id) {
+            Some(view) => Ok(view.as_ref().is_some_and(so)),
+            None => self.look(id, |view| view.is_some_and(so)),
         };
         if !stands(new) {
             return Ok(None);
@@ -73,9 +74,10 @@ impl Ledger {
             let Some(number) = number.filter(|_| before != new.bytes(ID_NO)) else { return Ok(None) };
             let held = self.find(number::RESIDENT, &[Value::Text(number.to_owned())])?;
             let fresh = own.iter().chain(views).filter(|(_, view)| of_register(view.as_ref(), number::RESIDENT));
-            for id in held.into_iter().chain(fresh.map(|(id, _)| *id)).filter(|id| *id != draft.id) {
-                let same = |view: &Record| stands(view) && view.slice(ID_NO) == Some(number.as_bytes());
-                if now(id)?.is_some_and(|view| same(&view)) {
+            let same = |view: &Record| stands(view) && view.slice(ID_NO) == Some(number.as_bytes());
+            let fresh = fresh.filter(|(_, view)| view.as_ref().is_some_and(same)).map(|(id, _)| *id);
+            for id in held.into_iter().chain(fresh).filter(|id| *id != draft.id) {
+                if is_so(id, &same)? {
                     let message =
                         format!("此身份证号码已登记，请在该记录上修改：{id} (registered already, as this record)");
                     return Ok(Some(broken(draft, "id_no", TAKEN, message)));
@@ -94,11 +96,11 @@ impl Ledger {
         let Some(about) = rule.same.first().and_then(|tag| new.reference(*tag)) else { return Ok(None) };
         let held = self.about(survivor(self, about)?)?.into_iter().filter(|(register, _)| *register == rule.register);
         let fresh = own.iter().chain(views).filter(|(_, view)| of_register(view.as_ref(), rule.register));
-        for id in held.map(|(_, id)| id).chain(fresh.map(|(id, _)| *id)).filter(|id| *id != draft.id) {
-            let same = |view: &Record| {
-                stands(view) && rule.is_open(view) && rule.same.iter().all(|tag| view.bytes(*tag) == new.bytes(*tag))
-            };
-            if now(id)?.is_some_and(|view| same(&view)) {
+        let same =
+            |view: &Record| rule.is_open(view) && rule.same.iter().all(|tag| view.bytes(*tag) == new.bytes(*tag));
+        let fresh = fresh.filter(|(_, view)| view.as_ref().is_some_and(same)).map(|(id, _)| *id);
+        for id in held.map(|(_, id)| id).chain(fresh).filter(|id| *id != draft.id) {
+            if is_so(id, &same)? {
                 let message = rule.message.replacen(" (", &format!("：{id} ("), 1);
                 return Ok(Some(broken(draft, rule.field, TAKEN, message)));
             }
