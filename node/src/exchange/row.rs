@@ -57,6 +57,10 @@ pub(super) struct Lead {
 /// A row as it is meant: the cells above in the place of 同上, the one to the left in the place of 同左, days instead of the
 /// bare numbers that a column of days holds.
 pub(super) fn resolved(form: &Form<'_>, row: &[Cell], above: Option<&Vec<Cell>>) -> Vec<Cell> {
+    // What a program wrote is meant as it stands.
+    if form.layout.exact {
+        return row.to_vec();
+    }
     let mut cells: Vec<Cell> = Vec::with_capacity(row.len());
     for (index, cell) in row.iter().enumerate() {
         let meant = match (cell, above) {
