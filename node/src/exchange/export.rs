@@ -2,7 +2,7 @@
 //! Invariant: what is exported and imported again changes nothing; no cell starts a formula.
 
 use super::{
-    formula::{harmless, is_formula},
+    formula::{harmless, is_formula, unwrapped},
     layout::exact::{RECORD, heading, id_heading, is_to_person, number_heading},
 };
 use crate::desk::{Desk, SaveError};
@@ -205,7 +205,8 @@ fn xlsx_file(
             for (column, cell) in cells.iter().enumerate().filter(|(_, cell)| !cell.is_empty()) {
                 match cell.parse::<f64>() {
                     Ok(number) if numeric[column] => sheet.write_number(row, column as u16, number)?,
-                    _ if is_formula(cell) && !cell.starts_with('\'') => {
+                    // What the way back would unwrap gets its apostrophe all the same.
+                    _ if is_formula(cell) && !cell.starts_with('\'') && unwrapped(cell) == cell.trim() => {
                         sheet.write_string_with_format(row, column as u16, cell, &quoted)?
                     }
                     _ => sheet.write_string_with_format(row, column as u16, harmless(cell), &text)?,

@@ -146,7 +146,7 @@ fn there_and_back(words: &[String]) -> Result<(), TestCaseError> {
 
 #[test]
 fn words_that_a_clerk_would_mean_otherwise_come_back_as_they_are() {
-    let words = ["\"", "同上", "无", "-", "0", "2008.1", "'12", "合计", "备注:"];
+    let words = ["\"", "同上", "无", "-", "0", "2008.1", "'12", "合计", "备注:", "=\"\"", "=\"1\""];
     there_and_back(&words.map(str::to_owned)).unwrap();
 }
 
