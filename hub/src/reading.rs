@@ -203,7 +203,8 @@ impl Reading for ReadingService {
             if let Some(def) = record.as_ref().filter(|_| !who.names).and_then(|one| registers().get(one.register)) {
                 past.iter_mut().for_each(|entry| mask::masked_past(def, entry));
             }
-            history::tell(desk, id, record.as_ref(), past, Vec::new()).map_err(failed)
+            let past = history::Past { history: past, ..history::Past::default() };
+            history::tell(desk, id, record.as_ref(), past).map_err(failed)
         })?;
         story.map(Response::new).ok_or_else(|| Status::not_found("没有此记录 (no such record)"))
     }

@@ -2,6 +2,8 @@
 //! office itself for as long as it takes.
 
 pub mod enrol;
+mod fields;
+mod import;
 pub mod manual;
 pub mod page;
 mod print;
@@ -14,7 +16,7 @@ use crate::{
     config::{self, Config},
     control::{self, ControlFile},
     disk::{self, Secrecy},
-    exchange::{self, Layouts, MAX_FILE},
+    exchange::{self, Layouts},
     ledger::system_clock,
     office::Office,
     parts::{self, Parts},
@@ -24,7 +26,6 @@ use crate::{
 };
 use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
-use indicatif::{ProgressBar, ProgressStyle};
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 use taizhang_proto::{
     BUILT_MILLIS, OrgCode, date,
@@ -77,22 +78,7 @@ enum Command {
     /// 立即同步一次 (sync once now)
     Sync,
     /// 导入 xlsx、xls 或 csv (import a file)
-    Import {
-        /// 文件 (file)
-        file: PathBuf,
-        /// 只检查，不保存 (check only)
-        #[arg(long)]
-        dry_run: bool,
-        /// 表中未写单位时归属的单位 (unit of rows that name none)
-        #[arg(long)]
-        unit: Option<OrgCode>,
-        /// 未通过的行写到此处，默认与文件同目录 (where the wrong rows go)
-        #[arg(long)]
-        reasons: Option<PathBuf>,
-        /// 尚未收到单位树时等待，而不是退出 (wait for the tree of units where none has come yet)
-        #[arg(long)]
-        wait: bool,
-    },
+    Import(import::Import),
     /// 导出登记表 (export a register)
     Export {
         /// 登记表，如 resident 或 居民登记 (register)
@@ -191,6 +177,11 @@ enum Command {
         /// 只列此单位及下级 (only this unit and below)
         #[arg(long)]
         unit: Option<OrgCode>,
+    },
+    /// 登记表的栏目：类型、必填、代码、冲突办法，不需连接 (a register's fields, offline)
+    Fields {
+        /// 登记表；不写则列出全部登记表 (register; all of them without)
+        register: Option<String>,
     },
     /// 一条记录的全部历史：谁、何时、为何 (a record's whole story: who, when, why)
     History {
@@ -342,6 +333,10 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Manual(command) => manual::run::<Cli>(command),
+        Command::Fields { register } => {
+            fields::print(register.as_deref(), reader)?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Mappings { headings } => {
             let layouts = Layouts::load(&cli.dir)?;
             print::mappings(&layouts, &headings, reader);
@@ -555,9 +550,7 @@ async fn ask(mut client: Client, command: Command, reader: Reader) -> anyhow::Re
             }
             return Ok(if report.refused > 0 { ExitCode::from(3) } else { ExitCode::SUCCESS });
         }
-        Command::Import { file, dry_run, unit, reasons, wait } => {
-            return import(client, &file, (dry_run, wait), unit, reasons, reader).await;
-        }
+        Command::Import(request) => return import::import(client, request, reader).await,
         Command::Export { register, file, unit } => {
             let format = file.extension().and_then(|extension| extension.to_str()).unwrap_or("csv").to_lowercase();
             let unit = unit.map_or(0, OrgCode::number);
@@ -658,76 +651,10 @@ async fn ask(mut client: Client, command: Command, reader: Reader) -> anyhow::Re
         | Command::Config(_)
         | Command::Manual(_)
         | Command::Mappings { .. }
+        | Command::Fields { .. }
         | Command::Review(_) => {
             unreachable!("handled elsewhere")
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-async fn import(
-    mut client: Client,
-    file: &std::path::Path,
-    (dry_run, wait): (bool, bool),
-    unit: Option<OrgCode>,
-    reasons: Option<PathBuf>,
-    reader: Reader,
-) -> anyhow::Result<ExitCode> {
-    let content = disk::read_bounded(file, MAX_FILE as u64)?;
-    let file_name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let unit = unit.map_or(0, OrgCode::number);
-    let request = pb::ImportRequest { file_name, content: content.into(), unit, dry_run, by: String::new() };
-    let mut told = false;
-    let mut steps = loop {
-        match client.import(request.clone()).await {
-            Err(status) if wait && status.code() == tonic::Code::Unavailable => {
-                if !std::mem::replace(&mut told, true) {
-                    eprintln!(
-                        "等待上级的单位树，Ctrl-C 放弃 (waiting for the tree of units; Ctrl-C gives up)：{}",
-                        status.message()
-                    );
-                }
-                // A session now, whatever the schedule says; why it fails is in `status`.
-                let _ = client.sync_now(pb::Empty {}).await;
-                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-            }
-            answered => break answered?.into_inner(),
-        }
-    };
-    let bar = ProgressBar::new(0);
-    bar.set_style(
-        ProgressStyle::with_template("导入 {bar:40} {pos}/{len} 行 {eta}")
-            .unwrap_or_else(|_| ProgressStyle::default_bar()),
-    );
-    let mut last = None;
-    while let Some(step) = steps.message().await? {
-        if let Some(progress) = step.progress {
-            bar.set_length(progress.total);
-            bar.set_position(progress.done);
-        }
-        last = step.report.or(last);
-    }
-    bar.finish_and_clear();
-    let report = last.context("导入未完成 (the import did not finish)")?;
-    show::facts(
-        reader,
-        &[
-            show::fact("rows", "数据行", "rows", report.rows),
-            show::fact("new", "新增", "new", report.new_rows),
-            show::fact("changed", "更新", "changed", report.changed_rows),
-            show::fact("same", "已存在", "same", report.same_rows),
-            show::fact("wrong", "未通过", "wrong", report.wrong_rows),
-            show::fact("skipped", "跳过", "skipped", report.skipped_rows),
-        ],
-    );
-    for finding in &report.findings {
-        eprintln!("注意：{finding}");
-    }
-    if report.wrong_rows == 0 {
-        return Ok(ExitCode::SUCCESS);
-    }
-    let path = reasons.unwrap_or_else(|| file.with_file_name(&report.reasons_name));
-    disk::write_file(&path, &report.reasons, Secrecy::OwnerOnly)?;
-    eprintln!("未通过的行及原因已写入 {}，改正后可再次导入 (wrong rows with reasons)", path.display());
-    Ok(ExitCode::from(3))
 }

@@ -45,6 +45,10 @@ impl Draft {
     }
 }
 
+/// Name of the rule that a new record breaks where the office has another one for the same: a person by its number, a person's
+/// open case, a member of a household.
+pub const TAKEN: &str = "taken";
+
 /// Why a group of drafts was not saved. Nothing of the group was.
 #[derive(Debug, thiserror::Error)]
 pub enum SaveError {

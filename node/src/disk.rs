@@ -86,6 +86,35 @@ pub fn write_file(path: &Path, content: &[u8], secrecy: Secrecy) -> Result<(), D
     path.parent().map_or(Ok(()), sync_dir)
 }
 
+/// Makes an empty file of a name that nobody has: this one, or with the next number before its ending. Owner only.
+///
+/// # Errors
+/// When the disk fails.
+pub fn reserve(path: &Path) -> Result<PathBuf, DiskError> {
+    let (stem, ending) =
+        (path.file_stem().unwrap_or_default().to_owned(), path.extension().map(std::ffi::OsStr::to_owned));
+    let mut free = path.to_owned();
+    for number in 2.. {
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        match options.open(&free) {
+            Ok(_) => break,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(DiskError::new("create", &free, error)),
+        }
+        let mut name = stem.clone();
+        name.push(number.to_string());
+        if let Some(ending) = &ending {
+            name.push(".");
+            name.push(ending);
+        }
+        free = path.with_file_name(name);
+    }
+    Ok(free)
+}
+
 /// Why a file was not read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {

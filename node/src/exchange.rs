@@ -14,10 +14,13 @@ mod import;
 mod layout;
 pub(crate) mod note;
 mod ole;
+mod package;
 mod pending;
+mod phones;
 mod read;
 mod reasons;
 mod row;
+mod survey;
 #[cfg(test)]
 mod tests;
 mod text_file;
@@ -26,6 +29,7 @@ mod units;
 pub use export::{ExportError, Format, export, sheet};
 pub(crate) use export::{People, with_code};
 pub use layout::{FOLDER, Layouts, Mapped, MappingError};
+pub use reasons::file_name as reasons_name;
 
 use crate::desk::Desk;
 use std::sync::Arc;
@@ -48,6 +52,8 @@ pub struct Source<'a> {
 pub struct Options {
     /// The owning unit of rows whose file names none; the office's own where this is none either.
     pub unit: Option<OrgCode>,
+    /// Whether what stands in the office's own name, because a file once named no unit, moves to the unit that is chosen now.
+    pub moves: bool,
     /// Only say what would happen.
     pub dry_run: bool,
     /// The clerk.
@@ -58,7 +64,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { unit: None, dry_run: false, by: String::new(), layouts: Layouts::built_in() }
+        Self { unit: None, moves: false, dry_run: false, by: String::new(), layouts: Layouts::built_in() }
     }
 }
 
@@ -79,7 +85,8 @@ pub struct Report {
     pub skipped_rows: u64,
     /// What the clerk should know besides, without personal data.
     pub findings: Vec<String>,
-    /// The refused rows in the layout of the file, with a column 原因: file name and bytes.
+    /// The refused rows, and those that were saved without some of their columns, in the layout of the file, with a column
+    /// 原因: file name and bytes.
     pub reasons: Option<(String, Vec<u8>)>,
 }
 
@@ -103,6 +110,11 @@ pub enum ImportError {
     /// Not a table.
     #[error("不是可以导入的表格：{0}。请用 Excel 另存为 .xlsx 或 .csv (not a table that can be imported)")]
     Kind(&'static str),
+    /// A quote without its other one.
+    #[error(
+        "第{0}行有一个没有成对的引号，后面的行会被当作它的内容；请补上或删去引号后再导入 (a quote on this line is never closed)"
+    )]
+    Quote(usize),
     /// A table that can't be read.
     #[error("文件已损坏，不能读取：{0}。请用 Excel 打开后另存再导入 (the file is damaged)")]
     Damaged(String),

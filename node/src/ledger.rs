@@ -203,6 +203,30 @@ impl Ledger {
         Ok(view)
     }
 
+    /// What this office has replaced in a record since the hub last answered, oldest first: field, value, and who had said it.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn replaced_here(&self, id: RecordId) -> Result<Vec<(u32, bytes::Bytes, pb::Origin)>, StoreError> {
+        let mut pending = Vec::new();
+        for row in self.store.scan(&key::pending_of_prefix(id)) {
+            pending.extend(self.store.get(&pending_key(&row?.0))?);
+        }
+        let mut view = self.store.record(id)?;
+        let mut replaced = Vec::new();
+        for change in pending {
+            let next = self.overlay(view.as_ref(), &change)?;
+            for standing in view.iter().flat_map(|view| &view.fields) {
+                let origin = view.as_ref().map(|view| view.origins[standing.origin].clone());
+                if next.bytes(standing.field.tag) != Some(&standing.field.bytes) {
+                    replaced.push((standing.field.tag, standing.field.bytes.clone(), origin.unwrap_or_default()));
+                }
+            }
+            view = Some(next);
+        }
+        Ok(replaced)
+    }
+
     /// A view with one more pending change on it.
     pub(crate) fn overlay(&self, view: Option<&Record>, change: &[u8]) -> Result<Record, StoreError> {
         let edit = read_edit(change)?;

@@ -1,5 +1,6 @@
 //! Business days: Asia/Shanghai calendar days as days since 1970-01-01, and the month arithmetic of the clocks.
-//! Shanghai has kept UTC+8 without daylight saving since 1992, so a day is a plain division.
+//! Shanghai has kept UTC+8 without daylight saving since 1992, so a day is a plain division; what lies before is told by
+//! [`is_summer_time`].
 
 use jiff::{Span, civil::Date};
 
@@ -53,6 +54,30 @@ pub fn shanghai(millis: u64) -> Day {
 /// The business day in Shanghai at an instant, seconds since 1970.
 pub fn shanghai_of_seconds(seconds: u64) -> Day {
     shanghai(seconds.saturating_mul(1_000))
+}
+
+/// A month and a day of it.
+type MonthDay = (i8, i8);
+
+/// The years in which China kept summer time, with its first and last day: month and day of each. It began and ended at two
+/// in the morning.
+const SUMMERS: [(i16, MonthDay, MonthDay); 6] = [
+    (1986, (5, 4), (9, 14)),
+    (1987, (4, 12), (9, 13)),
+    (1988, (4, 17), (9, 11)),
+    (1989, (4, 16), (9, 17)),
+    (1990, (4, 15), (9, 16)),
+    (1991, (4, 14), (9, 15)),
+];
+
+/// Whether clocks in China stood an hour ahead at this moment, seconds of its standard time (UTC+8) since 1970.
+pub fn is_summer_time(standard: i64) -> bool {
+    const TURN: i64 = 2 * 3_600;
+    SUMMERS.iter().any(|(year, from, to)| {
+        let at = |(month, day)| ymd(*year, month, day).map_or(0, |day| i64::from(day) * 86_400);
+        // The second clock to turn back is summer time's own.
+        (at(*from) + TURN..at(*to) + TURN - 3_600).contains(&standard)
+    })
 }
 
 /// Full years between two days.

@@ -1,18 +1,25 @@
 //! What clerks write, read into values: full-width forms, dates of every habit, names with spaces.
 //! Pure; the forms, the importer and the command line all read text through here.
 
-use crate::date::{self, Day};
+mod day;
+mod signs;
 
-/// Full-width digits, letters and signs to half-width; U+3000 to a blank; ends trimmed.
+pub use day::{Moment, Written, excel_day, excel_moment, parse_date, read_date};
+pub use signs::is_unseen;
+
+/// Full-width digits, letters and signs to half-width; U+3000 to a blank; what nobody sees dropped; ends trimmed.
 pub fn half_width(text: &str) -> String {
+    if text.chars().all(|sign| sign.is_ascii() || signs::is_han(sign)) {
+        return text.trim().to_owned();
+    }
     let folded: String = text
         .chars()
+        .filter(|sign| !is_unseen(*sign))
         .map(|sign| match sign {
             '\u{3000}' | '\u{a0}' => ' ',
             '\u{ff01}'..='\u{ff5e}' => char::from_u32(sign as u32 - 0xfee0).unwrap_or(sign),
             other => other,
         })
-        .filter(|sign| !matches!(sign, '\u{feff}' | '\u{200b}'))
         .collect();
     folded.trim().to_owned()
 }
@@ -22,60 +29,73 @@ pub fn no_space(text: &str) -> String {
     half_width(text).chars().filter(|sign| !sign.is_whitespace()).collect()
 }
 
+/// The sign between the parts of a name, as GB/T 15834 and the id card have it.
+pub const NAME_DOT: char = '\u{b7}';
+
+/// A name as it is kept: without blanks, and whichever dot stands between its parts is [`NAME_DOT`]. A blank between two
+/// long parts stands for the dot; one in a name of up to four signs only spreads it over its cell.
+pub fn person_name(written: &str) -> String {
+    let folded = half_width(written);
+    let parts: Vec<&str> = folded.split_whitespace().collect();
+    let long =
+        |part: &&str| part.chars().count() >= 2 && part.chars().all(|sign| !sign.is_ascii() && sign.is_alphanumeric());
+    let apart = parts.len() > 1 && parts.iter().all(long) && parts.concat().chars().count() > 4;
+    let joined = if apart { parts.join("\u{b7}") } else { parts.concat() };
+    let dotted: String = joined.chars().map(|sign| if signs::is_dot(sign) { NAME_DOT } else { sign }).collect();
+    let parts: Vec<&str> = dotted.split(NAME_DOT).filter(|part| !part.is_empty()).collect();
+    parts.join("\u{b7}").to_ascii_uppercase()
+}
+
+/// Whether two names are one name, however their parts are set apart.
+pub fn is_same_name(one: &str, other: &str) -> bool {
+    let bare = |name: &str| person_name(name).replace(NAME_DOT, "");
+    bare(one) == bare(other)
+}
+
+/// Whether a cell says that there is nothing to say: 无, 不详, a dash. An answer of no is [`parse_bool`]'s.
+pub fn is_nothing(text: &str) -> bool {
+    /// Longest cell that such a word or a row of dashes fills, bytes.
+    const LONGEST: usize = 48;
+    const WORDS: [&str; 27] = [
+        "无",
+        "無",
+        "没有",
+        "暂无",
+        "尚无",
+        "不详",
+        "不明",
+        "不清楚",
+        "未知",
+        "未填",
+        "未提供",
+        "待查",
+        "待补",
+        "待定",
+        "略",
+        "空",
+        "空白",
+        "无此项",
+        "不适用",
+        "NA",
+        "N/A",
+        "#N/A",
+        "NULL",
+        "NONE",
+        "NIL",
+        "(空)",
+        "(无)",
+    ];
+    if text.len() > LONGEST {
+        return false;
+    }
+    let bare = no_space(text).to_ascii_uppercase();
+    let bare = bare.trim_end_matches(['。', '.']);
+    !text.trim().is_empty() && (WORDS.contains(&bare) || bare.chars().all(signs::is_mark))
+}
+
 /// Whether a cell stands for the one above it.
 pub fn is_ditto(text: &str) -> bool {
     matches!(no_space(text).as_str(), "同上" | "〃" | "\"" | "″" | "''" | "同前" | "“" | "”")
-}
-
-/// Days from 1970-01-01 back to Excel's day 0 (1899-12-30, which hides its 29 February 1900).
-const EXCEL_EPOCH: i32 = 25_569;
-
-/// The day of an Excel serial number; none outside 1900 to 2099.
-pub fn excel_day(serial: f64) -> Option<Day> {
-    (61.0..73_050.0).contains(&serial).then(|| serial.floor() as i32 - EXCEL_EPOCH)
-}
-
-/// A date in any of the ways offices write one: `2008.3.20`, `2008-03-20`, `2008/3/20`, `20080320`,
-/// `2008年3月20日`, `2008年3月` and `200803` (the month's first day), `39527` (Excel serial), with a time after it.
-pub fn parse_date(text: &str) -> Option<Day> {
-    let text = half_width(text);
-    let text = text.split([' ', 'T']).next()?;
-    if text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return match text.len() {
-            8 => from_parts(&text[..4], &text[4..6], &text[6..]),
-            6 => from_parts(&text[..4], &text[4..], "1"),
-            5 => excel_day(text.parse().ok()?),
-            _ => None,
-        };
-    }
-    if let Some((whole, fraction)) = text.split_once('.')
-        && whole.len() == 5
-        && fraction.bytes().all(|byte| byte.is_ascii_digit())
-    {
-        return excel_day(whole.parse().ok()?);
-    }
-    let mut parts = text.split(['.', '-', '/', '年', '月', '日', '号', '、']).filter(|part| !part.is_empty());
-    let year = parts.next()?;
-    let month = parts.next()?;
-    let day = parts.next().unwrap_or("1");
-    if parts.next().is_some() {
-        return None;
-    }
-    from_parts(year, month, day)
-}
-
-fn from_parts(year: &str, month: &str, day: &str) -> Option<Day> {
-    let year: i16 = match (year.len(), year.parse::<i16>().ok()?) {
-        (4, year) => year,
-        // Offices of 2008 wrote '08.3.20'; nobody registered was born before 1930 and nothing is due after 2030.
-        (2, year) if year < 30 => 2000 + year,
-        (2, year) => 1900 + year,
-        _ => return None,
-    };
-    if !(1900..2100).contains(&year) {
-        return None;
-    }
-    date::ymd(year, month.parse().ok()?, day.parse().ok()?)
 }
 
 /// Yes or no as offices tick it; none when it is neither.
@@ -93,33 +113,61 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_way_to_write_a_date_is_the_same_day() {
-        let expected = date::ymd(2008, 3, 20).unwrap();
-        for text in [
-            "2008.3.20",
-            "2008-03-20",
-            "2008/3/20",
-            "20080320",
-            "2008年3月20日",
-            "39527",
-            "２００８．３．２０",
-            "08.3.20",
-            "2008-03-20 00:00:00",
-            "39527.0",
-            " 2008.03.20 ",
-        ] {
-            assert_eq!(parse_date(text), Some(expected), "{text}");
-        }
-        assert_eq!(parse_date("2008年3月"), date::ymd(2008, 3, 1));
-        for text in ["", "2008.13.1", "2008.2.30", "不详", "3.20", "2008.3.20.1", "99999"] {
-            assert_eq!(parse_date(text), None, "{text}");
-        }
-    }
-
-    #[test]
     fn full_width_and_ideographic_spaces_fold_away() {
         assert_eq!(no_space("曹　志 "), "曹志");
         assert_eq!(no_space("２１０４９２Ｘ"), "210492X");
         assert!(is_ditto(" 〃 ") && is_ditto("同　上") && !is_ditto("同上楼"));
+    }
+
+    #[test]
+    fn what_nobody_sees_falls_away_wherever_it_stands() {
+        for sign in [
+            '\u{ad}',
+            '\u{600}',
+            '\u{61c}',
+            '\u{180e}',
+            '\u{200b}',
+            '\u{200d}',
+            '\u{202c}',
+            '\u{2066}',
+            '\u{206f}',
+            '\u{fe0f}',
+            '\u{feff}',
+            '\u{fffc}',
+            '\u{e0001}',
+            '\u{e0100}',
+        ] {
+            let written = format!("{sign}曹{sign}志{sign}");
+            assert_eq!(no_space(&written), "曹志", "{:x}", sign as u32);
+            assert_eq!(half_width(&format!("{sign} 一 {sign}")), "一", "{:x}", sign as u32);
+            assert_eq!(parse_bool(&format!("{sign}是")), Some(true));
+        }
+    }
+
+    #[test]
+    fn every_dot_between_the_parts_of_a_name_is_one_sign() {
+        for dot in "·•・‧･⋅∙．.●·。⸱ꞏ˙ᐧ◦⚫᛫ 　".chars() {
+            assert_eq!(person_name(&format!("艾力{dot}买买提")), "艾力·买买提", "{:x}", dot as u32);
+        }
+        assert_eq!(person_name("·艾力··买买提."), "艾力·买买提");
+        for (written, kept) in
+            [("王 小 明", "王小明"), ("欧阳　修文", "欧阳修文"), ("li ming", "LIMING"), ("曹　志 ", "曹志")]
+        {
+            assert_eq!(person_name(written), kept);
+        }
+        assert!(is_same_name("艾力买买提", "艾力・买买提") && !is_same_name("张丽", "张莉"));
+    }
+
+    #[test]
+    fn marks_of_nothing_are_nothing_and_words_are_words() {
+        for mark in [
+            "无", " 無 ", "/", "\\", "—", "——", "--", "×", "*", "╱", "N/A", "不 详", "暂无", "。", "…", "(无)", "无。",
+            "〇",
+        ] {
+            assert!(is_nothing(mark), "{mark}");
+        }
+        for word in ["", "  ", "无锡路", "0", "1", "是", "否", "无证", "a", "张三"] {
+            assert!(!is_nothing(word), "{word}");
+        }
     }
 }

@@ -1,7 +1,10 @@
 //! A file as sheets of cells, whatever kind of file it was. Pure; `read` makes them, `form` and `row` read them.
 
 use super::formula::unwrapped;
-use taizhang_proto::date::{self, Day};
+use taizhang_proto::{
+    date::{self, Day},
+    text,
+};
 
 /// One cell.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,6 +17,8 @@ pub(super) enum Cell {
     Number(f64),
     /// A number in a cell with the format of a date.
     Day(Day),
+    /// A moment, as its number since 1900, so late on a day that the next one may be meant ([`text::excel_moment`]).
+    Late(f64),
 }
 
 /// From here on a numeric cell holds fewer digits than it shows.
@@ -24,8 +29,8 @@ impl Cell {
     pub(super) fn is_blank(&self) -> bool {
         match self {
             Self::Empty => true,
-            Self::Text(text) => text.chars().all(|sign| sign.is_whitespace() || sign == '\u{feff}'),
-            Self::Number(_) | Self::Day(_) => false,
+            Self::Text(text) => text.chars().all(|sign| sign.is_whitespace() || text::is_unseen(sign)),
+            Self::Number(_) | Self::Day(_) | Self::Late(_) => false,
         }
     }
 
@@ -36,12 +41,13 @@ impl Cell {
             Self::Text(text) => cleaned(unwrapped(text)),
             Self::Number(number) => number_text(*number),
             Self::Day(day) => date::iso(*day),
+            Self::Late(serial) => moment_text(*serial),
         }
     }
 
     /// Whether the cell is numeric, so that its day may be a made-up first of the month.
     pub(super) fn is_numeric(&self) -> bool {
-        matches!(self, Self::Number(_) | Self::Day(_))
+        matches!(self, Self::Number(_) | Self::Day(_) | Self::Late(_))
     }
 
     /// Whether digits of a long number got lost in it.
@@ -49,12 +55,12 @@ impl Cell {
         match self {
             Self::Number(number) => number.abs() >= EXACT,
             Self::Text(text) => {
-                let folded = taizhang_proto::text::no_space(text).to_ascii_uppercase();
+                let folded = text::no_space(text).to_ascii_uppercase();
                 folded.split_once("E+").is_some_and(|(digits, power)| {
                     digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') && power.parse::<u8>().is_ok()
                 })
             }
-            Self::Empty | Self::Day(_) => false,
+            Self::Empty | Self::Day(_) | Self::Late(_) => false,
         }
     }
 }
@@ -63,6 +69,13 @@ impl Cell {
 fn cleaned(text: &str) -> String {
     let seen = text.chars().filter(|sign| !sign.is_control() || matches!(sign, '\n' | '\t'));
     seen.map(|sign| if sign == '\t' { ' ' } else { sign }).collect()
+}
+
+/// A moment as a clerk sees it.
+fn moment_text(serial: f64) -> String {
+    let seconds = (serial.fract() * 86_400.0).round() as i64;
+    let day = text::excel_day(serial).map(date::iso).unwrap_or_default();
+    format!("{day} {:02}:{:02}:{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60)
 }
 
 /// A number with the 15 digits that spreadsheets keep, integers without a point.
@@ -90,6 +103,8 @@ pub(super) struct Sheet {
     pub(super) name: String,
     /// Rows, each as long as its last cell with something in it.
     pub(super) rows: Vec<Vec<Cell>>,
+    /// Whether its numbers count days from 1904.
+    pub(super) is_1904: bool,
 }
 
 /// How a text file was written, to write the reasons file the same way.

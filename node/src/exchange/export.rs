@@ -1,7 +1,10 @@
 //! Registers out as csv or xlsx, for printing and for offices without this program.
 //! Invariant: what is exported and imported again changes nothing; no cell starts a formula.
 
-use super::formula::{harmless, is_formula};
+use super::{
+    formula::{harmless, is_formula, unwrapped},
+    layout::exact::{RECORD, heading, id_heading, is_to_person, number_heading},
+};
 use crate::desk::{Desk, SaveError};
 use rust_xlsxwriter::{Format as Style, FormatAlign, Workbook};
 use std::collections::HashMap;
@@ -9,7 +12,7 @@ use taizhang_proto::{
     OrgCode, Record, RecordId, date,
     org::UnitTree,
     pb,
-    register::{FieldDef, HOME_UNIT, Refers, RegisterDef, Shape, Value, number, registers},
+    register::{FieldDef, HOME_UNIT, RegisterDef, Shape, Value, registers},
 };
 
 /// The kind of file.
@@ -58,14 +61,20 @@ pub fn export<D: Desk>(
     }
     let mut people = People::new(desk);
     let mut rows = Vec::with_capacity(records.len());
-    for (_, record) in &records {
+    let leads: Vec<&FieldDef> = register.fields.iter().filter(|field| is_to_person(field)).collect();
+    for (id, record) in &records {
         let mut row = Vec::with_capacity(register.fields.len());
         for field in &register.fields {
             row.extend(people.cells(field, record)?);
         }
+        // For the way back, right of what people read.
+        row.push(id.to_string());
+        row.extend(leads.iter().map(|field| record.reference(field.tag).map(|id| id.to_string()).unwrap_or_default()));
         rows.push(row);
     }
-    let headings: Vec<String> = register.fields.iter().flat_map(headings).collect();
+    let mut headings: Vec<String> = register.fields.iter().flat_map(|field| columns(register, field)).collect();
+    headings.push(RECORD.to_owned());
+    headings.extend(leads.iter().map(|field| id_heading(register, field)));
     let bytes = match format {
         Format::Csv => csv_file(&headings, &rows),
         Format::Xlsx => {
@@ -84,13 +93,9 @@ fn owned_by(record: &Record, unit: OrgCode) -> bool {
 }
 
 /// A field's columns: a reference to a person has one for the citizen id too.
-fn headings(field: &FieldDef) -> Vec<String> {
-    match field.refers {
-        Some(Refers::To(number::RESIDENT | number::HOUSEHOLD | number::ASSISTANT)) => {
-            vec![field.zh.clone(), format!("{}公民身份号码", field.zh)]
-        }
-        _ => vec![field.zh.clone()],
-    }
+fn columns(def: &RegisterDef, field: &FieldDef) -> Vec<String> {
+    let own = heading(def, field);
+    if is_to_person(field) { vec![own, number_heading(def, field)] } else { vec![own] }
 }
 
 pub(crate) fn with_code(tree: &UnitTree, unit: OrgCode) -> String {
@@ -116,7 +121,7 @@ impl<'a, D: Desk> People<'a, D> {
 
     fn cells(&mut self, field: &FieldDef, record: &Record) -> Result<Vec<String>, SaveError> {
         let value = record.bytes(field.tag).and_then(|bytes| Value::decode(field, bytes));
-        let width = headings(field).len();
+        let width = 1 + usize::from(is_to_person(field));
         Ok(match value {
             None => vec![String::new(); width],
             Some(Value::Ref(id)) if width == 2 => self.person(id, 2)?.to_vec(),
@@ -186,7 +191,10 @@ fn csv_file(headings: &[String], rows: &[Vec<String>]) -> Result<Vec<u8>, String
 /// Columns that are numbers; all others are text, so that ids keep their digits.
 fn numeric(register: &RegisterDef) -> Vec<bool> {
     let is_number = |field: &FieldDef| field.shape == Shape::Uint && !field.many && field.format != pb::Format::Unit;
-    register.fields.iter().flat_map(|field| vec![is_number(field); headings(field).len()]).collect()
+    let fields = register.fields.iter().flat_map(|field| vec![is_number(field); 1 + usize::from(is_to_person(field))]);
+    // The ids behind them are texts.
+    let ids = 1 + register.fields.iter().filter(|field| is_to_person(field)).count();
+    fields.chain(std::iter::repeat_n(false, ids)).collect()
 }
 
 fn xlsx_file(
@@ -219,7 +227,8 @@ fn xlsx_file(
             for (column, cell) in cells.iter().enumerate().filter(|(_, cell)| !cell.is_empty()) {
                 match cell.parse::<f64>() {
                     Ok(number) if numeric[column] => sheet.write_number(row, column as u16, number)?,
-                    _ if is_formula(cell) && !cell.starts_with('\'') => {
+                    // What the way back would unwrap gets its apostrophe all the same.
+                    _ if is_formula(cell) && !cell.starts_with('\'') && unwrapped(cell) == cell.trim() => {
                         sheet.write_string_with_format(row, column as u16, cell, &quoted)?
                     }
                     _ => sheet.write_string_with_format(row, column as u16, harmless(cell), &text)?,

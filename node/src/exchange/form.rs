@@ -2,8 +2,9 @@
 //! of which day. Pure.
 
 use super::{
-    cells::{Cell, Sheet},
+    cells::{Cell, Container, Sheet},
     layout::{Layout, Layouts, Target, Words, folded},
+    survey::Survey,
     units::Units,
 };
 use std::collections::HashSet;
@@ -22,6 +23,8 @@ pub(super) struct Column {
     pub(super) heading: String,
     /// What it means; none: nothing that we know.
     pub(super) target: Option<Target>,
+    /// What it may mean besides; each word of a cell goes where it is known.
+    pub(super) others: Vec<Target>,
 }
 
 /// What a form says of the unit it comes from.
@@ -49,6 +52,8 @@ pub(super) struct Form<'l> {
     pub(super) owner: Owner,
     /// 填报日期.
     pub(super) date: Option<Day>,
+    /// What its columns as a whole say of their cells.
+    pub(super) survey: Survey,
 }
 
 /// What a row below the headings is.
@@ -61,17 +66,24 @@ pub(super) enum Kind {
 }
 
 /// Finds the table on a sheet; none without a row of headings.
-pub(super) fn find<'l>(sheet: &Sheet, layouts: &'l Layouts, units: &Units<'_>) -> Option<Form<'l>> {
+pub(super) fn find<'l>(
+    sheet: &Sheet,
+    container: Container,
+    layouts: &'l Layouts,
+    units: &Units<'_>,
+) -> Option<Form<'l>> {
     let (head, body, layout, columns) = headings(sheet, layouts)?;
-    let mut form = Form { layouts, layout, body, head, columns, owner: Owner::Unsaid, date: None };
+    let survey = Survey::default();
+    let mut form = Form { layouts, layout, body, head, columns, owner: Owner::Unsaid, date: None, survey };
     let titles = &sheet.rows[..head];
-    let footers = || sheet.rows[body..].iter().filter(|row| form.is_footer(row));
+    let footers = || sheet.rows[body..].iter().filter(|row| !layout.exact && form.is_footer(row));
     let around = || titles.iter().chain(footers());
     let words = &layouts.words;
     let date = around().find_map(|row| labelled(row, &words.date, words).and_then(|text| text::parse_date(&text)));
     let owner = owner(sheet, around().find_map(|row| labelled(row, &words.unit, words)), titles, units);
     form.date = date.or_else(|| titles.iter().flatten().find_map(bare_date));
     form.owner = owner;
+    form.survey = Survey::of(&form, sheet, container);
     Some(form)
 }
 
@@ -90,6 +102,9 @@ type Headings<'l> = (usize, usize, &'l Layout, Vec<Column>);
 
 /// The row, or the two rows, with the most headings that one layout knows.
 fn headings<'l>(sheet: &Sheet, layouts: &'l Layouts) -> Option<Headings<'l>> {
+    if let Some(found) = exported(sheet, layouts) {
+        return Some(found);
+    }
     let mut best: Option<(usize, Headings<'l>)> = None;
     // One row before two: a title above the headings adds nothing to them.
     for height in [1, 2] {
@@ -105,6 +120,20 @@ fn headings<'l>(sheet: &Sheet, layouts: &'l Layouts) -> Option<Headings<'l>> {
         }
     }
     best.map(|(_, found)| found)
+}
+
+/// The headings of a file that the export wrote.
+fn exported<'l>(sheet: &Sheet, layouts: &'l Layouts) -> Option<Headings<'l>> {
+    let mut titled = vec![sheet.name.clone()];
+    for (head, row) in sheet.rows.iter().take(SEARCHED).enumerate() {
+        let headings: Vec<String> = row.iter().map(Cell::text).collect();
+        if let Some(layout) = Layouts::exact(&headings, &titled) {
+            let written: Vec<Vec<String>> = headings.into_iter().map(|heading| vec![heading]).collect();
+            return Some((head, head + 1, layout, columns(layouts, layout, &written)));
+        }
+        titled.extend(headings);
+    }
+    None
 }
 
 /// How many different targets are recognised; 0 when one that identifies the layout is missing.
@@ -150,7 +179,8 @@ fn columns(layouts: &Layouts, layout: &Layout, written: &[Vec<String>]) -> Vec<C
         }
         let heading = ways.iter().find(|way| !way.trim().is_empty());
         let heading = heading.map_or_else(|| format!("第{}列", index + 1), |way| text::no_space(way));
-        columns.push(Column { heading, target });
+        let others = ways.iter().find_map(|way| layout.others(way)).unwrap_or_default().to_vec();
+        columns.push(Column { heading, target, others });
     }
     columns
 }
@@ -160,7 +190,12 @@ fn role_of(target: Target) -> Option<usize> {
         Target::Field { role, .. } | Target::Code { role, .. } | Target::Sex { role } | Target::Birth { role } => {
             Some(role)
         }
-        Target::Unit | Target::Ignore => None,
+        Target::Record
+        | Target::RefName { .. }
+        | Target::RefNumber { .. }
+        | Target::RefId { .. }
+        | Target::Unit
+        | Target::Ignore => None,
     }
 }
 
@@ -211,8 +246,8 @@ fn bare_date(cell: &Cell) -> Option<Day> {
     }
 }
 
-/// How many numbers a date is written with: a month without a day has two.
-pub(super) fn digit_groups(written: &str) -> usize {
+/// How many numbers stand in a text.
+fn digit_groups(written: &str) -> usize {
     text::half_width(written).split(|sign: char| !sign.is_ascii_digit()).filter(|part| !part.is_empty()).count()
 }
 
@@ -226,7 +261,14 @@ impl Form<'_> {
             .filter(|(index, cell)| !cell.is_blank() && said(*index))
             .map(|(index, _)| index)
             .collect();
-        if filled.is_empty() || self.is_heading(row) || self.is_total(row) || self.is_footer(row) {
+        if filled.is_empty() || self.is_heading(row) {
+            return Kind::Other;
+        }
+        // A program's file has no frame.
+        if self.layout.exact {
+            return Kind::Data;
+        }
+        if self.is_total(row) || self.is_footer(row) {
             return Kind::Other;
         }
         // One lone cell that names nobody: the heading of a section.
@@ -236,6 +278,12 @@ impl Form<'_> {
             return Kind::Other;
         }
         Kind::Data
+    }
+
+    /// Whether a cell for somebody's name says that there is nobody: 离异, 丧偶.
+    pub(super) fn is_nobody(&self, written: &str) -> bool {
+        let written = folded(written);
+        self.layouts.words.nobody.contains(&written)
     }
 
     fn identifies(&self, target: Option<Target>) -> bool {
@@ -264,22 +312,55 @@ impl Form<'_> {
         })
     }
 
-    fn is_total(&self, row: &[Cell]) -> bool {
-        self.is_anonymous(row)
-            && row.iter().filter(|cell| !cell.is_blank()).take(3).any(|cell| {
-                let written = folded(&cell.text());
-                let counted = written.starts_with('共') && written.ends_with(['人', '户', '名', '条', '页']);
-                counted || self.layouts.words.total.iter().any(|word| written.starts_with(word.as_str()))
-            })
+    /// Whether the row names a person, as a frame never does: in the column for the name stands what can be a name.
+    fn names_somebody(&self, row: &[Cell]) -> bool {
+        row.iter().zip(&self.columns).any(|(cell, column)| match column.target {
+            Some(Target::Field { role, tag }) => {
+                let field = self.layout.field((role, tag));
+                let is_name = field.is_some_and(|field| field.format == Format::PersonName);
+                let written = text::person_name(&cell.text());
+                is_name && self.identifies(column.target) && self.can_be_a_name(&written)
+            }
+            _ => false,
+        })
     }
 
-    /// Whether the row belongs to the frame of the form: signatures, unit, date.
+    fn can_be_a_name(&self, written: &str) -> bool {
+        let letters = |sign: char| sign.is_alphabetic() || sign == text::NAME_DOT;
+        let words = &self.layouts.words;
+        !written.is_empty()
+            && written.chars().all(letters)
+            && !words.total.iter().any(|word| written == word)
+            && !words.footer.iter().any(|word| written.starts_with(word.trim_end_matches(':')))
+    }
+
+    fn is_total(&self, row: &[Cell]) -> bool {
+        if !self.is_anonymous(row) {
+            return false;
+        }
+        let mut filled = row.iter().filter(|cell| !cell.is_blank()).take(3).map(|cell| self.says_total(cell));
+        filled.next().unwrap_or(false) || !self.names_somebody(row) && filled.any(|total| total)
+    }
+
+    fn says_total(&self, cell: &Cell) -> bool {
+        let written = folded(&cell.text());
+        let count = |text: &str| text.contains(|sign: char| sign.is_numeric());
+        let counted = written.starts_with('共') && written.ends_with(['人', '户', '名', '条', '页']) && count(&written);
+        counted || self.layouts.words.total.iter().any(|word| written.starts_with(word.as_str()))
+    }
+
+    /// Whether the row belongs to the frame of the form: signatures, unit, date. Its label stands first, or nobody is named.
     pub(super) fn is_footer(&self, row: &[Cell]) -> bool {
-        self.is_anonymous(row)
-            && row.iter().any(|cell| {
-                let Cell::Text(written) = cell else { return false };
-                let written = text::no_space(written);
-                self.layouts.words.footer.iter().any(|word| written.starts_with(word.as_str()))
-            })
+        if !self.is_anonymous(row) {
+            return false;
+        }
+        let mut filled = row.iter().filter(|cell| !cell.is_blank()).map(|cell| self.says_footer(cell));
+        filled.next().unwrap_or(false) || !self.names_somebody(row) && filled.any(|footer| footer)
+    }
+
+    fn says_footer(&self, cell: &Cell) -> bool {
+        let Cell::Text(written) = cell else { return false };
+        let written = text::no_space(written);
+        self.layouts.words.footer.iter().any(|word| written.starts_with(word.as_str()))
     }
 }

@@ -5,17 +5,19 @@
 use super::{
     compare::{alternatives, difference, same_key},
     form::{Form, Owner},
+    layout::exact::RECORD,
     layout::{Copied, Place, Role, When},
-    note::{chinese, extended},
+    note::{Note, chinese},
     pending::{Pending, merged},
-    row::Row,
+    row::{Lead, Row},
 };
 use crate::desk::{Desk, Draft, SaveError};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     check::{self, Violation},
-    register::{HOME_UNIT, IMPORT_NOTE, RegisterDef, Value, number},
+    pb::Format,
+    register::{FieldDef, HOME_UNIT, IMPORT_NOTE, Refers, RegisterDef, Value, number, registers},
     text,
 };
 
@@ -31,6 +33,8 @@ pub(super) struct Scene<'a, D> {
     pub(super) fallback: OrgCode,
     /// Whether the clerk chose it, so that it stands in for a unit that the form names but nobody knows.
     pub(super) chosen: bool,
+    /// Whether records that stand in the office's own name move to the unit that the clerk chose.
+    pub(super) moves: bool,
     /// Whether records not yet saved may be built upon, as in a trial run.
     pub(super) trial: bool,
 }
@@ -51,6 +55,8 @@ pub(super) struct Group {
     pub(super) is_new: bool,
     pub(super) faults: Vec<String>,
     pub(super) findings: Vec<String>,
+    /// What no record had room for: kept in the reasons file, though the row is saved.
+    pub(super) left_out: Vec<String>,
 }
 
 /// Why there is no group yet.
@@ -176,6 +182,8 @@ impl<'a, D: Desk> Maker<'a, D> {
             Some(_) if when.is.is_empty() => true,
             Some(Value::Text(code)) => when.is.contains(code),
             Some(Value::Bool(yes)) => when.is.iter().any(|is| text::parse_bool(is) == Some(*yes)),
+            // What can't be read was said all the same.
+            None => when.is.is_empty() && self.row.unread.contains(&when.place),
             _ => false,
         }
     }
@@ -188,6 +196,9 @@ impl<'a, D: Desk> Maker<'a, D> {
         values.own.extend(own.map(|((_, tag), value)| (*tag, value.clone())));
         if !role.required && !role.must.is_empty() && values.own.is_empty() {
             return Ok(None);
+        }
+        if self.form.layout.exact {
+            return self.find_exactly(values, owner);
         }
         let links: Option<Vec<_>> = role.links.iter().map(|(tag, to)| Some((*tag, self.ids[*to]?))).collect();
         let Some(links) = links else { return Ok(None) };
@@ -215,6 +226,66 @@ impl<'a, D: Desk> Maker<'a, D> {
             return Ok(None);
         }
         Ok(Some((found, values)))
+    }
+
+    /// The record that a row of an export stands for: by its id, else by its natural key, else the same record anew.
+    fn find_exactly(&mut self, mut values: Values, owner: OrgCode) -> Result<Option<(Found, Values)>, Stop> {
+        let role = self.role(self.form.layout.main);
+        let def = role.register;
+        for (tag, lead) in &self.row.leads {
+            let Some(field) = def.field(*tag) else { continue };
+            match self.led_to(field, lead)? {
+                Some(id) => _ = values.own.insert(*tag, Value::Ref(id)),
+                None => self.group.faults.push(format!("“{}”：本单位没有登记此人，请先导入人员", field.zh)),
+            }
+        }
+        values.new.insert(HOME_UNIT, Value::Uint(owner.number()));
+        if let Some(id) = self.row.record
+            && let Some(found) = self.known(id)?
+        {
+            if found.old.as_ref().is_some_and(|old| old.register != def.number) {
+                self.group.faults.push(format!("“{RECORD}”：此编号属于另一种登记表"));
+            }
+            return Ok(Some((found, values)));
+        }
+        let found = match (self.look_up(role, &mut values)?, self.row.record) {
+            (Found { old: None, .. }, Some(id)) => Found { id, old: None },
+            (found, _) => found,
+        };
+        Ok(Some((found, values)))
+    }
+
+    /// The record that a reference of an export leads to.
+    fn led_to(&self, field: &FieldDef, lead: &Lead) -> Result<Option<RecordId>, Stop> {
+        if let Some(id) = lead.id
+            && (self.scene.pending.get(id).is_some() || self.scene.desk.view(id)?.is_some())
+        {
+            return Ok(Some(id));
+        }
+        if let (Some(number), Some(Refers::To(register))) = (&lead.number, field.refers)
+            && let Some(id) = self.numbered(register, number)?
+        {
+            return Ok(Some(id));
+        }
+        // A record that comes with another file has its id already.
+        Ok(lead.id.or_else(|| lead.name.as_deref().and_then(|name| name.parse().ok())))
+    }
+
+    /// The person with an id number, the household of that person, or the assistant.
+    fn numbered(&self, register: u32, number: &str) -> Result<Option<RecordId>, Stop> {
+        let find = |register: u32, key: &[Value]| -> Result<Option<RecordId>, Stop> {
+            let pending = registers().get(register).and_then(|def| self.scene.pending.find(def, key));
+            Ok(pending.or(self.scene.desk.find(register, key)?.first().copied()))
+        };
+        let person = || find(number::RESIDENT, &[Value::Text(number.to_owned())]);
+        match register {
+            number::RESIDENT => person(),
+            number::HOUSEHOLD => match person()? {
+                Some(head) => find(number::HOUSEHOLD, &[Value::Ref(head)]),
+                None => Ok(None),
+            },
+            _ => Ok(None),
+        }
     }
 
     /// Takes over what other columns say.
@@ -326,6 +397,13 @@ impl<'a, D: Desk> Maker<'a, D> {
         let held = |tag: u32| old.and_then(|record| record.bytes(tag));
         for (tag, value) in &values.own {
             let Some(field) = def.field(*tag) else { continue };
+            if field.format == Format::PersonName
+                && let Some(held) = old.and_then(|record| record.slice(*tag)).map(String::from_utf8_lossy)
+                && let Value::Text(name) = value
+            {
+                self.compare_name((index, *tag), &held, name);
+                continue;
+            }
             if *tag != HOME_UNIT
                 && let Some(value) = difference(field, old, value)
             {
@@ -338,7 +416,7 @@ impl<'a, D: Desk> Maker<'a, D> {
                 draft.edits.push((*tag, Some(value.clone())));
             }
         }
-        self.note_other_owner(old, &values);
+        self.place_owner(&mut draft, old, &values);
         let mut notes: Vec<String> =
             self.row.notes.iter().filter(|(role, _)| *role == index).map(|(_, note)| note.clone()).collect();
         if index == self.form.layout.main {
@@ -346,9 +424,11 @@ impl<'a, D: Desk> Maker<'a, D> {
         }
         let before =
             held(IMPORT_NOTE).and_then(|_| old?.slice(IMPORT_NOTE)).map(String::from_utf8_lossy).unwrap_or_default();
-        if let Some(note) = extended(&before, &notes) {
+        let Note { text, left_out } = Note::extended(&before, &notes);
+        if let Some(note) = text {
             draft.edits.push((IMPORT_NOTE, Some(Value::Text(note))));
         }
+        self.group.left_out.extend(left_out);
         self.group.is_new |= index == self.form.layout.main && old.is_none();
         if draft.edits.is_empty() {
             return;
@@ -380,13 +460,41 @@ impl<'a, D: Desk> Maker<'a, D> {
         format!("“{}”：{}", heading.unwrap_or_else(|| def.zh.clone()), chinese(&violation.message))
     }
 
-    /// Another unit's record stays that unit's: moving it is a transfer, not an import.
-    fn note_other_owner(&mut self, old: Option<&Record>, values: &Values) {
+    /// A known id number with another name: the person was renamed, or the number belongs to somebody else. A file does not
+    /// decide that.
+    fn compare_name(&mut self, place: Place, held: &str, name: &str) {
+        if !text::is_same_name(held, name) {
+            let heading = self.heading(place);
+            self.group.faults.push(format!(
+                "“{heading}”：此身份证号码已登记为“{held}”，与表中姓名不同；请核对号码，确已更名的先在登记中改姓名再导入"
+            ));
+        }
+    }
+
+    /// Another unit's record stays that unit's: moving it is a transfer, not an import. What stands in the office's own name
+    /// because a file named no unit is moved on demand.
+    fn place_owner(&mut self, draft: &mut Draft, old: Option<&Record>, values: &Values) {
+        let own = self.scene.desk.unit().number();
         let said = self.row.unit.is_some() || matches!(self.form.owner, Owner::Unit(_));
-        let Some(Value::Uint(owner)) = values.new.get(&HOME_UNIT) else { return };
-        let moved = said && old.and_then(|record| record.varint(HOME_UNIT)).is_some_and(|held| held != *owner);
-        let finding = "已在其他单位登记，归属单位未改；迁移请办理转移";
-        if moved && !self.group.findings.iter().any(|known| known == finding) {
+        let (Some(Value::Uint(owner)), Some(held)) =
+            (values.new.get(&HOME_UNIT), old.and_then(|record| record.varint(HOME_UNIT)))
+        else {
+            return;
+        };
+        if held == *owner {
+            return;
+        }
+        let unplaced = held == own && (said || self.scene.chosen);
+        if unplaced && self.scene.moves {
+            draft.edits.push((HOME_UNIT, Some(Value::Uint(*owner))));
+            return;
+        }
+        let finding = match (unplaced, said) {
+            (true, _) => "以前导入时未写单位，登记在本单位名下；加 --move 可改到所选单位",
+            (false, true) => "已在其他单位登记，归属单位未改；迁移请办理转移",
+            (false, false) => return,
+        };
+        if !self.group.findings.iter().any(|known| known == finding) {
             self.group.findings.push(finding.into());
         }
     }

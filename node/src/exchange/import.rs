@@ -11,11 +11,11 @@ use super::{
     read, reasons, row,
     units::Units,
 };
-use crate::desk::{Desk, Draft, SaveError};
+use crate::desk::{Desk, Draft, SaveError, TAKEN};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use taizhang_proto::{
     Record, RecordId, cell,
-    register::{number, registers},
+    register::{Value, number, registers},
 };
 
 /// Rows saved with one sync.
@@ -52,6 +52,13 @@ struct Run<'a, D> {
     homes: HashMap<RecordId, RecordId>,
     waiting: Vec<Waiting>,
     wrong: Vec<Wrong>,
+    /// Rows that were saved without some of what they say.
+    partial: Vec<Wrong>,
+    /// Rows that met somebody else's entry of the same while they were saved, and are made once more.
+    again: Vec<(usize, usize, Vec<Cell>)>,
+    retried: HashSet<(usize, usize)>,
+    /// Id numbers of the persons that rows are about.
+    met: HashSet<String>,
     counted: BTreeMap<String, u64>,
     report: Report,
 }
@@ -69,7 +76,8 @@ pub(super) fn run<D: Desk>(
         return Err(ImportError::Unit(unit));
     }
     let layouts = &options.layouts;
-    let forms: Vec<Option<Form<'_>>> = book.sheets.iter().map(|sheet| form::find(sheet, layouts, &units)).collect();
+    let forms: Vec<Option<Form<'_>>> =
+        book.sheets.iter().map(|sheet| form::find(sheet, book.container, layouts, &units)).collect();
     if forms.iter().all(Option::is_none) {
         return Err(ImportError::NoHeader);
     }
@@ -88,6 +96,10 @@ pub(super) fn run<D: Desk>(
         homes: homes(desk, &forms)?,
         waiting: Vec::new(),
         wrong: Vec::new(),
+        partial: Vec::new(),
+        again: Vec::new(),
+        retried: HashSet::new(),
+        met: HashSet::new(),
         counted: BTreeMap::new(),
         report: Report { findings, ..Report::default() },
     };
@@ -165,11 +177,12 @@ impl<D: Desk> Run<'_, D> {
                     self.report.skipped_rows += 1;
                     continue;
                 }
-                let cells = row::resolved(written, above.as_ref());
+                let cells = row::resolved(form, written, above.as_ref());
                 self.take(form, index, number, cells.clone(), &mut unknown)?;
                 above = Some(cells);
                 if self.waiting.len() >= CHUNK {
                     self.flush()?;
+                    self.make_again()?;
                 }
                 if done % CHUNK as u64 == 0 {
                     progress(done, total as u64);
@@ -184,7 +197,23 @@ impl<D: Desk> Run<'_, D> {
             }
         }
         self.flush()?;
+        self.make_again()?;
         progress(total as u64, total as u64);
+        Ok(())
+    }
+
+    /// Makes the rows once more that met another entry of the same person or case, which stands by now.
+    fn make_again(&mut self) -> Result<(), ImportError> {
+        let forms = self.forms;
+        while !self.again.is_empty() {
+            (self.open, self.homes) = (open(self.desk, forms)?, homes(self.desk, forms)?);
+            for (sheet, row, cells) in std::mem::take(&mut self.again) {
+                let Some(form) = &forms[sheet] else { continue };
+                self.report.rows -= 1;
+                self.take(form, sheet, row, cells, &mut BTreeSet::new())?;
+            }
+            self.flush()?;
+        }
         Ok(())
     }
 
@@ -210,13 +239,19 @@ impl<D: Desk> Run<'_, D> {
             Stop::Store(error) => ImportError::Store(error.to_string()),
             Stop::SaveFirst => ImportError::Store("内部错误：行间引用未能保存".into()),
         })?;
-        unknown.extend(read.unknown);
+        unknown.extend(read.unknown.iter().cloned());
+        self.tell_twice(form, &read);
         if !group.faults.is_empty() {
             self.wrong.push(Wrong { sheet, row: number, cells, why: group.faults.join("；") });
             return Ok(());
         }
         for finding in group.findings.into_iter().chain(read.findings) {
             *self.counted.entry(finding).or_default() += 1;
+        }
+        if !group.left_out.is_empty() {
+            let parts = group.left_out.join("；");
+            let why = format!("已登记，但“导入存疑”放不下这些内容，没有保存：{parts}");
+            self.partial.push(Wrong { sheet, row: number, cells: cells.clone(), why });
         }
         if group.drafts.is_empty() {
             self.report.same_rows += 1;
@@ -238,6 +273,19 @@ impl<D: Desk> Run<'_, D> {
         Ok(())
     }
 
+    /// Tells that a person stands in the file more than once.
+    fn tell_twice(&mut self, form: &Form<'_>, read: &row::Row) {
+        for (index, role) in form.layout.roles.iter().enumerate() {
+            let person = role.required && role.register.number == number::RESIDENT;
+            let field = role.register.field_named("id_no").filter(|_| person);
+            let Some(Value::Text(id)) = field.and_then(|field| read.values.get(&(index, field.tag))) else { continue };
+            if !self.met.insert(id.clone()) {
+                let finding = "同一身份证号码在文件中前面已经出现过，请核对".to_owned();
+                *self.counted.entry(finding).or_default() += 1;
+            }
+        }
+    }
+
     fn group(&self, form: &Form<'_>, read: &row::Row) -> Result<Group, Stop> {
         let scene = Scene {
             desk: self.desk,
@@ -246,6 +294,7 @@ impl<D: Desk> Run<'_, D> {
             homes: &self.homes,
             fallback: self.options.unit.unwrap_or(self.desk.unit()),
             chosen: self.options.unit.is_some(),
+            moves: self.options.moves,
             trial: self.options.dry_run,
         };
         group::make(&scene, form, read)
@@ -275,6 +324,13 @@ impl<D: Desk> Run<'_, D> {
                     self.homes.extend(one.housed);
                     self.count(one.is_new);
                 }
+                // Somebody else entered the same since the row was made.
+                Err(SaveError::Invalid(violations))
+                    if violations.iter().all(|violation| violation.rule == TAKEN)
+                        && self.retried.insert((one.sheet, one.row)) =>
+                {
+                    self.again.push((one.sheet, one.row, one.cells));
+                }
                 Err(SaveError::Invalid(violations)) => {
                     let form = self.forms[one.sheet].as_ref();
                     let why = form.map(|form| group::refused(form, &violations)).unwrap_or_default();
@@ -291,6 +347,13 @@ impl<D: Desk> Run<'_, D> {
         self.report.wrong_rows = self.wrong.len() as u64;
         let counted = self.counted.iter().map(|(finding, count)| format!("{finding}（{count}行）"));
         self.report.findings.extend(counted);
+        if !self.partial.is_empty() {
+            let finding =
+                format!("有{}行已登记，但部分栏目放不下，见原因文件 (saved without some columns)", self.partial.len());
+            self.report.findings.push(finding);
+            self.wrong.append(&mut self.partial);
+            self.wrong.sort_by_key(|wrong| (wrong.sheet, wrong.row));
+        }
         if !self.wrong.is_empty() {
             self.report.reasons = Some(reasons::write(book, self.forms, &self.wrong, source.file_name)?);
         }

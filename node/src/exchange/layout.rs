@@ -3,6 +3,7 @@
 //! Invariant: every target, register and field of a [`Layouts`] exists; what names another is refused when it is read.
 
 mod compile;
+pub(super) mod exact;
 mod file;
 mod load;
 
@@ -12,6 +13,7 @@ pub(super) use file::Words;
 
 use std::collections::HashMap;
 use taizhang_proto::{
+    pb::Format,
     register::{FieldDef, RegisterDef},
     text,
 };
@@ -29,6 +31,14 @@ pub(super) enum Target {
     Sex { role: usize },
     /// Compared with the citizen id of a role.
     Birth { role: usize },
+    /// The record's own id, in a file that the export wrote.
+    Record,
+    /// The name of whom a reference leads to; the number and the record's id beside it say who it is.
+    RefName { tag: u32 },
+    /// The id number of whom a reference leads to.
+    RefNumber { tag: u32 },
+    /// The id of the record that a reference leads to.
+    RefId { tag: u32 },
     /// Nowhere.
     Ignore,
 }
@@ -77,6 +87,31 @@ pub(super) struct Role {
     pub(super) any: Vec<u32>,
 }
 
+impl Role {
+    /// A role that only stands for records of a register.
+    fn of(register: &'static RegisterDef) -> Self {
+        Self {
+            register,
+            required: false,
+            must: Vec::new(),
+            needs: Vec::new(),
+            without: None,
+            when: Vec::new(),
+            unless: Vec::new(),
+            new_when: Vec::new(),
+            links: Vec::new(),
+            home_of: None,
+            copy: Vec::new(),
+            dates: Vec::new(),
+            once_open: None,
+            constants: Vec::new(),
+            imply: Vec::new(),
+            presumed: Vec::new(),
+            any: Vec::new(),
+        }
+    }
+}
+
 /// One kind of sheet.
 #[derive(Debug)]
 pub(super) struct Layout {
@@ -86,7 +121,13 @@ pub(super) struct Layout {
     pub(super) identify: Vec<Target>,
     pub(super) spill: HashMap<Place, u32>,
     pub(super) roles: Vec<Role>,
+    /// Fields in which 无 is an answer.
+    pub(super) answers: Vec<Place>,
+    /// Whether a program wrote such a sheet, so that every cell is meant as it stands.
+    pub(super) exact: bool,
     headings: HashMap<String, Target>,
+    /// What a heading may mean besides.
+    others: HashMap<String, Vec<Target>>,
     codes: HashMap<Place, HashMap<String, String>>,
 }
 
@@ -94,6 +135,22 @@ impl Layout {
     /// The field at a place.
     pub(super) fn field(&self, (role, tag): Place) -> Option<&'static FieldDef> {
         self.roles.get(role)?.register.field(tag)
+    }
+
+    /// What a heading may mean besides its target.
+    pub(super) fn others(&self, heading: &str) -> Option<&[Target]> {
+        let found = self.others.get(&folded(heading)).or_else(|| self.others.get(&folded(&without_brackets(heading))));
+        found.map(Vec::as_slice)
+    }
+
+    /// Whether no record is right without the field: a row whose cell for it can't be read is refused.
+    pub(super) fn is_essential(&self, (role, tag): Place) -> bool {
+        let Some((role, field)) = self.roles.get(role).zip(self.field((role, tag))) else { return true };
+        field.required
+            || field.format == Format::CitizenId
+            || role.must.contains(&tag)
+            || role.needs.contains(&tag)
+            || role.register.key.contains(&tag)
     }
 
     /// Our code for a code of other software, at a place.

@@ -2,7 +2,8 @@
 //! chains without an end in sight; memory asked for in vain stops the whole process, which no caller can catch.
 //! Invariant: a file that passes has chains that end, and sheets that fit into memory.
 
-use super::ImportError;
+use super::{ImportError, read::MAX_COLUMNS};
+use std::{borrow::Cow, collections::BTreeSet};
 
 /// Most cells in the rectangles around the filled cells of all sheets.
 const MAX_AREA: u64 = 8_000_000;
@@ -15,15 +16,49 @@ const ROOT: usize = 0;
 const SMALL_STREAM: usize = 4096;
 const ENTRY: usize = 128;
 
-/// Refuses files that can't be read in bounded memory.
-pub(super) fn inspect(content: &[u8]) -> Result<(), ImportError> {
+/// A file that can be read in bounded memory: as it is, or without the few cells that lie far from all others.
+///
+/// # Errors
+/// When it can't be, or is no workbook.
+pub(super) fn inspect(content: &[u8]) -> Result<Cow<'_, [u8]>, ImportError> {
     let damaged = || ImportError::Damaged("复合文档结构不完整".into());
     let stream = workbook(content).ok_or_else(damaged)?;
-    let sizes = measure(&stream).ok_or_else(damaged)?;
-    if sizes.filled > MAX_AREA || sizes.claimed > MAX_CLAIMED {
+    let stream = stream.ok_or(ImportError::Kind("是 Office 文件，但不是 Excel 工作簿"))?;
+    let sizes = measure(&stream.bytes).ok_or_else(damaged)?;
+    if sizes.claimed > MAX_CLAIMED {
         return Err(ImportError::TooLarge { what: "单元格数", limit: MAX_AREA });
     }
-    Ok(())
+    if sizes.filled <= MAX_AREA {
+        return Ok(Cow::Borrowed(content));
+    }
+    let stray = stray(&stream.bytes).ok_or_else(damaged)?;
+    let mut without = content.to_vec();
+    let mut thinner = stream.bytes.clone();
+    for at in stray {
+        // A record of a kind that nobody knows is passed over.
+        thinner[at..at + 2].copy_from_slice(&NOTHING.to_le_bytes());
+        for offset in [at, at + 1] {
+            without[stream.place(offset).ok_or_else(damaged)?] = NOTHING.to_le_bytes()[offset - at];
+        }
+    }
+    match measure(&thinner) {
+        Some(sizes) if sizes.filled <= MAX_AREA => Ok(Cow::Owned(without)),
+        _ => Err(ImportError::TooLarge { what: "单元格数", limit: MAX_AREA }),
+    }
+}
+
+/// A stream, and where in the file its sectors lie.
+struct Stream {
+    bytes: Vec<u8>,
+    sectors: Vec<usize>,
+    sector: usize,
+}
+
+impl Stream {
+    /// Where a byte of the stream stands in the file.
+    fn place(&self, offset: usize) -> Option<usize> {
+        Some(self.sectors.get(offset / self.sector)? + offset % self.sector)
+    }
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
@@ -38,8 +73,9 @@ fn numbers(bytes: &[u8]) -> impl Iterator<Item = u32> {
     bytes.chunks_exact(4).map(|four| u32::from_le_bytes([four[0], four[1], four[2], four[3]]))
 }
 
-/// The stream that holds the sheets; none where a chain breaks or runs in a circle.
-fn workbook(content: &[u8]) -> Option<Vec<u8>> {
+/// The stream that holds the sheets, the inner none where there is no such; none where a chain breaks or runs in a circle.
+#[allow(clippy::option_option)] // both are answers
+fn workbook(content: &[u8]) -> Option<Option<Stream>> {
     let shift = u32::from(u16_at(content, 30)?);
     if !(shift == 9 || shift == 12) {
         return None;
@@ -50,17 +86,24 @@ fn workbook(content: &[u8]) -> Option<Vec<u8>> {
     let directory = chain(u32_at(content, 48)?, &table, &sector)?;
     let entries: Vec<&[u8]> = directory.chunks_exact(ENTRY).collect();
     let named = |name: &str| entries.iter().find(|entry| name_of(entry).eq_ignore_ascii_case(name));
-    let entry = named("Workbook").or_else(|| named("Book"))?;
+    let Some(entry) = named("Workbook").or_else(|| named("Book")) else { return Some(None) };
     let (start, length) = (u32_at(entry, 116)?, u32_at(entry, 120)? as usize);
-    let mut stream = if length < SMALL_STREAM {
+    let mut sectors = Vec::new();
+    let mut bytes = if length < SMALL_STREAM {
         let small = chain(u32_at(entries.get(ROOT)?, 116)?, &table, &sector)?;
         let small_table: Vec<u32> = numbers(&chain(u32_at(content, 60)?, &table, &sector)?).collect();
         chain(start, &small_table, &|id| small.get(id as usize * 64..(id as usize + 1) * 64))?
     } else {
-        chain(start, &table, &sector)?
+        let mut id = start;
+        let bytes = chain(start, &table, &sector)?;
+        while sectors.len() * size < bytes.len() {
+            sectors.push((id as usize + 1) << shift);
+            id = *table.get(id as usize)?;
+        }
+        bytes
     };
-    stream.truncate(length);
-    Some(stream)
+    bytes.truncate(length);
+    Some(Some(Stream { bytes, sectors, sector: size }))
 }
 
 fn name_of(entry: &[u8]) -> String {
@@ -140,6 +183,13 @@ const DIMENSIONS: u16 = 0x0200;
 const START: u16 = 0x0809;
 const END: u16 = 0x000A;
 const RUN: u16 = 0x00BD;
+const FORMULA: u16 = 0x0006;
+const TEXT_OF_FORMULA: u16 = 0x0207;
+/// A kind of record that nobody knows.
+const NOTHING: u16 = 0x0FFF;
+/// Rows below a gap that are few, and how many rows a gap has at least.
+const FEW: usize = 64;
+const GAP: u16 = 1_000;
 const CELLS: [u16; 8] = [0x0006, 0x00D6, 0x00FD, 0x0203, 0x0204, 0x0205, 0x027E, RUN];
 
 fn measure(stream: &[u8]) -> Option<Sizes> {
@@ -169,6 +219,42 @@ fn measure(stream: &[u8]) -> Option<Sizes> {
     Some(sizes)
 }
 
+/// The records of cells that lie far from all others: right of the columns that are taken, or below a gap that few rows follow.
+fn stray(stream: &[u8]) -> Option<Vec<usize>> {
+    let mut found = Vec::new();
+    for record in records(stream).take_while(|record| record.kind != END).filter(|record| record.kind == SHEET) {
+        let start = u32_at(record.body, 0)? as usize;
+        let body = stream.get(start..)?;
+        let mut cells = Vec::new();
+        let mut is_formula = false;
+        let mut depth = 0_usize;
+        for record in records(body) {
+            match record.kind {
+                START => depth += 1,
+                END if depth <= 1 => break,
+                END => depth -= 1,
+                kind if CELLS.contains(&kind) => {
+                    is_formula = kind == FORMULA;
+                    cells.push((u16_at(record.body, 0)?, u16_at(record.body, 2)?, start + record.at));
+                }
+                // The text of the formula before it goes with it.
+                TEXT_OF_FORMULA if is_formula => {
+                    let (row, column, _) = *cells.last()?;
+                    cells.push((row, column, start + record.at));
+                }
+                _ => {}
+            }
+        }
+        let rows: BTreeSet<u16> = cells.iter().map(|(row, ..)| *row).collect();
+        let rows: Vec<u16> = rows.into_iter().collect();
+        let gap = (1..rows.len()).find(|place| rows.len() - place <= FEW && rows[*place] - rows[place - 1] > GAP);
+        let last = gap.map_or(u16::MAX, |place| rows[place - 1]);
+        let far = |(row, column, _): &&(u16, u16, usize)| *row > last || usize::from(*column) >= MAX_COLUMNS;
+        found.extend(cells.iter().filter(far).map(|(.., at)| *at));
+    }
+    Some(found)
+}
+
 /// How many cells a sheet says it has: rows in four bytes each, in two in files of Excel 95.
 fn claimed(body: &[u8]) -> Option<u64> {
     let wide = body.len() >= 14;
@@ -180,6 +266,8 @@ fn claimed(body: &[u8]) -> Option<u64> {
 }
 
 struct Piece<'a> {
+    /// Where it begins.
+    at: usize,
     kind: u16,
     body: &'a [u8],
 }
@@ -191,8 +279,9 @@ fn records(stream: &[u8]) -> impl Iterator<Item = Piece<'_>> {
         let kind = u16_at(stream, at)?;
         let length = u16_at(stream, at + 2)? as usize;
         let body = stream.get(at + 4..at + 4 + length)?;
+        let start = at;
         at += 4 + length;
-        Some(Piece { kind, body })
+        Some(Piece { at: start, kind, body })
     })
 }
 
@@ -228,6 +317,17 @@ mod tests {
         assert_eq!((sizes.filled, sizes.claimed), (2_000, 65_536 * 200));
         let sizes = measure(&stream(65_535, u32::MAX)).unwrap();
         assert!(sizes.filled > MAX_AREA && sizes.claimed > MAX_CLAIMED);
+    }
+
+    #[test]
+    fn cells_far_from_all_others_are_stray_and_without_them_a_sheet_is_small() {
+        let mut stream = stream(65_535, 10);
+        assert!(measure(&stream).unwrap().filled > MAX_AREA);
+        let stray = stray(&stream).unwrap();
+        assert_eq!(stray.len(), 1);
+        stream[stray[0]..stray[0] + 2].copy_from_slice(&NOTHING.to_le_bytes());
+        assert_eq!(measure(&stream).unwrap().filled, 1);
+        assert!(super::stray(&super::tests::stream(900, 10)).unwrap().is_empty(), "no long way");
     }
 
     #[test]

@@ -4,16 +4,18 @@
 use super::{
     ImportError, MAX_FILE, Source,
     cells::{Book, Cell, Container, Sheet},
-    ole, text_file,
+    ole, package, text_file,
 };
 use calamine::{
-    Data, DataRef, Dimensions, ExcelDateTime, Reader, SheetType, SheetVisible, Xls, XlsError, Xlsx, XlsxError,
+    Data, DataRef, Dimensions, ExcelDateTime, Reader, SheetType, SheetVisible, Xls, XlsError, XlsOptions, Xlsx,
+    XlsxError,
 };
 use std::{
+    collections::BTreeMap,
     io::{Cursor, Read},
     panic::{AssertUnwindSafe, catch_unwind},
 };
-use taizhang_proto::text;
+use taizhang_proto::text::{self, Moment};
 
 /// Most rows of a sheet.
 pub(super) const MAX_ROWS: usize = 1_000_000;
@@ -27,9 +29,18 @@ const MAX_TEXT: usize = 256 << 20;
 const MAX_UNPACKED: u64 = 512 << 20;
 /// Most sheets.
 const MAX_SHEETS: usize = 1_000;
+/// Blank rows in a sequence that are kept as they are; more of them are one.
+const MAX_GAP: usize = 1_000;
+/// Cells right of the columns taken that are passed over, told and counted, before a file is called too wide.
+const MAX_STRAY: usize = 64;
 
 const ZIP: &[u8] = b"PK\x03\x04";
 const OLE: &[u8] = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1";
+
+/// Whether a file is a workbook, by its first bytes.
+pub(super) fn is_workbook(content: &[u8]) -> bool {
+    content.starts_with(ZIP) || content.starts_with(OLE)
+}
 
 /// Reads a file.
 pub(super) fn read(source: &Source<'_>) -> Result<Book, ImportError> {
@@ -58,84 +69,121 @@ fn guarded(read: impl FnOnce() -> Result<Book, ImportError>) -> Result<Book, Imp
     catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err(ImportError::Damaged("内部结构不一致".into())))
 }
 
-/// Cells as they arrive, in any order, within the bounds of a file.
+/// Cells as they arrive, in any order, within the bounds of a file. A cell far below the others, or far right of them, makes
+/// no sheet larger.
 #[derive(Default)]
 pub(super) struct Filling {
+    /// Of the sheet that is being filled, by number.
+    rows: BTreeMap<usize, Vec<Cell>>,
     cells: usize,
     text: usize,
+    stray: usize,
 }
 
 impl Filling {
     /// Puts a cell into its place.
-    pub(super) fn put(&mut self, sheet: &mut Sheet, row: usize, column: usize, cell: Cell) -> Result<(), ImportError> {
+    pub(super) fn put(&mut self, row: usize, column: usize, cell: Cell) -> Result<(), ImportError> {
         if cell.is_blank() {
             return Ok(());
         }
-        if row >= MAX_ROWS {
-            return Err(ImportError::TooLarge { what: "行数", limit: MAX_ROWS as u64 });
-        }
         if column >= MAX_COLUMNS {
-            return Err(ImportError::TooLarge { what: "列数", limit: MAX_COLUMNS as u64 });
+            self.stray += 1;
+            return within(self.stray, MAX_STRAY, "列数", MAX_COLUMNS);
         }
         if let Cell::Text(text) = &cell {
             self.text += text.len();
+            within(self.text, MAX_TEXT, "文字量", MAX_TEXT)?;
         }
-        if self.text > MAX_TEXT {
-            return Err(ImportError::TooLarge { what: "文字量", limit: MAX_TEXT as u64 });
-        }
-        if sheet.rows.len() <= row {
-            sheet.rows.resize_with(row + 1, Vec::new);
-        }
-        let cells = &mut sheet.rows[row];
+        self.set(row, column, cell)
+    }
+
+    fn set(&mut self, row: usize, column: usize, cell: Cell) -> Result<(), ImportError> {
+        let cells = self.rows.entry(row).or_default();
         if cells.len() <= column {
             self.cells += column + 1 - cells.len();
-            if self.cells > MAX_CELLS {
-                return Err(ImportError::TooLarge { what: "单元格数", limit: MAX_CELLS as u64 });
-            }
+            within(self.cells, MAX_CELLS, "单元格数", MAX_CELLS)?;
             cells.resize(column + 1, Cell::Empty);
         }
         cells[column] = cell;
-        Ok(())
+        within(self.rows.len(), MAX_ROWS, "行数", MAX_ROWS)
     }
-}
 
-impl Filling {
     /// Writes a cell merged over several rows into each of them: every row of the table is read by itself.
-    fn spread(&mut self, sheet: &mut Sheet, merged: &[Dimensions]) -> Result<(), ImportError> {
+    fn spread(&mut self, merged: &[Dimensions]) -> Result<(), ImportError> {
         for area in merged {
-            let (top, column) = (area.start.0 as usize, area.start.1 as usize);
-            let bottom = (area.end.0 as usize + 1).min(sheet.rows.len());
-            let Some(cell) = sheet.rows.get(top).and_then(|row| row.get(column)).cloned() else { continue };
-            for row in top + 1..bottom {
-                if sheet.rows[row].get(column).is_none_or(Cell::is_blank) {
-                    self.put(sheet, row, column, cell.clone())?;
+            let (top, bottom, column) = (area.start.0 as usize, area.end.0 as usize, area.start.1 as usize);
+            let Some(cell) = self.rows.get(&top).and_then(|row| row.get(column)).cloned() else { continue };
+            if bottom <= top {
+                continue;
+            }
+            let below: Vec<usize> = self.rows.range(top + 1..=bottom).map(|(row, _)| *row).collect();
+            for row in below {
+                if self.rows[&row].get(column).is_none_or(Cell::is_blank) {
+                    self.set(row, column, cell.clone())?;
                 }
             }
         }
         Ok(())
     }
+
+    /// The rows of the sheet, and room for the next one. Of a long sequence of blank rows one is kept.
+    pub(super) fn take(&mut self) -> Vec<Vec<Cell>> {
+        let mut rows = Vec::with_capacity(self.rows.len());
+        let mut next = 0;
+        for (row, cells) in std::mem::take(&mut self.rows) {
+            let blank = row - next;
+            rows.resize_with(rows.len() + if blank > MAX_GAP { 1 } else { blank }, Vec::new);
+            rows.push(cells);
+            next = row + 1;
+        }
+        rows
+    }
+
+    /// What the clerk should know of cells that were passed over.
+    pub(super) fn finding(&self) -> Option<String> {
+        (self.stray > 0).then(|| {
+            format!("第{MAX_COLUMNS}列以后有{}个零散的单元格，没有读取 (stray cells were not read)", self.stray)
+        })
+    }
+}
+
+fn within(count: usize, most: usize, what: &'static str, limit: usize) -> Result<(), ImportError> {
+    if count <= most { Ok(()) } else { Err(ImportError::TooLarge { what, limit: limit as u64 }) }
 }
 
 fn xlsx(content: &[u8]) -> Result<Book, ImportError> {
     bound_unpacked(content)?;
-    let mut book: Xlsx<_> = Xlsx::new(Cursor::new(content)).map_err(xlsx_error)?;
+    let first = match guarded(|| workbook(content)) {
+        Err(error @ (ImportError::Damaged(_) | ImportError::Kind(_))) => error,
+        answer => return answer,
+    };
+    // Excel takes more than the reader does.
+    match package::mended(content) {
+        Some(mended) => guarded(|| workbook(&mended)).map_err(|_| first),
+        None => Err(first),
+    }
+}
+
+fn workbook(content: &[u8]) -> Result<Book, ImportError> {
+    let wrong = |error| xlsx_error(error, content);
+    let mut book: Xlsx<_> = Xlsx::new(Cursor::new(content)).map_err(wrong)?;
     let mut findings = Vec::new();
     let names = visible(book.sheets_metadata(), &mut findings)?;
     let is_1904 = book.has_1904_epoch();
     let mut filling = Filling::default();
     let mut sheets = Vec::with_capacity(names.len());
     for name in names {
-        let mut sheet = Sheet { name: name.clone(), rows: Vec::new() };
-        let mut reader = book.worksheet_cells_reader(&name).map_err(xlsx_error)?;
-        while let Some(cell) = reader.next_cell().map_err(xlsx_error)? {
+        let mut reader = book.worksheet_cells_reader(&name).map_err(wrong)?;
+        while let Some(cell) = reader.next_cell().map_err(wrong)? {
             let (row, column) = cell.get_position();
-            filling.put(&mut sheet, row as usize, column as usize, from_ref(cell.get_value().clone(), is_1904))?;
+            filling.put(row as usize, column as usize, from_ref(cell.get_value().clone(), is_1904))?;
         }
         drop(reader);
         let merged = book.merge_cells_by_sheet_name(&name).unwrap_or_default();
-        filling.spread(&mut sheet, &merged)?;
-        sheets.push(sheet);
+        filling.spread(&merged)?;
+        sheets.push(Sheet { name, rows: filling.take(), is_1904 });
     }
+    findings.extend(filling.finding());
     Ok(Book { sheets, container: Container::Workbook, findings })
 }
 
@@ -159,29 +207,42 @@ fn bound_unpacked(content: &[u8]) -> Result<(), ImportError> {
     Ok(())
 }
 
+/// Code pages of Excel 97 and later, and of Excel 95 in Chinese.
+const UTF_16: u16 = 1_200;
+const GBK: u16 = 936;
+
 fn xls(content: &[u8]) -> Result<Book, ImportError> {
     if contains_utf16(content, "EncryptedPackage") {
         return Err(ImportError::Password);
     }
-    ole::inspect(content)?;
-    let mut book: Xls<_> = Xls::new(Cursor::new(content)).map_err(xls_error)?;
+    let content = &*ole::inspect(content)?;
+    let mut book: Xls<_> = match Xls::new(Cursor::new(content)) {
+        // Code pages that the reader has no table for: all of ours wrote Chinese.
+        Err(XlsError::Cfb(error)) if error.to_string().contains("Codepage") => {
+            let mut options = XlsOptions::default();
+            options.force_codepage = Some(if contains_utf16(content, "Workbook") { UTF_16 } else { GBK });
+            Xls::new_with_options(Cursor::new(content), options)
+        }
+        opened => opened,
+    }
+    .map_err(xls_error)?;
     let mut findings = Vec::new();
     let names = visible(book.sheets_metadata(), &mut findings)?;
     let is_1904 = book.has_1904_epoch();
     let mut filling = Filling::default();
     let mut sheets = Vec::with_capacity(names.len());
     for name in names {
-        let mut sheet = Sheet { name: name.clone(), rows: Vec::new() };
         let range = book.worksheet_range(&name).map_err(xls_error)?;
         let (top, left) = range.start().unwrap_or_default();
         for (row, column, value) in range.used_cells() {
             let cell = from_data(value, is_1904);
-            filling.put(&mut sheet, row + top as usize, column + left as usize, cell)?;
+            filling.put(row + top as usize, column + left as usize, cell)?;
         }
         let merged = book.merge_cells_by_sheet_name(&name).unwrap_or_default();
-        filling.spread(&mut sheet, &merged)?;
-        sheets.push(sheet);
+        filling.spread(&merged)?;
+        sheets.push(Sheet { name, rows: filling.take(), is_1904 });
     }
+    findings.extend(filling.finding());
     Ok(Book { sheets, container: Container::Workbook, findings })
 }
 
@@ -223,14 +284,15 @@ fn from_data(value: &Data, is_1904: bool) -> Cell {
 }
 
 /// Days between the two epochs that workbooks count from.
-const EPOCH_1904: f64 = 1462.0;
+pub(super) const EPOCH_1904: f64 = 1462.0;
 
 fn from_moment(moment: &ExcelDateTime, is_1904: bool) -> Cell {
     let serial = moment.as_f64();
     let since_1900 = if is_1904 { serial + EPOCH_1904 } else { serial };
-    match text::excel_day(since_1900) {
-        Some(day) if moment.is_datetime() => Cell::Day(day),
-        _ => Cell::Number(serial),
+    match text::excel_moment(since_1900).filter(|_| moment.is_datetime()) {
+        Some(Moment::Day(day)) => Cell::Day(day),
+        Some(Moment::Late(_)) => Cell::Late(since_1900),
+        None => Cell::Number(serial),
     }
 }
 
@@ -240,12 +302,10 @@ fn contains_utf16(content: &[u8], name: &str) -> bool {
     content.windows(wanted.len()).any(|window| window == wanted)
 }
 
-fn xlsx_error(error: XlsxError) -> ImportError {
+fn xlsx_error(error: XlsxError, content: &[u8]) -> ImportError {
     match error {
         XlsxError::Password => ImportError::Password,
-        XlsxError::FileNotFound(_) | XlsxError::RelationshipNotFound => {
-            ImportError::Kind("是压缩文件，但不是 Excel 工作簿")
-        }
+        XlsxError::FileNotFound(_) | XlsxError::RelationshipNotFound => ImportError::Kind(package::other_kind(content)),
         // Their messages would repeat what stands in a cell.
         XlsxError::CellError(_) | XlsxError::CellTAttribute(_) | XlsxError::Unrecognized { .. } => {
             ImportError::Damaged("单元格类型不明".into())

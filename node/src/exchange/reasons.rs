@@ -7,9 +7,10 @@ use super::{
     form::Form,
     formula::{as_it_was, harmless, is_formula},
     import::Wrong,
-    text_file,
+    read, text_file,
 };
 use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, Workbook, XlsxError};
+use std::{borrow::Cow, collections::HashSet};
 use taizhang_proto::date;
 
 /// Heading of the column.
@@ -33,18 +34,88 @@ pub(super) fn write(
             Some((sheet.name.as_str(), table(sheet, form, &own)))
         })
         .collect();
-    let stem = text_file::stem(file_name);
-    let stem = stem.strip_suffix("-原因").unwrap_or(stem);
+    let as_text = |encoding, delimiter| {
+        let bytes = text(&tables, encoding, delimiter).map_err(|error| ImportError::Reasons(error.to_string()))?;
+        Ok((named(file_name, "csv"), bytes))
+    };
     match book.container {
-        Container::Workbook => {
-            let bytes = workbook(&tables).map_err(|error| ImportError::Reasons(error.to_string()))?;
-            Ok((format!("{stem}-原因.xlsx"), bytes))
-        }
-        Container::Text { encoding, delimiter } => {
-            let bytes = text(&tables, encoding, delimiter).map_err(|error| ImportError::Reasons(error.to_string()))?;
-            Ok((format!("{stem}-原因.csv"), bytes))
-        }
+        Container::Workbook => match workbook(&tables) {
+            Ok(bytes) => Ok((named(file_name, "xlsx"), bytes)),
+            // Good rows are saved by now: whatever a workbook can't hold, a text can.
+            Err(_) => as_text(Encoding::Utf8 { marked: true }, b','),
+        },
+        Container::Text { encoding, delimiter } => as_text(encoding, delimiter),
     }
+}
+
+/// Longest part of a file's name that is taken over, characters: with what is added it stays a name that disks take.
+const MAX_STEM: usize = 60;
+
+/// The name of the reasons file of a file.
+pub fn file_name(file_name: &str, content: &[u8]) -> String {
+    named(file_name, if read::is_workbook(content) { "xlsx" } else { "csv" })
+}
+
+fn named(file_name: &str, extension: &str) -> String {
+    let stem = text_file::stem(file_name);
+    // The reasons of a reasons file are the file's own.
+    let stem = match stem.rsplit_once("-原因") {
+        Some((bare, number)) if number.bytes().all(|byte| byte.is_ascii_digit()) => bare,
+        _ => stem,
+    };
+    let safe = |sign: char| if sign.is_control() || "\\/:*?\"<>|".contains(sign) { '_' } else { sign };
+    let stem: String = stem.chars().map(safe).take(MAX_STEM).collect();
+    let stem = stem.trim().trim_end_matches('.');
+    format!("{}-原因.{extension}", if stem.is_empty() { "导入" } else { stem })
+}
+
+/// Longest name of a sheet, and longest text of a cell.
+const MAX_SHEET_NAME: usize = 31;
+const MAX_CELL: usize = 32_767;
+
+/// Names for sheets that a workbook takes, no two alike.
+fn sheet_names(tables: &[(&str, Table<'_>)]) -> Vec<String> {
+    let mut taken = HashSet::new();
+    let mut names = Vec::with_capacity(tables.len());
+    for (index, (name, _)) in tables.iter().enumerate() {
+        let safe = |sign: char| if sign.is_control() || "[]:*?/\\".contains(sign) { '_' } else { sign };
+        let short = |name: &str, most: usize| {
+            let mut units = 0;
+            let fits = |sign: &char| {
+                units += sign.len_utf16();
+                units <= most
+            };
+            name.chars().take_while(fits).collect::<String>()
+        };
+        let plain: String = name.chars().map(safe).collect();
+        let plain = short(plain.trim_matches(['\'', ' ']), MAX_SHEET_NAME);
+        let plain = plain.trim_matches(['\'', ' ']);
+        let mut own = if plain.is_empty() || plain.eq_ignore_ascii_case("history") {
+            format!("Sheet{}", index + 1)
+        } else {
+            plain.to_owned()
+        };
+        let mut number = 2;
+        while !taken.insert(own.to_lowercase()) {
+            own = format!("{}({number})", short(plain, MAX_SHEET_NAME - 6));
+            number += 1;
+        }
+        names.push(own);
+    }
+    names
+}
+
+/// A text as a cell can hold it.
+fn clipped(text: &str) -> Cow<'_, str> {
+    if text.len() <= MAX_CELL {
+        return Cow::Borrowed(text);
+    }
+    let mut units = 0;
+    let fits = |sign: &char| {
+        units += sign.len_utf16();
+        units <= MAX_CELL
+    };
+    Cow::Owned(text.chars().take_while(fits).collect())
 }
 
 /// Rows of a reasons file; the flag marks headings.
@@ -80,10 +151,11 @@ fn workbook(tables: &[(&str, Table<'_>)]) -> Result<Vec<u8>, XlsxError> {
     let as_text = Format::new().set_num_format("@");
     let quoted = as_text.clone().set_quote_prefix();
     let as_day = Format::new().set_num_format("yyyy-mm-dd");
+    let as_moment = Format::new().set_num_format("yyyy-mm-dd hh:mm:ss");
     let red = Format::new().set_font_color("C00000");
-    for (name, table) in tables {
+    for ((_, table), name) in tables.iter().zip(sheet_names(tables)) {
         let sheet = book.add_worksheet();
-        sheet.set_name(*name)?;
+        sheet.set_name(name)?;
         for (row, (is_head, cells, why)) in table.rows.iter().enumerate() {
             let row = row as u32;
             for (column, cell) in
@@ -98,7 +170,7 @@ fn workbook(tables: &[(&str, Table<'_>)]) -> Result<Vec<u8>, XlsxError> {
                             (false, true) => &quoted,
                             (false, false) => &as_text,
                         };
-                        sheet.write_string_with_format(row, column, written, format)?;
+                        sheet.write_string_with_format(row, column, clipped(written), format)?;
                     }
                     // Format of text: what is typed over a number that lost its digits will keep them.
                     Cell::Number(number) if cell.lost_digits() => {
@@ -107,6 +179,9 @@ fn workbook(tables: &[(&str, Table<'_>)]) -> Result<Vec<u8>, XlsxError> {
                     Cell::Number(number) => {
                         sheet.write_number(row, column, *number)?;
                     }
+                    Cell::Late(serial) => {
+                        sheet.write_number_with_format(row, column, *serial, &as_moment)?;
+                    }
                     Cell::Day(day) => {
                         sheet.write_number_with_format(row, column, excel_serial(*day), &as_day)?;
                     }
@@ -114,7 +189,7 @@ fn workbook(tables: &[(&str, Table<'_>)]) -> Result<Vec<u8>, XlsxError> {
             }
             if let Some(why) = why {
                 let format = if *is_head { &bold } else { &red };
-                sheet.write_string_with_format(row, table.reason as u16, *why, format)?;
+                sheet.write_string_with_format(row, table.reason as u16, clipped(why), format)?;
             }
         }
         sheet.set_column_width(table.reason as u16, 60)?;

@@ -2,9 +2,13 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod books;
 mod codes;
 mod desk;
+mod every_register;
 mod exports;
 mod files;
+mod habits;
 mod hostile;
 mod rosters;
+mod together;

@@ -6,7 +6,10 @@ use super::{
     read::Filling,
 };
 use encoding_rs::{GB18030, UTF_16BE, UTF_16LE};
+use records::OpenQuote;
 use std::borrow::Cow;
+
+mod records;
 
 const SEPARATORS: [u8; 4] = [b',', b'\t', b';', b'|'];
 /// Lines looked at to find the separator.
@@ -20,22 +23,40 @@ pub(super) fn read(source: &Source<'_>) -> Result<Book, ImportError> {
     if start.starts_with('<') {
         return Err(ImportError::Kind("内容是网页或 XML"));
     }
-    if text.chars().any(|sign| sign.is_control() && !matches!(sign, '\n' | '\r' | '\t' | '\u{1a}')) {
+    // Form feeds and line breaks of old printing programs are blanks; other controls are no text.
+    if text.chars().any(|sign| sign.is_control() && !matches!(sign, '\n' | '\r' | '\t' | '\u{b}' | '\u{c}' | '\u{1a}'))
+    {
         return Err(ImportError::Kind("内容不是文字"));
     }
-    let delimiter = separator(&text);
-    let mut reader =
-        csv::ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).from_reader(text.as_bytes());
-    let mut sheet = Sheet { name: stem(source.file_name).to_owned(), rows: Vec::new() };
+    let (text, named) = without_directive(&text);
+    let delimiter = named.unwrap_or_else(|| separator(text));
+    let (records, signs) = records::split(text, delimiter).map_err(|OpenQuote(line)| ImportError::Quote(line))?;
+    if let Some(first) = signs.first() {
+        let more = if signs.len() > 1 { format!("等{}行", signs.len()) } else { String::new() };
+        findings.push(format!(
+            "第{first}行{more}的引号没有成对，已按普通符号读取，请核对 (quotes that don't pair were read as signs)"
+        ));
+    }
     let mut filling = Filling::default();
-    for (row, record) in reader.records().enumerate() {
-        let record = record.map_err(|error| ImportError::Damaged(error.to_string()))?;
-        for (column, field) in record.iter().enumerate() {
-            let cell = if field == "\u{1a}" { Cell::Empty } else { Cell::Text(field.to_owned()) };
-            filling.put(&mut sheet, row, column, cell)?;
+    for (row, record) in records.into_iter().enumerate() {
+        for (column, field) in record.into_iter().enumerate() {
+            let cell = if field == "\u{1a}" { Cell::Empty } else { Cell::Text(field) };
+            filling.put(row, column, cell)?;
         }
     }
+    findings.extend(filling.finding());
+    let sheet = Sheet { name: stem(source.file_name).to_owned(), rows: filling.take(), is_1904: false };
     Ok(Book { sheets: vec![sheet], container: Container::Text { encoding, delimiter }, findings })
+}
+
+/// The text behind Excel's line `sep=;`, and the separator that it names.
+fn without_directive(text: &str) -> (&str, Option<u8>) {
+    let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
+    let named = first.trim_end().trim_matches('"').strip_prefix("sep=").map(str::as_bytes);
+    match named {
+        Some([separator]) if separator.is_ascii() => (rest, Some(*separator)),
+        _ => (text, None),
+    }
 }
 
 /// A file name without its folder and ending.

@@ -1,5 +1,7 @@
 //! Saving forms: check, journal with one sync, then the store. Invariant: the answer 'saved' comes after the sync.
 
+mod taken;
+
 use super::{Ledger, LedgerError, index};
 use crate::{
     desk::{Draft, SaveError},
@@ -166,6 +168,7 @@ impl Ledger {
             violations.extend(self.violations(draft, view.as_ref(), &new));
             violations.extend(self.applied_too_early(draft, &new)?);
             violations.extend(self.against_closing(draft, &new, &own)?);
+            violations.extend(self.taken(draft, (view.as_ref(), &new), &own, views)?);
             own.insert(draft.id, Some(new));
             changes.push(Prepared { id: draft.id, bytes: change });
         }

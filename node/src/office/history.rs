@@ -25,7 +25,19 @@ pub fn story(ledger: &Ledger, id: RecordId) -> Result<Option<pb::HistoryAnswer>,
     refused.retain(|(_, refusal)| read_edit(&refusal.change).is_ok_and(|edit| edit.id == id));
     let refused: Vec<Refusal> = refused.into_iter().map(|(_, refusal)| refusal).collect();
     let desk = LedgerDesk::new(ledger);
-    tell(&desk, id, ledger.view(id)?.as_ref(), ledger.history(id)?, refused)
+    let past = Past { history: ledger.history(id)?, replaced: ledger.replaced_here(id)?, refused };
+    tell(&desk, id, ledger.view(id)?.as_ref(), past)
+}
+
+/// What does not stand in a record.
+#[derive(Default)]
+pub struct Past {
+    /// As the hub keeps it.
+    pub history: Vec<pb::Superseded>,
+    /// Replaced at this office and not yet sent up: field, its bytes, where they came from.
+    pub replaced: Vec<(u32, bytes::Bytes, pb::Origin)>,
+    /// What the hub refused.
+    pub refused: Vec<Refusal>,
 }
 
 /// A record's story: what stands, what stood, and what was refused; none where there is nothing of it.
@@ -36,9 +48,9 @@ pub fn tell<D: Desk>(
     desk: &D,
     id: RecordId,
     record: Option<&Record>,
-    mut past: Vec<pb::Superseded>,
-    refused: Vec<Refusal>,
+    past: Past,
 ) -> Result<Option<pb::HistoryAnswer>, SaveError> {
+    let Past { history: mut past, replaced, refused } = past;
     let edits = refused.iter().map(|refusal| read_edit(&refusal.change)).collect::<Result<Vec<_>, _>>()?;
     // A record that the hub never took is readable all the same.
     let register = record.map(|record| record.register).or(edits.last().map(|edit| edit.register));
@@ -56,6 +68,17 @@ pub fn tell<D: Desk>(
             ..HistoryLine::default()
         };
         lines.extend(reader.shown(standing.field.tag, &standing.field.bytes, line)?);
+    }
+    // What was replaced here and has not been up yet, the latest first.
+    for (tag, bytes, origin) in replaced.into_iter().rev() {
+        let line = HistoryLine {
+            by: origin.by.clone(),
+            office: office(&origin),
+            at: origin.received,
+            rule: "待上报的更改 (replaced here, not yet sent up)".into(),
+            ..HistoryLine::default()
+        };
+        lines.extend(reader.shown(tag, &bytes, line)?);
     }
     past.sort_by_key(|entry| std::cmp::Reverse(entry.replaced_by));
     for entry in past {

@@ -6,7 +6,7 @@ use crate::{
         Desk, Draft, SaveError,
         find::{self, FindError},
     },
-    exchange::{self, Format, Layouts, Options, Source, note::extended},
+    exchange::{self, Format, Layouts, Options, Source, note::Note},
     identity::ends_words,
     ledger::LedgerDesk,
     show,
@@ -16,11 +16,11 @@ use taizhang_proto::{
     BUILT_MILLIS, OrgCode, RecordId, date,
     month::Month,
     pb::{self, office_server},
-    register::{IMPORT_NOTE, RegisterDef, Value, number, registered_on, registers},
+    register::{FieldDef, IMPORT_NOTE, RegisterDef, Value, number, registered_on, registers},
     stamp,
 };
 use tokio::{
-    sync::{Semaphore, mpsc},
+    sync::{Mutex, Semaphore, mpsc},
     task::block_in_place,
 };
 use tokio_stream::wrappers::ReceiverStream;
@@ -40,11 +40,13 @@ pub(super) struct Calls {
     office: Arc<Office>,
     /// Imports and exports: each holds a whole file.
     files: Arc<Semaphore>,
+    /// Imports that save: one after the other, so that the second finds what the first has entered.
+    imports: Arc<Mutex<()>>,
 }
 
 impl Calls {
     pub(super) fn new(office: Arc<Office>) -> Self {
-        Self { office, files: Arc::new(Semaphore::new(FILES)) }
+        Self { office, files: Arc::new(Semaphore::new(FILES)), imports: Arc::default() }
     }
 }
 
@@ -103,6 +105,33 @@ fn day_asked(on: date::Day, office: &Office) -> Result<date::Day, Status> {
         on if date::KNOWN.contains(&on) => Ok(on),
         _ => Err(wrong("日期应在1900年至2199年之间 (a day between 1900 and 2199)")),
     }
+}
+
+/// The coded fields by whose values figures are counted.
+const COUNTED: [(u32, &[&str]); 13] = [
+    (number::RESIDENT, &["laidoff_kind", "hardship_claim", "emp_claim", "intent_kind"]),
+    (number::MEMBER, &["relation"]),
+    (number::UNEMPLOYMENT_SPELL, &["cause", "end_cause"]),
+    (number::ZEF_CASE, &["exit_cause"]),
+    (number::PLACEMENT, &["kind", "end_cause", "channel"]),
+    (number::HARDSHIP_CASE, &["kind", "exit_cause"]),
+    (number::SERVICE_RECORD, &["kind"]),
+    (number::TRAINING_CLASS, &["kind"]),
+    (number::TRAINEE, &["group"]),
+    (number::POST, &["kind"]),
+    (number::REFERRAL, &["result"]),
+    (number::EVENT, &["kind"]),
+    (number::HELD_CERTIFICATE, &["kind"]),
+];
+
+fn is_counted(def: &RegisterDef, field: &FieldDef) -> bool {
+    COUNTED.iter().any(|(register, fields)| *register == def.number && fields.contains(&field.name.as_str()))
+}
+
+/// What is said to a word that a code list does not have.
+fn allowed(field: &FieldDef) -> String {
+    let words: Vec<&str> = field.codes.iter().flat_map(|list| list.codes.values()).map(String::as_str).collect();
+    format!("{}只能填：{} (not in the code list: one of these words)", field.zh, words.join("、"))
 }
 
 impl Office {
@@ -236,8 +265,11 @@ impl Office {
                 def.field_named(name).ok_or_else(|| wrong(format!("{}没有栏目 {name} (no such field)", def.zh)))?;
             let parsed =
                 (!written.trim().is_empty()).then(|| Value::parse(field, written)).transpose().map_err(wrong)?;
-            // A word that no code list has is kept, as an import keeps it.
+            // A word that no code list has is kept, as an import keeps it; not where figures go by it.
             let unknown = parsed.as_ref().is_some_and(|(_, note)| note.is_some());
+            if unknown && is_counted(def, field) {
+                return Err(wrong(allowed(field)));
+            }
             notes.extend(unknown.then(|| format!("{}：{}", field.zh, written.trim())));
             let value = parsed.map(|(value, _)| value);
             let encoded = value.as_ref().map(|value| value.encode(field)).unwrap_or_default();
@@ -256,7 +288,7 @@ impl Office {
             draft.edits.push((tag, Some(Value::Day(self.ledger.business_day()))));
         }
         let note = held.as_ref().and_then(|record| record.slice(IMPORT_NOTE)).map(String::from_utf8_lossy);
-        if let Some(note) = extended(&note.unwrap_or_default(), &notes) {
+        if let Some(note) = Note::extended(&note.unwrap_or_default(), &notes).text {
             draft.edits.retain(|(tag, _)| *tag != IMPORT_NOTE);
             draft.edits.push((IMPORT_NOTE, Some(Value::Text(note))));
         }
@@ -334,11 +366,12 @@ impl office_server::Office for Calls {
         // Read anew for each file, so that a mapping file is in force once it is in its folder.
         let layouts = block_in_place(|| Layouts::load(office.ledger.data_dir())).map_err(wrong)?;
         let (sender, receiver) = mpsc::channel(64);
+        let turn = if request.dry_run { None } else { Some(self.imports.clone().lock_owned().await) };
         let file = self.files.clone().acquire_owned().await;
         tokio::task::spawn_blocking(move || {
-            let _file = file;
+            let (_turn, _file) = (turn, file);
             let source = Source { file_name: &request.file_name, content: &request.content };
-            let options = Options { unit, dry_run: request.dry_run, by, layouts };
+            let options = Options { unit, moves: request.moves, dry_run: request.dry_run, by, layouts };
             let mut progress = |done, total| {
                 let progress = pb::Progress { done, total, what: String::new() };
                 // A slow screen must not slow the import: a step that does not fit is left out.

@@ -335,11 +335,12 @@ fn what_should_be_looked_into_is_told_when_it_is_saved_and_listed_until_the_reco
     let job = [("person", young.as_str()), ("kind", "2"), ("start_on", "2008-03-01")];
     let job = enter(&office, number::PLACEMENT, None, &job);
     assert_eq!((told(first), told(second), told(job)), (1, 2, 1));
-    let hard = |kinds| {
-        let fields = [("person", young.as_str()), ("kind", kinds), ("applied_on", "2008-03-01")];
+    let hard = |person: &str, kinds| {
+        let fields = [("person", person), ("kind", kinds), ("applied_on", "2008-03-01")];
         told(enter(&office, number::HARDSHIP_CASE, None, &fields))
     };
-    assert_eq!((hard("01"), hard("06")), (1, 0));
+    let other = person("钱七", "21040219800302011");
+    assert_eq!((hard(&young, "01"), hard(&other, "06")), (1, 0));
     let claims = enter(&office, number::RESIDENT, Some(young.parse().unwrap()), &[("emp_claim", "20")]);
     assert_eq!(told(claims), 1, "the form says registered as unemployed, the records employed");
 
@@ -445,6 +446,27 @@ fn somebody_registered_by_a_form_stands_on_the_register_from_that_day_or_the_one
             .sum::<i64>()
     };
     assert_eq!([day(3, 19), day(3, 20), day(3, 31), day(4, 1)].map(on_register), [1, 2, 2, 3]);
+}
+
+#[test]
+fn a_form_refuses_a_word_that_no_list_has_where_figures_go_by_it_and_names_the_words() {
+    let dir = tempfile::tempdir().unwrap();
+    let office = office(dir.path());
+    let save = |register: &str, fields: &[(&str, &str)]| {
+        let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        office.save_form(&pb::SaveRequest { register: register.into(), fields, ..pb::SaveRequest::default() })
+    };
+    let digits = "21040219730101101";
+    let id_no = format!("{digits}{}", char::from(check_character(digits.as_bytes()).unwrap()));
+    let person = save("Resident", &[("id_no", &id_no), ("name", "王强"), ("edu", "私塾")]).unwrap().record;
+    let job = |kind: &str| save("Placement", &[("person", &person), ("start_on", "2008-03-01"), ("kind", kind)]);
+    let refused = job("正式工").unwrap_err();
+    assert!(refused.message().contains("就业形式") && refused.message().contains("公益性岗位"), "{refused}");
+    assert!(office.ledger.ids(number::PLACEMENT).unwrap().is_empty());
+    job("单位就业").unwrap();
+    // And whom it has already it names.
+    let again = save("Resident", &[("id_no", &id_no), ("name", "王刚")]).unwrap_err();
+    assert!(again.message().contains(&person), "{again}");
 }
 
 #[test]

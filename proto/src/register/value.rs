@@ -132,9 +132,8 @@ impl Value {
                 // One of 15 digits is written as the 18 characters that it became (domain-detail 2.1).
                 Self::Text(citizen_id::upgrade(&number).unwrap_or(number))
             }
-            (Shape::Text, Format::PersonName | Format::Phone) => {
-                Self::Text(text::no_space(written).to_ascii_uppercase())
-            }
+            (Shape::Text, Format::PersonName) => Self::Text(text::person_name(written)),
+            (Shape::Text, Format::Phone) => Self::Text(text::no_space(written).to_ascii_uppercase()),
             // What tells two records apart is written in one way: `ln 0807` is LN0807.
             (Shape::Text, _) if field.unique => Self::Text(text::no_space(written).to_uppercase()),
             (Shape::Text, _) => Self::Text(text::half_width(written)),

@@ -159,7 +159,11 @@ fn commands_answer_with_and_without_a_running_serve() {
 
         town.offices[0].up().await;
         let office = &town.offices[0];
-        let again = office.tz(&import).exits(3).json();
+        let again = office.tz(&import).exits(3);
+        // What a clerk is mending is left alone.
+        assert_eq!(fs::read(&reasons).unwrap(), wrong);
+        assert!(again.err.contains("reasons2.csv") && out.join("reasons2.csv").exists(), "{again:?}");
+        let again = again.json();
         assert_eq!((count(&again, "new"), count(&again, "changed")), (0, 0), "{again}");
         assert_eq!(count(&again, "same"), count(&first, "new") + count(&first, "same") + count(&first, "changed"));
         assert_eq!(count(&again, "wrong"), count(&first, "wrong"));
@@ -286,4 +290,36 @@ fn watch_sees_a_save(town: &Town) {
     let next: serde_json::Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
     let figure = |line: &serde_json::Value| line["numerator"].as_i64().unwrap();
     assert_eq!(figure(&next), figure(&first) + 1, "{first} {next}");
+}
+
+/// As a double click sends it, or two clerks with one list (public case 27).
+#[test]
+fn two_commands_that_import_one_file_at_once_put_nobody_in_twice() {
+    town::runtime().block_on(async {
+        const PERSONS: u64 = 1_500;
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().join("office");
+        tz(Kind::Node, &data, &["init", "--unit", OFFICES[0]]).exits(0);
+        let mut roster = String::from("姓名,身份证号,登记日期,失业日期\n");
+        for serial in 0..PERSONS {
+            roster += &["甲,", &crate::clerk::id_no(serial), ",2008.3.20,2008.1.1\n"].concat();
+        }
+        let file = dir.path().join("名册.csv");
+        fs::write(&file, roster).unwrap();
+        let file = file.display().to_string();
+        let _serve = tz_start(Kind::Node, &data, &["serve"]);
+        while town::office(&data).await.is_none() {
+            tokio::task::yield_now().await;
+        }
+        let mut imports = [(); 2].map(|()| tz_start(Kind::Node, &data, &["--json", "import", &file]));
+        for import in &mut imports {
+            assert!(import.0.wait().unwrap().success());
+        }
+        let exported = dir.path().join("out.csv").display().to_string();
+        tz(Kind::Node, &data, &["export", "resident", &exported]).exits(0);
+        let text = fs::read_to_string(&exported).unwrap();
+        for serial in 0..PERSONS {
+            assert_eq!(text.matches(&crate::clerk::id_no(serial)).count(), 1);
+        }
+    });
 }

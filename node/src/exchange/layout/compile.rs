@@ -113,6 +113,9 @@ pub(super) fn layout(file: &file::Layout) -> Result<Layout, Fault> {
         spill: file.spill.iter().map(|pair| spill(&names, pair)).collect::<Result<_, _>>()?,
         roles: file.role.iter().enumerate().map(|(index, own)| role(&names, index, own)).collect::<Result<_, _>>()?,
         headings: headings(&names, file)?,
+        others: others(&names, file)?,
+        answers: file.answers.iter().map(|target| names.place("answers", target)).collect::<Result<_, _>>()?,
+        exact: false,
         name: file.name.clone(),
         codes,
     })
@@ -143,6 +146,23 @@ fn headings(names: &Names, file: &file::Layout) -> Result<HashMap<String, Target
     // What an import could not take is kept beside the record; it does not come back as a column.
     labelled.retain(|_, target| !matches!(target, Target::Field { tag: IMPORT_NOTE, .. }));
     Ok(labelled)
+}
+
+fn others(names: &Names, file: &file::Layout) -> Result<HashMap<String, Vec<Target>>, Fault> {
+    let coded = |at: &str, target: &String| {
+        let place = names.place(at, target)?;
+        let codes = names.0[place.0].1.field(place.1).and_then(|field| field.codes);
+        match codes {
+            Some(_) => Ok(Target::Field { role: place.0, tag: place.1 }),
+            None => fault(at, format!("{target} 没有代码表 (has no code list)")),
+        }
+    };
+    let one = |(heading, targets): (&String, &Vec<String>)| {
+        let at = format!("either.\"{heading}\"");
+        let targets = targets.iter().map(|target| coded(&at, target)).collect::<Result<_, _>>()?;
+        Ok((folded(heading), targets))
+    };
+    file.either.iter().map(one).collect()
 }
 
 fn spill(names: &Names, (from, to): (&String, &String)) -> Result<(Place, u32), Fault> {
@@ -210,6 +230,9 @@ pub(super) fn described(layout: &Layout, target: Target) -> String {
         Target::Unit => "归属单位".to_owned(),
         Target::Sex { role } => format!("{}.性别（核对）", layout.roles[role].register.zh),
         Target::Birth { role } => format!("{}.出生日期（核对）", layout.roles[role].register.zh),
+        Target::Record | Target::RefName { .. } | Target::RefNumber { .. } | Target::RefId { .. } => {
+            "记录编号".to_owned()
+        }
         Target::Ignore => "不导入".to_owned(),
     }
 }

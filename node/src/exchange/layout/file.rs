@@ -24,6 +24,7 @@ pub(in crate::exchange) struct Words {
     pub(in crate::exchange) date: Vec<String>,
     pub(in crate::exchange) total: Vec<String>,
     pub(in crate::exchange) footer: Vec<String>,
+    pub(in crate::exchange) nobody: Vec<String>,
 }
 
 /// One layout of a file; all but its name may be left to the layout of that name in a file before.
@@ -34,6 +35,8 @@ pub(super) struct Layout {
     pub(super) identify: Vec<String>,
     pub(super) main: Option<String>,
     pub(super) labels: Option<String>,
+    pub(super) answers: Vec<String>,
+    pub(super) either: BTreeMap<String, Vec<String>>,
     pub(super) headings: BTreeMap<String, Vec<String>>,
     pub(super) codes: BTreeMap<String, BTreeMap<String, String>>,
     pub(super) spill: BTreeMap<String, String>,
@@ -99,18 +102,21 @@ impl Words {
         self.date.extend(later.date);
         self.total.extend(later.total);
         self.footer.extend(later.footer);
+        self.nobody.extend(later.nobody);
     }
 }
 
 impl Layout {
     /// Lays a later file's layout of the same name over this one.
     pub(super) fn add(&mut self, later: Self) {
-        let Self { name: _, identify, main, labels, headings, codes, spill, role } = later;
+        let Self { name: _, identify, main, labels, answers, either, headings, codes, spill, role } = later;
         if !identify.is_empty() {
             self.identify = identify;
         }
         self.main = main.or_else(|| self.main.take());
         self.labels = labels.or_else(|| self.labels.take());
+        self.answers.extend(answers);
+        self.either.extend(either);
         let now: HashSet<String> = headings.values().flatten().map(|word| folded(word)).collect();
         for words in self.headings.values_mut() {
             words.retain(|word| !now.contains(&folded(word)));

@@ -3,11 +3,12 @@
 //! Invariant: a file is taken whole or refused with its name and the place; its size and number are bounded.
 
 use super::{
-    Layout, Target, compile,
+    Layout, Target, compile, exact,
     file::{self, Words},
     folded, without_brackets,
 };
 use crate::disk::{self, DiskError};
+use encoding_rs::{GB18030, UTF_16BE, UTF_16LE};
 use std::{
     collections::{HashMap, HashSet},
     fs::File,
@@ -38,6 +39,9 @@ pub enum MappingError {
     /// Too large, or no file.
     #[error("对照文件 {0} 过大或不是文件，最大 {limit} KiB (the mapping file is too large, or no file)", limit = MAX_FILE >> 10)]
     Size(String),
+    /// No text.
+    #[error("对照文件 {0} 的文字编码既不是 UTF-8 也不是 GBK (the mapping file is neither UTF-8 nor GBK)")]
+    Encoding(String),
     /// Too many.
     #[error("对照文件多于 {MAX_FILES} 个 (too many mapping files)")]
     Many,
@@ -119,6 +123,11 @@ impl Layouts {
         found.copied().or_else(|| ignored().then_some(Target::Ignore))
     }
 
+    /// The layout of a file that the export wrote, by its headings; `titled` is what stands above them.
+    pub(in crate::exchange) fn exact(headings: &[String], titled: &[String]) -> Option<&'static Layout> {
+        exact::of(headings, titled)
+    }
+
     /// Every heading with what it means and which file says so, by layout in the order of the files.
     pub fn mapped(&self) -> &[Mapped] {
         &self.mapped
@@ -132,12 +141,26 @@ fn read(path: &Path) -> Result<(String, String), MappingError> {
     if !is_file {
         return Err(MappingError::Size(name));
     }
-    let mut text = String::new();
-    File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_string(&mut text)).map_err(failed)?;
-    if text.len() as u64 > MAX_FILE {
+    let mut bytes = Vec::new();
+    File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes)).map_err(failed)?;
+    if bytes.len() as u64 > MAX_FILE {
         return Err(MappingError::Size(name));
     }
+    let text = decoded(&bytes).ok_or_else(|| MappingError::Encoding(name.clone()))?;
     Ok((name, text.trim_start_matches('\u{feff}').to_owned()))
+}
+
+/// A text as editors of an office write it: UTF-8, or what Chinese Windows calls ANSI, or Unicode.
+fn decoded(bytes: &[u8]) -> Option<String> {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return Some(text.to_owned());
+    }
+    let (text, broken) = match bytes {
+        [0xff, 0xfe, _, ..] => UTF_16LE.decode_with_bom_removal(bytes),
+        [0xfe, 0xff, _, ..] => UTF_16BE.decode_with_bom_removal(bytes),
+        _ => GB18030.decode_without_bom_handling(bytes),
+    };
+    (!broken).then(|| text.into_owned())
 }
 
 /// The files laid over each other. Each is compiled as it comes, so that a fault is told of the file that brings it.

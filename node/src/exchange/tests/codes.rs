@@ -333,3 +333,17 @@ fn a_mapping_file_that_names_nothing_is_refused_with_its_name_and_place() {
     }
     assert!(Layouts::load(dir.path()).unwrap_err().to_string().contains("64"));
 }
+
+#[test]
+fn a_mapping_file_is_read_as_whatever_editor_wrote_it() {
+    let text = "[[layout]]\nname = \"求职登记台账\"\nheadings = { \"person.skill\" = [\"本地工种\"] }\n";
+    let utf16: Vec<u8> = std::iter::once(0xfeff).chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    let gbk = encoding_rs::GB18030.encode(text).0.into_owned();
+    for bytes in [text.as_bytes().to_vec(), gbk, utf16, [b"\xef\xbb\xbf", text.as_bytes()].concat()] {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("mappings")).unwrap();
+        std::fs::write(dir.path().join("mappings").join("a.toml"), bytes).unwrap();
+        let layouts = Layouts::load(dir.path()).unwrap();
+        assert!(layouts.mapped().iter().any(|one| one.heading == "本地工种" && one.means == "居民登记.技能特长"));
+    }
+}

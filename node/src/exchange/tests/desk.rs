@@ -70,7 +70,8 @@ impl Memory {
         .unwrap();
         assert_eq!(last.0, last.1);
         assert_eq!(report.rows, report.new_rows + report.same_rows + report.changed_rows + report.wrong_rows);
-        assert_eq!(report.reasons.is_some(), report.wrong_rows > 0);
+        let partial = report.findings.iter().any(|finding| finding.contains("放不下"));
+        assert_eq!(report.reasons.is_some(), report.wrong_rows > 0 || partial);
         report
     }
 

@@ -1,0 +1,152 @@
+//! `import`: a clerk's file to the office, and the rows that were refused back to the clerk.
+//! Invariant: the place for the refused rows is taken before anything is saved, and no file that is there is written over.
+
+use super::Client;
+use crate::{
+    disk::{self, DiskError, Secrecy},
+    exchange::{MAX_FILE, reasons_name},
+    show::{self, Reader},
+};
+use anyhow::Context;
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+use taizhang_proto::{OrgCode, pb};
+
+/// What to import, and how.
+#[derive(Args)]
+pub(super) struct Import {
+    /// 文件 (file)
+    file: PathBuf,
+    /// 只检查，不保存 (check only)
+    #[arg(long)]
+    dry_run: bool,
+    /// 表中未写单位时归属的单位 (unit of rows that name none)
+    #[arg(long)]
+    unit: Option<OrgCode>,
+    /// 以前导入时未写单位、登记在本单位名下的，改到 --unit 或表中写明的单位 (move what stands in this office's own name)
+    #[arg(long = "move")]
+    moves: bool,
+    /// 未通过的行写到此处，默认与文件同目录；已有同名文件时另起编号 (where the wrong rows go; an existing file is left alone)
+    #[arg(long)]
+    reasons: Option<PathBuf>,
+    /// 尚未收到单位树时等待，而不是退出 (wait for the tree of units where none has come yet)
+    #[arg(long)]
+    wait: bool,
+}
+
+/// Runs the command.
+pub(super) async fn import(client: Client, asked: Import, reader: Reader) -> anyhow::Result<ExitCode> {
+    let content = disk::read_bounded(&asked.file, MAX_FILE as u64)?;
+    let file_name = asked.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let wanted = asked.reasons.clone().unwrap_or_else(|| asked.file.with_file_name(reasons_name(&file_name, &content)));
+    let place = Place::take(&wanted)?;
+    let request = pb::ImportRequest {
+        file_name,
+        content: content.into(),
+        unit: asked.unit.map_or(0, OrgCode::number),
+        dry_run: asked.dry_run,
+        by: String::new(),
+        moves: asked.moves,
+    };
+    let report = run(client, request, asked.wait).await?;
+    show::facts(
+        reader,
+        &[
+            show::fact("rows", "数据行", "rows", report.rows),
+            show::fact("new", "新增", "new", report.new_rows),
+            show::fact("changed", "更新", "changed", report.changed_rows),
+            show::fact("same", "已存在", "same", report.same_rows),
+            show::fact("wrong", "未通过", "wrong", report.wrong_rows),
+            show::fact("skipped", "跳过", "skipped", report.skipped_rows),
+        ],
+    );
+    for finding in &report.findings {
+        eprintln!("注意：{finding}");
+    }
+    if report.reasons.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let path = place.fill(&report)?;
+    eprintln!("未通过的行及原因已写入 {}，改正后可再次导入 (wrong rows with reasons)", path.display());
+    Ok(ExitCode::from(3))
+}
+
+/// Asks until there is an answer.
+async fn run(mut client: Client, request: pb::ImportRequest, wait: bool) -> anyhow::Result<pb::ImportReport> {
+    let mut told = false;
+    let mut steps = loop {
+        match client.import(request.clone()).await {
+            Err(status) if wait && status.code() == tonic::Code::Unavailable => {
+                if !std::mem::replace(&mut told, true) {
+                    eprintln!(
+                        "等待上级的单位树，Ctrl-C 放弃 (waiting for the tree of units; Ctrl-C gives up)：{}",
+                        status.message()
+                    );
+                }
+                // A session now, whatever the schedule says; why it fails is in `status`.
+                let _ = client.sync_now(pb::Empty {}).await;
+                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            }
+            answered => break answered?.into_inner(),
+        }
+    };
+    let bar = ProgressBar::new(0);
+    bar.set_style(
+        ProgressStyle::with_template("导入 {bar:40} {pos}/{len} 行 {eta}")
+            .unwrap_or_else(|_| ProgressStyle::default_bar()),
+    );
+    let mut last = None;
+    while let Some(step) = steps.message().await? {
+        if let Some(progress) = step.progress {
+            bar.set_length(progress.total);
+            bar.set_position(progress.done);
+        }
+        last = step.report.or(last);
+    }
+    bar.finish_and_clear();
+    last.context("导入未完成 (the import did not finish)")
+}
+
+/// The place of the reasons file, empty until it is filled, and gone when nothing was refused.
+struct Place {
+    path: PathBuf,
+    filled: bool,
+}
+
+impl Place {
+    /// Takes a name that nobody has.
+    fn take(wanted: &Path) -> anyhow::Result<Self> {
+        let told = |error: DiskError| {
+            anyhow::anyhow!(
+                "原因文件写不到 {}，没有导入；请用 --reasons 另指位置 (nothing was imported: name another place with --reasons): {error}",
+                wanted.display()
+            )
+        };
+        Ok(Self { path: disk::reserve(wanted).map_err(told)?, filled: false })
+    }
+
+    /// Writes the rows there; beside it where they are another kind of file than was expected.
+    fn fill(mut self, report: &pb::ImportReport) -> anyhow::Result<PathBuf> {
+        let ending = Path::new(&report.reasons_name).extension();
+        // Rows that no workbook holds come as a text.
+        let is_other =
+            self.path.extension().is_some_and(|own| own == "xlsx") && ending.is_some_and(|ending| ending == "csv");
+        let path = if is_other { disk::reserve(&self.path.with_extension("csv"))? } else { self.path.clone() };
+        self.filled = !is_other;
+        disk::write_file(&path, &report.reasons, Secrecy::OwnerOnly)?;
+        Ok(path)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // Nothing stands in it.
+        if !self.filled {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}

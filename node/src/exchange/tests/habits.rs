@@ -1,0 +1,453 @@
+//! What clerks' cells hold that is no plain value: signs that nobody sees, marks of nothing, quotes, two numbers in one cell,
+//! months as numbers. Whatever an optional cell holds, the person is registered, and nothing is read as something else.
+
+use super::{
+    desk::{Memory, show},
+    files::{counts, id},
+};
+use crate::exchange::{Options, Report};
+use rust_xlsxwriter::{Format, Workbook};
+use taizhang_proto::{Record, register::number};
+
+/// A workbook of texts; a cell that begins with `#` is a number, with `@` a number with the format of a date.
+pub(super) fn sheet(rows: &[Vec<String>]) -> Vec<u8> {
+    let mut book = Workbook::new();
+    fill(&mut book, rows);
+    book.save_to_buffer().unwrap()
+}
+
+fn fill(book: &mut Workbook, rows: &[Vec<String>]) {
+    let day = Format::new().set_num_format("yyyy-mm-dd");
+    let sheet = book.add_worksheet();
+    for (row, cells) in (0..).zip(rows) {
+        for (column, cell) in (0..).zip(cells) {
+            let number = |sign| cell.strip_prefix(sign).and_then(|rest: &str| rest.parse::<f64>().ok());
+            match (number('#'), number('@')) {
+                (Some(number), _) => _ = sheet.write(row, column, number).unwrap(),
+                (_, Some(number)) => _ = sheet.write_with_format(row, column, number, &day).unwrap(),
+                _ if cell.is_empty() => {}
+                _ => _ = sheet.write(row, column, cell).unwrap(),
+            }
+        }
+    }
+}
+
+pub(super) fn row(cells: &[&str]) -> Vec<String> {
+    cells.iter().map(|cell| (*cell).to_owned()).collect()
+}
+
+/// Imports one column beside name and id, one person a cell.
+fn column(heading: &str, cells: &[&str]) -> (Memory, Report) {
+    let desk = Memory::street();
+    let mut rows = vec![row(&["姓名", "身份证号码", "登记日期", heading])];
+    for (nth, cell) in (0..).zip(cells) {
+        rows.push(row(&["甲", &id("19670320", 1 + 2 * nth), "2020.6.1", cell]));
+    }
+    let report = desk.import("a.xlsx", &sheet(&rows));
+    (desk, report)
+}
+
+/// The person of a place in [`column`].
+fn person(desk: &Memory, nth: u32) -> Record {
+    desk.which(number::RESIDENT, "id_no", &id("19670320", 1 + 2 * nth)).unwrap().1
+}
+
+/// The first part of what was kept as text.
+fn first_note(record: &Record) -> String {
+    show(record, "import_note").split('；').next().unwrap_or_default().to_owned()
+}
+
+fn spell(desk: &Memory, nth: u32) -> Option<Record> {
+    let (who, _) = desk.which(number::RESIDENT, "id_no", &id("19670320", 1 + 2 * nth)).unwrap();
+    desk.which(number::UNEMPLOYMENT_SPELL, "person", &who.to_string()).map(|(_, record)| record)
+}
+
+#[test]
+fn signs_that_nobody_sees_change_no_id_name_date_or_word() {
+    for sign in
+        ["\u{202c}", "\u{200b}", "\u{ad}", "\u{180e}", "\u{fe0f}", "\u{fffc}", "\u{e0001}", "\u{2028}", "\u{206f}"]
+    {
+        let desk = Memory::street();
+        let around = |text: &str| format!("{sign}{text}{sign}");
+        let one = id("19670320", 11);
+        let cells = ["测名", &one, "2008.3.20", "2008.1.1", "登记失业"].map(around);
+        let rows = [row(&["姓名", "身份证号码", "登记日期", "失业日期", "就业状况"]), cells.to_vec()];
+        assert_eq!(counts(&desk.import("a.xlsx", &sheet(&rows))), [1, 0, 0, 0, 0], "{}", sign.escape_unicode());
+        let (_, person) = desk.which(number::RESIDENT, "id_no", &one).unwrap();
+        assert_eq!((show(&person, "name"), show(&person, "emp_claim")), ("测名".into(), "登记失业".into()));
+        let (_, spell) = desk.which(number::UNEMPLOYMENT_SPELL, "lost_on", "2008-01-01").unwrap();
+        assert_eq!(show(&spell, "reg_on"), "2008-03-20");
+    }
+}
+
+#[test]
+fn a_roster_with_another_dot_in_its_names_changes_nothing() {
+    let roster = |dots: &str| {
+        let mut rows = vec![row(&["姓名", "身份证号码"])];
+        for (nth, dot) in (0..).zip(dots.chars()) {
+            rows.push(row(&[&format!("艾力{dot}买买提"), &id("19700320", 11 + nth)]));
+        }
+        sheet(&rows)
+    };
+    let desk = Memory::street();
+    assert_eq!(counts(&desk.import("a.xlsx", &roster("·•・‧･⋅∙．.●。ꞏᐧ ")))[0], 14);
+    assert!(desk.records.borrow().values().all(|record| show(record, "name") == "艾力·买买提"));
+    assert_eq!(counts(&desk.import("b.xlsx", &roster(&"・".repeat(14)))), [0, 14, 0, 0, 0]);
+}
+
+#[test]
+fn a_date_that_can_be_read_is_that_day_and_any_other_is_kept_as_text() {
+    let (desk, report) =
+        column("失业日期", &["2008。3。20", "20-Mar-08", "12.5", "20083", "2008.2.30", "#########", "2008年3月底"]);
+    assert_eq!(counts(&report), [7, 0, 0, 0, 0]);
+    assert_eq!([0, 1].map(|nth| show(&spell(&desk, nth).unwrap(), "lost_on")), ["2008-03-20", "2008-03-20"]);
+    for (nth, written) in [(2, "12.5"), (3, "20083"), (4, "2008.2.30"), (5, "#########"), (6, "2008年3月底")] {
+        // The registration stands all the same: it was said that there was one.
+        let spell = spell(&desk, nth).unwrap();
+        assert_eq!(
+            (show(&spell, "lost_on"), show(&spell, "import_note")),
+            (String::new(), format!("失业日期：{written}"))
+        );
+    }
+    assert!(report.findings.iter().any(|finding| finding.contains("失业日期") && finding.contains("5行")));
+    // Without the day of registration there is none: the row comes back.
+    let desk = Memory::street();
+    let rows = [row(&["姓名", "身份证号码", "就业状况", "登记日期"]), row(&["甲", &id("19670320", 1), "失业", "3.20"])];
+    assert_eq!(counts(&desk.import("a.xlsx", &sheet(&rows))), [0, 0, 0, 1, 0]);
+}
+
+#[test]
+fn a_moment_before_midnight_is_the_next_day_and_an_hour_before_it_is_no_day() {
+    let serials = [
+        "@39526.99950231481",
+        "@39526.9960300926",
+        "@39526.999999999",
+        "@39527.5",
+        "@39526.95833333334",
+        "@39526.66666666666",
+    ];
+    let (desk, report) = column("失业日期", &serials);
+    assert_eq!(counts(&report), [6, 0, 0, 0, 0]);
+    let read = |nth| spell(&desk, nth).map(|spell| show(&spell, "lost_on")).unwrap();
+    assert_eq!([0, 1, 2, 3].map(read), ["2008-03-20"; 4]);
+    assert_eq!([4, 5].map(read), ["", ""]);
+    // Born in summer time, an hour early.
+    let desk = Memory::street();
+    let rows = [row(&["姓名", "身份证号码", "出生年月"]), row(&["甲", &id("19860504", 1), "@31535.95833333333"])];
+    assert_eq!(counts(&desk.import("a.xlsx", &sheet(&rows))), [1, 0, 0, 0, 0]);
+}
+
+#[test]
+fn a_month_whose_zero_a_number_has_dropped_is_october_only_where_the_column_says_so() {
+    let (desk, report) = column("失业日期", &["#2008.1", "2008.10", "#2008.12", "#200810"]);
+    assert_eq!(counts(&report), [4, 0, 0, 0, 0]);
+    assert_eq!(show(&spell(&desk, 0).unwrap(), "lost_on"), "");
+    assert_eq!(
+        [1, 2, 3].map(|nth| show(&spell(&desk, nth).unwrap(), "lost_on")),
+        ["2008-10-01", "2008-12-01", "2008-10-01"]
+    );
+    let (desk, _) = column("失业日期", &["#2008.1", "#2008.03"]);
+    assert_eq!(show(&spell(&desk, 0).unwrap(), "lost_on"), "2008-10-01");
+    // As text of a workbook it is what it says; a text file may have lost it.
+    let (desk, _) = column("失业日期", &["2008.1"]);
+    assert_eq!(show(&spell(&desk, 0).unwrap(), "lost_on"), "2008-01-01");
+    for (others, expected) in [("", ""), ("2008.03", "2008-10-01"), ("2008.10", "2008-01-01")] {
+        let desk = Memory::street();
+        let text = format!(
+            "姓名,身份证号码,登记日期,失业日期\n甲,{},2009.6.1,2008.1\n乙,{},2009.6.1,{others}\n",
+            id("19670320", 1),
+            id("19670320", 3)
+        );
+        assert_eq!(desk.import("a.csv", text.as_bytes()).wrong_rows, 0);
+        let (_, person) = desk.which(number::RESIDENT, "name", "甲").map(|(id, record)| (record, id)).unwrap();
+        let spell = desk.which(number::UNEMPLOYMENT_SPELL, "person", &person.to_string());
+        assert_eq!(spell.map(|(_, spell)| show(&spell, "lost_on")).unwrap_or_default(), expected, "{others}");
+    }
+    // A birth month contradicts neither January nor October, and every other month does.
+    let births = |birth: &str| {
+        let desk = Memory::street();
+        let rows = [row(&["姓名", "身份证号码", "出生年月"]), row(&["甲", &id(birth, 1), "#1965.1"])];
+        desk.import("a.xlsx", &sheet(&rows)).wrong_rows
+    };
+    assert_eq!(["19651008", "19650108", "19651108", "19641008"].map(births), [0, 0, 1, 1]);
+}
+
+#[test]
+fn marks_of_nothing_open_no_record_and_refuse_nobody() {
+    let marks = ["无", "/", "—", "0", "不详", "N/A", "×", "暂无", "同左"];
+    for heading in [
+        "失业日期",
+        "联系电话",
+        "期望工资",
+        "文化程度",
+        "民族",
+        "下岗时间",
+        "回迁日期",
+        "棚改回迁",
+        "失业证号",
+        "出生年月",
+        "性别",
+        "婚姻状况",
+        "原工作单位",
+        "困难类别",
+        "就业状况",
+        "就业日期",
+        "工作单位",
+    ] {
+        // The day to the left is too far ahead to take a job on.
+        let own = if heading == "就业日期" { &marks[..8] } else { &marks[..] };
+        let (desk, report) = column(heading, own);
+        assert_eq!(counts(&report), [own.len() as u64, 0, 0, 0, 0], "{heading} {report:?}");
+        for kind in [number::PLACEMENT, number::HARDSHIP_CASE] {
+            assert_eq!(desk.count(kind), 0, "{heading}");
+        }
+        // 同左 is the day to the left; of the marks none makes a spell.
+        assert_eq!(desk.count(number::UNEMPLOYMENT_SPELL), usize::from(heading == "失业日期"), "{heading}");
+        for nth in 0..8 {
+            let person = person(&desk, nth);
+            for field in ["certificate", "hardship_claim", "edu", "ethnic", "marital", "phone", "emp_claim"] {
+                assert_eq!(show(&person, field), "", "{heading} {field}");
+            }
+        }
+    }
+    // An answer is no mark.
+    let (desk, _) = column("技能特长", &["无"]);
+    assert_eq!(show(&person(&desk, 0), "skill"), "无");
+}
+
+#[test]
+fn a_household_without_a_spouse_is_registered_whatever_stands_in_the_spouses_columns() {
+    let desk = Memory::street();
+    let mut rows =
+        vec![row(&["户主姓名", "户主身份证号", "配偶姓名", "配偶身份证号", "配偶电话", "认定日期", "第一人就业日期"])];
+    for (nth, mark) in (0..).zip(["", "无", "/", "—", "离异", "丧偶", "亡故"]) {
+        let number = if nth < 4 { mark } else { "" };
+        rows.push(row(&[
+            &format!("户{}", ["甲", "乙", "丙", "丁", "戊", "己", "庚"][nth as usize]),
+            &id("19600320", 1 + nth),
+            mark,
+            number,
+            number,
+            "2008.2.1",
+            number,
+        ]));
+    }
+    assert_eq!(counts(&desk.import("a.xlsx", &sheet(&rows))), [7, 0, 0, 0, 0]);
+    assert_eq!((desk.count(number::RESIDENT), desk.count(number::HOUSEHOLD), desk.count(number::PLACEMENT)), (7, 7, 0));
+    let noted =
+        desk.records.borrow().values().filter(|record| show(record, "import_note").contains("配偶姓名：")).count();
+    assert_eq!(noted, 3);
+    // One who is named must have a number.
+    let rows = [rows[0].clone(), row(&["户辛", &id("19600320", 21), "李红", "", "", "2008.2.1", ""])];
+    assert_eq!(counts(&desk.import("b.xlsx", &sheet(&rows))), [0, 0, 0, 1, 0]);
+}
+
+#[test]
+fn wages_and_phones_of_every_kind_are_read_or_kept_as_text() {
+    let (desk, report) =
+        column("期望工资", &["1,200", "1200元", "￥1200", "1200元/月", "1.2E+03", "面议", "800-1000", "1200.50"]);
+    assert_eq!(counts(&report), [8, 0, 0, 0, 0]);
+    for nth in 0..5 {
+        assert_eq!(show(&person(&desk, nth), "intent_wage"), "1200");
+    }
+    for (nth, written) in [(5, "面议"), (6, "800-1000"), (7, "1200.50")] {
+        let person = person(&desk, nth);
+        assert_eq!(
+            (show(&person, "intent_wage"), first_note(&person)),
+            (String::new(), format!("期望工资：{written}"))
+        );
+    }
+    let (desk, report) = column(
+        "联系电话",
+        &[
+            "56781234 13900000000",
+            "+8613900000000",
+            "13900000000（子）",
+            "1.39E+10",
+            "56781234、13900000000、13900000001",
+        ],
+    );
+    assert_eq!(counts(&report), [5, 0, 0, 0, 0]);
+    let read = |nth, field| match field {
+        "import_note" => first_note(&person(&desk, nth)),
+        _ => show(&person(&desk, nth), field),
+    };
+    assert_eq!((read(0, "phone"), read(0, "phone2")), ("56781234".into(), "13900000000".into()));
+    assert_eq!((read(1, "phone"), read(2, "phone")), ("13900000000".into(), "13900000000".into()));
+    assert_eq!(read(2, "import_note"), "联系电话：13900000000(子)");
+    assert_eq!((read(3, "phone"), read(3, "import_note")), (String::new(), "联系电话：1.39E+10".into()));
+    assert_eq!(read(4, "import_note"), "联系电话：13900000001");
+    // An address too long for its field is kept, too.
+    let (desk, report) = column("家庭住址", &["甲".repeat(150).as_str()]);
+    assert_eq!((report.wrong_rows, show(&person(&desk, 0), "address")), (0, String::new()));
+    assert!(show(&person(&desk, 0), "import_note").contains(&"甲".repeat(150)));
+}
+
+#[test]
+fn a_row_that_names_somebody_is_no_frame_and_a_frame_is_no_row() {
+    let desk = Memory::street();
+    let headings = ["序号", "姓名", "身份证号码", "联系电话", "家庭住址", "备注"];
+    let named = [
+        ["2", "测二", "", "1390000000", "乙街", "备注:补办中"],
+        ["3", "测三", "办理中", "", "乙街", "联系人为其子"],
+        ["4", "测四", "", "", "注1号院", ""],
+        ["5", "测五", "无", "", "审核人楼", "说明:外地"],
+        ["8", "共青人", "", "", "乙街", "姓共"],
+    ];
+    let frame = [
+        ["", "总计", "", "", "", ""],
+        ["10", "小计", "35人", "", "", ""],
+        ["合计", "", "8人", "", "", ""],
+        ["", "", "", "", "", "注:本表一式两份"],
+        ["填报人：", "王某", "", "审核人：", "李某", ""],
+        ["", "填报人：张三", "", "审核人：李四", "", ""],
+        ["", "共8人", "", "", "", ""],
+    ];
+    let mut rows = vec![row(&headings), row(&["1", "测一", &id("19670320", 1), "", "", "合计:含家属"])];
+    rows.extend(named.iter().map(|cells| row(cells)));
+    rows.extend(frame.iter().map(|cells| row(cells)));
+    let report = desk.import("a.xlsx", &sheet(&rows));
+    assert_eq!(counts(&report), [1, 0, 0, 5, 7], "{:?}", report.findings);
+}
+
+#[test]
+fn an_open_quote_swallows_nobody_and_guards_around_an_id_are_no_part_of_it() {
+    let desk = Memory::street();
+    let mut text = String::from("姓名,身份证号码,家庭住址,备注\n");
+    let guards = ["=\"{}\"", "'{}", "\t{}\t", "‘{}", "`{}", "[{}]", "“{}”", "{}", "{}", "{}"];
+    for (nth, guard) in (0..).zip(guards) {
+        let address = match nth {
+            7 => "\"老厂",
+            8 => "\"",
+            _ => "甲街",
+        };
+        let name = ["一", "二", "三", "四", "五", "六", "七", "八", "九", "十"][nth as usize];
+        text += &["测", name, ",", &guard.replace("{}", &id("19670320", 1 + nth)), ",", address, ",\n"].concat();
+    }
+    let (bytes, _, _) = encoding_rs::GB18030.encode(&text);
+    let report = desk.import("a.csv", &bytes);
+    assert_eq!(counts(&report), [10, 0, 0, 0, 0], "{:?}", report.findings);
+    assert!(report.findings.iter().any(|finding| finding.contains("第9行等2行的引号")));
+    let (_, eight) = desk.which(number::RESIDENT, "name", "测八").unwrap();
+    let (_, nine) = desk.which(number::RESIDENT, "name", "测九").unwrap();
+    assert_eq!((show(&eight, "address"), show(&nine, "address")), ("老厂".into(), "老厂".into()));
+}
+
+#[test]
+fn a_known_id_with_another_name_comes_back_and_changes_nothing() {
+    let desk = Memory::street();
+    let one = id("19670820", 2);
+    let file = |name: &str, phone: &str| format!("姓名,身份证号码,联系电话\n{name},{one},{phone}\n");
+    desk.import("a.csv", file("张丽", "13900000001").as_bytes());
+    let before = desk.records.borrow().clone();
+    let report = desk.import("b.csv", file("张莉", "13900000009").as_bytes());
+    assert_eq!(counts(&report), [0, 0, 0, 1, 0]);
+    let reasons = String::from_utf8(report.reasons.unwrap().1).unwrap();
+    assert!(reasons.contains("张丽") && reasons.contains("张莉"), "{reasons}");
+    assert_eq!(*desk.records.borrow(), before);
+    // The same in one file; and who stands there twice under one name is told.
+    let twice = format!("姓名,身份证号码\n孙一,{0}\n孙二,{0}\n孙一,{0}\n", id("19670820", 11));
+    let trial = desk.import_with("c.csv", twice.as_bytes(), &Options { dry_run: true, ..Options::default() });
+    let report = desk.import("c.csv", twice.as_bytes());
+    assert_eq!((counts(&report), &report), ([1, 1, 0, 1, 0], &trial));
+    assert!(
+        report.findings.iter().any(|finding| finding.contains("出现过") && finding.contains("2行")),
+        "{:?}",
+        report.findings
+    );
+}
+
+#[test]
+fn an_id_number_that_a_spreadsheet_cut_is_not_believed_where_others_are_cut_too() {
+    // One that ends in 000 and passes the check, by luck or by birth.
+    let passes = (0..3_000).find_map(|day| {
+        let birth = taizhang_proto::date::iso(taizhang_proto::date::ymd(1960, 1, 1).unwrap() + day).replace('-', "");
+        let seventeen = format!("210402{birth}100");
+        let last = taizhang_proto::check::citizen_id::check_character(seventeen.as_bytes())?;
+        (last == b'0').then(|| format!("{}000", &seventeen[..15]))
+    });
+    let seventeen = |birth: &str| format!("210402{birth}0000");
+    let passes = passes.filter(|id| taizhang_proto::check::citizen_id::check(id).is_ok()).unwrap_or_else(|| {
+        (0..30_000)
+            .map(|day| {
+                seventeen(
+                    &taizhang_proto::date::iso(taizhang_proto::date::ymd(1950, 1, 1).unwrap() + day % 12_000)
+                        .replace('-', ""),
+                )
+            })
+            .find(|id| taizhang_proto::check::citizen_id::check(id).is_ok())
+            .unwrap()
+    });
+    let cut = |nth: u32| format!("{}000", &id("19670320", 100 + 10 * nth)[..15]);
+    let lost: Vec<String> =
+        (0..60).map(cut).filter(|id| taizhang_proto::check::citizen_id::check(id).is_err()).take(2).collect();
+    assert_eq!(lost.len(), 2);
+    let roster = |ids: &[&String]| {
+        let mut rows = vec![row(&["姓名", "身份证号码"])];
+        rows.extend(ids.iter().map(|id| row(&["甲", id])));
+        sheet(&rows)
+    };
+    let desk = Memory::street();
+    let report = desk.import("a.xlsx", &roster(&[&passes]));
+    assert_eq!(report.new_rows, 1);
+    let note = show(desk.records.borrow().values().next().unwrap(), "import_note");
+    assert!(note.contains("000"), "a doubt: {note}");
+    let desk = Memory::street();
+    assert_eq!(counts(&desk.import("b.xlsx", &roster(&[&passes, &lost[0], &lost[1]]))), [0, 0, 0, 3, 0]);
+}
+
+#[test]
+fn a_heading_that_could_be_two_things_is_read_by_its_words() {
+    let (desk, report) = column("人员类别", &["4050", "低保", "残疾", "失地", "国企下岗", "厂办大集体、低保", "奇怪"]);
+    assert_eq!(counts(&report), [7, 0, 0, 0, 0]);
+    let read = |nth: u32| (show(&person(&desk, nth), "laidoff_kind"), show(&person(&desk, nth), "hardship_claim"));
+    let pair = |one: &str, other: &str| (one.to_owned(), other.to_owned());
+    assert_eq!(
+        [0, 1, 2, 3, 4, 5].map(read),
+        [
+            pair("", "4050人员"),
+            pair("", "低保"),
+            pair("", "残疾"),
+            pair("", "失地(海)农民"),
+            pair("国企下岗", ""),
+            pair("厂办大集体下岗", "低保")
+        ]
+    );
+    assert!(show(&person(&desk, 6), "import_note").starts_with("下岗失业类别：奇怪"));
+}
+
+#[test]
+fn what_a_note_has_no_room_for_comes_back_and_the_person_is_registered() {
+    let desk = Memory::street();
+    let wide: Vec<String> = (0..60).map(|number| format!("别栏{number}")).collect();
+    let mut headings = row(&["姓名", "身份证号码"]);
+    headings.extend(wide);
+    let mut cells = row(&["甲", &id("19670320", 1)]);
+    cells.extend((0..60).map(|number| format!("内容{number}{}", "乙".repeat(20))));
+    let report = desk.import("a.xlsx", &sheet(&[headings, cells]));
+    assert_eq!(counts(&report), [1, 0, 0, 0, 0]);
+    let note = show(desk.records.borrow().values().next().unwrap(), "import_note");
+    let (name, reasons) = report.reasons.unwrap();
+    let book = crate::exchange::read::read(&crate::exchange::Source { file_name: &name, content: &reasons }).unwrap();
+    let why = book.sheets[0].rows[1].last().unwrap().text();
+    for number in 0..60 {
+        let part = format!("别栏{number}：内容{number}乙");
+        assert!(note.contains(&part) || why.contains(&part), "{part}");
+    }
+}
+
+#[test]
+fn what_a_file_without_a_unit_brought_moves_on_demand() {
+    let desk = Memory::street();
+    let text = format!("姓名,身份证号,失业日期,登记日期\n甲,{},2008.1.1,2008.3.1\n", id("19670320", 1));
+    desk.import("a.csv", text.as_bytes());
+    let unit = Some("210402011005".parse().unwrap());
+    let chosen = Options { unit, ..Options::default() };
+    let report = desk.import_with("a.csv", text.as_bytes(), &chosen);
+    assert_eq!(counts(&report), [0, 1, 0, 0, 0]);
+    assert!(report.findings.iter().any(|finding| finding.contains("--move")), "{:?}", report.findings);
+    let moving = Options { moves: true, ..chosen };
+    assert_eq!(counts(&desk.import_with("a.csv", text.as_bytes(), &moving)), [0, 0, 1, 0, 0]);
+    assert!(desk.records.borrow().values().all(|record| show(record, "home_unit") == "210402011005"));
+    assert_eq!(counts(&desk.import_with("a.csv", text.as_bytes(), &moving)), [0, 1, 0, 0, 0]);
+}

@@ -1,0 +1,124 @@
+//! What an office has already, said when it is entered again: a person by the id number, a second open case, a member twice.
+//! Invariant: looked at under the lock that saves, against what this batch has saved so far, so of two entries at once the
+//! second is told. Entries of other offices are the hub's to compare.
+
+use super::{Ledger, Views, broken};
+use crate::{
+    desk::{Draft, TAKEN},
+    store::StoreError,
+};
+use taizhang_proto::{
+    Record, RecordId,
+    cell::{Shelf, is_active, survivor},
+    check::Violation,
+    register::{MERGED_INTO, Value, number},
+};
+
+/// Where a case or a membership says what it is about, and which fields end it.
+struct Rule {
+    register: u32,
+    /// The references that must be equal.
+    same: &'static [u32],
+    ends: &'static [u32],
+    field: &'static str,
+    message: &'static str,
+}
+
+const RULES: [Rule; 3] = [
+    Rule {
+        register: number::ZEF_CASE,
+        same: &[21],
+        ends: &[34, 37],
+        field: "household",
+        message: "该户已有未结的零就业家庭案件，请在该案上登记；确须另立的，先结原案 (the household has an open case)",
+    },
+    Rule {
+        register: number::HARDSHIP_CASE,
+        same: &[20],
+        ends: &[28, 31],
+        field: "person",
+        message: "此人已有未结的就业困难认定，请在该案上登记；确须另立的，先结原案 (the person has an open case)",
+    },
+    Rule {
+        register: number::MEMBER,
+        same: &[20, 21],
+        ends: &[24],
+        field: "person",
+        message: "此人已是该户成员 (a member of this household already)",
+    },
+];
+
+/// The id number of a resident.
+const ID_NO: u32 = 21;
+
+impl Ledger {
+    /// The rule that a draft breaks by entering what the office has; `own` and `views` are records as they will be.
+    pub(super) fn taken(
+        &self,
+        draft: &Draft,
+        (old, new): (Option<&Record>, &Record),
+        own: &Views,
+        views: &Views,
+    ) -> Result<Option<Violation>, StoreError> {
+        let unsaved = |id: &RecordId| own.get(id).or_else(|| views.get(id));
+        let is_so = |id: RecordId, so: &dyn Fn(&Record) -> bool| match unsaved(&id) {
+            Some(view) => Ok(view.as_ref().is_some_and(so)),
+            None => self.look(id, |view| view.is_some_and(so)),
+        };
+        if !stands(new) {
+            return Ok(None);
+        }
+        if new.register == number::RESIDENT {
+            let number = new.slice(ID_NO).and_then(|bytes| std::str::from_utf8(bytes).ok());
+            let before = old.and_then(|old| old.bytes(ID_NO));
+            let Some(number) = number.filter(|_| before != new.bytes(ID_NO)) else { return Ok(None) };
+            let held = self.find(number::RESIDENT, &[Value::Text(number.to_owned())])?;
+            let fresh = own.iter().chain(views).filter(|(_, view)| of_register(view.as_ref(), number::RESIDENT));
+            let same = |view: &Record| stands(view) && view.slice(ID_NO) == Some(number.as_bytes());
+            let fresh = fresh.filter(|(_, view)| view.as_ref().is_some_and(same)).map(|(id, _)| *id);
+            for id in held.into_iter().chain(fresh).filter(|id| *id != draft.id) {
+                if is_so(id, &same)? {
+                    let message =
+                        format!("此身份证号码已登记，请在该记录上修改：{id} (registered already, as this record)");
+                    return Ok(Some(broken(draft, "id_no", TAKEN, message)));
+                }
+            }
+            return Ok(None);
+        }
+        let Some(rule) = RULES.iter().find(|rule| rule.register == new.register) else { return Ok(None) };
+        // One that was open before is no second one.
+        if !rule.is_open(new)
+            || old
+                .is_some_and(|old| rule.is_open(old) && rule.same.iter().all(|tag| old.bytes(*tag) == new.bytes(*tag)))
+        {
+            return Ok(None);
+        }
+        let Some(about) = rule.same.first().and_then(|tag| new.reference(*tag)) else { return Ok(None) };
+        let held = self.about(survivor(self, about)?)?.into_iter().filter(|(register, _)| *register == rule.register);
+        let fresh = own.iter().chain(views).filter(|(_, view)| of_register(view.as_ref(), rule.register));
+        let same =
+            |view: &Record| rule.is_open(view) && rule.same.iter().all(|tag| view.bytes(*tag) == new.bytes(*tag));
+        let fresh = fresh.filter(|(_, view)| view.as_ref().is_some_and(same)).map(|(id, _)| *id);
+        for id in held.map(|(_, id)| id).chain(fresh).filter(|id| *id != draft.id) {
+            if is_so(id, &same)? {
+                let message = rule.message.replacen(" (", &format!("：{id} ("), 1);
+                return Ok(Some(broken(draft, rule.field, TAKEN, message)));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn of_register(view: Option<&Record>, register: u32) -> bool {
+    view.is_some_and(|view| view.register == register)
+}
+
+fn stands(record: &Record) -> bool {
+    is_active(record) && record.bytes(MERGED_INTO).is_none()
+}
+
+impl Rule {
+    fn is_open(&self, record: &Record) -> bool {
+        stands(record) && self.ends.iter().all(|tag| record.bytes(*tag).is_none())
+    }
+}
