@@ -81,6 +81,10 @@ enum Command {
         /// 表中未写单位时归属的单位 (unit of rows that name none)
         #[arg(long)]
         unit: Option<OrgCode>,
+        /// 接收旧登记册时，表中未写的入册日期，如 2005-01-01；默认为行内最早的登记日期，没有则为导入当日 (since when
+        /// they are on the register, for taking over an old one; else the row's earliest day, or today)
+        #[arg(long, value_parser = parse_day)]
+        registered_on: Option<date::Day>,
         /// 未通过的行写到此处，默认与文件同目录 (where the wrong rows go)
         #[arg(long)]
         reasons: Option<PathBuf>,
@@ -487,8 +491,8 @@ async fn ask(mut client: Client, command: Command, reader: Reader) -> anyhow::Re
             }
             return Ok(if report.refused > 0 { ExitCode::from(3) } else { ExitCode::SUCCESS });
         }
-        Command::Import { file, dry_run, unit, reasons, wait } => {
-            return import(client, &file, (dry_run, wait), unit, reasons, reader).await;
+        Command::Import { file, dry_run, unit, registered_on, reasons, wait } => {
+            return import(client, &file, (dry_run, wait), (unit, registered_on), reasons, reader).await;
         }
         Command::Export { register, file, unit } => {
             let format = file.extension().and_then(|extension| extension.to_str()).unwrap_or("csv").to_lowercase();
@@ -588,14 +592,14 @@ async fn import(
     mut client: Client,
     file: &std::path::Path,
     (dry_run, wait): (bool, bool),
-    unit: Option<OrgCode>,
+    (unit, registered_on): (Option<OrgCode>, Option<date::Day>),
     reasons: Option<PathBuf>,
     reader: Reader,
 ) -> anyhow::Result<ExitCode> {
     let content = disk::read_bounded(file, MAX_FILE as u64)?;
     let file_name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let unit = unit.map_or(0, OrgCode::number);
-    let request = pb::ImportRequest { file_name, content: content.into(), unit, dry_run, by: String::new() };
+    let request = pb::ImportRequest { file_name, content: content.into(), unit, dry_run, by: String::new(), registered_on };
     let mut told = false;
     let mut steps = loop {
         match client.import(request.clone()).await {

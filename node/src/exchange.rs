@@ -29,7 +29,7 @@ pub use layout::{FOLDER, Layouts, Mapped, MappingError};
 
 use crate::desk::Desk;
 use std::sync::Arc;
-use taizhang_proto::OrgCode;
+use taizhang_proto::{OrgCode, date::Day};
 
 /// Largest file taken, bytes.
 pub const MAX_FILE: usize = 64 << 20;
@@ -54,11 +54,14 @@ pub struct Options {
     pub by: String,
     /// What columns mean.
     pub layouts: Arc<Layouts>,
+    /// Since when those are on the register of whom neither file nor row says it: an old register is taken over. None: since
+    /// the day of the import.
+    pub registered_on: Option<Day>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { unit: None, dry_run: false, by: String::new(), layouts: Layouts::built_in() }
+        Self { unit: None, dry_run: false, by: String::new(), layouts: Layouts::built_in(), registered_on: None }
     }
 }
 

@@ -59,6 +59,14 @@ pub fn progress(core: &Core, month: Month) -> Result<pb::MonthProgress, StoreErr
         let before = core.months().texts().last().unwrap_or_default().sheets;
         let known = before.into_iter().filter(|_| core.tier == Tier::City).filter(had_figures).map(|sheet| sheet.unit);
         let expected: BTreeSet<u64> = hubs.iter().map(|hub| hub.unit).chain(known).collect();
+        if core.tier == Tier::City {
+            // Their units are in the denominators, and nobody has said anything of them.
+            for unit in totals::unheard::districts(&tree, core.unit, &children) {
+                if !expected.contains(&unit.number()) {
+                    gap(&mut answer, unit, "unheard");
+                }
+            }
+        }
         for unit in expected {
             let silent = !hubs.iter().any(|hub| hub.unit == unit && told(hub));
             let Ok(unit) = OrgCode::new(unit) else { continue };

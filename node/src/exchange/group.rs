@@ -15,7 +15,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     check::{self, Violation},
-    register::{HOME_UNIT, IMPORT_NOTE, RegisterDef, Value, number},
+    date::Day,
+    register::{HOME_UNIT, IMPORT_NOTE, RegisterDef, Value, number, registered_on},
     text,
 };
 
@@ -31,6 +32,8 @@ pub(super) struct Scene<'a, D> {
     pub(super) fallback: OrgCode,
     /// Whether the clerk chose it, so that it stands in for a unit that the form names but nobody knows.
     pub(super) chosen: bool,
+    /// Since when those are on the register of whom the file does not say it; none: since today.
+    pub(super) registered_on: Option<Day>,
     /// Whether records not yet saved may be built upon, as in a trial run.
     pub(super) trial: bool,
 }
@@ -103,6 +106,7 @@ pub(super) fn make<D: Desk>(scene: &Scene<'_, D>, form: &Form<'_>, row: &Row) ->
     for (role, found, values) in fields {
         maker.draft(role, found, values);
     }
+    maker.register_since();
     Ok(maker.group)
 }
 
@@ -372,6 +376,18 @@ impl<'a, D: Desk> Maker<'a, D> {
         }
         self.group.made.push(Made { def, id: draft.id, record });
         self.group.drafts.push(draft);
+    }
+
+    /// Whoever is new and comes without a day of registration is on the register since the earliest day that the row says.
+    fn register_since(&mut self) {
+        let entered = self.scene.registered_on.unwrap_or_else(|| self.scene.desk.today());
+        let since = check::registered_since(self.group.made.iter().map(|made| &made.record), entered);
+        for made in self.group.made.iter_mut().filter(|made| self.fresh.contains(&made.id)) {
+            let Some(tag) = registered_on(made.def.number).filter(|tag| made.record.day(*tag).is_none()) else { continue };
+            let Some(draft) = self.group.drafts.iter_mut().find(|draft| draft.id == made.id) else { continue };
+            draft.edits.push((tag, Some(Value::Day(since))));
+            made.record = merged(None, made.def, draft);
+        }
     }
 
     /// A broken rule as the clerk who wrote the row reads it.

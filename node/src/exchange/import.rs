@@ -246,6 +246,7 @@ impl<D: Desk> Run<'_, D> {
             homes: &self.homes,
             fallback: self.options.unit.unwrap_or(self.desk.unit()),
             chosen: self.options.unit.is_some(),
+            registered_on: self.options.registered_on,
             trial: self.options.dry_run,
         };
         group::make(&scene, form, read)

@@ -301,7 +301,7 @@ impl office_server::Office for Calls {
         tokio::task::spawn_blocking(move || {
             let _file = file;
             let source = Source { file_name: &request.file_name, content: &request.content };
-            let options = Options { unit, dry_run: request.dry_run, by, layouts };
+            let options = Options { unit, dry_run: request.dry_run, by, layouts, registered_on: request.registered_on };
             let mut progress = |done, total| {
                 let progress = pb::Progress { done, total, what: String::new() };
                 // A slow screen must not slow the import: a step that does not fit is left out.
