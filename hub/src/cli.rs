@@ -5,6 +5,7 @@ mod assess;
 mod decide;
 mod months;
 mod print;
+mod report;
 mod revise;
 mod totals;
 

@@ -12,6 +12,7 @@ pub(crate) mod unheard;
 
 pub use bounds::{MAX_VALUES, MAX_WATCHED};
 pub use shares::shares;
+pub(crate) use standing::give_ranks;
 pub use standing::{commend, draw, standard, standing};
 pub use trend::{MAX_POINTS, trend};
 

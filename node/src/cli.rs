@@ -599,7 +599,8 @@ async fn import(
     let content = disk::read_bounded(file, MAX_FILE as u64)?;
     let file_name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let unit = unit.map_or(0, OrgCode::number);
-    let request = pb::ImportRequest { file_name, content: content.into(), unit, dry_run, by: String::new(), registered_on };
+    let request =
+        pb::ImportRequest { file_name, content: content.into(), unit, dry_run, by: String::new(), registered_on };
     let mut told = false;
     let mut steps = loop {
         match client.import(request.clone()).await {

@@ -383,7 +383,9 @@ impl<'a, D: Desk> Maker<'a, D> {
         let entered = self.scene.registered_on.unwrap_or_else(|| self.scene.desk.today());
         let since = check::registered_since(self.group.made.iter().map(|made| &made.record), entered);
         for made in self.group.made.iter_mut().filter(|made| self.fresh.contains(&made.id)) {
-            let Some(tag) = registered_on(made.def.number).filter(|tag| made.record.day(*tag).is_none()) else { continue };
+            let Some(tag) = registered_on(made.def.number).filter(|tag| made.record.day(*tag).is_none()) else {
+                continue;
+            };
             let Some(draft) = self.group.drafts.iter_mut().find(|draft| draft.id == made.id) else { continue };
             draft.edits.push((tag, Some(Value::Day(since))));
             made.record = merged(None, made.def, draft);

@@ -114,10 +114,10 @@ impl Shelf for Registers<'_> {
 
 /// What everything in an office's scope counts together, by part and day: as much memory as there are days on which
 /// something happened, however many records.
-struct Sums(BTreeMap<(u16, Day), i64>);
+pub(super) struct Sums(BTreeMap<(u16, Day), i64>);
 
 impl Sums {
-    fn count(registers: &Registers<'_>, plans: &Plans) -> Result<Self, StoreError> {
+    pub(super) fn count(registers: &Registers<'_>, plans: &Plans) -> Result<Self, StoreError> {
         let scope = registers.ledger.unit();
         let mut sums = BTreeMap::new();
         for subject in registers.subjects()? {
@@ -130,7 +130,7 @@ impl Sums {
         Ok(Self(sums))
     }
 
-    fn sum(&self, part: u16, dates: RangeInclusive<Day>) -> i64 {
+    pub(super) fn sum(&self, part: u16, dates: RangeInclusive<Day>) -> i64 {
         if dates.is_empty() {
             return 0;
         }
