@@ -16,9 +16,12 @@ use taizhang_proto::{
     OrgCode, Record, RecordId,
     check::{self, Violation},
     date::Day,
-    register::{HOME_UNIT, IMPORT_NOTE, RegisterDef, Value, number, registered_on},
+    register::{EFFECTIVE_ON, HOME_UNIT, IMPORT_NOTE, RegisterDef, Value, number, registered_on},
     text,
 };
+
+/// The days of premises: in force, opened, checked.
+const PREMISES: [u32; 3] = [EFFECTIVE_ON, 28, 33];
 
 /// What a group is made against.
 pub(super) struct Scene<'a, D> {
@@ -383,11 +386,16 @@ impl<'a, D: Desk> Maker<'a, D> {
         let entered = self.scene.registered_on.unwrap_or_else(|| self.scene.desk.today());
         let since = check::registered_since(self.group.made.iter().map(|made| &made.record), entered);
         for made in self.group.made.iter_mut().filter(|made| self.fresh.contains(&made.id)) {
-            let Some(tag) = registered_on(made.def.number).filter(|tag| made.record.day(*tag).is_none()) else {
-                continue;
+            let unsaid = |tags: &[u32]| tags.iter().all(|tag| made.record.day(*tag).is_none());
+            let dated = match registered_on(made.def.number) {
+                Some(tag) => unsaid(&[tag]).then_some((tag, since)),
+                // Premises of which no day is known are known since they were entered, and not since always.
+                None if made.def.number == number::FACILITY => unsaid(&PREMISES).then_some((EFFECTIVE_ON, entered)),
+                None => None,
             };
+            let Some((tag, day)) = dated else { continue };
             let Some(draft) = self.group.drafts.iter_mut().find(|draft| draft.id == made.id) else { continue };
-            draft.edits.push((tag, Some(Value::Day(since))));
+            draft.edits.push((tag, Some(Value::Day(day))));
             made.record = merged(None, made.def, draft);
         }
     }
