@@ -33,7 +33,9 @@ pub(super) fn show(report: &pb::MonthReport, file: Option<&Path>, reader: Reader
     let Some(file) = file else {
         if reader == Reader::Person {
             say!("{title}");
-            notes.iter().for_each(|note| say!("{note}"));
+            for note in &notes {
+                say!("{note}");
+            }
         }
         for table in tables.iter().filter(|table| table.key == "figures" || !table.rows.is_empty()) {
             if reader == Reader::Person {
@@ -173,11 +175,15 @@ fn csv(title: &str, notes: &[String], tables: &[Table]) -> Vec<u8> {
         let _ = write!(text, "{}\r\n", cells.join(","));
     };
     line(&[title.to_owned()]);
-    notes.iter().for_each(|note| line(std::slice::from_ref(note)));
+    for note in notes {
+        line(std::slice::from_ref(note));
+    }
     for table in tables {
         line(std::slice::from_ref(&table.title));
         line(&table.headings.iter().map(|(_, name)| name.clone()).collect::<Vec<_>>());
-        table.rows.iter().for_each(|row| line(row));
+        for row in &table.rows {
+            line(row);
+        }
     }
     text.into_bytes()
 }
@@ -213,8 +219,8 @@ fn xlsx(title: &str, notes: &[String], tables: &[Table]) -> anyhow::Result<Vec<u
 fn html(title: &str, notes: &[String], tables: &[Table]) -> Vec<u8> {
     let safe = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     let cells = |tag: &str, cells: &mut dyn Iterator<Item = &String>| -> String {
-        let cells: String = cells.map(|cell| format!("<{tag}>{}</{tag}>", safe(cell))).collect();
-        format!("<tr>{cells}</tr>")
+        let cells: Vec<String> = cells.map(|cell| format!("<{tag}>{}</{tag}>", safe(cell))).collect();
+        format!("<tr>{}</tr>", cells.concat())
     };
     let mut page = format!(
         "<!doctype html><html lang=\"zh\"><meta charset=\"utf-8\"><title>{0}</title><style>@page{{size:A4 landscape;\
@@ -222,7 +228,9 @@ fn html(title: &str, notes: &[String], tables: &[Table]) -> Vec<u8> {
          font-size:10pt}}h1{{text-align:center}}thead{{display:table-header-group}}</style><h1>{0}</h1>",
         safe(title)
     );
-    notes.iter().for_each(|note| _ = write!(page, "<p>{}</p>", safe(note)));
+    for note in notes {
+        _ = write!(page, "<p>{}</p>", safe(note));
+    }
     for table in tables {
         let heads = cells("th", &mut table.headings.iter().map(|(_, name)| name));
         let rows: String = table.rows.iter().map(|row| cells("td", &mut row.iter())).collect();

@@ -51,12 +51,8 @@ fn assignment(id: RecordId, record: &Record) -> Option<(Turn, Spans, Option<Day>
 }
 
 /// The assignments of the person whose record this is, with this one's own.
-fn assignments<S: Shelf>(
-    shelf: &S,
-    id: RecordId,
-    record: &Record,
-) -> Result<Vec<(RecordId, Turn, Spans, Option<Day>)>, S::Error> {
-    let own = |id: RecordId, record: &Record| assignment(id, record).map(|(turn, days, to)| (id, turn, days, to));
+fn assignments<S: Shelf>(shelf: &S, id: RecordId, record: &Record) -> Result<Vec<(RecordId, Turn, Spans)>, S::Error> {
+    let own = |id: RecordId, record: &Record| assignment(id, record).map(|(turn, days, _)| (id, turn, days));
     let mut found: Vec<_> = own(id, record).into_iter().collect();
     for other in others(shelf, id, record)? {
         found.extend(shelf.record(other)?.and_then(|record| own(other, &record)));
@@ -73,7 +69,7 @@ pub(super) fn held<S: Shelf>(shelf: &S, certificate: &Record) -> Result<Vec<(Spa
     turns.sort_by(|one, two| one.1.cmp(&two.1));
     let mut taken = Spans::default();
     let mut found = Vec::new();
-    for (_, turn, days, _) in turns {
+    for (_, turn, days) in turns {
         let counts = days.without(&taken).and(&valid);
         taken = Spans::all([taken, days]);
         if !counts.is_empty() {
@@ -99,7 +95,7 @@ pub(super) fn count<S: Shelf>(shelf: &S, unit: OrgCode, refs: &Refs, tally: &mut
         let days = days.and(&here);
         let mut levels = levels(shelf, id)?;
         let (mut elsewhere, mut before) = (Vec::new(), Vec::new());
-        for (other, theirs, their_days, _) in assignments(shelf, id, &record)? {
+        for (other, theirs, their_days) in assignments(shelf, id, &record)? {
             if other == id {
                 continue;
             }

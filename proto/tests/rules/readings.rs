@@ -1,5 +1,6 @@
 //! The smallest cases of readings of the catalogue on which an independent count differed: each figure of each day, as the
 //! catalogue has it.
+#![allow(clippy::unnecessary_wraps)] // a form's value, or none: as `put` takes them
 
 use crate::fixture::{HOME, MemoryShelf, id_of, put, unit};
 use taizhang_proto::{

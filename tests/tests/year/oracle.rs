@@ -250,7 +250,7 @@ impl Model {
     /// The last check of the version that stands on a day, by then.
     fn checked_on(&self, unit: u64, day: Day) -> Option<crate::model::Checked> {
         let own = self.premises_on(unit, day)?;
-        own.checks.iter().filter(|check| check.on <= day).next_back().copied()
+        own.checks.iter().rfind(|check| check.on <= day).copied()
     }
 
     /// The last version that was entered by a day.

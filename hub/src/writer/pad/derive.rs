@@ -205,7 +205,7 @@ impl Pad<'_> {
 
     /// Keeps what the tree says of districts that were never heard, where that has changed.
     fn note_unheard(&mut self) -> Result<(), StoreError> {
-        if self.core.tier != Tier::City || !(self.tree_is_new || !self.nodes.is_empty()) {
+        if self.core.tier != Tier::City || (!self.tree_is_new && self.nodes.is_empty()) {
             return Ok(());
         }
         let known = totals::children(self.view)?;
