@@ -7,6 +7,7 @@ mod init;
 mod months;
 mod print;
 mod read;
+mod report;
 mod revise;
 mod totals;
 

@@ -7,11 +7,13 @@ mod approve;
 mod correct;
 mod gaps;
 mod lock;
+mod report;
 
 pub use approve::approve;
 pub use correct::{adjustments, reported};
 pub use gaps::progress;
 pub use lock::{lock, sign};
+pub use report::report;
 
 use crate::{
     store::{Space, StoreError, View, WriteSet},

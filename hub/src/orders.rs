@@ -241,7 +241,14 @@ fn check_decision(core: &Core, list: &TaskOrders, order: &TaskOrder) -> Result<(
                 return refuse(format!("今日已决定（任务号 {no}）(decided today already)"));
             }
             for unit in units() {
-                if holds(unit, Part::FecRectifying)? == 0 {
+                let rectifying = holds(unit, Part::FecRectifying)? > 0;
+                if rectifying && holds(unit, Part::RectifyOverdue)? + holds(unit, Part::RecheckFailed)? == 0 {
+                    return refuse(format!(
+                        "{}整顿期限未满，也没有复查不合格的记录，不能取消称号 (revoked only after the term, or a failed recheck)",
+                        tree.name(unit)
+                    ));
+                }
+                if !rectifying {
                     return refuse(format!(
                         "{}未在责令整顿，不能取消称号；整顿后仍不到位的才取消 (it is not ordered to rectify)",
                         tree.name(unit)
@@ -274,10 +281,15 @@ fn check_decision(core: &Core, list: &TaskOrders, order: &TaskOrder) -> Result<(
                     ));
                 }
             }
-            let places = known.places.min(known.candidates) as usize;
-            if order.to.len() != places {
+            let (places, there) = (known.places, known.candidates);
+            if there == 0 {
+                return refuse("没有持有称号且未在整顿的社区，无可表彰 (nobody holds the title)".into());
+            }
+            if order.to.len() != places.min(there) as usize {
                 return refuse(format!(
-                    "应评定 {places} 个，名单有 {} 个 (so many are commended, and the list has another number)",
+                    "应评定 {} 个（名额 {places} 个，符合条件的 {there} 个），名单有 {} 个 (so many are commended, and the list \
+                     has another number)",
+                    places.min(there),
                     order.to.len()
                 ));
             }

@@ -517,6 +517,10 @@ pub mod meta {
     pub const ASIDE: &[u8] = b"aside";
     /// The sums of this city leave out what is out of bounds.
     pub const BOUNDED: &[u8] = b"bounded";
+    /// Before a cell's key: what districts that were never heard count in it by the tree.
+    pub const UNHEARD: &[u8] = b"unheard-";
+    /// Those districts.
+    pub const UNHEARD_LIST: &[u8] = b"unheard";
     /// Before a unit's number: what of it is on its way to another hub and counts here.
     pub const TRANSIT: &[u8] = b"transit-";
     /// The stretches of this hub's history.

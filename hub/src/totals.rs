@@ -8,9 +8,11 @@ pub(crate) mod recount;
 mod shares;
 mod standing;
 mod trend;
+pub(crate) mod unheard;
 
 pub use bounds::{MAX_VALUES, MAX_WATCHED};
 pub use shares::shares;
+pub(crate) use standing::give_ranks;
 pub use standing::{commend, draw, standard, standing};
 pub use trend::{MAX_POINTS, trend};
 
@@ -70,7 +72,9 @@ pub(crate) fn sum_heard(
     part: u16,
     dates: RangeInclusive<Day>,
 ) -> Result<i64, StoreError> {
-    sum_in(view, Space::Sums, (unit, part, dates), |_, value| value.try_into().ok().map(i64::from_be_bytes))
+    let read = |_: &[u8], value: &[u8]| value.try_into().ok().map(i64::from_be_bytes);
+    let heard = sum_in(view, (Space::Sums, &[]), (unit, part, dates.clone()), read)?;
+    Ok(heard.saturating_add(unheard::sum(view, unit, part, dates)?))
 }
 
 /// The sum of a part's cells of a unit alone, without those below it, and without what is set aside or out of bounds.
@@ -81,19 +85,20 @@ pub fn own_sum(view: &dyn View, unit: OrgCode, part: u16, dates: RangeInclusive<
     if matches!(aside::row(view)?.left_out(unit, part), Left::All) {
         return Ok(0);
     }
-    sum_in(view, Space::Own, (unit, part, dates), |key, value| {
+    sum_in(view, (Space::Own, &[]), (unit, part, dates), |key, value| {
         Some(cell_bounds::counted(CellKey::from_slice(key)?, OwnCell::from_slice(value)?.value))
     })
 }
 
+/// The sum of rows whose keys are a prefix and a cell's.
 fn sum_in(
     view: &dyn View,
-    space: Space,
+    (space, prefix): (Space, &[u8]),
     (unit, part, dates): (OrgCode, u16, RangeInclusive<Day>),
     read: impl Fn(&[u8], &[u8]) -> Option<i64>,
 ) -> Result<i64, StoreError> {
-    let key = |date| CellKey { unit, part, date }.to_bytes();
-    let mut to = key(*dates.end()).to_vec();
+    let key = |date| [prefix, &CellKey { unit, part, date }.to_bytes()].concat();
+    let mut to = key(*dates.end());
     to.push(0); // just after the last key
     let mut total: i64 = 0;
     for row in view.range(space, &key(*dates.start()), &to) {
@@ -203,7 +208,19 @@ fn answer_of(
     }
     let silent_after = u64::from(core.plans().on(on).work.silent_hours) * 3_600;
     let mut hubs = Vec::new();
-    for node in children(view)?.into_iter().filter(|node| node.retired == 0) {
+    let nodes = children(view)?;
+    if core.tier == Tier::City {
+        for own in unheard::districts(&tree, core.unit, &nodes) {
+            let enrolled = nodes.iter().any(|node| node.hub && node.retired == 0 && node.unit == own.number());
+            if enrolled || !(unit.covers(own) || own.covers(unit)) {
+                continue;
+            }
+            hubs.push((own, false));
+            answer.children += 1;
+            answer.silent.push(pb::ChildFreshness { unit: own.number(), ..pb::ChildFreshness::default() });
+        }
+    }
+    for node in nodes.into_iter().filter(|node| node.retired == 0) {
         let Ok(own) = OrgCode::new(node.unit) else { continue };
         if !unit.covers(own) && !own.covers(unit) {
             continue;

@@ -33,7 +33,7 @@ pub use reasons::file_name as reasons_name;
 
 use crate::desk::Desk;
 use std::sync::Arc;
-use taizhang_proto::OrgCode;
+use taizhang_proto::{OrgCode, date::Day};
 
 /// Largest file taken, bytes.
 pub const MAX_FILE: usize = 64 << 20;
@@ -60,11 +60,15 @@ pub struct Options {
     pub by: String,
     /// What columns mean.
     pub layouts: Arc<Layouts>,
+    /// Since when those are on the register of whom neither file nor row says it: an old register is taken over. None: since
+    /// the day of the import.
+    pub registered_on: Option<Day>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { unit: None, moves: false, dry_run: false, by: String::new(), layouts: Layouts::built_in() }
+        let layouts = Layouts::built_in();
+        Self { unit: None, moves: false, dry_run: false, by: String::new(), layouts, registered_on: None }
     }
 }
 

@@ -19,6 +19,7 @@ mod person;
 mod post;
 mod proof;
 mod refs;
+mod remember;
 mod span;
 mod spell;
 mod station;
@@ -33,15 +34,18 @@ pub mod worklist;
 pub use archive::{FILED, Filing, filing};
 pub use backdated::{Backdated, backdated};
 pub use case::{CaseClock, DualClock, clock_of, contradicts_recognition};
-pub use contest::{ContestKey, contest_key, indexed_fields, is_contested, unique_fields};
+pub use contest::{
+    Claim, ContestKey, Counting, Stay, claim, contest_key, indexed_fields, is_contested, meet, stays, unique_fields,
+};
 pub use derived::{Derived, FIVE_KNOWNS, derived};
 pub use home::{PastHome, past_homes};
 pub use household::{keeps_open, still_open};
 pub use person::{born, left_on};
 pub use post::{Kept, without_place};
 pub use refs::following;
+pub use remember::{PAST_VERSION, remembered, with_one_more};
 pub use subjects::{Root, all_subjects, itself, roots_of, subjects_of, subjects_under};
-pub use title::{not_commendable, reapplies_from};
+pub use title::{not_commendable, not_revocable, reapplies_from};
 
 use crate::{
     OrgCode, Record, RecordId,
@@ -257,7 +261,7 @@ pub fn contributions<S: Shelf>(shelf: &S, subject: Subject, plans: &Plans) -> Re
 }
 
 fn counted<S: Shelf>(shelf: &S, subject: Subject, plans: &Plans) -> Result<Vec<Contribution>, S::Error> {
-    let mut tally = Tally { plans, steps: Vec::new(), homes: home::Homes::default(), duplicate: false };
+    let mut tally = Tally { plans, steps: Vec::new(), homes: home::Homes::default(), behind: span::Spans::default() };
     match subject {
         Subject::Person(id) => person::count(shelf, id, &mut tally)?,
         Subject::Household(id) => household::count(shelf, id, &mut tally)?,

@@ -3,7 +3,10 @@
 
 pub mod area;
 pub mod citizen_id;
+mod registered;
 mod rules;
+
+pub use registered::registered_since;
 
 use crate::{
     OrgCode, Record,

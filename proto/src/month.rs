@@ -83,6 +83,7 @@ pub fn stage(close: &pb::PeriodClose) -> Stage {
 pub fn gap_words(why: &str) -> &'static str {
     match why {
         "silent" => "月末以来未同步",
+        "unheard" => "从未上报（未接入）",
         "aside" => "数字存疑，未计入总数",
         "not_approved" => "待审核",
         _ => "未封账",

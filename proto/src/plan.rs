@@ -96,11 +96,13 @@ fn minimum_wage() -> u32 {
 pub struct AssistantPlan {
     /// Months of a level 4 certificate before level 3.
     pub level4_months: i32,
+    /// Days between two assignments of one person that are a move, and no leaving (K17).
+    pub pause_days: i32,
 }
 
 impl Default for AssistantPlan {
     fn default() -> Self {
-        Self { level4_months: 12 }
+        Self { level4_months: 12, pause_days: 31 }
     }
 }
 

@@ -34,6 +34,10 @@ pub const DISTINCT: u32 = 13;
 pub const COUNTED_AT: u32 = 14;
 /// The tag that says this district counts a person whom another district has registered as well.
 pub const ELSEWHERE_TOO: u32 = 17;
+/// The tag that says from which day on which district counts a person or certificate that several have.
+pub const COUNTING: u32 = 18;
+/// The tag of the days on which a record was verified before the last.
+pub const PAST_VERIFIED: u32 = 19;
 /// The tag of the unit that a record is on its way to.
 pub const TRANSFER_TO: u32 = 15;
 /// The tag of the units that a record belonged to, each with the first day on which it no longer did.

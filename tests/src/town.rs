@@ -10,7 +10,7 @@ mod office;
 mod registers;
 mod wait;
 
-pub use audit::{Agreement, agreement, apart, has_figures_of};
+pub use audit::{Agreement, agreement, apart, has_figures_of, unheard};
 pub use hub::{Gate, TownHub};
 pub use line::{Line, Weather};
 pub use office::{OfficePlan, TownOffice};

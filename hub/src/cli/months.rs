@@ -1,8 +1,8 @@
 //! Commands of the months: how far the units are, approving, locking, what has changed since.
 
-use super::{Guarded, print};
+use super::{Guarded, print, report};
 use clap::Subcommand;
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 use taizhang_node::{
     cli::parse_month,
     say,
@@ -51,6 +51,19 @@ pub(super) enum Command {
         #[arg(long)]
         yes: bool,
     },
+    /// 月报（通报）：封账时签名的数字、更正、缺报、排名；可另存为文件打印 (the report of a locked month, to read, print or
+    /// send: its signed figures, corrections, who was missing, ranks)
+    Report {
+        /// 月份，如 2008-03 (month)
+        #[arg(value_parser = parse_month)]
+        month: String,
+        /// 单位，可多次；默认本级及直属下级 (units; this hub's own and those right below it by default)
+        #[arg(long = "unit")]
+        units: Vec<OrgCode>,
+        /// 另存为 .xlsx、.csv 或可打印的 .html (write it to a file, by its extension; html to print)
+        #[arg(long)]
+        file: Option<PathBuf>,
+    },
     /// 封账之后的更正，将列入下一月报 (what has changed of a locked month since: the next one reports it)
     Adjustments {
         /// 月份，如 2008-03 (month)
@@ -77,6 +90,12 @@ pub(super) async fn run(mut admin: AdminClient<Guarded>, command: Command, reade
             show::confirmed(&format!("{month} 将封账并签名，数字不再变动 (the month is locked and signed)"), yes)?;
             let request = pb::MonthRequest { month, by, reason, ..pb::MonthRequest::default() };
             locked(&[admin.lock(request).await?.into_inner()], reader);
+        }
+        Command::Report { month, units, file } => {
+            let units = units.into_iter().map(OrgCode::number).collect();
+            let request = pb::MonthRequest { month, units, ..pb::MonthRequest::default() };
+            let answer = admin.report(request).await?.into_inner();
+            report::show(&answer, file.as_deref(), reader)?;
         }
         Command::Adjustments { month } => {
             let request = pb::MonthRequest { month, ..pb::MonthRequest::default() };

@@ -424,6 +424,11 @@ impl Admin for Calls {
         answer.map(Response::new).map_err(refused)
     }
 
+    async fn report(&self, request: Request<pb::MonthRequest>) -> Result<Response<pb::MonthReport>, Status> {
+        let report = block_in_place(|| months::report(&self.hub.core, request.get_ref()));
+        report.map(Response::new).map_err(refused)
+    }
+
     async fn adjustments(&self, request: Request<pb::MonthRequest>) -> Result<Response<pb::MonthAnswer>, Status> {
         let answer = block_in_place(|| months::adjustments(&self.hub.core, request.get_ref()));
         answer.map(Response::new).map_err(refused)

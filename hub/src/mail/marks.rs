@@ -2,16 +2,17 @@
 //! the city does not hold. Worked out behind the ingest path, from the feed of the records.
 //! Invariants: no mark leaves without its key; a mark is sent by value, so a repeated or reordered one does no harm.
 
-use super::rows::{DeskRow, MarkKey, MarkRow, RecordMarks, ids_in, kind, mark_key, parts_of, under};
+use super::rows::{DeskRow, MarkKey, MarkRow, RecordMarks, digest_of, ids_in, kind, mark_key, parts_of, under};
 use crate::{
     rows::{self, FeedRow, meta},
+    shelf::Committed,
     store::{Space, StoreError, View},
     writer::{Core, MarkBatch},
 };
 use hmac::{Hmac, KeyInit, Mac};
 use taizhang_proto::{
     OrgCode, Record, RecordId,
-    cell::{home_unit, is_active, past_homes},
+    cell::{Shelf, Stay, home_unit, is_active, past_homes, stays},
     pb,
     register::number,
 };
@@ -56,22 +57,53 @@ fn mark(key: &MarkKey, kind: u32, value: &[u8]) -> Option<[u8; 16]> {
     mac.finalize().into_bytes()[..16].try_into().ok()
 }
 
-/// What a record is marked with under these keys; nothing when it is void, merged, or of another hub.
-fn marks_of(id: RecordId, record: &Record, keys: &[MarkKey], hub: OrgCode) -> RecordMarks {
-    let ours = home_unit(record).is_some_and(|unit| hub.covers(unit));
-    // Who has moved out is registered elsewhere now, if anywhere.
-    let here = ours && is_active(record) && (record.register != number::RESIDENT || record.bytes(47).is_none());
-    let value = value_of(record).filter(|_| here);
-    let Some((kind, value)) = value else { return RecordMarks::default() };
+/// What a record is marked with under these keys, and on which days; nothing when it is void, merged, of another hub, or
+/// active on no day.
+fn marks_of(
+    shelf: &Committed<'_>,
+    (id, record): (RecordId, &Record),
+    keys: &[MarkKey],
+    hub: OrgCode,
+) -> Result<RecordMarks, StoreError> {
+    let here = is_active(record) && home_unit(record).is_some_and(|unit| hub.covers(unit));
+    let Some((kind, value)) = value_of(record).filter(|_| here) else { return Ok(RecordMarks::default()) };
+    let stay = |stay: Stay| pb::MarkStay { from: stay.from, to: stay.to, rank: stay.rank };
+    let stays: Vec<pb::MarkStay> = stays(shelf, id, record, hub)?.into_iter().map(stay).collect();
+    if stays.is_empty() {
+        return Ok(RecordMarks::default());
+    }
     let marks = keys.iter().filter_map(|key| Some(mark_key(key.generation, kind, &mark(key, kind, &value)?)));
     let hukou = record.varint(26).and_then(|code| OrgCode::new(code).ok());
     let taken_in = past_homes(record).last().copied().filter(|past| !hub.covers(past.unit));
     let taken_at = |past: taizhang_proto::cell::PastHome| u64::try_from(past.until).unwrap_or(0) * 86_400;
-    RecordMarks {
+    Ok(RecordMarks {
         marks: marks.collect(),
         at_home: kind == PERSON && hukou.is_some_and(|unit| hub.covers(unit)),
         since: taken_in.map_or_else(|| id.made() / 1_000, taken_at),
         taken_in: taken_in.is_some(),
+        stays,
+    })
+}
+
+/// The records whose marks may be others once a record has changed: itself; of an assistant the certificates, under
+/// whichever of the same person's assignments they were entered.
+fn marked_by(shelf: &Committed<'_>, id: RecordId, record: &Record) -> Result<Vec<RecordId>, StoreError> {
+    match record.register {
+        number::RESIDENT | number::CREDENTIAL => Ok(vec![id]),
+        number::ASSISTANT => {
+            let mut assignments = vec![id];
+            if let Some(id_no) = record.bytes(21) {
+                assignments.extend(shelf.sharing(number::ASSISTANT, 21, id_no)?);
+            }
+            assignments.sort_unstable();
+            assignments.dedup();
+            let mut found = Vec::new();
+            for assignment in assignments {
+                found.extend(shelf.referring(assignment, number::CREDENTIAL)?);
+            }
+            Ok(found)
+        }
+        _ => Ok(Vec::new()),
     }
 }
 
@@ -90,6 +122,7 @@ pub fn desk(view: &dyn View) -> Result<DeskRow, StoreError> {
 pub fn unmarked(core: &Core) -> Result<Option<MarkBatch>, StoreError> {
     let view = core.view();
     let view = view.as_ref();
+    let shelf = Committed { view, tree: core.tree() };
     let desk = desk(view)?;
     if desk.keys.is_empty() {
         return Ok(None);
@@ -106,8 +139,10 @@ pub fn unmarked(core: &Core) -> Result<Option<MarkBatch>, StoreError> {
         let id = FeedRow::from_slice(&value).ok_or_else(wrong)?.id;
         let bytes = view.get(Space::Records, &id.0)?.ok_or(StoreError::Row(Space::Records))?;
         let record = Record::decode(bytes).map_err(|_| StoreError::Row(Space::Records))?;
-        if matches!(record.register, number::RESIDENT | number::CREDENTIAL) {
-            batch.records.push((id, marks_of(id, &record, &desk.keys, core.unit)));
+        for id in marked_by(&shelf, id, &record)? {
+            if let Some(record) = shelf.record(id)? {
+                batch.records.push((id, marks_of(&shelf, (id, &record), &desk.keys, core.unit)?));
+            }
         }
     }
     Ok((batch.upto > desk.indexed).then_some(batch))
@@ -139,6 +174,7 @@ pub fn marks_after(view: &dyn View, after: u64) -> Result<(Vec<pb::MarkValue>, u
             gone: true,
             since: u64::MAX,
             counts_at: row.counts_at,
+            ruled: digest_of(&row.turns).into(),
             ..pb::MarkValue::default()
         };
         for id in ids_in(&row.records) {
@@ -148,6 +184,7 @@ pub fn marks_after(view: &dyn View, after: u64) -> Result<(Vec<pb::MarkValue>, u
             value.at_home |= record.at_home;
             value.taken_in |= record.taken_in;
             value.since = value.since.min(record.since);
+            value.stays.extend(record.stays);
         }
         if value.gone {
             value.since = 0;

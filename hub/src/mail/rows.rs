@@ -202,6 +202,9 @@ pub struct RecordMarks {
     /// By a transfer.
     #[prost(bool, tag = "4")]
     pub taken_in: bool,
+    /// The days on which it is active, each with its rank.
+    #[prost(message, repeated, tag = "5")]
+    pub stays: Vec<pb::MarkStay>,
 }
 
 /// Which records carry one mark, and what the parent said of it.
@@ -213,9 +216,12 @@ pub struct MarkRow {
     /// The revision that last changed it.
     #[prost(uint64, tag = "2")]
     pub revision: u64,
-    /// Which hub counts it; 0: nobody else holds it.
+    /// Which hub counts it now; 0: nobody else holds it.
     #[prost(uint64, tag = "3")]
     pub counts_at: u64,
+    /// Which hub counts it from which day on.
+    #[prost(message, repeated, tag = "4")]
+    pub turns: Vec<pb::MarkTurn>,
 }
 
 /// A mark at the city: who holds it.
@@ -227,6 +233,19 @@ pub struct CityMark {
     /// What was ruled last; 0: nothing had to be.
     #[prost(uint64, tag = "2")]
     pub counts_at: u64,
+    /// What was ruled last, day by day.
+    #[prost(message, repeated, tag = "3")]
+    pub turns: Vec<pb::MarkTurn>,
+}
+
+/// Names a ruling, so that a hub can say by which it goes.
+pub fn digest_of(turns: &[pb::MarkTurn]) -> Vec<u8> {
+    let mut hasher = blake3::Hasher::new();
+    for turn in turns {
+        hasher.update(&turn.from.to_be_bytes());
+        hasher.update(&turn.counts_at.to_be_bytes());
+    }
+    if turns.is_empty() { Vec::new() } else { hasher.finalize().as_bytes()[..16].to_vec() }
 }
 
 /// One holder of a mark.
@@ -247,6 +266,9 @@ pub struct Holder {
     /// Where the ruling that it was sent last stands in its mail.
     #[prost(uint64, tag = "5")]
     pub told: u64,
+    /// As in the message.
+    #[prost(message, repeated, tag = "6")]
+    pub stays: Vec<pb::MarkStay>,
 }
 
 /// Bytes of a mark.

@@ -54,11 +54,23 @@ pub fn progress(core: &Core, month: Month) -> Result<pb::MonthProgress, StoreErr
         // One that says everything anew has not said it yet; one that a lost store knew may not have come back.
         let told = |hub: &NodeRow| hub.equal && date::shanghai_of_seconds(hub.last_sync) > last;
         let retired = |unit: u64| children.iter().any(|child| child.unit == unit && child.retired > 0);
-        let had_figures =
-            |sheet: &pb::SheetDigest| sheet.figures > 0 && sheet.unit != core.unit.number() && !retired(sheet.unit);
-        let before = core.months().texts().last().unwrap_or_default().sheets;
+        let last = core.months().texts().last().unwrap_or_default();
+        // What a sheet has of a district that was never heard is the tree's.
+        let never = |unit: u64| last.gaps.iter().any(|gap| gap.unit == unit && gap.why == "unheard");
+        let had_figures = |sheet: &pb::SheetDigest| {
+            sheet.figures > 0 && sheet.unit != core.unit.number() && !retired(sheet.unit) && !never(sheet.unit)
+        };
+        let before = last.sheets.clone();
         let known = before.into_iter().filter(|_| core.tier == Tier::City).filter(had_figures).map(|sheet| sheet.unit);
         let expected: BTreeSet<u64> = hubs.iter().map(|hub| hub.unit).chain(known).collect();
+        if core.tier == Tier::City {
+            // Their units are in the denominators, and nobody has said anything of them.
+            for unit in totals::unheard::districts(&tree, core.unit, &children) {
+                if !expected.contains(&unit.number()) {
+                    gap(&mut answer, unit, "unheard");
+                }
+            }
+        }
         for unit in expected {
             let silent = !hubs.iter().any(|hub| hub.unit == unit && told(hub));
             let Ok(unit) = OrgCode::new(unit) else { continue };

@@ -4,6 +4,7 @@
 use super::{
     aside::{self, AsideRow},
     recount::Recount,
+    unheard,
 };
 use crate::{
     rows::OwnCell,
@@ -67,6 +68,8 @@ pub fn audit(core: &Core) -> Result<pb::AuditAnswer, StoreError> {
             Some((CellKey { unit: core.unit, ..*key }, value * sign))
         })
         .collect();
+    // What the tree alone says of districts that were never heard is in every total, and in no cell.
+    let top: Vec<(CellKey, i64)> = top.into_iter().chain(by_tree(core, view)?).collect();
     for one in indicator::all() {
         let figure = one.figure::<StoreError>(&period, |part, dates| {
             let cells = top.iter().filter(|(key, _)| key.part == part && dates.contains(&key.date));
@@ -76,6 +79,17 @@ pub fn audit(core: &Core) -> Result<pb::AuditAnswer, StoreError> {
     }
     answer.millis = started.elapsed().as_millis() as u64;
     Ok(answer)
+}
+
+/// What districts that were never heard count at the top by the tree, worked out anew.
+fn by_tree(core: &Core, view: &dyn View) -> Result<Vec<(CellKey, i64)>, StoreError> {
+    if core.tier != Tier::City {
+        return Ok(Vec::new());
+    }
+    let (tree, nodes) = (core.tree(), super::children(view)?);
+    let districts = unheard::districts(&tree, core.unit, &nodes);
+    let sums = unheard::sums(&tree, core.unit, &districts, &core.plans());
+    Ok(sums.into_iter().filter(|(key, _)| key.unit == core.unit).collect())
 }
 
 /// What is set aside, in words.

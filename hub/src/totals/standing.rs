@@ -125,7 +125,7 @@ fn assessed_score(view: &dyn View, unit: OrgCode, on: Day) -> Result<Option<f64>
 }
 
 /// Ranks the units of one tier: equal scores, to two decimals, share a rank.
-fn give_ranks(scores: &mut [pb::UnitScore]) {
+pub(crate) fn give_ranks(scores: &mut [pb::UnitScore]) {
     let hundredths = |one: &pb::UnitScore| if one.measured { (one.score * 100.0).round() as i64 } else { -1 };
     scores.sort_by_key(|one| (-hundredths(one), one.unit));
     let mut rank = 0;

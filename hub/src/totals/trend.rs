@@ -7,6 +7,7 @@ use super::{
     bounds, day_asked, span_asked, unit_within,
 };
 use crate::{
+    rows::meta,
     store::{Space, StoreError, View},
     writer::Core,
 };
@@ -49,15 +50,19 @@ impl Running {
     }
 
     fn steps(view: &dyn View, unit: OrgCode, part: u16) -> Result<Vec<(Day, i64)>, StoreError> {
-        let key = |date| CellKey { unit, part, date }.to_bytes();
-        let mut to = key(Day::MAX).to_vec();
-        to.push(0);
         let mut steps = Vec::new();
-        for row in view.range(Space::Sums, &key(Day::MIN), &to) {
-            let (key, value) = row?;
-            let wrong = || StoreError::Row(Space::Sums);
-            let step = i64::from_be_bytes(value.as_ref().try_into().map_err(|_| wrong())?);
-            steps.push((CellKey::from_slice(&key).ok_or_else(wrong)?.date, step));
+        // What is summed, and what the tree says of districts that were never heard.
+        for (space, prefix) in [(Space::Sums, &[][..]), (Space::Meta, meta::UNHEARD)] {
+            let key = |date| [prefix, &CellKey { unit, part, date }.to_bytes()].concat();
+            let mut to = key(Day::MAX);
+            to.push(0);
+            for row in view.range(space, &key(Day::MIN), &to) {
+                let (key, value) = row?;
+                let wrong = || StoreError::Row(space);
+                let step = i64::from_be_bytes(value.as_ref().try_into().map_err(|_| wrong())?);
+                let cell = key.get(prefix.len()..).and_then(CellKey::from_slice).ok_or_else(wrong)?;
+                steps.push((cell.date, step));
+            }
         }
         Ok(steps)
     }

@@ -9,7 +9,7 @@ use super::{
 use crate::store::{Space, StoreError};
 use taizhang_proto::{
     OrgCode, Record, RecordId,
-    cell::{Shelf, home_unit, is_active, not_commendable, unit_id},
+    cell::{Shelf, home_unit, is_active, not_commendable, not_revocable, unit_id},
     date,
     lifecycle::{self, Actor},
     orders::record_of,
@@ -95,6 +95,11 @@ impl Pad<'_> {
         };
         let way = lifecycle::of(registers::FEC_CASE);
         let after = with(Some(&case), registers::FEC_CASE, &fields);
+        let undue = not_revocable(&Reading(self), id, &after)?.filter(|_| after.day(28).is_some());
+        if let Some(why) = undue {
+            tracing::warn!(%unit, order = order.no, %why, "the city's decision on a title can't be carried out");
+            return Ok(());
+        }
         if let Some(why) = way.and_then(|way| way.refusal(Some(&case), &after, Actor::deciding(Tier::City))) {
             tracing::warn!(%unit, order = order.no, %why, "the city's decision on a title can't be carried out");
             return Ok(());

@@ -13,7 +13,7 @@ use std::collections::{HashMap, HashSet};
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::{
-        Shelf, born, contest_key, contradicts_recognition, following, home_unit, is_active, left_on, survivor,
+        Shelf, born, contest_key, contradicts_recognition, following, home_unit, is_active, left_on, meet, survivor,
         without_place,
     },
     date::{self, Day},
@@ -202,6 +202,11 @@ impl Pad<'_> {
         let mut standing: HashMap<RecordId, u32> = HashMap::new();
         for (other, tag) in rivals {
             let (Some(own), Some(theirs)) = (own, key(self, other)?) else { continue };
+            // Who left one register before coming to the other is in no two at a time.
+            let follow = matches!(register, number::RESIDENT | number::HOUSEHOLD);
+            if follow && !meet(&Reading(self), id, other)? {
+                continue;
+            }
             let (later, earlier) = if own > theirs { (id, other) } else { (other, id) };
             // A finding is about the later one; where that has changed, the old one is over.
             if later == id {

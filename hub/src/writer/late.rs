@@ -14,7 +14,7 @@ use super::{
 use crate::store::StoreError;
 use taizhang_proto::{
     OrgCode, Record, RecordId,
-    cell::{home_unit, merged_into, survivor},
+    cell::{home_unit, merged_into, survivor, with_one_more},
     change::Edit,
     check::Violation,
     decide::{Applied, Author, Decision, Fate, HUB_NODE},
@@ -46,10 +46,15 @@ pub(super) enum Landing {
     },
 }
 
+/// The rule by which a hub keeps what a later word would un-say, as history names it.
+const REMEMBERED: &str = "REMEMBERED";
+
 /// What waits for the end of a batch.
 pub(super) enum Deferred {
     /// Fields that a rule sets.
     Set { id: RecordId, register: u32, fields: Vec<Field>, rule: &'static str },
+    /// What a later word would un-say is kept beside it.
+    Remember { id: RecordId, tag: u32, text: String },
     /// Whoever holds the record is told of its history.
     Tell(RecordId),
     /// A record that follows what it speaks of to that one's unit.
@@ -307,6 +312,11 @@ impl Pad<'_> {
             match one {
                 Deferred::Set { id, register, fields, rule } => {
                     self.revise(id, register, fields, &Hand::rule(rule))?;
+                }
+                Deferred::Remember { id, tag, text } => {
+                    let Some(record) = self.record(id)?.cloned() else { continue };
+                    let fields = vec![with_one_more(&record, tag, text)];
+                    self.revise(id, record.register, fields, &Hand::rule(REMEMBERED))?;
                 }
                 Deferred::Tell(id) => {
                     let revision = self.take_revisions(1);

@@ -110,6 +110,8 @@ pub(super) struct Pad<'a> {
     pub(super) unjudged: BTreeSet<(OrgCode, u16)>,
     /// A child has said all it had to say: what it changed can be looked at.
     pub(super) judge_now: bool,
+    /// The city's tree of units was replaced.
+    tree_is_new: bool,
     /// Cells that are taken off the disk.
     forgotten: HashSet<CellKey>,
 }
@@ -155,6 +157,7 @@ impl<'a> Pad<'a> {
             across: Across::default(),
             unjudged: BTreeSet::new(),
             judge_now: false,
+            tree_is_new: false,
             forgotten: HashSet::new(),
         })
     }
@@ -229,6 +232,9 @@ impl<'a> Pad<'a> {
         }
         if let Some(old) = &old {
             self.roots.extend(roots_of(id, old));
+            if let Some((tag, text)) = cell::remembered(old, &record) {
+                self.deferred.push(Deferred::Remember { id, tag, text });
+            }
         }
         let before = old.as_ref().map(cell::links).unwrap_or_default();
         let after = cell::links(&record);
@@ -271,7 +277,10 @@ impl<'a> Pad<'a> {
         self.tree_version = version.unwrap_or(self.tree_version.saturating_add(1));
         self.set.put(Space::Documents, *b"units", csv);
         self.set.put(Space::Meta, meta::TREE, self.tree_version.to_be_bytes());
-        if self.core.tier != taizhang_proto::pb::Tier::City {
+        if self.core.tier == taizhang_proto::pb::Tier::City {
+            self.tree = std::sync::Arc::new(tree.clone());
+            self.tree_is_new = true;
+        } else {
             let units = tree.below(self.core.unit).chain(self.tree.below(self.core.unit));
             self.touched.extend(units.map(|unit| Subject::Unit(unit.code)));
             self.tree = std::sync::Arc::new(tree.clone());

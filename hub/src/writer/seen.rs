@@ -10,7 +10,10 @@ use super::{
 use crate::store::StoreError;
 use taizhang_proto::{
     OrgCode, Record, RecordId,
-    cell::{Shelf, home_unit, keeps_open, left_on, not_commendable, reapplies_from, still_open, survivor, unit_id},
+    cell::{
+        Shelf, home_unit, keeps_open, left_on, not_commendable, not_revocable, reapplies_from, still_open, survivor,
+        unit_id,
+    },
     change::Edit,
     check::{Violation, too_early},
     decide::Author,
@@ -20,6 +23,9 @@ use taizhang_proto::{
     register::{number, registers},
     wire,
 };
+
+/// Of a certification case: the day on which the title was revoked.
+const REVOKED_ON: u32 = 28;
 
 impl Pad<'_> {
     /// Rules between an edit and what else the author had or had not seen: closing, joining a closed household,
@@ -85,7 +91,9 @@ impl Pad<'_> {
         if edit.offer.is_none()
             && let Some(why) = self.undue(edit.id, new, |tag| edit.field(tag).is_some())?
         {
-            return Ok(Some(violation(edit, "certified_on", "overdue", why)));
+            let revoked = edit.field(REVOKED_ON).is_some_and(|field| !field.bytes.is_empty());
+            let (field, rule) = if revoked { ("revoked_on", "term") } else { ("certified_on", "overdue") };
+            return Ok(Some(violation(edit, field, rule, why)));
         }
         if edit.field(21).is_none() {
             return Ok(None);
@@ -110,6 +118,9 @@ impl Pad<'_> {
         edits: impl Fn(u32) -> bool,
     ) -> Result<Option<String>, StoreError> {
         match new.register {
+            number::FEC_CASE if edits(REVOKED_ON) && new.day(REVOKED_ON).is_some() => {
+                not_revocable(&Reading(self), id, new)
+            }
             number::FEC_CASE if edits(24) => self.overdue_veto(new),
             number::COMMENDATION => not_commendable(&Reading(self), id, new, &self.core.plans()),
             number::HOUSEHOLD if edits(36) && new.slice(36) == Some(b"4") => {

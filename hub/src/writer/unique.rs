@@ -8,7 +8,7 @@ use crate::{
 };
 use taizhang_proto::{
     OrgCode, Record, RecordId,
-    cell::{Shelf, contest_key, home_unit, indexed_fields, roots_of, unique_fields},
+    cell::{Shelf, claim, home_unit, indexed_fields, roots_of, unique_fields},
     check::Violation,
     register::{number, registers},
 };
@@ -111,22 +111,31 @@ impl Pad<'_> {
             }
         }
         let stood = match old {
-            Some(old) => contest_key(&Reading(self), id, old)?,
+            Some(old) => claim(&Reading(self), id, old)?,
             None => None,
         };
         // An assignment's days decide where somebody who serves two offices counts.
         let assigned = new.register == number::ASSISTANT;
-        if assigned || before != after || stood != contest_key(&Reading(self), id, new)? {
+        if assigned || before != after || stood != claim(&Reading(self), id, new)? {
             for key in before.iter().chain(&after) {
                 self.touch_rivals(*key, id)?;
             }
         }
         if new.register == number::ASSISTANT {
-            // The earliest assignment decides which station a certificate counts for.
-            for credential in Reading(self).referring(id, number::CREDENTIAL)? {
-                let Some(record) = Reading(self).record(credential)? else { continue };
-                for key in self.unique_keys(&record) {
-                    self.touch_rivals(key, credential)?;
+            // The earliest assignment decides which station a certificate counts for, under whichever of the person's it was
+            // entered.
+            let mut assignments = vec![id];
+            for key in before.iter().chain(&after) {
+                assignments.extend(self.unique_row(*key)?.ids.iter().copied());
+            }
+            assignments.sort_unstable();
+            assignments.dedup();
+            for assignment in assignments {
+                for credential in Reading(self).referring(assignment, number::CREDENTIAL)? {
+                    let Some(record) = Reading(self).record(credential)? else { continue };
+                    for key in self.unique_keys(&record) {
+                        self.touch_rivals(key, credential)?;
+                    }
                 }
             }
         }

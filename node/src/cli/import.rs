@@ -1,7 +1,7 @@
 //! `import`: a clerk's file to the office, and the rows that were refused back to the clerk.
 //! Invariant: the place for the refused rows is taken before anything is saved, and no file that is there is written over.
 
-use super::Client;
+use super::{Client, parse_day};
 use crate::{
     disk::{self, DiskError, Secrecy},
     exchange::{MAX_FILE, reasons_name},
@@ -14,7 +14,7 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
 };
-use taizhang_proto::{OrgCode, pb};
+use taizhang_proto::{OrgCode, date::Day, pb};
 
 /// What to import, and how.
 #[derive(Args)]
@@ -30,6 +30,10 @@ pub(super) struct Import {
     /// 以前导入时未写单位、登记在本单位名下的，改到 --unit 或表中写明的单位 (move what stands in this office's own name)
     #[arg(long = "move")]
     moves: bool,
+    /// 接收旧登记册时，表中未写的入册日期，如 2005-01-01；默认为行内最早的登记日期，没有则为导入当日 (since when they are on
+    /// the register, for taking over an old one; else the row's earliest day, or today)
+    #[arg(long, value_parser = parse_day)]
+    registered_on: Option<Day>,
     /// 未通过的行写到此处，默认与文件同目录；已有同名文件时另起编号 (where the wrong rows go; an existing file is left alone)
     #[arg(long)]
     reasons: Option<PathBuf>,
@@ -51,6 +55,7 @@ pub(super) async fn import(client: Client, asked: Import, reader: Reader) -> any
         dry_run: asked.dry_run,
         by: String::new(),
         moves: asked.moves,
+        registered_on: asked.registered_on,
     };
     let report = run(client, request, asked.wait).await?;
     show::facts(

@@ -16,10 +16,16 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     check::{self, Violation},
+    date::Day,
     pb::Format,
-    register::{FieldDef, HOME_UNIT, IMPORT_NOTE, Refers, RegisterDef, Value, number, registers},
+    register::{
+        EFFECTIVE_ON, FieldDef, HOME_UNIT, IMPORT_NOTE, Refers, RegisterDef, Value, number, registered_on, registers,
+    },
     text,
 };
+
+/// The days of premises: in force, opened, checked.
+const PREMISES: [u32; 3] = [EFFECTIVE_ON, 28, 33];
 
 /// What a group is made against.
 pub(super) struct Scene<'a, D> {
@@ -35,6 +41,8 @@ pub(super) struct Scene<'a, D> {
     pub(super) chosen: bool,
     /// Whether records that stand in the office's own name move to the unit that the clerk chose.
     pub(super) moves: bool,
+    /// Since when those are on the register of whom the file does not say it; none: since today.
+    pub(super) registered_on: Option<Day>,
     /// Whether records not yet saved may be built upon, as in a trial run.
     pub(super) trial: bool,
 }
@@ -109,6 +117,7 @@ pub(super) fn make<D: Desk>(scene: &Scene<'_, D>, form: &Form<'_>, row: &Row) ->
     for (role, found, values) in fields {
         maker.draft(role, found, values);
     }
+    maker.register_since();
     Ok(maker.group)
 }
 
@@ -452,6 +461,25 @@ impl<'a, D: Desk> Maker<'a, D> {
         }
         self.group.made.push(Made { def, id: draft.id, record });
         self.group.drafts.push(draft);
+    }
+
+    /// Whoever is new and comes without a day of registration is on the register since the earliest day that the row says.
+    fn register_since(&mut self) {
+        let entered = self.scene.registered_on.unwrap_or_else(|| self.scene.desk.today());
+        let since = check::registered_since(self.group.made.iter().map(|made| &made.record), entered);
+        for made in self.group.made.iter_mut().filter(|made| self.fresh.contains(&made.id)) {
+            let unsaid = |tags: &[u32]| tags.iter().all(|tag| made.record.day(*tag).is_none());
+            let dated = match registered_on(made.def.number) {
+                Some(tag) => unsaid(&[tag]).then_some((tag, since)),
+                // Premises of which no day is known are known since they were entered, and not since always.
+                None if made.def.number == number::FACILITY => unsaid(&PREMISES).then_some((EFFECTIVE_ON, entered)),
+                None => None,
+            };
+            let Some((tag, day)) = dated else { continue };
+            let Some(draft) = self.group.drafts.iter_mut().find(|draft| draft.id == made.id) else { continue };
+            draft.edits.push((tag, Some(Value::Day(day))));
+            made.record = merged(None, made.def, draft);
+        }
     }
 
     /// A broken rule as the clerk who wrote the row reads it.

@@ -295,6 +295,7 @@ impl<D: Desk> Run<'_, D> {
             fallback: self.options.unit.unwrap_or(self.desk.unit()),
             chosen: self.options.unit.is_some(),
             moves: self.options.moves,
+            registered_on: self.options.registered_on,
             trial: self.options.dry_run,
         };
         group::make(&scene, form, read)

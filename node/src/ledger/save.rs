@@ -13,7 +13,7 @@ use sled::Batch;
 use std::collections::{HashMap, HashSet};
 use taizhang_proto::{
     OrgCode, Record, RecordId,
-    cell::{home_unit, keeps_open, reapplies_from, still_open, survivor},
+    cell::{home_unit, is_active, keeps_open, left_on, not_revocable, reapplies_from, still_open, survivor},
     change,
     check::{self, Violation, too_early},
     digest::LogDigest,
@@ -27,6 +27,8 @@ use taizhang_proto::{
 
 /// The day of application of a certification case.
 const APPLIED_ON: u32 = 21;
+/// The day on which its title was revoked.
+const REVOKED_ON: u32 = 28;
 /// The status of a household, and the day on which it was closed.
 const HOUSEHOLD_STATUS: u32 = 36;
 const HOUSEHOLD_CLOSED_ON: u32 = 37;
@@ -167,6 +169,8 @@ impl Ledger {
             let new = self.overlay(view.as_ref(), &change)?;
             violations.extend(self.violations(draft, view.as_ref(), &new));
             violations.extend(self.applied_too_early(draft, &new)?);
+            violations.extend(self.revoked_too_early(draft, &new)?);
+            violations.extend(self.after_leaving(draft, &new, &own)?);
             violations.extend(self.against_closing(draft, &new, &own)?);
             violations.extend(self.taken(draft, (view.as_ref(), &new), &own, views)?);
             own.insert(draft.id, Some(new));
@@ -228,6 +232,31 @@ impl Ledger {
         }
         let from = reapplies_from(self, draft.id, new, &self.plans())?;
         Ok(from.map(|from| broken(draft, "applied_on", "reapply", too_early(from))))
+    }
+
+    /// A title that is revoked before the rectification is over (notice, item 34).
+    fn revoked_too_early(&self, draft: &Draft, new: &Record) -> Result<Option<Violation>, SaveError> {
+        if new.register != number::FEC_CASE
+            || !draft.edits.iter().any(|(tag, value)| *tag == REVOKED_ON && value.is_some())
+        {
+            return Ok(None);
+        }
+        let why = not_revocable(self, draft.id, new)?;
+        Ok(why.map(|why| broken(draft, "revoked_on", "term", why)))
+    }
+
+    /// A job that begins after its person has died or moved away, as far as this office knows (domain-detail 4, case 18).
+    fn after_leaving(&self, draft: &Draft, new: &Record, own: &Views) -> Result<Option<Violation>, SaveError> {
+        let edits = |tag| draft.edits.iter().any(|(edited, _)| *edited == tag);
+        if new.register != number::PLACEMENT || !(edits(20) || edits(25)) || !is_active(new) {
+            return Ok(None);
+        }
+        let (Some(person), Some(start)) = (new.reference(20), new.day(25)) else { return Ok(None) };
+        let person = survivor(self, person)?;
+        let standing = own.get(&person).cloned().unwrap_or(self.view(person)?);
+        let left = standing.as_ref().and_then(left_on).filter(|left| start >= *left);
+        let message = || "该人已死亡或迁出，不能在此之后就业 (dead or moved away before it starts)".to_owned();
+        Ok(left.map(|_| broken(draft, "start_on", "left", message())))
     }
 
     /// A household that is closed while somebody is left in it, or a case is open, and one that is joined when it is closed,

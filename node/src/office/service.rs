@@ -371,7 +371,8 @@ impl office_server::Office for Calls {
         tokio::task::spawn_blocking(move || {
             let (_turn, _file) = (turn, file);
             let source = Source { file_name: &request.file_name, content: &request.content };
-            let options = Options { unit, moves: request.moves, dry_run: request.dry_run, by, layouts };
+            let (moves, registered_on) = (request.moves, request.registered_on);
+            let options = Options { unit, moves, dry_run: request.dry_run, by, layouts, registered_on };
             let mut progress = |done, total| {
                 let progress = pb::Progress { done, total, what: String::new() };
                 // A slow screen must not slow the import: a step that does not fit is left out.

@@ -1,16 +1,17 @@
 //! How an office stands against its targets, counted by itself and without a network.
 //! Invariant: the figures are a recount of the office's own registers as it sees them, its waiting changes among them, by
-//! the rules that the hubs count by. Which of two offices' records of one person counts is the district's to know: an
-//! office counts its own.
+//! the functions that the hubs count by, its index of equal values among them: of two records of one person that the office
+//! holds the one counts that counts at the hub. Of those that it does not hold only its district knows.
 
 use crate::{ledger::Ledger, store::StoreError};
+use bytes::Bytes;
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     ops::RangeInclusive,
 };
 use taizhang_proto::{
-    OrgCode, assess,
-    cell::{Subject, all_subjects, contributions},
+    OrgCode, Record, RecordId, assess,
+    cell::{Shelf, Subject, all_subjects, contributions, indexed_fields},
     date::Day,
     indicator::{self, Period, Span},
     pb,
@@ -25,7 +26,7 @@ use taizhang_proto::{
 pub fn standing(ledger: &Ledger, on: Day) -> Result<pb::StandingAnswer, StoreError> {
     let (unit, plans) = (ledger.unit(), ledger.plans());
     let plan = plans.on(on);
-    let sums = Sums::count(ledger, &plans)?;
+    let sums = Sums::count(&Registers::read(ledger)?, &plans)?;
     let period = Period::up_to(on, Span::Year);
     let mut standings = assess::standings(plan, unit, |indicator| {
         indicator.figure(&period, |part, dates| Ok::<_, StoreError>(sums.sum(part, dates)))
@@ -45,30 +46,82 @@ pub fn standing(ledger: &Ledger, on: Day) -> Result<pb::StandingAnswer, StoreErr
     })
 }
 
-/// Everything that counts in an office's registers.
-pub(super) fn subjects(ledger: &Ledger) -> Result<HashSet<Subject>, StoreError> {
-    let (scope, tree) = (ledger.unit(), ledger.units());
-    let mut units: Vec<OrgCode> = tree.below(scope).map(|unit| unit.code).collect();
-    if units.is_empty() {
-        units.push(scope); // before the first sync there is no tree
+/// An office's registers with an index of the values by which records of one thing find each other.
+pub(super) struct Registers<'l> {
+    ledger: &'l Ledger,
+    ids: Vec<RecordId>,
+    values: HashMap<(u32, u32, Bytes), Vec<RecordId>>,
+}
+
+impl<'l> Registers<'l> {
+    /// Reads them once.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(super) fn read(ledger: &'l Ledger) -> Result<Self, StoreError> {
+        let mut own = Self { ledger, ids: Vec::new(), values: HashMap::new() };
+        for def in registers().iter() {
+            let ids = ledger.ids(def.number)?;
+            for id in ids.iter().filter(|_| !def.indexed.is_empty()) {
+                let Some(record) = ledger.view(*id)? else { continue };
+                for (tag, bytes) in indexed_fields(&record) {
+                    own.values.entry((def.number, tag, bytes.clone())).or_default().push(*id);
+                }
+            }
+            own.ids.extend(ids);
+        }
+        Ok(own)
     }
-    let mut ids = Vec::new();
-    for register in registers().iter() {
-        ids.extend(ledger.ids(register.number)?);
+
+    /// Everything that counts in them.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(super) fn subjects(&self) -> Result<HashSet<Subject>, StoreError> {
+        let (scope, tree) = (self.ledger.unit(), self.ledger.units());
+        let mut units: Vec<OrgCode> = tree.below(scope).map(|unit| unit.code).collect();
+        if units.is_empty() {
+            units.push(scope); // before the first sync there is no tree
+        }
+        all_subjects(self, units, self.ids.iter().copied())
     }
-    all_subjects(ledger, units, ids)
+}
+
+impl Shelf for Registers<'_> {
+    type Error = StoreError;
+
+    fn record(&self, id: RecordId) -> Result<Option<Record>, StoreError> {
+        self.ledger.record(id)
+    }
+
+    fn about(&self, target: RecordId) -> Result<Vec<(u32, RecordId)>, StoreError> {
+        self.ledger.about(target)
+    }
+
+    fn sharing(&self, register: u32, tag: u32, bytes: &[u8]) -> Result<Vec<RecordId>, StoreError> {
+        let key = (register, tag, Bytes::copy_from_slice(bytes));
+        Ok(self.values.get(&key).cloned().unwrap_or_default())
+    }
+
+    fn given_up_on(&self, unit: OrgCode) -> Option<Day> {
+        self.ledger.given_up_on(unit)
+    }
+
+    fn founded_on(&self, unit: OrgCode) -> Option<Day> {
+        self.ledger.founded_on(unit)
+    }
 }
 
 /// What everything in an office's scope counts together, by part and day: as much memory as there are days on which
 /// something happened, however many records.
-struct Sums(BTreeMap<(u16, Day), i64>);
+pub(super) struct Sums(BTreeMap<(u16, Day), i64>);
 
 impl Sums {
-    fn count(ledger: &Ledger, plans: &Plans) -> Result<Self, StoreError> {
-        let scope = ledger.unit();
+    pub(super) fn count(registers: &Registers<'_>, plans: &Plans) -> Result<Self, StoreError> {
+        let scope = registers.ledger.unit();
         let mut sums = BTreeMap::new();
-        for subject in subjects(ledger)? {
-            for step in contributions(ledger, subject, plans)? {
+        for subject in registers.subjects()? {
+            for step in contributions(registers, subject, plans)? {
                 if scope.covers(step.key.unit) {
                     *sums.entry((step.key.part, step.key.date)).or_default() += step.delta;
                 }
@@ -77,7 +130,7 @@ impl Sums {
         Ok(Self(sums))
     }
 
-    fn sum(&self, part: u16, dates: RangeInclusive<Day>) -> i64 {
+    pub(super) fn sum(&self, part: u16, dates: RangeInclusive<Day>) -> i64 {
         if dates.is_empty() {
             return 0;
         }

@@ -13,7 +13,7 @@ use taizhang_proto::{
     cell::{self, Subject},
     check::citizen_id::check_character,
     date::{self, Day},
-    indicator::Part,
+    indicator::{self, Part},
     pb,
     plan::Counting,
     register::{Value, number, registered_on, registers},
@@ -21,7 +21,11 @@ use taizhang_proto::{
 
 /// An office on Tuesday, 1 April 2008.
 fn office(dir: &std::path::Path) -> Arc<Office> {
-    let config = Config { unit: Some("210402011003".parse().unwrap()), ..Config::default() };
+    office_of(dir, "210402011003")
+}
+
+fn office_of(dir: &std::path::Path, unit: &str) -> Arc<Office> {
+    let config = Config { unit: Some(unit.parse().unwrap()), ..Config::default() };
     let schedule = config.schedule().unwrap();
     Office::open(dir, &config, schedule, Arc::new(|| 1_207_015_200_000)).unwrap()
 }
@@ -119,6 +123,34 @@ fn what_is_to_be_filed_is_listed_with_its_days_until_an_entry_files_it() {
 }
 
 #[test]
+fn who_moves_between_two_stations_of_a_street_has_not_left_and_who_is_registered_at_two_is_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let office = office_of(dir.path(), "210402011000");
+    let id_no = format!("21040219700301011{}", char::from(check_character(b"21040219700301011").unwrap()));
+    let stations = ["210402011003", "210402011004"];
+    let serves = |station: &str, days: &[(&str, &str)]| {
+        let own = [("home_unit", station), ("name", "助手"), ("id_no", id_no.as_str())];
+        enter(&office, number::ASSISTANT, None, &[&own[..], days].concat());
+    };
+    serves(stations[0], &[("from_on", "2007-12-01"), ("to_on", "2008-03-10")]);
+    serves(stations[1], &[("from_on", "2008-03-10")]);
+    for station in stations {
+        let own = [("home_unit", station), ("id_no", id_no.as_str()), ("name", "王强")];
+        enter(&office, number::RESIDENT, None, &own);
+    }
+    let sums =
+        standing::Sums::count(&standing::Registers::read(&office.ledger).unwrap(), &office.ledger.plans()).unwrap();
+    let figure = |code: &str| {
+        let period = indicator::Period::up_to(day(4, 1), indicator::Span::Year);
+        let sum = |part, dates| Ok::<_, ()>(sums.sum(part, dates));
+        indicator::by_code(code).unwrap().figure(&period, sum).unwrap()
+    };
+    let (left, persons) = (figure("K17"), figure("K00"));
+    assert_eq!((left.numerator, left.denominator), (0, 1));
+    assert_eq!((persons.numerator, persons.duplicates, figure("K43").numerator), (1, 1, 1));
+}
+
+#[test]
 fn the_worklist_has_what_no_total_counts_too_each_until_it_is_done() {
     let dir = tempfile::tempdir().unwrap();
     let office = office(dir.path());
@@ -212,12 +244,16 @@ fn what_should_be_looked_into_is_told_when_it_is_saved_and_listed_until_the_reco
         enter(&office, number::RESIDENT, None, &[("id_no", &id_no(digits)), ("name", name)]).to_string()
     };
     let codes = || -> Vec<(String, String)> {
-        let items = office.doubts(0).unwrap().items.into_iter();
+        // No case here says what came before its recognition: that is asked of each, and looked at elsewhere.
+        let items = office.doubts(0).unwrap().items.into_iter().filter(|item| item.code != "missing_step");
         items.map(|item| (item.code, item.title)).collect()
     };
     let one = |code: &str, name: &str| vec![(code.to_owned(), name.to_owned())];
     let none = Vec::<(String, String)>::new();
-    let told = |id: RecordId| office.doubts_of(id).unwrap().len();
+    let told = |id: RecordId| {
+        let words = office.doubts_of(id).unwrap().into_iter();
+        words.filter(|words| !words.contains("without this step")).count()
+    };
     let family = |no: &str, head: &str| {
         let household = enter(&office, number::HOUSEHOLD, None, &[("hh_no", no), ("head_person", head)]).to_string();
         let member = [("household", household.as_str()), ("person", head), ("relation", "02")];

@@ -44,8 +44,9 @@ impl Office {
             items: Vec::new(),
         };
         let mut placed = Vec::new();
-        for subject in standing::subjects(ledger)? {
-            let steps = contributions(ledger.as_ref(), subject, &plans)?;
+        let registers = standing::Registers::read(ledger)?;
+        for subject in registers.subjects()? {
+            let steps = contributions(&registers, subject, &plans)?;
             let here: Vec<_> = steps.into_iter().filter(|step| scope.covers(step.key.unit)).collect();
             placed.extend(here.iter().filter(|step| step.key.part == Part::CampaignPlaced.number()).copied());
             // Where it counts by then: whoever moved is the new unit's.

@@ -43,7 +43,7 @@ pub fn visited<S: Shelf>(shelf: &S, id: RecordId, within: OrgCode, by: Day) -> R
         let counts = shelf.look(household, |record| {
             let record = record.filter(|record| record.register == number::HOUSEHOLD && is_active(record))?;
             home_unit(record).filter(|unit| within.covers(*unit))?;
-            Some(is_contested(shelf, household, record))
+            Some(is_contested(shelf, household, record, by))
         })?;
         let counts = counts.transpose()?.is_some_and(|contested| !contested);
         count += usize::from(counts && household::visited_for(shelf, household, id, by)?);

@@ -106,8 +106,9 @@ pub fn contradicts_recognition<S: Shelf>(shelf: &S, case: RecordId) -> Result<Ve
 
 /// A case of a hardship graduate (L27).
 const GRADUATE: &str = "2";
-/// Left because stably employed (L13).
+/// Left because stably employed; because nobody could reach it (L13).
 const STABLE: &str = "1";
+const SILENT: &str = "3";
 
 /// Reads an active case of a household, with its clocks; none when it is not recognised, or withdrawn.
 pub(super) fn read<S: Shelf>(
@@ -221,8 +222,10 @@ pub(super) fn count<S: Shelf>(shelf: &S, case: &Case, tally: &mut Tally<'_>) -> 
     }
 
     let placed = clock.first_placed_on.unwrap_or(Day::MAX);
-    // A case that left before its last day fell due for nobody.
-    if exit > clock.due_one || placed <= clock.due_one {
+    // A case that left before its last day fell due for nobody; one that nobody can reach any more stays in until its day, or
+    // losing sight of a household would stretch the clock (G1).
+    let silent = case.exit_cause.as_deref() == Some(SILENT);
+    if exit > clock.due_one || placed <= clock.due_one || silent {
         tally.step(Part::ZefDue, clock.due_one, 1);
         if placed <= clock.due_one {
             tally.step(Part::ZefDueMet, clock.due_one, 1);
@@ -237,7 +240,7 @@ pub(super) fn count<S: Shelf>(shelf: &S, case: &Case, tally: &mut Tally<'_>) -> 
     let Some(dual) = clock.dual else { return Ok(()) };
     let second = dual.second_placed_on.unwrap_or(Day::MAX);
     tally.during(Part::DualAsked, &Spans::union([Span { from: dual.asked_on, to: exit }]));
-    if exit > dual.due || second <= dual.due {
+    if exit > dual.due || second <= dual.due || silent {
         tally.step(Part::DualDue, dual.due, 1);
         if second <= dual.due {
             tally.step(Part::DualDueMet, dual.due, 1);
@@ -247,26 +250,24 @@ pub(super) fn count<S: Shelf>(shelf: &S, case: &Case, tally: &mut Tally<'_>) -> 
     Ok(())
 }
 
-/// K13: of the households recognised in a year those with somebody employed, where they were recognised, inside that
-/// year. The year's sum ends with the year, so what is still so then needs no step back.
+/// K13: the households recognised in a year, and of them those with somebody employed, inside that year: a stock, so it
+/// goes where the household goes.
 fn count_cleared(case: &Case, tally: &mut Tally<'_>) {
     let recognised = case.clock.recognised_on;
     let next_year = date::civil(recognised).and_then(|civil| date::ymd(civil.year() + 1, 1, 1)).unwrap_or(Day::MAX);
-    let Some(unit) = tally.homes.on(recognised) else { return };
-    for span in case.placed.and(&Spans::one(recognised, next_year)).iter() {
-        tally.put(unit, Part::ZefCleared, span.from, 1);
-        if span.to < next_year {
-            tally.put(unit, Part::ZefCleared, span.to, -1);
-        }
-    }
+    let year = Spans::one(recognised, next_year);
+    tally.during_year(Part::ZefOfYear, &year, next_year);
+    tally.during_year(Part::ZefClearedOfYear, &case.placed.and(&year), next_year);
 }
 
-/// K34: recognised, and placed while somebody has a job or since the case left as stably employed.
+/// K34: recognised, and placed while somebody has a job, or since the case left as stably employed and somebody had had one:
+/// the typed cause alone places nobody.
 fn count_graduate(case: &Case, tally: &mut Tally<'_>) {
     let exit = case.clock.exit_on.unwrap_or(Day::MAX);
     let stable = case.exit_cause.as_deref() == Some(STABLE);
     let open = case.open();
     let after = if stable { Spans::one(exit, Day::MAX) } else { Spans::default() };
     tally.during(Part::GraduatesRecognised, &Spans::all([open.clone(), after.clone()]));
+    let after = if case.clock.first_placed_on.is_some() { after } else { Spans::default() };
     tally.during(Part::GraduatesPlaced, &Spans::all([case.placed.and(&open), after]));
 }

@@ -4,7 +4,7 @@
 
 use super::{
     Backdated, Shelf, backdated, case, derived, is_active,
-    person::{born, employed, services_of},
+    person::{born, employed, left_on, on_register_since, services_of},
     post,
     refs::Refs,
     span::Spans,
@@ -39,6 +39,14 @@ pub enum Doubt {
     Rural,
     /// Decided before publicity had ended.
     Unpublished,
+    /// Decided without a step that has to come before it, by the name of the step.
+    Missing(&'static str),
+    /// Deregistered for work, and no job is on record: it counts as none.
+    NoJob,
+    /// It happened on or after the day on which the person died or moved away: it counts nowhere.
+    AfterLeaving,
+    /// It happened before the person was put on the register: it does not count before that day.
+    BeforeRegistered,
     /// The household had such a case before, and this one does not name it.
     Relapse,
     /// It left because nobody could reach it, and somebody had.
@@ -87,6 +95,10 @@ impl Doubt {
             Self::Uncountable => "uncountable",
             Self::Rural => "rural",
             Self::Unpublished => "unpublished",
+            Self::Missing(_) => "missing_step",
+            Self::NoJob => "no_job",
+            Self::AfterLeaving => "after_leaving",
+            Self::BeforeRegistered => "before_registered",
             Self::Relapse => "relapse",
             Self::Reached => "reached",
             Self::Able => "able",
@@ -119,6 +131,17 @@ impl Doubt {
             }
             Self::Rural => "户主为农业户口，请核实是否属于城镇家庭 (not an urban household)".into(),
             Self::Unpublished => "公示期未满即认定 (decided before publicity had ended)".into(),
+            Self::Missing(step) => format!("认定前未登记“{step}”，请补登或核实 (decided without this step)"),
+            Self::NoJob => {
+                "注销原因为就业，登记中没有就业记录，不计为就业 (deregistered for work, no job on record)".into()
+            }
+            Self::AfterLeaving => {
+                "日期在此人死亡或迁出之后，不计入，请核实 (after the person died or moved away: counts nowhere)".into()
+            }
+            Self::BeforeRegistered => {
+                "日期早于此人入册日期，入册前不计入，请核实 (before the person was registered: not counted before it)"
+                    .into()
+            }
             Self::Relapse => "该户以前有过案件，请填写“原案” (name the earlier case)".into(),
             Self::Reached => {
                 "以失去联系退出，退出前不久仍有服务记录 (left as out of contact, served shortly before)".into()
@@ -180,6 +203,8 @@ pub fn doubts<S: Shelf>(
     }
     found.extend(wrong_clock(id, record).map(Doubt::WrongClock));
     found.extend(backdated_unseen(record, plans).map(Doubt::Backdated));
+    found.extend(beyond_register(shelf, record)?);
+    found.extend(missing_steps(record).map(Doubt::Missing));
     match record.register {
         number::RESIDENT => {
             let number = record.slice(21).and_then(|id| std::str::from_utf8(id).ok());
@@ -232,6 +257,8 @@ const UNKNOWN: &str = "99";
 /// A public-welfare job (L14); entered by an import (L25).
 const WELFARE: &[u8] = b"2";
 const IMPORTED: &[u8] = b"2";
+/// Deregistered because of work (L12).
+const FOUND_WORK: &[u8] = b"1";
 /// Of the 4050 (L06).
 const ELDERLY: &str = "01";
 /// A rural hukou (L02).
@@ -242,6 +269,50 @@ const RURAL: &[u8] = b"2";
 fn backdated_unseen(record: &Record, plans: &Plans) -> Option<Day> {
     let seen = record.bytes(REVIEWED_BY).is_some() || record.slice(SOURCE) == Some(IMPORTED);
     backdated(record, plans).filter(|_| !seen).map(Backdated::days)
+}
+
+/// The day of what happened to a person, by register.
+const HAPPENED: [(u32, u32); 4] =
+    [(number::PLACEMENT, 25), (number::UNEMPLOYMENT_SPELL, 23), (number::HARDSHIP_CASE, 26), (number::TRAINEE, 22)];
+
+/// Whether something happened to a person who was not on the register then, so that it does not count. A job may have begun
+/// before.
+fn beyond_register<S: Shelf>(shelf: &S, record: &Record) -> Result<Option<Doubt>, S::Error> {
+    let day = HAPPENED.iter().find(|(register, _)| *register == record.register).and_then(|(_, tag)| record.day(*tag));
+    let (Some(day), Some(person)) = (day, record.reference(20)) else { return Ok(None) };
+    let person = survivor(shelf, person)?;
+    shelf.look(person, |person| {
+        let person = person?;
+        if left_on(person).is_some_and(|left| left <= day) {
+            return Some(Doubt::AfterLeaving);
+        }
+        let before = record.register != number::PLACEMENT && day < on_register_since(person);
+        before.then_some(Doubt::BeforeRegistered)
+    })
+}
+
+/// The steps that come before a decision: the field of the decision, and each step with the fields that show it.
+type Steps = (u32, u32, &'static [(&'static [u32], &'static str)]);
+const STEPS: [Steps; 3] = [
+    (number::ZEF_CASE, 27, &[(&[24], "核实 (visit)"), (&[25, 26], "公示 (publicity)")]),
+    (number::HARDSHIP_CASE, 26, &[(&[23], "初审 (first review)"), (&[24, 25], "公示 (publicity)")]),
+    (
+        number::FEC_CASE,
+        24,
+        &[
+            (&[31], "街道初审 (review by the street)"),
+            (&[22], "县区考核 (assessment)"),
+            (&[32, 33], "公示 (publicity)"),
+        ],
+    ),
+];
+
+/// The steps before its decision that a record says nothing of. What a file brought was decided on paper.
+fn missing_steps(record: &Record) -> impl Iterator<Item = &'static str> + '_ {
+    let own =
+        STEPS.iter().find(|(register, decided, _)| *register == record.register && record.day(*decided).is_some());
+    let steps = own.filter(|_| record.slice(SOURCE) != Some(IMPORTED)).map_or(&[][..], |(_, _, steps)| steps);
+    steps.iter().filter(|(tags, _)| tags.iter().all(|tag| record.bytes(*tag).is_none())).map(|(_, step)| *step)
 }
 
 /// Whether something was decided before the last day of its publicity was over.
@@ -302,8 +373,14 @@ fn of_spell<S: Shelf>(shelf: &S, id: RecordId, record: &Record, on: Day) -> Resu
             break;
         }
     }
-    if own.has(on) && employed(shelf, person)?.has(on) {
+    let jobs = employed(shelf, person)?;
+    if own.has(on) && jobs.has(on) {
         found.push(Doubt::Employed);
+    }
+    let for_work = record.slice(27) == Some(FOUND_WORK) && record.day(26).is_some_and(|end| end <= on);
+    let since = record.day(23).map_or_else(Spans::default, |from| Spans::one(from, Day::MAX));
+    if for_work && jobs.and(&since).is_empty() {
+        found.push(Doubt::NoJob);
     }
     Ok(found)
 }

@@ -4,20 +4,13 @@
 use super::{
     Shelf, Tally,
     case::{self, Case, counted_members},
-    home_unit, is_active, is_contested, merged_into,
-    person::{Service, closed_from, fresh, hardship, on_register_since, services_of, visits},
+    contest, home_unit, is_active, merged_into,
+    person::{Service, cases_run, fresh, hardship, on_register_since, registered, services_of, verified_on, visits},
     refs::{Refs, following},
     span::{Span, Spans},
     training,
 };
-use crate::{
-    Record, RecordId,
-    date::Day,
-    indicator::Part,
-    pb,
-    register::{VERIFIED_ON, number},
-    text,
-};
+use crate::{Record, RecordId, date::Day, indicator::Part, pb, register::number, text};
 
 /// Closed (L26).
 const CLOSED: &[u8] = b"4";
@@ -31,8 +24,8 @@ pub(super) fn count<S: Shelf>(shelf: &S, id: RecordId, tally: &mut Tally<'_>) ->
     let refs = Refs::to(shelf, id, number::HOUSEHOLD)?;
     let household = household.filter(is_active);
     let contested = match &household {
-        Some(record) => is_contested(shelf, id, record)?,
-        None => false,
+        Some(record) => contest::turns(shelf, id, record)?.behind,
+        None => Spans::default(),
     };
     let mut cases = Vec::new();
     for (case, record) in refs.active(shelf, number::ZEF_CASE, 21)? {
@@ -44,8 +37,10 @@ pub(super) fn count<S: Shelf>(shelf: &S, id: RecordId, tally: &mut Tally<'_>) ->
     let mut open = Vec::new();
     for case in &cases {
         let busy = &mut busy_until[usize::from(case.graduate)];
-        tally.duplicate = contested || case.clock.recognised_on < *busy;
-        if !tally.duplicate {
+        if case.clock.recognised_on < *busy {
+            tally.behind = Spans::one(Day::MIN, Day::MAX);
+        } else {
+            tally.behind = contested.clone();
             *busy = case.clock.exit_on.unwrap_or(Day::MAX);
             if !case.graduate {
                 open.push(case.open());
@@ -55,7 +50,7 @@ pub(super) fn count<S: Shelf>(shelf: &S, id: RecordId, tally: &mut Tally<'_>) ->
         case::count(shelf, case, tally)?;
     }
     let Some(household) = household.filter(|record| home_unit(record).is_some()) else { return Ok(()) };
-    tally.duplicate = contested;
+    tally.behind = contested;
     tally.at_home_of(&household);
     count_itself(shelf, (id, &household), &refs, &Spans::all(open), tally)
 }
@@ -67,6 +62,11 @@ fn at_home(household: Option<&Record>, case: &Case, tally: &mut Tally<'_>) {
     }
 }
 
+/// The day on which a household was closed.
+pub(super) fn closed_on(household: &Record) -> Option<Day> {
+    household.day(37).filter(|_| household.slice(36) == Some(CLOSED))
+}
+
 /// What the household counts beside its cases; `open` are the days on which it is without employment by a case.
 fn count_itself<S: Shelf>(
     shelf: &S,
@@ -75,14 +75,12 @@ fn count_itself<S: Shelf>(
     open: &Spans,
     tally: &mut Tally<'_>,
 ) -> Result<(), S::Error> {
-    let closed = household.day(37).filter(|_| household.slice(36) == Some(CLOSED));
-    let there = Spans::one(Day::MIN, closed.unwrap_or(Day::MAX));
+    let there = Spans::one(Day::MIN, closed_on(household).unwrap_or(Day::MAX));
     let registered = there.and(&Spans::one(on_register_since(household), Day::MAX));
     tally.during(Part::Households, &registered);
 
     let own_services = services_of(shelf, refs.active(shelf, number::SERVICE_RECORD, 21)?)?;
-    let verified_on = household.day(VERIFIED_ON);
-    let fresh = fresh(verified_on, &visits(&own_services), open, tally).and(&registered);
+    let fresh = fresh(&verified_on(household), &visits(&own_services), open, tally).and(&registered);
     tally.during(Part::Fresh, &fresh);
     for service in own_services.iter().filter(|service| service.campaign.is_some() && !service.of_person) {
         tally.step(Part::CampaignSends, service.on, service.sends);
@@ -94,15 +92,15 @@ fn count_itself<S: Shelf>(
         let about = Refs::to(shelf, person, number::RESIDENT)?;
         let theirs = services_of(shelf, about.active(shelf, number::SERVICE_RECORD, 20)?)?;
         visited.extend(campaign_visits(&theirs).into_iter().filter(|day| belongs.days.has(*day)));
-        let closed = shelf.look(person, |record| record.map_or(Day::MAX, closed_from))?;
+        let run = shelf.look(person, |record| record.map_or(Spans::one(Day::MIN, Day::MAX), cases_run))?;
         let cases = hardship(&about.active(shelf, number::HARDSHIP_CASE, 20)?);
-        recognised.push(cases.and(&belongs.days).and(&Spans::one(Day::MIN, closed)));
+        recognised.push(cases.and(&belongs.days).and(&run));
         paired.push(pairing_days(&about.active(shelf, number::PAIRING, 21)?).and(&belongs.days));
         if belongs.child && !open.is_empty() {
             count_child(shelf, person, &about, &open.and(&belongs.days), tally)?;
         }
     }
-    tally.once((Some(Part::CampaignVisitedInYear), Some(Part::CampaignVisitedInMonth)), &mut visited);
+    tally.once((Some(Part::CampaignVisitedInYear), Some(Part::CampaignVisitedInMonth)), &visited);
     let recognised = Spans::all(recognised).and(&there);
     tally.during(Part::RecognisedHouseholds, &recognised);
     tally.during(Part::RecognisedPaired, &Spans::all(paired).and(&recognised));
@@ -153,12 +151,13 @@ fn count_child<S: Shelf>(
     open: &Spans,
     tally: &mut Tally<'_>,
 ) -> Result<(), S::Error> {
-    let wishes =
-        shelf.look(child, |record| record.is_some_and(|record| is_active(record) && wishes_training(record)))?;
-    if !wishes {
-        return Ok(());
-    }
-    tally.during(Part::ZefChildrenWishing, open);
+    let wishes = shelf.look(child, |record| {
+        let record = record.filter(|record| is_active(record) && wishes_training(record))?;
+        Some(registered(record))
+    })?;
+    let Some(registered) = wishes else { return Ok(()) };
+    let open = open.and(&registered);
+    tally.during(Part::ZefChildrenWishing, &open);
     if let Some(first) = training::first_enrolled(&about.active(shelf, number::TRAINEE, 20)?) {
         tally.during(Part::ZefChildrenTrained, &open.and(&Spans::one(first, Day::MAX)));
     }

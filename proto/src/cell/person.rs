@@ -2,10 +2,9 @@
 //! campaign (K32), freshness (K38), duplicates (K43); spells and training in their own modules.
 
 use super::{
-    Shelf, Tally, archive, backdated, campaign,
-    contest::{self, Place},
-    home_unit, is_active, post,
+    Shelf, Tally, archive, backdated, campaign, contest, home_unit, is_active, post,
     refs::Refs,
+    remember::texts_in,
     span::{Span, Spans},
     spell, survivor, training,
     work::between,
@@ -16,18 +15,16 @@ use crate::{
     date::{self, Day},
     indicator::Part,
     pb,
-    register::{VERIFIED_ON, number, registered_on},
+    register::{PAST_VERIFIED, VERIFIED_ON, number, registered_on},
 };
 
 /// What a person's own record says.
 pub(super) struct Person {
     facts: pb::Resident,
     born: Option<citizen_id::Facts>,
-    verified_on: Option<Day>,
-    /// Days before death and moving out.
-    pub(super) present: Spans,
-    /// Days on the register: of those, the ones since it was put there.
-    registered: Spans,
+    verified_on: Vec<Day>,
+    /// Days on the register: since it was put there, and before death and moving out. On no other day anybody counts.
+    pub(super) registered: Spans,
 }
 
 impl Person {
@@ -35,9 +32,8 @@ impl Person {
         Self {
             facts: record.typed(|tag| matches!(tag, 38..=41 | 43 | 44 | 48)),
             born: born(record),
-            verified_on: record.day(VERIFIED_ON),
-            present: Spans::one(Day::MIN, left_on(record).unwrap_or(Day::MAX)),
-            registered: Spans::one(on_register_since(record), left_on(record).unwrap_or(Day::MAX)),
+            verified_on: verified_on(record),
+            registered: registered(record),
         }
     }
 
@@ -58,15 +54,29 @@ pub(super) fn on_register_since(record: &Record) -> Day {
     registered_on(record.register).and_then(|tag| record.day(tag)).unwrap_or(Day::MIN)
 }
 
+/// The days on which somebody is on the register.
+pub(super) fn registered(record: &Record) -> Spans {
+    Spans::one(on_register_since(record), left_on(record).unwrap_or(Day::MAX))
+}
+
 /// What a resident's number says of birth and sex; none without a valid one.
 pub fn born(record: &Record) -> Option<citizen_id::Facts> {
     citizen_id::check(std::str::from_utf8(record.slice(21)?).ok()?).ok()
 }
 
-/// The day on which somebody reaches an age, which may differ by sex.
+/// The day on which somebody reaches an age, which may differ by sex: who was born on 29 February is a year older on 1
+/// March of a common year.
 pub(super) fn birthday(born: citizen_id::Facts, male: i32, female: i32) -> Day {
     let years = if born.male { male } else { female };
-    date::add_months(born.birth, years.saturating_mul(12))
+    let day = date::add_months(born.birth, years.saturating_mul(12));
+    let clamped = date::civil(born.birth).zip(date::civil(day)).is_some_and(|(birth, on)| birth.day() != on.day());
+    if clamped { day.saturating_add(1) } else { day }
+}
+
+/// The days on which a record was verified, in any order.
+pub(super) fn verified_on(record: &Record) -> Vec<Day> {
+    let past = texts_in(record, PAST_VERIFIED).filter_map(|text| Some(date::day(text.parse().ok()?)));
+    past.chain(record.day(VERIFIED_ON)).collect()
 }
 
 pub(super) fn count<S: Shelf>(shelf: &S, id: RecordId, tally: &mut Tally<'_>) -> Result<(), S::Error> {
@@ -75,15 +85,13 @@ pub(super) fn count<S: Shelf>(shelf: &S, id: RecordId, tally: &mut Tally<'_>) ->
         let record = record.filter(|record| record.register == number::RESIDENT && is_active(record))?;
         home_unit(record)?;
         tally.at_home_of(record);
-        Some((Person::of(record), contest::place(shelf, id, record)))
+        Some((Person::of(record), contest::turns(shelf, id, record)))
     })?;
-    let Some((person, place)) = resident else { return Ok(()) };
-    let place = place?;
-    tally.duplicate = place == Place::Behind;
+    let Some((person, turns)) = resident else { return Ok(()) };
+    let turns = turns?;
+    tally.behind = turns.behind;
     tally.during(Part::Residents, &person.registered);
-    if place == Place::First {
-        tally.during(Part::DuplicatePersons, &person.registered);
-    }
+    tally.during(Part::DuplicatePersons, &turns.first.and(&person.registered));
     let refs = Refs::to(shelf, id, number::RESIDENT)?;
     let services = services_of(shelf, refs.active(shelf, number::SERVICE_RECORD, 20)?)?;
     let spells = refs.active(shelf, number::UNEMPLOYMENT_SPELL, 20)?;
@@ -91,36 +99,38 @@ pub(super) fn count<S: Shelf>(shelf: &S, id: RecordId, tally: &mut Tally<'_>) ->
     for (_, record) in spells.iter().chain(&cases) {
         backdated::count(record, tally);
     }
+    let placements = placements_of(shelf, id)?;
+    let employed = jobs(shelf, &placements)?;
     if !spells.is_empty() {
         let mut contacts: Vec<Day> = services.iter().map(|service| service.on).collect();
         contacts.extend(family_contacts(shelf, &refs)?);
-        spell::count(&person, &spells, &contacts, tally);
+        spell::count(&person, &spells, (&contacts, &employed), tally);
     }
-    training::count(shelf, &refs.active(shelf, number::TRAINEE, 20)?, tally)?;
+    training::count(shelf, &refs.active(shelf, number::TRAINEE, 20)?, &person.registered, tally)?;
     let hardship = count_hardship(shelf, &cases, &person, tally)?;
     count_fresh(&person, &visits(&services), &hardship, tally);
     for service in services.iter().filter(|service| service.campaign.is_some()) {
         tally.step(Part::CampaignSends, service.on, service.sends);
     }
-    count_employed(shelf, &refs, &person, &hardship, tally)
+    for (_, record) in refs.active(shelf, number::PLACEMENT, 20)? {
+        backdated::count(&record, tally);
+    }
+    count_employed(shelf, (&refs, &placements), (&person, &employed), &hardship, tally)
 }
 
 /// What needs to know on which days somebody is employed.
 fn count_employed<S: Shelf>(
     shelf: &S,
-    refs: &Refs,
-    person: &Person,
+    (refs, placements): (&Refs, &[(RecordId, Record)]),
+    (person, employed): (&Person, &Spans),
     hardship: &Spans,
     tally: &mut Tally<'_>,
 ) -> Result<(), S::Error> {
-    let placements = refs.active(shelf, number::PLACEMENT, 20)?;
-    for (_, record) in &placements {
-        backdated::count(record, tally);
-    }
     for (id, record) in placements.iter().filter(|(_, record)| record.slice(34) == Some(CAMPAIGN_CHANNEL)) {
         // Who waits for a place is not placed yet.
         let first = jobs(shelf, &[(*id, record.clone())])?.first();
-        if let Some(day) = first.filter(|day| person.present.has(*day)) {
+        // It is said of each of the person's registrations, and counts where the person does.
+        if let Some(day) = first.filter(|day| person.registered.has(*day) && !tally.behind.has(*day)) {
             tally.step(Part::CampaignPlaced, day, 1);
         }
     }
@@ -139,12 +149,12 @@ fn count_employed<S: Shelf>(
     };
     let resettled = resettled.and(&since(facts.laidoff_on));
     let hard = !hardship.is_empty();
-    let employed = jobs(shelf, &placements)?.and(&person.present);
+    let employed = employed.and(&person.registered);
     // The standard of a full-employment community asks for it (domain-detail 2.12).
     let counts = person.registered.and(&person.before_retirement());
     tally.during(Part::Labour, &counts);
     tally.during(Part::LabourEmployed, &employed.and(&counts));
-    let resettled = resettled.and(&person.present);
+    let resettled = resettled.and(&person.registered);
     tally.during(Part::ShantyLabour, &resettled);
     tally.during(Part::ShantyEmployed, &employed.and(&resettled));
     if hard {
@@ -188,7 +198,7 @@ fn count_hardship<S: Shelf>(
         }
     }
     // Dying, moving away and retiring close it (domain-detail 2.1).
-    Ok(Spans::union(recognised).and(&person.present).and(&person.before_retirement()))
+    Ok(Spans::union(recognised).and(&person.registered).and(&person.before_retirement()))
 }
 
 /// The households that a person belongs to, each with the days.
@@ -215,9 +225,10 @@ fn family_contacts<S: Shelf>(shelf: &S, refs: &Refs) -> Result<Vec<Day>, S::Erro
     Ok(contacts)
 }
 
-/// Until when a person's cases run: dying, moving away and retiring close them.
-pub(super) fn closed_from(record: &Record) -> Day {
-    left_on(record).into_iter().chain(record.day(48)).min().unwrap_or(Day::MAX)
+/// The days on which a person's cases run: since it was registered, until it dies, moves away or retires.
+pub(super) fn cases_run(record: &Record) -> Spans {
+    let closed = left_on(record).into_iter().chain(record.day(48)).min().unwrap_or(Day::MAX);
+    Spans::one(on_register_since(record), closed)
 }
 
 /// The days on which a hardship case is recognised.
@@ -284,13 +295,13 @@ pub(super) fn services_of<S: Shelf>(shelf: &S, records: Vec<(RecordId, Record)>)
 
 /// K38: verified within the plan's days, fewer of them while in hardship.
 fn count_fresh(person: &Person, visits: &[Day], hardship: &Spans, tally: &mut Tally<'_>) {
-    let fresh = fresh(person.verified_on, visits, hardship, tally).and(&person.registered);
+    let fresh = fresh(&person.verified_on, visits, hardship, tally).and(&person.registered);
     tally.during(Part::Fresh, &fresh);
 }
 
 /// The days on which a record is verified in time.
-pub(super) fn fresh(verified_on: Option<Day>, visits: &[Day], hardship: &Spans, tally: &Tally<'_>) -> Spans {
-    let days: Vec<Day> = visits.iter().copied().chain(verified_on).collect();
+pub(super) fn fresh(verified_on: &[Day], visits: &[Day], hardship: &Spans, tally: &Tally<'_>) -> Spans {
+    let days: Vec<Day> = visits.iter().chain(verified_on).copied().collect();
     if days.is_empty() {
         return Spans::default();
     }
@@ -313,13 +324,21 @@ pub fn left_on(record: &Record) -> Option<Day> {
 /// The days on which a person has an open placement, with a place where it is on a post, and before the person left.
 /// `person` is a survivor.
 pub(super) fn employed<S: Shelf>(shelf: &S, person: RecordId) -> Result<Spans, S::Error> {
-    let placements = Refs::to(shelf, person, number::RESIDENT)?.active(shelf, number::PLACEMENT, 20)?;
-    let jobs = jobs(shelf, &placements)?;
+    let jobs = jobs(shelf, &placements_of(shelf, person)?)?;
     if jobs.is_empty() {
         return Ok(jobs);
     }
     let left = shelf.look(person, |record| record.and_then(left_on))?;
     Ok(jobs.and(&Spans::one(Day::MIN, left.unwrap_or(Day::MAX))))
+}
+
+/// The placements of a person, at whichever of its registrations they are known.
+pub(super) fn placements_of<S: Shelf>(shelf: &S, person: RecordId) -> Result<Vec<(RecordId, Record)>, S::Error> {
+    let mut found = Vec::new();
+    for own in contest::registrations(shelf, person)? {
+        found.extend(Refs::to(shelf, own, number::RESIDENT)?.active(shelf, number::PLACEMENT, 20)?);
+    }
+    Ok(found)
 }
 
 /// The days of these placements, those on a post while they have a place there.

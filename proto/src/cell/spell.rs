@@ -13,32 +13,30 @@ use crate::{
     pb,
 };
 
-/// Deregistered because of work (L12).
-const FOUND_WORK: &str = "1";
-
-/// One spell, cut off at death, moving out and retirement.
+/// One spell, on the days on which the person is on the register and has not retired.
 struct Spell {
     open: Spans,
     registered: Day,
     lost: Day,
-    /// The day of deregistration because of work.
-    reemployed: Option<Day>,
 }
 
-pub(super) fn count(person: &Person, spells: &[(RecordId, Record)], contacts: &[Day], tally: &mut Tally<'_>) {
-    let counts = person.present.and(&person.before_retirement());
+/// Counts the spells of a person that somebody was in contact with on some days, and who is employed on others.
+pub(super) fn count(
+    person: &Person,
+    spells: &[(RecordId, Record)],
+    (contacts, employed): (&[Day], &Spans),
+    tally: &mut Tally<'_>,
+) {
+    let counts = person.registered.and(&person.before_retirement());
     let mut found = Vec::new();
     for (_, record) in spells {
-        let spell: pb::UnemploymentSpell = record.typed(|tag| matches!(tag, 22 | 23 | 26 | 27));
+        let spell: pb::UnemploymentSpell = record.typed(|tag| matches!(tag, 22 | 23 | 26));
         let Some(registered) = spell.reg_on else { continue };
         let open = Spans::one(registered, spell.end_on.unwrap_or(Day::MAX)).and(&counts);
         if open.is_empty() {
             continue;
         }
-        let worked = spell.end_cause.as_deref() == Some(FOUND_WORK);
-        // Who had died or moved away before found no work here.
-        let reemployed = spell.end_on.filter(|end| worked && open.has(end - 1));
-        found.push(Spell { registered, lost: spell.lost_on.unwrap_or(registered), open, reemployed });
+        found.push(Spell { registered, lost: spell.lost_on.unwrap_or(registered), open });
     }
     if found.is_empty() {
         return;
@@ -71,12 +69,21 @@ pub(super) fn count(person: &Person, spells: &[(RecordId, Record)], contacts: &[
         let period = |day: Day| date::civil(day).map_or(day, |civil| date::day(begin(civil)));
         starts.iter().copied().filter(|day| new(period(*day))).collect()
     };
-    let mut in_year = firsts(jiff::civil::Date::first_of_year);
-    let mut in_month = firsts(jiff::civil::Date::first_of_month);
-    tally.once((Some(Part::RegisteredInYear), None), &mut in_year);
-    tally.once((None, Some(Part::RegisteredInMonth)), &mut in_month);
-    let mut reemployed: Vec<Day> = found.iter().filter_map(|spell| spell.reemployed).collect();
-    tally.once((Some(Part::ReemployedInYear), Some(Part::ReemployedInMonth)), &mut reemployed);
+    let in_year = firsts(jiff::civil::Date::first_of_year);
+    let in_month = firsts(jiff::civil::Date::first_of_month);
+    tally.once((Some(Part::RegisteredInYear), None), &in_year);
+    tally.once((None, Some(Part::RegisteredInMonth)), &in_month);
+    // Who became employed follows from the jobs, whatever ends the registration, and whether anything does: a job begins
+    // after a day of the period on which the person was registered, or on one.
+    let began = |begin: fn(jiff::civil::Date) -> jiff::civil::Date| -> Vec<Day> {
+        let since = |day: Day| date::civil(day).map_or(day, |civil| date::day(begin(civil))) - 1;
+        let registered = |day: Day| !open.and(&Spans::one(since(day), day + 1)).is_empty();
+        let days = employed.iter().map(|span| span.from).filter(|day| *day != Day::MIN && counts.has(*day));
+        days.filter(|day| registered(*day)).collect()
+    };
+    let (in_year, in_month) = (began(jiff::civil::Date::first_of_year), began(jiff::civil::Date::first_of_month));
+    tally.once((Some(Part::ReemployedInYear), None), &in_year);
+    tally.once((None, Some(Part::ReemployedInMonth)), &in_month);
 }
 
 /// The days of a spell on which nobody has been in contact for the plan's months; registering is a contact.

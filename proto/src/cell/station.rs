@@ -1,7 +1,7 @@
 //! Assistants and their certificates (notice, items 14 to 16; domain-detail 2.10; K14 to K17).
 //! Invariant: somebody who serves two offices counts in one of them on each day, and among the duplicates of the other.
 
-use super::{Shelf, Tally, home::units_of, is_active, is_contested, refs::Refs, span::Spans, work::between};
+use super::{Shelf, Tally, contest, home::units_of, is_active, refs::Refs, span::Spans, work::between};
 use crate::{
     OrgCode, Record, RecordId,
     date::{Day, add_months},
@@ -50,7 +50,43 @@ fn assignment(id: RecordId, record: &Record) -> Option<(Turn, Spans, Option<Day>
     Some((Turn { from, created: record.created, id }, between(Some(from), assistant.to_on), assistant.to_on))
 }
 
-/// Counts the assistants of a unit and, for an urban community, its certificates. Returns the days with an assistant.
+/// The assignments of the person whose record this is, with this one's own.
+fn assignments<S: Shelf>(shelf: &S, id: RecordId, record: &Record) -> Result<Vec<(RecordId, Turn, Spans)>, S::Error> {
+    let own = |id: RecordId, record: &Record| assignment(id, record).map(|(turn, days, _)| (id, turn, days));
+    let mut found: Vec<_> = own(id, record).into_iter().collect();
+    for other in others(shelf, id, record)? {
+        found.extend(shelf.record(other)?.and_then(|record| own(other, &record)));
+    }
+    Ok(found)
+}
+
+/// The days on which the holder of a certificate that is valid serves an office, with the day on which that assignment began:
+/// of two at a time the one that counts.
+pub(super) fn held<S: Shelf>(shelf: &S, certificate: &Record) -> Result<Vec<(Spans, Day)>, S::Error> {
+    let (Some(assistant), Some(valid)) = (certificate.reference(20), valid(certificate)) else { return Ok(Vec::new()) };
+    let Some(holder) = shelf.record(assistant)? else { return Ok(Vec::new()) };
+    let mut turns = assignments(shelf, assistant, &holder)?;
+    turns.sort_by(|one, two| one.1.cmp(&two.1));
+    let mut taken = Spans::default();
+    let mut found = Vec::new();
+    for (_, turn, days) in turns {
+        let counts = days.without(&taken).and(&valid);
+        taken = Spans::all([taken, days]);
+        if !counts.is_empty() {
+            found.push((counts, turn.from));
+        }
+    }
+    Ok(found)
+}
+
+/// The days on which a certificate is valid.
+fn valid(certificate: &Record) -> Option<Spans> {
+    let issued = certificate.day(23).filter(|_| is_active(certificate))?;
+    Some(between(Some(issued), certificate.day(24)))
+}
+
+/// Counts the assistants of a unit and, for an urban community, those who hold a certificate. Returns the days with an
+/// assistant. A certificate is the person's, under whichever assignment it was entered, and counts where the person does.
 pub(super) fn count<S: Shelf>(shelf: &S, unit: OrgCode, refs: &Refs, tally: &mut Tally<'_>) -> Result<Spans, S::Error> {
     let mut staffed = Vec::new();
     let mut certified = Vec::new();
@@ -58,11 +94,11 @@ pub(super) fn count<S: Shelf>(shelf: &S, unit: OrgCode, refs: &Refs, tally: &mut
         let Some((turn, days, to)) = assignment(id, &record) else { continue };
         let days = days.and(&here);
         let mut levels = levels(shelf, id)?;
-        certified.extend(levels.counted.iter().map(|valid| valid.and(&days)));
         let (mut elsewhere, mut before) = (Vec::new(), Vec::new());
-        for other in others(shelf, id, &record)? {
-            let Some(rival) = shelf.record(other)? else { continue };
-            let Some((theirs, their_days, _)) = assignment(other, &rival) else { continue };
+        for (other, theirs, their_days) in assignments(shelf, id, &record)? {
+            if other == id {
+                continue;
+            }
             levels.join(self::levels(shelf, other)?);
             if theirs < turn {
                 before.push(their_days.clone());
@@ -70,18 +106,21 @@ pub(super) fn count<S: Shelf>(shelf: &S, unit: OrgCode, refs: &Refs, tally: &mut
             elsewhere.push(their_days);
         }
         let (elsewhere, before) = (Spans::all(elsewhere), Spans::all(before));
-        let duplicate = days.and(&before);
-        for (days, duplicate) in [(days.without(&before), false), (duplicate, true)] {
-            tally.duplicate = duplicate;
-            let (three, four) = (levels.of("3").and(&days), levels.of("4").and(&days));
-            tally.during(Part::Assistants, &days);
-            tally.during(Part::AssistantsLevel4, &four.without(&three));
-            tally.during(Part::AssistantsLevel3, &three);
-        }
-        tally.duplicate = false;
-        // Who goes from one office to another has not left.
-        if let Some(to) = to.filter(|to| days.has(to - 1) && !before.has(to - 1) && !elsewhere.has(*to)) {
-            tally.step(Part::AssistantsLeft, to, 1);
+        tally.behind = before;
+        let (three, four) = (levels.of("3").and(&days), levels.of("4").and(&days));
+        tally.during(Part::Assistants, &days);
+        tally.during(Part::AssistantsLevel4, &four.without(&three));
+        tally.during(Part::AssistantsLevel3, &three);
+        let before = std::mem::take(&mut tally.behind);
+        certified.push(levels.any().and(&days).without(&before));
+        // Who goes from one office to another has not left, if there is a pause between them or not.
+        let to = to.filter(|to| days.has(to - 1) && !before.has(to - 1));
+        if let Some(to) = to {
+            let pause = tally.plans.on(to).assistants.pause_days;
+            let again = Spans::one(to, to.saturating_add(pause).saturating_add(1));
+            if elsewhere.and(&again).is_empty() {
+                tally.step(Part::AssistantsLeft, to, 1);
+            }
         }
         staffed.push(days);
     }
@@ -91,18 +130,21 @@ pub(super) fn count<S: Shelf>(shelf: &S, unit: OrgCode, refs: &Refs, tally: &mut
     Ok(Spans::all(staffed))
 }
 
-/// The days on which an assistant's certificates are valid.
+/// The days on which an assistant's certificates are valid, those on which one counts for another holder left out: one
+/// certificate is one person's (domain-detail 2.10).
 #[derive(Default)]
 struct Levels {
     /// By level (L21).
     by_level: BTreeMap<String, Vec<Spans>>,
-    /// Those that count for this station: one certificate makes one station certified (domain-detail 2.10).
-    counted: Vec<Spans>,
 }
 
 impl Levels {
     fn of(&self, level: &str) -> Spans {
         Spans::all(self.by_level.get(level).into_iter().flatten().cloned())
+    }
+
+    fn any(&self) -> Spans {
+        Spans::all(self.by_level.values().flatten().cloned())
     }
 
     /// Takes over the levels of the same person's other record.
@@ -140,13 +182,10 @@ fn levels<S: Shelf>(shelf: &S, assistant: RecordId) -> Result<Levels, S::Error> 
     for id in shelf.referring(assistant, number::CREDENTIAL)? {
         let of_assistant = |record: &Record| is_active(record) && record.reference(20) == Some(assistant);
         let Some(record) = shelf.record(id)?.filter(of_assistant) else { continue };
-        let credential: pb::Credential = record.typed(|tag| matches!(tag, 21 | 23 | 24));
-        let Some(issued) = credential.issued_on else { continue };
-        let valid = between(Some(issued), credential.void_on);
-        if !is_contested(shelf, id, &record)? {
-            levels.counted.push(valid.clone());
-        }
-        levels.by_level.entry(credential.level.unwrap_or_default()).or_default().push(valid);
+        let Some(valid) = valid(&record) else { continue };
+        let own = valid.without(&contest::turns(shelf, id, &record)?.behind);
+        let level = String::from_utf8_lossy(record.slice(21).unwrap_or_default()).into_owned();
+        levels.by_level.entry(level).or_default().push(own);
     }
     Ok(levels)
 }

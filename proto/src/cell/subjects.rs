@@ -1,7 +1,7 @@
 //! Whose contributions a record takes part in. Invariant: whoever's contribution could be another one once a record is
 //! written is among its subjects, as it stood before and as it stands after.
 
-use super::{Shelf, Subject, archive, following, home, merged_into, refs, station, survivor};
+use super::{Shelf, Subject, archive, contest, following, home, merged_into, refs, station, survivor};
 use crate::{
     OrgCode, Record, RecordId, pb,
     register::{number, registers},
@@ -22,6 +22,9 @@ pub enum Root {
     Person(RecordId),
     /// A person that a reference names, with its households.
     PersonAndHouseholds(RecordId),
+    /// A person that a placement names, with its households, by whichever of its registrations: a job known at one counts
+    /// for the person.
+    Employed(RecordId),
     /// A household that a reference names.
     Household(RecordId),
     /// The persons of a household, by its record itself.
@@ -54,7 +57,7 @@ pub fn roots_of(id: RecordId, record: &Record) -> Vec<Root> {
         }
         number::UNEMPLOYMENT_SPELL => roots.extend(to(20).map(Root::Person)),
         number::PLACEMENT => {
-            roots.extend(to(20).map(Root::PersonAndHouseholds));
+            roots.extend(to(20).map(Root::Employed));
             roots.extend(to(35).map(Root::Post));
         }
         number::POST => roots.push(Root::Post(id)),
@@ -138,6 +141,11 @@ fn follow<S: Shelf>(shelf: &S, root: Root, open: &mut Vec<Root>) -> Result<(), S
             }
         }
         Root::Person(id) => open.push(Root::Subject(Subject::Person(survivor(shelf, id)?))),
+        Root::Employed(id) => {
+            let person = survivor(shelf, id)?;
+            let known = contest::registrations(shelf, person)?;
+            open.extend(known.into_iter().map(Root::PersonAndHouseholds));
+        }
         Root::PersonAndHouseholds(id) => {
             let person = survivor(shelf, id)?;
             open.push(Root::Subject(Subject::Person(person)));
@@ -158,7 +166,7 @@ fn follow<S: Shelf>(shelf: &S, root: Root, open: &mut Vec<Root>) -> Result<(), S
             }
             open.push(Root::Subject(Subject::Record(post)));
             for placement in following(shelf, post, number::POST, number::PLACEMENT)? {
-                open.extend(reference(shelf, placement, 20)?.map(Root::PersonAndHouseholds));
+                open.extend(reference(shelf, placement, 20)?.map(Root::Employed));
             }
         }
         Root::Class(class) => {

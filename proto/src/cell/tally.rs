@@ -14,8 +14,8 @@ pub(super) struct Tally<'a> {
     pub(super) steps: Vec<Contribution>,
     /// Where the subject counts, day by day.
     pub(super) homes: home::Homes,
-    /// The subject counts among the duplicates: another record counts in its place.
-    pub(super) duplicate: bool,
+    /// The days on which the subject counts among the duplicates: another record counts in its place.
+    pub(super) behind: span::Spans,
 }
 
 impl Tally<'_> {
@@ -39,8 +39,7 @@ impl Tally<'_> {
         self.during(part, &span::Spans::one(Day::MIN, Day::MAX));
     }
 
-    pub(super) fn put(&mut self, unit: OrgCode, part: impl Into<u16>, date: Day, delta: i64) {
-        let part = part.into() + if self.duplicate { DUPLICATES } else { 0 };
+    fn put(&mut self, unit: OrgCode, part: u16, date: Day, delta: i64) {
         let key = CellKey { unit, part, date: self.plans.bucket(date) };
         self.steps.push(Contribution { key, delta });
     }
@@ -48,6 +47,7 @@ impl Tally<'_> {
     /// Counts `delta` of what happened on a day, where the subject was at home then.
     pub(super) fn step(&mut self, part: Part, date: Day, delta: i64) {
         if let Some(unit) = self.homes.on(date) {
+            let part = if self.behind.has(date) { part.duplicates() } else { part.number() };
             self.put(unit, part, date, delta);
         }
     }
@@ -59,7 +59,26 @@ impl Tally<'_> {
 
     /// As [`Tally::during`], but `count` instead of one.
     pub(super) fn during_many(&mut self, part: impl Into<u16>, spans: &span::Spans, count: i64) {
-        let part = part.into();
+        self.stretches(part.into(), spans, (count, Day::MAX));
+    }
+
+    /// As [`Tally::during`] with spans inside one year: what is still so when the year ends is not taken off, since the
+    /// year's sum ends with it ([`crate::indicator::Window::Year`]).
+    pub(super) fn during_year(&mut self, part: Part, spans: &span::Spans, next_year: Day) {
+        self.stretches(part.number(), spans, (1, next_year));
+    }
+
+    /// Counts so many on the days of the spans, those on which the subject is behind apart; what lasts up to `end` is not
+    /// taken off there.
+    fn stretches(&mut self, part: u16, spans: &span::Spans, (count, end): (i64, Day)) {
+        if self.behind.is_empty() {
+            return self.at_each_home(part, spans, (count, end));
+        }
+        self.at_each_home(part, &spans.without(&self.behind), (count, end));
+        self.at_each_home(part + DUPLICATES, &spans.and(&self.behind), (count, end));
+    }
+
+    fn at_each_home(&mut self, part: u16, spans: &span::Spans, (count, end): (i64, Day)) {
         let stays: Vec<(OrgCode, span::Span)> = self.homes.stays().collect();
         for span in spans.iter() {
             for (unit, stay) in &stays {
@@ -68,7 +87,7 @@ impl Tally<'_> {
                     continue;
                 }
                 self.put(*unit, part, from, count);
-                if to != Day::MAX {
+                if to < end {
                     self.put(*unit, part, to, -count);
                 }
             }
@@ -81,8 +100,15 @@ impl Tally<'_> {
         span::Spans::all(parts)
     }
 
-    /// Counts the first of these days in each year in one part, and the first in each month in another.
-    pub(super) fn once(&mut self, (yearly, monthly): (Option<Part>, Option<Part>), days: &mut [Day]) {
+    /// Counts the first of these days in each year in one part, and the first in each month in another: of those on which
+    /// the subject counts, and of those on which it is behind.
+    pub(super) fn once(&mut self, parts: (Option<Part>, Option<Part>), days: &[Day]) {
+        let (mut behind, mut counting): (Vec<Day>, Vec<Day>) = days.iter().partition(|day| self.behind.has(**day));
+        self.first_of_each(parts, &mut counting);
+        self.first_of_each(parts, &mut behind);
+    }
+
+    fn first_of_each(&mut self, (yearly, monthly): (Option<Part>, Option<Part>), days: &mut [Day]) {
         days.sort_unstable();
         let mut last: Option<(i16, i8)> = None;
         for (day, date) in days.iter().filter_map(|day| Some((*day, date::civil(*day)?))) {

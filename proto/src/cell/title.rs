@@ -19,6 +19,7 @@ pub(super) fn count<S: Shelf>(shelf: &S, unit: OrgCode, refs: &Refs, tally: &mut
     let mut titles = Vec::new();
     let mut rectifying = Vec::new();
     let mut overdue = Vec::new();
+    let mut failed = Vec::new();
     for (id, record, here) in refs.of_unit(shelf, number::FEC_CASE, unit)? {
         let case: pb::FecCase = record.typed(|tag| matches!(tag, 25..=28));
         let Some(from) = completed_on(&record) else { continue };
@@ -41,9 +42,14 @@ pub(super) fn count<S: Shelf>(shelf: &S, unit: OrgCode, refs: &Refs, tally: &mut
         }
         for (_, order, _) in refs.of_unit(shelf, number::RECTIFICATION, unit)? {
             let own: pb::Rectification = order.typed(|tag| matches!(tag, 21 | 22 | 27 | 28));
+            let of_case = order.reference(20) == Some(id);
+            let rechecked = own.rechecked_on.filter(|_| of_case && order.slice(28) == Some(FAILED));
+            if let Some(on) = rechecked.filter(|on| case.rectify_from.is_some_and(|from| from <= *on)) {
+                let restored = case.restored_on.filter(|restored| *restored >= on).unwrap_or(Day::MAX);
+                failed.push(Spans::one(on, restored.min(revoked)).and(&here));
+            }
             // The case has the last order; of those before it the orders themselves say how they ended.
-            let earlier =
-                own.ordered_on.filter(|from| order.reference(20) == Some(id) && case.rectify_from > Some(*from));
+            let earlier = own.ordered_on.filter(|from| of_case && case.rectify_from > Some(*from));
             if let (Some(from), Some(over), Some("1")) = (earlier, own.rechecked_on, own.result.as_deref()) {
                 ordered(from, own.due_on, Some(over));
             }
@@ -55,6 +61,7 @@ pub(super) fn count<S: Shelf>(shelf: &S, unit: OrgCode, refs: &Refs, tally: &mut
     tally.during(Part::FecTitle, &held);
     tally.during(Part::FecRectifying, &rectifying);
     tally.during(Part::RectifyOverdue, &Spans::all(overdue));
+    tally.during(Part::RecheckFailed, &Spans::all(failed));
     for (_, award, here) in refs.of_unit(shelf, number::COMMENDATION, unit)? {
         if let Some(day) = award.day(23).filter(|day| here.has(*day)) {
             tally.step(Part::Commended, day, 1);
@@ -66,7 +73,7 @@ pub(super) fn count<S: Shelf>(shelf: &S, unit: OrgCode, refs: &Refs, tally: &mut
         // What is checked without a title is no spot check of a certified community.
         checked.extend(on.filter(|day| titles.has(*day)));
     }
-    tally.once((Some(Part::CheckedInYear), Some(Part::CheckedInMonth)), &mut checked);
+    tally.once((Some(Part::CheckedInYear), Some(Part::CheckedInMonth)), &checked);
     Ok(())
 }
 
@@ -89,6 +96,37 @@ pub fn reapplies_from<S: Shelf>(
         from = from.max(Some(again).filter(|again| applied < *again));
     }
     Ok(from)
+}
+
+/// Failed (L41).
+const FAILED: &[u8] = b"2";
+
+/// Why a title can't be revoked on the day that its case says: it was not ordered to rectify before, the term runs on, and
+/// no recheck has failed (notice, items 33 and 34: what is still not in place after the rectification is revoked). None
+/// where it can.
+///
+/// # Errors
+/// When the shelf fails.
+pub fn not_revocable<S: Shelf>(shelf: &S, id: RecordId, case: &Record) -> Result<Option<String>, S::Error> {
+    let own: pb::FecCase = case.typed(|tag| matches!(tag, 25 | 26 | 28));
+    let (Some(revoked), Some(ordered)) = (own.revoked_on, own.rectify_from) else { return Ok(None) };
+    if own.rectify_due.is_some_and(|due| due < revoked) {
+        return Ok(None);
+    }
+    for order in shelf.referring(id, number::RECTIFICATION)? {
+        let failed = shelf.look(order, |order| {
+            let order = order.filter(|order| is_active(order) && order.reference(20) == Some(id))?;
+            let rechecked = order.day(27).filter(|on| ordered <= *on && *on <= revoked)?;
+            (order.slice(28) == Some(FAILED)).then_some(rechecked)
+        })?;
+        if failed.is_some() {
+            return Ok(None);
+        }
+    }
+    let due = own.rectify_due.map_or_else(String::new, |due| format!("（{}）", date::iso(due)));
+    Ok(Some(format!(
+        "整顿期限{due}未满，也没有复查不合格的记录，不能取消称号 (revoked only after the term, or a failed recheck)"
+    )))
 }
 
 /// Why a commendation can't stand: its case does not hold the title on the day of the decision, its rank is beyond the

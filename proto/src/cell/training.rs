@@ -1,16 +1,17 @@
 //! Free training: enrolments and distinct persons (K29), and the children of zero-employment households (K30).
 
-use super::{Shelf, Tally, is_active};
+use super::{Shelf, Tally, is_active, span::Spans};
 use crate::{Record, RecordId, date::Day, indicator::Part, register::number};
 
 fn enrolled_on(record: &Record) -> Option<Day> {
     record.day(22)
 }
 
-/// The person's enrolments in classes that are free of charge.
+/// The person's enrolments in classes that are free of charge, on the days on which it is on the register.
 pub(super) fn count<S: Shelf>(
     shelf: &S,
     enrolments: &[(RecordId, Record)],
+    registered: &Spans,
     tally: &mut Tally<'_>,
 ) -> Result<(), S::Error> {
     let mut days = Vec::new();
@@ -20,12 +21,12 @@ pub(super) fn count<S: Shelf>(
             let class = class.filter(|class| class.register == number::TRAINING_CLASS && is_active(class));
             class.and_then(|class| class.varint(27)) == Some(1)
         })?;
-        if free {
+        if free && registered.has(on) {
             tally.step(Part::FreeEnrolments, on, 1);
             days.push(on);
         }
     }
-    tally.once((Some(Part::FreeTrainedInYear), Some(Part::FreeTrainedInMonth)), &mut days);
+    tally.once((Some(Part::FreeTrainedInYear), Some(Part::FreeTrainedInMonth)), &days);
     Ok(())
 }
 

@@ -86,7 +86,7 @@ catalogue! {
         [within(P::DualDueMet)] / [within(P::DualDue)];
     "K12" "双就业超期" "Dual employment overdue" Stock Additive All true false [now(P::DualOverdue)];
     "K13" "零就业家庭消除率" "Recognised households with somebody employed" Stock Ratio All false true
-        [this_year(P::ZefCleared)] / [this_year(P::ZefRecognised)];
+        [this_year(P::ZefClearedOfYear)] / [this_year(P::ZefOfYear)];
     "K14" "工作站持证覆盖率" "Stations with a certificate holder" Stock Ratio Township false true
         [now(P::StationsCertified)] / [now(P::Stations)];
     "K15" "无证工作站" "Stations without one" Stock Additive Township false false

@@ -39,8 +39,11 @@ parts! {
     DualDueMet = 111,
     DualDue = 112,
     DualOverdue = 121,
-    /// Of the households recognised in a year, those with somebody employed; inside that year only.
-    ZefCleared = 131,
+    /// Of the households recognised in a year, those with somebody employed; inside that year only, where they are at home
+    /// then. (131 counted them where they were recognised.)
+    ZefClearedOfYear = 132,
+    /// The households recognised in a year; inside that year only, where they are at home then.
+    ZefOfYear = 133,
     StationsCertified = 141,
     Stations = 142,
     Assistants = 161,
@@ -101,6 +104,8 @@ parts! {
     TitlesRevoked = 361,
     /// Commended, on the day of the decision: how many there are in the whole city, districts can't tell.
     Commended = 362,
+    /// Ordered to rectify, and a recheck has failed.
+    RecheckFailed = 363,
     ArchivedInTime = 371,
     ArchiveDue = 372,
     Fresh = 381,
@@ -149,10 +154,11 @@ impl Part {
         self.number() + DUPLICATES
     }
 
-    /// Whether somebody counts in this part because of another record than its own: among the duplicates, or as one
-    /// of several.
+    /// Whether somebody may count in this part because of another record than its own: among the duplicates, as one of
+    /// several, or by what refers to it or to another registration of the same person.
     pub fn depends_on_others(number: u16) -> bool {
-        number >= DUPLICATES || number == Self::DuplicatePersons.number()
+        let by_itself = [Self::Residents, Self::Labour, Self::ShantyLabour, Self::Fresh];
+        by_itself.into_iter().all(|own| own.number() != number)
     }
 
     /// Whether a hub counts it of its own work, and not of records: no office can.

@@ -9,6 +9,7 @@ mod decision;
 mod digest;
 mod figures;
 mod fixture;
+mod readings;
 mod record;
 mod totals;
 mod wire;

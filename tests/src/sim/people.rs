@@ -4,12 +4,13 @@ use super::world::World;
 use std::collections::BTreeMap;
 use taizhang_hub::{store::Space, totals::value};
 use taizhang_proto::{
-    Record, RecordId,
-    cell::{home_unit, is_active},
+    OrgCode, Record, RecordId,
+    cell::{Counting, home_unit, is_active},
     date,
     indicator::{self, Period, Span},
     pb,
-    register::{COUNTED_AT, DISTINCT, PAST_HOME, number},
+    register::{COUNTING, DISTINCT, PAST_HOME, number},
+    wire,
 };
 
 /// Tag of a resident's id number.
@@ -26,6 +27,18 @@ struct Group {
     moved: i64,
     /// The district has been told that another one counts them.
     elsewhere: bool,
+}
+
+/// Whether another district counts a record on the first day, as the record itself says it.
+fn counts_elsewhere(record: &Record, hub: OrgCode) -> bool {
+    let first = date::ymd(2008, 1, 1).unwrap_or_default();
+    let raw = record.bytes(COUNTING).map(|bytes| wire::occurrences(bytes)).into_iter().flatten();
+    let turns = raw.filter_map(|raw| match raw {
+        wire::Raw::Bytes(text) => Counting::from_text(std::str::from_utf8(text).ok()?),
+        _ => None,
+    });
+    let last = turns.filter(|turn| turn.from <= first).max_by_key(|turn| turn.from);
+    last.and_then(|turn| turn.at).is_some_and(|at| at != hub)
 }
 
 impl Group {
@@ -76,7 +89,7 @@ impl World {
                 let distinct = record.varint(DISTINCT) == Some(1);
                 *(if distinct { &mut group.distinct } else { &mut group.alike }) += 1;
                 group.moved += i64::from(record.slice(PAST_HOME).is_some());
-                group.elsewhere |= record.varint(COUNTED_AT).is_some_and(|code| code != hub.unit.number());
+                group.elsewhere |= counts_elsewhere(&record, hub.unit);
             }
         }
         for districts in people.values() {

@@ -7,7 +7,7 @@ use taizhang_hub::{
     store::Space,
     totals::{self, audit},
 };
-use taizhang_proto::{cell::CellKey, pb};
+use taizhang_proto::{OrgCode, cell::CellKey, pb};
 
 /// What every tier counted, and whether it agrees.
 pub struct Agreement {
@@ -34,6 +34,47 @@ impl Agreement {
     }
 }
 
+/// How many units there are in the districts of the tree that have no hub: they count all the same where units are counted.
+struct Unheard {
+    urban: i64,
+    streets: i64,
+    townships: i64,
+    villages: i64,
+}
+
+impl Unheard {
+    fn of(town: &Town) -> Self {
+        let (core, mut own) = (&town.city.hub.core, Self { urban: 0, streets: 0, townships: 0, villages: 0 });
+        let tree = core.tree();
+        let has_hub = |unit: OrgCode| town.districts.iter().any(|district| district.unit == unit);
+        let silent = tree.children(core.unit).map(|unit| unit.code).filter(|unit| !has_hub(*unit));
+        for unit in silent.flat_map(|district| tree.below(district)).map(|unit| unit.code) {
+            own.urban += i64::from(unit.is_urban_community());
+            own.streets += i64::from(unit.is_street());
+            own.townships += i64::from(unit.is_rural_township());
+            own.villages += i64::from(unit.is_village());
+        }
+        own
+    }
+
+    /// What they add to the numerator and denominator of an indicator.
+    fn counts(&self, code: &str) -> (i64, i64) {
+        match code {
+            "K01" | "K14" => (0, self.urban),
+            "K15" => (self.urban, 0),
+            "K18" | "K19" | "K23b" => (0, self.townships),
+            "K20" => (0, self.villages),
+            "K23a" => (0, self.urban + self.streets),
+            _ => (0, 0),
+        }
+    }
+}
+
+/// What the units of districts without a hub add at the city to the numerator and denominator of an indicator.
+pub fn unheard(town: &Town, indicator: &str) -> (i64, i64) {
+    Unheard::of(town).counts(indicator)
+}
+
 /// Counts everything again, at every hub, and compares.
 ///
 /// # Errors
@@ -51,8 +92,11 @@ pub fn agreement(town: &Town) -> anyhow::Result<Agreement> {
             format!("{}: {} {} {}: {} / {}", name.unit, one.r#where, one.unit, one.part, one.stored, one.recount)
         }));
     }
+    let unheard = Unheard::of(town);
     for total in &agreement.city.totals {
-        let sum = agreement.districts_sum(&total.indicator);
+        let (numerator, denominator) = agreement.districts_sum(&total.indicator);
+        let more = unheard.counts(&total.indicator);
+        let sum = (numerator + more.0, denominator + more.1);
         if sum != (total.numerator, total.denominator) {
             found.push(format!("{}: {}/{} / {sum:?}", total.indicator, total.numerator, total.denominator));
         }

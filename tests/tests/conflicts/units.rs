@@ -75,13 +75,13 @@ async fn case_10_a_title_revoked_while_its_community_edits_the_case_stays_revoke
     let case = scene.enter(FIRST, number::FEC_CASE, &[("stage", "1"), ("applied_on", &applied)]);
     scene.meet().await;
     assert_eq!(scene.figure(STREET, "K02"), 0);
-    let days = [120, 100, 30, 0].map(|days| scene.ago(days));
-    let [assessed, certified, ordered, today] = days.each_ref().map(String::as_str);
+    let days = [120, 100, 30, 1, 0].map(|days| scene.ago(days));
+    let [assessed, certified, ordered, due, today] = days.each_ref().map(String::as_str);
     scene.revise(case, "FecCase", &[("stage", "2"), ("reviewed_by_street_on", &applied)]).await;
     scene.revise(case, "FecCase", &[("stage", "3"), ("assessed_on", assessed), ("score", "91.5")]).await;
     scene.revise(case, "FecCase", &[("stage", "4"), ("publicity_from", assessed)]).await;
     scene.revise(case, "FecCase", &[("stage", "5"), ("certified_on", certified)]).await;
-    scene.revise(case, "FecCase", &[("stage", "6"), ("rectify_from", ordered), ("rectify_due", today)]).await;
+    scene.revise(case, "FecCase", &[("stage", "6"), ("rectify_from", ordered), ("rectify_due", due)]).await;
     scene.meet().await;
     let titles = || [FIRST, STREET].map(|code| (scene.figure(code, "K01"), scene.figure(code, "K02")));
     assert_eq!(titles(), [(1, 1), (1, 1)]);

@@ -52,6 +52,18 @@ async fn lock(town: &Town, key: &Ed25519KeyPair, month: Month) -> Result<pb::Mon
     months::lock(&hub.core, &hub.writer, key, &asked(month)).await
 }
 
+/// The same with a reason: the other districts of the tree have no hub.
+async fn lock_all_the_same(town: &Town, key: &Ed25519KeyPair, month: Month) -> Result<pb::MonthAnswer, MonthsError> {
+    let hub = &town.city.hub;
+    let request = pb::MonthRequest { reason: "其余县区未接入".into(), ..asked(month) };
+    months::lock(&hub.core, &hub.writer, key, &request).await
+}
+
+/// Whether nothing is missing but the districts that were never heard: six of the seven.
+fn only_never_heard(gaps: &[pb::MonthGap]) -> bool {
+    gaps.len() == 6 && gaps.iter().all(|gap| gap.why == "unheard" && gap.unit != DISTRICT)
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_month_is_closed_approved_and_locked_and_what_comes_later_is_the_next_months_correction() {
     let ahead = Arc::new(AtomicU64::new(0));
@@ -81,9 +93,11 @@ async fn a_month_is_closed_approved_and_locked_and_what_comes_later_is_the_next_
     let why: Vec<_> = progress(this).gaps.into_iter().map(|gap| (gap.unit, gap.why)).collect();
     assert!(why.contains(&(FIRST, "not_closed".into())) && why.contains(&(STREET, "not_closed".into())), "{why:?}");
     assert!(matches!(lock(&town, &key, this).await, Err(MonthsError::Running(_))));
-    let locked = lock(&town, &key, month).await.unwrap();
-    assert_eq!(locked.gaps, []);
-    assert!(matches!(lock(&town, &key, month).await, Err(MonthsError::Locked(_))));
+    let refused = lock(&town, &key, month).await.unwrap_err();
+    assert!(matches!(&refused, MonthsError::Gaps { count: 6, .. }), "{refused}");
+    let locked = lock_all_the_same(&town, &key, month).await.unwrap();
+    assert!(only_never_heard(&locked.gaps), "{locked:?}");
+    assert!(matches!(lock_all_the_same(&town, &key, month).await, Err(MonthsError::Locked(_))));
     assert!(matches!(lock(&town, &key, this.next()).await, Err(MonthsError::Next(next)) if next == this));
     let name = month.to_string();
     until("the offices hear of it", || {
@@ -148,8 +162,25 @@ async fn a_month_is_closed_approved_and_locked_and_what_comes_later_is_the_next_
     assert_eq!((progress(this).closed, progress(this).approved), (2, 0), "what was approved is closed anew");
     assert_eq!(approve(&[], "").await.done, 2);
     town.settled(|_, _| {}).await.unwrap();
-    let second = lock(&town, &key, this).await.unwrap();
-    assert!(second.gaps.is_empty() && second.corrections > 0, "{second:?}");
+    let second = lock_all_the_same(&town, &key, this).await.unwrap();
+    assert!(only_never_heard(&second.gaps) && second.corrections > 0, "{second:?}");
+    // The report of a month shows what was signed, and apart from it what was corrected, by which month.
+    let report = |month: Month, unit: u64| {
+        let request = pb::MonthRequest { units: vec![unit], ..asked(month) };
+        months::report(&top.core, &request).unwrap()
+    };
+    let k05 = |lines: &[pb::Adjustment]| {
+        let own = lines.iter().filter_map(|line| line.correction.clone());
+        let own = own.map(|one| (one.was.unwrap(), one.now.unwrap())).filter(|(was, _)| was.indicator == "K05");
+        own.map(|(was, now)| (was.numerator, now.numerator)).collect::<Vec<_>>()
+    };
+    let (first_report, second_report) = (report(month, FIRST), report(this, FIRST));
+    let signed = first_report.figures.iter().find(|value| value.indicator == "K05").map(|value| value.numerator);
+    assert_eq!((signed, k05(&first_report.corrected)), (Some(1), vec![(1, 0)]));
+    assert_eq!((k05(&first_report.corrects), k05(&second_report.corrects)), (vec![], vec![(1, 0)]));
+    let of_city = report(month, top.core.unit.number()).figures;
+    let titles = of_city.iter().find(|value| value.indicator == "K01").map(|value| value.denominator);
+    assert_eq!(titles, Some(320), "the communities of the tree, whoever is connected");
     until("the district has it", || district.core.months().count() == 2).await.unwrap();
     for core in [&top.core, &district.core] {
         assert_eq!(reported(core, "K05"), 0, "with its correction");

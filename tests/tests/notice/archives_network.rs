@@ -47,11 +47,11 @@ async fn the_development_zone_reports_beside_the_districts_and_sees_nothing_of_t
         let line = standing(&scene, CITY, "K01", on);
         (line.each_reached, line.each)
     };
-    assert_eq!(each("2008-06-01"), (0, 2));
+    assert_eq!(each("2008-06-01"), (0, 8), "whoever is connected");
     let title = [("stage", "5"), ("applied_on", "2008-04-01"), ("certified_on", "2008-06-01")];
     scene.record(ZONE_COMMUNITY, "FecCase", &title).await;
     scene.agrees().await;
-    assert_eq!(each("2008-06-01"), (1, 2));
+    assert_eq!(each("2008-06-01"), (1, 8));
     assert!(scene.hub_of(ZONE_COMMUNITY).figure(unit(FIRST), "K00").is_err(), "it can't ask for another's figures");
     scene.end().await;
 }
@@ -85,7 +85,11 @@ async fn a_member_unit_reads_the_figures_of_its_unit_and_nothing_else() {
         answer.unwrap().units.iter().map(|unit| (unit.nodes, unit.silent)).collect::<Vec<_>>()
     };
     let today = city.hub.core.today();
-    assert_eq!((heard(0), heard(today + 3)), (vec![(2, 0)], vec![(2, 1)]), "an office and its district");
+    assert_eq!(
+        (heard(0), heard(today + 3)),
+        (vec![(8, 6)], vec![(8, 7)]),
+        "an office, its district, and six never heard"
+    );
     assert_eq!(counted(ask(&finance, FIRST).await.unwrap()), 1, "down to a community");
     assert_eq!(counted(ask(&district_union, 0).await.unwrap()), 1);
     assert!(ask(&district_union, CITY).await.is_err(), "no more than its district");

@@ -75,7 +75,7 @@ async fn the_city_decides_whom_to_commend_in_all_districts_at_once_exactly_as_ma
     scene.agrees().await;
     let untitled = communities(&scene, DISTRICT).into_iter().find(|code| ![FIRST, SECOND].contains(code)).unwrap();
     for (to, why) in [
-        (&[WEST, FIRST][..], "应评定 3 个，名单有 2 个"),
+        (&[WEST, FIRST][..], "应评定 3 个（名额 10 个，符合条件的 3 个），名单有 2 个"),
         (&[WEST, FIRST, SECOND, untitled], "未持有称号"),
         (&[WEST, FIRST, untitled], "未持有称号"),
         (&[WEST, FIRST, FIRST], "重复"),

@@ -29,7 +29,7 @@ use taizhang_proto::{
 use taizhang_tests::{
     books,
     scene::{Scene, unit},
-    town::{TownHub, until},
+    town::{TownHub, unheard, until},
 };
 
 /// The city.
@@ -57,7 +57,7 @@ fn day(written: &str) -> Day {
 }
 
 /// What each tier says of an indicator on a day, from a unit up to the city: numerator and denominator. The city says
-/// the same of the lower ones as their district does.
+/// the same of the lower ones as their district does, and of itself beside that the units of districts without a hub.
 fn up(scene: &Scene, code: u64, indicator: &str, on: &str) -> Vec<(i64, i64)> {
     let (city, district) = (&scene.town.city, scene.hub_of(code));
     let said = |hub: &TownHub, unit| {
@@ -68,8 +68,10 @@ fn up(scene: &Scene, code: u64, indicator: &str, on: &str) -> Vec<(i64, i64)> {
         let figure = said(city, unit);
         if district.unit.covers(unit) {
             assert_eq!(said(district, unit), figure, "{indicator} of {unit} at the district and at the city");
+            return figure;
         }
-        figure
+        let more = unheard(&scene.town, indicator);
+        (figure.0 - more.0, figure.1 - more.1)
     });
     path.collect()
 }

@@ -232,7 +232,16 @@ impl City {
             let rows = view.prefix(Space::Conflicts, &[]);
             rows.map(|row| pb::Conflict::decode(row.unwrap().1).unwrap()).collect()
         };
-        let waits = |row: &pb::Conflict| row.number % 2 == 1 || today < day(row.found) + 14;
+        // Of somebody who has left one of two registers nobody decides: who counts on which day is clear without it.
+        let left: Vec<RecordId> = model
+            .doubles
+            .iter()
+            .map(|double| (double.id, &model.persons[double.person]))
+            .filter(|(_, person)| person.moved.is_some())
+            .flat_map(|(double, person)| [double, person.id])
+            .collect();
+        let of_left = |row: &pb::Conflict| RecordId::from_slice(&row.record).is_some_and(|id| left.contains(&id));
+        let waits = |row: &pb::Conflict| row.number % 2 == 1 || today < day(row.found) + 14 || of_left(row);
         for row in rows().into_iter().filter(|row| row.state() == ConflictState::Unsettled && !waits(row)) {
             let double = row.kind() == pb::ConflictKind::Duplicate;
             let keep = pb::ResolveRequest {
@@ -382,7 +391,7 @@ fn text(value: &str) -> Value {
 impl City {
     pub(crate) fn live(&mut self, events: usize) {
         for _ in 0..events {
-            match self.dice(36) {
+            match self.dice(40) {
                 0..=3 => self.family(),
                 4..=6 => self.lose_work(),
                 7..=10 => self.find_work(),
@@ -402,6 +411,10 @@ impl City {
                 32 => self.fair(),
                 33 => self.register_again(),
                 34 => self.transfer(),
+                35 => self.check_premises(),
+                36 => self.verify(),
+                37 => self.move_out(),
+                38 => self.deregister(),
                 _ => self.file_or_die(),
             }
         }
@@ -461,7 +474,8 @@ impl City {
         // Whose own record says nothing of it is resettled as the household is.
         let (labour, own) = (self.chance(80), self.chance(60).then(|| self.chance(40)));
         let resettled = own.unwrap_or(self.model.houses[house].resettled);
-        let (wishes_training, verified) = (self.chance(60), self.chance(70).then(|| self.today()));
+        let (wishes_training, verified): (bool, Vec<Day>) =
+            (self.chance(60), self.chance(70).then(|| self.today()).into_iter().collect());
         let mut fields = vec![
             ("id_no", text(&id_no)),
             ("name", text("某某")),
@@ -471,7 +485,7 @@ impl City {
         ];
         fields.extend(own.map(|own| ("shanty_resettled", Value::Bool(own))));
         fields.push(("train_wish", text(if wishes_training { "电工" } else { "无" })));
-        fields.extend(verified.map(|day| ("verified_on", Value::Day(day))));
+        fields.extend(verified.iter().map(|day| ("verified_on", Value::Day(*day))));
         let registered = self.registered();
         fields.extend(registered.map(|day| ("registered_on", Value::Day(day))));
         let id = self.add(unit, number::RESIDENT, &fields);
@@ -492,6 +506,7 @@ impl City {
             verified,
             registered,
             died: None,
+            moved: None,
             retired: None,
         });
     }
@@ -508,10 +523,59 @@ impl City {
         let mut fields = vec![("id_no", text(&own.id_no)), ("name", text("某某"))];
         let verified = self.chance(50).then_some(today);
         fields.extend(verified.map(|day| ("verified_on", Value::Day(day))));
-        let registered = self.registered();
+        // Never before the first one: which of the two came first is clear, and where the first counts all its own does.
+        let first = self.model.persons[person].registered;
+        let registered = match (self.registered(), first) {
+            (own, None) => own,
+            (own, Some(first)) => Some(own.unwrap_or(today).max(first)),
+        };
         fields.extend(registered.map(|day| ("registered_on", Value::Day(day))));
         let id = self.add(unit, number::RESIDENT, &fields);
-        self.model.doubles.push(Double { id, person, unit, verified, registered });
+        self.model.doubles.push(Double { id, person, unit, verified, registered, moved: None });
+    }
+
+    /// Somebody moves away from where it was registered first; the office of the second registration knows nothing of it.
+    fn move_out(&mut self) {
+        let today = self.today();
+        let twice = self.some(self.model.doubles.len()).map(|at| self.model.doubles[at].person);
+        let Some(person) = twice.filter(|_| self.chance(70)).or_else(|| self.somebody()) else { return };
+        let own = &self.model.persons[person];
+        let gone = own.died.is_some() || own.moved.is_some() || own.retired.is_some();
+        let works = self.model.jobs.iter().any(|job| job.person == person && job.days.from > today);
+        if gone || works || self.is_sent(person) {
+            return;
+        }
+        let (unit, id) = (own.unit, own.id);
+        self.enter(unit, number::RESIDENT, id, &[("moveout_on", Value::Day(today))]);
+        self.model.persons[person].moved = Some(today);
+    }
+
+    /// Somebody is verified again: that un-says no day on which it was before.
+    fn verify(&mut self) {
+        let Some(person) = self.somebody() else { return };
+        let today = self.today();
+        if self.model.persons[person].verified.last() == Some(&today) {
+            return;
+        }
+        let (unit, id) = (self.model.persons[person].unit, self.model.persons[person].id);
+        self.enter(unit, number::RESIDENT, id, &[("verified_on", Value::Day(today))]);
+        self.model.persons[person].verified.push(today);
+    }
+
+    /// A registration ends with work as its cause, and nobody tells of a job.
+    fn deregister(&mut self) {
+        let today = self.today();
+        let open = |spell: &Spell| spell.days.to.is_none() && spell.days.from < today;
+        let open: Vec<usize> = (0..self.model.spells.len()).filter(|at| open(&self.model.spells[*at])).collect();
+        let Some(at) = self.some(open.len()).map(|at| open[at]) else { return };
+        let (person, id) = (self.model.spells[at].person, self.model.spells[at].id);
+        if self.model.persons[person].died.is_some() || self.model.persons[person].moved.is_some() {
+            return;
+        }
+        let unit = self.model.persons[person].unit;
+        let end = [("end_on", Value::Day(today)), ("end_cause", text("1"))];
+        self.enter(unit, number::UNEMPLOYMENT_SPELL, id, &end);
+        self.model.spells[at].days.to = Some(today);
     }
 
     fn is_sent(&self, person: usize) -> bool {
@@ -561,7 +625,7 @@ impl City {
     fn somebody(&mut self) -> Option<usize> {
         let index = self.some(self.model.persons.len())?;
         let person = &self.model.persons[index];
-        (person.died.is_none() && person.retired.is_none()).then_some(index)
+        (person.died.is_none() && person.moved.is_none() && person.retired.is_none()).then_some(index)
     }
 
     fn of(&self, person: usize) -> (u64, Value) {
@@ -583,7 +647,7 @@ impl City {
             &[("person", of), ("lost_on", Value::Day(lost)), ("reg_on", Value::Day(today))],
         );
         let days = Lasting { from: today, to: None };
-        self.model.spells.push(Spell { id, person, lost, days, found_work: false });
+        self.model.spells.push(Spell { id, person, lost, days });
     }
 
     fn find_work(&mut self) {
@@ -596,8 +660,16 @@ impl City {
         let from = if told_late { today - 8 - self.dice(30) as Day } else { today + [0, 0, 0, 1, 7][self.dice(5)] };
         let campaign = self.chance(30);
         let (unit, of) = self.of(person);
+        // The office of a second registration may hear of it first.
+        let double = self.model.doubles.iter().find(|double| double.person == person).filter(|_| !told_late).cloned();
+        let double = double.filter(|_| self.chance(50));
+        let (unit, of) = double.as_ref().map_or((unit, of), |double| (double.unit, Value::Ref(double.id)));
         let here: Vec<usize> = (0..self.model.posts.len()).filter(|at| self.model.posts[*at].unit == unit).collect();
-        let post = if self.chance(50) && !told_late { self.some(here.len()).map(|at| here[at]) } else { None };
+        let post = if self.chance(50) && !told_late && double.is_none() {
+            self.some(here.len()).map(|at| here[at])
+        } else {
+            None
+        };
         self.serial += 1;
         let mut fields = vec![
             ("person", of),
@@ -614,13 +686,13 @@ impl City {
         let id = self.add(unit, number::PLACEMENT, &fields);
         let days = Lasting { from, to: None };
         self.model.jobs.push(Job { id, person, days, entered: today, campaign, post, proven });
+        let unit = self.model.persons[person].unit;
         let open = self.model.spells.iter().position(|spell| spell.person == person && spell.days.to.is_none());
         if let Some(open) = open.filter(|_| from > today) {
             let worked = self.chance(80);
             let end = [("end_on", Value::Day(from)), ("end_cause", text(if worked { "1" } else { "7" }))];
             self.enter(unit, number::UNEMPLOYMENT_SPELL, self.model.spells[open].id, &end);
             self.model.spells[open].days.to = Some(from);
-            self.model.spells[open].found_work = worked;
         }
     }
 
@@ -631,7 +703,7 @@ impl City {
             |house| model.cases.iter().any(|case| case.house == house && case.exit.is_none() && case.asked.is_some());
         let seeks = |at: &usize| {
             let person = &model.persons[*at];
-            asks(person.house) && person.died.is_none() && person.retired.is_none()
+            asks(person.house) && person.died.is_none() && person.moved.is_none() && person.retired.is_none()
         };
         let without = |at: &usize| !model.jobs.iter().any(|job| job.person == *at && job.days.to.is_none());
         let seeking: Vec<usize> = (0..model.persons.len()).filter(|at| seeks(at) && without(at)).collect();
@@ -675,8 +747,8 @@ impl City {
             fields.extend([("want_dual", Value::Bool(true)), ("asked_on", Value::Day(asked))]);
         }
         let id = self.add(unit, number::ZEF_CASE, &fields);
-        let (exit, stable) = (None, false);
-        self.model.cases.push(Case { id, house, graduate, applied, recognised: today, asked, exit, stable });
+        let (exit, stable, silent) = (None, false, false);
+        self.model.cases.push(Case { id, house, graduate, applied, recognised: today, asked, exit, stable, silent });
     }
 
     fn leave_case(&mut self) {
@@ -686,11 +758,17 @@ impl City {
             return;
         }
         let stable = self.chance(50);
-        let cause = text(if stable { "1" } else { "3" });
+        let silent = !stable && self.chance(50);
+        let cause = text(match (stable, silent) {
+            (true, _) => "1",
+            (_, true) => "3",
+            _ => "4",
+        });
         let unit = self.model.houses[own.house].unit;
         self.enter(unit, number::ZEF_CASE, own.id, &[("exit_on", Value::Day(today)), ("exit_cause", cause)]);
         self.model.cases[at].exit = Some(today);
         self.model.cases[at].stable = stable;
+        self.model.cases[at].silent = silent;
     }
 
     fn hardship(&mut self) {
@@ -860,23 +938,57 @@ impl City {
         let (window, fixed) = (self.chance(50), self.chance(50));
         let (area, six) = (9_900 + self.dice(3) as u64 * 100, self.chance(50));
         let three = [80, 85, 95].map(|least| least + self.dice(8) as u64);
+        let checked = self.chance(60);
         let mut fields = vec![
             ("kind", text("3")),
-            ("checked_on", Value::Day(from)),
+            ("effective_on", Value::Day(from)),
             ("shanty", Value::Bool(shanty)),
             ("premises_fit", Value::Bool(fit)),
             ("one_stop_window", Value::Bool(window)),
             ("fixed_place", Value::Bool(fixed)),
             ("area_m2", Value::Uint(area)),
-            ("area_verified", Value::Bool(true)),
             ("three_score", Value::Many(three.map(Value::Uint).to_vec())),
         ];
-        let codes = (1..=if six { 6 } else { 5 }).map(|code: u8| text(&code.to_string())).collect();
-        fields.push(("six_verified", Value::Many(codes)));
+        let check = Checked { on: from, area, six };
+        if checked {
+            fields.retain(|(name, _)| *name != "area_m2");
+            fields.extend(Self::found(check));
+        }
         let papers = ["机构", "2 聘用合同", "经费", "4 产权证", "制度", "6 台账"];
         fields.push(("six_evidence", Value::Many(papers.map(text).to_vec())));
-        self.add(unit, number::FACILITY, &fields);
-        self.model.premises.push(Premises { unit, from, shanty, fit, window, fixed, area, six, three });
+        let id = self.add(unit, number::FACILITY, &fields);
+        let checks = if checked { vec![check] } else { Vec::new() };
+        self.model.premises.push(Premises { id, unit, from, shanty, fit, window, fixed, checks, three });
+    }
+
+    /// What a check by the district finds, as its form says it.
+    fn found(check: Checked) -> [(&'static str, Value); 4] {
+        let codes = (1..=if check.six { 6 } else { 5 }).map(|code: u8| text(&code.to_string())).collect();
+        [
+            ("checked_on", Value::Day(check.on)),
+            ("area_m2", Value::Uint(check.area)),
+            ("area_verified", Value::Bool(true)),
+            ("six_verified", Value::Many(codes)),
+        ]
+    }
+
+    /// The district checks premises as they stand, for the first time or once more, in the record that there is; now and
+    /// then it finds other points than were claimed. What was so before stays so before.
+    fn check_premises(&mut self) {
+        let today = self.today();
+        let (area, six, rescored) = (9_900 + self.dice(3) as u64 * 100, self.chance(60), self.chance(40));
+        let unit = self.any_unit();
+        let last = self.model.premises.iter().filter(|own| own.unit == unit).max_by_key(|own| own.from).cloned();
+        let Some(mut own) = last.filter(|own| own.from < today) else { return };
+        let check = Checked { on: today, area, six };
+        let mut fields = Self::found(check).to_vec();
+        if rescored {
+            own.three = [80, 85, 95].map(|least| least + self.dice(8) as u64);
+            fields.push(("three_score", Value::Many(own.three.map(Value::Uint).to_vec())));
+        }
+        self.enter(unit, number::FACILITY, own.id, &fields);
+        (own.from, own.checks) = (today, vec![check]);
+        self.model.premises.push(own);
     }
 
     fn paper(&mut self) {
@@ -928,6 +1040,18 @@ impl City {
                 self.enter(unit, number::FEC_CASE, own.id, &[("stage", text("5")), ("restored_on", Value::Day(today))]);
                 self.model.titles[at].restored = Some(today);
             } else {
+                let (ordered, due) = own.rectify.unwrap();
+                if today <= due {
+                    // Within the term only what a recheck has found is a reason.
+                    let failed = [
+                        ("fec_case", Value::Ref(own.id)),
+                        ("ordered_on", Value::Day(ordered)),
+                        ("due_on", Value::Day(due)),
+                        ("rechecked_on", Value::Day(today)),
+                        ("result", text("2")),
+                    ];
+                    self.add(unit, number::RECTIFICATION, &failed);
+                }
                 let why =
                     [("stage", text("7")), ("revoked_on", Value::Day(today)), ("revoke_reason", text("整顿不到位"))];
                 self.enter(unit, number::FEC_CASE, own.id, &why);

@@ -28,10 +28,12 @@ pub(crate) struct Person {
     pub(crate) labour: bool,
     pub(crate) resettled: bool,
     pub(crate) wishes_training: bool,
-    pub(crate) verified: Option<Day>,
+    pub(crate) verified: Vec<Day>,
     /// The day of registration, where the form says one.
     pub(crate) registered: Option<Day>,
     pub(crate) died: Option<Day>,
+    /// The day on which this registration ends, since its holder moved away.
+    pub(crate) moved: Option<Day>,
     pub(crate) retired: Option<Day>,
 }
 
@@ -43,6 +45,7 @@ pub(crate) struct Double {
     pub(crate) unit: u64,
     pub(crate) verified: Option<Day>,
     pub(crate) registered: Option<Day>,
+    pub(crate) moved: Option<Day>,
 }
 
 #[derive(Debug, Clone)]
@@ -60,7 +63,6 @@ pub(crate) struct Spell {
     pub(crate) person: usize,
     pub(crate) lost: Day,
     pub(crate) days: Lasting,
-    pub(crate) found_work: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -86,6 +88,8 @@ pub(crate) struct Case {
     pub(crate) asked: Option<Day>,
     pub(crate) exit: Option<Day>,
     pub(crate) stable: bool,
+    /// It left since nobody could reach the household any more.
+    pub(crate) silent: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -139,17 +143,26 @@ pub(crate) struct Helper {
     pub(crate) certificate: Option<(u8, Lasting)>,
 }
 
+/// What the district found when it checked premises.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Checked {
+    pub(crate) on: Day,
+    /// Hundredths of a square metre, verified.
+    pub(crate) area: u64,
+    pub(crate) six: bool,
+}
+
 #[derive(Debug, Clone)]
 pub(crate) struct Premises {
+    pub(crate) id: RecordId,
     pub(crate) unit: u64,
     pub(crate) from: Day,
     pub(crate) shanty: bool,
     pub(crate) fit: bool,
     pub(crate) window: bool,
     pub(crate) fixed: bool,
-    /// Hundredths of a square metre, verified.
-    pub(crate) area: u64,
-    pub(crate) six: bool,
+    /// Every check of it, oldest first.
+    pub(crate) checks: Vec<Checked>,
     pub(crate) three: [u64; 3],
 }
 

@@ -55,7 +55,8 @@ fn months_later(day: Day, months: i32) -> Day {
 
 fn birthday(person: &Person, age: i16) -> Day {
     let (year, month, day) = person.born;
-    date::ymd(year + age, month, day).or_else(|| date::ymd(year + age, month, day - 1)).unwrap()
+    // Who was born on 29 February is a year older on 1 March.
+    date::ymd(year + age, month, day).or_else(|| date::ymd(year + age, 3, 1)).unwrap()
 }
 
 fn is_urban(unit: u64) -> bool {
@@ -93,11 +94,35 @@ impl crate::model::Dispute {
 
 impl Model {
     fn present(person: &Person, day: Day) -> bool {
-        person.died.is_none_or(|died| day < died)
+        person.died.into_iter().chain(person.moved).all(|left| day < left)
     }
 
+    /// Nobody counts before the day of registration.
     fn on_register(person: &Person, day: Day) -> bool {
         Self::present(person, day) && person.registered.is_none_or(|from| from <= day)
+    }
+
+    fn double_active(double: &crate::model::Double, day: Day) -> bool {
+        double.registered.is_none_or(|from| from <= day) && double.moved.is_none_or(|left| day < left)
+    }
+
+    fn twice(&self, person: usize, day: Day) -> bool {
+        let again = |double: &crate::model::Double| double.person == person && Self::double_active(double, day);
+        Self::on_register(&self.persons[person], day) && self.doubles.iter().any(again)
+    }
+
+    /// Whether the second registration of a person counts in the place of the first: it alone is active, or it is the
+    /// earlier one; of two of one day the one entered first counts.
+    fn double_counts(&self, double: &crate::model::Double, day: Day) -> bool {
+        let first = &self.persons[double.person];
+        let earlier = double.registered.unwrap_or(Day::MIN) < first.registered.unwrap_or(Day::MIN);
+        Self::double_active(double, day) && (!Self::on_register(first, day) || earlier)
+    }
+
+    /// Whether a person counts by its first registration on a day.
+    fn counts_first(&self, person: usize, day: Day) -> bool {
+        let own = |double: &crate::model::Double| double.person == person && self.double_counts(double, day);
+        !self.doubles.iter().any(own)
     }
 
     fn holds_place(&self, index: usize, day: Day) -> bool {
@@ -118,19 +143,27 @@ impl Model {
         Self::present(&self.persons[person], day) && self.jobs.iter().enumerate().any(own)
     }
 
+    /// Whether somebody has a job on a day, on the register then or not.
+    fn works_somewhere(&self, person: usize, day: Day) -> bool {
+        self.jobs
+            .iter()
+            .enumerate()
+            .any(|(index, job)| job.person == person && job.days.on(day) && self.holds_place(index, day))
+    }
+
     fn members(&self, house: usize) -> impl Iterator<Item = usize> + '_ {
         (0..self.persons.len()).filter(move |person| self.persons[*person].house == house)
     }
 
     fn registered(&self, person: usize, day: Day) -> bool {
         let own = &self.persons[person];
-        let counts = Self::present(own, day) && own.retired.is_none_or(|retired| day < retired);
+        let counts = Self::on_register(own, day) && own.retired.is_none_or(|retired| day < retired);
         counts && self.spells.iter().any(|spell| spell.person == person && spell.days.on(day))
     }
 
     fn in_hardship(&self, person: usize, day: Day) -> bool {
         let own = &self.persons[person];
-        Self::present(own, day)
+        Self::on_register(own, day)
             && own.retired.is_none_or(|retired| day < retired)
             && self.hardships.iter().any(|case| case.person == person && case.days.on(day))
     }
@@ -214,6 +247,12 @@ impl Model {
         terms
     }
 
+    /// The last check of the version that stands on a day, by then.
+    fn checked_on(&self, unit: u64, day: Day) -> Option<crate::model::Checked> {
+        let own = self.premises_on(unit, day)?;
+        own.checks.iter().rfind(|check| check.on <= day).copied()
+    }
+
     /// The last version that was entered by a day.
     fn premises_on(&self, unit: u64, day: Day) -> Option<&crate::model::Premises> {
         self.premises.iter().filter(|own| own.unit == unit && own.from <= day).max_by_key(|own| own.from)
@@ -267,9 +306,17 @@ impl Model {
         };
         match code {
             "K00" => {
-                let counted = persons(&|person| Self::on_register(&self.persons[person], day));
-                let again = |double: &crate::model::Double| double.registered.is_none_or(|from| from <= day);
-                Some((counted, 0, count(&self.doubles, |double| double.unit == unit && again(double))))
+                let first = |person: usize| Self::on_register(&self.persons[person], day);
+                let counted = persons(&|person| first(person) && self.counts_first(person, day));
+                let doubles = |counts: bool| {
+                    count(&self.doubles, |double| {
+                        double.unit == unit
+                            && Self::double_active(double, day)
+                            && self.double_counts(double, day) == counts
+                    })
+                };
+                let behind = persons(&|person| first(person) && !self.counts_first(person, day));
+                Some((counted + doubles(true), 0, behind + doubles(false)))
             }
             "K01" => ratio(once(self.title_held(unit, day)), once(is_urban(unit))),
             "K02" => plain(once(self.title_held(unit, day))),
@@ -281,7 +328,7 @@ impl Model {
             "K03" => {
                 let group = |person: usize| {
                     let own = &self.persons[person];
-                    own.resettled && own.labour && Self::present(own, day)
+                    own.resettled && own.labour && Self::on_register(own, day)
                 };
                 ratio(persons(&|person| group(person) && self.has_job(person, day)), persons(&group))
             }
@@ -303,7 +350,8 @@ impl Model {
             "K07" => {
                 let due = |case: &Case| {
                     let due = Self::due_one(case);
-                    let left = case.exit.is_some_and(|exit| exit <= due);
+                    // Losing sight of a household takes no case out before its day.
+                    let left = !case.silent && case.exit.is_some_and(|exit| exit <= due);
                     flow(due) && (!left || !self.placed(case, due).is_empty())
                 };
                 let met = |case: &Case| due(case) && !self.placed(case, Self::due_one(case)).is_empty();
@@ -322,7 +370,7 @@ impl Model {
             "K11" => {
                 let due = |case: &Case| {
                     Self::dual(case).is_some_and(|(_, due)| {
-                        let left = case.exit.is_some_and(|exit| exit <= due);
+                        let left = !case.silent && case.exit.is_some_and(|exit| exit <= due);
                         flow(due) && (!left || self.placed(case, due).len() >= 2)
                     })
                 };
@@ -340,10 +388,11 @@ impl Model {
                 ratio(cases(&|case| new(case) && self.somebody_works(case, day)), cases(&new))
             }
             "K14" | "K15" => {
+                // A person's certificate counts where the person does, under whichever assignment it was entered.
                 let certified = (0..self.helpers.len()).any(|at| {
                     let helper = &self.helpers[at];
-                    let valid = helper.certificate.is_some_and(|(_, days)| days.on(day));
-                    helper.unit == unit && helper.days.on(day) && valid
+                    let valid = self.certificates(helper.who, 3, day) || self.certificates(helper.who, 4, day);
+                    helper.unit == unit && helper.days.on(day) && self.helper_counts(at, day) && valid
                 });
                 let (has, stations) = (once(certified && is_urban(unit)), once(is_urban(unit)));
                 if code == "K14" { ratio(has, stations) } else { plain(stations - has) }
@@ -358,14 +407,21 @@ impl Model {
                         flow(to)
                             && helper.days.from < to
                             && self.helper_counts(at, to - 1)
-                            && self.counts_at(helper.who, to).is_none()
+                            // Who serves again within 31 days has moved, not left.
+                            && (to..=to + 31).all(|on| self.counts_at(helper.who, on).is_none())
                     })
                 });
                 let opening = helpers(&|at| self.helpers[at].days.on(year - 1) && self.helper_counts(at, year - 1));
                 ratio(left, opening)
             }
-            "K18" => ratio(once(is_township(unit) && premises(&|own| own.area >= 10_000)), once(is_township(unit))),
-            "K19" => ratio(once(is_township(unit) && premises(&|own| own.six)), once(is_township(unit))),
+            "K18" => ratio(
+                once(is_township(unit) && self.checked_on(unit, day).is_some_and(|check| check.area >= 10_000)),
+                once(is_township(unit)),
+            ),
+            "K19" => ratio(
+                once(is_township(unit) && self.checked_on(unit, day).is_some_and(|check| check.six)),
+                once(is_township(unit)),
+            ),
             "K20" => {
                 let staffed = helpers(&open_helper) > 0;
                 ratio(once(is_village(unit) && staffed && premises(&|own| own.fixed)), once(is_village(unit)))
@@ -401,11 +457,15 @@ impl Model {
                 self.registered(person, day) && day >= birthday(own, if own.male { 60 } else { 55 })
             })),
             "K25" => {
+                // Who became employed follows from the jobs alone: a job begins in the year, and the person was registered
+                // on some day of it by then, or when it began.
                 let found = |person: usize| {
-                    self.spells.iter().any(|spell| {
-                        let worked = spell.person == person && spell.found_work;
-                        worked && spell.days.to.is_some_and(|to| flow(to) && self.registered(person, to - 1))
-                    })
+                    let own = &self.persons[person];
+                    let begins = |on: Day| {
+                        let counts = Self::on_register(own, on) && own.retired.is_none_or(|retired| on < retired);
+                        counts && self.has_job(person, on) && !self.works_somewhere(person, on - 1)
+                    };
+                    (year..=day).any(|on| begins(on) && (year - 1..=on).any(|before| self.registered(person, before)))
                 };
                 let base = |person: usize| (year - 1..=day).any(|on| self.registered(person, on));
                 ratio(persons(&found), persons(&base))
@@ -437,14 +497,20 @@ impl Model {
             "K28b" => {
                 plain(count(&self.posts, |post| post.unit == unit && post.days.on(day) && day > post.subsidy_until))
             }
-            "K29" => plain(count(&self.trainings, |own| here(own.person) && own.free && flow(own.on))),
-            "K29b" => plain(persons(&|person| {
-                self.trainings.iter().any(|own| own.person == person && own.free && flow(own.on))
-            })),
+            "K29" | "K29b" => {
+                let counts = |own: &crate::model::Training| {
+                    own.free && flow(own.on) && Self::on_register(&self.persons[own.person], own.on)
+                };
+                plain(match code {
+                    "K29" => count(&self.trainings, |own| here(own.person) && counts(own)),
+                    _ => persons(&|person| self.trainings.iter().any(|own| own.person == person && counts(own))),
+                })
+            }
             "K30" => {
                 let wishing = |person: usize| {
                     let own = &self.persons[person];
-                    own.child && own.wishes_training && self.zef_open(own.house, day)
+                    let there = Self::on_register(own, day);
+                    own.child && own.wishes_training && there && self.zef_open(own.house, day)
                 };
                 let trained = |person: usize| {
                     wishing(person) && self.trainings.iter().any(|own| own.person == person && own.on <= day)
@@ -475,8 +541,18 @@ impl Model {
             "K32c" => {
                 let placed = |(index, job): (usize, &Job)| {
                     let first = (job.days.from..=day).find(|on| job.days.on(*on) && self.holds_place(index, *on));
-                    let first = first.filter(|on| Self::present(&self.persons[job.person], *on));
-                    here(job.person) && job.campaign && first.is_some_and(flow)
+                    let first = first.filter(|on| {
+                        let again = |double: &crate::model::Double| {
+                            double.person == job.person && Self::double_active(double, *on)
+                        };
+                        Self::on_register(&self.persons[job.person], *on) || self.doubles.iter().any(again)
+                    });
+                    let at = |on: Day| {
+                        let own = self.doubles.iter().find(|double| double.person == job.person);
+                        let double = own.filter(|double| self.double_counts(double, on));
+                        double.map_or(self.persons[job.person].unit, |double| double.unit)
+                    };
+                    job.campaign && first.is_some_and(|on| flow(on) && at(on) == unit)
                 };
                 plain(self.jobs.iter().enumerate().filter(|one| placed(*one)).count() as i64)
             }
@@ -499,7 +575,11 @@ impl Model {
                     count(&self.cases, |case| house_here(case.house) && case.graduate && so(case))
                 };
                 let recognised = |case: &Case| Self::open(case, day) || after(case);
-                let placed = |case: &Case| after(case) || (Self::open(case, day) && self.somebody_works(case, day));
+                // The typed cause alone places nobody.
+                let had = |case: &Case| case.exit.is_some_and(|exit| !self.placed(case, exit).is_empty());
+                let placed = |case: &Case| {
+                    (after(case) && had(case)) || (Self::open(case, day) && self.somebody_works(case, day))
+                };
                 ratio(graduates(&placed), graduates(&recognised))
             }
             "K35" => {
@@ -530,8 +610,10 @@ impl Model {
                     theirs.map(|own| own.on).collect()
                 };
                 let person_fresh = |person: usize| {
-                    let days: Vec<Day> =
-                        visits(Some(person), None).into_iter().chain(self.persons[person].verified).collect();
+                    let days: Vec<Day> = visits(Some(person), None)
+                        .into_iter()
+                        .chain(self.persons[person].verified.iter().copied())
+                        .collect();
                     let keep = if self.in_hardship(person, day) { 30 } else { 90 };
                     Self::on_register(&self.persons[person], day) && Self::fresh(&days, keep, day)
                 };
@@ -542,11 +624,20 @@ impl Model {
                 };
                 let registered = |person: usize| Self::on_register(&self.persons[person], day);
                 let records = persons(&registered) + houses(&|_, house| there(house));
-                let again = count(&self.doubles, |double| {
-                    let fresh = double.verified.is_some_and(|on| Self::fresh(&[on], 90, day));
-                    double.unit == unit && fresh && double.registered.is_none_or(|from| from <= day)
-                });
-                Some((persons(&person_fresh) + houses(&house_fresh), records, again))
+                let doubles = |fresh: bool, counts: bool| {
+                    count(&self.doubles, |double| {
+                        let own = double.verified.is_some_and(|on| Self::fresh(&[on], 90, day));
+                        double.unit == unit
+                            && (own || !fresh)
+                            && Self::double_active(double, day)
+                            && self.double_counts(double, day) == counts
+                    })
+                };
+                let first = |person: usize| self.counts_first(person, day);
+                let behind = persons(&|person| person_fresh(person) && !first(person));
+                let fresh = persons(&|person| person_fresh(person) && first(person)) + houses(&house_fresh);
+                let there = records - persons(&|person| registered(person) && !first(person));
+                Some((fresh + doubles(true, true), there + doubles(false, true), behind + doubles(true, false)))
             }
             "K38b" => {
                 let late = |job: &&Job| job.entered - job.days.from > 7 && flow(job.entered) && here(job.person);
@@ -586,10 +677,15 @@ impl Model {
                 let open = own.asked <= day && own.answered.is_none_or(|on| day < on);
                 own.to == unit && open && (code == "K42c" || day > own.asked + 10)
             })),
-            "K43" => plain(persons(&|person| {
-                let twice = self.doubles.iter().any(|double| double.person == person);
-                twice && Self::on_register(&self.persons[person], day)
-            })),
+            "K43" => {
+                let first = persons(&|person| self.twice(person, day) && self.counts_first(person, day));
+                plain(
+                    first
+                        + count(&self.doubles, |double| {
+                            double.unit == unit && self.twice(double.person, day) && self.double_counts(double, day)
+                        }),
+                )
+            }
             "K44" => {
                 let due = |task: &crate::model::Task| {
                     task.unit == unit && flow(task.due) && task.withdrawn.is_none_or(|off| off > task.due)

@@ -6,6 +6,7 @@ use crate::{
     },
     rows::meta,
 };
+use taizhang_proto::{date::Day, wire::zigzag};
 
 fn desk_of(world: &World, place: usize) -> DeskRow {
     desk(world.districts[place].core.view().as_ref()).unwrap()
@@ -88,6 +89,44 @@ fn one_person_in_two_districts_counts_at_home_and_the_other_district_says_so() {
     for serial in [1, 2] {
         assert!(!holds(&world.heard, id_no(serial).as_bytes()));
     }
+}
+
+/// A field with a day.
+fn on(tag: u32, day: Day) -> Field {
+    let mut bytes = Vec::new();
+    put_varint(tag, zigzag(day), &mut bytes);
+    Field { tag, bytes: bytes.into() }
+}
+
+#[test]
+fn of_two_districts_exactly_one_counts_somebody_on_each_day_and_who_leaves_later_was_there_before() {
+    let mut world = World::new();
+    world.rounds(4);
+    let first = world.register(0, 1, IN_A);
+    let second = world.register(1, 1, IN_A);
+    let today = world.city().today();
+    world.save(0, first, number::RESIDENT, vec![on(58, today - 100)]);
+    world.save(1, second, number::RESIDENT, vec![on(58, today - 50)]);
+    world.rounds(4);
+    let at_city = |world: &World, code: &str, days_ago: Day| {
+        let period = indicator::Period::up_to(today - days_ago, indicator::Span::Year);
+        let found =
+            value(world.city().view().as_ref(), unit(CITY), indicator::by_code(code).unwrap(), &period).unwrap();
+        (found.numerator, found.duplicates)
+    };
+    let days = |world: &World, code: &str| [101, 60, 51, 50, 11, 10, 0].map(|ago| at_city(world, code, ago));
+    let both = [(0, 0), (1, 0), (1, 0), (1, 1), (1, 1), (1, 1), (1, 1)];
+    assert_eq!(days(&world, "K00"), both);
+    assert_eq!(days(&world, "K43").map(|found| found.0), [0, 0, 0, 1, 1, 1, 1]);
+    assert_eq!(counted_at(&world, 1, second), Some(A));
+
+    // The first one moves out: from that day on the second counts, and no day before it moves.
+    world.save(0, first, number::RESIDENT, vec![on(47, today - 10)]);
+    world.rounds(4);
+    assert_eq!(days(&world, "K00"), [(0, 0), (1, 0), (1, 0), (1, 1), (1, 1), (1, 0), (1, 0)]);
+    assert_eq!(days(&world, "K43").map(|found| found.0), [0, 0, 0, 1, 1, 0, 0]);
+    assert_eq!(counted_at(&world, 1, second), None, "nobody else has it by now");
+    world.all_is_counted();
 }
 
 #[test]

@@ -14,10 +14,12 @@ use crate::{
 use prost::Message;
 use std::collections::{BTreeSet, HashSet};
 use taizhang_proto::{
-    RecordId,
-    cell::home_unit,
+    OrgCode, RecordId,
+    cell::{Counting, home_unit},
+    date::Day,
     pb::{self, ConflictKind},
-    register::{COUNTED_AT, ELSEWHERE_TOO, number as registers},
+    register::{COUNTED_AT, COUNTING, ELSEWHERE_TOO, number as registers},
+    wire::{Field, put_bytes},
 };
 
 /// Marks of records, worked out from a view.
@@ -28,6 +30,24 @@ pub struct MarkBatch {
     pub(crate) upto: u64,
     /// What each record is marked with.
     pub(crate) records: Vec<(RecordId, RecordMarks)>,
+}
+
+/// A ruling's turns; a city of an earlier build rules for all days.
+fn turns_in(ruling: &pb::MarkRuling) -> Vec<pb::MarkTurn> {
+    if ruling.turns.is_empty() && ruling.counts_at != 0 {
+        return vec![pb::MarkTurn { from: Day::MIN, counts_at: ruling.counts_at }];
+    }
+    ruling.turns.clone()
+}
+
+/// Turns as a record says them.
+fn counting(turns: &[pb::MarkTurn]) -> Field {
+    let mut bytes = Vec::new();
+    for turn in turns {
+        let turn = Counting { from: turn.from, at: OrgCode::new(turn.counts_at).ok() };
+        put_bytes(COUNTING, turn.to_text().as_bytes(), &mut bytes);
+    }
+    Field { tag: COUNTING, bytes: bytes.into() }
 }
 
 /// The rule that another district counts by, as history and conflicts name it.
@@ -76,6 +96,7 @@ impl Pad<'_> {
             let mut row = self.mark_row(&mark)?;
             if row.records.is_empty() {
                 row.counts_at = 0;
+                row.turns.clear();
             }
             self.say_mark(&mark, row, desk.marks);
         }
@@ -97,10 +118,12 @@ impl Pad<'_> {
         for ruling in rulings.iter().filter(|ruling| ruling.mark.len() == MARK) {
             let mark = mark_key(ruling.generation, ruling.kind, &ruling.mark);
             let mut row = self.mark_row(&mark)?;
-            if row.records.is_empty() || row.counts_at == ruling.counts_at {
+            let turns = turns_in(ruling);
+            if row.records.is_empty() || (row.counts_at == ruling.counts_at && row.turns == turns) {
                 continue;
             }
             row.counts_at = ruling.counts_at;
+            row.turns = turns;
             self.keep_row(Space::Marks, under(kind::MARK, &mark), &row);
             ruled.extend(ids_in(&row.records));
         }
@@ -118,7 +141,7 @@ impl Pad<'_> {
         for row in self.view.prefix(Space::Marks, &[kind::MARK]) {
             let (key, value) = row?;
             let row = MarkRow::decode(value).map_err(|_| StoreError::Row(Space::Marks))?;
-            ruled.extend((row.counts_at != 0).then(|| key[1..].to_vec()));
+            ruled.extend((!row.turns.is_empty()).then(|| key[1..].to_vec()));
         }
         for some in ruled.chunks(MAX_SENT) {
             desk.marks = self.take_revisions(1);
@@ -148,7 +171,7 @@ impl Pad<'_> {
         let mut ruled = BTreeSet::new();
         for row in self.view.prefix(Space::Marks, &[kind::MARK]) {
             let row = MarkRow::decode(row?.1).map_err(|_| StoreError::Row(Space::Marks))?;
-            if row.counts_at != 0 {
+            if row.counts_at != 0 || !row.turns.is_empty() {
                 ruled.extend(ids_in(&row.records));
             }
         }
@@ -166,16 +189,18 @@ impl Pad<'_> {
         let Some(record) = self.record(id)? else { return Ok(()) };
         let (register, home, by_id) = (record.register, home_unit(record), record.bytes(21).is_some());
         let marks: RecordMarks = self.kept(Space::Marks, &under(kind::OF_RECORD, &id.0))?.unwrap_or_default();
-        let mut counts_at = 0;
+        let mut row = MarkRow::default();
         for mark in marks.marks.iter().rev().filter(|_| home.is_some_and(|unit| self.core.unit.covers(unit))) {
-            counts_at = self.mark_row(mark)?.counts_at;
-            if counts_at != 0 {
+            row = self.mark_row(mark)?;
+            if row.counts_at != 0 || !row.turns.is_empty() {
                 break;
             }
         }
+        let counts_at = row.counts_at;
         let ruled = counts_at != 0;
         let elsewhere = ruled && counts_at != self.core.unit.number();
         let mut fields = vec![if elsewhere { number(COUNTED_AT, counts_at) } else { nothing(COUNTED_AT) }];
+        fields.push(counting(&row.turns));
         if register == registers::RESIDENT {
             let here = ruled && !elsewhere;
             fields.push(if here { number(ELSEWHERE_TOO, 1) } else { nothing(ELSEWHERE_TOO) });

@@ -8,7 +8,8 @@ use super::{
 use crate::{
     rows::{self, FeedRow, NodeRow, OwnCell, UnitRow, meta},
     store::{Space, StoreError, View, WriteSet},
-    totals, upkeep,
+    totals::{self, unheard},
+    upkeep,
 };
 use prost::Message;
 use std::{
@@ -48,6 +49,7 @@ impl Pad<'_> {
     pub(in crate::writer) fn finish(mut self, work: &AtomicU64) -> Result<(WriteSet, Revision), StoreError> {
         self.recount_subjects()?;
         self.recount_upkeep()?;
+        self.note_unheard()?;
         self.judge()?;
         self.write_history_sizes()?;
         work.fetch_add(self.work(), Ordering::Relaxed);
@@ -198,6 +200,34 @@ impl Pad<'_> {
         for (before, now) in steps.into_iter().filter(|(before, now)| before != now) {
             self.replace_steps(&before, &now)?;
         }
+        Ok(())
+    }
+
+    /// Keeps what the tree says of districts that were never heard, where that has changed.
+    fn note_unheard(&mut self) -> Result<(), StoreError> {
+        if self.core.tier != Tier::City || (!self.tree_is_new && self.nodes.is_empty()) {
+            return Ok(());
+        }
+        let known = totals::children(self.view)?;
+        let known = known.iter().filter(|node| !self.nodes.contains_key(&node.id));
+        let silent = unheard::districts(&self.tree, self.core.unit, known.chain(self.nodes.values()));
+        let listed: Vec<u8> = silent.iter().flat_map(|unit| unit.number().to_be_bytes()).collect();
+        if !self.tree_is_new && self.view.get(Space::Meta, meta::UNHEARD_LIST)?.is_some_and(|row| row == listed) {
+            return Ok(());
+        }
+        let mut sums = unheard::sums(&self.tree, self.core.unit, &silent, &self.core.plans());
+        for row in self.view.prefix(Space::Meta, meta::UNHEARD) {
+            let (key, _) = row?;
+            let cell = key.get(meta::UNHEARD.len()..).and_then(CellKey::from_slice);
+            match cell.and_then(|cell| Some((cell, sums.remove(&cell)?))) {
+                Some((cell, sum)) => self.set.put(Space::Meta, unheard::key(cell), sum.to_be_bytes()),
+                None => self.set.remove(Space::Meta, key),
+            }
+        }
+        for (cell, sum) in sums {
+            self.set.put(Space::Meta, unheard::key(cell), sum.to_be_bytes());
+        }
+        self.set.put(Space::Meta, meta::UNHEARD_LIST, listed);
         Ok(())
     }
 

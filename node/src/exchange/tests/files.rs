@@ -1,9 +1,12 @@
 //! Files with the habits of other offices.
 
 use super::desk::{Memory, show};
-use crate::exchange::{Options, Report};
+use crate::{
+    desk::Desk,
+    exchange::{Options, Report},
+};
 use rust_xlsxwriter::{Format, Workbook};
-use taizhang_proto::{check::citizen_id::check_character, register::number};
+use taizhang_proto::{check::citizen_id::check_character, date, register::number};
 
 /// A citizen id of this birth date and serial; the serial's parity is the sex.
 pub(super) fn id(birth: &str, serial: u32) -> String {
@@ -109,6 +112,24 @@ fn a_unit_below_the_office_is_found_by_name_or_code_and_another_is_refused() {
     assert_eq!(show(&desk.which(number::RESIDENT, "name", "己").unwrap().1, "home_unit"), "210402011005");
     let unknown = format!("填报单位:天边社区\n姓名,身份证号\n庚,{}\n", id("19700301", 77));
     assert_eq!(counts(&desk.import("c.csv", unknown.as_bytes())), [0, 0, 0, 1, 0]);
+}
+
+#[test]
+fn who_comes_in_a_file_without_a_day_of_registration_has_the_rows_earliest_the_clerks_or_that_of_the_import() {
+    let text = format!(
+        "姓名,身份证号,失业时间,登记日期\n甲,{},2008-01-02,2008-02-03\n乙,{},,\n",
+        id("19700301", 11),
+        id("19700301", 22)
+    );
+    let since = |options: &Options| {
+        let desk = Memory::street();
+        desk.import_with("a.csv", text.as_bytes(), options);
+        ["甲", "乙"].map(|name| show(&desk.which(number::RESIDENT, "name", name).unwrap().1, "registered_on"))
+    };
+    let today = date::iso(Memory::street().today());
+    assert_eq!(since(&Options::default()), ["2008-02-03".to_owned(), today]);
+    let taken_over = Options { registered_on: date::ymd(2005, 1, 1), ..Options::default() };
+    assert_eq!(since(&taken_over), ["2005-01-01", "2005-01-01"]);
 }
 
 /// A workbook with a two-storey heading, a person's id in a numeric cell, and the date below the rows.

@@ -1,0 +1,152 @@
+//! What a later word of one record would un-say, and is kept beside it: the days on which it was verified before, and
+//! premises as they were up to a check (domain-detail 2.0, 2.11). A hub writes it by its own hand when it takes the later
+//! word. Invariant: what was so on a past day is so whatever is checked or verified after it.
+
+use crate::{
+    Record,
+    date::{self, Day},
+    pb,
+    register::{PAST_VERIFIED, VERIFIED_ON, number},
+    wire::{self, Field, put_bytes},
+};
+
+/// The tag of what premises were before.
+pub const PAST_VERSION: u32 = 44;
+/// Most entries that are kept; the oldest go first.
+const MOST: usize = 400;
+/// In place of a day that there is not.
+const NONE: &str = "-";
+
+/// What a record that replaces another one has to remember of it: the field, and what to add to it.
+pub fn remembered(old: &Record, new: &Record) -> Option<(u32, String)> {
+    match new.register {
+        number::RESIDENT | number::HOUSEHOLD => {
+            let (before, now) = old.day(VERIFIED_ON).zip(new.day(VERIFIED_ON))?;
+            (before < now).then(|| (PAST_VERIFIED, date::iso(before)))
+        }
+        number::FACILITY => {
+            let (before, now) = (Version::of(old), Version::of(new));
+            // Who gives premises without a day one puts it right; who checks them says what is so from then on.
+            let later = match before.latest() {
+                None => now.checked.is_some(),
+                Some(day) => now.latest() > Some(day),
+            };
+            later.then(|| (PAST_VERSION, before.to_text()))
+        }
+        _ => None,
+    }
+}
+
+/// A field of texts with one more, each once, in order.
+pub fn with_one_more(record: &Record, tag: u32, more: String) -> Field {
+    let mut texts: Vec<String> = texts_in(record, tag).map(str::to_owned).collect();
+    if !texts.contains(&more) {
+        texts.push(more);
+    }
+    texts.sort_unstable();
+    let mut bytes = Vec::new();
+    for text in &texts[texts.len().saturating_sub(MOST)..] {
+        put_bytes(tag, text.as_bytes(), &mut bytes);
+    }
+    Field { tag, bytes: bytes.into() }
+}
+
+pub(super) fn texts_in(record: &Record, tag: u32) -> impl Iterator<Item = &str> {
+    let raw = record.bytes(tag).map(|bytes| wire::occurrences(bytes)).into_iter().flatten();
+    raw.filter_map(|raw| match raw {
+        wire::Raw::Bytes(text) => std::str::from_utf8(text).ok(),
+        _ => None,
+    })
+}
+
+/// What premises say that counts, from a day on.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Version {
+    /// What is claimed holds from this day on; none: it has been so all along.
+    pub(super) from: Option<Day>,
+    /// The district's last check.
+    pub(super) checked: Option<Day>,
+    /// Hundredths of a square metre.
+    pub(super) area: u64,
+    pub(super) area_verified: bool,
+    /// Codes of what is in place (L29), verified.
+    pub(super) six: Vec<String>,
+    pub(super) three: Vec<u64>,
+    pub(super) shanty: bool,
+    pub(super) fit: bool,
+    pub(super) window: bool,
+    pub(super) fixed: bool,
+}
+
+impl Version {
+    /// As a record says now.
+    pub(super) fn of(record: &Record) -> Self {
+        let says: pb::Facility = record.typed(|tag| matches!(tag, 4 | 21 | 25 | 28 | 29 | 31..=36));
+        let yes = |flag: Option<bool>| flag == Some(true);
+        Self {
+            from: says.effective_on.or(says.opened_on),
+            checked: says.checked_on,
+            area: says.area_m2.unwrap_or(0).into(),
+            area_verified: yes(says.area_verified),
+            six: says.six_verified,
+            three: says.three_score.into_iter().map(u64::from).collect(),
+            shanty: yes(says.shanty),
+            fit: yes(says.premises_fit),
+            window: yes(says.one_stop_window),
+            fixed: yes(says.fixed_place),
+        }
+    }
+
+    /// What a record said before, oldest first.
+    pub(super) fn before(record: &Record) -> impl Iterator<Item = Self> {
+        texts_in(record, PAST_VERSION).filter_map(Self::from_text)
+    }
+
+    pub(super) fn latest(&self) -> Option<Day> {
+        self.from.max(self.checked)
+    }
+
+    fn to_text(&self) -> String {
+        let day = |day: Option<Day>| day.map_or(NONE.to_owned(), date::iso); // sorts before every day
+        let three: Vec<String> = self.three.iter().map(u64::to_string).collect();
+        let flags = [self.area_verified, self.shanty, self.fit, self.window, self.fixed];
+        let flags: String = flags.iter().map(|flag| if *flag { '1' } else { '0' }).collect();
+        let (six, three) = (self.six.join(","), three.join(","));
+        format!("{};{};{};{six};{three};{flags}", day(self.from), day(self.checked), self.area)
+    }
+
+    fn from_text(text: &str) -> Option<Self> {
+        let day = |text: &str| if text == NONE { Some(None) } else { Some(Some(date::day(text.parse().ok()?))) };
+        let list = |text: &str| text.split(',').filter(|one| !one.is_empty()).map(str::to_owned).collect::<Vec<_>>();
+        let mut parts = text.split(';');
+        let mut next = || parts.next();
+        let (from, checked, area) = (day(next()?)?, day(next()?)?, next()?.parse().ok()?);
+        let (six, three, flags) = (list(next()?), list(next()?), next()?.as_bytes());
+        let three = three.iter().map(|points| points.parse().ok()).collect::<Option<_>>()?;
+        let [area_verified, shanty, fit, window, fixed] = <[u8; 5]>::try_from(flags).ok()?.map(|flag| flag == b'1');
+        Some(Self { from, checked, area, area_verified, six, three, shanty, fit, window, fixed })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_premises_were_reads_back(
+            from in proptest::option::of(0..20_000),
+            checked in proptest::option::of(0..20_000),
+            area in any::<u32>(),
+            six in prop::collection::vec("[1-6]", 0..7),
+            three in prop::collection::vec(0_u64..101, 0..4),
+            flags in any::<[bool; 5]>(),
+        ) {
+            let [area_verified, shanty, fit, window, fixed] = flags;
+            let own = Version { from, checked, area: area.into(), area_verified, six, three, shanty, fit, window, fixed };
+            prop_assert_eq!(Version::from_text(&own.to_text()), Some(own));
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Since when somebody is on the register whom a file brings without saying so. Pure: an import asks, once a row.
+//! Invariant: nobody is on the register before anything that the row says happened there, nor after the day of the import;
+//! so a file that is imported changes no month before its own rows.
+
+use crate::{Record, date::Day, register::number};
+
+/// The days that a register gives to somebody whom it has: registered as unemployed, applied for, recognised, enrolled.
+const DAYS: [(u32, u32); 7] = [
+    (number::UNEMPLOYMENT_SPELL, 23),
+    (number::HARDSHIP_CASE, 22),
+    (number::HARDSHIP_CASE, 26),
+    (number::ZEF_CASE, 23),
+    (number::ZEF_CASE, 27),
+    (number::TRAINEE, 22),
+    (number::SERVICE_RECORD, 24),
+];
+
+/// The day of registration of what a row makes: the earliest day on which a register had it by the row itself, else
+/// `entered`, the day of the import or the one that the clerk named for taking over an old register.
+pub fn registered_since<'r>(row: impl IntoIterator<Item = &'r Record>, entered: Day) -> Day {
+    let days = row.into_iter().flat_map(|record| {
+        let own = DAYS.iter().filter(|(register, _)| *register == record.register);
+        own.filter_map(|(_, tag)| record.day(*tag))
+    });
+    days.min().map_or(entered, |first| first.min(entered))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        pb,
+        register::{Value, registers},
+        wire::Field,
+    };
+
+    fn record(register: u32, days: &[(u32, Day)]) -> Record {
+        let mut record = Record { register, ..Record::default() };
+        let field = |(tag, day): &(u32, Day)| {
+            let def = registers().get(register).and_then(|def| def.field(*tag));
+            let bytes = def.map(|def| Value::Day(*day).encode(def)).unwrap_or_default();
+            Field { tag: *tag, bytes }
+        };
+        record.set(days.iter().map(field).collect::<Vec<_>>(), pb::Origin { revision: 1, ..pb::Origin::default() });
+        record
+    }
+
+    #[test]
+    fn who_comes_in_a_file_is_registered_since_the_earliest_day_of_its_row_or_the_import() {
+        let spell = record(number::UNEMPLOYMENT_SPELL, &[(22, 900), (23, 1_000)]);
+        let case = record(number::ZEF_CASE, &[(23, 990), (27, 1_010)]);
+        let person = record(number::RESIDENT, &[(41, 800)]);
+        assert_eq!(registered_since([&person], 1_100), 1_100);
+        assert_eq!(registered_since([&person, &spell], 1_100), 1_000);
+        assert_eq!(registered_since([&case, &person, &spell], 1_100), 990);
+        assert_eq!(registered_since([&spell], 500), 500, "an old register that is taken over");
+    }
+}
