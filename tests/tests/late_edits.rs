@@ -116,10 +116,12 @@ fn save(ledger: &Ledger, draft: Draft) {
 }
 
 fn register(ledger: &Ledger, name: &str) -> RecordId {
+    static SERIAL: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(1);
+    let id_no = taizhang_tests::books::id_no(4_200, SERIAL.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
     let id = LedgerDesk::new(ledger).new_id();
     let draft = Draft::new(id, number::RESIDENT)
         .with(HOME_UNIT, Value::Uint(community().number()))
-        .with(tag("id_no"), text("11010519491231002X"))
+        .with(tag("id_no"), text(&id_no))
         .with(tag("name"), text(name));
     save(ledger, draft);
     id

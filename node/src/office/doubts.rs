@@ -4,10 +4,10 @@
 use super::{Office, to_file::title};
 use crate::{desk::SaveError, exchange::People, ledger::LedgerDesk, store::StoreError};
 use taizhang_proto::{
-    RecordId,
+    Record, RecordId,
     cell::{self, doubt},
     pb,
-    register::registers,
+    register::{Value, number, registers},
 };
 
 impl Office {
@@ -42,6 +42,23 @@ impl Office {
         Ok(pb::DoubtsAnswer { on, items })
     }
 
+    /// The same id number in another unit of this office: which of the two counts is the district's to settle.
+    fn registered_elsewhere(&self, id: RecordId, record: &Record) -> Result<Option<String>, StoreError> {
+        let tag = registers().get(number::RESIDENT).and_then(|def| Some(def.field_named("id_no")?.tag));
+        let Some(id_no) = tag.filter(|_| record.register == number::RESIDENT).and_then(|tag| record.slice(tag)) else {
+            return Ok(None);
+        };
+        let id_no = Value::Text(String::from_utf8_lossy(id_no).into_owned());
+        for other in self.ledger.find(number::RESIDENT, &[id_no])?.into_iter().filter(|other| *other != id) {
+            let unit = self.ledger.view(other)?.as_ref().and_then(cell::home_unit);
+            let unit = unit.map(|unit| self.ledger.units().name(unit)).unwrap_or_default();
+            return Ok(Some(format!(
+                "此身份证号码在{unit}另有登记：{other}，由县区裁定 (registered in another unit, too)"
+            )));
+        }
+        Ok(None)
+    }
+
     /// What is to be looked into in a record that was just saved.
     ///
     /// # Errors
@@ -50,6 +67,8 @@ impl Office {
         let ledger = &self.ledger;
         let Some(record) = ledger.view(id)? else { return Ok(Vec::new()) };
         let found = doubt::doubts(ledger.as_ref(), (id, &record), &ledger.plans(), ledger.business_day())?;
-        Ok(found.into_iter().map(doubt::Doubt::words).collect())
+        let mut words: Vec<String> = found.into_iter().map(doubt::Doubt::words).collect();
+        words.extend(self.registered_elsewhere(id, &record)?);
+        Ok(words)
     }
 }

@@ -46,7 +46,11 @@ impl Unheard {
     fn of(town: &Town) -> Self {
         let (core, mut own) = (&town.city.hub.core, Self { urban: 0, streets: 0, townships: 0, villages: 0 });
         let tree = core.tree();
-        let has_hub = |unit: OrgCode| town.districts.iter().any(|district| district.unit == unit);
+        // One that has said something counts by what it says, whoever it is.
+        let children = totals::children(core.view().as_ref()).unwrap_or_default();
+        let said =
+            |unit: OrgCode| children.iter().any(|row| row.hub && row.unit == unit.number() && row.acknowledged > 0);
+        let has_hub = |unit: OrgCode| town.districts.iter().any(|district| district.unit == unit) || said(unit);
         let silent = tree.children(core.unit).map(|unit| unit.code).filter(|unit| !has_hub(*unit));
         for unit in silent.flat_map(|district| tree.below(district)).map(|unit| unit.code) {
             own.urban += i64::from(unit.is_urban_community());

@@ -75,8 +75,9 @@ async fn an_office_and_a_district_call_a_frozen_hub_again() {
 
     let line = Line::to(district.address).await.unwrap();
     let ledger = office.ledger().clone();
+    let seeds = std::sync::atomic::AtomicU64::new(2);
     let person = || {
-        let mut city = City::new(2, ledger.business_day());
+        let mut city = City::new(seeds.fetch_add(1, std::sync::atomic::Ordering::Relaxed), ledger.business_day());
         books::save(&ledger, city.person(office.unit, taizhang_node::desk::Desk::new_id(&office.desk())));
     };
     let said = || ledger.pending() == 0;

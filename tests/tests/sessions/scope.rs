@@ -81,3 +81,22 @@ fn a_township_that_becomes_a_community_lets_go_the_rest_and_keeps_what_is_refuse
     assert_eq!(refused[0].1.why.as_ref().unwrap().rule, "scope");
     assert_sound(&core, &node);
 }
+
+#[test]
+fn a_street_that_holds_one_person_of_two_communities_counts_it_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let core = hub(dir.path());
+    let offices = [("one", community()), ("two", neighbour())];
+    for (name, unit) in offices {
+        let node = office(dir.path(), name, unit, 0);
+        residents(&node, unit, 0..1);
+        assert!(sync(&core, &node, &peer(name, unit)).equal);
+    }
+    let node = office(dir.path(), "street", street(), 1_000_000);
+    assert!(sync(&core, &node, &peer("street", street())).equal);
+    assert_eq!(node.ids(number::RESIDENT).unwrap().len(), 2);
+    let lines = taizhang_node::office::standing::standing(&node, node.business_day()).unwrap().lines;
+    let twice = lines.iter().find(|line| line.indicator == "K43").unwrap();
+    assert_eq!(twice.numerator, 1, "one person is registered twice, as the hub counts it");
+    assert_sound(&core, &node);
+}

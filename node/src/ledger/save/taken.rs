@@ -1,6 +1,7 @@
 //! What an office has already, said when it is entered again: a person by the id number, a second open case, a member twice.
 //! Invariant: looked at under the lock that saves, against what this batch has saved so far, so of two entries at once the
-//! second is told. Entries of other offices are the hub's to compare.
+//! second is told. Registrations in two units, and entries of other offices, are the district's to compare: they stand, and are
+//! told as doubtful.
 
 use super::{Ledger, Views, broken};
 use crate::{
@@ -9,7 +10,7 @@ use crate::{
 };
 use taizhang_proto::{
     Record, RecordId,
-    cell::{Shelf, is_active, survivor},
+    cell::{Shelf, home_unit, is_active, survivor},
     check::Violation,
     register::{MERGED_INTO, Value, number},
 };
@@ -17,7 +18,7 @@ use taizhang_proto::{
 /// Where a case or a membership says what it is about, and which fields end it.
 struct Rule {
     register: u32,
-    /// The references that must be equal.
+    /// What must be equal: whom it is about first, and where cases of several kinds go side by side, the kind.
     same: &'static [u32],
     ends: &'static [u32],
     field: &'static str,
@@ -27,7 +28,7 @@ struct Rule {
 const RULES: [Rule; 3] = [
     Rule {
         register: number::ZEF_CASE,
-        same: &[21],
+        same: &[21, 22],
         ends: &[34, 37],
         field: "household",
         message: "该户已有未结的零就业家庭案件，请在该案上登记；确须另立的，先结原案 (the household has an open case)",
@@ -74,7 +75,9 @@ impl Ledger {
             let Some(number) = number.filter(|_| before != new.bytes(ID_NO)) else { return Ok(None) };
             let held = self.find(number::RESIDENT, &[Value::Text(number.to_owned())])?;
             let fresh = own.iter().chain(views).filter(|(_, view)| of_register(view.as_ref(), number::RESIDENT));
-            let same = |view: &Record| stands(view) && view.slice(ID_NO) == Some(number.as_bytes());
+            let home = home_unit(new);
+            let same =
+                |view: &Record| stands(view) && view.slice(ID_NO) == Some(number.as_bytes()) && home_unit(view) == home;
             let fresh = fresh.filter(|(_, view)| view.as_ref().is_some_and(same)).map(|(id, _)| *id);
             for id in held.into_iter().chain(fresh).filter(|id| *id != draft.id) {
                 if is_so(id, &same)? {
