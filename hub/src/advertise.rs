@@ -19,7 +19,7 @@ pub fn check(address: &str) -> Result<(), String> {
         Some((host, port)) if !host.is_empty() => (host.trim_matches(['[', ']']), port),
         _ => return wrong("没有端口 (no port)"),
     };
-    if port.parse::<u16>().ok().filter(|port| *port > 0).is_none() {
+    if !port.parse::<u16>().is_ok_and(|port| port > 0) {
         return wrong("端口有误 (not a port)");
     }
     if host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_unspecified()) {

@@ -162,8 +162,8 @@ impl Enrolment for EnrolmentService {
         if kind == CertKind::Reader {
             // In one commit with the token: a reader without its row may not read, and could never be retired.
             let (name, unit) = (row.reader.clone(), row.unit);
-            let ends = Paper::of(&row.certificate).ends;
-            let reader = pb::ReaderInfo { id, name, unit, enrolled, ends, ..pb::ReaderInfo::default() };
+            let Paper { ends, generation, .. } = Paper::of(&row.certificate);
+            let reader = pb::ReaderInfo { id, name, unit, enrolled, ends, generation, ..pb::ReaderInfo::default() };
             self.writer.write(Job::Reader(hash, row.clone(), reader)).await.map_err(write)?;
         } else {
             // A hub's certificate is for its neighbours too: they seal letters to its key.
@@ -206,11 +206,17 @@ impl Enrolment for EnrolmentService {
                 return Err(refuse("只能为原密钥更新证书 (a certificate is renewed for its own key)"));
             }
             let _one = self.one_at_a_time.lock().await;
+            if papers::was_renewed_just_now(core, &name.id, &shown)? {
+                return Err(Status::resource_exhausted(
+                    "证书刚刚更新过，请稍后再试 (renewed a moment ago: come back later)",
+                ));
+            }
             answer.certificate = self
                 .authority
                 .sign(&request.csr, &name, core.now())
                 .map_err(|_| Status::invalid_argument("证书请求无法读取 (the certificate request can't be read)"))?;
-            let paper = Paper::of(&answer.certificate);
+            // Which authority it goes by is noted when it shows the new one: the answer may be lost.
+            let paper = Paper { generation: issued_by(&shown), ..Paper::of(&answer.certificate) };
             let write = |error: WriteError| Status::from(crate::session::Fault::from(error));
             self.writer.write(Job::Certificate(name.id.clone(), paper)).await.map_err(write)?;
             tracing::info!(node = %name.id, unit = %name.unit, ?standing, "certificate renewed");

@@ -70,18 +70,22 @@ impl ReadingService {
         Self { core, writer }
     }
 
-    /// Whoever wants names says who they are; then the look is kept before anything is shown.
+    /// Whoever wants names, or names somebody, says who they are; then the look is kept before anything is shown.
     async fn look(&self, what: &'static str, of: String, who: &pb::Looker) -> Result<(), Status> {
+        self.look_if(who.names, what, of, who).await
+    }
+
+    async fn look_if(&self, kept: bool, what: &'static str, of: String, who: &pb::Looker) -> Result<(), Status> {
         if self.core.tier == pb::Tier::City {
             return Err(Status::failed_precondition(
                 "市级没有个人登记，请在县区查阅 (a city has no records: look at the district)",
             ));
         }
-        if !who.names {
+        if !kept {
             return Ok(());
         }
-        if who.by.trim().is_empty() {
-            return Err(Status::invalid_argument("查看姓名请写明查阅人，用 --by (say who looks: --by)"));
+        if who.by.trim().is_empty() || who.by.chars().count() > MAX_WORD {
+            return Err(Status::invalid_argument("请写明查阅人，用 --by (say who looks: --by)"));
         }
         let look = Look { at: self.core.now(), by: who.by.trim().to_owned(), what: what.to_owned(), of };
         let kept = self.writer.write(Job::Look(look)).await;
@@ -96,7 +100,10 @@ impl ReadingService {
         })
     }
 
-    fn found(&self, register: Option<u32>, written: &str) -> Result<RecordId, Status> {
+    /// The record that is meant. Who names somebody by anything but a record's own number could try numbers out: it is kept.
+    async fn found(&self, register: Option<u32>, written: &str, who: &pb::Looker) -> Result<RecordId, Status> {
+        let by_number = written.trim().parse::<RecordId>().is_ok();
+        self.look_if(!by_number, "find", String::new(), who).await?;
         self.ask(false, |desk| find::record(desk, register, written).map_err(not_found))
     }
 }
@@ -148,6 +155,12 @@ impl Reading for ReadingService {
         if word.is_empty() || word.chars().count() > MAX_WORD {
             return Err(Status::invalid_argument("请写明要查找的姓名、证号、电话或地址 (say what to look for)"));
         }
+        // Parts of a name or number would tell the rest, a sign at a time, under any mask.
+        if !who.names {
+            return Err(Status::invalid_argument(
+                "查找请加 --names 并写明查阅人 --by，将记入查阅记录 (a search shows names: say --names and --by)",
+            ));
+        }
         // What was searched for may be a name: it is not kept.
         self.look("search", String::new(), &who).await?;
         let answer = self.ask(who.names, |desk| {
@@ -172,7 +185,7 @@ impl Reading for ReadingService {
     async fn card(&self, request: Request<pb::ReadRequest>) -> Result<Response<pb::StatusAnswer>, Status> {
         let request = request.into_inner();
         let who = request.who.clone().unwrap_or_default();
-        let id = self.found(Some(number::RESIDENT), &request.reference)?;
+        let id = self.found(Some(number::RESIDENT), &request.reference, &who).await?;
         self.look("card", id.to_string(), &who).await?;
         let on = if request.on == 0 { self.core.today() } else { request.on };
         let facts = self.ask(who.names, |desk| {
@@ -181,7 +194,9 @@ impl Reading for ReadingService {
             };
             let mut facts = history::row(desk, id, &record).map_err(failed)?.fields;
             let derived = card::card(&desk.shelf, &self.core.plans(), id, on).map_err(failed)?;
-            facts.extend(derived.unwrap_or_default());
+            // With area and sex the day of birth is nearly the id number.
+            let shown = derived.into_iter().flatten().filter(|fact| who.names || fact.key != "born");
+            facts.extend(shown);
             facts.push(show::fact("record", "记录编号", "record", id));
             Ok(facts)
         })?;
@@ -191,7 +206,7 @@ impl Reading for ReadingService {
     async fn history(&self, request: Request<pb::ReadRequest>) -> Result<Response<pb::HistoryAnswer>, Status> {
         let request = request.into_inner();
         let who = request.who.clone().unwrap_or_default();
-        let id = self.found(None, &request.reference)?;
+        let id = self.found(None, &request.reference, &who).await?;
         self.look("history", id.to_string(), &who).await?;
         let story = self.ask(who.names, |desk| {
             let past = desk.shelf.view.prefix(Space::History, &id.0).map(|row| {
@@ -201,7 +216,9 @@ impl Reading for ReadingService {
             let mut past: Vec<pb::Superseded> = past.collect::<Result<_, StoreError>>().map_err(failed)?;
             let record = desk.view(id).map_err(failed)?;
             if let Some(def) = record.as_ref().filter(|_| !who.names).and_then(|one| registers().get(one.register)) {
-                past.iter_mut().for_each(|entry| mask::masked_past(def, entry));
+                for entry in &mut past {
+                    mask::masked_past(def, entry);
+                }
             }
             let past = history::Past { history: past, ..history::Past::default() };
             history::tell(desk, id, record.as_ref(), past).map_err(failed)

@@ -178,6 +178,12 @@ impl Server {
         self.told_papers.is_some_and(|told| told != self.papers(core))
     }
 
+    /// Whether the hub goes by other authorities than when it greeted the child.
+    pub(crate) fn has_other_authorities(&self, core: &Core) -> bool {
+        let (signing, digest) = core.authorities();
+        signing != 0 && self.told_papers.is_some_and(|(_, told)| told != digest)
+    }
+
     /// With the unit that the child's certificate names, where that is an older code of its own.
     #[must_use]
     pub fn certified_as(mut self, unit: OrgCode) -> Self {

@@ -186,7 +186,7 @@ impl Upward {
         let mut rows = Vec::with_capacity(neighbours.len());
         for neighbour in neighbours {
             let Ok(unit) = OrgCode::new(neighbour.unit) else { continue };
-            match envelopes.check(unit, &neighbour.certificate, self.core.now()) {
+            match envelopes.check(unit, &neighbour.certificate) {
                 Ok(good) => rows.push(NeighbourRow { unit: neighbour.unit, key: good.key, from: good.from }),
                 Err(error) => tracing::warn!(%unit, %error, "a neighbour is not known"),
             }

@@ -5,7 +5,7 @@ mod renewal;
 pub mod tls;
 mod trouble;
 
-pub use renewal::{WARN_DAYS, ends_words};
+pub use renewal::{MAX_AUTHORITIES, WARN_DAYS, ends_words};
 pub use tls::Tls;
 pub use trouble::Trouble;
 

@@ -99,10 +99,17 @@ pub(crate) fn violation(def: &RegisterDef, field: &str, rule: &'static str, mess
 type Fault = (&'static str, String);
 
 fn check_field(field: &FieldDef, bytes: &Bytes) -> Result<(), Fault> {
-    let mut count = 0;
+    let (mut count, mut runs) = (0, 0);
     let mut canonical = 0;
     for raw in wire::occurrences(bytes) {
-        count += 1;
+        runs += 1;
+        // Of packed numbers each counts, in however many runs they come.
+        count += match raw {
+            Raw::Bytes(packed) if field.many && field.shape == Shape::Uint => {
+                packed.iter().filter(|byte| **byte < 0x80).count().max(1)
+            }
+            _ => 1,
+        };
         canonical += key_len(field.tag);
         canonical += match raw {
             Raw::Varint(value) => encoded_len_varint(value),
@@ -115,7 +122,7 @@ fn check_field(field: &FieldDef, bytes: &Bytes) -> Result<(), Fault> {
     if canonical != bytes.len() {
         return Err(("encoding", format!("{label}编码不规范 (not in canonical encoding)")));
     }
-    if count > 1 && !field.many {
+    if runs > 1 && !field.many {
         return Err(("encoding", format!("{label}只能有一个值 (takes one value)")));
     }
     if count > MAX_VALUES {

@@ -17,7 +17,7 @@ use std::{
 };
 use taizhang_node::{
     disk::{self, DiskError, Secrecy},
-    identity::{CertName, authorities_digest, ders, generation, lifetime, server_name},
+    identity::{CertName, MAX_AUTHORITIES, authorities_digest, ders, generation, lifetime, server_name},
 };
 use taizhang_proto::OrgCode;
 
@@ -42,6 +42,11 @@ pub enum AuthorityError {
     /// `init` has been run already.
     #[error("此目录已初始化 (already initialised): {0}")]
     Exists(PathBuf),
+    /// As many as a child takes are gone by already.
+    #[error(
+        "旧机构已满 {MAX_AUTHORITIES} 代，请先停用旧的：ca show、ca drop (too many former authorities: drop one first)"
+    )]
+    TooMany,
     /// The authority that is to be dropped signs, or is none.
     #[error("没有第 {0} 代旧机构 (no former authority of this number)")]
     NotFormer(u32),
@@ -49,7 +54,7 @@ pub enum AuthorityError {
 
 /// How long certificates last, days.
 const AUTHORITY_DAYS: i64 = 3_650;
-const CERTIFICATE_DAYS: i64 = 730;
+pub(super) const CERTIFICATE_DAYS: i64 = 730;
 /// A clock behind by this much still accepts a fresh certificate, days.
 const BACKDATE_DAYS: i64 = 2;
 /// The authority that is being made, until it is whole.
@@ -241,7 +246,12 @@ impl Authority {
     /// When the disk fails; then the old one stands, or the new one from the next start on.
     pub fn rotate(&self, now: u64) -> Result<u32, AuthorityError> {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        let number = state.generations[0].number + 1;
+        if state.generations.len() >= MAX_AUTHORITIES {
+            return Err(AuthorityError::TooMany);
+        }
+        // What an earlier try left is finished or removed before anything is written over it.
+        finish_change(&self.dir)?;
+        let number = read_generation(&self.dir)?.number + 1;
         write_new(&self.dir.join(NEXT), self.unit, number, now)?;
         *state = Arc::new(read_state(&self.dir)?);
         Ok(number)

@@ -1,5 +1,6 @@
 //! When a child's papers are to be renewed. Invariant: lifetimes count by the hub's clock alone.
 
+use super::ca::CERTIFICATE_DAYS;
 use crate::{
     readers,
     rows::{self, NodeRow},
@@ -10,6 +11,7 @@ use crate::{
 };
 use rcgen::{CertificateSigningRequestParams, PublicKeyData};
 use taizhang_node::identity::{CertName, lifetime};
+use taizhang_proto::OrgCode;
 use tonic::Status;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
@@ -60,12 +62,33 @@ pub(super) fn is_known(core: &Core, name: &CertName) -> Result<bool, Status> {
     Ok(row.is_some() || readers::read(view.as_ref(), &name.id).map_err(failed)?.is_some())
 }
 
-/// The serving children that still go by an authority of this number alone, as far as they were heard.
-pub(crate) fn goes_by(core: &Core, number: u32) -> Result<Vec<NodeRow>, StoreError> {
-    let mut rows = children(core.view().as_ref())?;
+/// Who still goes by an authority of this number alone, as far as they were heard: serving children and readers, each by its unit
+/// or name and its id.
+pub(crate) fn goes_by(core: &Core, number: u32) -> Result<Vec<String>, StoreError> {
     // One whose papers are not known has been away since before they were kept.
-    rows.retain(|row| row.retired == 0 && (row.generation == number || (row.generation == 0 && number == 1)));
-    Ok(rows)
+    let so = |generation: u32| generation == number || (generation == 0 && number == 1);
+    let tree = core.tree();
+    let unit = |code: u64| OrgCode::new(code).map(|unit| tree.name(unit)).unwrap_or_default();
+    let rows = children(core.view().as_ref())?;
+    let rows = rows.into_iter().filter(|row| row.retired == 0 && so(row.generation));
+    let readers = readers::all(core)?;
+    let readers = readers.into_iter().filter(|reader| reader.retired == 0 && so(reader.generation));
+    let named = rows.map(|row| format!("{} {}", unit(row.unit), row.id));
+    Ok(named.chain(readers.map(|reader| format!("{} {}", reader.name, reader.id))).collect())
+}
+
+/// Seconds within which a certificate is not renewed twice: a lost answer is asked for again after that.
+const RENEWAL_PAUSE: u64 = 600;
+
+/// Whether this child or reader was given a newer certificate than it shows a moment ago.
+pub(super) fn was_renewed_just_now(core: &Core, id: &str, shown: &[u8]) -> Result<bool, Status> {
+    let failed = |error: StoreError| Status::unavailable(error.to_string());
+    let view = core.view();
+    let row: Option<NodeRow> = rows::read(view.as_ref(), Space::Nodes, id.as_bytes()).map_err(failed)?;
+    let reader = readers::read(view.as_ref(), id).map_err(failed)?;
+    let ends = row.map(|row| row.ends).or(reader.map(|reader| reader.ends)).unwrap_or(0);
+    let is_newer = lifetime(shown).is_none_or(|(_, to)| ends > to);
+    Ok(is_newer && ends > core.now() + (CERTIFICATE_DAYS as u64 * 86_400).saturating_sub(RENEWAL_PAUSE))
 }
 
 /// The fingerprint of the key in a certificate request: its signature differs from try to try.

@@ -230,7 +230,7 @@ fn is_too_wide(answer: &pb::TotalsAnswer, width: usize) -> bool {
 /// Units as rows and as many key figures as fit: what can be read on any terminal.
 pub fn totals_board(answer: &pb::TotalsAnswer, width: usize) -> comfy_table::Table {
     let asked = |code: &&str| answer.values.iter().any(|value| value.indicator == **code);
-    let mut codes: Vec<&str> = KEY.iter().copied().filter(|code| asked(&code)).collect();
+    let mut codes: Vec<&str> = KEY.iter().copied().filter(|code| asked(code)).collect();
     for value in &answer.values {
         if !codes.contains(&value.indicator.as_str()) {
             codes.push(&value.indicator);

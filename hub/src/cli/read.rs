@@ -28,8 +28,8 @@ pub(super) struct Who {
 }
 
 impl Who {
-    fn looker(self) -> Option<pb::Looker> {
-        Some(pb::Looker { by: self.by, names: self.names })
+    fn looker(self) -> pb::Looker {
+        pb::Looker { by: self.by, names: self.names }
     }
 }
 
@@ -103,20 +103,20 @@ pub(super) async fn run(mut reading: ReadingClient<Guarded>, command: Command, r
     match command {
         Command::List { register, unit, limit, who } => {
             let unit = code(unit);
-            let request = pb::ReadRequest { register, unit, limit, who: who.looker(), ..Default::default() };
+            let request = pb::ReadRequest { register, unit, limit, who: Some(who.looker()), ..Default::default() };
             print_list(&reading.list(request).await?.into_inner(), reader);
         }
         Command::Search { word, limit, who } => {
-            let request = pb::ReadRequest { reference: word, limit, who: who.looker(), ..Default::default() };
+            let request = pb::ReadRequest { reference: word, limit, who: Some(who.looker()), ..Default::default() };
             print_list(&reading.search(request).await?.into_inner(), reader);
         }
         Command::Card { person, on, who } => {
             let on = on.unwrap_or(0);
-            let request = pb::ReadRequest { reference: person, on, who: who.looker(), ..Default::default() };
+            let request = pb::ReadRequest { reference: person, on, who: Some(who.looker()), ..Default::default() };
             show::facts(reader, &reading.card(request).await?.into_inner().facts);
         }
         Command::History { record, print, who } => {
-            let request = pb::ReadRequest { reference: record, who: who.looker(), ..Default::default() };
+            let request = pb::ReadRequest { reference: record, who: Some(who.looker()), ..Default::default() };
             let answer = reading.history(request).await?.into_inner();
             let Some(file) = print else {
                 print_story(&answer, reader);
@@ -128,7 +128,7 @@ pub(super) async fn run(mut reading: ReadingClient<Guarded>, command: Command, r
         Command::Export { register, file, unit, who } => {
             let format = file.extension().and_then(|extension| extension.to_str()).unwrap_or("csv").to_lowercase();
             let unit = code(unit);
-            let request = pb::ReadRequest { register, unit, format, who: who.looker(), ..Default::default() };
+            let request = pb::ReadRequest { register, unit, format, who: Some(who.looker()), ..Default::default() };
             let answer = reading.export(request).await?.into_inner();
             disk::write_file(&file, &answer.content, Secrecy::OwnerOnly)?;
             show::exported(reader, answer.rows, &file);

@@ -155,8 +155,6 @@ impl Hub {
     }
 
     fn authorities(&self) -> Result<pb::CaAnswer, crate::store::StoreError> {
-        let tree = self.core.tree();
-        let name = |unit: u64| OrgCode::new(unit).map(|unit| tree.name(unit)).unwrap_or_default();
         let mut answer = pb::CaAnswer::default();
         for (place, one) in self.authority.generations().into_iter().enumerate() {
             let left = authority::goes_by(&self.core, one.number)?;
@@ -165,7 +163,7 @@ impl Hub {
                 from: one.lifetime.0,
                 ends: one.lifetime.1,
                 signs: place == 0,
-                left: left.iter().map(|row| format!("{} {}", name(row.unit), row.id)).collect(),
+                left,
             });
         }
         Ok(answer)

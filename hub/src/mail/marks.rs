@@ -186,12 +186,34 @@ pub fn marks_after(view: &dyn View, after: u64) -> Result<(Vec<pb::MarkValue>, u
             value.since = value.since.min(record.since);
             value.stays.extend(record.stays);
         }
+        value.stays = at_most(value.stays, MAX_STAYS);
         if value.gone {
             value.since = 0;
         }
         marks.push(value);
     }
     Ok((marks, reached))
+}
+
+/// Most stretches of days in which one hub may hold one mark.
+pub(crate) const MAX_STAYS: usize = 16;
+
+/// So many stays at most: of more, the oldest become one, with the best rank among them. Who is registered so often is a matter for
+/// the district's queue; the city must not be left without an answer.
+fn at_most(mut stays: Vec<pb::MarkStay>, most: usize) -> Vec<pb::MarkStay> {
+    stays.sort_by_key(|stay| (stay.from, stay.to));
+    let over = stays.len().saturating_sub(most.saturating_sub(1));
+    if over < 2 {
+        return stays;
+    }
+    let oldest: Vec<pb::MarkStay> = stays.drain(..over).collect();
+    let one = pb::MarkStay {
+        from: oldest.iter().map(|stay| stay.from).min().unwrap_or_default(),
+        to: oldest.iter().map(|stay| stay.to).max().unwrap_or_default(),
+        rank: oldest.into_iter().map(|stay| stay.rank).min().unwrap_or_default(),
+    };
+    stays.insert(0, one);
+    stays
 }
 
 #[cfg(test)]

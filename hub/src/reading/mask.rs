@@ -1,11 +1,11 @@
 //! Personal text in a form that names nobody: enough to tell rows apart, too little to find somebody.
-//! Invariant: of a personal text field nothing leaves here but its first sign (a name), its area (an id number) or its first
-//! three digits (a phone); everything else becomes stars.
+//! Invariant: of a personal text, and of anything written freely about a person or household, nothing leaves here but its first
+//! sign (a name), its province and city (an id number) or its first three digits (a phone); everything else becomes stars.
 
 use bytes::Bytes;
 use taizhang_proto::{
     Record,
-    pb::{self, Format},
+    pb::{self, Format, Subject},
     register::{FieldDef, RegisterDef, Shape, Value, registers},
     wire,
 };
@@ -15,16 +15,18 @@ pub(super) fn masked(mut record: Record) -> Record {
     let Some(def) = registers().get(record.register) else { return record };
     for standing in &mut record.fields {
         if let Some(field) = def.field(standing.field.tag) {
-            standing.field.bytes = masked_field(field, &standing.field.bytes);
+            standing.field.bytes = masked_field(field, is_about_people(def), &standing.field.bytes);
         }
     }
     record
 }
 
 /// A field's bytes, masked where the field is personal text.
-pub(super) fn masked_field(field: &FieldDef, bytes: &Bytes) -> Bytes {
+pub(super) fn masked_field(field: &FieldDef, about_people: bool, bytes: &Bytes) -> Bytes {
     let is_text = matches!(field.shape, Shape::Text) && field.codes.is_none();
-    if !field.personal || !is_text || bytes.is_empty() {
+    // What is written freely about a person says who it is, whatever the field is meant for.
+    let is_free = about_people && !field.name.ends_with("_no") && !field.name.ends_with("reg_no");
+    if !is_text || bytes.is_empty() || !(field.personal || is_free) {
         return bytes.clone();
     }
     match Value::decode(field, bytes) {
@@ -43,7 +45,7 @@ fn mask_value(field: &FieldDef, value: Value) -> Value {
 
 fn mask_text(field: &FieldDef, text: &str) -> String {
     let kept = match field.format {
-        Format::CitizenId => 6,
+        Format::CitizenId => 4,
         Format::Phone => 3,
         Format::PersonName => 1,
         _ => 0,
@@ -61,9 +63,16 @@ pub(super) fn masked_past(def: &RegisterDef, past: &mut pb::Superseded) {
     let masked: Vec<Bytes> = fields
         .iter()
         .map(|field| match def.field(field.tag) {
-            Some(known) => masked_field(known, &field.bytes),
+            Some(known) => masked_field(known, is_about_people(def), &field.bytes),
             None => Bytes::new(),
         })
         .collect();
     past.message = wire::join(masked.iter());
+    if let Some(ruling) = past.ruling.as_mut().filter(|ruling| !ruling.reason.is_empty()) {
+        ruling.reason = "***".into();
+    }
+}
+
+fn is_about_people(def: &RegisterDef) -> bool {
+    matches!(def.subject, Subject::Person | Subject::Household)
 }

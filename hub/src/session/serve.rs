@@ -332,6 +332,10 @@ impl SyncService {
                 return Err(come_back_later("上级时钟已被调整，请重新连接 (the hub's clock was set: come back)"));
             }
             looked = now;
+            // Whoever goes by an earlier list of authorities hears of it before what they signed: it comes back and is told.
+            if server.has_other_authorities(&self.core) {
+                return Err(come_back_later("证书需要更新，请重新连接 (papers are to be renewed: come back)"));
+            }
             let may_read = waiting.len() <= IN_FLIGHT;
             tokio::select! {
                 answer = next_answer(&mut waiting), if !waiting.is_empty() => {

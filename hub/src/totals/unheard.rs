@@ -57,7 +57,11 @@ pub(crate) fn districts<'n>(
 ) -> BTreeSet<OrgCode> {
     let mut found: BTreeSet<OrgCode> =
         tree.children(hub).map(|unit| unit.code).filter(|unit| unit.tier() == Tier::District).collect();
-    for node in nodes.into_iter().filter(|node| node.hub && node.acknowledged > 0) {
+    // Under any of its logs: one that begins anew has been heard all the same.
+    let heard = |node: &&NodeRow| {
+        node.hub && (node.acknowledged > 0 || node.cells > 0 || node.past.iter().any(|past| past.acknowledged > 0))
+    };
+    for node in nodes.into_iter().filter(heard) {
         found.retain(|unit| unit.number() != node.unit);
     }
     found

@@ -146,7 +146,9 @@ impl Pad<'_> {
             }
             self.put_node(row);
         } else if let Some(reader) = readers::read(self.view, id)?.filter(|reader| reader.ends < ends) {
-            readers::put(&mut self.set, &pb::ReaderInfo { ends, ..reader });
+            // A reader holds no session in which it would show it.
+            let generation = if pem.is_empty() { generation } else { Paper::of(&pem).generation };
+            readers::put(&mut self.set, &pb::ReaderInfo { ends, generation, ..reader });
         }
         Ok(Answer::Done)
     }

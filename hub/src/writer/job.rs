@@ -221,9 +221,8 @@ impl Job {
             | Self::Present { peer }
             | Self::Differs { peer }
             | Self::Again { peer, .. } => Some(&peer.id),
-            Self::Certificate(id, _) => Some(id),
             Self::Enrolled(row) => Some(&row.id),
-            Self::Retire { id, .. } => Some(id),
+            Self::Certificate(id, _) | Self::Retire { id, .. } => Some(id),
             _ => None,
         }
     }

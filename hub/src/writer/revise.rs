@@ -10,14 +10,17 @@ use crate::{
 use prost::Message;
 use std::collections::BTreeMap;
 use taizhang_proto::{
-    OrgCode, Record, RecordId, change,
+    OrgCode, Record, RecordId,
+    cell::PAST_VERSION,
+    change,
     change::Edit,
     decide::{Decision, HUB_NODE, apply, tier_of},
     pb::{self, Tier},
     record::Revision,
+    register::{COUNTING, PAST_VERIFIED, number},
     seal,
     stamp::Stamp,
-    wire::{Field, put_bytes, put_varint, zigzag},
+    wire::{self, Field, put_bytes, put_varint, zigzag},
 };
 
 /// Whose hand it is.
@@ -80,6 +83,14 @@ impl Pad<'_> {
         if fields.is_empty() {
             return Ok(None);
         }
+        // A rule's hand never makes a record that can't be read again.
+        let held: usize = current.iter().flat_map(|record| &record.fields).map(|one| one.field.bytes.len()).sum();
+        let more: usize = fields.iter().map(|field| field.bytes.len()).sum();
+        let places = current.as_ref().map_or(0, |record| record.fields.len()) + fields.len();
+        if hand.by.is_empty() && (held + more > wire::MAX_MESSAGE || places > wire::MAX_FIELDS) {
+            tracing::warn!(%id, rule = hand.rule, "a record is too full for what a rule would set");
+            return Ok(None);
+        }
         fields.sort_by_key(|field| field.tag);
         let base = |tag| current.as_ref().map_or(0, |record| record.revision_of(tag));
         let based: Vec<(Field, Revision)> = fields
@@ -108,6 +119,7 @@ impl Pad<'_> {
         let revision = self.take_revisions(1);
         let origin = self.own_origin(&edit, revision, hand);
         let mut applied = apply(current, &edit, &Decision::accepted(&edit), &origin);
+        applied.superseded.retain_mut(|entry| leave_out_what_only_grows(register, entry));
         for entry in &mut applied.superseded {
             hand.rule.clone_into(&mut entry.rule);
             entry.ruling = Some(self.ruling(hand));
@@ -255,4 +267,19 @@ pub(super) fn text(tag: u32, value: &[u8]) -> Field {
 /// A field as it stands in a record, cleared where it does not.
 pub(super) fn field_of(record: &Record, tag: u32) -> Field {
     Field { tag, bytes: record.bytes(tag).cloned().unwrap_or_default() }
+}
+
+/// Takes out of what was replaced the fields that a hub only adds to, or derives: a list that grows by one would put all of it into
+/// the history each time. False where nothing else was in it.
+fn leave_out_what_only_grows(register: u32, entry: &mut pb::Superseded) -> bool {
+    let grows =
+        |tag: u32| matches!(tag, COUNTING | PAST_VERIFIED) || (register == number::FACILITY && tag == PAST_VERSION);
+    let Some(origin) = entry.origin.as_mut().filter(|origin| origin.tags.iter().any(|tag| grows(*tag))) else {
+        return true;
+    };
+    origin.tags.retain(|tag| !grows(*tag));
+    let kept = wire::split(&entry.message).unwrap_or_default();
+    let kept: Vec<_> = kept.into_iter().filter(|field| !grows(field.tag)).map(|field| field.bytes).collect();
+    entry.message = wire::join(kept.iter());
+    !origin.tags.is_empty()
 }

@@ -128,6 +128,9 @@ pub(super) fn read(form: &Form<'_>, cells: &[Cell], units: &Units<'_>) -> Row {
             row.fault(&column.heading, "上面没有可以照抄的内容，请写出全文");
             continue;
         }
+        if form.layout.exact && is_masked(cell) {
+            continue; // a district's export without names says nothing of it
+        }
         if !form.layout.exact && says_nothing(form, column.target, cell) {
             continue;
         }
@@ -495,6 +498,12 @@ struct Parsed {
     fifteen: Option<String>,
     /// What should be looked into.
     note: Option<String>,
+}
+
+/// Whether a cell holds what a district's export masks: stars, behind a few signs at most.
+fn is_masked(cell: &Cell) -> bool {
+    let written = cell.text();
+    written.ends_with("**") && written.chars().skip_while(|one| *one != '*').all(|one| one == '*')
 }
 
 impl From<Value> for Parsed {

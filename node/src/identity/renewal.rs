@@ -16,7 +16,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 /// From how many days before its end on a certificate's end is warned of.
 pub const WARN_DAYS: u64 = 60;
 /// Most authorities that a hub may go by at a time.
-const MAX_AUTHORITIES: usize = 8;
+pub const MAX_AUTHORITIES: usize = 8;
 /// Longest certificate or list of authorities, bytes.
 const MAX_PAPER: usize = 64 * 1024;
 

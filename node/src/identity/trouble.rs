@@ -2,7 +2,11 @@
 //! Invariant: what is said follows from what was met on the wire, not from the text of somebody's error.
 
 use super::tls::NoSuchName;
-use std::{error::Error, fmt, io};
+use std::{
+    error::Error,
+    fmt,
+    io::{self, ErrorKind as Kind},
+};
 use tokio_rustls::rustls::{self, AlertDescription, CertificateError};
 
 /// What was met.
@@ -58,11 +62,13 @@ impl Trouble {
                 return Some(Self::of_tls(error));
             }
         }
-        use io::ErrorKind as Kind;
         match error.kind() {
             Kind::ConnectionRefused => Some(Self::NotRunning),
-            Kind::TimedOut | Kind::HostUnreachable | Kind::NetworkUnreachable | Kind::NetworkDown => Some(Self::NoLine),
-            Kind::AddrNotAvailable => Some(Self::NoLine),
+            Kind::TimedOut
+            | Kind::HostUnreachable
+            | Kind::NetworkUnreachable
+            | Kind::NetworkDown
+            | Kind::AddrNotAvailable => Some(Self::NoLine),
             Kind::ConnectionReset | Kind::ConnectionAborted | Kind::BrokenPipe | Kind::UnexpectedEof => {
                 Some(Self::Broken)
             }

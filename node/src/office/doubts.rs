@@ -49,14 +49,11 @@ impl Office {
             return Ok(None);
         };
         let id_no = Value::Text(String::from_utf8_lossy(id_no).into_owned());
-        for other in self.ledger.find(number::RESIDENT, &[id_no])?.into_iter().filter(|other| *other != id) {
-            let unit = self.ledger.view(other)?.as_ref().and_then(cell::home_unit);
-            let unit = unit.map(|unit| self.ledger.units().name(unit)).unwrap_or_default();
-            return Ok(Some(format!(
-                "此身份证号码在{unit}另有登记：{other}，由县区裁定 (registered in another unit, too)"
-            )));
-        }
-        Ok(None)
+        let held = self.ledger.find(number::RESIDENT, &[id_no])?;
+        let Some(other) = held.into_iter().find(|other| *other != id) else { return Ok(None) };
+        let unit = self.ledger.view(other)?.as_ref().and_then(cell::home_unit);
+        let unit = unit.map(|unit| self.ledger.units().name(unit)).unwrap_or_default();
+        Ok(Some(format!("此身份证号码在{unit}另有登记：{other}，由县区裁定 (registered in another unit, too)")))
     }
 
     /// What is to be looked into in a record that was just saved.

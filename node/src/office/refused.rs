@@ -99,12 +99,12 @@ impl Office {
         let mut drafts = Vec::with_capacity(chosen.len());
         let mut used = HashSet::new();
         for (_, refusal) in &chosen {
-            drafts.push(self.mended(&read_edit(&refusal.change)?, &request.fields, &mut used)?);
+            drafts.push(mended(&read_edit(&refusal.change)?, &request.fields, &mut used)?);
         }
         if let Some(name) = request.fields.keys().find(|name| !used.contains(name.as_str())) {
             return Err(RefusedError::Asked(format!("这些登记表没有栏目 {name} (no such field)")));
         }
-        let by = if request.by.is_empty() { &self.clerk } else { &request.by };
+        let by = self.named(&request.by)?;
         let mut steps = Vec::with_capacity(chosen.len());
         for ((seq, _), draft) in chosen.into_iter().zip(drafts) {
             let mut step = pb::RefusedStep { number: number_of(seq), ..pb::RefusedStep::default() };
@@ -135,13 +135,22 @@ impl Office {
                 "请写明编号，见 refused (name the numbers, as `refused` lists them)".into(),
             ));
         }
-        let by = if request.by.is_empty() { &self.clerk } else { &request.by };
+        let by = self.named(&request.by)?;
         let mut steps = Vec::new();
         for (seq, _) in self.chosen(&request.numbers)? {
             self.end(seq, by, reason, 0)?;
             steps.push(pb::RefusedStep { number: number_of(seq), ..pb::RefusedStep::default() });
         }
         Ok(steps)
+    }
+
+    /// Whose word it is: nothing ends without a name.
+    fn named<'a>(&'a self, by: &'a str) -> Result<&'a str, RefusedError> {
+        let by = if by.trim().is_empty() { self.clerk.trim() } else { by.trim() };
+        if by.is_empty() {
+            return Err(RefusedError::Asked("请写明经办人，用 --by (say who: --by)".into()));
+        }
+        Ok(by)
     }
 
     fn end(&self, seq: u64, by: &str, reason: &str, sent_as: u64) -> Result<(), RefusedError> {
@@ -169,37 +178,39 @@ impl Office {
         entered.sort_by_key(|(stamp, _)| *stamp);
         Ok(entered.into_iter().map(|(_, one)| one).collect())
     }
+}
 
-    /// A refused change as a form again, with the mended fields on it.
-    fn mended<'a>(
-        &self,
-        edit: &Edit,
-        mended: &'a HashMap<String, String>,
-        used: &mut HashSet<&'a str>,
-    ) -> Result<Draft, RefusedError> {
-        let def = registers().get(edit.register).ok_or_else(|| newer(edit.register.to_string()))?;
-        let mut draft = Draft::new(edit.id, edit.register).because(&edit.reason);
-        for field in &edit.fields {
-            let own = def.field(field.tag).ok_or_else(|| newer(format!("{} {}", def.zh, field.tag)))?;
-            let value = (!field.bytes.is_empty()).then(|| Value::decode(own, &field.bytes)).flatten();
-            draft.edits.push((field.tag, value));
-        }
-        for (name, written) in mended {
-            let Some(field) = def.field_named(name) else { continue };
-            used.insert(name);
-            draft.edits.retain(|(tag, _)| *tag != field.tag);
-            if written.trim().is_empty() {
-                continue;
-            }
-            let (value, note) =
-                Value::parse(field, written).map_err(|error| RefusedError::Asked(format!("{}：{error}", field.zh)))?;
-            if note.is_some() {
-                return Err(RefusedError::Asked(unknown_word(def, field.zh.as_str(), written)));
-            }
-            draft.edits.push((field.tag, Some(value)));
-        }
-        Ok(draft)
+/// A refused change as a form again, with the mended fields on it.
+fn mended<'a>(
+    edit: &Edit,
+    mended: &'a HashMap<String, String>,
+    used: &mut HashSet<&'a str>,
+) -> Result<Draft, RefusedError> {
+    let def = registers().get(edit.register).ok_or_else(|| newer(edit.register.to_string()))?;
+    let mut draft = Draft::new(edit.id, edit.register).because(&edit.reason);
+    for field in &edit.fields {
+        let own = def.field(field.tag).ok_or_else(|| newer(format!("{} {}", def.zh, field.tag)))?;
+        // What can't be read must not become nothing.
+        let unreadable = || newer(format!("{} {}", def.zh, own.zh));
+        let value =
+            if field.bytes.is_empty() { None } else { Some(Value::decode(own, &field.bytes).ok_or_else(unreadable)?) };
+        draft.edits.push((field.tag, value));
     }
+    for (name, written) in mended {
+        let Some(field) = def.field_named(name) else { continue };
+        used.insert(name);
+        draft.edits.retain(|(tag, _)| *tag != field.tag);
+        if written.trim().is_empty() {
+            continue;
+        }
+        let (value, note) =
+            Value::parse(field, written).map_err(|error| RefusedError::Asked(format!("{}：{error}", field.zh)))?;
+        if note.is_some() {
+            return Err(RefusedError::Asked(unknown_word(def, field.zh.as_str(), written)));
+        }
+        draft.edits.push((field.tag, Some(value)));
+    }
+    Ok(draft)
 }
 
 fn newer(what: String) -> RefusedError {

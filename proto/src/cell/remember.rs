@@ -12,8 +12,11 @@ use crate::{
 
 /// The tag of what premises were before.
 pub const PAST_VERSION: u32 = 44;
-/// Most entries that are kept; the oldest go first.
-const MOST: usize = 400;
+/// Most entries that are kept, the oldest go first: as many as a field may hold, so that what is said again to a hub that lost it
+/// is taken.
+const MOST: usize = 64;
+/// Points that are kept one by one; more of them as their sum, which is what counts.
+const POINTS: usize = 8;
 /// In place of a day that there is not.
 const NONE: &str = "-";
 
@@ -108,10 +111,13 @@ impl Version {
 
     fn to_text(&self) -> String {
         let day = |day: Option<Day>| day.map_or(NONE.to_owned(), date::iso); // sorts before every day
-        let three: Vec<String> = self.three.iter().map(u64::to_string).collect();
+        let sum = [self.three.iter().sum()];
+        let three = if self.three.len() > POINTS { &sum[..] } else { &self.three };
+        let three: Vec<String> = three.iter().map(u64::to_string).collect();
         let flags = [self.area_verified, self.shanty, self.fit, self.window, self.fixed];
         let flags: String = flags.iter().map(|flag| if *flag { '1' } else { '0' }).collect();
-        let (six, three) = (self.six.join(","), three.join(","));
+        let six: std::collections::BTreeSet<&str> = self.six.iter().map(String::as_str).collect();
+        let (six, three) = (six.into_iter().collect::<Vec<_>>().join(","), three.join(","));
         format!("{};{};{};{six};{three};{flags}", day(self.from), day(self.checked), self.area)
     }
 
@@ -145,8 +151,20 @@ mod tests {
             flags in any::<[bool; 5]>(),
         ) {
             let [area_verified, shanty, fit, window, fixed] = flags;
+            let six: Vec<String> = six.into_iter().collect::<std::collections::BTreeSet<String>>().into_iter().collect();
             let own = Version { from, checked, area: area.into(), area_verified, six, three, shanty, fit, window, fixed };
             prop_assert_eq!(Version::from_text(&own.to_text()), Some(own));
+        }
+
+        #[test]
+        fn what_is_kept_of_premises_fits_its_field(three in prop::collection::vec(any::<u32>(), 0..64)) {
+            let sum: u64 = three.iter().map(|one| u64::from(*one)).sum();
+            let six = vec!["1", "2", "3", "4", "5", "6"].into_iter().cycle().take(64).map(str::to_owned).collect();
+            let three = three.into_iter().map(u64::from).collect();
+            let own = Version { from: Some(14_000), checked: Some(14_001), area: u32::MAX.into(), six, three, ..Version::default() };
+            let text = own.to_text();
+            prop_assert!(text.chars().count() <= 150, "{}", text);
+            prop_assert_eq!(Version::from_text(&text).unwrap().three.iter().sum::<u64>(), sum);
         }
     }
 }

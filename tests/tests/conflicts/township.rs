@@ -293,9 +293,23 @@ async fn only_a_townships_own_certificate_opens_the_queue() {
     let above = ReviewClient::new(district.connect().await.unwrap()).conflicts(pb::ConflictQuery::default()).await;
     assert_eq!(above.unwrap_err().code(), Code::PermissionDenied, "a hub is no office");
     let writer = &scene.hub().hub.writer;
-    writer.write(Job::Retire { id: street.name.id.clone(), undo: false, decided: Default::default() }).await.unwrap();
+    writer
+        .write(Job::Retire {
+            id: street.name.id.clone(),
+            undo: false,
+            decided: taizhang_hub::writer::Decided::default(),
+        })
+        .await
+        .unwrap();
     assert_eq!(ask(street).await.unwrap_err().code(), Code::PermissionDenied, "retired");
-    writer.write(Job::Retire { id: street.name.id.clone(), undo: true, decided: Default::default() }).await.unwrap();
+    writer
+        .write(Job::Retire {
+            id: street.name.id.clone(),
+            undo: true,
+            decided: taizhang_hub::writer::Decided::default(),
+        })
+        .await
+        .unwrap();
     assert_eq!(ask(street).await.unwrap(), 0);
     scene.end().await;
 }

@@ -146,7 +146,10 @@ async fn only_who_is_known_and_serves_gets_new_papers_and_only_for_its_own_key()
     assert!(renew(&office.identity, "x".into()).await.is_err());
     days.store(1_000, Ordering::Relaxed);
     let id = retired.identity.name.id.clone();
-    hub.writer.write(taizhang_hub::writer::Job::Retire { id, undo: false, decided: Default::default() }).await.unwrap();
+    hub.writer
+        .write(taizhang_hub::writer::Job::Retire { id, undo: false, decided: taizhang_hub::writer::Decided::default() })
+        .await
+        .unwrap();
     let refused = retired.sync().await.unwrap_err().to_string();
     assert!(refused.contains("停用"), "{refused}");
     assert!(office.sync().await.unwrap().equal, "the other one goes on");

@@ -219,7 +219,9 @@ async fn the_certificate_of_a_retired_node_opens_nothing_until_it_serves_again()
     let (office, hub) = (&town.offices[0], &town.districts[0].hub);
     office.sync().await.unwrap();
     let id = taizhang_hub::totals::children(hub.core.view().as_ref()).unwrap()[0].id.clone();
-    let retire = |undo| hub.writer.write(Job::Retire { id: id.clone(), undo, decided: Default::default() });
+    let retire = |undo| {
+        hub.writer.write(Job::Retire { id: id.clone(), undo, decided: taizhang_hub::writer::Decided::default() })
+    };
     retire(false).await.unwrap();
     let channel = office.identity.connect().await.unwrap();
     let mut totals = TotalsClient::new(channel);
@@ -238,7 +240,10 @@ async fn the_certificate_of_a_retired_node_opens_nothing_until_it_serves_again()
     retire(true).await.unwrap();
     totals.query(pb::TotalsRequest::default()).await.unwrap();
     assert!(office.sync().await.unwrap().equal);
-    let unknown = hub.writer.write(Job::Retire { id: "nobody".into(), undo: false, decided: Default::default() }).await;
+    let unknown = hub
+        .writer
+        .write(Job::Retire { id: "nobody".into(), undo: false, decided: taizhang_hub::writer::Decided::default() })
+        .await;
     assert!(unknown.is_err());
     town.stop().await;
 }

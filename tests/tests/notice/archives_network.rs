@@ -102,8 +102,13 @@ async fn a_member_unit_reads_the_figures_of_its_unit_and_nothing_else() {
     let readers = readers::all(&city.hub.core).unwrap();
     assert_eq!(readers.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["市财政局", "新抚区总工会"]);
     assert!(children(city.hub.core.view().as_ref()).unwrap().iter().all(|node| node.hub), "a reader is no node");
-    let retire =
-        |undo| city.hub.writer.write(Job::Retire { id: readers[0].id.clone(), undo, decided: Default::default() });
+    let retire = |undo| {
+        city.hub.writer.write(Job::Retire {
+            id: readers[0].id.clone(),
+            undo,
+            decided: taizhang_hub::writer::Decided::default(),
+        })
+    };
     retire(false).await.unwrap();
     assert!(ask(&finance, 0).await.unwrap_err().message().contains("停用"));
     retire(true).await.unwrap();

@@ -32,9 +32,12 @@ fn a_district_reads_its_records_with_names_masked_unless_somebody_answers_for_th
         for personal in ["铁柱", "二妹", "13841300001", "和平街", &ids[0]] {
             assert!(!listed.contains(personal), "{personal} in {listed}");
         }
-        let story = district.tz(&["history", "钱二妹"]).exits(0).out;
+        let story = district.tz(&["history", "钱二妹", "--by", "王科长"]).exits(0).out;
         assert!(story.contains("138") && !story.contains("13841300001") && !story.contains("二妹"), "{story}");
         district.tz(&["list", "resident", "--names"]).exits(1).says(&["--by"]);
+        // Nobody tries out numbers unseen.
+        district.tz(&["card", &ids[2]]).exits(1).says(&["--by"]);
+        district.tz(&["search", "2104"]).exits(1).says(&["--names"]);
         assert!(district.tz(&["list", "resident", "--names", "--by", "王科长"]).exits(0).out.contains("钱二妹"));
         let card = district.tz(&["--json", "card", &ids[2], "--names", "--by", "王科长"]).exits(0).json();
         assert_eq!((card["name"].as_str(), card["phone"].as_str()), (Some("钱二妹"), Some("13841300002")));

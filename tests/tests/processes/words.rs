@@ -18,8 +18,8 @@ fn call(data: &Path, address: &str) {
     let path = data.join("identity/hub.toml");
     let lines = fs::read_to_string(&path).unwrap();
     let kept = lines.lines().filter(|line| !line.starts_with("address"));
-    let text =
-        kept.chain([format!("address = {address:?}").as_str()]).map(|line| format!("{line}\n")).collect::<String>();
+    let own = format!("address = {address:?}");
+    let text = kept.chain([own.as_str()]).collect::<Vec<_>>().join("\n");
     fs::write(&path, text).unwrap();
 }
 
@@ -83,9 +83,9 @@ fn two_computers_with_one_identity_are_told_so_and_lose_nothing() {
         for entry in fs::read_dir(from).unwrap().flatten() {
             let target = to.join(entry.file_name());
             if entry.path().is_dir() {
-                copy(&entry.path(), &target)
+                copy(&entry.path(), &target);
             } else {
-                fs::copy(entry.path(), target).map(drop).unwrap()
+                fs::copy(entry.path(), target).map(drop).unwrap();
             }
         }
     }

@@ -229,7 +229,11 @@ fn a_retired_computer_stays_retired_when_an_old_backup_comes_back() {
     copy_dir(&dir.path().join("hub"), &backup.path().join("hub")).unwrap();
     {
         let core = hub(dir.path());
-        write(&core, Job::Retire { id: "stolen".into(), undo: false, decided: Default::default() }).unwrap();
+        write(
+            &core,
+            Job::Retire { id: "stolen".into(), undo: false, decided: taizhang_hub::writer::Decided::default() },
+        )
+        .unwrap();
         assert!(sync(&core, &node, &peer("node", community())).equal);
         assert_eq!(sync(&core, &node, &peer("node", community())).round_trips, 1, "heard once, and quiet after it");
     }

@@ -4,18 +4,24 @@
 
 use super::super::{Peer, WriteError, pad::Pad};
 use crate::{
+    mail::marks::MAX_STAYS,
     mail::rows::{CityMark, Holder, MARK, MailRow, digest_of, kind, mail_at, mark_key, under},
     rows::NodeRow,
     store::{Space, StoreError},
 };
 use prost::Message;
-use taizhang_proto::{OrgCode, date::Day, pb};
+use taizhang_proto::{
+    OrgCode,
+    date::{self, Day},
+    pb,
+};
 
 /// How far a hub's mark key may be ahead of what all hubs have.
 pub(super) const MAX_AHEAD: u32 = 8;
 
-/// Most stretches of days in which one hub may hold one mark, and numbers in a rank.
-const MAX_STAYS: usize = 256;
+/// Most numbers in a rank.
+/// Most turns that a ruling may have: as many as the field holds in which districts keep it.
+const MAX_TURNS: usize = 64;
 const MAX_RANK: usize = 8;
 
 /// The days on which a hub holds a mark, each with its rank: at home first, then who took in last, then who registered first
@@ -48,7 +54,24 @@ fn turns_of(holders: &[Holder]) -> Vec<pb::MarkTurn> {
             turns.push(pb::MarkTurn { from, counts_at });
         }
     }
+    // Of more than that, the oldest become one.
+    let over = turns.len().saturating_sub(MAX_TURNS);
+    turns.drain(..over);
+    if let Some(first) = turns.first_mut().filter(|_| over > 0) {
+        first.from = Day::MIN;
+    }
     turns
+}
+
+/// A stay with its ends within the calendar, or open.
+fn within_the_calendar(mut stay: pb::MarkStay) -> pb::MarkStay {
+    if stay.from < *date::KNOWN.start() {
+        stay.from = Day::MIN;
+    }
+    if stay.to > *date::KNOWN.end() {
+        stay.to = Day::MAX;
+    }
+    stay
 }
 
 impl Pad<'_> {
@@ -87,7 +110,7 @@ impl Pad<'_> {
             since: value.since,
             taken_in: value.taken_in,
             told: 0,
-            stays: value.stays.clone(),
+            stays: value.stays.iter().cloned().map(within_the_calendar).filter(|stay| stay.from < stay.to).collect(),
         };
         let several = row.holders.len();
         match (place, value.gone) {
