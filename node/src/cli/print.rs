@@ -187,8 +187,19 @@ pub fn list(answer: &pb::ListAnswer, reader: Reader) {
         say!("{}", serde_json::json!({ "total": answer.total, "rows": rows }));
         return;
     }
-    // Who owns a record and where it came from stands in every one of them: last.
-    let common = ["home_unit", "source", "remark"];
+    // Who owns a record, where it came from and who looked at it stands in every one of them: last.
+    let common = [
+        "home_unit",
+        "source",
+        "remark",
+        "state",
+        "effective_on",
+        "verified_on",
+        "import_note",
+        "reviewed_by",
+        "reviewed_on",
+        "review_result",
+    ];
     let mut columns: Vec<(&str, &str)> = Vec::new();
     for fact in answer.rows.iter().flat_map(|row| &row.fields) {
         if !columns.iter().any(|(key, _)| *key == fact.key) {

@@ -114,8 +114,10 @@ async fn an_authority_is_replaced_by_hand_with_an_overlap() {
     for office in &town.offices[..2] {
         office.sync().await.unwrap();
         assert_eq!(ders(&on_disk(office).authorities_pem()).len(), 2);
-        assert_eq!(town.districts[0].child(&office.identity.name.id).unwrap().generation, 2);
+        // It is noted when the new one is shown: the answer could have been lost.
+        assert_eq!(town.districts[0].child(&office.identity.name.id).unwrap().generation, 1);
         assert!(office.sync().await.unwrap().equal);
+        assert_eq!(town.districts[0].child(&office.identity.name.id).unwrap().generation, 2);
     }
     hub.authority.drop_former(1).unwrap();
     hub.renew_papers();

@@ -8,6 +8,7 @@ mod damaged_hub;
 mod pair;
 mod rebuilt;
 mod refused;
+mod remembered;
 mod repair;
 mod restored;
 mod restored_city;

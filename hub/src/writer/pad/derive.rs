@@ -211,7 +211,9 @@ impl Pad<'_> {
         let known = totals::children(self.view)?;
         let known = known.iter().filter(|node| !self.nodes.contains_key(&node.id));
         let silent = unheard::districts(&self.tree, self.core.unit, known.chain(self.nodes.values()));
-        let listed: Vec<u8> = silent.iter().flat_map(|unit| unit.number().to_be_bytes()).collect();
+        // Counted by the plans in force: another list of them counts anew.
+        let plans = self.core.plan_digest();
+        let listed: Vec<u8> = silent.iter().flat_map(|unit| unit.number().to_be_bytes()).chain(plans).collect();
         if !self.tree_is_new && self.view.get(Space::Meta, meta::UNHEARD_LIST)?.is_some_and(|row| row == listed) {
             return Ok(());
         }
