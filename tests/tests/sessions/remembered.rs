@@ -13,7 +13,7 @@ fn a_person_verified_many_times_is_told_again_to_a_hub_that_lost_its_store() {
     let dir = tempfile::tempdir().unwrap();
     let node = office(dir.path(), "node", community(), 0);
     let people = residents(&node, community(), 0..1);
-    let kept = {
+    let (kept, secret) = {
         let core = hub(dir.path());
         sync(&core, &node, &peer("node", community()));
         for ago in (1..=90).rev() {
@@ -21,12 +21,12 @@ fn a_person_verified_many_times_is_told_again_to_a_hub_that_lost_its_store() {
             save(&node, vec![Draft::new(people[0], number::RESIDENT).with(tag("verified_on"), verified)]);
         }
         sync(&core, &node, &peer("node", community()));
-        at_hub(&core, people[0])
+        (at_hub(&core, people[0]), core.lineage.secret())
     };
     let days = wire::occurrences(kept.bytes(PAST_VERIFIED).unwrap()).count();
     assert_eq!(days, 64, "the oldest have gone");
     let store = FjallStore::open(&dir.path().join("other")).unwrap();
-    let core = with_tree(on(store, None, 2_000_000));
+    let core = with_tree(on(store, Some(secret), 2_000_000));
     sync(&core, &node, &peer("node", community()));
     assert_eq!(node.refused().unwrap().len(), 0, "{:?}", node.refused().unwrap());
     assert_eq!(at_hub(&core, people[0]).bytes(PAST_VERIFIED), kept.bytes(PAST_VERIFIED));
