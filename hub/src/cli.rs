@@ -27,7 +27,9 @@ use std::{
     sync::Arc,
 };
 use taizhang_node::{
-    cli::{enrol::first_session, manual, parse_day, read_token, review, run_to_exit, stop_signal, sync_facts},
+    cli::{
+        UnitsCommand, enrol::first_session, manual, parse_day, read_token, review, run_to_exit, stop_signal, sync_facts,
+    },
     control::{self, ControlFile},
     disk,
     identity::{CertKind, Identity, Token},
@@ -210,16 +212,6 @@ enum Command {
     Config(ConfigCommand),
     #[command(flatten)]
     Manual(manual::Command),
-}
-
-#[derive(Subcommand)]
-enum UnitsCommand {
-    /// 按名称的一部分或编码的开头查找，如 find 永安台 (find by a part of the name, or by how the code begins)
-    Find {
-        /// 要查找的；不写为全部 (what to look for; all of them without it)
-        #[arg(default_value = "")]
-        word: String,
-    },
 }
 
 #[derive(Subcommand)]

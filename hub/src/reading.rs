@@ -16,10 +16,7 @@ use crate::{
 use desk::HubDesk;
 use std::sync::Arc;
 use taizhang_node::{
-    desk::{
-        Desk,
-        find::{self, FindError},
-    },
+    desk::{Desk, find},
     exchange::{self, Format},
     office::{card, history},
     show,
@@ -28,7 +25,7 @@ use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::home_unit,
     pb::{self, reading_server::Reading},
-    register::{RegisterDef, number, registers},
+    register::{number, registers},
     text,
 };
 use tokio::task::block_in_place;
@@ -46,23 +43,8 @@ pub(crate) struct ReadingService {
     writer: Writer,
 }
 
-#[allow(clippy::result_large_err)] // tonic's own error type
-fn register(named: &str) -> Result<&'static RegisterDef, Status> {
-    registers().named(named).ok_or_else(|| {
-        let names: Vec<_> = registers().iter().map(|def| format!("{} ({})", def.name, def.zh)).collect();
-        Status::invalid_argument(format!("没有登记表 {named} (no such register); 有 (there are): {}", names.join(", ")))
-    })
-}
-
 fn failed(error: impl ToString) -> Status {
     Status::internal(error.to_string())
-}
-
-fn not_found(error: FindError) -> Status {
-    match error {
-        FindError::Registers(error) => failed(error),
-        other => Status::not_found(other.to_string()),
-    }
 }
 
 impl ReadingService {
@@ -104,7 +86,7 @@ impl ReadingService {
     async fn found(&self, register: Option<u32>, written: &str, who: &pb::Looker) -> Result<RecordId, Status> {
         let by_number = written.trim().parse::<RecordId>().is_ok();
         self.look_if(!by_number, "find", String::new(), who).await?;
-        self.ask(false, |desk| find::record(desk, register, written).map_err(not_found))
+        self.ask(false, |desk| find::record(desk, register, written).map_err(Status::from))
     }
 }
 
@@ -129,7 +111,7 @@ impl Reading for ReadingService {
     async fn list(&self, request: Request<pb::ReadRequest>) -> Result<Response<pb::ListAnswer>, Status> {
         let request = request.into_inner();
         let who = request.who.clone().unwrap_or_default();
-        let def = register(&request.register)?;
+        let def = find::register(&request.register)?;
         let unit = unit_or_all(&self.core, request.unit)?;
         self.look("list", format!("{} {unit}", def.name), &who).await?;
         let answer = self.ask(who.names, |desk| {
@@ -229,7 +211,7 @@ impl Reading for ReadingService {
     async fn export(&self, request: Request<pb::ReadRequest>) -> Result<Response<pb::ExportAnswer>, Status> {
         let request = request.into_inner();
         let who = request.who.clone().unwrap_or_default();
-        let def = register(&request.register)?;
+        let def = find::register(&request.register)?;
         let unit = unit_or_all(&self.core, request.unit)?;
         let format = match request.format.as_str() {
             "csv" => Format::Csv,

@@ -228,9 +228,10 @@ enum Command {
     Manual(manual::Command),
 }
 
+/// What is asked of the tree of units, at an office and at a hub.
 #[derive(Subcommand)]
-enum UnitsCommand {
-    /// 名称的一部分或编码的开头，如 永安台 (a part of the name, or how the code begins)
+pub enum UnitsCommand {
+    /// 按名称的一部分或编码的开头查找，如 find 永安台 (find by a part of the name, or by how the code begins)
     Find {
         /// 要查找的；不写为全部 (what to look for; all of them without it)
         #[arg(default_value = "")]

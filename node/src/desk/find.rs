@@ -28,6 +28,28 @@ pub enum FindError {
     Registers(#[from] SaveError),
 }
 
+impl From<FindError> for tonic::Status {
+    fn from(error: FindError) -> Self {
+        match error {
+            FindError::Registers(error) => Self::internal(error.to_string()),
+            other => Self::not_found(other.to_string()),
+        }
+    }
+}
+
+/// The register that a command names, by its name on the wire or its Chinese one.
+///
+/// # Errors
+/// Lists all of them where there is none of this name.
+#[allow(clippy::result_large_err)] // tonic's own error type
+pub fn register(named: &str) -> Result<&'static RegisterDef, tonic::Status> {
+    registers().named(named).ok_or_else(|| {
+        let names: Vec<_> = registers().iter().map(|def| format!("{} ({})", def.name, def.zh)).collect();
+        let list = names.join(", ");
+        tonic::Status::invalid_argument(format!("没有登记表 {named} (no such register); 有 (there are): {list}"))
+    })
+}
+
 /// Most candidates that are named.
 const NAMED: usize = 20;
 

@@ -2,10 +2,7 @@
 
 use super::{Office, refused::RefusedError};
 use crate::{
-    desk::{
-        Desk, Draft, SaveError,
-        find::{self, FindError},
-    },
+    desk::{Desk, Draft, SaveError, find},
     exchange::{self, Format, Layouts, Options, Source, note::Note},
     identity::ends_words,
     ledger::LedgerDesk,
@@ -16,7 +13,7 @@ use taizhang_proto::{
     BUILT_MILLIS, OrgCode, RecordId, date,
     month::Month,
     pb::{self, office_server},
-    register::{FieldDef, IMPORT_NOTE, RegisterDef, Value, number, registered_on, registers},
+    register::{FieldDef, IMPORT_NOTE, RegisterDef, Value, number, registered_on},
     stamp,
 };
 use tokio::{
@@ -70,26 +67,11 @@ fn failed(error: impl ToString) -> Status {
     Status::internal(error.to_string())
 }
 
-fn not_found(error: FindError) -> Status {
-    match error {
-        FindError::Registers(error) => failed(error),
-        other => Status::not_found(other.to_string()),
-    }
-}
-
 fn asked(error: RefusedError) -> Status {
     match error {
         RefusedError::Asked(why) => wrong(why),
         RefusedError::Save(error) => failed(error),
     }
-}
-
-#[allow(clippy::result_large_err)] // tonic's own error type
-fn register(name: &str) -> Result<&'static RegisterDef, Status> {
-    registers().named(name).ok_or_else(|| {
-        let names: Vec<_> = registers().iter().map(|def| format!("{} ({})", def.name, def.zh)).collect();
-        wrong(format!("没有登记表 {name} (no such register); 有 (there are): {}", names.join(", ")))
-    })
 }
 
 #[allow(clippy::result_large_err)]
@@ -247,14 +229,14 @@ impl Office {
     }
 
     pub(super) fn save_form(&self, request: &pb::SaveRequest) -> Result<pb::SaveAnswer, Status> {
-        let def = register(&request.register)?;
+        let def = find::register(&request.register)?;
         let desk = LedgerDesk::new(&self.ledger);
         let id = if request.record.is_empty() {
             desk.new_id()
         } else {
             match request.record.trim().parse() {
                 Ok(id) => id,
-                Err(_) => find::record(&desk, Some(def.number), &request.record).map_err(not_found)?,
+                Err(_) => find::record(&desk, Some(def.number), &request.record).map_err(Status::from)?,
             }
         };
         let mut draft = Draft::new(id, def.number).because(&request.reason);
@@ -313,7 +295,7 @@ impl Office {
     }
 
     fn list(&self, request: &pb::ListRequest) -> Result<pb::ListAnswer, Status> {
-        let def = register(&request.register)?;
+        let def = find::register(&request.register)?;
         let unit = unit_or_none(request.unit)?;
         let limit = if request.limit == 0 { PAGE } else { request.limit.min(MAX_PAGE) } as usize;
         let mut answer = pb::ListAnswer::default();
@@ -332,7 +314,7 @@ impl Office {
     }
 
     fn export(&self, request: &pb::ExportRequest) -> Result<pb::ExportAnswer, Status> {
-        let def = register(&request.register)?;
+        let def = find::register(&request.register)?;
         let format = match request.format.as_str() {
             "csv" => Format::Csv,
             "xlsx" => Format::Xlsx,
@@ -417,7 +399,7 @@ impl office_server::Office for Calls {
         let ledger = &self.office.ledger;
         let on = day_asked(on, &self.office)?;
         let facts = block_in_place(|| {
-            let id = find::record(&LedgerDesk::new(ledger), Some(number::RESIDENT), &record).map_err(not_found)?;
+            let id = find::record(&LedgerDesk::new(ledger), Some(number::RESIDENT), &record).map_err(Status::from)?;
             super::card::card(ledger.as_ref(), &ledger.plans(), id, on).map_err(failed)
         })?;
         let facts = facts.ok_or_else(|| Status::not_found("本机没有此人 (no such person here)"))?;
@@ -480,7 +462,7 @@ impl office_server::Office for Calls {
             // What was refused is read by its number alone: the registers do not have it.
             let id = match written.parse() {
                 Ok(id) => id,
-                Err(_) => find::record(&LedgerDesk::new(ledger), None, written).map_err(not_found)?,
+                Err(_) => find::record(&LedgerDesk::new(ledger), None, written).map_err(Status::from)?,
             };
             super::history::story(ledger, id).map_err(failed)
         })?;
