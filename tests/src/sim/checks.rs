@@ -361,6 +361,10 @@ impl World {
             for standing in record.iter().flat_map(|record| &record.fields) {
                 values.by_tag.entry(standing.field.tag).or_default().insert(standing.field.bytes.clone());
             }
+            // What an own word that waits replaces stands in the store until the hub has answered.
+            for (tag, bytes, _) in office.ledger.replaced_here(id).map_err(text)? {
+                values.by_tag.entry(tag).or_default().insert(bytes);
+            }
             for word in office.ledger.own_words().map_err(text)?.into_iter().filter(|word| word.id == id) {
                 values.add_edit(&word);
             }
