@@ -6,6 +6,7 @@ pub mod advertise;
 pub mod authority;
 pub mod backdated;
 pub mod campaigns;
+mod certify;
 pub mod cli;
 pub mod config;
 pub mod draws;

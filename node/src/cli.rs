@@ -21,7 +21,7 @@ use crate::{
     office::Office,
     parts::{self, Parts},
     say,
-    show::{self, Reader},
+    show::{self, Reader, lang::Lang},
     upstream::schedule::Mode,
 };
 use anyhow::{Context, bail};
@@ -49,6 +49,9 @@ pub struct Cli {
     /// 表格显示所有栏目，不按屏幕宽度缩略 (every column, however wide the terminal)
     #[arg(long, global = true)]
     wide: bool,
+    /// 语言：zh 或 en，默认按 LANG (zh or en; by LANG where it is not said)
+    #[arg(long, global = true, value_enum)]
+    lang: Option<Lang>,
     #[command(subcommand)]
     command: Command,
 }
@@ -265,6 +268,7 @@ pub fn parse_month(written: &str) -> Result<String, String> {
 /// Runs a command; the exit code is 0 done, 1 failed, 2 wrong use, 3 partly done.
 pub fn main(cli: Cli) -> ExitCode {
     show::set_wide(cli.wide);
+    show::lang::set(cli.lang);
     let reader = if cli.json { Reader::Program } else { Reader::Person };
     run_to_exit(run(cli), reader)
 }

@@ -282,10 +282,16 @@ pub struct Identity {
     dir: PathBuf,
 }
 
+/// The file of the certificate that an earlier authority gave.
+const FORMER: &str = "certificate-former.pem";
+
 /// What a hub gives and renews, PEM.
 #[derive(Clone)]
 struct Papers {
     certificate: String,
+    /// The certificate before it, where another authority gave it: for a hub that came back from a backup of before its
+    /// authority was replaced.
+    former: Option<String>,
     /// The authorities that the hub goes by, the newest first.
     authorities: String,
 }
@@ -320,13 +326,15 @@ impl Identity {
         let certificate = read("certificate.pem")?;
         let (_, pem) =
             x509_parser::pem::parse_x509_pem(certificate.as_bytes()).map_err(|_| IdentityError::Certificate)?;
+        // Never needed to go on: one that can't be read is none.
+        let former = std::fs::read_to_string(dir.join(FORMER)).ok();
         Ok(Self {
             name: name_in(&pem.contents)?,
             address: hub.address,
             hub_unit: hub.hub_unit,
             timeouts: Timeouts::default(),
             key: read("key.pem")?,
-            papers: Arc::new(RwLock::new(Papers { certificate, authorities: read("authority.pem")? })),
+            papers: Arc::new(RwLock::new(Papers { certificate, former, authorities: read("authority.pem")? })),
             dir,
         })
     }
@@ -419,16 +427,20 @@ impl Identity {
     /// # Errors
     /// When it can't be reached or does not prove who it is.
     pub async fn connect(&self) -> Result<Channel, IdentityError> {
-        let Papers { certificate, authorities } = self.papers();
+        let Papers { mut certificate, former, authorities } = self.papers();
         let mut generations: Vec<u32> = ders(&authorities).iter().map(|der| generation(der)).collect();
         generations.dedup();
         let mut outcome = Err(IdentityError::Certificate);
         for generation in generations {
             let tls = Tls::new(&authorities, server_name(self.hub_unit, generation), Some((&certificate, &self.key)))?;
             outcome = tls::connect(&self.address, tls, self.timeouts).await;
-            // A hub from a backup may go by an earlier authority again, which this computer trusts as well.
+            // A hub from a backup may go by an earlier authority again, which this computer trusts as well; it knows no
+            // certificate that the later one gave.
             if !matches!(&outcome, Err(IdentityError::Connect { trouble: Trouble::OtherHub, .. })) {
                 break;
+            }
+            if let Some(former) = &former {
+                certificate.clone_from(former);
             }
         }
         outcome

@@ -1,6 +1,7 @@
 //! What commands print: tables for people, JSON for programs.
 
 mod json;
+pub mod lang;
 mod standing;
 
 pub use standing::{figure, standard, standing};
@@ -104,7 +105,7 @@ pub fn table(reader: Reader, headings: &[(&str, &str)], rows: &[Vec<String>]) {
     match reader {
         Reader::Person => {
             let mut table = new_table();
-            table.set_header(headings.iter().map(|(_, heading)| *heading));
+            table.set_header(headings.iter().map(|(name, heading)| lang::heading(name, heading)));
             for row in rows {
                 table.add_row(row);
             }
@@ -129,7 +130,10 @@ pub fn facts(reader: Reader, facts: &[pb::Fact]) {
     match reader {
         Reader::Person => {
             for fact in facts {
-                say!("{} ({}): {}", fact.zh, fact.en, fact.value);
+                match lang::is_english() {
+                    true => say!("{}: {}", fact.en, fact.value),
+                    false => say!("{} ({}): {}", fact.zh, fact.en, fact.value),
+                }
             }
         }
         Reader::Program => {

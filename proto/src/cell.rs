@@ -43,7 +43,7 @@ pub use household::{keeps_open, still_open};
 pub use person::{born, left_on};
 pub use post::{Kept, without_place};
 pub use refs::following;
-pub use remember::{PAST_VERSION, remembered, with_one_more};
+pub use remember::{is_memory, remembered, with_one_more};
 pub use subjects::{Root, all_subjects, itself, roots_of, subjects_of, subjects_under};
 pub use title::{not_commendable, not_revocable, reapplies_from};
 

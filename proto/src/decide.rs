@@ -135,7 +135,8 @@ fn decide_field(current: Option<&Record>, edit: &Edit, field: &Field, rule: Opti
     }
     if let Some(rule) = rule.filter(|_| author.tier < Tier::District) {
         let closed = code(bytes).is_some_and(|code| rule.prevails.as_deref().map(str::as_bytes) == Some(code));
-        if closed || (rule.ruled && is_ruling(origin)) {
+        let runs = rule.clock && !bytes.is_empty() && author.tier < Tier::Township;
+        if closed || runs || (rule.ruled && is_ruling(origin)) {
             return Fate::Lost(Policy::Review);
         }
         if policy == Policy::Fixed && !bytes.is_empty() && edit.reason.is_empty() {

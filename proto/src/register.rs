@@ -171,6 +171,8 @@ pub struct FieldDef {
     pub ruled: bool,
     /// A clerk who changes it in a form says why.
     pub reason: bool,
+    /// It starts a legal clock: what stands is changed by a township or a district, a community's word is a claim.
+    pub clock: bool,
     /// Under [`Policy::Review`]: of two days the later stands until a reviewer decides.
     pub later: bool,
     /// Under [`Policy::Owned`]: the code that any office may set where none stands.
@@ -379,6 +381,7 @@ fn field_def(
         prevails: (!rule.prevails.is_empty()).then(|| rule.prevails.clone()),
         ruled: rule.ruled,
         reason: rule.reason,
+        clock: rule.clock,
         later: rule.later,
         open: (!rule.open.is_empty()).then(|| rule.open.clone()),
         personal: rule.personal,

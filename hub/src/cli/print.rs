@@ -4,7 +4,7 @@ pub use taizhang_node::show::figure;
 use taizhang_node::{
     identity::ends_words,
     say,
-    show::{self, Reader},
+    show::{self, Reader, lang},
 };
 use taizhang_proto::{date, indicator, pb};
 
@@ -157,7 +157,7 @@ pub(super) fn shares(answer: &pb::SharesAnswer, reader: Reader) {
 pub fn totals_table(answer: &pb::TotalsAnswer) -> (Vec<(String, String)>, Vec<Vec<String>>) {
     let mut headings = vec![("code".to_owned(), "指标".to_owned()), ("name".to_owned(), "名称".to_owned())];
     headings.extend(answer.units.iter().map(|unit| {
-        let mark = if unit.silent > 0 || unit.aside > 0 { "（不完整）" } else { "" };
+        let mark = if unit.silent > 0 || unit.aside > 0 { lang::incomplete() } else { "" };
         (unit.unit.to_string(), format!("{}{mark}", unit.name))
     }));
     let mut codes: Vec<&str> = Vec::new();
@@ -169,8 +169,7 @@ pub fn totals_table(answer: &pb::TotalsAnswer) -> (Vec<(String, String)>, Vec<Ve
     let rows = codes
         .into_iter()
         .map(|code| {
-            let name = indicator::by_code(code).map_or(code, |indicator| indicator.zh);
-            let mut row = vec![code.to_owned(), name.to_owned()];
+            let mut row = vec![code.to_owned(), lang::indicator(code).to_owned()];
             row.extend(answer.units.iter().map(|unit| {
                 let value = answer.values.iter().find(|value| value.unit == unit.unit && value.indicator == code);
                 value.map(figure).unwrap_or_default()
@@ -238,10 +237,12 @@ pub fn totals_board(answer: &pb::TotalsAnswer, width: usize) -> comfy_table::Tab
     }
     codes.truncate((width.saturating_sub(NAME_WIDTH) / FIGURE_WIDTH).max(1));
     let mut table = show::new_table();
-    let heading = |code: &str| format!("{code} {}", indicator::by_code(code).map_or("", |one| one.zh));
-    table.set_header(std::iter::once("单位".to_owned()).chain(codes.iter().map(|code| heading(code))));
+    let heading = |code: &str| format!("{code} {}", lang::indicator(code));
+    table.set_header(
+        std::iter::once(lang::word("单位", "unit").to_owned()).chain(codes.iter().map(|code| heading(code))),
+    );
     for unit in &answer.units {
-        let mark = if unit.silent > 0 || unit.aside > 0 { "（不完整）" } else { "" };
+        let mark = if unit.silent > 0 || unit.aside > 0 { lang::incomplete() } else { "" };
         let cell = |code: &&str| {
             let value = answer.values.iter().find(|value| value.unit == unit.unit && value.indicator == **code);
             // The parts of a ratio are in the wide table.
@@ -339,8 +340,7 @@ pub(super) fn show_audit(answer: &pb::AuditAnswer, reader: Reader) {
         say!("越界的数字 {} 格，不计入总数 (cells that can't be: in no total)", answer.beyond);
     }
     for value in &answer.totals {
-        let name = indicator::by_code(&value.indicator).map_or("", |indicator| indicator.zh);
-        say!("{:5} {} {}", value.indicator, figure(value), name);
+        say!("{:5} {} {}", value.indicator, figure(value), lang::indicator(&value.indicator));
     }
     say!(
         "清点 {} 条记录、{} 个单元，{} 毫秒；差异 {} 处 (recounted; differences {})",

@@ -46,6 +46,9 @@ pub(super) enum Command {
         /// 审核人，必填 (who decides)
         #[arg(long, env = "TAIZHANG_BY")]
         by: String,
+        /// 认定未达标准的社区：仍要认定，理由随记录保存 (certify below the standard all the same)
+        #[arg(long)]
+        despite: bool,
     },
 }
 
@@ -55,8 +58,8 @@ pub(super) async fn run(mut review: Client, command: Command, reader: Reader) ->
             let request = pb::MergeRequest { survivor, absorbed, take, reason, by, undo };
             Ok(print_settled(&review.merge(request).await?.into_inner(), reader))
         }
-        Command::Revise { register, record, fields, reason, by } => {
-            let request = pb::ReviseRequest { record, register, fields: pairs(&fields)?, reason, by };
+        Command::Revise { register, record, fields, reason, by, despite } => {
+            let request = pb::ReviseRequest { record, register, fields: pairs(&fields)?, reason, by, despite };
             let answer = review.revise(request).await?.into_inner();
             show::facts(reader, &[show::fact("record", "记录编号", "record", answer.record)]);
             for doubt in &answer.doubts {

@@ -5,7 +5,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use taizhang_node::{
     cli::{parse_day, stop_signal},
     say,
-    show::{self, Reader},
+    show::{self, Reader, lang},
 };
 use taizhang_proto::{
     OrgCode,
@@ -150,8 +150,8 @@ async fn trend(mut totals: TotalsClient<Guarded>, asked: Asked, reader: Reader) 
             })
             .await?
             .into_inner();
-        let name = indicator::by_code(&answer.indicator).map_or("", |indicator| indicator.zh);
-        headings.push((answer.indicator.clone(), format!("{} {name}", answer.indicator)));
+        headings
+            .push((answer.indicator.clone(), format!("{} {}", answer.indicator, lang::indicator(&answer.indicator))));
         for (place, point) in answer.points.iter().enumerate() {
             if rows.len() <= place {
                 rows.push(vec![date::iso(point.on)]);

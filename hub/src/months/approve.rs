@@ -86,6 +86,7 @@ pub async fn approve(
             fields: fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<HashMap<_, _>>(),
             reason: if returned { request.reason.clone() } else { "月报审核".into() },
             by: request.by.clone(),
+            despite: false,
         };
         match writer.write(Job::Review(Review::Revise(revise))).await? {
             Answer::Refused(why) => answer.failed.push(format!("{unit}: {why}")),

@@ -9,13 +9,13 @@ use super::{
 use crate::store::StoreError;
 use taizhang_proto::{
     OrgCode, RecordId,
-    cell::{PAST_VERSION, Shelf, is_active},
+    cell::{Shelf, is_active, is_memory},
     check::{self, Violation},
     lifecycle::{self, Actor},
     pb::{self, Choice, ConflictKind, ConflictState},
     register::{
-        COUNTED_AT, COUNTING, DISTINCT, ELSEWHERE_TOO, MERGED_INTO, PAST_HOME, PAST_VERIFIED, STATE, VOID_REASON,
-        Value, number, registered_on, registers,
+        COUNTED_AT, COUNTING, DISTINCT, ELSEWHERE_TOO, MERGED_INTO, PAST_HOME, STATE, VOID_REASON, Value, number,
+        registered_on, registers,
     },
     wire::{self, Field},
 };
@@ -378,9 +378,9 @@ pub(super) fn fields_of(claim: &pb::ClaimedValue) -> Vec<Field> {
 
 /// What a hub writes of its own accord, by what is true elsewhere: nobody writes it by hand.
 fn is_hubs_own(register: u32, tag: u32) -> bool {
-    matches!(tag, COUNTED_AT | COUNTING | PAST_HOME | PAST_VERIFIED | ELSEWHERE_TOO)
+    matches!(tag, COUNTED_AT | COUNTING | PAST_HOME | ELSEWHERE_TOO)
         || (register == number::TASK && tag == ORDER_NO)
-        || (register == number::FACILITY && tag == PAST_VERSION)
+        || is_memory(register, tag)
 }
 
 /// Of a task: the number of the city's order.

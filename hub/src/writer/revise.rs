@@ -11,13 +11,13 @@ use prost::Message;
 use std::collections::BTreeMap;
 use taizhang_proto::{
     OrgCode, Record, RecordId,
-    cell::PAST_VERSION,
+    cell::is_memory,
     change,
     change::Edit,
     decide::{Decision, HUB_NODE, apply, tier_of},
     pb::{self, Tier},
     record::Revision,
-    register::{COUNTING, PAST_VERIFIED, number},
+    register::{COUNTING, number},
     seal,
     stamp::Stamp,
     wire::{self, Field, put_bytes, put_varint, zigzag},
@@ -272,8 +272,7 @@ pub(super) fn field_of(record: &Record, tag: u32) -> Field {
 /// Takes out of what was replaced the fields that a hub only adds to, or derives: a list that grows by one would put all of it into
 /// the history each time. False where nothing else was in it.
 fn leave_out_what_only_grows(register: u32, entry: &mut pb::Superseded) -> bool {
-    let grows =
-        |tag: u32| matches!(tag, COUNTING | PAST_VERIFIED) || (register == number::FACILITY && tag == PAST_VERSION);
+    let grows = |tag: u32| tag == COUNTING || is_memory(register, tag);
     let Some(origin) = entry.origin.as_mut().filter(|origin| origin.tags.iter().any(|tag| grows(*tag))) else {
         return true;
     };

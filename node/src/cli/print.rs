@@ -3,7 +3,7 @@
 use crate::{
     exchange::Layouts,
     say,
-    show::{self, Reader},
+    show::{self, Reader, lang},
 };
 use taizhang_proto::{RecordId, date, pb};
 
@@ -203,7 +203,7 @@ pub fn list(answer: &pb::ListAnswer, reader: Reader) {
     let mut columns: Vec<(&str, &str)> = Vec::new();
     for fact in answer.rows.iter().flat_map(|row| &row.fields) {
         if !columns.iter().any(|(key, _)| *key == fact.key) {
-            columns.push((&fact.key, &fact.zh));
+            columns.push((&fact.key, lang::word(&fact.zh, &fact.en)));
         }
     }
     columns.sort_by_key(|(key, _)| common.contains(key));

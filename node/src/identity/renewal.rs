@@ -2,7 +2,7 @@
 //! goes by others. When that is due is the hub's to say ([`Welcome.renew`](pb::Welcome)).
 //! Invariant: the key stays; what the hub answers is kept only where it names whom the old certificate named, for this key.
 
-use super::{CertName, Identity, IdentityError, Papers, ders, lifetime, name_in, pem};
+use super::{CertName, FORMER, Identity, IdentityError, Papers, ders, lifetime, name_in, pem};
 use crate::disk::{self, Secrecy};
 use rcgen::{CertificateParams, KeyPair, PublicKeyData};
 use std::sync::PoisonError;
@@ -76,8 +76,13 @@ impl Identity {
         }
         // The authorities first: the old certificate is good under the longer list, too.
         disk::write_file(&self.dir.join("authority.pem"), authorities.as_bytes(), Secrecy::Plain)?;
+        let another = issuer(&certificate) != issuer(&old.certificate);
+        let former = if another { Some(old.certificate) } else { old.former };
+        if let (Some(former), true) = (&former, another) {
+            disk::write_file(&self.dir.join(FORMER), former.as_bytes(), Secrecy::Plain)?;
+        }
         disk::write_file(&self.dir.join("certificate.pem"), certificate.as_bytes(), Secrecy::Plain)?;
-        *self.papers.write().unwrap_or_else(PoisonError::into_inner) = Papers { certificate, authorities };
+        *self.papers.write().unwrap_or_else(PoisonError::into_inner) = Papers { certificate, former, authorities };
         tracing::info!(ends = %ends_words(self.ends(), 0), "the certificate was renewed");
         Ok(true)
     }
@@ -94,6 +99,13 @@ impl Identity {
         }
         Ok(renewed.to_owned())
     }
+}
+
+/// The name of the authority that gave a certificate, as it is encoded.
+fn issuer(certificate: &str) -> Option<Vec<u8>> {
+    let der = ders(certificate).into_iter().next()?;
+    let (_, certificate) = X509Certificate::from_der(&der).ok()?;
+    Some(certificate.issuer().as_raw().to_vec())
 }
 
 /// A list of authorities as it is kept: certificates and nothing else.

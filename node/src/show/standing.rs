@@ -1,7 +1,12 @@
 //! Figures and targets as people read them, at the hub and at an office.
 
-use super::{Reader, table};
+use super::{
+    Reader,
+    lang::{heading, is_english, word},
+    new_table, table, width,
+};
 use crate::say;
+use comfy_table::{Cell, Color};
 use taizhang_proto::{
     date,
     indicator::{self, Class},
@@ -15,6 +20,9 @@ pub fn figure(value: &pb::TotalValue) -> String {
         let counted = value.numerator;
         return match value.duplicates {
             0 => counted.to_string(),
+            duplicates if is_english() => {
+                format!("{counted} (registered {} = counted {counted} + duplicates {duplicates})", counted + duplicates)
+            }
             duplicates => format!("{counted} (登记{}=计入{counted}+重复{duplicates})", counted + duplicates),
         };
     }
@@ -43,9 +51,11 @@ fn is_share(known: Option<&indicator::Indicator>) -> bool {
 fn left(line: &pb::StandingLine, ratio: bool) -> String {
     let target = share(line.target, ratio);
     match (line.measured, line.reached, line.at_most) {
-        (false, ..) => "无可考核 (nothing to measure)".into(),
-        (true, true, _) => "达标".into(),
+        (false, ..) => word("无可考核 (nothing to measure)", "nothing to measure").into(),
+        (true, true, _) => word("达标", "reached").into(),
+        (true, false, false) if is_english() => format!("{} more to {target}", line.left),
         (true, false, false) => format!("还差{}个达到{target} ({} more to {target})", line.left, line.left),
+        (true, false, true) if is_english() => format!("{} too many", line.left),
         (true, false, true) => format!("超出{}个 ({} too many)", line.left, line.left),
     }
 }
@@ -54,7 +64,7 @@ fn left(line: &pb::StandingLine, ratio: bool) -> String {
 fn of_line(line: &pb::StandingLine) -> [String; 4] {
     let known = indicator::by_code(&line.indicator);
     let (ratio, parts) = (is_share(known), known.is_some_and(indicator::Indicator::is_ratio));
-    let unit = if parts && !ratio { " 天 (days)" } else { "" };
+    let unit = if parts && !ratio { word(" 天 (days)", " days") } else { "" };
     let value = pb::TotalValue {
         indicator: line.indicator.clone(),
         numerator: line.numerator,
@@ -63,7 +73,29 @@ fn of_line(line: &pb::StandingLine) -> [String; 4] {
         ..pb::TotalValue::default()
     };
     let target = format!("{}{}{unit}", if line.at_most { "≤" } else { "≥" }, share(line.target, ratio));
-    [known.map_or("", |known| known.zh).to_owned(), target, figure(&value), left(line, ratio)]
+    [known.map_or("", |known| word(known.zh, known.en)).to_owned(), target, figure(&value), left(line, ratio)]
+}
+
+/// The columns of how far a target is reached, and of what is left.
+const ATTAINED: usize = 4;
+const LEFT: usize = 5;
+/// Signs in a bar.
+const BAR: usize = 10;
+
+/// A cell of a target: on a terminal a bar of how far it is reached, and green or red for what is left.
+fn cell(line: &pb::StandingLine, column: usize, text: String) -> Cell {
+    if !line.measured || width().is_none() {
+        return Cell::new(text);
+    }
+    let colour = if line.reached { Color::Green } else { Color::Red };
+    match column {
+        ATTAINED => {
+            let full = (line.attained.clamp(0.0, 1.0) * BAR as f64).floor() as usize;
+            Cell::new(format!("{}{} {text}", "█".repeat(full), "░".repeat(BAR - full)))
+        }
+        LEFT if std::env::var_os("NO_COLOR").is_none() => Cell::new(text).fg(colour),
+        _ => Cell::new(text),
+    }
 }
 
 /// Prints a unit's targets with how they stand, or only those that are missed, the worst first; and the scores.
@@ -74,15 +106,12 @@ pub fn standing(reader: Reader, answer: &pb::StandingAnswer, only_missed: bool) 
         lines.retain(|line| line.measured && !line.reached);
         lines.sort_by(|one, two| one.attained.total_cmp(&two.attained));
     }
-    let rows: Vec<Vec<String>> = lines
-        .into_iter()
-        .map(|line| {
-            let [name, target, value, left] = of_line(line);
-            let each = if line.each > 0 { format!("{}/{}", line.each_reached, line.each) } else { String::new() };
-            let attained = if line.measured { share(line.attained, true) } else { "—".into() };
-            vec![line.indicator.clone(), name, target, value, attained, left, each]
-        })
-        .collect();
+    let row = |line: &pb::StandingLine| {
+        let [name, target, value, left] = of_line(line);
+        let each = if line.each > 0 { format!("{}/{}", line.each_reached, line.each) } else { String::new() };
+        let attained = if line.measured { share(line.attained, true) } else { "—".into() };
+        vec![line.indicator.clone(), name, target, value, attained, left, each]
+    };
     let headings = [
         ("code", "指标"),
         ("name", "名称"),
@@ -92,7 +121,17 @@ pub fn standing(reader: Reader, answer: &pb::StandingAnswer, only_missed: bool) 
         ("left", "差距"),
         ("each", "达标县区"),
     ];
-    table(reader, &headings, &rows);
+    match reader {
+        Reader::Program => table(reader, &headings, &lines.iter().map(|line| row(line)).collect::<Vec<_>>()),
+        Reader::Person => {
+            let mut drawn = new_table();
+            drawn.set_header(headings.iter().map(|(name, zh)| heading(name, zh)));
+            for line in &lines {
+                drawn.add_row(row(line).into_iter().enumerate().map(|(column, text)| cell(line, column, text)));
+            }
+            say!("{drawn}");
+        }
+    }
     let scored = |one: &pb::UnitScore| {
         let points = if one.measured { format!("{:.2}", one.score) } else { "—".into() };
         let rank = if one.rank == 0 { String::new() } else { one.rank.to_string() };

@@ -138,7 +138,6 @@ pub(super) fn read<S: Shelf>(
         placed.push(jobs.and(&since));
     }
     first_days.sort_unstable();
-    let plan = &plans.on(recognised_on);
     let dual = (case.want_dual == Some(true)).then(|| {
         let asked_on = case.asked_on.map_or(recognised_on, |asked| asked.max(recognised_on));
         DualClock {
@@ -149,13 +148,9 @@ pub(super) fn read<S: Shelf>(
     });
     // Nobody can ask for a case that has left.
     let dual = dual.filter(|dual| case.exit_on.is_none_or(|exit| dual.asked_on < exit));
-    let start = match plan.zef.start {
-        ClockStart::Recognition => recognised_on,
-        ClockStart::Application => case.applied_on.unwrap_or(recognised_on).min(recognised_on),
-    };
     let clock = CaseClock {
         recognised_on,
-        due_one: plan.calendar.after(start, plan.zef.days, plan.zef.counting),
+        due_one: due_one(plans, recognised_on, case.applied_on),
         first_placed_on: first_days.first().copied(),
         dual,
         exit_on: case.exit_on,
@@ -163,6 +158,37 @@ pub(super) fn read<S: Shelf>(
     let (applied_on, exit_cause) = (case.applied_on, case.exit_cause);
     let backdated = backdated(record, plans).map(|late| late.arrived);
     Ok(Some(Case { id, unit, clock, graduate, applied_on, backdated, exit_cause, placed: Spans::all(placed) }))
+}
+
+/// The last day for one member employed, of a household recognised on a day.
+fn due_one(plans: &Plans, recognised_on: Day, applied_on: Option<Day>) -> Day {
+    let plan = plans.on(recognised_on);
+    let start = match plan.zef.start {
+        ClockStart::Recognition => recognised_on,
+        ClockStart::Application => applied_on.unwrap_or(recognised_on).min(recognised_on),
+    };
+    plan.calendar.after(start, plan.zef.days, plan.zef.counting)
+}
+
+/// By an earlier word on when a household was recognised: the last day for one member employed, and whether it had passed
+/// with nobody in a job, on a day and before the household left.
+pub(super) fn ran_by<S: Shelf>(
+    shelf: &S,
+    household: RecordId,
+    record: &Record,
+    (recognised_on, on): (Day, Day),
+    plans: &Plans,
+) -> Result<(Day, bool), S::Error> {
+    let case: pb::ZefCase = record.typed(|tag| matches!(tag, 23 | 34));
+    let due = due_one(plans, recognised_on, case.applied_on);
+    let until = case.exit_on.unwrap_or(Day::MAX).min(on.saturating_add(1));
+    let in_time = Spans::one(recognised_on, due.saturating_add(1).min(until));
+    for (person, belongs) in counted_members(shelf, household)? {
+        if employed(shelf, person)?.and(&belongs.days).and(&in_time).first().is_some() {
+            return Ok((due, false));
+        }
+    }
+    Ok((due, due.saturating_add(1) < until))
 }
 
 /// How somebody belongs to a household.

@@ -7,6 +7,7 @@ use super::{
     person::{born, employed, left_on, on_register_since, services_of},
     post,
     refs::Refs,
+    remember::{PAST_RECOGNISED, texts_in},
     span::Spans,
     station, survivor,
     work::between,
@@ -82,6 +83,9 @@ pub enum Doubt {
     Imported,
     /// The id number begins with the code of no area that there is or was.
     NoArea,
+    /// Recognised by an earlier word on another day; and the last day of its clock, where that had passed with nobody in a
+    /// job.
+    Redated(Day, Option<Day>),
 }
 
 impl Doubt {
@@ -116,6 +120,7 @@ impl Doubt {
             Self::WrongClock(_) => "wrong_clock",
             Self::Imported => "imported",
             Self::NoArea => "no_area",
+            Self::Redated(..) => "redated",
         }
     }
 
@@ -142,6 +147,15 @@ impl Doubt {
                 "日期早于此人入册日期，入册前不计入，请核实 (before the person was registered: not counted before it)"
                     .into()
             }
+            Self::Redated(before, None) => {
+                format!("认定日期由{}改来，请复核 (the day of recognition was changed)", date::iso(before))
+            }
+            Self::Redated(before, Some(due)) => format!(
+                "认定日期由{}改来：按原日期应于{}前一人就业，曾超期 (the day of recognition was changed; by the earlier one it had \
+                 been overdue)",
+                date::iso(before),
+                date::iso(due)
+            ),
             Self::Relapse => "该户以前有过案件，请填写“原案” (name the earlier case)".into(),
             Self::Reached => {
                 "以失去联系退出，退出前不久仍有服务记录 (left as out of contact, served shortly before)".into()
@@ -245,6 +259,7 @@ pub fn doubts<S: Shelf>(
             found.extend(of_case(shelf, record, plans, on)?);
             found.extend(unpublished(record, 27, 26).then_some(Doubt::Unpublished));
             found.extend(of_recognition(shelf, id, record, plans, on)?);
+            found.extend(redated(shelf, record, plans, on)?);
         }
         _ => {}
     }
@@ -494,6 +509,21 @@ fn of_case<S: Shelf>(shelf: &S, record: &Record, plans: &Plans, on: Day) -> Resu
             (times >= plan.zef.refusals).then_some(Doubt::Refused(times))
         }
     })
+}
+
+/// The earlier days by which the clock of a case ran. What had been late stays told.
+fn redated<S: Shelf>(shelf: &S, record: &Record, plans: &Plans, on: Day) -> Result<Vec<Doubt>, S::Error> {
+    let Some(household) = record.reference(21) else { return Ok(Vec::new()) };
+    let household = survivor(shelf, household)?;
+    let mut found = Vec::new();
+    for text in texts_in(record, PAST_RECOGNISED) {
+        let Some(before) = text.parse().ok().map(date::day).filter(|before| record.day(27) != Some(*before)) else {
+            continue;
+        };
+        let (due, passed) = case::ran_by(shelf, household, record, (before, on), plans)?;
+        found.push(Doubt::Redated(before, passed.then_some(due)));
+    }
+    Ok(found)
 }
 
 /// Whether every counted member of a household is able and willing to work by its record, of those of whom it is known.

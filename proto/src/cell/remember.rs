@@ -1,5 +1,5 @@
 //! What a later word of one record would un-say, and is kept beside it: the days on which it was verified before, and
-//! premises as they were up to a check (domain-detail 2.0, 2.11). A hub writes it by its own hand when it takes the later
+//! premises as they were up to a check, the day by which a legal clock ran (domain-detail 2.0, 2.5, 2.11). A hub writes it by its own hand when it takes the later
 //! word. Invariant: what was so on a past day is so whatever is checked or verified after it.
 
 use crate::{
@@ -11,7 +11,11 @@ use crate::{
 };
 
 /// The tag of what premises were before.
-pub const PAST_VERSION: u32 = 44;
+const PAST_VERSION: u32 = 44;
+/// The tag of the days on which a household had been recognised by an earlier word.
+pub(super) const PAST_RECOGNISED: u32 = 40;
+/// Recognised on, of a zero-employment case.
+const RECOGNISED_ON: u32 = 27;
 /// Most entries that are kept, the oldest go first: as many as a field may hold, so that what is said again to a hub that lost it
 /// is taken.
 const MOST: usize = 64;
@@ -27,6 +31,10 @@ pub fn remembered(old: &Record, new: &Record) -> Option<(u32, String)> {
             let (before, now) = old.day(VERIFIED_ON).zip(new.day(VERIFIED_ON))?;
             (before < now).then(|| (PAST_VERIFIED, date::iso(before)))
         }
+        number::ZEF_CASE => {
+            let before = old.day(RECOGNISED_ON)?;
+            (new.day(RECOGNISED_ON) != Some(before)).then(|| (PAST_RECOGNISED, date::iso(before)))
+        }
         number::FACILITY => {
             let (before, now) = (Version::of(old), Version::of(new));
             // Who gives premises without a day one puts it right; who checks them says what is so from then on.
@@ -37,6 +45,15 @@ pub fn remembered(old: &Record, new: &Record) -> Option<(u32, String)> {
             later.then(|| (PAST_VERSION, before.to_text()))
         }
         _ => None,
+    }
+}
+
+/// Whether a field is such a memory: only the hub writes it, and it only grows.
+pub fn is_memory(register: u32, tag: u32) -> bool {
+    match register {
+        number::FACILITY if tag == PAST_VERSION => true,
+        number::ZEF_CASE if tag == PAST_RECOGNISED => true,
+        _ => tag == PAST_VERIFIED,
     }
 }
 

@@ -357,13 +357,21 @@ impl World {
         let id = self.model.records[saved.record].id;
         for office in &self.offices {
             let mut values = Values::default();
+            // A word of somebody else that waits may say the same, and be refused: it holds nothing of this one.
+            let says_this = |origin: &pb::Origin| origin.revision != u64::MAX || origin.by == saved.by;
             let record = office.ledger.view(id).map_err(text)?;
-            for standing in record.iter().flat_map(|record| &record.fields) {
-                values.by_tag.entry(standing.field.tag).or_default().insert(standing.field.bytes.clone());
+            for (record, standing) in
+                record.iter().flat_map(|record| record.fields.iter().map(move |one| (record, one)))
+            {
+                if says_this(&record.origins[standing.origin]) {
+                    values.by_tag.entry(standing.field.tag).or_default().insert(standing.field.bytes.clone());
+                }
             }
             // What an own word that waits replaces stands in the store until the hub has answered.
-            for (tag, bytes, _) in office.ledger.replaced_here(id).map_err(text)? {
-                values.by_tag.entry(tag).or_default().insert(bytes);
+            for (tag, bytes, origin) in office.ledger.replaced_here(id).map_err(text)? {
+                if says_this(&origin) {
+                    values.by_tag.entry(tag).or_default().insert(bytes);
+                }
             }
             for word in office.ledger.own_words().map_err(text)?.into_iter().filter(|word| word.id == id) {
                 values.add_edit(&word);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use taizhang_hub::{store::Space, totals::value};
 use taizhang_proto::{
     OrgCode, Record, RecordId,
-    cell::{Counting, home_unit, is_active},
+    cell::{Counting, home_unit, is_active, past_homes},
     date,
     indicator::{self, Period, Span},
     pb,
@@ -25,8 +25,10 @@ struct Group {
     distinct: i64,
     /// Those that belonged to another unit before.
     moved: i64,
-    /// The district has been told that another one counts them.
+    /// The district has been told that another one counts them on the first day.
     elsewhere: bool,
+    /// Those that belonged to another district on the first day.
+    came: i64,
 }
 
 /// Whether another district counts a record on the first day, as the record itself says it.
@@ -41,7 +43,19 @@ fn counts_elsewhere(record: &Record, hub: OrgCode) -> bool {
     last.and_then(|turn| turn.at).is_some_and(|at| at != hub)
 }
 
+/// Whether a record belonged to another hub on the first day.
+fn came_later(record: &Record, hub: OrgCode) -> bool {
+    let first = date::ymd(2008, 1, 1).unwrap_or_default();
+    let homes = past_homes(record);
+    homes.iter().find(|home| first < home.until).is_some_and(|home| !hub.covers(home.unit))
+}
+
 impl Group {
+    /// Whether a district counts them on the first day.
+    fn counts(&self) -> bool {
+        !self.elsewhere && self.came < self.names.len() as i64
+    }
+
     fn counted(&self) -> i64 {
         if self.elsewhere { 0 } else { self.alike.min(1) + self.distinct }
     }
@@ -89,12 +103,15 @@ impl World {
                 let distinct = record.varint(DISTINCT) == Some(1);
                 *(if distinct { &mut group.distinct } else { &mut group.alike }) += 1;
                 group.moved += i64::from(record.slice(PAST_HOME).is_some());
+                group.came += i64::from(came_later(&record, hub.unit));
                 group.elsewhere |= counts_elsewhere(&record, hub.unit);
             }
         }
         for districts in people.values() {
-            let counting = districts.values().filter(|group| !group.elsewhere).count();
-            if counting != 1 {
+            let counting = districts.values().filter(|group| group.counts()).count();
+            // Who came from another district, and has no registration there any more, counted there.
+            let alone = districts.len() == 1 && districts.values().all(|group| !group.elsewhere);
+            if counting != 1 && !alone {
                 let names: Vec<_> = districts.iter().map(|(place, group)| (place, &group.names)).collect();
                 return Err(format!("one id number counts in {counting} districts: {names:?}"));
             }

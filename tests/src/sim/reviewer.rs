@@ -189,6 +189,7 @@ impl World {
             fields: fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
             reason: "核验".into(),
             by: REVIEWER.into(),
+            despite: false,
         };
         self.ask(hub, Review::Revise(request));
         Ok(true)
