@@ -22,11 +22,10 @@ use taizhang_node::{
     show,
 };
 use taizhang_proto::{
-    OrgCode, Record, RecordId,
+    OrgCode, RecordId,
     cell::home_unit,
     pb::{self, reading_server::Reading},
     register::{number, registers},
-    text,
 };
 use tokio::task::block_in_place;
 use tonic::{Request, Response, Status};

@@ -458,7 +458,7 @@ async fn serve_open(
     let keeper = office.keep_in_touch(&parts, stopped);
     // The first search need not wait. One that fails says so when it is asked.
     let ledger = office.ledger.clone();
-    let _ = tokio::task::spawn_blocking(move || _ = ledger.ready_to_search());
+    drop(tokio::task::spawn_blocking(move || _ = ledger.ready_to_search()));
     let how = match (&office.keeper, mode) {
         (None, _) => "尚未登记，不同步 (not enrolled, no sync)",
         (_, Mode::Live) => "实时同步 (live)",

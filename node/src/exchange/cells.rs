@@ -141,7 +141,7 @@ pub(super) enum Long<'s> {
     /// There is none.
     Held,
     /// An open xlsx, and what it is if it is none.
-    Workbook(RefCell<Workbook<'s>>, &'static str),
+    Workbook(Box<RefCell<Workbook<'s>>>, &'static str),
     /// A text as it is split into records.
     Text { text: Cow<'s, str>, delimiter: u8 },
 }

@@ -97,7 +97,7 @@ fn workbook(content: Cow<'_, [u8]>) -> Result<Book<'_>, ImportError> {
     let mut sheets = Vec::with_capacity(names.len());
     for name in names {
         let merged = book.merge_cells_by_sheet_name(&name).unwrap_or_default();
-        let mut sheet = Sheet { name, is_1904, merged, ..Sheet::default() };
+        let mut sheet = Sheet { name, merged, is_1904, ..Sheet::default() };
         let before = bounds.clone();
         let held = bounds.cells;
         let mut rows = Vec::new();
@@ -123,7 +123,7 @@ fn workbook(content: Cow<'_, [u8]>) -> Result<Book<'_>, ImportError> {
         sheets.push(sheet);
     }
     let stray = bounds.finding();
-    let long = Long::Workbook(RefCell::new(book), kind);
+    let long = Long::Workbook(Box::new(RefCell::new(book)), kind);
     Ok(Book { sheets, container: Container::Workbook, findings, stray, long, bounds: RefCell::new(bounds) })
 }
 

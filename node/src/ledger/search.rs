@@ -5,10 +5,10 @@
 use super::Ledger;
 use crate::{
     desk::search::{Finder, Found, Query, Row},
-    store::StoreError,
+    store::{StoreError, key},
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     sync::{PoisonError, RwLock},
 };
 use taizhang_proto::{Record, RecordId};
@@ -68,10 +68,18 @@ impl Ledger {
             return Ok(());
         }
         let mut rows = BTreeMap::new();
-        for register in Row::registers() {
-            for id in self.ids(register)? {
-                rows.extend(self.view(id)?.and_then(|view| Row::of(&view)).map(|row| (id, row)));
-            }
+        let mut edited = HashSet::new();
+        for row in self.store.scan(key::EDITED) {
+            edited.extend(key::edited(&row?.0));
+        }
+        // Most records are as the hub has them: those are read as they lie, and none is looked for.
+        for row in self.store.scan(key::RECORDS) {
+            let (at, value) = row?;
+            let Some(id) = RecordId::from_slice(&at[1..]).filter(|id| !edited.contains(id)) else { continue };
+            rows.extend(Row::of(&Record::decode(value)?).map(|row| (id, row)));
+        }
+        for id in edited {
+            rows.extend(self.view(id)?.and_then(|view| Row::of(&view)).map(|row| (id, row)));
         }
         *self.search.0.write().unwrap_or_else(PoisonError::into_inner) = Some(rows);
         Ok(())

@@ -29,7 +29,7 @@ pub fn answer<D: Desk>(desk: &D, query: &Query, found: Found, limit: usize) -> R
         .below(desk.unit())
         .filter_map(|unit| {
             let row = Row::of_unit(unit.code, &unit.name);
-            let fit = row.is_asked(query).then(|| whole(query, &row.fits(query))).flatten()?;
+            let fit = row.is_asked(query).then(|| whole(query, row.fits(query))).flatten()?;
             Some((fit, unit.code, unit.name.as_str()))
         })
         .collect();

@@ -50,11 +50,11 @@ impl<'q> Finder<'q> {
         }
         match row.head {
             Some(head) => self.households.push((id, head, row.stands, fits)),
-            None => self.put(id, row.register, row.stands, &fits),
+            None => self.put(id, row.register, row.stands, fits),
         }
     }
 
-    fn put(&mut self, id: RecordId, register: u32, stands: bool, fits: &Fits) {
+    fn put(&mut self, id: RecordId, register: u32, stands: bool, fits: Fits) {
         let Some(fit) = whole(self.query, fits) else { return };
         self.total += 1;
         let place = (fit, !stands, register, id);
@@ -74,7 +74,7 @@ impl<'q> Finder<'q> {
             for (own, theirs) in fits.iter_mut().zip(self.heads.get(&head).into_iter().flatten()) {
                 *own = own.iter().chain(theirs).min().copied();
             }
-            self.put(id, number::HOUSEHOLD, stands, &fits);
+            self.put(id, number::HOUSEHOLD, stands, fits);
         }
         let best = std::mem::take(&mut self.best).into_sorted_vec();
         Found { hits: best.into_iter().map(|(fit, _, _, id)| (id, fit)).collect(), total: self.total }
@@ -82,7 +82,7 @@ impl<'q> Finder<'q> {
 }
 
 /// How the words fit together: as well as the worst of them; none where one does not.
-pub(super) fn whole(query: &Query, fits: &Fits) -> Option<Fit> {
+pub(super) fn whole(query: &Query, fits: Fits) -> Option<Fit> {
     let all = fits.iter().take(query.words.len()).copied().collect::<Option<Vec<Fit>>>()?;
     all.into_iter().max()
 }

@@ -57,11 +57,6 @@ fn kind_of(def: &RegisterDef, field: &FieldDef) -> Option<Kind> {
 }
 
 impl Row {
-    /// The registers of which records are looked at.
-    pub fn registers() -> impl Iterator<Item = u32> {
-        registers().iter().map(|def| def.number).filter(|register| looked_at().contains_key(register))
-    }
-
     /// What is looked at of a record; none where there is nothing.
     pub fn of(record: &Record) -> Option<Self> {
         let fields = looked_at().get(&record.register)?;
