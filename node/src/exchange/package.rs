@@ -163,6 +163,7 @@ pub(super) fn other_kind(content: &[u8]) -> &'static str {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -195,5 +196,30 @@ mod tests {
             assert_eq!(without_dimension(text.as_bytes()).as_deref(), Some(plain.as_bytes()));
         }
         assert_eq!(without_dimension(plain.as_bytes()), None);
+    }
+
+    /// A workbook of one part.
+    fn zipped(name: &str, part: &[u8]) -> Vec<u8> {
+        let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+        zip.start_file(name, SimpleFileOptions::default()).unwrap();
+        zip.write_all(part).unwrap();
+        zip.finish().unwrap().into_inner()
+    }
+
+    #[test]
+    fn a_long_sheet_is_mended_at_its_head_and_none_of_it_is_cut() {
+        let rows = "<row><c><v>1</v></c></row>".repeat(20_000);
+        let whole = format!("<worksheet><dimension ref=\"A1:B\"/><sheetData>{rows}</sheetData></worksheet>");
+        let file = mended(&zipped("xl/worksheets/sheet1.xml", whole.as_bytes())).unwrap().unwrap();
+        let mut text = String::new();
+        ZipArchive::new(Cursor::new(file)).unwrap().by_index(0).unwrap().read_to_string(&mut text).unwrap();
+        assert!(text == whole.replace("<dimension ref=\"A1:B\"/>", ""), "{} of {}", text.len(), whole.len());
+    }
+
+    #[test]
+    fn a_list_of_relationships_that_no_program_writes_is_refused_in_words() {
+        let part = vec![b' '; MAX_RELATIONS as usize + 1];
+        let refused = mended(&zipped("xl/_rels/workbook.xml.rels", &part));
+        assert!(matches!(refused, Err(ImportError::TooLarge { .. })));
     }
 }
