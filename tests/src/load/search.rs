@@ -18,7 +18,7 @@ use taizhang_proto::{
 };
 
 /// What is looked for: a family name, its sound, initials, the end of a number, an address, several words.
-const ASKED: [&str; 7] = ["张", "zhang", "zw", "0312", "和平", "张 和平", "zw 和平"];
+const ASKED: [&str; 7] = ["张", "zhang", "zw", "0312", "永安台", "张 永安台", "zw 永安台"];
 /// Runs of each; the middle one counts.
 const RUNS: usize = 21;
 /// Hits that are asked for.
