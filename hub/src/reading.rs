@@ -16,17 +16,16 @@ use crate::{
 use desk::HubDesk;
 use std::sync::Arc;
 use taizhang_node::{
-    desk::{Desk, find},
+    desk::{Desk, find, search},
     exchange::{self, Format},
     office::{card, history},
     show,
 };
 use taizhang_proto::{
-    OrgCode, Record, RecordId,
+    OrgCode, RecordId,
     cell::home_unit,
     pb::{self, reading_server::Reading},
     register::{number, registers},
-    text,
 };
 use tokio::task::block_in_place;
 use tonic::{Request, Response, Status};
@@ -130,13 +129,14 @@ impl Reading for ReadingService {
         answer.map(Response::new)
     }
 
-    async fn search(&self, request: Request<pb::ReadRequest>) -> Result<Response<pb::ListAnswer>, Status> {
+    async fn search(&self, request: Request<pb::ReadRequest>) -> Result<Response<pb::SearchAnswer>, Status> {
         let request = request.into_inner();
         let who = request.who.clone().unwrap_or_default();
-        let word = text::no_space(&request.reference);
-        if word.is_empty() || word.chars().count() > MAX_WORD {
-            return Err(Status::invalid_argument("请写明要查找的姓名、证号、电话或地址 (say what to look for)"));
-        }
+        let named = |name: &str| find::register(name).map(|def| def.number);
+        let register = Some(request.register.as_str()).filter(|name| !name.is_empty()).map(named).transpose()?;
+        let unit = (request.unit != 0).then(|| unit_or_all(&self.core, request.unit)).transpose()?;
+        let query = search::Query::read(&request.reference, register, unit);
+        let query = query.map_err(|error| Status::invalid_argument(error.to_string()))?;
         // Parts of a name or number would tell the rest, a sign at a time, under any mask.
         if !who.names {
             return Err(Status::invalid_argument(
@@ -145,21 +145,10 @@ impl Reading for ReadingService {
         }
         // What was searched for may be a name: it is not kept.
         self.look("search", String::new(), &who).await?;
+        let limit = limit_of(request.limit);
         let answer = self.ask(who.names, |desk| {
-            let def = registers().get(number::RESIDENT).ok_or_else(|| Status::internal("no residents"))?;
-            let tags = ["name", "id_no", "phone", "address"].map(|name| def.field_named(name).map(|field| field.tag));
-            let has = |record: &Record| {
-                let held = |tag: &u32| record.slice(*tag).map(|bytes| String::from_utf8_lossy(bytes).contains(&word));
-                tags.iter().flatten().any(|tag| held(tag).unwrap_or(false))
-            };
-            let found = desk.matching(Some(number::RESIDENT), &has).map_err(failed)?;
-            let mut answer = pb::ListAnswer { total: found.len() as u64, ..pb::ListAnswer::default() };
-            for id in found.into_iter().take(limit_of(request.limit)) {
-                if let Some(record) = desk.view(id).map_err(failed)? {
-                    answer.rows.push(history::row(desk, id, &record).map_err(failed)?);
-                }
-            }
-            Ok(answer)
+            let found = desk.search(&query, limit).map_err(failed)?;
+            search::answer(desk, &query, found, limit).map_err(failed)
         });
         answer.map(Response::new)
     }

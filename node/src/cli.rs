@@ -10,7 +10,7 @@ mod print;
 mod refused;
 pub mod review;
 
-pub use print::{list as print_list, story as print_story, sync_facts};
+pub use print::{found as print_found, list as print_list, story as print_story, sync_facts};
 
 use crate::{
     config::{self, Config},
@@ -180,6 +180,22 @@ enum Command {
         /// 只列此单位及下级 (only this unit and below)
         #[arg(long)]
         unit: Option<OrgCode>,
+    },
+    /// 查找：姓名、拼音或首字母、证号后四位、电话、住址的一部分；几个词逐步缩小 (find by a part of the name, pinyin or its initials, the
+    /// end of a number, phone or address; several words narrow)
+    Search {
+        /// 要查找的 (what to look for)
+        #[arg(required = true)]
+        words: Vec<String>,
+        /// 只在此登记表中 (only in this register)
+        #[arg(long, default_value = "")]
+        register: String,
+        /// 只查此单位及下级 (only this unit and below)
+        #[arg(long)]
+        unit: Option<OrgCode>,
+        /// 最多几条 (at most)
+        #[arg(long, default_value_t = 20)]
+        limit: u32,
     },
     /// 登记表的栏目：类型、必填、代码、冲突办法，不需连接 (a register's fields, offline)
     Fields {
@@ -444,6 +460,9 @@ async fn serve_open(
     let answers = async move { parts::as_own(control_task.await) };
     let control_task = parts.run("control", stopped.clone(), answers);
     let keeper = office.keep_in_touch(&parts, stopped);
+    // The first search need not wait. One that fails says so when it is asked.
+    let ledger = office.ledger.clone();
+    drop(tokio::task::spawn_blocking(move || _ = ledger.ready_to_search()));
     let how = match (&office.keeper, mode) {
         (None, _) => "尚未登记，不同步 (not enrolled, no sync)",
         (_, Mode::Live) => "实时同步 (live)",
@@ -589,6 +608,11 @@ async fn ask(mut client: Client, command: Command, reader: Reader) -> anyhow::Re
             let unit = unit.map_or(0, OrgCode::number);
             let answer = client.list(pb::ListRequest { register, unit, limit }).await?.into_inner();
             print::list(&answer, reader);
+        }
+        Command::Search { words, register, unit, limit } => {
+            let unit = unit.map_or(0, OrgCode::number);
+            let request = pb::SearchRequest { text: words.join(" "), register, unit, limit };
+            print::found(&client.search(request).await?.into_inner(), reader);
         }
         Command::Card { record, on } => {
             let request = pb::CardRequest { record, on: on.unwrap_or(0) };

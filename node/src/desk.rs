@@ -2,6 +2,7 @@
 //! Invariant: there is one way in. Whatever enters is a [`Draft`], and the desk checks it before it is saved.
 
 pub mod find;
+pub mod search;
 
 use taizhang_proto::{
     OrgCode, Record, RecordId,

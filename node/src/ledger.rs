@@ -9,6 +9,7 @@ mod open;
 pub mod refused;
 mod repair;
 mod save;
+mod search;
 mod sync;
 pub mod time;
 mod work;
@@ -102,6 +103,7 @@ pub struct Ledger {
     /// The last month that the city has locked, as the hub sent it.
     locked: RwLock<Option<pb::SignedMonth>>,
     changed: watch::Sender<u64>,
+    search: search::Index,
     _lock: File,
 }
 

@@ -218,6 +218,16 @@ pub(crate) mod key {
         key
     }
 
+    /// Under which every record lies as the hub holds it.
+    pub(crate) const RECORDS: &[u8] = b"r";
+    /// Under which every record that has pending changes is named, by each of them.
+    pub(crate) const EDITED: &[u8] = b"q";
+
+    /// The record that a row under [`EDITED`] names.
+    pub(crate) fn edited(row: &[u8]) -> Option<RecordId> {
+        row.get(1..17).and_then(RecordId::from_slice)
+    }
+
     pub(crate) fn record(id: RecordId) -> Vec<u8> {
         join(b'r', &[&id.0])
     }

@@ -5,12 +5,14 @@
 
 mod conflicts;
 mod live;
+mod made;
 mod offices;
 mod screen;
 
 use crate::town::{OfficePlan, Plan, Town, agreement};
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, bail};
 use clap::Parser;
+use made::Made;
 use offices::Offices;
 use screen::Screen;
 use std::{
@@ -20,13 +22,14 @@ use std::{
 };
 use taizhang_hub::{cli::show_totals, plans, writer::Job};
 use taizhang_node::{cli::stop_signal, show::Reader};
-use taizhang_proto::{date, pb};
+use taizhang_proto::{date, org::UnitTree, pb};
 
 /// 演示：一台电脑上的抚顺市 (the city in a box)
 #[derive(Parser)]
 #[command(name = "demo", version, about)]
 pub struct Cli {
-    /// 数据目录，默认用临时目录，结束时删除 (data directory; by default a temporary one, removed at the end)
+    /// 数据目录，默认用临时目录，结束时删除；已有演示则继续，不重新写入 (data directory; by default a temporary one, removed at the end; a
+    /// demo that is there goes on, and nothing is loaded again)
     #[arg(long)]
     dir: Option<PathBuf>,
     /// 登记人数 (persons on the registers)
@@ -93,22 +96,29 @@ pub fn main(cli: Cli) -> ExitCode {
 
 async fn run(cli: &Cli, dir: &Path) -> anyhow::Result<bool> {
     let started = Instant::now();
-    ensure!(
-        !dir.join("city").exists(),
-        "{} 中已有演示数据，请换一个目录或先删除 (there is a demo already: choose another directory)",
-        dir.display()
-    );
+    let known = Made::read(dir)?;
+    let goes_on = known.is_some();
     let screen = Screen::new();
-    let (mut town, mut offices) = tokio::select! {
-        built = build(cli, dir, &screen) => built?,
+    let opening = async {
+        match known {
+            Some(made) => go_on(made, dir, &screen).await,
+            None => build(cli, dir, &screen).await,
+        }
+    };
+    let (mut town, mut offices, mut made) = tokio::select! {
+        opened = opening => opened?,
         () = stop_signal() => bail!("已停止 (stopped)"),
     };
     println!();
     show_totals(&first_table(&town)?, Reader::Person);
     println!("首张表 (first table): {:.1} s；内存 (memory) {}", started.elapsed().as_secs_f64(), screen::memory());
-    let mut agrees = tokio::task::block_in_place(|| report(&town, &offices))?;
-    if cli.conflicts {
+    let mut agrees = tokio::task::block_in_place(|| report(&town, &offices, !goes_on || !made.conflicts))?;
+    if cli.conflicts && made.conflicts {
+        println!("冲突演示已经做过，不再重做 (the conflicts were made before, and are not made again)");
+    } else if cli.conflicts {
         agrees &= conflicts::run(&mut town).await?;
+        made.conflicts = true;
+        made.write(dir)?;
     }
     if !cli.once || cli.dir.is_some() {
         addresses(&town, &offices);
@@ -122,8 +132,34 @@ async fn run(cli: &Cli, dir: &Path) -> anyhow::Result<bool> {
     Ok(agrees)
 }
 
+/// Starts the city of an earlier run again, with everything that it held.
+async fn go_on(made: Made, dir: &Path, screen: &Screen) -> anyhow::Result<(Town, Offices, Made)> {
+    println!(
+        "继续 {} 中已有的演示，不重新导入、写入 (going on with the demo that is there: nothing is loaded again)",
+        dir.display()
+    );
+    let units = std::fs::read_to_string(dir.join("units.csv"))?;
+    let tree = UnitTree::from_csv(&units)?;
+    let first = units.lines().nth(1).and_then(|line| line.split(',').next());
+    let city = first.context("the tree names the city first")?.parse()?;
+    let mut offices = offices::choose(&tree, city, &made.nodes)?;
+    enough_files(offices.count())?;
+    let step = screen.step("启动市、区和基层节点 (starting hubs and offices)", offices.count() as u64);
+    let town = Town::reopen(dir, Plan::default(), |opened| step.set_position(opened as u64)).await?;
+    screen.done(step);
+    tokio::task::block_in_place(|| offices.go_on(&town, made.seed))?;
+    let step = screen.step("逐级同步，项变更 (syncing, changes)", 0);
+    town.settled(|settled, head| {
+        step.set_length(head);
+        step.set_position(settled);
+    })
+    .await?;
+    screen.done(step);
+    Ok((town, offices, made))
+}
+
 /// Starts the city, enrols everybody, fills the registers and waits for the totals.
-async fn build(cli: &Cli, dir: &Path, screen: &Screen) -> anyhow::Result<(Town, Offices)> {
+async fn build(cli: &Cli, dir: &Path, screen: &Screen) -> anyhow::Result<(Town, Offices, Made)> {
     let step = screen.step("启动市、区节点 (starting hubs)", 8);
     let mut town = Town::start(dir, Plan::default()).await?;
     step.inc(1);
@@ -177,7 +213,9 @@ async fn build(cli: &Cli, dir: &Path, screen: &Screen) -> anyhow::Result<(Town, 
     if turned_down > 0 {
         println!("  不符合条件，不予确认 (turned down by the rules): {turned_down}");
     }
-    Ok((town, offices))
+    let made = Made { seed: cli.seed, nodes: cli.nodes.clone(), conflicts: false };
+    made.write(dir)?;
+    Ok((town, offices, made))
 }
 
 /// The notice's plan as the city's plan of the year in which the demo runs: its figures are of today, not of 2008.
@@ -215,9 +253,11 @@ fn first_table(town: &Town) -> anyhow::Result<pb::TotalsAnswer> {
     Ok(taizhang_hub::totals::answer(&town.city.hub.core, &request)?)
 }
 
-/// Prints what the imports did and whether the tiers agree.
-fn report(town: &Town, offices: &Offices) -> anyhow::Result<bool> {
-    println!("\n导入 (imports):");
+/// Prints what the imports did and whether the tiers agree; where nobody was merged since, also with what was entered.
+fn report(town: &Town, offices: &Offices, as_entered: bool) -> anyhow::Result<bool> {
+    if !offices.imports.is_empty() {
+        println!("\n导入 (imports):");
+    }
     for import in &offices.imports {
         println!(
             "  {}：{} 行，新 {}，改 {}，同 {}，退回 {}（{} rows, {} new, {} refused）",
@@ -239,7 +279,7 @@ fn report(town: &Town, offices: &Offices) -> anyhow::Result<bool> {
     let persons = counted + duplicates;
     let records: u64 = agreement.districts.iter().map(|district| district.records).sum();
     let cells: u64 = agreement.districts.iter().map(|district| district.cells).sum();
-    let all_there = persons == offices.people as i64;
+    let all_there = !as_entered || persons == offices.people as i64;
     println!("\n核对 (check):");
     println!(
         "  市登记 {persons} 人 = 计入 {counted} + 重复 {duplicates} = 录入 {} 人；计入 = {} 区清点之和 {} 人；各区从 {records} 条记录、{cells} 个单元重新清点，差异 {} 处：{}",

@@ -5,6 +5,7 @@
 mod bench;
 pub mod figures;
 pub mod reconcile;
+pub mod search;
 
 use crate::synth;
 use anyhow::{Context, bail};

@@ -83,6 +83,17 @@ impl City {
         Self { rng: StdRng::seed_from_u64(seed), today, serial, paper: seed % 10_000 * BLOCK }
     }
 
+    /// The generator of a seed that has made so many persons already: what it makes from now on is new.
+    pub fn going_on(seed: u64, today: Day, made: usize) -> Self {
+        let mut city = Self::new(seed, today);
+        // Somebody may have left since, and each person has a few papers.
+        let made = made as u64 + 1_000;
+        city.serial = (city.serial + made) % NUMBERS;
+        city.paper += BLOCK / 2 + made;
+        city.rng = StdRng::seed_from_u64(seed.wrapping_add(made << 32));
+        city
+    }
+
     /// One resident: some fifteen fields, about 300 bytes of message.
     pub fn person(&mut self, unit: OrgCode, id: RecordId) -> Draft {
         let resettled = self.chance(0.05);

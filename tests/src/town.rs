@@ -68,6 +68,19 @@ pub struct Town {
     plan: Plan,
 }
 
+/// The directories in one, by name.
+fn directories(dir: &Path) -> anyhow::Result<Vec<(String, PathBuf)>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).with_context(|| format!("{}", dir.display()))? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            found.push((entry.file_name().to_string_lossy().into_owned(), entry.path()));
+        }
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
 impl Town {
     /// Starts the city's hub in `dir`, which holds everything that follows.
     ///
@@ -83,6 +96,39 @@ impl Town {
         let config = Self::config(&plan, unit, HubTier::City);
         let city = TownHub::create(&dir.join("city"), config, Some(&units), None, plan.clock.clone()).await?;
         Ok(Self { tree, city, districts: Vec::new(), offices: Vec::new(), dir: dir.to_owned(), plan })
+    }
+
+    /// Starts the town again whose directories are in `dir`, with everything that it held. `on_step` gets how many hubs and
+    /// offices are open.
+    ///
+    /// # Errors
+    /// When there is none, or one of them does not open.
+    pub async fn reopen(dir: &Path, mut plan: Plan, mut on_step: impl FnMut(usize)) -> anyhow::Result<Self> {
+        plan.units = std::fs::read_to_string(dir.join("units.csv"))?;
+        let tree = UnitTree::from_csv(&plan.units)?;
+        let city = TownHub::reopen(&dir.join("city"), plan.sessions, None, plan.clock.clone()).await?;
+        let (districts, offices) = (Vec::new(), Vec::new());
+        let mut town = Self { tree, city, districts, offices, dir: dir.to_owned(), plan };
+        for (name, path) in directories(&dir.join("districts"))? {
+            let clock = town.plan.clock.clone();
+            let opened = TownHub::reopen(&path, town.plan.sessions, Some(&town.city), clock).await;
+            town.districts.push(opened.with_context(|| name)?);
+            on_step(town.districts.len());
+        }
+        // A node's directory is named by its unit and its place in the town.
+        let mut nodes = Vec::new();
+        for (name, path) in directories(&dir.join("nodes"))? {
+            let (unit, number) = name.split_once('-').with_context(|| name.clone())?;
+            nodes.push((number.parse::<usize>()?, unit.parse::<OrgCode>()?, path));
+        }
+        nodes.sort_unstable();
+        for (_, unit, path) in nodes {
+            let clock = town.plan.clock.clone();
+            let opened = TownOffice::reopen(&path, &OfficePlan::live(unit), town.district_of(unit)?, clock).await;
+            town.offices.push(opened.with_context(|| unit)?);
+            on_step(town.districts.len() + town.offices.len());
+        }
+        Ok(town)
     }
 
     fn config(plan: &Plan, unit: OrgCode, tier: HubTier) -> Config {

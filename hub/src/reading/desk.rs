@@ -8,7 +8,10 @@ use crate::{
     writer::Core,
 };
 use std::sync::Arc;
-use taizhang_node::desk::{Desk, Draft, SaveError};
+use taizhang_node::desk::{
+    Desk, Draft, SaveError,
+    search::{Finder, Found, Query, Row},
+};
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::{Shelf, home_unit, is_active},
@@ -37,19 +40,39 @@ impl<'a> HubDesk<'a> {
         if self.names { record } else { mask::masked(record) }
     }
 
+    /// What fits a query, by a scan that holds no record: of each resident and household some word of which is true, how it fits.
+    pub(super) fn search(&self, query: &Query, limit: usize) -> Result<Found, StoreError> {
+        let mut finder = Finder::new(query, limit);
+        self.each_own(|id, record| {
+            if let Some(row) = Row::of(&record) {
+                finder.look(id, &row);
+            }
+        })?;
+        Ok(finder.found())
+    }
+
     /// Every record of this hub's own that is chosen, as it stands.
     fn own(&self, mut choose: impl FnMut(&Record) -> bool) -> Result<Vec<(RecordId, Record)>, StoreError> {
         let mut chosen = Vec::new();
+        self.each_own(|id, record| {
+            if choose(&record) {
+                chosen.push((id, record));
+            }
+        })?;
+        Ok(chosen)
+    }
+
+    fn each_own(&self, mut look: impl FnMut(RecordId, Record)) -> Result<(), StoreError> {
         for row in self.shelf.view.prefix(Space::Records, &[]) {
             let (key, value) = row?;
             // A row that can't be read is an incident of its own, and hides no other.
             let (Some(id), Ok(record)) = (RecordId::from_slice(&key), Record::decode(value)) else { continue };
             let is_own = home_unit(&record).is_none_or(|home| self.core.unit.covers(home));
-            if is_own && choose(&record) {
-                chosen.push((id, record));
+            if is_own {
+                look(id, record);
             }
         }
-        Ok(chosen)
+        Ok(())
     }
 }
 

@@ -222,6 +222,40 @@ pub fn list(answer: &pb::ListAnswer, reader: Reader) {
     say!("共 {} 条 (of)，显示 {} 条", answer.total, answer.rows.len());
 }
 
+/// What a search found, the best first, and how many more there are.
+pub fn found(answer: &pb::SearchAnswer, reader: Reader) {
+    let more = answer.total.saturating_sub(answer.hits.len() as u64);
+    if reader == Reader::Program {
+        let row = |hit: &pb::SearchHit| {
+            serde_json::json!({
+                "record": hit.record, "register": hit.register, "name": hit.title, "unit": hit.unit, "unit_name": hit.unit_name,
+                "number": hit.number, "phone": hit.phone, "address": hit.address, "state": hit.state, "fits": hit.fits,
+            })
+        };
+        let rows: Vec<_> = answer.hits.iter().map(row).collect();
+        return say!("{}", serde_json::json!({ "total": answer.total, "more": more, "rows": rows }));
+    }
+    let row = |hit: &pb::SearchHit| {
+        let hit = hit.clone();
+        vec![hit.title, hit.register_zh, hit.number, hit.phone, hit.address, hit.unit_name, hit.state, hit.record]
+    };
+    let headings = [
+        ("name", "姓名/名称"),
+        ("register", "登记表"),
+        ("number", "证号/编号"),
+        ("phone", "电话"),
+        ("address", "住址"),
+        ("unit", "单位"),
+        ("state", "状态"),
+        ("record", "记录编号"),
+    ];
+    show::table(reader, &headings, &answer.hits.iter().map(row).collect::<Vec<_>>());
+    match more {
+        0 => say!("共 {} 条 (of)", answer.total),
+        more => say!("共 {} 条，还有 {more} 条，可加词缩小或用 --limit (more: add a word, or --limit)", answer.total),
+    }
+}
+
 /// The headings that an import knows, or those of them that are asked for, and how many each file gives.
 pub(super) fn mappings(layouts: &Layouts, asked: &[String], reader: Reader) {
     let wanted = |heading: &str| asked.is_empty() || asked.iter().any(|one| one.eq_ignore_ascii_case(heading));

@@ -1,10 +1,12 @@
 //! Where on a sheet the table is: its row of headings below title rows, what the columns mean, whose form it is and
-//! of which day. Pure.
+//! of which day. Pure but for the walk through its rows.
 
 use super::{
-    cells::{Cell, Container, Sheet},
+    ImportError,
+    cells::{Book, Cell, Sheet},
     layout::{Layout, Layouts, Target, Words, folded},
-    survey::Survey,
+    read::Walked,
+    survey::{Survey, Surveyor},
     units::Units,
 };
 use std::collections::HashSet;
@@ -12,6 +14,9 @@ use taizhang_proto::{OrgCode, date::Day, pb::Format, text};
 
 /// Rows searched for headings.
 const SEARCHED: usize = 30;
+
+/// Most rows that are kept of a form's frame: signatures, unit, date.
+const MAX_FRAME: usize = 200;
 
 /// From so many digits on a cell is meant as a citizen id.
 const ID_LIKE: usize = 6;
@@ -54,6 +59,10 @@ pub(super) struct Form<'l> {
     pub(super) date: Option<Day>,
     /// What its columns as a whole say of their cells.
     pub(super) survey: Survey,
+    /// The rows below the table that belong to its frame.
+    pub(super) frame: Vec<Vec<Cell>>,
+    /// How many rows the sheet has.
+    pub(super) length: usize,
 }
 
 /// What a row below the headings is.
@@ -65,26 +74,45 @@ pub(super) enum Kind {
     Other,
 }
 
-/// Finds the table on a sheet; none without a row of headings.
+/// Finds the table on a sheet, and looks at every row of it; none without a row of headings.
 pub(super) fn find<'l>(
-    sheet: &Sheet,
-    container: Container,
+    book: &mut Book<'_>,
+    index: usize,
     layouts: &'l Layouts,
     units: &Units<'_>,
-) -> Option<Form<'l>> {
-    let (head, body, layout, columns) = headings(sheet, layouts)?;
-    let survey = Survey::default();
-    let mut form = Form { layouts, layout, body, head, columns, owner: Owner::Unsaid, date: None, survey };
-    let titles = &sheet.rows[..head];
-    let footers = || sheet.rows[body..].iter().filter(|row| !layout.exact && form.is_footer(row));
-    let around = || titles.iter().chain(footers());
-    let words = &layouts.words;
-    let date = around().find_map(|row| labelled(row, &words.date, words).and_then(|text| text::parse_date(&text)));
-    let owner = owner(sheet, around().find_map(|row| labelled(row, &words.unit, words)), titles, units);
-    form.date = date.or_else(|| titles.iter().flatten().find_map(bare_date));
-    form.owner = owner;
-    form.survey = Survey::of(&form, sheet, container);
-    Some(form)
+) -> Result<Option<Form<'l>>, ImportError> {
+    loop {
+        let Some((head, body, layout, columns)) = headings(&book.sheets[index], layouts) else { return Ok(None) };
+        let (survey, frame) = (Survey::default(), Vec::new());
+        let mut form =
+            Form { layouts, layout, body, head, columns, owner: Owner::Unsaid, date: None, survey, frame, length: 0 };
+        let mut surveyor = Surveyor::new(&form, book.sheets[index].is_1904, book.container);
+        let (mut frame, mut length) = (Vec::new(), 0);
+        let walked = book.first_walk(index, &mut |number, row| {
+            length = number + 1;
+            if number >= body {
+                surveyor.look(&row);
+                // A program's file has no frame.
+                if !layout.exact && frame.len() < MAX_FRAME && form.is_footer(&row) {
+                    frame.push(row.into_owned());
+                }
+            }
+            Ok(true)
+        })?;
+        if walked == Walked::Unordered {
+            continue; // it is held now, in order
+        }
+        let sheet = &book.sheets[index];
+        let titles = &sheet.rows[..head];
+        let around = || titles.iter().chain(&frame);
+        let words = &layouts.words;
+        let date = around().find_map(|row| labelled(row, &words.date, words).and_then(|text| text::parse_date(&text)));
+        form.owner = owner(sheet, around().find_map(|row| labelled(row, &words.unit, words)), titles, units);
+        form.date = date.or_else(|| titles.iter().flatten().find_map(bare_date));
+        form.survey = surveyor.survey();
+        (form.frame, form.length) = (frame, length);
+        return Ok(Some(form));
+    }
 }
 
 fn owner(sheet: &Sheet, label: Option<String>, titles: &[Vec<Cell>], units: &Units<'_>) -> Owner {

@@ -19,7 +19,8 @@ use taizhang_proto::{
     date::Day,
     pb::Format,
     register::{
-        EFFECTIVE_ON, FieldDef, HOME_UNIT, IMPORT_NOTE, Refers, RegisterDef, Value, number, registered_on, registers,
+        EFFECTIVE_ON, FieldDef, HOME_UNIT, IMPORT_NOTE, Refers, RegisterDef, VERIFIED_ON, Value, number, registered_on,
+        registers,
     },
     text,
 };
@@ -464,20 +465,28 @@ impl<'a, D: Desk> Maker<'a, D> {
     }
 
     /// Whoever is new and comes without a day of registration is on the register since the earliest day that the row says.
+    /// An old register is to be verified from the day on which it was taken over, not from the day it was begun.
     fn register_since(&mut self) {
         let entered = self.scene.registered_on.unwrap_or_else(|| self.scene.desk.today());
         let since = check::registered_since(self.group.made.iter().map(|made| &made.record), entered);
+        let today = self.scene.desk.today();
         for made in self.group.made.iter_mut().filter(|made| self.fresh.contains(&made.id)) {
             let unsaid = |tags: &[u32]| tags.iter().all(|tag| made.record.day(*tag).is_none());
-            let dated = match registered_on(made.def.number) {
-                Some(tag) => unsaid(&[tag]).then_some((tag, since)),
+            let mut dated = Vec::new();
+            if let Some(tag) = registered_on(made.def.number) {
+                dated.extend(unsaid(&[tag]).then_some((tag, since)));
+                let registered = made.record.day(tag).unwrap_or(since);
+                let untold = unsaid(&[VERIFIED_ON]) && !self.form.layout.exact;
+                dated.extend((untold && registered < today).then_some((VERIFIED_ON, today)));
+            } else if made.def.number == number::FACILITY {
                 // Premises of which no day is known are known since they were entered, and not since always.
-                None if made.def.number == number::FACILITY => unsaid(&PREMISES).then_some((EFFECTIVE_ON, entered)),
-                None => None,
-            };
-            let Some((tag, day)) = dated else { continue };
+                dated.extend(unsaid(&PREMISES).then_some((EFFECTIVE_ON, entered)));
+            }
+            if dated.is_empty() {
+                continue;
+            }
             let Some(draft) = self.group.drafts.iter_mut().find(|draft| draft.id == made.id) else { continue };
-            draft.edits.push((tag, Some(Value::Day(day))));
+            draft.edits.extend(dated.into_iter().map(|(tag, day)| (tag, Some(Value::Day(day)))));
             made.record = merged(None, made.def, draft);
         }
     }

@@ -70,18 +70,21 @@ pub(super) fn run<D: Desk>(
     options: &Options,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Report, ImportError> {
-    let book = read::read(source)?;
+    let mut book = read::read(source)?;
     let units = Units::new(desk.tree(), desk.unit());
     if let Some(unit) = options.unit.filter(|unit| !units.owns(*unit)) {
         return Err(ImportError::Unit(unit));
     }
     let layouts = &options.layouts;
-    let forms: Vec<Option<Form<'_>>> =
-        book.sheets.iter().map(|sheet| form::find(sheet, book.container, layouts, &units)).collect();
+    let mut forms: Vec<Option<Form<'_>>> = Vec::with_capacity(book.sheets.len());
+    for index in 0..book.sheets.len() {
+        forms.push(form::find(&mut book, index, layouts, &units)?);
+    }
     if forms.iter().all(Option::is_none) {
         return Err(ImportError::NoHeader);
     }
     let mut findings = book.findings.clone();
+    findings.extend(book.stray.clone());
     if desk.tree().is_empty() {
         findings
             .push("本机还没有单位名单，认不出单位名称；请先同步一次再导入 (no tree of units yet: sync first)".into());
@@ -152,12 +155,11 @@ fn houses(record: &Record) -> Option<(RecordId, RecordId)> {
 }
 
 impl<D: Desk> Run<'_, D> {
-    fn walk(&mut self, book: &Book, progress: &mut dyn FnMut(u64, u64)) -> Result<(), ImportError> {
+    fn walk(&mut self, book: &Book<'_>, progress: &mut dyn FnMut(u64, u64)) -> Result<(), ImportError> {
         let forms = self.forms;
         let with_form =
             || book.sheets.iter().enumerate().zip(forms).filter_map(|(sheet, form)| Some((sheet, form.as_ref()?)));
-        let total: usize =
-            with_form().map(|((_, sheet), form)| sheet.rows.len() - form.body.min(sheet.rows.len())).sum();
+        let total: usize = with_form().map(|(_, form)| form.length - form.body.min(form.length)).sum();
         let mut done = 0;
         for (sheet, _) in book.sheets.iter().zip(forms).filter(|(sheet, form)| form.is_none() && !sheet.rows.is_empty())
         {
@@ -171,13 +173,16 @@ impl<D: Desk> Run<'_, D> {
             }
             let mut unknown = BTreeSet::new();
             let mut above: Option<Vec<Cell>> = None;
-            for (number, written) in sheet.rows.iter().enumerate().skip(form.body) {
-                done += 1;
-                if form.kind(written) == Kind::Other {
-                    self.report.skipped_rows += 1;
-                    continue;
+            book.walk(index, &mut |number, written| {
+                if number < form.body {
+                    return Ok(true);
                 }
-                let cells = row::resolved(form, written, above.as_ref());
+                done += 1;
+                if form.kind(&written) == Kind::Other {
+                    self.report.skipped_rows += 1;
+                    return Ok(true);
+                }
+                let cells = row::resolved(form, &written, above.as_ref());
                 self.take(form, index, number, cells.clone(), &mut unknown)?;
                 above = Some(cells);
                 if self.waiting.len() >= CHUNK {
@@ -187,7 +192,8 @@ impl<D: Desk> Run<'_, D> {
                 if done % CHUNK as u64 == 0 {
                     progress(done, total as u64);
                 }
-            }
+                Ok(true)
+            })?;
             if !unknown.is_empty() {
                 let headings: Vec<&str> = unknown.iter().map(String::as_str).collect();
                 let headings = headings.join("、");
@@ -343,7 +349,7 @@ impl<D: Desk> Run<'_, D> {
         Ok(())
     }
 
-    fn finish(mut self, book: &Book, source: &Source<'_>) -> Result<Report, ImportError> {
+    fn finish(mut self, book: &Book<'_>, source: &Source<'_>) -> Result<Report, ImportError> {
         self.wrong.sort_by_key(|wrong| (wrong.sheet, wrong.row));
         self.report.wrong_rows = self.wrong.len() as u64;
         let counted = self.counted.iter().map(|(finding, count)| format!("{finding}（{count}行）"));

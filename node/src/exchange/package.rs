@@ -2,47 +2,72 @@
 //! `./`, `../` or backslashes, sheets that say their size wrongly or not at all.
 //! Invariant: what stands in cells is copied untouched; what can't be mended is left for the reader to refuse.
 
+use super::ImportError;
 use std::io::{Cursor, Read, Write};
 use zip::{CompressionMethod, ZipArchive, ZipWriter, write::SimpleFileOptions};
 
-/// Largest part that is looked into, bytes.
-const MAX_PART: u64 = 256 << 20;
+/// Largest list of relationships, bytes.
+const MAX_RELATIONS: u64 = 16 << 20;
 /// Where a sheet says its size, counted from its beginning, bytes.
-const HEAD: usize = 64 << 10;
+const HEAD: u64 = 64 << 10;
 
-/// A workbook with its small faults mended; none when there is nothing to mend.
-pub(super) fn mended(content: &[u8]) -> Option<Vec<u8>> {
-    let mut archive = ZipArchive::new(Cursor::new(content)).ok()?;
+/// A workbook with its small faults mended; none when there is nothing to mend. No part is held whole but its lists of
+/// relationships.
+///
+/// # Errors
+/// When such a list is larger than any program writes.
+pub(super) fn mended(content: &[u8]) -> Result<Option<Vec<u8>>, ImportError> {
+    let Ok(mut archive) = ZipArchive::new(Cursor::new(content)) else { return Ok(None) };
     let mut written = ZipWriter::new(Cursor::new(Vec::with_capacity(content.len() + 4_096)));
-    let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
     let mut changed = false;
     for index in 0..archive.len() {
-        let name = archive.by_index(index).ok()?.name().ok()?.into_owned();
-        let plain = name.replace('\\', "/").trim_start_matches('/').to_owned();
-        let part = |archive: &mut ZipArchive<Cursor<&[u8]>>| {
-            let mut text = String::new();
-            archive.by_index(index).ok()?.take(MAX_PART).read_to_string(&mut text).ok()?;
-            Some(text)
-        };
-        let lower = plain.to_ascii_lowercase();
-        let new = match lower.rsplit_once('.') {
-            Some((_, "rels")) => part(&mut archive).and_then(|text| relationships(&text, &plain)),
-            Some((path, "xml")) if path.starts_with("xl/worksheets/") => {
-                part(&mut archive).and_then(|text| without_dimension(&text))
-            }
-            _ => None,
-        };
-        changed |= new.is_some() || plain != name;
-        match new {
-            Some(text) => {
-                written.start_file(plain, stored).ok()?;
-                written.write_all(text.as_bytes()).ok()?;
-            }
-            None => written.raw_copy_file_rename(archive.by_index_raw(index).ok()?, plain).ok()?,
+        match copy(&mut archive, index, &mut written)? {
+            Some(mended) => changed |= mended,
+            None => return Ok(None),
         }
     }
-    let bytes = written.finish().ok()?.into_inner();
-    changed.then_some(bytes)
+    Ok(written.finish().ok().filter(|_| changed).map(Cursor::into_inner))
+}
+
+/// Copies a part, mended; whether there was something to mend. None where it can't be read.
+fn copy(
+    archive: &mut ZipArchive<Cursor<&[u8]>>,
+    index: usize,
+    written: &mut ZipWriter<Cursor<Vec<u8>>>,
+) -> Result<Option<bool>, ImportError> {
+    let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
+    let Some(name) = archive.by_index(index).ok().and_then(|part| Some(part.name().ok()?.into_owned())) else {
+        return Ok(None);
+    };
+    let plain = name.replace('\\', "/").trim_start_matches('/').to_owned();
+    let lower = plain.to_ascii_lowercase();
+    let Ok(mut part) = archive.by_index(index) else { return Ok(None) };
+    let mut head = Vec::new();
+    let new = match lower.rsplit_once('.') {
+        Some((_, "rels")) => {
+            let read = (&mut part).take(MAX_RELATIONS + 1).read_to_end(&mut head);
+            if head.len() as u64 > MAX_RELATIONS {
+                return Err(ImportError::TooLarge { what: "关系表字节数", limit: MAX_RELATIONS });
+            }
+            let text = read.ok().and_then(|_| std::str::from_utf8(&head).ok());
+            text.and_then(|text| relationships(text, &plain)).map(String::into_bytes)
+        }
+        Some((path, "xml")) if path.starts_with("xl/worksheets/") => {
+            let read = (&mut part).take(HEAD).read_to_end(&mut head);
+            read.ok().and_then(|_| without_dimension(&head))
+        }
+        _ => None,
+    };
+    let done = if let Some(new) = &new {
+        let begun = written.start_file(&plain, stored).is_ok() && written.write_all(new).is_ok();
+        // What a sheet has behind its head goes through as it is.
+        begun && std::io::copy(&mut part, written).is_ok()
+    } else {
+        drop(part);
+        let raw = archive.by_index_raw(index);
+        raw.is_ok_and(|raw| written.raw_copy_file_rename(raw, &plain).is_ok())
+    };
+    Ok(done.then_some(new.is_some() || plain != name))
 }
 
 /// A list of relationships with plain targets from the root; none when all are plain.
@@ -105,15 +130,17 @@ fn unescaped(target: &str) -> String {
     String::from_utf8(bytes).unwrap_or_else(|_| target.to_owned())
 }
 
-/// A sheet without the size that it claims, which nobody needs; none when it claims none.
-fn without_dimension(text: &str) -> Option<String> {
-    let limit = (0..=HEAD.min(text.len())).rev().find(|at| text.is_char_boundary(*at))?;
-    let at = text[..limit].find("dimension")?;
-    let start = text[..at].rfind('<')?;
-    let end = at + text[at..].find('>')? + 1;
-    let closed = text[..end].ends_with("/>");
-    let close = if closed { end } else { end + text[end..].find('>')? + 1 };
-    Some(format!("{}{}", &text[..start], &text[close..]))
+/// The beginning of a sheet without the size that it claims, which nobody needs; none when it claims none.
+fn without_dimension(head: &[u8]) -> Option<Vec<u8>> {
+    let find = |from: usize, wanted: &[u8]| {
+        let found = head.get(from..)?.windows(wanted.len()).position(|part| part == wanted)?;
+        Some(from + found)
+    };
+    let at = find(0, b"dimension")?;
+    let start = head[..at].iter().rposition(|byte| *byte == b'<')?;
+    let end = find(at, b">")? + 1;
+    let close = if head[..end].ends_with(b"/>") { end } else { find(end, b">")? + 1 };
+    Some([&head[..start], &head[close..]].concat())
 }
 
 /// What kind of file a zip is that is no xlsx, for people.
@@ -136,6 +163,7 @@ pub(super) fn other_kind(content: &[u8]) -> &'static str {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -165,8 +193,33 @@ mod tests {
         let plain = "<worksheet><sheetData/></worksheet>";
         for size in ["<dimension ref=\"A1:B\"/>", "<dimension/>", "<x:dimension ref=''></x:dimension>"] {
             let text = plain.replace("<sheetData", &format!("{size}<sheetData"));
-            assert_eq!(without_dimension(&text).as_deref(), Some(plain));
+            assert_eq!(without_dimension(text.as_bytes()).as_deref(), Some(plain.as_bytes()));
         }
-        assert_eq!(without_dimension(plain), None);
+        assert_eq!(without_dimension(plain.as_bytes()), None);
+    }
+
+    /// A workbook of one part.
+    fn zipped(name: &str, part: &[u8]) -> Vec<u8> {
+        let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+        zip.start_file(name, SimpleFileOptions::default()).unwrap();
+        zip.write_all(part).unwrap();
+        zip.finish().unwrap().into_inner()
+    }
+
+    #[test]
+    fn a_long_sheet_is_mended_at_its_head_and_none_of_it_is_cut() {
+        let rows = "<row><c><v>1</v></c></row>".repeat(20_000);
+        let whole = format!("<worksheet><dimension ref=\"A1:B\"/><sheetData>{rows}</sheetData></worksheet>");
+        let file = mended(&zipped("xl/worksheets/sheet1.xml", whole.as_bytes())).unwrap().unwrap();
+        let mut text = String::new();
+        ZipArchive::new(Cursor::new(file)).unwrap().by_index(0).unwrap().read_to_string(&mut text).unwrap();
+        assert!(text == whole.replace("<dimension ref=\"A1:B\"/>", ""), "{} of {}", text.len(), whole.len());
+    }
+
+    #[test]
+    fn a_list_of_relationships_that_no_program_writes_is_refused_in_words() {
+        let part = vec![b' '; MAX_RELATIONS as usize + 1];
+        let refused = mended(&zipped("xl/_rels/workbook.xml.rels", &part));
+        assert!(matches!(refused, Err(ImportError::TooLarge { .. })));
     }
 }

@@ -1,38 +1,35 @@
 //! Bytes to cells. The kind of a file is told by its content, and every size is bounded before memory is taken.
 //! Invariant: no file, however broken, makes this panic; the libraries that might are caught here.
 
+mod rows;
+
+pub(super) use rows::{Bounds, Look, MAX_COLUMNS, Rows, Walked};
+
 use super::{
     ImportError, MAX_FILE, Source,
-    cells::{Book, Cell, Container, Sheet},
+    cells::{Book, Cell, Container, Long, Sheet},
     ole, package, text_file,
 };
 use calamine::{
-    Data, DataRef, Dimensions, ExcelDateTime, Reader, SheetType, SheetVisible, Xls, XlsError, XlsOptions, Xlsx,
-    XlsxError,
+    Data, DataRef, ExcelDateTime, Reader, SheetType, SheetVisible, Xls, XlsError, XlsOptions, Xlsx, XlsxError,
 };
+use rows::Filling;
 use std::{
-    collections::BTreeMap,
+    borrow::Cow,
+    cell::RefCell,
     io::{Cursor, Read},
     panic::{AssertUnwindSafe, catch_unwind},
 };
 use taizhang_proto::text::{self, Moment};
 
-/// Most rows of a sheet.
-pub(super) const MAX_ROWS: usize = 1_000_000;
-/// Most columns of a sheet.
-pub(super) const MAX_COLUMNS: usize = 200;
-/// Most cells of a file, empty ones left of a filled one included.
-const MAX_CELLS: usize = 12_000_000;
-/// Most text of a file, bytes.
-const MAX_TEXT: usize = 256 << 20;
 /// Most bytes that a workbook may unpack to.
 const MAX_UNPACKED: u64 = 512 << 20;
 /// Most sheets.
 const MAX_SHEETS: usize = 1_000;
-/// Blank rows in a sequence that are kept as they are; more of them are one.
-const MAX_GAP: usize = 1_000;
-/// Cells right of the columns taken that are passed over, told and counted, before a file is called too wide.
-const MAX_STRAY: usize = 64;
+/// Cells of a file that are held; a sheet with more is read anew for each walk through it.
+pub(super) const MAX_HELD: usize = 250_000;
+/// Rows of such a sheet that are held: its headings are among them.
+pub(super) const HELD_ROWS: usize = 64;
 
 const ZIP: &[u8] = b"PK\x03\x04";
 const OLE: &[u8] = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1";
@@ -42,8 +39,8 @@ pub(super) fn is_workbook(content: &[u8]) -> bool {
     content.starts_with(ZIP) || content.starts_with(OLE)
 }
 
-/// Reads a file.
-pub(super) fn read(source: &Source<'_>) -> Result<Book, ImportError> {
+/// Opens a file and reads of it what is held.
+pub(super) fn read<'s>(source: &Source<'s>) -> Result<Book<'s>, ImportError> {
     let content = source.content;
     if content.is_empty() {
         return Err(ImportError::Empty);
@@ -65,126 +62,110 @@ pub(super) fn read(source: &Source<'_>) -> Result<Book, ImportError> {
 }
 
 /// Runs a reader that may panic on a damaged file.
-fn guarded(read: impl FnOnce() -> Result<Book, ImportError>) -> Result<Book, ImportError> {
+pub(super) fn guarded<T>(read: impl FnOnce() -> Result<T, ImportError>) -> Result<T, ImportError> {
     catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err(ImportError::Damaged("内部结构不一致".into())))
-}
-
-/// Cells as they arrive, in any order, within the bounds of a file. A cell far below the others, or far right of them, makes
-/// no sheet larger.
-#[derive(Default)]
-pub(super) struct Filling {
-    /// Of the sheet that is being filled, by number.
-    rows: BTreeMap<usize, Vec<Cell>>,
-    cells: usize,
-    text: usize,
-    stray: usize,
-}
-
-impl Filling {
-    /// Puts a cell into its place.
-    pub(super) fn put(&mut self, row: usize, column: usize, cell: Cell) -> Result<(), ImportError> {
-        if cell.is_blank() {
-            return Ok(());
-        }
-        if column >= MAX_COLUMNS {
-            self.stray += 1;
-            return within(self.stray, MAX_STRAY, "列数", MAX_COLUMNS);
-        }
-        if let Cell::Text(text) = &cell {
-            self.text += text.len();
-            within(self.text, MAX_TEXT, "文字量", MAX_TEXT)?;
-        }
-        self.set(row, column, cell)
-    }
-
-    fn set(&mut self, row: usize, column: usize, cell: Cell) -> Result<(), ImportError> {
-        let cells = self.rows.entry(row).or_default();
-        if cells.len() <= column {
-            self.cells += column + 1 - cells.len();
-            within(self.cells, MAX_CELLS, "单元格数", MAX_CELLS)?;
-            cells.resize(column + 1, Cell::Empty);
-        }
-        cells[column] = cell;
-        within(self.rows.len(), MAX_ROWS, "行数", MAX_ROWS)
-    }
-
-    /// Writes a cell merged over several rows into each of them: every row of the table is read by itself.
-    fn spread(&mut self, merged: &[Dimensions]) -> Result<(), ImportError> {
-        for area in merged {
-            let (top, bottom, column) = (area.start.0 as usize, area.end.0 as usize, area.start.1 as usize);
-            let Some(cell) = self.rows.get(&top).and_then(|row| row.get(column)).cloned() else { continue };
-            if bottom <= top {
-                continue;
-            }
-            let below: Vec<usize> = self.rows.range(top + 1..=bottom).map(|(row, _)| *row).collect();
-            for row in below {
-                if self.rows[&row].get(column).is_none_or(Cell::is_blank) {
-                    self.set(row, column, cell.clone())?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// The rows of the sheet, and room for the next one. Of a long sequence of blank rows one is kept.
-    pub(super) fn take(&mut self) -> Vec<Vec<Cell>> {
-        let mut rows = Vec::with_capacity(self.rows.len());
-        let mut next = 0;
-        for (row, cells) in std::mem::take(&mut self.rows) {
-            let blank = row - next;
-            rows.resize_with(rows.len() + if blank > MAX_GAP { 1 } else { blank }, Vec::new);
-            rows.push(cells);
-            next = row + 1;
-        }
-        rows
-    }
-
-    /// What the clerk should know of cells that were passed over.
-    pub(super) fn finding(&self) -> Option<String> {
-        (self.stray > 0).then(|| {
-            format!("第{MAX_COLUMNS}列以后有{}个零散的单元格，没有读取 (stray cells were not read)", self.stray)
-        })
-    }
 }
 
 fn within(count: usize, most: usize, what: &'static str, limit: usize) -> Result<(), ImportError> {
     if count <= most { Ok(()) } else { Err(ImportError::TooLarge { what, limit: limit as u64 }) }
 }
 
-fn xlsx(content: &[u8]) -> Result<Book, ImportError> {
+fn xlsx(content: &[u8]) -> Result<Book<'_>, ImportError> {
     bound_unpacked(content)?;
-    let first = match guarded(|| workbook(content)) {
+    let first = match guarded(|| workbook(Cow::Borrowed(content))) {
         Err(error @ (ImportError::Damaged(_) | ImportError::Kind(_))) => error,
         answer => return answer,
     };
     // Excel takes more than the reader does.
-    match package::mended(content) {
-        Some(mended) => guarded(|| workbook(&mended)).map_err(|_| first),
+    match package::mended(content)? {
+        Some(mended) => guarded(|| workbook(Cow::Owned(mended))).map_err(|_| first),
         None => Err(first),
     }
 }
 
-fn workbook(content: &[u8]) -> Result<Book, ImportError> {
-    let wrong = |error| xlsx_error(error, content);
-    let mut book: Xlsx<_> = Xlsx::new(Cursor::new(content)).map_err(wrong)?;
+/// An xlsx that is open, with the table of texts that its sheets share.
+pub(super) type Workbook<'s> = Xlsx<Cursor<Cow<'s, [u8]>>>;
+
+fn workbook(content: Cow<'_, [u8]>) -> Result<Book<'_>, ImportError> {
+    let kind = package::other_kind(&content);
+    let wrong = |error| xlsx_error(error, kind);
+    let mut book: Workbook<'_> = Xlsx::new(Cursor::new(content)).map_err(wrong)?;
     let mut findings = Vec::new();
     let names = visible(book.sheets_metadata(), &mut findings)?;
     let is_1904 = book.has_1904_epoch();
-    let mut filling = Filling::default();
+    let mut bounds = Bounds::default();
     let mut sheets = Vec::with_capacity(names.len());
     for name in names {
-        let mut reader = book.worksheet_cells_reader(&name).map_err(wrong)?;
-        while let Some(cell) = reader.next_cell().map_err(wrong)? {
-            let (row, column) = cell.get_position();
-            filling.put(row as usize, column as usize, from_ref(cell.get_value().clone(), is_1904))?;
-        }
-        drop(reader);
         let merged = book.merge_cells_by_sheet_name(&name).unwrap_or_default();
-        filling.spread(&merged)?;
-        sheets.push(Sheet { name, rows: filling.take(), is_1904 });
+        let mut sheet = Sheet { name, merged, is_1904, ..Sheet::default() };
+        let before = bounds.clone();
+        let held = bounds.cells;
+        let mut rows = Vec::new();
+        let mut cells = held;
+        let walked = walk(&mut book, &sheet, kind, &mut bounds, &mut |_, row| {
+            cells += row.len();
+            rows.push(row.into_owned());
+            Ok(cells <= MAX_HELD)
+        })?;
+        match walked {
+            Walked::Whole => sheet.rows = rows,
+            Walked::Enough => {
+                // Its walk counts it.
+                (bounds, sheet.is_long) = (before, true);
+                rows.truncate(HELD_ROWS);
+                sheet.rows = rows;
+            }
+            Walked::Unordered => {
+                bounds = before;
+                sheet.rows = held_whole(&mut book, &sheet, kind, &mut bounds)?;
+            }
+        }
+        sheets.push(sheet);
     }
-    findings.extend(filling.finding());
-    Ok(Book { sheets, container: Container::Workbook, findings })
+    let stray = bounds.finding();
+    let long = Long::Workbook(Box::new(RefCell::new(book)), kind);
+    Ok(Book { sheets, container: Container::Workbook, findings, stray, long, bounds: RefCell::new(bounds) })
+}
+
+/// Walks through a sheet of an xlsx.
+pub(super) fn walk(
+    book: &mut Workbook<'_>,
+    sheet: &Sheet,
+    kind: &'static str,
+    bounds: &mut Bounds,
+    look: Look<'_>,
+) -> Result<Walked, ImportError> {
+    let wrong = |error| xlsx_error(error, kind);
+    let mut rows = Rows::new(bounds, &sheet.merged);
+    let mut reader = book.worksheet_cells_reader(&sheet.name).map_err(wrong)?;
+    while let Some(cell) = reader.next_cell().map_err(wrong)? {
+        let (row, column) = cell.get_position();
+        let cell = from_ref(cell.get_value().clone(), sheet.is_1904);
+        match rows.put(row as usize, column as usize, cell, look)? {
+            Walked::Whole => {}
+            ended => return Ok(ended),
+        }
+    }
+    rows.hand_on(look)
+}
+
+/// All rows of a sheet whose cells come in no order.
+pub(super) fn held_whole(
+    book: &mut Workbook<'_>,
+    sheet: &Sheet,
+    kind: &'static str,
+    bounds: &mut Bounds,
+) -> Result<Vec<Vec<Cell>>, ImportError> {
+    let wrong = |error| xlsx_error(error, kind);
+    let mut filling = Filling::new(bounds);
+    let mut reader = book.worksheet_cells_reader(&sheet.name).map_err(wrong)?;
+    while let Some(cell) = reader.next_cell().map_err(wrong)? {
+        let (row, column) = cell.get_position();
+        filling.put(row as usize, column as usize, from_ref(cell.get_value().clone(), sheet.is_1904))?;
+    }
+    drop(reader);
+    filling.spread(&sheet.merged)?;
+    Ok(filling.rows())
 }
 
 /// Unpacks every part of a workbook and throws it away: what the parts say of their size need not be true.
@@ -211,7 +192,9 @@ fn bound_unpacked(content: &[u8]) -> Result<(), ImportError> {
 const UTF_16: u16 = 1_200;
 const GBK: u16 = 936;
 
-fn xls(content: &[u8]) -> Result<Book, ImportError> {
+/// An xls is held whole: its records lie in any order, and the reader has all of it before the first cell. No sheet of one
+/// has more than 65,536 rows.
+fn xls(content: &[u8]) -> Result<Book<'_>, ImportError> {
     if contains_utf16(content, "EncryptedPackage") {
         return Err(ImportError::Password);
     }
@@ -229,9 +212,10 @@ fn xls(content: &[u8]) -> Result<Book, ImportError> {
     let mut findings = Vec::new();
     let names = visible(book.sheets_metadata(), &mut findings)?;
     let is_1904 = book.has_1904_epoch();
-    let mut filling = Filling::default();
+    let mut bounds = Bounds::default();
     let mut sheets = Vec::with_capacity(names.len());
     for name in names {
+        let mut filling = Filling::new(&mut bounds);
         let range = book.worksheet_range(&name).map_err(xls_error)?;
         let (top, left) = range.start().unwrap_or_default();
         for (row, column, value) in range.used_cells() {
@@ -240,10 +224,11 @@ fn xls(content: &[u8]) -> Result<Book, ImportError> {
         }
         let merged = book.merge_cells_by_sheet_name(&name).unwrap_or_default();
         filling.spread(&merged)?;
-        sheets.push(Sheet { name, rows: filling.take(), is_1904 });
+        sheets.push(Sheet { rows: filling.rows(), name, is_1904, ..Sheet::default() });
     }
-    findings.extend(filling.finding());
-    Ok(Book { sheets, container: Container::Workbook, findings })
+    let stray = bounds.finding();
+    let bounds = RefCell::new(bounds);
+    Ok(Book { sheets, container: Container::Workbook, findings, stray, long: Long::Held, bounds })
 }
 
 /// The names of the sheets that a clerk sees; hidden ones are mostly lists for drop-downs.
@@ -302,10 +287,10 @@ fn contains_utf16(content: &[u8], name: &str) -> bool {
     content.windows(wanted.len()).any(|window| window == wanted)
 }
 
-fn xlsx_error(error: XlsxError, content: &[u8]) -> ImportError {
+fn xlsx_error(error: XlsxError, kind: &'static str) -> ImportError {
     match error {
         XlsxError::Password => ImportError::Password,
-        XlsxError::FileNotFound(_) | XlsxError::RelationshipNotFound => ImportError::Kind(package::other_kind(content)),
+        XlsxError::FileNotFound(_) | XlsxError::RelationshipNotFound => ImportError::Kind(kind),
         // Their messages would repeat what stands in a cell.
         XlsxError::CellError(_) | XlsxError::CellTAttribute(_) | XlsxError::Unrecognized { .. } => {
             ImportError::Damaged("单元格类型不明".into())
@@ -327,6 +312,6 @@ mod tests {
 
     #[test]
     fn a_reader_that_panics_is_a_damaged_file() {
-        assert!(matches!(guarded(|| panic!("as on a corrupt file")), Err(ImportError::Damaged(_))));
+        assert!(matches!(guarded::<()>(|| panic!("as on a corrupt file")), Err(ImportError::Damaged(_))));
     }
 }

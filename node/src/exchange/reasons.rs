@@ -18,7 +18,7 @@ pub(super) const REASON: &str = "原因";
 
 /// Name and bytes of the reasons file.
 pub(super) fn write(
-    book: &Book,
+    book: &Book<'_>,
     forms: &[Option<Form<'_>>],
     wrong: &[Wrong],
     file_name: &str,
@@ -125,7 +125,7 @@ struct Table<'a> {
     reason: usize,
 }
 
-fn table<'a>(sheet: &'a Sheet, form: &Form<'_>, wrong: &[&'a Wrong]) -> Table<'a> {
+fn table<'a>(sheet: &'a Sheet, form: &'a Form<'_>, wrong: &[&'a Wrong]) -> Table<'a> {
     let heads = &sheet.rows[form.head..form.body];
     let before = form.columns.iter().position(|column| column.heading == REASON);
     let widest =
@@ -137,8 +137,7 @@ fn table<'a>(sheet: &'a Sheet, form: &Form<'_>, wrong: &[&'a Wrong]) -> Table<'a
     }
     rows.extend(wrong.iter().map(|wrong| (false, wrong.cells.iter().collect(), Some(wrong.why.as_str()))));
     // The unit or the date may stand below the rows.
-    let frame = sheet.rows[form.body..].iter().filter(|row| form.is_footer(row));
-    rows.extend(frame.map(|row| (false, row.iter().collect(), None)));
+    rows.extend(form.frame.iter().map(|row| (false, row.iter().collect(), None)));
     Table { rows, reason }
 }
 

@@ -1,7 +1,8 @@
-//! What the cells of a column say together, where one alone may mean two things. Pure; made once for a sheet.
+//! What the cells of a column say together, where one alone may mean two things. Pure; the rows of a sheet
+//! are looked at one after the other, and none is held.
 
 use super::{
-    cells::{Cell, Container, Sheet},
+    cells::{Cell, Container},
     form::Form,
     layout::Target,
 };
@@ -38,33 +39,68 @@ pub(super) struct Survey {
     pub(super) is_1904: bool,
 }
 
-impl Survey {
-    /// Looks at every row of the table.
-    pub(super) fn of(form: &Form<'_>, sheet: &Sheet, container: Container) -> Self {
-        let is_text = matches!(container, Container::Text { .. });
-        let mut survey = Self { is_text, is_1904: sheet.is_1904, ..Self::default() };
-        let rows = || sheet.rows[form.body.min(sheet.rows.len())..].iter();
-        for (index, column) in form.columns.iter().enumerate() {
-            let format = match column.target {
+/// A column as far as it was looked at.
+enum Column {
+    Days(Months),
+    /// How many id numbers have lost their last digits.
+    Ids(usize),
+    Other,
+}
+
+/// Looks at the rows of a table, one after the other.
+pub(super) struct Surveyor {
+    columns: Vec<Column>,
+    is_text: bool,
+    is_1904: bool,
+}
+
+impl Surveyor {
+    /// For a table that is to be looked at.
+    pub(super) fn new(form: &Form<'_>, is_1904: bool, container: Container) -> Self {
+        let column = |target: Option<Target>| {
+            let format = match target {
                 Some(Target::Field { role, tag }) => form.layout.field((role, tag)).map(|field| field.format),
                 Some(Target::Birth { .. }) => Some(Format::Date),
                 _ => None,
             };
-            let cells = || rows().filter_map(|row| row.get(index));
             match format {
-                Some(Format::Date) => {
-                    let months = months(cells().filter(|cell| is_text || cell.is_numeric()), is_text);
-                    survey.months.insert(index, months);
+                Some(Format::Date) => Column::Days(Months::Unsaid),
+                Some(Format::CitizenId) => Column::Ids(0),
+                _ => Column::Other,
+            }
+        };
+        let columns = form.columns.iter().map(|one| column(one.target)).collect();
+        Self { columns, is_text: matches!(container, Container::Text { .. }), is_1904 }
+    }
+
+    /// Looks at a row of the table.
+    pub(super) fn look(&mut self, row: &[Cell]) {
+        for (column, cell) in self.columns.iter_mut().zip(row) {
+            match column {
+                Column::Days(months) if self.is_text || cell.is_numeric() => {
+                    *months = months_said(*months, cell, self.is_text);
                 }
-                Some(Format::CitizenId) if cells().filter(|cell| has_lost_digits(cell)).count() >= SEVERAL => {
-                    survey.cut.push(index);
-                }
+                Column::Ids(cut) if has_lost_digits(cell) => *cut += 1,
+                _ => {}
+            }
+        }
+    }
+
+    /// What is known of the columns now.
+    pub(super) fn survey(self) -> Survey {
+        let mut survey = Survey { is_text: self.is_text, is_1904: self.is_1904, ..Survey::default() };
+        for (index, column) in self.columns.into_iter().enumerate() {
+            match column {
+                Column::Days(months) => _ = survey.months.insert(index, months),
+                Column::Ids(cut) if cut >= SEVERAL => survey.cut.push(index),
                 _ => {}
             }
         }
         survey
     }
+}
 
+impl Survey {
     /// Whether a cell is a year with `.1`, which may be January or October; the month where the column tells.
     pub(super) fn tenth(&self, column: usize, cell: &Cell) -> Option<Months> {
         let written = match cell {
@@ -83,21 +119,21 @@ impl Survey {
     }
 }
 
-fn months<'c>(cells: impl Iterator<Item = &'c Cell>, is_text: bool) -> Months {
-    let mut found = Months::Unsaid;
-    for cell in cells {
-        let written = text::half_width(&cell.text());
-        let Some((year, month)) = written.split_once('.').filter(|(year, _)| year.len() == 4) else { continue };
-        if !year.bytes().all(|byte| byte.is_ascii_digit()) {
-            continue;
-        }
-        match month.as_bytes() {
-            [b'0', b'1'..=b'9'] => return Months::TwoDigits,
-            b"10" if is_text => found = Months::AsWritten,
-            _ => {}
-        }
+/// What a column says of months once it has this cell, too. Two digits are the last word.
+fn months_said(before: Months, cell: &Cell, is_text: bool) -> Months {
+    if before == Months::TwoDigits {
+        return before;
     }
-    found
+    let written = text::half_width(&cell.text());
+    let Some((year, month)) = written.split_once('.').filter(|(year, _)| year.len() == 4) else { return before };
+    if !year.bytes().all(|byte| byte.is_ascii_digit()) {
+        return before;
+    }
+    match month.as_bytes() {
+        [b'0', b'1'..=b'9'] => Months::TwoDigits,
+        b"10" if is_text => Months::AsWritten,
+        _ => before,
+    }
 }
 
 fn has_lost_digits(cell: &Cell) -> bool {

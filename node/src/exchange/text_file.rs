@@ -2,12 +2,12 @@
 
 use super::{
     ImportError, Source,
-    cells::{Book, Cell, Container, Encoding, Sheet},
-    read::Filling,
+    cells::{Book, Cell, Container, Encoding, Long, Sheet},
+    read::{Bounds, HELD_ROWS, Look, MAX_HELD, Rows, Walked},
 };
 use encoding_rs::{GB18030, UTF_16BE, UTF_16LE};
-use records::OpenQuote;
-use std::borrow::Cow;
+use records::{OpenQuote, Records};
+use std::{borrow::Cow, cell::RefCell};
 
 mod records;
 
@@ -16,7 +16,7 @@ const SEPARATORS: [u8; 4] = [b',', b'\t', b';', b'|'];
 const SAMPLE: usize = 40;
 
 /// Reads a text file as one sheet.
-pub(super) fn read(source: &Source<'_>) -> Result<Book, ImportError> {
+pub(super) fn read<'s>(source: &Source<'s>) -> Result<Book<'s>, ImportError> {
     let mut findings = Vec::new();
     let (text, encoding) = decode(source.content, &mut findings)?;
     let start = text.trim_start();
@@ -28,25 +28,66 @@ pub(super) fn read(source: &Source<'_>) -> Result<Book, ImportError> {
     {
         return Err(ImportError::Kind("内容不是文字"));
     }
-    let (text, named) = without_directive(&text);
-    let delimiter = named.unwrap_or_else(|| separator(text));
-    let (records, signs) = records::split(text, delimiter).map_err(|OpenQuote(line)| ImportError::Quote(line))?;
+    let (rest, named) = without_directive(&text);
+    let delimiter = named.unwrap_or_else(|| separator(rest));
+    let begin = text.len() - rest.len();
+    let text = match text {
+        Cow::Borrowed(text) => Cow::Borrowed(&text[begin..]),
+        Cow::Owned(mut text) => {
+            text.drain(..begin);
+            Cow::Owned(text)
+        }
+    };
+    let mut bounds = Bounds::default();
+    let mut sheet = Sheet { name: stem(source.file_name).to_owned(), ..Sheet::default() };
+    let mut cells = 0;
+    let (_, signs) = walk(&text, delimiter, &mut bounds, &mut |_, row| {
+        cells += row.len();
+        if cells <= MAX_HELD {
+            sheet.rows.push(row.into_owned());
+        } else {
+            sheet.is_long = true;
+            sheet.rows.truncate(HELD_ROWS);
+        }
+        Ok(true)
+    })?;
     if let Some(first) = signs.first() {
         let more = if signs.len() > 1 { format!("等{}行", signs.len()) } else { String::new() };
         findings.push(format!(
             "第{first}行{more}的引号没有成对，已按普通符号读取，请核对 (quotes that don't pair were read as signs)"
         ));
     }
-    let mut filling = Filling::default();
-    for (row, record) in records.into_iter().enumerate() {
+    let stray = bounds.finding();
+    if sheet.is_long {
+        bounds = Bounds::default();
+    }
+    let container = Container::Text { encoding, delimiter };
+    let long = Long::Text { text, delimiter };
+    Ok(Book { sheets: vec![sheet], container, findings, stray, long, bounds: RefCell::new(bounds) })
+}
+
+/// Walks through the records of a text. Returns the lines on which a quote was read as a sign, too.
+pub(super) fn walk(
+    text: &str,
+    delimiter: u8,
+    bounds: &mut Bounds,
+    look: Look<'_>,
+) -> Result<(Walked, Vec<usize>), ImportError> {
+    let mut rows = Rows::new(bounds, &[]);
+    let mut records = Records::of(text, delimiter);
+    let mut row = 0;
+    while let Some(record) = records.next() {
+        let record = record.map_err(|OpenQuote(line)| ImportError::Quote(line))?;
         for (column, field) in record.into_iter().enumerate() {
             let cell = if field == "\u{1a}" { Cell::Empty } else { Cell::Text(field) };
-            filling.put(row, column, cell)?;
+            let walked = rows.put(row, column, cell, look)?;
+            if walked != Walked::Whole {
+                return Ok((walked, records.signs));
+            }
         }
+        row += 1;
     }
-    findings.extend(filling.finding());
-    let sheet = Sheet { name: stem(source.file_name).to_owned(), rows: filling.take(), is_1904: false };
-    Ok(Book { sheets: vec![sheet], container: Container::Text { encoding, delimiter }, findings })
+    Ok((rows.hand_on(look)?, records.signs))
 }
 
 /// The text behind Excel's line `sep=;`, and the separator that it names.

@@ -161,6 +161,7 @@ impl Ledger {
                 digest: bytes::Bytes::new(),
             }),
             changed: watch::Sender::new(0),
+            search: super::search::Index::default(),
             _lock: lock,
         };
         ledger.load_documents()?;

@@ -1,6 +1,7 @@
 //! Saving forms: check, journal with one sync, then the store. Invariant: the answer 'saved' comes after the sync.
 
 mod taken;
+mod views;
 
 use super::{Ledger, LedgerError, index};
 use crate::{
@@ -10,7 +11,7 @@ use crate::{
 };
 use prost::Message;
 use sled::Batch;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::{home_unit, is_active, keeps_open, left_on, not_revocable, reapplies_from, still_open, survivor},
@@ -24,6 +25,7 @@ use taizhang_proto::{
     stamp::{MAX_AHEAD_MILLIS, Stamp},
     wire::Field,
 };
+use views::Views;
 
 /// The day of application of a certification case.
 const APPLIED_ON: u32 = 21;
@@ -32,9 +34,6 @@ const REVOKED_ON: u32 = 28;
 /// The status of a household, and the day on which it was closed.
 const HOUSEHOLD_STATUS: u32 = 36;
 const HOUSEHOLD_CLOSED_ON: u32 = 37;
-
-/// Views as they will be once the groups accepted so far are saved.
-type Views = HashMap<RecordId, Option<Record>>;
 
 /// One change about to be saved.
 struct Prepared {
@@ -50,7 +49,7 @@ impl Ledger {
             return groups.iter().map(|_| Err(SaveError::Store(why.clone()))).collect();
         }
         let mut inner = self.inner();
-        let mut views = Views::new();
+        let mut views = Views::default();
         let mut prepared: Vec<Prepared> = Vec::new();
         self.time.look(inner.state.head);
         let mut stamp = self.last_stamp(&inner.state);
@@ -77,8 +76,8 @@ impl Ledger {
                 batch.insert(key::pending(seq), change.bytes.as_slice());
                 batch.insert(key::pending_of(change.id, seq), &[]);
             }
-            for (id, view) in &views {
-                index::update(&mut batch, *id, self.view(*id)?.as_ref(), view.as_ref());
+            for (id, view) in views.iter() {
+                index::update(&mut batch, id, self.view(id)?.as_ref(), Some(view));
             }
             state.head += prepared.len() as u64;
             state.stamp = stamp.0;
@@ -94,6 +93,9 @@ impl Ledger {
             // The journal has it: a store that fails now is rebuilt from there, so the save stands.
             if let Err(error) = self.store.apply(batch) {
                 self.store_failed(&error);
+            }
+            for (id, view) in views.iter() {
+                self.search.note(id, Some(view));
             }
             Ok(())
         })();
@@ -139,12 +141,12 @@ impl Ledger {
         stamp: &mut Stamp,
         views: &Views,
     ) -> Result<(Vec<Prepared>, Views), SaveError> {
-        let mut own = Views::new();
+        let mut own = Views::default();
         let mut changes = Vec::with_capacity(group.len());
         let mut violations = Vec::new();
         for draft in group.iter().filter(|draft| !draft.edits.is_empty()) {
-            let view = match own.get(&draft.id).or_else(|| views.get(&draft.id)) {
-                Some(view) => view.clone(),
+            let view = match own.get(draft.id).or_else(|| views.get(draft.id)) {
+                Some(view) => Some(view.clone()),
                 None => self.view(draft.id)?,
             };
             let fields = self.fields_of(draft, view.is_none())?;
@@ -173,7 +175,7 @@ impl Ledger {
             violations.extend(self.after_leaving(draft, &new, &own)?);
             violations.extend(self.against_closing(draft, &new, &own)?);
             violations.extend(self.taken(draft, (view.as_ref(), &new), &own, views)?);
-            own.insert(draft.id, Some(new));
+            own.insert(draft.id, new);
             changes.push(Prepared { id: draft.id, bytes: change });
         }
         if violations.is_empty() { Ok((changes, own)) } else { Err(SaveError::Invalid(violations)) }
@@ -253,7 +255,7 @@ impl Ledger {
         }
         let (Some(person), Some(start)) = (new.reference(20), new.day(25)) else { return Ok(None) };
         let person = survivor(self, person)?;
-        let standing = own.get(&person).cloned().unwrap_or(self.view(person)?);
+        let standing = own.get(person).cloned().map_or_else(|| self.view(person), |view| Ok(Some(view)))?;
         let left = standing.as_ref().and_then(left_on).filter(|left| start >= *left);
         let message = || "该人已死亡或迁出，不能在此之后就业 (dead or moved away before it starts)".to_owned();
         Ok(left.map(|_| broken(draft, "start_on", "left", message())))
@@ -270,7 +272,7 @@ impl Ledger {
         };
         if let Some(household) = joined {
             let household = survivor(self, household)?;
-            let standing = own.get(&household).cloned().unwrap_or(self.view(household)?);
+            let standing = own.get(household).cloned().map_or_else(|| self.view(household), |view| Ok(Some(view)))?;
             let closed = standing.is_some_and(|record| record.slice(HOUSEHOLD_STATUS) == Some(b"4"));
             let message = || "该户已销户 (the household is closed)".to_owned();
             return Ok(closed.then(|| broken(draft, "household", "closed", message())));
@@ -280,7 +282,7 @@ impl Ledger {
             return Ok(None);
         }
         let open = keeps_open(self, survivor(self, draft.id)?, new.day(HOUSEHOLD_CLOSED_ON))?;
-        let left = open.into_iter().find(|(_, id)| !own.contains_key(id));
+        let left = open.into_iter().find(|(_, id)| own.get(*id).is_none());
         Ok(left.map(|(register, _)| broken(draft, "status", "still_open", still_open(register).to_owned())))
     }
 

@@ -304,10 +304,13 @@ impl Ledger {
 
     /// Writes a batch with the state that goes with it.
     fn finish(&self, work: Work<'_>, inner: &mut Inner, mut state: State) -> Result<(), LedgerError> {
-        let rows = work.into_rows(&mut state)?;
+        let (rows, views) = work.into_rows(&mut state)?;
         if let Err(error) = self.store.apply(rows) {
             self.store_failed(&error);
             return Err(error.into());
+        }
+        for (id, view) in views {
+            self.search.note(id, view.as_ref());
         }
         inner.state = state;
         Ok(())
@@ -408,6 +411,7 @@ impl Ledger {
         let log: Vec<Entry> = renumbered.iter().chain(&kept).cloned().collect();
         inner.journal.restart(incarnation, &log)?;
         let mut state = inner.state.clone();
+        self.search.forget();
         self.drop_pending(&mut state)?;
         let mut rows = Rows::default();
         let mut views: HashMap<RecordId, Option<Record>> = HashMap::new();

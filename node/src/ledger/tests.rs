@@ -312,3 +312,39 @@ fn a_change_larger_than_a_batch_goes_alone_and_one_larger_than_a_message_is_set_
     drop(ledger);
     assert_eq!(Ledger::open(dir.path(), unit(), clock()).unwrap().refused().unwrap().len(), 1, "it stays to be seen");
 }
+
+#[test]
+fn of_two_entries_of_one_number_in_a_batch_the_second_is_told_wherever_it_stands() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = Ledger::open(dir.path(), unit(), clock()).unwrap();
+    let desk = LedgerDesk::new(&ledger);
+    let id_no = |nth: usize| {
+        let digits = format!("21040219700301{nth:03}");
+        let last = taizhang_proto::check::citizen_id::check_character(digits.as_bytes()).unwrap();
+        Value::Text(format!("{digits}{}", char::from(last)))
+    };
+    let person = |nth: usize| {
+        Draft::new(desk.new_id(), number::RESIDENT).with(21, id_no(nth)).with(23, Value::Text("王强".into()))
+    };
+    let taken = |answer: &Result<(), SaveError>| matches!(answer, Err(SaveError::Invalid(found)) if found.iter().all(|one| one.rule == crate::desk::TAKEN));
+    let mut groups: Vec<Vec<Draft>> = (0..200).map(|nth| vec![person(nth)]).collect();
+    let renumbered = groups[0][0].id;
+    // The first one gets another number in the same batch: its former number is free, its new one is not.
+    groups.push(vec![Draft::new(renumbered, number::RESIDENT).because("更正").with(21, id_no(900))]);
+    groups.push(vec![person(0)]);
+    groups.push(vec![person(900)]);
+    groups.push(vec![person(7)]);
+    groups.push(vec![person(300), person(300)]);
+    let answers = desk.save(groups, "clerk");
+    assert!(answers[..202].iter().all(Result::is_ok));
+    assert!(answers[202..].iter().all(taken), "{:?}", &answers[202..]);
+    // A household's case is one, too.
+    let house = Draft::new(desk.new_id(), number::HOUSEHOLD).with(22, Value::Ref(renumbered));
+    let house_id = house.id;
+    let member = || {
+        let draft = Draft::new(desk.new_id(), number::MEMBER).with(20, Value::Ref(house_id));
+        draft.with(21, Value::Ref(renumbered)).with(22, Value::Text("10".into()))
+    };
+    let answers = desk.save(vec![vec![house], vec![member()], vec![member()]], "clerk");
+    assert!(answers[0].is_ok() && answers[1].is_ok() && taken(&answers[2]), "{answers:?}");
+}

@@ -9,6 +9,9 @@ use sled::Batch as Rows;
 use std::collections::{HashMap, HashSet};
 use taizhang_proto::{Record, RecordId, digest::Item, pb};
 
+/// A record with how it is seen; none where it is here no more.
+pub(super) type Seen = (RecordId, Option<Record>);
+
 /// The rows that one message changes, with the views they change them to.
 pub(super) struct Work<'a> {
     ledger: &'a Ledger,
@@ -92,8 +95,9 @@ impl<'a> Work<'a> {
         Ok(())
     }
 
-    /// The whole batch; updates digest and count in the state.
-    pub(super) fn into_rows(mut self, state: &mut State) -> Result<Rows, StoreError> {
+    /// The whole batch, and how each record is seen after it; updates digest and count in the state.
+    pub(super) fn into_rows(mut self, state: &mut State) -> Result<(Rows, Vec<Seen>), StoreError> {
+        let mut views = Vec::with_capacity(self.hub.len());
         let mut digest = state.digest();
         for (id, new) in std::mem::take(&mut self.hub) {
             let old = self.ledger.store.record(id)?;
@@ -115,10 +119,11 @@ impl<'a> Work<'a> {
             let old_view = self.ledger.view(id)?;
             let new_view = self.view_after(id, new)?;
             index::update(&mut self.rows, id, old_view.as_ref(), new_view.as_ref());
+            views.push((id, new_view));
         }
         state.scope_digest = digest.to_bytes().to_vec();
         self.rows.insert(key::STATE, state.encode_to_vec());
-        Ok(self.rows)
+        Ok((self.rows, views))
     }
 
     /// The view of a record once this work is applied.

@@ -2,7 +2,7 @@
 
 use super::{Office, refused::RefusedError};
 use crate::{
-    desk::{Desk, Draft, SaveError, find},
+    desk::{Desk, Draft, SaveError, find, search},
     exchange::{self, Format, Layouts, Options, Source, note::Note},
     identity::ends_words,
     ledger::LedgerDesk,
@@ -313,6 +313,15 @@ impl Office {
         Ok(answer)
     }
 
+    fn search(&self, request: &pb::SearchRequest) -> Result<pb::SearchAnswer, Status> {
+        let named = |name: &str| find::register(name).map(|def| def.number);
+        let register = Some(request.register.as_str()).filter(|name| !name.is_empty()).map(named).transpose()?;
+        let query = search::Query::read(&request.text, register, unit_or_none(request.unit)?).map_err(wrong)?;
+        let limit = if request.limit == 0 { PAGE } else { request.limit.min(MAX_PAGE) } as usize;
+        let found = self.ledger.search(&query, limit).map_err(failed)?;
+        search::answer(&LedgerDesk::new(&self.ledger), &query, found, limit).map_err(failed)
+    }
+
     fn export(&self, request: &pb::ExportRequest) -> Result<pb::ExportAnswer, Status> {
         let def = find::register(&request.register)?;
         let format = match request.format.as_str() {
@@ -495,6 +504,10 @@ impl office_server::Office for Calls {
     async fn let_go(&self, request: Request<pb::LetGoRequest>) -> Result<Response<pb::RefusedSteps>, Status> {
         let steps = block_in_place(|| self.office.let_go(request.get_ref())).map_err(asked)?;
         Ok(Response::new(pb::RefusedSteps { steps }))
+    }
+
+    async fn search(&self, request: Request<pb::SearchRequest>) -> Result<Response<pb::SearchAnswer>, Status> {
+        block_in_place(|| self.office.search(request.get_ref())).map(Response::new)
     }
 
     async fn list(&self, request: Request<pb::ListRequest>) -> Result<Response<pb::ListAnswer>, Status> {

@@ -610,3 +610,38 @@ fn a_card_says_what_follows_of_a_person_on_each_day() {
         "no person"
     );
 }
+
+#[test]
+fn who_is_entered_today_is_to_be_verified_from_today_on_whatever_day_the_register_began() {
+    use crate::exchange::{self, Options, Source};
+    let dir = tempfile::tempdir().unwrap();
+    let office = office(dir.path());
+    let number = |serial: &str| {
+        let last = check_character(serial.as_bytes()).unwrap();
+        format!("{serial}{}", char::from(last))
+    };
+    let import = |nth: usize, extra: (&str, &str), registered_on: Option<Day>| {
+        let id_no = number(&format!("21040219700301{nth:03}"));
+        let text = format!("姓名,身份证号{}\n王强,{id_no}{}\n", extra.0, extra.1);
+        let source = Source { file_name: "a.csv", content: text.as_bytes() };
+        let options = Options { by: "测试".into(), registered_on, ..Options::default() };
+        let report = exchange::import(&LedgerDesk::new(&office.ledger), &source, &options, &mut |_, _| {}).unwrap();
+        assert_eq!(report.new_rows, 1, "{report:?}");
+    };
+    import(11, ("", ""), None);
+    import(12, ("", ""), date::ymd(2007, 1, 1));
+    // A file that has a day of its own, long ago.
+    import(13, (",登记日期", ",2007-05-01"), None);
+    let fields = [("name".to_owned(), "李红".to_owned()), ("id_no".to_owned(), number("21040219700301022"))];
+    let form = pb::SaveRequest { register: "resident".into(), fields: fields.into(), ..pb::SaveRequest::default() };
+    office.save_form(&form).unwrap();
+    let due = |on: Day, within: u32| {
+        let answer = office.worklist(&pb::DueRequest { on, within }).unwrap();
+        let items = answer.items.into_iter().filter(|item| item.clock == "K38");
+        items.map(|item| (item.due_on, item.days_left)).collect::<Vec<_>>()
+    };
+    let today = day(4, 1);
+    assert_eq!(due(today, 30), [], "nobody is late, or soon due, who was entered today");
+    assert_eq!(due(today, 90), [(today + 90, 90); 4], "90 days from the day of entry, though a register began in 2007");
+    assert_eq!(due(today + 91, 0), [(today + 90, -1); 4]);
+}

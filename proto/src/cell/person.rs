@@ -73,10 +73,12 @@ pub(super) fn birthday(born: citizen_id::Facts, male: i32, female: i32) -> Day {
     if clamped { day.saturating_add(1) } else { day }
 }
 
-/// The days on which a record was verified, in any order.
+/// The days on which a record was verified, in any order. Whoever puts somebody on the register has looked at the record that
+/// day: what was entered today was not late yesterday.
 pub(super) fn verified_on(record: &Record) -> Vec<Day> {
     let past = texts_in(record, PAST_VERIFIED).filter_map(|text| Some(date::day(text.parse().ok()?)));
-    past.chain(record.day(VERIFIED_ON)).collect()
+    let entered = registered_on(record.register).and_then(|tag| record.day(tag));
+    past.chain(record.day(VERIFIED_ON)).chain(entered).collect()
 }
 
 pub(super) fn count<S: Shelf>(shelf: &S, id: RecordId, tally: &mut Tally<'_>) -> Result<(), S::Error> {

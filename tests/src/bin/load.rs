@@ -20,6 +20,9 @@ struct Cli {
     /// Measure only what figures cost with so many residents below
     #[arg(long)]
     figures: Option<usize>,
+    /// Measure only what a search takes: at an office with so many people, and at a district with six times as many
+    #[arg(long)]
+    search: Option<usize>,
     /// Only measure an office in this directory (used by the tool itself)
     #[arg(long, hide = true)]
     measure: Option<PathBuf>,
@@ -62,6 +65,9 @@ async fn run(cli: &Cli) -> anyhow::Result<()> {
     println!("| measure | figure |\n|---|---|");
     if let Some(residents) = cli.figures {
         return tokio::task::block_in_place(|| load::figures::run(scratch.path(), residents));
+    }
+    if let Some(people) = cli.search {
+        return load::search::run(scratch.path(), &program, people).await;
     }
     if cli.reconcile {
         return tokio::task::block_in_place(|| load::reconcile::run(scratch.path(), cli.records.min(100_000)));

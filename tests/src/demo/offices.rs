@@ -12,7 +12,13 @@ use taizhang_node::{
     exchange::{self, Options, Report, Source},
     ledger::{Ledger, LedgerDesk},
 };
-use taizhang_proto::{OrgCode, RecordId, org::UnitTree, pb::Tier, register::number};
+use taizhang_proto::{
+    OrgCode, RecordId,
+    cell::{home_unit, is_active},
+    org::UnitTree,
+    pb::Tier,
+    register::{MERGED_INTO, number},
+};
 use tokio::{sync::Semaphore, task::JoinSet};
 
 /// The street of the rosters, and its community with an office of its own.
@@ -143,6 +149,37 @@ impl Offices {
         }
         for office in town.offices.iter().take(ROSTERS.len()) {
             persons.extend(office.ledger().ids(number::RESIDENT)?);
+        }
+        self.people = persons.len();
+        Ok(())
+    }
+
+    /// Takes up where an earlier run with this seed has left off: who is on the registers, and what the clerks go on with.
+    pub(super) fn go_on(&mut self, town: &Town, seed: u64) -> anyhow::Result<()> {
+        // Behind them come the offices that made the conflicts.
+        let there = town.offices.iter().map(|office| office.unit).take(self.count());
+        ensure!(self.units().eq(there), "节点目录与演示记录不符 (the nodes' directories are not this demo's)");
+        let mut persons: HashSet<RecordId> = HashSet::new();
+        for (index, (place, office)) in self.places.iter().zip(&town.offices).enumerate() {
+            let ledger = office.ledger();
+            let mut units: Vec<(OrgCode, Vec<RecordId>)> =
+                place.writes_for.iter().map(|unit| (*unit, Vec::new())).collect();
+            let ids = ledger.ids(number::RESIDENT)?;
+            for id in &ids {
+                let Some(record) = ledger.view(*id)? else { continue };
+                if !is_active(&record) || record.bytes(MERGED_INTO).is_some() {
+                    continue;
+                }
+                persons.insert(*id);
+                let home = home_unit(&record);
+                if let Some((_, residents)) = units.iter_mut().find(|(unit, _)| Some(*unit) == home) {
+                    residents.push(*id);
+                }
+            }
+            if !units.is_empty() {
+                let city = City::going_on(seed * SEEDS + index as u64, ledger.business_day(), ids.len());
+                self.clerks.push(Clerk { office: index, units, city });
+            }
         }
         self.people = persons.len();
         Ok(())

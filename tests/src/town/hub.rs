@@ -69,6 +69,19 @@ impl Gate {
     }
 }
 
+/// Gives a key of a file of settings another value.
+fn changed_line(path: &Path, key: &str, value: &str) -> anyhow::Result<()> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("{}", path.display()))?;
+    let is_it = |line: &str| line.split('=').next().is_some_and(|own| own.trim() == key);
+    let changed =
+        text.lines().map(|line| if is_it(line) { format!("{key} = \"{value}\"\n") } else { format!("{line}\n") });
+    let changed: String = changed.collect();
+    if changed != text {
+        std::fs::write(path, changed)?;
+    }
+    Ok(())
+}
+
 impl TownHub {
     /// Makes a hub as `taizhang-hub init` does, enrols it at its parent, and serves.
     pub(super) async fn create(
@@ -83,11 +96,44 @@ impl TownHub {
         if let Some(parent) = parent {
             parent.enrol(dir, unit, true).await?;
         }
+        Self::open(dir, config, clock).await
+    }
+
+    /// Opens a hub that was made before, on the port that it had; on another one where somebody has taken that meanwhile.
+    pub(super) async fn reopen(
+        dir: &Path,
+        sessions: usize,
+        parent: Option<&Self>,
+        clock: Clock,
+    ) -> anyhow::Result<Self> {
+        let mut config = Config::load(dir).with_context(|| format!("{}", dir.display()))?;
+        config.sessions = sessions;
+        if tokio::net::TcpListener::bind(config.listen).await.is_err() {
+            config.listen.set_port(0);
+        }
+        if let Some(parent) = parent {
+            parent.told_where(dir)?;
+        }
+        Self::open(dir, config, clock).await
+    }
+
+    async fn open(dir: &Path, config: Config, clock: Clock) -> anyhow::Result<Self> {
+        let (unit, listen) = (config.unit, config.listen);
         let schedule = config.schedule()?;
-        let hub = Hub::open(dir, config, schedule, clock)?;
+        let hub = Hub::open(dir, config, schedule, clock).with_context(|| format!("{}", dir.display()))?;
         let (stop, stopped) = watch::channel(false);
         let running = hub.serve(stopped).await?;
-        Ok(Self { unit, dir: dir.to_owned(), address: running.address, hub, stop, running })
+        let own = Self { unit, dir: dir.to_owned(), address: running.address, hub, stop, running };
+        if own.address != listen {
+            // So that it is where its children look for it when it is started again.
+            changed_line(&dir.join("hub.toml"), "listen", &own.address.to_string())?;
+        }
+        Ok(own)
+    }
+
+    /// Tells a child that is closed where this hub is now.
+    pub(super) fn told_where(&self, child: &Path) -> anyhow::Result<()> {
+        changed_line(&child.join("identity").join("hub.toml"), "address", &format!("https://{}", self.address))
     }
 
     /// Where children enrol.

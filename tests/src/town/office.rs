@@ -1,6 +1,6 @@
 //! One office of a town.
 
-use super::Gate;
+use super::{Gate, TownHub};
 use anyhow::Context;
 use std::{
     path::{Path, PathBuf},
@@ -61,6 +61,12 @@ impl TownOffice {
     pub(super) async fn create(dir: &Path, plan: &OfficePlan, gate: &Gate, clock: Clock) -> anyhow::Result<Self> {
         let identity = gate.enrol(dir, plan.unit, false).await?;
         Self::open(dir, plan, identity, clock).await
+    }
+
+    /// Opens an office that was made before, at its hub, wherever that is now.
+    pub(super) async fn reopen(dir: &Path, plan: &OfficePlan, hub: &TownHub, clock: Clock) -> anyhow::Result<Self> {
+        hub.told_where(dir)?;
+        Self::open(dir, plan, Identity::load(dir)?, clock).await
     }
 
     /// Opens an office that is enrolled.

@@ -17,6 +17,23 @@ fn a_district_reads_its_records_with_names_masked_unless_somebody_answers_for_th
         }
         tz(Kind::Node, &data, &["sync"]).exits(0);
 
+        // The office searches by whatever is known, with the register of each and how many more there are.
+        let search = |words: &[&str]| tz(Kind::Node, &data, &[&["--json", "search"], words].concat()).exits(0).json();
+        for words in [&["赵铁柱"][..], &["ztz"], &["zhaotiezhu"], &["铁柱", "和平街"]] {
+            assert_eq!(search(words)["total"], 2, "{words:?}");
+        }
+        assert_eq!(search(&["qianermei"])["rows"][0]["name"], "钱二妹");
+        assert_eq!(search(&[&ids[2][14..]])["rows"][0]["number"], ids[2].as_str());
+        let few = search(&["13841300001", "--limit", "1"]);
+        assert_eq!(
+            (&few["total"], &few["more"], &few["rows"][0]["register"]),
+            (&3.into(), &2.into(), &"Resident".into())
+        );
+        let shown = tz(Kind::Node, &data, &["search", "钱"]).exits(0).out;
+        assert!(["钱二妹", "居民登记", "共 1 条"].iter().all(|said| shown.contains(said)), "{shown}");
+        assert_eq!(search(&["钱", "--register", "household"])["total"], 0);
+        tz(Kind::Node, &data, &["search", " "]).exits(1).says(&["请写明要查找的"]);
+
         // The office finds people by name and number.
         tz(Kind::Node, &data, &["card", "钱二妹"]).exits(0);
         tz(Kind::Node, &data, &["card", &ids[0]]).exits(0);
@@ -43,6 +60,8 @@ fn a_district_reads_its_records_with_names_masked_unless_somebody_answers_for_th
         assert_eq!((card["name"].as_str(), card["phone"].as_str()), (Some("钱二妹"), Some("13841300002")));
         let found = district.tz(&["--json", "search", "41300001", "--names", "--by", "李审核"]).exits(0).json();
         assert_eq!(found["total"], 2);
+        let heard = district.tz(&["--json", "search", "qem", "和平街", "--names", "--by", "李审核"]).exits(0).json();
+        assert_eq!((&heard["total"], &heard["rows"][0]["name"]), (&1.into(), &"钱二妹".into()));
         let unit = town::OFFICES[1];
         assert_eq!(district.tz(&["--json", "list", "resident", "--unit", unit]).exits(0).json()["total"], 0);
         let file = town.dir.path().join("册.csv");

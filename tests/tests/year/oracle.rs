@@ -613,20 +613,23 @@ impl Model {
                     let days: Vec<Day> = visits(Some(person), None)
                         .into_iter()
                         .chain(self.persons[person].verified.iter().copied())
+                        .chain(self.persons[person].registered)
                         .collect();
                     let keep = if self.in_hardship(person, day) { 30 } else { 90 };
                     Self::on_register(&self.persons[person], day) && Self::fresh(&days, keep, day)
                 };
                 let there = |house: &House| house.registered.is_none_or(|from| from <= day);
                 let house_fresh = |index: usize, house: &House| {
-                    let days: Vec<Day> = visits(None, Some(index)).into_iter().chain(house.verified).collect();
+                    let days: Vec<Day> =
+                        visits(None, Some(index)).into_iter().chain(house.verified).chain(house.registered).collect();
                     there(house) && Self::fresh(&days, if self.zef_open(index, day) { 30 } else { 90 }, day)
                 };
                 let registered = |person: usize| Self::on_register(&self.persons[person], day);
                 let records = persons(&registered) + houses(&|_, house| there(house));
                 let doubles = |fresh: bool, counts: bool| {
                     count(&self.doubles, |double| {
-                        let own = double.verified.is_some_and(|on| Self::fresh(&[on], 90, day));
+                        let days: Vec<Day> = double.verified.into_iter().chain(double.registered).collect();
+                        let own = Self::fresh(&days, 90, day);
                         double.unit == unit
                             && (own || !fresh)
                             && Self::double_active(double, day)

@@ -6,35 +6,50 @@
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct OpenQuote(pub(super) usize);
 
-/// The records of a text, each as its fields, and the lines on which a quote was taken for a sign.
-pub(super) type Records = (Vec<Vec<String>>, Vec<usize>);
+/// The records of a text, one after the other, each as its fields. Lines without anything are no records.
+pub(super) struct Records<'t> {
+    lines: Vec<&'t str>,
+    delimiter: char,
+    width: usize,
+    at: usize,
+    /// The lines so far on which a quote was taken for a sign.
+    pub(super) signs: Vec<usize>,
+}
 
-/// Splits a text. Lines without anything are no records.
-pub(super) fn split(text: &str, delimiter: u8) -> Result<Records, OpenQuote> {
-    let delimiter = char::from(delimiter);
-    let lines = lines(text);
-    let width = usual_width(&lines, delimiter);
-    let mut records = Vec::new();
-    let mut signs = Vec::new();
-    let mut at = 0;
-    while at < lines.len() {
-        if lines[at].is_empty() {
-            at += 1;
-            continue;
+impl<'t> Records<'t> {
+    /// The records of a text.
+    pub(super) fn of(text: &'t str, delimiter: u8) -> Self {
+        let delimiter = char::from(delimiter);
+        let lines = lines(text);
+        let width = usual_width(&lines, delimiter);
+        Self { lines, delimiter, width, at: 0, signs: Vec::new() }
+    }
+}
+
+impl Iterator for Records<'_> {
+    type Item = Result<Vec<String>, OpenQuote>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while self.lines.get(self.at)?.is_empty() {
+            self.at += 1;
         }
+        let (lines, at, delimiter, width) = (&self.lines, self.at, self.delimiter, self.width);
         let (record, used) = match strict(&lines[at..], delimiter) {
             Some((record, 1)) => (record, 1),
             Some((record, used)) if !are_rows(&lines[at..at + used], delimiter, width) => (record, used),
             _ if literal(lines[at], delimiter).len() == width => {
-                signs.push(at + 1);
+                self.signs.push(at + 1);
                 (literal(lines[at], delimiter), 1)
             }
-            _ => return Err(OpenQuote(at + 1)),
+            _ => {
+                // Nothing is read behind it.
+                self.at = self.lines.len();
+                return Some(Err(OpenQuote(at + 1)));
+            }
         };
-        records.push(record);
-        at += used;
+        self.at += used;
+        Some(Ok(record))
     }
-    Ok((records, signs))
 }
 
 /// The lines of a text, whichever way they end.
@@ -145,6 +160,12 @@ fn one(rest: &str, delimiter: char) -> (String, &str) {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    fn split(text: &str, delimiter: u8) -> Result<(Vec<Vec<String>>, Vec<usize>), OpenQuote> {
+        let mut records = Records::of(text, delimiter);
+        let all = records.by_ref().collect::<Result<_, _>>()?;
+        Ok((all, records.signs))
+    }
 
     fn rows(text: &str) -> Vec<Vec<String>> {
         split(text, b',').unwrap().0

@@ -3,11 +3,12 @@
 //! second is told. Registrations in two units, and entries of other offices, are the district's to compare: they stand, and are
 //! told as doubtful.
 
-use super::{Ledger, Views, broken};
+use super::{Ledger, broken, views::Views};
 use crate::{
     desk::{Draft, TAKEN},
     store::StoreError,
 };
+use bytes::Bytes;
 use taizhang_proto::{
     Record, RecordId,
     cell::{Shelf, home_unit, is_active, survivor},
@@ -52,6 +53,14 @@ const RULES: [Rule; 3] = [
 /// The id number of a resident.
 const ID_NO: u32 = 21;
 
+/// The field by which records of a register are compared with others of a batch; none where they are not.
+pub(super) fn asked_by(register: u32) -> Option<u32> {
+    match register {
+        number::RESIDENT => Some(ID_NO),
+        register => RULES.iter().find(|rule| rule.register == register)?.same.first().copied(),
+    }
+}
+
 impl Ledger {
     /// The rule that a draft breaks by entering what the office has; `own` and `views` are records as they will be.
     pub(super) fn taken(
@@ -61,9 +70,12 @@ impl Ledger {
         own: &Views,
         views: &Views,
     ) -> Result<Option<Violation>, StoreError> {
-        let unsaved = |id: &RecordId| own.get(id).or_else(|| views.get(id));
-        let is_so = |id: RecordId, so: &dyn Fn(&Record) -> bool| match unsaved(&id) {
-            Some(view) => Ok(view.as_ref().is_some_and(so)),
+        let unsaved = |id: RecordId| own.get(id).or_else(|| views.get(id));
+        let fresh_with = |register: u32, tag: u32, bytes: &Bytes| {
+            own.holding(register, tag, bytes).chain(views.holding(register, tag, bytes)).collect::<Vec<_>>()
+        };
+        let is_so = |id: RecordId, so: &dyn Fn(&Record) -> bool| match unsaved(id) {
+            Some(view) => Ok(so(view)),
             None => self.look(id, |view| view.is_some_and(so)),
         };
         if !stands(new) {
@@ -74,11 +86,10 @@ impl Ledger {
             let before = old.and_then(|old| old.bytes(ID_NO));
             let Some(number) = number.filter(|_| before != new.bytes(ID_NO)) else { return Ok(None) };
             let held = self.find(number::RESIDENT, &[Value::Text(number.to_owned())])?;
-            let fresh = own.iter().chain(views).filter(|(_, view)| of_register(view.as_ref(), number::RESIDENT));
             let home = home_unit(new);
             let same =
                 |view: &Record| stands(view) && view.slice(ID_NO) == Some(number.as_bytes()) && home_unit(view) == home;
-            let fresh = fresh.filter(|(_, view)| view.as_ref().is_some_and(same)).map(|(id, _)| *id);
+            let fresh = new.bytes(ID_NO).into_iter().flat_map(|bytes| fresh_with(number::RESIDENT, ID_NO, bytes));
             for id in held.into_iter().chain(fresh).filter(|id| *id != draft.id) {
                 if is_so(id, &same)? {
                     let message =
@@ -98,10 +109,10 @@ impl Ledger {
         }
         let Some(about) = rule.same.first().and_then(|tag| new.reference(*tag)) else { return Ok(None) };
         let held = self.about(survivor(self, about)?)?.into_iter().filter(|(register, _)| *register == rule.register);
-        let fresh = own.iter().chain(views).filter(|(_, view)| of_register(view.as_ref(), rule.register));
         let same =
             |view: &Record| rule.is_open(view) && rule.same.iter().all(|tag| view.bytes(*tag) == new.bytes(*tag));
-        let fresh = fresh.filter(|(_, view)| view.as_ref().is_some_and(same)).map(|(id, _)| *id);
+        let first = rule.same.first().and_then(|tag| Some((*tag, new.bytes(*tag)?)));
+        let fresh = first.into_iter().flat_map(|(tag, bytes)| fresh_with(rule.register, tag, bytes));
         for id in held.map(|(_, id)| id).chain(fresh).filter(|id| *id != draft.id) {
             if is_so(id, &same)? {
                 let message = rule.message.replacen(" (", &format!("：{id} ("), 1);
@@ -110,10 +121,6 @@ impl Ledger {
         }
         Ok(None)
     }
-}
-
-fn of_register(view: Option<&Record>, register: u32) -> bool {
-    view.is_some_and(|view| view.register == register)
 }
 
 fn stands(record: &Record) -> bool {
