@@ -18,11 +18,11 @@ use std::sync::Arc;
 use taizhang_node::{
     desk::{Desk, find, search},
     exchange::{self, Format},
-    office::{card, history},
+    office::{card, doubts, history},
     show,
 };
 use taizhang_proto::{
-    OrgCode, RecordId,
+    OrgCode, Record, RecordId,
     cell::home_unit,
     pb::{self, reading_server::Reading},
     register::{number, registers},
@@ -123,6 +123,33 @@ impl Reading for ReadingService {
                 if answer.rows.len() < limit_of(request.limit) {
                     answer.rows.push(history::row(desk, id, &record).map_err(failed)?);
                 }
+            }
+            Ok(answer)
+        });
+        answer.map(Response::new)
+    }
+
+    async fn doubts(&self, request: Request<pb::ReadRequest>) -> Result<Response<pb::DoubtsAnswer>, Status> {
+        let request = request.into_inner();
+        let who = request.who.clone().unwrap_or_default();
+        let unit = unit_or_all(&self.core, request.unit)?;
+        self.look("doubts", unit.to_string(), &who).await?;
+        let on = if request.on == 0 { self.core.today() } else { request.on };
+        let plans = self.core.plans();
+        let answer = self.ask(who.names, |desk| {
+            let mut finder = doubts::Finder::new(desk, &desk.shelf, &plans, on);
+            let mut answer = pb::DoubtsAnswer { on, ..pb::DoubtsAnswer::default() };
+            for row in desk.shelf.view.prefix(Space::Records, &[]) {
+                let (key, value) = row.map_err(failed)?;
+                // A row that can't be read is an incident of its own.
+                let (Some(id), Ok(record)) = (RecordId::from_slice(&key), Record::decode(value)) else { continue };
+                if !home_unit(&record).is_some_and(|home| unit.covers(home)) {
+                    continue;
+                }
+                let found = finder.of((id, &record)).map_err(failed)?;
+                answer.total += found.len() as u64;
+                let room = limit_of(request.limit).saturating_sub(answer.items.len());
+                answer.items.extend(found.into_iter().take(room));
             }
             Ok(answer)
         });

@@ -10,7 +10,7 @@ mod print;
 mod refused;
 pub mod review;
 
-pub use print::{found as print_found, list as print_list, story as print_story, sync_facts};
+pub use print::{doubts as print_doubts, found as print_found, list as print_list, story as print_story, sync_facts};
 
 use crate::{
     config::{self, Config},

@@ -3,7 +3,7 @@
 
 pub mod card;
 pub mod close;
-mod doubts;
+pub mod doubts;
 pub mod history;
 mod refused;
 mod review;

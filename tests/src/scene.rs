@@ -323,6 +323,11 @@ impl Scene {
     }
 
     /// The open conflicts of a kind.
+    pub async fn every_open_one(&self) -> Vec<pb::Conflict> {
+        self.page(pb::ConflictQuery::default()).await
+    }
+
+    /// Open conflicts of a kind.
     pub async fn open_ones(&self, kind: ConflictKind) -> Vec<pb::Conflict> {
         self.page(pb::ConflictQuery { kinds: vec![kind.into()], ..Default::default() }).await
     }
@@ -402,6 +407,24 @@ impl Scene {
         let home = code.to_string();
         let fields = [&[("home_unit", home.as_str())], fields].concat();
         Self::written(self.hub_of(code), "", register, &fields).await
+    }
+
+    /// A district certifies a community on a day; below the standard where it says so.
+    ///
+    /// # Errors
+    /// What it says where it refuses.
+    pub async fn certify(&self, case: RecordId, on: &str, despite: bool) -> Result<(), String> {
+        let fields = [("stage", "5"), ("certified_on", on)].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let request = pb::ReviseRequest {
+            record: case.to_string(),
+            register: "FecCase".into(),
+            fields: fields.into(),
+            reason: REASON.into(),
+            by: REVIEWER.into(),
+            despite,
+        };
+        let answer = self.reviewer().revise(Request::new(request)).await;
+        answer.map(drop).map_err(|status| status.message().to_owned())
     }
 
     async fn written(

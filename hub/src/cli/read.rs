@@ -5,7 +5,7 @@ use super::Guarded;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 use taizhang_node::{
-    cli::{page, parse_day, print_found, print_list, print_story},
+    cli::{page, parse_day, print_doubts, print_found, print_list, print_story},
     disk::{self, Secrecy},
     say,
     show::{self, Reader},
@@ -98,6 +98,20 @@ pub(super) enum Command {
         #[command(flatten)]
         who: Who,
     },
+    /// 存疑清单：需要核实的登记，如改动过的认定日期 (what should be looked into)
+    Doubts {
+        /// 只看此单位及下级 (only this unit and below)
+        #[arg(long)]
+        unit: Option<OrgCode>,
+        /// 哪一天，默认今天 (as of)
+        #[arg(long, value_parser = parse_day)]
+        on: Option<Day>,
+        /// 最多几条 (at most)
+        #[arg(long, default_value_t = 100)]
+        limit: u32,
+        #[command(flatten)]
+        who: Who,
+    },
     /// 查阅记录：谁在何时查看过姓名 (who looked at names, and when)
     Looks {
         /// 最多几条 (at most)
@@ -142,6 +156,11 @@ pub(super) async fn run(mut reading: ReadingClient<Guarded>, command: Command, r
             let answer = reading.export(request).await?.into_inner();
             disk::write_file(&file, &answer.content, Secrecy::OwnerOnly)?;
             show::exported(reader, answer.rows, &file);
+        }
+        Command::Doubts { unit, on, limit, who } => {
+            let (unit, on) = (code(unit), on.unwrap_or(0));
+            let request = pb::ReadRequest { unit, on, limit, who: Some(who.looker()), ..Default::default() };
+            print_doubts(&reading.doubts(request).await?.into_inner(), reader);
         }
         Command::Looks { limit } => {
             let request = pb::ReadRequest { limit, ..Default::default() };

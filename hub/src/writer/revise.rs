@@ -17,7 +17,7 @@ use taizhang_proto::{
     decide::{Decision, HUB_NODE, apply, tier_of},
     pb::{self, Tier},
     record::Revision,
-    register::{COUNTING, number},
+    register::COUNTING,
     seal,
     stamp::Stamp,
     wire::{self, Field, put_bytes, put_varint, zigzag},

@@ -111,7 +111,8 @@ pub(super) fn worklist(answer: &pb::WorkAnswer, within: u32, reader: Reader) {
 }
 
 /// What should be looked into.
-pub(super) fn doubts(answer: &pb::DoubtsAnswer, reader: Reader) {
+/// Prints what should be looked into.
+pub fn doubts(answer: &pb::DoubtsAnswer, reader: Reader) {
     let row = |item: &pb::DoubtItem| {
         vec![
             item.code.clone(),
@@ -131,7 +132,12 @@ pub(super) fn doubts(answer: &pb::DoubtsAnswer, reader: Reader) {
         ("record", "记录编号"),
     ];
     if reader == Reader::Person {
-        say!("截至 {}，需要核实 {} 项 (to be looked into)", date::iso(answer.on), answer.items.len());
+        say!(
+            "截至 {}，需要核实 {} 项，列出 {} 项 (to be looked into; listed)",
+            date::iso(answer.on),
+            answer.total,
+            answer.items.len()
+        );
     }
     show::table(reader, &headings, &answer.items.iter().map(row).collect::<Vec<_>>());
 }

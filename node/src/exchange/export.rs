@@ -113,6 +113,11 @@ impl<'a, D: Desk> People<'a, D> {
         Self { desk, known: HashMap::new() }
     }
 
+    /// The desk that holds them.
+    pub(crate) fn desk(&self) -> &'a D {
+        self.desk
+    }
+
     /// The name of the person that a record is, or is about as a household is about its head; the record's id where the
     /// desk holds no such name.
     pub(crate) fn name(&mut self, id: RecordId) -> Result<String, SaveError> {

@@ -2,13 +2,58 @@
 //! Invariant: it refuses nothing; a doubt goes when the records say otherwise.
 
 use super::{Office, to_file::title};
-use crate::{desk::SaveError, exchange::People, ledger::LedgerDesk, store::StoreError};
+use crate::{
+    desk::{Desk, SaveError},
+    exchange::People,
+    ledger::LedgerDesk,
+    store::StoreError,
+};
 use taizhang_proto::{
-    Record, RecordId,
-    cell::{self, doubt},
+    OrgCode, Record, RecordId,
+    cell::{self, Shelf, doubt},
+    date::Day,
     pb,
+    plan::Plans,
     register::{Value, number, registers},
 };
+
+/// Finds what is to be looked into, record by record, on a day; the same at an office and over a district.
+pub struct Finder<'a, D, S> {
+    people: People<'a, D>,
+    shelf: &'a S,
+    plans: &'a Plans,
+    on: Day,
+}
+
+impl<'a, D: Desk, S: Shelf<Error: ToString>> Finder<'a, D, S> {
+    /// What is shown comes from `desk`, what is derived from `shelf`.
+    pub fn new(desk: &'a D, shelf: &'a S, plans: &'a Plans, on: Day) -> Self {
+        Self { people: People::new(desk), shelf, plans, on }
+    }
+
+    /// What is to be looked into in a record.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn of(&mut self, (id, record): (RecordId, &Record)) -> Result<Vec<pb::DoubtItem>, SaveError> {
+        let found = doubt::doubts(self.shelf, (id, record), self.plans, self.on);
+        let found = found.map_err(|error| SaveError::Store(error.to_string()))?;
+        let unit = cell::home_unit(record);
+        let mut items = Vec::with_capacity(found.len());
+        for one in found {
+            items.push(pb::DoubtItem {
+                code: one.code().into(),
+                what: one.words(),
+                register: registers().get(record.register).map(|def| def.zh.clone()).unwrap_or_default(),
+                unit: unit.map_or(0, OrgCode::number),
+                unit_name: unit.map(|unit| self.people.desk().tree().name(unit)).unwrap_or_default(),
+                title: title(&mut self.people, (id, record))?.unwrap_or_default(),
+                record: id.to_string(),
+            });
+        }
+        Ok(items)
+    }
+}
 
 impl Office {
     /// Everything to look into on a day, by register and record.
@@ -18,28 +63,20 @@ impl Office {
     pub fn doubts(&self, on: i32) -> Result<pb::DoubtsAnswer, SaveError> {
         let ledger = &self.ledger;
         let on = if on == 0 { ledger.business_day() } else { on };
-        let (units, plans, scope) = (ledger.units(), ledger.plans(), ledger.unit());
+        let (plans, scope) = (ledger.plans(), ledger.unit());
         let desk = LedgerDesk::new(ledger);
-        let mut people = People::new(&desk);
+        let mut finder = Finder::new(&desk, ledger.as_ref(), &plans, on);
         let mut items = Vec::new();
         for def in registers().iter() {
             for id in ledger.ids(def.number)? {
                 let Some(record) = ledger.view(id)? else { continue };
-                let Some(unit) = cell::home_unit(&record).filter(|unit| scope.covers(*unit)) else { continue };
-                for found in doubt::doubts(ledger.as_ref(), (id, &record), &plans, on)? {
-                    items.push(pb::DoubtItem {
-                        code: found.code().into(),
-                        what: found.words(),
-                        register: def.zh.clone(),
-                        unit: unit.number(),
-                        unit_name: units.name(unit),
-                        title: title(ledger, &mut people, (id, &record))?.unwrap_or_default(),
-                        record: id.to_string(),
-                    });
+                if cell::home_unit(&record).is_some_and(|unit| scope.covers(unit)) {
+                    items.extend(finder.of((id, &record))?);
                 }
             }
         }
-        Ok(pb::DoubtsAnswer { on, items })
+        let total = items.len() as u64;
+        Ok(pb::DoubtsAnswer { on, items, total })
     }
 
     /// The same id number in another unit of this office: which of the two counts is the district's to settle.

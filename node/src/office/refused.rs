@@ -74,7 +74,7 @@ impl Office {
             number: number_of(seq),
             register: def.map_or_else(|| edit.register.to_string(), |def| def.zh.clone()),
             record: edit.id.to_string(),
-            title: title(&self.ledger, people, (edit.id, &record))?.unwrap_or_default(),
+            title: title(people, (edit.id, &record))?.unwrap_or_default(),
             fields,
             why: refusal.why,
             by: edit.by,

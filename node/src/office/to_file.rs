@@ -3,9 +3,9 @@
 
 use super::Office;
 use crate::{
-    desk::SaveError,
+    desk::{Desk, SaveError},
     exchange::People,
-    ledger::{Ledger, LedgerDesk},
+    ledger::LedgerDesk,
 };
 use taizhang_proto::{
     Record, RecordId,
@@ -38,7 +38,7 @@ impl Office {
                     register: name.to_owned(),
                     unit: unit.number(),
                     unit_name: units.name(unit),
-                    title: title(ledger, &mut people, (id, &record))?.unwrap_or_else(|| units.name(unit)),
+                    title: title(&mut people, (id, &record))?.unwrap_or_else(|| units.name(unit)),
                     since: filing.since,
                     due_on: filing.due,
                     days_left: filing.due - on,
@@ -52,16 +52,15 @@ impl Office {
 }
 
 /// Whose a record is, for the office's own eyes: a person's name, a household's head or number, a title; none of a unit's.
-pub(super) fn title(
-    ledger: &Ledger,
-    people: &mut People<'_, LedgerDesk<'_>>,
+pub(super) fn title<D: Desk>(
+    people: &mut People<'_, D>,
     (id, record): (RecordId, &Record),
 ) -> Result<Option<String>, SaveError> {
     let text = |record: &Record, tag| record.slice(tag).map(|bytes| String::from_utf8_lossy(bytes).into_owned());
     let household = match record.register {
         number::HOUSEHOLD => Some(record.clone()),
         number::ZEF_CASE | number::SERVICE_RECORD => {
-            record.reference(21).map(|of| ledger.view(of)).transpose()?.flatten()
+            record.reference(21).map(|of| people.desk().view(of)).transpose()?.flatten()
         }
         _ => None,
     };

@@ -137,7 +137,7 @@ impl List<'_> {
             None => None,
         };
         let title = match &held {
-            Some((id, record)) => title(ledger, &mut self.people, (*id, record))?,
+            Some((id, record)) => title(&mut self.people, (*id, record))?,
             None => None,
         };
         let [phone, address] = match &held {

@@ -49,7 +49,7 @@ async fn a_community_applies_is_assessed_by_the_standard_and_gets_the_title_step
     assert_eq!(figures(CERTIFIED), none, "not before the district has said so");
     stands(&scene, FIRST, case, &[("stage", "公示"), ("publicity_to", "2008-05-30")]);
 
-    scene.revise(case, "FecCase", &[("stage", "5"), ("certified_on", CERTIFIED)]).await;
+    scene.certify(case, CERTIFIED, false).await.unwrap();
     scene.agrees().await;
     stands(&scene, FIRST, case, &[("stage", "达标"), ("score", "90.5"), ("rule_set", STANDARD)]);
     assert_eq!(figures("2008-05-31"), none);
@@ -82,6 +82,43 @@ async fn a_community_applies_is_assessed_by_the_standard_and_gets_the_title_step
     assert_eq!((line(&city, "K04"), city.scores[0].measured), ((1, 2, false, 1), false), "cases stay at the district");
     assert_eq!(line(&against(&scene.hub().hub.core, "2008-05-09"), "K08"), (0, 0, true, 0));
     assert!(!against(&scene.hub().hub.core, "2008-05-09").scores[0].measured, "not assessed by then");
+    scene.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_community_below_the_standard_is_certified_only_by_who_says_so_and_what_it_lacked_is_kept() {
+    let scene = Scene::of(&[FIRST, STREET]).await;
+    let application = [("stage", "1"), ("applied_on", "2008-04-01"), ("reviewed_by_street_on", "2008-04-15")];
+    let case = scene.enter(FIRST, number::FEC_CASE, &application);
+    let able = [("labour_able", "是"), ("job_willing", "是")];
+    let people = [1, 2].map(|nth| scene.resident(FIRST, nth, &able).to_string());
+    scene.enter(FIRST, number::PLACEMENT, &[("person", &people[0]), ("kind", "1"), ("start_on", "2008-05-01")]);
+    scene.agrees().await;
+    scene.revise(case, "FecCase", &[("stage", "2")]).await;
+    let assessed = [("stage", "3"), ("assessed_on", "2008-05-10"), ("score", "84.9"), ("rule_set", STANDARD)];
+    scene.revise(case, "FecCase", &assessed).await;
+    let public = [("stage", "4"), ("publicity_from", "2008-05-20"), ("publicity_to", "2008-05-30")];
+    scene.revise(case, "FecCase", &public).await;
+
+    let why = scene.certify(case, CERTIFIED, false).await.unwrap_err();
+    for part in ["K04", "1/2", "考核得分 84.9", "85", "--despite"] {
+        assert!(why.contains(part), "{part}: {why}");
+    }
+    assert!(!why.contains("K08"), "nothing is overdue: {why}");
+    scene.agrees().await;
+    stands(&scene, FIRST, case, &[("stage", "公示")]);
+    scene.certify(case, CERTIFIED, true).await.unwrap();
+    scene.agrees().await;
+    stands(&scene, FIRST, case, &[("stage", "达标")]);
+    let told: Vec<String> = scene
+        .ledger(FIRST)
+        .history(case)
+        .unwrap()
+        .into_iter()
+        .filter_map(|entry| entry.ruling)
+        .map(|ruling| ruling.reason)
+        .collect();
+    assert!(told.iter().any(|reason| reason.contains("未达标准") && reason.contains("K04")), "{told:?}");
     scene.end().await;
 }
 

@@ -209,3 +209,40 @@ async fn what_is_entered_more_than_a_week_after_it_happened_is_listed_apart() {
     assert_eq!((to_review(STREET), to_review(FIRST)), (vec![], vec![]));
     scene.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_day_of_recognition_is_changed_by_a_senior_office_and_what_was_late_stays_told() {
+    let scene = Scene::of(&[FIRST, STREET]).await;
+    let recognised = [("applied_on", "2008-03-17"), ("recognised_on", "2008-03-20")];
+    let late = family(&scene, FIRST, 1, "1", &recognised);
+    scene.agrees().await;
+    assert_eq!(counts(&scene, FIRST, "K08", "2008-04-10")[0], 1, "overdue from the 21st day on");
+
+    // A community's word on a clock that runs is for a reviewer to decide.
+    scene.amend(FIRST, late.case, &[("recognised_on", "2008-05-20")]);
+    scene.meet().await;
+    scene.meet().await;
+    stands(&scene, FIRST, late.case, &[("recognised_on", "2008-03-20")]);
+    assert_eq!(counts(&scene, FIRST, "K08", "2008-04-10")[0], 1);
+    let open = scene.every_open_one().await;
+    assert_eq!(open.len(), 1, "{open:?}");
+
+    // The street may; what had been late by the earlier day is told, at the office and at the hub.
+    scene.amend(STREET, late.case, &[("recognised_on", "2008-05-20")]);
+    scene.meet().await;
+    scene.meet().await;
+    stands(&scene, FIRST, late.case, &[("recognised_on", "2008-05-20")]);
+    let doubts = scene.at(FIRST).office.doubts(0).unwrap().items;
+    let told: Vec<_> = doubts.iter().filter(|doubt| doubt.code == "redated").collect();
+    assert_eq!(told.len(), 1, "{doubts:?}");
+    assert!(told[0].what.contains("2008-03-20") && told[0].what.contains("曾超期"), "{}", told[0].what);
+
+    // Back again: the day that stands is no earlier one.
+    scene.amend(STREET, late.case, &[("recognised_on", "2008-03-20")]);
+    scene.meet().await;
+    scene.meet().await;
+    let doubts = scene.at(FIRST).office.doubts(0).unwrap().items;
+    let told: Vec<_> = doubts.iter().filter(|doubt| doubt.code == "redated").map(|doubt| doubt.what.clone()).collect();
+    assert!(told.len() == 1 && told[0].contains("2008-05-20"), "{told:?}");
+    scene.end().await;
+}
