@@ -1,9 +1,10 @@
 //! What commands print: tables for people, JSON for programs.
 
 mod json;
+pub mod paper;
 mod standing;
 
-pub use standing::{figure, standard, standing};
+pub use standing::{figure, span_name, standard, standing};
 
 use comfy_table::{ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
 use std::{
@@ -110,18 +111,17 @@ pub fn table(reader: Reader, headings: &[(&str, &str)], rows: &[Vec<String>]) {
             }
             say!("{table}");
         }
-        Reader::Program => {
-            let objects: Vec<serde_json::Value> = rows
-                .iter()
-                .map(|row| {
-                    let pairs =
-                        headings.iter().zip(row).map(|((name, _), cell)| ((*name).to_owned(), json::typed(name, cell)));
-                    serde_json::Value::Object(pairs.collect())
-                })
-                .collect();
-            say!("{}", serde_json::Value::Array(objects));
-        }
+        Reader::Program => say!("{}", objects(headings, rows)),
     }
+}
+
+/// Rows as a JSON array of objects whose keys are the names of the headings.
+fn objects(headings: &[(&str, &str)], rows: &[Vec<String>]) -> serde_json::Value {
+    let object = |row: &Vec<String>| {
+        let pairs = headings.iter().zip(row).map(|((name, _), cell)| ((*name).to_owned(), json::typed(name, cell)));
+        serde_json::Value::Object(pairs.collect())
+    };
+    rows.iter().map(object).collect()
 }
 
 /// Prints facts, one a line, or one JSON object.

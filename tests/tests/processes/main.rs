@@ -14,6 +14,7 @@ mod kill_node;
 mod lost_store;
 mod nightly;
 mod reading;
+mod papers;
 mod stranger;
 mod strangers;
 mod town;
