@@ -279,8 +279,7 @@ pub(crate) fn next_document(
     if let Some(sheet) = view.get(Space::Documents, &sheet_key(&text.month, core.unit.number()))? {
         let own = below(MonthSheet::decode(sheet).map_err(wrong)?, unit).encode_to_vec();
         let zstd = upstream::compress(&own).map_err(|error| StoreError::Engine(error.to_string()))?;
-        signed.own =
-            (zstd.len() <= MAX_PACKED).then(|| pb::PackedSheet { zstd, raw_len: own.len() as u32 });
+        signed.own = (zstd.len() <= MAX_PACKED).then(|| pb::PackedSheet { zstd, raw_len: own.len() as u32 });
     }
     Ok(Some(pb::Document { content: signed.encode_to_vec().into(), ..document }))
 }

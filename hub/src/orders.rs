@@ -20,7 +20,7 @@ use taizhang_proto::{
     month,
     orders::{self, MAX_ORDERS, OrderError, Progress},
     pb::{self, OrderKind, SignedOrders, TaskOrder, TaskOrders, Tier},
-    register::{HOME_UNIT, is_for_below},
+    register::{HOME_UNIT, is_for_below, number},
     sign::Purpose,
     wire::{self, Field},
 };
@@ -244,7 +244,7 @@ fn check_decision(core: &Core, list: &TaskOrders, order: &TaskOrder) -> Result<(
         OrderKind::Entry => {
             let fields = orders::entry(order).unwrap_or_default();
             for unit in units() {
-                let record = entered(order.register, unit, fields.clone());
+                let record = entered(order, unit, fields.clone());
                 let tags = fields.iter().map(|field| field.tag);
                 if let Some(broken) = check::check(&record, tags, today).into_iter().next() {
                     return refuse(broken.to_string());
@@ -317,13 +317,25 @@ fn check_decision(core: &Core, list: &TaskOrders, order: &TaskOrder) -> Result<(
     Ok(())
 }
 
+/// The fields of an entry with what the hub adds: whose it is, and of a pairing, which waits for a household, its number.
+pub(crate) fn with_place(order: &TaskOrder, unit: OrgCode, mut fields: Vec<Field>) -> Vec<Field> {
+    let field = |tag, value| {
+        let mut bytes = Vec::new();
+        wire::put_varint(tag, value, &mut bytes);
+        Field { tag, bytes: bytes.into() }
+    };
+    fields.insert(0, field(HOME_UNIT, unit.number()));
+    fields.extend((order.register == number::PAIRING).then(|| field(PAIRING_ORDER, order.no.into())));
+    fields
+}
+
+/// Of a pairing: the number of the city's entry.
+pub(crate) const PAIRING_ORDER: u32 = 28;
+
 /// The record that an entry of the city becomes at a unit.
-pub(crate) fn entered(register: u32, unit: OrgCode, mut fields: Vec<Field>) -> Record {
-    let mut home = Vec::new();
-    wire::put_varint(HOME_UNIT, unit.number(), &mut home);
-    fields.insert(0, Field { tag: HOME_UNIT, bytes: home.into() });
-    let mut record = Record { register, ..Record::default() };
-    record.set(fields, pb::Origin { revision: u64::MAX, ..pb::Origin::default() });
+pub(crate) fn entered(order: &TaskOrder, unit: OrgCode, fields: Vec<Field>) -> Record {
+    let mut record = Record { register: order.register, ..Record::default() };
+    record.set(with_place(order, unit, fields), pb::Origin { revision: u64::MAX, ..pb::Origin::default() });
     record
 }
 

@@ -27,8 +27,8 @@ mod text_file;
 mod units;
 
 pub use export::{ExportError, Format, export, sheet};
-pub use formula::harmless;
 pub(crate) use export::{People, with_code};
+pub use formula::harmless;
 pub use layout::{FOLDER, Layouts, Mapped, MappingError};
 pub use reasons::file_name as reasons_name;
 

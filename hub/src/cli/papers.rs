@@ -56,7 +56,9 @@ pub(super) async fn run(mut admin: AdminClient<Guarded>, command: Command, reade
         Command::Withdraw { no } => {
             let known = admin.orders(pb::OrdersRequest { no }).await?.into_inner();
             if known.orders.iter().any(|order| order.kind() != OrderKind::Entry) {
-                bail!("{no} 不是市级登记，任务和决定请用 tasks --withdraw 撤回 (no entry: take a task back with `tasks`)");
+                bail!(
+                    "{no} 不是市级登记，任务和决定请用 tasks --withdraw 撤回 (no entry: take a task back with `tasks`)"
+                );
             }
             admin.order(pb::OrderRequest { order: None, withdraw: no }).await?.into_inner()
         }
@@ -100,9 +102,9 @@ fn written(register: &str, fields: &[String], to: Vec<OrgCode>, by: String) -> a
     };
     // A list shows an entry by its title, or whatever names it.
     let shown = shown(def, &order);
-    let title = ["title", "subject", "leader"].iter().find_map(|name| {
-        shown.iter().find(|(field, _)| field.name == *name).map(|(_, text)| text.clone())
-    });
+    let title = ["title", "subject", "leader"]
+        .iter()
+        .find_map(|name| shown.iter().find(|(field, _)| field.name == *name).map(|(_, text)| text.clone()));
     let title = title.unwrap_or_else(|| def.zh.clone()).chars().take(100).collect();
     Ok(pb::TaskOrder { title, ..order })
 }
@@ -150,6 +152,7 @@ fn one(order: &pb::TaskOrder, answer: &pb::OrdersAnswer, reader: Reader) {
         show::fact("given_on", "登记日期", "given on", date::iso(order.given_on)),
         show::fact("by", "登记人", "by", &order.by),
     ];
-    facts.extend(shown(def, order).into_iter().map(|(field, text)| show::fact(&field.name, &field.zh, &field.en, text)));
+    facts
+        .extend(shown(def, order).into_iter().map(|(field, text)| show::fact(&field.name, &field.zh, &field.en, text)));
     show::facts(reader, &facts);
 }

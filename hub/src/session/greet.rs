@@ -84,8 +84,11 @@ impl Server {
         self.wanted.retain(|kind| self.peer.hub || kind == roll::KIND);
         self.told_roll = self.hello.roll;
         self.told_months = core.months().in_common(self.hello.months, &self.hello.month_digest);
-        let month =
-            if self.wants("month") { None } else { months::next_document(core, view.as_ref(), self.told_months, child)? };
+        let month = if self.wants("month") {
+            None
+        } else {
+            months::next_document(core, view.as_ref(), self.told_months, child)?
+        };
         self.told_months += u64::from(month.is_some());
         self.told_orders = self.hello.orders;
         self.told_plan = (self.hello.plan_version, self.hello.plan_digest.clone());

@@ -58,13 +58,10 @@ pub(super) fn keep_proven(secret: &[u8; 32], edit: &mut Edit, own: Option<OrgCod
             let unit = OrgCode::new(origin.unit).ok();
             origin.node != HUB_NODE && origin.told_by == 0 && unit.is_some_and(|unit| own.covers(unit))
         });
-        by_office
-            || own_word(secret, id, field, origin).is_some()
-            || seal::speaks_for(&passing, id, field, origin)
+        by_office || own_word(secret, id, field, origin).is_some() || seal::speaks_for(&passing, id, field, origin)
     };
-    edit.fields.retain(|field| {
-        offer.origins.iter().any(|origin| origin.tags.contains(&field.tag) && proves(field, origin))
-    });
+    edit.fields
+        .retain(|field| offer.origins.iter().any(|origin| origin.tags.contains(&field.tag) && proves(field, origin)));
     offer.history.retain(|entry| {
         let fields = wire::split(&entry.message).unwrap_or_default();
         let Some(origin) = entry.origin.as_ref().filter(|_| !fields.is_empty()) else { return false };

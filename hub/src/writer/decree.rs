@@ -7,7 +7,7 @@ use super::{
     revise::{Hand, day, nothing, number, text, with},
 };
 use crate::{
-    orders::entered,
+    orders::{entered, with_place},
     store::{Space, StoreError},
 };
 use taizhang_proto::{
@@ -94,13 +94,13 @@ impl Pad<'_> {
         if known.is_some() {
             return Ok(());
         }
-        let record = entered(order.register, unit, own.clone());
+        let record = entered(order, unit, own.clone());
         let tags = own.iter().map(|field| field.tag);
         if let Some(broken) = check::check(&record, tags, self.core.today()).into_iter().next() {
             tracing::warn!(%unit, order = order.no, rule = broken.rule, "the city's entry can't stand here");
             return Ok(());
         }
-        let fields = std::iter::once(number(HOME_UNIT, unit.number())).chain(own).collect();
+        let fields = with_place(order, unit, own);
         self.revise(id, order.register, fields, &self.hand_of(order))?;
         Ok(())
     }

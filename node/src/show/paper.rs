@@ -125,7 +125,8 @@ fn html(paper: &pb::Paper) -> Vec<u8> {
         let names = heads(table);
         if table.key == "labels" {
             for row in &table.rows {
-                let lines = names.iter().zip(&row.cells).map(|(name, cell)| format!("{}：{}<br>", safe(name), safe(cell)));
+                let lines =
+                    names.iter().zip(&row.cells).map(|(name, cell)| format!("{}：{}<br>", safe(name), safe(cell)));
                 _ = write!(page, "<div class=\"label\">{}</div>", lines.collect::<String>());
             }
             continue;

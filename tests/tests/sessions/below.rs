@@ -2,8 +2,8 @@
 //! down to every office there, to read and to refer to.
 
 use crate::pair::{
-    assert_sound, at_hub, community, hub, office, on, peer, placement, residents, save, session, street,
-    sync, unit, with_tree, write,
+    assert_sound, at_hub, community, hub, office, on, peer, placement, residents, save, session, street, sync, unit,
+    with_tree, write,
 };
 use std::{collections::HashMap, sync::Arc};
 use taizhang_hub::{
@@ -101,12 +101,8 @@ fn it_goes_to_every_office_below_its_owner_and_to_no_other_in_one_round_trip_onc
         ],
     );
     // What is not for everybody stays where it is.
-    let issue = revise(
-        &core,
-        "Issue",
-        None,
-        &[("home_unit", &home), ("title", "县区自己的事"), ("raised_on", "2008-03-20")],
-    );
+    let issue =
+        revise(&core, "Issue", None, &[("home_unit", &home), ("title", "县区自己的事"), ("raised_on", "2008-03-20")]);
     let own = campaign(&at_street, "街道援助月");
     for (ledger, name, unit) in [(&at_street, "street", street()), (&node, "node", community())] {
         assert!(sync(&core, ledger, &peer(name, unit)).equal);
@@ -157,16 +153,18 @@ fn an_office_reads_it_refers_to_it_and_does_not_edit_it() {
     let answer = LedgerDesk::new(&node).save(vec![vec![edit.clone()]], "clerk").pop().unwrap();
     let Err(SaveError::Invalid(why)) = answer else { panic!("it was saved") };
     assert_eq!(why[0].rule, "scope");
-    assert!(why[0].message.contains("上级单位210402000000") && why[0].message.contains("不能在本单位修改"), "{}", why[0].message);
+    assert!(
+        why[0].message.contains("上级单位210402000000") && why[0].message.contains("不能在本单位修改"),
+        "{}",
+        why[0].message
+    );
     // It is found by the number that people know.
     let found = taizhang_node::desk::find::record(&LedgerDesk::new(&node), Some(number::POST), "G-1").unwrap();
     assert_eq!(found, posted);
     let people = residents(&node, community(), 0..2);
     let jobs: Vec<Draft> = people
         .iter()
-        .map(|person| {
-            placement(&node, community(), *person).with(field(number::PLACEMENT, "post"), Value::Ref(found))
-        })
+        .map(|person| placement(&node, community(), *person).with(field(number::PLACEMENT, "post"), Value::Ref(found)))
         .collect();
     save(&node, jobs);
     assert!(sync(&core, &node, &peer("node", community())).equal);

@@ -35,11 +35,7 @@ pub(super) fn class(written: &str) -> Result<Option<String>, String> {
 }
 
 /// The entries of a year and a class, by their numbers.
-pub(super) fn entries(
-    ledger: &Ledger,
-    year: u32,
-    class: Option<&str>,
-) -> Result<Vec<(OrgCode, Record)>, StoreError> {
+pub(super) fn entries(ledger: &Ledger, year: u32, class: Option<&str>) -> Result<Vec<(OrgCode, Record)>, StoreError> {
     let mut found = Vec::new();
     for (_, home, record) in standing(ledger, number::ARCHIVE_ENTRY, false)? {
         let of_year = year == 0 || year_of(&record).is_some_and(|own| i64::from(own) == i64::from(year));
@@ -92,7 +88,16 @@ pub(super) fn labels(ledger: &Ledger, entries: &[(OrgCode, Record)]) -> pb::Pape
     let row = |(home, record): &(OrgCode, Record)| {
         let of = |name: &str| shown(record, name);
         let year = year_of(record).map(|year| year.to_string()).unwrap_or_default();
-        vec![name(ledger, *home), of("archive_no"), of("title"), year, of("class"), of("keep"), of("pages"), of("place")]
+        vec![
+            name(ledger, *home),
+            of("archive_no"),
+            of("title"),
+            year,
+            of("class"),
+            of("keep"),
+            of("pages"),
+            of("place"),
+        ]
     };
     let columns = [
         ("name", "立卷单位"),

@@ -1,10 +1,14 @@
 //! An office's months: how far each is, and its figures: as the city has locked them, or as they stand until then.
 
-use super::{super::standing::{Registers, Sums}, day, name, shown, standing, table};
+use super::{
+    super::standing::{Registers, Sums},
+    day, name, shown, standing, table,
+};
 use crate::{ledger::Ledger, show, store::StoreError};
 use std::collections::BTreeMap;
 use taizhang_proto::{
-    OrgCode, indicator::{self, Indicator, Kind, Period, Span},
+    OrgCode,
+    indicator::{self, Indicator, Kind, Period, Span},
     month::{self, Month, Stage},
     pb::{self, TotalSpan},
     register::number,
@@ -92,7 +96,8 @@ pub(super) fn figures(ledger: &Ledger, month: Month) -> Result<pb::Paper, StoreE
             let is = |value: &&pb::TotalValue| {
                 value.unit == unit.number() && value.indicator == one.code && value.span() == span
             };
-            let none = pb::TotalValue { indicator: one.code.into(), ratio: one.is_ratio(), ..pb::TotalValue::default() };
+            let none =
+                pb::TotalValue { indicator: one.code.into(), ratio: one.is_ratio(), ..pb::TotalValue::default() };
             show::figure(values.iter().find(is).unwrap_or(&none))
         };
         let head = [one.code.to_owned(), one.zh.to_owned(), show::span_name(one, span).to_owned()];

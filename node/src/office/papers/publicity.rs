@@ -23,7 +23,8 @@ pub(super) fn households(ledger: &Ledger, days: RangeInclusive<Day>) -> Result<p
     for (id, home, record) in standing(ledger, number::ZEF_CASE, false)? {
         let case: pb::ZefCase = record.typed(|tag| matches!(tag, 21 | 22 | 27 | 34 | 37));
         let is_over = case.exit_on.or(case.refused_on).is_some_and(|over| over <= on);
-        let Some(recognised) = case.recognised_on.filter(|day| *day <= on && (*days.start() == 0 || days.contains(day)))
+        let Some(recognised) =
+            case.recognised_on.filter(|day| *day <= on && (*days.start() == 0 || days.contains(day)))
         else {
             continue;
         };

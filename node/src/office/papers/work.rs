@@ -1,6 +1,9 @@
 //! What an office is asked to do: its tasks, and the campaigns of its own and of the units above it, with what was done here.
 
-use super::{super::standing::{Registers, Sums}, day, name, shown, standing, table};
+use super::{
+    super::standing::{Registers, Sums},
+    day, name, shown, standing, table,
+};
 use crate::{ledger::Ledger, store::StoreError};
 use taizhang_proto::{
     OrgCode,
@@ -32,10 +35,7 @@ pub(super) fn tasks(ledger: &Ledger, on: Day, all: bool) -> Result<pb::Paper, St
             id.to_string(),
             name(ledger, home),
             shown(&record, "title"),
-            task.from_unit
-                .and_then(|unit| OrgCode::new(unit).ok())
-                .map(|unit| name(ledger, unit))
-                .unwrap_or_default(),
+            task.from_unit.and_then(|unit| OrgCode::new(unit).ok()).map(|unit| name(ledger, unit)).unwrap_or_default(),
             day(task.given_on),
             day(task.due_on),
             state,
