@@ -484,7 +484,7 @@ mod tests {
         let text = text.encode_to_vec();
         let signature = signer.sign(&Purpose::Month.to_sign(&text)).as_ref().to_vec();
         let key = signer.public_key().as_ref().to_vec().into();
-        SignedMonth { text: text.into(), key, signature: signature.into(), sheets }.encode_to_vec().into()
+        SignedMonth { text: text.into(), key, signature: signature.into(), sheets, own: None }.encode_to_vec().into()
     }
 
     fn unpacked(read: impl FnOnce()) -> usize {

@@ -314,12 +314,11 @@ impl Pad<'_> {
         let special = match landing {
             // With what stands: the offer may be all that an office has of it, until it has pulled everything.
             Landing::Home if !offered && decision.is_plain() && given_up.is_none() && origin.seal.is_empty() => None,
-            Landing::Home => Some(settled(edit.id, &applied)),
+            Landing::Home | Landing::FromBelow => Some(settled(edit.id, &applied)),
             // The author is not sent again what it wrote itself, so this is how it hears where that has landed.
             Landing::Survivor { .. } | Landing::Followed if is_held_at(&applied.record, peer.unit) => {
                 Some(settled(edit.id, &applied))
             }
-            Landing::FromBelow => Some(settled(edit.id, &applied)),
             Landing::Survivor { .. } => Some(Special { kind: OutcomeKind::Settled, state: None, why: None }),
             Landing::Followed | Landing::Note { .. } => {
                 Some(Special { kind: OutcomeKind::Settled, state: None, why: None })

@@ -24,14 +24,12 @@ pub(super) fn class(written: &str) -> Result<Option<String>, String> {
     }
     let field = registers().get(number::ARCHIVE_ENTRY).and_then(|def| def.field(CLASS));
     let parsed = field.and_then(|field| Value::parse(field, written).ok());
-    match parsed {
-        Some((Value::Text(code), None)) => Ok(Some(code)),
-        _ => {
-            let list = field.and_then(|field| field.codes);
-            let words: Vec<&str> = list.iter().flat_map(|list| list.codes.values()).map(String::as_str).collect();
-            Err(format!("档案类别为：{} (one of these classes)", words.join("、")))
-        }
+    if let Some((Value::Text(code), None)) = parsed {
+        return Ok(Some(code));
     }
+    let list = field.and_then(|field| field.codes);
+    let words: Vec<&str> = list.iter().flat_map(|list| list.codes.values()).map(String::as_str).collect();
+    Err(format!("档案类别为：{} (one of these classes)", words.join("、")))
 }
 
 /// The entries of a year and a class, by their numbers.

@@ -73,19 +73,16 @@ pub(super) fn figures(ledger: &Ledger, month: Month) -> Result<pb::Paper, StoreE
         foot: "填报人：　　　　　　审核人：　　　　　　填报日期：　　　　　　（盖章）".into(),
         ..pb::Paper::default()
     };
-    let (units, values) = match locked {
-        Some((text, sheet)) => {
-            paper.notes.push(format!("市级已封账 (locked)：{} {}", show::time(text.locked_at), text.by));
-            let Some(sheet) = sheet else {
-                paper.notes.push("上级尚未下发本单位的数字 (the hub has not sent this unit's figures)".into());
-                return Ok(paper);
-            };
-            (below(ledger), sheet.figures.clone())
-        }
-        None => {
-            paper.notes.push("尚未封账：按本机现有登记计算 (not locked: as the registers stand here now)".into());
-            (vec![ledger.unit()], counted(ledger, month)?)
-        }
+    let (units, values) = if let Some((text, sheet)) = locked {
+        paper.notes.push(format!("市级已封账 (locked)：{} {}", show::time(text.locked_at), text.by));
+        let Some(sheet) = sheet else {
+            paper.notes.push("上级尚未下发本单位的数字 (the hub has not sent this unit's figures)".into());
+            return Ok(paper);
+        };
+        (below(ledger), sheet.figures.clone())
+    } else {
+        paper.notes.push("尚未封账：按本机现有登记计算 (not locked: as the registers stand here now)".into());
+        (vec![ledger.unit()], counted(ledger, month)?)
     };
     let mut columns = vec![("indicator".to_owned(), "指标".to_owned()), ("name".into(), "名称".into())];
     columns.push(("span".into(), "口径".into()));
@@ -163,7 +160,6 @@ fn counted(ledger: &Ledger, month: Month) -> Result<Vec<pb::TotalValue>, StoreEr
             duplicate_base: figure.duplicate_base,
             ratio: one.is_ratio(),
             span: span.into(),
-            ..pb::TotalValue::default()
         });
     }
     Ok(values)
