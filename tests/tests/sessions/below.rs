@@ -5,11 +5,13 @@ use crate::pair::{
     assert_sound, at_hub, community, hub, office, on, peer, placement, residents, save, session, street, sync, unit,
     with_tree, write,
 };
+use prost::Message;
 use std::{collections::HashMap, sync::Arc};
 use taizhang_hub::{
-    store::FjallStore,
+    rows::{UnitRow, meta},
+    store::{FjallStore, Space, Store, WriteSet},
     totals,
-    writer::{Answer, Core, Job, Review},
+    writer::{Answer, Core, Job, Pushed, Review},
 };
 use taizhang_node::{
     desk::{Desk, Draft, SaveError},
@@ -20,8 +22,13 @@ use taizhang_node::{
 use taizhang_proto::{
     OrgCode, RecordId,
     cell::home_unit,
+    change,
+    change::Edit,
+    decide::HUB_NODE,
     pb::{self, up},
     register::{Value, number, registers},
+    stamp::Stamp,
+    wire,
 };
 use taizhang_tests::talk::{Said, overheard};
 
@@ -252,6 +259,93 @@ fn a_hub_that_lost_its_store_takes_back_from_below_what_its_seals_prove_and_noth
     assert!(node.refused().unwrap().is_empty(), "and nobody's list of refusals fills up with it");
     assert_eq!(node.state().count, 2);
     assert_sound(&core, &node);
+}
+
+#[test]
+fn a_store_of_the_build_before_learns_at_its_start_what_is_for_everybody() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("hub");
+    let (posted, secret) = {
+        let core = hub(dir.path());
+        let posted = post(&core, "G-1", "2");
+        revise(&core, "Post", Some(posted), &[("places", "3")]);
+        (posted, core.lineage.secret())
+    };
+    {
+        // Neither the rows of units nor the feed said anything of it.
+        let store = FjallStore::open(&path).unwrap();
+        let (view, mut set) = (store.view(), WriteSet::default());
+        for row in view.prefix(Space::Units, &[]) {
+            let (key, value) = row.unwrap();
+            let older = UnitRow { below: None, ..UnitRow::decode(value).unwrap() };
+            set.put(Space::Units, key, older.encode_to_vec());
+        }
+        for row in view.prefix(Space::Feed, &[]) {
+            let (key, value) = row.unwrap();
+            set.put(Space::Feed, key, value.slice(..28));
+        }
+        set.put(Space::Meta, meta::RULES, [0; 32]);
+        drop(view);
+        store.commit(set).unwrap();
+    }
+    let core = on(FjallStore::open(&path).unwrap(), Some(secret), 4_600_000);
+    let node = office(dir.path(), "node", community(), 900_000);
+    assert!(sync(&core, &node, &peer("node", community())).equal);
+    assert_eq!(node.view(posted).unwrap().unwrap().varint(field(number::POST, "places")), Some(3));
+    assert_eq!((node.state().count, node.state().incidents), (1, 0));
+    assert_eq!(quiet_answers(&core, &node, "node", community()), 1);
+    assert_sound(&core, &node);
+}
+
+#[test]
+fn nobody_below_makes_it_say_something_else_by_offering_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let core = hub(dir.path());
+    let posted = post(&core, "G-1", "2");
+    let was = at_hub(&core, posted);
+    let mallory = peer("mallory", community());
+    let hello = pb::Hello {
+        protocol_max: taizhang_proto::session::PROTOCOL_MAX,
+        incarnation: vec![7; 16].into(),
+        everybody: Some(true),
+        ..pb::Hello::default()
+    };
+    let Answer::Greeted(row) = write(&core, Job::Greet { peer: mallory.clone(), hello: Box::new(hello) }).unwrap()
+    else {
+        panic!("not greeted")
+    };
+    let places = registers().get(number::POST).unwrap().field_named("places").unwrap();
+    let told = |id: RecordId, fields: &[wire::Field]| {
+        let based: Vec<_> = fields.iter().map(|field| (field.clone(), 0)).collect();
+        let mut change = change::write(id, number::POST, &based, Stamp::at_millis(1_790_000_500_000), "王科长");
+        let origin = pb::Origin {
+            revision: 900,
+            stamp: change.stamp,
+            unit: DISTRICT,
+            node: HUB_NODE,
+            by: "王科长".into(),
+            tags: fields.iter().map(|field| field.tag).collect(),
+            seal: vec![1; 8 * fields.len()].into(),
+            ..pb::Origin::default()
+        };
+        change.offer = Some(pb::Offer { origins: vec![origin], created: 1, changes: 1, ..pb::Offer::default() });
+        Pushed { raw: change.encode_to_vec().into(), edit: Edit::read(change) }
+    };
+    let nine = wire::Field { tag: places.tag, bytes: Value::Uint(9).encode(places) };
+    let fresh = RecordId([5; 16]);
+    let def = registers().get(number::POST).unwrap();
+    let no = def.field_named("post_no").unwrap();
+    let new = [
+        wire::Field { tag: 1, bytes: Value::Uint(DISTRICT).encode(def.field(1).unwrap()) },
+        wire::Field { tag: no.tag, bytes: text("G-9").encode(no) },
+        nine.clone(),
+    ];
+    let changes = vec![told(posted, &[nine]), told(fresh, &new)];
+    let push = Job::Push { peer: mallory, node: row.number, first: 1, changes, skew: None, room: None };
+    let Answer::Verdicts(verdicts) = write(&core, push).unwrap() else { panic!("no verdicts") };
+    assert_eq!(verdicts.last().unwrap().last, 2);
+    assert_eq!(at_hub(&core, posted), was);
+    assert!(core.view().get(Space::Records, &fresh.0).unwrap().is_none(), "no record that nobody vouches for");
 }
 
 /// An office as the build before this greeted.
