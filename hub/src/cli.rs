@@ -5,6 +5,7 @@ mod assess;
 mod decide;
 mod init;
 mod months;
+mod papers;
 mod print;
 mod read;
 mod report;
@@ -195,6 +196,10 @@ enum Command {
     /// 市级决定：评定表彰单位、取消称号；用 tasks 查看，tasks --withdraw 撤回 (the city's decisions on titles)
     #[command(subcommand)]
     Decide(decide::Command),
+    /// 市级登记：援助月活动、政策文件、结对子、指导检查，随任务下发到县区和各单位 (the city's own campaigns, policy documents, pairings
+    /// and visits of guidance, which go down to districts and offices)
+    #[command(subcommand)]
+    Papers(papers::Command),
     #[command(flatten)]
     Months(months::Command),
     /// 重新清点，列出每处差异 (recount and print every difference)
@@ -501,6 +506,7 @@ async fn ask(session: &Session, command: Command, reader: Reader) -> anyhow::Res
         Command::Campaigns { on } => assess::campaigns(admin, on.unwrap_or(0), reader).await?,
         Command::Tasks(asked) => assess::tasks(admin, asked, reader).await?,
         Command::Decide(command) => decide::run(session, command, reader).await?,
+        Command::Papers(command) => papers::run(admin, command, reader).await?,
         Command::Months(command) => return months::run(admin, command, reader).await,
         Command::Audit => {
             let answer = admin.audit(pb::Empty {}).await?.into_inner();

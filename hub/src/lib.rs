@@ -23,6 +23,7 @@ mod reading;
 pub mod review;
 pub mod roll;
 pub mod rows;
+pub mod scope;
 pub mod session;
 mod shelf;
 pub mod store;

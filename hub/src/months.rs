@@ -25,7 +25,7 @@ use taizhang_node::upstream;
 use taizhang_proto::{
     OrgCode,
     month::{self, Month},
-    pb::{self, MonthText, SignedMonth, Tier},
+    pb::{self, MonthSheet, MonthText, SignedMonth, Tier},
     session::MAX_MESSAGE_BYTES,
 };
 
@@ -188,7 +188,7 @@ impl Months {
 
 /// A month without what travels with it.
 fn bare(signed: &SignedMonth) -> SignedMonth {
-    SignedMonth { sheets: Vec::new(), ..signed.clone() }
+    SignedMonth { sheets: Vec::new(), own: None, ..signed.clone() }
 }
 
 /// Puts the months that stand now on a write set, with sheets of the one at `place`. Those that stood before and do not
@@ -271,10 +271,31 @@ pub(crate) fn next_document(
     core: &Core,
     view: &dyn View,
     known: u64,
-    hub: Option<OrgCode>,
+    (unit, is_hub): (OrgCode, bool),
 ) -> Result<Option<pb::Document>, StoreError> {
-    let units: Vec<OrgCode> = hub.into_iter().chain(hub.map(|_| core.unit)).collect();
-    document(core, view, known.saturating_add(1), &units)
+    let units = if is_hub { vec![unit, core.unit] } else { Vec::new() };
+    let Some(document) = document(core, view, known.saturating_add(1), &units)? else { return Ok(None) };
+    if is_hub {
+        return Ok(Some(document));
+    }
+    let wrong = |_| StoreError::Row(Space::Documents);
+    let mut signed = SignedMonth::decode(document.content.clone()).map_err(wrong)?;
+    let text = MonthText::decode(signed.text.clone()).map_err(wrong)?;
+    if let Some(sheet) = view.get(Space::Documents, &sheet_key(&text.month, core.unit.number()))? {
+        let own = below(MonthSheet::decode(sheet).map_err(wrong)?, unit).encode_to_vec();
+        let zstd = upstream::compress(&own).map_err(|error| StoreError::Engine(error.to_string()))?;
+        signed.own = (zstd.len() <= MAX_PACKED).then(|| pb::PackedSheet { zstd, raw_len: own.len() as u32 });
+    }
+    Ok(Some(pb::Document { content: signed.encode_to_vec().into(), ..document }))
+}
+
+/// What a sheet says of one unit and everything below it.
+fn below(mut sheet: MonthSheet, unit: OrgCode) -> MonthSheet {
+    let is_below = |code: u64| OrgCode::new(code).is_ok_and(|code| unit.covers(code));
+    sheet.figures.retain(|figure| is_below(figure.unit));
+    sheet.corrections.retain(|one| one.now.as_ref().is_some_and(|now| is_below(now.unit)));
+    sheet.unit = unit.number();
+    sheet
 }
 
 /// The month at a place, from 1, as a document: with the sheets of these units that are here.
@@ -468,7 +489,7 @@ mod tests {
         let text = text.encode_to_vec();
         let signature = signer.sign(&Purpose::Month.to_sign(&text)).as_ref().to_vec();
         let key = signer.public_key().as_ref().to_vec().into();
-        SignedMonth { text: text.into(), key, signature: signature.into(), sheets }.encode_to_vec().into()
+        SignedMonth { text: text.into(), key, signature: signature.into(), sheets, own: None }.encode_to_vec().into()
     }
 
     fn unpacked(read: impl FnOnce()) -> usize {

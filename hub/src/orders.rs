@@ -14,13 +14,15 @@ use prost::Message;
 use ring::signature::Ed25519KeyPair;
 use std::collections::BTreeSet;
 use taizhang_proto::{
-    OrgCode,
+    OrgCode, Record, check,
     date::{self, Day},
     indicator::Part,
     month,
     orders::{self, MAX_ORDERS, OrderError, Progress},
     pb::{self, OrderKind, SignedOrders, TaskOrder, TaskOrders, Tier},
+    register::{HOME_UNIT, is_for_below, number},
     sign::Purpose,
+    wire::{self, Field},
 };
 
 /// The list's name among the documents.
@@ -141,6 +143,9 @@ pub fn progress(core: &Core, no: u32) -> Result<pb::OrdersAnswer, GiveError> {
             answer.progress.push(recorded(0, all));
             continue;
         }
+        if order.kind() == OrderKind::Entry {
+            continue; // it is read, not done
+        }
         let whole = |part: u16| totals::sum(view, core.unit, part, Day::MIN..=today);
         answer.progress.push(counted(order, 0, whole)?);
         for unit in order.to.iter().filter(|_| no > 0).filter_map(|unit| OrgCode::new(*unit).ok()) {
@@ -159,7 +164,7 @@ pub fn progress(core: &Core, no: u32) -> Result<pb::OrdersAnswer, GiveError> {
 /// The part in which a decision on titles shows once it is on record; none for a task, which has parts of its own.
 fn decided_in(order: &TaskOrder) -> Option<Part> {
     match order.kind() {
-        OrderKind::Task => None,
+        OrderKind::Task | OrderKind::Entry => None,
         OrderKind::Commend => Some(Part::Commended),
         OrderKind::Revoke => Some(Part::TitlesRevoked),
     }
@@ -203,7 +208,11 @@ pub fn give(core: &Core, key: &Ed25519KeyPair, request: &pb::OrderRequest) -> Re
         order.withdrawn_on = today;
     } else {
         let (no, id) = (orders::next_number(&list), rand::random::<[u8; 16]>().to_vec().into());
-        let asked = request.order.clone().unwrap_or_default();
+        let mut asked = request.order.clone().unwrap_or_default();
+        if asked.to.is_empty() && asked.kind() == OrderKind::Entry && is_for_below(asked.register) {
+            // For everybody: each district has it, for all that is below.
+            asked.to = core.tree().children(core.unit).map(|district| district.code.number()).collect();
+        }
         // A decision is of its day; a task has a term.
         let due_on = if asked.kind() == OrderKind::Task { asked.due_on } else { today };
         let order = TaskOrder { no, id, given_on: today, due_on, withdrawn_on: 0, ..asked };
@@ -232,6 +241,16 @@ fn check_decision(core: &Core, list: &TaskOrders, order: &TaskOrder) -> Result<(
     let refuse = |why: String| Err(GiveError::Decision(why));
     match order.kind() {
         OrderKind::Task => {}
+        OrderKind::Entry => {
+            let fields = orders::entry(order).unwrap_or_default();
+            for unit in units() {
+                let record = entered(order, unit, fields.clone());
+                let tags = fields.iter().map(|field| field.tag);
+                if let Some(broken) = check::check(&record, tags, today).into_iter().next() {
+                    return refuse(broken.to_string());
+                }
+            }
+        }
         OrderKind::Revoke => {
             let same = |other: &&TaskOrder| {
                 other.kind() == OrderKind::Revoke && other.withdrawn_on == 0 && other.given_on == today
@@ -296,6 +315,28 @@ fn check_decision(core: &Core, list: &TaskOrders, order: &TaskOrder) -> Result<(
         }
     }
     Ok(())
+}
+
+/// The fields of an entry with what the hub adds: whose it is, and of a pairing, which waits for a household, its number.
+pub(crate) fn with_place(order: &TaskOrder, unit: OrgCode, mut fields: Vec<Field>) -> Vec<Field> {
+    let field = |tag, value| {
+        let mut bytes = Vec::new();
+        wire::put_varint(tag, value, &mut bytes);
+        Field { tag, bytes: bytes.into() }
+    };
+    fields.insert(0, field(HOME_UNIT, unit.number()));
+    fields.extend((order.register == number::PAIRING).then(|| field(PAIRING_ORDER, order.no.into())));
+    fields
+}
+
+/// Of a pairing: the number of the city's entry.
+pub(crate) const PAIRING_ORDER: u32 = 28;
+
+/// The record that an entry of the city becomes at a unit.
+pub(crate) fn entered(order: &TaskOrder, unit: OrgCode, fields: Vec<Field>) -> Record {
+    let mut record = Record { register: order.register, ..Record::default() };
+    record.set(with_place(order, unit, fields), pb::Origin { revision: u64::MAX, ..pb::Origin::default() });
+    record
 }
 
 /// Gives a task or takes one back, for good.

@@ -274,6 +274,30 @@ pub struct UnitRow {
     /// Digest of its own cells.
     #[prost(bytes = "vec", tag = "4")]
     pub cells: Vec<u8>,
+    /// What the unit itself has for everybody below it.
+    #[prost(message, optional, tag = "5")]
+    pub below: Option<BelowRow>,
+}
+
+/// Digest, count and newest revision of what one unit has for everybody below it: its records of the registers that say so.
+#[derive(Clone, PartialEq, Message)]
+pub struct BelowRow {
+    /// Digest of the records.
+    #[prost(bytes = "vec", tag = "1")]
+    pub records: Vec<u8>,
+    /// How many.
+    #[prost(uint64, tag = "2")]
+    pub count: u64,
+    /// Newest revision that touched one of them, or with which one left.
+    #[prost(uint64, tag = "3")]
+    pub head: u64,
+}
+
+impl BelowRow {
+    /// Digest of the records.
+    pub fn records_digest(&self) -> ScopeDigest {
+        ScopeDigest::from_slice(&self.records).unwrap_or_default()
+    }
 }
 
 impl UnitRow {
@@ -611,7 +635,7 @@ pub mod queue {
     }
 }
 
-/// What the feed says of a revision: 28 bytes.
+/// What the feed says of a revision: 28 bytes, and one more where the record is for everybody below its unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FeedRow {
     /// The record.
@@ -620,15 +644,18 @@ pub struct FeedRow {
     pub unit: OrgCode,
     /// The node that made the record's only change; 0 when there were several. It need not be sent its own record.
     pub sole_author: u32,
+    /// It is for everybody below its unit.
+    pub for_below: bool,
 }
 
 impl FeedRow {
     /// As a row.
-    pub fn to_bytes(self) -> [u8; 28] {
-        let mut bytes = [0; 28];
-        bytes[..16].copy_from_slice(&self.id.0);
-        bytes[16..24].copy_from_slice(&self.unit.number().to_be_bytes());
-        bytes[24..].copy_from_slice(&self.sole_author.to_be_bytes());
+    pub fn to_bytes(self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(29);
+        bytes.extend_from_slice(&self.id.0);
+        bytes.extend_from_slice(&self.unit.number().to_be_bytes());
+        bytes.extend_from_slice(&self.sole_author.to_be_bytes());
+        bytes.extend(self.for_below.then_some(1));
         bytes
     }
 
@@ -638,6 +665,7 @@ impl FeedRow {
             id: RecordId::from_slice(bytes.get(..16)?)?,
             unit: OrgCode::new(u64::from_be_bytes(bytes.get(16..24)?.try_into().ok()?)).ok()?,
             sole_author: u32::from_be_bytes(bytes.get(24..28)?.try_into().ok()?),
+            for_below: bytes.len() > 28,
         })
     }
 }

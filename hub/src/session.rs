@@ -13,6 +13,7 @@ use crate::{
     mail::post,
     months, orders,
     rows::{self, NodeRow, UnitRow, meta},
+    scope::Scope,
     store::{Space, StoreError, View},
     writer::{Answer, Core, Job, Peer, Pushed, WriteError},
 };
@@ -116,6 +117,8 @@ pub struct Server {
     repair: repair::Repair,
     /// The certificate that was shown, DER; empty in memory.
     shown: Vec<u8>,
+    /// Where the child holds nothing yet of what is for everybody: up to this revision it has heard all else.
+    heard_own: Option<u64>,
     /// What the child was told of its papers; none before the greeting was answered.
     told_papers: Option<(bool, [u8; 8])>,
 }
@@ -154,6 +157,7 @@ impl Server {
             list_records: MAX_LIST_RECORDS,
             repair: repair::Repair::default(),
             shown: Vec::new(),
+            heard_own: None,
             told_papers: None,
         }
     }
@@ -338,14 +342,14 @@ impl Server {
             return Ok(Some(wrap(down::It::Document(document))));
         }
         if self.told_months < core.months().count() && !self.wants("month") {
-            let hub = self.peer.hub.then_some(self.peer.unit);
-            if let Some(document) = months::next_document(core, core.view().as_ref(), self.told_months, hub)? {
+            let child = (self.peer.unit, self.peer.hub);
+            if let Some(document) = months::next_document(core, core.view().as_ref(), self.told_months, child)? {
                 self.told_months = document.version;
                 return Ok(Some(wrap(down::It::Document(document))));
             }
         }
         if self.repair.is_open() {
-            let message = self.repair.next(core, &self.peer)?;
+            let message = self.repair.next(core, &self.peer.id, self.scope(core))?;
             if !self.repair.is_open() {
                 // What was put right is compared once more.
                 (self.caught, self.said_end) = (None, false);
@@ -355,7 +359,7 @@ impl Server {
             }
         }
         let view = core.view();
-        let unit = unit_row(view.as_ref(), &self.peer)?;
+        let unit = self.scope(core).row(view.as_ref())?;
         if self.peer.hub && self.cursor < post::head(view.as_ref(), self.peer.unit)? {
             let mail = post::collect(view.as_ref(), self.peer.unit, self.cursor)?;
             self.cursor = mail.upto;
@@ -369,6 +373,12 @@ impl Server {
             }
         }
         self.catch_up(view.as_ref(), &unit)
+    }
+
+    /// What the child holds.
+    fn scope(&self, core: &Core) -> Scope {
+        let everybody = !self.peer.hub && self.hello.everybody.is_some();
+        Scope { unit: self.peer.unit, hub: core.unit, everybody }
     }
 
     /// `Caught`, when everything has been said on both sides and it was not said before.
@@ -430,10 +440,6 @@ fn within_numbers(mut hello: pb::Hello) -> pb::Hello {
         *number = (*number).min(session::MAX_NUMBER);
     }
     hello
-}
-
-fn unit_row(view: &dyn View, peer: &Peer) -> Result<UnitRow, StoreError> {
-    Ok(rows::read(view, Space::Units, &peer.unit.number().to_be_bytes())?.unwrap_or_default())
 }
 
 fn wrap(message: down::It) -> pb::Down {

@@ -6,6 +6,7 @@ mod fields;
 mod import;
 pub mod manual;
 pub mod page;
+mod paper;
 mod print;
 mod refused;
 pub mod review;
@@ -224,6 +225,8 @@ enum Command {
         #[arg(long, env = "TAIZHANG_BY", default_value = "clerk")]
         by: String,
     },
+    #[command(flatten)]
+    Paper(paper::Command),
     /// 一个人的推算情况：性别、年龄、就业状况、五清、期限 (what follows of a person from the records)
     Card {
         /// 身份证号、姓名或记录编号 (id number, name or record id)
@@ -667,6 +670,7 @@ async fn ask(mut client: Client, command: Command, reader: Reader) -> anyhow::Re
             ];
             show::facts(reader, &facts);
         }
+        Command::Paper(command) => paper::run(client, command, reader).await?,
         Command::Verify => {
             let answer = client.verify(pb::Empty {}).await?.into_inner();
             show::verified(reader, &answer);

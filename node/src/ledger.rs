@@ -118,6 +118,8 @@ struct Inner {
     /// Last change that the hub has answered for, as it said in its greeting: it owes the verdicts up to there, unless
     /// this store told it before that it has them.
     owed: u64,
+    /// The hub of this session sends what units above have for everybody.
+    everybody: bool,
     /// The repair of this session, once the digests differed.
     repair: repair::Repair,
 }

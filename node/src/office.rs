@@ -5,6 +5,7 @@ pub mod card;
 pub mod close;
 pub mod doubts;
 pub mod history;
+mod papers;
 mod refused;
 mod review;
 mod service;

@@ -2,9 +2,10 @@
 
 mod json;
 pub mod lang;
+pub mod paper;
 mod standing;
 
-pub use standing::{figure, standard, standing};
+pub use standing::{figure, span_name, standard, standing};
 
 use comfy_table::{ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
 use std::{
@@ -111,18 +112,17 @@ pub fn table(reader: Reader, headings: &[(&str, &str)], rows: &[Vec<String>]) {
             }
             say!("{table}");
         }
-        Reader::Program => {
-            let objects: Vec<serde_json::Value> = rows
-                .iter()
-                .map(|row| {
-                    let pairs =
-                        headings.iter().zip(row).map(|((name, _), cell)| ((*name).to_owned(), json::typed(name, cell)));
-                    serde_json::Value::Object(pairs.collect())
-                })
-                .collect();
-            say!("{}", serde_json::Value::Array(objects));
-        }
+        Reader::Program => say!("{}", objects(headings, rows)),
     }
+}
+
+/// Rows as a JSON array of objects whose keys are the names of the headings.
+fn objects(headings: &[(&str, &str)], rows: &[Vec<String>]) -> serde_json::Value {
+    let object = |row: &Vec<String>| {
+        let pairs = headings.iter().zip(row).map(|((name, _), cell)| ((*name).to_owned(), json::typed(name, cell)));
+        serde_json::Value::Object(pairs.collect())
+    };
+    rows.iter().map(object).collect()
 }
 
 /// Prints facts, one a line, or one JSON object.
@@ -130,9 +130,10 @@ pub fn facts(reader: Reader, facts: &[pb::Fact]) {
     match reader {
         Reader::Person => {
             for fact in facts {
-                match lang::is_english() {
-                    true => say!("{}: {}", fact.en, fact.value),
-                    false => say!("{} ({}): {}", fact.zh, fact.en, fact.value),
+                if lang::is_english() {
+                    say!("{}: {}", fact.en, fact.value);
+                } else {
+                    say!("{} ({}): {}", fact.zh, fact.en, fact.value);
                 }
             }
         }

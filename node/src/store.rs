@@ -141,6 +141,12 @@ pub struct State {
     /// When the hub last saw two computers use this identity, seconds since 1970; 0: it sees none.
     #[prost(uint64, tag = "34")]
     pub twins: u64,
+    /// What units above have for everybody is held here as far as `pulled`.
+    #[prost(bool, tag = "35")]
+    pub everybody: bool,
+    /// The locked months were heard with this office's own figures; an older build kept the last text alone.
+    #[prost(bool, tag = "36")]
+    pub month_figures: bool,
     /// How far this computer's clock was ahead of the hub's at the last session, milliseconds.
     #[prost(sint64, tag = "30")]
     pub skew_millis: i64,

@@ -38,7 +38,7 @@ pub use contest::{
     Claim, ContestKey, Counting, Stay, claim, contest_key, indexed_fields, is_contested, meet, stays, unique_fields,
 };
 pub use derived::{Derived, FIVE_KNOWNS, derived};
-pub use home::{PastHome, past_homes};
+pub use home::{PastHome, is_from_above, is_held_at, past_homes};
 pub use household::{keeps_open, still_open};
 pub use person::{born, left_on};
 pub use post::{Kept, without_place};

@@ -1,15 +1,18 @@
-//! Orders of the city: tasks (工作调度; notice, item 20), and its decisions on titles, whom to commend and who loses the title
-//! (items 34 and 35). One signed list goes down, and each district makes it records of the units that it is about.
+//! Orders of the city: tasks (工作调度; notice, item 20), its decisions on titles, whom to commend and who loses the title
+//! (items 34 and 35), and its own entries: campaigns, policy documents, pairings, guidance (items 1, 18, 43 and 44). One
+//! signed list goes down, and each district makes it records of the units that it is about.
 //! Invariant: an order is carried out once however often the list is heard: the id of what it becomes follows from the order
 //! alone.
 
 use crate::{
     OrgCode, RecordId,
     date::{self, Day},
-    pb::{OrderKind, SignedOrders, TaskOrder, TaskOrders},
+    pb::{OrderKind, Policy, SignedOrders, TaskOrder, TaskOrders},
+    register::{number, registers},
     session::MAX_MESSAGE_BYTES,
     sign::Purpose,
     text,
+    wire::{self, Field},
 };
 use prost::Message;
 use std::collections::BTreeSet;
@@ -32,6 +35,11 @@ const MAX_DEMAND: usize = 500;
 const MAX_NAME: usize = 60;
 /// Longest reason of a revocation, as the case takes it, characters.
 const MAX_REASON: usize = 200;
+
+/// Most bytes of an entry's fields.
+const MAX_ENTRY: usize = 8 * 1024;
+/// The registers in which a city has entries of its own: nothing in them is of a person, but what a district adds.
+pub const ENTRIES: [u32; 4] = [number::CAMPAIGN, number::PAIRING, number::INSPECTION, number::POLICY_DOCUMENT];
 
 /// The first of the part numbers under which orders are counted one by one, above all parts that indicators have.
 const FIRST_PART: u16 = 10_000;
@@ -98,7 +106,30 @@ pub fn check(order: &TaskOrder) -> Result<(), OrderError> {
     if order.kind() != OrderKind::Task && order.by.trim().is_empty() {
         return Err(OrderError::Order { no: order.no, field: "by", why: "请写明审核人 (name who decides)" });
     }
-    check_heard(order)
+    check_heard(order)?;
+    if order.kind() == OrderKind::Entry {
+        let wrong = |why| Err(OrderError::Order { no: order.no, field: "message", why });
+        let Some(fields) = entry(order) else {
+            return wrong("市级只登记援助月、政策文件、结对子、指导检查 (not a register of the city's own)");
+        };
+        let def = registers().get(order.register);
+        let is_citys = |field: &Field| {
+            let rule = def.and_then(|def| def.field(field.tag));
+            rule.is_some_and(|rule| {
+                rule.tag >= 20 && !rule.personal && rule.refers.is_none() && rule.policy != Policy::Owned
+            })
+        };
+        if fields.is_empty() || !fields.iter().all(is_citys) {
+            return wrong("含有个人信息、引用或未知的栏目 (a field of a person, a reference, or an unknown one)");
+        }
+    }
+    Ok(())
+}
+
+/// The fields of an entry of the city; none for another order, or where only a newer build knows the register.
+pub fn entry(order: &TaskOrder) -> Option<Vec<Field>> {
+    let known = order.kind == OrderKind::Entry as i32 && ENTRIES.contains(&order.register);
+    wire::split(&order.message).ok().filter(|_| known)
 }
 
 /// Checks an order that is heard: a newer city may know indicators that this build does not.
@@ -126,6 +157,9 @@ fn check_heard(order: &TaskOrder) -> Result<(), OrderError> {
     let reason = order.demand.trim().chars().count();
     if order.kind == OrderKind::Revoke as i32 && (order.to.len() != 1 || reason == 0 || reason > MAX_REASON) {
         return wrong("demand", "取消称号一次一个社区，并写明理由，不超过200字 (one community, and why)");
+    }
+    if order.message.len() > MAX_ENTRY || wire::split(&order.message).is_err() {
+        return wrong("message", "登记内容过长或无法读取 (too long, or can't be read)");
     }
     if order.due_on < order.given_on {
         return wrong("due_on", "完成期限早于下达日期 (due before it is given)");
@@ -236,6 +270,36 @@ mod tests {
         assert_eq!(check(&revoked()), Ok(()));
         let nobodys = TaskOrder { by: " ".into(), ..revoked() };
         assert!(matches!(check(&nobodys), Err(OrderError::Order { field: "by", .. })));
+    }
+
+    #[test]
+    fn an_entry_of_the_city_names_its_register_and_nothing_of_a_person() {
+        let field = |tag: u32, text: &str| {
+            let mut bytes = Vec::new();
+            wire::put_bytes(tag, text.as_bytes(), &mut bytes);
+            bytes
+        };
+        let entry = |register, message: Vec<u8>| TaskOrder {
+            kind: OrderKind::Entry.into(),
+            register,
+            message: message.into(),
+            by: "王局长".into(),
+            ..order()
+        };
+        assert_eq!(check(&entry(number::CAMPAIGN, field(20, "援助月"))), Ok(()));
+        for wrong in [
+            entry(number::RESIDENT, field(23, "张三")),
+            entry(number::CAMPAIGN, Vec::new()),
+            entry(number::CAMPAIGN, field(7, "备注里的人名")),
+            entry(number::PAIRING, field(20, "0123456789abcdef")),
+            entry(number::CAMPAIGN, field(99, "未知")),
+            entry(number::CAMPAIGN, vec![0xff; 9]),
+            entry(number::CAMPAIGN, field(20, &"长".repeat(MAX_ENTRY))),
+        ] {
+            assert!(matches!(check(&wrong), Err(OrderError::Order { field: "message", .. })), "{wrong:?}");
+        }
+        let newer = entry(99, field(20, "新表"));
+        assert_eq!((check_heard(&newer), super::entry(&newer)), (Ok(()), None), "heard and left alone");
     }
 
     #[test]

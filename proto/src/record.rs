@@ -161,9 +161,19 @@ impl Record {
     /// wire type than the build expects are left out.
     pub fn typed<M: Message + Default>(&self, wanted: impl Fn(u32) -> bool) -> M {
         let mut message = M::default();
+        let mut read: Vec<&[u8]> = Vec::with_capacity(self.fields.len());
         for standing in self.fields.iter().filter(|standing| wanted(standing.field.tag)) {
-            // A newer build may have given the tag another type; such a field does not count here.
-            let _ = message.merge(standing.field.bytes.as_ref());
+            let bytes = standing.field.bytes.as_ref();
+            // A newer build may have given the tag another type; such a field does not count here. One that can't be read may
+            // have left a zero in its place.
+            if message.merge(bytes).is_ok() {
+                read.push(bytes);
+            } else {
+                message = M::default();
+                for bytes in &read {
+                    let _ = message.merge(*bytes);
+                }
+            }
         }
         message
     }

@@ -194,6 +194,8 @@ pub struct RegisterDef {
     pub subject: Subject,
     /// Tags that tell a clerk two rows are the same entry.
     pub key: Vec<u32>,
+    /// Its records are for everybody below their owner: every office there holds them, to read and to refer to.
+    pub for_below: bool,
     /// Tags of the fields that at most one record may carry.
     pub unique: Vec<u32>,
     /// Tags of the fields by whose value records are found from each other, the unique ones included.
@@ -271,6 +273,11 @@ pub fn registers() -> &'static Registers {
     REGISTERS.get_or_init(|| read(&pool()).expect("the registers compiled into this program can be read"))
 }
 
+/// Whether a register's records are for everybody below the unit that owns them.
+pub fn is_for_below(register: u32) -> bool {
+    registers().get(register).is_some_and(|def| def.for_below)
+}
+
 /// The descriptor pool of every message, for reflection.
 pub fn pool() -> DescriptorPool {
     DescriptorPool::decode(crate::DESCRIPTORS).expect("the descriptors compiled into this program can be read")
@@ -319,6 +326,7 @@ fn read(pool: &DescriptorPool) -> Result<Registers, DescriptorFault> {
             en: rule.en.clone(),
             subject: rule.subject(),
             key,
+            for_below: rule.for_below,
             unique: fields.iter().filter(|field| field.unique).map(|field| field.tag).collect(),
             indexed: fields.iter().filter(|field| field.unique || field.indexed).map(|field| field.tag).collect(),
             refs: fields
@@ -414,6 +422,12 @@ mod tests {
             assert!(def.fields.iter().all(|field| !field.zh.is_empty() && !field.en.is_empty()));
             assert!(def.fields.iter().all(|field| (field.format == Format::Ref) == field.refers.is_some()));
             assert!(def.fields.iter().all(|field| (field.format == Format::Code) == field.codes.is_some()));
+        }
+        let common = |tag: u32| tag < 20;
+        for def in registers().iter().filter(|def| def.for_below) {
+            // Offices hold what is for everybody beyond their own scope: nothing of a person may be among it.
+            assert!(def.fields.iter().all(|field| common(field.tag) || !field.personal), "{}", def.name);
+            assert_eq!(def.subject, Subject::Record, "{}", def.name);
         }
         let about = |register| registers().about(register).collect::<Vec<_>>();
         let (member, case) = (number::MEMBER, number::ZEF_CASE);

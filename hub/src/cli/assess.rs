@@ -211,7 +211,7 @@ pub(super) async fn tasks(mut admin: AdminClient<Guarded>, asked: Tasks, reader:
     Ok(())
 }
 
-fn name_in(answer: &pb::OrdersAnswer, unit: u64) -> String {
+pub(super) fn name_in(answer: &pb::OrdersAnswer, unit: u64) -> String {
     let known = answer.names.iter().find(|name| name.unit == unit);
     known.map_or_else(|| unit.to_string(), |known| known.name.clone())
 }
@@ -234,7 +234,11 @@ pub(super) fn all_tasks(answer: &pb::OrdersAnswer, reader: Reader) {
             order.indicator.clone(),
             order.demand.clone(),
             day(order.withdrawn_on),
-            format!("{}/{}", progress.given, order.to.len()),
+            if order.kind() == OrderKind::Entry {
+                String::new()
+            } else {
+                format!("{}/{}", progress.given, order.to.len())
+            },
             progress.reported.to_string(),
             progress.closed.to_string(),
             progress.overdue.to_string(),
@@ -264,6 +268,7 @@ fn kind_name(kind: i32) -> &'static str {
         Ok(OrderKind::Task) => "任务",
         Ok(OrderKind::Commend) => "表彰",
         Ok(OrderKind::Revoke) => "取消称号",
+        Ok(OrderKind::Entry) => "市级登记",
         Err(_) => "?",
     }
 }

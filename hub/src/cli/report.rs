@@ -2,60 +2,26 @@
 //! Invariant: all of them show the same tables.
 
 use super::print;
-use anyhow::Context;
-use rust_xlsxwriter::Workbook;
-use std::{fmt::Write, path::Path};
-use taizhang_node::{
-    disk::{self, Secrecy},
-    say,
-    show::{self, Reader},
-};
+use std::path::Path;
+use taizhang_node::show::{self, Reader, paper, span_name};
 use taizhang_proto::{
     indicator::{self, Kind},
     month,
     pb::{self, TotalSpan},
 };
 
-/// A table with its title.
-struct Table {
-    key: &'static str,
-    title: String,
-    headings: Vec<(String, String)>,
-    rows: Vec<Vec<String>>,
-}
-
 /// Shows a report, or writes it to a file.
 ///
 /// # Errors
 /// When the file can't be made.
 pub(super) fn show(report: &pb::MonthReport, file: Option<&Path>, reader: Reader) -> anyhow::Result<()> {
-    let (title, notes, tables) = (title(report), notes(report), tables(report));
-    let Some(file) = file else {
-        if reader == Reader::Person {
-            say!("{title}");
-            for note in &notes {
-                say!("{note}");
-            }
-        }
-        for table in tables.iter().filter(|table| table.key == "figures" || !table.rows.is_empty()) {
-            if reader == Reader::Person {
-                say!("{}", table.title);
-            }
-            let headings: Vec<(&str, &str)> =
-                table.headings.iter().map(|(key, name)| (key.as_str(), name.as_str())).collect();
-            show::table(reader, &headings, &table.rows);
-        }
-        return Ok(());
+    let paper = pb::Paper {
+        title: title(report),
+        notes: notes(report),
+        tables: tables(report),
+        foot: "审核人：　　　　　　填报日期：　　　　　　（盖章）".into(),
     };
-    let content = match file.extension().and_then(|extension| extension.to_str()).unwrap_or_default() {
-        "csv" => csv(&title, &notes, &tables),
-        "html" => html(&title, &notes, &tables),
-        "xlsx" => xlsx(&title, &notes, &tables)?,
-        other => anyhow::bail!("不能另存为 .{other}；请用 .xlsx、.csv 或 .html (not a kind of file that is written)"),
-    };
-    disk::write_file(file, &content, Secrecy::OwnerOnly)?;
-    say!("已写到 {} (written)", file.display());
-    Ok(())
+    paper::show(&paper, file, reader)
 }
 
 fn title(report: &pb::MonthReport) -> String {
@@ -85,16 +51,8 @@ fn notes(report: &pb::MonthReport) -> Vec<String> {
     notes
 }
 
-fn span_name(one: &indicator::Indicator, span: TotalSpan) -> &'static str {
-    match (one.kind, span) {
-        (Kind::Stock, _) => "月末",
-        (Kind::Flow, TotalSpan::Year) => "年累计",
-        (Kind::Flow, TotalSpan::Month) => "本月",
-    }
-}
-
-fn tables(report: &pb::MonthReport) -> Vec<Table> {
-    let heading = |key: &str, name: &str| (key.to_owned(), name.to_owned());
+fn tables(report: &pb::MonthReport) -> Vec<pb::PaperTable> {
+    let heading = |key: &str, name: &str| pb::PaperColumn { key: key.to_owned(), name: name.to_owned() };
     let mut rows = Vec::new();
     for one in indicator::all() {
         let spans: &[TotalSpan] =
@@ -116,12 +74,12 @@ fn tables(report: &pb::MonthReport) -> Vec<Table> {
         }
     }
     let mut headings = vec![heading("indicator", "指标"), heading("name", "名称"), heading("span", "口径")];
-    headings.extend(report.units.iter().map(|unit| (unit.unit.to_string(), unit.name.clone())));
+    headings.extend(report.units.iter().map(|unit| heading(&unit.unit.to_string(), &unit.name)));
     let month = report.month.clone().unwrap_or_default();
-    let corrections = |key, title: &str, lines: &[pb::Adjustment]| Table {
-        key,
+    let corrections = |key: &str, title: &str, lines: &[pb::Adjustment]| pb::PaperTable {
+        key: key.to_owned(),
         title: title.to_owned(),
-        headings: [
+        columns: [
             ("month", "月份"),
             ("name", "单位"),
             ("indicator", "指标"),
@@ -131,20 +89,29 @@ fn tables(report: &pb::MonthReport) -> Vec<Table> {
         ]
         .map(|(key, name)| heading(key, name))
         .to_vec(),
-        rows: lines.iter().filter_map(correction).collect(),
+        rows: lines.iter().filter_map(correction).map(of_cells).collect(),
     };
     vec![
-        Table { key: "figures", title: "一、指标 (figures)".into(), headings, rows },
-        Table {
-            key: "ranks",
+        pb::PaperTable {
+            key: "figures".into(),
+            title: "一、指标 (figures)".into(),
+            columns: headings,
+            rows: rows.into_iter().map(of_cells).collect(),
+        },
+        pb::PaperTable {
+            key: "ranks".into(),
             title: format!("二、排名（{}） (ranks)", report.plan),
-            headings: vec![heading("rank", "名次"), heading("name", "单位"), heading("score", "得分")],
-            rows: report.ranks.iter().map(ranked).collect(),
+            columns: vec![heading("rank", "名次"), heading("name", "单位"), heading("score", "得分")],
+            rows: report.ranks.iter().map(ranked).map(of_cells).collect(),
         },
         corrections("corrects", "三、更正以前月份 (corrections of earlier months)", &report.corrects),
         corrections("corrected", "四、本月数字此后的更正 (what later months corrected of this one)", &report.corrected),
         corrections("open", "五、封账后更正，将列入下一月报 (changed since, not reported yet)", &month.adjustments),
     ]
+}
+
+fn of_cells(cells: Vec<String>) -> pb::PaperRow {
+    pb::PaperRow { cells }
 }
 
 fn ranked(one: &pb::UnitScore) -> Vec<String> {
@@ -164,79 +131,4 @@ fn correction(line: &pb::Adjustment) -> Option<Vec<String>> {
         print::figure(&was),
         print::figure(&now),
     ])
-}
-
-/// UTF-8 with a byte order mark, so that Excel reads it.
-fn csv(title: &str, notes: &[String], tables: &[Table]) -> Vec<u8> {
-    let quoted = |cell: &str| format!("\"{}\"", cell.replace('"', "\"\""));
-    let mut text = String::from("\u{feff}");
-    let mut line = |cells: &[String]| {
-        let cells: Vec<String> = cells.iter().map(|cell| quoted(cell)).collect();
-        let _ = write!(text, "{}\r\n", cells.join(","));
-    };
-    line(&[title.to_owned()]);
-    for note in notes {
-        line(std::slice::from_ref(note));
-    }
-    for table in tables {
-        line(std::slice::from_ref(&table.title));
-        line(&table.headings.iter().map(|(_, name)| name.clone()).collect::<Vec<_>>());
-        for row in &table.rows {
-            line(row);
-        }
-    }
-    text.into_bytes()
-}
-
-/// One sheet, landscape, for printing.
-fn xlsx(title: &str, notes: &[String], tables: &[Table]) -> anyhow::Result<Vec<u8>> {
-    let mut book = Workbook::new();
-    let sheet = book.add_worksheet();
-    sheet.set_landscape().set_paper_size(9); // A4
-    let mut at = 0;
-    let mut line = |cells: &[String]| -> anyhow::Result<()> {
-        for (column, cell) in cells.iter().enumerate() {
-            sheet.write_string(at, u16::try_from(column)?, cell)?;
-        }
-        at += 1;
-        Ok(())
-    };
-    line(&[title.to_owned()])?;
-    for note in notes {
-        line(std::slice::from_ref(note))?;
-    }
-    for table in tables {
-        line(std::slice::from_ref(&table.title))?;
-        line(&table.headings.iter().map(|(_, name)| name.clone()).collect::<Vec<_>>())?;
-        for row in &table.rows {
-            line(row)?;
-        }
-    }
-    book.save_to_buffer().context("文件无法生成 (the file can't be made)")
-}
-
-/// A page that prints on A4 and needs nothing from elsewhere.
-fn html(title: &str, notes: &[String], tables: &[Table]) -> Vec<u8> {
-    let safe = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    let cells = |tag: &str, cells: &mut dyn Iterator<Item = &String>| -> String {
-        let cells: Vec<String> = cells.map(|cell| format!("<{tag}>{}</{tag}>", safe(cell))).collect();
-        format!("<tr>{}</tr>", cells.concat())
-    };
-    let mut page = format!(
-        "<!doctype html><html lang=\"zh\"><meta charset=\"utf-8\"><title>{0}</title><style>@page{{size:A4 landscape;\
-         margin:12mm}}body{{font-family:serif}}table{{border-collapse:collapse}}td,th{{border:1px solid;padding:2px 6px;\
-         font-size:10pt}}h1{{text-align:center}}thead{{display:table-header-group}}</style><h1>{0}</h1>",
-        safe(title)
-    );
-    for note in notes {
-        _ = write!(page, "<p>{}</p>", safe(note));
-    }
-    for table in tables {
-        let heads = cells("th", &mut table.headings.iter().map(|(_, name)| name));
-        let rows: String = table.rows.iter().map(|row| cells("td", &mut row.iter())).collect();
-        let _ =
-            write!(page, "<h2>{}</h2><table><thead>{heads}</thead><tbody>{rows}</tbody></table>", safe(&table.title));
-    }
-    page.push_str("<p>审核人：　　　　　　填报日期：　　　　　　（盖章）</p></html>");
-    page.into_bytes()
 }

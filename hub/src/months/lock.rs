@@ -106,7 +106,7 @@ pub fn sign(
     }
     .encode_to_vec();
     let (key, signature) = plans::sign(key, Purpose::Month, &text);
-    Ok((SignedMonth { text: text.into(), key, signature, sheets: Vec::new() }, sheets))
+    Ok((SignedMonth { text: text.into(), key, signature, sheets: Vec::new(), own: None }, sheets))
 }
 
 /// Months are locked in their order, once each, when they are over.

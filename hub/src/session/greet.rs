@@ -1,7 +1,7 @@
 //! How a session begins, and the documents that come with it: the tree of units, plans, locked months.
 //! Invariant: a child that says what it holds already is told nothing of it again.
 
-use super::{Fault, Server, Stage, unit_row, wrap};
+use super::{Fault, Server, Stage, wrap};
 use crate::{
     mail::post,
     months, roll,
@@ -55,7 +55,7 @@ impl Server {
     /// What a child is answered when it opens a session: how far both are, and the documents that are news to it.
     pub(super) fn greet(&mut self, core: &Core, row: &NodeRow) -> Result<Vec<pb::Down>, Fault> {
         let view = core.view();
-        let unit = unit_row(view.as_ref(), &self.peer)?;
+        let unit = self.scope(core).row(view.as_ref())?;
         self.stage = Stage::Talking;
         self.node = row.number;
         if row.rescoped && !self.peer.hub {
@@ -63,6 +63,10 @@ impl Server {
             self.cursor = 0;
         }
         self.whole = self.cursor.min(row.pulled);
+        if self.hello.everybody == Some(false) && !self.peer.hub {
+            // What is for everybody comes to it from the beginning; all else it has heard.
+            self.heard_own = Some(std::mem::take(&mut self.cursor));
+        }
         let mail = if self.peer.hub { post::head(view.as_ref(), self.peer.unit)? } else { 0 };
         if self.peer.hub {
             // A hub that was restored may have less mail than the child has heard, or other mail under the same numbers: it
@@ -74,14 +78,17 @@ impl Server {
         let digest = if digest.is_empty() { vec![0; 32] } else { digest.clone() };
         let tree = self.newer_tree(core, self.hello.tree_version);
         self.told_tree = tree.as_ref().map_or(self.hello.tree_version, |document| document.version);
-        let hub = self.peer.hub.then_some(self.peer.unit);
+        let child = (self.peer.unit, self.peer.hub);
         // An office can say the roll alone: months and orders it holds otherwise.
         self.wanted = recover::wanted(core, view.as_ref(), &self.hello)?;
         self.wanted.retain(|kind| self.peer.hub || kind == roll::KIND);
         self.told_roll = self.hello.roll;
         self.told_months = core.months().in_common(self.hello.months, &self.hello.month_digest);
-        let month =
-            if self.wants("month") { None } else { months::next_document(core, view.as_ref(), self.told_months, hub)? };
+        let month = if self.wants("month") {
+            None
+        } else {
+            months::next_document(core, view.as_ref(), self.told_months, child)?
+        };
         self.told_months += u64::from(month.is_some());
         self.told_orders = self.hello.orders;
         self.told_plan = (self.hello.plan_version, self.hello.plan_digest.clone());
@@ -125,6 +132,7 @@ impl Server {
             roll: core.roll().version,
             month_digest: core.months().short_digest(self.hello.months),
             clock: (core.clock)(),
+            everybody: true,
         };
         // What the child has already: nothing is sent in a live session until one of these moves. A child that is sent a
         // tree waits to hear that this was all.

@@ -10,15 +10,15 @@ use super::{
     wrap,
 };
 use crate::{
+    scope::Scope,
     store::{Space, StoreError, View},
-    writer::{Core, Peer},
+    writer::Core,
 };
 use bytes::Bytes;
 use prost::Message;
 use std::collections::VecDeque;
 use taizhang_proto::{
-    OrgCode, Record, RecordId,
-    cell::home_unit,
+    Record, RecordId,
     pb::{self, down},
     range::{Answerer, Items, MAX_DIFFERENT, MAX_RANGE_BYTES, MAX_WANT},
 };
@@ -67,19 +67,18 @@ impl Repair {
     }
 
     /// The next thing to say; ends the repair once the last record wanted was sent.
-    pub(super) fn next(&mut self, core: &Core, peer: &Peer) -> Result<Option<pb::Down>, Fault> {
-        let unit = peer.unit;
+    pub(super) fn next(&mut self, core: &Core, child: &str, scope: Scope) -> Result<Option<pb::Down>, Fault> {
         if let Some(message) = self.asked.take() {
             if self.list.is_none() {
-                let turn = core.repairs.ask(&peer.id).ok_or(Fault::Busy)?;
-                self.list = Some((list_of(core, core.view().as_ref(), unit)?, turn));
+                let turn = core.repairs.ask(child).ok_or(Fault::Busy)?;
+                self.list = Some((list_of(core, core.view().as_ref(), scope)?, turn));
             }
             let Some((list, _)) = &mut self.list else { return Ok(None) };
             let answer = list.answer(&message).map_err(|_| Fault::Protocol("a range that can't be read"))?;
             return Ok(Some(wrap(down::It::Range(pb::Range { message: answer.into() }))));
         }
         if !self.wanted.is_empty() {
-            return self.send_wanted(core, core.view().as_ref(), unit).map(Some);
+            return self.send_wanted(core, core.view().as_ref(), scope).map(Some);
         }
         if self.is_last {
             *self = Self::default();
@@ -87,7 +86,7 @@ impl Repair {
         Ok(None)
     }
 
-    fn send_wanted(&mut self, core: &Core, view: &dyn View, unit: OrgCode) -> Result<pb::Down, Fault> {
+    fn send_wanted(&mut self, core: &Core, view: &dyn View, scope: Scope) -> Result<pb::Down, Fault> {
         let mut list = pb::RecordList::default();
         let mut size = 0;
         while size < MAX_LIST_BYTES
@@ -100,7 +99,7 @@ impl Repair {
                 list.unreadable.push(id.0.to_vec().into());
                 continue;
             };
-            match record.filter(|record| home_unit(record).is_some_and(|owner| unit.covers(owner))) {
+            match record.filter(|record| scope.holds(record)) {
                 Some(record) => {
                     let history = history_after(view, id, 0)?;
                     let record = pb::Record { id: id.0.to_vec().into(), state: Some(record.state()), history };
@@ -116,7 +115,7 @@ impl Repair {
 }
 
 /// Every record of a scope. A rare path, so it scans.
-fn list_of(core: &Core, view: &dyn View, unit: OrgCode) -> Result<Answerer, Fault> {
+fn list_of(core: &Core, view: &dyn View, scope: Scope) -> Result<Answerer, Fault> {
     let mut items = Items::default();
     let unordered = |_| Fault::Protocol("ranges that can't be put in order");
     for row in view.range(Space::Records, &[], &[0xff; 17]) {
@@ -126,7 +125,7 @@ fn list_of(core: &Core, view: &dyn View, unit: OrgCode) -> Result<Answerer, Faul
             core.note_unreadable(id);
             continue;
         };
-        if home_unit(&record).is_some_and(|owner| unit.covers(owner)) {
+        if scope.holds(&record) {
             items.add(id, &bytes).map_err(unordered)?;
         }
     }

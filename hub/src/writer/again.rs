@@ -11,7 +11,7 @@ use taizhang_proto::{
     decide::HUB_NODE,
     pb::{self, ConflictKind},
     record::Revision,
-    register::{HOME_UNIT, registers},
+    register::{HOME_UNIT, is_for_below, registers},
     seal,
     wire::{self, Field},
 };
@@ -48,9 +48,32 @@ pub(super) fn was_let_pass(secret: &[u8; 32], edit: &Edit, field: &Field) -> boo
     })
 }
 
+/// Leaves of an offer what this hub's seals prove, and what the office entered itself where the record is known to have been
+/// its own: nobody below the owner of a record that is for everybody can make it say something else.
+pub(super) fn keep_proven(secret: &[u8; 32], edit: &mut Edit, own: Option<OrgCode>) {
+    let Some(mut offer) = edit.offer.take() else { return };
+    let (id, passing) = (edit.id, seal::of_passing(secret));
+    let proves = |field: &Field, origin: &pb::Origin| {
+        let by_office = own.is_some_and(|own| {
+            let unit = OrgCode::new(origin.unit).ok();
+            origin.node != HUB_NODE && origin.told_by == 0 && unit.is_some_and(|unit| own.covers(unit))
+        });
+        by_office || own_word(secret, id, field, origin).is_some() || seal::speaks_for(&passing, id, field, origin)
+    };
+    edit.fields
+        .retain(|field| offer.origins.iter().any(|origin| origin.tags.contains(&field.tag) && proves(field, origin)));
+    offer.history.retain(|entry| {
+        let fields = wire::split(&entry.message).unwrap_or_default();
+        let Some(origin) = entry.origin.as_ref().filter(|_| !fields.is_empty()) else { return false };
+        fields.iter().all(|field| proves(field, origin))
+    });
+    edit.offer = Some(offer);
+}
+
 impl Pad<'_> {
     /// The proof that this hub let pass what an office holding the record could not have made, a wider one did: references
-    /// beyond it, and that it moved there. Empty where there is none.
+    /// beyond it, and that it moved there; and all of what is for everybody, since those who read it may be the last to
+    /// have it. Empty where there is none.
     pub(super) fn passing_seal(
         &mut self,
         edit: &Edit,
@@ -61,9 +84,14 @@ impl Pad<'_> {
         let Some(home) = home_unit(record) else { return Ok(bytes::Bytes::new()) };
         let mut beyond = Vec::new();
         let stood = self.record(edit.id)?.and_then(home_unit);
-        beyond.extend(edit.field(HOME_UNIT).filter(|_| stood.is_some_and(|stood| stood != home)));
+        let for_below = is_for_below(record.register); // all of it, the home too
+        beyond.extend(edit.field(HOME_UNIT).filter(|_| !for_below && stood.is_some_and(|stood| stood != home)));
         for field in &edit.fields {
             let refers = def.field(field.tag).and_then(|rule| rule.refers);
+            if for_below {
+                beyond.push(field);
+                continue;
+            }
             if refers.is_none_or(is_for_everybody) || field.bytes.is_empty() {
                 continue;
             }

@@ -1,4 +1,4 @@
-//! The city's decisions on titles, at the district that holds the records: whom to commend, and who loses the title (notice,
+//! The city's decisions on titles and its own entries, at the district that holds the records: whom to commend, and who loses the title (notice,
 //! items 34 and 35; domain-detail 2.12). Invariant: a decision changes nothing that the district itself could not change
 //! so, it is carried out once, and the record names who decided it at the city.
 
@@ -6,13 +6,16 @@ use super::{
     pad::{Pad, Reading},
     revise::{Hand, day, nothing, number, text, with},
 };
-use crate::store::{Space, StoreError};
+use crate::{
+    orders::{entered, with_place},
+    store::{Space, StoreError},
+};
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::{Shelf, home_unit, is_active, not_commendable, not_revocable, unit_id},
-    date,
+    check, date,
     lifecycle::{self, Actor},
-    orders::record_of,
+    orders::{entry, record_of},
     pb::{TaskOrder, Tier},
     register::{HOME_UNIT, STATE, VOID_REASON, number as registers},
 };
@@ -72,6 +75,33 @@ impl Pad<'_> {
             return Ok(());
         }
         self.revise(id, registers::COMMENDATION, fields, &hand)?;
+        Ok(())
+    }
+
+    /// An entry of the city's own, as a record of the unit that it is for. What stands is left alone: it is the district's to
+    /// go on with.
+    pub(super) fn enter_for_city(&mut self, order: &TaskOrder, unit: OrgCode) -> Result<(), StoreError> {
+        let id = record_of(order, unit);
+        let (Some(unit), Some(own)) = (self.here_now(unit), entry(order)) else { return Ok(()) };
+        let known = self.record(id)?.cloned();
+        if order.withdrawn_on > 0 {
+            if known.as_ref().is_some_and(is_active) {
+                let fields = vec![text(STATE, VOID), text(VOID_REASON, "市级撤回".as_bytes())];
+                self.revise(id, order.register, fields, &self.hand_of(order))?;
+            }
+            return Ok(());
+        }
+        if known.is_some() {
+            return Ok(());
+        }
+        let record = entered(order, unit, own.clone());
+        let tags = own.iter().map(|field| field.tag);
+        if let Some(broken) = check::check(&record, tags, self.core.today()).into_iter().next() {
+            tracing::warn!(%unit, order = order.no, rule = broken.rule, "the city's entry can't stand here");
+            return Ok(());
+        }
+        let fields = with_place(order, unit, own);
+        self.revise(id, order.register, fields, &self.hand_of(order))?;
         Ok(())
     }
 

@@ -4,7 +4,7 @@
 
 use super::{
     Peer,
-    again::{is_own_word, was_let_pass},
+    again::{is_own_word, keep_proven, was_let_pass},
     moves::{RULE, moves_along},
     pad::{Pad, Reading},
     push::register_name,
@@ -20,7 +20,7 @@ use taizhang_proto::{
     decide::{Applied, Author, Decision, Fate, HUB_NODE},
     pb::{self, ConflictKind, ConflictState, Policy},
     record::Revision,
-    register::{HOME_UNIT, STATE, TRANSFER_TO, VOID_REASON},
+    register::{HOME_UNIT, STATE, TRANSFER_TO, VOID_REASON, is_for_below},
     wire::{self, Field},
 };
 
@@ -39,6 +39,8 @@ pub(super) enum Landing {
     /// On its record, which has moved to a unit beyond the author's scope since the author last heard: it was made
     /// before the hand-over.
     Followed,
+    /// On a record that is for everybody, of a unit above the office that says it again: this hub's seals alone count.
+    FromBelow,
     /// Made after the hand-over: a note for the unit that has the record now.
     Note {
         /// Revision of the hand-over.
@@ -73,6 +75,10 @@ impl Pad<'_> {
         edit: &mut Edit,
         author: Author,
     ) -> Result<Result<Landing, Violation>, StoreError> {
+        if let Some(own) = self.is_told_from_below(peer, edit)? {
+            keep_proven(&self.core.lineage.secret(), edit, own.then_some(peer.unit));
+            return Ok(Ok(Landing::FromBelow));
+        }
         let Some(current) = self.record(edit.id)? else { return Ok(Ok(Landing::Home)) };
         if current.register != edit.register {
             let message = "此编号属于另一种登记表 (the id belongs to another register)".into();
@@ -104,6 +110,25 @@ impl Pad<'_> {
         } else {
             Landing::Note { of: moved.revision }
         }))
+    }
+
+    /// Whether an office offers a record that is for everybody and belongs above it; inside, whether it was the office's own
+    /// as far as this hub still knows.
+    fn is_told_from_below(&mut self, peer: &Peer, edit: &Edit) -> Result<Option<bool>, StoreError> {
+        if !is_for_below(edit.register) || edit.offer.as_ref().is_none_or(|offer| offer.aside) {
+            return Ok(None);
+        }
+        let current = self.record(edit.id)?;
+        if current.is_some_and(|record| record.register != edit.register) {
+            return Ok(None);
+        }
+        let stood = current.and_then(home_unit);
+        let home = edit.field(HOME_UNIT).and_then(unit_in).or(stood);
+        if home.is_none_or(|home| peer.unit.covers(home)) {
+            return Ok(None);
+        }
+        let own = stood.is_some_and(|stood| peer.unit.covers(stood)) || self.was_of(peer, edit.id)?;
+        Ok(Some(own))
     }
 
     /// Whether a record is offered again by the unit that this hub had given it, or had let a wider one give it, in the time

@@ -66,6 +66,7 @@ impl Pad<'_> {
                     OrderKind::Task => self.give_task(order, unit)?,
                     OrderKind::Commend => self.commend(order, unit, place)?,
                     OrderKind::Revoke => self.revoke(order, unit)?,
+                    OrderKind::Entry => self.enter_for_city(order, unit)?,
                 }
             }
         }

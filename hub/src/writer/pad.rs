@@ -114,6 +114,8 @@ pub(super) struct Pad<'a> {
     tree_is_new: bool,
     /// Cells that are taken off the disk.
     forgotten: HashSet<CellKey>,
+    /// What each unit has for everybody below it, where that is worked out anew from all records.
+    pub(super) below_anew: Option<HashMap<OrgCode, rows::BelowRow>>,
 }
 
 impl<'a> Pad<'a> {
@@ -159,6 +161,7 @@ impl<'a> Pad<'a> {
             judge_now: false,
             tree_is_new: false,
             forgotten: HashSet::new(),
+            below_anew: None,
         })
     }
 

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use prost::Message;
 use taizhang_proto::{
     OrgCode, Record, RecordId,
-    cell::home_unit,
+    cell::{home_unit, is_held_at},
     change::{ChangeError, Edit},
     check::{self, Violation},
     date,
@@ -26,7 +26,7 @@ use taizhang_proto::{
     digest::LogDigest,
     pb::{self, OutcomeKind},
     record::Revision,
-    register::{Refers, number, registers},
+    register::{Refers, is_for_below, registers},
     session::MAX_BATCH_BYTES,
     stamp::{self, Stamp},
 };
@@ -208,6 +208,13 @@ impl Pad<'_> {
             Err(why) => return Ok(Some(Special::refused(why))),
         };
         self.forget_known(&mut edit)?;
+        if landing == Landing::FromBelow
+            && edit.fields.is_empty()
+            && edit.offer.as_ref().is_none_or(|offer| offer.history.is_empty())
+        {
+            // Nothing proves any of it, or all of it stands: the office pulls what does.
+            return Ok(Some(Special { kind: OutcomeKind::Settled, state: None, why: None }));
+        }
         let today = date::shanghai(received * 1_000);
         let mut origin = pb::Origin {
             revision,
@@ -307,9 +314,9 @@ impl Pad<'_> {
         let special = match landing {
             // With what stands: the offer may be all that an office has of it, until it has pulled everything.
             Landing::Home if !offered && decision.is_plain() && given_up.is_none() && origin.seal.is_empty() => None,
-            Landing::Home => Some(settled(edit.id, &applied)),
+            Landing::Home | Landing::FromBelow => Some(settled(edit.id, &applied)),
             // The author is not sent again what it wrote itself, so this is how it hears where that has landed.
-            Landing::Survivor { .. } if home_unit(&applied.record).is_some_and(|unit| peer.unit.covers(unit)) => {
+            Landing::Survivor { .. } | Landing::Followed if is_held_at(&applied.record, peer.unit) => {
                 Some(settled(edit.id, &applied))
             }
             Landing::Survivor { .. } => Some(Special { kind: OutcomeKind::Settled, state: None, why: None }),
@@ -386,7 +393,7 @@ impl Pad<'_> {
 
 /// Whether what a reference points into is there for everybody in the district to refer to.
 pub(super) fn is_for_everybody(refers: Refers) -> bool {
-    matches!(refers, Refers::To(number::POST | number::TRAINING_CLASS | number::CAMPAIGN))
+    matches!(refers, Refers::To(register) if is_for_below(register))
 }
 
 fn settled(id: RecordId, applied: &Applied) -> Special {

@@ -4,16 +4,18 @@
 
 use super::pad::{Pad, depends_on_others};
 use crate::{
-    rows::{SubjectRow, meta},
+    rows::{BelowRow, FeedRow, SubjectRow, UnitRow, meta},
     store::{Space, StoreError},
     totals::{audit::read_own, recount::Recount},
 };
 use prost::Message;
 use std::collections::HashMap;
 use taizhang_proto::{
-    RecordId,
-    cell::{Shelf, Subject},
+    OrgCode, Record, RecordId,
+    cell::{Shelf, Subject, home_unit},
+    digest::{Item, ScopeDigest},
     plan::Plans,
+    register::is_for_below,
 };
 
 /// Grows when the rules of counting change in the program: what a subject contributes, what refers to what, what is
@@ -68,7 +70,52 @@ impl Pad<'_> {
         for (key, value) in cells {
             self.set_cell(key, value)?;
         }
+        self.find_what_is_for_below()?;
         self.set.put(Space::Meta, meta::RULES, rules(plans));
+        Ok(())
+    }
+
+    /// Works out from the records what each unit has for everybody below it, and marks the news of it in the feed: an older
+    /// build kept neither, nor another one for a register that says so since.
+    fn find_what_is_for_below(&mut self) -> Result<(), StoreError> {
+        let mut found: HashMap<OrgCode, (ScopeDigest, u64, u64)> = HashMap::new();
+        for row in self.view.prefix(Space::Units, &[]) {
+            let (key, value) = row?;
+            let code = key.as_ref().try_into().ok().map(u64::from_be_bytes).and_then(|code| OrgCode::new(code).ok());
+            let row = UnitRow::decode(value).map_err(|_| StoreError::Row(Space::Units))?;
+            // The head stays where it was: departures moved it, too.
+            if let (Some(unit), Some(below)) = (code, row.below) {
+                found.entry(unit).or_default().2 = below.head;
+            }
+        }
+        for row in self.view.prefix(Space::Feed, &[]) {
+            let (key, value) = row?;
+            let news = FeedRow::from_slice(&value).ok_or(StoreError::Row(Space::Feed))?;
+            let Some(bytes) = self.view.get(Space::Records, &news.id.0)? else { continue };
+            // A record that can't be read is for `verify` to say.
+            let Ok(record) = Record::decode(bytes.clone()) else { continue };
+            let for_below = is_for_below(record.register);
+            if news.for_below != for_below {
+                self.set.put(Space::Feed, key.clone(), FeedRow { for_below, ..news }.to_bytes());
+            }
+            let revision = key.as_ref().try_into().map(u64::from_be_bytes).map_err(|_| StoreError::Row(Space::Feed))?;
+            let Some(unit) = home_unit(&record).filter(|unit| for_below && self.core.unit.covers(*unit)) else {
+                continue;
+            };
+            let (digest, count, head) = found.entry(unit).or_default();
+            *head = (*head).max(revision);
+            // News of edits that lost stand beside the record's own row.
+            if record.revision() == revision {
+                digest.add(Item::record(news.id, &bytes));
+                *count += 1;
+            }
+        }
+        let row = |(digest, count, head): (ScopeDigest, u64, u64)| BelowRow {
+            records: digest.to_bytes().to_vec(),
+            count,
+            head,
+        };
+        self.below_anew = Some(found.into_iter().map(|(unit, found)| (unit, row(found))).collect());
         Ok(())
     }
 

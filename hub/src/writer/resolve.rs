@@ -6,7 +6,7 @@ use super::{
     pad::{Pad, Reading},
     revise::{Hand, day, is_ruled_below, nothing, text, with, yes},
 };
-use crate::store::StoreError;
+use crate::{orders::PAIRING_ORDER, store::StoreError};
 use taizhang_proto::{
     OrgCode, RecordId,
     cell::{Shelf, is_active, is_memory},
@@ -380,6 +380,7 @@ pub(super) fn fields_of(claim: &pb::ClaimedValue) -> Vec<Field> {
 fn is_hubs_own(register: u32, tag: u32) -> bool {
     matches!(tag, COUNTED_AT | COUNTING | PAST_HOME | ELSEWHERE_TOO)
         || (register == number::TASK && tag == ORDER_NO)
+        || (register == number::PAIRING && tag == PAIRING_ORDER)
         || is_memory(register, tag)
 }
 

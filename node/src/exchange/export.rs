@@ -9,7 +9,9 @@ use crate::desk::{Desk, SaveError};
 use rust_xlsxwriter::{Format as Style, FormatAlign, Workbook};
 use std::collections::HashMap;
 use taizhang_proto::{
-    OrgCode, Record, RecordId, date,
+    OrgCode, Record, RecordId,
+    cell::is_from_above,
+    date,
     org::UnitTree,
     pb,
     register::{FieldDef, HOME_UNIT, RegisterDef, Shape, Value, registers},
@@ -43,7 +45,7 @@ const MAX_ROWS: usize = 1_000_000;
 /// Rows above the first record of a sheet: title, unit and date, headings.
 const TOP: u32 = 3;
 
-/// A register's records of a unit and those below it, all the office holds when there is none: bytes and row count.
+/// A register's records of a unit and those below it, the office's own when there is none: bytes and row count.
 /// References are written as the person's name and citizen id, units as name and code.
 ///
 /// # Errors
@@ -55,7 +57,9 @@ pub fn export<D: Desk>(
     format: Format,
 ) -> Result<(Vec<u8>, u64), ExportError> {
     let mut records = desk.list(register.number)?;
-    records.retain(|(_, record)| unit.is_none_or(|unit| owned_by(record, unit)));
+    // What units above have for everybody is theirs: an export is a register that can be read in again.
+    let own = |record: &Record| !is_from_above(record, desk.unit());
+    records.retain(|(_, record)| unit.map_or_else(|| own(record), |unit| owned_by(record, unit)));
     if format == Format::Xlsx && records.len() > MAX_ROWS {
         return Err(ExportError::TooMany);
     }

@@ -30,7 +30,7 @@ pub(super) fn unwrapped(text: &str) -> &str {
 }
 
 /// A value as it is written into a file.
-pub(super) fn harmless(value: &str) -> String {
+pub fn harmless(value: &str) -> String {
     let changes = unwrapped(value) != value.trim();
     if changes || is_formula(value) { format!("'{value}") } else { value.to_owned() }
 }

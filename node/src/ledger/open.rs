@@ -151,6 +151,7 @@ impl Ledger {
                 seen: None,
                 left: std::collections::HashMap::new(),
                 owed: 0,
+                everybody: false,
                 repair: Repair::default(),
             }),
             tree: RwLock::new(Arc::new(UnitTree::default())),
@@ -275,11 +276,16 @@ impl Ledger {
             let month = pb::SignedMonth::decode(month).map_err(|_| StoreError::Row("month"))?;
             *self.locked.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(month);
         }
+        let mut inner = self.inner();
+        if !inner.state.month_figures {
+            inner.state.months = 0; // heard again, each with this office's figures
+            inner.state.month_figures = true;
+        }
         Ok(())
     }
 
     /// Takes the month at a place, from 1: signed under the key that was heard first, and following the one before it.
-    /// An office keeps the last one alone, so one that comes again is not compared.
+    /// One that comes again is not compared.
     pub(super) fn set_month(&self, month: &[u8], place: u64) -> Result<(), LedgerError> {
         let peer = |error: String| LedgerError::Peer(error);
         let signed = pb::SignedMonth::decode(month).map_err(|error| peer(error.to_string()))?;
@@ -289,7 +295,9 @@ impl Ledger {
         let key = known.or_else(|| locked.as_ref().map(|last| last.key.clone()));
         let text = month::read(&signed, key.as_deref()).map_err(|error| peer(error.to_string()))?;
         if place > heard {
-            month::follows(&text, locked.as_ref()).map_err(|error| peer(error.to_string()))?;
+            // Heard from the start, it follows nothing, whatever an older build had heard.
+            let before = locked.as_ref().filter(|_| heard > 0);
+            month::follows(&text, before).map_err(|error| peer(error.to_string()))?;
         }
         *locked = Some(signed);
         Ok(())

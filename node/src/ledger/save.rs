@@ -14,7 +14,9 @@ use sled::Batch;
 use std::collections::HashSet;
 use taizhang_proto::{
     OrgCode, Record, RecordId,
-    cell::{home_unit, is_active, keeps_open, left_on, not_revocable, reapplies_from, still_open, survivor},
+    cell::{
+        home_unit, is_active, is_from_above, keeps_open, left_on, not_revocable, reapplies_from, still_open, survivor,
+    },
     change,
     check::{self, Violation, too_early},
     digest::LogDigest,
@@ -207,7 +209,12 @@ impl Ledger {
         let edited = new.fields.iter().map(|standing| standing.field.tag);
         let mut found = check::check(new, edited, self.business_day());
         let owner = home_unit(new);
-        if let Some(message) = owner.and_then(|unit| self.not_ours(unit)) {
+        if let Some(above) = old.filter(|old| is_from_above(old, self.unit())).and_then(home_unit) {
+            let message = format!(
+                "此记录由上级单位{above}登记，供下级查看和引用，不能在本单位修改 (of a unit above: read only here)"
+            );
+            found.push(broken(draft, "home_unit", "scope", message));
+        } else if let Some(message) = owner.and_then(|unit| self.not_ours(unit)) {
             found.push(broken(draft, "home_unit", "unit", message));
         }
         found.extend(corrected_without_reason(draft, old, new));

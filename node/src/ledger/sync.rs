@@ -33,6 +33,9 @@ const RESTORED: &str = "restored from a backup: a new incarnation was taken";
 const TOO_LARGE: &str = "a change too large for any message was set aside among the refused ones";
 const HUB_RESTORED: &str = "the hub was restored from an old backup: it is told again what it lost";
 
+/// Before a month's name: the locked month as it was heard.
+const MONTH: &str = "month-";
+
 /// The kind of the document in which a hub says whom it has retired.
 const ROLL: &str = "roll";
 
@@ -57,6 +60,25 @@ impl Ledger {
     /// The hub's roll, as it was last heard.
     fn roll(&self) -> Result<Option<Bytes>, StoreError> {
         self.store.get(&key::document(ROLL))
+    }
+
+    /// The locked months that were heard, oldest first, each with the figures of this office's unit and those below it; none
+    /// where the hub had none of its own, or is of an older build.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn locked_months(&self) -> Result<Vec<(pb::MonthText, Option<pb::MonthSheet>)>, StoreError> {
+        let wrong = || StoreError::Row("month");
+        let mut months = Vec::new();
+        for row in self.store.scan(&key::document(MONTH)) {
+            let signed = pb::SignedMonth::decode(row?.1).map_err(|_| wrong())?;
+            let text = pb::MonthText::decode(signed.text).map_err(|_| wrong())?;
+            let sheet = signed.own.as_ref().and_then(|own| upstream::decompress(&own.zstd, own.raw_len).ok());
+            let sheet = sheet.and_then(|raw| pb::MonthSheet::decode(raw).ok());
+            // What is held of another unit, from before this one's code, is not this office's.
+            months.push((text, sheet.filter(|sheet| sheet.unit == self.unit().number())));
+        }
+        Ok(months)
     }
 
     /// The pending changes after `after`, at most one batch of them; none when there are none.
@@ -262,6 +284,7 @@ impl Ledger {
             state.rebuild = false;
         }
         state.pulled = caught.revision;
+        state.everybody = inner.everybody;
         let comparable = state.settled == caught.acknowledged;
         self.finish(work, &mut inner, state.clone())?;
         state = inner.state.clone();
@@ -366,7 +389,11 @@ impl Ledger {
         }
         state.renamed = false;
         state.hear_stretch(&welcome.epoch);
+        inner.everybody = welcome.everybody;
+        // A hub of an older build sends nothing of it, and takes back what was held.
+        state.everybody &= welcome.everybody;
         if quiet {
+            state.everybody = welcome.everybody;
             state.equal = true;
             state.last_sync = self.now_millis() / 1_000;
         }
@@ -505,6 +532,7 @@ impl Replica for Ledger {
             month_digest: self.month_digest(),
             epoch: state.epoch.into(),
             clock: self.now_millis(),
+            everybody: Some(state.everybody),
             roll: Some(state.roll),
             roll_digest: self
                 .roll()
@@ -596,6 +624,11 @@ impl Replica for Ledger {
         }
         let mut work = Work::new(self);
         work.rows.insert(key::document(&document.kind), document.content.as_ref());
+        if document.kind == "month"
+            && let Some(month) = self.locked_month()
+        {
+            work.rows.insert(key::document(&format!("{MONTH}{month}")), document.content.as_ref());
+        }
         Ok(self.finish(work, &mut inner, state)?)
     }
 

@@ -8,8 +8,8 @@ use crate::{
     store::StoreError,
 };
 use taizhang_proto::{
-    RecordId,
-    cell::{home_unit, is_active},
+    Record, RecordId,
+    cell::{home_unit, is_active, is_from_above},
     date::Day,
     digest::{Item, ScopeDigest},
     month::{self, Month, Stage},
@@ -50,7 +50,8 @@ fn holdings(ledger: &Ledger) -> Result<(u64, String), StoreError> {
     let (mut rows, mut digest) = (0, ScopeDigest::default());
     for def in registers().iter().filter(|def| def.number != number::PERIOD_CLOSE) {
         for id in ledger.ids(def.number)? {
-            if let Some(record) = ledger.view(id)?.filter(is_active) {
+            let own = |record: &Record| is_active(record) && !is_from_above(record, ledger.unit());
+            if let Some(record) = ledger.view(id)?.filter(own) {
                 rows += 1;
                 digest.add(Item::record(id, &record.encode()));
             }

@@ -486,6 +486,12 @@ impl office_server::Office for Calls {
         answer.map(Response::new).map_err(wrong)
     }
 
+    async fn paper(&self, request: Request<pb::PaperRequest>) -> Result<Response<pb::Paper>, Status> {
+        let request = request.into_inner();
+        let on = day_asked(request.on, &self.office)?;
+        block_in_place(|| self.office.paper(&request, on)).map(Response::new)
+    }
+
     async fn find_units(&self, request: Request<pb::FindUnitsRequest>) -> Result<Response<pb::UnitsAnswer>, Status> {
         let ledger = &self.office.ledger;
         Ok(Response::new(show::find_units(&ledger.units(), ledger.unit(), &request.get_ref().word)))

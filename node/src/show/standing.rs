@@ -37,6 +37,15 @@ pub fn figure(value: &pb::TotalValue) -> String {
     format!("{percent:.1}% ({}/{})", value.numerator, value.denominator)
 }
 
+/// Over what a figure of a month's report is counted.
+pub fn span_name(one: &indicator::Indicator, span: pb::TotalSpan) -> &'static str {
+    match (one.kind, span) {
+        (indicator::Kind::Stock, _) => "月末",
+        (indicator::Kind::Flow, pb::TotalSpan::Year) => "年累计",
+        (indicator::Kind::Flow, pb::TotalSpan::Month) => "本月",
+    }
+}
+
 /// A share in percent, or a number as it is.
 fn share(value: f64, ratio: bool) -> String {
     if ratio { format!("{:.1}%", value * 100.0) } else { format!("{value}") }

@@ -15,8 +15,8 @@ pub fn days_of(campaign: &Record) -> RangeInclusive<Day> {
     own.from_on.unwrap_or(Day::MIN)..=own.to_on.unwrap_or(Day::MAX)
 }
 
-/// The campaign that a service of a day is part of, of the one that it names. An office does not hold a campaign of its
-/// district and takes the service's word for it.
+/// The campaign that a service of a day is part of, of the one that it names. An office that does not hold it, since
+/// its hub is of an older build, takes the service's word for it.
 pub(super) fn on_day<S: Shelf>(shelf: &S, named: RecordId, on: Day) -> Result<Option<RecordId>, S::Error> {
     let id = survivor(shelf, named)?;
     let part = shelf.look(id, |record| match record {

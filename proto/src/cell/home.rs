@@ -3,7 +3,12 @@
 //! Invariant: on every day a record is at home in at most one unit.
 
 use super::{home_unit, span::Span};
-use crate::{OrgCode, Record, date, date::Day, register::PAST_HOME, wire};
+use crate::{
+    OrgCode, Record, date,
+    date::Day,
+    register::{PAST_HOME, is_for_below},
+    wire,
+};
 
 /// A unit that a record belonged to until a day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,6 +31,16 @@ impl PastHome {
         let until: jiff::civil::Date = until.parse().ok()?;
         Some(Self { until: date::day(until), unit: unit.parse().ok()? })
     }
+}
+
+/// Whether an office of a unit holds a record: one of its own subtree, or one that a unit above it has for everybody below.
+pub fn is_held_at(record: &Record, unit: OrgCode) -> bool {
+    home_unit(record).is_some_and(|home| unit.covers(home)) || is_from_above(record, unit)
+}
+
+/// Whether a record is for everybody below its owner and a unit lies below it: to read there and to refer to, not to edit.
+pub fn is_from_above(record: &Record, unit: OrgCode) -> bool {
+    is_for_below(record.register) && home_unit(record).is_some_and(|home| home != unit && home.covers(unit))
 }
 
 /// The units that a record belonged to before, oldest first.

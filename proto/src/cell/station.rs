@@ -43,8 +43,11 @@ struct Turn {
     id: RecordId,
 }
 
-/// An assignment with its days.
+/// An assignment with its days; none where a certificate names as its holder what is no assistant.
 fn assignment(id: RecordId, record: &Record) -> Option<(Turn, Spans, Option<Day>)> {
+    if record.register != number::ASSISTANT {
+        return None;
+    }
     let assistant: pb::Assistant = record.typed(|tag| matches!(tag, 22 | 23));
     let from = assistant.from_on.filter(|_| is_active(record))?;
     Some((Turn { from, created: record.created, id }, between(Some(from), assistant.to_on), assistant.to_on))
@@ -192,6 +195,6 @@ fn levels<S: Shelf>(shelf: &S, assistant: RecordId) -> Result<Levels, S::Error> 
 
 /// The first day of an assistant's assignment, while it is open.
 pub(super) fn assigned_from(record: &Record) -> Option<Day> {
-    let from = record.day(22)?;
+    let from = record.day(22).filter(|_| record.register == number::ASSISTANT)?;
     (is_active(record) && record.bytes(23).is_none()).then_some(from)
 }

@@ -174,7 +174,8 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
             rule(in_order(class.from_on, class.to_on), "to_on", "order", "结业早于开班 (ends before it starts)");
         }
         number::PAIRING => {
-            let about = record.bytes(20).is_some() || record.bytes(21).is_some();
+            // The city's, which knows no household, waits for the unit to name one.
+            let about = [20, 21, 28].iter().any(|tag| record.bytes(*tag).is_some());
             rule(about, "household", "required", "须写明结对的家庭或人员 (needs a household or a person)");
             let pairing: pb::Pairing = record.typed(|tag| matches!(tag, 24 | 25));
             rule(in_order(pairing.from_on, pairing.to_on), "to_on", "order", "终止早于结对 (ends before it starts)");

@@ -26,6 +26,8 @@ pub(super) const ACTIONS: &[Action] = actions! {
     |_| 14, "a member joins", World::add_member;
     |_| 8, "a spell begins", World::begin_spell;
     |_| 10, "a placement begins", World::begin_placement;
+    |_| 6, "a post is offered", World::offer_post;
+    |_| 6, "a post is filled", World::fill_post;
     |_| 8, "a case is opened", World::open_case;
     |_| 5, "a facility is registered", World::register_facility;
     |_| 4, "a full-employment case is opened", World::open_fec_case;
@@ -49,6 +51,7 @@ pub(super) const ACTIONS: &[Action] = actions! {
     |_| 8, "two records are merged", World::merge_records;
     |_| 8, "a merge is taken back", World::unmerge_records;
     |_| 8, "the district edits", World::revise_record;
+    |options| 5 * often(options), "a post gets another owner", World::hand_on_post;
     |_| 1, "the mark key is changed", World::rotate_key;
     // The network.
     |_| 45, "an office syncs", World::start_office_session;

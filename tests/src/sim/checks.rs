@@ -11,12 +11,13 @@ use prost::Message;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use taizhang_hub::{
     rows::{self, UnitRow},
+    scope::Scope,
     store::Space,
     totals::audit,
 };
 use taizhang_proto::{
     Record, RecordId,
-    cell::home_unit,
+    cell::{self, home_unit},
     change::Edit,
     decide::{FOREIGN_NODE, HUB_NODE},
     pb,
@@ -132,8 +133,8 @@ impl World {
     fn check_replicas(&self) -> Result<(), String> {
         for office in &self.offices {
             let view = self.hubs[office.hub].core.view();
-            let key = office.unit.number().to_be_bytes();
-            let row: UnitRow = rows::read(view.as_ref(), Space::Units, &key).map_err(text)?.unwrap_or_default();
+            let scope = Scope { unit: office.unit, hub: self.hubs[office.hub].unit, everybody: true };
+            let row = scope.row(view.as_ref()).map_err(text)?;
             let state = office.ledger.state();
             if state.digest() != row.records_digest() || state.count != row.count {
                 return Err(format!(
@@ -146,7 +147,7 @@ impl World {
                 let (id, bytes) = row.map_err(text)?;
                 let id = RecordId::from_slice(&id).ok_or("a row without an id")?;
                 let record = Record::decode(bytes.clone()).map_err(text)?;
-                if !home_unit(&record).is_some_and(|unit| office.unit.covers(unit)) {
+                if !scope.holds(&record) {
                     continue;
                 }
                 listed.entry(record.register).or_default().insert(id);
@@ -192,7 +193,7 @@ impl World {
             let id = RecordId::from_slice(&id).ok_or("a row without an id")?;
             let hub = Record::decode(bytes).map_err(text)?;
             let own = office.ledger.view(id).map_err(text)?;
-            let covered = home_unit(&hub).is_some_and(|unit| office.unit.covers(unit));
+            let covered = cell::is_held_at(&hub, office.unit);
             let what = match (covered, &own) {
                 (true, own) if own.as_ref() != Some(&hub) => String::new(),
                 (false, Some(_)) => {

@@ -34,6 +34,8 @@ const LATEST: Fields = &[
     (number::ZEF_CASE, "plan"),
     (number::FACILITY, "network"),
     (number::FEC_CASE, "material"),
+    (number::POST, "requirement"),
+    (number::POST, "requirement"),
 ];
 
 const REVIEWED: Fields = &[
@@ -252,6 +254,34 @@ impl World {
         self.save(office, vec![form.done()])
     }
 
+    /// A post: of a township, or once the district has taken it over, it is for everybody below.
+    pub(super) fn offer_post(&mut self) -> Result<bool, String> {
+        let office = self.any_office();
+        let id = self.new_id(office);
+        let form = Form::new(id, number::POST)
+            .set("home_unit", self.home(office))
+            .set("post_no", text(format!("G{}", self.model.records.len())))
+            .set("kind", text("20"))
+            .set("places", Value::Uint(self.random.random_range(1..3)));
+        self.save(office, vec![form.done()])
+    }
+
+    pub(super) fn fill_post(&mut self) -> Result<bool, String> {
+        let office = self.any_office();
+        let (Some((person, _)), Some((post, _))) =
+            (self.pick(office, &[number::RESIDENT])?, self.pick(office, &[number::POST])?)
+        else {
+            return Ok(false);
+        };
+        let form = Form::new(self.new_id(office), number::PLACEMENT)
+            .set("home_unit", self.home(office))
+            .set("person", Value::Ref(person))
+            .set("kind", text("3"))
+            .set("post", Value::Ref(post))
+            .set("start_on", self.day(office, 60));
+        self.save(office, vec![form.done()])
+    }
+
     pub(super) fn open_case(&mut self) -> Result<bool, String> {
         let office = self.any_office();
         self.case(office)
@@ -388,7 +418,7 @@ impl World {
 
     pub(super) fn move_home(&mut self) -> Result<bool, String> {
         let office = self.any_office();
-        let movable = [number::RESIDENT, number::HOUSEHOLD, number::PLACEMENT, number::FACILITY];
+        let movable = [number::RESIDENT, number::HOUSEHOLD, number::PLACEMENT, number::FACILITY, number::POST];
         let Some((id, record)) = self.pick(office, &movable)? else { return Ok(false) };
         let draft = Draft::new(id, record.register).with(HOME_UNIT, self.home(office));
         self.save(office, vec![draft])

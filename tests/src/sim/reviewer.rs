@@ -195,6 +195,34 @@ impl World {
         Ok(true)
     }
 
+    /// The district takes a post over, or gives it to one of its units.
+    pub(super) fn hand_on_post(&mut self) -> Result<bool, String> {
+        let hub = self.any_district();
+        let found = self.at_hub(hub, number::POST)?;
+        if found.is_empty() {
+            return Ok(false);
+        }
+        let (id, _) = &found[self.random.random_range(0..found.len())];
+        let (district, tree) = (self.hubs[hub].core.unit, self.hubs[hub].core.tree());
+        let units: Vec<OrgCode> = tree.below(district).map(|unit| unit.code).collect();
+        let to = if units.is_empty() || chance(&mut self.random, 1, 2) {
+            district
+        } else {
+            units[self.random.random_range(0..units.len())]
+        };
+        self.note(|world| format!("  at {hub}: {} goes to {to}", world.model.name(*id)));
+        let request = pb::ReviseRequest {
+            record: id.to_string(),
+            register: "Post".into(),
+            fields: [("home_unit".to_owned(), to.to_string())].into(),
+            reason: "统筹".into(),
+            by: REVIEWER.into(),
+            despite: false,
+        };
+        self.ask(hub, Review::Revise(request));
+        Ok(true)
+    }
+
     /// Asks a district to change the key of the marks; it may not be the one that makes them.
     pub(super) fn rotate_key(&mut self) -> Result<bool, String> {
         let hub = self.any_district();

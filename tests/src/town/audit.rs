@@ -3,8 +3,7 @@
 use super::{Town, TownHub};
 use std::collections::HashMap;
 use taizhang_hub::{
-    rows::{self, UnitRow},
-    store::Space,
+    scope::Scope,
     totals::{self, audit},
 };
 use taizhang_proto::{OrgCode, cell::CellKey, pb};
@@ -125,9 +124,7 @@ pub fn apart(town: &Town) -> anyhow::Result<Vec<String>> {
     for office in &town.offices {
         let core = &town.district_of(office.unit)?.hub.core;
         let unit = core.tree().current(office.unit, core.today());
-        let view = core.view();
-        let row: Option<UnitRow> = rows::read(view.as_ref(), Space::Units, &unit.number().to_be_bytes())?;
-        let row = row.unwrap_or_default();
+        let row = Scope { unit, hub: core.unit, everybody: true }.row(core.view().as_ref())?;
         let state = office.ledger().state();
         if state.digest() != row.records_digest() || state.count != row.count {
             found.push(format!("{}: {} records, at the district {}", office.unit, state.count, row.count));

@@ -105,6 +105,15 @@ async fn a_month_is_closed_approved_and_locked_and_what_comes_later_is_the_next_
     })
     .await
     .unwrap();
+    // With their own figures and nobody else's, as they were signed.
+    for (ledger, code) in [(&first, FIRST), (&street, STREET)] {
+        let heard = ledger.locked_months().unwrap();
+        let [(text, Some(sheet))] = &heard[..] else { panic!("{heard:?}") };
+        assert_eq!((text.month.as_str(), sheet.unit), (name.as_str(), code));
+        assert!(sheet.figures.iter().all(|figure| unit(code).covers(unit(figure.unit))));
+        let zef = sheet.figures.iter().find(|figure| (figure.unit, figure.indicator.as_str()) == (FIRST, "K05"));
+        assert_eq!(zef.map(|figure| figure.numerator), Some(1), "without proof it is not placed in the closed month");
+    }
     until("the district has its sheet", || district.core.months().count() == 1).await.unwrap();
 
     // Live the household counts as placed; in the closed month it does not, for want of proof.

@@ -13,6 +13,7 @@ mod kill_hub;
 mod kill_node;
 mod lost_store;
 mod nightly;
+mod papers;
 mod reading;
 mod stranger;
 mod strangers;

@@ -2,6 +2,7 @@
 //! when a store was damaged in silence, and when an office's scope changes.
 #![allow(clippy::unwrap_used)]
 
+mod below;
 mod commits;
 mod crowds;
 mod damaged_hub;

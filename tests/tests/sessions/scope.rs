@@ -3,7 +3,14 @@
 use crate::pair::{
     assert_sound, at_hub, community, hub, neighbour, office, peer, phone, residents, save, session, street, sync, tag,
 };
-use taizhang_proto::register::number;
+use taizhang_node::{
+    desk::{Desk, Draft},
+    ledger::LedgerDesk,
+};
+use taizhang_proto::{
+    pb,
+    register::{Value, number, registers},
+};
 
 #[test]
 fn a_community_that_becomes_the_township_pulls_what_it_may_now_see() {
@@ -80,6 +87,41 @@ fn a_township_that_becomes_a_community_lets_go_the_rest_and_keeps_what_is_refuse
     assert_eq!(refused.len(), 1);
     assert_eq!(refused[0].1.why.as_ref().unwrap().rule, "scope");
     assert_sound(&core, &node);
+}
+
+#[test]
+fn an_assistant_who_moves_on_one_day_between_two_stations_has_left_nobody_at_the_office_as_at_the_hub() {
+    let dir = tempfile::tempdir().unwrap();
+    let core = hub(dir.path());
+    let node = office(dir.path(), "street", street(), 1_000_000);
+    assert!(sync(&core, &node, &peer("street", street())).equal);
+    let field = |name: &str| registers().get(number::ASSISTANT).unwrap().field_named(name).unwrap().tag;
+    let today = node.business_day();
+    let moved = today - 20;
+    let at = |home: taizhang_proto::OrgCode, from: i32| {
+        Draft::new(LedgerDesk::new(&node).new_id(), number::ASSISTANT)
+            .with(1, Value::Uint(home.number()))
+            .with(field("name"), Value::Text("周敏".into()))
+            .with(field("id_no"), Value::Text("11010519491231002X".into()))
+            .with(field("from_on"), Value::Day(from))
+    };
+    let before = at(community(), today - 900);
+    save(&node, vec![before.clone().with(field("to_on"), Value::Day(moved)), at(neighbour(), moved)]);
+    let k17 = |on: i32| {
+        let lines = taizhang_node::office::standing::standing(&node, on).unwrap().lines;
+        let own = lines.into_iter().find(|line| line.indicator == "K17").unwrap();
+        let request = pb::TotalsRequest { unit: street().number(), on, ..pb::TotalsRequest::default() };
+        let values = taizhang_hub::totals::answer(&core, &request).unwrap().values;
+        let hubs = values.into_iter().find(|one| one.indicator == "K17" && one.unit == street().number()).unwrap();
+        ((own.numerator, own.denominator), (hubs.numerator, hubs.denominator))
+    };
+    assert!(sync(&core, &node, &peer("street", street())).equal);
+    assert_eq!(k17(today), ((0, 1), (0, 1)));
+    assert_sound(&core, &node);
+    // Who begins nowhere else has left.
+    save(&node, vec![Draft::new(before.id, number::ASSISTANT).with(field("to_on"), Value::Day(moved - 40))]);
+    assert!(sync(&core, &node, &peer("street", street())).equal);
+    assert_eq!(k17(today), ((1, 1), (1, 1)), "over a month apart");
 }
 
 #[test]

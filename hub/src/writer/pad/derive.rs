@@ -25,6 +25,7 @@ use taizhang_proto::{
     pb::{self, Tier},
     plan::Plans,
     record::Revision,
+    register::is_for_below,
 };
 
 #[derive(Default)]
@@ -33,9 +34,45 @@ struct UnitChange {
     count: i64,
     head: Revision,
     cells: ScopeDigest,
+    /// Of the unit itself alone, not of what lies above it.
+    below: BelowChange,
+}
+
+/// How what one unit has for everybody below it changes.
+#[derive(Default)]
+struct BelowChange {
+    records: ScopeDigest,
+    count: i64,
+    head: Revision,
 }
 
 impl UnitChange {
+    /// Takes note that a record of this unit, of a register, is touched by a revision.
+    fn touch(&mut self, register: u32, revision: Revision) {
+        self.head = self.head.max(revision);
+        if is_for_below(register) {
+            self.below.head = self.below.head.max(revision);
+        }
+    }
+
+    fn put(&mut self, register: u32, item: Item) {
+        self.records.add(item);
+        self.count += 1;
+        if is_for_below(register) {
+            self.below.records.add(item);
+            self.below.count += 1;
+        }
+    }
+
+    fn take(&mut self, register: u32, item: Item) {
+        self.records.remove(item);
+        self.count -= 1;
+        if is_for_below(register) {
+            self.below.records.remove(item);
+            self.below.count -= 1;
+        }
+    }
+
     fn add(&mut self, other: &Self) {
         self.records = self.records.plus(other.records);
         self.count += other.count;
@@ -61,13 +98,28 @@ impl Pad<'_> {
         self.write_letters(before_cells)?;
         let mut units: HashMap<OrgCode, UnitChange> = HashMap::new();
         for (unit, change) in own {
-            for unit in unit.up_to(self.core.unit) {
-                units.entry(unit).or_default().add(&change);
+            for above in unit.up_to(self.core.unit) {
+                units.entry(above).or_default().add(&change);
             }
+            if let Some(own) = units.get_mut(&unit) {
+                own.below = change.below;
+            }
+        }
+        let mut below_anew = self.below_anew.take();
+        for unit in below_anew.iter().flat_map(HashMap::keys) {
+            units.entry(*unit).or_default();
         }
         for (unit, change) in units {
             let mut row: UnitRow =
                 rows::read(self.view, Space::Units, &unit.number().to_be_bytes())?.unwrap_or_default();
+            let below = row.below.get_or_insert_default();
+            if let Some(anew) = below_anew.as_mut().and_then(|anew| anew.remove(&unit)) {
+                *below = anew;
+            }
+            below.records = below.records_digest().plus(change.below.records).to_bytes().to_vec();
+            below.count = below.count.saturating_add_signed(change.below.count);
+            below.head = below.head.max(change.below.head);
+            row.below = row.below.filter(|below| below.head > 0);
             row.records = row.records_digest().plus(change.records).to_bytes().to_vec();
             row.cells = row.cells_digest().plus(change.cells).to_bytes().to_vec();
             row.count = row.count.saturating_add_signed(change.count);
@@ -250,11 +302,9 @@ impl Pad<'_> {
             let unit = home_unit(record);
             if let (Some(old), Some(old_unit)) = (&leaf.old_bytes, leaf.old_unit) {
                 self.set.remove(Space::Feed, leaf.old_revision.to_be_bytes());
-                let item = Item::record(*id, old);
                 let change = units.entry(old_unit).or_default();
-                change.records.remove(item);
-                change.count -= 1;
-                change.head = change.head.max(revision);
+                change.take(record.register, Item::record(*id, old));
+                change.touch(record.register, revision);
                 if Some(old_unit) != unit {
                     let key = rows::at_revision(revision, &id.0);
                     self.set.put(Space::Departed, key, old_unit.number().to_be_bytes());
@@ -263,18 +313,15 @@ impl Pad<'_> {
             // Whoever wrote it there has it, and is not told of it by the feed.
             for (came, passed) in leaf.passed.iter().filter(|(_, passed)| Some(*passed) != unit) {
                 self.set.put(Space::Departed, rows::at_revision(*came, &id.0), passed.number().to_be_bytes());
-                let change = units.entry(*passed).or_default();
-                change.head = change.head.max(*came);
+                units.entry(*passed).or_default().touch(record.register, *came);
             }
             if let Some(unit) = unit {
-                let item = Item::record(*id, &bytes);
                 let change = units.entry(unit).or_default();
-                change.records.add(item);
-                change.count += 1;
-                change.head = change.head.max(revision);
+                change.put(record.register, Item::record(*id, &bytes));
+                change.touch(record.register, revision);
                 let alone = record.changes == 1 && !self.disputed.contains(id);
                 let sole_author = if alone { record.origins[0].node } else { 0 };
-                let row = FeedRow { id: *id, unit, sole_author };
+                let row = FeedRow { id: *id, unit, sole_author, for_below: is_for_below(record.register) };
                 self.set.put(Space::Feed, revision.to_be_bytes(), row.to_bytes());
             }
             self.set.put(Space::Records, id.0, bytes);
@@ -284,11 +331,12 @@ impl Pad<'_> {
     fn write_lost(&mut self, units: &mut HashMap<OrgCode, UnitChange>) {
         for (revision, id) in std::mem::take(&mut self.lost) {
             let record = self.records.get(&id).and_then(|leaf| leaf.now.as_ref());
-            let Some(unit) = record.and_then(home_unit) else { continue };
-            let row = FeedRow { id, unit, sole_author: 0 };
+            let Some((register, unit)) = record.and_then(|record| Some((record.register, home_unit(record)?))) else {
+                continue;
+            };
+            let row = FeedRow { id, unit, sole_author: 0, for_below: is_for_below(register) };
             self.set.put(Space::Feed, revision.to_be_bytes(), row.to_bytes());
-            let change = units.entry(unit).or_default();
-            change.head = change.head.max(revision);
+            units.entry(unit).or_default().touch(register, revision);
         }
     }
 
