@@ -76,11 +76,6 @@ pub enum MonthsError {
         /// The first of them, and what is missing.
         units: String,
     },
-    /// Nobody had anything to close.
-    #[error(
-        "{0} 没有应报单位，封账为空；核对后用 --reason 写明再封账 (no unit was to close this month: lock an empty month with a reason)"
-    )]
-    Empty(Month),
     /// A sheet that was lost with the store, and has not come back yet.
     #[error(
         "{month} 中 {unit} 的数字尚未找回，无法比较其后的更正；待该县区同步后再封账，或用 --reason 写明 (a sheet is lost: lock once that district has synced, or give a reason)"

@@ -66,9 +66,6 @@ pub fn sign(
     if !standing.gaps.is_empty() && reason.is_empty() {
         return Err(gaps(&standing));
     }
-    if standing.expected == 0 && reason.is_empty() {
-        return Err(MonthsError::Empty(month));
-    }
     let tree = core.tree();
     let mut by_unit = sheets(core.unit, &tree);
     for (unit, sheet) in &mut by_unit {

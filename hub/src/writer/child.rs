@@ -4,6 +4,7 @@ use super::{Answer, Decided, Paper, Peer, WriteError, pad::Pad};
 use crate::{
     readers,
     rows::{self, NodeRow, PastLog, PastUnit, UnitRow, meta},
+    scope::Scope,
     store::{Space, StoreError},
 };
 use prost::Message;
@@ -155,7 +156,12 @@ impl Pad<'_> {
 
     /// Compares digests where both sides stand at the same point.
     fn compare(&mut self, peer: &Peer, hello: &pb::Hello, row: &mut NodeRow) -> Result<(), StoreError> {
-        let unit: UnitRow = rows::read(self.view, Space::Units, &peer.unit.number().to_be_bytes())?.unwrap_or_default();
+        // Who holds nothing yet of what is for everybody is told it first.
+        if !peer.hub && hello.everybody == Some(false) {
+            return Ok(());
+        }
+        let everybody = !peer.hub && hello.everybody.is_some();
+        let unit: UnitRow = Scope { unit: peer.unit, hub: self.core.unit, everybody }.row(self.view)?;
         let everything_said = hello.head == row.acknowledged && hello.settled == row.acknowledged;
         let (digest, everything_heard) =
             if peer.hub { (unit.cells_digest(), true) } else { (unit.records_digest(), hello.pulled >= unit.head) };

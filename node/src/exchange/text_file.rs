@@ -133,23 +133,23 @@ fn decode<'a>(content: &'a [u8], findings: &mut Vec<String>) -> Result<(Cow<'a, 
     Ok((text, Encoding::Gb18030))
 }
 
-/// The separator that most of the first lines use, and of those that as many do the one that they use most, outside quotes:
-/// one cell full of another sign decides nothing.
+/// The separator that the first lines use most, outside quotes.
 fn separator(text: &str) -> u8 {
-    let used = |separator: u8| {
-        let in_line = |line: &str| {
-            let mut quoted = false;
-            line.bytes()
-                .filter(|byte| {
-                    quoted ^= *byte == b'"';
-                    *byte == separator && !quoted
-                })
-                .count()
-        };
-        let lines = text.lines().take(SAMPLE).map(in_line).filter(|count| *count > 0);
-        lines.fold((0, 0), |(lines, signs), count| (lines + 1, signs + count))
+    let count = |separator: u8| {
+        text.lines()
+            .take(SAMPLE)
+            .map(|line| {
+                let mut quoted = false;
+                line.bytes()
+                    .filter(|byte| {
+                        quoted ^= *byte == b'"';
+                        *byte == separator && !quoted
+                    })
+                    .count()
+            })
+            .sum::<usize>()
     };
-    SEPARATORS.into_iter().rev().max_by_key(|separator| used(*separator)).unwrap_or(b',')
+    SEPARATORS.into_iter().rev().max_by_key(|separator| count(*separator)).unwrap_or(b',')
 }
 
 /// Writes records the way the file was written.

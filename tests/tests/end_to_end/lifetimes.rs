@@ -17,7 +17,6 @@ use taizhang_proto::{
 };
 use taizhang_tests::{
     books::enter,
-    sim::copy_dir,
     town::{OfficePlan, Plan, Town, TownOffice},
 };
 use tonic::Code;
@@ -128,35 +127,6 @@ async fn an_authority_is_replaced_by_hand_with_an_overlap() {
     }
     let left = town.offices[2].sync().await.unwrap_err().to_string();
     assert!(left.contains("重新登记"), "{left}");
-    town.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn an_authority_from_a_backup_of_before_it_was_replaced_still_knows_its_children() {
-    let (dir, town, _) = moving(2).await;
-    let hub = &town.districts[0].hub;
-    let (authority, backup) = (town.districts[0].dir.join("authority"), dir.path().join("kept"));
-    copy_dir(&authority, &backup).unwrap();
-    let before = town.offices[0].identity.certificate_pem();
-    hub.authority.rotate(hub.core.now()).unwrap();
-    hub.renew_papers();
-    for office in &town.offices {
-        for _ in 0..2 {
-            office.sync().await.unwrap(); // told, then with the new one
-        }
-        assert_ne!(on_disk(office).certificate_pem(), before);
-    }
-    let home = dir.path().to_owned();
-    town.stop().await;
-    std::fs::remove_dir_all(&authority).unwrap();
-    copy_dir(&backup, &authority).unwrap();
-    let plan = Plan { mode: Mode::Nightly, ..Plan::default() };
-    let town = Town::reopen(&home, plan, |_| {}).await.unwrap();
-    for office in &town.offices {
-        enter(office.ledger(), number::ISSUE, &[("title", "换证之后")]);
-        let report = office.sync().await.unwrap();
-        assert!(report.equal && report.pushed > 0, "{report:?}");
-    }
     town.stop().await;
 }
 

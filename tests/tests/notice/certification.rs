@@ -49,7 +49,7 @@ async fn a_community_applies_is_assessed_by_the_standard_and_gets_the_title_step
     assert_eq!(figures(CERTIFIED), none, "not before the district has said so");
     stands(&scene, FIRST, case, &[("stage", "公示"), ("publicity_to", "2008-05-30")]);
 
-    scene.certify(case, CERTIFIED, false).await.unwrap();
+    scene.certify(case, CERTIFIED, true).await.unwrap();
     scene.agrees().await;
     stands(&scene, FIRST, case, &[("stage", "达标"), ("score", "90.5"), ("rule_set", STANDARD)]);
     assert_eq!(figures("2008-05-31"), none);

@@ -252,7 +252,7 @@ fn where_there_are_fewer_titles_than_places_all_of_them_are_commended_and_nobody
         for (place, unit) in OFFICES[..2].iter().enumerate() {
             let home = format!("home_unit={unit}");
             let fields = ["stage=5", "applied_on=2008-04-01", "certified_on=2008-06-01", &home];
-            let why = ["--reason", "县区考核达标", "--by", "王科长"];
+            let why = ["--reason", "县区考核达标", "--by", "王科长", "--despite"];
             let revise = [&["revise", "fec_case"], &fields[..], &why[..]].concat();
             town.district.tz(&revise).exits(0);
             town.district.tz(&["sync"]).exits(0);
