@@ -5,7 +5,6 @@
 mod show;
 
 use crate::{
-    certify,
     gate::{Gate, Pass},
     rows::{self, meta, queue},
     shelf::Committed,
@@ -392,16 +391,7 @@ impl review_server::Review for ReviewService {
     async fn revise(&self, request: Request<pb::ReviseRequest>) -> Result<Response<pb::SaveAnswer>, Status> {
         let _pass = self.pass(&request).await?;
         let of = self.asker(&request)?;
-        let mut request = request.into_inner();
-        let missing = block_in_place(|| certify::missing(&self.core, &request)).map_err(failed)?;
-        if !missing.is_empty() && !request.despite {
-            return Err(Status::failed_precondition(certify::refusal(&missing)));
-        }
-        // Who gives no reason is refused for that.
-        if !missing.is_empty() && !request.reason.trim().is_empty() {
-            request.reason = certify::reason_with(&request.reason, &missing);
-        }
-        match self.write(Review::Revise(request), of).await? {
+        match self.write(Review::Revise(request.into_inner()), of).await? {
             Answer::Revised(record) => {
                 // It stands, whatever can't be read after that.
                 let doubts = block_in_place(|| self.doubts_of(record)).unwrap_or_else(|error| {

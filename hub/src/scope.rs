@@ -7,7 +7,7 @@ use crate::{
     rows::{self, UnitRow},
     store::{Space, StoreError, View},
 };
-use taizhang_proto::{OrgCode, Record, cell};
+use taizhang_proto::{OrgCode, Record, cell, register::is_for_below};
 
 /// The scope of one office.
 #[derive(Debug, Clone, Copy)]
@@ -23,11 +23,7 @@ pub struct Scope {
 impl Scope {
     /// Whether the office holds a record.
     pub fn holds(&self, record: &Record) -> bool {
-        if self.everybody {
-            cell::is_held_at(record, self.unit)
-        } else {
-            cell::home_unit(record).is_some_and(|home| self.unit.covers(home))
-        }
+        cell::home_unit(record).is_some_and(|home| self.reaches(home, is_for_below(record.register)))
     }
 
     /// Whether it may hold records of a unit: its own subtree, or above it where they are for everybody below.
@@ -35,9 +31,9 @@ impl Scope {
         self.unit.covers(home) || (self.everybody && for_below && self.is_above(home))
     }
 
-    /// Whether a unit lies above the office.
+    /// Whether a unit lies above the office, and within the hub.
     pub fn is_above(&self, unit: OrgCode) -> bool {
-        unit != self.unit && unit.covers(self.unit)
+        unit != self.unit && unit.covers(self.unit) && self.hub.covers(unit)
     }
 
     /// Digest, count and head of what it holds.

@@ -10,9 +10,10 @@ pub use registered::registered_since;
 
 use crate::{
     OrgCode, Record,
+    cell::home_unit,
     date::{self, Day},
-    pb::{self, Format},
-    register::{FieldDef, RegisterDef, Shape, registers},
+    pb::{self, Format, Tier},
+    register::{FieldDef, HOME_UNIT, RegisterDef, Shape, registers},
     wire::{self, Raw},
 };
 use bytes::Bytes;
@@ -62,11 +63,20 @@ pub fn check(record: &Record, edited: impl Iterator<Item = u32>, today: Day) -> 
     let Some(def) = registers().get(record.register) else {
         return check_owner(record);
     };
+    let mut opened = false;
     for tag in edited {
+        opened |= tag == HOME_UNIT || def.field(tag).is_some_and(|field| field.personal);
         if let (Some(field), Some(bytes)) = (def.field(tag), record.bytes(tag))
             && let Err((rule, message)) = check_field(field, bytes)
         {
             found.push(violation(def, &field.name, rule, message));
+        }
+    }
+    if opened && goes_down(def, record) {
+        for field in def.fields.iter().filter(|field| field.personal && record.bytes(field.tag).is_some()) {
+            let message =
+                format!("{}会随本表发到所有下级单位，请清空 ({} would go to every office below)", field.zh, field.en);
+            found.push(violation(def, &field.name, BELOW, message));
         }
     }
     for field in def.fields.iter().filter(|field| field.required && record.bytes(field.tag).is_none()) {
@@ -76,6 +86,14 @@ pub fn check(record: &Record, edited: impl Iterator<Item = u32>, today: Day) -> 
         rules::check(def, record, today, &mut found);
     }
     found
+}
+
+/// The rule of what may be said where every office below hears it.
+pub const BELOW: &str = "below";
+
+/// Whether a record goes to offices that are not its owner's.
+fn goes_down(def: &RegisterDef, record: &Record) -> bool {
+    def.for_below && home_unit(record).is_some_and(|home| home.tier() > Tier::Community)
 }
 
 /// What holds for a register that only a newer build knows: its owning unit still bounds who may see it.

@@ -270,17 +270,17 @@ pub fn apply(current: Option<&Record>, edit: &Edit, decision: &Decision, origin:
             Fate::Accepted | Fate::Won(_) | Fate::Joined(_) | Fate::Opened(_) => {
                 if let Some(standing) = record.standing(field.tag) {
                     let old = record.origins[standing.origin].clone();
-                    note(&mut superseded, &old, &standing.field, origin.revision, fate);
+                    note(&mut superseded, &old, &standing.field, (origin.revision, fate, &edit.reason));
                 }
                 match fate {
                     Fate::Joined(bytes) | Fate::Opened(bytes) => {
-                        note(&mut superseded, origin, field, origin.revision, fate);
+                        note(&mut superseded, origin, field, (origin.revision, fate, &edit.reason));
                         taken.push(Field { tag: field.tag, bytes: bytes.clone() });
                     }
                     _ => taken.push(field.clone()),
                 }
             }
-            Fate::Lost(_) => note(&mut superseded, origin, field, origin.revision, fate),
+            Fate::Lost(_) => note(&mut superseded, origin, field, (origin.revision, fate, &edit.reason)),
             Fate::Equal => {}
         }
     }
@@ -292,7 +292,12 @@ pub fn apply(current: Option<&Record>, edit: &Edit, decision: &Decision, origin:
 }
 
 /// Keeps a value in the history entry for its origin and rule.
-fn note(history: &mut Vec<pb::Superseded>, origin: &pb::Origin, field: &Field, replaced_by: Revision, fate: &Fate) {
+fn note(
+    history: &mut Vec<pb::Superseded>,
+    origin: &pb::Origin,
+    field: &Field,
+    (replaced_by, fate, reason): (Revision, &Fate, &str),
+) {
     let rule = match fate {
         Fate::Won(policy) | Fate::Lost(policy) => policy.as_str_name(),
         Fate::Joined(_) => Policy::Union.as_str_name(),
@@ -315,5 +320,6 @@ fn note(history: &mut Vec<pb::Superseded>, origin: &pb::Origin, field: &Field, r
         replaced_by,
         rule: rule.to_owned(),
         ruling: None,
+        reason: reason.to_owned(),
     });
 }

@@ -48,6 +48,12 @@ pub fn of_passing(secret: &[u8; 32]) -> [u8; 32] {
     blake3::derive_key("taizhang seal on what was let pass", secret)
 }
 
+/// The secret of seals on whose a record was when it was made, where offices below its owner hold it, too: that it was so, and
+/// not that anybody may have it back.
+pub fn of_belonging(secret: &[u8; 32]) -> [u8; 32] {
+    blake3::derive_key("taizhang seal on whose it was", secret)
+}
+
 /// Whether an origin's seal speaks for a field.
 pub fn speaks_for(secret: &[u8; 32], id: RecordId, field: &Field, origin: &pb::Origin) -> bool {
     let own = part(secret, id, field, origin.stamp, &origin.by);
@@ -82,6 +88,7 @@ mod tests {
         assert!(!speaks_for(&secret, RecordId([2; 16]), &fields[0], &origin), "another record");
         assert!(!speaks_for(&[8; 32], id, &fields[0], &origin), "another hub");
         assert!(!speaks_for(&of_passing(&secret), id, &fields[0], &origin), "another purpose");
+        assert!(!speaks_for(&of_belonging(&secret), id, &fields[0], &origin), "another purpose");
         assert!(!speaks_for(&secret, id, &fields[0], &pb::Origin { stamp: 10, ..origin }), "another time");
     }
 }

@@ -368,6 +368,7 @@ impl Scene {
             fields: fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
             reason: REASON.into(),
             by: REVIEWER.into(),
+            despite: true,
             ..Default::default()
         };
         let answer = self.reviewer().resolve(Request::new(request)).await.unwrap().into_inner();

@@ -68,6 +68,9 @@ pub(super) fn masked_past(def: &RegisterDef, past: &mut pb::Superseded) {
         })
         .collect();
     past.message = wire::join(masked.iter());
+    if !past.reason.is_empty() {
+        past.reason = "***".into();
+    }
     if let Some(ruling) = past.ruling.as_mut().filter(|ruling| !ruling.reason.is_empty()) {
         ruling.reason = "***".into();
     }

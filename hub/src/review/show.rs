@@ -82,7 +82,10 @@ pub(super) fn sides(view: &dyn View, tree: &UnitTree, conflict: &pb::Conflict) -
     for (place, claim) in conflict.claims.iter().enumerate() {
         let tags = claim.origin.as_ref().map(|origin| origin.tags.as_slice()).unwrap_or_default();
         let title = if place == 0 { "现值 (stands)".to_owned() } else { format!("主张{place} (claim {place})") };
-        let side = pb::Side { title, values: values(def, &claim.message, tags), ..pb::Side::default() };
+        let mut side = pb::Side { title, values: values(def, &claim.message, tags), ..pb::Side::default() };
+        if !claim.reason.is_empty() {
+            side.values.push(fact("reason", "更改理由", "reason", &claim.reason));
+        }
         sides.push(by_origin(tree, side, claim.origin.as_ref()));
     }
     for (title, id) in [("记录 (record)", &conflict.record), ("另一条 (other record)", &conflict.other)] {
@@ -98,7 +101,15 @@ pub(super) fn sides(view: &dyn View, tree: &UnitTree, conflict: &pb::Conflict) -
         let side = pb::Side {
             title: "裁定 (ruling)".into(),
             values: vec![
-                fact("choice", "裁定", "choice", conflict.choice().as_str_name()),
+                fact(
+                    "choice",
+                    "裁定",
+                    "choice",
+                    match conflict.choice() {
+                        pb::Choice::Unknown => "重新提出 (reopened)",
+                        choice => choice.as_str_name(),
+                    },
+                ),
                 fact("reason", "理由", "reason", &ruling.reason),
             ],
             who: ruling.by.clone(),

@@ -54,7 +54,7 @@ fn number_conflicts(store: &impl Store, view: &dyn View) -> Result<(), StoreErro
             revision: entry.replaced_by,
             claims: vec![
                 pb::ClaimedValue::default(),
-                pb::ClaimedValue { message: entry.message, origin: entry.origin },
+                pb::ClaimedValue { message: entry.message, origin: entry.origin, reason: entry.reason },
             ],
             ..pb::Conflict::default()
         };

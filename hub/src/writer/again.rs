@@ -2,8 +2,13 @@
 //! Invariant: what this hub had ruled or let pass is as good as before, however often it is restored, and only its own
 //! seal shows what that was.
 
-use super::{late::standing_claim, pad::Pad, push::is_for_everybody};
+use super::{
+    late::{Landing, standing_claim},
+    pad::Pad,
+    push::is_for_everybody,
+};
 use crate::store::StoreError;
+use std::collections::HashSet;
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::home_unit,
@@ -13,6 +18,7 @@ use taizhang_proto::{
     record::Revision,
     register::{HOME_UNIT, is_for_below, registers},
     seal,
+    stamp::{MAX_AHEAD_MILLIS, Stamp},
     wire::{self, Field},
 };
 
@@ -48,26 +54,78 @@ pub(super) fn was_let_pass(secret: &[u8; 32], edit: &Edit, field: &Field) -> boo
     })
 }
 
-/// Leaves of an offer what this hub's seals prove, and what the office entered itself where the record is known to have been
-/// its own: nobody below the owner of a record that is for everybody can make it say something else.
-pub(super) fn keep_proven(secret: &[u8; 32], edit: &mut Edit, own: Option<OrgCode>) {
+/// Whether this hub's seal proves a field that is offered again: its own word, or one that it had let pass.
+pub(super) fn is_sealed(secret: &[u8; 32], edit: &Edit, field: &Field) -> bool {
+    is_own_word(secret, edit, field) || was_let_pass(secret, edit, field)
+}
+
+/// Whether a word that stands was said after one that a seal proves, or may have been: an office's clock is believed when it is a
+/// little ahead. The number under which a word is offered proves nothing.
+pub(super) fn may_be_later(standing: &pb::Origin, told: &pb::Origin) -> bool {
+    let ahead = if told.node == HUB_NODE { 0 } else { MAX_AHEAD_MILLIS };
+    standing.stamp.saturating_add(Stamp::at_millis(ahead).0) >= told.stamp
+}
+
+/// Whether this hub's seal proves that a field had come to stand after what stands now.
+pub(super) fn is_sealed_since(secret: &[u8; 32], edit: &Edit, field: &Field, standing: &pb::Origin) -> bool {
+    let passing = seal::of_passing(secret);
+    let mut origins = edit.offer.iter().flat_map(|offer| &offer.origins);
+    origins.any(|told| {
+        let is_sealed =
+            own_word(secret, edit.id, field, told).is_some() || seal::speaks_for(&passing, edit.id, field, told);
+        is_sealed && told.stamp > standing.stamp
+    })
+}
+
+/// Leaves of an offer what this hub's seals prove, and what the office entered itself where the record is its own as far as this
+/// hub knows: nobody below the owner of a record that is for everybody can make it say something else, or belong to anybody. Who
+/// ruled, by which rule and why no seal binds: of what was replaced the words alone are left.
+pub(super) fn keep_proven(secret: &[u8; 32], edit: &mut Edit, own: Option<OrgCode>, is_here: bool) {
     let Some(mut offer) = edit.offer.take() else { return };
-    let (id, passing) = (edit.id, seal::of_passing(secret));
+    let (id, passing, belonging) = (edit.id, seal::of_passing(secret), seal::of_belonging(secret));
     let proves = |field: &Field, origin: &pb::Origin| {
         let by_office = own.is_some_and(|own| {
             let unit = OrgCode::new(origin.unit).ok();
             origin.node != HUB_NODE && origin.told_by == 0 && unit.is_some_and(|unit| own.covers(unit))
         });
-        by_office || own_word(secret, id, field, origin).is_some() || seal::speaks_for(&passing, id, field, origin)
+        (by_office && field.tag != HOME_UNIT)
+            || own_word(secret, id, field, origin).is_some()
+            || seal::speaks_for(&passing, id, field, origin)
+            || (field.tag == HOME_UNIT && seal::speaks_for(&belonging, id, field, origin))
     };
     edit.fields
         .retain(|field| offer.origins.iter().any(|origin| origin.tags.contains(&field.tag) && proves(field, origin)));
-    offer.history.retain(|entry| {
+    if !is_here && edit.field(HOME_UNIT).is_none() {
+        // Nothing proves whose it is.
+        edit.fields.clear();
+        offer.history.clear();
+    }
+    offer.history.retain_mut(|entry| {
+        (entry.rule, entry.ruling, entry.reason) = (TOLD.into(), None, String::new());
         let fields = wire::split(&entry.message).unwrap_or_default();
         let Some(origin) = entry.origin.as_ref().filter(|_| !fields.is_empty()) else { return false };
         fields.iter().all(|field| proves(field, origin))
     });
     edit.offer = Some(offer);
+}
+
+/// What a unit below says that a record for everybody had said before is kept under.
+const TOLD: &str = "TOLD";
+
+/// The words of an entry or a record, each as it is known by whoever said it: field, value, when, by whom.
+fn words<'a>(origin: &'a pb::Origin, fields: &'a [Field]) -> impl Iterator<Item = Word> + 'a {
+    let of =
+        |tag: u32| fields.iter().find(|field| field.tag == tag).map(|field| field.bytes.clone()).unwrap_or_default();
+    origin.tags.iter().map(move |tag| Word { tag: *tag, bytes: of(*tag), stamp: origin.stamp, by: origin.by.clone() })
+}
+
+/// One value of one field, by whom and when it was said: a seal binds no more than that, so no more tells two words apart.
+#[derive(PartialEq, Eq, Hash)]
+struct Word {
+    tag: u32,
+    bytes: bytes::Bytes,
+    stamp: u64,
+    by: String,
 }
 
 impl Pad<'_> {
@@ -84,12 +142,14 @@ impl Pad<'_> {
         let Some(home) = home_unit(record) else { return Ok(bytes::Bytes::new()) };
         let mut beyond = Vec::new();
         let stood = self.record(edit.id)?.and_then(home_unit);
-        let for_below = is_for_below(record.register); // all of it, the home too
-        beyond.extend(edit.field(HOME_UNIT).filter(|_| !for_below && stood.is_some_and(|stood| stood != home)));
+        let for_below = is_for_below(record.register);
+        let (moved, new) = (stood.is_some_and(|stood| stood != home), stood.is_none());
+        beyond.extend(edit.field(HOME_UNIT).filter(|_| moved));
+        let whose = edit.field(HOME_UNIT).filter(|_| for_below && new);
         for field in &edit.fields {
             let refers = def.field(field.tag).and_then(|rule| rule.refers);
             if for_below {
-                beyond.push(field);
+                beyond.extend(Some(field).filter(|field| field.tag != HOME_UNIT));
                 continue;
             }
             if refers.is_none_or(is_for_everybody) || field.bytes.is_empty() {
@@ -101,11 +161,13 @@ impl Pad<'_> {
                 beyond.push(field);
             }
         }
-        if beyond.is_empty() {
+        if beyond.is_empty() && whose.is_none() {
             return Ok(bytes::Bytes::new()); // as almost always: no secret is worked out for it
         }
-        let secret = seal::of_passing(&self.core.lineage.secret());
-        Ok(seal::seal(&secret, edit.id, beyond, stamp, &edit.by))
+        let secret = self.core.lineage.secret();
+        let passing = seal::seal(&seal::of_passing(&secret), edit.id, beyond, stamp, &edit.by);
+        let belonging = seal::seal(&seal::of_belonging(&secret), edit.id, whose, stamp, &edit.by);
+        Ok([passing, belonging].concat().into())
     }
 
     /// Keeps the history of a record that this hub lost with a backup and is offered again, and brings up anew what a
@@ -146,7 +208,11 @@ impl Pad<'_> {
                 continue;
             }
             let kind = if entry.rule == "OWNED" { ConflictKind::Claim } else { ConflictKind::Field };
-            let claim = pb::ClaimedValue { message: entry.message.clone(), origin: entry.origin.clone() };
+            let claim = pb::ClaimedValue {
+                message: entry.message.clone(),
+                origin: entry.origin.clone(),
+                reason: entry.reason.clone(),
+            };
             self.raise(pb::Conflict {
                 kind: kind.into(),
                 register: record.register,
@@ -166,20 +232,50 @@ impl Pad<'_> {
         Ok(())
     }
 
-    /// Takes out of an offer what this hub has not lost after all: it stands, or somebody who saw it has replaced it.
-    pub(super) fn forget_known(&mut self, edit: &mut Edit) -> Result<(), StoreError> {
-        let Some(offer) = edit.offer.clone() else { return Ok(()) };
-        let Some(record) = self.record(edit.id)?.cloned() else { return Ok(()) };
-        let history = self.history_of(edit.id)?;
-        let mut known: Vec<pb::Origin> = record.state().origins;
+    /// Takes out of an offer what this hub has not lost after all: it stands, or somebody who saw it has replaced it. What another
+    /// office had only told, the author's own may still prove.
+    pub(super) fn forget_known(&mut self, edit: &mut Edit, landing: &Landing) -> Result<(), StoreError> {
+        let Some(mut offer) = edit.offer.take() else { return Ok(()) };
+        let (record, history) = (self.record(edit.id)?.cloned(), self.history_of(edit.id)?);
+        let mut known: Vec<pb::Origin> = record.as_ref().map(|record| record.state().origins).unwrap_or_default();
         known.extend(history.iter().filter_map(|entry| entry.origin.clone()));
         let same = |one: &pb::Origin, two: &pb::Origin, tag: u32| {
             one.revision == two.revision && one.stamp == two.stamp && one.tags.contains(&tag)
         };
-        edit.fields.retain(|field| {
-            let offered = offer.origins.iter().find(|origin| origin.tags.contains(&field.tag));
-            offered.is_none_or(|offered| !known.iter().any(|known| same(known, offered, field.tag)))
-        });
+        let offered = |tag: u32| offer.origins.iter().find(|origin| origin.tags.contains(&tag));
+        if record.is_some() {
+            edit.fields.retain(|field| {
+                offered(field.tag).is_none_or(|offered| !known.iter().any(|known| same(known, offered, field.tag)))
+            });
+        }
+        if *landing == Landing::FromBelow {
+            // No number from below tells words apart, and each is heard once.
+            let mut heard: HashSet<Word> = HashSet::new();
+            if let Some(record) = &record {
+                let fields: Vec<Field> = record.fields.iter().map(|standing| standing.field.clone()).collect();
+                heard.extend(record.state().origins.iter().flat_map(|origin| words(origin, &fields)));
+            }
+            for entry in &history {
+                let fields = wire::split(&entry.message).unwrap_or_default();
+                heard.extend(entry.origin.iter().flat_map(|origin| words(origin, &fields)));
+            }
+            edit.fields.retain(|field| {
+                offered(field.tag).is_none_or(|origin| {
+                    let (tag, bytes) = (field.tag, field.bytes.clone());
+                    heard.insert(Word { tag, bytes, stamp: origin.stamp, by: origin.by.clone() })
+                })
+            });
+            offer.history.retain(|entry| {
+                let fields = wire::split(&entry.message).unwrap_or_default();
+                // Of an entry some of whose words are new, all are kept together, as one change had set them.
+                let news =
+                    |origin: &pb::Origin| words(origin, &fields).filter(|word| !heard.contains(word)).count() > 0;
+                let is_news = entry.origin.as_ref().is_some_and(news);
+                heard.extend(entry.origin.iter().flat_map(|origin| words(origin, &fields)));
+                is_news
+            });
+        }
+        edit.offer = Some(offer);
         Ok(())
     }
 }

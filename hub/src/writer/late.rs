@@ -4,7 +4,7 @@
 
 use super::{
     Peer,
-    again::{is_own_word, keep_proven, was_let_pass},
+    again::{is_sealed, is_sealed_since, keep_proven},
     moves::{RULE, moves_along},
     pad::{Pad, Reading},
     push::register_name,
@@ -76,7 +76,8 @@ impl Pad<'_> {
         author: Author,
     ) -> Result<Result<Landing, Violation>, StoreError> {
         if let Some(own) = self.is_told_from_below(peer, edit)? {
-            keep_proven(&self.core.lineage.secret(), edit, own.then_some(peer.unit));
+            let is_here = self.record(edit.id)?.is_some();
+            keep_proven(&self.core.lineage.secret(), edit, own.then_some(peer.unit), is_here);
             return Ok(Ok(Landing::FromBelow));
         }
         let Some(current) = self.record(edit.id)? else { return Ok(Ok(Landing::Home)) };
@@ -97,14 +98,16 @@ impl Pad<'_> {
             let message = format!("该记录不属于{}的辖区 (out of scope)", peer.unit);
             Ok(Err(violation(edit, "home_unit", "scope", message)))
         };
-        if self.moved_by_own_word(peer, edit) {
+        let Some(moved) = moved else { return scope() };
+        if self.moved_by_own_word(peer, edit, &moved) {
             return Ok(Ok(Landing::Home));
         }
-        let Some(moved) = moved else { return scope() };
         if !self.was_of(peer, edit.id)? || (moved.revision <= edit.seen && edit.offer.is_none()) {
             return scope();
         }
         let made_before = edit.stamp.millis() / 1_000 <= moved.received;
+        // An offer that says it had heard of the hand-over would not be one from before it.
+        edit.seen = edit.seen.min(moved.revision.saturating_sub(1));
         Ok(Ok(if made_before && self.core.unit.covers(owner) {
             Landing::Followed
         } else {
@@ -112,8 +115,8 @@ impl Pad<'_> {
         }))
     }
 
-    /// Whether an office offers a record that is for everybody and belongs above it; inside, whether it was the office's own
-    /// as far as this hub still knows.
+    /// Whether an office offers a record that is for everybody and belongs to a unit above it; inside, whether it is the office's
+    /// own as far as this hub knows, and only a sealed word takes it away.
     fn is_told_from_below(&mut self, peer: &Peer, edit: &Edit) -> Result<Option<bool>, StoreError> {
         if !is_for_below(edit.register) || edit.offer.as_ref().is_none_or(|offer| offer.aside) {
             return Ok(None);
@@ -124,20 +127,22 @@ impl Pad<'_> {
         }
         let stood = current.and_then(home_unit);
         let home = edit.field(HOME_UNIT).and_then(unit_in).or(stood);
-        if home.is_none_or(|home| peer.unit.covers(home)) {
+        let is_above = |home: OrgCode| !peer.unit.covers(home) && home.covers(peer.unit) && self.core.unit.covers(home);
+        if !home.is_some_and(is_above) {
             return Ok(None);
         }
-        let own = stood.is_some_and(|stood| peer.unit.covers(stood)) || self.was_of(peer, edit.id)?;
-        Ok(Some(own))
+        let own = stood.is_some_and(|stood| peer.unit.covers(stood));
+        let secret = self.core.lineage.secret();
+        let sealed = edit.field(HOME_UNIT).is_some_and(|home| is_sealed(&secret, edit, home));
+        Ok((!own || sealed).then_some(own))
     }
 
     /// Whether a record is offered again by the unit that this hub had given it, or had let a wider one give it, in the time
-    /// that it lost.
-    fn moved_by_own_word(&self, peer: &Peer, edit: &Edit) -> bool {
+    /// that it lost; not by a word that is older than the one by which it is where it is.
+    fn moved_by_own_word(&self, peer: &Peer, edit: &Edit, moved: &pb::Origin) -> bool {
         let Some(home) = edit.field(HOME_UNIT) else { return false };
-        let secret = self.core.lineage.secret();
         let is_here = unit_in(home).is_some_and(|unit| peer.unit.covers(unit));
-        is_here && (is_own_word(&secret, edit, home) || was_let_pass(&secret, edit, home))
+        is_here && is_sealed_since(&self.core.lineage.secret(), edit, home, moved)
     }
 
     /// A late edit of an absorbed record is one of its survivor, by an author who never saw that one.
@@ -201,7 +206,7 @@ impl Pad<'_> {
             message: wire::join(aside.iter().map(|field| &field.bytes)),
             replaced_by: origin.revision,
             rule: "MERGED".into(),
-            ruling: None,
+            ..pb::Superseded::default()
         };
         self.keep_history(absorbed, &[entry]);
         // The survivor has this change's own revision in the feed.
@@ -224,6 +229,7 @@ impl Pad<'_> {
             replaced_by: origin.revision,
             rule: "TRANSFER".into(),
             ruling: None,
+            reason: edit.reason.clone(),
         };
         self.keep_history(edit.id, std::slice::from_ref(&entry));
         self.note_lost(edit.id, origin.revision);
@@ -255,7 +261,7 @@ impl Pad<'_> {
         claim: pb::Superseded,
     ) -> Result<Vec<pb::ClaimedValue>, StoreError> {
         let standing = self.record(id)?.map(|record| standing_claim(record, tags)).unwrap_or_default();
-        Ok(vec![standing, pb::ClaimedValue { message: claim.message, origin: claim.origin }])
+        Ok(vec![standing, pb::ClaimedValue { message: claim.message, origin: claim.origin, reason: claim.reason }])
     }
 
     /// Raises what a decision found: for each field that needs a reviewer an open conflict, for the others one that a
@@ -295,6 +301,7 @@ impl Pad<'_> {
             let claim = pb::ClaimedValue {
                 message: field.bytes.clone(),
                 origin: Some(pb::Origin { tags: vec![field.tag], ..origin.clone() }),
+                reason: edit.reason.clone(),
             };
             let stood = before.map(|record| standing_claim(record, &[field.tag])).unwrap_or_default();
             let claims = if won { vec![claim, stood] } else { vec![stood, claim] };
@@ -314,6 +321,7 @@ impl Pad<'_> {
             let claim = pb::ClaimedValue {
                 message: wire::join(claimed.iter().map(|field| &field.bytes)),
                 origin: Some(pb::Origin { tags: tags.clone(), ..origin.clone() }),
+                reason: edit.reason.clone(),
             };
             let claims = vec![standing_claim(&applied.record, &tags), claim];
             let rule = Policy::Owned.as_str_name();
@@ -373,5 +381,6 @@ pub(super) fn standing_claim(record: &Record, tags: &[u32]) -> pb::ClaimedValue 
     pb::ClaimedValue {
         message: wire::join(bytes),
         origin: origin.map(|origin| pb::Origin { tags: tags.clone(), ..origin.clone() }),
+        ..pb::ClaimedValue::default()
     }
 }

@@ -207,7 +207,7 @@ impl Pad<'_> {
             Ok(landing) => landing,
             Err(why) => return Ok(Some(Special::refused(why))),
         };
-        self.forget_known(&mut edit)?;
+        self.forget_known(&mut edit, &landing)?;
         if landing == Landing::FromBelow
             && edit.fields.is_empty()
             && edit.offer.as_ref().is_none_or(|offer| offer.history.is_empty())
@@ -248,7 +248,7 @@ impl Pad<'_> {
             self.keep_unheld(peer, &edit, author, &origin)?;
             return Ok(Some(Special { kind: OutcomeKind::Settled, state: None, why: None }));
         }
-        let told = if offered { Some(self.apply_offer(peer, &edit, author, &origin)?) } else { None };
+        let told = if offered { Some(self.apply_offer(peer, &edit, author, (&origin, &landing))?) } else { None };
         let current = self.record(edit.id)?;
         let decision = told.as_ref().map_or_else(|| decide(current, &edit, author), |(decision, _)| decision.clone());
         if current.is_none() && !decision.changes_record() {
@@ -272,6 +272,8 @@ impl Pad<'_> {
         if decision.changes_record() {
             let edited = edit.fields.iter().map(|field| field.tag);
             let mut broken = check::check(&applied.record, edited, today);
+            // What was let pass before that rule, and was lost, is taken again.
+            broken.retain(|why| !offered || why.rule != check::BELOW);
             if landing == Landing::Home {
                 let owner = home_unit(&applied.record);
                 if let Some(why) = owner.and_then(|unit| self.foreign_unit(peer, &edit, unit)) {

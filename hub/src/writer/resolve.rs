@@ -6,10 +6,10 @@ use super::{
     pad::{Pad, Reading},
     revise::{Hand, day, is_ruled_below, nothing, text, with, yes},
 };
-use crate::{orders::PAIRING_ORDER, store::StoreError};
+use crate::{certify, orders::PAIRING_ORDER, store::StoreError};
 use taizhang_proto::{
-    OrgCode, RecordId,
-    cell::{Shelf, is_active, is_memory},
+    OrgCode, Record, RecordId,
+    cell::{Shelf, home_unit, is_active, is_memory},
     check::{self, Violation},
     lifecycle::{self, Actor},
     pb::{self, Choice, ConflictKind, ConflictState},
@@ -141,7 +141,8 @@ impl Pad<'_> {
             return Ok(Err(format!("此类冲突只能选 (choose one of) {}", offered.join(", "))));
         }
         let rule = conflict.rule.clone();
-        let hand = Hand { by: &request.by, reason, rule: &rule, conflict: number, of, ..Hand::default() };
+        let despite = request.despite;
+        let hand = Hand { by: &request.by, reason, rule: &rule, conflict: number, of, despite, ..Hand::default() };
         if let Err(why) = self.settle(&conflict, request, &hand)? {
             return Ok(Err(why));
         }
@@ -255,7 +256,7 @@ impl Pad<'_> {
         if let Some(broken) = check::check(&after, tags.iter().copied(), self.core.today()).into_iter().next() {
             return Ok(Err(broken.to_string()));
         }
-        let unit = taizhang_proto::cell::home_unit(&after).filter(|unit| self.core.unit.covers(*unit));
+        let unit = home_unit(&after).filter(|unit| self.core.unit.covers(*unit));
         let known = unit.is_some_and(|unit| self.tree.is_empty() || self.tree.contains(unit));
         if !known {
             return Ok(Err("归属单位不在本级辖区内 (the owning unit is not below this hub)".into()));
@@ -266,8 +267,29 @@ impl Pad<'_> {
         if let Some(why) = self.undue(id, &after, |tag| tags.contains(&tag))? {
             return Ok(Err(why));
         }
-        self.revise(id, register, fields, hand)?;
+        let missing = self.missing_standard(current.as_ref(), &after)?;
+        if missing.is_empty() {
+            self.revise(id, register, fields, hand)?;
+            return Ok(Ok(()));
+        }
+        if !hand.despite {
+            return Ok(Err(certify::refusal(&missing)));
+        }
+        self.revise(id, register, fields, &Hand { note: &certify::note(&missing), ..*hand })?;
         Ok(Ok(()))
+    }
+
+    /// What a community that is certified anew, or on another day, lacks of the standard.
+    fn missing_standard(&self, before: Option<&Record>, after: &Record) -> Result<Vec<String>, StoreError> {
+        let certified =
+            after.day(CERTIFIED_ON).filter(|day| before.and_then(|record| record.day(CERTIFIED_ON)) != Some(*day));
+        match (certified.filter(|_| after.register == number::FEC_CASE), home_unit(after)) {
+            // One decimal.
+            (Some(day), Some(unit)) => {
+                certify::missing(self.core, unit, day, after.varint(SCORE).map(|tenths| tenths as f64 / 10.0))
+            }
+            _ => Ok(Vec::new()),
+        }
     }
 
     /// Why a reviewer of a tier may not move a case so. A ruling of the hub's own may: it chooses among what offices have
@@ -343,7 +365,7 @@ impl Pad<'_> {
         if let Some(tag) = registered.filter(|tag| !fields.iter().any(|field| field.tag == *tag)) {
             fields.push(day(tag, self.core.today()));
         }
-        let hand = Hand { by: &request.by, reason, rule: "REVISED", ..Hand::default() };
+        let hand = Hand { by: &request.by, reason, rule: "REVISED", despite: request.despite, ..Hand::default() };
         if let Some(broken) = self.refused_way(id, def.number, &fields, self.core.tier)? {
             return refuse(broken.to_string());
         }
@@ -384,6 +406,9 @@ fn is_hubs_own(register: u32, tag: u32) -> bool {
         || is_memory(register, tag)
 }
 
+/// Of a certification case: the day of the title, and what it was assessed with.
+const CERTIFIED_ON: u32 = 24;
+const SCORE: u32 = 23;
 /// Of a task: the number of the city's order.
 const ORDER_NO: u32 = 32;
 

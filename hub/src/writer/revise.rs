@@ -38,6 +38,10 @@ pub(super) struct Hand<'h> {
     pub(super) of: Option<OrgCode>,
     /// When what is written arrived, seconds since 1970, where that was before; none: now.
     pub(super) received: Option<u64>,
+    /// Certifies a community that misses the standard, and says so.
+    pub(super) despite: bool,
+    /// What is kept beside the reason.
+    pub(super) note: &'h str,
 }
 
 impl<'h> Hand<'h> {
@@ -123,6 +127,7 @@ impl Pad<'_> {
         for entry in &mut applied.superseded {
             hand.rule.clone_into(&mut entry.rule);
             entry.ruling = Some(self.ruling(hand));
+            hand.note.clone_into(&mut entry.reason); // the ruling has its own
         }
         self.keep_history(id, &applied.superseded);
         self.put_record(id, applied.record)?;
@@ -208,6 +213,7 @@ impl Pad<'_> {
             replaced_by: revision,
             rule: hand.rule.to_owned(),
             ruling: Some(self.ruling(hand)),
+            reason: claim.reason.clone(),
         };
         self.keep_history(id, std::slice::from_ref(&entry));
         self.record(id)?;

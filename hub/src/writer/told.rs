@@ -4,7 +4,8 @@
 
 use super::{
     Peer,
-    again::{Speaker, own_word},
+    again::{Speaker, may_be_later, own_word},
+    late::Landing,
     pad::Pad,
 };
 use crate::store::StoreError;
@@ -12,7 +13,8 @@ use taizhang_proto::{
     OrgCode, Record,
     change::{Edit, MAX_BY},
     decide::{Applied, Author, Decision, Fate, HUB_NODE, apply, decide},
-    pb, seal,
+    pb::{self, Policy},
+    seal,
     stamp::Stamp,
     wire::Field,
 };
@@ -35,7 +37,7 @@ impl Pad<'_> {
         peer: &Peer,
         edit: &Edit,
         author: Author,
-        origin: &pb::Origin,
+        (origin, landing): (&pb::Origin, &Landing),
     ) -> Result<(Decision, Applied), StoreError> {
         let before = self.record(edit.id)?.cloned();
         let mut standing = before.clone();
@@ -46,6 +48,7 @@ impl Pad<'_> {
             let mut decision = decide(standing.as_ref(), &part.edit, part.author);
             if let Some(record) = &standing {
                 vouch(record, &part, &mut decision);
+                outdated(record, &part, landing, &mut decision);
             }
             if decision.changes_record() && standing.as_ref().is_some_and(|record| record.revision() >= revision) {
                 revision = self.take_revisions(1);
@@ -152,15 +155,13 @@ impl Pad<'_> {
     ) -> Part {
         let unit = OrgCode::new(told.unit).ok().filter(|unit| self.core.unit.covers(*unit)).unwrap_or(peer.unit);
         let vouched = told.node != HUB_NODE && told.told_by == 0 && peer.unit.covers(unit);
-        let passing = seal::of_passing(&self.core.lineage.secret());
-        let passed: Vec<&Field> =
-            fields.iter().filter(|field| seal::speaks_for(&passing, edit.id, field, told)).collect();
         let by: String = if told.by.len() > MAX_BY { String::new() } else { told.by.clone() };
-        let sealed = if passed.is_empty() {
-            bytes::Bytes::new()
-        } else {
-            seal::seal(&passing, edit.id, passed, told.stamp, &by)
+        let secret = self.core.lineage.secret();
+        let again = |secret: [u8; 32]| {
+            let proven = fields.iter().filter(|field| seal::speaks_for(&secret, edit.id, field, told));
+            seal::seal(&secret, edit.id, proven, told.stamp, &by)
         };
+        let sealed = [again(seal::of_passing(&secret)), again(seal::of_belonging(&secret))].concat().into();
         let origin = pb::Origin {
             stamp: Stamp(told.stamp).believed(Stamp::at_millis(own.received * 1_000), 0).0,
             received: if told.received == 0 { own.received } else { told.received.min(own.received) },
@@ -186,6 +187,19 @@ fn vouch(record: &Record, part: &Part, decision: &mut Decision) {
         let (own, origin) = (&record.origins[standing.origin], &part.origin);
         if is_same(own, origin) {
             *fate = if own.told_by > 0 && origin.told_by == 0 { Fate::Accepted } else { Fate::Equal };
+        }
+    }
+}
+
+/// A word that this hub had said or let pass once does not stand again over a later one: the seal says when it was said, and the
+/// number under which it is offered proves nothing. It is kept in the history.
+fn outdated(record: &Record, part: &Part, landing: &Landing, decision: &mut Decision) {
+    for (field, fate) in part.edit.fields.iter().zip(&mut decision.fates) {
+        let standing = record.standing(field.tag).filter(|standing| standing.field.bytes != field.bytes);
+        let Some(origin) = standing.map(|standing| &record.origins[standing.origin]) else { continue };
+        let both_ours = origin.node == HUB_NODE && part.author.node == HUB_NODE;
+        if (both_ours || *landing == Landing::FromBelow) && may_be_later(origin, &part.origin) {
+            *fate = Fate::Lost(Policy::Latest);
         }
     }
 }

@@ -42,7 +42,7 @@ impl Pad<'_> {
             message: wire::join(edit.fields.iter().map(|field| &field.bytes)),
             replaced_by: own.revision,
             rule: RULE.into(),
-            ruling: None,
+            ..pb::Superseded::default()
         };
         let standing = self.told_parts(peer, edit, author, own).into_iter().map(|(edit, origin)| word(edit, origin));
         let sound = |entry: &&pb::Superseded| entry.origin.is_some() && wire::split(&entry.message).is_ok();
@@ -53,7 +53,7 @@ impl Pad<'_> {
             message: entry.message.clone(),
             replaced_by: own.revision,
             rule: RULE.into(),
-            ruling: None,
+            ..pb::Superseded::default()
         });
         let mut entries: Vec<pb::Superseded> = standing.chain(past).collect();
         // The same office may have told it before, under another number.
@@ -69,7 +69,11 @@ impl Pad<'_> {
         if tags.is_empty() {
             return Ok(());
         }
-        let claims = entries.into_iter().map(|entry| pb::ClaimedValue { message: entry.message, origin: entry.origin });
+        let claims = entries.into_iter().map(|entry| pb::ClaimedValue {
+            message: entry.message,
+            origin: entry.origin,
+            reason: entry.reason,
+        });
         self.raise(pb::Conflict {
             kind: ConflictKind::AfterTransfer.into(),
             register: edit.register,

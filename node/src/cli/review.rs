@@ -134,6 +134,9 @@ pub enum Command {
         /// 审核人，必填 (who decides)
         #[arg(long, env = "TAIZHANG_BY")]
         by: String,
+        /// 认定未达标准的社区：仍要认定，理由随记录保存 (certify below the standard all the same)
+        #[arg(long)]
+        despite: bool,
     },
     /// 重开已裁定的冲突 (put a settled conflict back)
     Reopen {
@@ -179,14 +182,14 @@ pub async fn run(mut review: Client, command: Command, reader: Reader) -> anyhow
         Command::Show { number } => {
             print_detail(&review.show(pb::ConflictNumber { number }).await?.into_inner(), reader);
         }
-        Command::Resolve { numbers, filter, choice, claim, set, reason, by } => {
+        Command::Resolve { numbers, filter, choice, claim, set, reason, by, despite } => {
             if numbers.is_empty() == filter.is_empty() {
                 anyhow::bail!("请指定编号，或用筛选条件批量，二者取一 (give numbers, or a filter for all like cases)");
             }
             let like = numbers.is_empty().then(|| filter.query());
             let choice = pb::Choice::from(choice).into();
             let fields = pairs(&set)?;
-            let request = pb::ResolveRequest { numbers, like, choice, claim, fields, reason, by };
+            let request = pb::ResolveRequest { numbers, like, choice, claim, fields, reason, by, despite };
             return Ok(print_settled(&review.resolve(request).await?.into_inner(), reader));
         }
         Command::Reopen { number, reason, by } => {

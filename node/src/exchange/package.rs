@@ -136,8 +136,17 @@ fn without_dimension(head: &[u8]) -> Option<Vec<u8>> {
         let found = head.get(from..)?.windows(wanted.len()).position(|part| part == wanted)?;
         Some(from + found)
     };
-    let at = find(0, b"dimension")?;
-    let start = head[..at].iter().rposition(|byte| *byte == b'<')?;
+    // A tag of that name, before the cells: the word may stand in one.
+    let cells = find(0, b"sheetData").unwrap_or(head.len());
+    let tag = |at: &usize| {
+        let start = head[..*at].iter().rposition(|byte| *byte == b'<')?;
+        let prefix = &head[start + 1..*at];
+        (prefix.is_empty()
+            || prefix.ends_with(b":") && prefix[..prefix.len() - 1].iter().all(u8::is_ascii_alphanumeric))
+        .then_some(start)
+    };
+    let at = find(0, b"dimension").filter(|at| *at < cells)?;
+    let start = tag(&at)?;
     let end = find(at, b">")? + 1;
     let close = if head[..end].ends_with(b"/>") { end } else { find(end, b">")? + 1 };
     Some([&head[..start], &head[close..]].concat())
@@ -196,6 +205,12 @@ mod tests {
             assert_eq!(without_dimension(text.as_bytes()).as_deref(), Some(plain.as_bytes()));
         }
         assert_eq!(without_dimension(plain.as_bytes()), None);
+        for text in [
+            "<worksheet><sheetData><c t='inlineStr'><is><t>dimension of it</t></is></c></sheetData></worksheet>",
+            "<worksheet><sheetPr name='dimension'/><sheetData/></worksheet>",
+        ] {
+            assert_eq!(without_dimension(text.as_bytes()), None, "{text}");
+        }
     }
 
     /// A workbook of one part.

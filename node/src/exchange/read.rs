@@ -24,6 +24,8 @@ use taizhang_proto::text::{self, Moment};
 
 /// Most bytes that a workbook may unpack to.
 const MAX_UNPACKED: u64 = 512 << 20;
+/// Most texts that its sheets share: as many as a file may have cells.
+const MAX_TEXTS: u64 = 12_000_000;
 /// Most sheets.
 const MAX_SHEETS: usize = 1_000;
 /// Cells of a file that are held; a sheet with more is read anew for each walk through it.
@@ -180,12 +182,49 @@ fn bound_unpacked(content: &[u8]) -> Result<(), ImportError> {
             }
             other => damaged(&other),
         })?;
-        let size = std::io::copy(&mut part.take(left + 1), &mut std::io::sink()).map_err(|error| damaged(&error))?;
+        let is_shared = part.name().is_ok_and(|name| name.to_ascii_lowercase().ends_with("sharedstrings.xml"));
+        let mut texts = Texts { name: None, count: if is_shared { Some(0) } else { None } };
+        let size = std::io::copy(&mut part.take(left + 1), &mut texts).map_err(|error| match error.kind() {
+            std::io::ErrorKind::QuotaExceeded => ImportError::TooLarge { what: "共用文字数", limit: MAX_TEXTS },
+            _ => damaged(&error),
+        })?;
         left = left
             .checked_sub(size)
             .ok_or(ImportError::TooLarge { what: "解压后的字节数", limit: MAX_UNPACKED })?;
     }
     Ok(())
+}
+
+/// Counts the texts that the sheets of a workbook share, as they are unpacked: the reader makes a list of them, empty ones too.
+struct Texts {
+    /// The name of the tag that is being read, without what stands before a colon, up to three bytes of it.
+    name: Option<Vec<u8>>,
+    /// How many there were; none in another part.
+    count: Option<u64>,
+}
+
+impl std::io::Write for Texts {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let Some(count) = &mut self.count else { return Ok(bytes.len()) };
+        for byte in bytes {
+            match (&mut self.name, byte) {
+                (_, b'<') => self.name = Some(Vec::with_capacity(3)),
+                (None, _) => {}
+                (Some(name), b':') => name.clear(),
+                (Some(name), b'>' | b'/' | b' ' | b'\t' | b'\r' | b'\n') => {
+                    *count += u64::from(name == b"si");
+                    self.name = None;
+                }
+                (Some(name), byte) if name.len() < 3 => name.push(*byte),
+                _ => {}
+            }
+        }
+        if *count > MAX_TEXTS { Err(std::io::ErrorKind::QuotaExceeded.into()) } else { Ok(bytes.len()) }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Code pages of Excel 97 and later, and of Excel 95 in Chinese.

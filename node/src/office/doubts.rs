@@ -38,7 +38,12 @@ impl<'a, D: Desk, S: Shelf<Error: ToString>> Finder<'a, D, S> {
     pub fn of(&mut self, (id, record): (RecordId, &Record)) -> Result<Vec<pb::DoubtItem>, SaveError> {
         let found = doubt::doubts(self.shelf, (id, record), self.plans, self.on);
         let found = found.map_err(|error| SaveError::Store(error.to_string()))?;
-        let unit = cell::home_unit(record);
+        if found.is_empty() {
+            return Ok(Vec::new());
+        }
+        // A desk may show less of a record than what is derived from it.
+        let Some(seen) = self.people.desk().view(id)? else { return Ok(Vec::new()) };
+        let (unit, title) = (cell::home_unit(record), title(&mut self.people, (id, &seen))?.unwrap_or_default());
         let mut items = Vec::with_capacity(found.len());
         for one in found {
             items.push(pb::DoubtItem {
@@ -47,7 +52,7 @@ impl<'a, D: Desk, S: Shelf<Error: ToString>> Finder<'a, D, S> {
                 register: registers().get(record.register).map(|def| def.zh.clone()).unwrap_or_default(),
                 unit: unit.map_or(0, OrgCode::number),
                 unit_name: unit.map(|unit| self.people.desk().tree().name(unit)).unwrap_or_default(),
-                title: title(&mut self.people, (id, record))?.unwrap_or_default(),
+                title: title.clone(),
                 record: id.to_string(),
             });
         }

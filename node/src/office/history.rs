@@ -93,7 +93,7 @@ pub fn tell<D: Desk>(
                 at: origin.received,
                 rule: entry.rule.clone(),
                 decided_by: ruling.by.clone(),
-                reason: ruling.reason.clone(),
+                reason: both(&ruling.reason, &entry.reason),
                 decided_at: ruling.at,
                 ..HistoryLine::default()
             };
@@ -102,7 +102,7 @@ pub fn tell<D: Desk>(
     }
     for (refusal, edit) in refused.into_iter().zip(edits) {
         let (why, end) = (refusal.why.unwrap_or_default(), refusal.end.unwrap_or_default());
-        let reason = if end.reason.is_empty() { why.message } else { format!("{}；{}", end.reason, why.message) };
+        let reason = both(&end.reason, &why.message);
         for field in &edit.fields {
             let line = HistoryLine {
                 by: edit.by.clone(),
@@ -124,6 +124,11 @@ pub fn tell<D: Desk>(
         unit: record.and_then(home_unit).map(|unit| with_code(units, unit)).unwrap_or_default(),
         on: desk.today(),
     }))
+}
+
+/// Two reasons as one text.
+fn both(one: &str, two: &str) -> String {
+    [one, two].into_iter().filter(|reason| !reason.is_empty()).collect::<Vec<_>>().join("；")
 }
 
 /// A record's fields as people read them, with names for what they refer to.

@@ -7,7 +7,7 @@ use super::{
     person::{born, employed, left_on, on_register_since, services_of},
     post,
     refs::Refs,
-    remember::{PAST_RECOGNISED, texts_in},
+    remember::{PAST_RECOGNISED, recognised_on, texts_in},
     span::Spans,
     station, survivor,
     work::between,
@@ -19,7 +19,7 @@ use crate::{
     date::{self, Day, add_months},
     pb::{self, Tier},
     plan::{Plan, Plans},
-    register::{EFFECTIVE_ON, IMPORT_NOTE, REVIEWED_BY, SOURCE, number},
+    register::{EFFECTIVE_ON, IMPORT_NOTE, REVIEWED_BY, SOURCE, STATE, number},
     stamp::Stamp,
 };
 
@@ -243,6 +243,7 @@ pub fn doubts<S: Shelf>(
         number::HARDSHIP_CASE => {
             found.extend(unpublished(record, 26, 25).then_some(Doubt::Unpublished));
             found.extend(not_elderly(shelf, record, plans)?.then_some(Doubt::NotElderly));
+            found.extend(redated(shelf, id, record, plans, on)?);
         }
         number::FEC_CASE => {
             found.extend(unpublished(record, 24, 33).then_some(Doubt::Unpublished));
@@ -259,7 +260,7 @@ pub fn doubts<S: Shelf>(
             found.extend(of_case(shelf, record, plans, on)?);
             found.extend(unpublished(record, 27, 26).then_some(Doubt::Unpublished));
             found.extend(of_recognition(shelf, id, record, plans, on)?);
-            found.extend(redated(shelf, record, plans, on)?);
+            found.extend(redated(shelf, id, record, plans, on)?);
         }
         _ => {}
     }
@@ -511,17 +512,37 @@ fn of_case<S: Shelf>(shelf: &S, record: &Record, plans: &Plans, on: Day) -> Resu
     })
 }
 
-/// The earlier days by which the clock of a case ran. What had been late stays told.
-fn redated<S: Shelf>(shelf: &S, record: &Record, plans: &Plans, on: Day) -> Result<Vec<Doubt>, S::Error> {
-    let Some(household) = record.reference(21) else { return Ok(Vec::new()) };
-    let household = survivor(shelf, household)?;
+/// The earlier days by which the clock of a case ran: by what the case itself had said, or another one of the same kind in whose
+/// place it was entered. What had been late stays told.
+fn redated<S: Shelf>(shelf: &S, id: RecordId, record: &Record, plans: &Plans, on: Day) -> Result<Vec<Doubt>, S::Error> {
+    let household = record.register == number::ZEF_CASE;
+    let (of, whose) = if household { (21, number::HOUSEHOLD) } else { (20, number::RESIDENT) };
+    let tag = recognised_on(record.register);
+    let (Some(target), Some(tag)) = (record.reference(of), tag) else { return Ok(Vec::new()) };
+    let Some(now) = record.day(tag) else { return Ok(Vec::new()) };
+    let target = survivor(shelf, target)?;
+    let said = |case: &Record| -> Vec<Day> {
+        let past = texts_in(case, PAST_RECOGNISED).filter_map(|text| text.parse().ok().map(date::day));
+        past.chain(case.day(tag)).collect()
+    };
+    let mut days = said(record);
+    for other in Refs::to(shelf, target, whose)?.of(record.register).filter(|other| *other != id) {
+        // The kind of a household's case, the day of somebody's application: another one is another matter.
+        let void = |case: &Record| case.slice(STATE) == Some(b"2") && case.bytes(22) == record.bytes(22);
+        days.extend(shelf.look(other, |case| case.filter(|case| void(case)).map(said))?.unwrap_or_default());
+    }
+    days.retain(|day| *day != now);
+    days.sort_unstable();
+    days.dedup();
     let mut found = Vec::new();
-    for text in texts_in(record, PAST_RECOGNISED) {
-        let Some(before) = text.parse().ok().map(date::day).filter(|before| record.day(27) != Some(*before)) else {
-            continue;
+    for before in days {
+        let passed = if household {
+            let (due, passed) = case::ran_by(shelf, target, record, (before, on), plans)?;
+            passed.then_some(due)
+        } else {
+            None
         };
-        let (due, passed) = case::ran_by(shelf, household, record, (before, on), plans)?;
-        found.push(Doubt::Redated(before, passed.then_some(due)));
+        found.push(Doubt::Redated(before, passed));
     }
     Ok(found)
 }

@@ -12,10 +12,17 @@ use crate::{
 
 /// The tag of what premises were before.
 const PAST_VERSION: u32 = 44;
-/// The tag of the days on which a household had been recognised by an earlier word.
+/// The tag of the days on which somebody or a household had been recognised by an earlier word.
 pub(super) const PAST_RECOGNISED: u32 = 40;
-/// Recognised on, of a zero-employment case.
-const RECOGNISED_ON: u32 = 27;
+
+/// The tag of the day of recognition, in the cases that one begins.
+pub(super) fn recognised_on(register: u32) -> Option<u32> {
+    match register {
+        number::ZEF_CASE => Some(27),
+        number::HARDSHIP_CASE => Some(26),
+        _ => None,
+    }
+}
 /// Most entries that are kept, the oldest go first: as many as a field may hold, so that what is said again to a hub that lost it
 /// is taken.
 const MOST: usize = 64;
@@ -31,9 +38,10 @@ pub fn remembered(old: &Record, new: &Record) -> Option<(u32, String)> {
             let (before, now) = old.day(VERIFIED_ON).zip(new.day(VERIFIED_ON))?;
             (before < now).then(|| (PAST_VERIFIED, date::iso(before)))
         }
-        number::ZEF_CASE => {
-            let before = old.day(RECOGNISED_ON)?;
-            (new.day(RECOGNISED_ON) != Some(before)).then(|| (PAST_RECOGNISED, date::iso(before)))
+        number::ZEF_CASE | number::HARDSHIP_CASE => {
+            let tag = recognised_on(new.register)?;
+            let before = old.day(tag)?;
+            (new.day(tag) != Some(before)).then(|| (PAST_RECOGNISED, date::iso(before)))
         }
         number::FACILITY => {
             let (before, now) = (Version::of(old), Version::of(new));
@@ -52,7 +60,7 @@ pub fn remembered(old: &Record, new: &Record) -> Option<(u32, String)> {
 pub fn is_memory(register: u32, tag: u32) -> bool {
     match register {
         number::FACILITY if tag == PAST_VERSION => true,
-        number::ZEF_CASE if tag == PAST_RECOGNISED => true,
+        number::ZEF_CASE | number::HARDSHIP_CASE if tag == PAST_RECOGNISED => true,
         _ => tag == PAST_VERIFIED,
     }
 }

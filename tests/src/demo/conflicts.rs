@@ -219,6 +219,7 @@ async fn rule(
         choice: choice.into(),
         reason: reason.into(),
         by: "县区审核员".into(),
+        despite: true,
         ..pb::ResolveRequest::default()
     };
     match town.districts[district].hub.writer.write(Job::Review(Review::Resolve(request))).await? {

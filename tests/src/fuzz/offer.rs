@@ -56,7 +56,8 @@ fn offered(script: &mut Unstructured<'_>, secret: &[u8; 32]) -> Result<pb::Chang
             Some(pb::Ruling { by: "reviewer".into(), unit: number(script)?, ..pb::Ruling::default() })
         };
         let (rule, replaced_by) = ((*script.choose(&rules)?).to_owned(), number(script)?);
-        offer.history.push(pb::Superseded { origin, message, replaced_by, rule, ruling });
+        let reason = if bool::arbitrary(script)? { String::new() } else { "as it was told".into() };
+        offer.history.push(pb::Superseded { origin, message, replaced_by, rule, ruling, reason });
     }
     change.offer = Some(offer);
     Ok(change)

@@ -60,6 +60,7 @@ impl World {
             numbers: vec![conflict.number],
             reason: "核实".into(),
             by: REVIEWER.into(),
+            despite: true,
             ..pb::ResolveRequest::default()
         };
         request.set_choice(choice);
@@ -189,7 +190,7 @@ impl World {
             fields: fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
             reason: "核验".into(),
             by: REVIEWER.into(),
-            despite: false,
+            despite: true,
         };
         self.ask(hub, Review::Revise(request));
         Ok(true)
@@ -217,7 +218,7 @@ impl World {
             fields: [("home_unit".to_owned(), to.to_string())].into(),
             reason: "统筹".into(),
             by: REVIEWER.into(),
-            despite: false,
+            despite: true,
         };
         self.ask(hub, Review::Revise(request));
         Ok(true)

@@ -110,14 +110,7 @@ async fn a_community_below_the_standard_is_certified_only_by_who_says_so_and_wha
     scene.certify(case, CERTIFIED, true).await.unwrap();
     scene.agrees().await;
     stands(&scene, FIRST, case, &[("stage", "达标")]);
-    let told: Vec<String> = scene
-        .ledger(FIRST)
-        .history(case)
-        .unwrap()
-        .into_iter()
-        .filter_map(|entry| entry.ruling)
-        .map(|ruling| ruling.reason)
-        .collect();
+    let told: Vec<String> = scene.ledger(FIRST).history(case).unwrap().into_iter().map(|entry| entry.reason).collect();
     assert!(told.iter().any(|reason| reason.contains("未达标准") && reason.contains("K04")), "{told:?}");
     scene.end().await;
 }

@@ -6,6 +6,7 @@ mod below;
 mod commits;
 mod crowds;
 mod damaged_hub;
+mod forged;
 mod pair;
 mod rebuilt;
 mod refused;

@@ -41,6 +41,7 @@ fn rule(core: &Core, number: u64, choice: Choice) {
         choice: choice.into(),
         reason: "查户口簿".into(),
         by: "reviewer".into(),
+        despite: true,
         ..pb::ResolveRequest::default()
     };
     let Ok(Answer::Reviewed(answer)) = write(core, Job::Review(Review::Resolve(request))) else { panic!("answer") };

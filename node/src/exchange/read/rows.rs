@@ -51,11 +51,17 @@ impl Bounds {
             self.stray += 1;
             return within(self.stray, MAX_STRAY, "列数", MAX_COLUMNS).map(|()| false);
         }
+        self.holds(cell)?;
+        Ok(true)
+    }
+
+    /// Counts the text of a cell that is held, or stands in one more row.
+    fn holds(&mut self, cell: &Cell) -> Result<(), ImportError> {
         if let Cell::Text(text) = cell {
             self.text += text.len();
             within(self.text, MAX_TEXT, "文字量", MAX_TEXT)?;
         }
-        Ok(true)
+        Ok(())
     }
 
     fn set(&mut self, cells: &mut Vec<Cell>, column: usize, cell: Cell) -> Result<(), ImportError> {
@@ -82,12 +88,46 @@ fn blanks(row: usize, next: usize) -> usize {
     if blank > MAX_GAP { 1 } else { blank }
 }
 
+/// Merged areas that reach over several rows: what stands in the first row of one is written into each of the others, since
+/// every row of a table is read by itself. Areas of a sheet do not overlap: of two in one column the lower one goes on.
+struct Merged {
+    /// Those that are not begun, the first last.
+    left: Vec<Dimensions>,
+    /// What runs in a column: the last row of its area, and what stands in it.
+    runs: BTreeMap<usize, (usize, Cell)>,
+}
+
+impl Merged {
+    fn of(areas: &[Dimensions]) -> Self {
+        let mut left: Vec<Dimensions> = areas.iter().filter(|area| area.end.0 > area.start.0).copied().collect();
+        left.sort_by_key(|area| std::cmp::Reverse(area.start.0));
+        Self { left, runs: BTreeMap::new() }
+    }
+
+    /// Fills a row's blank cells; rows come from the top.
+    fn fill(&mut self, bounds: &mut Bounds, row: usize, cells: &mut Vec<Cell>) -> Result<(), ImportError> {
+        self.runs.retain(|_, (bottom, _)| *bottom >= row);
+        for (column, (_, cell)) in &self.runs {
+            if cells.get(*column).is_none_or(Cell::is_blank) {
+                bounds.holds(cell)?;
+                bounds.set(cells, *column, cell.clone())?;
+            }
+        }
+        while self.left.last().is_some_and(|area| area.start.0 as usize <= row) {
+            let Some(area) = self.left.pop() else { break };
+            let column = area.start.1 as usize;
+            if let Some(cell) = cells.get(column).filter(|cell| area.start.0 as usize == row && !cell.is_blank()) {
+                self.runs.insert(column, (area.end.0 as usize, cell.clone()));
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Rows as their cells come, one held at a time.
 pub(in crate::exchange) struct Rows<'r> {
     bounds: &'r mut Bounds,
-    /// Merged areas, the first last, and those that the row lies in, each with what stands in it.
-    merged: Vec<Dimensions>,
-    spread: Vec<(usize, usize, Cell)>,
+    merged: Merged,
     /// The row that is being filled, by its number on the sheet.
     row: usize,
     cells: Vec<Cell>,
@@ -100,9 +140,7 @@ pub(in crate::exchange) struct Rows<'r> {
 impl<'r> Rows<'r> {
     /// Rows of a sheet with these merged areas.
     pub(in crate::exchange) fn new(bounds: &'r mut Bounds, merged: &[Dimensions]) -> Self {
-        let mut merged: Vec<Dimensions> = merged.iter().filter(|area| area.end.0 > area.start.0).copied().collect();
-        merged.sort_by_key(|area| std::cmp::Reverse(area.start.0));
-        Self { bounds, merged, spread: Vec::new(), row: 0, cells: Vec::new(), next: 0, number: 0, filled: 0 }
+        Self { bounds, merged: Merged::of(merged), row: 0, cells: Vec::new(), next: 0, number: 0, filled: 0 }
     }
 
     /// Puts a cell into its place; hands on the row above it once it is done.
@@ -133,19 +171,7 @@ impl<'r> Rows<'r> {
             return Ok(Walked::Whole);
         }
         let (row, mut cells) = (self.row, std::mem::take(&mut self.cells));
-        self.spread.retain(|(bottom, _, _)| *bottom >= row);
-        for (_, column, cell) in &self.spread {
-            if cells.get(*column).is_none_or(Cell::is_blank) {
-                self.bounds.set(&mut cells, *column, cell.clone())?;
-            }
-        }
-        while self.merged.last().is_some_and(|area| area.start.0 as usize <= row) {
-            let Some(area) = self.merged.pop() else { break };
-            let column = area.start.1 as usize;
-            if let Some(cell) = cells.get(column).filter(|_| area.start.0 as usize == row) {
-                self.spread.push((area.end.0 as usize, column, cell.clone()));
-            }
-        }
+        self.merged.fill(self.bounds, row, &mut cells)?;
         for _ in 0..blanks(row, self.next) {
             self.number += 1;
             if !look(self.number - 1, Cow::Borrowed(&[]))? {
@@ -180,19 +206,11 @@ impl<'f> Filling<'f> {
         within(self.rows.len(), MAX_ROWS, "行数", MAX_ROWS)
     }
 
-    /// Writes a cell merged over several rows into each of them: every row of the table is read by itself.
+    /// Writes cells merged over several rows into each of them.
     pub(super) fn spread(&mut self, merged: &[Dimensions]) -> Result<(), ImportError> {
-        for area in merged {
-            let (top, bottom, column) = (area.start.0 as usize, area.end.0 as usize, area.start.1 as usize);
-            let Some(cell) = self.rows.get(&top).and_then(|row| row.get(column)).cloned() else { continue };
-            if bottom <= top {
-                continue;
-            }
-            for (_, row) in self.rows.range_mut(top + 1..=bottom) {
-                if row.get(column).is_none_or(Cell::is_blank) {
-                    self.bounds.set(row, column, cell.clone())?;
-                }
-            }
+        let mut merged = Merged::of(merged);
+        for (row, cells) in &mut self.rows {
+            merged.fill(self.bounds, *row, cells)?;
         }
         Ok(())
     }
@@ -215,6 +233,33 @@ impl<'f> Filling<'f> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_long_text_that_is_merged_over_many_rows_is_counted_in_each() {
+        let text = Cell::Text("长".repeat(1 << 20));
+        let area = [Dimensions { start: (0, 0), end: (1_000, 0) }];
+        let fits = MAX_TEXT / (3 << 20);
+        let (mut held, mut streamed) = (Bounds::default(), Bounds::default());
+        let mut filling = Filling::new(&mut held);
+        let mut rows = Rows::new(&mut streamed, &area);
+        let mut handed = 0;
+        let mut refused = None;
+        filling.put(0, 0, text.clone()).unwrap();
+        for row in 0..1_000 {
+            let (column, cell) = if row == 0 { (0, text.clone()) } else { (1, Cell::Text("x".into())) };
+            filling.put(row, column, cell.clone()).unwrap();
+            let put = rows.put(row, column, cell, &mut |_, _| {
+                handed += 1;
+                Ok(true)
+            });
+            if let Err(why) = put {
+                refused = Some(why);
+                break;
+            }
+        }
+        assert!(matches!(refused, Some(ImportError::TooLarge { .. })) && handed <= fits, "{handed} rows of {fits}");
+        assert!(matches!(filling.spread(&area), Err(ImportError::TooLarge { .. })));
+    }
 
     proptest! {
         /// Rows as they come are the rows of the sheet held whole.

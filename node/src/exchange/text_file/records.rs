@@ -6,6 +6,10 @@
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct OpenQuote(pub(super) usize);
 
+/// Most lines that the quotes of one record may take it over; more than any cell of Excel has. Behind that a quote is taken to be
+/// open: a text of open quotes alone would be read to its end once for each of its lines.
+const MOST_LINES: usize = 1_000;
+
 /// The records of a text, one after the other, each as its fields. Lines without anything are no records.
 pub(super) struct Records<'t> {
     lines: Vec<&'t str>,
@@ -96,7 +100,7 @@ fn strict(lines: &[&str], delimiter: char) -> Option<(Vec<String>, usize)> {
                 let Some(end) = rest.find('"') else {
                     field.push_str(rest);
                     line += 1;
-                    rest = lines.get(line).copied()?;
+                    rest = lines.get(line).copied().filter(|_| line < MOST_LINES)?;
                     field.push('\n');
                     continue;
                 };

@@ -1,0 +1,263 @@
+//! Offers that an enrolled community makes up: of records that are for everybody below their owner it can neither change a word,
+//! nor where they belong, nor fill their history, whatever seals it has seen.
+
+use crate::pair::{assert_sound, at_hub, community, hub, neighbour, office, peer, street, sync, write};
+use prost::Message;
+use std::{collections::HashMap, sync::Arc};
+use taizhang_hub::{
+    store::Space,
+    writer::{Answer, Core, Job, Peer, Pushed, Review},
+};
+use taizhang_proto::{
+    Record, RecordId,
+    cell::home_unit,
+    change,
+    change::Edit,
+    decide::HUB_NODE,
+    pb,
+    register::{HOME_UNIT, Value, number, registers},
+    stamp::Stamp,
+    wire::{self, Field},
+};
+
+const DISTRICT: u64 = 210_402_000_000;
+const CITY: u64 = 210_400_000_000;
+
+/// A community's computer whose program says what it likes, under its own certificate.
+struct Mallory {
+    core: Arc<Core>,
+    peer: Peer,
+    node: u32,
+    said: u64,
+}
+
+impl Mallory {
+    fn at(core: &Arc<Core>) -> Self {
+        let peer = peer("mallory", community());
+        let hello = pb::Hello {
+            protocol_max: taizhang_proto::session::PROTOCOL_MAX,
+            incarnation: vec![7; 16].into(),
+            everybody: Some(true),
+            ..pb::Hello::default()
+        };
+        let greet = Job::Greet { peer: peer.clone(), hello: Box::new(hello) };
+        let Answer::Greeted(row) = write(core, greet).unwrap() else { panic!("not greeted") };
+        Self { core: core.clone(), peer, node: row.number, said: 0 }
+    }
+
+    /// Pushes changes; what became of those that were not simply accepted.
+    fn push(&mut self, changes: Vec<pb::Change>) -> Vec<pb::Outcome> {
+        let pushed = |change: pb::Change| Pushed { raw: change.encode_to_vec().into(), edit: Edit::read(change) };
+        let (first, count) = (self.said + 1, changes.len() as u64);
+        let changes = changes.into_iter().map(pushed).collect();
+        let push = Job::Push { peer: self.peer.clone(), node: self.node, first, changes, skew: None, room: None };
+        let Answer::Verdicts(verdicts) = write(&self.core, push).unwrap() else { panic!("no verdicts") };
+        self.said += count;
+        verdicts.into_iter().flat_map(|verdicts| verdicts.outcomes).collect()
+    }
+
+    /// A record of its own, as an honest office enters it.
+    fn enters(&mut self, id: RecordId, register: u32, fields: &[Field]) {
+        let based: Vec<_> = fields.iter().map(|field| (field.clone(), 0)).collect();
+        let refused = self.push(vec![change::write(id, register, &based, at(1_000), "mallory")]);
+        assert!(refused.iter().all(|outcome| outcome.kind() != pb::OutcomeKind::Refused), "{refused:?}");
+    }
+
+    /// Says a record again as if the hub had lost it: each field with an origin, under a number of its choosing and as one who
+    /// has heard everything.
+    fn offers(&mut self, id: RecordId, register: u32, said: &[(Field, pb::Origin)], history: Vec<pb::Superseded>) {
+        let based: Vec<_> = said.iter().map(|(field, _)| (field.clone(), 0)).collect();
+        let mut change = change::write(id, register, &based, at(2_000_000), "mallory");
+        change.seen = 1 << 61;
+        let origins = said.iter().enumerate().map(|(place, (field, origin))| pb::Origin {
+            tags: vec![field.tag],
+            revision: 900 + place as u64,
+            ..origin.clone()
+        });
+        change.offer =
+            Some(pb::Offer { origins: origins.collect(), history, created: 1, changes: 1, ..pb::Offer::default() });
+        self.push(vec![change]);
+    }
+
+    fn own_word() -> pb::Origin {
+        pb::Origin {
+            stamp: at(2_000_000).0,
+            unit: community().number(),
+            node: 1,
+            by: "mallory".into(),
+            ..Default::default()
+        }
+    }
+}
+
+fn at(millis: u64) -> Stamp {
+    Stamp::at_millis(1_790_000_000_000 + millis)
+}
+
+fn field(register: u32, name: &str, value: &Value) -> Field {
+    let field = registers().get(register).unwrap().field_named(name).unwrap();
+    Field { tag: field.tag, bytes: value.encode(field) }
+}
+
+fn home(code: u64) -> Field {
+    field(number::POST, "home_unit", &Value::Uint(code))
+}
+
+fn places(count: u64) -> Field {
+    field(number::POST, "places", &Value::Uint(count))
+}
+
+fn post_no(no: &str) -> Field {
+    field(number::POST, "post_no", &Value::Text(no.into()))
+}
+
+/// A field of a record with its origin, as everybody who holds the record has it.
+fn held(record: &Record, tag: u32) -> (Field, pb::Origin) {
+    let bytes = record.bytes(tag).unwrap().clone();
+    (Field { tag, bytes }, record.origin(tag).unwrap().clone())
+}
+
+/// The district's own hand.
+fn revise(core: &Core, register: &str, record: Option<RecordId>, fields: &[(&str, &str)]) -> RecordId {
+    let fields: HashMap<String, String> =
+        fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let record = record.map(|id| id.to_string()).unwrap_or_default();
+    let request = pb::ReviseRequest {
+        record,
+        register: register.into(),
+        fields,
+        reason: "县区登记".into(),
+        by: "王科长".into(),
+        despite: false,
+    };
+    match write(core, Job::Review(Review::Revise(request))).unwrap() {
+        Answer::Revised(id) => id,
+        Answer::Refused(why) => panic!("{why}"),
+        _ => panic!("another answer"),
+    }
+}
+
+/// What honest offices below and beside hold is what the hub has.
+fn everybody_agrees(dir: &tempfile::TempDir, core: &Arc<Core>) {
+    for (name, unit) in [("street", street()), ("neighbour", neighbour())] {
+        let ledger = office(dir.path(), name, unit, 0);
+        assert!(sync(core, &ledger, &peer(name, unit)).equal);
+        assert_eq!(ledger.state().incidents, 0, "{name}");
+        assert_sound(core, &ledger);
+    }
+}
+
+#[test]
+fn a_post_of_its_own_is_given_to_nobody_by_an_offer() {
+    let dir = tempfile::tempdir().unwrap();
+    let core = hub(dir.path());
+    let mut mallory = Mallory::at(&core);
+    for (place, to) in [DISTRICT, CITY, street().number(), neighbour().number()].into_iter().enumerate() {
+        let id = RecordId([place as u8 + 1; 16]);
+        mallory.enters(id, number::POST, &[home(community().number()), post_no(&format!("M-{place}")), places(1)]);
+        let was = at_hub(&core, id);
+        let word = Mallory::own_word();
+        // Of what it holds, sealed as it holds it, and of its own making.
+        mallory.offers(id, number::POST, &[(home(to), word.clone()), (places(9), word.clone())], Vec::new());
+        mallory.offers(id, number::POST, &[(home(to), held(&was, HOME_UNIT).1), (places(9), word)], Vec::new());
+        assert_eq!(home_unit(&at_hub(&core, id)), Some(community()), "to {to}");
+    }
+    everybody_agrees(&dir, &core);
+}
+
+#[test]
+fn a_record_that_was_made_up_belongs_to_nobody_above() {
+    let dir = tempfile::tempdir().unwrap();
+    let core = hub(dir.path());
+    let mut mallory = Mallory::at(&core);
+    for (place, to) in [DISTRICT, CITY, street().number()].into_iter().enumerate() {
+        let (id, word) = (RecordId([place as u8 + 1; 16]), Mallory::own_word());
+        let said = [(home(to), word.clone()), (post_no("M-1"), word.clone()), (places(9), word)];
+        mallory.offers(id, number::POST, &said, Vec::new());
+        assert!(core.view().get(Space::Records, &id.0).unwrap().is_none(), "to {to}");
+    }
+    everybody_agrees(&dir, &core);
+}
+
+#[test]
+fn what_a_seal_proves_does_not_stand_again_over_what_was_said_since() {
+    let dir = tempfile::tempdir().unwrap();
+    let core = hub(dir.path());
+    let mut mallory = Mallory::at(&core);
+    let own = DISTRICT.to_string();
+    let posted =
+        revise(&core, "Post", None, &[("home_unit", &own), ("post_no", "G-1"), ("places", "2"), ("kind", "20")]);
+    let first = held(&at_hub(&core, posted), places(0).tag);
+    revise(&core, "Post", Some(posted), &[("places", "5")]);
+    mallory.offers(posted, number::POST, &[first], Vec::new());
+    assert_eq!(at_hub(&core, posted).varint(places(0).tag), Some(5));
+
+    // Of its own records, too: the district's second ruling stands.
+    let here = community().number().to_string();
+    let ruled = revise(&core, "Issue", None, &[("home_unit", &here), ("title", "一"), ("raised_on", "2008-03-20")]);
+    let title = field(number::ISSUE, "title", &Value::Text("一".into()));
+    let first = held(&at_hub(&core, ruled), title.tag);
+    revise(&core, "Issue", Some(ruled), &[("title", "二")]);
+    mallory.offers(ruled, number::ISSUE, &[first], Vec::new());
+    assert_eq!(at_hub(&core, ruled).slice(title.tag), Some("二".as_bytes()));
+    everybody_agrees(&dir, &core);
+}
+
+#[test]
+fn what_was_moved_up_is_not_taken_back_by_the_seal_on_where_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let core = hub(dir.path());
+    let mut mallory = Mallory::at(&core);
+    let id = RecordId([1; 16]);
+    mallory.enters(id, number::POST, &[home(community().number()), post_no("M-1"), places(1)]);
+    let here = held(&at_hub(&core, id), HOME_UNIT);
+    assert!(!here.1.seal.is_empty(), "the hub had let it pass");
+    revise(&core, "Post", Some(id), &[("home_unit", &DISTRICT.to_string())]);
+    let word = Mallory::own_word();
+    for home in [here, (home(community().number()), word)] {
+        mallory.offers(id, number::POST, &[home], Vec::new());
+        assert_eq!(home_unit(&at_hub(&core, id)).map(|unit| unit.number()), Some(DISTRICT));
+    }
+    everybody_agrees(&dir, &core);
+}
+
+#[test]
+fn the_history_of_a_record_above_takes_each_sealed_word_once_and_no_ruling_that_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let core = hub(dir.path());
+    let mut mallory = Mallory::at(&core);
+    let own = DISTRICT.to_string();
+    let posted =
+        revise(&core, "Post", None, &[("home_unit", &own), ("post_no", "G-1"), ("places", "2"), ("kind", "20")]);
+    let tags = [places(0).tag, post_no("").tag];
+    let told: Vec<(Field, pb::Origin)> = tags.iter().map(|tag| held(&at_hub(&core, posted), *tag)).collect();
+    revise(&core, "Post", Some(posted), &[("places", "5")]);
+    let rows = |core: &Core| core.view().prefix(Space::History, &posted.0).count();
+    let open = |core: &Core| core.view().prefix(Space::Conflicts, &[]).count();
+    let before = (rows(&core), open(&core));
+    for round in 0..20_u64 {
+        let entry = |(number, (field, origin)): (usize, &(Field, pb::Origin))| pb::Superseded {
+            origin: Some(pb::Origin {
+                tags: vec![field.tag],
+                revision: 1_000 * round + number as u64,
+                ..origin.clone()
+            }),
+            message: field.bytes.clone(),
+            replaced_by: 5_000 + round,
+            rule: ["REVIEW", "OWNED", "FIXED", "什么都行"][round as usize % 4].into(),
+            ruling: Some(pb::Ruling { by: "王科长".into(), reason: format!("{round}"), ..pb::Ruling::default() })
+                .filter(|_| round % 2 == 0),
+            reason: format!("{round}"),
+        };
+        let history: Vec<pb::Superseded> = told.iter().cycle().take(64).enumerate().map(entry).collect();
+        mallory.offers(posted, number::POST, &[], history);
+    }
+    assert_eq!((rows(&core), open(&core)), before, "all of it was known");
+    for row in core.view().prefix(Space::History, &posted.0) {
+        let entry = pb::Superseded::decode(row.unwrap().1).unwrap();
+        assert!(entry.ruling.is_none_or(|ruling| ruling.reason == "县区登记"));
+        assert!(entry.origin.is_none_or(|origin| origin.node == HUB_NODE));
+        assert!(!wire::split(&entry.message).unwrap().is_empty());
+    }
+    everybody_agrees(&dir, &core);
+}
