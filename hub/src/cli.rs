@@ -269,6 +269,7 @@ pub fn main(cli: Cli) -> ExitCode {
 
 async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let reader = if cli.json { Reader::Program } else { Reader::Person };
+    config::no_offices(&cli.dir)?;
     match cli.command {
         Command::Init { unit, tier, listen, advertise, units } => {
             let config = Config { advertise, ..Config::new(unit, tier, listen) };

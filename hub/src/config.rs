@@ -59,7 +59,22 @@ const KEYS: [&str; 9] =
     ["unit", "tier", "listen", "advertise", "sessions", "mode", "sync_at", "sync_window", "catch_up"];
 
 /// The file's name in the data directory.
-pub const FILE: &str = "hub.toml";
+pub use taizhang_node::config::HUB_FILE as FILE;
+
+/// That a directory is no office's.
+///
+/// # Errors
+/// When it is one.
+pub fn no_offices(data: &Path) -> Result<(), ConfigError> {
+    if data.join(taizhang_node::config::FILE).exists() {
+        let why = format!(
+            "{} 是单位的数据目录，请用 taizhang-node (an office's directory: use taizhang-node)",
+            data.display()
+        );
+        return Err(ConfigError::Value(why));
+    }
+    Ok(())
+}
 
 /// What may be left out.
 #[derive(Serialize)]

@@ -54,6 +54,9 @@ pub enum MonthsError {
     /// It has been locked before.
     #[error("{0} 已经封账，封账数字不再变动 (locked already: locked figures never move)")]
     Locked(Month),
+    /// It was never locked, and later ones have been.
+    #[error("{0} 从未封账，其后的月份已经封账，不能再补 (never locked, and months after it have been: too late)")]
+    Passed(Month),
     /// It has not been locked.
     #[error("{0} 尚未封账 (not locked)")]
     Open(Month),

@@ -37,6 +37,23 @@ use taizhang_proto::{
 use tokio::sync::watch;
 use tonic::transport::Channel;
 
+/// What is searched for, at an office and over a district.
+#[derive(clap::Args)]
+pub struct SearchArgs {
+    /// 要查找的 (what to look for)
+    #[arg(required = true)]
+    pub words: Vec<String>,
+    /// 只在此登记表中 (only in this register)
+    #[arg(long, default_value = "")]
+    pub register: String,
+    /// 只查此单位及下级 (only this unit and below)
+    #[arg(long)]
+    pub unit: Option<OrgCode>,
+    /// 最多几条 (at most)
+    #[arg(long, default_value_t = 20)]
+    pub limit: u32,
+}
+
 /// 台账节点：社区、街道乡镇的登记台账 (an office's registers)
 #[derive(Parser)]
 #[command(name = "taizhang-node", version, about)]
@@ -184,20 +201,7 @@ enum Command {
     },
     /// 查找：姓名、拼音或首字母、证号后四位、电话、住址的一部分；几个词逐步缩小 (find by a part of the name, pinyin or its initials, the
     /// end of a number, phone or address; several words narrow)
-    Search {
-        /// 要查找的 (what to look for)
-        #[arg(required = true)]
-        words: Vec<String>,
-        /// 只在此登记表中 (only in this register)
-        #[arg(long, default_value = "")]
-        register: String,
-        /// 只查此单位及下级 (only this unit and below)
-        #[arg(long)]
-        unit: Option<OrgCode>,
-        /// 最多几条 (at most)
-        #[arg(long, default_value_t = 20)]
-        limit: u32,
-    },
+    Search(SearchArgs),
     /// 登记表的栏目：类型、必填、代码、冲突办法，不需连接 (a register's fields, offline)
     Fields {
         /// 登记表；不写则列出全部登记表 (register; all of them without)
@@ -346,6 +350,7 @@ type Client = OfficeClient<Channel>;
 
 async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let reader = if cli.json { Reader::Program } else { Reader::Person };
+    config::no_hubs(&cli.dir)?;
     match cli.command {
         Command::Init { unit } => init(&cli.dir, unit),
         Command::Enrol { token, replace } => enrol::enrol(&cli.dir, &read_token(&token)?, replace).await,
@@ -612,7 +617,7 @@ async fn ask(mut client: Client, command: Command, reader: Reader) -> anyhow::Re
             let answer = client.list(pb::ListRequest { register, unit, limit }).await?.into_inner();
             print::list(&answer, reader);
         }
-        Command::Search { words, register, unit, limit } => {
+        Command::Search(SearchArgs { words, register, unit, limit }) => {
             let unit = unit.map_or(0, OrgCode::number);
             let request = pb::SearchRequest { text: words.join(" "), register, unit, limit };
             print::found(&client.search(request).await?.into_inner(), reader);

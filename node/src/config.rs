@@ -61,6 +61,23 @@ const KEYS: [&str; 6] = ["unit", "mode", "sync_at", "sync_window", "catch_up", "
 
 /// The file's name in the data directory.
 pub const FILE: &str = "node.toml";
+/// The name of the same file in a hub's data directory.
+pub const HUB_FILE: &str = "hub.toml";
+
+/// That a directory is no hub's: an office's program would make a journal and a store beside the hub's.
+///
+/// # Errors
+/// When it is one.
+pub fn no_hubs(data: &Path) -> Result<(), ConfigError> {
+    if data.join(HUB_FILE).exists() {
+        let why = format!(
+            "{} 是汇聚节点（县区、市）的数据目录，请用 taizhang-hub (a hub's directory: use taizhang-hub)",
+            data.display()
+        );
+        return Err(ConfigError::Value(why));
+    }
+    Ok(())
+}
 
 /// The file that `init` writes.
 pub const TEMPLATE: &str = r#"# taizhang node. Every key may be left out; the value shown is the default.

@@ -117,7 +117,7 @@ pub fn table(reader: Reader, headings: &[(&str, &str)], rows: &[Vec<String>]) {
 }
 
 /// Rows as a JSON array of objects whose keys are the names of the headings.
-fn objects(headings: &[(&str, &str)], rows: &[Vec<String>]) -> serde_json::Value {
+pub fn objects(headings: &[(&str, &str)], rows: &[Vec<String>]) -> serde_json::Value {
     let object = |row: &Vec<String>| {
         let pairs = headings.iter().zip(row).map(|((name, _), cell)| ((*name).to_owned(), json::typed(name, cell)));
         serde_json::Value::Object(pairs.collect())

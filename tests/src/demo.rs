@@ -148,6 +148,12 @@ async fn go_on(made: Made, dir: &Path, screen: &Screen) -> anyhow::Result<(Town,
     let town = Town::reopen(dir, Plan::default(), |opened| step.set_position(opened as u64)).await?;
     screen.done(step);
     tokio::task::block_in_place(|| offices.go_on(&town, made.seed))?;
+    settle(&town, screen).await?;
+    Ok((town, offices, made))
+}
+
+/// Waits until everything has gone up, and shows how far it is.
+async fn settle(town: &Town, screen: &Screen) -> anyhow::Result<()> {
     let step = screen.step("逐级同步，项变更 (syncing, changes)", 0);
     town.settled(|settled, head| {
         step.set_length(head);
@@ -155,7 +161,7 @@ async fn go_on(made: Made, dir: &Path, screen: &Screen) -> anyhow::Result<(Town,
     })
     .await?;
     screen.done(step);
-    Ok((town, offices, made))
+    Ok(())
 }
 
 /// Starts the city, enrols everybody, fills the registers and waits for the totals.
@@ -196,13 +202,7 @@ async fn build(cli: &Cli, dir: &Path, screen: &Screen) -> anyhow::Result<(Town, 
     offices.write(&town, cli.people, cli.seed, &step).await?;
     screen.done(step);
 
-    let step = screen.step("逐级同步，项变更 (syncing, changes)", 0);
-    town.settled(|settled, head| {
-        step.set_length(head);
-        step.set_position(settled);
-    })
-    .await?;
-    screen.done(step);
+    settle(&town, screen).await?;
 
     let step = screen.step("县区审核认定 (districts decide on certification)", 0);
     let (confirmed, turned_down) = conflicts::certify(&town).await?;

@@ -355,6 +355,19 @@ impl Scene {
         assert!(open.is_empty(), "{open:?}");
     }
 
+    /// What becomes of a ruling of the reviewer that need not go well.
+    pub async fn tries(&self, conflict: &pb::Conflict, choice: Choice, despite: bool) -> pb::ResolveAnswer {
+        let request = pb::ResolveRequest {
+            numbers: vec![conflict.number],
+            choice: choice.into(),
+            reason: REASON.into(),
+            by: REVIEWER.into(),
+            despite,
+            ..Default::default()
+        };
+        self.reviewer().resolve(Request::new(request)).await.unwrap().into_inner()
+    }
+
     /// The reviewer settles a conflict.
     pub async fn rule(&self, conflict: &pb::Conflict, choice: Choice) {
         self.rule_as(conflict, choice, &[]).await;
@@ -415,7 +428,8 @@ impl Scene {
     /// # Errors
     /// What it says where it refuses.
     pub async fn certify(&self, case: RecordId, on: &str, despite: bool) -> Result<(), String> {
-        let fields = [("stage", "5"), ("certified_on", on)].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        // As a reviewer writes them.
+        let fields = [("阶段", "达标"), ("达标日期", on)].map(|(name, value)| (name.to_owned(), value.to_owned()));
         let request = pb::ReviseRequest {
             record: case.to_string(),
             register: "FecCase".into(),

@@ -178,6 +178,9 @@ pub(super) struct Tasks {
     /// 对应指标 (the indicator that it is about)
     #[arg(long, default_value = "")]
     indicator: String,
+    /// 下达人 (who gives it)
+    #[arg(long, env = "TAIZHANG_BY", default_value = "")]
+    by: String,
     /// 撤回任务，写任务号 (take back the task with this number)
     #[arg(long, conflicts_with = "give")]
     withdraw: Option<u32>,
@@ -197,6 +200,7 @@ pub(super) async fn tasks(mut admin: AdminClient<Guarded>, asked: Tasks, reader:
                 due_on: asked.due.unwrap_or_default(),
                 demand: asked.demand,
                 indicator: asked.indicator.to_uppercase(),
+                by: asked.by,
                 ..pb::TaskOrder::default()
             };
             admin.order(pb::OrderRequest { order: Some(order), withdraw: withdraw.unwrap_or_default() }).await?

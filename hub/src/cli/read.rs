@@ -5,7 +5,7 @@ use super::Guarded;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 use taizhang_node::{
-    cli::{page, parse_day, print_doubts, print_found, print_list, print_story},
+    cli::{SearchArgs, page, parse_day, print_doubts, print_found, print_list, print_story},
     disk::{self, Secrecy},
     say,
     show::{self, Reader},
@@ -51,18 +51,8 @@ pub(super) enum Command {
     /// 查找：姓名、拼音或首字母、证号后四位、电话、住址的一部分；几个词逐步缩小 (find by a part of the name, pinyin or its initials, the
     /// end of a number, phone or address; several words narrow)
     Search {
-        /// 要查找的 (what to look for)
-        #[arg(required = true)]
-        words: Vec<String>,
-        /// 只在此登记表中 (only in this register)
-        #[arg(long, default_value = "")]
-        register: String,
-        /// 只查此单位及下级 (only this unit and below)
-        #[arg(long)]
-        unit: Option<OrgCode>,
-        /// 最多几条 (at most)
-        #[arg(long, default_value_t = 20)]
-        limit: u32,
+        #[command(flatten)]
+        search: SearchArgs,
         #[command(flatten)]
         who: Who,
     },
@@ -128,7 +118,7 @@ pub(super) async fn run(mut reading: ReadingClient<Guarded>, command: Command, r
             let request = pb::ReadRequest { register, unit, limit, who: Some(who.looker()), ..Default::default() };
             print_list(&reading.list(request).await?.into_inner(), reader);
         }
-        Command::Search { words, register, unit, limit, who } => {
+        Command::Search { search: SearchArgs { words, register, unit, limit }, who } => {
             let (reference, unit) = (words.join(" "), code(unit));
             let who = Some(who.looker());
             let request = pb::ReadRequest { reference, register, unit, limit, who, ..Default::default() };

@@ -57,7 +57,8 @@ pub fn sign(
     let month = month_asked(&request.month)?;
     let months = core.months();
     let last = months.texts().last();
-    check_turn(core, month, last.as_ref())?;
+    let is_locked = months.texts().any(|text| text.month == month.to_string());
+    check_turn(core, month, last.as_ref(), is_locked)?;
     let reason: String = request.reason.trim().chars().take(MAX_REASON).collect();
     let view = core.view();
     let view = view.as_ref();
@@ -107,10 +108,10 @@ pub fn sign(
 }
 
 /// Months are locked in their order, once each, when they are over.
-fn check_turn(core: &Core, month: Month, last: Option<&MonthText>) -> Result<(), MonthsError> {
+fn check_turn(core: &Core, month: Month, last: Option<&MonthText>, is_locked: bool) -> Result<(), MonthsError> {
     if let Some(last) = last.and_then(|last| Month::read(&last.month)) {
         if month <= last {
-            return Err(MonthsError::Locked(month));
+            return Err(if is_locked { MonthsError::Locked(month) } else { MonthsError::Passed(month) });
         }
         if month != last.next() {
             return Err(MonthsError::Next(last.next()));
@@ -126,7 +127,8 @@ fn gaps(standing: &pb::MonthProgress) -> MonthsError {
     let named = standing.gaps.iter().zip(&standing.names).take(NAMED);
     let units: Vec<String> =
         named.map(|(gap, name)| format!("{}（{}）", name.name, month::gap_words(&gap.why))).collect();
-    MonthsError::Gaps { count: standing.gaps.len(), units: units.join("、") }
+    let more = if standing.gaps.len() > NAMED { "等" } else { "" };
+    MonthsError::Gaps { count: standing.gaps.len(), units: units.join("、") + more }
 }
 
 /// An empty sheet for each district, and one for the city's own figures.

@@ -131,15 +131,18 @@ pub fn doubts(answer: &pb::DoubtsAnswer, reader: Reader) {
         ("title", "姓名/题名"),
         ("record", "记录编号"),
     ];
-    if reader == Reader::Person {
-        say!(
-            "截至 {}，需要核实 {} 项，列出 {} 项 (to be looked into; listed)",
-            date::iso(answer.on),
-            answer.total,
-            answer.items.len()
-        );
+    let rows: Vec<Vec<String>> = answer.items.iter().map(row).collect();
+    if reader == Reader::Program {
+        let items = show::objects(&headings, &rows);
+        return say!("{}", serde_json::json!({ "on": date::iso(answer.on), "total": answer.total, "items": items }));
     }
-    show::table(reader, &headings, &answer.items.iter().map(row).collect::<Vec<_>>());
+    say!(
+        "截至 {}，需要核实 {} 项，列出 {} 项 (to be looked into; listed)",
+        date::iso(answer.on),
+        answer.total,
+        answer.items.len()
+    );
+    show::table(reader, &headings, &rows);
 }
 
 /// What is to be filed, with the days left.

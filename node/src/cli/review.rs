@@ -215,6 +215,8 @@ fn print_page(page: &pb::ConflictPage, reader: Reader) {
         .filter_map(|line| {
             let conflict = line.conflict.as_ref()?;
             let decided = match (&conflict.ruling, conflict.state()) {
+                // Its ruling was taken back.
+                (Some(_), pb::ConflictState::Unsettled) => "重新提出 (reopened)".into(),
                 (Some(ruling), _) => format!("{} {}：{}", conflict.choice().as_str_name(), ruling.by, ruling.reason),
                 (None, pb::ConflictState::ByRule) => conflict.rule.clone(),
                 (None, pb::ConflictState::Passed) => "已消除".into(),

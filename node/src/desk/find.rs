@@ -2,9 +2,10 @@
 //! Invariant: what could mean two records means none; the candidates are named, so that one of them can be chosen.
 
 use crate::desk::{Desk, SaveError};
+use std::collections::HashSet;
 use taizhang_proto::{
     OrgCode, Record, RecordId,
-    cell::home_unit,
+    cell::{home_unit, merged_into},
     register::{RegisterDef, Shape, Value, number, registers},
     text,
 };
@@ -76,9 +77,22 @@ pub fn record<D: Desk>(desk: &D, register: Option<u32>, written: &str) -> Result
         let is =
             |record: &Record| own.is_in(record) || (record.register == number::RESIDENT && has_name(record, &name));
         found = desk.matching(register, &is)?;
+        if let Some(register) = register.filter(|_| found.is_empty()) {
+            found = of_person(desk, register, &name)?;
+        }
     }
     found.sort_unstable();
     found.dedup();
+    // Of one that was merged into another, the one that stands is meant.
+    if found.len() > 1 {
+        let mut standing = Vec::with_capacity(found.len());
+        for id in &found {
+            standing.extend(desk.view(*id)?.filter(|record| merged_into(record).is_none()).map(|_| *id));
+        }
+        if !standing.is_empty() {
+            found = standing;
+        }
+    }
     match found[..] {
         [] => Err(FindError::None(written.to_owned())),
         [one] => Ok(one),
@@ -88,6 +102,27 @@ pub fn record<D: Desk>(desk: &D, register: Option<u32>, written: &str) -> Result
         }
     }
 }
+
+/// The records of a register that are about somebody of a name, or about a household of which that is the head.
+fn of_person<D: Desk>(desk: &D, register: u32, name: &str) -> Result<Vec<RecordId>, SaveError> {
+    let persons = desk.matching(Some(number::RESIDENT), &|record| has_name(record, name))?;
+    if persons.is_empty() || register == number::RESIDENT {
+        return Ok(Vec::new());
+    }
+    let is_head = |record: &Record| record.reference(HEAD).is_some_and(|head| persons.contains(&head));
+    if register == number::HOUSEHOLD {
+        return desk.matching(Some(register), &is_head);
+    }
+    let households = desk.matching(Some(number::HOUSEHOLD), &is_head)?;
+    let whose: HashSet<RecordId> = persons.into_iter().chain(households).collect();
+    let refs = registers().get(register).map(|def| def.refs.as_slice()).unwrap_or_default();
+    let is_about =
+        |record: &Record| refs.iter().any(|tag| record.reference(*tag).is_some_and(|of| whose.contains(&of)));
+    desk.matching(Some(register), &is_about)
+}
+
+/// Of a household: who heads it.
+const HEAD: u32 = 22;
 
 /// What is written as the value of a register's natural key, where that is one text.
 fn natural(def: &RegisterDef, written: &str) -> Option<Value> {

@@ -209,7 +209,6 @@ impl std::io::Write for Texts {
         for byte in bytes {
             match (&mut self.name, byte) {
                 (_, b'<') => self.name = Some(Vec::with_capacity(3)),
-                (None, _) => {}
                 (Some(name), b':') => name.clear(),
                 (Some(name), b'>' | b'/' | b' ' | b'\t' | b'\r' | b'\n') => {
                     *count += u64::from(name == b"si");

@@ -133,23 +133,27 @@ fn decode<'a>(content: &'a [u8], findings: &mut Vec<String>) -> Result<(Cow<'a, 
     Ok((text, Encoding::Gb18030))
 }
 
-/// The separator that the first lines use most, outside quotes.
+/// The separator that most of the first records use, and of those that as many do the one that they use most: one cell full of
+/// another sign decides nothing. A quote reaches over lines; where one never ends, each line counts by itself.
 fn separator(text: &str) -> u8 {
-    let count = |separator: u8| {
-        text.lines()
-            .take(SAMPLE)
-            .map(|line| {
-                let mut quoted = false;
-                line.bytes()
-                    .filter(|byte| {
-                        quoted ^= *byte == b'"';
-                        *byte == separator && !quoted
-                    })
-                    .count()
-            })
-            .sum::<usize>()
+    let lines: Vec<&str> = text.lines().take(SAMPLE).collect();
+    let whole = lines.iter().flat_map(|line| line.bytes()).filter(|byte| *byte == b'"').count() % 2 == 0;
+    let used = |separator: u8| {
+        let (mut records, mut signs, mut quoted, mut in_record) = (0, 0, false, 0);
+        for line in &lines {
+            quoted &= whole;
+            for byte in line.bytes() {
+                quoted ^= byte == b'"';
+                in_record += usize::from(byte == separator && !quoted);
+            }
+            if !(quoted && whole) {
+                records += usize::from(in_record > 0);
+                signs += std::mem::take(&mut in_record);
+            }
+        }
+        (records, signs)
     };
-    SEPARATORS.into_iter().rev().max_by_key(|separator| count(*separator)).unwrap_or(b',')
+    SEPARATORS.into_iter().rev().max_by_key(|separator| used(*separator)).unwrap_or(b',')
 }
 
 /// Writes records the way the file was written.

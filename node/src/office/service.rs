@@ -13,7 +13,7 @@ use taizhang_proto::{
     BUILT_MILLIS, OrgCode, RecordId, date,
     month::Month,
     pb::{self, office_server},
-    register::{FieldDef, IMPORT_NOTE, RegisterDef, Value, number, registered_on},
+    register::{FieldDef, IMPORT_NOTE, Refers, RegisterDef, Value, number, registered_on},
     stamp,
 };
 use tokio::{
@@ -241,12 +241,23 @@ impl Office {
         };
         let mut draft = Draft::new(id, def.number).because(&request.reason);
         let held = self.ledger.view(id).map_err(failed)?;
-        let mut notes = Vec::new();
+        let (mut notes, mut asked) = (Vec::new(), Vec::new());
         for (name, written) in &request.fields {
             let field =
                 def.field_named(name).ok_or_else(|| wrong(format!("{}没有栏目 {name} (no such field)", def.zh)))?;
-            let parsed =
-                (!written.trim().is_empty()).then(|| Value::parse(field, written)).transpose().map_err(wrong)?;
+            let parsed = match field.refers {
+                _ if written.trim().is_empty() => None,
+                // A record is named as elsewhere.
+                Some(refers) if !field.many => {
+                    let register = if let Refers::To(register) = refers { Some(register) } else { None };
+                    let found = match written.trim().parse::<RecordId>() {
+                        Ok(id) => id, // it may not be here yet
+                        Err(_) => find::record(&desk, register, written).map_err(Status::from)?,
+                    };
+                    Some((Value::Ref(found), None))
+                }
+                _ => Some(Value::parse(field, written).map_err(wrong)?),
+            };
             // A word that no code list has is kept, as an import keeps it; not where figures go by it.
             let unknown = parsed.as_ref().is_some_and(|(_, note)| note.is_some());
             if unknown && is_counted(def, field) {
@@ -258,6 +269,13 @@ impl Office {
             let before = held.as_ref().and_then(|record| record.bytes(field.tag));
             if field.reason && before.is_some_and(|before| *before != encoded) && request.reason.trim().is_empty() {
                 return Err(wrong(format!("更改{}请写明理由，用 --reason (say why it changes)", field.zh)));
+            }
+            let is_claim = field.clock && desk.unit().tier() < pb::Tier::Township;
+            if is_claim && before.is_some_and(|before| !before.is_empty() && *before != encoded) {
+                asked.push(format!(
+                    "{}已定，更改由街道或县区审核；审核前以原值为准 (what stands is changed by a reviewer: until then the old one counts)",
+                    field.zh
+                ));
             }
             draft.edits.push((field.tag, value));
         }
@@ -287,10 +305,11 @@ impl Office {
             })?;
         }
         // It is saved, whatever can't be read of the store after that: nobody may be told otherwise.
-        let doubts = self.doubts_of(id).unwrap_or_else(|error| {
+        let mut doubts = self.doubts_of(id).unwrap_or_else(|error| {
             tracing::warn!(%error, "what is doubtful about a saved record can't be told");
             Vec::new()
         });
+        doubts.splice(0..0, asked);
         Ok(pb::SaveAnswer { record: id.to_string(), seq: self.ledger.state().head, doubts })
     }
 

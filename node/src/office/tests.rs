@@ -542,6 +542,32 @@ fn a_form_keeps_a_word_that_no_list_has_and_asks_why_a_number_or_a_wish_changes(
 }
 
 #[test]
+fn a_form_names_records_as_people_do_and_says_what_waits_for_a_reviewer() {
+    let dir = tempfile::tempdir().unwrap();
+    let office = office(dir.path());
+    let save = |register: &str, record: &str, reason: &str, fields: &[(&str, &str)]| {
+        office.save_form(&pb::SaveRequest {
+            register: register.into(),
+            record: record.into(),
+            fields: fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            reason: reason.into(),
+            ..pb::SaveRequest::default()
+        })
+    };
+    let id_no = format!("21040219730101102{}", char::from(check_character(b"21040219730101102").unwrap()));
+    save("Resident", "", "", &[("id_no", &id_no), ("name", "王强")]).unwrap();
+    save("Household", "", "", &[("户主", "王强"), ("hh_no", "H-1")]).unwrap();
+    save("Household", "王强", "", &[("address", "和平街9号")]).unwrap();
+    let case = save("ZefCase", "", "", &[("家庭", "H-1"), ("kind", "1"), ("recognised_on", "2008-03-10")]).unwrap();
+    assert!(case.doubts.iter().all(|doubt| !doubt.contains("由街道或县区审核")), "{:?}", case.doubts);
+    assert!(save("ZefCase", "", "", &[("家庭", "没有这户")]).unwrap_err().message().contains("没有找到"));
+    // By whom it is about; the day runs a clock.
+    let changed = save("ZefCase", "王强", "申报表上为12日", &[("recognised_on", "2008-03-12")]).unwrap();
+    assert_eq!(changed.record, case.record);
+    assert!(changed.doubts[0].contains("由街道或县区审核"), "{:?}", changed.doubts);
+}
+
+#[test]
 fn a_story_names_persons_and_units_and_its_page_stands_alone() {
     let dir = tempfile::tempdir().unwrap();
     let office = office(dir.path());

@@ -85,15 +85,19 @@ fn report(core: &Arc<Core>) -> anyhow::Result<()> {
 }
 
 fn measure(what: &str, mut once: impl FnMut() -> anyhow::Result<u64>) -> anyhow::Result<()> {
-    let mut micros = (0..RUNS).map(|_| once()).collect::<anyhow::Result<Vec<u64>>>()?;
-    let first = micros[0];
+    row(what, (0..RUNS).map(|_| once()).collect::<anyhow::Result<Vec<u64>>>()?);
+    Ok(())
+}
+
+/// Prints what something took: the first time, and the middle and the slowest of all, microseconds.
+pub(super) fn row(what: &str, mut micros: Vec<u64>) {
+    let (Some(first), count) = (micros.first().copied(), micros.len()) else { return };
     micros.sort_unstable();
     let millis = |micros: u64| micros as f64 / 1_000.0;
     println!(
-        "| {what}, ms: first, middle, slowest of {RUNS} | {:.1}, {:.1}, {:.1} |",
+        "| {what}, ms: first, middle, slowest of {count} | {:.1}, {:.1}, {:.1} |",
         millis(first),
-        millis(micros[RUNS / 2]),
-        millis(micros[RUNS - 1])
+        millis(micros[count / 2]),
+        millis(micros[count - 1])
     );
-    Ok(())
 }

@@ -1,6 +1,6 @@
 //! How long a search takes: at an office by the index that it keeps, at a district by a scan, and what either takes in memory.
 
-use super::{HubProcess, communities, ingest, memory_of};
+use super::{HubProcess, communities, figures::row, ingest, memory_of};
 use crate::{synth, town};
 use anyhow::Context;
 use std::{path::Path, time::Instant};
@@ -47,7 +47,7 @@ pub async fn run(dir: &Path, program: &Path, people: usize) -> anyhow::Result<()
             let request = pb::ReadRequest { reference: asked.into(), limit: LIMIT as u32, who, ..Default::default() };
             let started = Instant::now();
             total = reading.search(request).await?.into_inner().total;
-            took.push(started.elapsed().as_micros());
+            took.push(started.elapsed().as_micros() as u64);
         }
         show("district", people * DISTRICT, asked, total, took);
     }
@@ -79,21 +79,13 @@ fn office(dir: &Path, people: usize) -> anyhow::Result<()> {
             let query = Query::read(asked, None, None)?;
             let found = ledger.search(&query, LIMIT)?;
             total = answer(&LedgerDesk::new(&ledger), &query, found, LIMIT)?.total;
-            took.push(started.elapsed().as_micros());
+            took.push(started.elapsed().as_micros() as u64);
         }
         show("office", people, asked, total, took);
     }
     Ok(())
 }
 
-fn show(whose: &str, people: usize, asked: &str, total: u64, mut took: Vec<u128>) {
-    let first = took[0];
-    took.sort_unstable();
-    let ms = |micros: u128| micros as f64 / 1_000.0;
-    println!(
-        "| {whose} of {people}, `{asked}` ({total} found), first, middle, slowest, ms | {:.1}, {:.1}, {:.1} |",
-        ms(first),
-        ms(took[took.len() / 2]),
-        ms(took[took.len() - 1])
-    );
+fn show(whose: &str, people: usize, asked: &str, total: u64, took: Vec<u64>) {
+    row(&format!("{whose} of {people}, `{asked}` ({total} found)"), took);
 }

@@ -107,8 +107,15 @@ async fn a_community_below_the_standard_is_certified_only_by_who_says_so_and_wha
     assert!(!why.contains("K08"), "nothing is overdue: {why}");
     scene.agrees().await;
     stands(&scene, FIRST, case, &[("stage", "公示")]);
+    // Nor by taking what the community claims.
+    scene.amend(FIRST, case, &[("stage", "5"), ("certified_on", CERTIFIED)]);
+    scene.meet().await;
+    let claim = scene.found(ConflictKind::Claim, case, &["stage", "certified_on"]).await;
+    let answer = scene.tries(&claim, Choice::Take, false).await;
+    assert!(answer.settled == 0 && answer.failed[0].contains("K04"), "{answer:?}");
     scene.certify(case, CERTIFIED, true).await.unwrap();
-    scene.agrees().await;
+    scene.meet().await;
+    scene.meet().await;
     stands(&scene, FIRST, case, &[("stage", "达标")]);
     let told: Vec<String> = scene.ledger(FIRST).history(case).unwrap().into_iter().map(|entry| entry.reason).collect();
     assert!(told.iter().any(|reason| reason.contains("未达标准") && reason.contains("K04")), "{told:?}");

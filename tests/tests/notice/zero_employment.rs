@@ -2,7 +2,14 @@
 
 use crate::{counts, day, standing, stands, up};
 use taizhang_hub::backdated::{Asked, backdated};
-use taizhang_proto::{RecordId, cell, register::number};
+use taizhang_node::{
+    desk::{Desk, Draft},
+    ledger::LedgerDesk,
+};
+use taizhang_proto::{
+    RecordId, cell, pb,
+    register::{Value, number},
+};
 use taizhang_tests::{
     books,
     scene::{DISTRICT, FIRST, SECOND, STREET, Scene},
@@ -218,14 +225,21 @@ async fn the_day_of_recognition_is_changed_by_a_senior_office_and_what_was_late_
     scene.agrees().await;
     assert_eq!(counts(&scene, FIRST, "K08", "2008-04-10")[0], 1, "overdue from the 21st day on");
 
-    // A community's word on a clock that runs is for a reviewer to decide.
-    scene.amend(FIRST, late.case, &[("recognised_on", "2008-05-20")]);
+    // A community's word on a clock that runs is for a reviewer to decide, and says why.
+    let tag = books::field(number::ZEF_CASE, "recognised_on").tag;
+    let draft =
+        Draft::new(late.case, number::ZEF_CASE).with(tag, Value::Day(day("2008-05-20"))).because("申报表上为20日");
+    let ledger = scene.ledger(FIRST);
+    LedgerDesk::new(ledger).save(vec![vec![draft]], "clerk").pop().unwrap().unwrap();
     scene.meet().await;
     scene.meet().await;
     stands(&scene, FIRST, late.case, &[("recognised_on", "2008-03-20")]);
     assert_eq!(counts(&scene, FIRST, "K08", "2008-04-10")[0], 1);
     let open = scene.every_open_one().await;
     assert_eq!(open.len(), 1, "{open:?}");
+    assert_eq!(open[0].claims.last().unwrap().reason, "申报表上为20日");
+    let past = scene.ledger(FIRST).history(late.case).unwrap();
+    assert!(past.iter().any(|entry| entry.reason == "申报表上为20日"), "{past:?}");
 
     // The street may; what had been late by the earlier day is told, at the office and at the hub.
     scene.amend(STREET, late.case, &[("recognised_on", "2008-05-20")]);
@@ -244,5 +258,16 @@ async fn the_day_of_recognition_is_changed_by_a_senior_office_and_what_was_late_
     let doubts = scene.at(FIRST).office.doubts(0).unwrap().items;
     let told: Vec<_> = doubts.iter().filter(|doubt| doubt.code == "redated").map(|doubt| doubt.what.clone()).collect();
     assert!(told.len() == 1 && told[0].contains("2008-05-20"), "{told:?}");
+
+    // Nor is it forgotten where the case is made void and entered anew.
+    let household = scene.ledger(FIRST).view(late.case).unwrap().unwrap().reference(21).unwrap().to_string();
+    scene.revise(late.case, "ZefCase", &[("state", "2"), ("void_reason", "重复录入")]).await;
+    scene.meet().await;
+    let anew = [("household", household.as_str()), ("kind", "1"), ("recognised_on", "2008-05-25")];
+    let anew = scene.enter(FIRST, number::ZEF_CASE, &anew);
+    let of_it = |doubt: &pb::DoubtItem| doubt.code == "redated" && doubt.record == anew.to_string();
+    let doubts = scene.at(FIRST).office.doubts(0).unwrap().items;
+    let told: Vec<_> = doubts.into_iter().filter(of_it).map(|doubt| doubt.what).collect();
+    assert!(told.iter().any(|what| what.contains("2008-03-20") && what.contains("曾超期")), "{told:?}");
     scene.end().await;
 }

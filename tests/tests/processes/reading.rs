@@ -41,6 +41,10 @@ fn a_district_reads_its_records_with_names_masked_unless_somebody_answers_for_th
         tz(Kind::Node, &data, &["history", "没有此人"]).exits(1).says(&["没有找到"]);
         tz(Kind::Node, &data, &["save", "resident", "--record", "钱二妹", "phone=13841300002"]).exits(0);
         assert!(tz(Kind::Node, &data, &["history", "钱二妹"]).exits(0).out.contains("13841300002"));
+        let id = taizhang_tests::books::id_no(4_100, 9);
+        let id = format!("id_no={id}");
+        let assistant = ["save", "assistant", "name=秦小妹", &id, "from_on=2008-03-01", "edu=不详的学历"];
+        tz(Kind::Node, &data, &assistant).exits(0);
         tz(Kind::Node, &data, &["sync"]).exits(0);
 
         let district = &town.district;
@@ -62,11 +66,22 @@ fn a_district_reads_its_records_with_names_masked_unless_somebody_answers_for_th
         assert_eq!(found["total"], 2);
         let heard = district.tz(&["--json", "search", "qem", "和平街", "--names", "--by", "李审核"]).exits(0).json();
         assert_eq!((&heard["total"], &heard["rows"][0]["name"]), (&1.into(), &"钱二妹".into()));
+        // What refers to somebody names them as people do.
+        tz(Kind::Node, &data, &["save", "household", "hh_no=H-1", "head_person=钱二妹"]).exits(0);
+        tz(Kind::Node, &data, &["save", "household", "--record", "钱二妹", "address=和平街9号"]).exits(0);
+        tz(Kind::Node, &data, &["sync"]).exits(0);
         let unit = town::OFFICES[1];
         assert_eq!(district.tz(&["--json", "list", "resident", "--unit", unit]).exits(0).json()["total"], 0);
         let file = town.dir.path().join("册.csv");
         district.tz(&["export", "resident", file.to_str().unwrap()]).exits(0);
         assert!(!fs::read_to_string(&file).unwrap().contains("二妹"));
+        // Whatever is derived from a record, only what the mask leaves is shown.
+        let doubts = district.tz(&["--json", "doubts"]).exits(0);
+        let listed = doubts.json();
+        assert!(listed["total"].as_u64().unwrap() > 0 && listed["items"][0]["record"].is_string(), "{listed}");
+        assert!(doubts.out.contains("秦*") && !doubts.out.contains("秦小妹"), "{}", doubts.out);
+        let named = district.tz(&["doubts", "--names", "--by", "王科长", "--wide"]).exits(0).out;
+        assert!(named.contains("秦小妹"), "{named}");
         let looks = district.tz(&["looks"]).exits(0).out;
         assert!(looks.contains("王科长") && looks.contains("李审核"), "{looks}");
         for personal in ["二妹", "41300001", &ids[2]] {

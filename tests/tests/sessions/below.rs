@@ -197,6 +197,38 @@ fn an_office_reads_it_refers_to_it_and_does_not_edit_it() {
 }
 
 #[test]
+fn what_is_for_everybody_carries_no_remark_to_offices_that_are_not_its_owners() {
+    let dir = tempfile::tempdir().unwrap();
+    let core = hub(dir.path());
+    let (at_street, node) = (office(dir.path(), "street", street(), 0), office(dir.path(), "node", community(), 0));
+    let paper = |ledger: &Ledger, title: &str| {
+        Draft::new(LedgerDesk::new(ledger).new_id(), number::CAMPAIGN)
+            .with(field(number::CAMPAIGN, "title"), text(title))
+            .with(field(number::CAMPAIGN, "from_on"), Value::Day(13_900))
+            .with(field(number::CAMPAIGN, "to_on"), Value::Day(13_930))
+            .with(field(number::CAMPAIGN, "remark"), text("张三 13841300001"))
+    };
+    let answer = LedgerDesk::new(&at_street).save(vec![vec![paper(&at_street, "街道的")]], "clerk").remove(0);
+    let Err(SaveError::Invalid(why)) = answer else { panic!("it was saved") };
+    assert_eq!((why[0].rule, why[0].field.as_str()), ("below", "remark"));
+    // A community has nobody below it; what it made is not moved up with one.
+    let own = paper(&node, "社区的");
+    let id = own.id;
+    save(&node, vec![own]);
+    assert!(sync(&core, &node, &peer("node", community())).equal);
+    let request = pb::ReviseRequest {
+        record: id.to_string(),
+        register: "Campaign".into(),
+        fields: [("home_unit".to_owned(), DISTRICT.to_string())].into(),
+        reason: "统筹".into(),
+        by: "王科长".into(),
+        despite: false,
+    };
+    let Answer::Refused(why) = write(&core, Job::Review(Review::Revise(request))).unwrap() else { panic!("moved up") };
+    assert!(why.contains("备注"), "{why}");
+}
+
+#[test]
 fn an_office_of_the_build_before_takes_none_of_it_and_gets_all_of_it_once_it_is_upgraded() {
     let dir = tempfile::tempdir().unwrap();
     let core = hub(dir.path());

@@ -216,7 +216,7 @@ fn what_was_moved_up_is_not_taken_back_by_the_seal_on_where_it_was() {
     let word = Mallory::own_word();
     for home in [here, (home(community().number()), word)] {
         mallory.offers(id, number::POST, &[home], Vec::new());
-        assert_eq!(home_unit(&at_hub(&core, id)).map(|unit| unit.number()), Some(DISTRICT));
+        assert_eq!(home_unit(&at_hub(&core, id)).map(taizhang_proto::OrgCode::number), Some(DISTRICT));
     }
     everybody_agrees(&dir, &core);
 }
@@ -250,7 +250,7 @@ fn the_history_of_a_record_above_takes_each_sealed_word_once_and_no_ruling_that_
             reason: format!("{round}"),
         };
         let history: Vec<pb::Superseded> = told.iter().cycle().take(64).enumerate().map(entry).collect();
-        mallory.offers(posted, number::POST, &[], history);
+        mallory.offers(posted, number::POST, &told[1..], history);
     }
     assert_eq!((rows(&core), open(&core)), before, "all of it was known");
     for row in core.view().prefix(Space::History, &posted.0) {

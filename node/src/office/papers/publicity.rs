@@ -32,10 +32,13 @@ pub(super) fn households(ledger: &Ledger, days: RangeInclusive<Day>) -> Result<p
             continue;
         }
         let Some(household) = record.reference(21) else { continue };
-        let household = survivor(ledger, household)?;
-        let head = ledger.view(household)?.and_then(|record| record.reference(22));
-        let head = head.map(|head| ledger.view(survivor(ledger, head)?)).transpose()?.flatten();
-        let head = head.and_then(|head| head.slice(23).map(|name| String::from_utf8_lossy(name).into_owned()));
+        let own = household;
+        let household = survivor(ledger, own)?;
+        // What it was merged into may be another office's, which this one does not hold.
+        let head = match head_of(ledger, household)? {
+            Some(head) => Some(head),
+            None => head_of(ledger, own)?,
+        };
         found.push((home, recognised, id, head.unwrap_or_default(), people(ledger, household, on)?));
     }
     found.sort();
@@ -60,6 +63,13 @@ pub(super) fn households(ledger: &Ledger, days: RangeInclusive<Day>) -> Result<p
         tables: vec![table("households", "名单 (households)", &columns, rows)],
         foot: "公示期：　　年　　月　　日至　　年　　月　　日　　监督电话：　　　　　　　　（盖章）".into(),
     })
+}
+
+/// The name of a household's head, as far as it is known here.
+fn head_of(ledger: &Ledger, household: RecordId) -> Result<Option<String>, StoreError> {
+    let head = ledger.view(household)?.and_then(|record| record.reference(22));
+    let head = head.map(|head| ledger.view(survivor(ledger, head)?)).transpose()?.flatten();
+    Ok(head.and_then(|head| head.slice(23).map(|name| String::from_utf8_lossy(name).into_owned())))
 }
 
 /// How many people a household has on a day.
