@@ -44,6 +44,15 @@ pub fn derived(listen: SocketAddr) -> Option<String> {
     known.then(|| format!("https://{name}:{}", listen.port()))
 }
 
+/// Port of a hub where nothing else is said.
+const PORT: u16 = 7201;
+
+/// Where a hub listens when it is not said: at every address of this computer, at the port by which children call it.
+pub fn listening(advertise: Option<&str>) -> SocketAddr {
+    let port = advertise.and_then(|address| address.trim_end_matches('/').rsplit_once(':')?.1.parse().ok());
+    SocketAddr::from(([0, 0, 0, 0], port.filter(|port| *port > 0).unwrap_or(PORT)))
+}
+
 fn host_name() -> Option<String> {
     #[cfg(unix)]
     {
@@ -79,6 +88,13 @@ mod tests {
         ] {
             assert!(check(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_hub_listens_where_its_children_call() {
+        assert_eq!(listening(Some("https://xinfu.example:7202/")).to_string(), "0.0.0.0:7202");
+        assert_eq!(listening(Some("https://xinfu.example")).port(), PORT);
+        assert_eq!(listening(None).port(), PORT);
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub use init::create;
 pub use print::{figure, show_totals, totals_board, totals_table};
 
 use crate::{
+    advertise,
     config::{self, Config, HubTier},
     hub::Hub,
 };
@@ -29,7 +30,9 @@ use std::{
 };
 use taizhang_node::{
     cli::{
-        UnitsCommand, enrol::first_session, manual, parse_day, read_token, review, run_to_exit, stop_signal, sync_facts,
+        UnitsCommand,
+        enrol::{enrolled, first_session},
+        manual, parse_day, read_token, review, run_to_exit, stop_signal, sync_facts,
     },
     control::{self, ControlFile},
     disk,
@@ -73,15 +76,17 @@ pub struct Cli {
 enum Command {
     /// 建立数据目录、证书机构和配置 (make data directory, authority and configuration)
     Init {
+        /// 上级给本级的令牌：单位和层级由它而来，并随即登记 (the parent's token: says unit and tier, and enrols at once; or @file that holds it)
+        token: Option<String>,
         /// 本级单位编码 (the hub's unit)
-        #[arg(long)]
-        unit: OrgCode,
+        #[arg(long, required_unless_present = "token", conflicts_with = "token")]
+        unit: Option<OrgCode>,
         /// 县区或市 (district or city)
+        #[arg(long, required_unless_present = "token", conflicts_with = "token")]
+        tier: Option<HubTier>,
+        /// 下级连接的地址，默认 0.0.0.0 和 --advertise 的端口，或 7201 (where children call; by default the port of --advertise, or 7201)
         #[arg(long)]
-        tier: HubTier,
-        /// 下级连接的地址 (where children call)
-        #[arg(long, default_value = "0.0.0.0:7201")]
-        listen: SocketAddr,
+        listen: Option<SocketAddr>,
         /// 写进令牌的地址，如 https://hub.example:7201 (address that goes into tokens)
         #[arg(long)]
         advertise: Option<String>,
@@ -271,16 +276,29 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let reader = if cli.json { Reader::Program } else { Reader::Person };
     config::no_offices(&cli.dir)?;
     match cli.command {
-        Command::Init { unit, tier, listen, advertise, units } => {
+        Command::Init { token, unit, tier, listen, advertise, units } => {
+            let token = token.as_deref().map(read_token).transpose()?;
+            let (unit, tier) = match &token {
+                Some(token) => init::of_token(token)?,
+                None => unit.zip(tier).context("--unit, --tier")?,
+            };
+            let listen = listen.unwrap_or_else(|| advertise::listening(advertise.as_deref()));
             let config = Config { advertise, ..Config::new(unit, tier, listen) };
-            init::init(&cli.dir, config, units.as_deref())?;
-            Ok(ExitCode::SUCCESS)
+            init::init(&cli.dir, config, units.as_deref(), token.is_some(), reader)?;
+            match token {
+                Some(token) => {
+                    let done = enrol(&cli.dir, &token, reader).await?;
+                    show::line(reader, &format!("下一步：taizhang-hub --dir {} serve", cli.dir.display()));
+                    Ok(done)
+                }
+                None => Ok(ExitCode::SUCCESS),
+            }
         }
         Command::Serve => serve(&cli.dir).await,
         Command::Manual(command) => manual::run::<Cli>(command),
-        Command::Enrol { token } => enrol(&cli.dir, &read_token(&token)?).await,
+        Command::Enrol { token } => enrol(&cli.dir, &read_token(&token)?, reader).await,
         Command::Config(ConfigCommand::Check) => {
-            say!("{}", serde_json::to_string_pretty(&Config::load(&cli.dir)?)?);
+            show::config(reader, &Config::load(&cli.dir)?)?;
             Ok(ExitCode::SUCCESS)
         }
         command => {
@@ -297,7 +315,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 }
 
 /// Enrols a hub at its parent, with a first session that brings the tree of units; or somebody who reads figures.
-async fn enrol(dir: &Path, text: &str) -> anyhow::Result<ExitCode> {
+async fn enrol(dir: &Path, text: &str, reader: Reader) -> anyhow::Result<ExitCode> {
     let is_hub = dir.join(config::FILE).exists();
     let token = Token::from_text(text)?;
     token.is_for(if is_hub { CertKind::Hub } else { CertKind::Reader })?;
@@ -310,24 +328,27 @@ async fn enrol(dir: &Path, text: &str) -> anyhow::Result<ExitCode> {
         );
     }
     let identity = Identity::enrol(dir, text).await?;
-    say!("已登记：{}，上级 {} ({})", identity.name.unit, identity.hub_unit, identity.address);
+    let words = format!("已登记：{}，上级 {} ({})", identity.name.unit, identity.hub_unit, identity.address);
+    show::line(reader, &words);
     if !is_hub {
+        enrolled(&identity, None, reader);
         return Ok(ExitCode::SUCCESS);
     }
     let config = Config::load(dir)?;
     let opened = Hub::open(dir, config.clone(), config.schedule()?, system_clock());
     let first = match &opened {
         Ok(hub) => match &hub.keeper {
-            Some(keeper) => first_session(keeper).await.map(drop).map_err(anyhow::Error::new),
-            None => Ok(()),
+            Some(keeper) => first_session(keeper).await.map(|report| report.pulled).map_err(anyhow::Error::new),
+            None => Ok(0),
         },
         Err(error) => Err(anyhow::anyhow!("{error}")),
     };
+    enrolled(&identity, first.as_ref().ok().copied(), reader);
     if let Err(error) = first {
         eprintln!("首次同步未完成，运行 serve 时继续 (no first session yet; `serve` makes it): {error}");
         return Ok(ExitCode::from(3));
     }
-    say!("首次同步完成 (first session done)");
+    show::line(reader, "首次同步完成 (first session done)");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -480,7 +501,8 @@ async fn ask(session: &Session, command: Command, reader: Reader) -> anyhow::Res
         Command::Units { file, .. } => {
             let csv = disk::read_text(&file.context("file")?, init::MAX_TEXT)?;
             admin.units(pb::UnitsRequest { csv }).await?;
-            say!("已换用新的单位树 (the new tree is in force)");
+            show::line(reader, "已换用新的单位树 (the new tree is in force)");
+            show::document(reader, serde_json::json!({ "done": true }));
         }
         Command::Plan { file: None, .. } => {
             let answer = admin.plan(pb::Empty {}).await?.into_inner();
@@ -489,7 +511,8 @@ async fn ask(session: &Session, command: Command, reader: Reader) -> anyhow::Res
                 Reader::Program => {
                     let on = date::iso(answer.effective_on);
                     let plan: toml::Table = toml::from_str(&answer.text)?;
-                    say!("{}", serde_json::json!({ "version": answer.version, "effective_on": on, "plan": plan }));
+                    let told = serde_json::json!({ "version": answer.version, "effective_on": on, "plan": plan });
+                    show::document(reader, told);
                 }
             }
         }
@@ -501,7 +524,10 @@ async fn ask(session: &Session, command: Command, reader: Reader) -> anyhow::Res
             )?;
             let answer = admin.publish_plan(pb::PlanText { text, ..pb::PlanText::default() }).await?.into_inner();
             let from = date::iso(answer.effective_on);
-            say!("已发布第{}版，自{from}起生效 (published; it takes effect on that day)", answer.version);
+            let words =
+                format!("已发布第{}版，自{from}起生效 (published; it takes effect on that day)", answer.version);
+            show::line(reader, &words);
+            show::document(reader, serde_json::json!({ "version": answer.version, "effective_on": from }));
         }
         Command::Backdated(asked) => assess::backdated(admin, asked, reader).await?,
         Command::Campaigns { on } => assess::campaigns(admin, on.unwrap_or(0), reader).await?,

@@ -106,7 +106,7 @@ impl Lineage {
             return u64::from(!names.is_empty());
         };
         let Some(next) = self.stretches.get(place + 1) else { return 0 };
-        let beyond = age > 0 || hello.pulled > next.after || hello.settled > acknowledged;
+        let beyond = age > 0 || hello.pulled.max(hello.heard) > next.after || hello.settled > acknowledged;
         // What the child heard after the common stretch may have branched off before this hub's own next one, and again
         // before that: a store that was lost as a whole begins at nothing.
         let branched = names[..age].iter().map(|newer| after(newer)).min().unwrap_or(Revision::MAX);
@@ -143,6 +143,8 @@ mod tests {
         assert_eq!(second.floor(&hello(&name, 50, 3), 3), 21);
         assert_eq!(second.floor(&hello(&name, 20, 3), 3), 0, "it has heard nothing that is lost");
         assert_eq!(second.floor(&hello(&name, 20, 4), 3), 21, "an answer of the hub is lost");
+        let in_part = pb::Hello { heard: 34, ..hello(&name, 0, 0) };
+        assert_eq!(second.floor(&in_part, 0), 21, "a rebuild that broke off has brought what is lost");
         assert_eq!(second.floor(&hello(&[9; STRETCH_NAME], 5, 3), 3), 1, "a stretch that was lost as a whole");
         let trail = [&[9; STRETCH_NAME], &name[..]].concat();
         assert_eq!(second.floor(&hello(&trail, 5, 3), 3), 21, "after one that this hub knows the end of");

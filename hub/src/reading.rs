@@ -13,7 +13,7 @@ use crate::{
     store::{Space, StoreError},
     writer::{Core, Job, WriteError, Writer},
 };
-use desk::HubDesk;
+pub(crate) use desk::HubDesk;
 use std::sync::Arc;
 use taizhang_node::{
     desk::{Desk, find, search},

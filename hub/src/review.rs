@@ -2,6 +2,7 @@
 //! townships below it, each within itself; a console makes the same ones. Invariant: lists read the queue's own rows, so
 //! the district's page costs the same however many are open; nobody below the hub is shown what is not wholly theirs.
 
+mod named;
 mod show;
 
 use crate::{
@@ -385,13 +386,21 @@ impl review_server::Review for ReviewService {
     async fn merge(&self, request: Request<pb::MergeRequest>) -> Result<Response<pb::ResolveAnswer>, Status> {
         let _pass = self.pass(&request).await?;
         let of = self.asker(&request)?;
-        self.ask(Review::Merge(request.into_inner()), of).await.map(Response::new)
+        let mut request = request.into_inner();
+        if of.is_none() {
+            block_in_place(|| named::merge(&self.core, &mut request))?;
+        }
+        self.ask(Review::Merge(request), of).await.map(Response::new)
     }
 
     async fn revise(&self, request: Request<pb::ReviseRequest>) -> Result<Response<pb::SaveAnswer>, Status> {
         let _pass = self.pass(&request).await?;
         let of = self.asker(&request)?;
-        match self.write(Review::Revise(request.into_inner()), of).await? {
+        let mut request = request.into_inner();
+        if of.is_none() {
+            block_in_place(|| named::revise(&self.core, &mut request))?;
+        }
+        match self.write(Review::Revise(request), of).await? {
             Answer::Revised(record) => {
                 // It stands, whatever can't be read after that.
                 let doubts = block_in_place(|| self.doubts_of(record)).unwrap_or_else(|error| {

@@ -352,13 +352,13 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let reader = if cli.json { Reader::Program } else { Reader::Person };
     config::no_hubs(&cli.dir)?;
     match cli.command {
-        Command::Init { unit } => init(&cli.dir, unit),
-        Command::Enrol { token, replace } => enrol::enrol(&cli.dir, &read_token(&token)?, replace).await,
+        Command::Init { unit } => init(&cli.dir, unit, reader),
+        Command::Enrol { token, replace } => enrol::enrol(&cli.dir, &read_token(&token)?, replace, reader).await,
         Command::Serve { live } => serve(&cli.dir, live).await,
         Command::Config(ConfigCommand::Check) => {
             let config = Config::load(&cli.dir)?;
             Layouts::load(&cli.dir)?;
-            say!("{}", serde_json::to_string_pretty(&config)?);
+            show::config(reader, &config)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Manual(command) => manual::run::<Cli>(command),
@@ -383,7 +383,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn init(dir: &std::path::Path, unit: Option<OrgCode>) -> anyhow::Result<ExitCode> {
+fn init(dir: &std::path::Path, unit: Option<OrgCode>, reader: Reader) -> anyhow::Result<ExitCode> {
     check_clock(system_clock()())?;
     if let Some(unit) = unit.filter(|unit| !matches!(unit.tier(), Tier::Community | Tier::Township)) {
         bail!(
@@ -398,7 +398,9 @@ fn init(dir: &std::path::Path, unit: Option<OrgCode>) -> anyhow::Result<ExitCode
     disk::create_dir(dir)?;
     let set = unit.map(|unit| format!("unit = {}\n", unit.number())).unwrap_or_default();
     disk::write_file(&path, format!("{}{set}", config::TEMPLATE).as_bytes(), Secrecy::Plain)?;
-    say!("已建立 {}；下一步：taizhang-node --dir {} enrol <令牌>", path.display(), dir.display());
+    let next = format!("taizhang-node --dir {} enrol <令牌>", dir.display());
+    show::line(reader, &format!("已建立 {}；下一步：{next}", path.display()));
+    show::document(reader, serde_json::json!({ "dir": dir, "unit": unit.map(OrgCode::number), "next": next }));
     Ok(ExitCode::SUCCESS)
 }
 

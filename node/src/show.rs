@@ -101,6 +101,29 @@ pub fn new_table() -> Table {
     table
 }
 
+/// A line for people. What a program gets stands alone on stdout, so it is told on stderr there.
+pub fn line(reader: Reader, text: &str) {
+    match reader {
+        Reader::Person => say!("{text}"),
+        Reader::Program => eprintln!("{text}"),
+    }
+}
+
+/// The one document of a command; nothing for a person, who is told otherwise.
+pub fn document(reader: Reader, document: serde_json::Value) {
+    if reader == Reader::Program {
+        say!("{}", json::with_texts_for_codes(document));
+    }
+}
+
+/// A time in seconds since 1970 as programs read it; null where there is none.
+pub fn moment(seconds: u64) -> serde_json::Value {
+    match seconds {
+        0 => serde_json::Value::Null,
+        seconds => json::typed("at", &time(seconds)),
+    }
+}
+
 /// Prints rows under headings, or the same as a JSON array of objects whose keys are `names`.
 pub fn table(reader: Reader, headings: &[(&str, &str)], rows: &[Vec<String>]) {
     match reader {
@@ -112,7 +135,7 @@ pub fn table(reader: Reader, headings: &[(&str, &str)], rows: &[Vec<String>]) {
             }
             say!("{table}");
         }
-        Reader::Program => say!("{}", objects(headings, rows)),
+        Reader::Program => document(reader, objects(headings, rows)),
     }
 }
 
@@ -123,6 +146,19 @@ pub fn objects(headings: &[(&str, &str)], rows: &[Vec<String>]) -> serde_json::V
         serde_json::Value::Object(pairs.collect())
     };
     rows.iter().map(object).collect()
+}
+
+/// Prints a configuration as it is in force: one JSON document for everybody.
+///
+/// # Errors
+/// When it can't be written as JSON.
+pub fn config(reader: Reader, config: &impl serde::Serialize) -> anyhow::Result<()> {
+    let value = json::with_texts_for_codes(serde_json::to_value(config)?);
+    match reader {
+        Reader::Person => say!("{}", serde_json::to_string_pretty(&value)?),
+        Reader::Program => document(reader, value),
+    }
+    Ok(())
 }
 
 /// Prints facts, one a line, or one JSON object.
@@ -140,7 +176,7 @@ pub fn facts(reader: Reader, facts: &[pb::Fact]) {
         Reader::Program => {
             let object: serde_json::Map<_, _> =
                 facts.iter().map(|fact| (fact.key.clone(), json::typed(&fact.key, &fact.value))).collect();
-            say!("{}", serde_json::Value::Object(object));
+            document(reader, serde_json::Value::Object(object));
         }
     }
 }
@@ -167,7 +203,7 @@ pub fn time(seconds: u64) -> String {
 /// Prints what a check found, one line each, or as one document.
 pub fn verified(reader: Reader, answer: &pb::VerifyAnswer) {
     if reader == Reader::Program {
-        return say!("{}", serde_json::json!({ "checked": answer.checked, "problems": answer.problems }));
+        return document(reader, serde_json::json!({ "checked": answer.checked, "problems": answer.problems }));
     }
     say!("已检查 {} 条 (checked)", answer.checked);
     for problem in &answer.problems {
@@ -178,7 +214,7 @@ pub fn verified(reader: Reader, answer: &pb::VerifyAnswer) {
 /// Prints where an export went.
 pub fn exported(reader: Reader, rows: u64, file: &std::path::Path) {
     if reader == Reader::Program {
-        return say!("{}", serde_json::json!({ "rows": rows, "file": file.display().to_string() }));
+        return document(reader, serde_json::json!({ "rows": rows, "file": file.display().to_string() }));
     }
     say!("已导出 {rows} 行到 {} (rows exported)", file.display());
 }

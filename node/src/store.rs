@@ -147,6 +147,9 @@ pub struct State {
     /// The locked months were heard with this office's own figures; an older build kept the last text alone.
     #[prost(bool, tag = "36")]
     pub month_figures: bool,
+    /// Highest revision of a record that came in a rebuild or a repair; nobody counts on all before it being here.
+    #[prost(uint64, tag = "37")]
+    pub heard: u64,
     /// How far this computer's clock was ahead of the hub's at the last session, milliseconds.
     #[prost(sint64, tag = "30")]
     pub skew_millis: i64,

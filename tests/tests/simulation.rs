@@ -37,6 +37,22 @@ fn whatever_fails_nothing_is_lost_and_nothing_counts_twice() {
     }
 }
 
+/// Seeds of many restores and moves that found a fault, of the product or of the model, on some build (`tests/FAULTS.md`).
+const FAILED_ONCE: [u64; 16] = [
+    1_084, 3_475, 307_436, 310_670, 313_576, 313_856, 316_639, 321_199, 324_144, 347_666, 368_222, 400_285, 405_822,
+    409_023, 623_235, 631_186,
+];
+
+#[test]
+fn seeds_that_failed_once_hold() {
+    for seed in FAILED_ONCE {
+        let options = Options { restores_and_moves: true, ..Options::default() };
+        if let Err(failure) = run(seed, options) {
+            panic!("{}\n{failure}", failure.trace.join("\n"));
+        }
+    }
+}
+
 #[test]
 fn a_seed_goes_the_same_way_again() {
     for seed in 0..3 {

@@ -375,8 +375,9 @@ pub(super) async fn recorded_draw(mut admin: AdminClient<Guarded>, asked: Draw, 
 
 fn show_draw(answer: &pb::DrawAnswer, reader: Reader) {
     let rows: Vec<Vec<String>> = answer.drawn.iter().map(|one| vec![one.name.clone(), one.unit.to_string()]).collect();
-    show::table(reader, &[("name", "社区"), ("unit", "编码")], &rows);
+    let headings = [("name", "社区"), ("unit", "编码")];
     if reader == Reader::Person {
+        show::table(reader, &headings, &rows);
         say!(
             "{} 的达标社区 {} 个，抽出 {} 个；种子 {}，用 draw --on {} --seed {} 可复核 (replay it with this seed)",
             date::iso(answer.on),
@@ -387,7 +388,11 @@ fn show_draw(answer: &pb::DrawAnswer, reader: Reader) {
             answer.seed
         );
     } else {
-        show::facts(reader, &[show::fact("seed", "", "", &answer.seed)]);
+        let told = serde_json::json!({
+            "on": date::iso(answer.on), "candidates": answer.candidates, "seed": answer.seed,
+            "drawn": show::objects(&headings, &rows),
+        });
+        show::document(reader, told);
     }
 }
 

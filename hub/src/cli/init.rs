@@ -3,7 +3,7 @@
 use crate::{
     advertise,
     authority::Authority,
-    config::{self, Config},
+    config::{self, Config, HubTier},
     hub::STORE,
     store::FjallStore,
     writer::{Core, Job},
@@ -13,13 +13,32 @@ use std::path::Path;
 use taizhang_node::{
     cli::check_clock,
     disk::{self, Secrecy},
+    identity::{CertKind, Token},
     ledger::system_clock,
-    say,
+    show::{self, Reader},
 };
-use taizhang_proto::{org::UnitTree, pb};
+use taizhang_proto::{OrgCode, org::UnitTree, pb};
 
-/// Makes what the command asks for, and says what follows.
-pub(super) fn init(dir: &Path, config: Config, units: Option<&Path>) -> anyhow::Result<()> {
+/// The unit and tier of the hub that a token is for.
+pub(super) fn of_token(text: &str) -> anyhow::Result<(OrgCode, HubTier)> {
+    let token = Token::from_text(text)?;
+    token.is_for(CertKind::Hub)?;
+    let unit = OrgCode::new(token.unit)?;
+    match unit.tier() {
+        pb::Tier::District => Ok((unit, HubTier::District)),
+        pb::Tier::City => Ok((unit, HubTier::City)),
+        other => bail!("令牌属于{}，不设上级节点 (a unit of that tier has no hub)", tier_word(other)),
+    }
+}
+
+/// Makes what the command asks for, and says what follows; a hub with a token enrols next, without being told.
+pub(super) fn init(
+    dir: &Path,
+    config: Config,
+    units: Option<&Path>,
+    has_token: bool,
+    reader: Reader,
+) -> anyhow::Result<()> {
     check_clock(system_clock()())?;
     let (tier, of_code) = (pb::Tier::from(config.tier), config.unit.tier());
     if tier != of_code {
@@ -51,11 +70,25 @@ pub(super) fn init(dir: &Path, config: Config, units: Option<&Path>) -> anyhow::
     let config = Config { advertise, ..config };
     create(dir, &config, units)?;
     if let Some(advertise) = &config.advertise {
-        say!(
+        let words = format!(
             "下级连接地址：{advertise}，写进令牌；如有误请改 hub.toml 的 advertise (goes into tokens: mend it in hub.toml)"
         );
+        show::line(reader, &words);
     }
-    say!("已建立 {}；下一步：taizhang-hub --dir {} serve", dir.display(), dir.display());
+    show::line(reader, &format!("已建立 {}", dir.display()));
+    if !has_token {
+        let next = match config.tier {
+            HubTier::City => "serve",
+            // Without a parent a district has no plan, and its totals go nowhere.
+            HubTier::District => "enrol @市给的令牌 (the city's token)，然后 (then) serve",
+        };
+        let next = format!("taizhang-hub --dir {} {next}", dir.display());
+        show::line(reader, &format!("下一步：{next}"));
+        let told = serde_json::json!({
+            "dir": dir, "unit": config.unit.number(), "advertise": config.advertise, "next": next,
+        });
+        show::document(reader, told);
+    }
     Ok(())
 }
 

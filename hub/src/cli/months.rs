@@ -82,14 +82,18 @@ pub(super) async fn run(mut admin: AdminClient<Guarded>, command: Command, reade
         Command::Approve { month, units, reason, by } => {
             let units = units.into_iter().map(OrgCode::number).collect();
             let answer = admin.approve(pb::MonthRequest { month, by, reason, units }).await?.into_inner();
-            say!("已办 {} 个单位 (units done)", answer.done);
-            answer.failed.iter().for_each(|line| say!("{line}"));
+            show::document(reader, serde_json::json!({ "done": answer.done, "failed": answer.failed }));
+            if reader == Reader::Person {
+                say!("已办 {} 个单位 (units done)", answer.done);
+                answer.failed.iter().for_each(|line| say!("{line}"));
+            }
             return Ok(ExitCode::from(if answer.failed.is_empty() { 0 } else { 3 }));
         }
         Command::Lock { month, reason, by, yes } => {
             show::confirmed(&format!("{month} 将封账并签名，数字不再变动 (the month is locked and signed)"), yes)?;
             let request = pb::MonthRequest { month, by, reason, ..pb::MonthRequest::default() };
-            locked(&[admin.lock(request).await?.into_inner()], reader);
+            let (headings, rows) = locked(&[admin.lock(request).await?.into_inner()]);
+            show::table(reader, &headings, &rows);
         }
         Command::Report { month, units, file } => {
             let units = units.into_iter().map(OrgCode::number).collect();
@@ -105,7 +109,10 @@ pub(super) async fn run(mut admin: AdminClient<Guarded>, command: Command, reade
     Ok(ExitCode::SUCCESS)
 }
 
-fn locked(months: &[pb::MonthAnswer], reader: Reader) {
+type Rows = (Vec<(&'static str, &'static str)>, Vec<Vec<String>>);
+
+/// Locked months, a row each.
+fn locked(months: &[pb::MonthAnswer]) -> Rows {
     let row = |one: &pb::MonthAnswer| {
         vec![
             one.month.clone(),
@@ -118,7 +125,7 @@ fn locked(months: &[pb::MonthAnswer], reader: Reader) {
             show::hex(&one.digest),
         ]
     };
-    let headings = [
+    let headings = vec![
         ("month", "月份"),
         ("locked_at", "封账时间"),
         ("by", "封账人"),
@@ -128,13 +135,29 @@ fn locked(months: &[pb::MonthAnswer], reader: Reader) {
         ("reason", "缺报说明"),
         ("digest", "摘要"),
     ];
-    show::table(reader, &headings, &months.iter().map(row).collect::<Vec<_>>());
+    (headings, months.iter().map(row).collect())
 }
 
 fn overview(answer: &pb::MonthsAnswer, reader: Reader) {
-    locked(&answer.locked, reader);
-    let Some(open) = &answer.open else { return };
-    if reader == Reader::Person {
+    let (headings, locked) = locked(&answer.locked);
+    let line = |(gap, name): (&pb::MonthGap, &pb::UnitName)| {
+        vec![name.name.clone(), gap.unit.to_string(), month::gap_words(&gap.why).to_owned()]
+    };
+    let open = answer.open.as_ref();
+    let rows: Vec<Vec<String>> = open.iter().flat_map(|open| open.gaps.iter().zip(&open.names).map(line)).collect();
+    let missing = [("name", "单位"), ("unit", "编码"), ("why", "缺什么")];
+    if reader == Reader::Program {
+        let open = open.map(|open| {
+            serde_json::json!({
+                "month": open.month, "expected": open.expected, "closed": open.closed, "approved": open.approved,
+                "missing": show::objects(&missing, &rows),
+            })
+        });
+        let told = serde_json::json!({ "locked": show::objects(&headings, &locked), "open": open });
+        return show::document(reader, told);
+    }
+    show::table(reader, &headings, &locked);
+    if let Some(open) = open {
         say!(
             "{}：应报 {}，已封账 {}，已审核 {} (expected, closed, approved)",
             open.month,
@@ -143,12 +166,8 @@ fn overview(answer: &pb::MonthsAnswer, reader: Reader) {
             open.approved
         );
     }
-    let line = |(gap, name): (&pb::MonthGap, &pb::UnitName)| {
-        vec![name.name.clone(), gap.unit.to_string(), month::gap_words(&gap.why).to_owned()]
-    };
-    let rows: Vec<Vec<String>> = open.gaps.iter().zip(&open.names).map(line).collect();
     if !rows.is_empty() {
-        show::table(reader, &[("name", "单位"), ("unit", "编码"), ("why", "缺什么")], &rows);
+        show::table(reader, &missing, &rows);
     }
 }
 
@@ -177,7 +196,8 @@ fn adjustments(answer: &pb::MonthAnswer, reader: Reader) {
         })
         .collect();
     if reader == Reader::Person {
-        locked(std::slice::from_ref(answer), reader);
+        let (headings, locked) = locked(std::slice::from_ref(answer));
+        show::table(reader, &headings, &locked);
         say!("封账后更正 {} 处，列入下一月报 (changed since; the next month reports it)", rows.len());
     }
     let headings = [

@@ -274,13 +274,12 @@ fn totals_document(answer: &pb::TotalsAnswer) -> serde_json::Value {
             serde_json::json!({
                 "unit": value.unit.to_string(), "indicator": value.indicator, "zh": known.map_or("", |one| one.zh),
                 "en": known.map_or("", |one| one.en), "numerator": value.numerator, "denominator": value.denominator,
-                "duplicates": value.duplicates, "figure": figure(value),
+                "duplicates": value.duplicates,
             })
         })
         .collect();
-    let as_of = jiff::Timestamp::from_second(answer.as_of as i64).map(|time| time.to_string()).unwrap_or_default();
     serde_json::json!({
-        "on": date::iso(answer.on), "as_of": as_of, "revision": answer.revision, "children": answer.children,
+        "on": date::iso(answer.on), "as_of": show::moment(answer.as_of), "revision": answer.revision, "children": answer.children,
         "fresh": answer.fresh, "units": units, "values": values,
     })
 }
@@ -295,7 +294,7 @@ pub(super) fn show_changes(answer: &pb::TotalsAnswer, reader: Reader) {
             Reader::Program => say!(
                 "{}",
                 serde_json::json!({
-                    "as_of": answer.as_of, "revision": answer.revision, "unit": value.unit,
+                    "as_of": show::moment(answer.as_of), "revision": answer.revision, "unit": value.unit.to_string(),
                     "indicator": value.indicator, "numerator": value.numerator, "denominator": value.denominator,
                     "duplicates": value.duplicates,
                 })
@@ -314,7 +313,7 @@ pub(super) fn show_audit(answer: &pb::AuditAnswer, reader: Reader) {
         let differences: Vec<_> = answer
             .differences
             .iter()
-            .map(|one| serde_json::json!({"where": one.r#where, "unit": one.unit, "part": one.part, "date": one.date, "stored": one.stored, "recount": one.recount}))
+            .map(|one| serde_json::json!({"where": one.r#where, "unit": one.unit.to_string(), "part": one.part, "date": date::iso(one.date), "stored": one.stored, "recount": one.recount}))
             .collect();
         say!(
             "{}",

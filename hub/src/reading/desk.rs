@@ -21,7 +21,7 @@ use taizhang_proto::{
 };
 
 /// The desk.
-pub(super) struct HubDesk<'a> {
+pub(crate) struct HubDesk<'a> {
     core: &'a Core,
     /// The records, unmasked: for what is derived from them.
     pub(super) shelf: Committed<'a>,
@@ -30,7 +30,7 @@ pub(super) struct HubDesk<'a> {
 }
 
 impl<'a> HubDesk<'a> {
-    pub(super) fn new(core: &'a Core, view: &'a dyn crate::store::View, names: bool) -> Self {
+    pub(crate) fn new(core: &'a Core, view: &'a dyn crate::store::View, names: bool) -> Self {
         let tree = core.tree();
         Self { core, shelf: Committed { view, tree: tree.clone() }, tree, names }
     }

@@ -104,7 +104,7 @@ impl Pad<'_> {
         }
         if !peer.hub && self.core.lineage.floor(hello, row.acknowledged) > 0 {
             // What it says again comes under new numbers, after all that were given out before: who came first stays first.
-            self.go_on_after(hello.pulled.min(HIGHEST_HEARD));
+            self.go_on_after(hello.pulled.max(hello.heard).min(HIGHEST_HEARD));
             self.find_older("下级听到过本级已丢失的内容 (a child has heard what it has lost)")?;
         }
         row.software = hello.software.chars().take(32).collect();

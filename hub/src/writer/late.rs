@@ -94,16 +94,21 @@ impl Pad<'_> {
             return Ok(Ok(Landing::Home));
         };
         let moved = current.origin(HOME_UNIT).cloned();
-        let scope = || {
-            let message = format!("该记录不属于{}的辖区 (out of scope)", peer.unit);
-            Ok(Err(violation(edit, "home_unit", "scope", message)))
-        };
-        let Some(moved) = moved else { return scope() };
+        let message = format!("该记录不属于{}的辖区 (out of scope)", peer.unit);
+        let scope = Ok(Err(violation(edit, "home_unit", "scope", message)));
+        let Some(moved) = moved else { return scope };
         if self.moved_by_own_word(peer, edit, &moved) {
             return Ok(Ok(Landing::Home));
         }
-        if !self.was_of(peer, edit.id)? || (moved.revision <= edit.seen && edit.offer.is_none()) {
-            return scope();
+        // A seal that is too old to bring the record back still proves that it was the office's: its words are kept.
+        let was_of = self.was_of(peer, edit.id)?;
+        if !was_of && self.was_given(peer, edit) {
+            edit.fields.retain(|field| field.tag != HOME_UNIT);
+        } else if !was_of {
+            return scope;
+        }
+        if moved.revision <= edit.seen && edit.offer.is_none() {
+            return scope;
         }
         let made_before = edit.stamp.millis() / 1_000 <= moved.received;
         // An offer that says it had heard of the hand-over would not be one from before it.
@@ -143,6 +148,13 @@ impl Pad<'_> {
         let Some(home) = edit.field(HOME_UNIT) else { return false };
         let is_here = unit_in(home).is_some_and(|unit| peer.unit.covers(unit));
         is_here && is_sealed_since(&self.core.lineage.secret(), edit, home, moved)
+    }
+
+    /// Whether this hub's seal proves that an offered record was once a child's, in a time that this hub may have lost.
+    fn was_given(&self, peer: &Peer, edit: &Edit) -> bool {
+        let Some(home) = edit.field(HOME_UNIT) else { return false };
+        let is_here = unit_in(home).is_some_and(|unit| peer.unit.covers(unit));
+        is_here && is_sealed(&self.core.lineage.secret(), edit, home)
     }
 
     /// A late edit of an absorbed record is one of its survivor, by an author who never saw that one.

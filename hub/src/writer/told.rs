@@ -14,6 +14,7 @@ use taizhang_proto::{
     change::{Edit, MAX_BY},
     decide::{Applied, Author, Decision, Fate, HUB_NODE, apply, decide},
     pb::{self, Policy},
+    register::HOME_UNIT,
     seal,
     stamp::Stamp,
     wire::Field,
@@ -49,6 +50,7 @@ impl Pad<'_> {
             if let Some(record) = &standing {
                 vouch(record, &part, &mut decision);
                 outdated(record, &part, landing, &mut decision);
+                moved_again(&self.core.lineage.secret(), record, &part, landing, &mut decision);
             }
             if decision.changes_record() && standing.as_ref().is_some_and(|record| record.revision() >= revision) {
                 revision = self.take_revisions(1);
@@ -200,6 +202,19 @@ fn outdated(record: &Record, part: &Part, landing: &Landing, decision: &mut Deci
         let both_ours = origin.node == HUB_NODE && part.author.node == HUB_NODE;
         if (both_ours || *landing == Landing::FromBelow) && may_be_later(origin, &part.origin) {
             *fate = Fate::Lost(Policy::Latest);
+        }
+    }
+}
+
+/// A move that this hub had made or let pass after the word by which the record is where it is: that word came again under a new
+/// number, but did not undo it.
+fn moved_again(secret: &[u8; 32], record: &Record, part: &Part, landing: &Landing, decision: &mut Decision) {
+    for (field, fate) in part.edit.fields.iter().zip(&mut decision.fates) {
+        let Some(origin) = record.origin(HOME_UNIT).filter(|_| field.tag == HOME_UNIT) else { continue };
+        let is_sealed = part.author.node == HUB_NODE
+            || seal::speaks_for(&seal::of_passing(secret), part.edit.id, field, &part.origin);
+        if *landing == Landing::Home && is_sealed && part.origin.stamp > origin.stamp && matches!(fate, Fate::Lost(_)) {
+            *fate = Fate::Accepted;
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     identity::{CertKind, Identity, Token},
     ledger::system_clock,
     office::Office,
-    say,
+    show::{self, Reader},
     upstream::{Replica, link::LinkError, schedule::Keeper},
 };
 use anyhow::{Context, bail};
@@ -22,6 +22,15 @@ use std::{
 };
 use taizhang_proto::{OrgCode, pb};
 
+/// Tells a program who was enrolled where, and how many records the first session brought; none where there was no session.
+pub fn enrolled(identity: &Identity, records: Option<u64>, reader: Reader) {
+    let told = serde_json::json!({
+        "unit": identity.name.unit.number(), "node": identity.name.id, "hub": identity.hub_unit.to_string(),
+        "address": identity.address, "first_session": records.is_some(), "records": records,
+    });
+    show::document(reader, told);
+}
+
 /// Enrolled, and the first session is still to be made.
 const PARTLY: u8 = 3;
 
@@ -29,7 +38,7 @@ const PARTLY: u8 = 3;
 ///
 /// # Errors
 /// When the directory is another unit's, or the hub does not admit it.
-pub(super) async fn enrol(dir: &Path, text: &str, replace: bool) -> anyhow::Result<ExitCode> {
+pub(super) async fn enrol(dir: &Path, text: &str, replace: bool, reader: Reader) -> anyhow::Result<ExitCode> {
     let token = Token::from_text(text)?;
     token.is_for(CertKind::Node)?;
     let unit = OrgCode::new(token.unit).context("令牌不完整 (the token is not whole)")?;
@@ -48,7 +57,7 @@ pub(super) async fn enrol(dir: &Path, text: &str, replace: bool) -> anyhow::Resu
             };
             moved(dir, &aside)?;
             moved(&fresh, dir)?;
-            say!("原数据已另存为 {} (the old data was set aside)", aside.display());
+            show::line(reader, &format!("原数据已另存为 {} (the old data was set aside)", aside.display()));
             Identity::load(dir)?
         }
         None => Identity::enrol(dir, text).await?,
@@ -56,29 +65,35 @@ pub(super) async fn enrol(dir: &Path, text: &str, replace: bool) -> anyhow::Resu
     if !dir.join(config::FILE).exists() {
         disk::write_file(&dir.join(config::FILE), config::TEMPLATE.as_bytes(), Secrecy::Plain)?;
     }
-    say!("已登记：单位 {}，上级 {} ({})", identity.name.unit, identity.hub_unit, identity.address);
+    let words = format!("已登记：单位 {}，上级 {} ({})", identity.name.unit, identity.hub_unit, identity.address);
+    show::line(reader, &words);
+    let told = |records: Option<u64>| enrolled(&identity, records, reader);
     let config = Config::load(dir)?;
     let office = match Office::open(dir, &config, config.schedule()?, system_clock()) {
         Ok(office) => office,
         Err(error) => {
             eprintln!("首次同步未进行，运行 serve 时再同步 (no first session yet; `serve` makes it): {error}");
+            told(None);
             return Ok(ExitCode::from(PARTLY));
         }
     };
     let keeper = office.keeper.as_ref().context("the office has its identity")?;
     Ok(match first_session(keeper).await {
         Ok(report) => {
-            say!(
-                "首次同步完成：单位树 {} 个单位，收到记录 {} 条 (first session done: units, records)",
-                office.ledger.units().len(),
+            let units = office.ledger.units().len();
+            let words = format!(
+                "首次同步完成：单位树 {units} 个单位，收到记录 {} 条 (first session done: units, records)",
                 report.pulled
             );
+            show::line(reader, &words);
+            told(Some(report.pulled));
             ExitCode::SUCCESS
         }
         Err(error) => {
             eprintln!(
                 "首次同步未完成，运行 serve 时继续 (the first session broke off; `serve` goes on with it): {error}"
             );
+            told(None);
             ExitCode::from(PARTLY)
         }
     })

@@ -1,6 +1,9 @@
 //! `fields`: what a register asks for, read from its declaration. Needs no office and no line.
 
-use crate::{say, show::Reader};
+use crate::{
+    say,
+    show::{self, Reader},
+};
 use anyhow::bail;
 use serde_json::{Map, Value, json};
 use taizhang_proto::{
@@ -14,24 +17,20 @@ use taizhang_proto::{
 /// When there is no such register.
 pub(super) fn print(register: Option<&str>, reader: Reader) -> anyhow::Result<()> {
     let Some(name) = register else {
-        for def in registers().iter() {
-            match reader {
-                Reader::Person => say!("{}  {}  {}", def.zh, def.name, def.en),
-                Reader::Program => {
-                    say!("{}", json!({ "register": def.name, "zh": def.zh, "en": def.en, "fields": def.fields.len() }));
-                }
-            }
+        let told =
+            |def: &RegisterDef| json!({ "register": def.name, "zh": def.zh, "en": def.en, "fields": def.fields.len() });
+        show::document(reader, registers().iter().map(told).collect());
+        if reader == Reader::Person {
+            registers().iter().for_each(|def| say!("{}  {}  {}", def.zh, def.name, def.en));
         }
         return Ok(());
     };
     let Some(def) = registers().named(name) else {
         bail!("没有登记表 {name}；不带参数运行 fields 可列出全部 (no such register: run `fields` alone to list them)");
     };
-    for field in &def.fields {
-        match reader {
-            Reader::Person => say!("{}", line(def, field)),
-            Reader::Program => say!("{}", object(def, field)),
-        }
+    show::document(reader, def.fields.iter().map(|field| object(def, field)).collect());
+    if reader == Reader::Person {
+        def.fields.iter().for_each(|field| say!("{}", line(def, field)));
     }
     Ok(())
 }

@@ -134,7 +134,8 @@ pub fn doubts(answer: &pb::DoubtsAnswer, reader: Reader) {
     let rows: Vec<Vec<String>> = answer.items.iter().map(row).collect();
     if reader == Reader::Program {
         let items = show::objects(&headings, &rows);
-        return say!("{}", serde_json::json!({ "on": date::iso(answer.on), "total": answer.total, "items": items }));
+        let told = serde_json::json!({ "on": date::iso(answer.on), "total": answer.total, "items": items });
+        return show::document(reader, told);
     }
     say!(
         "截至 {}，需要核实 {} 项，列出 {} 项 (to be looked into; listed)",
@@ -193,8 +194,7 @@ pub fn list(answer: &pb::ListAnswer, reader: Reader) {
             serde_json::Value::Object(fields.chain([record]).collect())
         };
         let rows: Vec<_> = answer.rows.iter().map(object).collect();
-        say!("{}", serde_json::json!({ "total": answer.total, "rows": rows }));
-        return;
+        return show::document(reader, serde_json::json!({ "total": answer.total, "rows": rows }));
     }
     // Who owns a record, where it came from and who looked at it stands in every one of them: last.
     let common = [
@@ -242,7 +242,7 @@ pub fn found(answer: &pb::SearchAnswer, reader: Reader) {
             })
         };
         let rows: Vec<_> = answer.hits.iter().map(row).collect();
-        return say!("{}", serde_json::json!({ "total": answer.total, "more": more, "rows": rows }));
+        return show::document(reader, serde_json::json!({ "total": answer.total, "more": more, "rows": rows }));
     }
     let row = |hit: &pb::SearchHit| {
         let hit = hit.clone();

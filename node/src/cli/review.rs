@@ -264,19 +264,19 @@ fn print_detail(detail: &pb::ConflictDetail, reader: Reader) {
             .map(|side| {
                 let values: serde_json::Map<_, _> =
                     side.values.iter().map(|fact| (fact.key.clone(), fact.value.clone().into())).collect();
-                serde_json::json!({"title": side.title, "who": side.who, "office": side.office, "at": side.at, "values": values})
+                let at = show::moment(side.at);
+                serde_json::json!({"title": side.title, "who": side.who, "office": side.office, "at": at, "values": values})
             })
             .collect();
         let choices: Vec<_> = detail.choices().map(|choice| choice.as_str_name()).collect();
         let conflict = detail.line.as_ref().and_then(|line| line.conflict.as_ref());
-        say!(
-            "{}",
+        return show::document(
+            reader,
             serde_json::json!({
                 "number": conflict.map(|one| one.number), "kind": conflict.map(|one| one.kind().as_str_name().to_lowercase()),
                 "state": conflict.map(|one| one.state().as_str_name().to_lowercase()), "sides": sides, "choices": choices,
-            })
+            }),
         );
-        return;
     }
     if let Some(line) = &detail.line
         && let Some(conflict) = &line.conflict
@@ -306,7 +306,7 @@ pub fn print_settled(answer: &pb::ResolveAnswer, reader: Reader) -> ExitCode {
             answer.failed.iter().for_each(|why| say!("  {why}"));
         }
         Reader::Program => {
-            say!("{}", serde_json::json!({"settled": answer.settled, "failed": answer.failed}));
+            show::document(reader, serde_json::json!({"settled": answer.settled, "failed": answer.failed}));
         }
     }
     match (answer.settled, answer.failed.is_empty()) {

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::{home_unit, merged_into},
-    register::{RegisterDef, Shape, Value, number, registers},
+    register::{Refers, RegisterDef, Shape, Value, number, registers},
     text,
 };
 
@@ -101,6 +101,18 @@ pub fn record<D: Desk>(desk: &D, register: Option<u32>, written: &str) -> Result
             Err(FindError::Several { written: written.to_owned(), found: lines })
         }
     }
+}
+
+/// The record that a field refers to, named as everywhere. One that is named by its own number may not be here yet.
+///
+/// # Errors
+/// When there is none of that name, or more than one.
+pub fn referred<D: Desk>(desk: &D, refers: Refers, written: &str) -> Result<RecordId, FindError> {
+    if let Ok(id) = written.trim().parse() {
+        return Ok(id);
+    }
+    let register = if let Refers::To(register) = refers { Some(register) } else { None };
+    record(desk, register, written)
 }
 
 /// The records of a register that are about somebody of a name, or about a household of which that is the head.

@@ -219,6 +219,10 @@ impl Ledger {
         let mut state = inner.state.clone();
         let mut work = Work::new(self);
         let count = list.records.len() as u64;
+        // It is held from now on, though the session may break before everything before it has come.
+        let states = list.records.iter().filter_map(|record| record.state.as_ref());
+        let newest = states.flat_map(|state| &state.origins).map(|origin| origin.revision).max();
+        state.heard = state.heard.max(newest.unwrap_or_default());
         if inner.repair.is_wanted() {
             inner.repair.take(&mut work, list)?;
             self.finish(work, &mut inner, state)?;
@@ -284,6 +288,7 @@ impl Ledger {
             state.rebuild = false;
         }
         state.pulled = caught.revision;
+        state.heard = 0;
         state.everybody = inner.everybody;
         let comparable = state.settled == caught.acknowledged;
         self.finish(work, &mut inner, state.clone())?;
@@ -481,7 +486,7 @@ impl Ledger {
         }
         if let Some((_, epoch)) = lost {
             state.hear_stretch(&epoch);
-            state.pulled = 0; // the numbers heard so far are of a time that the hub has lost
+            (state.pulled, state.heard) = (0, 0); // the numbers heard so far are of a time that the hub has lost
         }
         if state.renamed {
             state.renamed = false; // no incident: the hub knew this log under another certificate
@@ -522,6 +527,7 @@ impl Replica for Ledger {
             head: state.head,
             settled: state.settled,
             pulled: state.pulled, // of a rebuild, too: what the hub has lost of it is asked for
+            heard: if state.heard > state.pulled { state.heard } else { 0 },
             scope_digest: state.scope_digest.into(),
             live,
             rebuild: state.rebuild,

@@ -13,7 +13,7 @@ use taizhang_proto::{
     BUILT_MILLIS, OrgCode, RecordId, date,
     month::Month,
     pb::{self, office_server},
-    register::{FieldDef, IMPORT_NOTE, Refers, RegisterDef, Value, number, registered_on},
+    register::{FieldDef, IMPORT_NOTE, RegisterDef, Value, number, registered_on},
     stamp,
 };
 use tokio::{
@@ -249,11 +249,7 @@ impl Office {
                 _ if written.trim().is_empty() => None,
                 // A record is named as elsewhere.
                 Some(refers) if !field.many => {
-                    let register = if let Refers::To(register) = refers { Some(register) } else { None };
-                    let found = match written.trim().parse::<RecordId>() {
-                        Ok(id) => id, // it may not be here yet
-                        Err(_) => find::record(&desk, register, written).map_err(Status::from)?,
-                    };
+                    let found = find::referred(&desk, refers, written).map_err(Status::from)?;
                     Some((Value::Ref(found), None))
                 }
                 _ => Some(Value::parse(field, written).map_err(wrong)?),

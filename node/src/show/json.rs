@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 /// Keys whose values count something.
-const NUMBERS: [&str; 51] = [
+const NUMBERS: [&str; 52] = [
     "accepted",
     "acknowledged",
     "age",
@@ -22,6 +22,7 @@ const NUMBERS: [&str; 51] = [
     "gaps",
     "generation",
     "head",
+    "held",
     "incidents",
     "left",
     "lines_refused",
@@ -58,6 +59,47 @@ const NUMBERS: [&str; 51] = [
     "years",
 ];
 
+/// Keys whose values are figures, as people read them.
+const FIGURES: [&str; 4] = ["actual", "now", "reported", "said"];
+
+/// Keys whose values are codes of units: they are texts, however they came.
+const UNITS: [&str; 4] = ["unit", "home_unit", "other_unit", "units"];
+
+/// A document in which every code of a unit is a text.
+pub(super) fn with_texts_for_codes(document: Value) -> Value {
+    match document {
+        Value::Object(pairs) => {
+            let told = pairs.into_iter().map(|(key, value)| {
+                let text = match &value {
+                    Value::Number(number) if UNITS.contains(&key.as_str()) => Some(number.to_string()),
+                    _ => None,
+                };
+                (key, text.map_or_else(|| with_texts_for_codes(value), Value::from))
+            });
+            Value::Object(told.collect())
+        }
+        Value::Array(items) => items.into_iter().map(with_texts_for_codes).collect(),
+        other => other,
+    }
+}
+
+/// A figure as people read it: a count as a number, `16.9% (54/320)` as its parts, `—` (nothing to measure) as null.
+fn figure(text: &str) -> Option<Value> {
+    if text == "—" {
+        return Some(Value::Null);
+    }
+    if let Ok(count) = text.parse::<i64>() {
+        return Some(count.into());
+    }
+    if let Some(number) = text.parse().ok().and_then(serde_json::Number::from_f64) {
+        return Some(number.into());
+    }
+    let (_, parts) = text.strip_suffix(')')?.split_once("% (")?;
+    let (numerator, denominator) = parts.split_once('/')?;
+    let (numerator, denominator) = (numerator.parse::<i64>().ok()?, denominator.parse::<i64>().ok()?);
+    Some(serde_json::json!({ "numerator": numerator, "denominator": denominator }))
+}
+
 /// A cell or fact as a program reads it.
 pub(super) fn typed(key: &str, value: &str) -> Value {
     match value {
@@ -65,6 +107,14 @@ pub(super) fn typed(key: &str, value: &str) -> Value {
         "false" => return false.into(),
         "从未 (never)" => return Value::Null,
         _ => {}
+    }
+    // A column of figures of one unit, or of one indicator, is named by its code.
+    let is_unit = key.len() == 12 && key.bytes().all(|byte| byte.is_ascii_digit());
+    let is_indicator = key.starts_with('K') && key[1..].starts_with(|first: char| first.is_ascii_digit());
+    if (is_unit || is_indicator || FIGURES.contains(&key))
+        && let Some(figure) = figure(value)
+    {
+        return figure;
     }
     if NUMBERS.contains(&key) {
         if let Ok(number) = value.parse::<i64>() {
@@ -97,6 +147,13 @@ mod tests {
         assert_eq!(typed("pending", "12"), Value::from(12));
         assert_eq!(typed("skew_seconds", "-1.5"), Value::from(-1.5));
         assert_eq!(typed("equal", "true"), Value::from(true));
+        assert_eq!(typed("210402011003", "59"), Value::from(59));
+        assert_eq!(typed("actual", "16.9% (54/320)"), serde_json::json!({ "numerator": 54, "denominator": 320 }));
+        assert_eq!(typed("now", "—"), Value::Null);
+        assert_eq!(typed("now", "未达标"), Value::from("未达标"));
+        let document = serde_json::json!({ "unit": 210_402_011_003_u64, "of": [{ "home_unit": 7, "rows": 7 }] });
+        let told = serde_json::json!({ "unit": "210402011003", "of": [{ "home_unit": "7", "rows": 7 }] });
+        assert_eq!(with_texts_for_codes(document), told);
         assert_eq!(typed("unit", "210402011003"), Value::from("210402011003"));
         assert_eq!(typed("id_no", "210402198001011234"), Value::from("210402198001011234"));
         assert_eq!(typed("head", "张三"), Value::from("张三"));

@@ -1,7 +1,7 @@
 //! A paper as people read it: on the terminal, as a sheet for Excel, as csv, and as a page to print.
 //! Invariant: all of them show the same tables; no cell starts a formula.
 
-use super::{Reader, exported, objects, table};
+use super::{Reader, document, exported, objects, table};
 use crate::{
     disk::{self, Secrecy},
     exchange::harmless,
@@ -37,13 +37,11 @@ pub fn show(paper: &pb::Paper, file: Option<&Path>, reader: Reader) -> anyhow::R
 fn print(paper: &pb::Paper, reader: Reader) {
     let rows = |one: &pb::PaperTable| one.rows.iter().map(|row| row.cells.clone()).collect::<Vec<_>>();
     if reader == Reader::Program {
-        return match &paper.tables[..] {
-            [one] => say!("{}", objects(&headings(one), &rows(one))),
-            all => {
-                let all = all.iter().map(|one| (one.key.clone(), objects(&headings(one), &rows(one))));
-                say!("{}", serde_json::Value::Object(all.collect()));
-            }
+        let told = match &paper.tables[..] {
+            [one] => objects(&headings(one), &rows(one)),
+            all => all.iter().map(|one| (one.key.clone(), objects(&headings(one), &rows(one)))).collect(),
         };
+        return document(reader, told);
     }
     say!("{}", paper.title);
     paper.notes.iter().for_each(|note| say!("{note}"));

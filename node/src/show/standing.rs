@@ -1,9 +1,9 @@
 //! Figures and targets as people read them, at the hub and at an office.
 
 use super::{
-    Reader,
+    Reader, document,
     lang::{heading, is_english, word},
-    new_table, table, width,
+    new_table, objects, table, width,
 };
 use crate::say;
 use comfy_table::{Cell, Color};
@@ -130,27 +130,29 @@ pub fn standing(reader: Reader, answer: &pb::StandingAnswer, only_missed: bool) 
         ("left", "差距"),
         ("each", "达标县区"),
     ];
-    match reader {
-        Reader::Program => table(reader, &headings, &lines.iter().map(|line| row(line)).collect::<Vec<_>>()),
-        Reader::Person => {
-            let mut drawn = new_table();
-            drawn.set_header(headings.iter().map(|(name, zh)| heading(name, zh)));
-            for line in &lines {
-                drawn.add_row(row(line).into_iter().enumerate().map(|(column, text)| cell(line, column, text)));
-            }
-            say!("{drawn}");
-        }
-    }
     let scored = |one: &pb::UnitScore| {
         let points = if one.measured { format!("{:.2}", one.score) } else { "—".into() };
         let rank = if one.rank == 0 { String::new() } else { one.rank.to_string() };
         vec![rank, one.name.clone(), one.unit.to_string(), points]
     };
     let scores: Vec<Vec<String>> = answer.scores.iter().map(scored).collect();
-    table(reader, &[("rank", "名次"), ("name", "单位"), ("unit", "编码"), ("score", "得分")], &scores);
-    if reader == Reader::Person {
-        say!("业务日 {}；{} 第{}版 (plan)", date::iso(answer.on), answer.plan, answer.plan_version);
+    let scored = [("rank", "名次"), ("name", "单位"), ("unit", "编码"), ("score", "得分")];
+    if reader == Reader::Program {
+        let targets = objects(&headings, &lines.iter().map(|line| row(line)).collect::<Vec<_>>());
+        let told = serde_json::json!({
+            "on": date::iso(answer.on), "plan": answer.plan, "plan_version": answer.plan_version, "targets": targets,
+            "scores": objects(&scored, &scores),
+        });
+        return document(reader, told);
     }
+    let mut drawn = new_table();
+    drawn.set_header(headings.iter().map(|(name, zh)| heading(name, zh)));
+    for line in &lines {
+        drawn.add_row(row(line).into_iter().enumerate().map(|(column, text)| cell(line, column, text)));
+    }
+    say!("{drawn}");
+    table(reader, &scored, &scores);
+    say!("业务日 {}；{} 第{}版 (plan)", date::iso(answer.on), answer.plan, answer.plan_version);
 }
 
 /// Prints communities against the standard: a row a criterion, the assessed score last.
@@ -176,7 +178,7 @@ pub fn standard(reader: Reader, answer: &pb::StandardAnswer) {
         ("indicator", "代码"),
         ("title", "项目"),
         ("target", "标准"),
-        ("value", "现状"),
+        ("now", "现状"),
         ("left", "还差"),
     ];
     table(reader, &headings, &rows);

@@ -2,9 +2,17 @@
 
 use crate::{DISTRICT, FIRST, town, unit};
 use rcgen::{CertificateParams, KeyPair};
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    fs,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+use taizhang_hub::{
+    config::{Config, HubTier},
+    hub::Hub,
 };
 use taizhang_node::{
     identity::{Identity, ders},
@@ -19,6 +27,7 @@ use taizhang_tests::{
     books::enter,
     town::{OfficePlan, Plan, Town, TownOffice},
 };
+use tokio::sync::watch;
 use tonic::Code;
 
 const DAY: u64 = 86_400_000;
@@ -127,6 +136,60 @@ async fn an_authority_is_replaced_by_hand_with_an_overlap() {
     }
     let left = town.offices[2].sync().await.unwrap_err().to_string();
     assert!(left.contains("重新登记"), "{left}");
+    town.stop().await;
+}
+
+/// Copies the files of a directory without directories in it.
+fn copy_files(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for file in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        fs::copy(file.path(), to.join(file.file_name())).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_office_still_calls_a_hub_that_a_backup_put_before_its_change_of_authority() {
+    let (dir, mut town, days) = moving(1).await;
+    let backup = dir.path().join("backup");
+    copy_files(&town.districts[0].dir.join("authority"), &backup);
+    let hub = &town.districts[0].hub;
+    hub.authority.rotate(hub.core.now()).unwrap();
+    hub.renew_papers();
+    let mut office = town.offices.remove(0);
+    office.sync().await.unwrap();
+    days.store(600, Ordering::Relaxed);
+    office.sync().await.unwrap();
+    let former = office.dir.join("identity").join("certificate-former.pem");
+    assert!(former.exists(), "its certificate is one of the new authority, and the one before is kept");
+
+    let restored = dir.path().join("restored");
+    let config = Config::new(unit(DISTRICT), HubTier::District, "127.0.0.1:0".parse().unwrap());
+    taizhang_hub::cli::create(&restored, &config, None).unwrap();
+    fs::remove_dir_all(restored.join("authority")).unwrap();
+    copy_files(&backup, &restored.join("authority"));
+    let schedule = config.schedule().unwrap();
+    let old = Hub::open(&restored, config, schedule, hub.core.clock.clone()).unwrap();
+    let (stop, stopped) = watch::channel(false);
+    let running = old.serve(stopped).await.unwrap();
+    let place = office.dir.join("identity").join("hub.toml");
+    let calls = fs::read_to_string(&place).unwrap();
+    fs::write(&place, calls.replace(&town.districts[0].address.to_string(), &running.address.to_string())).unwrap();
+    let reloaded = |mut office: TownOffice| {
+        office.identity = on_disk(&office);
+        assert!(office.identity.address.contains(&running.address.to_string()));
+        office.reopened(|_| Ok(()))
+    };
+    // No other certificate of its opens that hub.
+    let aside = office.dir.join("aside.pem");
+    fs::rename(&former, &aside).unwrap();
+    office = reloaded(office).await.unwrap();
+    assert!(office.sync().await.is_err(), "a hub that never heard of an authority takes its certificate");
+    fs::rename(&aside, &former).unwrap();
+    office = reloaded(office).await.unwrap();
+    office.sync().await.unwrap();
+    town.offices.push(office);
+    let _ = stop.send(true);
+    running.stopped().await;
     town.stop().await;
 }
 

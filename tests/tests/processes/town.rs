@@ -108,6 +108,9 @@ fn command(kind: Kind, data: &Path, arguments: &[&str]) -> Command {
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("TAIZHANG_")) {
         command.env_remove(name);
     }
+    for locale in ["LANG", "LC_ALL", "LC_MESSAGES"] {
+        command.env_remove(locale);
+    }
     command.arg(kind.word()).arg("--dir").arg(data).args(arguments).stdin(Stdio::null());
     command
 }
