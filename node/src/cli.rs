@@ -616,8 +616,8 @@ async fn ask(mut client: Client, command: Command, reader: Reader) -> anyhow::Re
         Command::Refused { what, all } => return refused::run(client, what, all, reader).await,
         Command::List { register, limit, unit } => {
             let unit = unit.map_or(0, OrgCode::number);
-            let answer = client.list(pb::ListRequest { register, unit, limit }).await?.into_inner();
-            print::list(&answer, reader);
+            let request = pb::ListRequest { register: register.clone(), unit, limit };
+            print::list(&client.list(request).await?.into_inner(), &register, reader);
         }
         Command::Search(SearchArgs { words, register, unit, limit }) => {
             let unit = unit.map_or(0, OrgCode::number);

@@ -17,6 +17,7 @@ use taizhang_proto::{
     date::{self, SHANGHAI},
     org::{Unit, UnitTree},
     pb,
+    register::registers,
 };
 
 /// The office that an origin names; where a hub that had lost its store was only told so by another one, that too.
@@ -139,6 +140,15 @@ pub fn table(reader: Reader, headings: &[(&str, &str)], rows: &[Vec<String>]) {
     }
 }
 
+/// A field of a record as a program reads it: what is told by a word with its code beside it, numbers as numbers.
+pub fn field(register: &str, fact: &pb::Fact) -> serde_json::Value {
+    if !fact.code.is_empty() {
+        return serde_json::json!({ "code": fact.code, "label": fact.value });
+    }
+    let def = registers().named(register).and_then(|def| def.field_named(&fact.key));
+    json::of_field(def, &fact.value)
+}
+
 /// Rows as a JSON array of objects whose keys are the names of the headings.
 pub fn objects(headings: &[(&str, &str)], rows: &[Vec<String>]) -> serde_json::Value {
     let object = |row: &Vec<String>| {
@@ -188,7 +198,7 @@ pub fn hex(bytes: &[u8]) -> String {
 
 /// A fact.
 pub fn fact(key: &str, zh: &str, en: &str, value: impl ToString) -> pb::Fact {
-    pb::Fact { key: key.into(), zh: zh.into(), en: en.into(), value: value.to_string() }
+    pb::Fact { key: key.into(), zh: zh.into(), en: en.into(), value: value.to_string(), ..pb::Fact::default() }
 }
 
 /// Seconds since 1970 as people read them, in Shanghai; a word for never.

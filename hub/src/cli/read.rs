@@ -115,8 +115,9 @@ pub(super) async fn run(mut reading: ReadingClient<Guarded>, command: Command, r
     match command {
         Command::List { register, unit, limit, who } => {
             let unit = code(unit);
+            let of = register.clone();
             let request = pb::ReadRequest { register, unit, limit, who: Some(who.looker()), ..Default::default() };
-            print_list(&reading.list(request).await?.into_inner(), reader);
+            print_list(&reading.list(request).await?.into_inner(), &of, reader);
         }
         Command::Search { search: SearchArgs { words, register, unit, limit }, who } => {
             let (reference, unit) = (words.join(" "), code(unit));

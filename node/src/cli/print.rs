@@ -186,10 +186,10 @@ const COLUMNS: usize = 7;
 
 /// Records as a table, a column a field: the first ones that any record has, or with `--wide` all of them; for a program one
 /// document with every field.
-pub fn list(answer: &pb::ListAnswer, reader: Reader) {
+pub fn list(answer: &pb::ListAnswer, register: &str, reader: Reader) {
     if reader == Reader::Program {
         let object = |row: &pb::Row| {
-            let fields = row.fields.iter().map(|fact| (fact.key.clone(), fact.value.clone().into()));
+            let fields = row.fields.iter().map(|fact| (fact.key.clone(), show::field(register, fact)));
             let record = ("record".to_owned(), row.record.clone().into());
             serde_json::Value::Object(fields.chain([record]).collect())
         };

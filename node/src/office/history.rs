@@ -12,7 +12,7 @@ use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::home_unit,
     pb::{self, Format, HistoryLine},
-    register::{RegisterDef, Value, registers},
+    register::{FieldDef, RegisterDef, Value, registers},
     wire,
 };
 
@@ -141,11 +141,23 @@ pub fn row<D: Desk>(desk: &D, id: RecordId, record: &Record) -> Result<pb::Row, 
         let mut reader = Reader::new(def, desk);
         for standing in record.fields.iter().filter(|standing| !standing.field.bytes.is_empty()) {
             let line = reader.shown(standing.field.tag, &standing.field.bytes, HistoryLine::default())?;
-            let en = def.field(standing.field.tag).map(|field| field.en.clone()).unwrap_or_default();
-            fields.extend(line.map(|line| pb::Fact { key: line.field, zh: line.label, en, value: line.value }));
+            let field = def.field(standing.field.tag);
+            let en = field.map(|field| field.en.clone()).unwrap_or_default();
+            let code = field.and_then(|field| code(field, &standing.field.bytes)).unwrap_or_default();
+            fields.extend(line.map(|line| pb::Fact { key: line.field, zh: line.label, en, value: line.value, code }));
         }
     }
     Ok(pb::Row { record: id.to_string(), fields })
+}
+
+/// What a value stands for where people read it by a word: the code of a list, a unit, a record.
+fn code(field: &FieldDef, bytes: &[u8]) -> Option<String> {
+    match (field.format, Value::decode(field, bytes)?) {
+        (Format::Code, Value::Text(code)) => Some(code),
+        (Format::Unit, Value::Uint(unit)) => Some(unit.to_string()),
+        (_, Value::Ref(id)) => Some(id.to_string()),
+        _ => None,
+    }
 }
 
 /// Reads values of one register's records as people do: a person by name, a unit by name, each with its number.

@@ -65,7 +65,13 @@ impl Office {
             for field in &edit.fields {
                 let shown = reader.shown(field.tag, &field.bytes, HistoryLine::default())?;
                 let en = def.field(field.tag).map(|field| field.en.clone()).unwrap_or_default();
-                fields.extend(shown.map(|line| pb::Fact { key: line.field, zh: line.label, en, value: line.value }));
+                fields.extend(shown.map(|line| pb::Fact {
+                    key: line.field,
+                    zh: line.label,
+                    en,
+                    value: line.value,
+                    ..pb::Fact::default()
+                }));
             }
         }
         let unit = home_unit(&record).unwrap_or(self.ledger.unit());

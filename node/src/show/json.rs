@@ -2,6 +2,7 @@
 //! Invariant: what is a word for people is a word here, too; codes of units, records and persons are texts, however they look.
 
 use serde_json::Value;
+use taizhang_proto::register::{FieldDef, Shape};
 
 /// Keys whose values count something.
 const NUMBERS: [&str; 52] = [
@@ -98,6 +99,15 @@ fn figure(text: &str) -> Option<Value> {
     let (numerator, denominator) = parts.split_once('/')?;
     let (numerator, denominator) = (numerator.parse::<i64>().ok()?, denominator.parse::<i64>().ok()?);
     Some(serde_json::json!({ "numerator": numerator, "denominator": denominator }))
+}
+
+/// A field's value, as people read it, as a program does.
+pub(super) fn of_field(field: Option<&FieldDef>, value: &str) -> Value {
+    match field {
+        Some(field) if field.shape == Shape::Uint && !field.many => figure(value).unwrap_or_else(|| value.into()),
+        Some(field) if field.shape == Shape::Bool => (value == "是").into(),
+        _ => value.into(),
+    }
 }
 
 /// A cell or fact as a program reads it.

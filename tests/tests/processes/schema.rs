@@ -12,7 +12,7 @@ use taizhang_proto::{date, month::Month};
 const NO_DATA: [&str; 5] = ["serve", "completions", "man", "help", "watch"];
 
 /// Keys whose values name something, though they may look like numbers.
-const NAMES: [&str; 9] = ["unit", "home_unit", "id_no", "number", "phone", "units", "hub", "other", "value"];
+const NAMES: [&str; 10] = ["code", "unit", "home_unit", "id_no", "number", "phone", "units", "hub", "other", "value"];
 
 /// A command with who decides and why.
 fn with<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
@@ -40,7 +40,7 @@ fn faults(path: &str, key: &str, value: &Json, found: &mut Vec<String>) {
             }
         }
         Json::Number(_) if NAMES.contains(&key) && !["number", "units"].contains(&key) => {
-            found.push(format!("{path} = {value}"))
+            found.push(format!("{path} = {value}"));
         }
         // Seconds and milliseconds since 1970 are no times to a reader.
         Json::Number(number) if number.as_f64().is_some_and(|number| number > 1e9 && number < 3e12) => {
@@ -176,6 +176,13 @@ fn every_command_answers_a_program_with_one_document_of_data() {
         ] {
             node.ask(Kind::Node, &office, read);
         }
+
+        // A word that stands for a code has the code beside it; what counts is a number, what is yes or no a boolean.
+        let member = tz(Kind::Node, &office, &["--json", "list", "member"]).exits(0).json();
+        assert_eq!(member["rows"][0]["counted"], true, "{member}");
+        let case = tz(Kind::Node, &office, &["--json", "list", "zef_case"]).exits(0).json();
+        assert_eq!(case["rows"][0]["kind"], serde_json::json!({ "code": "1", "label": "零就业家庭" }));
+        assert_eq!(case["rows"][0]["home_unit"]["code"], OFFICES[0]);
 
         // The same person at the street: a duplicate to settle.
         tz(Kind::Node, &street, &["save", "resident", "name=钱二妹", "id_no=110101196501010018", "phone=13841300001"])
