@@ -199,8 +199,15 @@ impl World {
         let office = self.any_office();
         let dir = self.fresh_directory("backup");
         copy(&self.offices[office].dir, &dir).map_err(|error| error.to_string())?;
-        let mine = |saved: &Saved| saved.office == office && saved.promise == Promise::Saved;
-        let saves = self.model.saves.iter().map(mine).collect();
+        let said = self.said_by(office)?;
+        let mut saves = vec![false; self.model.saves.len()];
+        for (index, kept) in saves.iter_mut().enumerate() {
+            let saved = &self.model.saves[index];
+            let mine = saved.office == office && saved.promise == Promise::Saved;
+            // What only the hub has, after an older backup of this disk, is in no backup of it.
+            let waits = !said.contains(&(saved.record, saved.by.clone()));
+            *kept = mine && (waits || self.is_held_by(office, index)?);
+        }
         self.note(|world| format!("  {}", world.offices[office].name));
         self.offices[office].backups.push(Backup { dir, saves });
         Ok(true)

@@ -354,38 +354,42 @@ impl World {
 
     /// Whether an office has all of a change, pending, standing or in a history.
     pub(super) fn held_by_offices(&self, index: usize) -> Result<bool, String> {
-        let saved = &self.model.saves[index];
-        let id = self.model.records[saved.record].id;
-        for office in &self.offices {
-            let mut values = Values::default();
-            // A word of somebody else that waits may say the same, and be refused: it holds nothing of this one.
-            let says_this = |origin: &pb::Origin| origin.revision != u64::MAX || origin.by == saved.by;
-            let record = office.ledger.view(id).map_err(text)?;
-            for (record, standing) in
-                record.iter().flat_map(|record| record.fields.iter().map(move |one| (record, one)))
-            {
-                if says_this(&record.origins[standing.origin]) {
-                    values.by_tag.entry(standing.field.tag).or_default().insert(standing.field.bytes.clone());
-                }
-            }
-            // What an own word that waits replaces stands in the store until the hub has answered.
-            for (tag, bytes, origin) in office.ledger.replaced_here(id).map_err(text)? {
-                if says_this(&origin) {
-                    values.by_tag.entry(tag).or_default().insert(bytes);
-                }
-            }
-            for word in office.ledger.own_words().map_err(text)?.into_iter().filter(|word| word.id == id) {
-                values.add_edit(&word);
-            }
-            for entry in office.ledger.history(id).map_err(text)? {
-                let tags = entry.origin.map(|origin| origin.tags).unwrap_or_default();
-                values.add(&entry.message, &tags);
-            }
-            if saved.fields.iter().all(|field| values.holds(field)) {
+        for office in 0..self.offices.len() {
+            if self.is_held_by(office, index)? {
                 return Ok(true);
             }
         }
         Ok(false)
+    }
+
+    /// Whether an office's registers have all of a change.
+    pub(super) fn is_held_by(&self, office: usize, index: usize) -> Result<bool, String> {
+        let office = &self.offices[office];
+        let saved = &self.model.saves[index];
+        let id = self.model.records[saved.record].id;
+        let mut values = Values::default();
+        // A word of somebody else that waits may say the same, and be refused: it holds nothing of this one.
+        let says_this = |origin: &pb::Origin| origin.revision != u64::MAX || origin.by == saved.by;
+        let record = office.ledger.view(id).map_err(text)?;
+        for (record, standing) in record.iter().flat_map(|record| record.fields.iter().map(move |one| (record, one))) {
+            if says_this(&record.origins[standing.origin]) {
+                values.by_tag.entry(standing.field.tag).or_default().insert(standing.field.bytes.clone());
+            }
+        }
+        // What an own word that waits replaces stands in the store until the hub has answered.
+        for (tag, bytes, origin) in office.ledger.replaced_here(id).map_err(text)? {
+            if says_this(&origin) {
+                values.by_tag.entry(tag).or_default().insert(bytes);
+            }
+        }
+        for word in office.ledger.own_words().map_err(text)?.into_iter().filter(|word| word.id == id) {
+            values.add_edit(&word);
+        }
+        for entry in office.ledger.history(id).map_err(text)? {
+            let tags = entry.origin.map(|origin| origin.tags).unwrap_or_default();
+            values.add(&entry.message, &tags);
+        }
+        Ok(saved.fields.iter().all(|field| values.holds(field)))
     }
 }
 
