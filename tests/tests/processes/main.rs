@@ -15,6 +15,7 @@ mod lost_store;
 mod nightly;
 mod papers;
 mod reading;
+mod readme;
 mod schema;
 mod stranger;
 mod strangers;
