@@ -19,7 +19,7 @@ use crate::{
     disk::{self, Secrecy},
     exchange::{self, Layouts},
     ledger::system_clock,
-    office::Office,
+    office::{Office, worklist},
     parts::{self, Parts},
     say,
     show::{self, Reader, lang::Lang},
@@ -29,7 +29,9 @@ use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 use taizhang_proto::{
-    BUILT_MILLIS, OrgCode, date,
+    BUILT_MILLIS, OrgCode,
+    cell::worklist::Clock,
+    date,
     month::Month,
     pb::{self, Tier, office_client::OfficeClient, review_client::ReviewClient},
     text,
@@ -629,6 +631,12 @@ async fn ask(mut client: Client, command: Command, reader: Reader) -> anyhow::Re
             show::facts(reader, &client.card(request).await?.into_inner().facts);
         }
         Command::Worklist { within, on, only, unit, limit, export } => {
+            let is_known = |code: &String| Clock::ALL.iter().any(|clock| clock.code().eq_ignore_ascii_case(code));
+            if let Some(unknown) = only.iter().find(|code| !is_known(code) && *code != worklist::REFUSED) {
+                let known: Vec<String> =
+                    Clock::ALL.iter().map(|clock| format!("{} {}", clock.code(), clock.zh())).collect();
+                bail!("没有代码 {unknown}；有 (no such code; there are)：{}", known.join("，"));
+            }
             let mut answer = client.worklist(pb::DueRequest { on: on.unwrap_or(0), within }).await?.into_inner();
             answer
                 .items

@@ -11,7 +11,7 @@ mod review;
 mod service;
 pub mod standing;
 mod to_file;
-mod worklist;
+pub mod worklist;
 
 use crate::{
     config::Config,

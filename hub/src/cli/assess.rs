@@ -339,7 +339,7 @@ pub(super) async fn commend(mut totals: TotalsClient<Guarded>, asked: Commend, r
         ("rank", "名次"),
         ("name", "社区"),
         ("unit", "编码"),
-        ("score", "得分"),
+        ("score", "指标得分"),
         ("overdue", "超期户"),
         ("in_time", "按期安置"),
         ("decided", "先于下一名的理由"),

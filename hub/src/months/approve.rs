@@ -53,6 +53,10 @@ pub async fn approve(
         return Err(MonthsError::NotDistrict);
     }
     let month = month_asked(&request.month)?;
+    // What is locked is signed: nothing of it waits for anybody.
+    if core.months().texts().any(|text| text.month == month.to_string()) {
+        return Err(MonthsError::Locked(month));
+    }
     let mut answer = pb::ApproveAnswer::default();
     let closings = closings(core, month)?;
     for unit in &request.units {

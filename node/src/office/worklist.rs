@@ -21,7 +21,7 @@ use taizhang_proto::{
 };
 
 /// The code of what was sent back; the others are those of [`Clock`].
-const REFUSED: &str = "refused";
+pub const REFUSED: &str = "refused";
 /// Days that the registers are looked ahead for at most.
 const MAX_WITHIN: u32 = 3_660;
 

@@ -136,7 +136,7 @@ pub fn standing(reader: Reader, answer: &pb::StandingAnswer, only_missed: bool) 
         vec![rank, one.name.clone(), one.unit.to_string(), points]
     };
     let scores: Vec<Vec<String>> = answer.scores.iter().map(scored).collect();
-    let scored = [("rank", "名次"), ("name", "单位"), ("unit", "编码"), ("score", "得分")];
+    let scored = [("rank", "名次"), ("name", "单位"), ("unit", "编码"), ("score", "指标得分")];
     if reader == Reader::Program {
         let targets = objects(&headings, &lines.iter().map(|line| row(line)).collect::<Vec<_>>());
         let told = serde_json::json!({
