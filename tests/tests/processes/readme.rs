@@ -6,6 +6,9 @@ use std::{fs, path::Path};
 /// Most commands that it may take for a city, a district and an office together.
 const MOST_COMMANDS: usize = 9;
 
+/// The roster that the reader imports.
+const ROSTER: &str = "求职登记台账.xlsx";
+
 /// The lines that are typed, without what is said about them.
 fn typed() -> Vec<String> {
     let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap();
@@ -45,7 +48,7 @@ impl Line {
         for word in &mut self.words {
             if let Some(file) = word.strip_prefix('@') {
                 *word = format!("@{}", place(file));
-            } else if word.ends_with(".xlsx") {
+            } else if word == ROSTER {
                 *word = place(word);
             } else if word == "units.csv" {
                 *word = units();
@@ -74,8 +77,7 @@ fn the_readme_typed_as_it_stands_ends_with_the_citys_total_moved() {
         let dir = tempfile::tempdir().unwrap();
         let logs = dir.path().join("logs");
         fs::create_dir(&logs).unwrap();
-        let roster = "求职登记台账.xlsx";
-        fs::copy(format!("{}/data/rosters/{roster}", env!("CARGO_MANIFEST_DIR")), dir.path().join(roster)).unwrap();
+        fs::copy(format!("{}/data/rosters/{ROSTER}", env!("CARGO_MANIFEST_DIR")), dir.path().join(ROSTER)).unwrap();
         let ports = [free_port(), free_port()];
         let mut running = Vec::new();
         let mut imported = String::new();
