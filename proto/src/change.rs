@@ -58,10 +58,14 @@ pub enum ChangeError {
 
 /// Most fields in one change.
 const MAX_FIELDS: usize = 512;
-/// Longest login, bytes.
-pub const MAX_BY: usize = 64;
+/// Most characters of the name of whoever enters, decides or gives a task.
+pub const MAX_NAME_CHARS: usize = 60;
+/// Most characters of a reason.
+pub const MAX_REASON_CHARS: usize = 200;
+/// Longest name, bytes: as many characters of the longest kind.
+pub const MAX_BY: usize = 4 * MAX_NAME_CHARS;
 /// Longest reason, bytes.
-pub const MAX_REASON: usize = 600;
+pub const MAX_REASON: usize = 4 * MAX_REASON_CHARS;
 /// Most origins, and most history entries, of an offer.
 const MAX_OFFER: usize = 512;
 
@@ -119,6 +123,11 @@ impl Edit {
     /// author never saw.
     pub fn forget_bases(&mut self) {
         self.bases.clear();
+    }
+
+    /// Puts the revisions that the author can't have seen out of force: those from one on.
+    pub fn forget_bases_from(&mut self, revision: Revision) {
+        self.bases.retain(|base| base.revision < revision);
     }
 
     /// The edited field with this tag.

@@ -44,6 +44,13 @@ impl From<Violation> for pb::Violation {
     }
 }
 
+/// Largest record that may be entered, bytes of its message. Less than what is read ([`wire::MAX_MESSAGE`]), so that a hub can always
+/// read again what it has added to.
+pub const MAX_RECORD: usize = 64 * 1024;
+
+/// Most fields of a record that may be entered.
+pub const MAX_RECORD_FIELDS: usize = 1024;
+
 /// Most values a repeated field may hold.
 const MAX_VALUES: usize = 64;
 
@@ -52,7 +59,7 @@ const MAX_VALUES: usize = 64;
 pub fn check(record: &Record, edited: impl Iterator<Item = u32>, today: Day) -> Vec<Violation> {
     let mut found = Vec::new();
     let size: usize = record.fields.iter().map(|standing| standing.field.bytes.len()).sum();
-    if size > wire::MAX_MESSAGE || record.fields.len() > wire::MAX_FIELDS {
+    if size > MAX_RECORD || record.fields.len() > MAX_RECORD_FIELDS {
         return vec![Violation {
             register: record.register.to_string(),
             field: String::new(),

@@ -6,6 +6,7 @@
 
 use crate::{
     OrgCode, RecordId,
+    change::{MAX_NAME_CHARS, MAX_REASON_CHARS},
     date::{self, Day},
     pb::{OrderKind, Policy, SignedOrders, TaskOrder, TaskOrders},
     register::{number, registers},
@@ -31,10 +32,6 @@ const MAX_TITLE: usize = 100;
 const MAX_ID: usize = 32;
 /// Longest demand, characters.
 const MAX_DEMAND: usize = 500;
-/// Longest name of who decided, characters.
-const MAX_NAME: usize = 60;
-/// Longest reason of a revocation, as the case takes it, characters.
-const MAX_REASON: usize = 200;
 
 /// Most bytes of an entry's fields.
 const MAX_ENTRY: usize = 8 * 1024;
@@ -151,11 +148,11 @@ fn check_heard(order: &TaskOrder) -> Result<(), OrderError> {
     if order.id.len() > MAX_ID || order.indicator.len() > MAX_ID {
         return wrong("indicator", "过长 (too long)");
     }
-    if order.by.chars().count() > MAX_NAME {
+    if order.by.chars().count() > MAX_NAME_CHARS {
         return wrong("by", "姓名不超过60字 (at most 60 characters)");
     }
     let reason = order.demand.trim().chars().count();
-    if order.kind == OrderKind::Revoke as i32 && (order.to.len() != 1 || reason == 0 || reason > MAX_REASON) {
+    if order.kind == OrderKind::Revoke as i32 && (order.to.len() != 1 || reason == 0 || reason > MAX_REASON_CHARS) {
         return wrong("demand", "取消称号一次一个社区，并写明理由，不超过200字 (one community, and why)");
     }
     if order.message.len() > MAX_ENTRY || wire::split(&order.message).is_err() {

@@ -5,11 +5,12 @@
 use bytes::{Buf, Bytes, BytesMut};
 use prost::encoding::{WireType, decode_key, decode_varint, encode_key, encode_varint};
 
-/// Longest message of one record, bytes.
-pub const MAX_MESSAGE: usize = 64 * 1024;
+/// Longest message of one record that is read, bytes: what may be entered ([`crate::check::MAX_RECORD`]), and head-room for what a
+/// hub adds by its own hand.
+pub const MAX_MESSAGE: usize = 128 * 1024;
 
-/// Most fields of one record, cleared ones included.
-pub const MAX_FIELDS: usize = 1024;
+/// Most fields of one record that is read, cleared ones included; with the same head-room.
+pub const MAX_FIELDS: usize = 2 * 1024;
 
 /// One field: its tag and all its occurrences, keys included. Empty bytes: the field is cleared.
 #[derive(Debug, Clone, PartialEq, Eq)]

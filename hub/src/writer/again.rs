@@ -7,12 +7,12 @@ use super::{
     pad::Pad,
     push::is_for_everybody,
 };
-use crate::store::StoreError;
+use crate::{rows::MAX_RULE, store::StoreError};
 use std::collections::HashSet;
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::home_unit,
-    change::Edit,
+    change::{Edit, MAX_BY, MAX_REASON},
     decide::HUB_NODE,
     pb::{self, ConflictKind},
     record::Revision,
@@ -179,7 +179,15 @@ impl Pad<'_> {
         offer: &pb::Offer,
         revision: Revision,
     ) -> Result<(), StoreError> {
-        let sound = |entry: &&pb::Superseded| entry.origin.is_some() && wire::split(&entry.message).is_ok();
+        let is_short = |entry: &pb::Superseded| {
+            let ruling = entry.ruling.clone().unwrap_or_default();
+            entry.rule.len() <= MAX_RULE
+                && entry.reason.len() <= MAX_REASON
+                && ruling.by.len() <= MAX_BY
+                && ruling.reason.len() <= MAX_REASON
+        };
+        let sound =
+            |entry: &&pb::Superseded| entry.origin.is_some() && wire::split(&entry.message).is_ok() && is_short(entry);
         let mut entries: Vec<pb::Superseded> = offer.history.iter().filter(sound).cloned().collect();
         let known = self.history_of(id)?;
         let said = |entry: &pb::Superseded| {
@@ -187,7 +195,9 @@ impl Pad<'_> {
             (entry.message.clone(), entry.rule.clone(), origin.map(|origin| (origin.stamp, origin.by.clone())))
         };
         // Another office may have said the same before.
-        entries.retain(|entry| !known.iter().any(|other| said(other) == said(entry)));
+        self.count_work((known.len() + entries.len()) as u64);
+        let mut known: HashSet<_> = known.iter().map(said).collect();
+        entries.retain(|entry| known.insert(said(entry)));
         for entry in &entries {
             // Under this hub's own number it comes before all offices that have not heard it.
             let kept = pb::Superseded { replaced_by: revision, ..entry.clone() };

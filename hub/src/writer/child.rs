@@ -18,9 +18,9 @@ use taizhang_proto::{
 /// The highest revision that a child is believed to have heard: no hub gives out so many.
 const HIGHEST_HEARD: u64 = 1 << 48;
 /// The numbers of a greeting that count something.
-fn numbers_of(hello: &pb::Hello) -> [u64; 8] {
-    let pb::Hello { head, settled, pulled, tree_version, mailed, plan_version, months, orders, .. } = hello;
-    [head, settled, pulled, tree_version, mailed, plan_version, months, orders].map(|number| *number)
+fn numbers_of(hello: &pb::Hello) -> [u64; 9] {
+    let pb::Hello { head, settled, pulled, tree_version, mailed, plan_version, months, orders, heard, .. } = hello;
+    [head, settled, pulled, tree_version, mailed, plan_version, months, orders, heard].map(|number| *number)
 }
 
 impl Pad<'_> {

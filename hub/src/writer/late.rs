@@ -20,7 +20,7 @@ use taizhang_proto::{
     decide::{Applied, Author, Decision, Fate, HUB_NODE},
     pb::{self, ConflictKind, ConflictState, Policy},
     record::Revision,
-    register::{HOME_UNIT, STATE, TRANSFER_TO, VOID_REASON, is_for_below},
+    register::{HOME_UNIT, MERGED_INTO, STATE, TRANSFER_TO, VOID_REASON, is_for_below},
     wire::{self, Field},
 };
 
@@ -88,6 +88,12 @@ impl Pad<'_> {
         // What an offer says stood on the absorbed record itself.
         let stood = edit.offer.as_ref().is_some_and(|offer| !offer.aside);
         if merged_into(current).is_some() && !stood {
+            let theirs = home_unit(current).is_none_or(|owner| peer.unit.covers(owner));
+            // Who is told of a record that is for everybody, or planted a name, has no word on what stands for it.
+            if author.node != HUB_NODE && !theirs && !self.was_of(peer, edit.id)? {
+                let message = format!("该记录不属于{}的辖区 (out of scope)", peer.unit);
+                return Ok(Err(violation(edit, "home_unit", "scope", message)));
+            }
             return self.land_on_survivor(edit, author);
         }
         let Some(owner) = home_unit(current).filter(|owner| !peer.unit.covers(*owner)) else {
@@ -111,8 +117,9 @@ impl Pad<'_> {
             return scope;
         }
         let made_before = edit.stamp.millis() / 1_000 <= moved.received;
-        // An offer that says it had heard of the hand-over would not be one from before it.
+        // One that says it had heard of the hand-over, or saw what stands since, would not be one from before it.
         edit.seen = edit.seen.min(moved.revision.saturating_sub(1));
+        edit.forget_bases_from(moved.revision);
         Ok(Ok(if made_before && self.core.unit.covers(owner) {
             Landing::Followed
         } else {
@@ -163,8 +170,11 @@ impl Pad<'_> {
         if author.node == HUB_NODE {
             return Ok(Ok(Landing::Home));
         }
+        let merged = self.record(absorbed)?.map_or(0, |record| record.revision_of(MERGED_INTO));
         edit.id = survivor(&Reading(self), absorbed)?;
         edit.forget_bases();
+        // Its author never saw the other record, whatever it says that it had heard.
+        edit.seen = edit.seen.min(merged.saturating_sub(1));
         // Where the absorbed record belongs, and whether it counts, says nothing of the survivor.
         let (aside, fields): (Vec<Field>, Vec<Field>) = std::mem::take(&mut edit.fields)
             .into_iter()

@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use taizhang_proto::{
     Record, RecordId,
     cell::{following, home_unit, is_active, merged_into},
+    check::{MAX_RECORD, MAX_RECORD_FIELDS},
     decide::HUB_NODE,
     pb::Policy,
     register::{MERGED_INTO, number, registered_on, registers},
@@ -40,6 +41,13 @@ impl Pad<'_> {
             return Ok(Err("其中一条已作废、已并入他处或不在本级 (void, merged already, or not held here)".into()));
         }
         let fields = gathered(&into, &from, take);
+        let bytes = |record: &Record| record.fields.iter().map(|one| one.field.bytes.len()).sum::<usize>();
+        let more: usize = fields.iter().map(|field| field.bytes.len()).sum();
+        if bytes(&into) + more > MAX_RECORD || into.fields.len() + fields.len() > MAX_RECORD_FIELDS {
+            return Ok(Err(
+                "合并后的记录过大，请先删减其中一条 (together they are too large: shorten one of them first)".into(),
+            ));
+        }
         // The two edits have revisions in a row: that is how a merge is found again when it is taken back. Where the one
         // that stands takes nothing, its revision stays unused: another's edit must not be taken for it.
         if self.revise(standing, into.register, fields, hand)?.is_none() {

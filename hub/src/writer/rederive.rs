@@ -20,7 +20,7 @@ use taizhang_proto::{
 
 /// Grows when the rules of counting change in the program: what a subject contributes, what refers to what, what is
 /// indexed.
-const RULES: u32 = 9;
+const RULES: u32 = 10;
 
 /// Names the rules by which a store was counted: the program's and the plans'.
 pub(super) fn rules(plans: &Plans) -> [u8; 32] {

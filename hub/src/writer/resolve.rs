@@ -10,6 +10,7 @@ use crate::{certify, orders::PAIRING_ORDER, store::StoreError};
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::{Shelf, home_unit, is_active, is_memory},
+    change::{MAX_NAME_CHARS, MAX_REASON_CHARS},
     check::{self, Violation},
     lifecycle::{self, Actor},
     pb::{self, Choice, ConflictKind, ConflictState},
@@ -54,20 +55,17 @@ pub fn choices(conflict: &pb::Conflict) -> Vec<Choice> {
     }
 }
 
-/// Most characters of a reason.
-const MAX_REASON: usize = 200;
-/// Most characters of a name.
-const MAX_NAME: usize = 60;
-
 /// The reason of a decision; every one names who answers for it and why (domain-detail 4, G3).
 pub(super) fn checked_reason<'r>(by: &str, reason: &'r str) -> Result<&'r str, Refusal> {
     let reason = reason.trim();
-    if by.trim().is_empty() || by.chars().count() > MAX_NAME {
-        return Err(format!("请写明审核人，不超过{MAX_NAME}字 (name who decides, in at most {MAX_NAME} characters)"));
+    if by.trim().is_empty() || by.chars().count() > MAX_NAME_CHARS {
+        return Err(format!(
+            "请写明审核人，不超过{MAX_NAME_CHARS}字 (name who decides, in at most {MAX_NAME_CHARS} characters)"
+        ));
     }
     match reason.chars().count() {
         0 => Err("请写明理由 (give a reason)".into()),
-        count if count > MAX_REASON => Err(format!("理由超过{MAX_REASON}个字 (the reason is too long)")),
+        count if count > MAX_REASON_CHARS => Err(format!("理由超过{MAX_REASON_CHARS}个字 (the reason is too long)")),
         _ => Ok(reason),
     }
 }

@@ -159,14 +159,15 @@ pub type Client = ReviewClient<Channel>;
 /// # Errors
 /// When one is not `field=value`.
 pub fn pairs(written: &[String]) -> anyhow::Result<HashMap<String, String>> {
-    written
-        .iter()
-        .map(|pair| {
-            let (name, value) =
-                pair.split_once('=').ok_or_else(|| anyhow::anyhow!("请写成 字段=值 (field=value): {pair}"))?;
-            Ok((name.to_owned(), value.to_owned()))
-        })
-        .collect()
+    let mut read = HashMap::new();
+    for pair in written {
+        let (name, value) =
+            pair.split_once('=').ok_or_else(|| anyhow::anyhow!("请写成 字段=值 (field=value): {pair}"))?;
+        if read.insert(name.to_owned(), value.to_owned()).is_some() {
+            anyhow::bail!("{name} 写了两次 (written twice)");
+        }
+    }
+    Ok(read)
 }
 
 /// Runs a command.

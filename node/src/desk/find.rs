@@ -5,7 +5,7 @@ use crate::desk::{Desk, SaveError};
 use std::collections::HashSet;
 use taizhang_proto::{
     OrgCode, Record, RecordId,
-    cell::{home_unit, merged_into},
+    cell::{home_unit, is_active},
     register::{Refers, RegisterDef, Shape, Value, number, registers},
     text,
 };
@@ -83,11 +83,11 @@ pub fn record<D: Desk>(desk: &D, register: Option<u32>, written: &str) -> Result
     }
     found.sort_unstable();
     found.dedup();
-    // Of one that was merged into another, the one that stands is meant.
+    // Of several the one that stands is meant: not one that was voided, or merged into another.
     if found.len() > 1 {
         let mut standing = Vec::with_capacity(found.len());
         for id in &found {
-            standing.extend(desk.view(*id)?.filter(|record| merged_into(record).is_none()).map(|_| *id));
+            standing.extend(desk.view(*id)?.filter(is_active).map(|_| *id));
         }
         if !standing.is_empty() {
             found = standing;

@@ -156,10 +156,14 @@ fn separator(text: &str) -> u8 {
     SEPARATORS.into_iter().rev().max_by_key(|separator| used(*separator)).unwrap_or(b',')
 }
 
-/// Writes records the way the file was written.
+/// Writes records the way the file was written. Where a cell has another sign in it that could be taken for the separator, every cell
+/// is quoted, so that the file can be read again.
 pub(super) fn write(rows: &[Vec<String>], encoding: Encoding, delimiter: u8) -> Result<Vec<u8>, csv::Error> {
+    let is_other = |byte: u8| byte != delimiter && SEPARATORS.contains(&byte);
+    let is_plain = !rows.iter().flatten().any(|cell| cell.bytes().any(is_other));
     let mut writer = csv::WriterBuilder::new()
         .flexible(true)
+        .quote_style(if is_plain { csv::QuoteStyle::Necessary } else { csv::QuoteStyle::Always })
         .delimiter(delimiter)
         .terminator(csv::Terminator::CRLF)
         .from_writer(Vec::new());

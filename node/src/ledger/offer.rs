@@ -23,12 +23,15 @@ impl Ledger {
     /// Offers of everything from revision `floor` on.
     pub(super) fn offers(&self, floor: Revision) -> Result<Vec<Bytes>, LedgerError> {
         let mut offers = Vec::new();
+        // What no longer stood keeps the number that it had, though the hub has lost it once before and was told.
+        let lost_before = self.state().lost_from;
+        let past_from = if lost_before == 0 { floor } else { floor.min(lost_before) };
         for row in self.store.scan(b"r") {
             let (row_key, value) = row?;
             let id = key::last_id(&row_key).ok_or(StoreError::Row("record"))?;
             let record = Record::decode(value).map_err(StoreError::from)?;
             let mut history = self.history(id)?;
-            history.retain(|entry| entry.replaced_by >= floor);
+            history.retain(|entry| entry.replaced_by >= past_from);
             let surplus = history.len().saturating_sub(MAX_HISTORY);
             history.drain(..surplus);
             let lost: Vec<(Field, Revision)> = record

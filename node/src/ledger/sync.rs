@@ -204,6 +204,7 @@ impl Ledger {
         if !refusals.is_empty() {
             inner.journal.append(&refusals, digest)?;
         }
+        state.heard = state.heard.max(verdicts.revision.saturating_add(verdicts.last - verdicts.first));
         state.settled = verdicts.last;
         state.settled_digest = digest.0.to_vec();
         inner.left = left;
@@ -221,7 +222,9 @@ impl Ledger {
         let count = list.records.len() as u64;
         // It is held from now on, though the session may break before everything before it has come.
         let states = list.records.iter().filter_map(|record| record.state.as_ref());
-        let newest = states.flat_map(|state| &state.origins).map(|origin| origin.revision).max();
+        let told = states.flat_map(|state| &state.origins).map(|origin| origin.revision);
+        let past = list.records.iter().flat_map(|record| &record.history).map(|entry| entry.replaced_by);
+        let newest = told.chain(past).max();
         state.heard = state.heard.max(newest.unwrap_or_default());
         if inner.repair.is_wanted() {
             inner.repair.take(&mut work, list)?;
@@ -288,7 +291,6 @@ impl Ledger {
             state.rebuild = false;
         }
         state.pulled = caught.revision;
-        state.heard = 0;
         state.everybody = inner.everybody;
         let comparable = state.settled == caught.acknowledged;
         self.finish(work, &mut inner, state.clone())?;
@@ -484,7 +486,8 @@ impl Ledger {
                 rows.remove(&row_key[..]);
             }
         }
-        if let Some((_, epoch)) = lost {
+        if let Some((floor, epoch)) = lost {
+            state.lost_from = if state.lost_from == 0 { floor } else { state.lost_from.min(floor) };
             state.hear_stretch(&epoch);
             (state.pulled, state.heard) = (0, 0); // the numbers heard so far are of a time that the hub has lost
         }

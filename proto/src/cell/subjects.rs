@@ -160,11 +160,12 @@ fn follow<S: Shelf>(shelf: &S, root: Root, open: &mut Vec<Root>) -> Result<(), S
         }
         Root::Post(id) => {
             let post = survivor(shelf, id)?;
+            // One that was merged counts no more by itself.
+            open.push(Root::Subject(Subject::Record(id)));
             if post != id {
                 open.push(Root::Post(post));
                 return Ok(());
             }
-            open.push(Root::Subject(Subject::Record(post)));
             for placement in following(shelf, post, number::POST, number::PLACEMENT)? {
                 open.extend(reference(shelf, placement, 20)?.map(Root::Employed));
             }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod garbage;
+mod limits;
 mod numbers;
 mod quotas;
 mod strangers;

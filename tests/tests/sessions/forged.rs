@@ -1,7 +1,7 @@
 //! Offers that an enrolled community makes up: of records that are for everybody below their owner it can neither change a word,
 //! nor where they belong, nor fill their history, whatever seals it has seen.
 
-use crate::pair::{assert_sound, at_hub, community, hub, neighbour, office, peer, street, sync, write};
+use crate::pair::{assert_sound, at_hub, community, hub, merge, neighbour, office, peer, street, sync, write};
 use prost::Message;
 use std::{collections::HashMap, sync::Arc};
 use taizhang_hub::{
@@ -258,6 +258,56 @@ fn the_history_of_a_record_above_takes_each_sealed_word_once_and_no_ruling_that_
         assert!(entry.ruling.is_none_or(|ruling| ruling.reason == "县区登记"));
         assert!(entry.origin.is_none_or(|origin| origin.node == HUB_NODE));
         assert!(!wire::split(&entry.message).unwrap().is_empty());
+    }
+    everybody_agrees(&dir, &core);
+}
+
+#[test]
+fn nobody_below_edits_a_record_that_is_for_everybody_by_the_name_of_one_that_was_merged_into_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let core = hub(dir.path());
+    let mut mallory = Mallory::at(&core);
+    let own = DISTRICT.to_string();
+    let post = |no: &str| {
+        revise(&core, "Post", None, &[("home_unit", &own), ("post_no", no), ("places", "2"), ("kind", "20")])
+    };
+    let (stands, absorbed) = (post("G-1"), post("G-2"));
+    assert!(matches!(write(&core, merge(stands, absorbed, false)).unwrap(), Answer::Reviewed(_)));
+    everybody_agrees(&dir, &core);
+    let before = (at_hub(&core, stands), core.view().prefix(Space::History, &stands.0).count());
+    for aside in [true, false] {
+        let mut change = change::write(absorbed, number::POST, &[(places(99), 0)], at(2_000_000), "mallory");
+        change.seen = 1 << 61;
+        let planted = pb::Superseded {
+            origin: Some(pb::Origin { tags: vec![HOME_UNIT], ..Mallory::own_word() }),
+            message: home(community().number()).bytes,
+            ..pb::Superseded::default()
+        };
+        let offer = pb::Offer { aside: true, history: vec![planted], ..pb::Offer::default() };
+        change.offer = Some(offer).filter(|_| aside);
+        let outcomes = mallory.push(vec![change]);
+        assert_eq!(outcomes[0].kind(), pb::OutcomeKind::Refused, "aside: {aside}");
+    }
+    let after = (at_hub(&core, stands), core.view().prefix(Space::History, &stands.0).count());
+    assert_eq!(before, after);
+    everybody_agrees(&dir, &core);
+}
+
+#[test]
+fn who_had_a_record_does_not_take_it_back_by_saying_that_it_saw_the_hand_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let core = hub(dir.path());
+    let mut mallory = Mallory::at(&core);
+    let (here, there) = (community().number().to_string(), neighbour().number().to_string());
+    let issue = revise(&core, "Issue", None, &[("home_unit", &here), ("title", "一"), ("raised_on", "2008-03-20")]);
+    revise(&core, "Issue", Some(issue), &[("home_unit", &there)]);
+    let moved = held(&at_hub(&core, issue), HOME_UNIT).1.revision;
+    for base in [moved, moved + 1] {
+        // Stamped before it, as one that was made before would be.
+        let home = home(community().number());
+        let change = change::write(issue, number::ISSUE, &[(home, base)], at(0), "mallory");
+        mallory.push(vec![change]);
+        assert_eq!(home_unit(&at_hub(&core, issue)), Some(neighbour()), "base {base}");
     }
     everybody_agrees(&dir, &core);
 }
