@@ -284,15 +284,14 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             };
             let listen = listen.unwrap_or_else(|| advertise::listening(advertise.as_deref()));
             let config = Config { advertise, ..Config::new(unit, tier, listen) };
-            init::init(&cli.dir, config, units.as_deref(), token.is_some(), reader)?;
-            match token {
-                Some(token) => {
-                    let done = enrol(&cli.dir, &token, reader).await?;
-                    show::line(reader, &format!("下一步：taizhang-hub --dir {} serve", cli.dir.display()));
-                    Ok(done)
-                }
-                None => Ok(ExitCode::SUCCESS),
-            }
+            let config = init::init(&cli.dir, config, units.as_deref(), reader)?;
+            let Some(token) = token else {
+                init::next(&cli.dir, &config, reader);
+                return Ok(ExitCode::SUCCESS);
+            };
+            let done = enrol(&cli.dir, &token, reader).await?;
+            show::line(reader, &format!("下一步：taizhang-hub --dir {} serve", cli.dir.display()));
+            Ok(done)
         }
         Command::Serve => serve(&cli.dir).await,
         Command::Manual(command) => manual::run::<Cli>(command),

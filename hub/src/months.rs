@@ -139,6 +139,12 @@ impl Months {
         self.0.iter().filter_map(|signed| MonthText::decode(signed.text.clone()).ok())
     }
 
+    /// Whether a month is among them.
+    pub(crate) fn has(&self, month: Month) -> bool {
+        let name = month.to_string();
+        self.texts().any(|text| text.month == name)
+    }
+
     /// The city's key, as the first month named it.
     pub(crate) fn key(&self) -> Option<&Bytes> {
         self.0.first().map(|first| &first.key)

@@ -65,12 +65,7 @@ impl ReadingService {
         if !kept {
             return Ok(());
         }
-        if who.by.trim().is_empty() || who.by.chars().count() > MAX_WORD {
-            return Err(Status::invalid_argument("请写明查阅人，用 --by (say who looks: --by)"));
-        }
-        let look = Look { at: self.core.now(), by: who.by.trim().to_owned(), what: what.to_owned(), of };
-        let kept = self.writer.write(Job::Look(look)).await;
-        kept.map(drop).map_err(|error: WriteError| Status::from(crate::session::Fault::from(error)))
+        keep_look(&self.core, &self.writer, what, of, &who.by).await
     }
 
     /// Runs a question on one view of the records.
@@ -87,6 +82,22 @@ impl ReadingService {
         self.look_if(!by_number, "find", String::new(), who).await?;
         self.ask(false, |desk| find::record(desk, register, written).map_err(Status::from))
     }
+}
+
+/// Puts on disk that somebody looks at names, or names somebody; before anything is answered.
+pub(crate) async fn keep_look(
+    core: &Core,
+    writer: &Writer,
+    what: &'static str,
+    of: String,
+    by: &str,
+) -> Result<(), Status> {
+    if by.trim().is_empty() || by.chars().count() > MAX_WORD {
+        return Err(Status::invalid_argument("请写明查阅人，用 --by (say who looks: --by)"));
+    }
+    let look = Look { at: core.now(), by: by.trim().to_owned(), what: what.to_owned(), of };
+    let kept = writer.write(Job::Look(look)).await;
+    kept.map(drop).map_err(|error: WriteError| Status::from(crate::session::Fault::from(error)))
 }
 
 fn limit_of(asked: u32) -> usize {

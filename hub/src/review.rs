@@ -388,7 +388,7 @@ impl review_server::Review for ReviewService {
         let of = self.asker(&request)?;
         let mut request = request.into_inner();
         if of.is_none() {
-            block_in_place(|| named::merge(&self.core, &mut request))?;
+            named::merge(&self.core, &self.writer, &mut request).await?;
         }
         self.ask(Review::Merge(request), of).await.map(Response::new)
     }
@@ -398,7 +398,7 @@ impl review_server::Review for ReviewService {
         let of = self.asker(&request)?;
         let mut request = request.into_inner();
         if of.is_none() {
-            block_in_place(|| named::revise(&self.core, &mut request))?;
+            named::revise(&self.core, &self.writer, &mut request).await?;
         }
         match self.write(Review::Revise(request), of).await? {
             Answer::Revised(record) => {

@@ -150,9 +150,9 @@ pub struct State {
     /// Highest revision of a record that came in a rebuild or a repair; nobody counts on all before it being here.
     #[prost(uint64, tag = "37")]
     pub heard: u64,
-    /// From which revision on history that is held here may have numbers of a time that the hub has lost; 0: it has lost nothing yet.
-    #[prost(uint64, tag = "38")]
-    pub lost_from: u64,
+    /// From which revision on history that is held here may have numbers of a time that the hub has lost; none: it has lost nothing yet.
+    #[prost(uint64, optional, tag = "38")]
+    pub lost_from: Option<u64>,
     /// How far this computer's clock was ahead of the hub's at the last session, milliseconds.
     #[prost(sint64, tag = "30")]
     pub skew_millis: i64,

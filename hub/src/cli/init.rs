@@ -31,14 +31,8 @@ pub(super) fn of_token(text: &str) -> anyhow::Result<(OrgCode, HubTier)> {
     }
 }
 
-/// Makes what the command asks for, and says what follows; a hub with a token enrols next, without being told.
-pub(super) fn init(
-    dir: &Path,
-    config: Config,
-    units: Option<&Path>,
-    has_token: bool,
-    reader: Reader,
-) -> anyhow::Result<()> {
+/// Makes what the command asks for, and returns the configuration as it was written.
+pub(super) fn init(dir: &Path, config: Config, units: Option<&Path>, reader: Reader) -> anyhow::Result<Config> {
     check_clock(system_clock()())?;
     let (tier, of_code) = (pb::Tier::from(config.tier), config.unit.tier());
     if tier != of_code {
@@ -76,20 +70,22 @@ pub(super) fn init(
         show::line(reader, &words);
     }
     show::line(reader, &format!("已建立 {}", dir.display()));
-    if !has_token {
-        let next = match config.tier {
-            HubTier::City => "serve",
-            // Without a parent a district has no plan, and its totals go nowhere.
-            HubTier::District => "enrol @市给的令牌 (the city's token)，然后 (then) serve",
-        };
-        let next = format!("taizhang-hub --dir {} {next}", dir.display());
-        show::line(reader, &format!("下一步：{next}"));
-        let told = serde_json::json!({
-            "dir": dir, "unit": config.unit.number(), "advertise": config.advertise, "next": next,
-        });
-        show::document(reader, told);
-    }
-    Ok(())
+    Ok(config)
+}
+
+/// Says what follows for a hub that was made without a token.
+pub(super) fn next(dir: &Path, config: &Config, reader: Reader) {
+    let next = match config.tier {
+        HubTier::City => "serve",
+        // Without a parent a district has no plan, and its totals go nowhere.
+        HubTier::District => "enrol @市给的令牌 (the city's token)，然后 (then) serve",
+    };
+    let next = format!("taizhang-hub --dir {} {next}", dir.display());
+    show::line(reader, &format!("下一步：{next}"));
+    let told = serde_json::json!({
+        "dir": dir, "unit": config.unit.number(), "advertise": config.advertise, "next": next,
+    });
+    show::document(reader, told);
 }
 
 fn tier_word(tier: pb::Tier) -> &'static str {

@@ -11,7 +11,7 @@ use taizhang_proto::{date, indicator, pb};
 /// Children, in the order given.
 pub(super) fn nodes(answer: &pb::NodesAnswer, reader: Reader) {
     if reader == Reader::Program {
-        return say!("{}", nodes_document(answer));
+        return show::document(reader, nodes_document(answer));
     }
     let rows: Vec<Vec<String>> = answer
         .nodes
@@ -87,7 +87,7 @@ fn nodes_document(answer: &pb::NodesAnswer) -> serde_json::Value {
     };
     let node = |own: &pb::NodeInfo| {
         serde_json::json!({
-            "node": own.node, "unit": own.unit.to_string(), "name": own.unit_name,
+            "node": own.node, "unit": own.unit, "name": own.unit_name,
             "kind": if own.hub { "hub" } else { "office" }, "enrolled": at(own.enrolled), "last_sync": at(own.last_sync),
             "online": own.online, "acknowledged": own.acknowledged, "equal": own.equal, "refused": own.refused,
             "incidents": own.incidents, "skew_seconds": own.skew_millis as f64 / 1_000.0, "software": own.software,
@@ -99,7 +99,7 @@ fn nodes_document(answer: &pb::NodesAnswer) -> serde_json::Value {
     };
     let reader = |own: &pb::ReaderInfo| {
         serde_json::json!({
-            "node": own.id, "unit": own.unit.to_string(), "name": own.name, "kind": "reader",
+            "node": own.id, "unit": own.unit, "name": own.name, "kind": "reader",
             "enrolled": at(own.enrolled), "certificate_ends": at(own.ends), "retired": at(own.retired),
         })
     };
@@ -183,7 +183,7 @@ pub fn totals_table(answer: &pb::TotalsAnswer) -> (Vec<(String, String)>, Vec<Ve
 /// Prints the totals with their freshness.
 pub fn show_totals(answer: &pb::TotalsAnswer, reader: Reader) {
     if reader == Reader::Program {
-        return say!("{}", totals_document(answer));
+        return show::document(reader, totals_document(answer));
     }
     if let Some(width) = show::width().filter(|width| is_too_wide(answer, *width)) {
         say!("{}", totals_board(answer, width));
@@ -261,7 +261,7 @@ fn totals_document(answer: &pb::TotalsAnswer) -> serde_json::Value {
         .iter()
         .map(|unit| {
             serde_json::json!({
-                "unit": unit.unit.to_string(), "name": unit.name, "nodes": unit.nodes, "silent": unit.silent,
+                "unit": unit.unit, "name": unit.name, "nodes": unit.nodes, "silent": unit.silent,
                 "complete": unit.silent == 0 && unit.aside == 0,
             })
         })
@@ -272,7 +272,7 @@ fn totals_document(answer: &pb::TotalsAnswer) -> serde_json::Value {
         .map(|value| {
             let known = indicator::by_code(&value.indicator);
             serde_json::json!({
-                "unit": value.unit.to_string(), "indicator": value.indicator, "zh": known.map_or("", |one| one.zh),
+                "unit": value.unit, "indicator": value.indicator, "zh": known.map_or("", |one| one.zh),
                 "en": known.map_or("", |one| one.en), "numerator": value.numerator, "denominator": value.denominator,
                 "duplicates": value.duplicates,
             })
@@ -291,14 +291,14 @@ pub(super) fn show_changes(answer: &pb::TotalsAnswer, reader: Reader) {
             Reader::Person => {
                 say!("{} {unit} {} {}", show::time(answer.as_of), value.indicator, figure(value));
             }
-            Reader::Program => say!(
-                "{}",
-                serde_json::json!({
-                    "as_of": show::moment(answer.as_of), "revision": answer.revision, "unit": value.unit.to_string(),
+            Reader::Program => {
+                let told = serde_json::json!({
+                    "as_of": show::moment(answer.as_of), "revision": answer.revision, "unit": value.unit,
                     "indicator": value.indicator, "numerator": value.numerator, "denominator": value.denominator,
                     "duplicates": value.duplicates,
-                })
-            ),
+                });
+                show::document(reader, told);
+            }
         }
     }
 }
@@ -313,13 +313,10 @@ pub(super) fn show_audit(answer: &pb::AuditAnswer, reader: Reader) {
         let differences: Vec<_> = answer
             .differences
             .iter()
-            .map(|one| serde_json::json!({"where": one.r#where, "unit": one.unit.to_string(), "part": one.part, "date": date::iso(one.date), "stored": one.stored, "recount": one.recount}))
+            .map(|one| serde_json::json!({"where": one.r#where, "unit": one.unit, "part": one.part, "date": date::iso(one.date), "stored": one.stored, "recount": one.recount}))
             .collect();
-        say!(
-            "{}",
-            serde_json::json!({"records": answer.records, "cells": answer.cells, "totals": totals, "differences": differences, "aside": answer.aside, "beyond": answer.beyond})
-        );
-        return;
+        let told = serde_json::json!({"records": answer.records, "cells": answer.cells, "totals": totals, "differences": differences, "aside": answer.aside, "beyond": answer.beyond});
+        return show::document(reader, told);
     }
     for one in &answer.differences {
         say!(

@@ -54,7 +54,7 @@ pub async fn approve(
     }
     let month = month_asked(&request.month)?;
     // What is locked is signed: nothing of it waits for anybody.
-    if core.months().texts().any(|text| text.month == month.to_string()) {
+    if core.months().has(month) {
         return Err(MonthsError::Locked(month));
     }
     let mut answer = pb::ApproveAnswer::default();

@@ -57,8 +57,7 @@ pub fn sign(
     let month = month_asked(&request.month)?;
     let months = core.months();
     let last = months.texts().last();
-    let is_locked = months.texts().any(|text| text.month == month.to_string());
-    check_turn(core, month, last.as_ref(), is_locked)?;
+    check_turn(core, month, last.as_ref(), months.has(month))?;
     let reason: String = request.reason.trim().chars().take(MAX_REASON).collect();
     let view = core.view();
     let view = view.as_ref();

@@ -1,53 +1,63 @@
 //! Records as reviewers name them: by id number, name, case or certificate number; the record id always.
-//! Invariant: only the hub's own hand names them so; a township that could try numbers out would learn who is registered elsewhere.
+//! Invariant: only the hub's own hand names them so, since a township that could try numbers out would learn who is registered
+//! elsewhere; and who does is kept among the looks, as where records are read.
 
-use crate::{reading::HubDesk, writer::Core};
+use crate::{
+    reading::{HubDesk, keep_look},
+    writer::{Core, Writer},
+};
 use taizhang_node::desk::find;
 use taizhang_proto::{
     RecordId, pb,
-    register::{Value, registers},
+    register::{Refers, Value, registers},
 };
+use tokio::task::block_in_place;
 use tonic::Status;
 
 /// Names the records of a merge by their ids.
 ///
 /// # Errors
 /// When there is no such record, or more than one.
-#[allow(clippy::result_large_err)]
-pub(super) fn merge(core: &Core, request: &mut pb::MergeRequest) -> Result<(), Status> {
-    let view = core.view();
-    let desk = HubDesk::new(core, view.as_ref(), false);
-    for written in [&mut request.survivor, &mut request.absorbed] {
-        name(&desk, None, written)?;
-    }
-    Ok(())
+pub(super) async fn merge(core: &Core, writer: &Writer, request: &mut pb::MergeRequest) -> Result<(), Status> {
+    let by = request.by.clone();
+    let written = [&mut request.survivor, &mut request.absorbed].map(|text| (Refers::Any, text));
+    name(core, writer, &by, written.into_iter()).await
 }
 
 /// Names the record that is revised, and those that its fields refer to, by their ids.
 ///
 /// # Errors
 /// When there is no such record, or more than one.
-#[allow(clippy::result_large_err)]
-pub(super) fn revise(core: &Core, request: &mut pb::ReviseRequest) -> Result<(), Status> {
+pub(super) async fn revise(core: &Core, writer: &Writer, request: &mut pb::ReviseRequest) -> Result<(), Status> {
     let Some(def) = registers().named(&request.register) else { return Ok(()) };
-    let view = core.view();
-    let desk = HubDesk::new(core, view.as_ref(), false);
-    name(&desk, Some(def.number), &mut request.record)?;
-    for (named, written) in &mut request.fields {
-        let field = def.field_named(named).filter(|field| !field.many && !written.trim().is_empty());
-        if let Some(refers) = field.and_then(|field| field.refers) {
-            *written = Value::Ref(find::referred(&desk, refers, written)?).to_string();
-        }
-    }
-    Ok(())
+    let by = request.by.clone();
+    let own = (Refers::To(def.number), &mut request.record);
+    let fields = request.fields.iter_mut().filter_map(|(named, written)| {
+        let field = def.field_named(named).filter(|field| !field.many)?;
+        Some((field.refers?, written))
+    });
+    name(core, writer, &by, std::iter::once(own).chain(fields)).await
 }
 
-#[allow(clippy::result_large_err)]
-fn name(desk: &HubDesk<'_>, register: Option<u32>, written: &mut String) -> Result<(), Status> {
-    // One that is named by its own number is looked for by the writer, which knows what was merged.
-    if written.is_empty() || written.trim().parse::<RecordId>().is_ok() {
+/// Puts ids in place of names. One that is an id already is looked for by the writer, which knows what was merged.
+async fn name<'r>(
+    core: &Core,
+    writer: &Writer,
+    by: &str,
+    written: impl Iterator<Item = (Refers, &'r mut String)>,
+) -> Result<(), Status> {
+    let is_name = |text: &str| !text.trim().is_empty() && text.trim().parse::<RecordId>().is_err();
+    let names: Vec<(Refers, &mut String)> = written.filter(|(_, text)| is_name(text)).collect();
+    if names.is_empty() {
         return Ok(());
     }
-    *written = find::record(desk, register, written)?.to_string();
-    Ok(())
+    keep_look(core, writer, "find", String::new(), by).await?;
+    block_in_place(|| {
+        let view = core.view();
+        let desk = HubDesk::new(core, view.as_ref(), false);
+        for (refers, text) in names {
+            *text = Value::Ref(find::referred(&desk, refers, text)?).to_string();
+        }
+        Ok(())
+    })
 }

@@ -45,16 +45,9 @@ pub(super) fn line(tree: &UnitTree, conflict: pb::Conflict) -> pb::ConflictLine 
         unit_name: OrgCode::new(conflict.unit).map(|unit| tree.name(unit)).unwrap_or_default(),
         register: def.map_or_else(|| conflict.register.to_string(), |def| def.zh.clone()),
         fields: fields.collect::<Vec<_>>().join("、"),
-        settled_by: if lies_in_one_township(&conflict) { settled_by(&conflict) } else { pb::Tier::District }.into(),
+        settled_by: settled_by(&conflict).into(),
         conflict: Some(conflict),
     }
-}
-
-/// Whether the units that a conflict names are one township's: what goes beyond it is the district's.
-fn lies_in_one_township(conflict: &pb::Conflict) -> bool {
-    let mut units = [conflict.unit, conflict.other_unit, conflict.moved_to].into_iter().filter(|code| *code > 0);
-    let township = units.next().and_then(|code| OrgCode::new(code / 1_000 * 1_000).ok());
-    township.is_none_or(|township| units.all(|code| OrgCode::new(code).is_ok_and(|unit| township.covers(unit))))
 }
 
 /// The fields in these bytes, in the register's words; a tag without bytes was cleared.

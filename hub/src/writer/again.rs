@@ -22,12 +22,6 @@ use taizhang_proto::{
     wire::{self, Field},
 };
 
-/// Whether a field that is offered again is this hub's own word.
-pub(super) fn is_own_word(secret: &[u8; 32], edit: &Edit, field: &Field) -> bool {
-    let mut origins = edit.offer.iter().flat_map(|offer| &offer.origins);
-    origins.any(|origin| own_word(secret, edit.id, field, origin).is_some())
-}
-
 /// In whose name a word is this hub's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Speaker {
@@ -46,17 +40,20 @@ pub(super) fn own_word(secret: &[u8; 32], id: RecordId, field: &Field, origin: &
     Some(below.and_then(|unit| OrgCode::new(unit).ok()).map_or(Speaker::Hub, Speaker::Below))
 }
 
-/// Whether this hub had once let a field that is offered again pass.
-pub(super) fn was_let_pass(secret: &[u8; 32], edit: &Edit, field: &Field) -> bool {
-    edit.offer.as_ref().is_some_and(|offer| {
-        let secret = seal::of_passing(secret);
-        offer.origins.iter().any(|origin| seal::speaks_for(&secret, edit.id, field, origin))
-    })
+/// Whether an origin's seal proves a field: this hub's own word, or one that it had let pass.
+pub(super) fn proves(secret: &[u8; 32], id: RecordId, field: &Field, origin: &pb::Origin) -> bool {
+    own_word(secret, id, field, origin).is_some() || seal::speaks_for(&seal::of_passing(secret), id, field, origin)
 }
 
-/// Whether this hub's seal proves a field that is offered again: its own word, or one that it had let pass.
+/// Whether this hub's seal proves a field that is offered again.
 pub(super) fn is_sealed(secret: &[u8; 32], edit: &Edit, field: &Field) -> bool {
-    is_own_word(secret, edit, field) || was_let_pass(secret, edit, field)
+    sealed(secret, edit, field).next().is_some()
+}
+
+/// The origins of an offer whose seals prove a field.
+fn sealed<'e>(secret: &'e [u8; 32], edit: &'e Edit, field: &'e Field) -> impl Iterator<Item = &'e pb::Origin> {
+    let origins = edit.offer.iter().flat_map(|offer| &offer.origins);
+    origins.filter(|origin| proves(secret, edit.id, field, origin))
 }
 
 /// Whether a word that stands was said after one that a seal proves, or may have been: an office's clock is believed when it is a
@@ -68,13 +65,7 @@ pub(super) fn may_be_later(standing: &pb::Origin, told: &pb::Origin) -> bool {
 
 /// Whether this hub's seal proves that a field had come to stand after what stands now.
 pub(super) fn is_sealed_since(secret: &[u8; 32], edit: &Edit, field: &Field, standing: &pb::Origin) -> bool {
-    let passing = seal::of_passing(secret);
-    let mut origins = edit.offer.iter().flat_map(|offer| &offer.origins);
-    origins.any(|told| {
-        let is_sealed =
-            own_word(secret, edit.id, field, told).is_some() || seal::speaks_for(&passing, edit.id, field, told);
-        is_sealed && told.stamp > standing.stamp
-    })
+    sealed(secret, edit, field).any(|told| told.stamp > standing.stamp)
 }
 
 /// Leaves of an offer what this hub's seals prove, and what the office entered itself where the record is its own as far as this
@@ -82,19 +73,19 @@ pub(super) fn is_sealed_since(secret: &[u8; 32], edit: &Edit, field: &Field, sta
 /// ruled, by which rule and why no seal binds: of what was replaced the words alone are left.
 pub(super) fn keep_proven(secret: &[u8; 32], edit: &mut Edit, own: Option<OrgCode>, is_here: bool) {
     let Some(mut offer) = edit.offer.take() else { return };
-    let (id, passing, belonging) = (edit.id, seal::of_passing(secret), seal::of_belonging(secret));
-    let proves = |field: &Field, origin: &pb::Origin| {
+    let (id, belonging) = (edit.id, seal::of_belonging(secret));
+    let is_proven = |field: &Field, origin: &pb::Origin| {
         let by_office = own.is_some_and(|own| {
             let unit = OrgCode::new(origin.unit).ok();
             origin.node != HUB_NODE && origin.told_by == 0 && unit.is_some_and(|unit| own.covers(unit))
         });
         (by_office && field.tag != HOME_UNIT)
-            || own_word(secret, id, field, origin).is_some()
-            || seal::speaks_for(&passing, id, field, origin)
+            || proves(secret, id, field, origin)
             || (field.tag == HOME_UNIT && seal::speaks_for(&belonging, id, field, origin))
     };
-    edit.fields
-        .retain(|field| offer.origins.iter().any(|origin| origin.tags.contains(&field.tag) && proves(field, origin)));
+    edit.fields.retain(|field| {
+        offer.origins.iter().any(|origin| origin.tags.contains(&field.tag) && is_proven(field, origin))
+    });
     if !is_here && edit.field(HOME_UNIT).is_none() {
         // Nothing proves whose it is.
         edit.fields.clear();
@@ -104,7 +95,7 @@ pub(super) fn keep_proven(secret: &[u8; 32], edit: &mut Edit, own: Option<OrgCod
         (entry.rule, entry.ruling, entry.reason) = (TOLD.into(), None, String::new());
         let fields = wire::split(&entry.message).unwrap_or_default();
         let Some(origin) = entry.origin.as_ref().filter(|_| !fields.is_empty()) else { return false };
-        fields.iter().all(|field| proves(field, origin))
+        fields.iter().all(|field| is_proven(field, origin))
     });
     edit.offer = Some(offer);
 }
@@ -278,8 +269,7 @@ impl Pad<'_> {
             offer.history.retain(|entry| {
                 let fields = wire::split(&entry.message).unwrap_or_default();
                 // Of an entry some of whose words are new, all are kept together, as one change had set them.
-                let news =
-                    |origin: &pb::Origin| words(origin, &fields).filter(|word| !heard.contains(word)).count() > 0;
+                let news = |origin: &pb::Origin| words(origin, &fields).any(|word| !heard.contains(&word));
                 let is_news = entry.origin.as_ref().is_some_and(news);
                 heard.extend(entry.origin.iter().flat_map(|origin| words(origin, &fields)));
                 is_news

@@ -34,7 +34,18 @@ pub fn settled_by(conflict: &pb::Conflict) -> Tier {
         | ConflictKind::TwoHouseholds => true,
     };
     let from_above = conflict.claims.iter().filter_map(|claim| claim.origin.as_ref()).any(is_from_above);
-    if of_township && !from_above { Tier::Township } else { Tier::District }
+    if of_township && !from_above && is_of_one_township(conflict) { Tier::Township } else { Tier::District }
+}
+
+/// Whether the units that a conflict names are one township's: what goes beyond it is the district's.
+fn is_of_one_township(conflict: &pb::Conflict) -> bool {
+    let mut townships = named_in(conflict).map(|unit| match unit.tier() {
+        Tier::Community => unit.parent(),
+        Tier::Township => Some(unit),
+        _ => None,
+    });
+    let Some(first) = townships.next() else { return true };
+    first.is_some() && townships.all(|other| other == first)
 }
 
 /// Whether a field is the district's to settle: what it owns, the state of a case that it recognises, where a record
@@ -84,14 +95,19 @@ pub(crate) fn lies_within(units: &[OrgCode], of: OrgCode) -> bool {
 /// # Errors
 /// When the shelf fails.
 pub(crate) fn units_of<S: Shelf>(shelf: &S, conflict: &pb::Conflict) -> Result<Vec<OrgCode>, S::Error> {
-    let named = [conflict.unit, conflict.other_unit, conflict.moved_to];
-    let words = conflict.claims.iter().filter_map(|claim| claim.origin.as_ref());
-    let words = words.filter(|origin| tier_of(origin) < Tier::District).map(|origin| origin.unit);
-    let mut units: Vec<OrgCode> = named.into_iter().chain(words).filter_map(|code| OrgCode::new(code).ok()).collect();
+    let mut units: Vec<OrgCode> = named_in(conflict).collect();
     for id in records_of(conflict) {
         units.extend(shelf.look(id, |record| record.and_then(home_unit))?);
     }
     Ok(units)
+}
+
+/// The units that a conflict names, and those below the hub whose words it weighs.
+fn named_in(conflict: &pb::Conflict) -> impl Iterator<Item = OrgCode> {
+    let named = [conflict.unit, conflict.other_unit, conflict.moved_to];
+    let words = conflict.claims.iter().filter_map(|claim| claim.origin.as_ref());
+    let words = words.filter(|origin| tier_of(origin) < Tier::District).map(|origin| origin.unit);
+    named.into_iter().chain(words).filter_map(|code| OrgCode::new(code).ok())
 }
 
 fn records_of(conflict: &pb::Conflict) -> impl Iterator<Item = RecordId> {
@@ -210,6 +226,8 @@ mod tests {
         assert!(refusal(&name, &across, street()).is_some(), "another street is in it");
         assert!(refusal(&name, &[], street()).is_some(), "of nobody");
         assert!(refusal(&name, &here[..1], here[0]).is_some(), "a community rules on nothing");
+        let beyond = pb::Conflict { other_unit: OTHER_STREET, ..name.clone() };
+        assert_eq!(settled_by(&beyond), Tier::District, "nobody is sent to a township that is not shown it");
         let ruled = pb::Conflict { claims: vec![claim(DISTRICT, "科长"), claim(COMMUNITY, "甲")], ..name.clone() };
         assert_eq!(settled_by(&ruled), Tier::District, "what the district has said");
         let own =

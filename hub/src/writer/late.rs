@@ -67,6 +67,10 @@ pub(super) fn violation(edit: &Edit, field: &str, rule: &'static str, message: S
     Violation { register: register_name(edit.register), field: field.into(), rule, message }
 }
 
+fn out_of_scope(peer: &Peer, edit: &Edit) -> Violation {
+    violation(edit, "home_unit", "scope", format!("该记录不属于{}的辖区 (out of scope)", peer.unit))
+}
+
 impl Pad<'_> {
     /// Where an edit lands; inside, why it can't be taken at all.
     pub(super) fn landing(
@@ -91,30 +95,28 @@ impl Pad<'_> {
             let theirs = home_unit(current).is_none_or(|owner| peer.unit.covers(owner));
             // Who is told of a record that is for everybody, or planted a name, has no word on what stands for it.
             if author.node != HUB_NODE && !theirs && !self.was_of(peer, edit.id)? {
-                let message = format!("该记录不属于{}的辖区 (out of scope)", peer.unit);
-                return Ok(Err(violation(edit, "home_unit", "scope", message)));
+                return Ok(Err(out_of_scope(peer, edit)));
             }
             return self.land_on_survivor(edit, author);
         }
         let Some(owner) = home_unit(current).filter(|owner| !peer.unit.covers(*owner)) else {
             return Ok(Ok(Landing::Home));
         };
-        let moved = current.origin(HOME_UNIT).cloned();
-        let message = format!("该记录不属于{}的辖区 (out of scope)", peer.unit);
-        let scope = Ok(Err(violation(edit, "home_unit", "scope", message)));
-        let Some(moved) = moved else { return scope };
-        if self.moved_by_own_word(peer, edit, &moved) {
+        let Some(moved) = current.origin(HOME_UNIT).cloned() else { return Ok(Err(out_of_scope(peer, edit))) };
+        let secret = self.core.lineage.secret();
+        // Offered by the unit that this hub had given it, or had let a wider one give it, in the time that it lost.
+        let given = edit.field(HOME_UNIT).filter(|home| unit_in(home).is_some_and(|unit| peer.unit.covers(unit)));
+        if given.is_some_and(|home| is_sealed_since(&secret, edit, home, &moved)) {
             return Ok(Ok(Landing::Home));
         }
-        // A seal that is too old to bring the record back still proves that it was the office's: its words are kept.
+        let was_given = given.is_some_and(|home| is_sealed(&secret, edit, home));
         let was_of = self.was_of(peer, edit.id)?;
-        if !was_of && self.was_given(peer, edit) {
-            edit.fields.retain(|field| field.tag != HOME_UNIT);
-        } else if !was_of {
-            return scope;
+        if !(was_of || was_given) || (moved.revision <= edit.seen && edit.offer.is_none()) {
+            return Ok(Err(out_of_scope(peer, edit)));
         }
-        if moved.revision <= edit.seen && edit.offer.is_none() {
-            return scope;
+        if !was_of {
+            // A seal that is too old to bring the record back still proves that it was the office's: its words are kept.
+            edit.fields.retain(|field| field.tag != HOME_UNIT);
         }
         let made_before = edit.stamp.millis() / 1_000 <= moved.received;
         // One that says it had heard of the hand-over, or saw what stands since, would not be one from before it.
@@ -147,21 +149,6 @@ impl Pad<'_> {
         let secret = self.core.lineage.secret();
         let sealed = edit.field(HOME_UNIT).is_some_and(|home| is_sealed(&secret, edit, home));
         Ok((!own || sealed).then_some(own))
-    }
-
-    /// Whether a record is offered again by the unit that this hub had given it, or had let a wider one give it, in the time
-    /// that it lost; not by a word that is older than the one by which it is where it is.
-    fn moved_by_own_word(&self, peer: &Peer, edit: &Edit, moved: &pb::Origin) -> bool {
-        let Some(home) = edit.field(HOME_UNIT) else { return false };
-        let is_here = unit_in(home).is_some_and(|unit| peer.unit.covers(unit));
-        is_here && is_sealed_since(&self.core.lineage.secret(), edit, home, moved)
-    }
-
-    /// Whether this hub's seal proves that an offered record was once a child's, in a time that this hub may have lost.
-    fn was_given(&self, peer: &Peer, edit: &Edit) -> bool {
-        let Some(home) = edit.field(HOME_UNIT) else { return false };
-        let is_here = unit_in(home).is_some_and(|unit| peer.unit.covers(unit));
-        is_here && is_sealed(&self.core.lineage.secret(), edit, home)
     }
 
     /// A late edit of an absorbed record is one of its survivor, by an author who never saw that one.

@@ -2,14 +2,7 @@
 //! Invariants: the child's acknowledged number moves with the records, so a repeated batch is recognised and answered
 //! as it was the first time; at a city no record gets past here.
 
-use super::{
-    Peer, Pushed, WriteError,
-    again::{is_own_word, was_let_pass},
-    late::Landing,
-    pad::Pad,
-    quota,
-    rehome::past_home,
-};
+use super::{Peer, Pushed, WriteError, again::is_sealed, late::Landing, pad::Pad, quota, rehome::past_home};
 use crate::{
     rows::{self, NodeRow},
     store::{Space, StoreError},
@@ -352,10 +345,7 @@ impl Pad<'_> {
         let secret = self.core.lineage.secret();
         for field in &def.fields {
             let Some(refers) = field.refers else { continue };
-            if edit
-                .field(field.tag)
-                .is_none_or(|set| is_own_word(&secret, edit, set) || was_let_pass(&secret, edit, set))
-            {
+            if edit.field(field.tag).is_none_or(|set| is_sealed(&secret, edit, set)) {
                 continue;
             }
             let Some(target) = record.reference(field.tag) else { continue };

@@ -4,7 +4,7 @@
 
 use super::{
     Peer,
-    again::{Speaker, may_be_later, own_word},
+    again::{Speaker, may_be_later, own_word, proves},
     late::Landing,
     pad::Pad,
 };
@@ -211,9 +211,8 @@ fn outdated(record: &Record, part: &Part, landing: &Landing, decision: &mut Deci
 fn moved_again(secret: &[u8; 32], record: &Record, part: &Part, landing: &Landing, decision: &mut Decision) {
     for (field, fate) in part.edit.fields.iter().zip(&mut decision.fates) {
         let Some(origin) = record.origin(HOME_UNIT).filter(|_| field.tag == HOME_UNIT) else { continue };
-        let is_sealed = part.author.node == HUB_NODE
-            || seal::speaks_for(&seal::of_passing(secret), part.edit.id, field, &part.origin);
-        if *landing == Landing::Home && is_sealed && part.origin.stamp > origin.stamp && matches!(fate, Fate::Lost(_)) {
+        let is_later = part.origin.stamp > origin.stamp && proves(secret, part.edit.id, field, &part.origin);
+        if *landing == Landing::Home && is_later && matches!(fate, Fate::Lost(_)) {
             *fate = Fate::Accepted;
         }
     }

@@ -316,3 +316,17 @@ pub fn print_settled(answer: &pb::ResolveAnswer, reader: Reader) -> ExitCode {
         (_, false) => ExitCode::from(3),
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_is_written_once() {
+        let written = |pairs_of: &[&str]| pairs(&pairs_of.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>());
+        assert_eq!(written(&["name=赵四", "phone=1=2"]).unwrap()["phone"], "1=2");
+        assert!(written(&["name=赵四", "name=赵五"]).unwrap_err().to_string().contains("name"));
+        assert!(written(&["name"]).is_err());
+    }
+}

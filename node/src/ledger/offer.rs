@@ -24,8 +24,7 @@ impl Ledger {
     pub(super) fn offers(&self, floor: Revision) -> Result<Vec<Bytes>, LedgerError> {
         let mut offers = Vec::new();
         // What no longer stood keeps the number that it had, though the hub has lost it once before and was told.
-        let lost_before = self.state().lost_from;
-        let past_from = if lost_before == 0 { floor } else { floor.min(lost_before) };
+        let past_from = self.state().lost_from.map_or(floor, |before| before.min(floor));
         for row in self.store.scan(b"r") {
             let (row_key, value) = row?;
             let id = key::last_id(&row_key).ok_or(StoreError::Row("record"))?;

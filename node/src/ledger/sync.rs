@@ -487,7 +487,7 @@ impl Ledger {
             }
         }
         if let Some((floor, epoch)) = lost {
-            state.lost_from = if state.lost_from == 0 { floor } else { state.lost_from.min(floor) };
+            state.lost_from = Some(state.lost_from.map_or(floor, |before| before.min(floor)));
             state.hear_stretch(&epoch);
             (state.pulled, state.heard) = (0, 0); // the numbers heard so far are of a time that the hub has lost
         }

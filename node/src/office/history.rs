@@ -140,11 +140,7 @@ pub fn row<D: Desk>(desk: &D, id: RecordId, record: &Record) -> Result<pb::Row, 
     if let Some(def) = registers().get(record.register) {
         let mut reader = Reader::new(def, desk);
         for standing in record.fields.iter().filter(|standing| !standing.field.bytes.is_empty()) {
-            let line = reader.shown(standing.field.tag, &standing.field.bytes, HistoryLine::default())?;
-            let field = def.field(standing.field.tag);
-            let en = field.map(|field| field.en.clone()).unwrap_or_default();
-            let code = field.and_then(|field| code(field, &standing.field.bytes)).unwrap_or_default();
-            fields.extend(line.map(|line| pb::Fact { key: line.field, zh: line.label, en, value: line.value, code }));
+            fields.extend(reader.fact(standing.field.tag, &standing.field.bytes)?);
         }
     }
     Ok(pb::Row { record: id.to_string(), fields })
@@ -171,6 +167,17 @@ impl<'a, D: Desk> Reader<'a, D> {
     /// A reader of one register's values at a desk.
     pub fn new(def: &'a RegisterDef, desk: &'a D) -> Self {
         Self { def, desk, people: People::new(desk) }
+    }
+
+    /// A field with its value; none for a field that this build does not know.
+    ///
+    /// # Errors
+    /// When the desk fails.
+    pub fn fact(&mut self, tag: u32, bytes: &[u8]) -> Result<Option<pb::Fact>, SaveError> {
+        let Some(field) = self.def.field(tag) else { return Ok(None) };
+        let line = self.shown(tag, bytes, HistoryLine::default())?;
+        let (en, code) = (field.en.clone(), code(field, bytes).unwrap_or_default());
+        Ok(line.map(|line| pb::Fact { key: line.field, zh: line.label, en, value: line.value, code }))
     }
 
     /// A line with a field's value in it; none for a field that this build does not know.

@@ -16,7 +16,7 @@ use std::collections::{HashMap, HashSet};
 use taizhang_proto::{
     cell::home_unit,
     change::{Edit, MAX_REASON},
-    pb::{self, HistoryLine},
+    pb,
     register::{RegisterDef, Value, registers},
 };
 
@@ -63,15 +63,7 @@ impl Office {
         if let Some(def) = def {
             let mut reader = history::Reader::new(def, desk);
             for field in &edit.fields {
-                let shown = reader.shown(field.tag, &field.bytes, HistoryLine::default())?;
-                let en = def.field(field.tag).map(|field| field.en.clone()).unwrap_or_default();
-                fields.extend(shown.map(|line| pb::Fact {
-                    key: line.field,
-                    zh: line.label,
-                    en,
-                    value: line.value,
-                    ..pb::Fact::default()
-                }));
+                fields.extend(reader.fact(field.tag, &field.bytes)?);
             }
         }
         let unit = home_unit(&record).unwrap_or(self.ledger.unit());

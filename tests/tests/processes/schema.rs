@@ -214,6 +214,12 @@ fn every_command_answers_a_program_with_one_document_of_data() {
         );
         hub.ask(Kind::Hub, &district, &with(&["merge", "110101196601010023", "110101196701010039"]));
 
+        // Who names somebody there is kept among those who looked.
+        let looks = tz(Kind::Hub, &district, &["--json", "looks"]).exits(0).json();
+        assert!(
+            looks.as_array().unwrap().iter().all(|look| look["by"] == "王科长") && looks.as_array().unwrap().len() >= 2
+        );
+
         // The district, and the city.
         let clerk = ["--names", "--by", "王科长"];
         for read in [

@@ -2,11 +2,11 @@
 //! down to every office there, to read and to refer to.
 
 use crate::pair::{
-    assert_sound, at_hub, community, hub, office, on, peer, placement, residents, save, session, street, sync, unit,
-    with_tree, write,
+    assert_sound, at_hub, community, hub, office, on, peer, placement, post, residents, revise, save, session, street,
+    sync, unit, with_tree, write,
 };
 use prost::Message;
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 use taizhang_hub::{
     rows::{UnitRow, meta},
     store::{FjallStore, Space, Store, WriteSet},
@@ -44,30 +44,6 @@ fn field(register: u32, name: &str) -> u32 {
 
 fn text(value: &str) -> Value {
     Value::Text(value.to_owned())
-}
-
-/// The district's own entry.
-fn revise(core: &Core, register: &str, record: Option<RecordId>, fields: &[(&str, &str)]) -> RecordId {
-    let fields: HashMap<String, String> =
-        fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    let request = pb::ReviseRequest {
-        record: record.map(|id| id.to_string()).unwrap_or_default(),
-        register: register.into(),
-        fields,
-        reason: "县区登记".into(),
-        by: "王科长".into(),
-        despite: false,
-    };
-    match write(core, Job::Review(Review::Revise(request))).unwrap() {
-        Answer::Revised(id) => id,
-        Answer::Refused(why) => panic!("{why}"),
-        _ => panic!("another answer"),
-    }
-}
-
-fn post(core: &Core, no: &str, places: &str) -> RecordId {
-    let home = DISTRICT.to_string();
-    revise(core, "Post", None, &[("home_unit", &home), ("post_no", no), ("places", places), ("kind", "20")])
 }
 
 fn campaign(ledger: &Ledger, title: &str) -> RecordId {

@@ -1,12 +1,14 @@
 //! Offers that an enrolled community makes up: of records that are for everybody below their owner it can neither change a word,
 //! nor where they belong, nor fill their history, whatever seals it has seen.
 
-use crate::pair::{assert_sound, at_hub, community, hub, merge, neighbour, office, peer, street, sync, write};
+use crate::pair::{
+    assert_sound, at_hub, community, hub, merge, neighbour, office, peer, post, revise, street, sync, write,
+};
 use prost::Message;
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 use taizhang_hub::{
     store::Space,
-    writer::{Answer, Core, Job, Peer, Pushed, Review},
+    writer::{Answer, Core, Job, Peer, Pushed},
 };
 use taizhang_proto::{
     Record, RecordId,
@@ -117,26 +119,6 @@ fn held(record: &Record, tag: u32) -> (Field, pb::Origin) {
     (Field { tag, bytes }, record.origin(tag).unwrap().clone())
 }
 
-/// The district's own hand.
-fn revise(core: &Core, register: &str, record: Option<RecordId>, fields: &[(&str, &str)]) -> RecordId {
-    let fields: HashMap<String, String> =
-        fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    let record = record.map(|id| id.to_string()).unwrap_or_default();
-    let request = pb::ReviseRequest {
-        record,
-        register: register.into(),
-        fields,
-        reason: "县区登记".into(),
-        by: "王科长".into(),
-        despite: false,
-    };
-    match write(core, Job::Review(Review::Revise(request))).unwrap() {
-        Answer::Revised(id) => id,
-        Answer::Refused(why) => panic!("{why}"),
-        _ => panic!("another answer"),
-    }
-}
-
 /// What honest offices below and beside hold is what the hub has.
 fn everybody_agrees(dir: &tempfile::TempDir, core: &Arc<Core>) {
     for (name, unit) in [("street", street()), ("neighbour", neighbour())] {
@@ -184,9 +166,7 @@ fn what_a_seal_proves_does_not_stand_again_over_what_was_said_since() {
     let dir = tempfile::tempdir().unwrap();
     let core = hub(dir.path());
     let mut mallory = Mallory::at(&core);
-    let own = DISTRICT.to_string();
-    let posted =
-        revise(&core, "Post", None, &[("home_unit", &own), ("post_no", "G-1"), ("places", "2"), ("kind", "20")]);
+    let posted = post(&core, "G-1", "2");
     let first = held(&at_hub(&core, posted), places(0).tag);
     revise(&core, "Post", Some(posted), &[("places", "5")]);
     mallory.offers(posted, number::POST, &[first], Vec::new());
@@ -226,9 +206,7 @@ fn the_history_of_a_record_above_takes_each_sealed_word_once_and_no_ruling_that_
     let dir = tempfile::tempdir().unwrap();
     let core = hub(dir.path());
     let mut mallory = Mallory::at(&core);
-    let own = DISTRICT.to_string();
-    let posted =
-        revise(&core, "Post", None, &[("home_unit", &own), ("post_no", "G-1"), ("places", "2"), ("kind", "20")]);
+    let posted = post(&core, "G-1", "2");
     let tags = [places(0).tag, post_no("").tag];
     let told: Vec<(Field, pb::Origin)> = tags.iter().map(|tag| held(&at_hub(&core, posted), *tag)).collect();
     revise(&core, "Post", Some(posted), &[("places", "5")]);
@@ -267,11 +245,7 @@ fn nobody_below_edits_a_record_that_is_for_everybody_by_the_name_of_one_that_was
     let dir = tempfile::tempdir().unwrap();
     let core = hub(dir.path());
     let mut mallory = Mallory::at(&core);
-    let own = DISTRICT.to_string();
-    let post = |no: &str| {
-        revise(&core, "Post", None, &[("home_unit", &own), ("post_no", no), ("places", "2"), ("kind", "20")])
-    };
-    let (stands, absorbed) = (post("G-1"), post("G-2"));
+    let (stands, absorbed) = (post(&core, "G-1", "2"), post(&core, "G-2", "2"));
     assert!(matches!(write(&core, merge(stands, absorbed, false)).unwrap(), Answer::Reviewed(_)));
     everybody_agrees(&dir, &core);
     let before = (at_hub(&core, stands), core.view().prefix(Space::History, &stands.0).count());

@@ -150,3 +150,26 @@ pub(crate) fn merge(survivor: RecordId, absorbed: RecordId, undo: bool) -> Job {
         ..pb::MergeRequest::default()
     }))
 }
+
+/// The district's own hand, which is taken.
+pub(crate) fn revise(core: &Core, register: &str, record: Option<RecordId>, fields: &[(&str, &str)]) -> RecordId {
+    let request = pb::ReviseRequest {
+        record: record.map(|id| id.to_string()).unwrap_or_default(),
+        register: register.into(),
+        fields: fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        reason: "县区登记".into(),
+        by: "王科长".into(),
+        despite: false,
+    };
+    match write(core, Job::Review(Review::Revise(request))).unwrap() {
+        Answer::Revised(id) => id,
+        Answer::Refused(why) => panic!("{why}"),
+        _ => panic!("another answer"),
+    }
+}
+
+/// A post of the district's own.
+pub(crate) fn post(core: &Core, no: &str, places: &str) -> RecordId {
+    let home = core.unit.to_string();
+    revise(core, "Post", None, &[("home_unit", &home), ("post_no", no), ("places", places), ("kind", "20")])
+}
