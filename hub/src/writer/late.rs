@@ -109,14 +109,11 @@ impl Pad<'_> {
         if given.is_some_and(|home| is_sealed_since(&secret, edit, home, &moved)) {
             return Ok(Ok(Landing::Home));
         }
+        // A seal that is too old to bring the record back still proves that it was the office's: its words are weighed.
         let was_given = given.is_some_and(|home| is_sealed(&secret, edit, home));
         let was_of = self.was_of(peer, edit.id)?;
         if !(was_of || was_given) || (moved.revision <= edit.seen && edit.offer.is_none()) {
             return Ok(Err(out_of_scope(peer, edit)));
-        }
-        if !was_of {
-            // A seal that is too old to bring the record back still proves that it was the office's: its words are kept.
-            edit.fields.retain(|field| field.tag != HOME_UNIT);
         }
         let made_before = edit.stamp.millis() / 1_000 <= moved.received;
         // One that says it had heard of the hand-over, or saw what stands since, would not be one from before it.
