@@ -25,6 +25,7 @@ mod quiet;
 mod reviewer;
 pub mod seeds;
 mod session;
+mod tell;
 mod world;
 
 pub use mem_store::{Fate, MemStore, Tables};

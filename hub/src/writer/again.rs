@@ -93,9 +93,9 @@ pub(super) fn keep_proven(secret: &[u8; 32], edit: &mut Edit, own: Option<OrgCod
     }
     offer.history.retain_mut(|entry| {
         (entry.rule, entry.ruling, entry.reason) = (TOLD.into(), None, String::new());
-        let fields = wire::split(&entry.message).unwrap_or_default();
-        let Some(origin) = entry.origin.as_ref().filter(|_| !fields.is_empty()) else { return false };
-        fields.iter().all(|field| is_proven(field, origin))
+        let Some(origin) = &entry.origin else { return false };
+        let fields = wire::said(&entry.message, &origin.tags);
+        !fields.is_empty() && fields.iter().all(|field| is_proven(field, origin))
     });
     edit.offer = Some(offer);
 }

@@ -386,14 +386,7 @@ pub(super) fn unknown(of: Option<OrgCode>) -> Refusal {
 
 /// The fields that a claim sets and clears.
 pub(super) fn fields_of(claim: &pb::ClaimedValue) -> Vec<Field> {
-    let mut fields = wire::split(&claim.message).unwrap_or_default();
-    let tags = claim.origin.as_ref().map(|origin| origin.tags.as_slice()).unwrap_or_default();
-    for tag in tags {
-        if !fields.iter().any(|field| field.tag == *tag) {
-            fields.push(nothing(*tag));
-        }
-    }
-    fields
+    wire::said(&claim.message, claim.origin.as_ref().map(|origin| origin.tags.as_slice()).unwrap_or_default())
 }
 
 /// What a hub writes of its own accord, by what is true elsewhere: nobody writes it by hand.

@@ -3,7 +3,7 @@
 //! Invariant: no word is dropped. It stands in the history of that record, which may still be told, and in the queue
 //! until it is; and it makes no record, so nothing counts twice.
 
-use super::{Peer, pad::Pad};
+use super::{Peer, pad::Pad, resolve::fields_of};
 use crate::{
     rows,
     store::{Space, StoreError},
@@ -96,11 +96,26 @@ impl Pad<'_> {
         let (waited, told): (Vec<_>, Vec<_>) =
             self.whole_history_of(id)?.into_iter().partition(|entry| entry.rule == RULE);
         let Some(record) = self.record(id)?.filter(|_| !waited.is_empty()).cloned() else { return Ok(()) };
-        let fields = |entry: &pb::Superseded| wire::split(&entry.message).unwrap_or_default();
+        let fields = |entry: &pb::Superseded| {
+            let tags = entry.origin.as_ref().map(|origin| origin.tags.as_slice()).unwrap_or_default();
+            wire::said(&entry.message, tags)
+        };
         let past: HashSet<(u32, bytes::Bytes)> =
             told.iter().flat_map(fields).map(|field| (field.tag, field.bytes)).collect();
         let is_told = |field: &wire::Field| {
-            record.bytes(field.tag) == Some(&field.bytes) || past.contains(&(field.tag, field.bytes.clone()))
+            let stands = record.bytes(field.tag).filter(|_| !field.bytes.is_empty());
+            stands == Some(&field.bytes) || past.contains(&(field.tag, field.bytes.clone()))
+        };
+        // What was cleared is no question where nothing stands, and nobody waits with what it cleared.
+        let untold: HashSet<u32> = waited
+            .iter()
+            .flat_map(fields)
+            .filter(|field| !field.bytes.is_empty() && !is_told(field))
+            .map(|field| field.tag)
+            .collect();
+        let is_told = |field: &wire::Field| {
+            let is_clear = field.bytes.is_empty() && record.bytes(field.tag).is_none_or(bytes::Bytes::is_empty);
+            is_told(field) || (is_clear && !untold.contains(&field.tag))
         };
         let mut all_told = true;
         for entry in &waited {
@@ -110,8 +125,14 @@ impl Pad<'_> {
                 all_told = false;
             }
         }
+        let is_asked = |open: &pb::Conflict| {
+            let said = |claim: &pb::ClaimedValue| fields_of(claim).iter().all(is_told);
+            open.rule != RULE
+                || !(all_told || (open.claims.len() < MOST_CLAIMS && open.claims.iter().skip(1).all(said)))
+        };
+        self.pass_conflicts(id, ConflictKind::AfterTransfer, is_asked)?;
         if all_told {
-            return self.pass_conflicts(id, ConflictKind::AfterTransfer, |open| open.rule != RULE);
+            return Ok(());
         }
         if let Some(home) = home_unit(&record) {
             self.file_conflicts_at(id, home)?;

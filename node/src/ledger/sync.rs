@@ -279,13 +279,15 @@ impl Ledger {
                     work.depart(id)?;
                 }
             }
-            // What the hub decided before the store was lost is in what was pulled.
-            if let Some(digest) = self.log_digest_at(&state, caught.acknowledged)? {
-                for seq in state.settled + 1..=caught.acknowledged {
+            // What the hub had decided when it greeted is in what was pulled. What it has decided since, by what another session
+            // of this office had still said, has its verdict yet to come: only that says what was refused.
+            let decided = caught.acknowledged.min(inner.owed);
+            if let Some(digest) = self.log_digest_at(&state, decided)?.filter(|_| decided > state.settled) {
+                for seq in state.settled + 1..=decided {
                     let row = self.store.get(&key::pending(seq))?.ok_or(StoreError::Row("pending"))?;
                     work.close(seq, super::read_edit(&row)?.id)?;
                 }
-                state.settled = state.settled.max(caught.acknowledged);
+                state.settled = decided;
                 state.settled_digest = digest.0.to_vec();
             }
             state.rebuild = false;

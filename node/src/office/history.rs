@@ -84,9 +84,7 @@ pub fn tell<D: Desk>(
     for entry in past {
         let origin = entry.origin.unwrap_or_default();
         let ruling = entry.ruling.unwrap_or_default();
-        let fields = wire::split(&entry.message).unwrap_or_default();
-        for tag in &origin.tags {
-            let bytes = fields.iter().find(|field| field.tag == *tag).map(|field| field.bytes.clone());
+        for field in wire::said(&entry.message, &origin.tags) {
             let line = HistoryLine {
                 by: origin.by.clone(),
                 office: office(&origin),
@@ -97,7 +95,7 @@ pub fn tell<D: Desk>(
                 decided_at: ruling.at,
                 ..HistoryLine::default()
             };
-            lines.extend(reader.shown(*tag, &bytes.unwrap_or_default(), line)?);
+            lines.extend(reader.shown(field.tag, &field.bytes, line)?);
         }
     }
     for (refusal, edit) in refused.into_iter().zip(edits) {

@@ -4,6 +4,7 @@
 use super::{
     model::{Promise, Saved, read_change},
     session::Child,
+    tell,
     world::World,
 };
 use bytes::Bytes;
@@ -35,12 +36,7 @@ struct Values {
 
 impl Values {
     fn add(&mut self, message: &Bytes, tags: &[u32]) {
-        let fields = wire::split(message).unwrap_or_default();
-        for tag in tags {
-            let bytes = fields.iter().find(|field| field.tag == *tag).map(|field| field.bytes.clone());
-            self.by_tag.entry(*tag).or_default().insert(bytes.unwrap_or_default());
-        }
-        for field in fields {
+        for field in wire::said(message, tags) {
             self.by_tag.entry(field.tag).or_default().insert(field.bytes);
         }
     }
@@ -255,6 +251,7 @@ impl World {
             {
                 continue;
             }
+            self.note_known(id)?;
             let known = known.get(&id).and_then(|values| values.by_tag.get(&lost.tag));
             return Err(format!(
                 "lost: {} of r{} (register {}) field {} = {:?}, saved at {}; known values: {known:?}",
@@ -390,6 +387,25 @@ impl World {
             values.add(&entry.message, &tags);
         }
         Ok(saved.fields.iter().all(|field| values.holds(field)))
+    }
+}
+
+impl World {
+    /// Takes into the trace all that any hub knows of a record.
+    fn note_known(&self, id: RecordId) -> Result<(), String> {
+        for hub in &self.hubs[1..] {
+            let view = hub.core.view();
+            if let Some(bytes) = view.get(Space::Records, &id.0).map_err(text)? {
+                let record = Record::decode(bytes).map_err(text)?;
+                let home = home_unit(&record);
+                self.note(|_| format!("  {} has it, at {home:?}: {}", hub.name, shown(Some(&record))));
+            }
+            for row in view.prefix(Space::History, &id.0) {
+                let entry = pb::Superseded::decode(row.map_err(text)?.1).map_err(text)?;
+                self.note(|_| format!("  {} keeps {}", hub.name, tell::entry(&entry)));
+            }
+        }
+        Ok(())
     }
 }
 

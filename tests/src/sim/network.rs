@@ -6,6 +6,7 @@ use super::{
     mem_store::Fate,
     model::changes_after,
     session::{Child, Session, cut},
+    tell::{name_down, name_up},
     world::{World, chance},
 };
 use rand::RngExt;
@@ -117,7 +118,7 @@ impl World {
     fn deliver_up(&mut self, id: u64) -> Result<(), String> {
         let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
         let (Some(server), Some(message)) = (&mut session.server, session.up.pop_front()) else { return Ok(()) };
-        let line = format!("    {id} {:?} says {}", session.child, name_up(&message));
+        let line = format!("    {id} {:?} says {}", session.child, name_up(&message, &self.model));
         if let (Child::Office(office), Some(up::It::Push(_))) = (session.child, &message.it) {
             self.offices[office].last_push = Some((session.incarnation.to_vec(), message.clone()));
         }
@@ -334,57 +335,5 @@ impl World {
             }
         }
         Ok(false)
-    }
-}
-
-fn kinds(letters: &[pb::Letter]) -> Vec<&'static str> {
-    letters.iter().map(|letter| letter.kind().as_str_name()).collect()
-}
-
-/// A message of a child in one line.
-fn name_up(message: &pb::Up) -> String {
-    match &message.it {
-        Some(up::It::Hello(hello)) => {
-            format!(
-                "hello: head {}, settled {}, pulled {}, rebuild {}",
-                hello.head, hello.settled, hello.pulled, hello.rebuild
-            )
-        }
-        Some(up::It::Push(push)) => {
-            let letters = kinds(&push.letters);
-            format!("push {}..{}, {} marks up to {} {letters:?}", push.first, push.last, push.marks.len(), push.marked)
-        }
-        Some(up::It::Done(_)) => "done".into(),
-        Some(up::It::Heard(heard)) => format!("heard {}, equal {}", heard.revision, heard.equal),
-        _ => "something else".into(),
-    }
-}
-
-/// A message of a hub in one line.
-fn name_down(message: &pb::Down) -> String {
-    match &message.it {
-        Some(down::It::Welcome(welcome)) => format!("welcome: has {}, head {}", welcome.acknowledged, welcome.head),
-        Some(down::It::Verdicts(one)) => {
-            let outcomes = one.outcomes.iter().map(|outcome| {
-                let why = outcome.why.as_ref().map(|why| format!(" ({} {})", why.field, why.rule)).unwrap_or_default();
-                format!(" {} {}{why}", outcome.seq, outcome.kind().as_str_name())
-            });
-            format!(
-                "verdicts {}..{} from revision {}:{}",
-                one.first,
-                one.last,
-                one.revision,
-                outcomes.collect::<String>()
-            )
-        }
-        Some(down::It::Records(records)) => format!("records up to {}", records.upto),
-        Some(down::It::Caught(caught)) => format!("caught up at {}, has {}", caught.revision, caught.acknowledged),
-        Some(down::It::Mail(mail)) => {
-            let letters = kinds(&mail.letters);
-            let (rulings, neighbours) = (mail.rulings.len(), mail.neighbours.len());
-            format!("mail up to {}: {rulings} rulings, {neighbours} neighbours {letters:?}", mail.upto)
-        }
-        Some(down::It::Document(document)) => format!("a document, {}", document.kind),
-        _ => "something else".into(),
     }
 }

@@ -8,6 +8,7 @@ use std::{
     },
 };
 use taizhang_hub::{
+    session::Server,
     store::{FjallStore, Space},
     totals::audit,
     writer::{Answer, Core, Job, Peer, Review, WriteError},
@@ -15,6 +16,7 @@ use taizhang_hub::{
 use taizhang_node::{
     desk::{Desk, Draft},
     ledger::{Clock, Ledger, LedgerDesk},
+    upstream::Client,
 };
 use taizhang_proto::{
     OrgCode, Record, RecordId,
@@ -172,4 +174,51 @@ pub(crate) fn revise(core: &Core, register: &str, record: Option<RecordId>, fiel
 pub(crate) fn post(core: &Core, no: &str, places: &str) -> RecordId {
     let home = core.unit.to_string();
     revise(core, "Post", None, &[("home_unit", &home), ("post_no", no), ("places", places), ("kind", "20")])
+}
+
+/// The first batch of a session whose line breaks before the batch has arrived.
+pub(crate) fn broken_off(core: &Core, ledger: &Ledger, own: &Peer) -> Job {
+    let (mut server, mut client) = (Server::new(own.clone()), Client::new(ledger, false));
+    let greeting = server.receive(client.open().unwrap()).unwrap().unwrap();
+    for message in server.answered(core, write(core, greeting).unwrap()).unwrap() {
+        client.receive(message).unwrap();
+    }
+    server.receive(client.poll().unwrap().unwrap()).unwrap().expect("it has something to say")
+}
+
+/// A whole session in which the batch of an earlier one arrives after the greeting, and what it says itself only after it was
+/// told what is new.
+pub(crate) fn crossed(core: &Core, ledger: &Ledger, own: &Peer, live: bool, on_its_way: Job) -> pb::SyncReport {
+    let (mut server, mut client) = (Server::new(own.clone()), Client::new(ledger, live));
+    let mut on_its_way = Some(on_its_way);
+    let mut up = std::collections::VecDeque::from([client.open().unwrap()]);
+    let mut down = std::collections::VecDeque::new();
+    let mut heard_records = false;
+    loop {
+        // What it says travels until it was told what is new.
+        let says =
+            up.front().is_some_and(|message| matches!(message.it, Some(pb::up::It::Hello(_))) || down.is_empty());
+        if let Some(message) = up.pop_front_if(|_| says) {
+            if let Some(job) = server.receive(message).unwrap() {
+                down.extend(server.answered(core, write(core, job).unwrap()).unwrap());
+                if let Some(job) = on_its_way.take() {
+                    write(core, job).unwrap();
+                }
+            }
+        } else if let Some(message) = down.pop_front() {
+            heard_records |= matches!(message.it, Some(pb::down::It::Records(_)));
+            client.receive(message).unwrap();
+        } else {
+            break;
+        }
+        while let Some(message) = server.pull(core).unwrap() {
+            down.push_back(message);
+        }
+        while let Some(message) = client.poll().unwrap() {
+            up.push_back(message);
+        }
+    }
+    assert!(heard_records, "it was told of what is new before it was answered");
+    assert!(live || client.is_finished());
+    client.report
 }

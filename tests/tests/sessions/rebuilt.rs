@@ -21,6 +21,7 @@ use taizhang_proto::{
     decide::HUB_NODE,
     pb,
     register::{HOME_UNIT, MERGED_INTO, Value, number},
+    wire,
 };
 use taizhang_tests::sim::copy_dir;
 
@@ -354,6 +355,48 @@ fn words_on_a_record_that_nobody_tells_wait_at_the_hub_until_somebody_does() {
     assert!(is_known(&core, people[0], "13900000077"));
     assert_eq!(home_unit(&at_hub(&core, people[0])), Some(neighbour()));
     assert_eq!(asked(&core, people[0]), Vec::new(), "whoever has it has told it");
+    assert_sound(&core, &next);
+}
+
+#[test]
+fn what_was_cleared_on_a_record_that_had_left_is_kept_until_somebody_knows_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let at_street = office(dir.path(), "street", street(), 950_000);
+    let node = office(dir.path(), "node", community(), 900_000);
+    let next = office(dir.path(), "next", neighbour(), 920_000);
+    let cleared = |core: &Core, id: RecordId| {
+        let view = core.view();
+        view.prefix(Space::History, &id.0).map(|row| pb::Superseded::decode(row.unwrap().1).unwrap()).any(|entry| {
+            let tags = entry.origin.map(|origin| origin.tags).unwrap_or_default();
+            wire::said(&entry.message, &tags).iter().any(|field| field.tag == tag("phone") && field.bytes.is_empty())
+        })
+    };
+    let people = {
+        let core = hub(dir.path());
+        let people = residents(&node, community(), 0..2);
+        both(&core, &at_street, &node);
+        save(
+            &at_street,
+            vec![Draft::new(people[0], number::RESIDENT).with(HOME_UNIT, Value::Uint(neighbour().number()))],
+        );
+        assert!(sync(&core, &at_street, &peer("street", street())).equal);
+        assert!(sync(&core, &next, &peer("next", neighbour())).equal);
+        let mut form = Draft::new(people[0], number::RESIDENT);
+        form.edits.push((tag("phone"), None));
+        save(&node, vec![form]);
+        assert!(sync(&core, &node, &peer("node", community())).equal);
+        assert!(node.view(people[0]).unwrap().is_none(), "it has left");
+        people
+    };
+    drop(at_street);
+    lose_store(dir.path());
+    let core = hub(dir.path());
+    assert!(sync(&core, &node, &peer("node", community())).equal);
+    assert!(cleared(&core, people[0]), "its word is kept");
+    // The new unit's computer does not know of it: it had not called since.
+    assert!(sync(&core, &next, &peer("next", neighbour())).equal);
+    assert!(cleared(&core, people[0]), "it is dropped though nobody knows of it");
+    assert_eq!(asked(&core, people[0]).len(), 1, "it is asked about");
     assert_sound(&core, &next);
 }
 

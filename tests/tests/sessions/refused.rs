@@ -1,7 +1,9 @@
 //! What a hub did not take stays with its words at the office, first on the list of what is to be done, until the clerk has
 //! mended it or let it go; and it holds up nothing.
 
-use crate::pair::{assert_sound, at_hub, community, hub, peer, phone, placement, residents, save, sync, tag};
+use crate::pair::{
+    assert_sound, at_hub, broken_off, community, crossed, hub, peer, phone, placement, residents, save, sync, tag,
+};
 use std::{collections::HashMap, path::Path, sync::Arc};
 use taizhang_hub::{
     store::{FjallStore, Space},
@@ -111,6 +113,28 @@ fn what_was_refused_is_mended_and_sent_again_or_let_go_with_a_reason() {
     sync(&core, &office.ledger, &node);
     ended(&office);
     assert!(core.view().get(Space::Records, &jobs[1].0).unwrap().is_none());
+    assert_sound(&core, &office.ledger);
+}
+
+#[test]
+fn what_is_refused_while_a_lost_store_is_filled_again_is_listed() {
+    let dir = tempfile::tempdir().unwrap();
+    let core = hub(dir.path());
+    let node = peer("node", community());
+    let mut office = ahead(dir.path());
+    let people = residents(&office.ledger, community(), 0..2);
+    let job = too_early(&core, &office.ledger, people[0]);
+    save(&office.ledger, vec![job.clone()]);
+    let on_its_way = broken_off(&core, &office.ledger, &node);
+    drop(office);
+    std::fs::remove_dir_all(dir.path().join("node/store")).unwrap();
+    office = ahead(dir.path());
+    residents(&office.ledger, community(), 2..3);
+    let report = crossed(&core, &office.ledger, &node, true, on_its_way);
+    assert!(report.equal, "{report:?}");
+    let refused = office.refused(false).unwrap();
+    assert_eq!(refused.len(), 1, "the clerk was told that it is saved");
+    assert_eq!(refused[0].why.as_ref().map(|why| why.field.as_str()), Some("start_on"));
     assert_sound(&core, &office.ledger);
 }
 

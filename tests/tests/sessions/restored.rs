@@ -2,8 +2,8 @@
 //! hears again what became of what it had to say.
 
 use crate::pair::{
-    assert_sound, at_hub, community, hub, merge, neighbour, office, peer, phone, placement, residents, save, session,
-    street, sync, tag, write,
+    assert_sound, at_hub, broken_off, community, crossed, hub, merge, neighbour, office, peer, phone, placement,
+    residents, save, session, street, sync, tag, write,
 };
 use std::path::Path;
 use taizhang_hub::{
@@ -493,49 +493,10 @@ fn a_verdict_that_is_repeated_after_its_record_left_brings_nothing_back() {
     save(&node, vec![placement(&node, community(), people[0])]);
 
     // Its line breaks while the batch is on its way; it calls again, and the batch arrives after that call's greeting.
-    let (mut first, mut early) = (Server::new(own.clone()), Client::new(&node, false));
-    let greeting = first.receive(early.open().unwrap()).unwrap().unwrap();
-    for message in first.answered(&core, write(&core, greeting).unwrap()).unwrap() {
-        early.receive(message).unwrap();
-    }
-    let mut on_its_way = first.receive(early.poll().unwrap().unwrap()).unwrap();
-    drop(early);
-    let (mut server, mut client) = (Server::new(own.clone()), Client::new(&node, false));
-    let mut up = std::collections::VecDeque::from([client.open().unwrap()]);
-    let mut down = std::collections::VecDeque::new();
-    let mut held = Vec::new();
-    let mut heard_records = false;
-    loop {
-        if let Some(message) = up.pop_front() {
-            match server.receive(message).unwrap() {
-                // The hub is busy: this batch is answered only after the child has been told what is new.
-                Some(job @ Job::Push { .. }) if !heard_records => held.push(job),
-                Some(job) => {
-                    down.extend(server.answered(&core, write(&core, job).unwrap()).unwrap());
-                    if let Some(job) = on_its_way.take() {
-                        write(&core, job).unwrap();
-                    }
-                }
-                None => {}
-            }
-        } else if let Some(message) = down.pop_front() {
-            heard_records |= matches!(message.it, Some(pb::down::It::Records(_)));
-            client.receive(message).unwrap();
-        } else if let Some(job) = held.pop() {
-            down.extend(server.answered(&core, write(&core, job).unwrap()).unwrap());
-        } else {
-            break;
-        }
-        while let Some(message) = server.pull(&core).unwrap() {
-            down.push_back(message);
-        }
-        while let Some(message) = client.poll().unwrap() {
-            up.push_back(message);
-        }
-    }
-    assert!(heard_records, "it was told of the move before it was answered");
-    assert!(client.is_finished() && client.report.equal, "{:?}", client.report);
-    assert_eq!((client.report.repaired, node.refused().unwrap().len()), (0, 0));
+    let on_its_way = broken_off(&core, &node, &own);
+    let report = crossed(&core, &node, &own, false, on_its_way);
+    assert!(report.equal, "{report:?}");
+    assert_eq!((report.repaired, node.refused().unwrap().len()), (0, 0));
     assert_eq!(node.own_words().unwrap().len(), 2, "what it entered on what has left");
     assert_sound(&core, &node);
 }
