@@ -274,7 +274,9 @@ impl Replica for Upward {
     fn welcome(&self, welcome: &pb::Welcome) -> Result<Greeting, SessionError> {
         let (digest, head) = self.digest_and_head().map_err(failed)?;
         let equal = digest[..] == welcome.scope_digest[..];
-        if welcome.acknowledged > head || !self.core.lineage.reaches(&welcome.stretch, welcome.acknowledged) {
+        // Marks come with no number of their own, and may have reached further than the cells before the disk was lost.
+        let told = welcome.acknowledged.max(welcome.marked);
+        if welcome.acknowledged > head || !self.core.lineage.reaches(&welcome.stretch, told) {
             // This hub was restored from a backup, and may have given the lost numbers out again.
             self.anew.store(true, Ordering::Relaxed);
             return Err(SessionError::NewIncarnation);
@@ -422,7 +424,9 @@ impl Replica for Upward {
         if !mail.neighbours.is_empty() {
             self.write(Job::News(vec![News::Neighbours(self.checked(mail.neighbours))]))?;
         }
-        for letter in mail.letters {
+        let pb::Mail { letters, rulings, key_holder, generation, upto, .. } = mail;
+        self.write(Job::News(vec![News::Keys { key_holder, generation }]))?;
+        for letter in letters {
             let (from, kind) = (letter.from, letter.kind());
             let opened = self.opened(self.core.view().as_ref(), letter);
             match opened {
@@ -432,9 +436,7 @@ impl Replica for Upward {
             }
         }
         let epoch = self.said().epoch.clone();
-        let pb::Mail { rulings, key_holder, generation, upto, .. } = mail;
-        let office = News::Office { key_holder, generation, upto, epoch };
-        self.write(Job::News(vec![News::Rulings(rulings), office]))
+        self.write(Job::News(vec![News::Rulings(rulings), News::Heard { upto, epoch }]))
     }
 
     fn caught(&self, caught: &pb::Caught) -> Result<Standing, SessionError> {

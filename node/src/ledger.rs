@@ -221,9 +221,13 @@ impl Ledger {
         for change in pending {
             let next = self.overlay(view.as_ref(), &change)?;
             for standing in view.iter().flat_map(|view| &view.fields) {
-                let origin = view.as_ref().map(|view| view.origins[standing.origin].clone());
-                if next.bytes(standing.field.tag) != Some(&standing.field.bytes) {
-                    replaced.push((standing.field.tag, standing.field.bytes.clone(), origin.unwrap_or_default()));
+                let origin = view.as_ref().map(|view| view.origins[standing.origin].clone()).unwrap_or_default();
+                // Who says again what stands replaces it, too: the hub's history will show both.
+                let replaced_by = next.origin(standing.field.tag);
+                if replaced_by
+                    .is_none_or(|by| (by.revision, &by.by, by.stamp) != (origin.revision, &origin.by, origin.stamp))
+                {
+                    replaced.push((standing.field.tag, standing.field.bytes.clone(), origin));
                 }
             }
             view = Some(next);

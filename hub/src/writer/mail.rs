@@ -44,12 +44,16 @@ pub enum News {
     Letter(pb::Letter),
     /// Who counts which mark.
     Rulings(Vec<pb::MarkRuling>),
-    /// What every hub is told, and how far the mail reaches.
-    Office {
+    /// What every hub is told of the mark keys: before the letters, whose keys are only taken from the hub that makes them, and
+    /// whose questions are of later than the keys that go.
+    Keys {
         /// Unit of the hub that makes the mark keys.
         key_holder: u64,
         /// Every hub has re-marked up to this one.
         generation: u32,
+    },
+    /// How far the mail reaches: behind all of it.
+    Heard {
         /// Everything up to this revision of the parent has been sent.
         upto: u64,
         /// The parent's epoch.
@@ -176,12 +180,13 @@ impl Pad<'_> {
                 News::Neighbours(rows) => self.take_neighbours(rows)?,
                 News::Letter(letter) => self.take_letter(&letter)?,
                 News::Rulings(rulings) => self.take_rulings(&rulings)?,
-                News::Office { key_holder, generation, upto, epoch } => {
-                    let mut desk = self.desk()?;
-                    desk.mailed = upto;
-                    desk.epoch = epoch;
-                    desk.key_holder = key_holder;
+                News::Keys { key_holder, generation } => {
+                    let desk = DeskRow { key_holder, ..self.desk()? };
                     self.settle_keys(desk, generation)?;
+                }
+                News::Heard { upto, epoch } => {
+                    let desk = DeskRow { mailed: upto, epoch, ..self.desk()? };
+                    self.keep_desk(&desk);
                 }
                 News::Forget => {
                     let mut desk = self.desk()?;

@@ -2,7 +2,7 @@
 //! was promised is lost, and none was taken twice. Nothing here asks who won.
 
 use super::{
-    model::{Promise, Saved, read_change},
+    model::{Promise, Saved, changes_after, read_change},
     session::Child,
     tell,
     world::World,
@@ -377,6 +377,13 @@ impl World {
         for (tag, bytes, origin) in office.ledger.replaced_here(id).map_err(text)? {
             if says_this(&origin) {
                 values.by_tag.entry(tag).or_default().insert(bytes);
+            }
+        }
+        // Of what waits to be said again, its own words: they may be in no history of the store any more.
+        for offer in changes_after(&office.ledger, office.ledger.state().settled)?.iter().filter(|edit| edit.id == id) {
+            for entry in offer.offer.iter().flat_map(|offer| &offer.history) {
+                let origin = entry.origin.as_ref().filter(|origin| origin.by == saved.by);
+                origin.iter().for_each(|origin| values.add(&entry.message, &origin.tags));
             }
         }
         for word in office.ledger.own_words().map_err(text)?.into_iter().filter(|word| word.id == id) {

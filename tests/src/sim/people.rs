@@ -9,7 +9,7 @@ use taizhang_proto::{
     date,
     indicator::{self, Period, Span},
     pb,
-    register::{COUNTING, DISTINCT, PAST_HOME, number},
+    register::{COUNTED_AT, COUNTING, DISTINCT, ELSEWHERE_TOO, PAST_HOME, number},
     wire,
 };
 
@@ -48,6 +48,18 @@ fn came_later(record: &Record, hub: OrgCode) -> bool {
     let first = date::ymd(2008, 1, 1).unwrap_or_default();
     let homes = past_homes(record);
     homes.iter().find(|home| first < home.until).is_some_and(|home| !hub.covers(home.unit))
+}
+
+/// A field of texts, to be read.
+fn text_of(bytes: &bytes::Bytes) -> String {
+    wire::occurrences(bytes)
+        .into_iter()
+        .map(|raw| match raw {
+            wire::Raw::Bytes(text) => String::from_utf8_lossy(text).into_owned(),
+            _ => "?".into(),
+        })
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 impl Group {
@@ -98,6 +110,13 @@ impl World {
                 }
                 raw += 1;
                 let person = record.slice(ID_NO).map_or_else(|| id.to_vec(), <[u8]>::to_vec);
+                self.note(|world| {
+                    let name = RecordId::from_slice(&id).map(|id| world.model.name(id)).unwrap_or_default();
+                    let (elsewhere, too) = (record.varint(COUNTED_AT), record.varint(ELSEWHERE_TOO));
+                    let (past, turns) = (past_homes(&record), record.bytes(COUNTING).map(|bytes| text_of(bytes)));
+                    let who = String::from_utf8_lossy(&person);
+                    format!("  {name} {who} at {place}: counted at {elsewhere:?}, also elsewhere {too:?}, {turns:?}, {past:?}")
+                });
                 let group = people.entry(person).or_default().entry(place).or_default();
                 group.names.extend(RecordId::from_slice(&id).map(|id| self.model.name(id)));
                 let distinct = record.varint(DISTINCT) == Some(1);
