@@ -382,8 +382,9 @@ impl World {
         // Of what waits to be said again, its own words: they may be in no history of the store any more.
         for offer in changes_after(&office.ledger, office.ledger.state().settled)?.iter().filter(|edit| edit.id == id) {
             for entry in offer.offer.iter().flat_map(|offer| &offer.history) {
-                let origin = entry.origin.as_ref().filter(|origin| origin.by == saved.by);
-                origin.iter().for_each(|origin| values.add(&entry.message, &origin.tags));
+                if let Some(origin) = entry.origin.as_ref().filter(|origin| origin.by == saved.by) {
+                    values.add(&entry.message, &origin.tags);
+                }
             }
         }
         for word in office.ledger.own_words().map_err(text)?.into_iter().filter(|word| word.id == id) {

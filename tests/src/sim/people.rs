@@ -52,14 +52,11 @@ fn came_later(record: &Record, hub: OrgCode) -> bool {
 
 /// A field of texts, to be read.
 fn text_of(bytes: &bytes::Bytes) -> String {
-    wire::occurrences(bytes)
-        .into_iter()
-        .map(|raw| match raw {
-            wire::Raw::Bytes(text) => String::from_utf8_lossy(text).into_owned(),
-            _ => "?".into(),
-        })
-        .collect::<Vec<_>>()
-        .join(" ")
+    let texts = wire::occurrences(bytes).map(|raw| match raw {
+        wire::Raw::Bytes(text) => String::from_utf8_lossy(text).into_owned(),
+        _ => "?".into(),
+    });
+    texts.collect::<Vec<_>>().join(" ")
 }
 
 impl Group {
@@ -113,7 +110,7 @@ impl World {
                 self.note(|world| {
                     let name = RecordId::from_slice(&id).map(|id| world.model.name(id)).unwrap_or_default();
                     let (elsewhere, too) = (record.varint(COUNTED_AT), record.varint(ELSEWHERE_TOO));
-                    let (past, turns) = (past_homes(&record), record.bytes(COUNTING).map(|bytes| text_of(bytes)));
+                    let (past, turns) = (past_homes(&record), record.bytes(COUNTING).map(text_of));
                     let who = String::from_utf8_lossy(&person);
                     format!("  {name} {who} at {place}: counted at {elsewhere:?}, also elsewhere {too:?}, {turns:?}, {past:?}")
                 });

@@ -65,17 +65,19 @@ pub(super) fn name_down(message: &pb::Down) -> String {
 fn changes(push: &pb::Push, model: &Model) -> String {
     let list = zstd::decode_all(&push.changes[..]).ok().and_then(|raw| pb::ChangeList::decode(&raw[..]).ok());
     let edits = list.unwrap_or_default().changes.into_iter().filter_map(|raw| read_change(raw).ok());
-    edits.map(|edit| format!("\n        {}", change(&edit, model))).collect()
+    let lines: Vec<String> = edits.map(|edit| format!("\n        {}", change(&edit, model))).collect();
+    lines.concat()
 }
 
 fn change(edit: &Edit, model: &Model) -> String {
     let tags: Vec<u32> = edit.fields.iter().map(|field| field.tag).collect();
     let said = format!("{} of {} {tags:?}, seen {}", edit.by, model.name(edit.id), edit.seen);
     let Some(offer) = &edit.offer else { return said };
-    let stood: String = offer.origins.iter().map(|one| format!(" {}", origin(one))).collect();
-    let before: String = offer.history.iter().map(|one| format!(" {}", entry(one))).collect();
+    let stood: Vec<String> = offer.origins.iter().map(origin).collect();
+    let before: Vec<String> = offer.history.iter().map(entry).collect();
+    let (stood, before) = (stood.join(" "), before.join(" "));
     let aside = if offer.aside { ", aside" } else { "" };
-    format!("{said}; offered{aside}, created {}:{stood}; before:{before}", offer.created)
+    format!("{said}; offered{aside}, created {}: {stood}; before: {before}", offer.created)
 }
 
 /// Who said which fields, under which revision.

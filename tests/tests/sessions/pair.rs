@@ -198,7 +198,7 @@ pub(crate) fn crossed(core: &Core, ledger: &Ledger, own: &Peer, live: bool, on_i
         // What it says travels until it was told what is new.
         let says =
             up.front().is_some_and(|message| matches!(message.it, Some(pb::up::It::Hello(_))) || down.is_empty());
-        if let Some(message) = up.pop_front_if(|_| says) {
+        if let Some(message) = says.then(|| up.pop_front()).flatten() {
             if let Some(job) = server.receive(message).unwrap() {
                 down.extend(server.answered(core, write(core, job).unwrap()).unwrap());
                 if let Some(job) = on_its_way.take() {
