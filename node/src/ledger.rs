@@ -4,6 +4,7 @@
 
 mod index;
 mod mend;
+mod numbers;
 mod offer;
 mod open;
 pub mod refused;
@@ -104,6 +105,7 @@ pub struct Ledger {
     locked: RwLock<Option<pb::SignedMonth>>,
     changed: watch::Sender<u64>,
     search: search::Index,
+    numbers: numbers::Numbers,
     _lock: File,
 }
 

@@ -163,6 +163,7 @@ impl Ledger {
             }),
             changed: watch::Sender::new(0),
             search: super::search::Index::default(),
+            numbers: super::numbers::Numbers::default(),
             _lock: lock,
         };
         ledger.load_documents()?;

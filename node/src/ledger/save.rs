@@ -98,6 +98,7 @@ impl Ledger {
             }
             for (id, view) in views.iter() {
                 self.search.note(id, Some(view));
+                self.numbers.note(id, Some(view));
             }
             Ok(())
         })();

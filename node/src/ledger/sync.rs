@@ -343,6 +343,7 @@ impl Ledger {
         }
         for (id, view) in views {
             self.search.note(id, view.as_ref());
+            self.numbers.note(id, view.as_ref());
         }
         inner.state = state;
         Ok(())
@@ -448,6 +449,7 @@ impl Ledger {
         inner.journal.restart(incarnation, &log)?;
         let mut state = inner.state.clone();
         self.search.forget();
+        self.numbers.forget();
         self.drop_pending(&mut state)?;
         let mut rows = Rows::default();
         let mut views: HashMap<RecordId, Option<Record>> = HashMap::new();

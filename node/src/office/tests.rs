@@ -561,11 +561,13 @@ fn a_form_names_records_as_people_do_and_says_what_waits_for_a_reviewer() {
     let case = save("ZefCase", "", "", &[("家庭", "H-1"), ("kind", "1"), ("recognised_on", "2008-03-10")]).unwrap();
     assert!(case.doubts.iter().all(|doubt| !doubt.contains("由街道或县区审核")), "{:?}", case.doubts);
     assert!(save("ZefCase", "", "", &[("家庭", "没有这户")]).unwrap_err().message().contains("没有找到"));
-    // Of two with one number the one that stands is meant.
-    let twice = save("Household", "", "", &[("户编号", "H-1"), ("address", "和平街8号")]).unwrap();
-    assert!(save("Member", "", "", &[("家庭", "H-1"), ("person", "王强")]).unwrap_err().message().contains("有 2 条"));
-    save("Household", &twice.record, "", &[("记录状态", "作废"), ("作废原因", "重复录入")]).unwrap();
-    save("Member", "", "", &[("家庭", "H-1"), ("person", "王强")]).unwrap();
+    // A number is given once; of two households of one head it names the one, and the head neither.
+    let second = [("户编号", "H-1"), ("address", "和平街8号")];
+    assert!(save("Household", "", "", &second).unwrap_err().message().contains("户编号已登记"));
+    let other = save("Household", "", "", &[("户主", "王强"), ("户编号", "H-2")]).unwrap();
+    assert!(save("Member", "", "", &[("家庭", "王强"), ("person", "王强")]).unwrap_err().message().contains("有 2 条"));
+    save("Household", &other.record, "", &[("记录状态", "作废"), ("作废原因", "重复录入")]).unwrap();
+    save("Member", "", "", &[("家庭", "王强"), ("person", "王强")]).unwrap();
     // By whom it is about; the day runs a clock.
     let changed = save("ZefCase", "王强", "申报表上为12日", &[("recognised_on", "2008-03-12")]).unwrap();
     assert_eq!(changed.record, case.record);

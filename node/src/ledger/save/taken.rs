@@ -1,4 +1,5 @@
-//! What an office has already, said when it is entered again: a person by the id number, a second open case, a member twice.
+//! What an office has already, said when it is entered again: a person by the id number, a household, case, certificate or post
+//! by its number, a second open case, a member twice.
 //! Invariant: looked at under the lock that saves, against what this batch has saved so far, so of two entries at once the
 //! second is told. Registrations in two units, and entries of other offices, are the district's to compare: they stand, and are
 //! told as doubtful.
@@ -11,15 +12,15 @@ use crate::{
 use bytes::Bytes;
 use taizhang_proto::{
     Record, RecordId,
-    cell::{Shelf, home_unit, is_active, survivor},
+    cell::{Shelf, home_unit, is_active, survivor, unique_fields},
     check::Violation,
-    register::{MERGED_INTO, Value, number},
+    register::{MERGED_INTO, Value, number, registers},
 };
 
 /// Where a case or a membership says what it is about, and which fields end it.
 struct Rule {
     register: u32,
-    /// What must be equal: whom it is about first, and where cases of several kinds go side by side, the kind.
+    /// What must be equal: whom it is about first; then, where cases of several kinds go side by side, the kind, if both say it.
     same: &'static [u32],
     ends: &'static [u32],
     field: &'static str,
@@ -53,12 +54,12 @@ const RULES: [Rule; 3] = [
 /// The id number of a resident.
 const ID_NO: u32 = 21;
 
-/// The field by which records of a register are compared with others of a batch; none where they are not.
-pub(super) fn asked_by(register: u32) -> Option<u32> {
-    match register {
-        number::RESIDENT => Some(ID_NO),
-        register => RULES.iter().find(|rule| rule.register == register)?.same.first().copied(),
-    }
+/// The fields by which records of a register are compared with others of a batch.
+pub(super) fn asked_by(register: u32) -> impl Iterator<Item = u32> {
+    let rule = RULES.iter().find(|rule| rule.register == register);
+    let about = rule.and_then(|rule| rule.same.first()).copied();
+    let unique = registers().get(register).map(|def| def.unique.as_slice()).unwrap_or_default();
+    about.into_iter().chain((register == number::RESIDENT).then_some(ID_NO)).chain(unique.iter().copied())
 }
 
 impl Ledger {
@@ -99,6 +100,22 @@ impl Ledger {
             }
             return Ok(None);
         }
+        for (tag, carried) in unique_fields(new) {
+            if old.is_some_and(|old| stands(old) && old.bytes(tag) == Some(carried)) {
+                continue; // it carried that number before
+            }
+            let same =
+                |view: &Record| stands(view) && view.bytes(tag) == Some(carried) && home_unit(view) == home_unit(new);
+            let others = self.carriers(new.register, tag, carried)?;
+            for id in others.into_iter().chain(fresh_with(new.register, tag, carried)).filter(|id| *id != draft.id) {
+                if is_so(id, &same)? {
+                    let field = registers().get(new.register).and_then(|def| def.field(tag));
+                    let (zh, name) = field.map(|field| (field.zh.as_str(), field.name.as_str())).unwrap_or_default();
+                    let message = format!("此{zh}已登记，请在该记录上修改：{id} (registered already, as this record)");
+                    return Ok(Some(broken(draft, name, TAKEN, message)));
+                }
+            }
+        }
         let Some(rule) = RULES.iter().find(|rule| rule.register == new.register) else { return Ok(None) };
         // One that was open before is no second one.
         if !rule.is_open(new)
@@ -109,8 +126,14 @@ impl Ledger {
         }
         let Some(about) = rule.same.first().and_then(|tag| new.reference(*tag)) else { return Ok(None) };
         let held = self.about(survivor(self, about)?)?.into_iter().filter(|(register, _)| *register == rule.register);
-        let same =
-            |view: &Record| rule.is_open(view) && rule.same.iter().all(|tag| view.bytes(*tag) == new.bytes(*tag));
+        // A case of which the kind is not said may be of any kind.
+        let is_same = |tag: u32, first: bool, view: &Record| match (view.bytes(tag), new.bytes(tag)) {
+            (one, other) if one == other => true,
+            (one, other) => !first && (one.is_none() || other.is_none()),
+        };
+        let same = |view: &Record| {
+            rule.is_open(view) && rule.same.iter().enumerate().all(|(place, tag)| is_same(*tag, place == 0, view))
+        };
         let first = rule.same.first().and_then(|tag| Some((*tag, new.bytes(*tag)?)));
         let fresh = first.into_iter().flat_map(|(tag, bytes)| fresh_with(rule.register, tag, bytes));
         for id in held.map(|(_, id)| id).chain(fresh).filter(|id| *id != draft.id) {

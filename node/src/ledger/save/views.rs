@@ -21,8 +21,8 @@ impl Views {
 
     /// Puts a record as it will be.
     pub(super) fn insert(&mut self, id: RecordId, view: Record) {
-        let tag = super::taken::asked_by(view.register);
-        if let Some((tag, held)) = tag.and_then(|tag| Some((tag, view.bytes(tag)?.clone()))) {
+        let asked = super::taken::asked_by(view.register).filter_map(|tag| Some((tag, view.bytes(tag)?.clone())));
+        for (tag, held) in asked {
             let holders = self.by.entry((view.register, tag, held)).or_default();
             if !holders.contains(&id) {
                 holders.push(id);
