@@ -6,7 +6,7 @@ pub mod citizen_id;
 mod registered;
 mod rules;
 
-pub use registered::registered_since;
+pub use registered::{is_day_of_registration, registered_since};
 
 use crate::{
     OrgCode, Record,
@@ -73,10 +73,12 @@ pub fn check(record: &Record, edited: impl Iterator<Item = u32>, today: Day) -> 
     let mut opened = false;
     for tag in edited {
         opened |= tag == HOME_UNIT || def.field(tag).is_some_and(|field| field.personal);
-        if let (Some(field), Some(bytes)) = (def.field(tag), record.bytes(tag))
-            && let Err((rule, message)) = check_field(field, bytes)
-        {
+        let (Some(field), Some(bytes)) = (def.field(tag), record.bytes(tag)) else { continue };
+        if let Err((rule, message)) = check_field(field, bytes) {
             found.push(violation(def, &field.name, rule, message));
+        } else if rules::has_happened(def.number, tag) && record.day(tag).is_some_and(|day| day > today + 1) {
+            let message = format!("{}在今天之后 ({} lies ahead)", field.zh, field.en);
+            found.push(violation(def, &field.name, "ahead", message));
         }
     }
     if opened && goes_down(def, record) {

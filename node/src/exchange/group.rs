@@ -98,6 +98,7 @@ pub(super) fn make<D: Desk>(scene: &Scene<'_, D>, form: &Form<'_>, row: &Row) ->
         ids: vec![None; form.layout.roles.len()],
         fresh: Vec::new(),
         notes: Vec::new(),
+        days: Vec::new(),
     };
     maker.group.faults.clone_from(&row.faults);
     let owner = maker.owner();
@@ -132,6 +133,8 @@ struct Maker<'a, D> {
     fresh: Vec<RecordId>,
     /// What no record took, for the main one.
     notes: Vec<String>,
+    /// Of that, days on which a register had whom the row is about, with their notes: a new record is registered since then.
+    days: Vec<(Day, String)>,
 }
 
 /// The values of one role: of the row, and those that only fill gaps or serve new records.
@@ -394,7 +397,13 @@ impl<'a, D: Desk> Maker<'a, D> {
         let cells = self.row.values.iter().filter(says);
         for (place, value) in cells {
             if let (Some(heading), Some(field)) = (self.row.headings.get(place), self.form.layout.field(*place)) {
-                self.notes.push(format!("{heading}：{}", value.show(field)));
+                let note = format!("{heading}：{}", value.show(field));
+                match value {
+                    Value::Day(day) if check::is_day_of_registration(self.role(index).register.number, place.1) => {
+                        self.days.push((*day, note));
+                    }
+                    _ => self.notes.push(note),
+                }
             }
         }
     }
@@ -430,6 +439,16 @@ impl<'a, D: Desk> Maker<'a, D> {
         let mut notes: Vec<String> =
             self.row.notes.iter().filter(|(role, _)| *role == index).map(|(_, note)| note.clone()).collect();
         if index == self.form.layout.main {
+            let tag = registered_on(def.number);
+            let since = match old {
+                Some(old) => tag.and_then(|tag| old.day(tag)),
+                None if self.scene.registered_on.is_some() => None,
+                None => self.days.iter().map(|(day, _)| *day).min(),
+            };
+            let since = since.filter(|_| tag.is_some_and(|tag| !values.own.contains_key(&tag)));
+            // What is on the register since that day, or since an earlier one, has nothing left to ask.
+            let is_told = |day: Day| since.is_some_and(|since| since == day || (old.is_some() && since < day));
+            notes.extend(self.days.iter().filter(|(day, _)| !is_told(*day)).map(|(_, note)| note.clone()));
             notes.append(&mut self.notes);
         }
         let before =
@@ -467,9 +486,11 @@ impl<'a, D: Desk> Maker<'a, D> {
     /// Whoever is new and comes without a day of registration is on the register since the earliest day that the row says.
     /// An old register is to be verified from the day on which it was taken over, not from the day it was begun.
     fn register_since(&mut self) {
-        let entered = self.scene.registered_on.unwrap_or_else(|| self.scene.desk.today());
-        let since = check::registered_since(self.group.made.iter().map(|made| &made.record), entered);
         let today = self.scene.desk.today();
+        // A form had them on the day that it bears, and a column's day stands though no record took it.
+        let said = self.days.iter().map(|(day, _)| *day).min().or(self.form.date).unwrap_or(today);
+        let entered = self.scene.registered_on.unwrap_or_else(|| said.min(today));
+        let since = check::registered_since(self.group.made.iter().map(|made| &made.record), entered);
         for made in self.group.made.iter_mut().filter(|made| self.fresh.contains(&made.id)) {
             let unsaid = |tags: &[u32]| tags.iter().all(|tag| made.record.day(*tag).is_none());
             let mut dated = Vec::new();

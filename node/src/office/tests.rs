@@ -568,6 +568,17 @@ fn a_form_names_records_as_people_do_and_says_what_waits_for_a_reviewer() {
     assert!(save("Member", "", "", &[("家庭", "王强"), ("person", "王强")]).unwrap_err().message().contains("有 2 条"));
     save("Household", &other.record, "", &[("记录状态", "作废"), ("作废原因", "重复录入")]).unwrap();
     save("Member", "", "", &[("家庭", "王强"), ("person", "王强")]).unwrap();
+    // What has happened lies on no day to come, whatever it is.
+    let ahead = taizhang_proto::date::iso(office.ledger.business_day() + 2);
+    for (register, record, field) in [
+        ("Resident", "王强", "death_on"),
+        ("Resident", "王强", "verified_on"),
+        ("ZefCase", "王强", "applied_on"),
+        ("ZefCase", "王强", "visited_on"),
+    ] {
+        let said = save(register, record, "更正", &[(field, &ahead)]).unwrap_err();
+        assert!(said.message().contains("在今天之后"), "{field}: {}", said.message());
+    }
     // By whom it is about; the day runs a clock.
     let changed = save("ZefCase", "王强", "申报表上为12日", &[("recognised_on", "2008-03-12")]).unwrap();
     assert_eq!(changed.record, case.record);

@@ -15,6 +15,11 @@ const DAYS: [(u32, u32); 7] = [
     (number::SERVICE_RECORD, 24),
 ];
 
+/// Whether a field is a day on which its register had somebody.
+pub fn is_day_of_registration(register: u32, tag: u32) -> bool {
+    DAYS.contains(&(register, tag))
+}
+
 /// The day of registration of what a row makes: the earliest day on which a register had it by the row itself, else
 /// `entered`, the day of the import or the one that the clerk named for taking over an old register.
 pub fn registered_since<'r>(row: impl IntoIterator<Item = &'r Record>, entered: Day) -> Day {

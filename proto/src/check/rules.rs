@@ -6,7 +6,7 @@ use crate::{
     date::{self, Day},
     month::Month,
     pb,
-    register::{RegisterDef, number},
+    register::{RegisterDef, VERIFIED_ON, number},
 };
 
 /// Youngest age on the register, years (2.1).
@@ -15,6 +15,24 @@ const WORKING_AGE: i32 = 16;
 const REGISTERED_AHEAD: &str = "入册日期在今天之后 (registered on a day to come)";
 /// Fewest characters of a card's number; what clerks write for want of one is shorter.
 const SHORTEST_CARD: usize = 5;
+/// Days of what has happened when it is entered: deaths, applications, visits, complaints. Nothing of the kind lies ahead, and a
+/// day that does would count, or begin a clock, before it has come.
+const HAPPENED: [(u32, &[u32]); 8] = [
+    (number::RESIDENT, &[46]),
+    (number::HARDSHIP_CASE, &[22, 31]),
+    (number::ZEF_CASE, &[23, 24, 30, 37]),
+    (number::TRAINEE, &[22]),
+    (number::REFERRAL, &[22]),
+    (number::COMPLAINT, &[20]),
+    (number::ISSUE, &[21]),
+    (number::HOUSEHOLD, &[37]),
+];
+
+/// Whether a field tells a day of what has happened.
+pub(super) fn has_happened(register: u32, tag: u32) -> bool {
+    tag == VERIFIED_ON || HAPPENED.iter().any(|(of, tags)| *of == register && tags.contains(&tag))
+}
+
 /// How far ahead a placement may start, days (2.6).
 const PLACEMENT_AHEAD: Day = 30;
 

@@ -132,6 +132,29 @@ fn who_comes_in_a_file_without_a_day_of_registration_has_the_rows_earliest_the_c
     assert_eq!(since(&taken_over), ["2005-01-01", "2005-01-01"]);
 }
 
+#[test]
+fn a_day_of_registration_holds_for_who_has_no_unemployment_to_it_and_so_does_the_day_of_the_form() {
+    let desk = Memory::street();
+    let text = format!(
+        "填报日期:2008-04-06\n姓名,身份证号,就业状况,登记日期\n甲,{},已就业,2008-03-05\n乙,{},已就业,\n",
+        id("19700301", 11),
+        id("19700301", 22)
+    );
+    assert_eq!(counts(&desk.import("a.csv", text.as_bytes())), [2, 0, 0, 0, 0]);
+    let of = |name: &str, field: &str| show(&desk.which(number::RESIDENT, "name", name).unwrap().1, field);
+    assert_eq!(["甲", "乙"].map(|name| of(name, "registered_on")), ["2008-03-05", "2008-04-06"]);
+    assert_eq!(of("甲", "import_note"), "", "nothing is left to ask");
+    assert_eq!(desk.count(number::UNEMPLOYMENT_SPELL), 0);
+    assert_eq!(counts(&desk.import("a.csv", text.as_bytes())), [0, 2, 0, 0, 0]);
+    // Who is registered since a later day is not taken back by a file: its day is asked about.
+    let earlier = text.replace("2008-03-05", "2008-02-01");
+    desk.import("b.csv", earlier.as_bytes());
+    assert_eq!(
+        (of("甲", "registered_on").as_str(), of("甲", "import_note").as_str()),
+        ("2008-03-05", "登记日期：2008-02-01")
+    );
+}
+
 /// A workbook with a two-storey heading, a person's id in a numeric cell, and the date below the rows.
 fn families() -> Vec<u8> {
     let mut book = Workbook::new();
