@@ -34,11 +34,12 @@ pub fn progress(core: &Core, month: Month) -> Result<pb::MonthProgress, StoreErr
         // A unit's own nodes are its sum without those of the units below it.
         let nodes = |unit| totals::sum(view, unit, Part::Nodes.number(), i32::MIN..=last);
         let below: i64 = tree.children(unit).map(|child| nodes(child.code)).sum::<Result<_, _>>()?;
-        if nodes(unit)? <= below {
-            continue;
-        }
         let of = |part: Part| rows::own_cell(view, CellKey { unit, part: part.number(), date: last });
         let (closed, approved) = (of(Part::MonthsClosed)?.value > 0, of(Part::MonthsApproved)?.value > 0);
+        // Who closed a month of before its computer was enrolled has reported, too.
+        if nodes(unit)? <= below && !closed {
+            continue;
+        }
         answer.expected += 1;
         answer.closed += u64::from(closed);
         answer.approved += u64::from(approved);

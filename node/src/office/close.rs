@@ -99,7 +99,7 @@ pub fn close(ledger: &Ledger, month: Month, by: &str) -> Result<pb::CloseAnswer,
     Ok(pb::CloseAnswer { record: id.to_string(), rows, digest, version })
 }
 
-/// The last month that has ended, when this office has not closed it, and the day by which it should (the plan's
+/// The last month that has ended, when neither this office has closed it nor the city has locked it, and the day by which it should (the plan's
 /// `month_close_day`, a working day of the month that follows).
 ///
 /// # Errors
@@ -107,7 +107,9 @@ pub fn close(ledger: &Ledger, month: Month, by: &str) -> Result<pb::CloseAnswer,
 pub fn waiting(ledger: &Ledger) -> Result<Option<(Month, Day)>, StoreError> {
     let today = ledger.business_day();
     let Some(month) = Month::of(today).and_then(|this| Month::of(this.first_day() - 1)) else { return Ok(None) };
-    let done = closing(ledger, month)?.is_some_and(|(_, close)| month::stage(&close) != Stage::Returned);
+    // Months are locked in order: what came in late is the next one's correction.
+    let locked = ledger.locked_month().and_then(|locked| Month::read(&locked)).is_some_and(|locked| locked >= month);
+    let done = locked || closing(ledger, month)?.is_some_and(|(_, close)| month::stage(&close) != Stage::Returned);
     let plans = ledger.plans();
     let plan = plans.on(today);
     let due = plan.calendar.after(month.last_day(), plan.work.month_close_day, Counting::Working);

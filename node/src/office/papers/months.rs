@@ -40,7 +40,12 @@ pub(super) fn overview(ledger: &Ledger) -> Result<pb::Paper, StoreError> {
         let own = |(of, home, _): &(std::cmp::Reverse<String>, OrgCode, _)| of.0 == *month && *home == ledger.unit();
         if !rows.keys().any(own) {
             let mut row = vec![month.clone(), name(ledger, ledger.unit())];
-            row.extend(["未封账 (not closed)".to_owned(), String::new(), String::new(), String::new()]);
+            row.extend([
+                "未封账，市级已封账，不必再报 (not closed, and locked: nothing to do)".to_owned(),
+                String::new(),
+                String::new(),
+                String::new(),
+            ]);
             row.extend(lock(month));
             let nobody = taizhang_proto::RecordId([0; 16]);
             rows.insert((std::cmp::Reverse(month.clone()), ledger.unit(), nobody), row);
