@@ -153,6 +153,9 @@ pub struct State {
     /// From which revision on history that is held here may have numbers of a time that the hub has lost; none: it has lost nothing yet.
     #[prost(uint64, optional, tag = "38")]
     pub lost_from: Option<u64>,
+    /// When the last session ended well, by the hub's clock, seconds since 1970; 0: not known.
+    #[prost(uint64, tag = "39")]
+    pub synced_at: u64,
     /// How far this computer's clock was ahead of the hub's at the last session, milliseconds.
     #[prost(sint64, tag = "30")]
     pub skew_millis: i64,

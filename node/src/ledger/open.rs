@@ -227,6 +227,7 @@ impl Ledger {
         batch.insert(key::STATE, prost::Message::encode_to_vec(&state));
         self.store.apply(batch)?;
         self.store.flush()?;
+        self.time.began(state.head);
         inner.state = state;
         Ok(())
     }

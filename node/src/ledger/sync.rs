@@ -48,6 +48,11 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// By what clock each change was stamped.
+    fn stamps(&self) -> Result<Vec<Stamp>, StoreError> {
+        self.changes.iter().map(|change| super::read_edit(change).map(|edit| edit.stamp)).collect()
+    }
+
     /// Leaves away what comes after a change.
     fn end_at(&mut self, last: u64) {
         let over = self.last.saturating_sub(last) as usize;
@@ -326,6 +331,7 @@ impl Ledger {
         }
         state.equal = equal && !older;
         state.last_sync = self.now_millis() / 1_000;
+        state.synced_at = self.time.hub_millis().unwrap_or(0) / 1_000;
         self.finish(Work::new(self), &mut inner, state)?;
         let settled = inner.state.settled;
         self.store.flush()?;
@@ -406,6 +412,7 @@ impl Ledger {
             state.everybody = welcome.everybody;
             state.equal = true;
             state.last_sync = self.now_millis() / 1_000;
+            state.synced_at = self.time.hub_millis().unwrap_or(0) / 1_000;
         }
         inner.seen = state.rebuild.then(HashSet::new);
         inner.left.clear();
@@ -582,9 +589,18 @@ impl Replica for Ledger {
             // What the hub was told of this clock in the greeting no longer holds.
             return Err(SessionError::ClockSet);
         }
-        let (last, skew) = self.time.stamped(after + 1).unwrap_or((u64::MAX, None));
+        let known = self.time.stamped(after + 1);
+        let (last, mut skew) = known.unwrap_or((u64::MAX, None));
         let Some(mut batch) = self.pending_after(after).map_err(LedgerError::from)? else { return Ok(None) };
         batch.end_at(last);
+        if known.is_none() && self.time.is_wrong() {
+            let synced = self.inner().state.synced_at.saturating_mul(1_000);
+            let stamps = (after + 1..).zip(batch.stamps().map_err(LedgerError::from)?);
+            let right: Vec<bool> = stamps.map(|(seq, stamp)| self.time.is_right(seq, stamp.millis(), synced)).collect();
+            let alike = right.iter().take_while(|one| Some(*one) == right.first()).count();
+            batch.end_at(after + alike as u64);
+            skew = right.first().copied().unwrap_or(false).then_some(0);
+        }
         if batch.changes.iter().any(|change| change.len() > MAX_LONE_CHANGE_BYTES) {
             self.take_new_incarnation(TOO_LARGE, Vec::new(), None)?;
             return Err(SessionError::NewIncarnation);

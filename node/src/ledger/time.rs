@@ -46,6 +46,8 @@ struct Known {
     past: Vec<Past>,
     /// The clock was set since the hub last greeted.
     moved: bool,
+    /// The last change of an earlier run of the program: how its clock was then nobody knows.
+    before: u64,
 }
 
 /// A time before the clock was set.
@@ -131,6 +133,32 @@ impl Time {
             skew = past.skew.or_else(|| skew.filter(|_| past.jump < 0).map(|skew| skew.saturating_sub(past.jump)));
         }
         Some((known.past[place].upto, skew))
+    }
+
+    /// The time by the hub's clock, as far as that is known now.
+    pub(super) fn hub_millis(&self) -> Option<u64> {
+        self.skew().map(|skew| self.now().saturating_add_signed(skew.saturating_neg()))
+    }
+
+    /// The log reached so far when this run began.
+    pub(super) fn began(&self, head: u64) {
+        self.known().before = head;
+    }
+
+    /// Whether this clock is off by more than is believed.
+    pub(super) fn is_wrong(&self) -> bool {
+        self.skew().is_some_and(|skew| stamp::distrusted_skew(skew) != 0)
+    }
+
+    /// Whether a change of an earlier run was stamped by a clock that was right, though this one is wrong: it lies between the
+    /// last session (`synced`, by the hub's clock) and now, and set right by the difference of today it would not.
+    pub(super) fn is_right(&self, seq: u64, stamp: u64, synced: u64) -> bool {
+        let (Some(hub), Some(skew), before) = (self.hub_millis(), self.skew(), self.known().before) else {
+            return false;
+        };
+        let is_possible = |millis: u64| (synced..=hub.saturating_add(stamp::MAX_AHEAD_MILLIS)).contains(&millis);
+        let asked = self.is_wrong() && seq <= before && synced > 0;
+        asked && is_possible(stamp) && !is_possible(stamp.saturating_add_signed(skew.saturating_neg()))
     }
 
     /// In how long the hub should be asked for its time again: a clock that is wrong is worked with only as long as the

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod below;
+mod clocks;
 mod commits;
 mod crowds;
 mod damaged_hub;
