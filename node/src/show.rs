@@ -177,7 +177,7 @@ pub fn facts(reader: Reader, facts: &[pb::Fact]) {
         Reader::Person => {
             for fact in facts {
                 if lang::is_english() {
-                    say!("{}: {}", fact.en, fact.value);
+                    say!("{}: {}", fact.en, lang::told(fact));
                 } else {
                     say!("{} ({}): {}", fact.zh, fact.en, fact.value);
                 }

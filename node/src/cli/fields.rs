@@ -2,7 +2,7 @@
 
 use crate::{
     say,
-    show::{self, Reader},
+    show::{self, Reader, lang},
 };
 use anyhow::bail;
 use serde_json::{Map, Value, json};
@@ -36,23 +36,27 @@ pub(super) fn print(register: Option<&str>, reader: Reader) -> anyhow::Result<()
 }
 
 fn line(def: &RegisterDef, field: &FieldDef) -> String {
-    let mut parts = vec![field.zh.clone(), field.name.clone(), kind(field).0.to_owned()];
+    let (kind, policy) = (kind(field), policy(field));
+    let mut parts =
+        vec![lang::word(&field.zh, &field.en).to_owned(), field.name.clone(), lang::word(kind.0, kind.1).into()];
     let marks = [
-        (field.required, "必填"),
-        (field.many, "可多值"),
-        (field.unique, "不得重复"),
-        (def.key.contains(&field.tag), "识别栏"),
-        (field.personal, "个人信息"),
-        (field.reason, "更改须写理由"),
+        (field.required, "必填", "required"),
+        (field.many, "可多值", "several"),
+        (field.unique, "不得重复", "unique"),
+        (def.key.contains(&field.tag), "识别栏", "key"),
+        (field.personal, "个人信息", "personal"),
+        (field.reason, "更改须写理由", "a change needs a reason"),
     ];
-    parts.extend(marks.into_iter().filter(|(holds, _)| *holds).map(|(_, word)| word.to_owned()));
-    parts.push(policy(field).0.to_owned());
+    parts.extend(marks.into_iter().filter(|(holds, ..)| *holds).map(|(_, zh, en)| lang::word(zh, en).to_owned()));
+    parts.push(lang::word(policy.0, policy.1).to_owned());
     if let Some(list) = field.codes {
-        let codes: Vec<String> = list.codes.iter().map(|(code, meaning)| format!("{code} {meaning}")).collect();
-        parts.push(format!("{}：{}", list.id, codes.join("，")));
+        let word = |code: &str, zh: &str| lang::word(zh, list.english(code).unwrap_or(zh)).to_owned();
+        let codes: Vec<String> =
+            list.codes.iter().map(|(code, meaning)| format!("{code} {}", word(code, meaning))).collect();
+        parts.push(format!("{}{}{}", list.id, lang::word("：", ": "), codes.join(lang::word("，", ", "))));
     }
     if let Some(target) = target(field) {
-        parts.push(format!("→ {}", target.zh));
+        parts.push(format!("→ {}", lang::word(&target.zh, &target.en)));
     }
     parts.join("  ")
 }
@@ -61,7 +65,9 @@ fn object(def: &RegisterDef, field: &FieldDef) -> Value {
     let codes = field.codes.map(|list| {
         let codes: Map<String, Value> =
             list.codes.iter().map(|(code, meaning)| (code.clone(), Value::from(meaning.as_str()))).collect();
-        json!({ "list": list.id, "other": list.other, "codes": codes })
+        let english: Map<String, Value> =
+            list.codes.keys().map(|code| (code.clone(), list.english(code).into())).collect();
+        json!({ "list": list.id, "other": list.other, "codes": codes, "en": english })
     });
     json!({
         "register": def.name,

@@ -5,7 +5,7 @@ use crate::{
     say,
     show::{self, Reader, lang},
 };
-use taizhang_proto::{RecordId, date, pb};
+use taizhang_proto::{RecordId, date, pb, register::registers};
 
 /// A sync report as facts.
 pub fn sync_facts(report: &pb::SyncReport) -> Vec<pb::Fact> {
@@ -221,14 +221,21 @@ pub fn list(answer: &pb::ListAnswer, register: &str, reader: Reader) {
         .rows
         .iter()
         .map(|row| {
-            let value = |key: &str| row.fields.iter().find(|fact| fact.key == key).map(|fact| fact.value.clone());
+            let field = |key: &str| registers().named(register).and_then(|def| def.field_named(key));
+            let value = |key: &str| {
+                row.fields.iter().find(|fact| fact.key == key).map(|fact| lang::value(field(key), &fact.value))
+            };
             let cells = columns.iter().map(|(key, _)| value(key).unwrap_or_default());
             cells.chain([row.record.clone()]).collect()
         })
         .collect();
     let headings: Vec<(&str, &str)> = columns.into_iter().chain([("record", "记录编号")]).collect();
     show::table(reader, &headings, &rows);
-    say!("共 {} 条 (of)，显示 {} 条", answer.total, answer.rows.len());
+    if lang::is_english() {
+        say!("{} of {}", answer.rows.len(), answer.total);
+    } else {
+        say!("共 {} 条，显示 {} 条", answer.total, answer.rows.len());
+    }
 }
 
 /// What a search found, the best first, and how many more there are.
@@ -295,6 +302,9 @@ pub(super) fn mappings(layouts: &Layouts, asked: &[String], reader: Reader) {
 
 /// A record's story, what stands first.
 pub fn story(answer: &pb::HistoryAnswer, reader: Reader) {
+    let def = registers().iter().find(|def| def.zh == answer.register).filter(|_| reader == Reader::Person);
+    let word = |zh: &'static str, en: &'static str| if reader == Reader::Person { lang::word(zh, en) } else { zh };
+    let field = |line: &pb::HistoryLine| def.and_then(|def| def.field_named(&line.field));
     let rows: Vec<Vec<String>> = answer
         .lines
         .iter()
@@ -304,12 +314,12 @@ pub fn story(answer: &pb::HistoryAnswer, reader: Reader) {
                 by => format!("{by} {}：{}", show::time(line.decided_at), line.reason),
             };
             vec![
-                line.label.clone(),
-                line.value.clone(),
-                if line.stands { "现值" } else { "" }.into(),
+                field(line).map_or(line.label.as_str(), |field| lang::word(&field.zh, &field.en)).to_owned(),
+                lang::value(field(line), &line.value),
+                if line.stands { word("现值", "stands") } else { "" }.into(),
                 line.office.clone(),
                 line.by.clone(),
-                if line.at == 0 { "待上报".into() } else { show::time(line.at) },
+                if line.at == 0 { word("待上报", "not sent yet").into() } else { show::time(line.at) },
                 line.rule.clone(),
                 decided,
             ]

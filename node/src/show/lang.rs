@@ -4,7 +4,10 @@
 
 use clap::ValueEnum;
 use std::sync::atomic::{AtomicBool, Ordering};
-use taizhang_proto::indicator;
+use taizhang_proto::{
+    indicator, pb,
+    register::{FieldDef, Shape, registers},
+};
 
 /// A language.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -41,14 +44,39 @@ pub fn word<'a>(zh: &'a str, en: &'a str) -> &'a str {
     if is_english() { en } else { zh }
 }
 
-/// A column's heading: its Chinese one, or its name as words.
-pub fn heading(name: &str, zh: &str) -> String {
-    if is_english() { name.replace('_', " ") } else { zh.to_owned() }
+/// A column's heading: the one that is written, or in English its name as words where that is Chinese.
+pub fn heading(name: &str, written: &str) -> String {
+    if is_english() && !written.is_ascii() { name.replace('_', " ") } else { written.to_owned() }
 }
 
 /// What an indicator is called; its code where it is unknown.
 pub fn indicator(code: &str) -> &str {
     indicator::by_code(code).map_or(code, |known| word(known.zh, known.en))
+}
+
+/// A field's value as people read it, whose code or yes has an English word.
+pub fn value(field: Option<&FieldDef>, text: &str) -> String {
+    let Some(field) = field.filter(|_| is_english()) else { return text.to_owned() };
+    let one = |text: &str| match (field.codes, text) {
+        (Some(list), _) => {
+            let code = list.codes.iter().find(|(_, meaning)| *meaning == text).map(|(code, _)| code);
+            code.and_then(|code| list.english(code)).unwrap_or(text).to_owned()
+        }
+        (None, "是") if field.shape == Shape::Bool => "yes".to_owned(),
+        (None, "否") if field.shape == Shape::Bool => "no".to_owned(),
+        _ => text.to_owned(),
+    };
+    if field.many { text.split('、').map(one).collect::<Vec<_>>().join(", ") } else { one(text) }
+}
+
+/// What a fact says: where its value stands for a code of the field that it is named after, that code's word.
+pub fn told(fact: &pb::Fact) -> String {
+    let is_its = |field: &&FieldDef| {
+        let list = field.codes.filter(|_| field.name == fact.key && !fact.code.is_empty());
+        list.and_then(|list| list.meaning(&fact.code)).is_some_and(|meaning| meaning == fact.value)
+    };
+    let field = if is_english() { registers().iter().flat_map(|def| &def.fields).find(is_its) } else { None };
+    value(field, &fact.value)
 }
 
 /// The unit's English label on what a mark says.

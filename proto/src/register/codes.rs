@@ -18,6 +18,8 @@ pub struct CodeList {
     pub name: String,
     /// Code to meaning.
     pub codes: BTreeMap<String, String>,
+    /// Code to meaning in English.
+    en: BTreeMap<String, String>,
     /// Word to code.
     #[serde(default)]
     words: HashMap<String, String>,
@@ -30,6 +32,11 @@ impl CodeList {
     /// What a code means.
     pub fn meaning(&self, code: &str) -> Option<&str> {
         self.codes.get(code).map(String::as_str)
+    }
+
+    /// What a code means in English.
+    pub fn english(&self, code: &str) -> Option<&str> {
+        self.en.get(code).map(String::as_str)
     }
 
     /// The code that a clerk means by a code, its meaning, or one of the words for it.
@@ -85,6 +92,17 @@ mod tests {
         for id in ["L00", "L02", "L03", "L06", "L07", "L09", "L10", "L14", "L21", "GB3304"] {
             let list = list(id).unwrap();
             assert!(list.words.values().chain(&list.other).all(|code| list.codes.contains_key(code)), "{id}");
+        }
+    }
+
+    #[test]
+    fn every_code_has_an_english_word_of_its_own() {
+        for field in crate::register::registers().iter().flat_map(|def| &def.fields) {
+            let Some(list) = field.codes else { continue };
+            assert!(list.codes.keys().eq(list.en.keys()), "{}", list.id);
+            let words: std::collections::BTreeSet<&String> = list.en.values().collect();
+            assert_eq!(words.len(), list.en.len(), "{}: two codes with one word", list.id);
+            assert!(words.iter().all(|word| word.is_ascii() && !word.is_empty()), "{}", list.id);
         }
     }
 }

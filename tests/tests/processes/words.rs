@@ -162,3 +162,36 @@ fn a_token_is_not_used_up_in_the_wrong_place() {
         tz(Kind::Node, &data, &["enrol", &office]).exits(0);
     });
 }
+
+#[test]
+fn in_english_a_code_has_its_english_word_and_a_program_gets_what_it_always_got() {
+    town::runtime().block_on(async {
+        let mut town = Town::found(1, "nightly").await;
+        let data = town.offices[0].data.clone();
+        let id = taizhang_tests::books::id_no(4_000, 9);
+        let fields = ["name=张三".to_owned(), format!("id_no={id}"), "marital=已婚".into(), "edu=大专".into()];
+        let fields: Vec<&str> = ["save", "resident"].into_iter().chain(fields.iter().map(String::as_str)).collect();
+        tz(Kind::Node, &data, &fields).exits(0);
+        for command in [&["--wide", "list", "resident"][..], &["history", "张三"]] {
+            let asked: Vec<&str> = ["--lang", "en"].iter().chain(command).copied().collect();
+            let (english, chinese) =
+                (tz(Kind::Node, &data, &asked).exits(0).out, tz(Kind::Node, &data, command).exits(0).out);
+            for (en, zh) in [("Married", "已婚"), ("Junior college", "大学专科"), ("Education", "文化程度")] {
+                assert!(english.contains(en) && !english.contains(zh), "{english}");
+                assert!(chinese.contains(zh) && !chinese.contains(en), "{chinese}");
+            }
+            let json = |lang: &str| {
+                let asked: Vec<&str> = ["--json", "--lang", lang].iter().chain(command).copied().collect();
+                tz(Kind::Node, &data, &asked).exits(0).json()
+            };
+            assert_eq!(json("en"), json("zh"));
+        }
+        let fields = tz(Kind::Node, &data, &["--lang", "en", "fields", "resident"]).exits(0).out;
+        assert!(
+            fields.contains("20 Married") && fields.contains("needs a reason") && !fields.contains("已婚"),
+            "{fields}"
+        );
+        town.district.stop().await;
+        town.city.stop().await;
+    });
+}
