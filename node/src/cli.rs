@@ -312,8 +312,7 @@ pub fn run_to_exit(work: impl Future<Output = anyhow::Result<ExitCode>>, reader:
         Ok(_) if show::has_failed() => ExitCode::from(1),
         Ok(code) => code,
         Err(error) => {
-            // What a running process answered is meant for people as it is, without the frame of the call.
-            let message = error.downcast_ref::<tonic::Status>().map(|status| status.message().to_owned());
+            let message = error.downcast_ref::<tonic::Status>().map(answered);
             let message = message.unwrap_or_else(|| format!("{error:#}"));
             match reader {
                 Reader::Person => eprintln!("{message}"),
@@ -321,6 +320,17 @@ pub fn run_to_exit(work: impl Future<Output = anyhow::Result<ExitCode>>, reader:
             }
             ExitCode::from(1)
         }
+    }
+}
+
+/// What a call came to that failed: what the running process answered is meant for people as it is, without the frame of the call;
+/// a call that broke off has a cause on the line instead.
+fn answered(status: &tonic::Status) -> String {
+    match std::error::Error::source(status) {
+        None => status.message().to_owned(),
+        Some(_) => "后台程序（serve）在应答前停止了。已答“已保存”的都在；请重新启动 serve，再执行一次同样的命令，已办的不会重复 \
+                    (the serving process ended before it answered: start it again and repeat the command; nothing is done twice)"
+            .to_owned(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Commands of the months: how far the units are, approving, locking, what has changed since.
 
 use super::{Guarded, print, report};
+use crate::months::MonthsError;
 use clap::Subcommand;
 use std::{path::PathBuf, process::ExitCode};
 use taizhang_node::{
@@ -90,6 +91,10 @@ pub(super) async fn run(mut admin: AdminClient<Guarded>, command: Command, reade
             return Ok(ExitCode::from(if answer.failed.is_empty() { 0 } else { 3 }));
         }
         Command::Lock { month, reason, by, yes } => {
+            let facts = admin.status(pb::Empty {}).await?.into_inner().facts;
+            if facts.iter().any(|fact| fact.key == "tier" && fact.value != "city") {
+                return Err(MonthsError::NotCity.into());
+            }
             show::confirmed(&format!("{month} 将封账并签名，数字不再变动 (the month is locked and signed)"), yes)?;
             let request = pb::MonthRequest { month, by, reason, ..pb::MonthRequest::default() };
             let (headings, rows) = locked(&[admin.lock(request).await?.into_inner()]);

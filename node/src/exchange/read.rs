@@ -26,6 +26,8 @@ use taizhang_proto::text::{self, Moment};
 const MAX_UNPACKED: u64 = 512 << 20;
 /// Most texts that its sheets share: as many as a file may have cells.
 const MAX_TEXTS: u64 = 12_000_000;
+/// Most merged areas of one sheet.
+const MAX_MERGED: u64 = 100_000;
 /// Most sheets.
 const MAX_SHEETS: usize = 1_000;
 /// Cells of a file that are held; a sheet with more is read anew for each walk through it.
@@ -183,9 +185,10 @@ fn bound_unpacked(content: &[u8]) -> Result<(), ImportError> {
             other => damaged(&other),
         })?;
         let is_shared = part.name().is_ok_and(|name| name.to_ascii_lowercase().ends_with("sharedstrings.xml"));
-        let mut texts = Texts { name: None, count: if is_shared { Some(0) } else { None } };
-        let size = std::io::copy(&mut part.take(left + 1), &mut texts).map_err(|error| match error.kind() {
-            std::io::ErrorKind::QuotaExceeded => ImportError::TooLarge { what: "共用文字数", limit: MAX_TEXTS },
+        let of = if is_shared { &SHARED_TEXTS } else { &MERGED_AREAS };
+        let mut tags = Tags { of, name: None, count: 0 };
+        let size = std::io::copy(&mut part.take(left + 1), &mut tags).map_err(|error| match error.kind() {
+            std::io::ErrorKind::QuotaExceeded => ImportError::TooLarge { what: of.what, limit: of.most },
             _ => damaged(&error),
         })?;
         left = left
@@ -195,30 +198,41 @@ fn bound_unpacked(content: &[u8]) -> Result<(), ImportError> {
     Ok(())
 }
 
-/// Counts the texts that the sheets of a workbook share, as they are unpacked: the reader makes a list of them, empty ones too.
-struct Texts {
-    /// The name of the tag that is being read, without what stands before a colon, up to three bytes of it.
-    name: Option<Vec<u8>>,
-    /// How many there were; none in another part.
-    count: Option<u64>,
+/// A tag of which the reader makes a list, and how long that may be.
+struct Listed {
+    tag: &'static [u8],
+    most: u64,
+    what: &'static str,
 }
 
-impl std::io::Write for Texts {
+/// The texts that the sheets of a workbook share, empty ones too.
+const SHARED_TEXTS: Listed = Listed { tag: b"si", most: MAX_TEXTS, what: "共用文字数" };
+/// The merged areas of a sheet.
+const MERGED_AREAS: Listed = Listed { tag: b"mergeCell", most: MAX_MERGED, what: "合并单元格数" };
+
+/// Counts tags as a part is unpacked.
+struct Tags {
+    of: &'static Listed,
+    /// The name of the tag that is being read, without what stands before a colon, up to a byte more than is looked for.
+    name: Option<Vec<u8>>,
+    count: u64,
+}
+
+impl std::io::Write for Tags {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        let Some(count) = &mut self.count else { return Ok(bytes.len()) };
         for byte in bytes {
             match (&mut self.name, byte) {
-                (_, b'<') => self.name = Some(Vec::with_capacity(3)),
+                (_, b'<') => self.name = Some(Vec::with_capacity(self.of.tag.len() + 1)),
                 (Some(name), b':') => name.clear(),
                 (Some(name), b'>' | b'/' | b' ' | b'\t' | b'\r' | b'\n') => {
-                    *count += u64::from(name == b"si");
+                    self.count += u64::from(name == self.of.tag);
                     self.name = None;
                 }
-                (Some(name), byte) if name.len() < 3 => name.push(*byte),
+                (Some(name), byte) if name.len() <= self.of.tag.len() => name.push(*byte),
                 _ => {}
             }
         }
-        if *count > MAX_TEXTS { Err(std::io::ErrorKind::QuotaExceeded.into()) } else { Ok(bytes.len()) }
+        if self.count > self.of.most { Err(std::io::ErrorKind::QuotaExceeded.into()) } else { Ok(bytes.len()) }
     }
 
     fn flush(&mut self) -> std::io::Result<()> {

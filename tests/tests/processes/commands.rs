@@ -323,3 +323,41 @@ fn two_commands_that_import_one_file_at_once_put_nobody_in_twice() {
         }
     });
 }
+
+#[test]
+fn an_import_whose_office_is_killed_says_so_and_what_to_do_and_its_repeat_puts_nobody_in_twice() {
+    town::runtime().block_on(async {
+        const PERSONS: u64 = 20_000;
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().join("office");
+        tz(Kind::Node, &data, &["init", "--unit", OFFICES[0]]).exits(0);
+        let mut roster = String::from("姓名,身份证号,登记日期,失业日期\n");
+        for serial in 0..PERSONS {
+            roster += &["甲,", &crate::clerk::id_no(serial), ",2008.3.20,2008.1.1\n"].concat();
+        }
+        let file = dir.path().join("名册.csv");
+        fs::write(&file, roster).unwrap();
+        let file = file.display().to_string();
+        let serve = tz_start(Kind::Node, &data, &["serve"]);
+        while town::office(&data).await.is_none() {
+            tokio::task::yield_now().await;
+        }
+        let import = std::thread::spawn({
+            let (data, file) = (data.clone(), file.clone());
+            move || tz(Kind::Node, &data, &["import", &file])
+        });
+        let total = || tz(Kind::Node, &data, &["--json", "list", "resident", "--limit", "1"]).json()["total"].as_u64();
+        while total().is_none_or(|total| total == 0) {
+            assert!(!import.is_finished(), "it was through before it could be killed");
+        }
+        drop(serve);
+        import.join().unwrap().exits(1).says(&["应答前停止", "重新启动 serve"]);
+
+        let _serve = tz_start(Kind::Node, &data, &["serve"]);
+        while town::office(&data).await.is_none() {
+            tokio::task::yield_now().await;
+        }
+        tz(Kind::Node, &data, &["import", &file]).exits(0);
+        assert_eq!(total(), Some(PERSONS));
+    });
+}
