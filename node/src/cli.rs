@@ -290,6 +290,21 @@ pub fn parse_month(written: &str) -> Result<String, String> {
     Ok(month.to_string())
 }
 
+/// A command line as it was typed, the program's name first. Wrong use ends the process with code 2: in clap's words, or as one
+/// document for a program that asked for `--json`.
+pub fn read<C: clap::Parser>(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> C {
+    let arguments: Vec<_> = arguments.into_iter().collect();
+    C::try_parse_from(&arguments).unwrap_or_else(|error| {
+        if error.use_stderr() && arguments.iter().any(|argument| argument == "--json") {
+            let said = error.to_string();
+            let first = said.lines().next().unwrap_or_default().trim_start_matches("error: ");
+            eprintln!("{}", serde_json::json!({ "error": first }));
+            std::process::exit(2);
+        }
+        error.exit()
+    })
+}
+
 /// Runs a command; the exit code is 0 done, 1 failed, 2 wrong use, 3 partly done.
 pub fn main(cli: Cli) -> ExitCode {
     show::set_wide(cli.wide);

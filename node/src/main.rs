@@ -1,8 +1,7 @@
 //! The node's program: reads the command line and calls the library.
 
-use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    taizhang_node::cli::main(taizhang_node::cli::Cli::parse())
+    taizhang_node::cli::main(taizhang_node::cli::read(std::env::args_os()))
 }

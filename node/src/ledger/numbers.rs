@@ -1,4 +1,4 @@
-//! Who carries which number that nobody else may carry: a household's, a case's, a certificate's, a post's.
+//! Who carries which number that nobody else may carry: a household's, a case's, a post's.
 //! Invariants: once made for a register it is kept with each write, under the lock of writers; it is made when a number of that
 //! register is first entered, so nobody else waits for it.
 

@@ -20,7 +20,7 @@ const SHORTEST_CARD: usize = 5;
 const HAPPENED: [(u32, &[u32]); 8] = [
     (number::RESIDENT, &[46]),
     (number::HARDSHIP_CASE, &[22, 31]),
-    (number::ZEF_CASE, &[23, 24, 30, 37]),
+    (number::ZEF_CASE, &[23, 24, 37]),
     (number::TRAINEE, &[22]),
     (number::REFERRAL, &[22]),
     (number::COMPLAINT, &[20]),

@@ -27,6 +27,11 @@ fn wrong_use_exits_two_and_a_missing_directory_names_init() {
         tz(kind, &nowhere, &["status"]).exits(1).says(&["init"]);
     }
     tz(Kind::Node, &nowhere, &["due", "--on", "soon"]).exits(2);
+    for kind in [Kind::Node, Kind::Hub] {
+        let said = tz(kind, &nowhere, &["--json", "no-such-command"]).exits(2).err;
+        let said: serde_json::Value = serde_json::from_str(&said).expect("an error is a document, too");
+        assert!(said["error"].as_str().unwrap().contains("no-such-command"), "{said}");
+    }
     assert!(!nowhere.exists(), "a wrong command made {}", nowhere.display());
 }
 

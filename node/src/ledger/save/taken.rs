@@ -1,5 +1,5 @@
-//! What an office has already, said when it is entered again: a person by the id number, a household, case, certificate or post
-//! by its number, a second open case, a member twice.
+//! What an office has already, said when it is entered again: a person by the id number, a household, case or post by its
+//! number, a second open case, a member twice.
 //! Invariant: looked at under the lock that saves, against what this batch has saved so far, so of two entries at once the
 //! second is told. Registrations in two units, and entries of other offices, are the district's to compare: they stand, and are
 //! told as doubtful.
@@ -14,6 +14,7 @@ use taizhang_proto::{
     Record, RecordId,
     cell::{Shelf, home_unit, is_active, survivor, unique_fields},
     check::Violation,
+    pb::Policy,
     register::{MERGED_INTO, Value, number, registers},
 };
 
@@ -100,7 +101,8 @@ impl Ledger {
             }
             return Ok(None);
         }
-        for (tag, carried) in unique_fields(new) {
+        let given = unique_fields(new).filter(|(tag, _)| is_given(new.register, *tag));
+        for (tag, carried) in given {
             if old.is_some_and(|old| stands(old) && old.bytes(tag) == Some(carried)) {
                 continue; // it carried that number before
             }
@@ -144,6 +146,12 @@ impl Ledger {
         }
         Ok(None)
     }
+}
+
+/// Whether a number is one that offices give themselves, once: a household's, a case's, a post's. What stands on a card or in a
+/// hukou book may be another kind's, or somebody else's who shows it: the district compares those.
+fn is_given(register: u32, tag: u32) -> bool {
+    registers().get(register).and_then(|def| def.field(tag)).is_some_and(|field| field.policy == Policy::Fixed)
 }
 
 fn stands(record: &Record) -> bool {
