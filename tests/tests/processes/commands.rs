@@ -5,6 +5,7 @@ use crate::town::{self, CITY, DISTRICT, Kind, OFFICES, Serving, Town, token, tz,
 use std::{
     fs,
     io::{BufRead, BufReader},
+    path::{Path, PathBuf},
 };
 use taizhang_hub::{
     rows::{self, TokenRow},
@@ -297,25 +298,36 @@ fn watch_sees_a_save(town: &Town) {
     assert_eq!(figure(&next), figure(&first) + 1, "{first} {next}");
 }
 
+/// An office's directory, and a list of so many persons beside it.
+fn with_a_list(dir: &Path, persons: u64) -> (PathBuf, String) {
+    let data = dir.join("office");
+    tz(Kind::Node, &data, &["init", "--unit", OFFICES[0]]).exits(0);
+    let mut roster = String::from("姓名,身份证号,登记日期,失业日期\n");
+    for serial in 0..persons {
+        roster += &["甲,", &crate::clerk::id_no(serial), ",2008.3.20,2008.1.1\n"].concat();
+    }
+    let file = dir.join("名册.csv");
+    fs::write(&file, roster).unwrap();
+    (data, file.display().to_string())
+}
+
+/// An office that answers.
+async fn serving(data: &Path) -> town::Killed {
+    let serve = tz_start(Kind::Node, data, &["serve"]);
+    while town::office(data).await.is_none() {
+        tokio::task::yield_now().await;
+    }
+    serve
+}
+
 /// As a double click sends it, or two clerks with one list (public case 27).
 #[test]
 fn two_commands_that_import_one_file_at_once_put_nobody_in_twice() {
     town::runtime().block_on(async {
         const PERSONS: u64 = 1_500;
         let dir = tempfile::tempdir().unwrap();
-        let data = dir.path().join("office");
-        tz(Kind::Node, &data, &["init", "--unit", OFFICES[0]]).exits(0);
-        let mut roster = String::from("姓名,身份证号,登记日期,失业日期\n");
-        for serial in 0..PERSONS {
-            roster += &["甲,", &crate::clerk::id_no(serial), ",2008.3.20,2008.1.1\n"].concat();
-        }
-        let file = dir.path().join("名册.csv");
-        fs::write(&file, roster).unwrap();
-        let file = file.display().to_string();
-        let _serve = tz_start(Kind::Node, &data, &["serve"]);
-        while town::office(&data).await.is_none() {
-            tokio::task::yield_now().await;
-        }
+        let (data, file) = with_a_list(dir.path(), PERSONS);
+        let _serve = serving(&data).await;
         let mut imports = [(); 2].map(|()| tz_start(Kind::Node, &data, &["--json", "import", &file]));
         for import in &mut imports {
             assert!(import.0.wait().unwrap().success());
@@ -334,19 +346,8 @@ fn an_import_whose_office_is_killed_says_so_and_what_to_do_and_its_repeat_puts_n
     town::runtime().block_on(async {
         const PERSONS: u64 = 20_000;
         let dir = tempfile::tempdir().unwrap();
-        let data = dir.path().join("office");
-        tz(Kind::Node, &data, &["init", "--unit", OFFICES[0]]).exits(0);
-        let mut roster = String::from("姓名,身份证号,登记日期,失业日期\n");
-        for serial in 0..PERSONS {
-            roster += &["甲,", &crate::clerk::id_no(serial), ",2008.3.20,2008.1.1\n"].concat();
-        }
-        let file = dir.path().join("名册.csv");
-        fs::write(&file, roster).unwrap();
-        let file = file.display().to_string();
-        let serve = tz_start(Kind::Node, &data, &["serve"]);
-        while town::office(&data).await.is_none() {
-            tokio::task::yield_now().await;
-        }
+        let (data, file) = with_a_list(dir.path(), PERSONS);
+        let serve = serving(&data).await;
         let import = std::thread::spawn({
             let (data, file) = (data.clone(), file.clone());
             move || tz(Kind::Node, &data, &["import", &file])
@@ -358,10 +359,7 @@ fn an_import_whose_office_is_killed_says_so_and_what_to_do_and_its_repeat_puts_n
         drop(serve);
         import.join().unwrap().exits(1).says(&["应答前停止", "重新启动 serve"]);
 
-        let _serve = tz_start(Kind::Node, &data, &["serve"]);
-        while town::office(&data).await.is_none() {
-            tokio::task::yield_now().await;
-        }
+        let _serve = serving(&data).await;
         tz(Kind::Node, &data, &["import", &file]).exits(0);
         assert_eq!(total(), Some(PERSONS));
     });
