@@ -101,14 +101,13 @@ async fn a_month_is_closed_approved_and_locked_and_what_comes_later_is_the_next_
     assert!(matches!(lock_all_the_same(&town, &key, month).await, Err(MonthsError::Locked(_))));
     assert!(matches!(lock(&town, &key, this.next()).await, Err(MonthsError::Next(next)) if next == this));
     let name = month.to_string();
-    until("the offices hear of it", || {
-        [&first, &street].iter().all(|ledger| ledger.locked_month().as_deref() == Some(&name))
-    })
-    .await
-    .unwrap();
-    // With their own figures and nobody else's, as they were signed.
+    // The name of the month is known a moment before its figures are on disk.
+    let has =
+        |ledger: &Ledger| ledger.locked_month().as_deref() == Some(&name) && ledger.locked_months().unwrap().len() == 1;
+    until("the offices hear of it", || has(&first) && has(&street)).await.unwrap();
     // The street, which closed nothing, is asked for it no more.
     assert_eq!(close::waiting(&street).unwrap(), None);
+    // With their own figures and nobody else's, as they were signed.
     for (ledger, code) in [(&first, FIRST), (&street, STREET)] {
         let heard = ledger.locked_months().unwrap();
         let [(text, Some(sheet))] = &heard[..] else { panic!("{heard:?}") };
