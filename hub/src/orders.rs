@@ -246,7 +246,8 @@ fn check_decision(core: &Core, list: &TaskOrders, order: &TaskOrder) -> Result<(
             for unit in units() {
                 let record = entered(order, unit, fields.clone());
                 let tags = fields.iter().map(|field| field.tag);
-                if let Some(broken) = check::check(&record, tags, today).into_iter().next() {
+                let ahead = check::ahead(&record, tags.clone(), today);
+                if let Some(broken) = check::check(&record, tags, today).into_iter().chain(ahead).next() {
                     return refuse(broken.to_string());
                 }
             }

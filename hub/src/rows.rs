@@ -587,7 +587,7 @@ pub fn history_key(id: RecordId, entry: &pb::Superseded) -> Vec<u8> {
         key.extend_from_slice(&blake3::hash(rule).as_bytes()[..16]);
     }
     // One edit may lose several values by one rule at once.
-    key.extend_from_slice(&blake3::hash(&entry.message).as_bytes()[..8]);
+    key.extend_from_slice(&entry.value_key());
     key
 }
 

@@ -421,11 +421,17 @@ impl Replica for Upward {
         if mail.letters.len().max(mail.rulings.len()).max(mail.neighbours.len()) > MAX_NEWS {
             return Err(SessionError::Protocol("mail over the size bound"));
         }
-        if !mail.neighbours.is_empty() {
-            self.write(Job::News(vec![News::Neighbours(self.checked(mail.neighbours))]))?;
+        let pb::Mail { letters, rulings, neighbours, key_holder, generation, upto, .. } = mail;
+        let mut news = Vec::new();
+        if !neighbours.is_empty() {
+            news.push(News::Neighbours(self.checked(neighbours)));
         }
-        let pb::Mail { letters, rulings, key_holder, generation, upto, .. } = mail;
-        self.write(Job::News(vec![News::Keys { key_holder, generation }]))?;
+        // Marks of the keys that go are only let go once every ruling under later ones has come.
+        news.extend([News::Rulings(rulings), News::Keys { key_holder, generation }]);
+        if !letters.is_empty() {
+            // They are opened, and their keys taken, by what was said so far.
+            self.write(Job::News(std::mem::take(&mut news)))?;
+        }
         for letter in letters {
             let (from, kind) = (letter.from, letter.kind());
             let opened = self.opened(self.core.view().as_ref(), letter);
@@ -436,7 +442,8 @@ impl Replica for Upward {
             }
         }
         let epoch = self.said().epoch.clone();
-        self.write(Job::News(vec![News::Rulings(rulings), News::Heard { upto, epoch }]))
+        news.push(News::Heard { upto, epoch });
+        self.write(Job::News(news))
     }
 
     fn caught(&self, caught: &pb::Caught) -> Result<Standing, SessionError> {

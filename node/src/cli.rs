@@ -297,8 +297,8 @@ pub fn read<C: clap::Parser>(arguments: impl IntoIterator<Item = std::ffi::OsStr
     C::try_parse_from(&arguments).unwrap_or_else(|error| {
         if error.use_stderr() && arguments.iter().any(|argument| argument == "--json") {
             let said = error.to_string();
-            let first = said.lines().next().unwrap_or_default().trim_start_matches("error: ");
-            eprintln!("{}", serde_json::json!({ "error": first }));
+            let said: Vec<&str> = said.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
+            eprintln!("{}", serde_json::json!({ "error": said.join(" ").trim_start_matches("error: ") }));
             std::process::exit(2);
         }
         error.exit()
@@ -343,8 +343,9 @@ pub fn run_to_exit(work: impl Future<Output = anyhow::Result<ExitCode>>, reader:
 fn answered(status: &tonic::Status) -> String {
     match std::error::Error::source(status) {
         None => status.message().to_owned(),
-        Some(_) => "后台程序（serve）在应答前停止了。已答“已保存”的都在；请重新启动 serve，再执行一次同样的命令，已办的不会重复 \
-                    (the serving process ended before it answered: start it again and repeat the command; nothing is done twice)"
+        Some(_) => "应答的程序在应答前停止了。已答“已保存”的都在；请重新启动 serve（问的是上级时，待其恢复）：导入可以原样再做一次，其他命令\
+                    请先查看是否已经办成 (the process that was asked ended before it answered: start serve again, or wait for the hub; an \
+                    import can be repeated as it is, of any other command look first whether it was done)"
             .to_owned(),
     }
 }

@@ -222,14 +222,11 @@ impl Ledger {
         let mut replaced = Vec::new();
         for change in pending {
             let next = self.overlay(view.as_ref(), &change)?;
-            for standing in view.iter().flat_map(|view| &view.fields) {
-                let origin = view.as_ref().map(|view| view.origins[standing.origin].clone()).unwrap_or_default();
+            for (view, standing) in view.iter().flat_map(|view| view.fields.iter().map(move |one| (view, one))) {
+                let (tag, origin) = (standing.field.tag, &view.origins[standing.origin]);
                 // Who says again what stands replaces it, too: the hub's history will show both.
-                let replaced_by = next.origin(standing.field.tag);
-                if replaced_by
-                    .is_none_or(|by| (by.revision, &by.by, by.stamp) != (origin.revision, &origin.by, origin.stamp))
-                {
-                    replaced.push((standing.field.tag, standing.field.bytes.clone(), origin));
+                if next.origin(tag) != Some(origin) {
+                    replaced.push((tag, standing.field.bytes.clone(), origin.clone()));
                 }
             }
             view = Some(next);
@@ -420,6 +417,10 @@ impl Desk for LedgerDesk<'_> {
 
     fn save(&self, groups: Vec<Vec<Draft>>, by: &str) -> Vec<Result<(), SaveError>> {
         self.ledger.save(&groups, by)
+    }
+
+    fn save_rows(&self, groups: Vec<Vec<Draft>>, by: &str) -> Vec<Result<(), SaveError>> {
+        self.ledger.save_from(save::Source::File, &groups, by)
     }
 }
 

@@ -305,9 +305,8 @@ pub(crate) mod key {
     pub(crate) fn history(id: RecordId, entry: &taizhang_proto::pb::Superseded) -> Vec<u8> {
         let of = entry.origin.as_ref().map_or(0, |origin| origin.revision);
         // One edit may lose several values by one rule at once.
-        let value = blake3::hash(&entry.message);
         let (replaced_by, of) = (entry.replaced_by.to_be_bytes(), of.to_be_bytes());
-        join(b'h', &[&id.0, &replaced_by, &of, entry.rule.as_bytes(), &value.as_bytes()[..8]])
+        join(b'h', &[&id.0, &replaced_by, &of, entry.rule.as_bytes(), &entry.value_key()])
     }
 
     pub(crate) fn document(kind: &str) -> Vec<u8> {

@@ -4,6 +4,7 @@
 use crate::{
     RecordId, pb,
     record::Revision,
+    seal,
     stamp::Stamp,
     wire::{self, Field, WireError},
 };
@@ -69,6 +70,29 @@ pub const MAX_REASON: usize = 4 * MAX_REASON_CHARS;
 /// Most origins, and most history entries, of an offer.
 const MAX_OFFER: usize = 512;
 
+/// Longest seal of an origin, bytes: of what was let pass there are two kinds, each with a part for each field.
+const MAX_SEAL: usize = 2 * seal::PART * MAX_FIELDS;
+
+/// Brings the origins of an offer, those of its history too, to the shape that a hub once gave them: each tag once, ascending. A name
+/// or a seal that is longer than any of a hub's proves nothing, and is let go.
+fn tidy(offer: &mut pb::Offer) -> Result<(), ChangeError> {
+    let past = offer.history.iter_mut().filter_map(|entry| entry.origin.as_mut());
+    for origin in offer.origins.iter_mut().chain(past) {
+        origin.tags.sort_unstable();
+        origin.tags.dedup();
+        if origin.tags.len() > MAX_FIELDS {
+            return Err(ChangeError::TooLarge);
+        }
+        if origin.by.len() > MAX_BY {
+            origin.by.clear();
+        }
+        if origin.seal.len() > MAX_SEAL {
+            origin.seal.clear();
+        }
+    }
+    Ok(())
+}
+
 impl Edit {
     /// Reads a change from the wire.
     ///
@@ -94,6 +118,8 @@ impl Edit {
         if fields.is_empty() {
             return Err(ChangeError::Empty);
         }
+        let mut offer = change.offer;
+        offer.as_mut().map(tidy).transpose()?;
         let stamp = Stamp(change.stamp);
         Ok(Self {
             id,
@@ -104,7 +130,7 @@ impl Edit {
             by: change.by,
             reason: change.reason,
             seen: change.seen,
-            offer: change.offer,
+            offer,
         })
     }
 
@@ -151,5 +177,34 @@ pub fn write(id: RecordId, register: u32, fields: &[(Field, Revision)], stamp: S
         stamp: stamp.0,
         by: by.to_owned(),
         ..pb::Change::default()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_origins_of_an_offer_name_each_field_once_and_so_many_and_no_more() {
+        let read = |tags: Vec<u32>, by: &str| {
+            let mut bytes = Vec::new();
+            wire::put_bytes(20, b"x", &mut bytes);
+            let field = Field { tag: 20, bytes: bytes.into() };
+            let mut change = write(RecordId([7; 16]), 1, &[(field, 0)], Stamp(9), "clerk");
+            let origin =
+                pb::Origin { tags, by: by.into(), seal: vec![0; MAX_SEAL + 1].into(), ..pb::Origin::default() };
+            let entry = pb::Superseded { origin: Some(origin.clone()), ..pb::Superseded::default() };
+            change.offer = Some(pb::Offer { origins: vec![origin], history: vec![entry], ..pb::Offer::default() });
+            Edit::read(change).map(|edit| edit.offer.unwrap())
+        };
+        let offer = read(vec![30, 20, 30, 20], &"x".repeat(MAX_BY + 1)).unwrap();
+        let past = offer.history[0].origin.clone().unwrap();
+        for origin in [&offer.origins[0], &past] {
+            assert_eq!((&origin.tags[..], origin.by.as_str(), origin.seal.len()), (&[20, 30][..], "", 0));
+        }
+        assert_eq!(read(vec![20; 1_000_000], "clerk").unwrap().origins[0].tags, [20], "said a million times");
+        assert_eq!(read((1..=MAX_FIELDS as u32).collect(), "clerk").unwrap().origins[0].by, "clerk");
+        assert_eq!(read((0..=MAX_FIELDS as u32).collect(), "clerk").unwrap_err(), ChangeError::TooLarge);
     }
 }

@@ -6,7 +6,8 @@ pub mod citizen_id;
 mod registered;
 mod rules;
 
-pub use registered::{is_day_of_registration, registered_since};
+pub use registered::{days_of_registration, registered_since};
+pub use rules::WORKING_AGE;
 
 use crate::{
     OrgCode, Record,
@@ -76,9 +77,6 @@ pub fn check(record: &Record, edited: impl Iterator<Item = u32>, today: Day) -> 
         let (Some(field), Some(bytes)) = (def.field(tag), record.bytes(tag)) else { continue };
         if let Err((rule, message)) = check_field(field, bytes) {
             found.push(violation(def, &field.name, rule, message));
-        } else if rules::has_happened(def.number, tag) && record.day(tag).is_some_and(|day| day > today + 1) {
-            let message = format!("{}在今天之后 ({} lies ahead)", field.zh, field.en);
-            found.push(violation(def, &field.name, "ahead", message));
         }
     }
     if opened && goes_down(def, record) {
@@ -95,6 +93,18 @@ pub fn check(record: &Record, edited: impl Iterator<Item = u32>, today: Day) -> 
         rules::check(def, record, today, &mut found);
     }
     found
+}
+
+/// The fields of `edited` that tell of what has happened, on a day that has not come to whoever asks: asked of what somebody enters
+/// now, and not of what stood before or is said again.
+pub fn ahead(record: &Record, edited: impl Iterator<Item = u32>, today: Day) -> Vec<Violation> {
+    let Some(def) = registers().get(record.register) else { return Vec::new() };
+    let is_ahead = |tag: &u32| {
+        rules::has_happened(def.number, *tag) && record.day(*tag).is_some_and(|day| day > today.saturating_add(1))
+    };
+    let fields = edited.filter(is_ahead).filter_map(|tag| def.field(tag));
+    let said = |field: &FieldDef| format!("{}在今天之后 ({} lies ahead)", field.zh, field.en);
+    fields.map(|field| violation(def, &field.name, "ahead", said(field))).collect()
 }
 
 /// The rule of what may be said where every office below hears it.

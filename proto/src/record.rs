@@ -272,3 +272,45 @@ impl Record {
         }
     }
 }
+
+/// The fields of a message, and those of an origin's tags that the message lacks: they were cleared. Ascending by tag; of bytes
+/// that are no message the cleared ones alone.
+fn said(message: &Bytes, origin: Option<&pb::Origin>) -> Vec<Field> {
+    let mut fields = wire::split(message).unwrap_or_default();
+    let is_set = |tag: &u32| fields.binary_search_by_key(tag, |field| field.tag).is_ok();
+    let mut cleared: Vec<u32> =
+        origin.iter().flat_map(|origin| &origin.tags).copied().filter(|tag| !is_set(tag)).collect();
+    cleared.sort_unstable();
+    cleared.dedup();
+    fields.extend(cleared.into_iter().map(|tag| Field { tag, bytes: Bytes::new() }));
+    fields.sort_by_key(|field| field.tag);
+    fields
+}
+
+impl pb::Superseded {
+    /// What a word of the past says: the fields that it set, and with empty bytes those that it cleared; ascending by tag.
+    pub fn said(&self) -> Vec<Field> {
+        said(&self.message, self.origin.as_ref())
+    }
+
+    /// What tells two words apart that one edit said and one rule replaced: their values, and of two clears their fields.
+    pub fn value_key(&self) -> [u8; 8] {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&self.message);
+        if self.message.is_empty() {
+            for tag in self.origin.iter().flat_map(|origin| &origin.tags) {
+                hasher.update(&tag.to_be_bytes());
+            }
+        }
+        let mut key = [0; 8];
+        key.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
+        key
+    }
+}
+
+impl pb::ClaimedValue {
+    /// What a claim says: the fields that it sets, and with empty bytes those that it clears; ascending by tag.
+    pub fn said(&self) -> Vec<Field> {
+        said(&self.message, self.origin.as_ref())
+    }
+}

@@ -5,7 +5,7 @@ use crate::{RecordId, pb, wire::Field};
 use bytes::Bytes;
 
 /// Bytes of one field's part of a seal.
-const PART: usize = 8;
+pub(crate) const PART: usize = 8;
 
 fn part(secret: &[u8; 32], id: RecordId, field: &Field, stamp: u64, by: &str) -> [u8; PART] {
     let mut hasher = blake3::Hasher::new_keyed(secret);

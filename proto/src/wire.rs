@@ -81,19 +81,6 @@ fn push_run(fields: &mut Vec<Field>, tag: u32, bytes: Bytes) {
     }
 }
 
-/// What a word of the past says: the fields of its message, and those of its tags that the message lacks, which it had cleared.
-/// Ascending by tag; of bytes that are no message the cleared ones alone.
-pub fn said(message: &Bytes, tags: &[u32]) -> Vec<Field> {
-    let mut fields = split(message).unwrap_or_default();
-    let is_set = |tag: &u32| fields.binary_search_by_key(tag, |field| field.tag).is_ok();
-    let mut cleared: Vec<u32> = tags.iter().copied().filter(|tag| !is_set(tag)).collect();
-    cleared.sort_unstable();
-    cleared.dedup();
-    fields.extend(cleared.into_iter().map(|tag| Field { tag, bytes: Bytes::new() }));
-    fields.sort_by_key(|field| field.tag);
-    fields
-}
-
 /// Joins fields into a message; they must be ascending by tag.
 pub fn join<'a>(fields: impl IntoIterator<Item = &'a Bytes>) -> Bytes {
     let mut message = BytesMut::with_capacity(256);

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use taizhang_proto::{
     OrgCode,
     cell::CellKey,
-    date,
+    date::{self, Day},
     indicator::Part,
     month::Month,
     pb::{self, MonthGap, Tier},
@@ -32,12 +32,17 @@ pub fn progress(core: &Core, month: Month) -> Result<pb::MonthProgress, StoreErr
     };
     for unit in tree.below(core.unit).map(|unit| unit.code) {
         // A unit's own nodes are its sum without those of the units below it.
-        let nodes = |unit| totals::sum(view, unit, Part::Nodes.number(), i32::MIN..=last);
-        let below: i64 = tree.children(unit).map(|child| nodes(child.code)).sum::<Result<_, _>>()?;
+        let has_node = |on: Day| -> Result<bool, StoreError> {
+            let nodes = |unit| totals::sum(view, unit, Part::Nodes.number(), i32::MIN..=on);
+            let below: i64 = tree.children(unit).map(|child| nodes(child.code)).sum::<Result<_, _>>()?;
+            Ok(nodes(unit)? > below)
+        };
         let of = |part: Part| rows::own_cell(view, CellKey { unit, part: part.number(), date: last });
         let (closed, approved) = (of(Part::MonthsClosed)?.value > 0, of(Part::MonthsApproved)?.value > 0);
-        // Who closed a month of before its computer was enrolled has reported, too.
-        if nodes(unit)? <= below && !closed {
+        // Who closed a month of before its computer was enrolled has reported, too; what another unit closed for one without any
+        // is not waited for.
+        let reports = has_node(last)? || (closed && has_node(core.today())?);
+        if !reports {
             continue;
         }
         answer.expected += 1;

@@ -8,7 +8,7 @@ use super::{
     push::is_for_everybody,
 };
 use crate::{rows::MAX_RULE, store::StoreError};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::home_unit,
@@ -94,7 +94,7 @@ pub(super) fn keep_proven(secret: &[u8; 32], edit: &mut Edit, own: Option<OrgCod
     offer.history.retain_mut(|entry| {
         (entry.rule, entry.ruling, entry.reason) = (TOLD.into(), None, String::new());
         let Some(origin) = &entry.origin else { return false };
-        let fields = wire::said(&entry.message, &origin.tags);
+        let fields = entry.said();
         !fields.is_empty() && fields.iter().all(|field| is_proven(field, origin))
     });
     edit.offer = Some(offer);
@@ -117,6 +117,20 @@ struct Word {
     bytes: bytes::Bytes,
     stamp: u64,
     by: String,
+}
+
+/// The fields that an offer says were decided, each with the last revision at which: by a ruling of its history, or by the hub's own
+/// word that stands.
+fn decided_after(offer: &pb::Offer) -> HashMap<u32, Revision> {
+    let ruled = offer.history.iter().filter(|entry| entry.ruling.is_some());
+    let ruled = ruled.filter_map(|entry| Some((entry.origin.as_ref()?, entry.replaced_by)));
+    let own = offer.origins.iter().filter(|origin| origin.node == HUB_NODE).map(|origin| (origin, origin.revision));
+    let mut decided: HashMap<u32, Revision> = HashMap::new();
+    for (tag, at) in ruled.chain(own).flat_map(|(origin, at)| origin.tags.iter().map(move |tag| (*tag, at))) {
+        let last = decided.entry(tag).or_default();
+        *last = at.max(*last);
+    }
+    decided
 }
 
 impl Pad<'_> {
@@ -181,29 +195,24 @@ impl Pad<'_> {
             |entry: &&pb::Superseded| entry.origin.is_some() && wire::split(&entry.message).is_ok() && is_short(entry);
         let mut entries: Vec<pb::Superseded> = offer.history.iter().filter(sound).cloned().collect();
         let known = self.history_of(id)?;
+        // Of two clears of one form only the tags tell which is which.
         let said = |entry: &pb::Superseded| {
             let origin = entry.origin.as_ref();
-            (entry.message.clone(), entry.rule.clone(), origin.map(|origin| (origin.stamp, origin.by.clone())))
+            let who = origin.map(|origin| (origin.tags.clone(), origin.stamp, origin.by.clone()));
+            (entry.message.clone(), entry.rule.clone(), who)
         };
         // Another office may have said the same before.
         self.count_work((known.len() + entries.len()) as u64);
         let mut known: HashSet<_> = known.iter().map(said).collect();
         entries.retain(|entry| known.insert(said(entry)));
+        let decided_after = decided_after(offer);
         for entry in &entries {
             // Under this hub's own number it comes before all offices that have not heard it.
             let kept = pb::Superseded { replaced_by: revision, ..entry.clone() };
             self.keep_history(id, std::slice::from_ref(&kept));
             let tags = entry.origin.as_ref().map(|origin| origin.tags.clone()).unwrap_or_default();
-            let meets = |origin: &pb::Origin| origin.tags.iter().any(|tag| tags.contains(tag));
-            let by_history = |other: &pb::Superseded| {
-                let later = other.ruling.is_some() && other.replaced_by > entry.replaced_by;
-                later && other.origin.as_ref().is_some_and(meets)
-            };
-            let by_what_stands =
-                |origin: &pb::Origin| origin.node == HUB_NODE && origin.revision > entry.replaced_by && meets(origin);
-            let decided = entry.ruling.is_some()
-                || offer.history.iter().any(by_history)
-                || offer.origins.iter().any(by_what_stands);
+            let is_decided = |tag: &u32| decided_after.get(tag).is_some_and(|last| *last > entry.replaced_by);
+            let decided = entry.ruling.is_some() || tags.iter().any(is_decided);
             let asks = ["REVIEW", "OWNED", "FIXED"].contains(&entry.rule.as_str());
             if decided || !asks || tags.is_empty() {
                 continue;

@@ -19,7 +19,7 @@ use taizhang_proto::{
     digest::LogDigest,
     pb::{self, OutcomeKind},
     record::Revision,
-    register::{Refers, is_for_below, registers},
+    register::{Refers, VERIFIED_ON, is_for_below, registers},
     session::MAX_BATCH_BYTES,
     stamp::{self, Stamp},
 };
@@ -264,9 +264,14 @@ impl Pad<'_> {
         }
         if decision.changes_record() {
             let edited = edit.fields.iter().map(|field| field.tag);
-            let mut broken = check::check(&applied.record, edited, today);
-            // What was let pass before that rule, and was lost, is taken again.
-            broken.retain(|why| !offered || why.rule != check::BELOW);
+            let mut broken = check::check(&applied.record, edited.clone(), today);
+            if offered {
+                // What was let pass before that rule, and was lost, is taken again.
+                broken.retain(|why| why.rule != check::BELOW);
+            } else {
+                // An import writes the day of verification itself, by a clock that may be wrong: that is a doubt, and no entry.
+                broken.extend(check::ahead(&applied.record, edited.filter(|tag| *tag != VERIFIED_ON), today));
+            }
             if landing == Landing::Home {
                 let owner = home_unit(&applied.record);
                 if let Some(why) = owner.and_then(|unit| self.foreign_unit(peer, &edit, unit)) {

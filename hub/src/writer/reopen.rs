@@ -3,7 +3,7 @@
 
 use super::{
     pad::{Pad, Reading},
-    resolve::{Refusal, checked_reason, fields_of, unknown},
+    resolve::{Refusal, checked_reason, unknown},
     revise::{Hand, nothing, text, yes},
 };
 use crate::store::StoreError;
@@ -97,7 +97,7 @@ impl Pad<'_> {
     /// What stood in a conflict's fields before a reviewer took a claim or wrote, where the reviewer's word still stands.
     fn stood_before(&mut self, id: RecordId, conflict: &pb::Conflict) -> Result<Vec<Field>, StoreError> {
         let Some(record) = self.record(id)?.cloned() else { return Ok(Vec::new()) };
-        let before = conflict.claims.first().map(fields_of).unwrap_or_default();
+        let before = conflict.claims.first().map(pb::ClaimedValue::said).unwrap_or_default();
         let ours = |tag: &u32| record.origin(*tag).is_none_or(|origin| origin.node == HUB_NODE);
         let old = |tag: &u32| before.iter().find(|field| field.tag == *tag).cloned().unwrap_or_else(|| nothing(*tag));
         Ok(conflict.tags.iter().filter(|tag| ours(tag)).map(old).collect())

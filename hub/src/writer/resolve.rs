@@ -180,7 +180,7 @@ impl Pad<'_> {
                         // It arrived when it was claimed, not when it was taken.
                         let received = claim.origin.as_ref().map(|origin| origin.received);
                         let hand = Hand { received, ..*hand };
-                        self.revise_checked(id, conflict.register, fields_of(claim), &hand)
+                        self.revise_checked(id, conflict.register, claim.said(), &hand)
                     }
                     None => Ok(Err("没有这个主张 (no such claim)".into())),
                 }
@@ -251,7 +251,9 @@ impl Pad<'_> {
         }
         let after = with(current.as_ref(), register, &fields);
         let tags: Vec<u32> = fields.iter().map(|field| field.tag).collect();
-        if let Some(broken) = check::check(&after, tags.iter().copied(), self.core.today()).into_iter().next() {
+        let (edited, today) = (tags.iter().copied(), self.core.today());
+        let ahead = check::ahead(&after, edited.clone(), today);
+        if let Some(broken) = check::check(&after, edited, today).into_iter().chain(ahead).next() {
             return Ok(Err(broken.to_string()));
         }
         let unit = home_unit(&after).filter(|unit| self.core.unit.covers(*unit));
@@ -382,11 +384,6 @@ pub(super) fn unknown(of: Option<OrgCode>) -> Refusal {
         None => "没有此冲突 (no such conflict)".into(),
         Some(_) => competence::OUTSIDE.into(),
     }
-}
-
-/// The fields that a claim sets and clears.
-pub(super) fn fields_of(claim: &pb::ClaimedValue) -> Vec<Field> {
-    wire::said(&claim.message, claim.origin.as_ref().map(|origin| origin.tags.as_slice()).unwrap_or_default())
 }
 
 /// What a hub writes of its own accord, by what is true elsewhere: nobody writes it by hand.

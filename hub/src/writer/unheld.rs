@@ -3,7 +3,7 @@
 //! Invariant: no word is dropped. It stands in the history of that record, which may still be told, and in the queue
 //! until it is; and it makes no record, so nothing counts twice.
 
-use super::{Peer, pad::Pad, resolve::fields_of};
+use super::{Peer, pad::Pad};
 use crate::{
     rows,
     store::{Space, StoreError},
@@ -22,6 +22,8 @@ use taizhang_proto::{
 pub(crate) const RULE: &str = "LEFT";
 /// Most words that a finding shows; all of them stand in the history.
 const MOST_CLAIMS: usize = 32;
+/// Most fields that it names.
+const MOST_TAGS: usize = 512;
 
 impl Pad<'_> {
     /// Whether an edit is a word on a record that has left, and the record is not here.
@@ -59,7 +61,7 @@ impl Pad<'_> {
         // The same office may have told it before, under another number.
         let said = |entry: &pb::Superseded| {
             let origin = entry.origin.as_ref();
-            (entry.message.clone(), origin.map(|origin| (origin.stamp, origin.by.clone())))
+            (entry.message.clone(), origin.map(|origin| (origin.tags.clone(), origin.stamp, origin.by.clone())))
         };
         let known: BTreeSet<_> = self.whole_history_of(edit.id)?.iter().map(said).collect();
         entries.retain(|entry| !known.contains(&said(entry)));
@@ -79,7 +81,7 @@ impl Pad<'_> {
             register: edit.register,
             record: edit.id.0.to_vec().into(),
             unit: peer.unit.number(),
-            tags: tags.into_iter().collect(),
+            tags: tags.into_iter().take(MOST_TAGS).collect(),
             // The first is what stands: nothing.
             claims: std::iter::once(pb::ClaimedValue::default()).chain(claims).take(MOST_CLAIMS).collect(),
             rule: RULE.into(),
@@ -96,12 +98,8 @@ impl Pad<'_> {
         let (waited, told): (Vec<_>, Vec<_>) =
             self.whole_history_of(id)?.into_iter().partition(|entry| entry.rule == RULE);
         let Some(record) = self.record(id)?.filter(|_| !waited.is_empty()).cloned() else { return Ok(()) };
-        let fields = |entry: &pb::Superseded| {
-            let tags = entry.origin.as_ref().map(|origin| origin.tags.as_slice()).unwrap_or_default();
-            wire::said(&entry.message, tags)
-        };
         let past: HashSet<(u32, bytes::Bytes)> =
-            told.iter().flat_map(fields).map(|field| (field.tag, field.bytes)).collect();
+            told.iter().flat_map(pb::Superseded::said).map(|field| (field.tag, field.bytes)).collect();
         let is_told = |field: &wire::Field| {
             let stands = record.bytes(field.tag).filter(|_| !field.bytes.is_empty());
             stands == Some(&field.bytes) || past.contains(&(field.tag, field.bytes.clone()))
@@ -109,7 +107,7 @@ impl Pad<'_> {
         // What was cleared is no question where nothing stands, and nobody waits with what it cleared.
         let untold: HashSet<u32> = waited
             .iter()
-            .flat_map(fields)
+            .flat_map(pb::Superseded::said)
             .filter(|field| !field.bytes.is_empty() && !is_told(field))
             .map(|field| field.tag)
             .collect();
@@ -119,14 +117,14 @@ impl Pad<'_> {
         };
         let mut all_told = true;
         for entry in &waited {
-            if fields(entry).iter().all(is_told) {
+            if entry.said().iter().all(is_told) {
                 self.set.remove(Space::History, rows::history_key(id, entry));
             } else {
                 all_told = false;
             }
         }
         let is_asked = |open: &pb::Conflict| {
-            let said = |claim: &pb::ClaimedValue| fields_of(claim).iter().all(is_told);
+            let said = |claim: &pb::ClaimedValue| claim.said().iter().all(is_told);
             open.rule != RULE
                 || !(all_told || (open.claims.len() < MOST_CLAIMS && open.claims.iter().skip(1).all(said)))
         };

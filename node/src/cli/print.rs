@@ -217,11 +217,12 @@ pub fn list(answer: &pb::ListAnswer, register: &str, reader: Reader) {
     }
     columns.sort_by_key(|(key, _)| common.contains(key));
     columns.truncate(if show::is_wide() { columns.len() } else { COLUMNS });
+    let def = registers().named(register);
     let rows: Vec<Vec<String>> = answer
         .rows
         .iter()
         .map(|row| {
-            let field = |key: &str| registers().named(register).and_then(|def| def.field_named(key));
+            let field = |key: &str| def.and_then(|def| def.field_named(key));
             let value = |key: &str| {
                 row.fields.iter().find(|fact| fact.key == key).map(|fact| lang::value(field(key), &fact.value))
             };

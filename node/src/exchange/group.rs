@@ -15,8 +15,8 @@ use crate::desk::{Desk, Draft, SaveError};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use taizhang_proto::{
     OrgCode, Record, RecordId,
-    check::{self, Violation},
-    date::Day,
+    check::{self, Violation, citizen_id},
+    date::{self, Day},
     pb::Format,
     register::{
         EFFECTIVE_ON, FieldDef, HOME_UNIT, IMPORT_NOTE, Refers, RegisterDef, VERIFIED_ON, Value, number, registered_on,
@@ -24,6 +24,9 @@ use taizhang_proto::{
     },
     text,
 };
+
+/// A resident's id number.
+const ID_NO: u32 = 21;
 
 /// The days of premises: in force, opened, checked.
 const PREMISES: [u32; 3] = [EFFECTIVE_ON, 28, 33];
@@ -99,6 +102,7 @@ pub(super) fn make<D: Desk>(scene: &Scene<'_, D>, form: &Form<'_>, row: &Row) ->
         fresh: Vec::new(),
         notes: Vec::new(),
         days: Vec::new(),
+        since: scene.desk.today(),
     };
     maker.group.faults.clone_from(&row.faults);
     let owner = maker.owner();
@@ -116,6 +120,7 @@ pub(super) fn make<D: Desk>(scene: &Scene<'_, D>, form: &Form<'_>, row: &Row) ->
             maker.keep_as_notes(role);
         }
     }
+    maker.since = maker.since(&fields);
     for (role, found, values) in fields {
         maker.draft(role, found, values);
     }
@@ -133,8 +138,10 @@ struct Maker<'a, D> {
     fresh: Vec<RecordId>,
     /// What no record took, for the main one.
     notes: Vec<String>,
-    /// Of that, days on which a register had whom the row is about, with their notes: a new record is registered since then.
+    /// Of that, days on which a register had whom the row is about, with their notes.
     days: Vec<(Day, String)>,
+    /// Since when somebody new is on the register.
+    since: Day,
 }
 
 /// The values of one role: of the row, and those that only fill gaps or serve new records.
@@ -399,7 +406,7 @@ impl<'a, D: Desk> Maker<'a, D> {
             if let (Some(heading), Some(field)) = (self.row.headings.get(place), self.form.layout.field(*place)) {
                 let note = format!("{heading}：{}", value.show(field));
                 match value {
-                    Value::Day(day) if check::is_day_of_registration(self.role(index).register.number, place.1) => {
+                    Value::Day(day) if is_of_registration(self.role(index).register, place.1) => {
                         self.days.push((*day, note));
                     }
                     _ => self.notes.push(note),
@@ -439,16 +446,14 @@ impl<'a, D: Desk> Maker<'a, D> {
         let mut notes: Vec<String> =
             self.row.notes.iter().filter(|(role, _)| *role == index).map(|(_, note)| note.clone()).collect();
         if index == self.form.layout.main {
-            let tag = registered_on(def.number);
-            let since = match old {
-                Some(old) => tag.and_then(|tag| old.day(tag)),
-                None if self.scene.registered_on.is_some() => None,
-                None => self.days.iter().map(|(day, _)| *day).min(),
-            };
-            let since = since.filter(|_| tag.is_some_and(|tag| !values.own.contains_key(&tag)));
-            // What is on the register since that day, or since an earlier one, has nothing left to ask.
-            let is_told = |day: Day| since.is_some_and(|since| since == day || (old.is_some() && since < day));
-            notes.extend(self.days.iter().filter(|(day, _)| !is_told(*day)).map(|(_, note)| note.clone()));
+            // What is registered since that very day has nothing left to ask.
+            let registered = registered_on(def.number).and_then(|tag| match (old, values.own.get(&tag)) {
+                (_, Some(Value::Day(said))) => Some(*said),
+                (Some(old), _) => old.day(tag),
+                (None, _) => Some(self.since),
+            });
+            let untold = self.days.iter().filter(|(day, _)| registered != Some(*day));
+            notes.extend(untold.map(|(_, note)| note.clone()));
             notes.append(&mut self.notes);
         }
         let before =
@@ -468,7 +473,10 @@ impl<'a, D: Desk> Maker<'a, D> {
     fn add(&mut self, index: usize, old: Option<&Record>, def: &'static RegisterDef, draft: Draft) {
         let record = merged(old, def, &draft);
         let edited = draft.edits.iter().map(|(tag, _)| *tag);
-        for violation in check::check(&record, edited, self.scene.desk.today()) {
+        let today = self.scene.desk.today();
+        for violation in
+            check::check(&record, edited.clone(), today).into_iter().chain(check::ahead(&record, edited, today))
+        {
             let fault = self.fault(index, def, &violation);
             if !self.group.faults.contains(&fault) {
                 self.group.faults.push(fault);
@@ -483,14 +491,37 @@ impl<'a, D: Desk> Maker<'a, D> {
         self.group.drafts.push(draft);
     }
 
+    /// Since when somebody new is on the register whom the row gives no such day: the earliest day of what it makes; else that of a
+    /// column which made nothing, else the form's, where they can be; else the day of the import.
+    fn since(&self, fields: &[(usize, Found, Values)]) -> Day {
+        let today = self.scene.desk.today();
+        let written = |role: &usize, values: &Values, tag: u32| match values.own.get(&tag) {
+            Some(Value::Text(text)) if self.role(*role).register.number == number::RESIDENT => Some(text.clone()),
+            _ => None,
+        };
+        let ids = fields.iter().filter_map(|(role, _, values)| written(role, values, ID_NO));
+        let births: Vec<Day> = ids.filter_map(|id| Some(citizen_id::check(&id).ok()?.birth)).collect();
+        // Nobody registers on a day to come, or as a child: a slip of the pen moves no month.
+        let can_be = |day: &Day| {
+            *day <= today && births.iter().all(|birth| date::years_between(*birth, *day) >= check::WORKING_AGE)
+        };
+        let columns = self.days.iter().map(|(day, _)| *day).filter(can_be).min();
+        let said = columns.or(self.form.date.filter(can_be)).unwrap_or(today);
+        let days = fields.iter().flat_map(|(role, found, values)| {
+            let day = |tag| match values.own.get(&tag).or(values.gaps.get(&tag)).or(values.new.get(&tag)) {
+                Some(Value::Day(day)) => Some(*day),
+                _ => found.old.as_ref()?.day(tag),
+            };
+            check::days_of_registration(self.role(*role).register.number).filter_map(day).collect::<Vec<_>>()
+        });
+        check::registered_since(days, self.scene.registered_on.unwrap_or(said))
+    }
+
     /// Whoever is new and comes without a day of registration is on the register since the earliest day that the row says.
     /// An old register is to be verified from the day on which it was taken over, not from the day it was begun.
     fn register_since(&mut self) {
-        let today = self.scene.desk.today();
-        // A form had them on the day that it bears, and a column's day stands though no record took it.
-        let said = self.days.iter().map(|(day, _)| *day).min().or(self.form.date).unwrap_or(today);
-        let entered = self.scene.registered_on.unwrap_or_else(|| said.min(today));
-        let since = check::registered_since(self.group.made.iter().map(|made| &made.record), entered);
+        let (today, since) = (self.scene.desk.today(), self.since);
+        let entered = self.scene.registered_on.unwrap_or(today);
         for made in self.group.made.iter_mut().filter(|made| self.fresh.contains(&made.id)) {
             let unsaid = |tags: &[u32]| tags.iter().all(|tag| made.record.day(*tag).is_none());
             let mut dated = Vec::new();
@@ -556,6 +587,11 @@ impl<'a, D: Desk> Maker<'a, D> {
             self.group.findings.push(finding.into());
         }
     }
+}
+
+/// Whether a field tells a day on which its register had somebody.
+fn is_of_registration(def: &RegisterDef, tag: u32) -> bool {
+    check::days_of_registration(def.number).any(|own| own == tag)
 }
 
 /// Values that a layout writes as text.

@@ -322,7 +322,7 @@ impl<D: Desk> Run<'_, D> {
             return Ok(());
         }
         let groups = waiting.iter_mut().map(|one| std::mem::take(&mut one.drafts)).collect();
-        let answers = self.desk.save(groups, &self.options.by);
+        let answers = self.desk.save_rows(groups, &self.options.by);
         self.pending.clear();
         for (one, answer) in waiting.into_iter().zip(answers) {
             match answer {

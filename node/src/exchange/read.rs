@@ -26,7 +26,7 @@ use taizhang_proto::text::{self, Moment};
 const MAX_UNPACKED: u64 = 512 << 20;
 /// Most texts that its sheets share: as many as a file may have cells.
 const MAX_TEXTS: u64 = 12_000_000;
-/// Most merged areas of one sheet.
+/// Most merged areas of its sheets.
 const MAX_MERGED: u64 = 100_000;
 /// Most sheets.
 const MAX_SHEETS: usize = 1_000;
@@ -177,6 +177,7 @@ fn bound_unpacked(content: &[u8]) -> Result<(), ImportError> {
     let damaged = |error: &dyn std::fmt::Display| ImportError::Damaged(error.to_string());
     let mut archive = zip::ZipArchive::new(Cursor::new(content)).map_err(|error| damaged(&error))?;
     let mut left = MAX_UNPACKED;
+    let mut tags = [&SHARED_TEXTS, &MERGED_AREAS].map(|of| Tags { of, name: Vec::new(), is_open: false, count: 0 });
     for index in 0..archive.len() {
         let part = archive.by_index(index).map_err(|error| match error {
             zip::result::ZipError::UnsupportedArchive(zip::result::ZipError::PASSWORD_REQUIRED) => {
@@ -185,10 +186,11 @@ fn bound_unpacked(content: &[u8]) -> Result<(), ImportError> {
             other => damaged(&other),
         })?;
         let is_shared = part.name().is_ok_and(|name| name.to_ascii_lowercase().ends_with("sharedstrings.xml"));
-        let of = if is_shared { &SHARED_TEXTS } else { &MERGED_AREAS };
-        let mut tags = Tags { of, name: None, count: 0 };
-        let size = std::io::copy(&mut part.take(left + 1), &mut tags).map_err(|error| match error.kind() {
-            std::io::ErrorKind::QuotaExceeded => ImportError::TooLarge { what: of.what, limit: of.most },
+        let tags = &mut tags[usize::from(!is_shared)];
+        tags.is_open = false;
+        let Listed { what, most: limit, .. } = *tags.of;
+        let size = std::io::copy(&mut part.take(left + 1), tags).map_err(|error| match error.kind() {
+            std::io::ErrorKind::QuotaExceeded => ImportError::TooLarge { what, limit },
             _ => damaged(&error),
         })?;
         left = left
@@ -207,28 +209,33 @@ struct Listed {
 
 /// The texts that the sheets of a workbook share, empty ones too.
 const SHARED_TEXTS: Listed = Listed { tag: b"si", most: MAX_TEXTS, what: "共用文字数" };
-/// The merged areas of a sheet.
+/// The merged areas of its sheets.
 const MERGED_AREAS: Listed = Listed { tag: b"mergeCell", most: MAX_MERGED, what: "合并单元格数" };
 
 /// Counts tags as a part is unpacked.
 struct Tags {
     of: &'static Listed,
     /// The name of the tag that is being read, without what stands before a colon, up to a byte more than is looked for.
-    name: Option<Vec<u8>>,
+    name: Vec<u8>,
+    is_open: bool,
     count: u64,
 }
 
 impl std::io::Write for Tags {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         for byte in bytes {
-            match (&mut self.name, byte) {
-                (_, b'<') => self.name = Some(Vec::with_capacity(self.of.tag.len() + 1)),
-                (Some(name), b':') => name.clear(),
-                (Some(name), b'>' | b'/' | b' ' | b'\t' | b'\r' | b'\n') => {
-                    self.count += u64::from(name == self.of.tag);
-                    self.name = None;
+            match byte {
+                b'<' => {
+                    self.name.clear();
+                    self.is_open = true;
                 }
-                (Some(name), byte) if name.len() <= self.of.tag.len() => name.push(*byte),
+                _ if !self.is_open => {}
+                b':' => self.name.clear(),
+                b'>' | b'/' | b' ' | b'\t' | b'\r' | b'\n' => {
+                    self.count += u64::from(self.name == self.of.tag);
+                    self.is_open = false;
+                }
+                byte if self.name.len() <= self.of.tag.len() => self.name.push(*byte),
                 _ => {}
             }
         }

@@ -500,10 +500,14 @@ struct Parsed {
     note: Option<String>,
 }
 
+/// Most signs that a mask leaves: of an id number. A remark that ends in stars has more.
+const MOST_UNMASKED: usize = 4;
+
 /// Whether a cell holds what a district's export masks: stars, behind a few signs at most.
 fn is_masked(cell: &Cell) -> bool {
     let written = cell.text();
-    written.ends_with("**") && written.chars().skip_while(|one| *one != '*').all(|one| one == '*')
+    let kept = written.chars().take_while(|one| *one != '*').count();
+    kept <= MOST_UNMASKED && written.ends_with("**") && written.chars().skip(kept).all(|one| one == '*')
 }
 
 impl From<Value> for Parsed {

@@ -6,10 +6,22 @@ use super::Ledger;
 use crate::store::StoreError;
 use bytes::Bytes;
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     sync::{Mutex, MutexGuard, PoisonError},
 };
-use taizhang_proto::{Record, RecordId, cell::unique_fields};
+use taizhang_proto::{Record, RecordId, pb::Policy, register::registers};
+
+/// The fields of a register that hold numbers which offices give themselves, once: a household's, a case's, a post's. What stands on
+/// a card or in a hukou book may be another kind's, or somebody else's who shows it: the district compares those.
+pub(super) fn given_in(register: u32) -> impl Iterator<Item = u32> {
+    let fields = registers().get(register).into_iter().flat_map(|def| &def.fields);
+    fields.filter(|field| field.unique && field.policy == Policy::Fixed).map(|field| field.tag)
+}
+
+/// The numbers that offices gave a record.
+pub(super) fn given(record: &Record) -> impl Iterator<Item = (u32, &Bytes)> {
+    given_in(record.register).filter_map(|tag| Some((tag, record.bytes(tag)?)))
+}
 
 /// The numbers of one register.
 #[derive(Default)]
@@ -21,12 +33,16 @@ struct Carried {
 impl Carried {
     fn note(&mut self, id: RecordId, view: Option<&Record>) {
         for number in self.of_record.remove(&id).unwrap_or_default() {
-            if let Some(carriers) = self.by_number.get_mut(&number) {
-                carriers.retain(|carrier| *carrier != id);
+            if let Entry::Occupied(mut carriers) = self.by_number.entry(number) {
+                carriers.get_mut().retain(|carrier| *carrier != id);
+                if carriers.get().is_empty() {
+                    carriers.remove();
+                }
             }
         }
-        let numbers = view.into_iter().flat_map(unique_fields);
-        let numbers: Vec<(u32, Bytes)> = numbers.map(|(tag, bytes)| (tag, bytes.clone())).collect();
+        let numbers = view.into_iter().flat_map(given);
+        // A copy: a slice would keep the whole record.
+        let numbers: Vec<(u32, Bytes)> = numbers.map(|(tag, bytes)| (tag, Bytes::copy_from_slice(bytes))).collect();
         for number in &numbers {
             self.by_number.entry(number.clone()).or_default().push(id);
         }
@@ -61,7 +77,7 @@ impl Numbers {
 }
 
 impl Ledger {
-    /// The records of a register that carry a number, as they are saved. Called under the lock of writers.
+    /// The records of a register that carry a number which offices give, as they are saved. Called under the lock of writers.
     pub(super) fn carriers(&self, register: u32, tag: u32, number: &Bytes) -> Result<Vec<RecordId>, StoreError> {
         if !self.numbers.kept().contains_key(&register) {
             let mut carried = Carried::default();

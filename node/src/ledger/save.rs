@@ -37,6 +37,15 @@ const REVOKED_ON: u32 = 28;
 const HOUSEHOLD_STATUS: u32 = 36;
 const HOUSEHOLD_CLOSED_ON: u32 = 37;
 
+/// Where drafts come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Source {
+    /// A form, by somebody who is told at once.
+    Form,
+    /// A file.
+    File,
+}
+
 /// One change about to be saved.
 struct Prepared {
     id: RecordId,
@@ -47,6 +56,10 @@ impl Ledger {
     /// Saves groups of drafts with one sync. Each group is saved whole or not at all; the answers are in the order
     /// of the groups.
     pub fn save(&self, groups: &[Vec<Draft>], by: &str) -> Vec<Result<(), SaveError>> {
+        self.save_from(Source::Form, groups, by)
+    }
+
+    pub(super) fn save_from(&self, source: Source, groups: &[Vec<Draft>], by: &str) -> Vec<Result<(), SaveError>> {
         if let Some(why) = self.fault().borrow().as_ref() {
             return groups.iter().map(|_| Err(SaveError::Store(why.clone()))).collect();
         }
@@ -58,7 +71,7 @@ impl Ledger {
         let mut answers = Vec::with_capacity(groups.len());
         for group in groups {
             let seen = inner.state.pulled;
-            let answer = self.prepare(group, by, seen, &mut stamp, &views);
+            let answer = self.prepare(source, group, (by, seen), &mut stamp, &views);
             answers.push(answer.map(|(changes, new_views)| {
                 prepared.extend(changes);
                 views.extend(new_views);
@@ -138,9 +151,9 @@ impl Ledger {
     /// Turns a group into changes, checking each against the views it will meet.
     fn prepare(
         &self,
+        source: Source,
         group: &[Draft],
-        by: &str,
-        seen: u64,
+        (by, seen): (&str, u64),
         stamp: &mut Stamp,
         views: &Views,
     ) -> Result<(Vec<Prepared>, Views), SaveError> {
@@ -177,7 +190,7 @@ impl Ledger {
             violations.extend(self.revoked_too_early(draft, &new)?);
             violations.extend(self.after_leaving(draft, &new, &own)?);
             violations.extend(self.against_closing(draft, &new, &own)?);
-            violations.extend(self.taken(draft, (view.as_ref(), &new), &own, views)?);
+            violations.extend(self.taken(source, draft, (view.as_ref(), &new), (&own, views))?);
             own.insert(draft.id, new);
             changes.push(Prepared { id: draft.id, bytes: change });
         }
@@ -209,6 +222,9 @@ impl Ledger {
     fn violations(&self, draft: &Draft, old: Option<&Record>, new: &Record) -> Vec<Violation> {
         let edited = new.fields.iter().map(|standing| standing.field.tag);
         let mut found = check::check(new, edited, self.business_day());
+        let changed = draft.edits.iter().map(|(tag, _)| *tag);
+        let changed = changed.filter(|tag| old.and_then(|old| old.bytes(*tag)) != new.bytes(*tag));
+        found.extend(check::ahead(new, changed, self.business_day()));
         let owner = home_unit(new);
         if let Some(above) = old.filter(|old| is_from_above(old, self.unit())).and_then(home_unit) {
             let message = format!(

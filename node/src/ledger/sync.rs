@@ -107,6 +107,29 @@ impl Ledger {
         Ok((!batch.changes.is_empty()).then_some(batch))
     }
 
+    /// How far the clock was off by which the changes of a batch were stamped, where it was another one than now and that is
+    /// known, and the last change for which it holds.
+    fn stamped_by(&self, after: u64, batch: &Batch) -> Result<(u64, Option<i64>), StoreError> {
+        if let Some(known) = self.time.stamped(after + 1) {
+            return Ok(known);
+        }
+        if !self.time.is_wrong() {
+            return Ok((u64::MAX, None));
+        }
+        let synced = self.inner().state.synced_at.saturating_mul(1_000);
+        let stamps = (after + 1..).zip(batch.stamps()?);
+        let right: Vec<bool> = stamps.map(|(seq, stamp)| self.time.is_right(seq, stamp.millis(), synced)).collect();
+        let first = right.first().copied().unwrap_or(false);
+        let alike = right.iter().take_while(|one| **one == first).count();
+        Ok((after + alike as u64, first.then_some(0)))
+    }
+
+    /// Takes note that a session ended well just now.
+    fn note_sync(&self, state: &mut State) {
+        state.last_sync = self.now_millis() / 1_000;
+        state.synced_at = self.time.hub_millis().unwrap_or(0) / 1_000;
+    }
+
     /// Takes verdicts on pending changes.
     fn settle(&self, verdicts: pb::Verdicts) -> Result<VerdictCount, LedgerError> {
         let mut inner = self.inner();
@@ -330,8 +353,7 @@ impl Ledger {
             inner.repair.note(&mut state, caught.revision);
         }
         state.equal = equal && !older;
-        state.last_sync = self.now_millis() / 1_000;
-        state.synced_at = self.time.hub_millis().unwrap_or(0) / 1_000;
+        self.note_sync(&mut state);
         self.finish(Work::new(self), &mut inner, state)?;
         let settled = inner.state.settled;
         self.store.flush()?;
@@ -411,8 +433,7 @@ impl Ledger {
         if quiet {
             state.everybody = welcome.everybody;
             state.equal = true;
-            state.last_sync = self.now_millis() / 1_000;
-            state.synced_at = self.time.hub_millis().unwrap_or(0) / 1_000;
+            self.note_sync(&mut state);
         }
         inner.seen = state.rebuild.then(HashSet::new);
         inner.left.clear();
@@ -589,18 +610,9 @@ impl Replica for Ledger {
             // What the hub was told of this clock in the greeting no longer holds.
             return Err(SessionError::ClockSet);
         }
-        let known = self.time.stamped(after + 1);
-        let (last, mut skew) = known.unwrap_or((u64::MAX, None));
         let Some(mut batch) = self.pending_after(after).map_err(LedgerError::from)? else { return Ok(None) };
+        let (last, skew) = self.stamped_by(after, &batch).map_err(LedgerError::from)?;
         batch.end_at(last);
-        if known.is_none() && self.time.is_wrong() {
-            let synced = self.inner().state.synced_at.saturating_mul(1_000);
-            let stamps = (after + 1..).zip(batch.stamps().map_err(LedgerError::from)?);
-            let right: Vec<bool> = stamps.map(|(seq, stamp)| self.time.is_right(seq, stamp.millis(), synced)).collect();
-            let alike = right.iter().take_while(|one| Some(*one) == right.first()).count();
-            batch.end_at(after + alike as u64);
-            skew = right.first().copied().unwrap_or(false).then_some(0);
-        }
         if batch.changes.iter().any(|change| change.len() > MAX_LONE_CHANGE_BYTES) {
             self.take_new_incarnation(TOO_LARGE, Vec::new(), None)?;
             return Err(SessionError::NewIncarnation);

@@ -99,8 +99,8 @@ pub fn close(ledger: &Ledger, month: Month, by: &str) -> Result<pb::CloseAnswer,
     Ok(pb::CloseAnswer { record: id.to_string(), rows, digest, version })
 }
 
-/// The last month that has ended, when neither this office has closed it nor the city has locked it, and the day by which it should (the plan's
-/// `month_close_day`, a working day of the month that follows).
+/// The last month that has ended, when neither this office has closed it nor the city has locked it, and the day by which it
+/// should (the plan's `month_close_day`, a working day of the month that follows).
 ///
 /// # Errors
 /// When the store fails.

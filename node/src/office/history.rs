@@ -13,7 +13,6 @@ use taizhang_proto::{
     cell::home_unit,
     pb::{self, Format, HistoryLine},
     register::{FieldDef, RegisterDef, Value, registers},
-    wire,
 };
 
 /// The story of a record at an office; none when the office has no such record.
@@ -82,9 +81,10 @@ pub fn tell<D: Desk>(
     }
     past.sort_by_key(|entry| std::cmp::Reverse(entry.replaced_by));
     for entry in past {
+        let said = entry.said();
         let origin = entry.origin.unwrap_or_default();
         let ruling = entry.ruling.unwrap_or_default();
-        for field in wire::said(&entry.message, &origin.tags) {
+        for field in said {
             let line = HistoryLine {
                 by: origin.by.clone(),
                 office: office(&origin),

@@ -2,7 +2,7 @@
 //! Invariant: nobody is on the register before anything that the row says happened there, nor after the day of the import;
 //! so a file that is imported changes no month before its own rows.
 
-use crate::{Record, date::Day, register::number};
+use crate::{date::Day, register::number};
 
 /// The days that a register gives to somebody whom it has: registered as unemployed, applied for, recognised, enrolled.
 const DAYS: [(u32, u32); 7] = [
@@ -15,26 +15,22 @@ const DAYS: [(u32, u32); 7] = [
     (number::SERVICE_RECORD, 24),
 ];
 
-/// Whether a field is a day on which its register had somebody.
-pub fn is_day_of_registration(register: u32, tag: u32) -> bool {
-    DAYS.contains(&(register, tag))
+/// The fields of a register that tell a day on which it had somebody.
+pub fn days_of_registration(register: u32) -> impl Iterator<Item = u32> {
+    DAYS.iter().filter(move |(of, _)| *of == register).map(|(_, tag)| *tag)
 }
 
-/// The day of registration of what a row makes: the earliest day on which a register had it by the row itself, else
+/// The day of registration of what a row makes: the earliest of the days on which a register had it by the row itself, else
 /// `entered`, the day of the import or the one that the clerk named for taking over an old register.
-pub fn registered_since<'r>(row: impl IntoIterator<Item = &'r Record>, entered: Day) -> Day {
-    let days = row.into_iter().flat_map(|record| {
-        let own = DAYS.iter().filter(|(register, _)| *register == record.register);
-        own.filter_map(|(_, tag)| record.day(*tag))
-    });
-    days.min().map_or(entered, |first| first.min(entered))
+pub fn registered_since(days: impl IntoIterator<Item = Day>, entered: Day) -> Day {
+    days.into_iter().min().map_or(entered, |first| first.min(entered))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        pb,
+        Record, pb,
         register::{Value, registers},
         wire::Field,
     };
@@ -50,14 +46,19 @@ mod tests {
         record
     }
 
+    fn days<'r>(row: impl IntoIterator<Item = &'r Record>) -> Vec<Day> {
+        let of = |record: &'r Record| days_of_registration(record.register).filter_map(|tag| record.day(tag));
+        row.into_iter().flat_map(of).collect()
+    }
+
     #[test]
     fn who_comes_in_a_file_is_registered_since_the_earliest_day_of_its_row_or_the_import() {
         let spell = record(number::UNEMPLOYMENT_SPELL, &[(22, 900), (23, 1_000)]);
         let case = record(number::ZEF_CASE, &[(23, 990), (27, 1_010)]);
         let person = record(number::RESIDENT, &[(41, 800)]);
-        assert_eq!(registered_since([&person], 1_100), 1_100);
-        assert_eq!(registered_since([&person, &spell], 1_100), 1_000);
-        assert_eq!(registered_since([&case, &person, &spell], 1_100), 990);
-        assert_eq!(registered_since([&spell], 500), 500, "an old register that is taken over");
+        assert_eq!(registered_since(days([&person]), 1_100), 1_100);
+        assert_eq!(registered_since(days([&person, &spell]), 1_100), 1_000);
+        assert_eq!(registered_since(days([&case, &person, &spell]), 1_100), 990);
+        assert_eq!(registered_since(days([&spell]), 500), 500, "an old register that is taken over");
     }
 }

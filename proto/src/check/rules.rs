@@ -10,14 +10,14 @@ use crate::{
 };
 
 /// Youngest age on the register, years (2.1).
-const WORKING_AGE: i32 = 16;
+pub const WORKING_AGE: i32 = 16;
 /// What is said of somebody who is registered on a day to come.
 const REGISTERED_AHEAD: &str = "入册日期在今天之后 (registered on a day to come)";
 /// Fewest characters of a card's number; what clerks write for want of one is shorter.
 const SHORTEST_CARD: usize = 5;
 /// Days of what has happened when it is entered: deaths, applications, visits, complaints. Nothing of the kind lies ahead, and a
 /// day that does would count, or begin a clock, before it has come.
-const HAPPENED: [(u32, &[u32]); 8] = [
+const HAPPENED: [(u32, &[u32]); 9] = [
     (number::RESIDENT, &[46]),
     (number::HARDSHIP_CASE, &[22, 31]),
     (number::ZEF_CASE, &[23, 24, 37]),
@@ -26,6 +26,7 @@ const HAPPENED: [(u32, &[u32]); 8] = [
     (number::COMPLAINT, &[20]),
     (number::ISSUE, &[21]),
     (number::HOUSEHOLD, &[37]),
+    (number::PERIOD_CLOSE, &[21]),
 ];
 
 /// Whether a field tells a day of what has happened.

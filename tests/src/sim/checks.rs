@@ -35,8 +35,8 @@ struct Values {
 }
 
 impl Values {
-    fn add(&mut self, message: &Bytes, tags: &[u32]) {
-        for field in wire::said(message, tags) {
+    fn add(&mut self, entry: &pb::Superseded) {
+        for field in entry.said() {
             self.by_tag.entry(field.tag).or_default().insert(field.bytes);
         }
     }
@@ -47,8 +47,7 @@ impl Values {
             self.by_tag.entry(field.tag).or_default().insert(field.bytes.clone());
         }
         for entry in edit.offer.iter().flat_map(|offer| &offer.history) {
-            let tags = entry.origin.as_ref().map(|origin| origin.tags.clone()).unwrap_or_default();
-            self.add(&entry.message, &tags);
+            self.add(entry);
         }
     }
 
@@ -330,9 +329,8 @@ impl World {
                 let (key, bytes) = row.map_err(text)?;
                 let id = key.get(..16).and_then(RecordId::from_slice).ok_or("a row without an id")?;
                 let entry = pb::Superseded::decode(bytes).map_err(text)?;
-                let tags = entry.origin.map(|origin| origin.tags).unwrap_or_default();
                 let values = known.entry(id).or_default();
-                values.add(&entry.message, &tags);
+                values.add(&entry);
                 values.stand_in(&entry.message);
             }
         }
@@ -382,8 +380,8 @@ impl World {
         // Of what waits to be said again, its own words: they may be in no history of the store any more.
         for offer in changes_after(&office.ledger, office.ledger.state().settled)?.iter().filter(|edit| edit.id == id) {
             for entry in offer.offer.iter().flat_map(|offer| &offer.history) {
-                if let Some(origin) = entry.origin.as_ref().filter(|origin| origin.by == saved.by) {
-                    values.add(&entry.message, &origin.tags);
+                if entry.origin.as_ref().is_some_and(|origin| origin.by == saved.by) {
+                    values.add(entry);
                 }
             }
         }
@@ -391,8 +389,7 @@ impl World {
             values.add_edit(&word);
         }
         for entry in office.ledger.history(id).map_err(text)? {
-            let tags = entry.origin.map(|origin| origin.tags).unwrap_or_default();
-            values.add(&entry.message, &tags);
+            values.add(&entry);
         }
         Ok(saved.fields.iter().all(|field| values.holds(field)))
     }

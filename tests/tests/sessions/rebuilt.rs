@@ -21,7 +21,6 @@ use taizhang_proto::{
     decide::HUB_NODE,
     pb,
     register::{HOME_UNIT, MERGED_INTO, Value, number},
-    wire,
 };
 use taizhang_tests::sim::copy_dir;
 
@@ -366,10 +365,9 @@ fn what_was_cleared_on_a_record_that_had_left_is_kept_until_somebody_knows_of_it
     let next = office(dir.path(), "next", neighbour(), 920_000);
     let cleared = |core: &Core, id: RecordId| {
         let view = core.view();
-        view.prefix(Space::History, &id.0).map(|row| pb::Superseded::decode(row.unwrap().1).unwrap()).any(|entry| {
-            let tags = entry.origin.map(|origin| origin.tags).unwrap_or_default();
-            wire::said(&entry.message, &tags).iter().any(|field| field.tag == tag("phone") && field.bytes.is_empty())
-        })
+        view.prefix(Space::History, &id.0)
+            .map(|row| pb::Superseded::decode(row.unwrap().1).unwrap())
+            .any(|entry| entry.said().iter().any(|field| field.tag == tag("phone") && field.bytes.is_empty()))
     };
     let people = {
         let core = hub(dir.path());
@@ -398,6 +396,41 @@ fn what_was_cleared_on_a_record_that_had_left_is_kept_until_somebody_knows_of_it
     assert!(cleared(&core, people[0]), "it is dropped though nobody knows of it");
     assert_eq!(asked(&core, people[0]).len(), 1, "it is asked about");
     assert_sound(&core, &next);
+}
+
+#[test]
+fn of_two_fields_that_one_form_cleared_both_clears_come_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = office(dir.path(), "node", community(), 900_000);
+    let own = peer("node", community());
+    let core = hub(dir.path());
+    let person = residents(&node, community(), 0..1)[0];
+    let form = |edits: &[(&str, Option<&str>)]| {
+        let edits = edits.iter().map(|(name, value)| (tag(name), value.map(|value| Value::Text(value.into()))));
+        Draft { edits: edits.collect(), ..Draft::new(person, number::RESIDENT) }
+    };
+    for form in [
+        form(&[("address", Some("和平街8号"))]),
+        form(&[("phone", None), ("address", None)]),
+        form(&[("phone", Some("13900000001"))]),
+        form(&[("address", Some("和平街9号"))]),
+    ] {
+        save(&node, vec![form]);
+        sync(&core, &node, &own);
+    }
+    let clears = |core: &Core| {
+        let view = core.view();
+        let entries = view.prefix(Space::History, &person.0).map(|row| pb::Superseded::decode(row.unwrap().1).unwrap());
+        let said = entries.flat_map(|entry| entry.said()).filter(|field| field.bytes.is_empty());
+        said.map(|field| field.tag).collect::<std::collections::BTreeSet<u32>>()
+    };
+    let before = clears(&core);
+    assert_eq!(before, [tag("phone"), tag("address")].into());
+    drop(core);
+    lose_store(dir.path());
+    let core = hub(dir.path());
+    sync(&core, &node, &own);
+    assert_eq!(clears(&core), before);
 }
 
 #[test]

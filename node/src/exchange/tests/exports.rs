@@ -96,3 +96,16 @@ fn a_formula_is_neutral_in_every_file_and_comes_back_as_it_was() {
         assert_eq!(show(&record, "address"), kept.trim_start_matches('\''));
     }
 }
+
+#[test]
+fn a_remark_that_ends_in_stars_is_no_mask() {
+    let desk = Memory::street();
+    let written = format!("姓名,公民身份号码,联系电话\n甲,{},139********\n", files::id("19700301", 11));
+    desk.import("a.csv", written.as_bytes());
+    let (bytes, _) = export(&desk, def(number::RESIDENT), None, Format::Csv).unwrap();
+    let other = Memory::street();
+    other.import("b.csv", &bytes);
+    let note = |desk: &Memory| show(&desk.which(number::RESIDENT, "name", "甲").unwrap().1, "import_note");
+    assert!(note(&desk).contains("139********"), "{}", note(&desk));
+    assert_eq!(note(&other), note(&desk));
+}

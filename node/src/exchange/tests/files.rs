@@ -155,6 +155,30 @@ fn a_day_of_registration_holds_for_who_has_no_unemployment_to_it_and_so_does_the
     );
 }
 
+#[test]
+fn a_day_on_which_nobody_can_have_registered_is_asked_about_and_moves_nobody() {
+    let desk = Memory::street();
+    let (first, second) = (id("19700301", 11), id("19700301", 22));
+    let of = |name: &str, field: &str| show(&desk.which(number::RESIDENT, "name", name).unwrap().1, field);
+    let today = date::iso(desk.today());
+    // A year that is mistyped, above the sheet and in a cell, and one to come.
+    let text = format!(
+        "填报日期:1908-04-06\n姓名,身份证号,就业状况,登记日期\n甲,{first},已就业,1908-03-05\n乙,{second},已就业,2009-01-05\n"
+    );
+    assert_eq!(counts(&desk.import("a.csv", text.as_bytes())), [2, 0, 0, 0, 0]);
+    assert_eq!([of("甲", "registered_on"), of("乙", "registered_on")], [today.clone(), today]);
+    assert_eq!([of("甲", "import_note"), of("乙", "import_note")], ["登记日期：1908-03-05", "登记日期：2009-01-05"]);
+    assert_eq!(counts(&desk.import("a.csv", text.as_bytes())), [0, 2, 0, 0, 0]);
+    // A later day than that since which somebody is registered is not dropped either.
+    let later = format!("姓名,身份证号,就业状况,登记日期\n丙,{},已就业,2008-02-01\n", id("19700301", 33));
+    desk.import("b.csv", later.as_bytes());
+    desk.import("c.csv", later.replace("2008-02-01", "2008-03-09").as_bytes());
+    assert_eq!(
+        (of("丙", "registered_on").as_str(), of("丙", "import_note").as_str()),
+        ("2008-02-01", "登记日期：2008-03-09")
+    );
+}
+
 /// A workbook with a two-storey heading, a person's id in a numeric cell, and the date below the rows.
 fn families() -> Vec<u8> {
     let mut book = Workbook::new();

@@ -205,3 +205,17 @@ fn a_name_that_was_changed_stands_in_the_history_before_any_sync() {
         story.lines.iter().filter(|line| line.field == "name").map(|line| (line.stands, line.value.as_str())).collect();
     assert_eq!(names, [(true, "丙"), (false, "乙"), (false, "甲")]);
 }
+
+#[test]
+fn a_number_that_two_rows_give_refuses_nobody_of_a_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = ledger(dir.path());
+    let rows: Vec<String> = [1, 2].map(|nth| format!("H1,甲,{},2008.2.1\n", id("19670320", nth))).to_vec();
+    let text = format!("零就业家庭台账\n户编号,户主姓名,户主身份证号,认定日期\n{}", rows.concat());
+    for (new, same) in [(2, 0), (0, 2)] {
+        let report = bring(&ledger, &text);
+        assert_eq!((report.new_rows, report.same_rows, report.wrong_rows), (new, same, 0), "{:?}", report.findings);
+        assert!(!report.findings.iter().any(|finding| finding.contains("前面已经出现过")), "{:?}", report.findings);
+    }
+    assert_eq!(persons(&ledger).0.len(), 2, "the district finds the two households");
+}

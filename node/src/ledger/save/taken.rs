@@ -4,17 +4,17 @@
 //! second is told. Registrations in two units, and entries of other offices, are the district's to compare: they stand, and are
 //! told as doubtful.
 
-use super::{Ledger, broken, views::Views};
+use super::{Ledger, Source, broken, views::Views};
 use crate::{
     desk::{Draft, TAKEN},
+    ledger::numbers,
     store::StoreError,
 };
 use bytes::Bytes;
 use taizhang_proto::{
     Record, RecordId,
-    cell::{Shelf, home_unit, is_active, survivor, unique_fields},
+    cell::{Shelf, home_unit, is_active, survivor},
     check::Violation,
-    pb::Policy,
     register::{MERGED_INTO, Value, number, registers},
 };
 
@@ -59,18 +59,17 @@ const ID_NO: u32 = 21;
 pub(super) fn asked_by(register: u32) -> impl Iterator<Item = u32> {
     let rule = RULES.iter().find(|rule| rule.register == register);
     let about = rule.and_then(|rule| rule.same.first()).copied();
-    let unique = registers().get(register).map(|def| def.unique.as_slice()).unwrap_or_default();
-    about.into_iter().chain((register == number::RESIDENT).then_some(ID_NO)).chain(unique.iter().copied())
+    about.into_iter().chain((register == number::RESIDENT).then_some(ID_NO)).chain(numbers::given_in(register))
 }
 
 impl Ledger {
     /// The rule that a draft breaks by entering what the office has; `own` and `views` are records as they will be.
     pub(super) fn taken(
         &self,
+        source: Source,
         draft: &Draft,
         (old, new): (Option<&Record>, &Record),
-        own: &Views,
-        views: &Views,
+        (own, views): (&Views, &Views),
     ) -> Result<Option<Violation>, StoreError> {
         let unsaved = |id: RecordId| own.get(id).or_else(|| views.get(id));
         let fresh_with = |register: u32, tag: u32, bytes: &Bytes| {
@@ -80,6 +79,12 @@ impl Ledger {
             Some(view) => Ok(so(view)),
             None => self.look(id, |view| view.is_some_and(so)),
         };
+        let other_of =
+            |held: &mut dyn Iterator<Item = RecordId>, asked: Option<(u32, &Bytes)>, so: &dyn Fn(&Record) -> bool| {
+                let fresh = asked.into_iter().flat_map(|(tag, bytes)| fresh_with(new.register, tag, bytes));
+                let mut others = held.chain(fresh).filter(|id| *id != draft.id);
+                others.find_map(|id| is_so(id, so).map(|so| so.then_some(id)).transpose()).transpose()
+            };
         if !stands(new) {
             return Ok(None);
         }
@@ -91,31 +96,21 @@ impl Ledger {
             let home = home_unit(new);
             let same =
                 |view: &Record| stands(view) && view.slice(ID_NO) == Some(number.as_bytes()) && home_unit(view) == home;
-            let fresh = new.bytes(ID_NO).into_iter().flat_map(|bytes| fresh_with(number::RESIDENT, ID_NO, bytes));
-            for id in held.into_iter().chain(fresh).filter(|id| *id != draft.id) {
-                if is_so(id, &same)? {
-                    let message =
-                        format!("此身份证号码已登记，请在该记录上修改：{id} (registered already, as this record)");
-                    return Ok(Some(broken(draft, "id_no", TAKEN, message)));
-                }
-            }
-            return Ok(None);
+            let asked = new.bytes(ID_NO).map(|bytes| (ID_NO, bytes));
+            let other = other_of(&mut held.into_iter(), asked, &same)?;
+            return Ok(other.map(|id| broken(draft, "id_no", TAKEN, already("身份证号码", id))));
         }
-        let given = unique_fields(new).filter(|(tag, _)| is_given(new.register, *tag));
-        for (tag, carried) in given {
+        for (tag, carried) in numbers::given(new).filter(|_| source == Source::Form) {
             if old.is_some_and(|old| stands(old) && old.bytes(tag) == Some(carried)) {
                 continue; // it carried that number before
             }
             let same =
                 |view: &Record| stands(view) && view.bytes(tag) == Some(carried) && home_unit(view) == home_unit(new);
-            let others = self.carriers(new.register, tag, carried)?;
-            for id in others.into_iter().chain(fresh_with(new.register, tag, carried)).filter(|id| *id != draft.id) {
-                if is_so(id, &same)? {
-                    let field = registers().get(new.register).and_then(|def| def.field(tag));
-                    let (zh, name) = field.map(|field| (field.zh.as_str(), field.name.as_str())).unwrap_or_default();
-                    let message = format!("此{zh}已登记，请在该记录上修改：{id} (registered already, as this record)");
-                    return Ok(Some(broken(draft, name, TAKEN, message)));
-                }
+            let carriers = self.carriers(new.register, tag, carried)?;
+            if let Some(id) = other_of(&mut carriers.into_iter(), Some((tag, carried)), &same)? {
+                let field = registers().get(new.register).and_then(|def| def.field(tag));
+                let (zh, name) = field.map(|field| (field.zh.as_str(), field.name.as_str())).unwrap_or_default();
+                return Ok(Some(broken(draft, name, TAKEN, already(zh, id))));
             }
         }
         let Some(rule) = RULES.iter().find(|rule| rule.register == new.register) else { return Ok(None) };
@@ -137,21 +132,17 @@ impl Ledger {
             rule.is_open(view) && rule.same.iter().enumerate().all(|(place, tag)| is_same(*tag, place == 0, view))
         };
         let first = rule.same.first().and_then(|tag| Some((*tag, new.bytes(*tag)?)));
-        let fresh = first.into_iter().flat_map(|(tag, bytes)| fresh_with(rule.register, tag, bytes));
-        for id in held.map(|(_, id)| id).chain(fresh).filter(|id| *id != draft.id) {
-            if is_so(id, &same)? {
-                let message = rule.message.replacen(" (", &format!("：{id} ("), 1);
-                return Ok(Some(broken(draft, rule.field, TAKEN, message)));
-            }
-        }
-        Ok(None)
+        let other = other_of(&mut held.map(|(_, id)| id), first, &same)?;
+        Ok(other.map(|id| {
+            let message = rule.message.replacen(" (", &format!("：{id} ("), 1);
+            broken(draft, rule.field, TAKEN, message)
+        }))
     }
 }
 
-/// Whether a number is one that offices give themselves, once: a household's, a case's, a post's. What stands on a card or in a
-/// hukou book may be another kind's, or somebody else's who shows it: the district compares those.
-fn is_given(register: u32, tag: u32) -> bool {
-    registers().get(register).and_then(|def| def.field(tag)).is_some_and(|field| field.policy == Policy::Fixed)
+/// What is said of a number that another record has.
+fn already(number: &str, other: RecordId) -> String {
+    format!("此{number}已登记，请在该记录上修改：{other} (registered already, as this record)")
 }
 
 fn stands(record: &Record) -> bool {
