@@ -22,10 +22,22 @@ use taizhang_proto::{
 
 /// The office that an origin names; where a hub that had lost its store was only told so by another one, that too.
 pub fn office_of(units: &UnitTree, origin: &pb::Origin) -> String {
-    let name = |unit: u64| OrgCode::new(unit).map(|unit| units.name(unit)).unwrap_or_default();
-    match origin.told_by {
-        0 => name(origin.unit),
-        by => format!("{}（{} 转述，未经核实 told by another office, unproven）", name(origin.unit), name(by)),
+    told(units, &name(units, origin.unit), origin.told_by)
+}
+
+/// The reviewer that a ruling names, told likewise.
+pub fn reviewer_of(units: &UnitTree, ruling: &pb::Ruling) -> String {
+    told(units, &ruling.by, ruling.told_by)
+}
+
+fn name(units: &UnitTree, unit: u64) -> String {
+    OrgCode::new(unit).map(|unit| units.name(unit)).unwrap_or_default()
+}
+
+fn told(units: &UnitTree, whose: &str, teller: u64) -> String {
+    match teller {
+        0 => whose.to_owned(),
+        by => format!("{whose}（{} 转述，未经核实 told by another office, unproven）", name(units, by)),
     }
 }
 

@@ -54,6 +54,33 @@ pub fn of_belonging(secret: &[u8; 32]) -> [u8; 32] {
     blake3::derive_key("taizhang seal on whose it was", secret)
 }
 
+/// Bytes of a seal on a ruling.
+const RULING: usize = 16;
+
+/// The seal on a ruling in a record's history: over the words that it was about, who ruled, when, by which rule and why. The
+/// numbers under which the words stand are not in it, since a hub that lost them gives others.
+pub fn of_ruling(secret: &[u8; 32], id: RecordId, entry: &pb::Superseded) -> Bytes {
+    let mut hasher = blake3::Hasher::new_keyed(&blake3::derive_key("taizhang seal on a ruling", secret));
+    let (origin, ruling) = (entry.origin.clone().unwrap_or_default(), entry.ruling.clone().unwrap_or_default());
+    hasher.update(&id.0);
+    for number in [origin.stamp, ruling.unit, ruling.at, ruling.conflict, origin.tags.len() as u64] {
+        hasher.update(&number.to_le_bytes());
+    }
+    for tag in &origin.tags {
+        hasher.update(&tag.to_le_bytes());
+    }
+    let words = [&entry.message[..], origin.by.as_bytes(), entry.rule.as_bytes()];
+    for word in words.into_iter().chain([ruling.by.as_bytes(), ruling.reason.as_bytes()]) {
+        hasher.update(&(word.len() as u64).to_le_bytes()).update(word);
+    }
+    Bytes::copy_from_slice(&hasher.finalize().as_bytes()[..RULING])
+}
+
+/// Whether this hub's seal proves the ruling of an entry.
+pub fn proves_ruling(secret: &[u8; 32], id: RecordId, entry: &pb::Superseded) -> bool {
+    entry.ruling.as_ref().is_some_and(|ruling| ruling.seal == of_ruling(secret, id, entry))
+}
+
 /// Whether an origin's seal speaks for a field.
 pub fn speaks_for(secret: &[u8; 32], id: RecordId, field: &Field, origin: &pb::Origin) -> bool {
     let own = part(secret, id, field, origin.stamp, &origin.by);
@@ -61,6 +88,7 @@ pub fn speaks_for(secret: &[u8; 32], id: RecordId, field: &Field, origin: &pb::O
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -90,5 +118,43 @@ mod tests {
         assert!(!speaks_for(&of_passing(&secret), id, &fields[0], &origin), "another purpose");
         assert!(!speaks_for(&of_belonging(&secret), id, &fields[0], &origin), "another purpose");
         assert!(!speaks_for(&secret, id, &fields[0], &pb::Origin { stamp: 10, ..origin }), "another time");
+    }
+
+    #[test]
+    fn a_seal_on_a_ruling_binds_all_that_it_says_and_no_number_of_the_hubs() {
+        let (secret, id) = ([7; 32], RecordId([1; 16]));
+        let origin = pb::Origin { stamp: 9, by: "clerk".into(), tags: vec![20, 24], ..pb::Origin::default() };
+        let ruling = pb::Ruling { by: "reviewer".into(), unit: 4, at: 5, reason: "why".into(), ..pb::Ruling::default() };
+        let mut entry = pb::Superseded {
+            origin: Some(origin),
+            message: Bytes::from_static(b"words"),
+            rule: "REVIEW".into(),
+            ruling: Some(ruling),
+            ..pb::Superseded::default()
+        };
+        assert!(!proves_ruling(&secret, id, &entry), "unsealed");
+        let seal = of_ruling(&secret, id, &entry);
+        entry.ruling.as_mut().unwrap().seal = seal;
+        entry.replaced_by = 70;
+        entry.origin.as_mut().unwrap().revision = 60;
+        assert!(proves_ruling(&secret, id, &entry), "under other numbers");
+        assert!(!proves_ruling(&[8; 32], id, &entry), "another hub");
+        assert!(!proves_ruling(&secret, RecordId([2; 16]), &entry), "another record");
+        let changed: [fn(&mut pb::Superseded); 9] = [
+            |entry| entry.message = Bytes::from_static(b"other"),
+            |entry| entry.rule = "FIXED".into(),
+            |entry| entry.ruling.as_mut().unwrap().by = "another".into(),
+            |entry| entry.ruling.as_mut().unwrap().reason = "because".into(),
+            |entry| entry.ruling.as_mut().unwrap().unit = 6,
+            |entry| entry.ruling.as_mut().unwrap().at = 6,
+            |entry| entry.origin.as_mut().unwrap().by = "another".into(),
+            |entry| entry.origin.as_mut().unwrap().stamp = 10,
+            |entry| entry.origin.as_mut().unwrap().tags = vec![20],
+        ];
+        for (place, change) in changed.into_iter().enumerate() {
+            let mut other = entry.clone();
+            change(&mut other);
+            assert!(!proves_ruling(&secret, id, &other), "{place}");
+        }
     }
 }

@@ -69,8 +69,8 @@ pub(super) fn is_sealed_since(secret: &[u8; 32], edit: &Edit, field: &Field, sta
 }
 
 /// Leaves of an offer what this hub's seals prove, and what the office entered itself where the record is its own as far as this
-/// hub knows: nobody below the owner of a record that is for everybody can make it say something else, or belong to anybody. Who
-/// ruled, by which rule and why no seal binds: of what was replaced the words alone are left.
+/// hub knows: nobody below the owner of a record that is for everybody can make it say something else, or belong to anybody. Of
+/// what was replaced the words are left, and who ruled, by which rule and why, where a seal proves that.
 pub(super) fn keep_proven(secret: &[u8; 32], edit: &mut Edit, own: Option<OrgCode>, is_here: bool) {
     let Some(mut offer) = edit.offer.take() else { return };
     let (id, belonging) = (edit.id, seal::of_belonging(secret));
@@ -92,7 +92,10 @@ pub(super) fn keep_proven(secret: &[u8; 32], edit: &mut Edit, own: Option<OrgCod
         offer.history.clear();
     }
     offer.history.retain_mut(|entry| {
-        (entry.rule, entry.ruling, entry.reason) = (TOLD.into(), None, String::new());
+        if !seal::proves_ruling(secret, id, entry) {
+            (entry.rule, entry.ruling) = (TOLD.into(), None);
+        }
+        entry.reason.clear();
         let Some(origin) = &entry.origin else { return false };
         let fields = entry.said();
         !fields.is_empty() && fields.iter().all(|field| is_proven(field, origin))
@@ -131,6 +134,31 @@ fn decided_after(offer: &pb::Offer) -> HashMap<u32, Revision> {
         *last = at.max(*last);
     }
     decided
+}
+
+/// Marks in an entry that an office tells what neither this hub's seals nor that office's certificate prove: whose word it was, and
+/// who ruled over it. What this hub had said itself was said by `hub`.
+fn mark_unproven(
+    secret: &[u8; 32],
+    id: RecordId,
+    entry: &mut pb::Superseded,
+    (teller, hub): (OrgCode, OrgCode),
+) {
+    let ruled = seal::proves_ruling(secret, id, entry);
+    let fields = entry.said();
+    if let Some(origin) = &mut entry.origin {
+        let ours: Option<Vec<Speaker>> = fields.iter().map(|field| own_word(secret, id, field, origin)).collect();
+        let ours = ours.filter(|speakers| !speakers.is_empty());
+        if ours.as_ref().is_some_and(|speakers| speakers.iter().all(|speaker| *speaker == Speaker::Hub)) {
+            origin.unit = hub.number();
+        }
+        let is_below = OrgCode::new(origin.unit).is_ok_and(|unit| teller.covers(unit));
+        let is_own = origin.node != HUB_NODE && origin.told_by == 0 && is_below;
+        origin.told_by = if ours.is_some() || is_own { 0 } else { teller.number() };
+    }
+    if let Some(ruling) = &mut entry.ruling {
+        ruling.told_by = if ruled { 0 } else { teller.number() };
+    }
 }
 
 impl Pad<'_> {
@@ -175,12 +203,12 @@ impl Pad<'_> {
         Ok([passing, belonging].concat().into())
     }
 
-    /// Keeps the history of a record that this hub lost with a backup and is offered again, and brings up anew what a
-    /// reviewer had not decided.
+    /// Keeps the history of a record that this hub lost with a backup and is offered again by an office of `teller`, and brings up
+    /// anew what a reviewer had not decided.
     pub(super) fn take_offered_history(
         &mut self,
-        id: RecordId,
-        record: &Record,
+        teller: OrgCode,
+        (id, record): (RecordId, &Record),
         offer: &pb::Offer,
         revision: Revision,
     ) -> Result<(), StoreError> {
@@ -206,6 +234,10 @@ impl Pad<'_> {
         let mut known: HashSet<_> = known.iter().map(said).collect();
         entries.retain(|entry| known.insert(said(entry)));
         let decided_after = decided_after(offer);
+        let secret = self.core.lineage.secret();
+        for entry in &mut entries {
+            mark_unproven(&secret, id, entry, (teller, self.core.unit));
+        }
         for entry in &entries {
             // Under this hub's own number it comes before all offices that have not heard it.
             let kept = pb::Superseded { replaced_by: revision, ..entry.clone() };

@@ -227,7 +227,7 @@ impl Pad<'_> {
                 self.note_late(&edit, &origin, of)?;
             }
             if let (Some(offer), Some(record)) = (&edit.offer, self.record(edit.id)?.cloned()) {
-                self.take_offered_history(edit.id, &record, offer, revision)?;
+                self.take_offered_history(peer.unit, (edit.id, &record), offer, revision)?;
             }
             return Ok(Some(Special { kind: OutcomeKind::Settled, state: None, why: None }));
         }
@@ -299,7 +299,7 @@ impl Pad<'_> {
         }
         self.keep_history(edit.id, &applied.superseded);
         if let Some(offer) = &edit.offer {
-            self.take_offered_history(edit.id, &applied.record, offer, revision)?;
+            self.take_offered_history(peer.unit, (edit.id, &applied.record), offer, revision)?;
         }
         if self.record(edit.id)?.is_none() && !applied.superseded.is_empty() {
             self.disputed.insert(edit.id);

@@ -59,7 +59,17 @@ impl Pad<'_> {
             at: self.core.now(),
             reason: hand.reason.to_owned(),
             conflict: hand.conflict,
+            ..pb::Ruling::default()
         }
+    }
+
+    /// Writes into an entry of a record's history who ruled over it, under this hub's seal.
+    fn rule_over(&self, id: RecordId, entry: &mut pb::Superseded, hand: &Hand<'_>) {
+        hand.rule.clone_into(&mut entry.rule);
+        let ruling = self.ruling(hand);
+        let unsealed = pb::Superseded { ruling: Some(ruling.clone()), ..entry.clone() };
+        let seal = seal::of_ruling(&self.core.lineage.secret(), id, &unsealed);
+        entry.ruling = Some(pb::Ruling { seal, ..ruling });
     }
 
     /// Sets fields of a record by the hub's own hand. Fields that stand already are left alone; none when all do.
@@ -125,8 +135,7 @@ impl Pad<'_> {
         let mut applied = apply(current, &edit, &Decision::accepted(&edit), &origin);
         applied.superseded.retain_mut(|entry| leave_out_what_only_grows(register, entry));
         for entry in &mut applied.superseded {
-            hand.rule.clone_into(&mut entry.rule);
-            entry.ruling = Some(self.ruling(hand));
+            self.rule_over(id, entry, hand);
             hand.note.clone_into(&mut entry.reason); // the ruling has its own
         }
         self.keep_history(id, &applied.superseded);
@@ -207,14 +216,14 @@ impl Pad<'_> {
         hand: &Hand<'_>,
     ) -> Result<Revision, StoreError> {
         let revision = self.take_revisions(1);
-        let entry = pb::Superseded {
+        let mut entry = pb::Superseded {
             origin: claim.origin.clone(),
             message: claim.message.clone(),
             replaced_by: revision,
-            rule: hand.rule.to_owned(),
-            ruling: Some(self.ruling(hand)),
             reason: claim.reason.clone(),
+            ..pb::Superseded::default()
         };
+        self.rule_over(id, &mut entry, hand);
         self.keep_history(id, std::slice::from_ref(&entry));
         self.record(id)?;
         self.note_lost(id, revision);

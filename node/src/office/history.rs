@@ -90,7 +90,7 @@ pub fn tell<D: Desk>(
                 office: office(&origin),
                 at: origin.received,
                 rule: entry.rule.clone(),
-                decided_by: ruling.by.clone(),
+                decided_by: show::reviewer_of(units, &ruling),
                 reason: both(&ruling.reason, &entry.reason),
                 decided_at: ruling.at,
                 ..HistoryLine::default()

@@ -2,7 +2,7 @@
 //! nor where they belong, nor fill their history, whatever seals it has seen.
 
 use crate::pair::{
-    assert_sound, at_hub, community, hub, merge, neighbour, office, peer, post, revise, street, sync, write,
+    assert_sound, at_hub, community, hub, merge, neighbour, office, peer, post, residents, revise, street, sync, write,
 };
 use prost::Message;
 use std::sync::Arc;
@@ -237,6 +237,58 @@ fn the_history_of_a_record_above_takes_each_sealed_word_once_and_no_ruling_that_
         assert!(entry.origin.is_none_or(|origin| origin.node == HUB_NODE));
         assert!(!wire::split(&entry.message).unwrap().is_empty());
     }
+    everybody_agrees(&dir, &core);
+}
+
+#[test]
+fn who_ruled_and_whose_word_it_was_is_marked_where_only_an_office_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let core = hub(dir.path());
+    let node = office(dir.path(), "node", community(), 0);
+    let person = residents(&node, community(), 0..1)[0];
+    sync(&core, &node, &peer("node", community()));
+    let mut mallory = Mallory::at(&core);
+    let phone = registers().get(number::RESIDENT).unwrap().field_named("phone").unwrap().tag;
+    let stands = held(&at_hub(&core, person), phone);
+    let forged = |place: u64, origin: pb::Origin| {
+        let mut message = Vec::new();
+        wire::put_bytes(phone, format!("1390000000{place}").as_bytes(), &mut message);
+        let ruling = pb::Ruling {
+            by: "王科长".into(),
+            unit: DISTRICT,
+            seal: vec![9; 16].into(),
+            reason: "已核实".into(),
+            ..pb::Ruling::default()
+        };
+        pb::Superseded {
+            origin: Some(pb::Origin { tags: vec![phone], stamp: at(place).0, revision: place, ..origin }),
+            message: message.into(),
+            replaced_by: 900 + place,
+            rule: "REVIEW".into(),
+            ruling: Some(ruling),
+            ..pb::Superseded::default()
+        }
+    };
+    let of = |unit: u64, node: u32| pb::Origin { unit, node, by: "clerk-3".into(), ..pb::Origin::default() };
+    let history =
+        vec![forged(1, Mallory::own_word()), forged(2, of(street().number(), 5)), forged(3, of(DISTRICT, HUB_NODE))];
+    mallory.offers(person, number::RESIDENT, &[stands], history);
+    let told = |unit: u64| {
+        let view = core.view();
+        let entries = view.prefix(Space::History, &person.0).map(|row| pb::Superseded::decode(row.unwrap().1).unwrap());
+        let origins = entries.filter_map(|entry| Some((entry.origin?, entry.ruling?)));
+        let of = origins.filter(|(origin, _)| origin.unit == unit);
+        of.map(|(origin, ruling)| (origin.told_by, ruling.told_by)).collect::<Vec<_>>()
+    };
+    let mallorys = community().number();
+    assert_eq!(told(mallorys), [(0, mallorys)], "its own word");
+    assert_eq!(told(street().number()), [(mallorys, mallorys)]);
+    assert_eq!(told(DISTRICT), [(mallorys, mallorys)]);
+    assert!(sync(&core, &node, &peer("node", community())).equal);
+    let story = taizhang_node::office::history::story(&node, person).unwrap().unwrap();
+    let ruled: Vec<_> = story.lines.iter().filter(|line| line.decided_by.starts_with("王科长")).collect();
+    assert_eq!(ruled.len(), 3);
+    assert!(ruled.iter().all(|line| line.decided_by.contains("未经核实")), "whoever reads it sees that: {ruled:?}");
     everybody_agrees(&dir, &core);
 }
 

@@ -64,8 +64,8 @@ fn words(core: &Core) -> Words {
     words
 }
 
-/// Record, value, rule, author, time, day received, who decided, why.
-type Line = (Vec<u8>, Vec<u8>, String, String, u64, u64, String, String);
+/// Record, value, rule, author, time, day received, who decided, why, and by whom word and ruling were told.
+type Line = (Vec<u8>, Vec<u8>, String, String, u64, u64, String, String, [u64; 2]);
 
 /// What no longer stands, with who said it, who decided and why.
 fn history(view: &dyn View) -> Vec<Line> {
@@ -84,6 +84,7 @@ fn history(view: &dyn View) -> Vec<Line> {
                 origin.received,
                 ruling.by,
                 ruling.reason,
+                [origin.told_by, ruling.told_by],
             )
         })
         .collect();
