@@ -8,6 +8,7 @@ mod looks;
 mod mask;
 
 pub(crate) use looks::{Look, put_look};
+pub(crate) use mask::{masked, masked_conflict};
 
 use crate::{
     store::{Space, StoreError},

@@ -1,12 +1,14 @@
 //! The reviewer's queue: listing, showing and settling conflicts. The calls of the hub's own command line, and of the
 //! townships below it, each within itself; a console makes the same ones. Invariant: lists read the queue's own rows, so
-//! the district's page costs the same however many are open; nobody below the hub is shown what is not wholly theirs.
+//! the district's page costs the same however many are open; nobody below the hub is shown what is not wholly theirs; the hub's
+//! own reviewers see personal text masked unless they ask for names, and each such look is kept.
 
 mod named;
 mod show;
 
 use crate::{
     gate::{Gate, Pass},
+    reading::{keep_look, masked_conflict},
     rows::{self, meta, queue},
     shelf::Committed,
     store::{Space, StoreError},
@@ -260,19 +262,22 @@ impl ReviewService {
         Ok(pb::ConflictPage { lines: found.into_iter().map(|one| show::line(&tree, one)).collect(), open, next })
     }
 
-    fn detail(&self, number: u64, of: Option<OrgCode>) -> Result<pb::ConflictDetail, Status> {
+    fn detail(&self, number: u64, of: Option<OrgCode>, names: bool) -> Result<pb::ConflictDetail, Status> {
         let (view, tree) = (self.core.view(), self.core.tree());
         let unknown = || Status::not_found(format!("没有冲突 {number} (no such conflict)"));
         let conflict: Option<pb::Conflict> =
             rows::read(view.as_ref(), Space::Conflicts, &number.to_be_bytes()).map_err(failed)?;
-        let conflict = conflict.ok_or_else(unknown)?;
+        let mut conflict = conflict.ok_or_else(unknown)?;
         let shelf = Committed { view: view.as_ref(), tree: tree.clone() };
         let units = competence::units_of(&shelf, &conflict).map_err(failed)?;
         // Whoever asks for somebody else's is not told that there is one.
         if of.is_some_and(|of| !competence::lies_within(&units, of)) {
             return Err(unknown());
         }
-        let sides = show::sides(view.as_ref(), &tree, &conflict).map_err(failed)?;
+        if !names {
+            masked_conflict(&mut conflict);
+        }
+        let sides = show::sides(view.as_ref(), &tree, &conflict, names).map_err(failed)?;
         let open = conflict.state() == ConflictState::Unsettled;
         let theirs = of.is_none_or(|of| competence::refusal(&conflict, &units, of).is_none());
         let choices = if open && theirs { choices(&conflict) } else { Vec::new() };
@@ -350,7 +355,13 @@ impl review_server::Review for ReviewService {
     async fn show(&self, request: Request<pb::ConflictNumber>) -> Result<Response<pb::ConflictDetail>, Status> {
         let _pass = self.pass(&request).await?;
         let of = self.asker(&request)?;
-        block_in_place(|| self.detail(request.get_ref().number, of)).map(Response::new)
+        let pb::ConflictNumber { number, who } = request.into_inner();
+        let who = who.unwrap_or_default();
+        if of.is_none() && who.names {
+            keep_look(&self.core, &self.writer, "show", format!("Conflict {number}"), &who.by).await?;
+        }
+        // What lies within a township is its own to read.
+        block_in_place(|| self.detail(number, of, of.is_some() || who.names)).map(Response::new)
     }
 
     async fn resolve(&self, request: Request<pb::ResolveRequest>) -> Result<Response<pb::ResolveAnswer>, Status> {

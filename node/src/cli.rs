@@ -12,6 +12,7 @@ mod refused;
 pub mod review;
 
 pub use print::{doubts as print_doubts, found as print_found, list as print_list, story as print_story, sync_facts};
+pub use review::Who;
 
 use crate::{
     config::{self, Config},

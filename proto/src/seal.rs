@@ -124,7 +124,8 @@ mod tests {
     fn a_seal_on_a_ruling_binds_all_that_it_says_and_no_number_of_the_hubs() {
         let (secret, id) = ([7; 32], RecordId([1; 16]));
         let origin = pb::Origin { stamp: 9, by: "clerk".into(), tags: vec![20, 24], ..pb::Origin::default() };
-        let ruling = pb::Ruling { by: "reviewer".into(), unit: 4, at: 5, reason: "why".into(), ..pb::Ruling::default() };
+        let ruling =
+            pb::Ruling { by: "reviewer".into(), unit: 4, at: 5, reason: "why".into(), ..pb::Ruling::default() };
         let mut entry = pb::Superseded {
             origin: Some(origin),
             message: Bytes::from_static(b"words"),

@@ -315,7 +315,9 @@ pub async fn ingest(hub: &HubProcess, dir: &Path, nodes: usize, records: usize, 
     let started = Instant::now();
     let sessions: Vec<_> = feeders
         .into_iter()
-        .map(|(feeder, identity)| tokio::spawn(async move { link::run(&feeder, &identity, false, |_| {}).await }))
+        .map(|(feeder, identity)| {
+            tokio::spawn(async move { link::run(&feeder, &identity, false, std::future::pending(), |_| {}).await })
+        })
         .collect();
     let mut run = Ingest {
         nodes,

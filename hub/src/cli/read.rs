@@ -2,10 +2,10 @@
 //! `--names`, and every look at names is kept (`looks`).
 
 use super::Guarded;
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use std::path::PathBuf;
 use taizhang_node::{
-    cli::{SearchArgs, page, parse_day, print_doubts, print_found, print_list, print_story},
+    cli::{SearchArgs, Who, page, parse_day, print_doubts, print_found, print_list, print_story},
     disk::{self, Secrecy},
     say,
     show::{self, Reader},
@@ -15,23 +15,6 @@ use taizhang_proto::{
     date::Day,
     pb::{self, reading_client::ReadingClient},
 };
-
-/// Whether names are shown, and who looks.
-#[derive(Args)]
-pub(super) struct Who {
-    /// 显示姓名、证号、电话、住址；记入查阅记录 (names and numbers as they stand; the look is kept)
-    #[arg(long)]
-    names: bool,
-    /// 查阅人 (who looks)
-    #[arg(long, env = "TAIZHANG_BY", default_value = "")]
-    by: String,
-}
-
-impl Who {
-    fn looker(self) -> pb::Looker {
-        pb::Looker { by: self.by, names: self.names }
-    }
-}
 
 #[derive(Subcommand)]
 pub(super) enum Command {

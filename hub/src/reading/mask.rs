@@ -11,7 +11,7 @@ use taizhang_proto::{
 };
 
 /// A record whose personal text is masked.
-pub(super) fn masked(mut record: Record) -> Record {
+pub(crate) fn masked(mut record: Record) -> Record {
     let Some(def) = registers().get(record.register) else { return record };
     for standing in &mut record.fields {
         if let Some(field) = def.field(standing.field.tag) {
@@ -59,20 +59,37 @@ fn mask_text(field: &FieldDef, text: &str) -> String {
 
 /// A value that no longer stands, masked like those that do.
 pub(super) fn masked_past(def: &RegisterDef, past: &mut pb::Superseded) {
-    let fields = wire::split(&past.message).unwrap_or_default();
-    let masked: Vec<Bytes> = fields
-        .iter()
-        .map(|field| match def.field(field.tag) {
-            Some(known) => masked_field(known, is_about_people(def), &field.bytes),
-            None => Bytes::new(),
-        })
-        .collect();
-    past.message = wire::join(masked.iter());
-    if !past.reason.is_empty() {
-        past.reason = "***".into();
+    past.message = masked_message(def, &past.message);
+    mask_reason(&mut past.reason);
+    if let Some(ruling) = &mut past.ruling {
+        mask_reason(&mut ruling.reason);
     }
-    if let Some(ruling) = past.ruling.as_mut().filter(|ruling| !ruling.reason.is_empty()) {
-        ruling.reason = "***".into();
+}
+
+/// What a conflict shows of the records that it is about, masked.
+pub(crate) fn masked_conflict(conflict: &mut pb::Conflict) {
+    let def = registers().get(conflict.register);
+    for claim in &mut conflict.claims {
+        claim.message = def.map(|def| masked_message(def, &claim.message)).unwrap_or_default();
+        mask_reason(&mut claim.reason);
+    }
+    if let Some(ruling) = &mut conflict.ruling {
+        mask_reason(&mut ruling.reason);
+    }
+}
+
+fn masked_message(def: &RegisterDef, message: &Bytes) -> Bytes {
+    let fields = wire::split(message).unwrap_or_default();
+    let masked = fields.iter().map(|field| match def.field(field.tag) {
+        Some(known) => masked_field(known, is_about_people(def), &field.bytes),
+        None => Bytes::new(),
+    });
+    wire::join(masked.collect::<Vec<_>>().iter())
+}
+
+fn mask_reason(reason: &mut String) {
+    if !reason.is_empty() {
+        "***".clone_into(reason);
     }
 }
 

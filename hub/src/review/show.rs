@@ -1,7 +1,8 @@
 //! A conflict as a reviewer reads it: what each side wrote, who, where and when, and what was decided.
-//! For the eyes of the district and of whose records they are: it shows personal data.
+//! For the eyes of the district, masked unless names are asked for, and of whose records they are.
 
 use crate::{
+    reading::masked,
     store::{Space, StoreError, View},
     writer::settled_by,
 };
@@ -75,8 +76,13 @@ fn by_origin(tree: &UnitTree, side: pb::Side, origin: Option<&pb::Origin>) -> pb
     pb::Side { who: origin.by.clone(), office, at: origin.received, ..side }
 }
 
-/// What each side says, what stands first; and the records that it is about.
-pub(super) fn sides(view: &dyn View, tree: &UnitTree, conflict: &pb::Conflict) -> Result<Vec<pb::Side>, StoreError> {
+/// What each side says, what stands first; and the records that it is about, with `names` as they stand.
+pub(super) fn sides(
+    view: &dyn View,
+    tree: &UnitTree,
+    conflict: &pb::Conflict,
+    names: bool,
+) -> Result<Vec<pb::Side>, StoreError> {
     let def = registers().get(conflict.register);
     let mut sides = Vec::new();
     for (place, claim) in conflict.claims.iter().enumerate() {
@@ -92,6 +98,7 @@ pub(super) fn sides(view: &dyn View, tree: &UnitTree, conflict: &pb::Conflict) -
         let Some(id) = RecordId::from_slice(id) else { continue };
         let Some(bytes) = view.get(Space::Records, &id.0)? else { continue };
         let record = Record::decode(bytes).map_err(|_| StoreError::Row(Space::Records))?;
+        let record = if names { record } else { masked(record) };
         let mut shown = values(registers().get(record.register), &record.message(), &[]);
         shown.insert(0, fact("record", "记录编号", "record", id));
         let side = pb::Side { title: title.to_owned(), values: shown, ..pb::Side::default() };

@@ -138,12 +138,7 @@ fn decided_after(offer: &pb::Offer) -> HashMap<u32, Revision> {
 
 /// Marks in an entry that an office tells what neither this hub's seals nor that office's certificate prove: whose word it was, and
 /// who ruled over it. What this hub had said itself was said by `hub`.
-fn mark_unproven(
-    secret: &[u8; 32],
-    id: RecordId,
-    entry: &mut pb::Superseded,
-    (teller, hub): (OrgCode, OrgCode),
-) {
+fn mark_unproven(secret: &[u8; 32], id: RecordId, entry: &mut pb::Superseded, (teller, hub): (OrgCode, OrgCode)) {
     let ruled = seal::proves_ruling(secret, id, entry);
     let fields = entry.said();
     if let Some(origin) = &mut entry.origin {

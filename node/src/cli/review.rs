@@ -54,6 +54,24 @@ impl Filter {
     }
 }
 
+/// Whether a district shows names, and who looks.
+#[derive(Args)]
+pub struct Who {
+    /// 显示姓名、证号、电话、住址；记入查阅记录 (names and numbers as they stand; the look is kept)
+    #[arg(long)]
+    names: bool,
+    /// 查阅人 (who looks)
+    #[arg(long, env = "TAIZHANG_BY", default_value = "")]
+    by: String,
+}
+
+impl Who {
+    /// As it is asked.
+    pub fn looker(self) -> pb::Looker {
+        pb::Looker { by: self.by, names: self.names }
+    }
+}
+
 fn parse_kind(written: &str) -> Result<pb::ConflictKind, String> {
     let name = written.to_uppercase().replace('-', "_");
     pb::ConflictKind::from_str_name(&name).ok_or_else(|| format!("没有 {written} 这一类 (no such kind)"))
@@ -111,6 +129,9 @@ pub enum Command {
     Show {
         /// 冲突编号 (its number)
         number: u64,
+        /// Whose eyes.
+        #[command(flatten)]
+        who: Who,
     },
     /// 裁定：指定编号，或按条件批量 (settle: by number, or all that a filter finds)
     Resolve {
@@ -180,8 +201,9 @@ pub async fn run(mut review: Client, command: Command, reader: Reader) -> anyhow
             let query = pb::ConflictQuery { closed, after, limit, ..filter.query() };
             print_page(&review.conflicts(query).await?.into_inner(), reader);
         }
-        Command::Show { number } => {
-            print_detail(&review.show(pb::ConflictNumber { number }).await?.into_inner(), reader);
+        Command::Show { number, who } => {
+            let request = pb::ConflictNumber { number, who: Some(who.looker()) };
+            print_detail(&review.show(request).await?.into_inner(), reader);
         }
         Command::Resolve { numbers, filter, choice, claim, set, reason, by, despite } => {
             if numbers.is_empty() == filter.is_empty() {

@@ -84,7 +84,8 @@ async fn look_after(identity: &Identity, channel: &tonic::transport::Channel, pa
     }
 }
 
-/// Runs one session: to its end, or with `live` for as long as the line holds. `on_step` sees how it goes.
+/// Runs one session: to its end, or with `live` for as long as the line holds, or until `enough` and nothing is under way. `on_step`
+/// sees how it goes.
 ///
 /// # Errors
 /// When the session ends before everything is said, or the hub owes an answer for longer than the identity waits.
@@ -92,8 +93,10 @@ pub async fn run<R: Replica + ?Sized>(
     replica: &Arc<R>,
     identity: &Identity,
     live: bool,
+    enough: impl Future<Output = ()> + Send,
     mut on_step: impl FnMut(Step<'_>) + Send,
 ) -> Result<pb::SyncReport, LinkError> {
+    let mut enough = std::pin::pin!(enough);
     let started = Instant::now();
     on_step(Step::Waits);
     let channel = identity.connect().await?;
@@ -158,6 +161,7 @@ pub async fn run<R: Replica + ?Sized>(
             Ok(()) = changed.changed(), if live => {}
             // Nothing is under way: this session ends as if it had not been live, and the next one greets.
             () = until(again), if live && since.is_none() => return Ok(client.report),
+            () = &mut enough, if live && since.is_none() => return Ok(client.report),
             () = until(limit) => {
                 let (address, seconds) = (identity.address.clone(), identity.timeouts.answer.as_secs());
                 return Err(IdentityError::Silent { address, seconds }.into());
@@ -197,7 +201,7 @@ pub async fn sync_fully<R: Replica + ?Sized>(
 ) -> Result<pb::SyncReport, LinkError> {
     let mut report = pb::SyncReport::default();
     for _ in 0..4 {
-        match run(replica, identity, false, &mut on_step).await {
+        match run(replica, identity, false, std::future::pending(), &mut on_step).await {
             Ok(done) if done.equal => return Ok(done),
             Ok(done) => report = done,
             Err(

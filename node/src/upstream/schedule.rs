@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 use taizhang_proto::{date::SHANGHAI, pb, session::slot_in_window};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 /// How a replica keeps in touch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -134,6 +134,8 @@ pub struct Keeper<R: ?Sized> {
     state: Mutex<LinkState>,
     memory: PathBuf,
     one_session: tokio::sync::Mutex<()>,
+    /// Somebody asks for a session now: a live one makes way for it.
+    asked: Notify,
 }
 
 impl<R: Replica + ?Sized> Keeper<R> {
@@ -141,7 +143,15 @@ impl<R: Replica + ?Sized> Keeper<R> {
     pub fn new(replica: Arc<R>, identity: Identity, schedule: Schedule) -> Arc<Self> {
         let memory = identity.data_dir().join(MEMORY);
         let state = Mutex::new(LinkState::remembered(&memory));
-        Arc::new(Self { replica, identity, schedule, state, memory, one_session: tokio::sync::Mutex::default() })
+        Arc::new(Self {
+            replica,
+            identity,
+            schedule,
+            state,
+            memory,
+            one_session: tokio::sync::Mutex::default(),
+            asked: Notify::new(),
+        })
     }
 
     /// What the link is doing.
@@ -171,20 +181,25 @@ impl<R: Replica + ?Sized> Keeper<R> {
         }
     }
 
-    /// Syncs once now, beside the schedule. A live session counts: it has nothing left to say when this returns.
+    /// Syncs once now, beside the schedule: the hub has answered when this returns. A live session says first what it has to
+    /// say, and what became of that is in the report.
     ///
     /// # Errors
     /// When the session breaks, or a live one gets on with nothing for as long as the hub is waited for.
     pub async fn sync_now(&self) -> Result<pb::SyncReport, link::LinkError> {
         let mut stalled = Stalled::default();
+        let mut said = pb::SyncReport::default();
         let mut lock = std::pin::pin!(self.one_session.lock());
         let _one = loop {
-            if self.state().connected {
-                if self.replica.pending() == 0 {
-                    return Ok(self.state().report);
-                }
+            let state = self.state();
+            if state.connected {
                 // The live session holds the lock for as long as it lives; its own limits end it when it hangs.
-                stalled.look(self.replica.pending(), self.state().report.pulled, &self.identity)?;
+                if self.replica.pending() == 0 {
+                    self.asked.notify_waiters();
+                } else {
+                    stalled.look(self.replica.pending(), state.report.pulled, &self.identity)?;
+                }
+                said = state.report;
             }
             tokio::select! {
                 one = &mut lock => break one,
@@ -193,11 +208,21 @@ impl<R: Replica + ?Sized> Keeper<R> {
         };
         let outcome = link::sync_fully(&self.replica, &self.identity, |step| self.waits(&step)).await;
         self.note(|state| state.waiting_since = None);
-        let report = outcome.inspect_err(|error| self.note(|state| state.failed(error)))?;
+        let mut report = outcome.inspect_err(|error| self.note(|state| state.failed(error)))?;
         self.note(|state| {
             state.report = report.clone();
             state.last_error.clear();
         });
+        for (now, before) in [
+            (&mut report.pushed, said.pushed),
+            (&mut report.accepted, said.accepted),
+            (&mut report.settled, said.settled),
+            (&mut report.refused, said.refused),
+            (&mut report.pulled, said.pulled),
+            (&mut report.repaired, said.repaired),
+        ] {
+            *now = now.saturating_add(before);
+        }
         Ok(report)
     }
 
@@ -303,7 +328,7 @@ impl<R: Replica + ?Sized> Keeper<R> {
                         state.report = report;
                     });
                 };
-                link::run(&self.replica, &self.identity, true, told).await
+                link::run(&self.replica, &self.identity, true, self.asked.notified(), told).await
             }
         };
         self.note(|state| {

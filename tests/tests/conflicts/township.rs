@@ -68,7 +68,8 @@ async fn a_township_merges_a_person_registered_in_two_of_its_communities_and_tak
         lines.iter().map(|line| (line.settled_by(), line.conflict.as_ref().unwrap().number)).collect::<Vec<_>>(),
         [(pb::Tier::Township, conflict.number)]
     );
-    let detail = reviewer_at(&scene, STREET).await.show(pb::ConflictNumber { number: conflict.number }).await;
+    let detail =
+        reviewer_at(&scene, STREET).await.show(pb::ConflictNumber { number: conflict.number, who: None }).await;
     let detail = detail.unwrap().into_inner();
     assert_eq!(detail.choices().collect::<Vec<_>>(), [Choice::Merge, Choice::Distinct]);
     assert!(detail.sides.iter().any(|side| side.values.iter().any(|fact| fact.value == "52301234")));
@@ -112,7 +113,7 @@ async fn a_township_neither_sees_what_lies_outside_nor_settles_what_is_the_distr
     let seen: Vec<u64> = lines.iter().map(|line| line.conflict.as_ref().unwrap().number).collect();
     assert_eq!(seen, [claim.number], "what lies wholly within, whoever settles it");
     assert_eq!(lines[0].settled_by(), pb::Tier::District);
-    let show = async |number| reviewer_at(&scene, STREET).await.show(pb::ConflictNumber { number }).await;
+    let show = async |number| reviewer_at(&scene, STREET).await.show(pb::ConflictNumber { number, who: None }).await;
     assert_eq!(show(across.number).await.unwrap_err().code(), Code::NotFound);
     assert_eq!(show(claim.number).await.unwrap().into_inner().choices, Vec::<i32>::new());
     assert!(settle(&scene, &across, Choice::Merge).await.unwrap_err().contains("涉及本单位以外"));

@@ -118,6 +118,31 @@ async fn a_line_that_dies_while_nothing_is_said_is_found_dead() {
     town.stop().await;
 }
 
+/// Nothing is owed and the line is taken to hold: only a session of its own tells whether the hub answers.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn who_asks_for_a_session_hears_whether_the_hub_answers() {
+    let (_dir, mut town) = town(&[DISTRICT], Plan::default()).await;
+    town.open_office(OfficePlan::nightly(unit(FIRST))).await.unwrap();
+    let (office, line) = (&town.offices[0], Line::to(town.districts[0].address).await.unwrap());
+    let keeper = Keeper::new(office.ledger().clone(), over(&office.identity, &line, short()), LIVE);
+    let (stop, stopped) = watch::channel(false);
+    let running = tokio::spawn(keeper.clone().run(stopped));
+    let idle = || keeper.state().connected && keeper.state().report.ok && keeper.state().waiting_since.is_none();
+    until("the session is open and idle", idle).await.unwrap();
+    let calls = line.calls();
+    assert!(keeper.sync_now().await.unwrap().equal);
+    assert!(line.calls() > calls, "it called");
+    until("the live session is open again", idle).await.unwrap();
+    line.set(Weather::Frozen);
+    let sync = keeper.sync_now().await;
+    assert!(matches!(sync, Err(LinkError::Identity(IdentityError::Silent { .. }))), "{sync:?}");
+    line.set(Weather::Fair);
+    until("it is in touch again", idle).await.unwrap();
+    let _ = stop.send(true);
+    running.await.unwrap();
+    town.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn enrolling_at_somebody_who_says_nothing_ends() {
     let dir = tempfile::tempdir().unwrap();

@@ -82,8 +82,26 @@ fn a_district_reads_its_records_with_names_masked_unless_somebody_answers_for_th
         assert!(doubts.out.contains("秦*") && !doubts.out.contains("秦小妹"), "{}", doubts.out);
         let named = district.tz(&["doubts", "--names", "--by", "王科长", "--wide"]).exits(0).out;
         assert!(named.contains("秦小妹"), "{named}");
+        // Nor does a conflict tell more than the records that it is about.
+        let revised =
+            ["revise", "resident", "--record", "钱二妹", "--by", "王科长", "--reason", "二妹来信", "name=钱二美"];
+        district.tz(&revised).exits(0);
+        tz(Kind::Node, &data, &["save", "resident", "--record", "钱二妹", "name=钱尔妹", "--reason", "二妹说的"])
+            .exits(0);
+        tz(Kind::Node, &data, &["sync"]).exits(0);
+        let number = district.tz(&["--json", "conflicts"]).exits(0).json()[0]["number"].to_string();
+        for asked in [&["show", &number][..], &["--json", "show", &number]] {
+            let shown = district.tz(asked).exits(0).out;
+            assert!(shown.contains("钱**"), "{shown}");
+            for personal in ["二美", "尔妹", "二妹", "13841300002", &ids[2]] {
+                assert!(!shown.contains(personal), "{personal} in {shown}");
+            }
+        }
+        district.tz(&["show", &number, "--names"]).exits(1).says(&["--by"]);
+        let shown = district.tz(&["show", &number, "--names", "--by", "孙复核"]).exits(0).out;
+        assert!(shown.contains("钱二美") && shown.contains("钱尔妹") && shown.contains(&ids[2]), "{shown}");
         let looks = district.tz(&["looks"]).exits(0).out;
-        assert!(looks.contains("王科长") && looks.contains("李审核"), "{looks}");
+        assert!(["王科长", "李审核", "孙复核"].iter().all(|who| looks.contains(who)), "{looks}");
         for personal in ["二妹", "41300001", &ids[2]] {
             assert!(!looks.contains(personal), "{looks}");
         }
