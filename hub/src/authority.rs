@@ -51,6 +51,11 @@ pub async fn make_token(
     if !core.unit.covers(unit) || own || (!tree.is_empty() && !tree.contains(unit)) {
         return Err(Status::invalid_argument(format!("单位{unit}不在本级辖区内 (no such unit below this hub)")));
     }
+    if request.hub && unit.tier() != pb::Tier::District {
+        return Err(Status::invalid_argument(format!(
+            "汇聚节点只设在县区，{unit}不是县区；街道乡镇和社区请去掉 --hub (a hub is a district's: leave out --hub)"
+        )));
+    }
     if core.tier == pb::Tier::City && !request.hub && !reads {
         return Err(Status::invalid_argument(WriteError::NoRecords.to_string()));
     }

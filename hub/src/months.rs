@@ -49,7 +49,7 @@ pub enum MonthsError {
     #[error("{0} 不是月份，请写成 2008-03 (not a month)")]
     Name(String),
     /// It is not over.
-    #[error("{0} 尚未结束，不能封账 (the month is not over)")]
+    #[error("{0} 尚未结束，不能封账，也不能审核通过 (the month is not over)")]
     Running(Month),
     /// It has been locked before.
     #[error("{0} 已经封账，封账数字不再变动 (locked already: locked figures never move)")]

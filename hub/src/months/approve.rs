@@ -57,6 +57,11 @@ pub async fn approve(
     if core.months().has(month) {
         return Err(MonthsError::Locked(month));
     }
+    let returned = !request.reason.trim().is_empty();
+    // An office whose clock is ahead may have closed it; that can only be sent back.
+    if !returned && month.last_day() >= core.today() {
+        return Err(MonthsError::Running(month));
+    }
     let mut answer = pb::ApproveAnswer::default();
     let closings = closings(core, month)?;
     for unit in &request.units {
@@ -74,7 +79,6 @@ pub async fn approve(
             continue;
         }
         let version = close.version.unwrap_or(1).to_string();
-        let returned = !request.reason.trim().is_empty();
         let fields = if returned {
             vec![
                 ("returned_on", today.clone()),

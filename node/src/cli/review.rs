@@ -203,7 +203,14 @@ pub async fn run(mut review: Client, command: Command, reader: Reader) -> anyhow
         }
         Command::Show { number, who } => {
             let request = pb::ConflictNumber { number, who: Some(who.looker()) };
-            print_detail(&review.show(request).await?.into_inner(), reader);
+            let detail = review.show(request).await?.into_inner();
+            print_detail(&detail, reader);
+            let mut values = detail.sides.iter().flat_map(|side| &side.values);
+            if reader == Reader::Person && values.any(|fact| fact.value.ends_with("**")) {
+                say!(
+                    "\n带 * 的已遮盖；加 --names --by 查阅人 照原样显示，并记入查阅记录 (masked: --names shows it, and the look is kept)"
+                );
+            }
         }
         Command::Resolve { numbers, filter, choice, claim, set, reason, by, despite } => {
             if numbers.is_empty() == filter.is_empty() {

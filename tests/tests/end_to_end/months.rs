@@ -160,6 +160,8 @@ async fn a_month_is_closed_approved_and_locked_and_what_comes_later_is_the_next_
         let request = pb::MonthRequest { units: units.to_vec(), reason: reason.into(), ..asked(this) };
         months::approve(&district.core, &district.writer, &request).await.unwrap()
     };
+    let running = months::approve(&district.core, &district.writer, &asked(this.next().next())).await;
+    assert!(matches!(running, Err(MonthsError::Running(_))), "{running:?}");
     let answer = approve(&[], "").await;
     assert_eq!((answer.done, answer.failed.len()), (1, 0), "{:?}", answer.failed);
     let answer = approve(&[STREET], "").await;

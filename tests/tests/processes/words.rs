@@ -154,6 +154,7 @@ fn what_contradicts_itself_makes_no_directory() {
 fn a_token_is_not_used_up_in_the_wrong_place() {
     town::runtime().block_on(async {
         let town = Town::found(0, "nightly").await;
+        town.district.tz(&["token", "--hub", "--unit", OFFICES[2]]).exits(1).says(&["汇聚节点只设在县区"]);
         let office = token(&town.district, OFFICES[0], false);
         let hub = token(&town.city, DISTRICT, true);
         let data = town.dir.path().join("office");
