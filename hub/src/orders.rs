@@ -246,8 +246,7 @@ fn check_decision(core: &Core, list: &TaskOrders, order: &TaskOrder) -> Result<(
             for unit in units() {
                 let record = entered(order, unit, fields.clone());
                 let tags = fields.iter().map(|field| field.tag);
-                let ahead = check::ahead(&record, tags.clone(), today);
-                if let Some(broken) = check::check(&record, tags, today).into_iter().chain(ahead).next() {
+                if let Some(broken) = check::entry(&record, tags, today).into_iter().next() {
                     return refuse(broken.to_string());
                 }
             }

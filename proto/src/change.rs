@@ -58,7 +58,7 @@ pub enum ChangeError {
 }
 
 /// Most fields in one change.
-const MAX_FIELDS: usize = 512;
+pub const MAX_FIELDS: usize = 512;
 /// Most characters of the name of whoever enters, decides or gives a task.
 pub const MAX_NAME_CHARS: usize = 60;
 /// Most characters of a reason.

@@ -107,6 +107,13 @@ pub fn ahead(record: &Record, edited: impl Iterator<Item = u32>, today: Day) -> 
     fields.map(|field| violation(def, &field.name, "ahead", said(field))).collect()
 }
 
+/// All that is wrong with what somebody enters now: [`check`], and [`ahead`].
+pub fn entry(record: &Record, edited: impl Iterator<Item = u32> + Clone, today: Day) -> Vec<Violation> {
+    let mut found = check(record, edited.clone(), today);
+    found.extend(ahead(record, edited, today));
+    found
+}
+
 /// The rule of what may be said where every office below hears it.
 pub const BELOW: &str = "below";
 

@@ -61,7 +61,8 @@ const RULING: usize = 16;
 /// numbers under which the words stand are not in it, since a hub that lost them gives others.
 pub fn of_ruling(secret: &[u8; 32], id: RecordId, entry: &pb::Superseded) -> Bytes {
     let mut hasher = blake3::Hasher::new_keyed(&blake3::derive_key("taizhang seal on a ruling", secret));
-    let (origin, ruling) = (entry.origin.clone().unwrap_or_default(), entry.ruling.clone().unwrap_or_default());
+    let (no_origin, no_ruling) = (pb::Origin::default(), pb::Ruling::default());
+    let (origin, ruling) = (entry.origin.as_ref().unwrap_or(&no_origin), entry.ruling.as_ref().unwrap_or(&no_ruling));
     hasher.update(&id.0);
     for number in [origin.stamp, ruling.unit, ruling.at, ruling.conflict, origin.tags.len() as u64] {
         hasher.update(&number.to_le_bytes());

@@ -45,6 +45,12 @@ pub(super) fn proves(secret: &[u8; 32], id: RecordId, field: &Field, origin: &pb
     own_word(secret, id, field, origin).is_some() || seal::speaks_for(&seal::of_passing(secret), id, field, origin)
 }
 
+/// Whether the certificate of an office of `teller` proves that a word of `unit` is its own: of no hub, and nobody's whom another
+/// office had only told of.
+pub(super) fn vouches(teller: OrgCode, origin: &pb::Origin, unit: Option<OrgCode>) -> bool {
+    origin.node != HUB_NODE && origin.told_by == 0 && unit.is_some_and(|unit| teller.covers(unit))
+}
+
 /// Whether this hub's seal proves a field that is offered again.
 pub(super) fn is_sealed(secret: &[u8; 32], edit: &Edit, field: &Field) -> bool {
     sealed(secret, edit, field).next().is_some()
@@ -75,10 +81,7 @@ pub(super) fn keep_proven(secret: &[u8; 32], edit: &mut Edit, own: Option<OrgCod
     let Some(mut offer) = edit.offer.take() else { return };
     let (id, belonging) = (edit.id, seal::of_belonging(secret));
     let is_proven = |field: &Field, origin: &pb::Origin| {
-        let by_office = own.is_some_and(|own| {
-            let unit = OrgCode::new(origin.unit).ok();
-            origin.node != HUB_NODE && origin.told_by == 0 && unit.is_some_and(|unit| own.covers(unit))
-        });
+        let by_office = own.is_some_and(|own| vouches(own, origin, OrgCode::new(origin.unit).ok()));
         (by_office && field.tag != HOME_UNIT)
             || proves(secret, id, field, origin)
             || (field.tag == HOME_UNIT && seal::speaks_for(&belonging, id, field, origin))
@@ -147,8 +150,7 @@ fn mark_unproven(secret: &[u8; 32], id: RecordId, entry: &mut pb::Superseded, (t
         if ours.as_ref().is_some_and(|speakers| speakers.iter().all(|speaker| *speaker == Speaker::Hub)) {
             origin.unit = hub.number();
         }
-        let is_below = OrgCode::new(origin.unit).is_ok_and(|unit| teller.covers(unit));
-        let is_own = origin.node != HUB_NODE && origin.told_by == 0 && is_below;
+        let is_own = vouches(teller, origin, OrgCode::new(origin.unit).ok());
         origin.told_by = if ours.is_some() || is_own { 0 } else { teller.number() };
     }
     if let Some(ruling) = &mut entry.ruling {
@@ -232,8 +234,6 @@ impl Pad<'_> {
         let secret = self.core.lineage.secret();
         for entry in &mut entries {
             mark_unproven(&secret, id, entry, (teller, self.core.unit));
-        }
-        for entry in &entries {
             // Under this hub's own number it comes before all offices that have not heard it.
             let kept = pb::Superseded { replaced_by: revision, ..entry.clone() };
             self.keep_history(id, std::slice::from_ref(&kept));

@@ -251,9 +251,7 @@ impl Pad<'_> {
         }
         let after = with(current.as_ref(), register, &fields);
         let tags: Vec<u32> = fields.iter().map(|field| field.tag).collect();
-        let (edited, today) = (tags.iter().copied(), self.core.today());
-        let ahead = check::ahead(&after, edited.clone(), today);
-        if let Some(broken) = check::check(&after, edited, today).into_iter().chain(ahead).next() {
+        if let Some(broken) = check::entry(&after, tags.iter().copied(), self.core.today()).into_iter().next() {
             return Ok(Err(broken.to_string()));
         }
         let unit = home_unit(&after).filter(|unit| self.core.unit.covers(*unit));

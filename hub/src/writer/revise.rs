@@ -66,10 +66,9 @@ impl Pad<'_> {
     /// Writes into an entry of a record's history who ruled over it, under this hub's seal.
     fn rule_over(&self, id: RecordId, entry: &mut pb::Superseded, hand: &Hand<'_>) {
         hand.rule.clone_into(&mut entry.rule);
-        let ruling = self.ruling(hand);
-        let unsealed = pb::Superseded { ruling: Some(ruling.clone()), ..entry.clone() };
-        let seal = seal::of_ruling(&self.core.lineage.secret(), id, &unsealed);
-        entry.ruling = Some(pb::Ruling { seal, ..ruling });
+        entry.ruling = Some(self.ruling(hand));
+        let seal = seal::of_ruling(&self.core.lineage.secret(), id, entry);
+        entry.ruling.get_or_insert_default().seal = seal;
     }
 
     /// Sets fields of a record by the hub's own hand. Fields that stand already are left alone; none when all do.

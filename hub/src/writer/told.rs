@@ -4,7 +4,7 @@
 
 use super::{
     Peer,
-    again::{Speaker, may_be_later, own_word, proves},
+    again::{Speaker, may_be_later, own_word, proves, vouches},
     late::Landing,
     pad::Pad,
 };
@@ -156,7 +156,7 @@ impl Pad<'_> {
         author: Author,
     ) -> Part {
         let unit = OrgCode::new(told.unit).ok().filter(|unit| self.core.unit.covers(*unit)).unwrap_or(peer.unit);
-        let vouched = told.node != HUB_NODE && told.told_by == 0 && peer.unit.covers(unit);
+        let vouched = vouches(peer.unit, told, Some(unit));
         let by: String = if told.by.len() > MAX_BY { String::new() } else { told.by.clone() };
         let secret = self.core.lineage.secret();
         let again = |secret: [u8; 32]| {

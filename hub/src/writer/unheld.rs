@@ -3,7 +3,7 @@
 //! Invariant: no word is dropped. It stands in the history of that record, which may still be told, and in the queue
 //! until it is; and it makes no record, so nothing counts twice.
 
-use super::{Peer, pad::Pad};
+use super::{Peer, again::vouches, pad::Pad};
 use crate::{
     rows,
     store::{Space, StoreError},
@@ -12,8 +12,8 @@ use std::collections::{BTreeSet, HashSet};
 use taizhang_proto::{
     OrgCode, RecordId,
     cell::home_unit,
-    change::{Edit, MAX_BY},
-    decide::{Author, HUB_NODE},
+    change::{Edit, MAX_BY, MAX_FIELDS},
+    decide::Author,
     pb::{self, ConflictKind},
     wire,
 };
@@ -22,8 +22,6 @@ use taizhang_proto::{
 pub(crate) const RULE: &str = "LEFT";
 /// Most words that a finding shows; all of them stand in the history.
 const MOST_CLAIMS: usize = 32;
-/// Most fields that it names.
-const MOST_TAGS: usize = 512;
 
 impl Pad<'_> {
     /// Whether an edit is a word on a record that has left, and the record is not here.
@@ -49,7 +47,7 @@ impl Pad<'_> {
         let standing = self.told_parts(peer, edit, author, own).into_iter().map(|(edit, origin)| word(edit, origin));
         let sound = |entry: &&pb::Superseded| entry.origin.is_some() && wire::split(&entry.message).is_ok();
         let past = edit.offer.iter().flat_map(|offer| &offer.history).filter(sound);
-        // Nothing proves who ruled, nor what another office said.
+        // Who ruled, whoever holds the record tells with it; nothing proves here what another office said.
         let past = past.map(|entry| pb::Superseded {
             origin: entry.origin.as_ref().map(|origin| told(origin, (peer, author), own)),
             message: entry.message.clone(),
@@ -81,7 +79,7 @@ impl Pad<'_> {
             register: edit.register,
             record: edit.id.0.to_vec().into(),
             unit: peer.unit.number(),
-            tags: tags.into_iter().take(MOST_TAGS).collect(),
+            tags: tags.into_iter().take(MAX_FIELDS).collect(),
             // The first is what stands: nothing.
             claims: std::iter::once(pb::ClaimedValue::default()).chain(claims).take(MOST_CLAIMS).collect(),
             rule: RULE.into(),
@@ -143,8 +141,7 @@ impl Pad<'_> {
 
 /// An origin in a history that an office tells: by its own number, and marked where another office's word is told.
 fn told(origin: &pb::Origin, (peer, author): (&Peer, Author), own: &pb::Origin) -> pb::Origin {
-    let unit = OrgCode::new(origin.unit).ok().filter(|unit| peer.unit.covers(*unit));
-    let is_own = unit.is_some() && origin.node != HUB_NODE && origin.told_by == 0;
+    let is_own = vouches(peer.unit, origin, OrgCode::new(origin.unit).ok());
     pb::Origin {
         received: origin.received.min(own.received),
         node: author.node,

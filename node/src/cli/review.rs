@@ -203,14 +203,7 @@ pub async fn run(mut review: Client, command: Command, reader: Reader) -> anyhow
         }
         Command::Show { number, who } => {
             let request = pb::ConflictNumber { number, who: Some(who.looker()) };
-            let detail = review.show(request).await?.into_inner();
-            print_detail(&detail, reader);
-            let mut values = detail.sides.iter().flat_map(|side| &side.values);
-            if reader == Reader::Person && values.any(|fact| fact.value.ends_with("**")) {
-                say!(
-                    "\n带 * 的已遮盖；加 --names --by 查阅人 照原样显示，并记入查阅记录 (masked: --names shows it, and the look is kept)"
-                );
-            }
+            print_detail(&review.show(request).await?.into_inner(), reader);
         }
         Command::Resolve { numbers, filter, choice, claim, set, reason, by, despite } => {
             if numbers.is_empty() == filter.is_empty() {
@@ -325,6 +318,11 @@ fn print_detail(detail: &pb::ConflictDetail, reader: Reader) {
     let choices: Vec<_> = detail.choices().map(|choice| choice.as_str_name().to_lowercase()).collect();
     if !choices.is_empty() {
         say!("\n可裁定 (resolve --choice): {}", choices.join(", "));
+    }
+    if detail.sides.iter().flat_map(|side| &side.values).any(|fact| fact.value.ends_with("**")) {
+        say!(
+            "\n带 * 的已遮盖；加 --names --by 查阅人 照原样显示，并记入查阅记录 (masked: --names shows it, and the look is kept)"
+        );
     }
 }
 

@@ -473,10 +473,7 @@ impl<'a, D: Desk> Maker<'a, D> {
     fn add(&mut self, index: usize, old: Option<&Record>, def: &'static RegisterDef, draft: Draft) {
         let record = merged(old, def, &draft);
         let edited = draft.edits.iter().map(|(tag, _)| *tag);
-        let today = self.scene.desk.today();
-        for violation in
-            check::check(&record, edited.clone(), today).into_iter().chain(check::ahead(&record, edited, today))
-        {
+        for violation in check::entry(&record, edited, self.scene.desk.today()) {
             let fault = self.fault(index, def, &violation);
             if !self.group.faults.contains(&fault) {
                 self.group.faults.push(fault);
