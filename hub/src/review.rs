@@ -250,10 +250,27 @@ impl ReviewService {
         self.gate.enter(id).await
     }
 
-    fn page(&self, query: &pb::ConflictQuery, of: Option<OrgCode>) -> Result<pb::ConflictPage, Status> {
+    /// Whether what is personal is shown as it stands: what lies within a township is its own to read; at the hub who asks for names
+    /// is kept first.
+    async fn names(
+        &self,
+        of: Option<OrgCode>,
+        what: &'static str,
+        about: String,
+        who: Option<&pb::Looker>,
+    ) -> Result<bool, Status> {
+        let Some(who) = who.filter(|who| who.names && of.is_none()) else { return Ok(of.is_some()) };
+        keep_look(&self.core, &self.writer, what, about, &who.by).await?;
+        Ok(true)
+    }
+
+    fn page(&self, query: &pb::ConflictQuery, of: Option<OrgCode>, names: bool) -> Result<pb::ConflictPage, Status> {
         let read = Query::read(query, self.core.now(), of).map_err(wrong)?;
         let list = if read.closed { closed_conflicts } else { open_conflicts };
-        let (found, next) = list(&self.core, &read).map_err(failed)?;
+        let (mut found, next) = list(&self.core, &read).map_err(failed)?;
+        if !names {
+            found.iter_mut().for_each(masked_conflict);
+        }
         let open = match of {
             None => rows::counter(self.core.view().as_ref(), meta::OPEN).map_err(failed)?,
             Some(_) => self.open_at(of)?,
@@ -349,19 +366,17 @@ impl review_server::Review for ReviewService {
     async fn conflicts(&self, request: Request<pb::ConflictQuery>) -> Result<Response<pb::ConflictPage>, Status> {
         let _pass = self.pass(&request).await?;
         let of = self.asker(&request)?;
-        block_in_place(|| self.page(request.get_ref(), of)).map(Response::new)
+        let query = request.into_inner();
+        let names = self.names(of, "conflicts", String::new(), query.who.as_ref()).await?;
+        block_in_place(|| self.page(&query, of, names)).map(Response::new)
     }
 
     async fn show(&self, request: Request<pb::ConflictNumber>) -> Result<Response<pb::ConflictDetail>, Status> {
         let _pass = self.pass(&request).await?;
         let of = self.asker(&request)?;
         let pb::ConflictNumber { number, who } = request.into_inner();
-        let who = who.unwrap_or_default();
-        if of.is_none() && who.names {
-            keep_look(&self.core, &self.writer, "show", format!("Conflict {number}"), &who.by).await?;
-        }
-        // What lies within a township is its own to read.
-        block_in_place(|| self.detail(number, of, of.is_some() || who.names)).map(Response::new)
+        let names = self.names(of, "show", format!("Conflict {number}"), who.as_ref()).await?;
+        block_in_place(|| self.detail(number, of, names)).map(Response::new)
     }
 
     async fn resolve(&self, request: Request<pb::ResolveRequest>) -> Result<Response<pb::ResolveAnswer>, Status> {

@@ -308,6 +308,33 @@ impl pb::Superseded {
     }
 }
 
+/// A word of the past by what it says, whatever number it has come under since.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct PastWord {
+    message: Bytes,
+    rule: String,
+    tags: Vec<u32>,
+    stamp: u64,
+    by: String,
+}
+
+impl pb::Superseded {
+    /// By what it says; of two clears of one form the fields tell which is which.
+    pub fn word(&self) -> PastWord {
+        let (tags, stamp, by) = match &self.origin {
+            Some(origin) => (origin.tags.clone(), origin.stamp, origin.by.clone()),
+            None => Default::default(),
+        };
+        PastWord { message: self.message.clone(), rule: self.rule.clone(), tags, stamp, by }
+    }
+
+    /// How much of it, whose word it was and who ruled, only another office has told.
+    pub fn unproven(&self) -> usize {
+        let word = self.origin.iter().filter(|origin| origin.told_by > 0).count();
+        word + self.ruling.iter().filter(|ruling| ruling.told_by > 0).count()
+    }
+}
+
 impl pb::ClaimedValue {
     /// What a claim says: the fields that it sets, and with empty bytes those that it clears; ascending by tag.
     pub fn said(&self) -> Vec<Field> {

@@ -318,6 +318,7 @@ impl Scene {
     }
 
     async fn page(&self, query: pb::ConflictQuery) -> Vec<pb::Conflict> {
+        let query = pb::ConflictQuery { who: Some(pb::Looker { by: "reviewer".into(), names: true }), ..query };
         let page = self.reviewer().conflicts(Request::new(query)).await.unwrap().into_inner();
         page.lines.into_iter().map(|line| line.conflict.unwrap()).collect()
     }

@@ -7,8 +7,11 @@ use super::{
     pad::Pad,
     push::is_for_everybody,
 };
-use crate::{rows::MAX_RULE, store::StoreError};
-use std::collections::{HashMap, HashSet};
+use crate::{
+    rows::{MAX_RULE, history_key},
+    store::{Space, StoreError},
+};
+use std::collections::{HashMap, HashSet, hash_map::Entry};
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::home_unit,
@@ -219,21 +222,30 @@ impl Pad<'_> {
         let sound =
             |entry: &&pb::Superseded| entry.origin.is_some() && wire::split(&entry.message).is_ok() && is_short(entry);
         let mut entries: Vec<pb::Superseded> = offer.history.iter().filter(sound).cloned().collect();
-        let known = self.history_of(id)?;
-        // Of two clears of one form only the tags tell which is which.
-        let said = |entry: &pb::Superseded| {
-            let origin = entry.origin.as_ref();
-            let who = origin.map(|origin| (origin.tags.clone(), origin.stamp, origin.by.clone()));
-            (entry.message.clone(), entry.rule.clone(), who)
-        };
-        // Another office may have said the same before.
-        self.count_work((known.len() + entries.len()) as u64);
-        let mut known: HashSet<_> = known.iter().map(said).collect();
-        entries.retain(|entry| known.insert(said(entry)));
-        let decided_after = decided_after(offer);
         let secret = self.core.lineage.secret();
         for entry in &mut entries {
             mark_unproven(&secret, id, entry, (teller, self.core.unit));
+        }
+        let before = self.history_of(id)?;
+        // Another office may have said the same before; what it had only told, the author's own proves.
+        self.count_work((before.len() + entries.len()) as u64);
+        let mut known: HashMap<_, _> =
+            before.iter().map(|entry| (entry.word(), (entry.unproven(), Some(entry)))).collect();
+        entries.retain(|entry| match known.entry(entry.word()) {
+            Entry::Vacant(vacant) => {
+                vacant.insert((entry.unproven(), None));
+                true
+            }
+            Entry::Occupied(mut told) if entry.unproven() < told.get().0 => {
+                if let (_, Some(told)) = told.insert((entry.unproven(), None)) {
+                    self.set.remove(Space::History, history_key(id, told));
+                }
+                true
+            }
+            Entry::Occupied(_) => false,
+        });
+        let decided_after = decided_after(offer);
+        for entry in &entries {
             // Under this hub's own number it comes before all offices that have not heard it.
             let kept = pb::Superseded { replaced_by: revision, ..entry.clone() };
             self.keep_history(id, std::slice::from_ref(&kept));

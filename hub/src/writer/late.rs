@@ -9,6 +9,7 @@ use super::{
     pad::{Pad, Reading},
     push::register_name,
     revise::Hand,
+    told::is_same,
     unheld,
 };
 use crate::store::StoreError;
@@ -291,6 +292,11 @@ impl Pad<'_> {
             revision: origin.revision,
             ..pb::Conflict::default()
         };
+        // An offer tells the words of several.
+        let said_by = |field: &Field| match &edit.offer {
+            Some(_) => who_said(applied, field).unwrap_or(origin),
+            None => origin,
+        };
         let mut by_rule: Option<pb::Conflict> = None;
         let mut claimed: Vec<Field> = Vec::new();
         for (field, fate) in edit.fields.iter().zip(&decision.fates) {
@@ -306,7 +312,7 @@ impl Pad<'_> {
             };
             let claim = pb::ClaimedValue {
                 message: field.bytes.clone(),
-                origin: Some(pb::Origin { tags: vec![field.tag], ..origin.clone() }),
+                origin: Some(pb::Origin { tags: vec![field.tag], ..said_by(field).clone() }),
                 reason: edit.reason.clone(),
             };
             let stood = before.map(|record| standing_claim(record, &[field.tag])).unwrap_or_default();
@@ -324,12 +330,16 @@ impl Pad<'_> {
         if !claimed.is_empty() {
             // What one form claims is decided together: a certification with its day and score.
             let tags: Vec<u32> = claimed.iter().map(|field| field.tag).collect();
-            let claim = pb::ClaimedValue {
-                message: wire::join(claimed.iter().map(|field| &field.bytes)),
-                origin: Some(pb::Origin { tags: tags.clone(), ..origin.clone() }),
-                reason: edit.reason.clone(),
-            };
-            let claims = vec![standing_claim(&applied.record, &tags), claim];
+            let mut claims = vec![standing_claim(&applied.record, &tags)];
+            claimed.sort_by_key(|field| (said_by(field).stamp, said_by(field).by.clone(), said_by(field).unit));
+            for fields in claimed.chunk_by(|one, next| is_same(said_by(one), said_by(next))) {
+                let tags = fields.iter().map(|field| field.tag).collect();
+                claims.push(pb::ClaimedValue {
+                    message: wire::join(fields.iter().map(|field| &field.bytes)),
+                    origin: fields.first().map(|field| pb::Origin { tags, ..said_by(field).clone() }),
+                    reason: edit.reason.clone(),
+                });
+            }
             let rule = Policy::Owned.as_str_name();
             self.raise(pb::Conflict { claims, ..conflict(ConflictKind::Claim, rule, tags) })?;
         }
@@ -389,4 +399,11 @@ pub(super) fn standing_claim(record: &Record, tags: &[u32]) -> pb::ClaimedValue 
         origin: origin.map(|origin| pb::Origin { tags: tags.clone(), ..origin.clone() }),
         ..pb::ClaimedValue::default()
     }
+}
+
+/// Whose word a field of an edit was, as it was applied: it stands, or is in what was replaced.
+fn who_said<'a>(applied: &'a Applied, field: &Field) -> Option<&'a pb::Origin> {
+    let stands = applied.record.bytes(field.tag) == Some(&field.bytes);
+    let replaced = || applied.superseded.iter().find(|entry| entry.said().contains(field));
+    if stands { applied.record.origin(field.tag) } else { replaced()?.origin.as_ref() }
 }

@@ -219,7 +219,7 @@ fn moved_again(secret: &[u8; 32], record: &Record, part: &Part, landing: &Landin
 }
 
 /// Whether two origins are those of one word.
-fn is_same(one: &pb::Origin, two: &pb::Origin) -> bool {
+pub(super) fn is_same(one: &pb::Origin, two: &pb::Origin) -> bool {
     (one.stamp, &one.by, one.unit) == (two.stamp, &two.by, two.unit)
 }
 

@@ -124,6 +124,9 @@ pub enum Command {
         /// 每页几条 (lines on a page)
         #[arg(long, default_value_t = 50)]
         limit: u32,
+        /// Whose eyes.
+        #[command(flatten)]
+        who: Who,
     },
     /// 一个冲突的各方 (one conflict, side by side)
     Show {
@@ -197,8 +200,8 @@ pub fn pairs(written: &[String]) -> anyhow::Result<HashMap<String, String>> {
 /// What the hub answers, or a field that can't be read.
 pub async fn run(mut review: Client, command: Command, reader: Reader) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Conflicts { filter, closed, after, limit } => {
-            let query = pb::ConflictQuery { closed, after, limit, ..filter.query() };
+        Command::Conflicts { filter, closed, after, limit, who } => {
+            let query = pb::ConflictQuery { closed, after, limit, who: Some(who.looker()), ..filter.query() };
             print_page(&review.conflicts(query).await?.into_inner(), reader);
         }
         Command::Show { number, who } => {

@@ -184,7 +184,7 @@ impl Ledger {
                         let revision = guess.max(after.saturating_add(1));
                         let origin = pb::Origin { revision, ..origin_of(&edit, verdicts.first) };
                         let applied = apply(current.as_ref(), &edit, &Decision::accepted(&edit), &origin);
-                        work.put(edit.id, applied.record, &applied.superseded);
+                        work.put(edit.id, applied.record, &applied.superseded)?;
                     }
                 }
                 OutcomeKind::Accepted if has_left(edit.id, origin_of(&edit, seq).revision) => {
@@ -198,7 +198,7 @@ impl Ledger {
                     // A pulled record that is newer holds the effect of this change already.
                     if current.as_ref().is_none_or(|record| record.revision() < origin.revision) {
                         let applied = apply(current.as_ref(), &edit, &Decision::accepted(&edit), &origin);
-                        work.put(edit.id, applied.record, &applied.superseded);
+                        work.put(edit.id, applied.record, &applied.superseded)?;
                     }
                 }
                 OutcomeKind::Settled => {

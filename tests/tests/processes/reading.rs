@@ -100,7 +100,14 @@ fn a_district_reads_its_records_with_names_masked_unless_somebody_answers_for_th
         district.tz(&["show", &number, "--names"]).exits(1).says(&["--by"]);
         let shown = district.tz(&["show", &number, "--names", "--by", "孙复核"]).exits(0).out;
         assert!(shown.contains("钱二美") && shown.contains("钱尔妹") && shown.contains(&ids[2]), "{shown}");
+        let reason = ["--choice", "keep", "--reason", "二妹本人来过", "--by", "王科长"];
+        district.tz(&[&["resolve", &number][..], &reason].concat()).exits(0);
+        let closed = district.tz(&["conflicts", "--closed", "--wide"]).exits(0).out;
+        assert!(closed.contains("王科长") && !closed.contains("二妹"), "{closed}");
+        let closed = district.tz(&["--json", "conflicts", "--closed", "--names", "--by", "周复核"]).exits(0).out;
+        assert!(closed.contains("二妹本人来过"), "{closed}");
         let looks = district.tz(&["looks"]).exits(0).out;
+        assert!(looks.contains("周复核"), "{looks}");
         assert!(["王科长", "李审核", "孙复核"].iter().all(|who| looks.contains(who)), "{looks}");
         for personal in ["二妹", "41300001", &ids[2]] {
             assert!(!looks.contains(personal), "{looks}");

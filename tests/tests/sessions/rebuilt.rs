@@ -400,6 +400,96 @@ fn what_was_cleared_on_a_record_that_had_left_is_kept_until_somebody_knows_of_it
 }
 
 #[test]
+fn what_another_office_told_of_the_past_is_unmarked_once_its_own_says_so_and_stands_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let (at_street, node) =
+        (office(dir.path(), "street", street(), 950_000), office(dir.path(), "node", community(), 900_000));
+    let (secret, person) = {
+        let core = hub(dir.path());
+        let person = residents(&node, community(), 0..1)[0];
+        both(&core, &at_street, &node);
+        for (ledger, by, number) in [
+            (&at_street, "clerk-3", "13900000003"),
+            (&node, "clerk-1", "13900000001"),
+            (&at_street, "clerk-3", "13900000004"),
+        ] {
+            save_as(ledger, by, phone(person, number));
+            both(&core, &at_street, &node);
+        }
+        (core.lineage.secret(), person)
+    };
+    let past = |entries: Vec<pb::Superseded>| {
+        let mut past: Vec<_> = entries.iter().map(|entry| (entry.word(), entry.unproven())).collect();
+        past.sort_by_key(|(word, _)| format!("{word:?}"));
+        past
+    };
+    let before = past(node.history(person).unwrap());
+    assert!(before.len() > 2 && before.iter().all(|(_, unproven)| *unproven == 0), "{before:?}");
+    let mut core = hub(dir.path());
+    for _ in 0..2 {
+        drop(core);
+        lose_store(dir.path());
+        core = later(dir.path(), secret);
+        assert!(sync(&core, &node, &peer("node", community())).equal);
+        let told = |core: &Core| -> Vec<pb::Superseded> {
+            let view = core.view();
+            view.prefix(Space::History, &person.0).map(|row| pb::Superseded::decode(row.unwrap().1).unwrap()).collect()
+        };
+        assert!(told(&core).iter().any(|entry| entry.unproven() > 0), "the street's word, told by the community");
+        assert!(sync(&core, &at_street, &peer("street", street())).equal);
+        both(&core, &at_street, &node);
+        assert_eq!(past(told(&core)), before);
+        for ledger in [&node, &at_street] {
+            assert_eq!(past(ledger.history(person).unwrap()), before);
+        }
+    }
+    assert_sound(&core, &node);
+}
+
+#[test]
+fn a_word_that_an_office_tells_of_another_is_claimed_in_the_name_of_who_said_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (at_street, node) =
+        (office(dir.path(), "street", street(), 950_000), office(dir.path(), "node", community(), 900_000));
+    let named = |ledger: &Ledger, by: &str, id: RecordId, name: &str| {
+        save_as(ledger, by, Draft::new(id, number::RESIDENT).with(tag("name"), Value::Text(name.into())));
+    };
+    let (secret, person) = {
+        let core = hub(dir.path());
+        let person = residents(&node, community(), 0..1)[0];
+        both(&core, &at_street, &node);
+        named(&node, "clerk-1", person, "王一");
+        both(&core, &at_street, &node);
+        (core.lineage.secret(), person)
+    };
+    lose_store(dir.path());
+    named(&node, "clerk-2", person, "王二");
+    named(&at_street, "clerk-3", person, "王三");
+    let core = later(dir.path(), secret);
+    both(&core, &at_street, &node);
+    let asked = asked(&core, person);
+    let claims: Vec<(String, String, u64)> = asked
+        .iter()
+        .flat_map(|conflict| &conflict.claims)
+        .map(|claim| {
+            let origin = claim.origin.clone().unwrap_or_default();
+            let name = claim.said().into_iter().find(|field| field.tag == tag("name")).map(|field| field.bytes);
+            (String::from_utf8_lossy(&name.unwrap_or_default()).into_owned(), origin.by, origin.unit)
+        })
+        .collect();
+    let by = |name: &str| claims.iter().filter(|(said, ..)| said.contains(name)).collect::<Vec<_>>();
+    assert!(
+        !by("王三").is_empty()
+            && by("王三").iter().all(|(_, by, unit)| (by.as_str(), *unit) == ("clerk-3", street().number()))
+    );
+    assert!(!by("王一").is_empty(), "{claims:?}");
+    for (_, who, unit) in by("王一") {
+        assert_eq!((who.as_str(), *unit), ("clerk-1", community().number()), "{claims:?}");
+    }
+    assert_sound(&core, &node);
+}
+
+#[test]
 fn of_two_fields_that_one_form_cleared_both_clears_come_back() {
     let dir = tempfile::tempdir().unwrap();
     let node = office(dir.path(), "node", community(), 900_000);
