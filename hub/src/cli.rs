@@ -30,7 +30,7 @@ use std::{
 };
 use taizhang_node::{
     cli::{
-        UnitsCommand,
+        Units, UnitsCommand,
         enrol::{enrolled, first_session},
         manual, parse_day, read_token, review, run_to_exit, stop_signal, sync_facts,
     },
@@ -262,6 +262,22 @@ enum KeysCommand {
 enum ConfigCommand {
     /// 检查并显示生效的配置 (check, and show what is in force)
     Check,
+}
+
+impl Units for Cli {
+    fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    async fn find(dir: &Path, word: String) -> anyhow::Result<pb::UnitsAnswer> {
+        if !dir.join(config::FILE).exists() && Identity::load_if_enrolled(dir)?.is_some() {
+            bail!("此目录没有单位名称，请写单位编码 (there are no names of units here: write the code)");
+        }
+        let session = Session::open(dir).await?;
+        let found = session.admin.clone().find_units(pb::FindUnitsRequest { word }).await;
+        session.close().await;
+        found.map(tonic::Response::into_inner).map_err(|status| anyhow::anyhow!(status.message().to_owned()))
+    }
 }
 
 /// Runs a command; the exit code is 0 done, 1 failed, 2 wrong use, 3 partly done.

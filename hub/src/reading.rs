@@ -150,7 +150,7 @@ impl Reading for ReadingService {
         let plans = self.core.plans();
         let answer = self.ask(who.names, |desk| {
             let mut finder = doubts::Finder::new(desk, &desk.shelf, &plans, on);
-            let mut answer = pb::DoubtsAnswer { on, ..pb::DoubtsAnswer::default() };
+            let mut gathered = doubts::Gathered::new(&request.only, limit_of(request.limit));
             for row in desk.shelf.view.prefix(Space::Records, &[]) {
                 let (key, value) = row.map_err(failed)?;
                 // A row that can't be read is an incident of its own.
@@ -158,12 +158,9 @@ impl Reading for ReadingService {
                 if !home_unit(&record).is_some_and(|home| unit.covers(home)) {
                     continue;
                 }
-                let found = finder.of((id, &record)).map_err(failed)?;
-                answer.total += found.len() as u64;
-                let room = limit_of(request.limit).saturating_sub(answer.items.len());
-                answer.items.extend(found.into_iter().take(room));
+                gathered.add(finder.of((id, &record)).map_err(failed)?);
             }
-            Ok(answer)
+            Ok(gathered.answer(on))
         });
         answer.map(Response::new)
     }

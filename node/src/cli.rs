@@ -5,12 +5,14 @@ pub mod enrol;
 mod fields;
 mod import;
 pub mod manual;
+mod named;
 pub mod page;
 mod paper;
 mod print;
 mod refused;
 pub mod review;
 
+pub use named::Units;
 pub use print::{doubts as print_doubts, found as print_found, list as print_list, story as print_story, sync_facts};
 pub use review::Who;
 
@@ -155,6 +157,9 @@ enum Command {
     },
     /// 存疑清单：已登记而需要核实的事项 (what was entered and should be looked into)
     Doubts {
+        /// 只看此类，可多次 (only these kinds, by the code in the first column)
+        #[arg(long = "only")]
+        only: Vec<String>,
         /// 哪一天，默认今天 (as of)
         #[arg(long, value_parser = parse_day)]
         on: Option<date::Day>,
@@ -293,17 +298,40 @@ pub fn parse_month(written: &str) -> Result<String, String> {
 
 /// A command line as it was typed, the program's name first. Wrong use ends the process with code 2: in clap's words, or as one
 /// document for a program that asked for `--json`.
-pub fn read<C: clap::Parser>(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> C {
-    let arguments: Vec<_> = arguments.into_iter().collect();
+pub fn read<C: Units>(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> C {
+    let mut arguments: Vec<_> = arguments.into_iter().collect();
+    let for_program = arguments.iter().any(|argument| argument == "--json");
+    match named::with_codes::<C>(&arguments) {
+        Ok(Some(with_codes)) => arguments = with_codes,
+        Ok(None) => {}
+        Err(error) => {
+            let reader = if for_program { Reader::Program } else { Reader::Person };
+            show::error(reader, &format!("{error:#}"));
+            std::process::exit(2);
+        }
+    }
     C::try_parse_from(&arguments).unwrap_or_else(|error| {
-        if error.use_stderr() && arguments.iter().any(|argument| argument == "--json") {
+        if error.use_stderr() && for_program {
             let said = error.to_string();
             let said: Vec<&str> = said.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
-            eprintln!("{}", serde_json::json!({ "error": said.join(" ").trim_start_matches("error: ") }));
+            show::error(Reader::Program, said.join(" ").trim_start_matches("error: "));
             std::process::exit(2);
         }
         error.exit()
     })
+}
+
+impl Units for Cli {
+    fn dir(&self) -> &std::path::Path {
+        &self.dir
+    }
+
+    async fn find(dir: &std::path::Path, word: String) -> anyhow::Result<pb::UnitsAnswer> {
+        let session = Session::open(dir).await?;
+        let found = session.client.clone().find_units(pb::FindUnitsRequest { word }).await;
+        session.close().await;
+        found.map(tonic::Response::into_inner).map_err(|status| anyhow::anyhow!(answered(&status)))
+    }
 }
 
 /// Runs a command; the exit code is 0 done, 1 failed, 2 wrong use, 3 partly done.
@@ -330,10 +358,7 @@ pub fn run_to_exit(work: impl Future<Output = anyhow::Result<ExitCode>>, reader:
         Err(error) => {
             let message = error.downcast_ref::<tonic::Status>().map(answered);
             let message = message.unwrap_or_else(|| format!("{error:#}"));
-            match reader {
-                Reader::Person => eprintln!("{message}"),
-                Reader::Program => eprintln!("{}", serde_json::json!({ "error": message })),
-            }
+            show::error(reader, &message);
             ExitCode::from(1)
         }
     }
@@ -680,8 +705,8 @@ async fn ask(mut client: Client, command: Command, reader: Reader) -> anyhow::Re
             }
             print::worklist(&answer, within, reader);
         }
-        Command::Doubts { on } => {
-            let answer = client.doubts(pb::DoubtsRequest { on: on.unwrap_or(0) }).await?.into_inner();
+        Command::Doubts { only, on } => {
+            let answer = client.doubts(pb::DoubtsRequest { on: on.unwrap_or(0), only }).await?.into_inner();
             print::doubts(&answer, reader);
         }
         Command::ToFile { within, on } => {

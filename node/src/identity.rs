@@ -205,6 +205,9 @@ pub fn authorities_digest(pem: &str) -> [u8; 8] {
     digest
 }
 
+/// Before a token's sum, which is its last field; tokens of earlier builds have none, and those builds read over it.
+const SUM: [u8; 2] = [7 << 3 | 2, 4];
+
 /// Everything a new node needs to find and trust its hub, once.
 #[derive(Clone, PartialEq, Message)]
 pub struct Token {
@@ -231,7 +234,17 @@ pub struct Token {
 impl Token {
     /// The text that an operator hands over.
     pub fn to_text(&self) -> String {
-        format!("tz1.{}", URL_SAFE_NO_PAD.encode(self.encode_to_vec()))
+        let mut bytes = self.encode_to_vec();
+        let sum = Self::sum(&bytes);
+        bytes.extend(SUM.into_iter().chain(sum));
+        format!("tz1.{}", URL_SAFE_NO_PAD.encode(bytes))
+    }
+
+    /// What tells a slip of the pen.
+    fn sum(bytes: &[u8]) -> [u8; 4] {
+        let mut sum = [0; 4];
+        sum.copy_from_slice(&blake3::hash(bytes).as_bytes()[..4]);
+        sum
     }
 
     /// Whether it is for a directory of this kind.
@@ -253,6 +266,10 @@ impl Token {
     pub fn from_text(text: &str) -> Result<Self, IdentityError> {
         let packed = text.trim().strip_prefix("tz1.").ok_or(IdentityError::Token)?;
         let bytes = URL_SAFE_NO_PAD.decode(packed).map_err(|_| IdentityError::Token)?;
+        let said = bytes.split_last_chunk::<4>().and_then(|(rest, sum)| Some((rest.strip_suffix(&SUM)?, sum)));
+        if said.is_some_and(|(rest, sum)| Self::sum(rest) != *sum) {
+            return Err(IdentityError::Token);
+        }
         Self::decode(bytes.as_slice()).map_err(|_| IdentityError::Token)
     }
 }
@@ -497,5 +514,15 @@ mod tests {
         };
         assert_eq!(Token::from_text(&token.to_text()).unwrap(), token);
         assert!(Token::from_text("tz1.???").is_err());
+        // A slip of the pen is told, wherever it is; and a token of a build that had no sum is read.
+        let text = token.to_text();
+        let before_sum = URL_SAFE_NO_PAD.decode(&text[4..]).unwrap().len() - 6;
+        for place in 4..4 + before_sum * 4 / 3 {
+            let other = if &text[place..=place] == "A" { "B" } else { "A" };
+            let slip = format!("{}{other}{}", &text[..place], &text[place + 1..]);
+            assert!(Token::from_text(&slip).is_err(), "{place}");
+        }
+        let earlier = format!("tz1.{}", URL_SAFE_NO_PAD.encode(token.encode_to_vec()));
+        assert_eq!(Token::from_text(&earlier).unwrap(), token);
     }
 }

@@ -2,6 +2,7 @@
 //! Invariants: a save is in the journal, synced, before it is answered; the store is a prefix of journal and hub; a
 //! view is the hub's record under this office's pending edits, in their order.
 
+pub mod filled;
 mod index;
 mod mend;
 mod numbers;
@@ -122,6 +123,9 @@ struct Inner {
     owed: u64,
     /// The hub of this session sends what units above have for everybody.
     everybody: bool,
+    /// Changes on top of one that was said again with a right day: who entered them, and the change as which they were said again;
+    /// their own refusal is still to come.
+    said_again: std::collections::HashMap<u64, (String, u64)>,
     /// The repair of this session, once the digests differed.
     repair: repair::Repair,
 }
@@ -184,6 +188,20 @@ impl Ledger {
     /// hub has said it in the last minutes, or the clock was set since.
     pub fn skew_millis(&self) -> Option<i64> {
         self.time.skew()
+    }
+
+    /// What to say of days where the clock reads earlier than it was at the last session: then it can't be right, unless the hub's
+    /// was wrong. None where a hub has said in the last minutes how far it is off, as that is reckoned with.
+    pub fn clock_doubt(&self) -> Option<String> {
+        let (now, synced) = (self.now_millis(), self.state().synced_at.saturating_mul(1_000));
+        let behind = self.skew_millis().is_none() && now.saturating_add(time::JUMP) < synced;
+        behind.then(|| {
+            format!(
+                "本机日期是{}，上次同步时已是{}：请先校对本机时钟 (this computer's clock is behind its last sync: set it first)",
+                date::iso(date::shanghai(now)),
+                date::iso(date::shanghai(synced))
+            )
+        })
     }
 
     /// Milliseconds since 1970 by this ledger's clock.

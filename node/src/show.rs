@@ -289,6 +289,14 @@ pub fn units(answer: &pb::UnitsAnswer, reader: Reader) {
     table(reader, &headings, &answer.units.iter().map(row).collect::<Vec<_>>());
 }
 
+/// Says what failed, on stderr: a line, or one document for a program.
+pub fn error(reader: Reader, message: &str) {
+    match reader {
+        Reader::Person => eprintln!("{message}"),
+        Reader::Program => eprintln!("{}", serde_json::json!({ "error": message })),
+    }
+}
+
 /// How far a computer's clock is off its hub's, with what to do. `skew` is how far it is ahead, milliseconds.
 pub fn wrong_clock(skew: i64) -> String {
     let way = if skew > 0 { "快 (ahead)" } else { "慢 (behind)" };

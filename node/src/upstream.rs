@@ -31,7 +31,9 @@ pub enum SessionError {
     #[error("与上级的登记数据不一致，将全部重新下载 (the registers differ from the hub's; all will be pulled again)")]
     Different,
     /// This replica took a new incarnation and has to come back.
-    #[error("本机曾由旧备份恢复，已换用新的编号，将重新同步 (restored from a backup; a new incarnation was taken)")]
+    #[error(
+        "本机或上级曾由旧备份恢复，本机已换用新的编号，将重新同步 (this office or its hub was restored from a backup: a new incarnation was taken)"
+    )]
     NewIncarnation,
     /// This computer's clock was set: the hub has to be told what it reads now.
     #[error("本机时钟已被调整，将重新连接上级核对 (this computer's clock was set; the hub is greeted anew)")]

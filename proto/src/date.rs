@@ -12,6 +12,9 @@ const EPOCH: Date = Date::constant(1970, 1, 1);
 /// The days that anything here can be about, 1900 to 2199: records name days up to 2099, and terms end later.
 pub const KNOWN: std::ops::RangeInclusive<Day> = -25_567..=84_005;
 
+/// 1949-10-01: no register here is older, nor anything that one tells of.
+pub const OLDEST: Day = -7_397;
+
 /// How far Shanghai is ahead of UTC, seconds.
 pub const SHANGHAI: u64 = 8 * 3_600;
 

@@ -10,7 +10,8 @@ use taizhang_node::{
     show::{self, Reader},
 };
 use taizhang_proto::{
-    OrgCode, indicator, month,
+    OrgCode, indicator,
+    month::{self, Month},
     pb::{self, TotalSpan, admin_client::AdminClient},
 };
 
@@ -85,7 +86,10 @@ pub(super) async fn run(mut admin: AdminClient<Guarded>, command: Command, reade
             let answer = admin.approve(pb::MonthRequest { month, by, reason, units }).await?.into_inner();
             show::document(reader, serde_json::json!({ "done": answer.done, "failed": answer.failed }));
             if reader == Reader::Person {
-                say!("已办 {} 个单位 (units done)", answer.done);
+                match (answer.done, answer.failed.is_empty()) {
+                    (0, true) => say!("没有待审核的月报 (no unit's month waits)"),
+                    (done, _) => say!("已办 {done} 个单位 (units done)"),
+                }
                 answer.failed.iter().for_each(|line| say!("{line}"));
             }
             return Ok(ExitCode::from(if answer.failed.is_empty() { 0 } else { 3 }));
@@ -94,6 +98,12 @@ pub(super) async fn run(mut admin: AdminClient<Guarded>, command: Command, reade
             let facts = admin.status(pb::Empty {}).await?.into_inner().facts;
             if facts.iter().any(|fact| fact.key == "tier" && fact.value != "city") {
                 return Err(MonthsError::NotCity.into());
+            }
+            let before = admin.months(pb::MonthRequest::default()).await?.into_inner();
+            if before.locked.iter().any(|locked| locked.month == month) {
+                return Err(Month::read(&month)
+                    .map_or_else(|| MonthsError::Name(month.clone()), MonthsError::Locked)
+                    .into());
             }
             show::confirmed(&format!("{month} 将封账并签名，数字不再变动 (the month is locked and signed)"), yes)?;
             let request = pb::MonthRequest { month, by, reason, ..pb::MonthRequest::default() };

@@ -73,6 +73,9 @@ pub(super) enum Command {
     },
     /// 存疑清单：需要核实的登记，如改动过的认定日期 (what should be looked into)
     Doubts {
+        /// 只看此类，可多次 (only these kinds, by the code in the first column)
+        #[arg(long = "only")]
+        only: Vec<String>,
         /// 只看此单位及下级 (only this unit and below)
         #[arg(long)]
         unit: Option<OrgCode>,
@@ -131,9 +134,9 @@ pub(super) async fn run(mut reading: ReadingClient<Guarded>, command: Command, r
             disk::write_file(&file, &answer.content, Secrecy::OwnerOnly)?;
             show::exported(reader, answer.rows, &file);
         }
-        Command::Doubts { unit, on, limit, who } => {
+        Command::Doubts { only, unit, on, limit, who } => {
             let (unit, on) = (code(unit), on.unwrap_or(0));
-            let request = pb::ReadRequest { unit, on, limit, who: Some(who.looker()), ..Default::default() };
+            let request = pb::ReadRequest { unit, on, limit, only, who: Some(who.looker()), ..Default::default() };
             print_doubts(&reading.doubts(request).await?.into_inner(), reader);
         }
         Command::Looks { limit } => {

@@ -13,7 +13,7 @@ pub fn sync_facts(report: &pb::SyncReport) -> Vec<pb::Fact> {
         show::fact("ok", "完成", "done", report.ok),
         show::fact("pushed", "上报", "pushed", report.pushed),
         show::fact("accepted", "接受", "accepted", report.accepted),
-        show::fact("settled", "按规则处理", "settled by rule", report.settled),
+        show::fact("settled", "按规则处理或待审核", "settled by rule or left to a reviewer", report.settled),
         show::fact("refused", "退回", "refused", report.refused),
         show::fact("pulled", "下载", "pulled", report.pulled),
         show::fact("round_trips", "往返次数", "round trips", report.round_trips),
@@ -134,7 +134,10 @@ pub fn doubts(answer: &pb::DoubtsAnswer, reader: Reader) {
     let rows: Vec<Vec<String>> = answer.items.iter().map(row).collect();
     if reader == Reader::Program {
         let items = show::objects(&headings, &rows);
-        let told = serde_json::json!({ "on": date::iso(answer.on), "total": answer.total, "items": items });
+        let kinds = answer.kinds.iter().map(|kind| serde_json::json!({ "code": kind.code, "count": kind.count }));
+        let kinds: Vec<_> = kinds.collect();
+        let told =
+            serde_json::json!({ "on": date::iso(answer.on), "total": answer.total, "kinds": kinds, "items": items });
         return show::document(reader, told);
     }
     say!(
@@ -143,6 +146,10 @@ pub fn doubts(answer: &pb::DoubtsAnswer, reader: Reader) {
         answer.total,
         answer.items.len()
     );
+    let kinds: Vec<String> = answer.kinds.iter().map(|kind| format!("{} {}", kind.code, kind.count)).collect();
+    if kinds.len() > 1 {
+        say!("{}；用 --only 代码 只看一类 (one kind: --only)", kinds.join("，"));
+    }
     show::table(reader, &headings, &rows);
 }
 

@@ -152,6 +152,7 @@ impl Ledger {
                 left: std::collections::HashMap::new(),
                 owed: 0,
                 everybody: false,
+                said_again: std::collections::HashMap::new(),
                 repair: Repair::default(),
             }),
             tree: RwLock::new(Arc::new(UnitTree::default())),

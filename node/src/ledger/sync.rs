@@ -475,6 +475,7 @@ impl Ledger {
             .collect();
         let log: Vec<Entry> = renumbered.iter().chain(&kept).cloned().collect();
         inner.journal.restart(incarnation, &log)?;
+        inner.said_again.clear();
         let mut state = inner.state.clone();
         self.search.forget();
         self.numbers.forget();
@@ -625,12 +626,20 @@ impl Replica for Ledger {
     }
 
     fn verdicts(&self, verdicts: pb::Verdicts) -> Result<VerdictCount, SessionError> {
+        let misdated = self.misdated(&verdicts).map_err(LedgerError::from)?;
+        self.put_right(&misdated)?;
         match self.settle(verdicts) {
             Err(LedgerError::UnknownLog) => {
                 self.take_new_incarnation(RESTORED, Vec::new(), None)?;
                 Err(SessionError::NewIncarnation)
             }
-            other => Ok(other?),
+            Ok(count) => {
+                if count.refused > 0 {
+                    self.say_rightly(misdated)?;
+                }
+                Ok(count)
+            }
+            Err(error) => Err(error.into()),
         }
     }
 

@@ -7,6 +7,7 @@ use crate::{
     show,
     store::StoreError,
 };
+use std::collections::BTreeMap;
 use taizhang_proto::{
     Record, RecordId,
     cell::{home_unit, is_active, is_from_above},
@@ -24,6 +25,11 @@ pub enum CloseError {
     /// It is closed, and was not sent back.
     #[error("{0} 已经封账；如需更正，请县区退回后再封 (closed already: the district has to send it back first)")]
     Closed(Month),
+    /// The city has locked it.
+    #[error(
+        "{0} 市级已封账，数字不再变动；现在更正的，列入下一月报的更正 (locked by the city: what is corrected now is reported with the next month)"
+    )]
+    Locked(Month),
     /// What the rules say.
     #[error(transparent)]
     Save(#[from] SaveError),
@@ -32,17 +38,18 @@ pub enum CloseError {
     Store(#[from] StoreError),
 }
 
-/// This office's closing of a month; none before it closed it.
-fn closing(ledger: &Ledger, month: Month) -> Result<Option<(RecordId, pb::PeriodClose)>, StoreError> {
-    let name = month.to_string();
+/// This office's closings, by month.
+fn closings(ledger: &Ledger) -> Result<BTreeMap<Month, (RecordId, pb::PeriodClose)>, StoreError> {
+    let mut found = BTreeMap::new();
     for id in ledger.ids(number::PERIOD_CLOSE)? {
         let Some(record) = ledger.view(id)?.filter(is_active) else { continue };
         let close: pb::PeriodClose = record.typed(|tag| tag >= 20);
-        if home_unit(&record) == Some(ledger.unit()) && close.month.as_deref() == Some(&name) {
-            return Ok(Some((id, close)));
+        let month = close.month.as_deref().and_then(Month::read);
+        if let Some(month) = month.filter(|_| home_unit(&record) == Some(ledger.unit())) {
+            found.entry(month).or_insert((id, close));
         }
     }
-    Ok(None)
+    Ok(found)
 }
 
 /// Every record that counts of the office and what is below it, closings left out: how many, and their digest, hex.
@@ -65,8 +72,9 @@ fn holdings(ledger: &Ledger) -> Result<(u64, String), StoreError> {
 /// # Errors
 /// When it is closed already, not over, or the store fails.
 pub fn close(ledger: &Ledger, month: Month, by: &str) -> Result<pb::CloseAnswer, CloseError> {
-    let before = closing(ledger, month)?;
+    let before = closings(ledger)?.remove(&month);
     let version = match &before {
+        Some(_) if is_locked(ledger, month) => return Err(CloseError::Locked(month)),
         Some((_, close)) if month::stage(close) != Stage::Returned => return Err(CloseError::Closed(month)),
         Some((_, close)) => close.version.unwrap_or(1).saturating_add(1),
         None => 1,
@@ -99,19 +107,34 @@ pub fn close(ledger: &Ledger, month: Month, by: &str) -> Result<pb::CloseAnswer,
     Ok(pb::CloseAnswer { record: id.to_string(), rows, digest, version })
 }
 
-/// The last month that has ended, when neither this office has closed it nor the city has locked it, and the day by which it
-/// should (the plan's `month_close_day`, a working day of the month that follows).
+/// Whether the city has locked a month, as far as this office has heard. They are locked in order: what came in late is the next
+/// one's correction.
+fn is_locked(ledger: &Ledger, month: Month) -> bool {
+    ledger.locked_month().and_then(|locked| Month::read(&locked)).is_some_and(|locked| locked >= month)
+}
+
+/// The oldest month that has ended, of those since the first that this office closed, or the last where it closed none, which neither
+/// this office has closed nor the city has locked; and the day by which it should (the plan's `month_close_day`, a working day of the
+/// month that follows).
 ///
 /// # Errors
 /// When the store fails.
 pub fn waiting(ledger: &Ledger) -> Result<Option<(Month, Day)>, StoreError> {
     let today = ledger.business_day();
-    let Some(month) = Month::of(today).and_then(|this| Month::of(this.first_day() - 1)) else { return Ok(None) };
-    // Months are locked in order: what came in late is the next one's correction.
-    let locked = ledger.locked_month().and_then(|locked| Month::read(&locked)).is_some_and(|locked| locked >= month);
-    let done = locked || closing(ledger, month)?.is_some_and(|(_, close)| month::stage(&close) != Stage::Returned);
+    let Some(newest) = Month::of(today).and_then(|this| Month::of(this.first_day() - 1)) else { return Ok(None) };
+    let closings = closings(ledger)?;
+    let is_done = |month: Month| {
+        is_locked(ledger, month)
+            || closings.get(&month).is_some_and(|(_, close)| month::stage(close) != Stage::Returned)
+    };
+    let mut month = closings.keys().next().copied().unwrap_or(newest).min(newest);
+    while is_done(month) {
+        if month == newest {
+            return Ok(None);
+        }
+        month = month.next();
+    }
     let plans = ledger.plans();
     let plan = plans.on(today);
-    let due = plan.calendar.after(month.last_day(), plan.work.month_close_day, Counting::Working);
-    Ok((!done).then_some((month, due)))
+    Ok(Some((month, plan.calendar.after(month.last_day(), plan.work.month_close_day, Counting::Working))))
 }

@@ -8,6 +8,7 @@ use crate::{
     ledger::LedgerDesk,
     store::StoreError,
 };
+use std::collections::BTreeMap;
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::{self, Shelf, doubt},
@@ -60,28 +61,69 @@ impl<'a, D: Desk, S: Shelf<Error: ToString>> Finder<'a, D, S> {
     }
 }
 
+/// Gathers what is to be looked into, kind by kind, so that one kind of which there is much hides no other.
+pub struct Gathered<'a> {
+    only: &'a [String],
+    limit: usize,
+    kinds: BTreeMap<String, (u64, Vec<pb::DoubtItem>)>,
+}
+
+impl<'a> Gathered<'a> {
+    /// Of these kinds, or of all where none is named; at most so many are listed.
+    pub fn new(only: &'a [String], limit: usize) -> Self {
+        Self { only, limit, kinds: BTreeMap::new() }
+    }
+
+    /// Adds what was found in a record.
+    pub fn add(&mut self, found: Vec<pb::DoubtItem>) {
+        for item in found {
+            if !self.only.is_empty() && !self.only.contains(&item.code) {
+                continue;
+            }
+            let (count, items) = self.kinds.entry(item.code.clone()).or_default();
+            *count += 1;
+            if items.len() < self.limit {
+                items.push(item);
+            }
+        }
+    }
+
+    /// All of it, the rarest kinds first.
+    pub fn answer(self, on: Day) -> pb::DoubtsAnswer {
+        let mut kinds: Vec<_> = self.kinds.into_iter().collect();
+        kinds.sort_by_key(|(_, (count, _))| *count);
+        let mut answer = pb::DoubtsAnswer { on, ..pb::DoubtsAnswer::default() };
+        for (code, (count, items)) in kinds {
+            answer.total += count;
+            answer.kinds.push(pb::DoubtKind { code, count });
+            let room = self.limit.saturating_sub(answer.items.len());
+            answer.items.extend(items.into_iter().take(room));
+        }
+        answer
+    }
+}
+
 impl Office {
-    /// Everything to look into on a day, by register and record.
+    /// Everything to look into on a day, or what is of some kinds, kind by kind.
     ///
     /// # Errors
     /// When the store fails.
-    pub fn doubts(&self, on: i32) -> Result<pb::DoubtsAnswer, SaveError> {
+    pub fn doubts(&self, on: Day, only: &[String]) -> Result<pb::DoubtsAnswer, SaveError> {
         let ledger = &self.ledger;
         let on = if on == 0 { ledger.business_day() } else { on };
         let (plans, scope) = (ledger.plans(), ledger.unit());
         let desk = LedgerDesk::new(ledger);
         let mut finder = Finder::new(&desk, ledger.as_ref(), &plans, on);
-        let mut items = Vec::new();
+        let mut gathered = Gathered::new(only, usize::MAX);
         for def in registers().iter() {
             for id in ledger.ids(def.number)? {
                 let Some(record) = ledger.view(id)? else { continue };
                 if cell::home_unit(&record).is_some_and(|unit| scope.covers(unit)) {
-                    items.extend(finder.of((id, &record))?);
+                    gathered.add(finder.of((id, &record))?);
                 }
             }
         }
-        let total = items.len() as u64;
-        Ok(pb::DoubtsAnswer { on, items, total })
+        Ok(gathered.answer(on))
     }
 
     /// The same id number in another unit of this office: which of the two counts is the district's to settle.

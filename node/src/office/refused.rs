@@ -7,7 +7,9 @@ use crate::{
     desk::{Desk, Draft, SaveError},
     exchange::People,
     ledger::{
-        LedgerDesk, read_edit,
+        LedgerDesk,
+        filled::draft_of,
+        read_edit,
         refused::{number_of, read_number},
     },
     store::{Refusal, RefusalEnd, StoreError},
@@ -185,15 +187,8 @@ fn mended<'a>(
     used: &mut HashSet<&'a str>,
 ) -> Result<Draft, RefusedError> {
     let def = registers().get(edit.register).ok_or_else(|| newer(edit.register.to_string()))?;
-    let mut draft = Draft::new(edit.id, edit.register).because(&edit.reason);
-    for field in &edit.fields {
-        let own = def.field(field.tag).ok_or_else(|| newer(format!("{} {}", def.zh, field.tag)))?;
-        // What can't be read must not become nothing.
-        let unreadable = || newer(format!("{} {}", def.zh, own.zh));
-        let value =
-            if field.bytes.is_empty() { None } else { Some(Value::decode(own, &field.bytes).ok_or_else(unreadable)?) };
-        draft.edits.push((field.tag, value));
-    }
+    // What can't be read must not become nothing.
+    let mut draft = draft_of(edit).ok_or_else(|| newer(def.zh.clone()))?;
     for (name, written) in mended {
         let Some(field) = def.field_named(name) else { continue };
         used.insert(name);

@@ -296,7 +296,9 @@ impl Office {
                 SaveError::Invalid(_) if is_missing => Status::unavailable(
                     "登记簿正在从上级恢复，此记录尚未取回，请稍后再改 (being rebuilt from the hub: try again later)",
                 ),
-                SaveError::Invalid(_) => wrong(error),
+                SaveError::Invalid(_) => wrong(
+                    self.ledger.clock_doubt().map_or_else(|| error.to_string(), |clock| format!("{error}；{clock}")),
+                ),
                 SaveError::Store(_) => failed(error),
             })?;
         }
@@ -305,7 +307,7 @@ impl Office {
             tracing::warn!(%error, "what is doubtful about a saved record can't be told");
             Vec::new()
         });
-        doubts.splice(0..0, asked);
+        doubts.splice(0..0, asked.into_iter().chain(self.ledger.clock_doubt()));
         Ok(pb::SaveAnswer { record: id.to_string(), seq: self.ledger.state().head, doubts })
     }
 
@@ -369,6 +371,14 @@ impl office_server::Office for Calls {
             // No row could name its unit: nothing is read of the file.
             return Err(Status::unavailable(NO_TREE));
         }
+        if let Some(day) =
+            request.registered_on.filter(|day| !(date::OLDEST..=office.ledger.business_day()).contains(day))
+        {
+            return Err(wrong(format!(
+                "入册日期 {} 在今天之后，或早于1949年10月，请核对年份 (--registered-on lies ahead, or too far back)",
+                date::iso(day)
+            )));
+        }
         // Read anew for each file, so that a mapping file is in force once it is in its folder.
         let layouts = block_in_place(|| Layouts::load(office.ledger.data_dir())).map_err(wrong)?;
         let (sender, receiver) = mpsc::channel(64);
@@ -398,7 +408,7 @@ impl office_server::Office for Calls {
                         skipped_rows: report.skipped_rows,
                         reasons: reasons.into(),
                         reasons_name,
-                        findings: report.findings,
+                        findings: office.ledger.clock_doubt().into_iter().chain(report.findings).collect(),
                     }),
                 }
             });
@@ -443,8 +453,9 @@ impl office_server::Office for Calls {
     }
 
     async fn doubts(&self, request: Request<pb::DoubtsRequest>) -> Result<Response<pb::DoubtsAnswer>, Status> {
-        let on = day_asked(request.get_ref().on, &self.office)?;
-        block_in_place(|| self.office.doubts(on)).map(Response::new).map_err(failed)
+        let request = request.into_inner();
+        let on = day_asked(request.on, &self.office)?;
+        block_in_place(|| self.office.doubts(on, &request.only)).map(Response::new).map_err(failed)
     }
 
     async fn standing(&self, request: Request<pb::StandingRequest>) -> Result<Response<pb::StandingAnswer>, Status> {

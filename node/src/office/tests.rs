@@ -1,7 +1,7 @@
 //! What an office tells of its own registers: what is to be filed, and how it stands.
 #![allow(clippy::unwrap_used)]
 
-use super::{Office, card, standing};
+use super::{Office, card, close, standing};
 use crate::{
     config::Config,
     desk::{Desk, Draft},
@@ -14,6 +14,7 @@ use taizhang_proto::{
     check::citizen_id::check_character,
     date::{self, Day},
     indicator::{self, Part},
+    month::Month,
     pb,
     plan::Counting,
     register::{Value, number, registered_on, registers},
@@ -233,6 +234,12 @@ fn the_worklist_has_what_no_total_counts_too_each_until_it_is_done() {
     assert_eq!((window(day(3, 31)), window(day(4, 1)), window(day(4, 21))), (vec![], vec![day(4, 20)], vec![]));
     // March waits to be closed, by the fifth working day of April.
     assert_eq!(soon(0, 10, "month"), [day(4, 8)]);
+    // Who closed January is asked for February first.
+    close::close(&office.ledger, Month::read("2008-01").unwrap(), "测试").unwrap();
+    let waits = || close::waiting(&office.ledger).unwrap().map(|(month, _)| month.to_string());
+    assert_eq!(waits().as_deref(), Some("2008-02"));
+    close::close(&office.ledger, Month::read("2008-02").unwrap(), "测试").unwrap();
+    assert_eq!(waits().as_deref(), Some("2008-03"));
 }
 
 #[test]
@@ -245,7 +252,7 @@ fn what_should_be_looked_into_is_told_when_it_is_saved_and_listed_until_the_reco
     };
     let codes = || -> Vec<(String, String)> {
         // No case here says what came before its recognition: that is asked of each, and looked at elsewhere.
-        let items = office.doubts(0).unwrap().items.into_iter().filter(|item| item.code != "missing_step");
+        let items = office.doubts(0, &[]).unwrap().items.into_iter().filter(|item| item.code != "missing_step");
         items.map(|item| (item.code, item.title)).collect()
     };
     let one = |code: &str, name: &str| vec![(code.to_owned(), name.to_owned())];
@@ -340,7 +347,7 @@ fn what_should_be_looked_into_is_told_when_it_is_saved_and_listed_until_the_reco
     assert_eq!(told(farmer), 0);
     let public = [("publicity_from", "2008-02-20"), ("publicity_to", "2008-03-01")];
     enter(&office, number::ZEF_CASE, Some(case), &public);
-    assert_eq!(names(), ["unpublished", "rural", "uncountable"], "decided on the last day");
+    assert_eq!(names(), ["rural", "uncountable", "unpublished"], "decided on the last day");
     let call = [("household", third.as_str()), ("kind", "2"), ("on", "2008-03-10"), ("next_on", "2008-03-17")];
     enter(&office, number::SERVICE_RECORD, None, &call);
     enter(&office, number::ZEF_CASE, Some(case), &[("exit_on", "2008-03-20"), ("exit_cause", "3")]);
@@ -413,6 +420,25 @@ fn what_should_be_looked_into_is_told_when_it_is_saved_and_listed_until_the_reco
     let unplaced = enter(&office, number::RESIDENT, Some(head.parse().unwrap()), &[("import_note", "文化程度：私塾")]);
     assert_eq!(told(unplaced), 1);
     assert_eq!(codes().iter().filter(|(code, _)| code == "imported").count(), 1);
+
+    // A year that was written wrongly; a second household of one head, which would count as well.
+    let spell = |of: &str, on: &str| {
+        enter(&office, number::UNEMPLOYMENT_SPELL, None, &[("person", of), ("reg_on", on)]);
+    };
+    let listed = |only: &[&str]| {
+        let only: Vec<String> = only.iter().map(|code| (*code).to_owned()).collect();
+        office.doubts(0, &only).unwrap()
+    };
+    for (nth, on) in ["1908-03-01", "2088-03-01"].into_iter().enumerate() {
+        spell(&young, on);
+        assert_eq!(listed(&["unlikely_day"]).total, nth as u64 + 1, "{on}");
+    }
+    let again = enter(&office, number::HOUSEHOLD, None, &[("hh_no", "户99"), ("head_person", &head)]);
+    assert_eq!((told(again), listed(&["head_of_two", "nothing_of_the_kind"]).items.len()), (1, 1));
+    let all = listed(&[]);
+    assert!(all.kinds.is_sorted_by_key(|kind| kind.count), "one kind of which there is much hides no other");
+    assert_eq!(all.kinds.iter().map(|kind| kind.count).sum::<u64>(), all.total);
+    assert_eq!(all.items.last().map(|item| &item.code), all.kinds.last().map(|kind| &kind.code));
 }
 
 #[test]

@@ -17,9 +17,9 @@ use crate::{
     OrgCode, Record, RecordId,
     check::area,
     date::{self, Day, add_months},
-    pb::{self, Tier},
+    pb::{self, Format, Tier},
     plan::{Plan, Plans},
-    register::{EFFECTIVE_ON, IMPORT_NOTE, REVIEWED_BY, SOURCE, STATE, number},
+    register::{EFFECTIVE_ON, IMPORT_NOTE, REVIEWED_BY, SOURCE, STATE, number, registers},
     stamp::Stamp,
 };
 
@@ -79,6 +79,10 @@ pub enum Doubt {
     /// The office's clock was wrong when it was entered, so many days ahead, or behind: its business day may be, too
     /// (domain-detail 4, case 6).
     WrongClock(Day),
+    /// A day of this field of this register has not come though it tells of what has happened, or is older than any register.
+    UnlikelyDay(u32, u32),
+    /// Another household has the same head: the two count as two.
+    HeadOfTwo,
     /// The import kept text that no field or code list takes.
     Imported,
     /// The id number begins with the code of no area that there is or was.
@@ -118,6 +122,8 @@ impl Doubt {
             Self::Stable => "stable",
             Self::NotStable => "not_stable",
             Self::WrongClock(_) => "wrong_clock",
+            Self::UnlikelyDay(..) => "unlikely_day",
+            Self::HeadOfTwo => "head_of_two",
             Self::Imported => "imported",
             Self::NoArea => "no_area",
             Self::Redated(..) => "redated",
@@ -183,6 +189,16 @@ impl Doubt {
                 if ahead > 0 { "快" } else { "慢" },
                 ahead.unsigned_abs()
             ),
+            Self::UnlikelyDay(register, tag) => {
+                let field = registers().get(register).and_then(|def| def.field(tag));
+                let (zh, en) = field.map_or(("日期", "a day"), |field| (field.zh.as_str(), field.en.as_str()));
+                format!(
+                    "“{zh}”在今天之后，或早于1949年10月，请核对年份 ({en} lies ahead, or too far back: check the year)"
+                )
+            }
+            Self::HeadOfTwo => {
+                "户主与另一户相同，两户各计一户，请核实是否重复 (another household has this head: both count)".into()
+            }
             Self::Imported => "导入时有无法归类的内容，见“导入存疑” (see the import finding)".into(),
         }
     }
@@ -216,6 +232,7 @@ pub fn doubts<S: Shelf>(
         found.push(Doubt::Imported);
     }
     found.extend(wrong_clock(id, record).map(Doubt::WrongClock));
+    found.extend(unlikely_day(record, on).map(|tag| Doubt::UnlikelyDay(record.register, tag)));
     found.extend(backdated_unseen(record, plans).map(Doubt::Backdated));
     found.extend(beyond_register(shelf, record)?);
     found.extend(missing_steps(record).map(Doubt::Missing));
@@ -236,6 +253,7 @@ pub fn doubts<S: Shelf>(
             let unnamed = record.slice(21) == Some(WELFARE) && record.bytes(35).is_none();
             found.extend(unnamed.then_some(Doubt::NoPost));
         }
+        number::HOUSEHOLD => found.extend(head_of_two(shelf, id, record)?.then_some(Doubt::HeadOfTwo)),
         number::UNEMPLOYMENT_SPELL => found.extend(of_spell(shelf, id, record, on)?),
         number::HELD_CERTIFICATE => {
             found.extend(two_of_a_kind(shelf, id, record)?.then_some(Doubt::TwoOfAKind));
@@ -277,6 +295,8 @@ const IMPORTED: &[u8] = b"2";
 const FOUND_WORK: &[u8] = b"1";
 /// Of the 4050 (L06).
 const ELDERLY: &str = "01";
+/// A household that was closed (L26).
+const CLOSED: &[u8] = b"4";
 /// A rural hukou (L02).
 const RURAL: &[u8] = b"2";
 
@@ -290,6 +310,27 @@ fn backdated_unseen(record: &Record, plans: &Plans) -> Option<Day> {
 /// The day of what happened to a person, by register.
 const HAPPENED: [(u32, u32); 4] =
     [(number::PLACEMENT, 25), (number::UNEMPLOYMENT_SPELL, 23), (number::HARDSHIP_CASE, 26), (number::TRAINEE, 22)];
+
+/// Days of what has happened that may be entered before it has, by register: a doubt each.
+const FACTS: [(u32, &[u32]); 4] = [
+    (number::RESIDENT, &[41]),
+    (number::UNEMPLOYMENT_SPELL, &[22, 23]),
+    (number::HELD_CERTIFICATE, &[23]),
+    (number::CREDENTIAL, &[23]),
+];
+/// Of every register: when it happened, and when it was reviewed.
+const FACTS_OF_ALL: [u32; 2] = [EFFECTIVE_ON, 10];
+
+/// The first field whose day can't be right: one to come of what has happened, or one before there were such registers.
+fn unlikely_day(record: &Record, on: Day) -> Option<u32> {
+    let own = FACTS.iter().find(|(register, _)| *register == record.register).map_or(&[][..], |(_, tags)| tags);
+    let is_fact = |tag: u32| own.contains(&tag) || FACTS_OF_ALL.contains(&tag);
+    let def = registers().get(record.register)?;
+    let days = def.fields.iter().filter(|field| field.format == Format::Date);
+    let mut days = days.filter_map(|field| Some((field.tag, record.day(field.tag)?)));
+    let wrong = days.find(|(tag, day)| *day < date::OLDEST || (is_fact(*tag) && *day > on.saturating_add(1)));
+    wrong.map(|(tag, _)| tag)
+}
 
 /// Whether something happened to a person who was not on the register then, so that it does not count. A job may have begun
 /// before.
@@ -371,6 +412,15 @@ fn two_of_a_kind<S: Shelf>(shelf: &S, id: RecordId, record: &Record) -> Result<b
         alike(*other, twin) && twin.slice(22) != record.slice(22) && !valid(twin).and(&valid(record)).is_empty()
     });
     Ok(two)
+}
+
+/// Whether another household that stands has the same head; told of the later.
+fn head_of_two<S: Shelf>(shelf: &S, id: RecordId, record: &Record) -> Result<bool, S::Error> {
+    let stands = |household: &Record| household.slice(36) != Some(CLOSED);
+    let Some(head) = record.reference(22).filter(|_| stands(record)) else { return Ok(false) };
+    let head = survivor(shelf, head)?;
+    let households = Refs::to(shelf, head, number::RESIDENT)?.active(shelf, number::HOUSEHOLD, 22)?;
+    Ok(households.iter().any(|(other, household)| *other < id && stands(household)))
 }
 
 fn of_spell<S: Shelf>(shelf: &S, id: RecordId, record: &Record, on: Day) -> Result<Vec<Doubt>, S::Error> {

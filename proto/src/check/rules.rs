@@ -11,21 +11,19 @@ use crate::{
 
 /// Youngest age on the register, years (2.1).
 pub const WORKING_AGE: i32 = 16;
-/// What is said of somebody who is registered on a day to come.
-const REGISTERED_AHEAD: &str = "入册日期在今天之后 (registered on a day to come)";
 /// Fewest characters of a card's number; what clerks write for want of one is shorter.
 const SHORTEST_CARD: usize = 5;
-/// Days of what has happened when it is entered: deaths, applications, visits, complaints. Nothing of the kind lies ahead, and a
+/// Days of what has happened when it is entered: registration, deaths, applications, visits, complaints. Nothing of the kind lies ahead, and a
 /// day that does would count, or begin a clock, before it has come.
 const HAPPENED: [(u32, &[u32]); 9] = [
-    (number::RESIDENT, &[46]),
+    (number::RESIDENT, &[46, 58]),
     (number::HARDSHIP_CASE, &[22, 31]),
     (number::ZEF_CASE, &[23, 24, 37]),
     (number::TRAINEE, &[22]),
     (number::REFERRAL, &[22]),
     (number::COMPLAINT, &[20]),
     (number::ISSUE, &[21]),
-    (number::HOUSEHOLD, &[37]),
+    (number::HOUSEHOLD, &[37, 40]),
     (number::PERIOD_CLOSE, &[21]),
 ];
 
@@ -53,6 +51,8 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
                 record.slice(21).and_then(|id| std::str::from_utf8(id).ok()).and_then(|id| citizen_id::check(id).ok());
             let of_age = birth.is_none_or(|facts| date::years_between(facts.birth, today) >= WORKING_AGE);
             rule(of_age, "id_no", "age", "未满16周岁，不能登记 (under 16)");
+            let died = birth.and_then(|facts| Some(record.day(46)? >= facts.birth));
+            rule(died != Some(false), "death_on", "order", "死亡日期早于出生日期 (died before birth)");
             // An officer's or another card stands in place of the citizen id (L00).
             let other = matches!(record.slice(20), Some(b"02" | b"03")) && record.bytes(57).is_some();
             let known = record.bytes(21).is_some() || other;
@@ -60,7 +60,6 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
                 "须填写公民身份号码；无身份证的，填写证件类型和其他证件号码 (needs a citizen id, or another card)";
             rule(known, "id_no", "required", message);
             let card = record.slice(57).map(String::from_utf8_lossy);
-            rule(record.day(58).is_none_or(|on| on <= today + 1), "registered_on", "ahead", REGISTERED_AHEAD);
             let plausible =
                 card.is_none_or(|card| card.chars().count() >= SHORTEST_CARD && card.chars().any(char::is_numeric));
             let message =
@@ -101,8 +100,6 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
         }
         number::HOUSEHOLD => {
             let household: pb::Household = record.typed(|tag| (29..=40).contains(&tag));
-            let ahead = household.registered_on.is_some_and(|on| on > today + 1);
-            rule(!ahead, "registered_on", "ahead", REGISTERED_AHEAD);
             rule(
                 in_order(household.dibao_from, household.dibao_to),
                 "dibao_to",

@@ -105,6 +105,8 @@ async fn a_month_is_closed_approved_and_locked_and_what_comes_later_is_the_next_
     let has =
         |ledger: &Ledger| ledger.locked_month().as_deref() == Some(&name) && ledger.locked_months().unwrap().len() == 1;
     until("the offices hear of it", || has(&first) && has(&street)).await.unwrap();
+    let late = close::close(&first, month, "li").unwrap_err();
+    assert!(matches!(late, CloseError::Locked(_)), "{late}");
     // The street, which closed nothing, is asked for it no more.
     assert_eq!(close::waiting(&street).unwrap(), None);
     // With their own figures and nobody else's, as they were signed.

@@ -1,6 +1,8 @@
 //! What was entered by a clock that was right stays of its day, though the computer's clock is wrong when it is sent.
 
-use crate::pair::{assert_sound, at_hub, community, office, on, peer, phone, residents, save, sync, tag, with_tree};
+use crate::pair::{
+    assert_sound, at_hub, community, office, on, peer, people, phone, placement, residents, save, sync, tag, with_tree,
+};
 use taizhang_hub::store::FjallStore;
 use taizhang_node::{
     desk::{Desk, Draft},
@@ -8,7 +10,8 @@ use taizhang_node::{
 };
 use taizhang_proto::{
     RecordId,
-    register::{VERIFIED_ON, Value, number},
+    date::Day,
+    register::{VERIFIED_ON, Value, number, registered_on},
     stamp::Stamp,
 };
 use taizhang_tests::books::field;
@@ -84,4 +87,61 @@ fn a_day_that_lies_ahead_by_one_of_two_clocks_costs_nobody_an_entry() {
     at_hub(&core, issue_id);
     at_hub(&core, person);
     assert_sound(&core, &node);
+}
+
+#[test]
+fn a_day_that_a_wrong_clock_filled_in_is_put_right_and_nothing_is_refused_for_it() {
+    let right = 400 * DAY;
+    for wrong in [700 * DAY, 402 * DAY, 100 * DAY, 0] {
+        let dir = tempfile::tempdir().unwrap();
+        let core = with_tree(on(FjallStore::open(&dir.path().join("hub")).unwrap(), None, right));
+        let own = peer("node", community());
+        let node = office(dir.path(), "node", community(), wrong);
+        let since = registered_on(number::RESIDENT).unwrap();
+        let entered = |person: &Draft, day: Day| person.clone().with(since, Value::Day(day));
+        let people = people(&node, community(), 0..2);
+        let (filled, written) = (people[0].id, people[1].id);
+        let said = core.today().min(node.business_day()) - 40;
+        save(&node, vec![entered(&people[0], node.business_day()), entered(&people[1], said)]);
+        // What is entered on top of it, by others, too, and what hangs on it.
+        let others = LedgerDesk::new(&node).save(vec![vec![phone(filled, "13900000001")]], "王二");
+        assert!(others.iter().all(Result::is_ok));
+        save(&node, vec![phone(filled, "13900000002")]);
+        let job = placement(&node, community(), filled);
+        let job_id = job.id;
+        save(&node, vec![job.with(VERIFIED_ON, Value::Day(node.business_day()))]);
+        drop(node);
+
+        let node = office(dir.path(), "node", community(), wrong);
+        sync(&core, &node, &own);
+        sync(&core, &node, &own);
+        assert_eq!(node.refused().unwrap(), [], "{wrong}");
+        let person = at_hub(&core, filled);
+        assert_eq!(
+            (person.day(since), person.slice(tag("phone"))),
+            (Some(core.today()), Some(&b"13900000002"[..])),
+            "{wrong}"
+        );
+        assert_eq!(person.origin(tag("name")).unwrap().by, "clerk");
+        assert_eq!(at_hub(&core, written).day(since), Some(said), "what somebody wrote stays, {wrong}");
+        assert_eq!(at_hub(&core, job_id).day(VERIFIED_ON), Some(core.today()), "{wrong}");
+        assert_eq!(node.view(filled).unwrap().unwrap().day(since), Some(core.today()));
+        assert_eq!(node.pending(), 0);
+        assert_sound(&core, &node);
+    }
+}
+
+#[test]
+fn what_else_is_wrong_with_an_entry_of_a_wrong_clock_stays_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let core = with_tree(on(FjallStore::open(&dir.path().join("hub")).unwrap(), None, 400 * DAY));
+    let node = office(dir.path(), "node", community(), 700 * DAY);
+    let person = residents(&node, community(), 0..1)[0];
+    // A day of death to come is the clerk's own word.
+    let died = Draft::new(person, number::RESIDENT)
+        .with(field(number::RESIDENT, "death_on").tag, Value::Day(node.business_day()));
+    save(&node, vec![died, phone(person, "13900000001")]);
+    sync(&core, &node, &peer("node", community()));
+    assert_eq!(node.refused().unwrap().len(), 1);
+    assert_eq!(at_hub(&core, person).slice(tag("phone")), Some(&b"13900000001"[..]));
 }

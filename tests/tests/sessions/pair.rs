@@ -92,9 +92,10 @@ fn text(value: &str) -> Value {
     Value::Text(value.to_owned())
 }
 
-pub(crate) fn residents(ledger: &Ledger, home: OrgCode, serials: std::ops::Range<usize>) -> Vec<RecordId> {
+/// Forms of people who are not registered yet, one for each serial number.
+pub(crate) fn people(ledger: &Ledger, home: OrgCode, serials: std::ops::Range<usize>) -> Vec<Draft> {
     let desk = LedgerDesk::new(ledger);
-    let drafts: Vec<Draft> = serials
+    serials
         .map(|serial| {
             let digits = format!("210490{:08}{:03}", 19_600_101 + serial / 1_000, serial % 1_000);
             let check = taizhang_proto::check::citizen_id::check_character(digits.as_bytes()).unwrap();
@@ -104,7 +105,11 @@ pub(crate) fn residents(ledger: &Ledger, home: OrgCode, serials: std::ops::Range
                 .with(tag("name"), text("张三"))
                 .with(tag("phone"), text(&format!("138{serial:08}")))
         })
-        .collect();
+        .collect()
+}
+
+pub(crate) fn residents(ledger: &Ledger, home: OrgCode, serials: std::ops::Range<usize>) -> Vec<RecordId> {
+    let drafts = people(ledger, home, serials);
     let ids = drafts.iter().map(|draft| draft.id).collect();
     save(ledger, drafts);
     ids
