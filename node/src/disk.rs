@@ -12,25 +12,44 @@ use std::{
 
 /// A file operation failed.
 #[derive(Debug, thiserror::Error)]
-#[error("can't {action} {}: {source}{}", .path.display(), remedy(.source))]
+#[error("无法{} {}{} (can't {action}: {error})", chinese(.action), .path.display(), remedy(.error))]
 pub struct DiskError {
     action: &'static str,
     path: PathBuf,
-    source: io::Error,
+    // No source: whoever prints the chain would say it twice.
+    error: io::Error,
 }
 
 impl DiskError {
     /// An error of `action` on `path`.
-    pub fn new(action: &'static str, path: &Path, source: io::Error) -> Self {
-        Self { action, path: path.to_owned(), source }
+    pub fn new(action: &'static str, path: &Path, error: io::Error) -> Self {
+        Self { action, path: path.to_owned(), error }
+    }
+}
+
+/// What was to be done, in Chinese.
+fn chinese(action: &str) -> &'static str {
+    match action {
+        "create" => "建立",
+        "write" => "写入",
+        "open" => "打开",
+        "remove" => "删除",
+        "rename" => "改名",
+        "sync" => "落盘",
+        "list" => "列出",
+        "lock" => "锁定",
+        "cut back" | "truncate" => "截短",
+        "set aside" => "移开",
+        _ => "读取",
     }
 }
 
 /// What helps against an error of the machine, as the end of a sentence; empty where nobody knows.
 pub fn remedy(error: &io::Error) -> &'static str {
     match error.kind() {
-        io::ErrorKind::StorageFull => "; 磁盘已满，请清理空间后重试 (the disk is full: make room and try again)",
-        io::ErrorKind::PermissionDenied => "; 没有权限，请检查目录的所有者 (check who owns the directory)",
+        io::ErrorKind::NotFound => "；没有这个文件或目录，请核对路径 (check the path)",
+        io::ErrorKind::StorageFull => "；磁盘已满，请清理空间后重试 (the disk is full: make room and try again)",
+        io::ErrorKind::PermissionDenied => "；没有权限，请检查目录的所有者 (check who owns the directory)",
         _ => "",
     }
 }

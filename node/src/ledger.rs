@@ -123,9 +123,8 @@ struct Inner {
     owed: u64,
     /// The hub of this session sends what units above have for everybody.
     everybody: bool,
-    /// Changes on top of one that was said again with a right day: who entered them, and the change as which they were said again;
-    /// their own refusal is still to come.
-    said_again: std::collections::HashMap<u64, (String, u64)>,
+    /// What was said again with a day that can be; what was entered on top of it may still be refused.
+    said_again: filled::SaidAgain,
     /// The repair of this session, once the digests differed.
     repair: repair::Repair,
 }

@@ -95,16 +95,25 @@ pub fn check(record: &Record, edited: impl Iterator<Item = u32>, today: Day) -> 
     found
 }
 
-/// The fields of `edited` that tell of what has happened, on a day that has not come to whoever asks: asked of what somebody enters
-/// now, and not of what stood before or is said again.
+/// The fields of `edited` that tell of what has happened, on a day that has not come to whoever asks, and a death before birth: asked
+/// of what somebody enters now, and not of what stood before or is said again.
 pub fn ahead(record: &Record, edited: impl Iterator<Item = u32>, today: Day) -> Vec<Violation> {
     let Some(def) = registers().get(record.register) else { return Vec::new() };
     let is_ahead = |tag: &u32| {
         rules::has_happened(def.number, *tag) && record.day(*tag).is_some_and(|day| day > today.saturating_add(1))
     };
-    let fields = edited.filter(is_ahead).filter_map(|tag| def.field(tag));
-    let said = |field: &FieldDef| format!("{}在今天之后 ({} lies ahead)", field.zh, field.en);
-    fields.map(|field| violation(def, &field.name, "ahead", said(field))).collect()
+    let (mut found, mut dies) = (Vec::new(), false);
+    for tag in edited {
+        dies |= tag == rules::DEATH_ON;
+        if let Some(field) = def.field(tag).filter(|_| is_ahead(&tag)) {
+            let said = format!("{}在今天之后 ({} lies ahead)", field.zh, field.en);
+            found.push(violation(def, &field.name, AHEAD, said));
+        }
+    }
+    if dies && rules::died_before_birth(record) {
+        found.push(violation(def, "death_on", "order", "死亡日期早于出生日期 (died before birth)"));
+    }
+    found
 }
 
 /// All that is wrong with what somebody enters now: [`check`], and [`ahead`].
@@ -113,6 +122,9 @@ pub fn entry(record: &Record, edited: impl Iterator<Item = u32> + Clone, today: 
     found.extend(ahead(record, edited, today));
     found
 }
+
+/// The rule that a day breaks which has not come.
+pub const AHEAD: &str = "ahead";
 
 /// The rule of what may be said where every office below hears it.
 pub const BELOW: &str = "below";

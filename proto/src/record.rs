@@ -308,24 +308,28 @@ impl pb::Superseded {
     }
 }
 
-/// A word of the past by what it says, whatever number it has come under since.
+/// A word of the past by what it says, and what was ruled over it, whatever number it has come under since.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PastWord {
     message: Bytes,
     rule: String,
     tags: Vec<u32>,
     stamp: u64,
+    unit: u64,
     by: String,
+    /// Who ruled, when and why; a claim and the ruling over it say the same otherwise.
+    ruled: Option<(String, u64, String)>,
 }
 
 impl pb::Superseded {
     /// By what it says; of two clears of one form the fields tell which is which.
     pub fn word(&self) -> PastWord {
-        let (tags, stamp, by) = match &self.origin {
-            Some(origin) => (origin.tags.clone(), origin.stamp, origin.by.clone()),
+        let (tags, stamp, unit, by) = match &self.origin {
+            Some(origin) => (origin.tags.clone(), origin.stamp, origin.unit, origin.by.clone()),
             None => Default::default(),
         };
-        PastWord { message: self.message.clone(), rule: self.rule.clone(), tags, stamp, by }
+        let ruled = self.ruling.as_ref().map(|ruling| (ruling.by.clone(), ruling.at, ruling.reason.clone()));
+        PastWord { message: self.message.clone(), rule: self.rule.clone(), tags, stamp, unit, by, ruled }
     }
 
     /// How much of it, whose word it was and who ruled, only another office has told.

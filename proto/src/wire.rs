@@ -13,7 +13,7 @@ pub const MAX_MESSAGE: usize = 128 * 1024;
 pub const MAX_FIELDS: usize = 2 * 1024;
 
 /// One field: its tag and all its occurrences, keys included. Empty bytes: the field is cleared.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Field {
     /// Field number.
     pub tag: u32,

@@ -7,10 +7,7 @@ use super::{
     pad::Pad,
     push::is_for_everybody,
 };
-use crate::{
-    rows::{MAX_RULE, history_key},
-    store::{Space, StoreError},
-};
+use crate::{rows::MAX_RULE, store::StoreError};
 use std::collections::{HashMap, HashSet, hash_map::Entry};
 use taizhang_proto::{
     OrgCode, Record, RecordId,
@@ -128,16 +125,22 @@ struct Word {
     by: String,
 }
 
-/// The fields that an offer says were decided, each with the last revision at which: by a ruling of its history, or by the hub's own
-/// word that stands.
-fn decided_after(offer: &pb::Offer) -> HashMap<u32, Revision> {
-    let ruled = offer.history.iter().filter(|entry| entry.ruling.is_some());
-    let ruled = ruled.filter_map(|entry| Some((entry.origin.as_ref()?, entry.replaced_by)));
-    let own = offer.origins.iter().filter(|origin| origin.node == HUB_NODE).map(|origin| (origin, origin.revision));
-    let mut decided: HashMap<u32, Revision> = HashMap::new();
-    for (tag, at) in ruled.chain(own).flat_map(|(origin, at)| origin.tags.iter().map(move |tag| (*tag, at))) {
-        let last = decided.entry(tag).or_default();
-        *last = at.max(*last);
+/// The fields that an offer says were decided, each with the last revision and the last time, seconds since 1970, at which: by a ruling
+/// of its history, or by the hub's own word that stands. What was told to a hub before has a revision of that day: then the time says
+/// what came after what.
+fn decided_after(offer: &pb::Offer) -> HashMap<u32, (Revision, u64)> {
+    let ruled = offer
+        .history
+        .iter()
+        .filter_map(|entry| Some((entry.origin.as_ref()?, entry.replaced_by, entry.ruling.as_ref()?.at)));
+    let own = offer.origins.iter().filter(|origin| origin.node == HUB_NODE);
+    let own = own.map(|origin| (origin, origin.revision, origin.received));
+    let mut decided: HashMap<u32, (Revision, u64)> = HashMap::new();
+    for (origin, revision, at) in ruled.chain(own) {
+        for tag in &origin.tags {
+            let last = decided.entry(*tag).or_default();
+            *last = (revision.max(last.0), at.max(last.1));
+        }
     }
     decided
 }
@@ -226,31 +229,36 @@ impl Pad<'_> {
         for entry in &mut entries {
             mark_unproven(&secret, id, entry, (teller, self.core.unit));
         }
-        let before = self.history_of(id)?;
-        // Another office may have said the same before; what it had only told, the author's own proves.
-        self.count_work((before.len() + entries.len()) as u64);
+        // Another office may have said the same before, in this very commit too, as after a loss all of them call at once; what it had
+        // only told, the author's own proves.
+        let before = self.whole_history_of(id)?;
+        self.count_work(entries.len() as u64);
         let mut known: HashMap<_, _> =
             before.iter().map(|entry| (entry.word(), (entry.unproven(), Some(entry)))).collect();
+        let mut replaced = Vec::new();
         entries.retain(|entry| match known.entry(entry.word()) {
             Entry::Vacant(vacant) => {
                 vacant.insert((entry.unproven(), None));
                 true
             }
             Entry::Occupied(mut told) if entry.unproven() < told.get().0 => {
-                if let (_, Some(told)) = told.insert((entry.unproven(), None)) {
-                    self.set.remove(Space::History, history_key(id, told));
-                }
+                replaced.extend(told.insert((entry.unproven(), None)).1);
                 true
             }
             Entry::Occupied(_) => false,
         });
+        for told in replaced {
+            self.drop_history(id, told);
+        }
         let decided_after = decided_after(offer);
         for entry in &entries {
             // Under this hub's own number it comes before all offices that have not heard it.
             let kept = pb::Superseded { replaced_by: revision, ..entry.clone() };
             self.keep_history(id, std::slice::from_ref(&kept));
             let tags = entry.origin.as_ref().map(|origin| origin.tags.clone()).unwrap_or_default();
-            let is_decided = |tag: &u32| decided_after.get(tag).is_some_and(|last| *last > entry.replaced_by);
+            let received = entry.origin.as_ref().map_or(u64::MAX, |origin| origin.received);
+            let is_after = |last: &(Revision, u64)| last.0 > entry.replaced_by || last.1 >= received;
+            let is_decided = |tag: &u32| decided_after.get(tag).is_some_and(is_after);
             let decided = entry.ruling.is_some() || tags.iter().any(is_decided);
             let asks = ["REVIEW", "OWNED", "FIXED"].contains(&entry.rule.as_str());
             if decided || !asks || tags.is_empty() {

@@ -13,6 +13,7 @@ use super::{
     unheld,
 };
 use crate::store::StoreError;
+use std::collections::HashMap;
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::{home_unit, merged_into, survivor, with_one_more},
@@ -293,8 +294,9 @@ impl Pad<'_> {
             ..pb::Conflict::default()
         };
         // An offer tells the words of several.
+        let said = if edit.offer.is_some() { who_said(applied) } else { HashMap::new() };
         let said_by = |field: &Field| match &edit.offer {
-            Some(_) => who_said(applied, field).unwrap_or(origin),
+            Some(_) => said.get(field).copied().unwrap_or(origin),
             None => origin,
         };
         let mut by_rule: Option<pb::Conflict> = None;
@@ -401,9 +403,16 @@ pub(super) fn standing_claim(record: &Record, tags: &[u32]) -> pb::ClaimedValue 
     }
 }
 
-/// Whose word a field of an edit was, as it was applied: it stands, or is in what was replaced.
-fn who_said<'a>(applied: &'a Applied, field: &Field) -> Option<&'a pb::Origin> {
-    let stands = applied.record.bytes(field.tag) == Some(&field.bytes);
-    let replaced = || applied.superseded.iter().find(|entry| entry.said().contains(field));
-    if stands { applied.record.origin(field.tag) } else { replaced()?.origin.as_ref() }
+/// Whose words the fields of an edit were, as it was applied: each stands, or is in what was replaced.
+fn who_said(applied: &Applied) -> HashMap<Field, &pb::Origin> {
+    let replaced = applied.superseded.iter().filter_map(|entry| Some((entry, entry.origin.as_ref()?)));
+    let mut said: HashMap<Field, &pb::Origin> = HashMap::new();
+    for (entry, origin) in replaced {
+        for field in entry.said() {
+            said.entry(field).or_insert(origin);
+        }
+    }
+    let standing = applied.record.fields.iter().map(|standing| &standing.field);
+    said.extend(standing.filter_map(|field| Some((field.clone(), applied.record.origin(field.tag)?))));
+    said
 }

@@ -183,6 +183,19 @@ impl Pad<'_> {
         }
     }
 
+    /// Takes an entry out of a record's history, whether it stood before this commit or was added in it.
+    pub(super) fn drop_history(&mut self, id: RecordId, entry: &pb::Superseded) {
+        let row_key = rows::history_key(id, entry);
+        for place in self.added_history.get(&id).into_iter().flatten() {
+            // Put and removed in one batch, a row might come back.
+            if let Some((_, _, value)) = self.set.rows.get_mut(*place).filter(|(_, key, _)| *key == row_key) {
+                *value = None;
+            }
+        }
+        self.added_history.entry(id).or_default().push(self.set.rows.len());
+        self.set.remove(Space::History, row_key);
+    }
+
     /// A record's history as it stood before this commit.
     pub(super) fn history_of(&self, id: RecordId) -> Result<Vec<pb::Superseded>, StoreError> {
         let read = |row: bytes::Bytes| pb::Superseded::decode(row).map_err(|_| StoreError::Row(Space::History));
@@ -198,8 +211,14 @@ impl Pad<'_> {
             found.insert(key.to_vec(), read(value)?);
         }
         for place in self.added_history.get(&id).into_iter().flatten() {
-            if let Some((_, key, Some(value))) = self.set.rows.get(*place) {
-                found.insert(key.clone(), read(bytes::Bytes::copy_from_slice(value))?);
+            match self.set.rows.get(*place) {
+                Some((_, key, Some(value))) => {
+                    found.insert(key.clone(), read(bytes::Bytes::copy_from_slice(value))?);
+                }
+                Some((_, key, None)) => {
+                    found.remove(key);
+                }
+                None => {}
             }
         }
         self.count_work(found.len() as u64);

@@ -75,7 +75,8 @@ pub fn record<D: Desk>(desk: &D, register: Option<u32>, written: &str) -> Result
     if found.is_empty() {
         let (name, own) = (text::no_space(written), Carried::new(written));
         let is =
-            |record: &Record| own.is_in(record) || (record.register == number::RESIDENT && has_name(record, &name));
+            // Of any register only people are meant by a name; who was asked for in one may be known by nothing else.
+            |record: &Record| own.is_in(record) || ((register.is_some() || record.register == number::RESIDENT) && has_name(record, &name));
         found = desk.matching(register, &is)?;
         if let Some(register) = register.filter(|_| found.is_empty()) {
             found = of_person(desk, register, &name)?;
@@ -144,9 +145,9 @@ fn natural(def: &RegisterDef, written: &str) -> Option<Value> {
     is_text.then(|| Value::parse(field, written).ok()).flatten().map(|(value, _)| value)
 }
 
-/// Whether a resident has exactly this name.
+/// Whether a record has exactly this name.
 fn has_name(record: &Record, name: &str) -> bool {
-    let tag = registers().get(number::RESIDENT).and_then(|def| def.field_named("name")).map(|field| field.tag);
+    let tag = registers().get(record.register).and_then(|def| def.field_named("name")).map(|field| field.tag);
     tag.and_then(|tag| record.slice(tag)).is_some_and(|held| held == name.as_bytes())
 }
 

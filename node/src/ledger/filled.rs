@@ -1,39 +1,47 @@
-//! Days that this computer's clock filled in, put right once a hub has said how far that clock was off.
-//! Invariant: only a day that the clock itself gave is put right, by an edit like any other in the name of who entered it; what
-//! somebody wrote is never touched.
+//! Days that this computer's clock filled in, where the hub can't take them: somebody who was registered offline by a clock that ran
+//! ahead.
+//! Invariant: only what the hub refused because a day has not come which the clock itself gave, of a record that the hub does not have,
+//! is said again, once, with a day that can be, in the name of who entered it; so is what was entered on top of it. What somebody
+//! wrote, and a day that may be true, is never touched.
 
-use super::{Ledger, LedgerError, pending_key, read_edit, refused::REFUSED_BEFORE, save::Source};
+use super::{Inner, Ledger, LedgerError, pending_key, read_edit, save::Source};
 use crate::{
-    desk::{Draft, SaveError},
+    desk::Draft,
     store::{RefusalEnd, StoreError, key},
 };
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashMap};
 use taizhang_proto::{
     RecordId,
     change::Edit,
+    check,
     date::{self, Day},
     pb::{self, OutcomeKind},
     register::{EFFECTIVE_ON, VERIFIED_ON, Value, number, registered_on, registers},
-    stamp::{Stamp, distrusted_skew},
+    stamp::Stamp,
 };
 
-/// Why such a day is put right, as history tells it.
+/// Why it is said again, as history tells it.
 const REASON: &str = "登记时本机时钟不对，按上级时钟更正 (dated by a clock that was wrong: put right by the hub's)";
-/// Name of the rule that such a day breaks at the hub.
-const AHEAD: &str = "ahead";
+/// What a hub refuses on top of a record that it does not have.
+const ON_TOP: [&str; 3] = ["unknown", "required", check::AHEAD];
+/// How far a hub's clock may be behind what it was, seconds, before its word on days is not taken.
+const SET_BACK: u64 = 600;
 
-/// A change that the hub has answered, with the days in it that the clock gave, as they should be.
-pub(super) struct Misdated {
+/// A change that the hub refuses.
+pub(super) struct Refused {
     seq: u64,
     edit: Edit,
+    rule: String,
     right: Vec<(u32, Day)>,
-    refused: bool,
 }
 
-/// The days of an edit that are those of the clock that stamped it, where by the hub's clock it was another day.
-fn misdated(edit: &Edit, right: Day) -> Vec<(u32, Day)> {
+/// What was said again in this run: of each record the numbers of the changes as which it was.
+pub(super) type SaidAgain = HashMap<RecordId, BTreeSet<u64>>;
+
+/// The days of an edit that are those of the clock that stamped it, where that day has not come, as they should be.
+fn filled(edit: &Edit, right: Day) -> Vec<(u32, Day)> {
     let said = date::shanghai(edit.stamp.millis());
-    if said == right || edit.offer.is_some() {
+    if said <= right || edit.offer.is_some() || edit.reason == REASON {
         return Vec::new();
     }
     let Some(def) = registers().get(edit.register) else { return Vec::new() };
@@ -61,125 +69,108 @@ pub fn draft_of(edit: &Edit) -> Option<Draft> {
     Some(draft)
 }
 
+/// A refused change as it is said again.
+fn again(one: &Refused) -> Option<Draft> {
+    let mut draft = draft_of(&one.edit)?;
+    for (tag, day) in &one.right {
+        draft.edits.retain(|(own, _)| own != tag);
+        draft.edits.push((*tag, Some(Value::Day(*day))));
+    }
+    if draft.reason.is_empty() {
+        REASON.clone_into(&mut draft.reason);
+    }
+    Some(draft)
+}
+
 impl Ledger {
-    /// What the hub answers now of changes that a clock stamped which was wrong, as far as days in them are its own.
-    pub(super) fn misdated(&self, verdicts: &pb::Verdicts) -> Result<Vec<Misdated>, StoreError> {
-        if distrusted_skew(verdicts.skew_millis) == 0 {
+    /// What a verdict refuses, in the order in which it was entered; read before the verdict is kept, which lets go of it. Nothing from
+    /// a hub whose clock was set back.
+    pub(super) fn refused_by(&self, verdicts: &pb::Verdicts) -> Result<Vec<Refused>, StoreError> {
+        let state = self.state();
+        let synced = state.synced_at;
+        if verdicts.received.saturating_add(SET_BACK) < synced {
             return Ok(Vec::new());
         }
-        let now = Stamp::at_millis(verdicts.received.saturating_mul(1_000));
-        let outcomes = verdicts.outcomes.iter();
-        let ahead = |why: &pb::Violation| why.rule == AHEAD;
-        let refused = outcomes.clone().filter(|outcome| outcome.kind() == OutcomeKind::Refused);
-        let refused: HashSet<u64> = refused.map(|outcome| outcome.seq).collect();
-        let ahead = outcomes.filter(|outcome| outcome.why.as_ref().is_some_and(ahead));
-        let ahead: HashSet<u64> = ahead.map(|outcome| outcome.seq).collect();
-        let from = verdicts.first.max(self.state().settled.saturating_add(1));
+        let now = Stamp::at_millis(verdicts.received.saturating_mul(1_000).min(u64::MAX >> 16));
+        let (today, earliest) = (date::shanghai_of_seconds(verdicts.received), date::shanghai_of_seconds(synced));
         let mut found = Vec::new();
-        for row in self.store.scan_from(&key::pending(from)) {
-            let (row_key, change) = row?;
-            let seq = row_key.get(1..9).and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
-            let Some(seq) = seq.filter(|seq| *seq <= verdicts.last) else { break };
-            let edit = read_edit(&change)?;
-            let right = misdated(&edit, date::shanghai(edit.stamp.believed(now, verdicts.skew_millis).millis()));
-            let is_other = refused.contains(&seq) && !ahead.contains(&seq);
-            if !right.is_empty() && !is_other {
-                found.push(Misdated { seq, edit, right, refused: refused.contains(&seq) });
+        for outcome in verdicts.outcomes.iter().filter(|outcome| outcome.kind() == OutcomeKind::Refused) {
+            let is_open = (verdicts.first..=verdicts.last.min(state.head)).contains(&outcome.seq);
+            if !is_open || outcome.seq <= state.settled {
+                continue;
             }
+            let Some(change) = self.store.get(&key::pending(outcome.seq))? else { continue };
+            let edit = read_edit(&change)?;
+            // It was entered since the last session; by the hub's guess of this clock, as far as that can be.
+            let guess = date::shanghai(edit.stamp.believed(now, verdicts.skew_millis).millis());
+            let right = filled(&edit, guess.max(earliest).min(today));
+            let rule = outcome.why.as_ref().map(|why| why.rule.clone()).unwrap_or_default();
+            found.push(Refused { seq: outcome.seq, edit, rule, right });
         }
+        found.sort_by_key(|one| one.seq);
         Ok(found)
     }
 
-    /// Puts right the days of what the hub takes. Before the verdict is kept, so that one that is heard again does it where this was
-    /// broken off; nothing is to do once it was done.
-    pub(super) fn put_right(&self, found: &[Misdated]) -> Result<(), LedgerError> {
-        for one in found.iter().filter(|one| !one.refused) {
-            let Some(standing) = self.view(one.edit.id)? else { continue };
-            let said = Value::Day(date::shanghai(one.edit.stamp.millis()));
-            let mut draft = Draft::new(one.edit.id, one.edit.register).because(REASON);
-            for (tag, day) in &one.right {
-                let field = registers().get(one.edit.register).and_then(|def| def.field(*tag));
-                let stands = field.zip(standing.bytes(*tag)).and_then(|(field, bytes)| Value::decode(field, bytes));
-                if stands.as_ref() == Some(&said) {
-                    draft.edits.push((*tag, Some(Value::Day(*day))));
-                }
+    /// Says again what was refused for such a day, and what was refused on top of it. After the verdict: the refusals are on disk, and
+    /// whatever is not said again, as when this is broken off, waits among them for the clerk. Returns how many were said again.
+    pub(super) fn say_again(&self, refused: Vec<Refused>) -> Result<u64, LedgerError> {
+        let mut count = 0;
+        for one in refused {
+            let id = one.edit.id;
+            let said = self.inner().said_again.get(&id).cloned().unwrap_or_default();
+            let on_top = said.first().is_some_and(|first| one.seq < *first) && ON_TOP.contains(&one.rule.as_str());
+            let begins = one.rule == check::AHEAD && !one.right.is_empty() && self.store.record(id)?.is_none();
+            let Some(mut draft) = again(&one).filter(|_| on_top || begins) else { continue };
+            if on_top {
+                // What the clerk has entered since stays the later word.
+                let newer = self.entered_since(id, &said)?;
+                draft.edits.retain(|(tag, _)| !newer.contains(tag));
             }
-            self.say(draft, &one.edit.by);
+            let broken = match self.save_from(Source::File, &[vec![draft]], &one.edit.by).pop() {
+                Some(Ok(())) => None,
+                Some(Err(error)) => Some(error),
+                None => continue,
+            };
+            if let Some(error) = broken {
+                // The rules name no person.
+                let kind = if matches!(error, crate::desk::SaveError::Store(_)) { "store" } else { "rules" };
+                tracing::warn!(record = %id, kind, "what a wrong clock had dated was not said again: it waits among the refused");
+                continue;
+            }
+            let sent_as = self.pending_of(id)?.last().map_or_else(|| self.state().head, |(seq, _)| *seq);
+            self.inner().said_again.entry(id).or_default().insert(sent_as);
+            let at = self.now_millis() / 1_000;
+            self.end_refusal(one.seq, RefusalEnd { at, by: one.edit.by, reason: String::new(), sent_as })?;
+            count += 1;
         }
-        Ok(())
+        Ok(count)
     }
 
-    /// Says again, with the right days, what was refused for such a day alone, and what was entered on top of it, which the hub
-    /// refuses as well, in the order in which it was entered. After the verdict: then the refusals are on disk.
-    pub(super) fn say_rightly(&self, found: Vec<Misdated>) -> Result<(), LedgerError> {
-        for one in found.into_iter().filter(|one| one.refused) {
-            let Some(mut draft) = draft_of(&one.edit) else { continue };
-            for (tag, day) in &one.right {
-                draft.edits.retain(|(own, _)| own != tag);
-                draft.edits.push((*tag, Some(Value::Day(*day))));
-            }
-            let later = self.later(one.edit.id, one.seq)?;
-            let Some(sent_as) = self.say(draft, &one.edit.by) else { continue };
-            self.ends(one.seq, &one.edit.by, sent_as)?;
-            for (seq, edit) in later {
-                let Some(sent_as) = draft_of(&edit).and_then(|draft| self.say(draft, &edit.by)) else { break };
-                self.inner().said_again.insert(seq, (edit.by.clone(), sent_as));
-            }
-        }
-        // Those of this verdict, and of earlier sessions of this run, whose refusal has come.
-        let open: HashSet<u64> = self.refused()?.into_iter().map(|(seq, _)| seq).collect();
-        let said: Vec<_> = self.inner().said_again.iter().map(|(seq, said)| (*seq, said.clone())).collect();
-        for (seq, (by, sent_as)) in said {
-            if open.contains(&seq) {
-                self.ends(seq, &by, sent_as)?;
-                self.inner().said_again.remove(&seq);
-            }
-        }
-        Ok(())
+    /// The fields that were entered on a record after it was first said again, but for what was said again itself.
+    fn entered_since(&self, id: RecordId, said: &BTreeSet<u64>) -> Result<BTreeSet<u32>, StoreError> {
+        let first = said.first().copied().unwrap_or(u64::MAX);
+        let pending = self.pending_of(id)?.into_iter();
+        let since = pending.filter(|(seq, _)| *seq > first && !said.contains(seq));
+        Ok(since.flat_map(|(_, edit)| edit.fields.into_iter().map(|field| field.tag)).collect())
     }
 
-    /// What was entered on a record after a change, oldest first: refused since, or not answered yet.
-    fn later(&self, id: RecordId, after: u64) -> Result<Vec<(u64, Edit)>, StoreError> {
-        let mut later = Vec::new();
-        for (seq, refusal) in self.refused()? {
-            let edit = read_edit(&refusal.change)?;
-            later.extend((edit.id == id && (after + 1..REFUSED_BEFORE).contains(&seq)).then_some((seq, edit)));
-        }
+    /// What waits of a record, by number.
+    fn pending_of(&self, id: RecordId) -> Result<Vec<(u64, Edit)>, StoreError> {
+        let mut pending = Vec::new();
         for row in self.store.scan(&key::pending_of_prefix(id)) {
             let (row_key, _) = row?;
-            let seq = row_key.len().checked_sub(8).and_then(|at| row_key[at..].try_into().ok()).map(u64::from_be_bytes);
-            let change = self.store.get(&pending_key(&row_key))?;
-            if let Some((seq, change)) = seq.zip(change) {
-                later.push((seq, read_edit(&change)?));
+            let seq = row_key.last_chunk().map(|seq| u64::from_be_bytes(*seq)).unwrap_or_default();
+            if let Some(change) = self.store.get(&pending_key(&row_key))? {
+                pending.push((seq, read_edit(&change)?));
             }
         }
-        later.sort_by_key(|(seq, _)| *seq);
-        Ok(later)
+        Ok(pending)
     }
+}
 
-    /// Saves a form in somebody's name; the number of its change. What can't be saved stays as it is, and is told in the log.
-    fn say(&self, draft: Draft, by: &str) -> Option<u64> {
-        if draft.edits.is_empty() {
-            return None;
-        }
-        let id = draft.id;
-        match self.save_from(Source::File, &[vec![draft]], by).pop()? {
-            Ok(()) => Some(self.state().head),
-            Err(SaveError::Invalid(broken)) => {
-                let rules: Vec<_> = broken.iter().map(|one| (one.field.as_str(), one.rule)).collect();
-                tracing::warn!(record = %id, ?rules, "a day that a wrong clock gave was not put right");
-                None
-            }
-            Err(SaveError::Store(why)) => {
-                tracing::warn!(record = %id, why, "a day that a wrong clock gave was not put right");
-                None
-            }
-        }
-    }
-
-    fn ends(&self, seq: u64, by: &str, sent_as: u64) -> Result<(), LedgerError> {
-        let at = self.now_millis() / 1_000;
-        self.end_refusal(seq, RefusalEnd { at, by: by.to_owned(), reason: String::new(), sent_as })?;
-        Ok(())
+impl Inner {
+    /// The log was numbered anew: what was said under the old numbers is not known by them any more.
+    pub(super) fn forget_said_again(&mut self) {
+        self.said_again.clear();
     }
 }

@@ -152,7 +152,7 @@ impl Ledger {
                 left: std::collections::HashMap::new(),
                 owed: 0,
                 everybody: false,
-                said_again: std::collections::HashMap::new(),
+                said_again: super::filled::SaidAgain::new(),
                 repair: Repair::default(),
             }),
             tree: RwLock::new(Arc::new(UnitTree::default())),

@@ -184,7 +184,7 @@ impl Ledger {
                         let revision = guess.max(after.saturating_add(1));
                         let origin = pb::Origin { revision, ..origin_of(&edit, verdicts.first) };
                         let applied = apply(current.as_ref(), &edit, &Decision::accepted(&edit), &origin);
-                        work.put(edit.id, applied.record, &applied.superseded)?;
+                        work.put(edit.id, applied.record, &applied.superseded);
                     }
                 }
                 OutcomeKind::Accepted if has_left(edit.id, origin_of(&edit, seq).revision) => {
@@ -198,7 +198,7 @@ impl Ledger {
                     // A pulled record that is newer holds the effect of this change already.
                     if current.as_ref().is_none_or(|record| record.revision() < origin.revision) {
                         let applied = apply(current.as_ref(), &edit, &Decision::accepted(&edit), &origin);
-                        work.put(edit.id, applied.record, &applied.superseded)?;
+                        work.put(edit.id, applied.record, &applied.superseded);
                     }
                 }
                 OutcomeKind::Settled => {
@@ -475,7 +475,7 @@ impl Ledger {
             .collect();
         let log: Vec<Entry> = renumbered.iter().chain(&kept).cloned().collect();
         inner.journal.restart(incarnation, &log)?;
-        inner.said_again.clear();
+        inner.forget_said_again();
         let mut state = inner.state.clone();
         self.search.forget();
         self.numbers.forget();
@@ -626,19 +626,14 @@ impl Replica for Ledger {
     }
 
     fn verdicts(&self, verdicts: pb::Verdicts) -> Result<VerdictCount, SessionError> {
-        let misdated = self.misdated(&verdicts).map_err(LedgerError::from)?;
-        self.put_right(&misdated)?;
+        let refused = self.refused_by(&verdicts).map_err(LedgerError::from)?;
         match self.settle(verdicts) {
             Err(LedgerError::UnknownLog) => {
                 self.take_new_incarnation(RESTORED, Vec::new(), None)?;
                 Err(SessionError::NewIncarnation)
             }
-            Ok(count) => {
-                if count.refused > 0 {
-                    self.say_rightly(misdated)?;
-                }
-                Ok(count)
-            }
+            // What is said again is not refused to anybody.
+            Ok(count) => Ok(VerdictCount { refused: count.refused.saturating_sub(self.say_again(refused)?), ..count }),
             Err(error) => Err(error.into()),
         }
     }

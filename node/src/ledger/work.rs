@@ -44,30 +44,24 @@ impl<'a> Work<'a> {
         Ok(())
     }
 
-    pub(super) fn put(&mut self, id: RecordId, record: Record, history: &[pb::Superseded]) -> Result<(), StoreError> {
-        self.forget_told(id, history)?;
+    pub(super) fn put(&mut self, id: RecordId, record: Record, history: &[pb::Superseded]) {
         for entry in history {
             let row_key = key::history(id, entry);
             self.rows.insert(row_key, entry.encode_to_vec());
         }
         self.hub.insert(id, Some(record));
-        Ok(())
     }
 
     /// Lets go of what a hub had said of the same words before: one that lost its store says them again under other numbers.
     fn forget_told(&mut self, id: RecordId, history: &[pb::Superseded]) -> Result<(), StoreError> {
-        let of = |entry: &pb::Superseded| {
-            let ruling = entry.ruling.as_ref();
-            (entry.word(), ruling.map(|ruling| (ruling.by.clone(), ruling.at, ruling.reason.clone())))
-        };
-        let told: HashMap<_, Vec<u8>> = history.iter().map(|entry| (of(entry), key::history(id, entry))).collect();
+        let told: HashMap<_, Vec<u8>> = history.iter().map(|entry| (entry.word(), key::history(id, entry))).collect();
         if told.is_empty() {
             return Ok(());
         }
         for row in self.ledger.store.scan(&key::history_prefix(id)) {
             let (row_key, value) = row?;
             let entry = pb::Superseded::decode(value).map_err(|_| StoreError::Row("history"))?;
-            if told.get(&of(&entry)).is_some_and(|again| again[..] != row_key[..]) {
+            if told.get(&entry.word()).is_some_and(|again| again[..] != row_key[..]) {
                 self.rows.remove(&row_key[..]);
             }
         }
@@ -82,7 +76,8 @@ impl<'a> Work<'a> {
         let current = self.hub(id)?;
         let stale = current.as_ref().is_some_and(|current| current.revision() > fresh.revision());
         let stands = if stale { current.unwrap_or_default() } else { fresh };
-        self.put(id, stands, &record.history)?;
+        self.forget_told(id, &record.history)?;
+        self.put(id, stands, &record.history);
         Ok(id)
     }
 
@@ -92,7 +87,8 @@ impl<'a> Work<'a> {
         let state = record.state.ok_or_else(|| LedgerError::Peer("a record without a state".into()))?;
         let fresh = Record::from_state(state).map_err(StoreError::from)?;
         let differs = self.hub(id)?.as_ref() != Some(&fresh);
-        self.put(id, fresh, &record.history)?;
+        self.forget_told(id, &record.history)?;
+        self.put(id, fresh, &record.history);
         Ok(differs)
     }
 

@@ -19,7 +19,7 @@ use crate::{
     date::{self, Day, add_months},
     pb::{self, Format, Tier},
     plan::{Plan, Plans},
-    register::{EFFECTIVE_ON, IMPORT_NOTE, REVIEWED_BY, SOURCE, STATE, number, registers},
+    register::{EFFECTIVE_ON, IMPORT_NOTE, REVIEWED_BY, SOURCE, STATE, VERIFIED_ON, number, registers},
     stamp::Stamp,
 };
 
@@ -312,14 +312,15 @@ const HAPPENED: [(u32, u32); 4] =
     [(number::PLACEMENT, 25), (number::UNEMPLOYMENT_SPELL, 23), (number::HARDSHIP_CASE, 26), (number::TRAINEE, 22)];
 
 /// Days of what has happened that may be entered before it has, by register: a doubt each.
-const FACTS: [(u32, &[u32]); 4] = [
-    (number::RESIDENT, &[41]),
+const FACTS: [(u32, &[u32]); 5] = [
+    (number::RESIDENT, &[41, 46, 58]),
+    (number::HOUSEHOLD, &[37, 40]),
     (number::UNEMPLOYMENT_SPELL, &[22, 23]),
     (number::HELD_CERTIFICATE, &[23]),
     (number::CREDENTIAL, &[23]),
 ];
-/// Of every register: when it happened, and when it was reviewed.
-const FACTS_OF_ALL: [u32; 2] = [EFFECTIVE_ON, 10];
+/// Of every register: when it happened, and when it was verified and reviewed.
+const FACTS_OF_ALL: [u32; 3] = [EFFECTIVE_ON, VERIFIED_ON, 10];
 
 /// The first field whose day can't be right: one to come of what has happened, or one before there were such registers.
 fn unlikely_day(record: &Record, on: Day) -> Option<u32> {

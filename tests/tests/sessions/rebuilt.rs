@@ -5,11 +5,14 @@ use crate::pair::{
     assert_sound, at_hub, community, hub, merge, neighbour, office, on, peer, phone, residents, save, street, sync,
     tag, with_tree, write,
 };
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 use taizhang_hub::{
     lineage::Lineage,
     store::{FjallStore, Space, View},
-    writer::{Core, Job},
+    writer::{Core, Job, Review},
 };
 use taizhang_node::{
     desk::{Desk, Draft},
@@ -19,7 +22,7 @@ use taizhang_proto::{
     Record, RecordId,
     cell::home_unit,
     decide::HUB_NODE,
-    pb,
+    pb::{self, Choice},
     register::{HOME_UNIT, MERGED_INTO, Value, number},
 };
 use taizhang_tests::sim::copy_dir;
@@ -444,6 +447,59 @@ fn what_another_office_told_of_the_past_is_unmarked_once_its_own_says_so_and_sta
         }
     }
     assert_sound(&core, &node);
+}
+
+#[test]
+fn what_was_ruled_is_known_and_not_asked_again_however_often_a_hub_loses_its_store() {
+    for choice in [Choice::Keep, Choice::Take] {
+        let dir = tempfile::tempdir().unwrap();
+        let (at_street, node) =
+            (office(dir.path(), "street", street(), 950_000), office(dir.path(), "node", community(), 900_000));
+        let named = |ledger: &Ledger, by: &str, id: RecordId, name: &str| {
+            save_as(ledger, by, Draft::new(id, number::RESIDENT).with(tag("name"), Value::Text(name.into())));
+        };
+        let (secret, person) = {
+            let core = hub(dir.path());
+            let person = residents(&node, community(), 0..1)[0];
+            both(&core, &at_street, &node);
+            named(&node, "clerk-1", person, "王一");
+            named(&at_street, "clerk-3", person, "王二");
+            both(&core, &at_street, &node);
+            let request = pb::ResolveRequest {
+                numbers: asked(&core, person).iter().map(|conflict| conflict.number).collect(),
+                choice: choice.into(),
+                reason: "查户口簿".into(),
+                by: "reviewer".into(),
+                ..pb::ResolveRequest::default()
+            };
+            write(&core, Job::Review(Review::Resolve(request))).unwrap();
+            both(&core, &at_street, &node);
+            // What the ruling had left standing is the past, too.
+            named(&node, "clerk-1", person, "王三");
+            both(&core, &at_street, &node);
+            assert_eq!(asked(&core, person), []);
+            (core.lineage.secret(), person)
+        };
+        let ruled = |core: &Core| {
+            let view = core.view();
+            let past = view.prefix(Space::History, &person.0);
+            let past = past.map(|row| pb::Superseded::decode(row.unwrap().1).unwrap());
+            let past: Vec<_> = past.filter(|entry| entry.ruling.is_some()).collect();
+            past.into_iter().map(|entry| format!("{:?} {}", entry.word(), entry.unproven())).collect::<BTreeSet<_>>()
+        };
+        let mut core = hub(dir.path());
+        let before = ruled(&core);
+        assert!(!before.is_empty());
+        for loss in 0..3 {
+            drop(core);
+            lose_store(dir.path());
+            core = later(dir.path(), secret);
+            both(&core, &at_street, &node);
+            assert_eq!(asked(&core, person), [], "{choice:?}, loss {loss}");
+            assert_eq!(ruled(&core), before, "{choice:?}, loss {loss}");
+        }
+        assert_sound(&core, &node);
+    }
 }
 
 #[test]
