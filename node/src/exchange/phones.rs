@@ -29,6 +29,8 @@ pub(super) fn phones(written: &str) -> Phones {
                     let plain = mobile(without_country(&number));
                     let count = plain.bytes().filter(u8::is_ascii_digit).count();
                     if DIGITS.contains(&count) {
+                        // It is kept as it is written, and told.
+                        found.has_rest |= is_miscounted(&plain);
                         found.numbers.push(plain);
                     } else {
                         found.has_rest = true;
@@ -39,6 +41,15 @@ pub(super) fn phones(written: &str) -> Phones {
     }
     found.numbers.dedup();
     found
+}
+
+/// Whether a number begins as a mobile one and has a digit too few, or too many.
+fn is_miscounted(number: &str) -> bool {
+    let is_mobile = number.starts_with('1') && matches!(number.as_bytes().get(1), Some(b'3'..=b'9'));
+    is_mobile
+        && number.bytes().all(|byte| byte.is_ascii_digit())
+        && (MOBILE - 2..=MOBILE + 2).contains(&number.len())
+        && number.len() != MOBILE
 }
 
 /// Groups of digits with blanks between them, or something else.
@@ -158,6 +169,8 @@ mod tests {
             ("（024）5678 1234", &["024-56781234"], false),
             ("024 56781234", &["024-56781234"], false),
             ("13900000000转801", &["13900000000"], true),
+            ("1390000000", &["1390000000"], true),
+            ("139000000000", &["139000000000"], true),
             ("56781234-801", &["56781234-801"], false),
             ("+8613900000000", &["13900000000"], false),
             ("+86 139 0000 0000", &["13900000000"], false),
