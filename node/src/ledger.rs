@@ -208,19 +208,26 @@ impl Ledger {
         self.time.now()
     }
 
+    /// The encoded changes of a record that the hub has not answered for, by number.
+    fn pending_of(&self, id: RecordId) -> Result<Vec<(u64, bytes::Bytes)>, StoreError> {
+        let mut pending = Vec::new();
+        for row in self.store.scan(&key::pending_of_prefix(id)) {
+            let (row_key, _) = row?;
+            let seq = row_key.last_chunk().map(|seq| u64::from_be_bytes(*seq)).ok_or(StoreError::Row("pending"))?;
+            pending.extend(self.store.get(&key::pending(seq))?.map(|change| (seq, change)));
+        }
+        Ok(pending)
+    }
+
     /// A record as this office sees it.
     ///
     /// # Errors
     /// When the store fails.
     pub fn view(&self, id: RecordId) -> Result<Option<Record>, StoreError> {
         // Pending changes first: one that is settled in between is in the record that is read after it.
-        let mut pending = Vec::new();
-        for row in self.store.scan(&key::pending_of_prefix(id)) {
-            let (row_key, _) = row?;
-            pending.extend(self.store.get(&pending_key(&row_key))?);
-        }
+        let pending = self.pending_of(id)?;
         let mut view = self.store.record(id)?;
-        for change in pending {
+        for (_, change) in pending {
             view = Some(self.overlay(view.as_ref(), &change)?);
         }
         Ok(view)
@@ -231,13 +238,10 @@ impl Ledger {
     /// # Errors
     /// When the store fails.
     pub fn replaced_here(&self, id: RecordId) -> Result<Vec<(u32, bytes::Bytes, pb::Origin)>, StoreError> {
-        let mut pending = Vec::new();
-        for row in self.store.scan(&key::pending_of_prefix(id)) {
-            pending.extend(self.store.get(&pending_key(&row?.0))?);
-        }
+        let pending = self.pending_of(id)?;
         let mut view = self.store.record(id)?;
         let mut replaced = Vec::new();
-        for change in pending {
+        for (_, change) in pending {
             let next = self.overlay(view.as_ref(), &change)?;
             for (view, standing) in view.iter().flat_map(|view| view.fields.iter().map(move |one| (view, one))) {
                 let (tag, origin) = (standing.field.tag, &view.origins[standing.origin]);
@@ -439,13 +443,6 @@ impl Desk for LedgerDesk<'_> {
     fn save_rows(&self, groups: Vec<Vec<Draft>>, by: &str) -> Vec<Result<(), SaveError>> {
         self.ledger.save_from(save::Source::File, &groups, by)
     }
-}
-
-/// The key of the pending change that a row of the record's list points to.
-fn pending_key(row: &[u8]) -> Vec<u8> {
-    let mut pending = vec![b'p'];
-    pending.extend_from_slice(&row[row.len().saturating_sub(8)..]);
-    pending
 }
 
 /// Reads an encoded change, as it is kept here.

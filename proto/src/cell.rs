@@ -39,8 +39,8 @@ pub use contest::{
 };
 pub use derived::{Derived, FIVE_KNOWNS, derived};
 pub use home::{PastHome, is_from_above, is_held_at, past_homes};
-pub use household::{keeps_open, still_open};
-pub use person::{born, left_on};
+pub use household::{is_closed, keeps_open, still_open};
+pub use person::left_on;
 pub use post::{Kept, without_place};
 pub use refs::following;
 pub use remember::{is_memory, remembered, with_one_more};

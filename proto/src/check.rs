@@ -8,6 +8,7 @@ mod rules;
 
 pub use registered::{days_of_registration, registered_since};
 pub use rules::WORKING_AGE;
+pub(crate) use rules::has_happened;
 
 use crate::{
     OrgCode, Record,
@@ -95,13 +96,17 @@ pub fn check(record: &Record, edited: impl Iterator<Item = u32>, today: Day) -> 
     found
 }
 
+/// What a resident's number says of birth and sex; none without a valid one.
+pub fn born(record: &Record) -> Option<citizen_id::Facts> {
+    citizen_id::check(std::str::from_utf8(record.slice(21)?).ok()?).ok()
+}
+
 /// The fields of `edited` that tell of what has happened, on a day that has not come to whoever asks, and a death before birth: asked
 /// of what somebody enters now, and not of what stood before or is said again.
 pub fn ahead(record: &Record, edited: impl Iterator<Item = u32>, today: Day) -> Vec<Violation> {
     let Some(def) = registers().get(record.register) else { return Vec::new() };
-    let is_ahead = |tag: &u32| {
-        rules::has_happened(def.number, *tag) && record.day(*tag).is_some_and(|day| day > today.saturating_add(1))
-    };
+    let is_ahead =
+        |tag: &u32| has_happened(def.number, *tag) && record.day(*tag).is_some_and(|day| day > today.saturating_add(1));
     let (mut found, mut dies) = (Vec::new(), false);
     for tag in edited {
         dies |= tag == rules::DEATH_ON;

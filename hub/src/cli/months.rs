@@ -100,10 +100,9 @@ pub(super) async fn run(mut admin: AdminClient<Guarded>, command: Command, reade
                 return Err(MonthsError::NotCity.into());
             }
             let before = admin.months(pb::MonthRequest::default()).await?.into_inner();
-            if before.locked.iter().any(|locked| locked.month == month) {
-                return Err(Month::read(&month)
-                    .map_or_else(|| MonthsError::Name(month.clone()), MonthsError::Locked)
-                    .into());
+            let mut locked_before = before.locked.iter().filter_map(|locked| Month::read(&locked.month));
+            if let Some(same) = locked_before.find(|locked| locked.to_string() == month) {
+                return Err(MonthsError::Locked(same).into());
             }
             show::confirmed(&format!("{month} 将封账并签名，数字不再变动 (the month is locked and signed)"), yes)?;
             let request = pb::MonthRequest { month, by, reason, ..pb::MonthRequest::default() };

@@ -13,9 +13,10 @@ use std::collections::{HashMap, HashSet};
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::{
-        Shelf, born, contest_key, contradicts_recognition, following, home_unit, is_active, left_on, meet, survivor,
-        without_place,
+        Shelf, contest_key, contradicts_recognition, following, home_unit, is_active, is_closed, left_on, meet,
+        survivor, without_place,
     },
+    check::born,
     date::{self, Day},
     pb::{self, ConflictKind, ConflictState, Policy},
     register::{TRANSFER_TO, number},
@@ -254,7 +255,7 @@ impl Pad<'_> {
 
     /// Whether a household is one: neither void, merged nor closed.
     fn lives(&mut self, household: RecordId) -> Result<bool, StoreError> {
-        Ok(self.record(household)?.is_some_and(|record| is_active(record) && record.slice(36) != Some(b"4")))
+        Ok(self.record(household)?.is_some_and(|record| is_active(record) && !is_closed(record)))
     }
 
     /// Whether two certificates belong to the same person.

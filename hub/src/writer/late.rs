@@ -295,10 +295,7 @@ impl Pad<'_> {
         };
         // An offer tells the words of several.
         let said = if edit.offer.is_some() { who_said(applied) } else { HashMap::new() };
-        let said_by = |field: &Field| match &edit.offer {
-            Some(_) => said.get(field).copied().unwrap_or(origin),
-            None => origin,
-        };
+        let said_by = |field: &Field| said.get(field).copied().unwrap_or(origin);
         let mut by_rule: Option<pb::Conflict> = None;
         let mut claimed: Vec<Field> = Vec::new();
         for (field, fate) in edit.fields.iter().zip(&decision.fates) {

@@ -11,8 +11,8 @@ use crate::store::StoreError;
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::{
-        Shelf, home_unit, keeps_open, left_on, not_commendable, not_revocable, reapplies_from, still_open, survivor,
-        unit_id,
+        Shelf, home_unit, is_closed, keeps_open, left_on, not_commendable, not_revocable, reapplies_from, still_open,
+        survivor, unit_id,
     },
     change::Edit,
     check::{Violation, too_early},
@@ -123,7 +123,7 @@ impl Pad<'_> {
             }
             number::FEC_CASE if edits(24) => self.overdue_veto(new),
             number::COMMENDATION => not_commendable(&Reading(self), id, new, &self.core.plans()),
-            number::HOUSEHOLD if edits(36) && new.slice(36) == Some(b"4") => {
+            number::HOUSEHOLD if edits(36) && is_closed(new) => {
                 // A reviewer may confirm a closing that somebody was added to; an open case blocks it for everybody.
                 let open = keeps_open(&Reading(self), survivor(&Reading(self), id)?, new.day(37))?;
                 let case = open.into_iter().find(|(register, _)| *register == number::ZEF_CASE);
@@ -241,7 +241,7 @@ impl Pad<'_> {
     ) -> Result<Option<Violation>, StoreError> {
         let household = survivor(&Reading(self), household)?;
         let Some(record) = self.record(household)?.cloned() else { return Ok(None) };
-        if record.slice(36) != Some(b"4") {
+        if !is_closed(&record) {
             return Ok(None);
         }
         if record.origin(36).is_some_and(unseen) {

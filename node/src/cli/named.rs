@@ -21,23 +21,29 @@ pub trait Units: clap::Parser {
     fn find(dir: &Path, word: String) -> impl Future<Output = anyhow::Result<pb::UnitsAnswer>>;
 }
 
-/// Where a value stands that names a unit, with what stands before it in the same argument, and the name.
-type Named = (usize, &'static str, String);
+/// A unit by its name on a command line.
+#[derive(Debug, PartialEq, Eq)]
+struct Named {
+    /// Which argument.
+    place: usize,
+    /// What stands before the name in that argument: nothing, or the flag and its sign.
+    before: String,
+    name: String,
+}
 
-/// The names on a command line; no codes, and nothing that is all digits and no code.
+/// The names on a command line. What has letters and digits of ASCII alone is a code, or wrong.
 fn names(arguments: &[OsString]) -> Vec<Named> {
+    let written = |place: usize| arguments.get(place).and_then(|argument| argument.to_str());
     let mut named = Vec::new();
-    for (place, argument) in arguments.iter().enumerate() {
-        let Some(argument) = argument.to_str() else { continue };
-        for (flag, joined) in FLAGS.into_iter().zip(["--unit=", "--to="]) {
-            let (at, before, value) = match argument.strip_prefix(joined) {
-                Some(value) => (place, joined, Some(value)),
-                None if argument == flag => (place + 1, "", arguments.get(place + 1).and_then(|next| next.to_str())),
-                None => continue,
-            };
-            let is_name = |value: &&str| !value.is_ascii() && !value.starts_with('-');
-            named.extend(value.filter(is_name).map(|value| (at, before, value.to_owned())));
-        }
+    for place in 0..arguments.len() {
+        let flag = FLAGS.iter().find_map(|flag| Some((*flag, written(place)?.strip_prefix(flag)?)));
+        let (place, before, name) = match flag {
+            Some((_, "")) => (place + 1, String::new(), written(place + 1)),
+            Some((flag, rest)) => (place, format!("{flag}="), rest.strip_prefix('=')),
+            None => continue,
+        };
+        let name = name.filter(|name| !name.is_ascii() && !name.starts_with('-'));
+        named.extend(name.map(|name| Named { place, before, name: name.to_owned() }));
     }
     named
 }
@@ -73,8 +79,8 @@ pub(super) fn with_codes<C: Units>(arguments: &[OsString]) -> anyhow::Result<Opt
     }
     let written = |codes: &[String]| {
         let mut written = arguments.to_vec();
-        for ((place, before, _), code) in names.iter().zip(codes) {
-            written[*place] = format!("{before}{code}").into();
+        for (named, code) in names.iter().zip(codes) {
+            written[named.place] = format!("{}{code}", named.before).into();
         }
         written
     };
@@ -84,7 +90,7 @@ pub(super) fn with_codes<C: Units>(arguments: &[OsString]) -> anyhow::Result<Opt
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let codes = runtime.block_on(async {
         let mut codes = Vec::with_capacity(names.len());
-        for (_, _, name) in &names {
+        for Named { name, .. } in &names {
             codes.push(the_one(name, &C::find(command.dir(), name.clone()).await?)?.to_string());
         }
         anyhow::Ok(codes)
@@ -106,7 +112,8 @@ mod tests {
         let written =
             ["x", "list", "--unit", "永安台", "--unit=210402011003", "--to=新抚区", "--to", "12", "--unit", "-x"];
         let found = names(&written.map(OsString::from));
-        assert_eq!(found, [(3, "", "永安台".to_owned()), (5, "--to=", "新抚区".to_owned())]);
+        let named = |place, before: &str, name: &str| Named { place, before: before.into(), name: name.into() };
+        assert_eq!(found, [named(3, "", "永安台"), named(5, "--to=", "新抚区")]);
         assert_eq!(names(&["x", "--unit"].map(OsString::from)), []);
     }
 

@@ -4,9 +4,9 @@
 //! is said again, once, with a day that can be, in the name of who entered it; so is what was entered on top of it. What somebody
 //! wrote, and a day that may be true, is never touched.
 
-use super::{Inner, Ledger, LedgerError, pending_key, read_edit, save::Source};
+use super::{Ledger, LedgerError, read_edit, save::Source};
 use crate::{
-    desk::Draft,
+    desk::{Draft, SaveError},
     store::{RefusalEnd, StoreError, key},
 };
 use std::collections::{BTreeSet, HashMap};
@@ -86,6 +86,10 @@ impl Ledger {
     /// What a verdict refuses, in the order in which it was entered; read before the verdict is kept, which lets go of it. Nothing from
     /// a hub whose clock was set back.
     pub(super) fn refused_by(&self, verdicts: &pb::Verdicts) -> Result<Vec<Refused>, StoreError> {
+        let mut refused = verdicts.outcomes.iter().filter(|outcome| outcome.kind() == OutcomeKind::Refused).peekable();
+        if refused.peek().is_none() {
+            return Ok(Vec::new()); // as almost always
+        }
         let state = self.state();
         let synced = state.synced_at;
         if verdicts.received.saturating_add(SET_BACK) < synced {
@@ -94,7 +98,7 @@ impl Ledger {
         let now = Stamp::at_millis(verdicts.received.saturating_mul(1_000).min(u64::MAX >> 16));
         let (today, earliest) = (date::shanghai_of_seconds(verdicts.received), date::shanghai_of_seconds(synced));
         let mut found = Vec::new();
-        for outcome in verdicts.outcomes.iter().filter(|outcome| outcome.kind() == OutcomeKind::Refused) {
+        for outcome in refused {
             let is_open = (verdicts.first..=verdicts.last.min(state.head)).contains(&outcome.seq);
             if !is_open || outcome.seq <= state.settled {
                 continue;
@@ -126,14 +130,9 @@ impl Ledger {
                 let newer = self.entered_since(id, &said)?;
                 draft.edits.retain(|(tag, _)| !newer.contains(tag));
             }
-            let broken = match self.save_from(Source::File, &[vec![draft]], &one.edit.by).pop() {
-                Some(Ok(())) => None,
-                Some(Err(error)) => Some(error),
-                None => continue,
-            };
-            if let Some(error) = broken {
-                // The rules name no person.
-                let kind = if matches!(error, crate::desk::SaveError::Store(_)) { "store" } else { "rules" };
+            if let Some(Err(error)) = self.save_from(Source::File, &[vec![draft]], &one.edit.by).pop() {
+                // What the rules say may hold values: only of which kind it is.
+                let kind = if matches!(error, SaveError::Store(_)) { "store" } else { "rules" };
                 tracing::warn!(record = %id, kind, "what a wrong clock had dated was not said again: it waits among the refused");
                 continue;
             }
@@ -149,28 +148,10 @@ impl Ledger {
     /// The fields that were entered on a record after it was first said again, but for what was said again itself.
     fn entered_since(&self, id: RecordId, said: &BTreeSet<u64>) -> Result<BTreeSet<u32>, StoreError> {
         let first = said.first().copied().unwrap_or(u64::MAX);
-        let pending = self.pending_of(id)?.into_iter();
-        let since = pending.filter(|(seq, _)| *seq > first && !said.contains(seq));
-        Ok(since.flat_map(|(_, edit)| edit.fields.into_iter().map(|field| field.tag)).collect())
-    }
-
-    /// What waits of a record, by number.
-    fn pending_of(&self, id: RecordId) -> Result<Vec<(u64, Edit)>, StoreError> {
-        let mut pending = Vec::new();
-        for row in self.store.scan(&key::pending_of_prefix(id)) {
-            let (row_key, _) = row?;
-            let seq = row_key.last_chunk().map(|seq| u64::from_be_bytes(*seq)).unwrap_or_default();
-            if let Some(change) = self.store.get(&pending_key(&row_key))? {
-                pending.push((seq, read_edit(&change)?));
-            }
+        let mut tags = BTreeSet::new();
+        for (_, change) in self.pending_of(id)?.into_iter().filter(|(seq, _)| *seq > first && !said.contains(seq)) {
+            tags.extend(read_edit(&change)?.fields.iter().map(|field| field.tag));
         }
-        Ok(pending)
-    }
-}
-
-impl Inner {
-    /// The log was numbered anew: what was said under the old numbers is not known by them any more.
-    pub(super) fn forget_said_again(&mut self) {
-        self.said_again.clear();
+        Ok(tags)
     }
 }

@@ -15,7 +15,8 @@ use std::collections::HashSet;
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::{
-        home_unit, is_active, is_from_above, keeps_open, left_on, not_revocable, reapplies_from, still_open, survivor,
+        home_unit, is_active, is_closed, is_from_above, keeps_open, left_on, not_revocable, reapplies_from, still_open,
+        survivor,
     },
     change,
     check::{self, Violation, too_early},
@@ -297,12 +298,12 @@ impl Ledger {
         if let Some(household) = joined {
             let household = survivor(self, household)?;
             let standing = own.get(household).cloned().map_or_else(|| self.view(household), |view| Ok(Some(view)))?;
-            let closed = standing.is_some_and(|record| record.slice(HOUSEHOLD_STATUS) == Some(b"4"));
+            let closed = standing.is_some_and(|record| is_closed(&record));
             let message = || "该户已销户 (the household is closed)".to_owned();
             return Ok(closed.then(|| broken(draft, "household", "closed", message())));
         }
         let closes = edits(HOUSEHOLD_STATUS);
-        if new.register != number::HOUSEHOLD || !closes || new.slice(HOUSEHOLD_STATUS) != Some(b"4") {
+        if new.register != number::HOUSEHOLD || !closes || !is_closed(new) {
             return Ok(None);
         }
         let open = keeps_open(self, survivor(self, draft.id)?, new.day(HOUSEHOLD_CLOSED_ON))?;

@@ -475,7 +475,7 @@ impl Ledger {
             .collect();
         let log: Vec<Entry> = renumbered.iter().chain(&kept).cloned().collect();
         inner.journal.restart(incarnation, &log)?;
-        inner.forget_said_again();
+        inner.said_again.clear(); // by the old numbers
         let mut state = inner.state.clone();
         self.search.forget();
         self.numbers.forget();

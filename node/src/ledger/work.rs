@@ -148,13 +148,8 @@ impl<'a> Work<'a> {
     pub(super) fn view_after(&self, id: RecordId, hub: Option<Record>) -> Result<Option<Record>, StoreError> {
         let closed = self.closed.get(&id);
         let mut view = hub;
-        for row in self.ledger.store.scan(&key::pending_of_prefix(id)) {
-            let (row_key, _) = row?;
-            let seq = row_key.get(17..25).and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
-            if seq.is_some_and(|seq| closed.is_some_and(|closed| closed.contains(&seq))) {
-                continue;
-            }
-            if let Some(change) = self.ledger.store.get(&super::pending_key(&row_key))? {
+        for (seq, change) in self.ledger.pending_of(id)? {
+            if !closed.is_some_and(|closed| closed.contains(&seq)) {
                 view = Some(self.ledger.overlay(view.as_ref(), &change)?);
             }
         }

@@ -3,8 +3,8 @@
 //! Invariant: a doubt refuses nothing and counts in nothing; it follows from the records, so it goes by itself.
 
 use super::{
-    Backdated, Shelf, backdated, case, derived, is_active,
-    person::{born, employed, left_on, on_register_since, services_of},
+    Backdated, Shelf, backdated, case, derived, is_active, is_closed,
+    person::{employed, left_on, on_register_since, services_of},
     post,
     refs::Refs,
     remember::{PAST_RECOGNISED, recognised_on, texts_in},
@@ -15,11 +15,11 @@ use super::{
 };
 use crate::{
     OrgCode, Record, RecordId,
-    check::area,
+    check::{self, area, born},
     date::{self, Day, add_months},
     pb::{self, Format, Tier},
     plan::{Plan, Plans},
-    register::{EFFECTIVE_ON, IMPORT_NOTE, REVIEWED_BY, SOURCE, STATE, VERIFIED_ON, number, registers},
+    register::{EFFECTIVE_ON, IMPORT_NOTE, REVIEWED_BY, SOURCE, STATE, number, registers},
     stamp::Stamp,
 };
 
@@ -295,8 +295,6 @@ const IMPORTED: &[u8] = b"2";
 const FOUND_WORK: &[u8] = b"1";
 /// Of the 4050 (L06).
 const ELDERLY: &str = "01";
-/// A household that was closed (L26).
-const CLOSED: &[u8] = b"4";
 /// A rural hukou (L02).
 const RURAL: &[u8] = b"2";
 
@@ -311,21 +309,21 @@ fn backdated_unseen(record: &Record, plans: &Plans) -> Option<Day> {
 const HAPPENED: [(u32, u32); 4] =
     [(number::PLACEMENT, 25), (number::UNEMPLOYMENT_SPELL, 23), (number::HARDSHIP_CASE, 26), (number::TRAINEE, 22)];
 
-/// Days of what has happened that may be entered before it has, by register: a doubt each.
-const FACTS: [(u32, &[u32]); 5] = [
-    (number::RESIDENT, &[41, 46, 58]),
-    (number::HOUSEHOLD, &[37, 40]),
+/// Days that tell of what has happened, beside those that nobody may enter before it has ([`check::has_happened`]), by register.
+const FACTS: [(u32, &[u32]); 4] = [
+    (number::RESIDENT, &[41]),
     (number::UNEMPLOYMENT_SPELL, &[22, 23]),
     (number::HELD_CERTIFICATE, &[23]),
     (number::CREDENTIAL, &[23]),
 ];
-/// Of every register: when it happened, and when it was verified and reviewed.
-const FACTS_OF_ALL: [u32; 3] = [EFFECTIVE_ON, VERIFIED_ON, 10];
+/// Of every register: when it happened, and when it was reviewed.
+const FACTS_OF_ALL: [u32; 2] = [EFFECTIVE_ON, 10];
 
 /// The first field whose day can't be right: one to come of what has happened, or one before there were such registers.
 fn unlikely_day(record: &Record, on: Day) -> Option<u32> {
     let own = FACTS.iter().find(|(register, _)| *register == record.register).map_or(&[][..], |(_, tags)| tags);
-    let is_fact = |tag: u32| own.contains(&tag) || FACTS_OF_ALL.contains(&tag);
+    let is_fact =
+        |tag: u32| check::has_happened(record.register, tag) || own.contains(&tag) || FACTS_OF_ALL.contains(&tag);
     let def = registers().get(record.register)?;
     let days = def.fields.iter().filter(|field| field.format == Format::Date);
     let mut days = days.filter_map(|field| Some((field.tag, record.day(field.tag)?)));
@@ -417,11 +415,10 @@ fn two_of_a_kind<S: Shelf>(shelf: &S, id: RecordId, record: &Record) -> Result<b
 
 /// Whether another household that stands has the same head; told of the later.
 fn head_of_two<S: Shelf>(shelf: &S, id: RecordId, record: &Record) -> Result<bool, S::Error> {
-    let stands = |household: &Record| household.slice(36) != Some(CLOSED);
-    let Some(head) = record.reference(22).filter(|_| stands(record)) else { return Ok(false) };
+    let Some(head) = record.reference(22).filter(|_| !is_closed(record)) else { return Ok(false) };
     let head = survivor(shelf, head)?;
     let households = Refs::to(shelf, head, number::RESIDENT)?.active(shelf, number::HOUSEHOLD, 22)?;
-    Ok(households.iter().any(|(other, household)| *other < id && stands(household)))
+    Ok(households.iter().any(|(other, household)| *other < id && !is_closed(household)))
 }
 
 fn of_spell<S: Shelf>(shelf: &S, id: RecordId, record: &Record, on: Day) -> Result<Vec<Doubt>, S::Error> {

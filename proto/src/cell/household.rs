@@ -15,6 +15,11 @@ use crate::{Record, RecordId, date::Day, indicator::Part, pb, register::number, 
 /// Closed (L26).
 const CLOSED: &[u8] = b"4";
 
+/// Whether a household's status is that of one that was closed (销户).
+pub fn is_closed(household: &Record) -> bool {
+    household.slice(36) == Some(CLOSED)
+}
+
 pub(super) fn count<S: Shelf>(shelf: &S, id: RecordId, tally: &mut Tally<'_>) -> Result<(), S::Error> {
     // A case may refer to anything well-formed; only a household moves it to its own unit.
     let household = shelf.record(id)?.filter(|record| record.register == number::HOUSEHOLD);
@@ -64,7 +69,7 @@ fn at_home(household: Option<&Record>, case: &Case, tally: &mut Tally<'_>) {
 
 /// The day on which a household was closed.
 pub(super) fn closed_on(household: &Record) -> Option<Day> {
-    household.day(37).filter(|_| household.slice(36) == Some(CLOSED))
+    household.day(37).filter(|_| is_closed(household))
 }
 
 /// What the household counts beside its cases; `open` are the days on which it is without employment by a case.

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     Record, RecordId,
-    check::citizen_id,
+    check::{born, citizen_id},
     date::{self, Day},
     indicator::Part,
     pb,
@@ -57,11 +57,6 @@ pub(super) fn on_register_since(record: &Record) -> Day {
 /// The days on which somebody is on the register.
 pub(super) fn registered(record: &Record) -> Spans {
     Spans::one(on_register_since(record), left_on(record).unwrap_or(Day::MAX))
-}
-
-/// What a resident's number says of birth and sex; none without a valid one.
-pub fn born(record: &Record) -> Option<citizen_id::Facts> {
-    citizen_id::check(std::str::from_utf8(record.slice(21)?).ok()?).ok()
 }
 
 /// The day on which somebody reaches an age, which may differ by sex: who was born on 29 February is a year older on 1

@@ -4,13 +4,14 @@
 
 use super::{
     Contribution, Shelf, filing, household, is_active,
-    person::{birthday, born, services_of},
+    person::{birthday, services_of},
     post,
     refs::Refs,
     survivor,
 };
 use crate::{
     Record, RecordId,
+    check::born,
     date::{Day, add_months},
     indicator::Part,
     pb,

@@ -1,6 +1,6 @@
 //! Rules that span the fields of one record (domain-detail section 2). Each names its field and what would be right.
 
-use super::{Violation, citizen_id, violation};
+use super::{Violation, born, violation};
 use crate::{
     Record,
     date::{self, Day},
@@ -15,8 +15,8 @@ pub const WORKING_AGE: i32 = 16;
 const SHORTEST_CARD: usize = 5;
 /// The day of a resident's death.
 pub(super) const DEATH_ON: u32 = 46;
-/// Days of what has happened when it is entered: registration, deaths, applications, visits, complaints. Nothing of the kind lies ahead, and a
-/// day that does would count, or begin a clock, before it has come.
+/// Days of what has happened when it is entered: registration, deaths, applications, visits, complaints. Nothing of the kind lies
+/// ahead, and a day that does would count, or begin a clock, before it has come.
 const HAPPENED: [(u32, &[u32]); 9] = [
     (number::RESIDENT, &[DEATH_ON, 58]),
     (number::HARDSHIP_CASE, &[22, 31]),
@@ -30,15 +30,14 @@ const HAPPENED: [(u32, &[u32]); 9] = [
 ];
 
 /// Whether a field tells a day of what has happened.
-pub(super) fn has_happened(register: u32, tag: u32) -> bool {
+pub(crate) fn has_happened(register: u32, tag: u32) -> bool {
     tag == VERIFIED_ON || HAPPENED.iter().any(|(of, tags)| *of == register && tags.contains(&tag))
 }
 
 /// Whether a resident died before the birth that its id number tells.
 pub(super) fn died_before_birth(record: &Record) -> bool {
-    let id_no = record.slice(21).and_then(|id| std::str::from_utf8(id).ok());
-    let birth = id_no.and_then(|id| citizen_id::check(id).ok()).map(|facts| facts.birth);
-    record.register == number::RESIDENT && birth.zip(record.day(DEATH_ON)).is_some_and(|(birth, died)| died < birth)
+    let birth = born(record).filter(|_| record.register == number::RESIDENT).map(|facts| facts.birth);
+    birth.zip(record.day(DEATH_ON)).is_some_and(|(birth, died)| died < birth)
 }
 
 /// How far ahead a placement may start, days (2.6).
@@ -56,9 +55,7 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
     };
     match def.number {
         number::RESIDENT => {
-            let birth =
-                record.slice(21).and_then(|id| std::str::from_utf8(id).ok()).and_then(|id| citizen_id::check(id).ok());
-            let of_age = birth.is_none_or(|facts| date::years_between(facts.birth, today) >= WORKING_AGE);
+            let of_age = born(record).is_none_or(|facts| date::years_between(facts.birth, today) >= WORKING_AGE);
             rule(of_age, "id_no", "age", "未满16周岁，不能登记 (under 16)");
             // An officer's or another card stands in place of the citizen id (L00).
             let other = matches!(record.slice(20), Some(b"02" | b"03")) && record.bytes(57).is_some();

@@ -84,6 +84,14 @@ pub(crate) fn sync(core: &Core, ledger: &Ledger, peer: &Peer) -> pb::SyncReport 
     (0..4).find_map(|_| session(core, ledger, peer).filter(|report| report.equal)).expect("the digests become equal")
 }
 
+/// A community's office and its street's sync in turn, twice: then each has heard what the other said.
+pub(crate) fn both(core: &Core, at_street: &Ledger, node: &Ledger) {
+    for _ in 0..2 {
+        assert!(sync(core, node, &peer("node", community())).equal);
+        assert!(sync(core, at_street, &peer("street", street())).equal);
+    }
+}
+
 pub(crate) fn tag(field: &str) -> u32 {
     registers().get(number::RESIDENT).unwrap().field_named(field).unwrap().tag
 }

@@ -2,8 +2,8 @@
 //! what was entered on records that have left since.
 
 use crate::pair::{
-    assert_sound, at_hub, community, hub, merge, neighbour, office, on, peer, phone, residents, save, street, sync,
-    tag, with_tree, write,
+    assert_sound, at_hub, both, community, hub, merge, neighbour, office, on, peer, phone, residents, save, street,
+    sync, tag, with_tree, write,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -29,11 +29,20 @@ use taizhang_tests::sim::copy_dir;
 
 use prost::Message;
 
-fn both(core: &Core, at_street: &Ledger, node: &Ledger) {
-    for _ in 0..2 {
-        assert!(sync(core, node, &peer("node", community())).equal);
-        assert!(sync(core, at_street, &peer("street", street())).equal);
-    }
+/// What the hub has of a record's past.
+fn past_of(core: &Core, id: RecordId) -> Vec<pb::Superseded> {
+    let view = core.view();
+    view.prefix(Space::History, &id.0).map(|row| pb::Superseded::decode(row.unwrap().1).unwrap()).collect()
+}
+
+/// A street's office and that of a community below it.
+fn offices(dir: &Path) -> (Ledger, Ledger) {
+    (office(dir, "street", street(), 950_000), office(dir, "node", community(), 900_000))
+}
+
+/// Somebody gives a resident a name.
+fn named(ledger: &Ledger, by: &str, id: RecordId, name: &str) {
+    save_as(ledger, by, Draft::new(id, number::RESIDENT).with(tag("name"), Value::Text(name.into())));
 }
 
 fn save_as(ledger: &Ledger, by: &str, draft: Draft) {
@@ -108,8 +117,7 @@ fn lose_store(dir: &Path) {
 #[test]
 fn a_rebuilt_hub_shows_the_same_words_of_the_same_people_as_before() {
     let dir = tempfile::tempdir().unwrap();
-    let (at_street, node) =
-        (office(dir.path(), "street", street(), 950_000), office(dir.path(), "node", community(), 900_000));
+    let (at_street, node) = offices(dir.path());
     let (before, story, secret, people) = {
         let core = hub(dir.path());
         let people = residents(&node, community(), 0..5);
@@ -147,8 +155,7 @@ fn a_rebuilt_hub_shows_the_same_words_of_the_same_people_as_before() {
 #[test]
 fn what_only_another_office_tells_is_marked_until_its_own_says_so() {
     let dir = tempfile::tempdir().unwrap();
-    let (at_street, node) =
-        (office(dir.path(), "street", street(), 950_000), office(dir.path(), "node", community(), 900_000));
+    let (at_street, node) = offices(dir.path());
     let (secret, people) = {
         let core = hub(dir.path());
         let people = residents(&node, community(), 0..2);
@@ -181,8 +188,7 @@ fn what_only_another_office_tells_is_marked_until_its_own_says_so() {
 #[test]
 fn what_was_entered_on_a_record_that_had_moved_away_outlives_the_hubs_disk() {
     let (dir, backup) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (at_street, node) =
-        (office(dir.path(), "street", street(), 950_000), office(dir.path(), "node", community(), 900_000));
+    let (at_street, node) = offices(dir.path());
     let people = {
         let core = hub(dir.path());
         let people = residents(&node, community(), 0..2);
@@ -368,9 +374,8 @@ fn what_was_cleared_on_a_record_that_had_left_is_kept_until_somebody_knows_of_it
     let node = office(dir.path(), "node", community(), 900_000);
     let next = office(dir.path(), "next", neighbour(), 920_000);
     let cleared = |core: &Core, id: RecordId| {
-        let view = core.view();
-        view.prefix(Space::History, &id.0)
-            .map(|row| pb::Superseded::decode(row.unwrap().1).unwrap())
+        past_of(core, id)
+            .iter()
             .any(|entry| entry.said().iter().any(|field| field.tag == tag("phone") && field.bytes.is_empty()))
     };
     let people = {
@@ -405,8 +410,7 @@ fn what_was_cleared_on_a_record_that_had_left_is_kept_until_somebody_knows_of_it
 #[test]
 fn what_another_office_told_of_the_past_is_unmarked_once_its_own_says_so_and_stands_once() {
     let dir = tempfile::tempdir().unwrap();
-    let (at_street, node) =
-        (office(dir.path(), "street", street(), 950_000), office(dir.path(), "node", community(), 900_000));
+    let (at_street, node) = offices(dir.path());
     let (secret, person) = {
         let core = hub(dir.path());
         let person = residents(&node, community(), 0..1)[0];
@@ -434,14 +438,13 @@ fn what_another_office_told_of_the_past_is_unmarked_once_its_own_says_so_and_sta
         lose_store(dir.path());
         core = later(dir.path(), secret);
         assert!(sync(&core, &node, &peer("node", community())).equal);
-        let told = |core: &Core| -> Vec<pb::Superseded> {
-            let view = core.view();
-            view.prefix(Space::History, &person.0).map(|row| pb::Superseded::decode(row.unwrap().1).unwrap()).collect()
-        };
-        assert!(told(&core).iter().any(|entry| entry.unproven() > 0), "the street's word, told by the community");
+        assert!(
+            past_of(&core, person).iter().any(|entry| entry.unproven() > 0),
+            "the street's word, told by the community"
+        );
         assert!(sync(&core, &at_street, &peer("street", street())).equal);
         both(&core, &at_street, &node);
-        assert_eq!(past(told(&core)), before);
+        assert_eq!(past(past_of(&core, person)), before);
         for ledger in [&node, &at_street] {
             assert_eq!(past(ledger.history(person).unwrap()), before);
         }
@@ -453,11 +456,7 @@ fn what_another_office_told_of_the_past_is_unmarked_once_its_own_says_so_and_sta
 fn what_was_ruled_is_known_and_not_asked_again_however_often_a_hub_loses_its_store() {
     for choice in [Choice::Keep, Choice::Take] {
         let dir = tempfile::tempdir().unwrap();
-        let (at_street, node) =
-            (office(dir.path(), "street", street(), 950_000), office(dir.path(), "node", community(), 900_000));
-        let named = |ledger: &Ledger, by: &str, id: RecordId, name: &str| {
-            save_as(ledger, by, Draft::new(id, number::RESIDENT).with(tag("name"), Value::Text(name.into())));
-        };
+        let (at_street, node) = offices(dir.path());
         let (secret, person) = {
             let core = hub(dir.path());
             let person = residents(&node, community(), 0..1)[0];
@@ -481,11 +480,8 @@ fn what_was_ruled_is_known_and_not_asked_again_however_often_a_hub_loses_its_sto
             (core.lineage.secret(), person)
         };
         let ruled = |core: &Core| {
-            let view = core.view();
-            let past = view.prefix(Space::History, &person.0);
-            let past = past.map(|row| pb::Superseded::decode(row.unwrap().1).unwrap());
-            let past: Vec<_> = past.filter(|entry| entry.ruling.is_some()).collect();
-            past.into_iter().map(|entry| format!("{:?} {}", entry.word(), entry.unproven())).collect::<BTreeSet<_>>()
+            let past = past_of(core, person).into_iter().filter(|entry| entry.ruling.is_some());
+            past.map(|entry| format!("{:?} {}", entry.word(), entry.unproven())).collect::<BTreeSet<_>>()
         };
         let mut core = hub(dir.path());
         let before = ruled(&core);
@@ -505,11 +501,7 @@ fn what_was_ruled_is_known_and_not_asked_again_however_often_a_hub_loses_its_sto
 #[test]
 fn a_word_that_an_office_tells_of_another_is_claimed_in_the_name_of_who_said_it() {
     let dir = tempfile::tempdir().unwrap();
-    let (at_street, node) =
-        (office(dir.path(), "street", street(), 950_000), office(dir.path(), "node", community(), 900_000));
-    let named = |ledger: &Ledger, by: &str, id: RecordId, name: &str| {
-        save_as(ledger, by, Draft::new(id, number::RESIDENT).with(tag("name"), Value::Text(name.into())));
-    };
+    let (at_street, node) = offices(dir.path());
     let (secret, person) = {
         let core = hub(dir.path());
         let person = residents(&node, community(), 0..1)[0];
@@ -566,9 +558,8 @@ fn of_two_fields_that_one_form_cleared_both_clears_come_back() {
         sync(&core, &node, &own);
     }
     let clears = |core: &Core| {
-        let view = core.view();
-        let entries = view.prefix(Space::History, &person.0).map(|row| pb::Superseded::decode(row.unwrap().1).unwrap());
-        let said = entries.flat_map(|entry| entry.said()).filter(|field| field.bytes.is_empty());
+        let said =
+            past_of(core, person).into_iter().flat_map(|entry| entry.said()).filter(|field| field.bytes.is_empty());
         said.map(|field| field.tag).collect::<std::collections::BTreeSet<u32>>()
     };
     let before = clears(&core);
@@ -583,8 +574,7 @@ fn of_two_fields_that_one_form_cleared_both_clears_come_back() {
 #[test]
 fn a_clock_that_is_years_ahead_ends_no_word_early() {
     let (dir, backup) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (at_street, node) =
-        (office(dir.path(), "street", street(), 950_000), office(dir.path(), "node", community(), 900_000));
+    let (at_street, node) = offices(dir.path());
     let people = {
         let core = hub(dir.path());
         let people = residents(&node, community(), 0..2);

@@ -2,7 +2,7 @@
 //! hears again what became of what it had to say.
 
 use crate::pair::{
-    assert_sound, at_hub, broken_off, community, crossed, hub, merge, neighbour, office, peer, phone, placement,
+    assert_sound, at_hub, both, broken_off, community, crossed, hub, merge, neighbour, office, peer, phone, placement,
     residents, save, session, street, sync, tag, write,
 };
 use std::path::Path;
@@ -95,13 +95,6 @@ fn scene_with_stranger() -> (Scene, RecordId) {
     scene.backup = tempfile::tempdir().unwrap();
     copy_dir(&scene.dir.path().join("hub"), &scene.backup.path().join("hub")).unwrap();
     (scene, stranger)
-}
-
-fn both(core: &Core, at_street: &Ledger, node: &Ledger) {
-    for _ in 0..2 {
-        assert!(sync(core, node, &peer("node", community())).equal);
-        assert!(sync(core, at_street, &peer("street", street())).equal);
-    }
 }
 
 #[test]
