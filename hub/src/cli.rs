@@ -269,6 +269,10 @@ impl Units for Cli {
         &self.dir
     }
 
+    fn is_for_program(&self) -> bool {
+        self.json
+    }
+
     async fn find(dir: &Path, word: String) -> anyhow::Result<pb::UnitsAnswer> {
         if !dir.join(config::FILE).exists() && Identity::load_if_enrolled(dir)?.is_some() {
             bail!("此目录没有单位名称，请写单位编码 (there are no names of units here: write the code)");

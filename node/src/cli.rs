@@ -33,7 +33,7 @@ use clap::{Parser, Subcommand};
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 use taizhang_proto::{
     BUILT_MILLIS, OrgCode,
-    cell::worklist::Clock,
+    cell::{doubt, worklist::Clock},
     date,
     month::Month,
     pb::{self, Tier, office_client::OfficeClient, review_client::ReviewClient},
@@ -158,7 +158,7 @@ enum Command {
     /// 存疑清单：已登记而需要核实的事项 (what was entered and should be looked into)
     Doubts {
         /// 只看此类，可多次 (only these kinds, by the code in the first column)
-        #[arg(long = "only")]
+        #[arg(long = "only", value_parser = parse_doubt)]
         only: Vec<String>,
         /// 哪一天，默认今天 (as of)
         #[arg(long, value_parser = parse_day)]
@@ -296,6 +296,17 @@ pub fn parse_month(written: &str) -> Result<String, String> {
     Ok(month.to_string())
 }
 
+/// A kind of doubt, by its code.
+///
+/// # Errors
+/// Lists all of them where there is none of this code.
+pub fn parse_doubt(written: &str) -> Result<String, String> {
+    let is_known = doubt::KINDS.contains(&written);
+    is_known
+        .then(|| written.to_owned())
+        .ok_or_else(|| format!("没有 {written} 这一类；有 (no such kind; there are)：{}", doubt::KINDS.join("，")))
+}
+
 /// A command line as it was typed, the program's name first. Wrong use ends the process with code 2: in clap's words, or as one
 /// document for a program that asked for `--json`.
 pub fn read<C: Units>(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> C {
@@ -324,6 +335,10 @@ pub fn read<C: Units>(arguments: impl IntoIterator<Item = std::ffi::OsString>) -
 impl Units for Cli {
     fn dir(&self) -> &std::path::Path {
         &self.dir
+    }
+
+    fn is_for_program(&self) -> bool {
+        self.json
     }
 
     async fn find(dir: &std::path::Path, word: String) -> anyhow::Result<pb::UnitsAnswer> {

@@ -42,7 +42,10 @@ pub enum IdentityError {
     )]
     Missing(PathBuf),
     /// A token that can't be read.
-    #[error("令牌不完整或有误，请重新复制整行 (the token is incomplete: copy the whole line again)")]
+    #[error(
+        "令牌不完整或有误，请重新复制整行；令牌存成文件的，写 @文件名 (the token is incomplete: copy the whole line again; of a file write @ and \
+         its name)"
+    )]
     Token,
     /// A token for another kind of directory.
     #[error("此令牌{}", match .0 {
@@ -264,7 +267,9 @@ impl Token {
     /// # Errors
     /// When it is not whole.
     pub fn from_text(text: &str) -> Result<Self, IdentityError> {
-        let packed = text.trim().strip_prefix("tz1.").ok_or(IdentityError::Token)?;
+        // Editors put a mark at the beginning, and mail programs break the line.
+        let text: String = text.chars().filter(|sign| !sign.is_whitespace() && *sign != '\u{feff}').collect();
+        let packed = text.strip_prefix("tz1.").ok_or(IdentityError::Token)?;
         let bytes = URL_SAFE_NO_PAD.decode(packed).map_err(|_| IdentityError::Token)?;
         let said = bytes.split_last_chunk::<4>().and_then(|(rest, sum)| Some((rest.strip_suffix(&SUM)?, sum)));
         if said.is_some_and(|(rest, sum)| Self::sum(rest) != *sum) {
@@ -522,6 +527,8 @@ mod tests {
             let slip = format!("{}{other}{}", &text[..place], &text[place + 1..]);
             assert!(Token::from_text(&slip).is_err(), "{place}");
         }
+        let broken = format!("\u{feff}{}\r\n {}\n", &text[..60], &text[60..]);
+        assert_eq!(Token::from_text(&broken).unwrap(), token);
         let earlier = format!("tz1.{}", URL_SAFE_NO_PAD.encode(token.encode_to_vec()));
         assert_eq!(Token::from_text(&earlier).unwrap(), token);
     }

@@ -293,7 +293,8 @@ impl pb::Superseded {
         said(&self.message, self.origin.as_ref())
     }
 
-    /// What tells two words apart that one edit said and one rule replaced: their values, and of two clears their fields.
+    /// What tells two words apart that one edit said and one rule replaced: their values, of two clears their fields, and what was ruled
+    /// over them, since a claim and each ruling over it may come under one number when they are told again.
     pub fn value_key(&self) -> [u8; 8] {
         let mut hasher = blake3::Hasher::new();
         hasher.update(&self.message);
@@ -301,6 +302,10 @@ impl pb::Superseded {
             for tag in self.origin.iter().flat_map(|origin| &origin.tags) {
                 hasher.update(&tag.to_be_bytes());
             }
+        }
+        if let Some(ruling) = &self.ruling {
+            hasher.update(&ruling.at.to_be_bytes()).update(ruling.by.as_bytes()).update(&[0]);
+            hasher.update(ruling.reason.as_bytes());
         }
         let mut key = [0; 8];
         key.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
@@ -317,6 +322,7 @@ pub struct PastWord {
     stamp: u64,
     unit: u64,
     by: String,
+    reason: String,
     /// Who ruled, when and why; a claim and the ruling over it say the same otherwise.
     ruled: Option<(String, u64, String)>,
 }
@@ -329,7 +335,8 @@ impl pb::Superseded {
             None => Default::default(),
         };
         let ruled = self.ruling.as_ref().map(|ruling| (ruling.by.clone(), ruling.at, ruling.reason.clone()));
-        PastWord { message: self.message.clone(), rule: self.rule.clone(), tags, stamp, unit, by, ruled }
+        let (message, rule, reason) = (self.message.clone(), self.rule.clone(), self.reason.clone());
+        PastWord { message, rule, tags, stamp, unit, by, reason, ruled }
     }
 
     /// How much of it, whose word it was and who ruled, only another office has told.

@@ -5,7 +5,7 @@ use super::Guarded;
 use clap::Subcommand;
 use std::path::PathBuf;
 use taizhang_node::{
-    cli::{SearchArgs, Who, page, parse_day, print_doubts, print_found, print_list, print_story},
+    cli::{SearchArgs, Who, page, parse_day, parse_doubt, print_doubts, print_found, print_list, print_story},
     disk::{self, Secrecy},
     say,
     show::{self, Reader},
@@ -74,7 +74,7 @@ pub(super) enum Command {
     /// 存疑清单：需要核实的登记，如改动过的认定日期 (what should be looked into)
     Doubts {
         /// 只看此类，可多次 (only these kinds, by the code in the first column)
-        #[arg(long = "only")]
+        #[arg(long = "only", value_parser = parse_doubt)]
         only: Vec<String>,
         /// 只看此单位及下级 (only this unit and below)
         #[arg(long)]

@@ -6,6 +6,7 @@ use super::{
     late::{Landing, standing_claim},
     pad::Pad,
     push::is_for_everybody,
+    told::is_same,
 };
 use crate::{rows::MAX_RULE, store::StoreError};
 use std::collections::{HashMap, HashSet, hash_map::Entry};
@@ -231,24 +232,30 @@ impl Pad<'_> {
         }
         // Another office may have said the same before, in this very commit too, as after a loss all of them call at once; what it had
         // only told, the author's own proves.
-        let before = self.whole_history_of(id)?;
+        let before = self.history_rows(id)?;
         self.count_work(entries.len() as u64);
         let mut known: HashMap<_, _> =
-            before.iter().map(|entry| (entry.word(), (entry.unproven(), Some(entry)))).collect();
-        let mut replaced = Vec::new();
+            before.iter().map(|(row_key, entry)| (entry.word(), (entry.unproven(), Some(row_key)))).collect();
+        let (mut proven, mut replaced) = (Vec::new(), Vec::new());
         entries.retain(|entry| match known.entry(entry.word()) {
             Entry::Vacant(vacant) => {
                 vacant.insert((entry.unproven(), None));
                 true
             }
             Entry::Occupied(mut told) if entry.unproven() < told.get().0 => {
-                replaced.extend(told.insert((entry.unproven(), None)).1);
-                true
+                replaced.extend(told.insert((entry.unproven(), None)).1.cloned());
+                proven.push(entry.clone());
+                false
             }
             Entry::Occupied(_) => false,
         });
-        for told in replaced {
-            self.drop_history(id, told);
+        for row_key in replaced {
+            self.drop_history(id, row_key);
+        }
+        let is_news = !entries.is_empty() || !proven.is_empty();
+        // What it asks was asked when it was told, and may be settled since.
+        for entry in proven {
+            self.keep_history(id, &[pb::Superseded { replaced_by: revision, ..entry }]);
         }
         let decided_after = decided_after(offer);
         for entry in &entries {
@@ -283,7 +290,7 @@ impl Pad<'_> {
                 ..pb::Conflict::default()
             })?;
         }
-        if !entries.is_empty() {
+        if is_news {
             self.note_lost(id, revision);
         }
         Ok(())
@@ -300,9 +307,20 @@ impl Pad<'_> {
             one.revision == two.revision && one.stamp == two.stamp && one.tags.contains(&tag)
         };
         let offered = |tag: u32| offer.origins.iter().find(|origin| origin.tags.contains(&tag));
+        // What a reviewer has put out since it was told, under whatever number, is not asked anew.
+        let ruled = history.iter().filter(|entry| entry.ruling.is_some());
+        let ruled =
+            ruled.filter_map(|entry| Some((entry.origin.as_ref().filter(|origin| origin.told_by == 0)?, entry.said())));
+        let ruled: Vec<(&pb::Origin, Vec<Field>)> = ruled.collect();
+        let is_ruled = |field: &Field, offered: &pb::Origin| {
+            ruled.iter().any(|(origin, said)| is_same(origin, offered) && said.contains(field))
+        };
         if record.is_some() {
             edit.fields.retain(|field| {
-                offered(field.tag).is_none_or(|offered| !known.iter().any(|known| same(known, offered, field.tag)))
+                let is_known = |offered: &pb::Origin| {
+                    known.iter().any(|known| same(known, offered, field.tag)) || is_ruled(field, offered)
+                };
+                !offered(field.tag).is_some_and(is_known)
             });
         }
         if *landing == Landing::FromBelow {

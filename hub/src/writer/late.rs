@@ -327,20 +327,19 @@ impl Pad<'_> {
             settled.claims.extend(claims);
         }
         if !claimed.is_empty() {
-            // What one form claims is decided together: a certification with its day and score.
-            let tags: Vec<u32> = claimed.iter().map(|field| field.tag).collect();
-            let mut claims = vec![standing_claim(&applied.record, &tags)];
+            // What one form claims is decided together: a certification with its day and score. What another had claimed is another question.
             claimed.sort_by_key(|field| (said_by(field).stamp, said_by(field).by.clone(), said_by(field).unit));
             for fields in claimed.chunk_by(|one, next| is_same(said_by(one), said_by(next))) {
-                let tags = fields.iter().map(|field| field.tag).collect();
-                claims.push(pb::ClaimedValue {
+                let tags: Vec<u32> = fields.iter().map(|field| field.tag).collect();
+                let claim = pb::ClaimedValue {
                     message: wire::join(fields.iter().map(|field| &field.bytes)),
-                    origin: fields.first().map(|field| pb::Origin { tags, ..said_by(field).clone() }),
+                    origin: fields.first().map(|field| pb::Origin { tags: tags.clone(), ..said_by(field).clone() }),
                     reason: edit.reason.clone(),
-                });
+                };
+                let claims = vec![standing_claim(&applied.record, &tags), claim];
+                let rule = Policy::Owned.as_str_name();
+                self.raise(pb::Conflict { claims, ..conflict(ConflictKind::Claim, rule, tags) })?;
             }
-            let rule = Policy::Owned.as_str_name();
-            self.raise(pb::Conflict { claims, ..conflict(ConflictKind::Claim, rule, tags) })?;
         }
         if let Some(mut settled) = by_rule {
             settled.set_state(ConflictState::ByRule);

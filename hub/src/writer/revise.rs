@@ -183,9 +183,9 @@ impl Pad<'_> {
         }
     }
 
-    /// Takes an entry out of a record's history, whether it stood before this commit or was added in it.
-    pub(super) fn drop_history(&mut self, id: RecordId, entry: &pb::Superseded) {
-        let row_key = rows::history_key(id, entry);
+    /// Takes a row out of a record's history, whether it stood before this commit or was added in it.
+    pub(super) fn drop_history(&mut self, id: RecordId, row_key: Vec<u8>) {
+        self.count_work(self.added_history.get(&id).map_or(0, |places| places.len() as u64));
         for place in self.added_history.get(&id).into_iter().flatten() {
             // Put and removed in one batch, a row might come back.
             if let Some((_, _, value)) = self.set.rows.get_mut(*place).filter(|(_, key, _)| *key == row_key) {
@@ -199,11 +199,19 @@ impl Pad<'_> {
     /// A record's history as it stood before this commit.
     pub(super) fn history_of(&self, id: RecordId) -> Result<Vec<pb::Superseded>, StoreError> {
         let read = |row: bytes::Bytes| pb::Superseded::decode(row).map_err(|_| StoreError::Row(Space::History));
-        self.view.prefix(Space::History, &id.0).map(|row| read(row?.1)).collect()
+        let found: Vec<_> =
+            self.view.prefix(Space::History, &id.0).map(|row| read(row?.1)).collect::<Result<_, _>>()?;
+        self.count_work(found.len() as u64);
+        Ok(found)
     }
 
     /// A record's history, what this commit adds to it included.
     pub(super) fn whole_history_of(&self, id: RecordId) -> Result<Vec<pb::Superseded>, StoreError> {
+        Ok(self.history_rows(id)?.into_values().collect())
+    }
+
+    /// The same, each entry with the key of its row, which an earlier build may have made in its own way.
+    pub(super) fn history_rows(&self, id: RecordId) -> Result<BTreeMap<Vec<u8>, pb::Superseded>, StoreError> {
         let read = |row: bytes::Bytes| pb::Superseded::decode(row).map_err(|_| StoreError::Row(Space::History));
         let mut found = BTreeMap::new();
         for row in self.view.prefix(Space::History, &id.0) {
@@ -222,7 +230,7 @@ impl Pad<'_> {
             }
         }
         self.count_work(found.len() as u64);
-        Ok(found.into_values().collect())
+        Ok(found)
     }
 
     /// Notes in a record's history that a value was looked at and did not come to stand; whoever holds the record is

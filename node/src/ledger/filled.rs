@@ -9,7 +9,7 @@ use crate::{
     desk::{Draft, SaveError},
     store::{RefusalEnd, StoreError, key},
 };
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use taizhang_proto::{
     RecordId,
     change::Edit,
@@ -97,7 +97,8 @@ impl Ledger {
         }
         let now = Stamp::at_millis(verdicts.received.saturating_mul(1_000).min(u64::MAX >> 16));
         let (today, earliest) = (date::shanghai_of_seconds(verdicts.received), date::shanghai_of_seconds(synced));
-        let mut found = Vec::new();
+        // A number is answered once, whatever a message says.
+        let mut found = BTreeMap::new();
         for outcome in refused {
             let is_open = (verdicts.first..=verdicts.last.min(state.head)).contains(&outcome.seq);
             if !is_open || outcome.seq <= state.settled {
@@ -109,38 +110,51 @@ impl Ledger {
             let guess = date::shanghai(edit.stamp.believed(now, verdicts.skew_millis).millis());
             let right = filled(&edit, guess.max(earliest).min(today));
             let rule = outcome.why.as_ref().map(|why| why.rule.clone()).unwrap_or_default();
-            found.push(Refused { seq: outcome.seq, edit, rule, right });
+            found.insert(outcome.seq, Refused { seq: outcome.seq, edit, rule, right });
         }
-        found.sort_by_key(|one| one.seq);
-        Ok(found)
+        Ok(found.into_values().collect())
     }
 
     /// Says again what was refused for such a day, and what was refused on top of it. After the verdict: the refusals are on disk, and
     /// whatever is not said again, as when this is broken off, waits among them for the clerk. Returns how many were said again.
     pub(super) fn say_again(&self, refused: Vec<Refused>) -> Result<u64, LedgerError> {
-        let mut count = 0;
+        let mut drafts: Vec<(Refused, Draft)> = Vec::new();
+        let mut begun: HashSet<RecordId> = HashSet::new();
         for one in refused {
             let id = one.edit.id;
+            // One that was dealt with, and is heard again by a store that was older, is not said again.
+            let is_open = self.refusal(one.seq)?.is_some_and(|refusal| refusal.end.is_none());
             let said = self.inner().said_again.get(&id).cloned().unwrap_or_default();
-            let on_top = said.first().is_some_and(|first| one.seq < *first) && ON_TOP.contains(&one.rule.as_str());
+            let waits = begun.contains(&id) || said.first().is_some_and(|first| one.seq < *first);
+            let on_top = waits && ON_TOP.contains(&one.rule.as_str());
             let begins = one.rule == check::AHEAD && !one.right.is_empty() && self.store.record(id)?.is_none();
-            let Some(mut draft) = again(&one).filter(|_| on_top || begins) else { continue };
+            let Some(mut draft) = again(&one).filter(|_| is_open && (on_top || begins)) else { continue };
             if on_top {
                 // What the clerk has entered since stays the later word.
                 let newer = self.entered_since(id, &said)?;
                 draft.edits.retain(|(tag, _)| !newer.contains(tag));
             }
-            if let Some(Err(error)) = self.save_from(Source::File, &[vec![draft]], &one.edit.by).pop() {
-                // What the rules say may hold values: only of which kind it is.
-                let kind = if matches!(error, SaveError::Store(_)) { "store" } else { "rules" };
-                tracing::warn!(record = %id, kind, "what a wrong clock had dated was not said again: it waits among the refused");
-                continue;
+            begun.insert(id);
+            drafts.push((one, draft));
+        }
+        let mut count = 0;
+        for of_one in drafts.chunk_by(|(one, _), (next, _)| one.edit.by == next.edit.by) {
+            let (by, at) = (&of_one[0].0.edit.by, self.now_millis() / 1_000);
+            let groups: Vec<Vec<Draft>> = of_one.iter().map(|(_, draft)| vec![draft.clone()]).collect();
+            let (mut sent_as, answers) = self.save_after(Source::File, &groups, by);
+            let mut ends = Vec::new();
+            for ((one, _), answer) in of_one.iter().zip(answers) {
+                if let Err(error) = answer {
+                    // What the rules say may hold values: only of which kind it is.
+                    let kind = if matches!(error, SaveError::Store(_)) { "store" } else { "rules" };
+                    tracing::debug!(record = %one.edit.id, kind, "what a wrong clock had dated was not said again: it waits among the refused");
+                    continue;
+                }
+                sent_as += 1;
+                self.inner().said_again.entry(one.edit.id).or_default().insert(sent_as);
+                ends.push((one.seq, RefusalEnd { at, by: by.clone(), reason: String::new(), sent_as }));
             }
-            let sent_as = self.pending_of(id)?.last().map_or_else(|| self.state().head, |(seq, _)| *seq);
-            self.inner().said_again.entry(id).or_default().insert(sent_as);
-            let at = self.now_millis() / 1_000;
-            self.end_refusal(one.seq, RefusalEnd { at, by: one.edit.by, reason: String::new(), sent_as })?;
-            count += 1;
+            count += self.end_refusals(ends)?;
         }
         Ok(count)
     }

@@ -69,17 +69,31 @@ impl Ledger {
     /// # Errors
     /// When the disk fails; then it stays open.
     pub fn end_refusal(&self, seq: u64, end: RefusalEnd) -> Result<bool, LedgerError> {
+        Ok(self.end_refusals([(seq, end)])? == 1)
+    }
+
+    /// Ends several with one sync; how many were open.
+    ///
+    /// # Errors
+    /// When the disk fails; then all stay open.
+    pub(super) fn end_refusals(&self, ends: impl IntoIterator<Item = (u64, RefusalEnd)>) -> Result<u64, LedgerError> {
         let mut inner = self.inner();
-        let Some(refusal) = self.refusal(seq)?.filter(|refusal| refusal.end.is_none()) else { return Ok(false) };
-        let payload = Refusal { end: Some(end), ..refusal }.encode_to_vec();
-        inner.journal.append(&[Entry::Refused(seq, payload.clone())], LogDigest::default())?;
-        let mut rows = sled::Batch::default();
-        rows.insert(key::refused(seq), payload.as_slice());
+        let (mut entries, mut rows) = (Vec::new(), sled::Batch::default());
+        for (seq, end) in ends {
+            let Some(refusal) = self.refusal(seq)?.filter(|refusal| refusal.end.is_none()) else { continue };
+            let payload = Refusal { end: Some(end), ..refusal }.encode_to_vec();
+            rows.insert(key::refused(seq), payload.as_slice());
+            entries.push(Entry::Refused(seq, payload));
+        }
+        if entries.is_empty() {
+            return Ok(0);
+        }
+        inner.journal.append(&entries, LogDigest::default())?;
         // The journal has it: a store that fails now is rebuilt from there.
         if let Err(error) = self.store.apply(rows) {
             self.store_failed(&error);
         }
-        Ok(true)
+        Ok(entries.len() as u64)
     }
 }
 

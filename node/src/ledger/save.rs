@@ -61,10 +61,21 @@ impl Ledger {
     }
 
     pub(super) fn save_from(&self, source: Source, groups: &[Vec<Draft>], by: &str) -> Vec<Result<(), SaveError>> {
+        self.save_after(source, groups, by).1
+    }
+
+    /// The same, with the number of the last change before them.
+    pub(super) fn save_after(
+        &self,
+        source: Source,
+        groups: &[Vec<Draft>],
+        by: &str,
+    ) -> (u64, Vec<Result<(), SaveError>>) {
         if let Some(why) = self.fault().borrow().as_ref() {
-            return groups.iter().map(|_| Err(SaveError::Store(why.clone()))).collect();
+            return (0, groups.iter().map(|_| Err(SaveError::Store(why.clone()))).collect());
         }
         let mut inner = self.inner();
+        let before = inner.state.head;
         let mut views = Views::default();
         let mut prepared: Vec<Prepared> = Vec::new();
         self.time.look(inner.state.head);
@@ -79,7 +90,7 @@ impl Ledger {
             }));
         }
         if prepared.is_empty() {
-            return answers;
+            return (before, answers);
         }
         let written = (|| -> Result<(), LedgerError> {
             let mut state = inner.state.clone();
@@ -121,12 +132,12 @@ impl Ledger {
             for answer in answers.iter_mut().filter(|answer| answer.is_ok()) {
                 *answer = Err(SaveError::Store(message.clone()));
             }
-            return answers;
+            return (before, answers);
         }
         let head = inner.state.head;
         drop(inner);
         self.changed.send_replace(head);
-        answers
+        (before, answers)
     }
 
     /// The stamp after which the next ones come. One by a clock that was far ahead is let go once nothing waits under it:

@@ -632,7 +632,8 @@ impl Replica for Ledger {
                 self.take_new_incarnation(RESTORED, Vec::new(), None)?;
                 Err(SessionError::NewIncarnation)
             }
-            // What is said again is not refused to anybody.
+            // What is said again is not refused to anybody; only what this verdict has refused is looked at.
+            Ok(count) if count.refused == 0 => Ok(count),
             Ok(count) => Ok(VerdictCount { refused: count.refused.saturating_sub(self.say_again(refused)?), ..count }),
             Err(error) => Err(error.into()),
         }

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use taizhang_proto::{
     Record, RecordId,
     cell::{home_unit, is_active, is_from_above},
-    date::Day,
+    date::{self, Day, add_months},
     digest::{Item, ScopeDigest},
     month::{self, Month, Stage},
     pb,
@@ -30,6 +30,9 @@ pub enum CloseError {
         "{0} 市级已封账，数字不再变动；现在更正的，列入下一月报的更正 (locked by the city: what is corrected now is reported with the next month)"
     )]
     Locked(Month),
+    /// No register is so old.
+    #[error("{0} 早于1949年10月，请核对年份 (too far back: check the year)")]
+    TooOld(Month),
     /// What the rules say.
     #[error(transparent)]
     Save(#[from] SaveError),
@@ -72,9 +75,12 @@ fn holdings(ledger: &Ledger) -> Result<(u64, String), StoreError> {
 /// # Errors
 /// When it is closed already, not over, or the store fails.
 pub fn close(ledger: &Ledger, month: Month, by: &str) -> Result<pb::CloseAnswer, CloseError> {
+    if month.first_day() < date::OLDEST {
+        return Err(CloseError::TooOld(month));
+    }
     let before = closings(ledger)?.remove(&month);
     let version = match &before {
-        Some(_) if is_locked(ledger, month) => return Err(CloseError::Locked(month)),
+        Some(_) if locked(ledger) >= Some(month) => return Err(CloseError::Locked(month)),
         Some((_, close)) if month::stage(close) != Stage::Returned => return Err(CloseError::Closed(month)),
         Some((_, close)) => close.version.unwrap_or(1).saturating_add(1),
         None => 1,
@@ -107,14 +113,17 @@ pub fn close(ledger: &Ledger, month: Month, by: &str) -> Result<pb::CloseAnswer,
     Ok(pb::CloseAnswer { record: id.to_string(), rows, digest, version })
 }
 
-/// Whether the city has locked a month, as far as this office has heard. They are locked in order: what came in late is the next
+/// The last month that the city has locked, as far as this office has heard. They are locked in order: what came in late is the next
 /// one's correction.
-fn is_locked(ledger: &Ledger, month: Month) -> bool {
-    ledger.locked_month().and_then(|locked| Month::read(&locked)).is_some_and(|locked| locked >= month)
+fn locked(ledger: &Ledger) -> Option<Month> {
+    ledger.locked_month().and_then(|locked| Month::read(&locked))
 }
 
-/// The oldest month that has ended, of those since the first that this office closed, or the last where it closed none, which neither
-/// this office has closed nor the city has locked; and the day by which it should (the plan's `month_close_day`, a working day of the
+/// How far back an office is asked for a month, months.
+const ASKED_BACK: i32 = 12;
+
+/// The oldest month that has ended within a year, of those since the first that this office closed, or the last where it closed none,
+/// which neither this office has closed nor the city has locked; and the day by which it should (the plan's `month_close_day`, a working day of the
 /// month that follows).
 ///
 /// # Errors
@@ -123,11 +132,12 @@ pub fn waiting(ledger: &Ledger) -> Result<Option<(Month, Day)>, StoreError> {
     let today = ledger.business_day();
     let Some(newest) = Month::of(today).and_then(|this| Month::of(this.first_day() - 1)) else { return Ok(None) };
     let closings = closings(ledger)?;
+    let locked = locked(ledger);
     let is_done = |month: Month| {
-        is_locked(ledger, month)
-            || closings.get(&month).is_some_and(|(_, close)| month::stage(close) != Stage::Returned)
+        locked >= Some(month) || closings.get(&month).is_some_and(|(_, close)| month::stage(close) != Stage::Returned)
     };
-    let mut month = closings.keys().next().copied().unwrap_or(newest).min(newest);
+    let earliest = Month::of(add_months(newest.first_day(), 1 - ASKED_BACK)).unwrap_or(newest);
+    let mut month = closings.keys().next().copied().unwrap_or(newest).clamp(earliest, newest);
     while is_done(month) {
         if month == newest {
             return Ok(None);

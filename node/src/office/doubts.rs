@@ -47,6 +47,7 @@ impl<'a, D: Desk, S: Shelf<Error: ToString>> Finder<'a, D, S> {
         let (unit, title) = (cell::home_unit(record), title(&mut self.people, (id, &seen))?.unwrap_or_default());
         let mut items = Vec::with_capacity(found.len());
         for one in found {
+            debug_assert!(doubt::KINDS.contains(&one.code()), "nobody can ask for {} alone", one.code());
             items.push(pb::DoubtItem {
                 code: one.code().into(),
                 what: one.words(),

@@ -228,7 +228,11 @@ impl Office {
         Ok(name.map(|name| String::from_utf8_lossy(name).into_owned()).unwrap_or_default())
     }
 
-    pub(super) fn save_form(&self, request: &pb::SaveRequest) -> Result<pb::SaveAnswer, Status> {
+    /// Saves a form that somebody filled in, for whom the answer's doubts are: what is saved and should be looked into.
+    ///
+    /// # Errors
+    /// For people: a word or a record that is not known, a rule that is broken, a day that this clock can't say; the store.
+    pub fn save_form(&self, request: &pb::SaveRequest) -> Result<pb::SaveAnswer, Status> {
         let def = find::register(&request.register)?;
         let desk = LedgerDesk::new(&self.ledger);
         let id = if request.record.is_empty() {
@@ -280,6 +284,11 @@ impl Office {
         if let Some(tag) =
             registered.filter(|tag| !draft.edits.iter().any(|(own, value)| own == tag && value.is_some()))
         {
+            if let Some(clock) = self.ledger.clock_doubt() {
+                return Err(wrong(format!(
+                    "{clock}；或写明入册日期 registered_on=年-月-日 (or say since when they are on the register)"
+                )));
+            }
             draft.edits.retain(|(own, _)| *own != tag);
             draft.edits.push((tag, Some(Value::Day(self.ledger.business_day()))));
         }
@@ -377,6 +386,12 @@ impl office_server::Office for Calls {
             return Err(wrong(format!(
                 "入册日期 {} 在今天之后，或早于1949年10月，请核对年份 (--registered-on lies ahead, or too far back)",
                 date::iso(day)
+            )));
+        }
+        if let Some(clock) = office.ledger.clock_doubt().filter(|_| request.registered_on.is_none()) {
+            return Err(wrong(format!(
+                "{clock}；或用 --registered-on 写明表中未写的入册日期 (or say with --registered-on since when those are on the register of whom \
+                 the file does not say it)"
             )));
         }
         // Read anew for each file, so that a mapping file is in force once it is in its folder.

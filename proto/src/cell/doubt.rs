@@ -80,7 +80,7 @@ pub enum Doubt {
     /// (domain-detail 4, case 6).
     WrongClock(Day),
     /// A day of this field of this register has not come though it tells of what has happened, or is older than any register.
-    UnlikelyDay(u32, u32),
+    UnlikelyDay(u32, u32, Day),
     /// Another household has the same head: the two count as two.
     HeadOfTwo,
     /// The import kept text that no field or code list takes.
@@ -92,8 +92,43 @@ pub enum Doubt {
     Redated(Day, Option<Day>),
 }
 
+/// The codes of all kinds ([`Doubt::code`]).
+pub const KINDS: [&str; 31] = [
+    "second_job",
+    "two_spells",
+    "employed",
+    "no_post",
+    "uncountable",
+    "rural",
+    "unpublished",
+    "missing_step",
+    "no_job",
+    "after_leaving",
+    "before_registered",
+    "relapse",
+    "reached",
+    "able",
+    "not_elderly",
+    "contradicted",
+    "below_standard",
+    "sheet_differs",
+    "backdated",
+    "two_of_a_kind",
+    "without_level4",
+    "refused",
+    "not_refused",
+    "stable",
+    "not_stable",
+    "wrong_clock",
+    "unlikely_day",
+    "head_of_two",
+    "imported",
+    "no_area",
+    "redated",
+];
+
 impl Doubt {
-    /// Its name for programs.
+    /// Its name for programs, one of [`KINDS`].
     pub fn code(self) -> &'static str {
         match self {
             Self::SecondJob => "second_job",
@@ -189,11 +224,12 @@ impl Doubt {
                 if ahead > 0 { "快" } else { "慢" },
                 ahead.unsigned_abs()
             ),
-            Self::UnlikelyDay(register, tag) => {
+            Self::UnlikelyDay(register, tag, day) => {
                 let field = registers().get(register).and_then(|def| def.field(tag));
                 let (zh, en) = field.map_or(("日期", "a day"), |field| (field.zh.as_str(), field.en.as_str()));
                 format!(
-                    "“{zh}”在今天之后，或早于1949年10月，请核对年份 ({en} lies ahead, or too far back: check the year)"
+                    "“{zh}”{}在今天之后，或早于1949年10月，请核对年份 ({en} lies ahead, or too far back: check the year)",
+                    date::iso(day)
                 )
             }
             Self::HeadOfTwo => {
@@ -232,7 +268,7 @@ pub fn doubts<S: Shelf>(
         found.push(Doubt::Imported);
     }
     found.extend(wrong_clock(id, record).map(Doubt::WrongClock));
-    found.extend(unlikely_day(record, on).map(|tag| Doubt::UnlikelyDay(record.register, tag)));
+    found.extend(unlikely_day(record, on));
     found.extend(backdated_unseen(record, plans).map(Doubt::Backdated));
     found.extend(beyond_register(shelf, record)?);
     found.extend(missing_steps(record).map(Doubt::Missing));
@@ -320,7 +356,7 @@ const FACTS: [(u32, &[u32]); 4] = [
 const FACTS_OF_ALL: [u32; 2] = [EFFECTIVE_ON, 10];
 
 /// The first field whose day can't be right: one to come of what has happened, or one before there were such registers.
-fn unlikely_day(record: &Record, on: Day) -> Option<u32> {
+fn unlikely_day(record: &Record, on: Day) -> Option<Doubt> {
     let own = FACTS.iter().find(|(register, _)| *register == record.register).map_or(&[][..], |(_, tags)| tags);
     let is_fact =
         |tag: u32| check::has_happened(record.register, tag) || own.contains(&tag) || FACTS_OF_ALL.contains(&tag);
@@ -328,7 +364,7 @@ fn unlikely_day(record: &Record, on: Day) -> Option<u32> {
     let days = def.fields.iter().filter(|field| field.format == Format::Date);
     let mut days = days.filter_map(|field| Some((field.tag, record.day(field.tag)?)));
     let wrong = days.find(|(tag, day)| *day < date::OLDEST || (is_fact(*tag) && *day > on.saturating_add(1)));
-    wrong.map(|(tag, _)| tag)
+    wrong.map(|(tag, day)| Doubt::UnlikelyDay(record.register, tag, day))
 }
 
 /// Whether something happened to a person who was not on the register then, so that it does not count. A job may have begun

@@ -62,8 +62,9 @@ fn a_district_reads_its_records_with_names_masked_unless_somebody_answers_for_th
         }
         let own = ["--json", "list", "resident", "--unit", "东八路社区居委会"];
         assert_eq!(tz(Kind::Node, &data, &own).exits(0).json()["total"], 3);
-        district.tz(&["list", "resident", "--unit", "社区居委会"]).exits(2).says(&["请写编码", "210402"]);
+        district.tz(&["list", "resident", "--unit", "社区居委会"]).exits(2).says(&["请写编码", "210402001002"]);
         district.tz(&["list", "resident", "--unit", "没有的街道"]).exits(2).says(&["没有名为"]);
+        district.tz(&["doubts", "--only", "nothing_of_the_kind"]).exits(2).says(&["no_area"]);
         // Nobody tries out numbers unseen.
         district.tz(&["card", &ids[2]]).exits(1).says(&["--by"]);
         district.tz(&["search", "2104"]).exits(1).says(&["--names"]);

@@ -168,12 +168,23 @@ pub(crate) fn merge(survivor: RecordId, absorbed: RecordId, undo: bool) -> Job {
 
 /// The district's own hand, which is taken.
 pub(crate) fn revise(core: &Core, register: &str, record: Option<RecordId>, fields: &[(&str, &str)]) -> RecordId {
+    revise_by("王科长", core, register, record, fields)
+}
+
+/// [`revise`], by somebody else.
+pub(crate) fn revise_by(
+    by: &str,
+    core: &Core,
+    register: &str,
+    record: Option<RecordId>,
+    fields: &[(&str, &str)],
+) -> RecordId {
     let request = pb::ReviseRequest {
         record: record.map(|id| id.to_string()).unwrap_or_default(),
         register: register.into(),
         fields: fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         reason: "县区登记".into(),
-        by: "王科长".into(),
+        by: by.into(),
         despite: false,
     };
     match write(core, Job::Review(Review::Revise(request))).unwrap() {

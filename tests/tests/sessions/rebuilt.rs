@@ -2,17 +2,17 @@
 //! what was entered on records that have left since.
 
 use crate::pair::{
-    assert_sound, at_hub, both, community, hub, merge, neighbour, office, on, peer, phone, residents, save, street,
-    sync, tag, with_tree, write,
+    assert_sound, at_hub, both, community, hub, merge, neighbour, office, on, peer, phone, residents, revise,
+    revise_by, save, street, sync, tag, with_tree, write,
 };
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     path::Path,
 };
 use taizhang_hub::{
     lineage::Lineage,
     store::{FjallStore, Space, View},
-    writer::{Core, Job, Review},
+    writer::{Answer, Core, Job, Review},
 };
 use taizhang_node::{
     desk::{Desk, Draft},
@@ -28,6 +28,23 @@ use taizhang_proto::{
 use taizhang_tests::sim::copy_dir;
 
 use prost::Message;
+
+/// Settles the first question about a record; its number.
+fn settle(core: &Core, id: RecordId, choice: Choice, by: &str) -> u64 {
+    let number = asked(core, id)[0].number;
+    let request = pb::ResolveRequest {
+        numbers: vec![number],
+        choice: choice.into(),
+        reason: "查户口簿".into(),
+        by: by.into(),
+        ..pb::ResolveRequest::default()
+    };
+    let Answer::Reviewed(answer) = write(core, Job::Review(Review::Resolve(request))).unwrap() else {
+        panic!("another answer")
+    };
+    assert_eq!((answer.settled, answer.failed), (1, vec![]));
+    number
+}
 
 /// What the hub has of a record's past.
 fn past_of(core: &Core, id: RecordId) -> Vec<pb::Superseded> {
@@ -464,14 +481,11 @@ fn what_was_ruled_is_known_and_not_asked_again_however_often_a_hub_loses_its_sto
             named(&node, "clerk-1", person, "王一");
             named(&at_street, "clerk-3", person, "王二");
             both(&core, &at_street, &node);
-            let request = pb::ResolveRequest {
-                numbers: asked(&core, person).iter().map(|conflict| conflict.number).collect(),
-                choice: choice.into(),
-                reason: "查户口簿".into(),
-                by: "reviewer".into(),
-                ..pb::ResolveRequest::default()
-            };
-            write(&core, Job::Review(Review::Resolve(request))).unwrap();
+            let number = settle(&core, person, choice, "甲审");
+            let reopened = pb::ReopenRequest { number, reason: "材料有误".into(), by: "甲审".into() };
+            write(&core, Job::Review(Review::Reopen(reopened))).unwrap();
+            both(&core, &at_street, &node);
+            settle(&core, person, choice, "乙审");
             both(&core, &at_street, &node);
             // What the ruling had left standing is the past, too.
             named(&node, "clerk-1", person, "王三");
@@ -483,9 +497,10 @@ fn what_was_ruled_is_known_and_not_asked_again_however_often_a_hub_loses_its_sto
             let past = past_of(core, person).into_iter().filter(|entry| entry.ruling.is_some());
             past.map(|entry| format!("{:?} {}", entry.word(), entry.unproven())).collect::<BTreeSet<_>>()
         };
+        let said = |core: &Core| past_of(core, person).iter().map(pb::Superseded::word).collect::<HashSet<_>>();
         let mut core = hub(dir.path());
-        let before = ruled(&core);
-        assert!(!before.is_empty());
+        let (before, all) = (ruled(&core), said(&core));
+        assert!(["甲审", "乙审"].iter().all(|by| before.iter().any(|entry| entry.contains(by))), "{before:?}");
         for loss in 0..3 {
             drop(core);
             lose_store(dir.path());
@@ -493,9 +508,62 @@ fn what_was_ruled_is_known_and_not_asked_again_however_often_a_hub_loses_its_sto
             both(&core, &at_street, &node);
             assert_eq!(asked(&core, person), [], "{choice:?}, loss {loss}");
             assert_eq!(ruled(&core), before, "{choice:?}, loss {loss}");
+            assert_eq!(said(&core), all, "{choice:?}, loss {loss}");
         }
         assert_sound(&core, &node);
     }
+}
+
+#[test]
+fn what_was_settled_after_a_loss_is_not_asked_again_when_its_author_calls() {
+    for choice in [Choice::Keep, Choice::Take] {
+        let dir = tempfile::tempdir().unwrap();
+        let (at_street, node) = offices(dir.path());
+        let (secret, person) = {
+            let core = hub(dir.path());
+            let person = residents(&node, community(), 0..1)[0];
+            both(&core, &at_street, &node);
+            named(&node, "clerk-1", person, "李一");
+            named(&at_street, "clerk-3", person, "李二");
+            both(&core, &at_street, &node);
+            assert_eq!(asked(&core, person).len(), 1);
+            (core.lineage.secret(), person)
+        };
+        lose_store(dir.path());
+        let core = later(dir.path(), secret);
+        sync(&core, &node, &peer("node", community()));
+        settle(&core, person, choice, "甲审");
+        both(&core, &at_street, &node);
+        assert_eq!(asked(&core, person), [], "{choice:?}");
+        assert_sound(&core, &node);
+    }
+}
+
+#[test]
+fn what_two_reviewers_had_written_is_taken_by_each_question_of_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_at_street, node) = offices(dir.path());
+    let case = {
+        let core = hub(dir.path());
+        let home = community().to_string();
+        let applied = [("home_unit", home.as_str()), ("stage", "1"), ("applied_on", "2026-05-01")];
+        let case = revise(&core, "FecCase", None, &applied);
+        revise(&core, "FecCase", Some(case), &[("publicity_from", "2026-05-10")]);
+        revise_by("李科长", &core, "FecCase", Some(case), &[("publicity_to", "2026-05-20")]);
+        sync(&core, &node, &peer("node", community()));
+        case
+    };
+    // With the store its secret is gone, so nothing proves whose words they were.
+    lose_store(dir.path());
+    let core = later(dir.path(), [9; 32]);
+    sync(&core, &node, &peer("node", community()));
+    assert_eq!(asked(&core, case).len(), 2);
+    while !asked(&core, case).is_empty() {
+        settle(&core, case, Choice::Take, "甲审");
+    }
+    let field = |name: &str| taizhang_tests::books::field(number::FEC_CASE, name).tag;
+    let stands = at_hub(&core, case);
+    assert!(["publicity_from", "publicity_to"].iter().all(|name| stands.day(field(name)).is_some()));
 }
 
 #[test]
