@@ -77,7 +77,7 @@ pub async fn make_token(
         authority: authority.newest().der.clone(),
         kind: kind_of(request.hub, &request.reader) as i32,
     };
-    Ok(pb::TokenAnswer { token: token.to_text(), expires })
+    Ok(pb::TokenAnswer { token: token.to_text(), expires, unit_name: tree.name(unit) })
 }
 
 /// The enrolment service: the only one that enrols without a client certificate, and renews those that have ended.

@@ -309,7 +309,13 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
                 init::next(&cli.dir, &config, reader);
                 return Ok(ExitCode::SUCCESS);
             };
-            let done = enrol(&cli.dir, &token, reader).await?;
+            let done = enrol(&cli.dir, &token, reader).await.with_context(|| {
+                format!(
+                    "{dir} 已建立，尚未登记；换好令牌或接通后，运行 taizhang-hub --dir {dir} enrol @令牌文件 (made, and not enrolled yet: \
+                     enrol it with this once the token or the line is right)",
+                    dir = cli.dir.display()
+                )
+            })?;
             show::line(reader, &format!("下一步：taizhang-hub --dir {} serve", cli.dir.display()));
             Ok(done)
         }
@@ -478,7 +484,11 @@ async fn ask(session: &Session, command: Command, reader: Reader) -> anyhow::Res
             match reader {
                 Reader::Person => {
                     say!("{}", answer.token);
-                    eprintln!("只能用一次，有效至 {} (valid once, until)", show::time(answer.expires));
+                    eprintln!(
+                        "{}（{unit}）的令牌，只能用一次，有效至 {} (for this unit, valid once, until)",
+                        answer.unit_name,
+                        show::time(answer.expires)
+                    );
                 }
                 Reader::Program => show::facts(reader, &[show::fact("token", "", "", answer.token)]),
             }

@@ -12,6 +12,7 @@ mod report;
 pub use approve::approve;
 pub use correct::{adjustments, reported};
 pub use gaps::progress;
+pub(crate) use lock::missing;
 pub use lock::{lock, sign};
 pub use report::report;
 

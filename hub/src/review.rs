@@ -8,7 +8,7 @@ mod show;
 
 use crate::{
     gate::{Gate, Pass},
-    reading::{keep_look, masked_conflict},
+    reading::{HubDesk, keep_look, masked_conflict},
     rows::{self, meta, queue},
     shelf::Committed,
     store::{Space, StoreError},
@@ -16,6 +16,7 @@ use crate::{
 };
 use prost::Message;
 use std::{collections::BTreeSet, sync::Arc};
+use taizhang_node::office::title::Titles;
 use taizhang_proto::{
     OrgCode, RecordId,
     cell::{Shelf, doubt},
@@ -275,12 +276,17 @@ impl ReviewService {
             None => rows::counter(self.core.view().as_ref(), meta::OPEN).map_err(failed)?,
             Some(_) => self.open_at(of)?,
         };
-        let tree = self.core.tree();
-        Ok(pb::ConflictPage { lines: found.into_iter().map(|one| show::line(&tree, one)).collect(), open, next })
+        let view = self.core.view();
+        let desk = HubDesk::new(&self.core, view.as_ref(), names);
+        let mut titles = Titles::new(&desk);
+        let lines =
+            found.into_iter().map(|one| show::line(&mut titles, one)).collect::<Result<_, _>>().map_err(failed)?;
+        Ok(pb::ConflictPage { lines, open, next })
     }
 
     fn detail(&self, number: u64, of: Option<OrgCode>, names: bool) -> Result<pb::ConflictDetail, Status> {
         let (view, tree) = (self.core.view(), self.core.tree());
+        let desk = HubDesk::new(&self.core, view.as_ref(), names);
         let unknown = || Status::not_found(format!("没有冲突 {number} (no such conflict)"));
         let conflict: Option<pb::Conflict> =
             rows::read(view.as_ref(), Space::Conflicts, &number.to_be_bytes()).map_err(failed)?;
@@ -299,7 +305,7 @@ impl ReviewService {
         let theirs = of.is_none_or(|of| competence::refusal(&conflict, &units, of).is_none());
         let choices = if open && theirs { choices(&conflict) } else { Vec::new() };
         Ok(pb::ConflictDetail {
-            line: Some(show::line(&tree, conflict)),
+            line: Some(show::line(&mut Titles::new(&desk), conflict).map_err(failed)?),
             sides,
             choices: choices.into_iter().map(Into::into).collect(),
         })
@@ -366,7 +372,11 @@ impl review_server::Review for ReviewService {
     async fn conflicts(&self, request: Request<pb::ConflictQuery>) -> Result<Response<pb::ConflictPage>, Status> {
         let _pass = self.pass(&request).await?;
         let of = self.asker(&request)?;
-        let query = request.into_inner();
+        let mut query = request.into_inner();
+        if of.is_none() {
+            let by = query.who.as_ref().map(|who| who.by.clone()).unwrap_or_default();
+            named::about(&self.core, &self.writer, &mut query, &by).await?;
+        }
         let names = self.names(of, "conflicts", String::new(), query.who.as_ref()).await?;
         block_in_place(|| self.page(&query, of, names)).map(Response::new)
     }
@@ -383,6 +393,9 @@ impl review_server::Review for ReviewService {
         let _pass = self.pass(&request).await?;
         let of = self.asker(&request)?;
         let mut request = request.into_inner();
+        if let Some(like) = request.like.as_mut().filter(|_| of.is_none()) {
+            named::about(&self.core, &self.writer, like, &request.by).await?;
+        }
         let numbers = match request.like.take() {
             Some(like) => block_in_place(|| self.numbers(&like, of))?,
             None => std::mem::take(&mut request.numbers),

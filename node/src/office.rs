@@ -10,6 +10,7 @@ mod refused;
 mod review;
 mod service;
 pub mod standing;
+pub mod title;
 mod to_file;
 pub mod worklist;
 
@@ -108,7 +109,8 @@ impl Office {
             .max_decoding_message_size(control::MAX_MESSAGE)
             .max_encoding_message_size(control::MAX_MESSAGE);
         let link = self.identity.clone().zip(self.keeper.clone());
-        let review = ReviewServer::new(review::Relay { link }).max_encoding_message_size(control::MAX_MESSAGE);
+        let review = ReviewServer::new(review::Relay { ledger: self.ledger.clone(), link })
+            .max_encoding_message_size(control::MAX_MESSAGE);
         let incoming = control::incoming(listener, &file);
         let data = self.ledger.data_dir().to_owned();
         let task = tokio::spawn(async move {

@@ -299,15 +299,21 @@ pub fn error(reader: Reader, message: &str) {
 
 /// How far a computer's clock is off its hub's, with what to do. `skew` is how far it is ahead, milliseconds.
 pub fn wrong_clock(skew: i64) -> String {
+    format!("时钟异常：{}，请校准；期限按上级时间计算 (wrong: set it right; days count by the hub's)", off(skew))
+}
+
+/// How far a clock is off, in words. `skew` is how far it is ahead, milliseconds.
+pub fn off(skew: i64) -> String {
     let way = if skew > 0 { "快 (ahead)" } else { "慢 (behind)" };
     let minutes = skew.unsigned_abs() / 60_000;
     let span = match minutes {
-        0..120 => format!("{minutes} 分钟 (minutes)"),
+        0..2 => return format!("{:.1} 秒 (s)", skew as f64 / 1_000.0),
+        2..120 => format!("{minutes} 分钟 (minutes)"),
         120..2_880 => format!("{} 小时 (hours)", minutes / 60),
         2_880..1_051_200 => format!("{} 天 (days)", minutes / 1_440),
         _ => format!("{} 年 (years)", minutes / 525_960),
     };
-    format!("时钟异常：{way} {span}，请校准；期限按上级时间计算 (wrong: set it right; days count by the hub's)")
+    format!("{way} {span}")
 }
 
 /// What is said of a clock that reads a time before this program was built, milliseconds since 1970.

@@ -1,7 +1,7 @@
 //! Commands of the months: how far the units are, approving, locking, what has changed since.
 
 use super::{Guarded, print, report};
-use crate::months::MonthsError;
+use crate::months::{self, MonthsError};
 use clap::Subcommand;
 use std::{path::PathBuf, process::ExitCode};
 use taizhang_node::{
@@ -99,12 +99,21 @@ pub(super) async fn run(mut admin: AdminClient<Guarded>, command: Command, reade
             if facts.iter().any(|fact| fact.key == "tier" && fact.value != "city") {
                 return Err(MonthsError::NotCity.into());
             }
-            let before = admin.months(pb::MonthRequest::default()).await?.into_inner();
+            let asked = pb::MonthRequest { month: month.clone(), ..pb::MonthRequest::default() };
+            let before = admin.months(asked).await?.into_inner();
             let mut locked_before = before.locked.iter().filter_map(|locked| Month::read(&locked.month));
             if let Some(same) = locked_before.find(|locked| locked.to_string() == month) {
                 return Err(MonthsError::Locked(same).into());
             }
-            show::confirmed(&format!("{month} 将封账并签名，数字不再变动 (the month is locked and signed)"), yes)?;
+            // Who is asked first, and then refused, has been asked for nothing.
+            let open = before.open.filter(|open| open.month == month && !open.gaps.is_empty());
+            if let Some(open) = open.as_ref().filter(|_| reason.trim().is_empty()) {
+                return Err(months::missing(open).into());
+            }
+            let left = open.map(|open| format!("，缺报 {} 个单位 (units are missing)", open.gaps.len()));
+            let left = left.unwrap_or_default();
+            let words = format!("{month} 将封账并签名，数字不再变动 (the month is locked and signed){left}");
+            show::confirmed(&words, yes)?;
             let request = pb::MonthRequest { month, by, reason, ..pb::MonthRequest::default() };
             let (headings, rows) = locked(&[admin.lock(request).await?.into_inner()]);
             show::table(reader, &headings, &rows);

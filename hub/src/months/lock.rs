@@ -64,7 +64,7 @@ pub fn sign(
     let corrections = correct::all(core, view, &months, reason.is_empty())?;
     let standing = progress(core, month)?;
     if !standing.gaps.is_empty() && reason.is_empty() {
-        return Err(gaps(&standing));
+        return Err(missing(&standing));
     }
     let tree = core.tree();
     let mut by_unit = sheets(core.unit, &tree);
@@ -122,7 +122,8 @@ fn check_turn(core: &Core, month: Month, last: Option<&MonthText>, is_locked: bo
     Ok(())
 }
 
-fn gaps(standing: &pb::MonthProgress) -> MonthsError {
+/// Who is missing, as the refusal to lock without a reason.
+pub(crate) fn missing(standing: &pb::MonthProgress) -> MonthsError {
     let named = standing.gaps.iter().zip(&standing.names).take(NAMED);
     let units: Vec<String> =
         named.map(|(gap, name)| format!("{}（{}）", name.name, month::gap_words(&gap.why))).collect();

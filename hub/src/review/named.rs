@@ -24,6 +24,14 @@ pub(super) async fn merge(core: &Core, writer: &Writer, request: &mut pb::MergeR
     name(core, writer, &by, written.into_iter()).await
 }
 
+/// Names the record that a query of conflicts is about by its id.
+///
+/// # Errors
+/// When there is no such record, or more than one.
+pub(super) async fn about(core: &Core, writer: &Writer, query: &mut pb::ConflictQuery, by: &str) -> Result<(), Status> {
+    name(core, writer, by, std::iter::once((Refers::Any, &mut query.record))).await
+}
+
 /// Names the record that is revised, and those that its fields refer to, by their ids.
 ///
 /// # Errors
@@ -31,6 +39,14 @@ pub(super) async fn merge(core: &Core, writer: &Writer, request: &mut pb::MergeR
 pub(super) async fn revise(core: &Core, writer: &Writer, request: &mut pb::ReviseRequest) -> Result<(), Status> {
     let Some(def) = registers().named(&request.register) else { return Ok(()) };
     let by = request.by.clone();
+    let is_unit = |named: &String| def.field_named(named).is_some_and(|field| field.format == pb::Format::Unit);
+    for (_, written) in request.fields.iter_mut().filter(|(named, written)| is_unit(named) && !written.is_ascii()) {
+        *written = block_in_place(|| {
+            let view = core.view();
+            find::unit(&HubDesk::new(core, view.as_ref(), false), written)
+        })?
+        .to_string();
+    }
     let own = (Refers::To(def.number), &mut request.record);
     let fields = request.fields.iter_mut().filter_map(|(named, written)| {
         let field = def.field_named(named).filter(|field| !field.many)?;

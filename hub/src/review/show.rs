@@ -6,7 +6,11 @@ use crate::{
     store::{Space, StoreError, View},
     writer::settled_by,
 };
-use taizhang_node::show::{fact, office_of};
+use taizhang_node::{
+    desk::{Desk, SaveError},
+    office::title::Titles,
+    show::{fact, office_of},
+};
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     org::UnitTree,
@@ -35,20 +39,26 @@ pub(super) fn kind_name(kind: ConflictKind) -> &'static str {
 }
 
 /// One line of the queue.
-pub(super) fn line(tree: &UnitTree, conflict: pb::Conflict) -> pb::ConflictLine {
+pub(super) fn line<D: Desk>(titles: &mut Titles<'_, D>, conflict: pb::Conflict) -> Result<pb::ConflictLine, SaveError> {
+    let mut about = Vec::new();
+    for id in [&conflict.record, &conflict.other].into_iter().filter_map(|id| RecordId::from_slice(id)) {
+        about.extend(titles.of(id)?);
+    }
+    about.dedup();
     let def = registers().get(conflict.register);
     let fields = conflict.tags.iter().map(|tag| match def.and_then(|def| def.field(*tag)) {
         Some(field) => field.zh.clone(),
         None => tag.to_string(),
     });
-    pb::ConflictLine {
+    Ok(pb::ConflictLine {
         kind: kind_name(conflict.kind()).to_owned(),
-        unit_name: OrgCode::new(conflict.unit).map(|unit| tree.name(unit)).unwrap_or_default(),
+        unit_name: OrgCode::new(conflict.unit).map(|unit| titles.tree().name(unit)).unwrap_or_default(),
         register: def.map_or_else(|| conflict.register.to_string(), |def| def.zh.clone()),
         fields: fields.collect::<Vec<_>>().join("、"),
         settled_by: settled_by(&conflict).into(),
+        about: about.join("、"),
         conflict: Some(conflict),
-    }
+    })
 }
 
 /// The fields in these bytes, in the register's words; a tag without bytes was cleared.
@@ -105,15 +115,17 @@ pub(super) fn sides(
         sides.push(by_origin(tree, side, record.origins.last()));
     }
     if let Some(ruling) = &conflict.ruling {
+        // One that was taken back is told with its own reason, and so by its own name.
+        let was_taken_back = conflict.choice() == pb::Choice::Unknown;
         let side = pb::Side {
-            title: "裁定 (ruling)".into(),
+            title: if was_taken_back { "原裁定 (earlier ruling)" } else { "裁定 (ruling)" }.into(),
             values: vec![
                 fact(
                     "choice",
                     "裁定",
                     "choice",
                     match conflict.choice() {
-                        pb::Choice::Unknown => "重新提出 (reopened)",
+                        pb::Choice::Unknown => "已撤回，重新提出 (taken back: reopened)",
                         choice => choice.as_str_name(),
                     },
                 ),

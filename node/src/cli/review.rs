@@ -22,7 +22,7 @@ pub struct Filter {
     /// 此单位及下级 (this unit and below)
     #[arg(long)]
     unit: Option<OrgCode>,
-    /// 涉及此记录 (about this record)
+    /// 涉及此记录：身份证号、姓名、编号 (about this record, as people name it)
     #[arg(long, default_value = "")]
     record: String,
     /// 登记表 (register)
@@ -252,6 +252,7 @@ fn print_page(page: &pb::ConflictPage, reader: Reader) {
                 conflict.number.to_string(),
                 line.kind.clone(),
                 conflict.kind().as_str_name().to_lowercase(),
+                line.about.clone(),
                 line.unit_name.clone(),
                 line.register.clone(),
                 line.fields.clone(),
@@ -266,6 +267,7 @@ fn print_page(page: &pb::ConflictPage, reader: Reader) {
         ("number", "编号"),
         ("kind_zh", "类别"),
         ("kind", "kind"),
+        ("about", "何人"),
         ("unit", "单位"),
         ("register", "登记表"),
         ("fields", "栏目"),
@@ -307,7 +309,9 @@ fn print_detail(detail: &pb::ConflictDetail, reader: Reader) {
     if let Some(line) = &detail.line
         && let Some(conflict) = &line.conflict
     {
-        say!("冲突 {} {} {} {} {}", conflict.number, line.kind, line.unit_name, line.register, line.fields);
+        let words = [&line.kind, &line.about, &line.unit_name, &line.register, &line.fields];
+        let words: Vec<&str> = words.into_iter().map(String::as_str).filter(|word| !word.is_empty()).collect();
+        say!("冲突 {} {}", conflict.number, words.join(" "));
         say!("{}", conflict.note);
         say!("规则 (rule): {}；发现 (found): {}", conflict.rule, show::time(conflict.found));
     }

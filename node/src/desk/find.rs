@@ -1,7 +1,10 @@
 //! A record as people name it: by id number, certificate or case number, or by name; by its own number last.
 //! Invariant: what could mean two records means none; the candidates are named, so that one of them can be chosen.
 
-use crate::desk::{Desk, SaveError};
+use crate::{
+    desk::{Desk, SaveError},
+    exchange::units::Units,
+};
 use std::collections::HashSet;
 use taizhang_proto::{
     OrgCode, Record, RecordId,
@@ -24,6 +27,11 @@ pub enum FindError {
         /// Each in a line: name, unit, record id. Holds names: for the screen that asked.
         found: Vec<String>,
     },
+    /// No unit, or more than one, is named so.
+    #[error(
+        "没有名为“{0}”的单位，或不止一个，请写编码，见 units find (no unit of this name, or several: write the code)"
+    )]
+    NoUnit(String),
     /// The registers.
     #[error(transparent)]
     Registers(#[from] SaveError),
@@ -114,6 +122,14 @@ pub fn referred<D: Desk>(desk: &D, refers: Refers, written: &str) -> Result<Reco
     }
     let register = if let Refers::To(register) = refers { Some(register) } else { None };
     record(desk, register, written)
+}
+
+/// The unit that a field of a form names: by its code, its name, or its street's name and its own.
+///
+/// # Errors
+/// When no unit of the city, or more than one, is named so.
+pub fn unit<D: Desk>(desk: &D, written: &str) -> Result<OrgCode, FindError> {
+    Units::new(desk.tree(), desk.unit()).anywhere(written).ok_or_else(|| FindError::NoUnit(written.trim().to_owned()))
 }
 
 /// The records of a register that are about somebody of a name, or about a household of which that is the head.

@@ -5,7 +5,7 @@ use std::{cell::RefCell, cmp::Reverse, collections::HashMap};
 use taizhang_proto::{OrgCode, org::UnitTree, pb::Tier, text};
 
 /// The tree with the office's place in it.
-pub(super) struct Units<'a> {
+pub(crate) struct Units<'a> {
     tree: &'a UnitTree,
     top: OrgCode,
     known: RefCell<HashMap<String, Option<OrgCode>>>,
@@ -13,7 +13,7 @@ pub(super) struct Units<'a> {
 
 impl<'a> Units<'a> {
     /// The units that an office at `top` may name.
-    pub(super) fn new(tree: &'a UnitTree, top: OrgCode) -> Self {
+    pub(crate) fn new(tree: &'a UnitTree, top: OrgCode) -> Self {
         Self { tree, top, known: RefCell::default() }
     }
 
@@ -28,7 +28,7 @@ impl<'a> Units<'a> {
     }
 
     /// The unit anywhere in the city that a cell names.
-    pub(super) fn anywhere(&self, written: &str) -> Option<OrgCode> {
+    pub(crate) fn anywhere(&self, written: &str) -> Option<OrgCode> {
         let city = std::iter::successors(Some(self.top), |unit| unit.parent()).find(|unit| unit.tier() == Tier::City);
         self.named(written).or_else(|| self.look_up(written, city?))
     }

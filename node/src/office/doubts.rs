@@ -1,7 +1,7 @@
 //! 存疑清单: what stands in an office's registers and should be looked into ([`doubt`]).
 //! Invariant: it refuses nothing; a doubt goes when the records say otherwise.
 
-use super::{Office, to_file::title};
+use super::{Office, title::title};
 use crate::{
     desk::{Desk, SaveError},
     exchange::People,

@@ -2,7 +2,7 @@
 //! Invariant: nothing is let go without a name and a reason; what was sent again is a new change like any other, and is saved
 //! before the refusal ends.
 
-use super::{Office, history, to_file::title};
+use super::{Office, history, title::title};
 use crate::{
     desk::{Desk, Draft, SaveError},
     exchange::People,

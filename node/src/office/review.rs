@@ -2,13 +2,25 @@
 //! how far they may see and settle. Invariant: nothing is decided here; without a line to the hub nothing is settled, and
 //! the answer says so.
 
-use crate::{control::MAX_MESSAGE, identity::Identity, ledger::Ledger, upstream::schedule::Keeper};
+use crate::{
+    control::MAX_MESSAGE,
+    desk::find,
+    identity::Identity,
+    ledger::{Ledger, LedgerDesk},
+    upstream::schedule::Keeper,
+};
 use std::sync::Arc;
-use taizhang_proto::pb::{self, review_client::ReviewClient, review_server};
+use taizhang_proto::{
+    pb::{self, review_client::ReviewClient, review_server},
+    register::Refers,
+};
+use tokio::task::block_in_place;
 use tonic::{Request, Response, Status, transport::Channel};
 
 /// The calls.
 pub(super) struct Relay {
+    /// Where its people are named.
+    pub(super) ledger: Arc<Ledger>,
     /// None before the office is enrolled.
     pub(super) link: Option<(Identity, Arc<Keeper<Ledger>>)>,
 }
@@ -21,6 +33,15 @@ impl Relay {
             Status::unavailable(format!("{error}；裁定须联网 (rulings need the line to the district)"))
         })?;
         Ok(ReviewClient::new(channel).max_decoding_message_size(MAX_MESSAGE))
+    }
+
+    /// Names the record that a query is about by its id: the hub lets nobody below it try names out.
+    fn name(&self, query: &mut pb::ConflictQuery) -> Result<(), Status> {
+        if !query.record.trim().is_empty() {
+            let desk = LedgerDesk::new(&self.ledger);
+            query.record = block_in_place(|| find::referred(&desk, Refers::Any, &query.record))?.to_string();
+        }
+        Ok(())
     }
 
     /// What the hub answers, which is not waited for without end.
@@ -42,8 +63,10 @@ impl Relay {
 #[tonic::async_trait]
 impl review_server::Review for Relay {
     async fn conflicts(&self, request: Request<pb::ConflictQuery>) -> Result<Response<pb::ConflictPage>, Status> {
+        let mut query = request.into_inner();
+        self.name(&mut query)?;
         let mut hub = self.hub().await?;
-        self.answered(hub.conflicts(request.into_inner())).await
+        self.answered(hub.conflicts(query)).await
     }
 
     async fn show(&self, request: Request<pb::ConflictNumber>) -> Result<Response<pb::ConflictDetail>, Status> {
@@ -52,8 +75,12 @@ impl review_server::Review for Relay {
     }
 
     async fn resolve(&self, request: Request<pb::ResolveRequest>) -> Result<Response<pb::ResolveAnswer>, Status> {
+        let mut request = request.into_inner();
+        if let Some(like) = &mut request.like {
+            self.name(like)?;
+        }
         let mut hub = self.hub().await?;
-        let answer = self.answered(hub.resolve(request.into_inner())).await?;
+        let answer = self.answered(hub.resolve(request)).await?;
         self.bring_home(answer.get_ref()).await;
         Ok(answer)
     }

@@ -176,8 +176,21 @@ impl Office {
             Some(skew) if stamp::distrusted_skew(skew) == 0 => "正常 (agrees with the hub)".into(),
             Some(skew) => show::wrong_clock(skew),
             None if self.ledger.now_millis() < BUILT_MILLIS => show::impossible_clock(self.ledger.now_millis()),
-            None => "尚未与上级核对 (not compared with the hub in the last minutes)".into(),
+            None => self.ledger.clock_doubt().unwrap_or_else(|| self.clock_of_last_session()),
         }
+    }
+
+    /// How far the clock was off when a hub last said its time.
+    fn clock_of_last_session(&self) -> String {
+        let state = self.ledger.state();
+        let skew = (state.last_sync as i64).saturating_sub_unsigned(state.synced_at).saturating_mul(1_000);
+        if state.synced_at == 0 || stamp::distrusted_skew(skew) == 0 {
+            return "尚未与上级核对 (not compared with the hub in the last minutes)".into();
+        }
+        format!(
+            "上次同步时{}，如已校准，同步一次即核对 (at the last sync; if it was set since, sync to compare)",
+            show::off(skew)
+        )
     }
 
     fn due(&self, request: pb::DueRequest) -> Result<pb::DueAnswer, crate::store::StoreError> {
@@ -255,6 +268,11 @@ impl Office {
                 Some(refers) if !field.many => {
                     let found = find::referred(&desk, refers, written).map_err(Status::from)?;
                     Some((Value::Ref(found), None))
+                }
+                // So is a unit; of a code that is none it is said what a code is.
+                None if field.format == pb::Format::Unit && !written.is_ascii() => {
+                    let found = find::unit(&desk, written).map_err(Status::from)?;
+                    Some((Value::Uint(found.number()), None))
                 }
                 _ => Some(Value::parse(field, written).map_err(wrong)?),
             };

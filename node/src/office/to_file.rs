@@ -1,17 +1,12 @@
 //! 待归档: the completed cases that no archive entry files yet, and the papers that are formed and not filed (notice, item
 //! 52; domain-detail 2.14). Invariant: what is listed, and until when, is [`cell::filing`], which K37 counts by.
 
-use super::Office;
-use crate::{
-    desk::{Desk, SaveError},
-    exchange::People,
-    ledger::LedgerDesk,
-};
+use super::{Office, title::title};
+use crate::{desk::SaveError, exchange::People, ledger::LedgerDesk};
 use taizhang_proto::{
-    Record, RecordId,
     cell::{self, FILED},
     pb,
-    register::{number, registers},
+    register::registers,
 };
 
 impl Office {
@@ -49,42 +44,4 @@ impl Office {
         items.sort_by(|one, two| (one.due_on, one.unit, &one.record).cmp(&(two.due_on, two.unit, &two.record)));
         Ok(pb::ToFileAnswer { on, items })
     }
-}
-
-/// Whose a record is, for the office's own eyes: a person's name, a household's head or number, a title; none of a unit's.
-pub(super) fn title<D: Desk>(
-    people: &mut People<'_, D>,
-    (id, record): (RecordId, &Record),
-) -> Result<Option<String>, SaveError> {
-    let text = |record: &Record, tag| record.slice(tag).map(|bytes| String::from_utf8_lossy(bytes).into_owned());
-    let household = match record.register {
-        number::HOUSEHOLD => Some(record.clone()),
-        number::ZEF_CASE | number::SERVICE_RECORD => {
-            record.reference(21).map(|of| people.desk().view(of)).transpose()?.flatten()
-        }
-        _ => None,
-    };
-    let head = household.as_ref().and_then(|household| household.reference(22));
-    let person = match record.register {
-        number::RESIDENT => Some(id),
-        number::HARDSHIP_CASE | number::PLACEMENT | number::UNEMPLOYMENT_SPELL => record.reference(20),
-        number::SERVICE_RECORD => record.reference(20).or(head),
-        _ => head,
-    };
-    let title = match (person, household) {
-        (Some(person), _) => Some(people.name(person)?),
-        (None, Some(household)) => text(&household, 20),
-        (None, None) => match record.register {
-            number::ARCHIVE_ENTRY => {
-                let of = |tag| text(record, tag).unwrap_or_default();
-                Some(format!("{} {}", of(22), of(20)).trim().to_owned())
-            }
-            number::TASK | number::CAMPAIGN | number::POST | number::EVENT | number::ISSUE | number::ASSISTANT => {
-                text(record, 20)
-            }
-            number::TRANSFER => text(record, 22),
-            _ => None,
-        },
-    };
-    Ok(title.filter(|title| !title.is_empty()))
 }

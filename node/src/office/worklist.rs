@@ -1,7 +1,7 @@
 //! 待办清单: everything of an office that has a last day, late or soon to be, whatever register it comes from (domain-detail 3,
 //! the time-driven list). Invariant: what is listed as late is what the totals count as late ([`worklist`]).
 
-use super::{Office, close, standing, to_file::title};
+use super::{Office, close, standing, title::title};
 use crate::{
     desk::SaveError,
     exchange::People,

@@ -19,7 +19,7 @@ use crate::{
     date::{self, Day, add_months},
     pb::{self, Format, Tier},
     plan::{Plan, Plans},
-    register::{EFFECTIVE_ON, IMPORT_NOTE, REVIEWED_BY, SOURCE, STATE, number, registers},
+    register::{EFFECTIVE_ON, IMPORT_NOTE, REVIEWED_BY, SOURCE, STATE, number, registered_on, registers},
     stamp::Stamp,
 };
 
@@ -81,8 +81,8 @@ pub enum Doubt {
     WrongClock(Day),
     /// A day of this field of this register has not come though it tells of what has happened, or is older than any register.
     UnlikelyDay(u32, u32, Day),
-    /// Another household has the same head: the two count as two.
-    HeadOfTwo,
+    /// This other household has the same head: the two count as two.
+    HeadOfTwo(RecordId),
     /// The import kept text that no field or code list takes.
     Imported,
     /// The id number begins with the code of no area that there is or was.
@@ -158,7 +158,7 @@ impl Doubt {
             Self::NotStable => "not_stable",
             Self::WrongClock(_) => "wrong_clock",
             Self::UnlikelyDay(..) => "unlikely_day",
-            Self::HeadOfTwo => "head_of_two",
+            Self::HeadOfTwo(_) => "head_of_two",
             Self::Imported => "imported",
             Self::NoArea => "no_area",
             Self::Redated(..) => "redated",
@@ -220,7 +220,8 @@ impl Doubt {
             Self::Stable => "成员已稳定就业，可办理退出 (may leave: stably employed)".into(),
             Self::NotStable => "以就业稳定退出，登记中未见稳定就业依据 (left as stable, not by the records)".into(),
             Self::WrongClock(ahead) => format!(
-                "录入时本机时钟{}{}天，请核对日期并填写“业务发生日期” (the clock was wrong: say when it happened)",
+                "录入时本机时钟{}{}天，请核对入册日期等日期，并填写“业务发生日期” (the clock was wrong: mend the day of registration, and say \
+                 when it happened)",
                 if ahead > 0 { "快" } else { "慢" },
                 ahead.unsigned_abs()
             ),
@@ -232,9 +233,9 @@ impl Doubt {
                     date::iso(day)
                 )
             }
-            Self::HeadOfTwo => {
-                "户主与另一户相同，两户各计一户，请核实是否重复 (another household has this head: both count)".into()
-            }
+            Self::HeadOfTwo(other) => format!(
+                "户主与另一户（记录编号{other}）相同，两户各计一户，请核实是否重复 (that household has the same head: both count)"
+            ),
             Self::Imported => "导入时有无法归类的内容，见“导入存疑” (see the import finding)".into(),
         }
     }
@@ -289,7 +290,7 @@ pub fn doubts<S: Shelf>(
             let unnamed = record.slice(21) == Some(WELFARE) && record.bytes(35).is_none();
             found.extend(unnamed.then_some(Doubt::NoPost));
         }
-        number::HOUSEHOLD => found.extend(head_of_two(shelf, id, record)?.then_some(Doubt::HeadOfTwo)),
+        number::HOUSEHOLD => found.extend(head_of_two(shelf, id, record)?.map(Doubt::HeadOfTwo)),
         number::UNEMPLOYMENT_SPELL => found.extend(of_spell(shelf, id, record, on)?),
         number::HELD_CERTIFICATE => {
             found.extend(two_of_a_kind(shelf, id, record)?.then_some(Doubt::TwoOfAKind));
@@ -449,12 +450,12 @@ fn two_of_a_kind<S: Shelf>(shelf: &S, id: RecordId, record: &Record) -> Result<b
     Ok(two)
 }
 
-/// Whether another household that stands has the same head; told of the later.
-fn head_of_two<S: Shelf>(shelf: &S, id: RecordId, record: &Record) -> Result<bool, S::Error> {
-    let Some(head) = record.reference(22).filter(|_| !is_closed(record)) else { return Ok(false) };
+/// Another household that stands and has the same head; told of the later.
+fn head_of_two<S: Shelf>(shelf: &S, id: RecordId, record: &Record) -> Result<Option<RecordId>, S::Error> {
+    let Some(head) = record.reference(22).filter(|_| !is_closed(record)) else { return Ok(None) };
     let head = survivor(shelf, head)?;
     let households = Refs::to(shelf, head, number::RESIDENT)?.active(shelf, number::HOUSEHOLD, 22)?;
-    Ok(households.iter().any(|(other, household)| *other < id && !is_closed(household)))
+    Ok(households.iter().find(|(other, household)| *other < id && !is_closed(household)).map(|(other, _)| *other))
 }
 
 fn of_spell<S: Shelf>(shelf: &S, id: RecordId, record: &Record, on: Day) -> Result<Vec<Doubt>, S::Error> {
@@ -547,8 +548,11 @@ fn wrong_clock(id: RecordId, record: &Record) -> Option<Day> {
     let first = record.origins.first().filter(|origin| origin.received > 0 && origin.revision == record.created)?;
     // What a hub made follows from an order or a check, and so does its id.
     OrgCode::new(first.unit).ok().filter(|unit| unit.tier() < Tier::District)?;
-    let ahead = date::shanghai(id.made()).saturating_sub(date::shanghai(Stamp(first.stamp).millis()));
-    let said = record.day(EFFECTIVE_ON).is_some() && record.revision_of(EFFECTIVE_ON) > first.revision;
+    let made = date::shanghai(id.made());
+    let ahead = made.saturating_sub(date::shanghai(Stamp(first.stamp).millis()));
+    // The day that the office filled in by that clock is wrong as long as it stands, whatever else is said.
+    let filled = registered_on(record.register).is_some_and(|tag| record.day(tag) == Some(made));
+    let said = record.day(EFFECTIVE_ON).is_some() && record.revision_of(EFFECTIVE_ON) > first.revision && !filled;
     (ahead.saturating_abs() > OFF && !said).then_some(ahead)
 }
 

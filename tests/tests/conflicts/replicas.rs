@@ -4,7 +4,7 @@ use crate::scene::{FIRST, RULE, SECOND, STREET, Scene};
 use taizhang_node::exchange::{self, Options, Report, Source};
 use taizhang_proto::{
     Record, RecordId,
-    date::Day,
+    date::{Day, iso},
     pb::{self, Choice, ConflictKind, review_server::Review},
     register::number,
     stamp::Stamp,
@@ -62,7 +62,9 @@ async fn case_06_an_entry_by_a_clock_years_behind_is_taken_and_does_not_always_l
     scene.set_clock(FIRST, -3 * YEAR);
     scene.sync(FIRST).await;
     scene.amend(FIRST, id, &[("phone", "13900000001")]);
-    let new = scene.resident(FIRST, 2, &[]);
+    // The office fills in the day of registration by its clock.
+    let by_it = |days: i64| iso(scene.hub().hub.core.today() - (3 * YEAR / MINUTE / (24 * 60)) as Day + days as Day);
+    let new = scene.resident(FIRST, 2, &[("registered_on", &by_it(0))]);
     scene.sync(STREET).await;
     scene.sync(FIRST).await;
     scene.meet().await;
@@ -78,7 +80,11 @@ async fn case_06_an_entry_by_a_clock_years_behind_is_taken_and_does_not_always_l
     assert_eq!(asked(STREET).len(), 1);
     assert_eq!(asked(FIRST)[0].0, new.to_string());
     assert!(asked(FIRST)[0].1.contains(&format!("慢{days}天")), "{:?}", asked(FIRST));
+    // What was filled in goes on being asked about, whatever else is said.
     scene.amend(FIRST, new, &[("effective_on", "2008-03-20")]);
+    scene.meet().await;
+    assert_eq!(asked(STREET).len(), 1);
+    scene.amend(FIRST, new, &[("registered_on", &by_it(900))]);
     scene.meet().await;
     assert_eq!((asked(FIRST), asked(STREET)), (vec![], vec![]));
     assert!((skew(&scene, FIRST) + 3 * YEAR).abs() < 10 * MINUTE, "{}", skew(&scene, FIRST));

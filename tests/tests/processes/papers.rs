@@ -196,6 +196,8 @@ fn a_locked_month_is_read_at_its_office_and_its_report_says_the_same_in_every_fi
         assert!(tz(Kind::Node, &data, &["months"]).exits(0).out.contains("待审核"));
         town.district.tz(&["approve", &name, "--by", "王科长"]).exits(0);
         town.district.tz(&["sync"]).exits(0);
+        // Whom it would refuse it does not ask first.
+        town.city.tz(&["lock", &name, "--by", "李局长"]).exits(1).says(&["缺报原因"]);
         town.city.tz(&["lock", &name, "--by", "李局长", "--reason", "其余县区未接入", "--yes"]).exits(0);
         town.district.tz(&["sync"]).exits(0);
         tz(Kind::Node, &data, &["sync"]).exits(0);

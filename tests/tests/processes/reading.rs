@@ -77,7 +77,12 @@ fn a_district_reads_its_records_with_names_masked_unless_somebody_answers_for_th
         assert_eq!((&heard["total"], &heard["rows"][0]["name"]), (&1.into(), &"钱二妹".into()));
         // What refers to somebody names them as people do.
         tz(Kind::Node, &data, &["save", "household", "hh_no=H-1", "head_person=钱二妹"]).exits(0);
-        tz(Kind::Node, &data, &["save", "household", "--record", "钱二妹", "address=和平街9号"]).exits(0);
+        let unit = "live_unit=东八路社区居委会";
+        tz(Kind::Node, &data, &["save", "household", "--record", "钱二妹", "address=和平街9号", unit]).exits(0);
+        let household = tz(Kind::Node, &data, &["--json", "list", "household"]).exits(0).out;
+        assert!(household.contains("东八路社区"), "{household}");
+        let nowhere = ["save", "household", "--record", "钱二妹", "live_unit=没有的社区"];
+        tz(Kind::Node, &data, &nowhere).exits(1).says(&["没有名为“没有的社区”的单位"]);
         tz(Kind::Node, &data, &["sync"]).exits(0);
         let unit = town::OFFICES[1];
         assert_eq!(district.tz(&["--json", "list", "resident", "--unit", unit]).exits(0).json()["total"], 0);
@@ -106,6 +111,13 @@ fn a_district_reads_its_records_with_names_masked_unless_somebody_answers_for_th
                 assert!(!shown.contains(personal), "{personal} in {shown}");
             }
         }
+        // The queue says whose it is, as far as who asks may see, and is asked by what people have.
+        let queue = district.tz(&["conflicts", "--wide"]).exits(0).out;
+        assert!(queue.contains("钱**") && !queue.contains("二美"), "{queue}");
+        district.tz(&["conflicts", "--record", "钱二美"]).exits(1).says(&["--by"]);
+        let about = ["--json", "conflicts", "--record", "钱二美", "--names", "--by", "孙复核"];
+        let about = district.tz(&about).exits(0).json();
+        assert_eq!((about[0]["number"].to_string(), &about[0]["about"]), (number.clone(), &"钱二美".into()));
         district.tz(&["show", &number, "--names"]).exits(1).says(&["--by"]);
         let shown = district.tz(&["show", &number, "--names", "--by", "孙复核"]).exits(0).out;
         assert!(shown.contains("钱二美") && shown.contains("钱尔妹") && shown.contains(&ids[2]), "{shown}");

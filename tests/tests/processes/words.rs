@@ -155,12 +155,20 @@ fn a_token_is_not_used_up_in_the_wrong_place() {
     town::runtime().block_on(async {
         let town = Town::found(0, "nightly").await;
         town.district.tz(&["token", "--hub", "--unit", OFFICES[2]]).exits(1).says(&["汇聚节点只设在县区"]);
+        town.district.tz(&["token", "--unit", OFFICES[2]]).exits(0).says(&[OFFICES[2], "只能用一次"]);
         let office = token(&town.district, OFFICES[0], false);
         let hub = token(&town.city, DISTRICT, true);
         let data = town.dir.path().join("office");
         tz(Kind::Node, &data, &["enrol", &hub]).exits(1).says(&["taizhang-hub"]);
         tz(Kind::Hub, &town.dir.path().join("reader"), &["enrol", &office]).exits(1).says(&["taizhang-node"]);
         tz(Kind::Node, &data, &["enrol", &office]).exits(0);
+        // A hub that was made with a token that is used up says what is there now, and what follows.
+        let made = |name: &str| {
+            let dir = town.dir.path().join(name);
+            tz(Kind::Hub, &dir, &["init", &hub, "--advertise", "https://127.0.0.1:7999"])
+        };
+        made("one").exits(0);
+        made("two").exits(1).says(&["已建立，尚未登记", "enrol"]);
     });
 }
 

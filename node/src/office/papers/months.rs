@@ -27,6 +27,10 @@ pub(super) fn overview(ledger: &Ledger) -> Result<pb::Paper, StoreError> {
         let close: pb::PeriodClose = record.typed(|tag| tag >= 20);
         let month = close.month.clone().unwrap_or_default();
         let words = match month::stage(&close) {
+            // Whoever was to approve it came too late: nobody will.
+            Stage::Closed if locked.contains_key(&month) => {
+                "未经审核，市级已封账 (locked before it was approved)".to_owned()
+            }
             Stage::Closed => "待审核 (closed)".to_owned(),
             Stage::Approved => format!("{} {}", day(close.approved_on), close.approved_by.clone().unwrap_or_default()),
             Stage::Returned => format!("已退回 (sent back)：{}", close.returned_reason.clone().unwrap_or_default()),
