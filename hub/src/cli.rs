@@ -31,7 +31,7 @@ use std::{
 use taizhang_node::{
     cli::{
         Units, UnitsCommand,
-        enrol::{enrolled, first_session},
+        enrol::{RUNS_ON, enrolled, first_session},
         manual, parse_day, read_token, review, run_to_exit, stop_signal, sync_facts,
     },
     control::{self, ControlFile},
@@ -371,6 +371,7 @@ async fn enrol(dir: &Path, text: &str, reader: Reader) -> anyhow::Result<ExitCod
     enrolled(&identity, first.as_ref().ok().copied(), reader);
     if let Err(error) = first {
         eprintln!("首次同步未完成，运行 serve 时继续 (no first session yet; `serve` makes it): {error}");
+        eprintln!("{RUNS_ON}");
         return Ok(ExitCode::from(3));
     }
     show::line(reader, "首次同步完成 (first session done)");
@@ -498,8 +499,13 @@ async fn ask(session: &Session, command: Command, reader: Reader) -> anyhow::Res
                 CaCommand::Show => pb::CaRequest::default(),
                 CaCommand::Rotate { by } => pb::CaRequest { rotate: true, by, ..pb::CaRequest::default() },
                 CaCommand::Drop { number, by, yes } => {
+                    let standing = admin.ca(pb::CaRequest::default()).await?.into_inner().authorities;
+                    let left = standing.into_iter().filter(|one| one.number == number).flat_map(|one| one.left);
+                    let left: Vec<String> = left.collect();
+                    let whom = if left.is_empty() { "无 (nobody)".to_owned() } else { left.join("、") };
                     let what = format!(
-                        "停用第 {number} 代机构，只认它的下级须重新登记 (who goes by it alone has to enrol anew)"
+                        "停用第 {number} 代机构，仍只认它的 {} 个下级须重新登记 (who goes by it alone has to enrol anew)：{whom}",
+                        left.len()
                     );
                     show::confirmed(&what, yes)?;
                     pb::CaRequest { drop: number, by, ..pb::CaRequest::default() }

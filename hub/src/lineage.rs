@@ -113,6 +113,17 @@ impl Lineage {
         if beyond { next.after.min(branched) + 1 } else { 0 }
     }
 
+    /// Whether what a child heard of another history than this hub's was lost before a stretch began: who looked in that stretch has
+    /// seen that loss. A child that has nothing in common with a store that began anew heard what was lost with the one before.
+    pub fn lost_before(&self, hello: &pb::Hello, stretch: &[u8]) -> bool {
+        let names: Vec<&[u8]> = hello.epoch.chunks_exact(STRETCH_NAME).collect();
+        let Some(looked) = self.place(stretch) else { return false };
+        match names.iter().find_map(|name| self.place(name)) {
+            Some(common) => looked > common,
+            None => names.iter().any(|name| after(name) == 0),
+        }
+    }
+
     /// Whether this hub still has what it said, up to a revision, in a stretch of its history; none was named before
     /// hubs named them.
     pub fn reaches(&self, stretch: &[u8], revision: Revision) -> bool {
@@ -131,6 +142,28 @@ mod tests {
 
     fn hello(epoch: &[u8], pulled: u64, settled: u64) -> pb::Hello {
         pb::Hello { epoch: epoch.to_vec().into(), pulled, settled, ..pb::Hello::default() }
+    }
+
+    #[test]
+    fn a_loss_that_somebody_has_looked_at_is_not_found_again_after_a_restart() {
+        let first = Lineage::default().begin(0);
+        let lost = first.clone().begin(40).current();
+        // Restored, looked at, started twice more.
+        let looked = first.clone().begin(30);
+        let later = looked.clone().begin(90).begin(95);
+        let late = hello(&[lost.clone(), first.current()].concat(), 50, 0);
+        assert!(later.floor(&late, 0) > 0 && later.lost_before(&late, &looked.current()));
+        assert!(!later.lost_before(&late, &first.current()), "looked at before that loss");
+        // Restored once more: what was said since is another loss.
+        let again = looked.clone().begin(60);
+        let since = hello(&[later.current(), looked.current()].concat(), 99, 0);
+        assert!(again.floor(&since, 0) > 0 && !again.lost_before(&since, &looked.current()));
+        // A store that was lost as a whole, and one child that was admitted in a future that is lost.
+        let anew = Lineage::default().begin(0);
+        let whole = hello(&[lost, first.current()].concat(), 50, 0);
+        assert!(anew.clone().begin(7).lost_before(&whole, &anew.current()));
+        let young = hello(&anew.clone().begin(9).current(), 10, 0);
+        assert!(!anew.clone().begin(8).lost_before(&young, &anew.current()));
     }
 
     #[test]

@@ -262,6 +262,31 @@ pub(crate) fn recover(
     Ok(Some(now))
 }
 
+/// Whether months came back to this hub without all the sheets of these units, of the first `held` months. Nothing is missing
+/// where none came back.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn lacks_sheets(
+    view: &dyn View,
+    months: &Months,
+    held: u64,
+    units: [OrgCode; 2],
+) -> Result<bool, StoreError> {
+    if view.get(Space::Documents, RECOVERED)?.is_none() {
+        return Ok(false);
+    }
+    for text in months.texts().take(usize::try_from(held).unwrap_or(usize::MAX)) {
+        let theirs = |one: &&pb::SheetDigest| units.iter().any(|unit| unit.number() == one.unit) && says_something(one);
+        for one in text.sheets.iter().filter(theirs) {
+            if view.get(Space::Documents, &sheet_key(&text.month, one.unit))?.is_none() {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
 /// The revision of this store up to which a locked month was counted; 0 where that was in a history that was lost.
 fn counted_up_to(view: &dyn View, text: &MonthText) -> Result<u64, StoreError> {
     let recovered = view.get(Space::Documents, RECOVERED)?;

@@ -391,6 +391,8 @@ impl Identity {
         let keys = |error: rcgen::Error| IdentityError::Keys(error.to_string());
         let dir = dir_in(data);
         disk::create_dir(&dir)?;
+        // A second click would put another key beside the first one's certificate.
+        let _one_at_a_time = disk::lock(&dir)?;
         let key_path = dir.join("key.pem");
         let key = if let Ok(pem) = std::fs::read_to_string(&key_path) {
             KeyPair::from_pem(&pem).map_err(keys)?

@@ -307,7 +307,8 @@ pub fn off(skew: i64) -> String {
     let way = if skew > 0 { "快 (ahead)" } else { "慢 (behind)" };
     let minutes = skew.unsigned_abs() / 60_000;
     let span = match minutes {
-        0..2 => return format!("{:.1} 秒 (s)", skew as f64 / 1_000.0),
+        // In whole tenths: nothing is -0.0.
+        0..2 => return format!("{:.1} 秒 (s)", (skew / 100) as f64 / 10.0),
         2..120 => format!("{minutes} 分钟 (minutes)"),
         120..2_880 => format!("{} 小时 (hours)", minutes / 60),
         2_880..1_051_200 => format!("{} 天 (days)", minutes / 1_440),

@@ -48,6 +48,14 @@ fn notes(report: &pb::MonthReport) -> Vec<String> {
         notes.push(format!("数据完整性：不完整，缺{}个单位 (incomplete)：{}", month.gaps.len(), missing.join("、")));
         notes.push(format!("缺报说明：{}", month.reason));
     }
+    if !report.lost.is_empty() {
+        let lost: Vec<&str> = report.lost.iter().map(|unit| unit.name.as_str()).collect();
+        notes.push(format!(
+            "数字随本机数据丢失，尚未找回：{}；待该县区同步后重新打印 (lost with this hub's store: print it anew once they have \
+             synced)",
+            lost.join("、")
+        ));
+    }
     notes
 }
 
@@ -68,7 +76,11 @@ fn tables(report: &pb::MonthReport) -> Vec<pb::PaperTable> {
                     ratio: one.is_ratio(),
                     ..pb::TotalValue::default()
                 };
-                row.push(print::figure(&report.figures.iter().find(of).cloned().unwrap_or_else(zero)));
+                let is_lost = report.lost.iter().any(|lost| lost.unit == unit.unit);
+                row.push(match report.figures.iter().find(of) {
+                    None if is_lost => "缺".to_owned(),
+                    found => print::figure(&found.cloned().unwrap_or_else(zero)),
+                });
             }
             rows.push(row);
         }

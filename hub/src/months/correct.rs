@@ -85,12 +85,13 @@ fn differences(
     Ok(found)
 }
 
-/// Sheets that the city has lost: the month, and whose.
-fn lost(view: &dyn View, months: &Months) -> Result<Vec<(String, u64)>, StoreError> {
+/// Sheets that this hub has lost: the month, and whose. A district holds its own alone.
+pub(super) fn lost(core: &Core, view: &dyn View, months: &Months) -> Result<Vec<(String, u64)>, StoreError> {
     let mut found = Vec::new();
+    let is_ours = |one: &&pb::SheetDigest| core.tier == Tier::City || one.unit == core.unit.number();
     for text in months.texts() {
         let held = sheets(view, &text)?;
-        let missing = text.sheets.iter().filter(|one| says_something(one));
+        let missing = text.sheets.iter().filter(|one| says_something(one)).filter(is_ours);
         let missing = missing.filter(|one| !held.iter().any(|(unit, _)| *unit == one.unit));
         found.extend(missing.map(|one| (text.month.clone(), one.unit)));
     }
@@ -101,7 +102,7 @@ fn lost(view: &dyn View, months: &Months) -> Result<Vec<(String, u64)>, StoreErr
 /// nothing can be said: `strict` refuses then.
 pub(super) fn all(core: &Core, view: &dyn View, months: &Months, strict: bool) -> Result<Vec<Correction>, MonthsError> {
     let Some(last) = months.texts().last() else { return Ok(Vec::new()) };
-    let lost = lost(view, months)?;
+    let lost = lost(core, view, months)?;
     if let Some((month, unit)) = lost.first().filter(|_| strict) {
         return Err(MonthsError::Lost { month: month.clone(), unit: *unit });
     }
@@ -132,7 +133,13 @@ pub fn adjustments(core: &Core, request: &pb::MonthRequest) -> Result<pb::MonthA
     let units: Vec<OrgCode> = match (core.tier, months.texts().last()) {
         (Tier::City, Some(last)) => {
             let counted = counted_up_to(view.as_ref(), &last)?;
-            moved_since(view.as_ref(), core.unit, counted, month.last_day())?.into_iter().collect()
+            let lost = lost(core, view.as_ref(), &months)?;
+            // Of what is lost nobody can say what has changed.
+            let is_lost = |unit: &OrgCode| {
+                lost.iter().any(|(of, sheet)| *of == name && lock::is_on_sheet(*sheet, *unit, core.unit))
+            };
+            let moved = moved_since(view.as_ref(), core.unit, counted, month.last_day())?;
+            moved.into_iter().filter(|unit| !is_lost(unit)).collect()
         }
         // A district's revisions are its own.
         _ => tree.below(core.unit).map(|unit| unit.code).collect(),

@@ -2,7 +2,7 @@
 //! has been corrected of it since, who was missing, and how the units rank by it (domain-detail 5, screen 8).
 //! Invariant: nothing in it is counted now but what is called a correction: the same month gives the same report.
 
-use super::{MonthsError, adjustments, month_asked, sheets};
+use super::{MonthsError, adjustments, correct::lost, lock::is_on_sheet, month_asked, sheets};
 use crate::{
     store::{Space, StoreError},
     totals,
@@ -14,7 +14,7 @@ use taizhang_proto::{
     OrgCode, assess,
     indicator::Figure,
     month::{FigureKey, key_of},
-    pb::{self, Correction, MonthSheet, MonthText, TotalSpan},
+    pb::{self, Correction, MonthSheet, MonthText, Tier, TotalSpan},
     plan::Plan,
 };
 
@@ -60,6 +60,13 @@ pub fn report(core: &Core, request: &pb::MonthRequest) -> Result<pb::MonthReport
             }
         }
     }
+    let lost = lost(core, view, &months)?;
+    // At a district the one sheet that is its own has all of its units.
+    let is_lost = |unit: &OrgCode| {
+        let on = |sheet: u64| core.tier != Tier::City || is_on_sheet(sheet, *unit, core.unit);
+        lost.iter().any(|(month, sheet)| *month == name && on(*sheet))
+    };
+    let (gone, here): (Vec<OrgCode>, Vec<OrgCode>) = units.iter().copied().partition(is_lost);
     let mut answer = adjustments(core, request)?;
     answer.adjustments.retain(|one| shown.contains(&one.unit));
     let plans = core.plans();
@@ -69,7 +76,8 @@ pub fn report(core: &Core, request: &pb::MonthRequest) -> Result<pb::MonthReport
         unit_name: tree.name(core.unit),
         gap_names: gap_names.map(|unit| totals::unit_name(&tree, unit)).collect(),
         units: units.iter().map(|unit| totals::unit_name(&tree, *unit)).collect(),
-        ranks: ranks(core, plan, &units, &figures),
+        lost: gone.iter().map(|unit| totals::unit_name(&tree, *unit)).collect(),
+        ranks: ranks(core, plan, &here, &figures),
         plan: plan.name.clone(),
         figures: figures.into_values().collect(),
         corrects,

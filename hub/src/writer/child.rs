@@ -105,7 +105,10 @@ impl Pad<'_> {
         if !peer.hub && self.core.lineage.floor(hello, row.acknowledged) > 0 {
             // What it says again comes under new numbers, after all that were given out before: who came first stays first.
             self.go_on_after(hello.pulled.max(hello.heard).min(HIGHEST_HEARD));
-            self.find_older("下级听到过本级已丢失的内容 (a child has heard what it has lost)")?;
+            let looked = self.view.get(Space::Meta, meta::CONFIRMED)?;
+            if !looked.is_some_and(|stretch| self.core.lineage.lost_before(hello, &stretch)) {
+                self.find_older("下级听到过本级已丢失的内容 (a child has heard what it has lost)")?;
+            }
         }
         row.software = hello.software.chars().take(32).collect();
         row.skew_millis = i64::try_from(hello.clock).unwrap_or(i64::MAX).saturating_sub_unsigned((self.core.clock)());

@@ -126,6 +126,9 @@ pub struct Core {
     careful: AtomicU64,
     /// Records whose rows can't be read.
     unreadable: Mutex<BTreeSet<RecordId>>,
+    /// Districts that have said all the sheets of months that they hold, since this process began: what is missing then, they
+    /// have not either.
+    said_sheets: Mutex<BTreeSet<OrgCode>>,
     /// The next day on which a code of the tree is given up.
     pub(super) follow_on: AtomicI32,
     committing: Mutex<()>,
@@ -214,6 +217,7 @@ impl Core {
             signer: OnceLock::new(),
             begun: AtomicBool::new(false),
             unreadable: Mutex::default(),
+            said_sheets: Mutex::default(),
             lineage,
             follow_on: AtomicI32::new(i32::MIN), // looked at with the first commit
             committing: Mutex::new(()),
@@ -369,6 +373,16 @@ impl Core {
         if unreadable.len() < MAX_UNREADABLE && unreadable.insert(id) {
             tracing::error!(record = %id, "a record's row can't be read; the store is set aside at the next start");
         }
+    }
+
+    /// Whether a district has said every sheet that it holds since this process began.
+    pub(crate) fn has_said_sheets(&self, unit: OrgCode) -> bool {
+        self.said_sheets.lock().unwrap_or_else(PoisonError::into_inner).contains(&unit)
+    }
+
+    /// A district has said every sheet that it holds: it is not asked again for what it lacks, too.
+    pub(super) fn note_said_sheets(&self, unit: OrgCode) {
+        self.said_sheets.lock().unwrap_or_else(PoisonError::into_inner).insert(unit);
     }
 
     /// How many records were met whose rows can't be read.
@@ -612,7 +626,7 @@ impl Core {
                 }
                 Job::Again { peer, document } => {
                     let standing = (&mut new_plans, &mut new_months);
-                    match self.hear_again(&mut pad, standing, &document) {
+                    match self.hear_again(&mut pad, standing, (peer.unit, &document)) {
                         Err(WriteError::Store(error)) => return Err(error),
                         Err(error) => {
                             let kind = &document.kind;

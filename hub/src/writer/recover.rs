@@ -13,16 +13,21 @@ use bytes::Bytes;
 use ring::signature::KeyPair;
 use std::sync::Arc;
 use taizhang_proto::{
-    month,
+    OrgCode, month,
     pb::{self, Tier},
     plan,
 };
 
-/// The kinds of documents of which a child hub holds what this hub, the city, has not: it is asked to say them.
+/// The kinds of documents of which a child holds what this hub has not: it is asked to say them. Of a locked month each district
+/// holds its own sheet alone, so the month is asked for until every sheet is back, whoever has brought the month.
 ///
 /// # Errors
 /// When the store fails.
-pub(crate) fn wanted(core: &Core, view: &dyn View, hello: &pb::Hello) -> Result<Vec<String>, StoreError> {
+pub(crate) fn wanted(
+    core: &Core,
+    view: &dyn View,
+    (unit, hello): (OrgCode, &pb::Hello),
+) -> Result<Vec<String>, StoreError> {
     let roll = core.roll();
     let roll_lost = hello.roll.is_some_and(|theirs| {
         let other = theirs == roll.version && !hello.roll_digest.is_empty();
@@ -33,7 +38,9 @@ pub(crate) fn wanted(core: &Core, view: &dyn View, hello: &pb::Hello) -> Result<
         return Ok(lost_roll.into_iter().collect());
     }
     let months = core.months();
-    let month = hello.months > months.count() || months.in_common(hello.months, &hello.month_digest) < hello.months;
+    let month = hello.months > months.count()
+        || months.in_common(hello.months, &hello.month_digest) < hello.months
+        || (!core.has_said_sheets(unit) && months::lacks_sheets(view, &months, hello.months, [unit, core.unit])?);
     let orders = hello.orders > core.orders_version() || {
         let known = view.get(Space::Documents, &orders::past_key(hello.orders))?;
         known.is_some_and(|known| !hello.orders_digest.is_empty() && known != hello.orders_digest)
@@ -74,7 +81,7 @@ impl Core {
         &self,
         pad: &mut Pad<'_>,
         (new_plans, new_months): (&mut Option<Standing>, &mut Option<Arc<Months>>),
-        document: &pb::Document,
+        (unit, document): (OrgCode, &pb::Document),
     ) -> Result<(), WriteError> {
         if document.kind == roll::KIND {
             return Ok(pad.recover_roll(&document.content)?);
@@ -89,7 +96,14 @@ impl Core {
                     months::read_document(document.content.clone(), Some(key.public_key().as_ref()))?;
                 let (said, key) = ((&signed, &sheets[..]), key.public_key().as_ref());
                 let now = months::recover(&mut pad.set, &before, document.version, said, key)?;
+                if now.is_some() {
+                    pad.find_older("下级持有本级已丢失的封账月份 (a child holds a month that it had lost)")?;
+                }
                 *new_months = now.map(Arc::new).or(new_months.take());
+                let last = new_months.as_ref().map_or_else(|| self.months().count(), |months| months.count());
+                if document.version >= last {
+                    self.note_said_sheets(unit);
+                }
                 Ok(())
             }
             _ => Ok(()),

@@ -31,6 +31,10 @@ pub fn enrolled(identity: &Identity, records: Option<u64>, reader: Reader) {
     show::document(reader, told);
 }
 
+/// What is said where a first session could not be made.
+pub const RUNS_ON: &str = "本机程序如正在运行，请停止后重新运行 serve，新的登记才生效 (if `serve` runs here, stop and start it: it goes \
+                           by the old identity until then)";
+
 /// Enrolled, and the first session is still to be made.
 const PARTLY: u8 = 3;
 
@@ -73,6 +77,7 @@ pub(super) async fn enrol(dir: &Path, text: &str, replace: bool, reader: Reader)
         Ok(office) => office,
         Err(error) => {
             eprintln!("首次同步未进行，运行 serve 时再同步 (no first session yet; `serve` makes it): {error}");
+            eprintln!("{RUNS_ON}");
             told(None);
             return Ok(ExitCode::from(PARTLY));
         }

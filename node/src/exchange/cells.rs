@@ -26,6 +26,8 @@ pub(super) enum Cell {
     Day(Day),
     /// A moment, as its number since 1900, so late on a day that the next one may be meant ([`text::excel_moment`]).
     Late(f64),
+    /// A formula that says nothing, and why: `#N/A`, or that nobody has computed it. No row is there for its sake.
+    Failed(&'static str),
 }
 
 /// From here on a numeric cell holds fewer digits than it shows.
@@ -35,7 +37,7 @@ impl Cell {
     /// Whether there is nothing to read.
     pub(super) fn is_blank(&self) -> bool {
         match self {
-            Self::Empty => true,
+            Self::Empty | Self::Failed(_) => true,
             Self::Text(text) => text.chars().all(|sign| sign.is_whitespace() || text::is_unseen(sign)),
             Self::Number(_) | Self::Day(_) | Self::Late(_) => false,
         }
@@ -49,7 +51,13 @@ impl Cell {
             Self::Number(number) => number_text(*number),
             Self::Day(day) => date::iso(*day),
             Self::Late(serial) => moment_text(*serial),
+            Self::Failed(why) => (*why).to_owned(),
         }
+    }
+
+    /// Why there is no value, where there should be one.
+    pub(super) fn failed(&self) -> Option<&'static str> {
+        if let Self::Failed(why) = self { Some(why) } else { None }
     }
 
     /// Whether the cell is numeric, so that its day may be a made-up first of the month.
@@ -67,7 +75,7 @@ impl Cell {
                     digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') && power.parse::<u8>().is_ok()
                 })
             }
-            Self::Empty | Self::Day(_) | Self::Late(_) => false,
+            Self::Empty | Self::Day(_) | Self::Late(_) | Self::Failed(_) => false,
         }
     }
 }

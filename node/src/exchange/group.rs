@@ -27,6 +27,8 @@ use taizhang_proto::{
 
 /// A resident's id number.
 const ID_NO: u32 = 21;
+/// Who heads a household.
+const HEAD: u32 = 22;
 
 /// The days of premises: in force, opened, checked.
 const PREMISES: [u32; 3] = [EFFECTIVE_ON, 28, 33];
@@ -37,6 +39,8 @@ pub(super) struct Scene<'a, D> {
     pub(super) pending: &'a Pending,
     /// Persons with an open record, by register.
     pub(super) open: &'a HashSet<(u32, RecordId)>,
+    /// The records that rows of the file have named by their own numbers.
+    pub(super) said: &'a HashSet<RecordId>,
     /// The household of each person who is a member of one.
     pub(super) homes: &'a HashMap<RecordId, RecordId>,
     /// The unit of rows that name none.
@@ -126,6 +130,11 @@ pub(super) fn make<D: Desk>(scene: &Scene<'_, D>, form: &Form<'_>, row: &Row) ->
     }
     maker.register_since();
     Ok(maker.group)
+}
+
+/// Whether a name in an export is that of a record; one that a district has masked may be anybody's.
+fn same_name(said: &str, held: &str) -> bool {
+    said.ends_with('*') || text::person_name(said) == text::person_name(held)
 }
 
 struct Maker<'a, D> {
@@ -270,6 +279,8 @@ impl<'a, D: Desk> Maker<'a, D> {
         }
         let found = match (self.look_up(role, &mut values)?, self.row.record) {
             (Found { old: None, .. }, Some(id)) => Found { id, old: None },
+            // What stands under two numbers in one export is two records, whatever else they share.
+            (found, Some(id)) if self.scene.said.contains(&found.id) => Found { id, old: None },
             (found, _) => found,
         };
         Ok(Some((found, values)))
@@ -285,10 +296,32 @@ impl<'a, D: Desk> Maker<'a, D> {
         if let (Some(number), Some(Refers::To(register))) = (&lead.number, field.refers)
             && let Some(id) = self.numbered(register, number)?
         {
-            return Ok(Some(id));
+            // Two people may have been registered by one number: the row says which of them it is about.
+            let other = lead.name.as_ref().zip(self.person_of(id)?).is_some_and(|(said, held)| !same_name(said, &held));
+            return Ok((!other).then_some(id));
         }
         // A record that comes with another file has its id already.
         Ok(lead.id.or_else(|| lead.name.as_deref().and_then(|name| name.parse().ok())))
+    }
+
+    /// The name of a person, or of whoever heads a household, as the registers have it.
+    fn person_of(&self, id: RecordId) -> Result<Option<String>, Stop> {
+        let record = |id: RecordId| -> Result<Option<Record>, Stop> {
+            Ok(match self.scene.pending.get(id) {
+                Some(record) => Some(record.clone()),
+                None => self.scene.desk.view(id)?,
+            })
+        };
+        let mut held = record(id)?;
+        if held.as_ref().is_some_and(|held| held.register == number::HOUSEHOLD) {
+            let head = held.as_ref().and_then(|household| household.reference(HEAD));
+            held = head.map(record).transpose()?.flatten();
+        }
+        let name = held.as_ref().and_then(|person| {
+            let tag = registers().get(person.register)?.field_named("name")?.tag;
+            person.slice(tag)
+        });
+        Ok(name.map(|name| String::from_utf8_lossy(name).into_owned()))
     }
 
     /// The person with an id number, the household of that person, or the assistant.

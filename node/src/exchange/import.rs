@@ -20,6 +20,8 @@ use taizhang_proto::{
 
 /// Rows saved with one sync.
 const CHUNK: usize = 256;
+/// Rows that are named of those in which something was found.
+const NAMED: usize = 5;
 
 /// A row that was refused.
 #[derive(Debug)]
@@ -59,7 +61,10 @@ struct Run<'a, D> {
     retried: HashSet<(usize, usize)>,
     /// Id numbers of the persons that rows are about.
     met: HashSet<String>,
-    counted: BTreeMap<String, u64>,
+    /// The records that rows have named by their own numbers.
+    said: HashSet<RecordId>,
+    /// What was found, in how many rows, and the first of these: their sheets and numbers.
+    counted: BTreeMap<String, (u64, Vec<(usize, usize)>)>,
     report: Report,
 }
 
@@ -103,6 +108,7 @@ pub(super) fn run<D: Desk>(
         again: Vec::new(),
         retried: HashSet::new(),
         met: HashSet::new(),
+        said: HashSet::new(),
         counted: BTreeMap::new(),
         report: Report { findings, ..Report::default() },
     };
@@ -246,13 +252,14 @@ impl<D: Desk> Run<'_, D> {
             Stop::SaveFirst => ImportError::Store("内部错误：行间引用未能保存".into()),
         })?;
         unknown.extend(read.unknown.iter().cloned());
-        self.tell_twice(form, &read);
+        self.said.extend(read.record);
+        self.tell_twice(form, (sheet, number), &read);
         if !group.faults.is_empty() {
             self.wrong.push(Wrong { sheet, row: number, cells, why: group.faults.join("；") });
             return Ok(());
         }
         for finding in group.findings.into_iter().chain(read.findings) {
-            *self.counted.entry(finding).or_default() += 1;
+            self.note(finding, (sheet, number));
         }
         if !group.left_out.is_empty() {
             let parts = group.left_out.join("；");
@@ -280,15 +287,24 @@ impl<D: Desk> Run<'_, D> {
     }
 
     /// Tells that a person stands in the file more than once.
-    fn tell_twice(&mut self, form: &Form<'_>, read: &row::Row) {
+    fn tell_twice(&mut self, form: &Form<'_>, place: (usize, usize), read: &row::Row) {
         for (index, role) in form.layout.roles.iter().enumerate() {
             let person = role.required && role.register.number == number::RESIDENT;
             let field = role.register.field_named("id_no").filter(|_| person);
             let Some(Value::Text(id)) = field.and_then(|field| read.values.get(&(index, field.tag))) else { continue };
             if !self.met.insert(id.clone()) {
                 let finding = "同一身份证号码在文件中前面已经出现过，请核对".to_owned();
-                *self.counted.entry(finding).or_default() += 1;
+                self.note(finding, place);
             }
+        }
+    }
+
+    /// Counts what was found in a row of a sheet.
+    fn note(&mut self, finding: String, place: (usize, usize)) {
+        let (count, first) = self.counted.entry(finding).or_default();
+        *count += 1;
+        if first.len() < NAMED {
+            first.push(place);
         }
     }
 
@@ -296,6 +312,7 @@ impl<D: Desk> Run<'_, D> {
         let scene = Scene {
             desk: self.desk,
             pending: &self.pending,
+            said: &self.said,
             open: &self.open,
             homes: &self.homes,
             fallback: self.options.unit.unwrap_or(self.desk.unit()),
@@ -352,8 +369,16 @@ impl<D: Desk> Run<'_, D> {
     fn finish(mut self, book: &Book<'_>, source: &Source<'_>) -> Result<Report, ImportError> {
         self.wrong.sort_by_key(|wrong| (wrong.sheet, wrong.row));
         self.report.wrong_rows = self.wrong.len() as u64;
-        let counted = self.counted.iter().map(|(finding, count)| format!("{finding}（{count}行）"));
-        self.report.findings.extend(counted);
+        let many = self.forms.iter().flatten().count() > 1;
+        let row = |(sheet, row): &(usize, usize)| match book.sheets.get(*sheet).filter(|_| many) {
+            Some(sheet) => format!("“{}”{}", sheet.name, row + 1),
+            None => (row + 1).to_string(),
+        };
+        for (finding, (count, first)) in &self.counted {
+            let rows = first.iter().map(row).collect::<Vec<_>>().join("、");
+            let more = if *count > first.len() as u64 { "等" } else { "" };
+            self.report.findings.push(format!("{finding}（{count}行：第{rows}{more}行）"));
+        }
         if !self.partial.is_empty() {
             let finding =
                 format!("有{}行已登记，但部分栏目放不下，见原因文件 (saved without some columns)", self.partial.len());

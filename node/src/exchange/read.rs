@@ -11,7 +11,8 @@ use super::{
     ole, package, text_file,
 };
 use calamine::{
-    Data, DataRef, ExcelDateTime, Reader, SheetType, SheetVisible, Xls, XlsError, XlsOptions, Xlsx, XlsxError,
+    CellErrorType, Data, DataRef, ExcelDateTime, Reader, SheetType, SheetVisible, Xls, XlsError, XlsOptions, Xlsx,
+    XlsxCellFormulaMetadataRecord, XlsxError,
 };
 use rows::Filling;
 use std::{
@@ -142,9 +143,9 @@ pub(super) fn walk(
     let wrong = |error| xlsx_error(error, kind);
     let mut rows = Rows::new(bounds, &sheet.merged);
     let mut reader = book.worksheet_cells_reader(&sheet.name).map_err(wrong)?;
-    while let Some(cell) = reader.next_cell().map_err(wrong)? {
-        let (row, column) = cell.get_position();
-        let cell = from_ref(cell.get_value().clone(), sheet.is_1904);
+    while let Some(cell) = reader.next_cell_with_formula_metadata().map_err(wrong)? {
+        let (row, column) = cell.pos;
+        let cell = from_record(cell, sheet.is_1904);
         match rows.put(row as usize, column as usize, cell, look)? {
             Walked::Whole => {}
             ended => return Ok(ended),
@@ -163,9 +164,9 @@ pub(super) fn held_whole(
     let wrong = |error| xlsx_error(error, kind);
     let mut filling = Filling::new(bounds);
     let mut reader = book.worksheet_cells_reader(&sheet.name).map_err(wrong)?;
-    while let Some(cell) = reader.next_cell().map_err(wrong)? {
-        let (row, column) = cell.get_position();
-        filling.put(row as usize, column as usize, from_ref(cell.get_value().clone(), sheet.is_1904))?;
+    while let Some(cell) = reader.next_cell_with_formula_metadata().map_err(wrong)? {
+        let (row, column) = cell.pos;
+        filling.put(row as usize, column as usize, from_record(cell, sheet.is_1904))?;
     }
     drop(reader);
     filling.spread(&sheet.merged)?;
@@ -306,6 +307,17 @@ fn visible(all: &[calamine::Sheet], findings: &mut Vec<String>) -> Result<Vec<St
     Ok(names)
 }
 
+/// What is said of a formula without a result: a program has written it, and no Excel has opened the file since.
+const NOT_COMPUTED: &str = "公式尚未计算，请用Excel打开并保存后再导入";
+
+/// A cell of an xlsx, and whether it is a formula.
+fn from_record(cell: XlsxCellFormulaMetadataRecord<'_>, is_1904: bool) -> Cell {
+    match cell.value {
+        DataRef::Empty if cell.formula.is_some() => Cell::Failed(NOT_COMPUTED),
+        value => from_ref(value, is_1904),
+    }
+}
+
 /// A cell of an xlsx, its text not yet copied out of the table of shared texts.
 fn from_ref(value: DataRef<'_>, is_1904: bool) -> Cell {
     match value {
@@ -322,8 +334,22 @@ fn from_data(value: &Data, is_1904: bool) -> Cell {
         Data::Bool(yes) => Cell::Text(if *yes { "是" } else { "否" }.to_owned()),
         Data::DateTime(moment) => from_moment(moment, is_1904),
         Data::DateTimeIso(text) => text::parse_date(text).map_or_else(|| Cell::Text(text.clone()), Cell::Day),
-        // A formula that failed says nothing.
-        Data::Error(_) | Data::Empty => Cell::Empty,
+        Data::Error(error) => Cell::Failed(failure(error)),
+        Data::Empty => Cell::Empty,
+    }
+}
+
+/// How a spreadsheet writes that a formula failed.
+fn failure(error: &CellErrorType) -> &'static str {
+    match error {
+        CellErrorType::Div0 => "#DIV/0!",
+        CellErrorType::NA => "#N/A",
+        CellErrorType::Name => "#NAME?",
+        CellErrorType::Null => "#NULL!",
+        CellErrorType::Num => "#NUM!",
+        CellErrorType::Ref => "#REF!",
+        CellErrorType::Value => "#VALUE!",
+        CellErrorType::GettingData => "#DATA!",
     }
 }
 

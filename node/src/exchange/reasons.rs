@@ -162,7 +162,8 @@ fn workbook(tables: &[(&str, Table<'_>)]) -> Result<Vec<u8>, XlsxError> {
             {
                 let column = column as u16;
                 match cell {
-                    Cell::Empty => {}
+                    // What the reason asks for is to be filled in.
+                    Cell::Empty | Cell::Failed(_) => {}
                     Cell::Text(written) => {
                         let format = match (*is_head, is_formula(written) && !written.starts_with('\'')) {
                             (true, _) => &bold,

@@ -119,11 +119,15 @@ fn dated(number: f64, is_1904: bool) -> Cell {
 pub(super) fn read(form: &Form<'_>, cells: &[Cell], units: &Units<'_>) -> Row {
     let mut row = Row::default();
     let mut compared = Vec::new();
-    for (index, cell) in cells.iter().enumerate().filter(|(_, cell)| !cell.is_blank()) {
+    for (index, cell) in cells.iter().enumerate().filter(|(_, cell)| !cell.is_blank() || cell.failed().is_some()) {
         let Some(column) = form.columns.get(index) else {
             row.keep(form, &format!("第{}列", index + 1), cell);
             continue;
         };
+        if let Some(why) = cell.failed() {
+            row.miss(form, column, why);
+            continue;
+        }
         if !form.layout.exact && matches!(cell, Cell::Text(written) if text::is_ditto(written)) {
             row.fault(&column.heading, "上面没有可以照抄的内容，请写出全文");
             continue;
@@ -213,6 +217,20 @@ impl Row {
     fn keep(&mut self, form: &Form<'_>, heading: &str, cell: &Cell) {
         self.notes.push((form.layout.main, format!("{heading}：{}", text::half_width(&cell.text()))));
         self.unknown.push(heading.to_owned());
+    }
+
+    /// A formula without a value: what has to be there is asked for, and of the rest it is said that something is missing.
+    fn miss(&mut self, form: &Form<'_>, column: &Column, why: &str) {
+        match column.target {
+            None | Some(Target::Ignore | Target::Sex { .. } | Target::Birth { .. }) => {}
+            Some(Target::Field { role, tag } | Target::Code { role, tag, .. })
+                if !form.layout.is_essential((role, tag)) =>
+            {
+                self.keep_unread((role, tag), column, why);
+            }
+            // Whose it is, and where it belongs, is nothing to guess.
+            Some(_) => self.fault(&column.heading, why),
+        }
     }
 
     fn read_unit(&mut self, column: &Column, cell: &Cell, units: &Units<'_>) {

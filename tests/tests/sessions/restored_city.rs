@@ -278,6 +278,40 @@ fn what_the_city_signed_after_its_backup_comes_back_from_its_districts() {
 }
 
 #[test]
+fn each_district_gives_its_own_sheet_back_whoever_has_brought_the_month() {
+    let mut all = Federation::new();
+    // What its office has told it, a district tells the city when it calls next.
+    all.call_each(0..3);
+    all.call_each(0..3);
+    let backup = all.place.back_up();
+    all.lock("2026-07", "").unwrap();
+    all.lock("2026-08", "").unwrap();
+    let asked = pb::MonthRequest { month: "2026-07".into(), ..pb::MonthRequest::default() };
+    let signed = months::report(&all.city, &asked).unwrap();
+    all.call_each(0..3);
+    all.restore(backup.path());
+    for nth in [1, 0, 2] {
+        all.call(nth);
+        let report = months::report(&all.city, &asked).unwrap();
+        let lost = DISTRICTS.into_iter().enumerate().filter(|(place, _)| match nth {
+            1 => *place != 1,
+            0 => *place == 2,
+            _ => false,
+        });
+        let lost: Vec<u64> = lost.map(|(_, code)| code).collect();
+        assert_eq!(report.lost.iter().map(|unit| unit.unit).collect::<Vec<_>>(), lost, "what is not here is not 0");
+        assert!(report.ranks.iter().all(|one| !lost.contains(&one.unit)));
+        assert_eq!(report.month.unwrap().adjustments, [], "nor has it been corrected");
+    }
+    assert_eq!(months::verify(&all.city).unwrap(), Vec::<String>::new());
+    let report = months::report(&all.city, &asked).unwrap();
+    assert_eq!((&report.figures, &report.ranks), (&signed.figures, &signed.ranks));
+    for nth in 0..3 {
+        assert_eq!(all.call(nth), 2, "and nobody is asked again");
+    }
+}
+
+#[test]
 fn a_child_can_not_put_in_what_the_city_never_signed() {
     let mut all = Federation::new();
     let backup = all.place.back_up();

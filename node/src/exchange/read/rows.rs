@@ -44,6 +44,9 @@ pub(in crate::exchange) struct Bounds {
 impl Bounds {
     /// Whether a cell is one of the table's.
     fn takes(&mut self, column: usize, cell: &Cell) -> Result<bool, ImportError> {
+        if cell.failed().is_some() {
+            return Ok(column < MAX_COLUMNS);
+        }
         if cell.is_blank() {
             return Ok(false);
         }
@@ -167,7 +170,10 @@ impl<'r> Rows<'r> {
 
     /// Hands on the row that is being filled.
     pub(in crate::exchange) fn hand_on(&mut self, look: Look<'_>) -> Result<Walked, ImportError> {
-        if self.cells.is_empty() {
+        // Formulas that say nothing, filled down below a table, make no rows.
+        if self.cells.iter().all(Cell::is_blank) {
+            self.bounds.cells -= self.cells.len();
+            self.cells.clear();
             return Ok(Walked::Whole);
         }
         let (row, mut cells) = (self.row, std::mem::take(&mut self.cells));
@@ -209,7 +215,7 @@ impl<'f> Filling<'f> {
     /// Writes cells merged over several rows into each of them.
     pub(super) fn spread(&mut self, merged: &[Dimensions]) -> Result<(), ImportError> {
         let mut merged = Merged::of(merged);
-        for (row, cells) in &mut self.rows {
+        for (row, cells) in self.rows.iter_mut().filter(|(_, cells)| !cells.iter().all(Cell::is_blank)) {
             merged.fill(self.bounds, *row, cells)?;
         }
         Ok(())
@@ -219,7 +225,7 @@ impl<'f> Filling<'f> {
     pub(super) fn rows(self) -> Vec<Vec<Cell>> {
         let mut rows = Vec::with_capacity(self.rows.len());
         let mut next = 0;
-        for (row, cells) in self.rows {
+        for (row, cells) in self.rows.into_iter().filter(|(_, cells)| !cells.iter().all(Cell::is_blank)) {
             rows.resize_with(rows.len() + blanks(row, next), Vec::new);
             rows.push(cells);
             next = row + 1;

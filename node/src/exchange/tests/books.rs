@@ -1,13 +1,14 @@
 //! Workbooks that Excel opens, whatever program wrote them, and the names of what comes back.
 
 use super::{
-    desk::Memory,
+    desk::{Memory, show},
     files::{counts, id},
     habits::{row, sheet},
 };
 use crate::exchange::{ImportError, Options, Source, import, reasons_name};
-use rust_xlsxwriter::Workbook;
+use rust_xlsxwriter::{Formula, Workbook};
 use std::io::{Cursor, Read, Write};
+use taizhang_proto::register::number;
 use zip::{ZipArchive, ZipWriter, write::SimpleFileOptions};
 
 /// A workbook with some of its parts changed.
@@ -146,4 +147,54 @@ fn what_is_no_xlsx_is_refused_with_the_true_reason() {
         assert!(why(&zip(name)).contains(expected), "{name}");
     }
     assert!(why("姓名,身份证号,备注\n甲,\"1\n乙,2,x\n".as_bytes()).contains("第2行"));
+}
+
+#[test]
+fn a_formula_without_a_result_is_told_and_not_taken_for_nothing() {
+    const OPEN: &str = "424242";
+    let mut workbook = Workbook::new();
+    let sheet = workbook.add_worksheet();
+    let headings = ["姓名", "身份证号码", "所属社区", "联系电话", "家庭住址", "登记日期", "帮手"];
+    for (column, heading) in headings.into_iter().enumerate() {
+        sheet.write(0, column as u16, heading).unwrap();
+    }
+    let failed = |result: &str| Formula::new("=X1").set_result(result);
+    let persons = ["甲", "乙", "丙", "丁", "戊"];
+    for (row, name) in persons.into_iter().enumerate() {
+        let row = row as u32 + 1;
+        sheet.write(row, 0, name).unwrap();
+        sheet.write(row, 1, id("19700301", 10 + row)).unwrap();
+        sheet.write(row, 2, "南台社区").unwrap();
+    }
+    // What need not be there; whose it is; where it belongs; a formula that says nothing on purpose.
+    for (column, result) in [(3, "#N/A"), (4, OPEN), (6, "#VALUE!")] {
+        sheet.write_formula(1, column, failed(result)).unwrap();
+    }
+    sheet.write_formula(2, 1, failed(OPEN)).unwrap();
+    sheet.write_formula(3, 2, failed("#N/A")).unwrap();
+    sheet.write_formula(4, 4, failed("")).unwrap();
+    sheet.write_formula(5, 5, failed("#REF!")).unwrap();
+    // Filled down far below the last person.
+    for row in 6..40 {
+        sheet.write_formula(row, 3, failed("#N/A")).unwrap();
+        sheet.write_formula(row, 4, failed(OPEN)).unwrap();
+    }
+    let content = changed(&workbook.save_to_buffer().unwrap(), |name, text| {
+        (name.to_owned(), text.replace(&format!("<v>{OPEN}</v>"), "").replace("<v></v>", "<v/>"))
+    });
+    let desk = Memory::street();
+    let report = desk.import("a.xlsx", &content);
+    assert_eq!(counts(&report), [2, 0, 0, 3, 0], "{:?}", report.findings);
+    let note = |name: &str| show(&desk.which(number::RESIDENT, "name", name).unwrap().1, "import_note");
+    for kept in ["联系电话：#N/A", "家庭住址：公式尚未计算"] {
+        assert!(note("甲").contains(kept), "{}", note("甲"));
+    }
+    assert_eq!(note("丁"), "");
+    let mut reasons = String::new();
+    let mut archive = ZipArchive::new(Cursor::new(report.reasons.unwrap().1)).unwrap();
+    archive.by_name("xl/sharedStrings.xml").unwrap().read_to_string(&mut reasons).unwrap();
+    assert!(
+        ["“身份证号码”：公式尚未计算", "“所属社区”：#N/A", "“登记日期”：#REF!"].iter().all(|why| reasons.contains(why)),
+        "{reasons}"
+    );
 }

@@ -109,3 +109,50 @@ fn a_remark_that_ends_in_stars_is_no_mask() {
     assert!(note(&desk).contains("139********"), "{}", note(&desk));
     assert_eq!(note(&other), note(&desk));
 }
+
+#[test]
+fn two_records_of_one_id_number_come_back_as_two_and_each_keeps_what_is_about_it() {
+    let id = files::id("19700301", 11);
+    let registered = |name: &str, at: &str| {
+        format!("姓名,身份证号码,登记日期,失业日期,原工作单位\n{name},{id},2008.3.1,2008.2.1,{at}\n")
+    };
+    let desk = Memory::street();
+    desk.import("a.csv", registered("异乙", "一厂").as_bytes());
+    let (first, _) = export(&desk, def(number::RESIDENT), None, Format::Csv).unwrap();
+    // A neighbour has registered somebody else by the same number; the street holds both.
+    let neighbour = Memory::street();
+    neighbour.import(
+        "a.csv",
+        format!(
+            "姓名,身份证号码\n先来,{}\n再来,{}\n又来,{}\n",
+            files::id("19710301", 11),
+            files::id("19720301", 11),
+            files::id("19730301", 11)
+        )
+        .as_bytes(),
+    );
+    let before = neighbour.records.borrow().clone();
+    neighbour.import("a.csv", registered("异丙", "二厂").as_bytes());
+    let theirs = neighbour.records.borrow().clone().into_iter().filter(|(id, _)| !before.contains_key(id));
+    desk.records.borrow_mut().extend(theirs);
+    let held = desk.records.borrow().clone();
+    assert_eq!(held.len(), 4);
+    let registers = [number::RESIDENT, number::UNEMPLOYMENT_SPELL];
+    for (format, name) in [(Format::Csv, "a.csv"), (Format::Xlsx, "a.xlsx")] {
+        let files = registers.map(|register| export(&desk, def(register), None, format).unwrap().0);
+        let empty = Memory::street();
+        empty.twins.set(true);
+        for again in 0..2 {
+            let wrong: u64 = files.iter().map(|file| empty.import(name, file).wrong_rows).sum();
+            assert_eq!(wrong, 0, "{again}");
+            let back = empty.records.borrow();
+            assert_eq!(back.keys().collect::<Vec<_>>(), held.keys().collect::<Vec<_>>(), "{again}");
+            assert!(back.iter().all(|(id, record)| record.message() == held[id].message()), "{again}");
+        }
+        // Where she is not registered, what is about her is not his.
+        let his = Memory::street();
+        his.import("a.csv", &first);
+        let report = his.import(name, &files[1]);
+        assert_eq!((report.new_rows, report.wrong_rows, his.count(number::UNEMPLOYMENT_SPELL)), (1, 1, 1));
+    }
+}

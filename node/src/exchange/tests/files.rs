@@ -88,7 +88,7 @@ fn next_months_list_opens_no_second_spell_and_clears_nothing() {
     assert_eq!(counts(&report), [0, 1, 0, 0, 0]);
     assert_eq!(desk.count(number::UNEMPLOYMENT_SPELL), 1);
     let report = desk.import("c.csv", format!("姓名,身份证号,就业状况\n乙,{},失业\n", id("19700301", 22)).as_bytes());
-    assert!(report.findings.iter().any(|finding| finding.contains("未建失业登记（1行）")), "{:?}", report.findings);
+    assert!(report.findings.iter().any(|finding| finding.contains("未建失业登记（1行：第")), "{:?}", report.findings);
 }
 
 #[test]
