@@ -469,6 +469,16 @@ fn what_another_office_told_of_the_past_is_unmarked_once_its_own_says_so_and_sta
     assert_sound(&core, &node);
 }
 
+/// A new resident whom the community and its street call by two names, both of which the district has heard.
+fn called_by_two_names(core: &Core, at_street: &Ledger, node: &Ledger, names: [&str; 2]) -> RecordId {
+    let person = residents(node, community(), 0..1)[0];
+    both(core, at_street, node);
+    named(node, "clerk-1", person, names[0]);
+    named(at_street, "clerk-3", person, names[1]);
+    both(core, at_street, node);
+    person
+}
+
 #[test]
 fn what_was_ruled_is_known_and_not_asked_again_however_often_a_hub_loses_its_store() {
     for choice in [Choice::Keep, Choice::Take] {
@@ -476,11 +486,7 @@ fn what_was_ruled_is_known_and_not_asked_again_however_often_a_hub_loses_its_sto
         let (at_street, node) = offices(dir.path());
         let (secret, person) = {
             let core = hub(dir.path());
-            let person = residents(&node, community(), 0..1)[0];
-            both(&core, &at_street, &node);
-            named(&node, "clerk-1", person, "王一");
-            named(&at_street, "clerk-3", person, "王二");
-            both(&core, &at_street, &node);
+            let person = called_by_two_names(&core, &at_street, &node, ["王一", "王二"]);
             let number = settle(&core, person, choice, "甲审");
             let reopened = pb::ReopenRequest { number, reason: "材料有误".into(), by: "甲审".into() };
             write(&core, Job::Review(Review::Reopen(reopened))).unwrap();
@@ -521,11 +527,7 @@ fn what_was_settled_after_a_loss_is_not_asked_again_when_its_author_calls() {
         let (at_street, node) = offices(dir.path());
         let (secret, person) = {
             let core = hub(dir.path());
-            let person = residents(&node, community(), 0..1)[0];
-            both(&core, &at_street, &node);
-            named(&node, "clerk-1", person, "李一");
-            named(&at_street, "clerk-3", person, "李二");
-            both(&core, &at_street, &node);
+            let person = called_by_two_names(&core, &at_street, &node, ["李一", "李二"]);
             assert_eq!(asked(&core, person).len(), 1);
             (core.lineage.secret(), person)
         };
