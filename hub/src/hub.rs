@@ -68,7 +68,9 @@ pub enum HubError {
     #[error(transparent)]
     Disk(#[from] DiskError),
     /// A port.
-    #[error("can't listen on {address}: {source}")]
+    #[error(
+        "不能在 {address} 监听，端口可能已被占用 (can't listen there: is another program using the port?)：{source}"
+    )]
     Listen {
         /// Where.
         address: SocketAddr,
@@ -76,7 +78,7 @@ pub enum HubError {
         source: std::io::Error,
     },
     /// TLS or a thread.
-    #[error("can't start: {0}")]
+    #[error("不能启动 (can't start)：{0}")]
     Start(String),
 }
 

@@ -276,15 +276,27 @@ pub(crate) fn lacks_sheets(
     if view.get(Space::Documents, RECOVERED)?.is_none() {
         return Ok(false);
     }
-    for text in months.texts().take(usize::try_from(held).unwrap_or(usize::MAX)) {
-        let theirs = |one: &&pb::SheetDigest| units.iter().any(|unit| unit.number() == one.unit) && says_something(one);
-        for one in text.sheets.iter().filter(theirs) {
-            if view.get(Space::Documents, &sheet_key(&text.month, one.unit))?.is_none() {
-                return Ok(true);
-            }
+    let held = months.texts().take(usize::try_from(held).unwrap_or(usize::MAX));
+    let theirs = |unit: u64| units.iter().any(|own| own.number() == unit);
+    Ok(missing_sheets(view, held, theirs).next().transpose()?.is_some())
+}
+
+/// The sheets of months that say something and are not here, of some units: the month, and whose.
+fn missing_sheets(
+    view: &dyn View,
+    texts: impl Iterator<Item = MonthText>,
+    is_asked: impl Fn(u64) -> bool,
+) -> impl Iterator<Item = Result<(String, u64), StoreError>> {
+    let all = texts.flat_map(|text| {
+        let said = text.sheets.into_iter().filter(says_something);
+        said.map(|one| (text.month.clone(), one.unit)).collect::<Vec<_>>()
+    });
+    all.filter(move |(_, unit)| is_asked(*unit)).filter_map(|(month, unit)| {
+        match view.get(Space::Documents, &sheet_key(&month, unit)) {
+            Ok(held) => held.is_none().then_some(Ok((month, unit))),
+            Err(error) => Some(Err(error)),
         }
-    }
-    Ok(false)
+    })
 }
 
 /// The revision of this store up to which a locked month was counted; 0 where that was in a history that was lost.

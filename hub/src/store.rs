@@ -93,11 +93,11 @@ pub const SPACES: [Space; 22] = [
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The engine reports a fault.
-    #[error("store: {0}")]
+    #[error("存储出错 (store)：{0}")]
     Engine(String),
     /// A row can't be read.
     #[error(
-        "store: a row of {0:?} can't be read; restore the hub from a backup, or let its children offer it all again"
+        "存储中有一行读不出，请从备份恢复，或清空后由下级重新上报 (a row of {0:?} can't be read: restore the hub from a backup, or let its children offer it all again)"
     )]
     Row(Space),
     /// Its files are damaged.
@@ -107,7 +107,9 @@ pub enum StoreError {
     #[error("存储的各部分不属于同一次提交 (these parts of the store belong to another commit): {0:?}")]
     Torn(Vec<Space>),
     /// Written by another version of the program.
-    #[error("store has format {found}, this program knows {FORMAT}; run the version that wrote it, or a newer one")]
+    #[error(
+        "存储格式为第{found}版，本程序只认第{FORMAT}版，请使用写下它的程序或更新的版本 (the store has format {found}, this program knows {FORMAT}: run the version that wrote it, or a newer one)"
+    )]
     Format {
         /// The version on disk.
         found: u32,

@@ -217,7 +217,8 @@ fn answer_of(
             }
             hubs.push((own, false));
             answer.children += 1;
-            answer.silent.push(pb::ChildFreshness { unit: own.number(), ..pb::ChildFreshness::default() });
+            let unit_name = tree.name(own);
+            answer.silent.push(pb::ChildFreshness { unit: own.number(), unit_name, ..pb::ChildFreshness::default() });
         }
     }
     for node in nodes.into_iter().filter(|node| node.retired == 0) {
@@ -235,6 +236,7 @@ fn answer_of(
         } else {
             answer.silent.push(pb::ChildFreshness {
                 unit: node.unit,
+                unit_name: tree.name(own),
                 node: node.id,
                 last_sync: node.last_sync,
                 revision: node.pulled,

@@ -61,7 +61,7 @@ pub enum IdentityError {
     #[error("证书不是本系统签发的 (the certificate does not name a unit of this system)")]
     Certificate,
     /// Keys or certificates can't be made or read.
-    #[error("keys: {0}")]
+    #[error("密钥或证书 (keys)：{0}")]
     Keys(String),
     /// The hub can't be reached.
     #[error("无法连接上级 {address} (can't reach the hub)：{trouble}")]

@@ -181,7 +181,10 @@ impl Journal {
             let bytes = fs::read(&path).map_err(|error| DiskError::new("read", &path, error))?;
             let Some(header) = Header::read(&bytes) else {
                 let aside = disk::set_aside(&path)?;
-                found.incidents.push(format!("journal segment without a header kept as {}", aside.display()));
+                found.incidents.push(format!(
+                    "日志的一段没有开头，原样留存 (journal segment without a header kept as {})",
+                    aside.display()
+                ));
                 continue;
             };
             let (entries, sound) = read_entries(&bytes[HEADER..]);
@@ -189,7 +192,10 @@ impl Journal {
             if (length as usize) < bytes.len() {
                 let torn = path.with_extension("torn");
                 fs::write(&torn, &bytes[length as usize..]).map_err(|error| DiskError::new("write", &torn, error))?;
-                found.incidents.push(format!("unfinished end of a journal segment kept as {}", torn.display()));
+                found.incidents.push(format!(
+                    "日志的一段末尾不完整，原样留存 (unfinished end of a journal segment kept as {})",
+                    torn.display()
+                ));
             }
             let last = entries.iter().rev().find_map(|entry| match entry {
                 Entry::Saved(seq, _) => Some(*seq),

@@ -56,13 +56,17 @@ pub enum LedgerError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The hub said something that can't be right.
-    #[error("hub: {0}")]
+    #[error("上级 (hub)：{0}")]
     Peer(String),
     /// The hub knows another log under this incarnation: this replica was restored from an old backup.
-    #[error("hub knows another log of this node; a new incarnation is needed")]
+    #[error(
+        "上级收到过本机的另一份日志，本机重新开始 (the hub knows another log of this node: a new incarnation is needed)"
+    )]
     UnknownLog,
     /// The hub was restored from an old backup and has lost what it answered for from this revision on.
-    #[error("the hub has lost what it answered for from revision {floor} on")]
+    #[error(
+        "上级已丢失第{floor}号以后的内容，由本机重新上报 (the hub has lost what it answered for from revision {floor} on)"
+    )]
     Forgotten {
         /// First revision that it may have lost.
         floor: u64,
@@ -70,7 +74,7 @@ pub enum LedgerError {
         epoch: Vec<u8>,
     },
     /// The certificate names another unit than before; everything is pulled for it.
-    #[error("the scope is now {0}")]
+    #[error("本机的单位已改为 {0} (the scope is another now)")]
     NewScope(OrgCode),
 }
 

@@ -55,7 +55,7 @@ pub enum OfficeError {
         certificate: OrgCode,
     },
     /// The control socket.
-    #[error("can't listen on loopback: {0}")]
+    #[error("不能在本机监听 (can't listen on loopback)：{0}")]
     Listen(std::io::Error),
 }
 

@@ -304,15 +304,16 @@ pub fn wrong_clock(skew: i64) -> String {
 
 /// How far a clock is off, in words. `skew` is how far it is ahead, milliseconds.
 pub fn off(skew: i64) -> String {
-    let way = if skew > 0 { "快 (ahead)" } else { "慢 (behind)" };
+    let word = lang::word;
+    let way = if skew > 0 { word("快 (ahead)", "ahead by") } else { word("慢 (behind)", "behind by") };
     let minutes = skew.unsigned_abs() / 60_000;
     let span = match minutes {
         // In whole tenths: nothing is -0.0.
-        0..2 => return format!("{:.1} 秒 (s)", (skew / 100) as f64 / 10.0),
-        2..120 => format!("{minutes} 分钟 (minutes)"),
-        120..2_880 => format!("{} 小时 (hours)", minutes / 60),
-        2_880..1_051_200 => format!("{} 天 (days)", minutes / 1_440),
-        _ => format!("{} 年 (years)", minutes / 525_960),
+        0..2 => return format!("{:.1} {}", (skew / 100) as f64 / 10.0, word("秒 (s)", "s")),
+        2..120 => format!("{minutes} {}", word("分钟 (minutes)", "minutes")),
+        120..2_880 => format!("{} {}", minutes / 60, word("小时 (hours)", "hours")),
+        2_880..1_051_200 => format!("{} {}", minutes / 1_440, word("天 (days)", "days")),
+        _ => format!("{} {}", minutes / 525_960, word("年 (years)", "years")),
     };
     format!("{way} {span}")
 }

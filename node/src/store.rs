@@ -32,7 +32,7 @@ pub const FORMAT: u32 = 1;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// sled reports a fault.
-    #[error("store: {0}")]
+    #[error("存储出错 (store)：{0}")]
     Sled(sled::Error),
     /// There is no room: what is on disk is sound, so nothing is set aside for this.
     #[error("磁盘已满，请清理空间后重试 (the disk is full: make room and try again)")]
@@ -41,19 +41,21 @@ pub enum StoreError {
     #[error("{0}")]
     Directory(String),
     /// sled panicked while opening.
-    #[error("store can't be opened")]
+    #[error("存储打不开 (the store can't be opened)")]
     Panicked,
     /// A row can't be read.
-    #[error("store: row {0} can't be read")]
+    #[error("存储中有一行读不出 (row {0} of the store can't be read)")]
     Row(&'static str),
     /// A record can't be read.
-    #[error("store: {0}")]
+    #[error("存储中有一条记录读不出 (a record of the store)：{0}")]
     Record(#[from] RecordError),
     /// The digest kept beside the records is not theirs.
-    #[error("store: records and their digest differ")]
+    #[error("存储中的记录与其摘要不符 (records and their digest differ)")]
     Digest,
     /// Written by another version of the program.
-    #[error("store has format {found}, this program knows {FORMAT}; run the version that wrote it, or a newer one")]
+    #[error(
+        "存储格式为第{found}版，本程序只认第{FORMAT}版，请使用写下它的程序或更新的版本 (the store has format {found}, this program knows {FORMAT}: run the version that wrote it, or a newer one)"
+    )]
     Format {
         /// The version on disk.
         found: u32,

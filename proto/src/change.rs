@@ -36,16 +36,16 @@ pub struct Edit {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChangeError {
     /// The record id has not 16 bytes.
-    #[error("record id of {0} bytes instead of 16")]
+    #[error("记录编号为{0}字节，应为16字节 (a record id of {0} bytes instead of 16)")]
     Id(usize),
     /// The fields are no message.
     #[error(transparent)]
     Wire(#[from] WireError),
     /// Tag zero, or a field both set and cleared.
-    #[error("field {0} is both set and cleared, or out of range")]
+    #[error("第{0}栏同时填写又清除，或超出范围 (field {0} is both set and cleared, or out of range)")]
     Tag(u32),
     /// Nothing edited.
-    #[error("the change edits nothing")]
+    #[error("没有任何改动 (the change edits nothing)")]
     Empty,
     /// The hub failed on it, or on another of its batch, and has set it aside.
     #[error(
@@ -53,7 +53,7 @@ pub enum ChangeError {
     )]
     SetAside,
     /// Too many fields or a login that is too long.
-    #[error("the change is too large")]
+    #[error("改动过大 (the change is too large)")]
     TooLarge,
 }
 

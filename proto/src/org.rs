@@ -14,7 +14,7 @@ pub struct OrgCode(u64);
 
 /// Why a text or number is no org code.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0} is not a 12-digit unit code; write it as in the tree of units, for example 210402011003")]
+#[error("{0} 不是12位单位编码，请按单位名单填写，如 210402011003 (not a 12-digit unit code)")]
 pub struct OrgCodeError(String);
 
 /// Size of the number range below each level, top level first: province, city, district, township, community.
@@ -147,7 +147,9 @@ const MAX_ALIASES: usize = 8;
 #[derive(Debug, thiserror::Error)]
 pub enum TreeError {
     /// A line that can't be read.
-    #[error("tree of units, line {line}: {why}; each line is code,name,parent,tier")]
+    #[error(
+        "单位名单第{line}行：{why}；每行为 编码,名称,上级编码,层级 (tree of units: each line is code,name,parent,tier)"
+    )]
     Line {
         /// 1-based line number.
         line: usize,
@@ -155,7 +157,7 @@ pub enum TreeError {
         why: String,
     },
     /// Nothing in it.
-    #[error("the tree of units is empty")]
+    #[error("单位名单是空的 (the tree of units is empty)")]
     Empty,
 }
 
@@ -175,13 +177,14 @@ impl UnitTree {
             let code: OrgCode =
                 cells.next().unwrap_or_default().parse().map_err(|error: OrgCodeError| wrong(error.to_string()))?;
             let name = cells.next().map(str::trim).filter(|name| !name.is_empty());
-            let name = name.ok_or_else(|| wrong("no name".into()))?.to_owned();
+            let name = name.ok_or_else(|| wrong("没有名称 (no name)".into()))?.to_owned();
             units.insert(code, Unit { code, name });
             let becomes = cells.nth(2).map(str::trim).filter(|becomes| !becomes.is_empty());
             let mut day = |what: &str| -> Result<Option<Day>, TreeError> {
                 let Some(text) = cells.next().map(str::trim).filter(|text| !text.is_empty()) else { return Ok(None) };
                 let day = text.parse::<jiff::civil::Date>();
-                day.map(|day| Some(date::day(day))).map_err(|_| wrong(format!("{what}: no day, such as 2008-03-20")))
+                day.map(|day| Some(date::day(day)))
+                    .map_err(|_| wrong(format!("{what}：不是 2008-03-20 这样的日期 (no day)")))
             };
             let (since, first) = (day("since")?, day("founded")?);
             founded.extend(first.map(|day| (code, day)));
@@ -191,7 +194,9 @@ impl UnitTree {
                     aliases.insert(code, Alias { becomes, since });
                 }
                 (Some(_), None) => {
-                    return Err(wrong("no day, such as 2008-03-20, since when it is another code".into()));
+                    return Err(wrong(
+                        "没有写明自哪一天起改为另一编码，如 2008-03-20 (no day since when it is another code)".into(),
+                    ));
                 }
                 (None, Some(since)) => drop(ended.insert(code, since)),
                 (None, None) => {}
@@ -199,7 +204,10 @@ impl UnitTree {
         }
         let known = |alias: &Alias| units.contains_key(&alias.becomes);
         if let Some((code, _)) = aliases.iter().find(|(_, alias)| !known(alias)) {
-            return Err(TreeError::Line { line: 0, why: format!("{code} becomes a code that the file does not name") });
+            return Err(TreeError::Line {
+                line: 0,
+                why: format!("{code} 改成的编码不在名单中 (it becomes a code that the file does not name)"),
+            });
         }
         if units.is_empty() { Err(TreeError::Empty) } else { Ok(Self { units, aliases, ended, founded }) }
     }

@@ -90,13 +90,13 @@ pub struct Record {
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
     /// Not protobuf.
-    #[error("record can't be decoded: {0}")]
+    #[error("记录解不开 (the record can't be decoded)：{0}")]
     Decode(#[from] prost::DecodeError),
     /// The register's message is not a message.
-    #[error("record's fields can't be read: {0}")]
+    #[error("记录的栏目读不出 (the record's fields can't be read)：{0}")]
     Wire(#[from] WireError),
     /// A field has no origin, or an origin is out of order.
-    #[error("field {0} of the record has no single origin")]
+    #[error("记录第{0}栏来历不明 (field {0} of the record has no single origin)")]
     Origin(u32),
 }
 

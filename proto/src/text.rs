@@ -24,6 +24,11 @@ pub fn half_width(text: &str) -> String {
     folded.trim().to_owned()
 }
 
+/// A text as it was written, full-width signs and all: what nobody sees dropped, ends trimmed.
+pub fn as_written(text: &str) -> String {
+    text.chars().filter(|sign| !is_unseen(*sign)).collect::<String>().trim().to_owned()
+}
+
 /// A text without any white space, as names and numbers are kept.
 pub fn no_space(text: &str) -> String {
     half_width(text).chars().filter(|sign| !sign.is_whitespace()).collect()

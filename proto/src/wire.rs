@@ -25,13 +25,13 @@ pub struct Field {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WireError {
     /// Cut short or not protobuf.
-    #[error("not a protobuf message at byte {at}")]
+    #[error("第{at}字节处不是有效的消息 (not a protobuf message at byte {at})")]
     Malformed {
         /// Offset of the field that can't be read.
         at: usize,
     },
     /// Over [`MAX_MESSAGE`].
-    #[error("message of {0} bytes; the limit is {MAX_MESSAGE}")]
+    #[error("内容有{0}字节，最多{MAX_MESSAGE}字节 (a message of {0} bytes; the limit is {MAX_MESSAGE})")]
     TooLong(usize),
 }
 

@@ -73,3 +73,27 @@ fn write_the_seeds_anew() {
         }
     }
 }
+
+/// The names that a manifest lists under `[dependencies]`.
+fn dependencies(manifest: &str) -> Vec<&str> {
+    let listed = manifest.split("[dependencies]\n").nth(1).unwrap_or_default();
+    let lines = listed.lines().take_while(|line| !line.starts_with('['));
+    lines.filter_map(|line| line.split(['.', ' ', '=']).next().filter(|name| !name.is_empty())).collect()
+}
+
+#[test]
+fn the_lock_file_of_the_targets_knows_what_they_are_built_of() {
+    // They are a workspace of their own, which no other build touches.
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap();
+    let lock = read("fuzz/Cargo.lock");
+    for (name, manifest) in [("tests", "Cargo.toml"), ("hub", "../hub/Cargo.toml"), ("node", "../node/Cargo.toml")] {
+        let section = lock.split("[[package]]").find(|one| one.contains(&format!("name = \"taizhang-{name}\"")));
+        let section = section.unwrap();
+        let named = read(manifest);
+        let named = dependencies(&named);
+        assert!(named.len() > 5, "{name}: {named:?}");
+        let missing: Vec<_> = named.iter().filter(|one| !section.contains(&format!("\"{one}"))).collect();
+        assert!(missing.is_empty(), "{name}: {missing:?}; `cargo update --workspace` in tests/fuzz");
+    }
+}

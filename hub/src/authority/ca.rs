@@ -28,7 +28,7 @@ pub enum AuthorityError {
     #[error(transparent)]
     Disk(#[from] DiskError),
     /// Keys.
-    #[error("certificates: {0}")]
+    #[error("证书 (certificates)：{0}")]
     Keys(#[from] rcgen::Error),
     /// The secret of the hub's seals is not one.
     #[error("印记密钥文件已损坏，请从备份恢复 (the seal secret is damaged: restore it from a backup): {0}")]

@@ -4,7 +4,7 @@ pub use taizhang_node::show::figure;
 use taizhang_node::{
     identity::ends_words,
     say,
-    show::{self, Reader, lang},
+    show::{self, Reader, lang, lang::word},
 };
 use taizhang_proto::{date, indicator, pb};
 
@@ -13,57 +13,24 @@ pub(super) fn nodes(answer: &pb::NodesAnswer, reader: Reader) {
     if reader == Reader::Program {
         return show::document(reader, nodes_document(answer));
     }
-    let rows: Vec<Vec<String>> = answer
-        .nodes
-        .iter()
-        .map(|node| {
-            vec![
-                node.unit_name.clone(),
-                node.unit.to_string(),
-                if node.hub { "汇聚" } else { "基层" }.into(),
-                show::time(node.last_sync),
-                match (node.retired, node.online, node.twins) {
-                    (0, true, 0) => "在线".into(),
-                    (0, false, 0) => String::new(),
-                    (0, _, seen) => format!("两台电脑使用同一身份（{} 仍见）", show::time(seen)),
-                    (since, ..) => {
-                        let why = format!("{} 停用 {} {}", show::time(since), node.retired_by, node.retired_reason);
-                        why.trim_end().to_owned()
-                    }
-                },
-                counted(node),
-                node.acknowledged.to_string(),
-                if node.equal { "一致" } else { "未确认" }.into(),
-                node.refused.to_string(),
-                node.incidents.to_string(),
-                show::off(node.skew_millis),
-                node.software.clone(),
-                certificate_end(node.ends),
-                node.node.clone(),
-            ]
-        })
-        .collect();
-    let headings = [
-        ("name", "单位"),
-        ("unit", "编码"),
-        ("kind", "类型"),
-        ("last_sync", "最近同步"),
-        ("online", "在线"),
-        ("counted", "计入总数"),
-        ("acknowledged", "已收变更"),
-        ("equal", "摘要"),
-        ("refused", "累计退回"),
-        ("incidents", "事故"),
-        ("skew_seconds", "时钟偏差"),
-        ("software", "版本"),
-        ("certificate_ends", "证书到期"),
-        ("node", "节点"),
-    ];
+    let rows: Vec<Vec<String>> = answer.nodes.iter().map(columns_of).collect();
+    let is_narrow = show::width().is_some_and(|width| width < WIDE_ENOUGH);
+    let shown: Vec<usize> =
+        (0..COLUMNS.len()).filter(|place| !is_narrow || FIRST.contains(&COLUMNS[*place].0)).collect();
+    let headings: Vec<(&str, &str)> = shown.iter().map(|place| COLUMNS[*place]).collect();
+    let rows: Vec<Vec<String>> =
+        rows.iter().map(|row| shown.iter().map(|place| row[*place].clone()).collect()).collect();
     show::table(reader, &headings, &rows);
+    if is_narrow && !rows.is_empty() {
+        say!("{}", word("其余各栏见 --wide（编码、节点编号、已收变更、版本等）", "more columns: --wide"));
+    }
     if !answer.readers.is_empty() && reader == Reader::Person {
-        say!("只读单位 (readers of figures)");
+        say!("{}", word("只读单位 (readers of figures)", "readers of figures"));
         let row = |own: &pb::ReaderInfo| {
-            let state = if own.retired > 0 { format!("{} 停用", show::time(own.retired)) } else { String::new() };
+            let state = match own.retired {
+                0 => String::new(),
+                since => format!("{} {}", show::time(since), word("停用", "retired")),
+            };
             let ends = certificate_end(own.ends);
             vec![own.name.clone(), own.unit_name.clone(), show::time(own.enrolled), state, ends, own.id.clone()]
         };
@@ -77,6 +44,71 @@ pub(super) fn nodes(answer: &pb::NodesAnswer, reader: Reader) {
         ];
         show::table(reader, &headings, &answer.readers.iter().map(row).collect::<Vec<_>>());
     }
+}
+
+/// What is said of each child, with its heading.
+const COLUMNS: [(&str, &str); 14] = [
+    ("name", "单位"),
+    ("unit", "编码"),
+    ("kind", "类型"),
+    ("last_sync", "最近同步"),
+    ("online", "在线"),
+    ("counted", "计入总数"),
+    ("acknowledged", "已收变更"),
+    ("equal", "摘要"),
+    ("refused", "累计退回"),
+    ("incidents", "事故"),
+    ("skew_seconds", "时钟偏差"),
+    ("software", "版本"),
+    ("certificate_ends", "证书到期"),
+    ("node", "节点"),
+];
+/// Of these, what is shown where there is no room for all.
+const FIRST: [&str; 6] = ["name", "last_sync", "online", "counted", "equal", "certificate_ends"];
+/// From so many columns of text on a terminal has room for all.
+const WIDE_ENOUGH: usize = 180;
+
+fn columns_of(node: &pb::NodeInfo) -> Vec<String> {
+    let kind = match (node.unit, node.hub) {
+        (0, _) => "",
+        (_, true) => word("汇聚", "hub"),
+        (_, false) => word("基层", "office"),
+    };
+    let state = match (node.retired, node.online, node.twins) {
+        (0, true, 0) => word("在线", "online").into(),
+        (0, false, 0) => String::new(),
+        (0, _, seen) => {
+            format!(
+                "{} {}",
+                word("两台电脑使用同一身份，仍见于", "two computers with one identity, last seen"),
+                show::time(seen)
+            )
+        }
+        (since, ..) => {
+            let (time, by, why) = (show::time(since), &node.retired_by, &node.retired_reason);
+            format!("{time} {} {by} {why}", word("停用", "retired")).trim_end().to_owned()
+        }
+    };
+    vec![
+        if node.unit == 0 {
+            word("（登记已丢失）", "(its row was lost)").into()
+        } else {
+            node.unit_name.clone()
+        },
+        if node.unit == 0 { String::new() } else { node.unit.to_string() },
+        kind.into(),
+        show::time(node.last_sync),
+        state,
+        counted(node),
+        node.acknowledged.to_string(),
+        if node.equal { word("一致", "equal") } else { word("未确认", "not known") }.into(),
+        node.refused.to_string(),
+        node.incidents.to_string(),
+        show::off(node.skew_millis),
+        node.software.clone(),
+        certificate_end(node.ends),
+        node.node.clone(),
+    ]
 }
 
 /// Children and readers as a program reads them.
@@ -115,7 +147,7 @@ fn certificate_end(ends: u64) -> String {
 /// The hub's authorities.
 pub(super) fn authorities(answer: &pb::CaAnswer, reader: Reader) {
     let row = |one: &pb::CaInfo| {
-        let state = if one.signs { "签发" } else { "旧，仍认可" };
+        let state = if one.signs { word("签发", "signs") } else { word("旧，仍认可", "older, still trusted") };
         vec![one.number.to_string(), state.into(), day(one.from), day(one.ends), one.left.join("\n")]
     };
     let headings = [("number", "第几代"), ("state", "状态"), ("from", "起"), ("ends", "止"), ("left", "使用它的下级")];
@@ -130,8 +162,14 @@ fn day(seconds: u64) -> String {
 fn counted(node: &pb::NodeInfo) -> String {
     match (node.aside, node.refuted, node.beyond) {
         (0, 0, 0) => String::new(),
+        (0, refuted, beyond) if lang::is_english() => {
+            format!("incomplete ({refuted} below zero, {beyond} cells beyond)")
+        }
         (0, refuted, beyond) => format!("不完整（负数{refuted}处，越界{beyond}格）"),
-        (since, _, _) => format!("不完整（{} 搁置：{}）", show::time(since), node.aside_reason),
+        (since, _, _) => {
+            let (words, why) = (word("不完整，搁置于", "incomplete, set aside"), &node.aside_reason);
+            format!("{words} {}：{why}", show::time(since))
+        }
     }
 }
 
@@ -211,8 +249,21 @@ fn freshness(answer: &pb::TotalsAnswer) {
         answer.children,
         answer.fresh
     );
+    if !answer.silent.is_empty() {
+        let named = answer.silent.iter().take(SILENT_NAMED).map(|child| match child.last_sync {
+            0 => format!("{} {}", child.unit_name, word("从未上报", "(never heard)")),
+            since => format!("{} {}", child.unit_name, show::time(since)),
+        });
+        let named: Vec<String> = named.collect();
+        let more = answer.silent.len() - named.len();
+        let more = if more > 0 { format!(" … +{more}，见 nodes (see `nodes`)") } else { String::new() };
+        say!("{}{}{more}", word("未按时同步，最近一次：", "not heard in time, last: "), named.join("、"));
+    }
     say!("用时 {:.1} 毫秒 (took ms)", answer.micros as f64 / 1_000.0);
 }
+
+/// Of the children that were not heard in time, so many are named below a table.
+const SILENT_NAMED: usize = 8;
 
 /// The figures that a leader looks at first, in this order (the notice's targets, then what moves daily).
 const KEY: [&str; 14] =
@@ -278,7 +329,14 @@ fn totals_document(answer: &pb::TotalsAnswer) -> serde_json::Value {
             })
         })
         .collect();
+    let silent = answer.silent.iter().map(|child| {
+        serde_json::json!({
+            "unit": child.unit, "name": child.unit_name, "last_sync": show::moment(child.last_sync),
+        })
+    });
+    let silent: Vec<_> = silent.collect();
     serde_json::json!({
+        "silent": silent,
         "on": date::iso(answer.on), "as_of": show::moment(answer.as_of), "revision": answer.revision, "children": answer.children,
         "fresh": answer.fresh, "units": units, "values": values,
     })

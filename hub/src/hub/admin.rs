@@ -175,7 +175,8 @@ impl Hub {
     fn one_named(&self, named: &str, retired: bool) -> Result<String, Status> {
         let view = self.core.view();
         let (rows, readers) = (children(view.as_ref()).map_err(failed)?, readers::all(&self.core).map_err(failed)?);
-        if rows.iter().any(|row| row.id == named) || readers.iter().any(|reader| reader.id == named) {
+        let is_known = rows.iter().any(|row| row.id == named) || readers.iter().any(|reader| reader.id == named);
+        if is_known || self.core.roll().retired.iter().any(|one| one.id == named) {
             return Ok(named.to_owned());
         }
         let tree = self.core.tree();
@@ -232,9 +233,17 @@ impl Hub {
                 node: row.id,
             })
             .collect();
+        let readers = readers::all(&self.core)?;
+        // Of whom the roll alone still knows: the row was lost with a store.
+        let is_known = |id: &str| nodes.iter().any(|one| one.node == id) || readers.iter().any(|one| one.id == id);
+        let roll = self.core.roll();
+        let lost = roll.retired.iter().filter(|one| one.at > 0 && !is_known(&one.id));
+        let lost: Vec<pb::NodeInfo> =
+            lost.map(|one| pb::NodeInfo { node: one.id.clone(), retired: one.at, ..pb::NodeInfo::default() }).collect();
+        nodes.extend(lost);
         // Silent ones first: they are why somebody looks. Of retired ones nobody expects anything.
         nodes.sort_by_key(|node| (node.retired > 0, node.last_sync, node.unit));
-        Ok(pb::NodesAnswer { nodes, readers: readers::all(&self.core)? })
+        Ok(pb::NodesAnswer { nodes, readers })
     }
 }
 

@@ -2,7 +2,7 @@
 //! Invariant: a locked month's figures, with every correction reported since, are what was known when the last month was
 //! locked; so what differs from that is news, and is reported once.
 
-use super::{Months, MonthsError, answer, counted_up_to, lock, month_asked, says_something, sheets};
+use super::{Months, MonthsError, answer, counted_up_to, lock, missing_sheets, month_asked, sheets};
 use crate::{
     store::{Space, StoreError, View},
     totals::{self, aside},
@@ -87,15 +87,8 @@ fn differences(
 
 /// Sheets that this hub has lost: the month, and whose. A district holds its own alone.
 pub(super) fn lost(core: &Core, view: &dyn View, months: &Months) -> Result<Vec<(String, u64)>, StoreError> {
-    let mut found = Vec::new();
-    let is_ours = |one: &&pb::SheetDigest| core.tier == Tier::City || one.unit == core.unit.number();
-    for text in months.texts() {
-        let held = sheets(view, &text)?;
-        let missing = text.sheets.iter().filter(|one| says_something(one)).filter(is_ours);
-        let missing = missing.filter(|one| !held.iter().any(|(unit, _)| *unit == one.unit));
-        found.extend(missing.map(|one| (text.month.clone(), one.unit)));
-    }
-    Ok(found)
+    let is_ours = |unit: u64| core.tier == Tier::City || unit == core.unit.number();
+    missing_sheets(view, months.texts(), is_ours).collect()
 }
 
 /// What the month that is locked next has to report of every earlier one, at the city. Of units whose sheet is lost
@@ -123,6 +116,16 @@ pub(super) fn all(core: &Core, view: &dyn View, months: &Months, strict: bool) -
 /// # Errors
 /// When it is not locked, or the store fails.
 pub fn adjustments(core: &Core, request: &pb::MonthRequest) -> Result<pb::MonthAnswer, MonthsError> {
+    let lost = lost(core, core.view().as_ref(), &core.months())?;
+    adjustments_beside(core, request, &lost)
+}
+
+/// The same, of what is not on one of these sheets, which are lost.
+pub(super) fn adjustments_beside(
+    core: &Core,
+    request: &pb::MonthRequest,
+    lost: &[(String, u64)],
+) -> Result<pb::MonthAnswer, MonthsError> {
     let month = month_asked(&request.month)?;
     let months = core.months();
     let name = month.to_string();
@@ -133,7 +136,6 @@ pub fn adjustments(core: &Core, request: &pb::MonthRequest) -> Result<pb::MonthA
     let units: Vec<OrgCode> = match (core.tier, months.texts().last()) {
         (Tier::City, Some(last)) => {
             let counted = counted_up_to(view.as_ref(), &last)?;
-            let lost = lost(core, view.as_ref(), &months)?;
             // Of what is lost nobody can say what has changed.
             let is_lost = |unit: &OrgCode| {
                 lost.iter().any(|(of, sheet)| *of == name && lock::is_on_sheet(*sheet, *unit, core.unit))

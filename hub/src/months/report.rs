@@ -2,7 +2,12 @@
 //! has been corrected of it since, who was missing, and how the units rank by it (domain-detail 5, screen 8).
 //! Invariant: nothing in it is counted now but what is called a correction: the same month gives the same report.
 
-use super::{MonthsError, adjustments, correct::lost, lock::is_on_sheet, month_asked, sheets};
+use super::{
+    MonthsError,
+    correct::{adjustments_beside, lost},
+    lock::is_on_sheet,
+    month_asked, sheets,
+};
 use crate::{
     store::{Space, StoreError},
     totals,
@@ -67,7 +72,7 @@ pub fn report(core: &Core, request: &pb::MonthRequest) -> Result<pb::MonthReport
         lost.iter().any(|(month, sheet)| *month == name && on(*sheet))
     };
     let (gone, here): (Vec<OrgCode>, Vec<OrgCode>) = units.iter().copied().partition(is_lost);
-    let mut answer = adjustments(core, request)?;
+    let mut answer = adjustments_beside(core, request, &lost)?;
     answer.adjustments.retain(|one| shown.contains(&one.unit));
     let plans = core.plans();
     let plan = plans.on(month.last_day());

@@ -126,22 +126,35 @@ struct Word {
     by: String,
 }
 
-/// The fields that an offer says were decided, each with the last revision and the last time, seconds since 1970, at which: by a ruling
-/// of its history, or by the hub's own word that stands. What was told to a hub before has a revision of that day: then the time says
-/// what came after what.
-fn decided_after(offer: &pb::Offer) -> HashMap<u32, (Revision, u64)> {
-    let ruled = offer
-        .history
-        .iter()
-        .filter_map(|entry| Some((entry.origin.as_ref()?, entry.replaced_by, entry.ruling.as_ref()?.at)));
-    let own = offer.origins.iter().filter(|origin| origin.node == HUB_NODE);
-    let own = own.map(|origin| (origin, origin.revision, origin.received));
+/// The fields that an offer shows to have been decided, each with the last revision and the last time, seconds since 1970, at which:
+/// by a ruling of its history that is proven, or by a word that is this hub's own by one of `ours`. What was told to a hub before has
+/// a revision of that day: then the time says what came after what.
+fn decided_after<'o>(
+    offer: &'o pb::Offer,
+    is_ruled: impl Fn(&pb::Superseded) -> bool,
+    ours: impl Iterator<Item = &'o pb::Origin>,
+) -> HashMap<u32, (Revision, u64)> {
+    let spoken = |origin: &'o pb::Origin| {
+        let own = origin.node == HUB_NODE && origin.told_by == 0;
+        own.then(|| origin.tags.iter().map(|tag| (*tag, origin.stamp, origin.by.as_str())))
+    };
+    let ours: HashSet<(u32, u64, &str)> = ours.filter_map(spoken).flatten().collect();
+    let ruled = offer.history.iter().filter(|entry| is_ruled(entry)).filter_map(|entry| {
+        let at = entry.ruling.as_ref()?.at;
+        Some(entry.origin.as_ref()?.tags.iter().map(move |tag| (*tag, entry.replaced_by, at)))
+    });
+    let own = offer.origins.iter().filter(|origin| origin.node == HUB_NODE).map(|origin| {
+        let spoken = origin.tags.iter().filter(|tag| ours.contains(&(**tag, origin.stamp, origin.by.as_str())));
+        (origin, spoken.copied().collect::<Vec<_>>())
+    });
+    let own = own.flat_map(|(origin, tags)| {
+        let at = Stamp(origin.stamp).millis() / 1_000;
+        tags.into_iter().map(move |tag| (tag, origin.revision, at))
+    });
     let mut decided: HashMap<u32, (Revision, u64)> = HashMap::new();
-    for (origin, revision, at) in ruled.chain(own) {
-        for tag in &origin.tags {
-            let last = decided.entry(*tag).or_default();
-            *last = (revision.max(last.0), at.max(last.1));
-        }
+    for (tag, revision, at) in ruled.flatten().chain(own) {
+        let last = decided.entry(tag).or_default();
+        *last = (revision.max(last.0), at.max(last.1));
     }
     decided
 }
@@ -249,6 +262,7 @@ impl Pad<'_> {
             }
             Entry::Occupied(_) => false,
         });
+        self.keep_what_fits(teller, id, &mut entries)?;
         for row_key in replaced {
             self.drop_history(id, row_key);
         }
@@ -257,7 +271,10 @@ impl Pad<'_> {
         for entry in proven {
             self.keep_history(id, &[pb::Superseded { replaced_by: revision, ..entry }]);
         }
-        let decided_after = decided_after(offer);
+        let spoken = record.state().origins;
+        let past = self.history_of(id)?;
+        let ours = spoken.iter().chain(past.iter().filter_map(|entry| entry.origin.as_ref()));
+        let decided_after = decided_after(offer, |entry| seal::proves_ruling(&secret, id, entry), ours);
         for entry in &entries {
             // Under this hub's own number it comes before all offices that have not heard it.
             let kept = pb::Superseded { replaced_by: revision, ..entry.clone() };
@@ -266,7 +283,8 @@ impl Pad<'_> {
             let received = entry.origin.as_ref().map_or(u64::MAX, |origin| origin.received);
             let is_after = |last: &(Revision, u64)| last.0 > entry.replaced_by || last.1 >= received;
             let is_decided = |tag: &u32| decided_after.get(tag).is_some_and(is_after);
-            let decided = entry.ruling.is_some() || tags.iter().any(is_decided);
+            let ruled = entry.ruling.as_ref().is_some_and(|ruling| ruling.told_by == 0);
+            let decided = ruled || tags.iter().any(is_decided);
             let asks = ["REVIEW", "OWNED", "FIXED"].contains(&entry.rule.as_str());
             if decided || !asks || tags.is_empty() {
                 continue;

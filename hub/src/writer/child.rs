@@ -105,10 +105,7 @@ impl Pad<'_> {
         if !peer.hub && self.core.lineage.floor(hello, row.acknowledged) > 0 {
             // What it says again comes under new numbers, after all that were given out before: who came first stays first.
             self.go_on_after(hello.pulled.max(hello.heard).min(HIGHEST_HEARD));
-            let looked = self.view.get(Space::Meta, meta::CONFIRMED)?;
-            if !looked.is_some_and(|stretch| self.core.lineage.lost_before(hello, &stretch)) {
-                self.find_older("下级听到过本级已丢失的内容 (a child has heard what it has lost)")?;
-            }
+            self.find_older("下级听到过本级已丢失的内容 (a child has heard what it has lost)", Some(hello))?;
         }
         row.software = hello.software.chars().take(32).collect();
         row.skew_millis = i64::try_from(hello.clock).unwrap_or(i64::MAX).saturating_sub_unsigned((self.core.clock)());
@@ -130,7 +127,12 @@ impl Pad<'_> {
             readers::put(&mut self.set, &pb::ReaderInfo { retired, ..reader });
             return Ok(Answer::Done);
         }
-        let row = self.node(&id)?.ok_or_else(|| WriteError::Unknown(id.clone()))?;
+        let Some(row) = self.node(&id)? else {
+            // Its row was lost with a store; the roll, which came back, still keeps it out.
+            let since = self.retired_since(&id).ok_or_else(|| WriteError::Unknown(id.clone()))?;
+            self.enlist_retired(&id, retired(since));
+            return Ok(Answer::Done);
+        };
         let retired = retired(row.retired);
         self.enlist_retired(&id, retired);
         let Decided { by: retired_by, reason: retired_reason } = decided;

@@ -596,7 +596,7 @@ impl Core {
                     pad.set.put(Space::Meta, meta::PARENTS_ROLL, version.to_be_bytes());
                     Ok(Answer::Done)
                 }
-                Job::Older(why) => pad.find_older(&why).map(|()| Answer::Done).map_err(WriteError::from),
+                Job::Older(why) => pad.find_older(&why, None).map(|()| Answer::Done).map_err(WriteError::from),
                 Job::Confirm => {
                     pad.set.put(Space::Meta, meta::OLDER, Vec::new());
                     pad.set.put(Space::Meta, meta::CONFIRMED, self.lineage.current());

@@ -8,7 +8,7 @@ use crate::{
     store::{Space, StoreError},
 };
 use prost::Message;
-use taizhang_proto::pb::Roll;
+use taizhang_proto::pb::{Hello, Roll};
 
 impl Pad<'_> {
     /// The roll as it stands on the pad.
@@ -39,6 +39,11 @@ impl Pad<'_> {
         }
     }
 
+    /// Since when the roll has had somebody retired, seconds since 1970, 0 when it serves again; none when it does not name it.
+    pub(super) fn retired_since(&self, id: &str) -> Option<u64> {
+        self.roll().retired.iter().find(|one| one.id == id).map(|one| one.at)
+    }
+
     /// Takes back a roll that this hub once sealed and has lost; anything else is left.
     pub(super) fn recover_roll(&mut self, sealed: &[u8]) -> Result<(), StoreError> {
         let Some(theirs) = roll::read(&self.core.lineage.secret(), sealed) else { return Ok(()) };
@@ -50,14 +55,23 @@ impl Pad<'_> {
         }
         tracing::warn!(version = merged.version, "retirements and used tokens came back that this store had lost");
         self.put_roll(merged);
-        self.find_older("名册中有本级已丢失的停用或令牌 (its children knew of retirements or tokens that it had lost)")
+        self.find_older(
+            "名册中有本级已丢失的停用或令牌 (its children knew of retirements or tokens that it had lost)",
+            None,
+        )
     }
 
-    /// Takes note that this hub is older than its children: nobody is enrolled until somebody has looked.
-    pub(super) fn find_older(&mut self, why: &str) -> Result<(), StoreError> {
-        let looked = self.view.get(Space::Meta, meta::CONFIRMED)?;
-        let known = self.view.get(Space::Meta, meta::OLDER)?.is_some_and(|known| !known.is_empty());
-        if known || looked.is_some_and(|stretch| stretch[..] == self.core.lineage.current()[..]) {
+    /// Takes note that this hub is older than its children: nobody is enrolled until somebody has looked. Who looked in the stretch
+    /// of history that runs, or in one that began after what the child that greets had heard was lost, has seen it.
+    pub(super) fn find_older(&mut self, why: &str, greeting: Option<&Hello>) -> Result<(), StoreError> {
+        if self.view.get(Space::Meta, meta::OLDER)?.is_some_and(|known| !known.is_empty()) {
+            return Ok(());
+        }
+        let lineage = &self.core.lineage;
+        let sees = |stretch: &[u8]| {
+            stretch == lineage.current() || greeting.is_some_and(|hello| lineage.lost_before(hello, stretch))
+        };
+        if self.view.get(Space::Meta, meta::CONFIRMED)?.is_some_and(|looked| sees(&looked)) {
             return Ok(());
         }
         tracing::error!(why, "this hub is older than its children; it enrols nobody until it is told `confirm`");

@@ -253,7 +253,9 @@ pub enum WriteError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A batch does not follow the last one.
-    #[error("batch begins at {first}, but {acknowledged} is the last that arrived")]
+    #[error(
+        "本批从第{first}条开始，而上级只收到第{acknowledged}条 (the batch begins at {first}, but {acknowledged} is the last that arrived)"
+    )]
     Gap {
         /// First change of the batch.
         first: u64,
@@ -261,7 +263,7 @@ pub enum WriteError {
         acknowledged: u64,
     },
     /// The child has greeted under another log since: this session is an old one.
-    #[error("the node goes on in another session, under another log")]
+    #[error("本机已在另一次会话中继续 (the node goes on in another session, under another log)")]
     Superseded,
     /// A child begins anew more often than anything can be restored.
     #[error(
@@ -280,7 +282,9 @@ pub enum WriteError {
     #[error("市级节点不接收个人登记，请在所属县区登记 (a city takes no records: enrol at the district)")]
     NoRecords,
     /// Only an enrolled child may write.
-    #[error("unknown node {0}; enrol it")]
+    #[error(
+        "上级没有此节点的登记，请向其管理员申请登记码，重新登记 (the hub does not know {0}: enrol it anew with a token)"
+    )]
     Unknown(String),
     /// A reader wants to sync.
     #[error("只读证书只能查看数字，不能同步 (a reader's certificate opens figures alone: it can't sync)")]
@@ -307,6 +311,6 @@ pub enum WriteError {
     #[error("上一次更换密钥尚未完成 (the last change of key is not through: wait until every district has synced)")]
     Rotating,
     /// The writer has stopped.
-    #[error("the hub is shutting down")]
+    #[error("上级正在停止 (the hub is shutting down)")]
     Stopped,
 }

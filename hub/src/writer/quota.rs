@@ -8,7 +8,9 @@ use crate::{
     store::{Space, StoreError},
 };
 use prost::Message;
-use taizhang_proto::{OrgCode, Record, RecordId, change::Edit, check::Violation, register::registers};
+use taizhang_proto::{
+    OrgCode, Record, RecordId, change::Edit, check::Violation, decide::HUB_NODE, pb, register::registers,
+};
 
 /// The rule that a refusal for a quota names.
 pub(super) const RULE: &str = "quota";
@@ -46,6 +48,39 @@ impl Pad<'_> {
             );
             refused(edit, message)
         }))
+    }
+
+    /// Leaves out of what an office tells of a record's past what would fill it: as much as one office may make of a history, of words
+    /// that its certificate or nothing at all proves. What this hub had said itself nobody can make up, so it is not counted.
+    pub(super) fn keep_what_fits(
+        &mut self,
+        teller: OrgCode,
+        id: RecordId,
+        told: &mut Vec<pb::Superseded>,
+    ) -> Result<(), StoreError> {
+        let most = self.core.plans().on(self.core.today()).limits.history_bytes;
+        let size = |entries: &[pb::Superseded]| entries.iter().map(|entry| entry.encoded_len() as u64).sum::<u64>();
+        if self.history_size(id)? + size(told) <= most {
+            return Ok(());
+        }
+        let counts = |entry: &pb::Superseded| {
+            entry.origin.as_ref().is_some_and(|origin| {
+                let is_theirs = OrgCode::new(origin.unit).is_ok_and(|unit| teller.covers(unit));
+                origin.told_by == teller.number() || (origin.told_by == 0 && origin.node != HUB_NODE && is_theirs)
+            })
+        };
+        let held = self.whole_history_of(id)?.into_iter().filter(|entry| counts(entry));
+        let mut full: u64 = held.map(|entry| entry.encoded_len() as u64).sum();
+        let before = told.len();
+        told.retain(|entry| {
+            full += if counts(entry) { entry.encoded_len() as u64 } else { 0 };
+            !counts(entry) || full <= most
+        });
+        if told.len() < before {
+            let left_out = before - told.len();
+            tracing::warn!(%teller, record = %id, left_out, "an office tells more of a record's past than a history may hold");
+        }
+        Ok(())
     }
 
     /// Why words on a record that is not here can't be kept: there are too many of them already, whoever said them.

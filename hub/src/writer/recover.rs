@@ -97,7 +97,7 @@ impl Core {
                 let (said, key) = ((&signed, &sheets[..]), key.public_key().as_ref());
                 let now = months::recover(&mut pad.set, &before, document.version, said, key)?;
                 if now.is_some() {
-                    pad.find_older("下级持有本级已丢失的封账月份 (a child holds a month that it had lost)")?;
+                    pad.find_older("下级持有本级已丢失的封账月份 (a child holds a month that it had lost)", None)?;
                 }
                 *new_months = now.map(Arc::new).or(new_months.take());
                 let last = new_months.as_ref().map_or_else(|| self.months().count(), |months| months.count());

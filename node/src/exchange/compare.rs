@@ -30,7 +30,7 @@ pub(super) fn difference(field: &FieldDef, old: Option<&Record>, value: &Value) 
             held.extend(more.iter().filter(|value| !held.contains(value)).cloned().collect::<Vec<_>>());
             (held.len() > before).then_some(Value::Many(held))
         }
-        (Some(Value::Text(held)), Value::Text(new)) if text::half_width(&held) == *new => None,
+        (Some(Value::Text(held)), Value::Text(new)) if text::half_width(&held) == text::half_width(new) => None,
         (Some(held), new) if held == *new => None,
         (_, new) => Some(new.clone()),
     }

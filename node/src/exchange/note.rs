@@ -1,6 +1,8 @@
 //! What a file says that no field holds, kept as text beside the record (`import_note`).
 //! Invariant: what a note has no room for is told, never dropped; the same parts brought again change nothing.
 
+use taizhang_proto::text::half_width;
+
 /// Longest note, characters.
 const MAX: usize = 1_000;
 
@@ -20,8 +22,8 @@ impl Note {
         let mut left_out = Vec::new();
         for part in parts {
             let part: String = part.chars().filter(|sign| !sign.is_control() || *sign == '\n').collect();
-            let known = note.split('；').any(|old| old == part) || note.contains(&part);
-            if known {
+            // Notes of earlier days were kept in half-width signs.
+            if half_width(&note).contains(&half_width(&part)) {
                 continue;
             }
             if note.chars().count() + part.chars().count() + usize::from(!note.is_empty()) > MAX {

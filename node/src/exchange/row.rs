@@ -215,7 +215,7 @@ impl Row {
 
     /// Keeps the cell of a column that we do not know as text.
     fn keep(&mut self, form: &Form<'_>, heading: &str, cell: &Cell) {
-        self.notes.push((form.layout.main, format!("{heading}：{}", text::half_width(&cell.text()))));
+        self.notes.push((form.layout.main, format!("{heading}：{}", text::as_written(&cell.text()))));
         self.unknown.push(heading.to_owned());
     }
 
@@ -323,7 +323,7 @@ impl Row {
                 continue;
             }
             if code.is_none() {
-                unknown.push(text::half_width(part));
+                unknown.push(text::as_written(part));
             }
             values.extend(code.or(list.other.as_deref()).map(|code| Value::Text(code.to_owned())));
         }
@@ -367,7 +367,7 @@ impl Row {
             }
             Some(false) => {}
             None => {
-                let note = format!("{}：{}", column.heading, text::half_width(&written));
+                let note = note_of(column, &written);
                 self.note_unknown(place.0, column, &note);
             }
         }
@@ -404,7 +404,7 @@ impl Row {
         }
         match self.values.get(&place) {
             Some(held) if *held != value => {
-                self.notes.push((place.0, format!("{}：{}", column.heading, text::half_width(written))));
+                self.notes.push((place.0, note_of(column, written)));
             }
             Some(_) => {}
             None => {
@@ -441,7 +441,7 @@ impl Row {
 }
 
 fn note_of(column: &Column, written: &str) -> String {
-    format!("{}：{}", column.heading, text::half_width(written))
+    format!("{}：{}", column.heading, text::as_written(written))
 }
 
 /// What a column says beside the citizen id.
@@ -574,8 +574,9 @@ fn parse_day(form: &Form<'_>, field: &FieldDef, index: usize, cell: &Cell) -> Re
             let written = cell.text();
             let (value, _) = Value::parse(field, &written).map_err(|error| error.why)?;
             // A remark behind the day is kept.
-            let remark = text::half_width(&written).contains('(').then(|| text::half_width(&written));
-            let is_time = text::half_width(&written).contains(':');
+            let folded = text::half_width(&written);
+            let remark = folded.contains('(').then(|| text::as_written(&written));
+            let is_time = folded.contains(':');
             Ok(Parsed { value, fifteen: None, note: remark.filter(|_| !is_time) })
         }
     }

@@ -59,7 +59,9 @@ pub(super) fn mend(
         (1..).zip(log.into_values()).map(|(seq, change)| Entry::Saved(seq, change)).chain(refusals).collect();
     journal.restart(rand::random(), &entries)?;
     *found = Found { entries, incidents: std::mem::take(&mut found.incidents), ..Found::default() };
-    Ok(Some(format!("the journal has a gap that the store can't fill; {count} changes go on under a new incarnation")))
+    Ok(Some(format!(
+        "日志有缺口，{count}条登记重新上报 (the journal has a gap that the store can't fill; {count} changes go on under a new incarnation)"
+    )))
 }
 
 /// The refusals that are still to be dealt with, from both.

@@ -72,7 +72,7 @@ impl Ledger {
         let existed = store::exists(&store_path);
         let (store, state) = if mark.exists() {
             if existed {
-                incident = Some(rebuild_aside(&store_path, "the store failed while in use")?);
+                incident = Some(rebuild_aside(&store_path, "使用中出错 (failed while in use)")?);
             }
             disk::remove(&mark)?;
             Store::open(&store_path, engine)?
@@ -90,8 +90,9 @@ impl Ledger {
         // One that died in its very first start has lost nothing.
         let is_new = |(_, found): &(Journal, Found)| existed && found.before == 0 && found.entries.is_empty();
         if state.is_none() && opened.as_ref().is_some_and(|opened| !is_new(opened)) && incident.is_none() {
-            let how = if existed { "it was empty" } else { "its files are gone" };
-            incident = Some(format!("the store was rebuilt: {how}"));
+            let how =
+                if existed { "原来是空的 (it was empty" } else { "原来的文件不见了 (its files are gone" };
+            incident = Some(format!("存储已重建：{how}; the store was rebuilt)"));
         }
 
         let had_store = state.is_some();
@@ -192,7 +193,10 @@ impl Ledger {
         }
         if had_store && older && !switched {
             state.incidents += 1;
-            state.last_incident = format!("the store is older than the journal, which begins after {}", found.before);
+            state.last_incident = format!(
+                "存储比日志旧，由日志和上级补齐 (the store is older than the journal, which begins after {})",
+                found.before
+            );
             tracing::warn!(
                 incident = state.last_incident,
                 "store older than the journal; rebuilding from journal and hub"
@@ -336,7 +340,7 @@ pub(super) fn pending_entries(store: &Store) -> Result<Vec<Entry>, StoreError> {
 
 fn rebuild_aside(path: &Path, why: &str) -> Result<String, LedgerError> {
     let aside = disk::set_aside(path)?;
-    Ok(format!("the store was set aside as {} and rebuilt: {why}", aside.display()))
+    Ok(format!("存储已移到一边并重建 (the store was set aside as {} and rebuilt)：{why}", aside.display()))
 }
 
 fn blank_state(incarnation: [u8; 16], before: u64, digest: LogDigest, rebuild: bool) -> State {

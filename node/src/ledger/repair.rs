@@ -143,7 +143,9 @@ impl Repair {
         if let Self::Wanted { repaired, .. } = *self {
             *self = Self::Mended { repaired };
             state.incidents += 1;
-            state.last_incident = format!("{repaired} records differed at revision {revision} and were repaired");
+            state.last_incident = format!(
+                "{repaired}条记录与上级不一致，已改正 ({repaired} records differed at revision {revision} and were repaired)"
+            );
             tracing::warn!(repaired, revision, "records differed from the hub's and were put right");
         }
     }

@@ -29,9 +29,10 @@ use taizhang_proto::{
 use tokio::sync::watch;
 
 /// Why a new incarnation was taken.
-const RESTORED: &str = "restored from a backup: a new incarnation was taken";
-const TOO_LARGE: &str = "a change too large for any message was set aside among the refused ones";
-const HUB_RESTORED: &str = "the hub was restored from an old backup: it is told again what it lost";
+const RESTORED: &str = "本机从备份恢复，重新上报 (restored from a backup: a new incarnation was taken)";
+const TOO_LARGE: &str =
+    "一次登记过大，无法上报，列入退回 (a change too large for any message was set aside among the refused ones)";
+const HUB_RESTORED: &str = "上级从旧备份恢复，由本机重新上报其丢失的内容 (the hub was restored from an old backup: it is told again what it lost)";
 
 /// Before a month's name: the locked month as it was heard.
 const MONTH: &str = "month-";
@@ -342,9 +343,12 @@ impl Ledger {
         if older || differs {
             state.incidents += 1;
             state.last_incident = if older {
-                format!("the store is older than what the hub was told: at change {} of {}", state.settled, inner.owed)
+                format!(
+                    "存储比上级收到的旧，由上级补齐 (the store is older than what the hub was told: at change {} of {})",
+                    state.settled, inner.owed
+                )
             } else {
-                format!("digests differed at revision {}", caught.revision)
+                format!("记录摘要与上级不一致，逐条核对 (digests differed at revision {})", caught.revision)
             };
             state.rebuild = true;
             tracing::warn!(revision = caught.revision, "the registers differ from the hub's; pulling everything again");

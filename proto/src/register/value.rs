@@ -12,6 +12,10 @@ use crate::{
 use bytes::Bytes;
 use std::fmt;
 
+/// Texts of so many characters are read by people and compared with nothing, so they stay as they were written; but not those that a
+/// register asks for, as they are to tell its records apart.
+const LONG: usize = 500;
+
 /// A field's value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
@@ -136,6 +140,7 @@ impl Value {
             (Shape::Text, Format::Phone) => Self::Text(text::no_space(written).to_ascii_uppercase()),
             // What tells two records apart is written in one way: `ln 0807` is LN0807.
             (Shape::Text, _) if field.unique => Self::Text(text::no_space(written).to_uppercase()),
+            (Shape::Text, _) if field.max >= LONG && !field.required => Self::Text(text::as_written(written)),
             (Shape::Text, _) => Self::Text(text::half_width(written)),
             (Shape::Bool, _) => {
                 Self::Bool(text::parse_bool(written).ok_or_else(|| wrong("请填“是”或“否” (write 是 or 否)"))?)
@@ -179,7 +184,7 @@ fn parse_code(field: &FieldDef, written: &str) -> Result<(Value, Option<String>)
         let choices: Vec<_> = list.codes.values().map(String::as_str).collect();
         wrong(format!("只能填：{} (not in the code list {})", choices.join("、"), list.id))
     })?;
-    let note = format!("{}：{}", field.zh, text::half_width(written));
+    let note = format!("{}：{}", field.zh, text::as_written(written));
     Ok((Value::Text(other.clone()), Some(note)))
 }
 
@@ -235,6 +240,20 @@ mod tests {
         assert_eq!(round_trip(number::ZEF_CASE, "want_dual", "是"), "是");
         assert_eq!(round_trip(number::FACILITY, "three_score", "90、80"), "90、80");
         assert_eq!(round_trip(number::FACILITY, "three_score", "80、80、80"), "80、80、80");
+    }
+
+    #[test]
+    fn what_people_read_stays_as_it_was_written_and_what_is_compared_does_not() {
+        let written = "电话（晚上）：１２号；见附件Ａ，已核！";
+        assert_eq!(round_trip(number::RESIDENT, "remark", &format!("　{written}\u{200b} ")), written);
+        assert_eq!(round_trip(number::RESIDENT, "address", "１２号（后院）"), "12号(后院)");
+        // No key holds a text that two offices may write in two ways.
+        for def in registers().iter() {
+            let keys = def.key.iter().filter_map(|tag| def.field(*tag));
+            for field in keys.filter(|field| field.shape == Shape::Text) {
+                assert!(field.max < LONG || field.required, "{} {}", def.name, field.name);
+            }
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use super::{half_width, signs};
 use crate::date::{self, Day, SHANGHAI};
+use std::borrow::Cow;
 
 /// Days from 1970-01-01 back to Excel's day 0 (1899-12-30, which hides its 29 February 1900).
 const EXCEL_EPOCH: i32 = 25_569;
@@ -65,12 +66,41 @@ pub fn parse_date(text: &str) -> Option<Day> {
 }
 
 /// Reads a date: `2008.3.20` with any signs between, `20080320`, `2008年3月20日`, `二〇〇八年三月`, `20-Mar-08`, a month, an Excel
-/// serial number, with a time after it. A time with its zone is Shanghai's day.
+/// serial number, with a time or a day of the week after it. A time with its zone is Shanghai's day; of a day that was no such day of
+/// the week one of the two is wrong.
 pub fn read_date(text: &str) -> Option<Written> {
     let text = half_width(&text.replace(['\n', '\r', '\t'], " "));
     let text = without_remark(
         text.trim_start_matches(['\'', '`', '‘', '’', '"', '“']).trim_end_matches(['\'', '’', '"', '”']),
     );
+    let (text, weekday) = split_weekday(text);
+    let read = read_moment(&text)?;
+    let fits = |weekday: i8| match read {
+        Written::Day(day) => date::civil(day).is_some_and(|date| date.weekday().to_monday_zero_offset() == weekday),
+        Written::Month(_) => false,
+    };
+    weekday.is_none_or(fits).then_some(read)
+}
+
+/// The text without a Chinese day of the week, and which that was, Monday 0.
+fn split_weekday(text: &str) -> (Cow<'_, str>, Option<i8>) {
+    for word in ["星期", "礼拜", "周"] {
+        let Some((before, after)) = text.split_once(word) else { continue };
+        let Some(sign) = after.chars().next() else { continue };
+        let day = match sign {
+            '日' | '天' => 6,
+            _ => match "一二三四五六".chars().position(|day| day == sign) {
+                Some(day) => day as i8,
+                None => continue,
+            },
+        };
+        return (format!("{before} {}", &after[sign.len_utf8()..]).trim().to_owned().into(), Some(day));
+    }
+    (text.into(), None)
+}
+
+/// A date, with a time after it perhaps.
+fn read_moment(text: &str) -> Option<Written> {
     if let Some((date, time)) = split_time(text)? {
         let Written::Day(day) = read_plain(&date)? else { return None };
         return Some(Written::Day(time.shanghai(day)));
@@ -337,8 +367,9 @@ fn han_digit(sign: char) -> Option<u32> {
     }
 }
 
-/// `二〇〇八年三月二十日` with its numbers in digits.
+/// `二〇〇八年三月二十日`, `三月廿日` with their numbers in digits.
 fn han_numbers(text: &str) -> String {
+    let text = text.replace('廿', "二十").replace('卅', "三十");
     let mut written = String::with_capacity(text.len());
     let mut run: Vec<char> = Vec::new();
     let flush = |run: &mut Vec<char>, written: &mut String| {
@@ -416,6 +447,11 @@ mod tests {
             "2008. 3. 20",
             "2008年 3月 20日",
             "二〇〇八年三月二十日",
+            "二○○八年三月廿日",
+            "2008-3-20 星期四",
+            "2008年3月20日 周四 10:05",
+            "星期四 2008.3.20",
+            "2008年3月20日礼拜四",
             "二零零八年三月二十日",
             "二○○八年三月二十日",
             "08年3月20日",
@@ -490,6 +526,8 @@ mod tests {
             "0000-00-00",
             "1900-01-00",
             "2008.3.32",
+            "2008-3-20 星期五",
+            "2008年3月 星期四",
             "2008.3.2O",
             "2008.3.l0",
             "2008.3.20\n2009.4.1",

@@ -110,6 +110,13 @@ fn a_reader_asks_for_figures_from_a_directory_of_its_own_until_it_is_retired() {
         {
             tz(Kind::Hub, &member, allowed).exits(0);
         }
+        // Five other districts of the tree have no hub: they are named, beside how many.
+        let silent = tz(Kind::Hub, &member, &["--json", "totals"]).exits(0).json()["silent"].clone();
+        let silent: Vec<_> =
+            silent.as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap().to_owned()).collect();
+        assert!(silent.len() > 4 && !silent.contains(&String::new()), "{silent:?}");
+        let told = tz(Kind::Hub, &member, &["totals"]).exits(0).out;
+        assert!(told.contains(&format!("{} 从未上报", silent[0])), "{told}");
         for refused in [&["nodes"][..], &["audit"], &["draw", "--list"], &["tasks"], &["token", "--unit", DISTRICT]] {
             tz(Kind::Hub, &member, refused).exits(1).says(&["a reader's directory"]);
         }

@@ -60,7 +60,7 @@ fn an_office_killed_fifty_times_under_load_loses_nothing_that_it_answered_for() 
         // A kill while sled writes its snapshot may cost the store, which journal and hub give back.
         for incident in &incidents {
             let known = ["unfinished end of a journal segment", "the store was set aside"];
-            assert!(known.iter().any(|known| incident.starts_with(known)), "{incident}");
+            assert!(known.iter().any(|known| incident.contains(known)), "{incident}");
         }
         assert!(!town.errors().contains("panicked"), "{}", town.errors());
         book.nobody_in(&town.errors());

@@ -292,6 +292,92 @@ fn who_ruled_and_whose_word_it_was_is_marked_where_only_an_office_says_so() {
     everybody_agrees(&dir, &core);
 }
 
+/// A phone number that is a word of the past, as somebody tells of it.
+fn past(phone: u32, value: &[u8], place: u64, origin: pb::Origin) -> pb::Superseded {
+    let mut message = Vec::new();
+    wire::put_bytes(phone, value, &mut message);
+    pb::Superseded {
+        origin: Some(pb::Origin { tags: vec![phone], stamp: at(place).0, revision: place, ..origin }),
+        message: message.into(),
+        replaced_by: 900 + place,
+        ..pb::Superseded::default()
+    }
+}
+
+#[test]
+fn what_only_an_office_calls_decided_is_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let core = hub(dir.path());
+    let node = office(dir.path(), "node", community(), 0);
+    let people = residents(&node, community(), 0..4);
+    sync(&core, &node, &peer("node", community()));
+    let mut mallory = Mallory::at(&core);
+    let phone = registers().get(number::RESIDENT).unwrap().field_named("phone").unwrap().tag;
+    let of = |unit: u64, node: u32| pb::Origin { unit, node, by: "clerk-3".into(), ..pb::Origin::default() };
+    let ruled = |by: &str| {
+        let ruling = pb::Ruling {
+            by: by.into(),
+            unit: DISTRICT,
+            at: 1 << 40,
+            seal: vec![9; 16].into(),
+            ..pb::Ruling::default()
+        };
+        pb::Superseded {
+            rule: "REVIEW".into(),
+            ruling: Some(ruling),
+            ..past(phone, b"13900000009", 9, of(DISTRICT, HUB_NODE))
+        }
+    };
+    let claim = pb::Superseded { rule: "REVIEW".into(), ..past(phone, b"13900000001", 1, of(street().number(), 5)) };
+    let open = |id: RecordId| {
+        let conflicts = core.view();
+        let conflicts =
+            conflicts.prefix(Space::Conflicts, &[]).map(|row| pb::Conflict::decode(row.unwrap().1).unwrap());
+        conflicts.filter(|conflict| conflict.record[..] == id.0).count()
+    };
+    // Nothing beside it; a hub's word, later than all; a ruling without this hub's seal, over another word of the field and over it.
+    let of_hub = pb::Origin { received: 1 << 40, ..of(DISTRICT, HUB_NODE) };
+    let itself = pb::Superseded { ruling: ruled("王科长").ruling, ..claim.clone() };
+    let told = [
+        (false, vec![claim.clone()]),
+        (true, vec![claim.clone()]),
+        (false, vec![claim.clone(), ruled("王科长")]),
+        (false, vec![itself]),
+    ];
+    for (id, (as_hub, history)) in people.into_iter().zip(told) {
+        let stands = held(&at_hub(&core, id), phone);
+        let said = if as_hub { (stands.0, of_hub.clone()) } else { stands };
+        mallory.offers(id, number::RESIDENT, &[said], history.clone());
+        assert!(open(id) > 0, "as the hub: {as_hub}, {history:?}");
+    }
+    everybody_agrees(&dir, &core);
+}
+
+#[test]
+fn a_past_that_is_made_up_fills_no_history() {
+    let dir = tempfile::tempdir().unwrap();
+    let core = hub(dir.path());
+    let node = office(dir.path(), "node", community(), 0);
+    let person = residents(&node, community(), 0..1)[0];
+    sync(&core, &node, &peer("node", community()));
+    let mut mallory = Mallory::at(&core);
+    let phone = registers().get(number::RESIDENT).unwrap().field_named("phone").unwrap().tag;
+    let most = taizhang_proto::plan::LimitPlan::default().history_bytes;
+    let stands = held(&at_hub(&core, person), phone);
+    let of = |unit: u64| pb::Origin { unit, node: 5, by: "clerk-3".into(), ..pb::Origin::default() };
+    let size = || core.view().prefix(Space::History, &person.0).map(|row| row.unwrap().1.len() as u64).sum::<u64>();
+    let (each, in_one) = (60_000, 15);
+    let long = vec![b'1'; 60_000];
+    for round in 0..most / each / in_one + 2 {
+        for whose in [community().number(), street().number()] {
+            let entry = |place: u64| past(phone, &long, 1_000 * round + place, of(whose));
+            mallory.offers(person, number::RESIDENT, std::slice::from_ref(&stands), (0..in_one).map(entry).collect());
+        }
+    }
+    assert!(size() > most / 2 && size() <= most + 4_096, "{} of {most}", size());
+    everybody_agrees(&dir, &core);
+}
+
 #[test]
 fn nobody_below_edits_a_record_that_is_for_everybody_by_the_name_of_one_that_was_merged_into_it() {
     let dir = tempfile::tempdir().unwrap();

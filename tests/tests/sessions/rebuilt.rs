@@ -277,6 +277,29 @@ fn a_retired_computer_stays_retired_when_an_old_backup_comes_back() {
 }
 
 #[test]
+fn who_was_retired_can_serve_again_when_the_hub_has_lost_its_row() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = office(dir.path(), "node", community(), 900_000);
+    let retire =
+        |id: &str, undo| Job::Retire { id: id.into(), undo, decided: taizhang_hub::writer::Decided::default() };
+    let secret = {
+        let core = hub(dir.path());
+        assert!(sync(&core, &office(dir.path(), "other", neighbour(), 910_000), &peer("other", neighbour())).equal);
+        write(&core, retire("other", false)).unwrap();
+        assert!(sync(&core, &node, &peer("node", community())).equal);
+        core.lineage.secret()
+    };
+    lose_store(dir.path());
+    let core = later(dir.path(), secret);
+    assert!(sync(&core, &node, &peer("node", community())).equal);
+    assert!(core.is_retired("other"), "an office has said so");
+    assert!(write(&core, retire("nobody", true)).is_err());
+    write(&core, retire("other", true)).unwrap();
+    assert!(!core.is_retired("other"));
+    assert!(sync(&core, &office(dir.path(), "other", neighbour(), 910_000), &peer("other", neighbour())).equal);
+}
+
+#[test]
 fn looking_begins_no_stretch_of_history() {
     let dir = tempfile::tempdir().unwrap();
     let node = office(dir.path(), "node", community(), 900_000);

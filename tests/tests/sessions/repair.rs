@@ -89,7 +89,7 @@ fn records_damaged_in_silence_are_repaired_without_pulling_everything() {
     assert_sound(&core, &node);
     let state = node.state();
     assert_eq!((state.incidents, state.rebuild, state.count), (1, false, 3_000));
-    assert!(state.last_incident.starts_with("6 records"), "{}", state.last_incident);
+    assert!(state.last_incident.starts_with("6条记录"), "{}", state.last_incident);
     assert_eq!(incidents(&core), 1);
     assert!(ids.iter().all(|id| node.view(*id).unwrap().unwrap() == at_hub(&core, *id)));
     assert_eq!(session(&core, &node, &peer).unwrap().round_trips, 1, "nothing is left to say");

@@ -274,7 +274,7 @@ fn wages_and_phones_of_every_kind_are_read_or_kept_as_text() {
     };
     assert_eq!((read(0, "phone"), read(0, "phone2")), ("56781234".into(), "13900000000".into()));
     assert_eq!((read(1, "phone"), read(2, "phone")), ("13900000000".into(), "13900000000".into()));
-    assert_eq!(read(2, "import_note"), "联系电话：13900000000(子)");
+    assert_eq!(read(2, "import_note"), "联系电话：13900000000（子）");
     assert_eq!((read(3, "phone"), read(3, "import_note")), (String::new(), "联系电话：1.39E+10".into()));
     assert_eq!(read(4, "import_note"), "联系电话：13900000001");
     // An address too long for its field is kept, too.
