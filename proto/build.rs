@@ -48,15 +48,44 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     registers.sort();
-    for file in registers {
+    for file in &registers {
         compiler.open_file(file)?;
     }
     let encoded = compiler.encode_file_descriptor_set();
     fs::write(out.join("taizhang.bin"), &encoded)?;
 
     let files = prost_types::FileDescriptorSet::decode(encoded.as_slice())?;
+    fs::write(out.join("field.rs"), field_names(&files, &registers))?;
     tonic_prost_build::configure().bytes(".").compile_fds(files)?;
     Ok(())
+}
+
+/// First tag of a register's own fields; those below belong to every record and have their names in `register`.
+const OWN: i32 = 20;
+
+/// The tags of each register's own fields by their names: `placement::START_ON`.
+fn field_names(files: &prost_types::FileDescriptorSet, registers: &[String]) -> String {
+    let messages = files.file.iter().filter(|file| registers.iter().any(|own| own == file.name()));
+    let messages = messages.flat_map(|file| &file.message_type);
+    let of_register = |message: &&prost_types::DescriptorProto| message.field.iter().any(|own| own.number() < OWN);
+    let module = |message: &prost_types::DescriptorProto| {
+        let own = message.field.iter().filter(|own| own.number() >= OWN);
+        let consts = own.map(|own| format!("    pub const {}: u32 = {};\n", own.name().to_uppercase(), own.number()));
+        format!("pub mod {} {{\n{}}}\n", snake(message.name()), consts.collect::<String>())
+    };
+    messages.filter(of_register).map(module).collect()
+}
+
+/// `ZefCase` as `zef_case`.
+fn snake(name: &str) -> String {
+    let mut written = String::new();
+    for sign in name.chars() {
+        if sign.is_ascii_uppercase() && !written.is_empty() {
+            written.push('_');
+        }
+        written.push(sign.to_ascii_lowercase());
+    }
+    written
 }
 
 /// The lines of the one message in `common.proto`.

@@ -13,7 +13,7 @@ use taizhang_proto::{
     date::Day,
     indicator::Part,
     pb,
-    register::number,
+    register::{field, number},
 };
 
 /// Every campaign as it stands on a day, the latest first. It reads every record: a report, not a page.
@@ -33,7 +33,8 @@ pub fn campaigns(core: &Core, on: Day) -> Result<Vec<pb::CampaignLine>, StoreErr
         }
         let unit = home_unit(&record).filter(|unit| core.unit.covers(*unit));
         let (Some(unit), Some(id)) = (unit, RecordId::from_slice(&key)) else { continue };
-        let own: pb::Campaign = record.typed(|tag| matches!(tag, 20..=25));
+        let own: pb::Campaign =
+            record.typed(|tag| matches!(tag, field::campaign::TITLE..=field::campaign::QUOTA_PLACED));
         let days = campaign::days_of(&record);
         let days = *days.start()..=on.min(*days.end());
         found.push(pb::CampaignLine {

@@ -20,7 +20,7 @@ use taizhang_proto::{
     month,
     orders::{self, MAX_ORDERS, OrderError, Progress},
     pb::{self, OrderKind, SignedOrders, TaskOrder, TaskOrders, Tier},
-    register::{HOME_UNIT, is_for_below, number},
+    register::{HOME_UNIT, field, is_for_below, number},
     sign::Purpose,
     wire::{self, Field},
 };
@@ -325,12 +325,9 @@ pub(crate) fn with_place(order: &TaskOrder, unit: OrgCode, mut fields: Vec<Field
         Field { tag, bytes: bytes.into() }
     };
     fields.insert(0, field(HOME_UNIT, unit.number()));
-    fields.extend((order.register == number::PAIRING).then(|| field(PAIRING_ORDER, order.no.into())));
+    fields.extend((order.register == number::PAIRING).then(|| field(field::pairing::ORDER_NO, order.no.into())));
     fields
 }
-
-/// Of a pairing: the number of the city's entry.
-pub(crate) const PAIRING_ORDER: u32 = 28;
 
 /// The record that an entry of the city becomes at a unit.
 pub(crate) fn entered(order: &TaskOrder, unit: OrgCode, fields: Vec<Field>) -> Record {

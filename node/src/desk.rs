@@ -3,6 +3,7 @@
 
 pub mod find;
 pub mod search;
+pub(crate) mod units;
 
 use taizhang_proto::{
     OrgCode, Record, RecordId,

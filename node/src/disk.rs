@@ -85,8 +85,10 @@ pub fn sync_dir(path: &Path) -> Result<(), DiskError> {
 /// # Errors
 /// When the disk fails.
 pub fn write_file(path: &Path, content: &[u8], secrecy: Secrecy) -> Result<(), DiskError> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
+    // A name that no file of theirs has beside the one that is exported.
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".taizhang-new");
     let fresh = path.with_file_name(name);
     // One that a crash has left may be open to everybody, and to whoever has it open.
     remove(&fresh)?;
@@ -320,7 +322,8 @@ mod tests {
     fn what_only_the_owner_may_read_was_never_open_to_others() {
         use std::os::unix::fs::PermissionsExt;
         let dir = tempfile::tempdir().unwrap();
-        let (path, left, other) = (dir.path().join("a.csv"), dir.path().join("a.csv.new"), dir.path().join("a.new"));
+        let path = dir.path().join("a.csv");
+        let (left, other) = (dir.path().join(".a.csv.taizhang-new"), dir.path().join("a.csv.new"));
         for open in [&path, &left, &other] {
             fs::write(open, b"old").unwrap();
             fs::set_permissions(open, fs::Permissions::from_mode(0o644)).unwrap();
@@ -329,6 +332,7 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read(&path).unwrap(), b"new");
         assert_eq!(fs::read(&other).unwrap(), b"old", "another file of theirs is left alone");
+        assert!(!left.exists(), "and nothing of ours beside it");
     }
 
     #[test]

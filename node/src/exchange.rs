@@ -24,7 +24,6 @@ mod survey;
 #[cfg(test)]
 mod tests;
 mod text_file;
-pub(crate) mod units;
 
 pub use export::{ExportError, Format, export, sheet};
 pub(crate) use export::{People, with_code};

@@ -394,12 +394,15 @@ impl Identity {
         // A second click would put another key beside the first one's certificate.
         let _one_at_a_time = disk::lock(&dir)?;
         let key_path = dir.join("key.pem");
-        let key = if let Ok(pem) = std::fs::read_to_string(&key_path) {
-            KeyPair::from_pem(&pem).map_err(keys)?
-        } else {
-            let key = KeyPair::generate().map_err(keys)?;
-            disk::write_file(&key_path, key.serialize_pem().as_bytes(), Secrecy::OwnerOnly)?;
-            key
+        let key = match std::fs::read_to_string(&key_path) {
+            Ok(pem) => KeyPair::from_pem(&pem).map_err(keys)?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let key = KeyPair::generate().map_err(keys)?;
+                disk::write_file(&key_path, key.serialize_pem().as_bytes(), Secrecy::OwnerOnly)?;
+                key
+            }
+            // One that can't be read now is not replaced: its certificate would be nobody's.
+            Err(error) => return Err(DiskError::new("read", &key_path, error).into()),
         };
         let request = CertificateParams::default().serialize_request(&key).and_then(|csr| csr.pem()).map_err(keys)?;
         let hub_unit = OrgCode::new(token.hub_unit).map_err(|_| IdentityError::Token)?;

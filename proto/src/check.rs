@@ -2,7 +2,6 @@
 //! Invariant: a record that passes here can be counted, shown and exported by every tier without a further check.
 
 pub mod area;
-pub mod citizen_id;
 mod registered;
 mod rules;
 
@@ -11,11 +10,11 @@ pub use rules::WORKING_AGE;
 pub(crate) use rules::has_happened;
 
 use crate::{
-    OrgCode, Record,
-    cell::home_unit,
+    OrgCode, Record, citizen_id,
     date::{self, Day},
     pb::{self, Format, Tier},
-    register::{FieldDef, HOME_UNIT, RegisterDef, Shape, registers},
+    record::home_unit,
+    register::{FieldDef, HOME_UNIT, RegisterDef, Shape, field, registers},
     wire::{self, Raw},
 };
 use bytes::Bytes;
@@ -98,7 +97,7 @@ pub fn check(record: &Record, edited: impl Iterator<Item = u32>, today: Day) -> 
 
 /// What a resident's number says of birth and sex; none without a valid one.
 pub fn born(record: &Record) -> Option<citizen_id::Facts> {
-    citizen_id::check(std::str::from_utf8(record.slice(21)?).ok()?).ok()
+    citizen_id::check(std::str::from_utf8(record.slice(field::resident::ID_NO)?).ok()?).ok()
 }
 
 /// The fields of `edited` that tell of what has happened, on a day that has not come to whoever asks, and a death before birth: asked

@@ -7,6 +7,7 @@ pub mod assess;
 pub mod cell;
 pub mod change;
 pub mod check;
+pub mod citizen_id;
 pub mod date;
 pub mod decide;
 pub mod digest;

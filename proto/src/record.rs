@@ -2,8 +2,10 @@
 //! Invariant: the encoding is canonical, so two replicas hold the same record exactly when the bytes are equal.
 
 use crate::{
+    OrgCode,
     date::Day,
     pb,
+    register::HOME_UNIT,
     wire::{self, Field, WireError},
 };
 use bytes::Bytes;
@@ -285,6 +287,11 @@ fn said(message: &Bytes, origin: Option<&pb::Origin>) -> Vec<Field> {
     fields.extend(cleared.into_iter().map(|tag| Field { tag, bytes: Bytes::new() }));
     fields.sort_by_key(|field| field.tag);
     fields
+}
+
+/// The owning unit of a record.
+pub fn home_unit(record: &Record) -> Option<OrgCode> {
+    record.varint(HOME_UNIT).and_then(|code| OrgCode::new(code).ok())
 }
 
 impl pb::Superseded {

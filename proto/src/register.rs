@@ -48,11 +48,20 @@ pub const IMPORT_NOTE: u32 = 8;
 /// The tag of the day on which somebody, or a household, was put on the register; none for other registers.
 pub fn registered_on(register: u32) -> Option<u32> {
     match register {
-        number::RESIDENT => Some(58),
-        number::HOUSEHOLD => Some(40),
+        number::RESIDENT => Some(field::resident::REGISTERED_ON),
+        number::HOUSEHOLD => Some(field::household::REGISTERED_ON),
         _ => None,
     }
 }
+
+/// The tags of the registers' own fields, by register: `field::placement::START_ON`. They are made from `registers/*.proto`.
+#[allow(missing_docs)]
+pub mod field {
+    include!(concat!(env!("OUT_DIR"), "/field.rs"));
+}
+
+/// Whom a record of a register about persons is about: the same field in all of them.
+pub const PERSON: u32 = field::placement::PERSON;
 
 /// Register numbers, for code that computes with a particular register.
 #[allow(missing_docs)]
@@ -410,6 +419,18 @@ fn field_def(
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn fields_that_are_named_in_code_are_the_registers_own() {
+        let tag = |register: u32, name: &str| registers().get(register).unwrap().field_named(name).unwrap().tag;
+        assert_eq!(field::zef_case::RECOGNISED_ON, tag(number::ZEF_CASE, "recognised_on"));
+        assert_eq!(field::fec_case::SCORE, tag(number::FEC_CASE, "score"));
+        for def in registers().iter().filter(|def| def.subject == Subject::Person && def.number != number::RESIDENT) {
+            assert_eq!(def.field_named("person").unwrap().tag, PERSON, "{}", def.name);
+        }
+        // Both keep what they were recognised by under one tag.
+        assert_eq!(field::zef_case::PAST_RECOGNISED, field::hardship_case::PAST_RECOGNISED);
+    }
 
     #[test]
     fn every_register_can_be_read_and_shares_the_common_fields() {

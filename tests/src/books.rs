@@ -15,9 +15,7 @@ use taizhang_node::{
     ledger::{Ledger, LedgerDesk},
 };
 use taizhang_proto::{
-    Record, RecordId,
-    check::citizen_id,
-    date,
+    Record, RecordId, citizen_id, date,
     date::Day,
     register::{FieldDef, Value, number, registers},
 };

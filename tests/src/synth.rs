@@ -9,8 +9,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use std::{collections::HashMap, ops::Range, sync::OnceLock};
 use taizhang_node::desk::Draft;
 use taizhang_proto::{
-    OrgCode, RecordId,
-    check::citizen_id,
+    OrgCode, RecordId, citizen_id,
     date::{self, Day},
     pb::Tier,
     register::{Value, number, registers},

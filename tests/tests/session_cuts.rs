@@ -121,7 +121,7 @@ fn text(value: &str) -> Value {
 
 fn citizen(serial: usize) -> String {
     let digits = format!("210490{:08}{:03}", 19_600_101 + serial / 1_000, serial % 1_000);
-    let check = taizhang_proto::check::citizen_id::check_character(digits.as_bytes()).unwrap();
+    let check = taizhang_proto::citizen_id::check_character(digits.as_bytes()).unwrap();
     format!("{digits}{}", check as char)
 }
 

@@ -14,7 +14,7 @@ use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::{Shelf, Stay, home_unit, is_active, past_homes, stays},
     pb,
-    register::number,
+    register::{field, number},
 };
 
 /// A person's id number, or the number of another card.
@@ -30,14 +30,17 @@ pub(crate) const MAX_SENT: usize = if cfg!(test) { 1 } else { 8192 };
 fn value_of(record: &Record) -> Option<(u32, Vec<u8>)> {
     match record.register {
         number::RESIDENT => {
-            if let Some(id_no) = record.slice(21) {
+            if let Some(id_no) = record.slice(field::resident::ID_NO) {
                 return Some((PERSON, id_no.to_ascii_uppercase()));
             }
             // Who has another card instead is told apart from every id number, and from another kind of card.
-            let kind = String::from_utf8_lossy(record.slice(20)?).into_owned();
-            one_spelling(record.slice(57)?).map(|card| (PERSON, format!("other {kind} {card}").into_bytes()))
+            let kind = String::from_utf8_lossy(record.slice(field::resident::ID_TYPE)?).into_owned();
+            one_spelling(record.slice(field::resident::OTHER_NO)?)
+                .map(|card| (PERSON, format!("other {kind} {card}").into_bytes()))
         }
-        number::CREDENTIAL => one_spelling(record.slice(22)?).map(|number| (CERTIFICATE, number.into_bytes())),
+        number::CREDENTIAL => {
+            one_spelling(record.slice(field::credential::CERT_NO)?).map(|number| (CERTIFICATE, number.into_bytes()))
+        }
         _ => None,
     }
 }
@@ -73,7 +76,7 @@ fn marks_of(
         return Ok(RecordMarks::default());
     }
     let marks = keys.iter().filter_map(|key| Some(mark_key(key.generation, kind, &mark(key, kind, &value)?)));
-    let hukou = record.varint(26).and_then(|code| OrgCode::new(code).ok());
+    let hukou = record.varint(field::resident::HUKOU_UNIT).and_then(|code| OrgCode::new(code).ok());
     let taken_in = past_homes(record).last().copied().filter(|past| !hub.covers(past.unit));
     let taken_at = |past: taizhang_proto::cell::PastHome| u64::try_from(past.until).unwrap_or(0) * 86_400;
     Ok(RecordMarks {
@@ -92,8 +95,8 @@ fn marked_by(shelf: &Committed<'_>, id: RecordId, record: &Record) -> Result<Vec
         number::RESIDENT | number::CREDENTIAL => Ok(vec![id]),
         number::ASSISTANT => {
             let mut assignments = vec![id];
-            if let Some(id_no) = record.bytes(21) {
-                assignments.extend(shelf.sharing(number::ASSISTANT, 21, id_no)?);
+            if let Some(id_no) = record.bytes(field::assistant::ID_NO) {
+                assignments.extend(shelf.sharing(number::ASSISTANT, field::assistant::ID_NO, id_no)?);
             }
             assignments.sort_unstable();
             assignments.dedup();

@@ -13,25 +13,22 @@ use taizhang_proto::{
     date,
     month::{self, Month, Stage},
     pb::{self, Tier},
-    register::{number, registers},
+    register::{field, number, registers},
     wire,
 };
-
-/// The month of a closing.
-const MONTH: u32 = 20;
 
 /// The closings of a month that stand here, with their units.
 fn closings(core: &Core, month: Month) -> Result<Vec<(RecordId, OrgCode, pb::PeriodClose)>, StoreError> {
     let view = core.view();
     let name = month.to_string();
     let mut field = Vec::new();
-    wire::put_bytes(MONTH, name.as_bytes(), &mut field);
-    let key = rows::unique_key(number::PERIOD_CLOSE, MONTH, &field);
+    wire::put_bytes(field::period_close::MONTH, name.as_bytes(), &mut field);
+    let key = rows::unique_key(number::PERIOD_CLOSE, field::period_close::MONTH, &field);
     let mut found = Vec::new();
     for id in view.get(Space::Uniques, &key)?.map(|row| rows::ids_in(&row)).unwrap_or_default() {
         let Some(row) = view.get(Space::Records, &id.0)? else { continue };
         let record = Record::decode(row).map_err(|_| StoreError::Row(Space::Records))?;
-        let close: pb::PeriodClose = record.typed(|tag| tag >= MONTH);
+        let close: pb::PeriodClose = record.typed(|tag| tag >= field::period_close::MONTH);
         let unit = home_unit(&record).filter(|unit| is_active(&record) && core.unit.covers(*unit));
         if let Some(unit) = unit.filter(|_| close.month.as_deref() == Some(&name)) {
             found.push((id, unit, close));

@@ -95,7 +95,7 @@ fn index_uniques(store: &impl Store, view: &dyn View) -> Result<(), StoreError> 
 mod tests {
     use super::*;
     use crate::store::FjallStore;
-    use taizhang_proto::register::number;
+    use taizhang_proto::register::{field as tag, number};
 
     #[test]
     fn a_store_of_format_1_opens_with_its_conflicts_numbered_and_its_uniques_indexed() {
@@ -129,7 +129,7 @@ mod tests {
                 rows::read(view.as_ref(), Space::Conflicts, &1_u64.to_be_bytes()).unwrap().unwrap();
             assert_eq!((conflict.rule.as_str(), conflict.state()), ("LATEST", ConflictState::ByRule));
             assert_eq!(view.prefix(Space::Conflicts, &[]).count(), 1);
-            let key = rows::unique_key(number::RESIDENT, 21, &field.bytes);
+            let key = rows::unique_key(number::RESIDENT, tag::resident::ID_NO, &field.bytes);
             assert_eq!(rows::ids_in(&view.get(Space::Uniques, &key).unwrap().unwrap()), [id]);
         }
     }

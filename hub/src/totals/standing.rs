@@ -15,7 +15,7 @@ use taizhang_proto::{
     indicator::{self, Figure, Part, Period, Span},
     pb::{self, Tier},
     plan::{Bound, Plan},
-    register::number,
+    register::{field, number},
 };
 
 /// An indicator of the catalogue, by its code, in the year up to a day; nothing for a code that it does not have.
@@ -113,7 +113,8 @@ fn assessed_score(view: &dyn View, unit: OrgCode, on: Day) -> Result<Option<f64>
     for (_, id) in row.about().into_iter().filter(|(register, _)| *register == number::FEC_CASE) {
         let Some(row) = view.get(Space::Records, &id.0)? else { continue };
         let record = Record::decode(row).map_err(|_| StoreError::Row(Space::Records))?;
-        let case: pb::FecCase = record.typed(|tag| matches!(tag, 22 | 23));
+        let case: pb::FecCase =
+            record.typed(|tag| matches!(tag, field::fec_case::ASSESSED_ON | field::fec_case::SCORE));
         let here = is_active(&record) && home_unit(&record) == Some(unit);
         if let (Some(assessed), Some(score)) = (case.assessed_on.filter(|day| here && *day <= on), case.score)
             && last.is_none_or(|(before, _)| before <= assessed)

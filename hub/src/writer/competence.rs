@@ -13,7 +13,7 @@ use taizhang_proto::{
     decide::{HUB_NODE, tier_of},
     lifecycle,
     pb::{self, Choice, ConflictKind, Policy, Tier},
-    register::{COUNTED_AT, DISTINCT, ELSEWHERE_TOO, HOME_UNIT, MERGED_INTO, STATE, number, registers},
+    register::{COUNTED_AT, DISTINCT, ELSEWHERE_TOO, HOME_UNIT, MERGED_INTO, STATE, field, number, registers},
 };
 
 /// The junior tier that may settle a conflict; every tier above it may, too.
@@ -75,9 +75,8 @@ pub(crate) fn refusal(conflict: &pb::Conflict, units: &[OrgCode], of: OrgCode) -
     None
 }
 
-/// Of a member: whether it counts in the household. Of a household: status, and the day and reason of its closing.
-const COUNTED: u32 = 25;
-const CLOSING: [u32; 3] = [36, 37, 38];
+/// Of a household: status, and the day and reason of its closing.
+const CLOSING: [u32; 3] = [field::household::STATUS, field::household::CLOSED_ON, field::household::CLOSED_REASON];
 
 /// What is said to a township of what lies outside: not that there is something.
 pub(super) const OUTSIDE: &str = "没有此冲突，或涉及本单位以外，由县区裁定 (no such conflict within this unit)";
@@ -128,7 +127,7 @@ impl Pad<'_> {
         }
         // The district may have had its word since the conflict came up: on what it is about, and on what settling writes.
         let written: &[u32] = match conflict.kind() {
-            ConflictKind::TwoHouseholds => &[COUNTED],
+            ConflictKind::TwoHouseholds => &[field::member::COUNTED],
             ConflictKind::ClosedEdited if conflict.register == number::HOUSEHOLD => &CLOSING,
             _ => &[],
         };

@@ -17,7 +17,7 @@ use taizhang_proto::{
     lifecycle::{self, Actor},
     orders::{entry, record_of},
     pb::{TaskOrder, Tier},
-    register::{HOME_UNIT, STATE, VOID_REASON, number as registers},
+    register::{HOME_UNIT, STATE, VOID_REASON, field, number as registers},
 };
 
 /// Stages of a case (L32).
@@ -38,7 +38,8 @@ impl Pad<'_> {
         for id in Reading(self).referring(unit_id(unit), registers::FEC_CASE)? {
             let case = self.record(id)?.filter(|case| is_active(case) && home_unit(case) == Some(unit));
             let held = |case: &&Record| {
-                case.day(24).is_some_and(|from| from <= on) && case.day(28).is_none_or(|revoked| on <= revoked)
+                case.day(field::fec_case::CERTIFIED_ON).is_some_and(|from| from <= on)
+                    && case.day(field::fec_case::REVOKED_ON).is_none_or(|revoked| on <= revoked)
             };
             if let Some(case) = case.filter(held) {
                 return Ok(Some((id, case.clone())));
@@ -117,15 +118,19 @@ impl Pad<'_> {
         let Some((id, case)) = self.title_on(unit, order.given_on)? else { return Ok(()) };
         let hand = self.hand_of(order);
         let reason = text(29, hand.reason.as_bytes());
-        let by_this = case.day(28) == Some(order.given_on) && case.bytes(29) == Some(&reason.bytes);
+        let by_this = case.day(field::fec_case::REVOKED_ON) == Some(order.given_on)
+            && case.bytes(field::fec_case::REVOKE_REASON) == Some(&reason.bytes);
         let fields = match (order.withdrawn_on > 0, by_this) {
-            (false, false) if case.day(28).is_none() => vec![text(20, REVOKED), day(28, order.given_on), reason],
+            (false, false) if case.day(field::fec_case::REVOKED_ON).is_none() => {
+                vec![text(field::fec_case::STAGE, REVOKED), day(field::fec_case::REVOKED_ON, order.given_on), reason]
+            }
             (true, true) => vec![text(20, RECTIFYING), nothing(28), nothing(29)],
             _ => return Ok(()),
         };
         let way = lifecycle::of(registers::FEC_CASE);
         let after = with(Some(&case), registers::FEC_CASE, &fields);
-        let undue = not_revocable(&Reading(self), id, &after)?.filter(|_| after.day(28).is_some());
+        let undue =
+            not_revocable(&Reading(self), id, &after)?.filter(|_| after.day(field::fec_case::REVOKED_ON).is_some());
         if let Some(why) = undue {
             tracing::warn!(%unit, order = order.no, %why, "the city's decision on a title can't be carried out");
             return Ok(());

@@ -19,7 +19,7 @@ use taizhang_proto::{
     check::born,
     date::{self, Day},
     pb::{self, ConflictKind, ConflictState, Policy},
-    register::{TRANSFER_TO, number},
+    register::{PERSON, TRANSFER_TO, field, number},
     text::no_space,
 };
 
@@ -173,7 +173,9 @@ impl Pad<'_> {
         if register == number::HELD_CERTIFICATE {
             // Each kind has its own numbers, and one person may have been entered twice with one.
             let of = |pad: &mut Self, id| -> Result<_, StoreError> {
-                let record = pad.record(id)?.map(|record| (record.bytes(21).cloned(), record.reference(20)));
+                let record = pad
+                    .record(id)?
+                    .map(|record| (record.bytes(field::held_certificate::KIND).cloned(), record.reference(PERSON)));
                 let (kind, person) = record.unwrap_or_default();
                 Ok((kind, person.map(|person| survivor(&Reading(pad), person)).transpose()?))
             };
@@ -262,11 +264,16 @@ impl Pad<'_> {
     fn same_assistant(&mut self, one: RecordId, two: RecordId) -> Result<bool, StoreError> {
         let mut holders = Vec::new();
         for credential in [one, two] {
-            let assistant = self.record(credential)?.and_then(|record| record.slice(20)).and_then(RecordId::from_slice);
+            let assistant = self
+                .record(credential)?
+                .and_then(|record| record.slice(field::credential::ASSISTANT))
+                .and_then(RecordId::from_slice);
             let Some(assistant) = assistant else { return Ok(false) };
             let record = self.record(assistant)?;
             // The id number where both have one, else the name.
-            holders.push(record.map(|record| (record.bytes(21).cloned(), record.bytes(20).cloned())));
+            holders.push(record.map(|record| {
+                (record.bytes(field::assistant::ID_NO).cloned(), record.bytes(field::assistant::NAME).cloned())
+            }));
         }
         let [Some((id, name)), Some((other_id, other_name))] = &holders[..] else { return Ok(false) };
         Ok(match (id, other_id) {
@@ -277,10 +284,10 @@ impl Pad<'_> {
 
     fn inspect_placement(&mut self, id: RecordId) -> Result<(), StoreError> {
         let Some(record) = self.record(id)?.cloned() else { return Ok(()) };
-        if let Some(post) = record.reference(35) {
+        if let Some(post) = record.reference(field::placement::POST) {
             self.to_look.push(Look::Post(survivor(&Reading(self), post)?));
         }
-        let Some(person) = record.reference(20) else { return Ok(()) };
+        let Some(person) = record.reference(field::placement::PERSON) else { return Ok(()) };
         let person = survivor(&Reading(self), person)?;
         self.find_same_job(id, &record, person)?;
         self.find_placed_after_leaving(id)?;
@@ -311,10 +318,13 @@ impl Pad<'_> {
                 ConflictKind::SameJob,
                 first,
                 Some(second),
-                &[25],
+                &[field::placement::START_ON],
                 "同一就业两次录入 (one job, entered twice)",
             )?;
-            found.claims = vec![standing_claim(&stands, &[25]), standing_claim(&absorbed, &[25])];
+            found.claims = vec![
+                standing_claim(&stands, &[field::placement::START_ON]),
+                standing_claim(&absorbed, &[field::placement::START_ON]),
+            ];
             let (own, theirs) = (start(&stands), start(&absorbed));
             if own == theirs {
                 found.set_state(ConflictState::ByRule);
@@ -336,14 +346,14 @@ impl Pad<'_> {
 
     fn find_placed_after_leaving(&mut self, id: RecordId) -> Result<(), StoreError> {
         let Some(record) = self.record(id)?.cloned() else { return Ok(()) };
-        let Some(person) = record.reference(20) else { return Ok(()) };
+        let Some(person) = record.reference(field::placement::PERSON) else { return Ok(()) };
         let person = survivor(&Reading(self), person)?;
         let left = self.record(person)?.and_then(left_on);
         let after = left.zip(start(&record)).is_some_and(|(left, start)| start >= left) && is_active(&record);
         let kind = ConflictKind::LeftButPlaced;
         if after {
             let note = "就业日期在死亡或迁出之后，待核实，不计入 (placed after the person had left: not counted)";
-            let finding = self.finding(kind, id, Some(person), &[25], note)?;
+            let finding = self.finding(kind, id, Some(person), &[field::placement::START_ON], note)?;
             self.raise(finding)?;
         } else if !self.is_new(id) {
             self.pass_conflicts(id, kind, |_| false)?;
@@ -358,7 +368,8 @@ impl Pad<'_> {
         for id in following(&Reading(self), post, number::POST, number::PLACEMENT)? {
             if waiting.contains(&id) {
                 let note = "岗位已满，候补，安置待定，不计入 (the post is full: waiting, not counted)";
-                let finding = self.finding(ConflictKind::DoubleBooked, id, Some(post), &[35], note)?;
+                let finding =
+                    self.finding(ConflictKind::DoubleBooked, id, Some(post), &[field::placement::POST], note)?;
                 self.raise(finding)?;
             } else if !self.is_new(id) {
                 self.pass_conflicts(id, ConflictKind::DoubleBooked, |_| false)?;
@@ -370,7 +381,11 @@ impl Pad<'_> {
     fn inspect_member(&mut self, id: RecordId) -> Result<(), StoreError> {
         self.find_contradictions_of(id)?;
         let Some(record) = self.record(id)?.cloned() else { return Ok(()) };
-        let (Some(household), Some(person)) = (record.reference(20), record.reference(21)) else { return Ok(()) };
+        let (Some(household), Some(person)) =
+            (record.reference(field::member::HOUSEHOLD), record.reference(field::member::PERSON))
+        else {
+            return Ok(());
+        };
         let (household, person) = (survivor(&Reading(self), household)?, survivor(&Reading(self), person)?);
         let mut elsewhere = Vec::new();
         if counts_as_member(&record) {
@@ -379,7 +394,7 @@ impl Pad<'_> {
                 else {
                     continue;
                 };
-                let Some(theirs) = twin.reference(20) else { continue };
+                let Some(theirs) = twin.reference(field::member::HOUSEHOLD) else { continue };
                 let theirs = survivor(&Reading(self), theirs)?;
                 if theirs != household && self.lives(theirs)? {
                     elsewhere.push((other, theirs));
@@ -388,12 +403,15 @@ impl Pad<'_> {
         }
         // The same person registered once more is found as a duplicate; the households it belongs to may be one.
         let mut twins = Vec::new();
-        let id_no = self.record(person)?.and_then(|record| record.bytes(21)).cloned().unwrap_or_default();
-        let sharing = Reading(self).sharing(number::RESIDENT, 21, &id_no)?;
+        let id_no =
+            self.record(person)?.and_then(|record| record.bytes(field::resident::ID_NO)).cloned().unwrap_or_default();
+        let sharing = Reading(self).sharing(number::RESIDENT, field::resident::ID_NO, &id_no)?;
         for twin in sharing.into_iter().filter(|twin| !id_no.is_empty() && *twin != person) {
             for other in following(&Reading(self), twin, number::RESIDENT, number::MEMBER)? {
-                let of =
-                    self.record(other)?.filter(|record| counts_as_member(record)).and_then(|own| own.reference(20));
+                let of = self
+                    .record(other)?
+                    .filter(|record| counts_as_member(record))
+                    .and_then(|own| own.reference(field::member::HOUSEHOLD));
                 let Some(theirs) = of.map(|theirs| survivor(&Reading(self), theirs)).transpose()? else { continue };
                 if theirs != household && counts_as_member(&record) && self.lives(theirs)? {
                     twins.push(theirs);
@@ -402,7 +420,8 @@ impl Pad<'_> {
         }
         for (other, _) in &elsewhere {
             let note = "同一人计入两户 (one person counted in two households)";
-            let finding = self.finding(ConflictKind::TwoHouseholds, id, Some(*other), &[20], note)?;
+            let finding =
+                self.finding(ConflictKind::TwoHouseholds, id, Some(*other), &[field::member::HOUSEHOLD], note)?;
             self.raise(finding)?;
         }
         for theirs in elsewhere.iter().map(|(_, theirs)| *theirs).chain(twins) {
@@ -416,7 +435,7 @@ impl Pad<'_> {
         }
         // Who left one of two households may have been what they shared.
         for other in following(&Reading(self), person, number::RESIDENT, number::MEMBER)? {
-            let of = self.record(other)?.and_then(|twin| twin.reference(20));
+            let of = self.record(other)?.and_then(|twin| twin.reference(field::member::HOUSEHOLD));
             self.to_inspect.extend(of);
         }
         Ok(())
@@ -446,12 +465,13 @@ impl Pad<'_> {
                 let person = self
                     .record(member)?
                     .filter(|record| counts_as_member(record))
-                    .and_then(|record| record.slice(21))
+                    .and_then(|record| record.slice(field::resident::ID_NO))
                     .and_then(RecordId::from_slice);
                 let Some(person) = person else { continue };
                 let person = survivor(&Reading(self), person)?;
                 let record = self.record(person)?;
-                let (id_no, born) = (record.and_then(|record| record.bytes(21)).cloned(), record.and_then(born));
+                let (id_no, born) =
+                    (record.and_then(|record| record.bytes(field::resident::ID_NO)).cloned(), record.and_then(born));
                 if born.is_none_or(|born| date::years_between(born.birth, self.core.today()) >= ADULT) {
                     own.insert(id_no.unwrap_or_else(|| Bytes::copy_from_slice(&person.0)));
                 }
@@ -463,7 +483,10 @@ impl Pad<'_> {
 
     /// Looks at the cases of the household that a member belongs to.
     fn find_contradictions_of(&mut self, member: RecordId) -> Result<(), StoreError> {
-        let household = self.record(member)?.and_then(|record| record.slice(20)).and_then(RecordId::from_slice);
+        let household = self
+            .record(member)?
+            .and_then(|record| record.slice(field::member::HOUSEHOLD))
+            .and_then(RecordId::from_slice);
         let Some(household) = household else { return Ok(()) };
         let household = survivor(&Reading(self), household)?;
         self.to_look.push(Look::CasesIn(household));
@@ -474,7 +497,8 @@ impl Pad<'_> {
         let working = contradicts_recognition(&Reading(self), case)?;
         for (person, _) in &working {
             let note = "认定当日家庭成员已有工作，时钟暂停 (a member had a job when it was recognised: no clock runs)";
-            let finding = self.finding(ConflictKind::Recognition, case, Some(*person), &[27], note)?;
+            let finding =
+                self.finding(ConflictKind::Recognition, case, Some(*person), &[field::zef_case::RECOGNISED_ON], note)?;
             self.raise(finding)?;
         }
         if !self.is_new(case) {
@@ -486,7 +510,7 @@ impl Pad<'_> {
 }
 
 fn start(placement: &Record) -> Option<Day> {
-    placement.day(25)
+    placement.day(field::placement::START_ON)
 }
 
 /// An employer's code (23) or name (22), without white space.
@@ -502,7 +526,7 @@ fn same_employer(one: &Record, two: &Record) -> bool {
 }
 
 fn overlap(one: &Record, two: &Record) -> bool {
-    let end = |record: &Record| record.day(26).unwrap_or(Day::MAX);
+    let end = |record: &Record| record.day(field::placement::END_ON).unwrap_or(Day::MAX);
     match (start(one), start(two)) {
         (Some(first), Some(second)) => first < end(two) && second < end(one),
         _ => false,
@@ -510,5 +534,7 @@ fn overlap(one: &Record, two: &Record) -> bool {
 }
 
 fn counts_as_member(member: &Record) -> bool {
-    is_active(member) && member.varint(25) != Some(0) && member.bytes(24).is_none()
+    is_active(member)
+        && member.varint(field::member::COUNTED) != Some(0)
+        && member.bytes(field::member::TO_ON).is_none()
 }

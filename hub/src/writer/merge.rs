@@ -14,7 +14,7 @@ use taizhang_proto::{
     check::{MAX_RECORD, MAX_RECORD_FIELDS},
     decide::HUB_NODE,
     pb::Policy,
-    register::{MERGED_INTO, number, registered_on, registers},
+    register::{MERGED_INTO, field, number, registered_on, registers},
     wire::{self, Field, Raw},
 };
 
@@ -112,9 +112,6 @@ impl Pad<'_> {
     }
 }
 
-/// Of a resident: the day on which it moved out.
-const MOVEOUT_ON: u32 = 47;
-
 /// What the standing record takes from the absorbed one.
 fn gathered(into: &Record, from: &Record, take: &[u32]) -> Vec<Field> {
     let Some(def) = registers().get(into.register) else { return Vec::new() };
@@ -125,7 +122,7 @@ fn gathered(into: &Record, from: &Record, take: &[u32]) -> Vec<Field> {
             // Whoever stands there without a day has been on the register all along.
             None if registered_on(into.register) == Some(field.tag) => {}
             // Who has left the one register is in the other still.
-            None if into.register == number::RESIDENT && field.tag == MOVEOUT_ON => {}
+            None if into.register == number::RESIDENT && field.tag == field::resident::MOVEOUT_ON => {}
             _ if take.contains(&field.tag) => fields.push(field_of(from, field.tag)),
             None => fields.push(field_of(from, field.tag)),
             Some(own) if field.many && field.policy == Policy::Union => {

@@ -11,7 +11,7 @@ use crate::store::StoreError;
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::{PastHome, Shelf, following, home_unit, is_active},
-    register::{HOME_UNIT, STATE, TRANSFER_TO, number, registers},
+    register::{HOME_UNIT, STATE, TRANSFER_TO, field, number, registers},
     wire::Field,
 };
 
@@ -22,18 +22,6 @@ const WITHDRAWN: &str = "转出单位已撤回或改转";
 /// Whether the records of a register move with a person or a household.
 pub(super) fn moves_along(register: u32) -> bool {
     [number::HOUSEHOLD, number::RESIDENT].into_iter().any(|of| registers().about(of).any(|own| own == register))
-}
-
-/// Tags of the transfer register.
-pub(super) mod tag {
-    pub(in super::super) const PERSON: u32 = 20;
-    pub(in super::super) const HOUSEHOLD: u32 = 21;
-    pub(in super::super) const NAME: u32 = 22;
-    pub(in super::super) const FROM_UNIT: u32 = 23;
-    pub(in super::super) const ASKED_ON: u32 = 24;
-    pub(in super::super) const DECISION: u32 = 25;
-    pub(in super::super) const REASON: u32 = 26;
-    pub(in super::super) const DONE_ON: u32 = 27;
 }
 
 impl Pad<'_> {
@@ -71,15 +59,16 @@ impl Pad<'_> {
         if self.record(transfer)?.is_some() {
             return Ok(());
         }
-        let subject = if record.register == number::RESIDENT { tag::PERSON } else { tag::HOUSEHOLD };
+        let subject =
+            if record.register == number::RESIDENT { field::transfer::PERSON } else { field::transfer::HOUSEHOLD };
         let name = self.name_of(record)?;
         let mut fields = vec![
             number_field(HOME_UNIT, to.number()),
             text(subject, &id.0),
-            number_field(tag::FROM_UNIT, from.number()),
-            day(tag::ASKED_ON, self.today()),
+            number_field(field::transfer::FROM_UNIT, from.number()),
+            day(field::transfer::ASKED_ON, self.today()),
         ];
-        fields.extend(name.map(|name| text(tag::NAME, &name)));
+        fields.extend(name.map(|name| text(field::transfer::NAME, &name)));
         self.revise(transfer, number::TRANSFER, fields, &Hand::rule(RULE))?;
         Ok(())
     }
@@ -87,11 +76,11 @@ impl Pad<'_> {
     /// The name of a person, or of the head of a household.
     pub(super) fn name_of(&mut self, record: &Record) -> Result<Option<Vec<u8>>, StoreError> {
         if record.register == number::RESIDENT {
-            return Ok(record.slice(23).map(<[u8]>::to_vec));
+            return Ok(record.slice(field::resident::NAME).map(<[u8]>::to_vec));
         }
         let household = record;
-        let Some(head) = household.reference(22) else { return Ok(None) };
-        Ok(self.record(head)?.and_then(|head| head.slice(23)).map(<[u8]>::to_vec))
+        let Some(head) = household.reference(field::household::HEAD_PERSON) else { return Ok(None) };
+        Ok(self.record(head)?.and_then(|head| head.slice(field::resident::NAME)).map(<[u8]>::to_vec))
     }
 
     /// Units of the district that were asked to take somebody in whom the old unit now sends elsewhere, keeps, or sends
@@ -111,28 +100,34 @@ impl Pad<'_> {
 
     /// Whether a transfer inside the district waits for an answer.
     fn is_open_within(&self, transfer: &Record) -> bool {
-        let from = transfer.varint(tag::FROM_UNIT).and_then(|code| OrgCode::new(code).ok());
+        let from = transfer.varint(field::transfer::FROM_UNIT).and_then(|code| OrgCode::new(code).ok());
         let within =
             [home_unit(transfer), from].iter().all(|unit| unit.is_some_and(|unit| self.core.unit.covers(unit)));
-        let open = transfer.bytes(tag::DONE_ON).is_none() && transfer.bytes(tag::DECISION).is_none();
+        let open =
+            transfer.bytes(field::transfer::DONE_ON).is_none() && transfer.bytes(field::transfer::DECISION).is_none();
         within && open && is_active(transfer)
     }
 
     /// What a transfer says when the old unit does not ask any more. The decision is left to whoever has not heard of it.
     fn withdrawn_asking(&self) -> Vec<Field> {
-        vec![text(tag::REASON, WITHDRAWN.as_bytes()), day(tag::DONE_ON, self.today())]
+        vec![text(field::transfer::DECISION_REASON, WITHDRAWN.as_bytes()), day(field::transfer::DONE_ON, self.today())]
     }
 
     /// The new unit has answered.
     pub(super) fn answer_transfer(&mut self, id: RecordId, transfer: &Record) -> Result<(), StoreError> {
-        let withdrawn = transfer.slice(tag::REASON) == Some(WITHDRAWN.as_bytes());
-        if transfer.bytes(tag::DONE_ON).is_some() && !(withdrawn && transfer.slice(tag::DECISION) == Some(b"1")) {
+        let withdrawn = transfer.slice(field::transfer::DECISION_REASON) == Some(WITHDRAWN.as_bytes());
+        if transfer.bytes(field::transfer::DONE_ON).is_some()
+            && !(withdrawn && transfer.slice(field::transfer::DECISION) == Some(b"1"))
+        {
             return Ok(());
         }
-        let Some(decision) = transfer.slice(tag::DECISION) else {
+        let Some(decision) = transfer.slice(field::transfer::DECISION) else {
             if transfer.slice(STATE) == Some(b"2") {
                 // Whoever voids what it was asked has answered, too.
-                let fields = vec![text(tag::DECISION, b"2"), text(tag::REASON, "接收单位已作废".as_bytes())];
+                let fields = vec![
+                    text(field::transfer::DECISION, b"2"),
+                    text(field::transfer::DECISION_REASON, "接收单位已作废".as_bytes()),
+                ];
                 self.revise(id, number::TRANSFER, fields, &Hand::rule(RULE))?;
             } else if let Some(main) = Self::subject_of(transfer)
                 && let Some(record) = self.record(main)?.filter(|record| record.origin(TRANSFER_TO).is_some()).cloned()
@@ -148,18 +143,22 @@ impl Pad<'_> {
         let Some(record) = self.record(main)?.cloned() else { return Ok(()) };
         let ours = home_unit(&record).is_some_and(|unit| self.core.unit.covers(unit));
         let (Some(to), true) = (home_unit(transfer), ours) else { return Ok(()) };
-        let reason = transfer.slice(tag::REASON).map(|reason| String::from_utf8_lossy(reason).into_owned());
+        let reason =
+            transfer.slice(field::transfer::DECISION_REASON).map(|reason| String::from_utf8_lossy(reason).into_owned());
         let hand = Hand { rule: RULE, reason: reason.as_deref().unwrap_or_default(), ..Hand::default() };
         let asked = self.sent_to(&record) == Some(to);
-        let mut done = vec![day(tag::DONE_ON, self.today())];
+        let mut done = vec![day(field::transfer::DONE_ON, self.today())];
         if decision == b"1" && asked {
             for (id, register) in self.bundle(main, &record)? {
                 self.move_home(id, register, to, &hand)?;
             }
-            done.extend(withdrawn.then(|| nothing(tag::REASON)));
+            done.extend(withdrawn.then(|| nothing(field::transfer::DECISION_REASON)));
         } else if decision == b"1" && home_unit(&record) != Some(to) {
             // Sent elsewhere by now, or kept: the answer comes too late.
-            done.extend([text(tag::DECISION, b"2"), text(tag::REASON, WITHDRAWN.as_bytes())]);
+            done.extend([
+                text(field::transfer::DECISION, b"2"),
+                text(field::transfer::DECISION_REASON, WITHDRAWN.as_bytes()),
+            ]);
         } else if decision != b"1" && asked && Self::asking_of(main, &record).is_none_or(|now| now == id) {
             self.revise(main, record.register, vec![nothing(TRANSFER_TO)], &hand)?;
         }
@@ -169,7 +168,7 @@ impl Pad<'_> {
 
     /// Whom a transfer is about.
     fn subject_of(transfer: &Record) -> Option<RecordId> {
-        transfer.reference(tag::PERSON).or_else(|| transfer.reference(tag::HOUSEHOLD))
+        transfer.reference(field::transfer::PERSON).or_else(|| transfer.reference(field::transfer::HOUSEHOLD))
     }
 
     /// Moves one record to another unit from today on.
@@ -203,7 +202,7 @@ impl Pad<'_> {
                 for id in following(&Reading(self), main, number::HOUSEHOLD, register)? {
                     let Some(part) = self.record(id)?.filter(|part| home_unit(part) == home) else { continue };
                     if register == number::MEMBER {
-                        persons.extend(part.reference(21));
+                        persons.extend(part.reference(field::member::PERSON));
                     }
                     found.push((id, register));
                 }

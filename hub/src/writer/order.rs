@@ -20,7 +20,7 @@ use taizhang_proto::{
     indicator,
     orders::{self, OrderError, record_of},
     pb::{OrderKind, SignedOrders, TaskOrder, Tier},
-    register::{HOME_UNIT, number as registers},
+    register::{HOME_UNIT, field, number as registers},
 };
 
 /// The district's spot checks that found a community wanting (L41).
@@ -132,7 +132,9 @@ impl Pad<'_> {
         }
         // Also on one that stands: the city may have given the order another number since.
         fields.push(number(32, u64::from(order.no)));
-        let open = known.as_ref().is_none_or(|task| task.day(30).is_none() && task.day(31).is_none());
+        let open = known.as_ref().is_none_or(|task| {
+            task.day(field::task::CLOSED_ON).is_none() && task.day(field::task::WITHDRAWN_ON).is_none()
+        });
         fields.extend((order.withdrawn_on > 0 && open).then(|| day(31, order.withdrawn_on)));
         let hand = Hand { reason: "市级下达调度任务", ..Hand::rule("ORDERED") };
         self.revise(id, registers::TASK, fields, &hand)?;
@@ -143,14 +145,22 @@ impl Pad<'_> {
     /// over when the case is ordered to rectify again.
     pub(super) fn close_order(&mut self, case: RecordId) -> Result<(), StoreError> {
         let Some(record) = self.record(case)?.filter(|case| is_active(case)).cloned() else { return Ok(()) };
-        let (Some(ordered), Some(restored)) = (record.day(25), record.day(27)) else { return Ok(()) };
+        let (Some(ordered), Some(restored)) =
+            (record.day(field::fec_case::RECTIFY_FROM), record.day(field::fec_case::RESTORED_ON))
+        else {
+            return Ok(());
+        };
         if restored < ordered {
             return Ok(());
         }
         for other in Reading(self).referring(case, registers::RECTIFICATION)? {
             let Some(order) = self.record(other)?.cloned() else { continue };
             let unit = home_unit(&order).filter(|unit| self.core.unit.covers(*unit));
-            if unit.is_some() && is_active(&order) && order.day(21) == Some(ordered) && order.day(27).is_none() {
+            if unit.is_some()
+                && is_active(&order)
+                && order.day(field::rectification::ORDERED_ON) == Some(ordered)
+                && order.day(field::rectification::RECHECKED_ON).is_none()
+            {
                 let hand = Hand { reason: "称号已恢复", ..Hand::rule("ORDERED") };
                 self.revise(other, registers::RECTIFICATION, vec![day(27, restored), text(28, PASSED)], &hand)?;
             }
@@ -162,30 +172,53 @@ impl Pad<'_> {
     /// 33): the case moves on and the order is a record, from the day of the check.
     pub(super) fn order_to_rectify(&mut self, check: RecordId) -> Result<(), StoreError> {
         let Some(found) = self.record(check)?.filter(|record| is_active(record)).cloned() else { return Ok(()) };
-        let (Some(case), Some(on)) = (found.reference(20), found.day(22)) else { return Ok(()) };
+        let (Some(case), Some(on)) =
+            (found.reference(field::spot_check::FEC_CASE), found.day(field::spot_check::CHECKED_ON))
+        else {
+            return Ok(());
+        };
         let Some(record) = self.record(case)?.filter(|case| case.register == registers::FEC_CASE).cloned() else {
             return Ok(());
         };
         let unit = home_unit(&record).filter(|unit| self.core.unit.covers(*unit));
-        let fails = found.slice(24) == Some(FAILED) && record.slice(20) == Some(CERTIFIED);
+        let fails = found.slice(field::spot_check::RESULT) == Some(FAILED)
+            && record.slice(field::fec_case::STAGE) == Some(CERTIFIED);
         // A check of before the title, or of before the last restoration, says nothing of how it stands now.
-        let of_now = record.day(24).is_some_and(|from| from <= on) && record.day(27).is_none_or(|from| from < on);
+        let of_now = record.day(field::fec_case::CERTIFIED_ON).is_some_and(|from| from <= on)
+            && record.day(field::fec_case::RESTORED_ON).is_none_or(|from| from < on);
         let Some(unit) = unit.filter(|_| fails && of_now) else { return Ok(()) };
         let order_id = RecordId::derived(on, &check.0);
         if self.record(order_id)?.is_some() {
             return Ok(()); // ordered by this check before
         }
         for other in Reading(self).referring(case, registers::RECTIFICATION)? {
-            if self.record(other)?.is_some_and(|order| is_active(order) && order.day(21) == Some(on)) {
+            if self
+                .record(other)?
+                .is_some_and(|order| is_active(order) && order.day(field::rectification::ORDERED_ON) == Some(on))
+            {
                 return Ok(()); // ordered by hand
             }
         }
         let due = on.saturating_add(self.core.plans().on(on).fec.rectify_days);
         let hand = Hand { reason: "抽查不合格", ..Hand::rule("ORDERED") };
-        let mut order = vec![number(HOME_UNIT, unit.number()), text(20, &case.0), day(21, on), day(22, due)];
-        order.extend(found.slice(25).map(|demand| text(23, demand)));
+        let mut order = vec![
+            number(HOME_UNIT, unit.number()),
+            text(field::rectification::FEC_CASE, &case.0),
+            day(field::rectification::ORDERED_ON, on),
+            day(field::rectification::DUE_ON, due),
+        ];
+        order.extend(found.slice(field::spot_check::FOUND).map(|demand| text(field::rectification::DEMAND, demand)));
         self.revise(order_id, registers::RECTIFICATION, order, &hand)?;
-        self.revise(case, registers::FEC_CASE, vec![text(20, RECTIFYING), day(25, on), day(26, due)], &hand)?;
+        self.revise(
+            case,
+            registers::FEC_CASE,
+            vec![
+                text(field::fec_case::STAGE, RECTIFYING),
+                day(field::fec_case::RECTIFY_FROM, on),
+                day(field::fec_case::RECTIFY_DUE, due),
+            ],
+            &hand,
+        )?;
         Ok(())
     }
 }

@@ -12,15 +12,11 @@ use prost::Message;
 use std::collections::HashMap;
 use taizhang_proto::{
     OrgCode, Record, RecordId,
-    cell::{Shelf, Subject, home_unit},
+    cell::{RULES, Shelf, Subject, home_unit},
     digest::{Item, ScopeDigest},
     plan::Plans,
     register::is_for_below,
 };
-
-/// Grows when the rules of counting change in the program: what a subject contributes, what refers to what, what is
-/// indexed.
-const RULES: u32 = 10;
 
 /// Names the rules by which a store was counted: the program's and the plans'.
 pub(super) fn rules(plans: &Plans) -> [u8; 32] {

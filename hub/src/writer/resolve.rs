@@ -6,7 +6,7 @@ use super::{
     pad::{Pad, Reading},
     revise::{Hand, day, is_ruled_below, nothing, text, with, yes},
 };
-use crate::{certify, orders::PAIRING_ORDER, store::StoreError};
+use crate::{certify, store::StoreError};
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::{Shelf, home_unit, is_active, is_memory},
@@ -15,8 +15,8 @@ use taizhang_proto::{
     lifecycle::{self, Actor},
     pb::{self, Choice, ConflictKind, ConflictState},
     register::{
-        COUNTED_AT, COUNTING, DISTINCT, ELSEWHERE_TOO, MERGED_INTO, PAST_HOME, STATE, VOID_REASON, Value, number,
-        registered_on, registers,
+        COUNTED_AT, COUNTING, DISTINCT, ELSEWHERE_TOO, MERGED_INTO, PAST_HOME, STATE, VOID_REASON, Value, field,
+        number, registered_on, registers,
     },
     wire::{self, Field},
 };
@@ -205,7 +205,10 @@ impl Pad<'_> {
             }
             (ConflictKind::Recognition, Choice::Keep) => set(self, vec![yes(36)]),
             (ConflictKind::Recognition, _) => {
-                let recognised = self.record(id)?.and_then(|case| case.varint(27)).and_then(wire::unzigzag);
+                let recognised = self
+                    .record(id)?
+                    .and_then(|case| case.varint(field::zef_case::RECOGNISED_ON))
+                    .and_then(wire::unzigzag);
                 let exit = recognised.unwrap_or_else(|| self.core.today());
                 set(self, vec![day(34, exit), text(35, b"7")])
             }
@@ -279,13 +282,17 @@ impl Pad<'_> {
 
     /// What a community that is certified anew, or on another day, lacks of the standard.
     fn missing_standard(&self, before: Option<&Record>, after: &Record) -> Result<Vec<String>, StoreError> {
-        let certified =
-            after.day(CERTIFIED_ON).filter(|day| before.and_then(|record| record.day(CERTIFIED_ON)) != Some(*day));
+        let certified = after
+            .day(field::fec_case::CERTIFIED_ON)
+            .filter(|day| before.and_then(|record| record.day(field::fec_case::CERTIFIED_ON)) != Some(*day));
         match (certified.filter(|_| after.register == number::FEC_CASE), home_unit(after)) {
             // One decimal.
-            (Some(day), Some(unit)) => {
-                certify::missing(self.core, unit, day, after.varint(SCORE).map(|tenths| tenths as f64 / 10.0))
-            }
+            (Some(day), Some(unit)) => certify::missing(
+                self.core,
+                unit,
+                day,
+                after.varint(field::fec_case::SCORE).map(|tenths| tenths as f64 / 10.0),
+            ),
             _ => Ok(Vec::new()),
         }
     }
@@ -387,16 +394,10 @@ pub(super) fn unknown(of: Option<OrgCode>) -> Refusal {
 /// What a hub writes of its own accord, by what is true elsewhere: nobody writes it by hand.
 fn is_hubs_own(register: u32, tag: u32) -> bool {
     matches!(tag, COUNTED_AT | COUNTING | PAST_HOME | ELSEWHERE_TOO)
-        || (register == number::TASK && tag == ORDER_NO)
-        || (register == number::PAIRING && tag == PAIRING_ORDER)
+        || (register == number::TASK && tag == field::task::ORDER_NO)
+        || (register == number::PAIRING && tag == field::pairing::ORDER_NO)
         || is_memory(register, tag)
 }
-
-/// Of a certification case: the day of the title, and what it was assessed with.
-const CERTIFIED_ON: u32 = 24;
-const SCORE: u32 = 23;
-/// Of a task: the number of the city's order.
-const ORDER_NO: u32 = 32;
 
 /// Fields as a reviewer wrote them.
 fn written(register: u32, texts: &std::collections::HashMap<String, String>) -> Result<Vec<Field>, Refusal> {

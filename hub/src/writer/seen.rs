@@ -20,12 +20,9 @@ use taizhang_proto::{
     indicator::Part,
     lifecycle::{self, Actor},
     pb::{self, ConflictKind},
-    register::{number, registers},
+    register::{field, number, registers},
     wire,
 };
-
-/// Of a certification case: the day on which the title was revoked.
-const REVOKED_ON: u32 = 28;
 
 impl Pad<'_> {
     /// Rules between an edit and what else the author had or had not seen: closing, joining a closed household,
@@ -49,24 +46,30 @@ impl Pad<'_> {
             number::HOUSEHOLD if sets_code(edit, 36, b"4") => self.closing_household(edit, new, &unseen),
             // Who joins, or is said not to have left after all.
             number::MEMBER => {
-                let stays = edit.field(24).is_some_and(|field| field.bytes.is_empty());
-                match reference(20).or(new.reference(20).filter(|_| stays)) {
+                let stays = edit.field(field::member::TO_ON).is_some_and(|field| field.bytes.is_empty());
+                match reference(field::member::HOUSEHOLD).or(new.reference(field::member::HOUSEHOLD).filter(|_| stays))
+                {
                     Some(household) => self.joining_household(edit, household, &unseen),
                     None => Ok(None),
                 }
             }
-            number::ZEF_CASE => match reference(21) {
-                Some(household) if new.day(34).is_none() => self.joining_household(edit, household, &unseen),
+            number::ZEF_CASE => match reference(field::zef_case::HOUSEHOLD) {
+                Some(household) if new.day(field::zef_case::EXIT_ON).is_none() => {
+                    self.joining_household(edit, household, &unseen)
+                }
                 _ => Ok(None),
             },
-            number::PLACEMENT if edit.field(25).is_some() => {
-                let person = new.reference(20);
-                let start = new.day(25);
+            number::PLACEMENT if edit.field(field::placement::START_ON).is_some() => {
+                let person = new.reference(field::placement::PERSON);
+                let start = new.day(field::placement::START_ON);
                 let (Some(person), Some(start)) = (person, start) else { return Ok(None) };
                 let person = survivor(&Reading(self), person)?;
                 let Some(record) = self.record(person)? else { return Ok(None) };
                 let left = left_on(record);
-                let knew = [46, 47].iter().filter_map(|tag| record.origin(*tag)).all(|origin| !unseen(origin));
+                let knew = [field::resident::DEATH_ON, field::resident::MOVEOUT_ON]
+                    .iter()
+                    .filter_map(|tag| record.origin(*tag))
+                    .all(|origin| !unseen(origin));
                 Ok((left.is_some_and(|left| start >= left) && knew).then(|| {
                     let message = "该人已死亡或迁出，不能在此之后就业 (dead or moved away before it starts)".into();
                     violation(edit, "start_on", "left", message)
@@ -91,11 +94,11 @@ impl Pad<'_> {
         if edit.offer.is_none()
             && let Some(why) = self.undue(edit.id, new, |tag| edit.field(tag).is_some())?
         {
-            let revoked = edit.field(REVOKED_ON).is_some_and(|field| !field.bytes.is_empty());
+            let revoked = edit.field(field::fec_case::REVOKED_ON).is_some_and(|field| !field.bytes.is_empty());
             let (field, rule) = if revoked { ("revoked_on", "term") } else { ("certified_on", "overdue") };
             return Ok(Some(violation(edit, field, rule, why)));
         }
-        if edit.field(21).is_none() {
+        if edit.field(field::fec_case::APPLIED_ON).is_none() {
             return Ok(None);
         }
         let plans = self.core.plans();
@@ -103,7 +106,7 @@ impl Pad<'_> {
         let Some((from, unit)) = from.zip(home_unit(new)) else { return Ok(None) };
         // Whoever had not heard of the revocation applied in good faith: the district has the application to judge.
         for id in Reading(self).referring(unit_id(unit), number::FEC_CASE)? {
-            if self.record(id)?.and_then(|record| record.origin(28)).is_some_and(unseen) {
+            if self.record(id)?.and_then(|record| record.origin(field::fec_case::REVOKED_ON)).is_some_and(unseen) {
                 return Ok(None);
             }
         }
@@ -118,14 +121,17 @@ impl Pad<'_> {
         edits: impl Fn(u32) -> bool,
     ) -> Result<Option<String>, StoreError> {
         match new.register {
-            number::FEC_CASE if edits(REVOKED_ON) && new.day(REVOKED_ON).is_some() => {
+            number::FEC_CASE
+                if edits(field::fec_case::REVOKED_ON) && new.day(field::fec_case::REVOKED_ON).is_some() =>
+            {
                 not_revocable(&Reading(self), id, new)
             }
             number::FEC_CASE if edits(24) => self.overdue_veto(new),
             number::COMMENDATION => not_commendable(&Reading(self), id, new, &self.core.plans()),
             number::HOUSEHOLD if edits(36) && is_closed(new) => {
                 // A reviewer may confirm a closing that somebody was added to; an open case blocks it for everybody.
-                let open = keeps_open(&Reading(self), survivor(&Reading(self), id)?, new.day(37))?;
+                let open =
+                    keeps_open(&Reading(self), survivor(&Reading(self), id)?, new.day(field::household::CLOSED_ON))?;
                 let case = open.into_iter().find(|(register, _)| *register == number::ZEF_CASE);
                 Ok(case.map(|(register, _)| still_open(register).to_owned()))
             }
@@ -135,7 +141,9 @@ impl Pad<'_> {
 
     /// Why a case may not be certified: a household of the community is past its 20 days on that day.
     fn overdue_veto(&mut self, case: &Record) -> Result<Option<String>, StoreError> {
-        let (Some(unit), Some(certified)) = (home_unit(case), case.day(24)) else { return Ok(None) };
+        let (Some(unit), Some(certified)) = (home_unit(case), case.day(field::fec_case::CERTIFIED_ON)) else {
+            return Ok(None);
+        };
         let overdue = self.sum_with_pad(unit, Part::ZefOverdue, certified)?;
         Ok((overdue > 0).then(|| {
             format!("该社区当日有 {overdue} 户零就业家庭超期未安置，不能认定达标 (overdue households: no title)")
@@ -220,7 +228,7 @@ impl Pad<'_> {
     ) -> Result<Option<Violation>, StoreError> {
         let household = survivor(&Reading(self), edit.id)?;
         let mut news = Vec::new();
-        for (register, id) in keeps_open(&Reading(self), household, new.day(37))? {
+        for (register, id) in keeps_open(&Reading(self), household, new.day(field::household::CLOSED_ON))? {
             if self.record(id)?.is_some_and(|record| record.origins.iter().any(unseen)) {
                 news.push((id, register));
             } else {
@@ -244,7 +252,7 @@ impl Pad<'_> {
         if !is_closed(&record) {
             return Ok(None);
         }
-        if record.origin(36).is_some_and(unseen) {
+        if record.origin(field::household::STATUS).is_some_and(unseen) {
             self.hold_open(household, &record, edit.id, edit.register)?;
             return Ok(None);
         }
@@ -268,8 +276,11 @@ impl Pad<'_> {
             record: household.0.to_vec().into(),
             other: by.0.to_vec().into(),
             unit: home_unit(record).map_or(0, OrgCode::number),
-            tags: vec![36],
-            claims: vec![standing_claim(record, &[36, 37, 38])],
+            tags: vec![field::household::STATUS],
+            claims: vec![standing_claim(
+                record,
+                &[field::household::STATUS, field::household::CLOSED_ON, field::household::CLOSED_REASON],
+            )],
             rule: "CLOSED".into(),
             revision,
             note: format!(
@@ -285,7 +296,7 @@ impl Pad<'_> {
 /// The code that closes a record of this register, where the field has one: void, closed, revoked.
 fn closing_code(register: u32, tag: u32, prevails: Option<&str>) -> Option<&[u8]> {
     match (register, tag) {
-        (number::FEC_CASE, 20) => Some(b"7"),
+        (number::FEC_CASE, field::fec_case::STAGE) => Some(b"7"),
         _ => prevails.map(str::as_bytes),
     }
 }

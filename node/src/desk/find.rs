@@ -1,15 +1,12 @@
 //! A record as people name it: by id number, certificate or case number, or by name; by its own number last.
 //! Invariant: what could mean two records means none; the candidates are named, so that one of them can be chosen.
 
-use crate::{
-    desk::{Desk, SaveError},
-    exchange::units::Units,
-};
+use super::{Desk, SaveError, units::Units};
 use std::collections::HashSet;
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::{home_unit, is_active},
-    register::{Refers, RegisterDef, Shape, Value, number, registers},
+    register::{Refers, RegisterDef, Shape, Value, field, number, registers},
     text,
 };
 
@@ -138,7 +135,8 @@ fn of_person<D: Desk>(desk: &D, register: u32, name: &str) -> Result<Vec<RecordI
     if persons.is_empty() || register == number::RESIDENT {
         return Ok(Vec::new());
     }
-    let is_head = |record: &Record| record.reference(HEAD).is_some_and(|head| persons.contains(&head));
+    let is_head =
+        |record: &Record| record.reference(field::household::HEAD_PERSON).is_some_and(|head| persons.contains(&head));
     if register == number::HOUSEHOLD {
         return desk.matching(Some(register), &is_head);
     }
@@ -149,9 +147,6 @@ fn of_person<D: Desk>(desk: &D, register: u32, name: &str) -> Result<Vec<RecordI
         |record: &Record| refs.iter().any(|tag| record.reference(*tag).is_some_and(|of| whose.contains(&of)));
     desk.matching(Some(register), &is_about)
 }
-
-/// Of a household: who heads it.
-const HEAD: u32 = 22;
 
 /// What is written as the value of a register's natural key, where that is one text.
 fn natural(def: &RegisterDef, written: &str) -> Option<Value> {

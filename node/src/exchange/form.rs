@@ -7,8 +7,8 @@ use super::{
     layout::{Layout, Layouts, Target, Words, folded},
     read::Walked,
     survey::{Survey, Surveyor},
-    units::Units,
 };
+use crate::desk::units::Units;
 use std::collections::HashSet;
 use taizhang_proto::{OrgCode, date::Day, pb::Format, text};
 

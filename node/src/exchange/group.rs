@@ -15,20 +15,16 @@ use crate::desk::{Desk, Draft, SaveError};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use taizhang_proto::{
     OrgCode, Record, RecordId,
-    check::{self, Violation, citizen_id},
+    check::{self, Violation},
+    citizen_id,
     date::{self, Day},
     pb::Format,
     register::{
-        EFFECTIVE_ON, FieldDef, HOME_UNIT, IMPORT_NOTE, Refers, RegisterDef, VERIFIED_ON, Value, number, registered_on,
-        registers,
+        EFFECTIVE_ON, FieldDef, HOME_UNIT, IMPORT_NOTE, Refers, RegisterDef, VERIFIED_ON, Value, field, number,
+        registered_on, registers,
     },
     text,
 };
-
-/// A resident's id number.
-const ID_NO: u32 = 21;
-/// Who heads a household.
-const HEAD: u32 = 22;
 
 /// The days of premises: in force, opened, checked.
 const PREMISES: [u32; 3] = [EFFECTIVE_ON, 28, 33];
@@ -314,7 +310,7 @@ impl<'a, D: Desk> Maker<'a, D> {
         };
         let mut held = record(id)?;
         if held.as_ref().is_some_and(|held| held.register == number::HOUSEHOLD) {
-            let head = held.as_ref().and_then(|household| household.reference(HEAD));
+            let head = held.as_ref().and_then(|household| household.reference(field::household::HEAD_PERSON));
             held = head.map(record).transpose()?.flatten();
         }
         let name = held.as_ref().and_then(|person| {
@@ -529,7 +525,7 @@ impl<'a, D: Desk> Maker<'a, D> {
             Some(Value::Text(text)) if self.role(*role).register.number == number::RESIDENT => Some(text.clone()),
             _ => None,
         };
-        let ids = fields.iter().filter_map(|(role, _, values)| written(role, values, ID_NO));
+        let ids = fields.iter().filter_map(|(role, _, values)| written(role, values, field::resident::ID_NO));
         let births: Vec<Day> = ids.filter_map(|id| Some(citizen_id::check(&id).ok()?.birth)).collect();
         // Nobody registers on a day to come, or as a child: a slip of the pen moves no month.
         let can_be = |day: &Day| {

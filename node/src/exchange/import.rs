@@ -9,9 +9,8 @@ use super::{
     group::{self, Group, Scene, Stop},
     pending::Pending,
     read, reasons, row,
-    units::Units,
 };
-use crate::desk::{Desk, Draft, SaveError, TAKEN};
+use crate::desk::{Desk, Draft, SaveError, TAKEN, units::Units};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use taizhang_proto::{
     Record, RecordId, cell,

@@ -9,12 +9,12 @@ use super::{
     phones::phones,
     read::EPOCH_1904,
     survey::Months,
-    units::Units,
 };
+use crate::desk::units::Units;
 use std::collections::{BTreeMap, BTreeSet};
 use taizhang_proto::{
     OrgCode, RecordId,
-    check::citizen_id::{self, Facts, Fault},
+    citizen_id::{self, Facts, Fault},
     date,
     pb::Format,
     register::{FieldDef, Shape, Value},

@@ -8,7 +8,7 @@ use super::{
 };
 use std::collections::HashMap;
 use taizhang_proto::{
-    check::citizen_id::{self, Fault},
+    citizen_id::{self, Fault},
     pb::Format,
     text,
 };

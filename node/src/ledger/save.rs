@@ -23,20 +23,12 @@ use taizhang_proto::{
     digest::LogDigest,
     lifecycle::{self, Actor},
     pb,
-    register::{HOME_UNIT, number, registers},
+    register::{HOME_UNIT, field, number, registers},
     session::MAX_CHANGE_BYTES,
     stamp::{MAX_AHEAD_MILLIS, Stamp},
     wire::Field,
 };
 use views::Views;
-
-/// The day of application of a certification case.
-const APPLIED_ON: u32 = 21;
-/// The day on which its title was revoked.
-const REVOKED_ON: u32 = 28;
-/// The status of a household, and the day on which it was closed.
-const HOUSEHOLD_STATUS: u32 = 36;
-const HOUSEHOLD_CLOSED_ON: u32 = 37;
 
 /// Where drafts come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -265,7 +257,7 @@ impl Ledger {
     /// A community that applies again before its time (domain-detail 2.12).
     fn applied_too_early(&self, draft: &Draft, new: &Record) -> Result<Option<Violation>, SaveError> {
         // Who applied before it heard of the revocation goes on with its case.
-        if new.register != number::FEC_CASE || !draft.edits.iter().any(|(tag, _)| *tag == APPLIED_ON) {
+        if new.register != number::FEC_CASE || !draft.edits.iter().any(|(tag, _)| *tag == field::fec_case::APPLIED_ON) {
             return Ok(None);
         }
         let from = reapplies_from(self, draft.id, new, &self.plans())?;
@@ -275,7 +267,7 @@ impl Ledger {
     /// A title that is revoked before the rectification is over (notice, item 34).
     fn revoked_too_early(&self, draft: &Draft, new: &Record) -> Result<Option<Violation>, SaveError> {
         if new.register != number::FEC_CASE
-            || !draft.edits.iter().any(|(tag, value)| *tag == REVOKED_ON && value.is_some())
+            || !draft.edits.iter().any(|(tag, value)| *tag == field::fec_case::REVOKED_ON && value.is_some())
         {
             return Ok(None);
         }
@@ -289,7 +281,11 @@ impl Ledger {
         if new.register != number::PLACEMENT || !(edits(20) || edits(25)) || !is_active(new) {
             return Ok(None);
         }
-        let (Some(person), Some(start)) = (new.reference(20), new.day(25)) else { return Ok(None) };
+        let (Some(person), Some(start)) =
+            (new.reference(field::placement::PERSON), new.day(field::placement::START_ON))
+        else {
+            return Ok(None);
+        };
         let person = survivor(self, person)?;
         let standing = own.get(person).cloned().map_or_else(|| self.view(person), |view| Ok(Some(view)))?;
         let left = standing.as_ref().and_then(left_on).filter(|left| start >= *left);
@@ -302,8 +298,10 @@ impl Ledger {
     fn against_closing(&self, draft: &Draft, new: &Record, own: &Views) -> Result<Option<Violation>, SaveError> {
         let edits = |tag| draft.edits.iter().any(|(edited, _)| *edited == tag);
         let joined = match new.register {
-            number::MEMBER if edits(20) => new.reference(20),
-            number::ZEF_CASE if edits(21) && new.day(34).is_none() => new.reference(21),
+            number::MEMBER if edits(field::member::HOUSEHOLD) => new.reference(field::member::HOUSEHOLD),
+            number::ZEF_CASE if edits(field::zef_case::HOUSEHOLD) && new.day(field::zef_case::EXIT_ON).is_none() => {
+                new.reference(field::zef_case::HOUSEHOLD)
+            }
             _ => None,
         };
         if let Some(household) = joined {
@@ -313,11 +311,11 @@ impl Ledger {
             let message = || "该户已销户 (the household is closed)".to_owned();
             return Ok(closed.then(|| broken(draft, "household", "closed", message())));
         }
-        let closes = edits(HOUSEHOLD_STATUS);
+        let closes = edits(field::household::STATUS);
         if new.register != number::HOUSEHOLD || !closes || !is_closed(new) {
             return Ok(None);
         }
-        let open = keeps_open(self, survivor(self, draft.id)?, new.day(HOUSEHOLD_CLOSED_ON))?;
+        let open = keeps_open(self, survivor(self, draft.id)?, new.day(field::household::CLOSED_ON))?;
         let left = open.into_iter().find(|(_, id)| own.get(*id).is_none());
         Ok(left.map(|(register, _)| broken(draft, "status", "still_open", still_open(register).to_owned())))
     }

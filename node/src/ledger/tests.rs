@@ -320,7 +320,7 @@ fn of_two_entries_of_one_number_in_a_batch_the_second_is_told_wherever_it_stands
     let desk = LedgerDesk::new(&ledger);
     let id_no = |nth: usize| {
         let digits = format!("21040219700301{nth:03}");
-        let last = taizhang_proto::check::citizen_id::check_character(digits.as_bytes()).unwrap();
+        let last = taizhang_proto::citizen_id::check_character(digits.as_bytes()).unwrap();
         Value::Text(format!("{digits}{}", char::from(last)))
     };
     let person = |nth: usize| {

@@ -8,7 +8,7 @@ use taizhang_proto::{
     date::{self, Day},
     pb,
     plan::Plans,
-    register::{number, registers},
+    register::{field, number, registers},
 };
 
 /// A code of L09 with its name.
@@ -49,7 +49,7 @@ pub fn card<S: Shelf>(shelf: &S, plans: &Plans, id: RecordId, on: Day) -> Result
     facts.push(show::fact("hardship", "就业困难人员", "hard to employ", yes(person.hardship)));
     facts.push(show::fact("five_knowns", "五清", "five knowns", knowns));
     for member in following(shelf, id, number::RESIDENT, number::MEMBER)? {
-        let household = shelf.record(member)?.and_then(|member| member.reference(20));
+        let household = shelf.record(member)?.and_then(|member| member.reference(field::member::HOUSEHOLD));
         let Some(household) = household else { continue };
         for case in following(shelf, household, number::HOUSEHOLD, number::ZEF_CASE)? {
             let Some(clock) = clock_of(shelf, case, plans)?.filter(|clock| clock.exit_on.is_none()) else { continue };

@@ -13,7 +13,7 @@ use taizhang_proto::{
     BUILT_MILLIS, OrgCode, RecordId, date,
     month::Month,
     pb::{self, office_server},
-    register::{FieldDef, IMPORT_NOTE, RegisterDef, Value, number, registered_on},
+    register::{FieldDef, IMPORT_NOTE, RegisterDef, Value, field, number, registered_on},
     stamp,
 };
 use tokio::{
@@ -209,7 +209,8 @@ impl Office {
             if let Some(dual) = clock.dual.filter(|dual| open(dual.second_placed_on)) {
                 due.push(("K12", dual.due));
             }
-            let case: pb::ZefCase = record.typed(|tag| matches!(tag, 21 | 32));
+            let case: pb::ZefCase =
+                record.typed(|tag| matches!(tag, field::zef_case::HOUSEHOLD | field::zef_case::RESPONSIBLE));
             for (clock_code, due_on) in due.into_iter().filter(|(_, day)| *day <= last) {
                 let unit = taizhang_proto::cell::home_unit(&record).unwrap_or(self.ledger.unit());
                 cases.push(pb::DueCase {
@@ -236,8 +237,8 @@ impl Office {
             None => Ok(None),
         };
         let household = view(household)?;
-        let head = view(household.as_ref().and_then(|household| household.slice(22)))?;
-        let name = head.as_ref().and_then(|head| head.slice(23));
+        let head = view(household.as_ref().and_then(|household| household.slice(field::household::HEAD_PERSON)))?;
+        let name = head.as_ref().and_then(|head| head.slice(field::resident::NAME));
         Ok(name.map(|name| String::from_utf8_lossy(name).into_owned()).unwrap_or_default())
     }
 

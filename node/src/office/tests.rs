@@ -11,7 +11,7 @@ use std::sync::Arc;
 use taizhang_proto::{
     RecordId,
     cell::{self, Subject},
-    check::citizen_id::check_character,
+    citizen_id::check_character,
     date::{self, Day},
     indicator::{self, Part},
     month::Month,

@@ -5,7 +5,11 @@ use crate::{
     desk::{Desk, SaveError},
     exchange::People,
 };
-use taizhang_proto::{Record, RecordId, org::UnitTree, register::number};
+use taizhang_proto::{
+    Record, RecordId,
+    org::UnitTree,
+    register::{PERSON, field, number},
+};
 
 /// Whose records are, one after another.
 pub struct Titles<'a, D>(People<'a, D>);
@@ -42,15 +46,15 @@ pub(super) fn title<D: Desk>(
     let household = match record.register {
         number::HOUSEHOLD => Some(record.clone()),
         number::ZEF_CASE | number::SERVICE_RECORD => {
-            record.reference(21).map(|of| people.desk().view(of)).transpose()?.flatten()
+            record.reference(field::zef_case::HOUSEHOLD).map(|of| people.desk().view(of)).transpose()?.flatten()
         }
         _ => None,
     };
-    let head = household.as_ref().and_then(|household| household.reference(22));
+    let head = household.as_ref().and_then(|household| household.reference(field::household::HEAD_PERSON));
     let person = match record.register {
         number::RESIDENT => Some(id),
-        number::HARDSHIP_CASE | number::PLACEMENT | number::UNEMPLOYMENT_SPELL => record.reference(20),
-        number::SERVICE_RECORD => record.reference(20).or(head),
+        number::HARDSHIP_CASE | number::PLACEMENT | number::UNEMPLOYMENT_SPELL => record.reference(PERSON),
+        number::SERVICE_RECORD => record.reference(field::service_record::PERSON).or(head),
         _ => head,
     };
     let title = match (person, household) {
@@ -59,7 +63,11 @@ pub(super) fn title<D: Desk>(
         (None, None) => match record.register {
             number::ARCHIVE_ENTRY => {
                 let of = |tag| text(record, tag).unwrap_or_default();
-                Some(format!("{} {}", of(22), of(20)).trim().to_owned())
+                Some(
+                    format!("{} {}", of(field::archive_entry::TITLE), of(field::archive_entry::ARCHIVE_NO))
+                        .trim()
+                        .to_owned(),
+                )
             }
             number::TASK | number::CAMPAIGN | number::POST | number::EVENT | number::ISSUE | number::ASSISTANT => {
                 text(record, 20)

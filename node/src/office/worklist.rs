@@ -17,7 +17,7 @@ use taizhang_proto::{
     date::{self, Day},
     indicator::Part,
     pb,
-    register::{number, registers},
+    register::{PERSON, field, number, registers},
 };
 
 /// The code of what was sent back; the others are those of [`Clock`].
@@ -164,12 +164,17 @@ impl List<'_> {
 fn reach(ledger: &Ledger, (id, record): (RecordId, &Record)) -> Result<[String; 2], SaveError> {
     let household = match record.register {
         number::HOUSEHOLD => Some(record.clone()),
-        number::ZEF_CASE => record.reference(21).map(|of| ledger.view(of)).transpose()?.flatten(),
+        number::ZEF_CASE => {
+            record.reference(field::zef_case::HOUSEHOLD).map(|of| ledger.view(of)).transpose()?.flatten()
+        }
         _ => None,
     };
     let person = match record.register {
         number::RESIDENT => Some(id),
-        _ => household.as_ref().and_then(|household| household.reference(22)).or(record.reference(20)),
+        _ => household
+            .as_ref()
+            .and_then(|household| household.reference(field::household::HEAD_PERSON))
+            .or(record.reference(PERSON)),
     };
     let person = person.map(|id| ledger.view(id)).transpose()?.flatten();
     let person = person.filter(|person| person.register == number::RESIDENT);
@@ -188,7 +193,8 @@ fn progress(
     placed: &[Contribution],
     on: Day,
 ) -> Result<String, SaveError> {
-    let own: pb::Campaign = record.typed(|tag| matches!(tag, 24 | 25));
+    let own: pb::Campaign =
+        record.typed(|tag| matches!(tag, field::campaign::QUOTA_VISITS | field::campaign::QUOTA_PLACED));
     let days = campaign::days_of(record);
     let of_it =
         |step: &&Contribution| unit.covers(step.key.unit) && days.contains(&step.key.date) && step.key.date <= on;

@@ -8,7 +8,7 @@ use crate::{
     date::Day,
     indicator::Part,
     plan::{Counting, Plans},
-    register::number,
+    register::{field, number},
 };
 
 /// What has to be filed: a completed case, or a paper that files no case.
@@ -62,7 +62,7 @@ pub fn filing<S: Shelf>(
     }
     let completed = match record.register {
         number::ARCHIVE_ENTRY => return of_entry(shelf, id, record, plans),
-        number::ZEF_CASE => match record.reference(21) {
+        number::ZEF_CASE => match record.reference(field::zef_case::HOUSEHOLD) {
             Some(household) => {
                 let case = case::read(shelf, survivor(shelf, household)?, (id, record), plans)?;
                 case.and_then(|case| case.completed_on())
@@ -82,14 +82,15 @@ pub(super) fn is_case(register: u32) -> bool {
 }
 
 fn archived_on(record: &Record) -> Option<Day> {
-    record.day(26)
+    record.day(field::archive_entry::ARCHIVED_ON)
 }
 
 /// A case that was completed on a day.
 fn of_case<S: Shelf>(shelf: &S, case: RecordId, completed: Day, plans: &Plans) -> Result<Filing, S::Error> {
     let mut filed: Option<(RecordId, Option<Day>)> = None;
     for entry in shelf.referring(case, number::ARCHIVE_ENTRY)? {
-        let files = |record: &&Record| is_active(record) && record.reference(23) == Some(case);
+        let files =
+            |record: &&Record| is_active(record) && record.reference(field::archive_entry::RECORD_REF) == Some(case);
         let Some(on) = shelf.look(entry, |record| record.filter(files).map(archived_on))? else { continue };
         let later =
             |held: (RecordId, Option<Day>)| (held.1.unwrap_or(Day::MAX), held.0) > (on.unwrap_or(Day::MAX), entry);
@@ -102,12 +103,14 @@ fn of_case<S: Shelf>(shelf: &S, case: RecordId, completed: Day, plans: &Plans) -
 
 /// An entry, unless it files a case.
 fn of_entry<S: Shelf>(shelf: &S, id: RecordId, record: &Record, plans: &Plans) -> Result<Option<Filing>, S::Error> {
-    if let Some(filed) = record.reference(23)
+    if let Some(filed) = record.reference(field::archive_entry::RECORD_REF)
         && shelf.look(filed, |filed| filed.is_some_and(|filed| is_case(filed.register)))?
     {
         return Ok(None);
     }
-    Ok(record.day(25).map(|formed| Filing::new(formed, Some((id, archived_on(record))), plans)))
+    Ok(record
+        .day(field::archive_entry::FORMED_ON)
+        .map(|formed| Filing::new(formed, Some((id, archived_on(record))), plans)))
 }
 
 /// Counts a case that was completed on a day.

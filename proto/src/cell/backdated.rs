@@ -9,13 +9,17 @@ use crate::{
     date::{self, Day},
     indicator::Part,
     plan::Plans,
-    register::number,
+    register::{field, number},
 };
 
 /// The fields with the day of business, of the registers that clocks and totals follow: placements, recognitions,
 /// registrations.
-const DAYS: [(u32, u32); 4] =
-    [(number::PLACEMENT, 25), (number::ZEF_CASE, 27), (number::HARDSHIP_CASE, 26), (number::UNEMPLOYMENT_SPELL, 23)];
+const DAYS: [(u32, u32); 4] = [
+    (number::PLACEMENT, field::placement::START_ON),
+    (number::ZEF_CASE, field::zef_case::RECOGNISED_ON),
+    (number::HARDSHIP_CASE, field::hardship_case::RECOGNISED_ON),
+    (number::UNEMPLOYMENT_SPELL, field::unemployment_spell::REG_ON),
+];
 
 /// Something that arrived late.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,12 +6,17 @@ use super::{
     subjects::{Root, subjects_under},
     survivor,
 };
-use crate::{OrgCode, Record, RecordId, date::Day, pb, register::number};
+use crate::{
+    OrgCode, Record, RecordId,
+    date::Day,
+    pb,
+    register::{field, number},
+};
 use std::{collections::BTreeSet, ops::RangeInclusive};
 
 /// The days of a campaign, both included.
 pub fn days_of(campaign: &Record) -> RangeInclusive<Day> {
-    let own: pb::Campaign = campaign.typed(|tag| matches!(tag, 21 | 22));
+    let own: pb::Campaign = campaign.typed(|tag| matches!(tag, field::campaign::FROM_ON | field::campaign::TO_ON));
     own.from_on.unwrap_or(Day::MIN)..=own.to_on.unwrap_or(Day::MAX)
 }
 

@@ -13,7 +13,7 @@ use crate::{
     indicator::Part,
     pb,
     plan::{ClockStart, Plans},
-    register::number,
+    register::{field, number},
 };
 use std::collections::BTreeMap;
 
@@ -75,7 +75,7 @@ impl Case {
 /// # Errors
 /// When the shelf fails.
 pub fn clock_of<S: Shelf>(shelf: &S, case: RecordId, plans: &Plans) -> Result<Option<CaseClock>, S::Error> {
-    let household = shelf.record(case)?.and_then(|record| record.reference(21));
+    let household = shelf.record(case)?.and_then(|record| record.reference(field::zef_case::HOUSEHOLD));
     let (Some(household), Some(record)) = (household, shelf.record(case)?.filter(is_active)) else { return Ok(None) };
     let household = survivor(shelf, household)?;
     Ok(read(shelf, household, (case, &record), plans)?.filter(|case| !case.graduate).map(|case| case.clock))
@@ -88,7 +88,16 @@ pub fn clock_of<S: Shelf>(shelf: &S, case: RecordId, plans: &Plans) -> Result<Op
 /// When the shelf fails.
 pub fn contradicts_recognition<S: Shelf>(shelf: &S, case: RecordId) -> Result<Vec<(RecordId, Day)>, S::Error> {
     let Some(record) = shelf.record(case)?.filter(is_active) else { return Ok(Vec::new()) };
-    let case: pb::ZefCase = record.typed(|tag| matches!(tag, 21 | 22 | 27 | 35 | 36));
+    let case: pb::ZefCase = record.typed(|tag| {
+        matches!(
+            tag,
+            field::zef_case::HOUSEHOLD
+                | field::zef_case::KIND
+                | field::zef_case::RECOGNISED_ON
+                | field::zef_case::EXIT_CAUSE
+                | field::zef_case::CONFIRMED
+        )
+    });
     let household = case.household.as_deref().and_then(RecordId::from_slice);
     let (Some(household), Some(recognised_on)) = (household, case.recognised_on) else { return Ok(Vec::new()) };
     let graduate = case.kind.as_deref() == Some(GRADUATE);
@@ -117,7 +126,17 @@ pub(super) fn read<S: Shelf>(
     (id, record): (RecordId, &Record),
     plans: &Plans,
 ) -> Result<Option<Case>, S::Error> {
-    let case: pb::ZefCase = record.typed(|tag| matches!(tag, 22 | 23 | 27 | 29 | 30 | 34..=36));
+    let case: pb::ZefCase = record.typed(|tag| {
+        matches!(
+            tag,
+            field::zef_case::KIND
+                | field::zef_case::APPLIED_ON
+                | field::zef_case::RECOGNISED_ON
+                | field::zef_case::WANT_DUAL
+                | field::zef_case::ASKED_ON
+                | field::zef_case::EXIT_ON..=field::zef_case::CONFIRMED
+        )
+    });
     let graduate = case.kind.as_deref() == Some(GRADUATE);
     let withdrawn = case.exit_cause.as_deref() == Some(WITHDRAWN);
     let (Some(unit), Some(recognised_on), false) = (home_unit(record), case.recognised_on, withdrawn) else {
@@ -179,7 +198,7 @@ pub(super) fn ran_by<S: Shelf>(
     (recognised_on, on): (Day, Day),
     plans: &Plans,
 ) -> Result<(Day, bool), S::Error> {
-    let case: pb::ZefCase = record.typed(|tag| matches!(tag, 23 | 34));
+    let case: pb::ZefCase = record.typed(|tag| matches!(tag, field::zef_case::APPLIED_ON | field::zef_case::EXIT_ON));
     let due = due_one(plans, recognised_on, case.applied_on);
     let until = case.exit_on.unwrap_or(Day::MAX).min(on.saturating_add(1));
     let in_time = Spans::one(recognised_on, due.saturating_add(1).min(until));
@@ -207,7 +226,7 @@ pub(super) fn counted_members<S: Shelf>(
     let mut persons: BTreeMap<RecordId, (Vec<Span>, bool)> = BTreeMap::new();
     for member in following(shelf, household, number::HOUSEHOLD, number::MEMBER)? {
         let Some(record) = shelf.record(member)?.filter(is_active) else { continue };
-        let member: pb::Member = record.typed(|tag| matches!(tag, 20..=25));
+        let member: pb::Member = record.typed(|tag| matches!(tag, field::member::HOUSEHOLD..=field::member::COUNTED));
         // A member record is also listed under its person; only the ones of this household belong here.
         let of = |id: Option<&[u8]>| id.and_then(RecordId::from_slice).map(|id| survivor(shelf, id)).transpose();
         let here = of(member.household.as_deref())? == Some(household);

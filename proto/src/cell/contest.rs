@@ -13,7 +13,7 @@ use crate::{
     date::{self, Day},
     pb::Tier,
     record::Revision,
-    register::{COUNTED_AT, COUNTING, DISTINCT, ELSEWHERE_TOO, number, registers},
+    register::{COUNTED_AT, COUNTING, DISTINCT, ELSEWHERE_TOO, field, number, registers},
     wire,
 };
 use bytes::Bytes;
@@ -61,7 +61,7 @@ pub fn contest_key<S: Shelf>(shelf: &S, id: RecordId, record: &Record) -> Result
     };
     match record.register {
         number::RESIDENT => {
-            key.moved_out = record.bytes(MOVEOUT_ON).is_some();
+            key.moved_out = record.bytes(field::resident::MOVEOUT_ON).is_some();
             key.away = away(record, home_unit(record));
             // Who was carried along by a change of the tree of units was not transferred.
             let taken_in = past_homes(record).last().copied();
@@ -71,7 +71,7 @@ pub fn contest_key<S: Shelf>(shelf: &S, id: RecordId, record: &Record) -> Result
         }
         number::HOUSEHOLD => key.since = person::on_register_since(record),
         number::CREDENTIAL => {
-            let assistant = record.reference(20);
+            let assistant = record.reference(field::credential::ASSISTANT);
             let assigned = match assistant {
                 Some(assistant) => shelf.look(assistant, |record| record.and_then(assigned_from))?,
                 None => None,
@@ -88,13 +88,10 @@ fn takes_part(record: &Record) -> bool {
     is_active(record) && record.varint(DISTINCT) != Some(1)
 }
 
-/// Tag of the day on which a resident moved out.
-const MOVEOUT_ON: u32 = 47;
-
 /// How far from its hukou a resident is registered: 0 there, 1 in the same district or not known, 2 in another one.
 fn away(record: &Record, home: Option<OrgCode>) -> u8 {
     let district = |unit: OrgCode| unit.number() / 1_000_000;
-    let hukou = record.varint(26).and_then(|code| OrgCode::new(code).ok());
+    let hukou = record.varint(field::resident::HUKOU_UNIT).and_then(|code| OrgCode::new(code).ok());
     match hukou.zip(home) {
         Some((hukou, home)) if hukou.covers(home) && hukou.tier() < Tier::District => 0,
         Some((hukou, home)) if district(hukou) != district(home) => 2,
@@ -187,7 +184,7 @@ pub struct Stay {
 /// When the shelf fails.
 pub fn stays<S: Shelf>(shelf: &S, id: RecordId, record: &Record, hub: OrgCode) -> Result<Vec<Stay>, S::Error> {
     let mut found = Vec::new();
-    let hukou = record.varint(26).and_then(|code| OrgCode::new(code).ok());
+    let hukou = record.varint(field::resident::HUKOU_UNIT).and_then(|code| OrgCode::new(code).ok());
     let at_home = record.register == number::RESIDENT && hukou.is_some_and(|unit| hub.covers(unit));
     let made = i64::try_from(id.made()).unwrap_or(i64::MAX);
     let mut taken_in = Day::MIN;

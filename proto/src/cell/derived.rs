@@ -8,12 +8,11 @@ use super::{
     span::{Span, Spans},
 };
 use crate::{
-    Record, RecordId,
-    check::citizen_id,
+    Record, RecordId, citizen_id,
     date::{self, Day},
     pb,
     plan::Plans,
-    register::number,
+    register::{field, number},
 };
 
 /// The five knowns, in their order.
@@ -66,13 +65,14 @@ pub fn derived<S: Shelf>(shelf: &S, id: RecordId, on: Day, plans: &Plans) -> Res
         date::years_between(born.birth, judged) >= from
     });
     let refs = Refs::to(shelf, id, number::RESIDENT)?;
-    let spells = refs.active(shelf, number::UNEMPLOYMENT_SPELL, 20)?;
+    let spells = refs.active(shelf, number::UNEMPLOYMENT_SPELL, field::unemployment_spell::PERSON)?;
     let employment = employment(shelf, id, &facts, &refs, &spells, on)?;
-    let hardship = person::hardship(&refs.active(shelf, number::HARDSHIP_CASE, 20)?).has(on);
-    let member = refs.active(shelf, number::MEMBER, 21)?;
+    let hardship = person::hardship(&refs.active(shelf, number::HARDSHIP_CASE, field::hardship_case::PERSON)?).has(on);
+    let member = refs.active(shelf, number::MEMBER, field::member::PERSON)?;
     let known = [
-        member.iter().any(|(_, member)| member.day(24).is_none_or(|left| on < left)),
-        facts.laidoff_kind.is_some() || spells.iter().any(|(_, spell)| spell.bytes(24).is_some()),
+        member.iter().any(|(_, member)| member.day(field::member::TO_ON).is_none_or(|left| on < left)),
+        facts.laidoff_kind.is_some()
+            || spells.iter().any(|(_, spell)| spell.bytes(field::unemployment_spell::CAUSE).is_some()),
         !facts.skill.is_empty() || refs.of(number::PERSON_SKILL).next().is_some(),
         facts.train_wish.is_some(),
         !facts.intent_job.is_empty() || facts.intent_kind.is_some(),
@@ -113,17 +113,20 @@ fn employment<S: Shelf>(
         return Ok(code);
     }
     if person::employed(shelf, id)?.has(on) {
-        let placements = refs.active(shelf, number::PLACEMENT, 20)?;
+        let placements = refs.active(shelf, number::PLACEMENT, field::placement::PERSON)?;
         let open = |record: &Record| post::open_on(record, on).is_some();
-        let kinds: Vec<&[u8]> =
-            placements.iter().filter(|(_, record)| open(record)).filter_map(|(_, record)| record.slice(21)).collect();
+        let kinds: Vec<&[u8]> = placements
+            .iter()
+            .filter(|(_, record)| open(record))
+            .filter_map(|(_, record)| record.slice(field::placement::KIND))
+            .collect();
         // Of several, the one that binds most (L14).
         let order: [(&[u8], &str); 5] = [(b"1", "11"), (b"2", "14"), (b"4", "12"), (b"5", "15"), (b"3", "13")];
         return Ok(order.into_iter().find(|(kind, _)| kinds.contains(kind)).map_or("11", |(_, status)| status));
     }
     let registered = Spans::union(spells.iter().filter_map(|(_, spell)| {
-        let from = spell.day(23)?;
-        Some(Span { from, to: spell.day(26).unwrap_or(Day::MAX) })
+        let from = spell.day(field::unemployment_spell::REG_ON)?;
+        Some(Span { from, to: spell.day(field::unemployment_spell::END_ON).unwrap_or(Day::MAX) })
     }));
     Ok(match (registered.has(on), facts.labour_able, facts.job_willing) {
         (true, ..) => "20",

@@ -19,7 +19,9 @@ use crate::{
     date::{self, Day, add_months},
     pb::{self, Format, Tier},
     plan::{Plan, Plans},
-    register::{EFFECTIVE_ON, IMPORT_NOTE, REVIEWED_BY, SOURCE, STATE, number, registered_on, registers},
+    register::{
+        EFFECTIVE_ON, IMPORT_NOTE, PERSON, REVIEWED_BY, SOURCE, STATE, field, number, registered_on, registers,
+    },
     stamp::Stamp,
 };
 
@@ -275,7 +277,7 @@ pub fn doubts<S: Shelf>(
     found.extend(missing_steps(record).map(Doubt::Missing));
     match record.register {
         number::RESIDENT => {
-            let number = record.slice(21).and_then(|id| std::str::from_utf8(id).ok());
+            let number = record.slice(field::resident::ID_NO).and_then(|id| std::str::from_utf8(id).ok());
             found.extend(number.is_some_and(|number| !area::is_known(number)).then_some(Doubt::NoArea));
             // Where no record says what somebody does the form says more, not otherwise.
             let so = derived(shelf, id, on, plans)?.is_some_and(|person| {
@@ -287,7 +289,8 @@ pub fn doubts<S: Shelf>(
         }
         number::PLACEMENT => {
             found.extend(second_job(shelf, id, record, on)?.then_some(Doubt::SecondJob));
-            let unnamed = record.slice(21) == Some(WELFARE) && record.bytes(35).is_none();
+            let unnamed =
+                record.slice(field::placement::KIND) == Some(WELFARE) && record.bytes(field::placement::POST).is_none();
             found.extend(unnamed.then_some(Doubt::NoPost));
         }
         number::HOUSEHOLD => found.extend(head_of_two(shelf, id, record)?.map(Doubt::HeadOfTwo)),
@@ -296,24 +299,34 @@ pub fn doubts<S: Shelf>(
             found.extend(two_of_a_kind(shelf, id, record)?.then_some(Doubt::TwoOfAKind));
         }
         number::HARDSHIP_CASE => {
-            found.extend(unpublished(record, 26, 25).then_some(Doubt::Unpublished));
+            found.extend(
+                unpublished(record, field::hardship_case::RECOGNISED_ON, field::hardship_case::PUBLICITY_TO)
+                    .then_some(Doubt::Unpublished),
+            );
             found.extend(not_elderly(shelf, record, plans)?.then_some(Doubt::NotElderly));
             found.extend(redated(shelf, id, record, plans, on)?);
         }
         number::FEC_CASE => {
-            found.extend(unpublished(record, 24, 33).then_some(Doubt::Unpublished));
-            let least = record.day(24).map(|day| u64::from(plans.on(day).fec.standard.score) * 10);
-            let below = least.zip(record.varint(23)).is_some_and(|(least, score)| score < least);
+            found.extend(
+                unpublished(record, field::fec_case::CERTIFIED_ON, field::fec_case::PUBLICITY_TO)
+                    .then_some(Doubt::Unpublished),
+            );
+            let least =
+                record.day(field::fec_case::CERTIFIED_ON).map(|day| u64::from(plans.on(day).fec.standard.score) * 10);
+            let below = least.zip(record.varint(field::fec_case::SCORE)).is_some_and(|(least, score)| score < least);
             found.extend(below.then_some(Doubt::BelowStandard));
             found.extend(sheet_differs(shelf, id, record)?.then_some(Doubt::SheetDiffers));
         }
-        number::CREDENTIAL if record.slice(21) == Some(LEVEL3) => {
+        number::CREDENTIAL if record.slice(field::credential::LEVEL) == Some(LEVEL3) => {
             let months = plans.on(on).assistants.level4_months;
             found.extend((!station::may_rise(shelf, record, months)?).then_some(Doubt::WithoutLevel4));
         }
         number::ZEF_CASE => {
             found.extend(of_case(shelf, record, plans, on)?);
-            found.extend(unpublished(record, 27, 26).then_some(Doubt::Unpublished));
+            found.extend(
+                unpublished(record, field::zef_case::RECOGNISED_ON, field::zef_case::PUBLICITY_TO)
+                    .then_some(Doubt::Unpublished),
+            );
             found.extend(of_recognition(shelf, id, record, plans, on)?);
             found.extend(redated(shelf, id, record, plans, on)?);
         }
@@ -343,15 +356,19 @@ fn backdated_unseen(record: &Record, plans: &Plans) -> Option<Day> {
 }
 
 /// The day of what happened to a person, by register.
-const HAPPENED: [(u32, u32); 4] =
-    [(number::PLACEMENT, 25), (number::UNEMPLOYMENT_SPELL, 23), (number::HARDSHIP_CASE, 26), (number::TRAINEE, 22)];
+const HAPPENED: [(u32, u32); 4] = [
+    (number::PLACEMENT, field::placement::START_ON),
+    (number::UNEMPLOYMENT_SPELL, field::unemployment_spell::REG_ON),
+    (number::HARDSHIP_CASE, field::hardship_case::RECOGNISED_ON),
+    (number::TRAINEE, field::trainee::ENROLLED_ON),
+];
 
 /// Days that tell of what has happened, beside those that nobody may enter before it has ([`check::has_happened`]), by register.
 const FACTS: [(u32, &[u32]); 4] = [
-    (number::RESIDENT, &[41]),
-    (number::UNEMPLOYMENT_SPELL, &[22, 23]),
-    (number::HELD_CERTIFICATE, &[23]),
-    (number::CREDENTIAL, &[23]),
+    (number::RESIDENT, &[field::resident::LAIDOFF_ON]),
+    (number::UNEMPLOYMENT_SPELL, &[field::unemployment_spell::LOST_ON, field::unemployment_spell::REG_ON]),
+    (number::HELD_CERTIFICATE, &[field::held_certificate::ISSUED_ON]),
+    (number::CREDENTIAL, &[field::credential::ISSUED_ON]),
 ];
 /// Of every register: when it happened, and when it was reviewed.
 const FACTS_OF_ALL: [u32; 2] = [EFFECTIVE_ON, 10];
@@ -372,7 +389,7 @@ fn unlikely_day(record: &Record, on: Day) -> Option<Doubt> {
 /// before.
 fn beyond_register<S: Shelf>(shelf: &S, record: &Record) -> Result<Option<Doubt>, S::Error> {
     let day = HAPPENED.iter().find(|(register, _)| *register == record.register).and_then(|(_, tag)| record.day(*tag));
-    let (Some(day), Some(person)) = (day, record.reference(20)) else { return Ok(None) };
+    let (Some(day), Some(person)) = (day, record.reference(PERSON)) else { return Ok(None) };
     let person = survivor(shelf, person)?;
     shelf.look(person, |person| {
         let person = person?;
@@ -387,15 +404,29 @@ fn beyond_register<S: Shelf>(shelf: &S, record: &Record) -> Result<Option<Doubt>
 /// The steps that come before a decision: the field of the decision, and each step with the fields that show it.
 type Steps = (u32, u32, &'static [(&'static [u32], &'static str)]);
 const STEPS: [Steps; 3] = [
-    (number::ZEF_CASE, 27, &[(&[24], "核实 (visit)"), (&[25, 26], "公示 (publicity)")]),
-    (number::HARDSHIP_CASE, 26, &[(&[23], "初审 (first review)"), (&[24, 25], "公示 (publicity)")]),
+    (
+        number::ZEF_CASE,
+        field::zef_case::RECOGNISED_ON,
+        &[
+            (&[field::zef_case::VISITED_ON], "核实 (visit)"),
+            (&[field::zef_case::PUBLICITY_FROM, field::zef_case::PUBLICITY_TO], "公示 (publicity)"),
+        ],
+    ),
+    (
+        number::HARDSHIP_CASE,
+        field::hardship_case::RECOGNISED_ON,
+        &[
+            (&[field::hardship_case::CHECKED_ON], "初审 (first review)"),
+            (&[field::hardship_case::PUBLICITY_FROM, field::hardship_case::PUBLICITY_TO], "公示 (publicity)"),
+        ],
+    ),
     (
         number::FEC_CASE,
-        24,
+        field::fec_case::CERTIFIED_ON,
         &[
-            (&[31], "街道初审 (review by the street)"),
-            (&[22], "县区考核 (assessment)"),
-            (&[32, 33], "公示 (publicity)"),
+            (&[field::fec_case::REVIEWED_BY_STREET_ON], "街道初审 (review by the street)"),
+            (&[field::fec_case::ASSESSED_ON], "县区考核 (assessment)"),
+            (&[field::fec_case::PUBLICITY_FROM, field::fec_case::PUBLICITY_TO], "公示 (publicity)"),
         ],
     ),
 ];
@@ -416,8 +447,14 @@ fn unpublished(record: &Record, decided: u32, public_to: u32) -> bool {
 /// Whether one of a case's four scores is another than the points of its score sheet come to. A column that nobody has
 /// filled in says nothing; nor does a case without a sheet.
 fn sheet_differs<S: Shelf>(shelf: &S, id: RecordId, case: &Record) -> Result<bool, S::Error> {
-    let items = Refs::to(shelf, id, number::FEC_CASE)?.active(shelf, number::SCORE_ITEM, 20)?;
-    let columns = [(34, 23), (35, 24), (23, 25), (36, 26)];
+    let items =
+        Refs::to(shelf, id, number::FEC_CASE)?.active(shelf, number::SCORE_ITEM, field::score_item::FEC_CASE)?;
+    let columns = [
+        (field::fec_case::SCORE_SELF, field::score_item::SELF),
+        (field::fec_case::SCORE_TOWNSHIP, field::score_item::TOWNSHIP),
+        (field::fec_case::SCORE, field::score_item::DISTRICT),
+        (field::fec_case::SCORE_CITY, field::score_item::CITY),
+    ];
     Ok(columns.into_iter().any(|(total, points)| {
         let filled: Vec<u64> = items.iter().filter_map(|(_, item)| item.varint(points)).collect();
         !filled.is_empty() && case.varint(total).is_some_and(|total| total != filled.iter().sum::<u64>())
@@ -426,8 +463,11 @@ fn sheet_differs<S: Shelf>(shelf: &S, id: RecordId, case: &Record) -> Result<boo
 
 /// Whether somebody is hard to employ as one of the 4050 without having been of the age when that was applied for.
 fn not_elderly<S: Shelf>(shelf: &S, record: &Record, plans: &Plans) -> Result<bool, S::Error> {
-    let own: pb::HardshipCase = record.typed(|tag| matches!(tag, 21 | 22));
-    let (Some(person), Some(applied)) = (record.reference(20), own.applied_on) else { return Ok(false) };
+    let own: pb::HardshipCase =
+        record.typed(|tag| matches!(tag, field::hardship_case::KIND | field::hardship_case::APPLIED_ON));
+    let (Some(person), Some(applied)) = (record.reference(field::hardship_case::PERSON), own.applied_on) else {
+        return Ok(false);
+    };
     if !own.kind.iter().any(|kind| kind == ELDERLY) {
         return Ok(false);
     }
@@ -437,38 +477,62 @@ fn not_elderly<S: Shelf>(shelf: &S, record: &Record, plans: &Plans) -> Result<bo
 
 /// Whether a person holds another valid certificate of a kind; told of the later.
 fn two_of_a_kind<S: Shelf>(shelf: &S, id: RecordId, record: &Record) -> Result<bool, S::Error> {
-    let (Some(person), Some(kind)) = (record.reference(20), record.slice(21)) else { return Ok(false) };
-    let person = survivor(shelf, person)?;
-    let valid = |record: &Record| between(record.day(23), record.day(25));
-    let alike = |other: RecordId, twin: &Record| {
-        (twin.day(23), other) < (record.day(23), id) && is_active(twin) && twin.slice(21) == Some(kind)
+    let (Some(person), Some(kind)) =
+        (record.reference(field::held_certificate::PERSON), record.slice(field::held_certificate::KIND))
+    else {
+        return Ok(false);
     };
-    let held = Refs::to(shelf, person, number::RESIDENT)?.active(shelf, number::HELD_CERTIFICATE, 20)?;
+    let person = survivor(shelf, person)?;
+    let valid = |record: &Record| {
+        between(record.day(field::held_certificate::ISSUED_ON), record.day(field::held_certificate::VOID_ON))
+    };
+    let alike = |other: RecordId, twin: &Record| {
+        (twin.day(field::held_certificate::ISSUED_ON), other) < (record.day(field::held_certificate::ISSUED_ON), id)
+            && is_active(twin)
+            && twin.slice(field::held_certificate::KIND) == Some(kind)
+    };
+    let held = Refs::to(shelf, person, number::RESIDENT)?.active(
+        shelf,
+        number::HELD_CERTIFICATE,
+        field::held_certificate::PERSON,
+    )?;
     let two = held.iter().any(|(other, twin)| {
-        alike(*other, twin) && twin.slice(22) != record.slice(22) && !valid(twin).and(&valid(record)).is_empty()
+        alike(*other, twin)
+            && twin.slice(field::held_certificate::NUMBER) != record.slice(field::held_certificate::NUMBER)
+            && !valid(twin).and(&valid(record)).is_empty()
     });
     Ok(two)
 }
 
 /// Another household that stands and has the same head; told of the later.
 fn head_of_two<S: Shelf>(shelf: &S, id: RecordId, record: &Record) -> Result<Option<RecordId>, S::Error> {
-    let Some(head) = record.reference(22).filter(|_| !is_closed(record)) else { return Ok(None) };
+    let Some(head) = record.reference(field::household::HEAD_PERSON).filter(|_| !is_closed(record)) else {
+        return Ok(None);
+    };
     let head = survivor(shelf, head)?;
-    let households = Refs::to(shelf, head, number::RESIDENT)?.active(shelf, number::HOUSEHOLD, 22)?;
+    let households =
+        Refs::to(shelf, head, number::RESIDENT)?.active(shelf, number::HOUSEHOLD, field::household::HEAD_PERSON)?;
     Ok(households.iter().find(|(other, household)| *other < id && !is_closed(household)).map(|(other, _)| *other))
 }
 
 fn of_spell<S: Shelf>(shelf: &S, id: RecordId, record: &Record, on: Day) -> Result<Vec<Doubt>, S::Error> {
     let mut found = Vec::new();
     let days = |record: &Record| {
-        let from = record.day(23)?;
-        Some(Spans::one(from, record.day(26).unwrap_or(Day::MAX)))
+        let from = record.day(field::unemployment_spell::REG_ON)?;
+        Some(Spans::one(from, record.day(field::unemployment_spell::END_ON).unwrap_or(Day::MAX)))
     };
-    let (Some(own), Some(person)) = (days(record), record.reference(20)) else { return Ok(found) };
+    let (Some(own), Some(person)) = (days(record), record.reference(field::unemployment_spell::PERSON)) else {
+        return Ok(found);
+    };
     let person = survivor(shelf, person)?;
-    for (other, twin) in Refs::to(shelf, person, number::RESIDENT)?.active(shelf, number::UNEMPLOYMENT_SPELL, 20)? {
+    for (other, twin) in Refs::to(shelf, person, number::RESIDENT)?.active(
+        shelf,
+        number::UNEMPLOYMENT_SPELL,
+        field::unemployment_spell::PERSON,
+    )? {
         // Told of the later one.
-        let earlier = (twin.day(23), other) < (record.day(23), id);
+        let earlier =
+            (twin.day(field::unemployment_spell::REG_ON), other) < (record.day(field::unemployment_spell::REG_ON), id);
         if earlier && days(&twin).is_some_and(|theirs| !theirs.and(&own).is_empty()) {
             found.push(Doubt::TwoSpells);
             break;
@@ -478,8 +542,10 @@ fn of_spell<S: Shelf>(shelf: &S, id: RecordId, record: &Record, on: Day) -> Resu
     if own.has(on) && jobs.has(on) {
         found.push(Doubt::Employed);
     }
-    let for_work = record.slice(27) == Some(FOUND_WORK) && record.day(26).is_some_and(|end| end <= on);
-    let since = record.day(23).map_or_else(Spans::default, |from| Spans::one(from, Day::MAX));
+    let for_work = record.slice(field::unemployment_spell::END_CAUSE) == Some(FOUND_WORK)
+        && record.day(field::unemployment_spell::END_ON).is_some_and(|end| end <= on);
+    let since =
+        record.day(field::unemployment_spell::REG_ON).map_or_else(Spans::default, |from| Spans::one(from, Day::MAX));
     if for_work && jobs.and(&since).is_empty() {
         found.push(Doubt::NoJob);
     }
@@ -494,7 +560,16 @@ fn of_recognition<S: Shelf>(
     plans: &Plans,
     on: Day,
 ) -> Result<Vec<Doubt>, S::Error> {
-    let own: pb::ZefCase = record.typed(|tag| matches!(tag, 21 | 22 | 27 | 34 | 39));
+    let own: pb::ZefCase = record.typed(|tag| {
+        matches!(
+            tag,
+            field::zef_case::HOUSEHOLD
+                | field::zef_case::KIND
+                | field::zef_case::RECOGNISED_ON
+                | field::zef_case::EXIT_ON
+                | field::zef_case::RELAPSE_OF
+        )
+    });
     let mut found = Vec::new();
     let household = own.household.as_deref().and_then(RecordId::from_slice);
     let (Some(household), Some(recognised)) = (household, own.recognised_on.filter(|day| *day <= on)) else {
@@ -502,8 +577,9 @@ fn of_recognition<S: Shelf>(
     };
     let household = survivor(shelf, household)?;
     let refs = Refs::to(shelf, household, number::HOUSEHOLD)?;
-    for (other, earlier) in refs.active(shelf, number::ZEF_CASE, 21)? {
-        let before = earlier.slice(22) == record.slice(22) && earlier.day(34).is_some_and(|exit| exit <= recognised);
+    for (other, earlier) in refs.active(shelf, number::ZEF_CASE, field::zef_case::HOUSEHOLD)? {
+        let before = earlier.slice(field::zef_case::KIND) == record.slice(field::zef_case::KIND)
+            && earlier.day(field::zef_case::EXIT_ON).is_some_and(|exit| exit <= recognised);
         if other != id && before && own.relapse_of.is_none() {
             found.push(Doubt::Relapse);
             break;
@@ -512,10 +588,13 @@ fn of_recognition<S: Shelf>(
     if own.exit_on.is_some_and(|exit| exit <= on) {
         return Ok(found);
     }
-    let head = shelf.look(household, |record| record.and_then(|record| record.reference(22)))?;
+    let head =
+        shelf.look(household, |record| record.and_then(|record| record.reference(field::household::HEAD_PERSON)))?;
     let head = head.map(|head| survivor(shelf, head)).transpose()?;
     if let Some(head) = head
-        && shelf.look(head, |record| record.is_some_and(|record| record.slice(25) == Some(RURAL)))?
+        && shelf.look(head, |record| {
+            record.is_some_and(|record| record.slice(field::resident::HUKOU_KIND) == Some(RURAL))
+        })?
     {
         found.push(Doubt::Rural);
     }
@@ -523,7 +602,8 @@ fn of_recognition<S: Shelf>(
     for (person, belongs) in case::counted_members(shelf, household)? {
         let out = shelf.look(person, |record| {
             let Some(record) = record.filter(|record| is_active(record)) else { return false };
-            let unable = record.varint(38) == Some(0) || record.varint(39) == Some(0);
+            let unable = record.varint(field::resident::LABOUR_ABLE) == Some(0)
+                || record.varint(field::resident::JOB_WILLING) == Some(0);
             let of_age = born(record).is_none_or(|born| {
                 let last = if born.male { plan.age_male } else { plan.age_female };
                 (plan.age_from..=last).contains(&date::years_between(born.birth, recognised))
@@ -559,10 +639,12 @@ fn wrong_clock(id: RecordId, record: &Record) -> Option<Day> {
 /// Whether a person's other job, which began before this one, is open beside it.
 fn second_job<S: Shelf>(shelf: &S, id: RecordId, record: &Record, on: Day) -> Result<bool, S::Error> {
     let Some(own) = post::open_on(record, on) else { return Ok(false) };
-    let Some(person) = record.reference(20).map(|person| survivor(shelf, person)).transpose()? else {
+    let Some(person) = record.reference(field::placement::PERSON).map(|person| survivor(shelf, person)).transpose()?
+    else {
         return Ok(false);
     };
-    let others = Refs::to(shelf, person, number::RESIDENT)?.active(shelf, number::PLACEMENT, 20)?;
+    let others =
+        Refs::to(shelf, person, number::RESIDENT)?.active(shelf, number::PLACEMENT, field::placement::PERSON)?;
     Ok(others.iter().any(|(other, record)| {
         let theirs = post::open_on(record, on);
         *other != id && theirs.is_some_and(|span| (span.from, *other) < (own.from, id))
@@ -570,7 +652,15 @@ fn second_job<S: Shelf>(shelf: &S, id: RecordId, record: &Record, on: Day) -> Re
 }
 
 fn of_case<S: Shelf>(shelf: &S, record: &Record, plans: &Plans, on: Day) -> Result<Option<Doubt>, S::Error> {
-    let own: pb::ZefCase = record.typed(|tag| matches!(tag, 21 | 27 | 34 | 35));
+    let own: pb::ZefCase = record.typed(|tag| {
+        matches!(
+            tag,
+            field::zef_case::HOUSEHOLD
+                | field::zef_case::RECOGNISED_ON
+                | field::zef_case::EXIT_ON
+                | field::zef_case::EXIT_CAUSE
+        )
+    });
     let household = own.household.as_deref().and_then(RecordId::from_slice);
     let (Some(household), Some(recognised)) = (household, own.recognised_on.filter(|day| *day <= on)) else {
         return Ok(None);
@@ -604,7 +694,11 @@ fn of_case<S: Shelf>(shelf: &S, record: &Record, plans: &Plans, on: Day) -> Resu
 /// place it was entered. What had been late stays told.
 fn redated<S: Shelf>(shelf: &S, id: RecordId, record: &Record, plans: &Plans, on: Day) -> Result<Vec<Doubt>, S::Error> {
     let household = record.register == number::ZEF_CASE;
-    let (of, whose) = if household { (21, number::HOUSEHOLD) } else { (20, number::RESIDENT) };
+    let (of, whose, matter) = if household {
+        (field::zef_case::HOUSEHOLD, number::HOUSEHOLD, field::zef_case::KIND)
+    } else {
+        (field::hardship_case::PERSON, number::RESIDENT, field::hardship_case::APPLIED_ON)
+    };
     let tag = recognised_on(record.register);
     let (Some(target), Some(tag)) = (record.reference(of), tag) else { return Ok(Vec::new()) };
     let Some(now) = record.day(tag) else { return Ok(Vec::new()) };
@@ -616,7 +710,7 @@ fn redated<S: Shelf>(shelf: &S, id: RecordId, record: &Record, plans: &Plans, on
     let mut days = said(record);
     for other in Refs::to(shelf, target, whose)?.of(record.register).filter(|other| *other != id) {
         // The kind of a household's case, the day of somebody's application: another one is another matter.
-        let void = |case: &Record| case.slice(STATE) == Some(b"2") && case.bytes(22) == record.bytes(22);
+        let void = |case: &Record| case.slice(STATE) == Some(b"2") && case.bytes(matter) == record.bytes(matter);
         days.extend(shelf.look(other, |case| case.filter(|case| void(case)).map(said))?.unwrap_or_default());
     }
     days.retain(|day| *day != now);
@@ -641,7 +735,7 @@ fn everybody_able<S: Shelf>(shelf: &S, household: RecordId) -> Result<bool, S::E
     for person in case::counted_members(shelf, household)?.into_keys() {
         let says = shelf.look(person, |record| {
             let of = |tag| record.and_then(|record: &Record| record.varint(tag));
-            (of(38), of(39))
+            (of(field::resident::LABOUR_ABLE), of(field::resident::JOB_WILLING))
         })?;
         match says {
             (Some(1), Some(1)) => able = true,
@@ -657,17 +751,19 @@ fn everybody_able<S: Shelf>(shelf: &S, household: RecordId) -> Result<bool, S::E
 fn refusals<S: Shelf>(shelf: &S, household: RecordId, from: Day, to: Day) -> Result<u32, S::Error> {
     let within = Spans::one(from, to.saturating_add(1));
     let refs = Refs::to(shelf, household, number::HOUSEHOLD)?;
-    let of_household = services_of(shelf, refs.active(shelf, number::SERVICE_RECORD, 21)?)?;
+    let of_household =
+        services_of(shelf, refs.active(shelf, number::SERVICE_RECORD, field::service_record::HOUSEHOLD)?)?;
     let together = of_household.iter().filter(|one| one.refused && !one.of_person && within.has(one.on)).count();
     let mut most = 0;
     for (person, belongs) in case::counted_members(shelf, household)? {
         let days = within.and(&belongs.days);
         let about = Refs::to(shelf, person, number::RESIDENT)?;
-        let referrals = about.active(shelf, number::REFERRAL, 20)?;
-        let declined = referrals
-            .iter()
-            .filter(|(_, record)| record.slice(23) == Some(DECLINED) && record.day(22).is_some_and(|on| days.has(on)));
-        let services = services_of(shelf, about.active(shelf, number::SERVICE_RECORD, 20)?)?;
+        let referrals = about.active(shelf, number::REFERRAL, field::referral::PERSON)?;
+        let declined = referrals.iter().filter(|(_, record)| {
+            record.slice(field::referral::RESULT) == Some(DECLINED)
+                && record.day(field::referral::ON).is_some_and(|on| days.has(on))
+        });
+        let services = services_of(shelf, about.active(shelf, number::SERVICE_RECORD, field::service_record::PERSON)?)?;
         most = most.max(declined.count() + services.iter().filter(|one| one.refused && days.has(one.on)).count());
     }
     Ok((most + together) as u32)
@@ -679,7 +775,8 @@ fn refusals<S: Shelf>(shelf: &S, household: RecordId, from: Day, to: Day) -> Res
 /// When the shelf fails.
 pub fn is_stable<S: Shelf>(shelf: &S, household: RecordId, plan: &Plan, on: Day) -> Result<bool, S::Error> {
     for (person, belongs) in case::counted_members(shelf, household)? {
-        let placements = Refs::to(shelf, person, number::RESIDENT)?.active(shelf, number::PLACEMENT, 20)?;
+        let placements =
+            Refs::to(shelf, person, number::RESIDENT)?.active(shelf, number::PLACEMENT, field::placement::PERSON)?;
         let open = |record: &Record| post::open_on(record, on).is_some();
         if belongs.days.has(on) && placements.iter().any(|(_, record)| open(record) && stable(record, plan)) {
             return Ok(true);
@@ -694,7 +791,13 @@ const FLEXIBLE: &str = "3";
 /// A contract of a year or more; or a business licence and the minimum wage; or flexible work, the minimum wage, and social
 /// insurance (domain-detail 2.5).
 fn stable(placement: &Record, plan: &Plan) -> bool {
-    let own: pb::Placement = placement.typed(|tag| matches!(tag, 21 | 25 | 28..=32 | 36));
+    let own: pb::Placement = placement.typed(|tag| {
+        matches!(
+            tag,
+            field::placement::KIND | field::placement::START_ON | field::placement::CONTRACT_KIND
+                ..=field::placement::SOCIAL_INS | field::placement::LICENSED_ON
+        )
+    });
     let earns = own.wage_month.is_some_and(|wage| wage >= plan.zef.minimum_wage);
     let contract = own.contract_from.or(own.start_on).zip(own.contract_to);
     let for_long = contract.is_some_and(|(from, to)| to.saturating_add(1) >= add_months(from, plan.zef.stable_months));

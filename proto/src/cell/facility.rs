@@ -7,7 +7,7 @@ use crate::{
     indicator::Part,
     pb,
     plan::Plan,
-    register::{number, registers},
+    register::{field, number, registers},
 };
 use std::collections::BTreeSet;
 
@@ -47,7 +47,8 @@ type Dated = (Option<String>, Day, (RecordId, usize));
 fn versions<S: Shelf>(shelf: &S, unit: OrgCode, refs: &Refs) -> Result<Vec<Premises>, S::Error> {
     let mut versions: Vec<(Dated, Version, Vec<String>, Spans)> = Vec::new();
     for (id, record, here) in refs.of_unit(shelf, number::FACILITY, unit)? {
-        let own: pb::Facility = record.typed(|tag| matches!(tag, 20 | 40));
+        let own: pb::Facility =
+            record.typed(|tag| matches!(tag, field::facility::KIND | field::facility::SIX_EVIDENCE));
         for (place, says) in Version::before(&record).chain([Version::of(&record)]).enumerate() {
             // What is checked anew is another version from the check on.
             let from = if place > 0 { says.latest() } else { says.from.or(says.checked) };
@@ -126,7 +127,9 @@ pub(super) fn count<S: Shelf>(
 fn papers(docs: &[(RecordId, Record, Spans)]) -> Spans {
     let mut by_kind: [Vec<Spans>; 4] = Default::default();
     for (_, record, here) in docs {
-        let doc: pb::PublishedDoc = record.typed(|tag| matches!(tag, 20 | 22 | 24));
+        let doc: pb::PublishedDoc = record.typed(|tag| {
+            matches!(tag, field::published_doc::KIND | field::published_doc::PUBLISHED_ON | field::published_doc::UNTIL)
+        });
         let kind = doc.kind.as_deref().and_then(|kind| kind.parse::<usize>().ok());
         let (Some(from), Some(kind)) = (doc.published_on, kind.and_then(|kind| by_kind.get_mut(kind.wrapping_sub(1))))
         else {

@@ -10,14 +10,21 @@ use super::{
     span::{Span, Spans},
     training,
 };
-use crate::{Record, RecordId, date::Day, indicator::Part, pb, register::number, text};
+use crate::{
+    Record, RecordId,
+    date::Day,
+    indicator::Part,
+    pb,
+    register::{field, number},
+    text,
+};
 
 /// Closed (L26).
 const CLOSED: &[u8] = b"4";
 
 /// Whether a household's status is that of one that was closed (销户).
 pub fn is_closed(household: &Record) -> bool {
-    household.slice(36) == Some(CLOSED)
+    household.slice(field::household::STATUS) == Some(CLOSED)
 }
 
 pub(super) fn count<S: Shelf>(shelf: &S, id: RecordId, tally: &mut Tally<'_>) -> Result<(), S::Error> {
@@ -33,7 +40,7 @@ pub(super) fn count<S: Shelf>(shelf: &S, id: RecordId, tally: &mut Tally<'_>) ->
         None => Spans::default(),
     };
     let mut cases = Vec::new();
-    for (case, record) in refs.active(shelf, number::ZEF_CASE, 21)? {
+    for (case, record) in refs.active(shelf, number::ZEF_CASE, field::zef_case::HOUSEHOLD)? {
         cases.extend(case::read(shelf, id, (case, &record), tally.plans)?);
     }
     // Of two open cases of a kind, which a merge or two offices made, the earlier clock runs on.
@@ -69,7 +76,7 @@ fn at_home(household: Option<&Record>, case: &Case, tally: &mut Tally<'_>) {
 
 /// The day on which a household was closed.
 pub(super) fn closed_on(household: &Record) -> Option<Day> {
-    household.day(37).filter(|_| is_closed(household))
+    household.day(field::household::CLOSED_ON).filter(|_| is_closed(household))
 }
 
 /// What the household counts beside its cases; `open` are the days on which it is without employment by a case.
@@ -84,7 +91,8 @@ fn count_itself<S: Shelf>(
     let registered = there.and(&Spans::one(on_register_since(household), Day::MAX));
     tally.during(Part::Households, &registered);
 
-    let own_services = services_of(shelf, refs.active(shelf, number::SERVICE_RECORD, 21)?)?;
+    let own_services =
+        services_of(shelf, refs.active(shelf, number::SERVICE_RECORD, field::service_record::HOUSEHOLD)?)?;
     let fresh = fresh(&verified_on(household), &visits(&own_services), open, tally).and(&registered);
     tally.during(Part::Fresh, &fresh);
     for service in own_services.iter().filter(|service| service.campaign.is_some() && !service.of_person) {
@@ -92,15 +100,15 @@ fn count_itself<S: Shelf>(
     }
     let mut visited: Vec<Day> = campaign_visits(&own_services);
     let mut recognised = vec![open.clone()];
-    let mut paired = vec![pairing_days(&refs.active(shelf, number::PAIRING, 20)?)];
+    let mut paired = vec![pairing_days(&refs.active(shelf, number::PAIRING, field::pairing::HOUSEHOLD)?)];
     for (person, belongs) in counted_members(shelf, id)? {
         let about = Refs::to(shelf, person, number::RESIDENT)?;
-        let theirs = services_of(shelf, about.active(shelf, number::SERVICE_RECORD, 20)?)?;
+        let theirs = services_of(shelf, about.active(shelf, number::SERVICE_RECORD, field::service_record::PERSON)?)?;
         visited.extend(campaign_visits(&theirs).into_iter().filter(|day| belongs.days.has(*day)));
         let run = shelf.look(person, |record| record.map_or(Spans::one(Day::MIN, Day::MAX), cases_run))?;
-        let cases = hardship(&about.active(shelf, number::HARDSHIP_CASE, 20)?);
+        let cases = hardship(&about.active(shelf, number::HARDSHIP_CASE, field::hardship_case::PERSON)?);
         recognised.push(cases.and(&belongs.days).and(&run));
-        paired.push(pairing_days(&about.active(shelf, number::PAIRING, 21)?).and(&belongs.days));
+        paired.push(pairing_days(&about.active(shelf, number::PAIRING, field::pairing::PERSON)?).and(&belongs.days));
         if belongs.child && !open.is_empty() {
             count_child(shelf, person, &about, &open.and(&belongs.days), tally)?;
         }
@@ -120,10 +128,10 @@ fn campaign_visits(services: &[Service]) -> Vec<Day> {
 /// The services to a household: to itself, and to each counted member on the days of the membership.
 pub(super) fn services_to<S: Shelf>(shelf: &S, id: RecordId) -> Result<Vec<Service>, S::Error> {
     let refs = Refs::to(shelf, id, number::HOUSEHOLD)?;
-    let mut found = services_of(shelf, refs.active(shelf, number::SERVICE_RECORD, 21)?)?;
+    let mut found = services_of(shelf, refs.active(shelf, number::SERVICE_RECORD, field::service_record::HOUSEHOLD)?)?;
     for (person, belongs) in counted_members(shelf, id)? {
         let about = Refs::to(shelf, person, number::RESIDENT)?;
-        let theirs = services_of(shelf, about.active(shelf, number::SERVICE_RECORD, 20)?)?;
+        let theirs = services_of(shelf, about.active(shelf, number::SERVICE_RECORD, field::service_record::PERSON)?)?;
         found.extend(theirs.into_iter().filter(|service| belongs.days.has(service.on)));
     }
     Ok(found)
@@ -137,14 +145,14 @@ pub(super) fn visited_for<S: Shelf>(shelf: &S, id: RecordId, campaign: RecordId,
 
 fn pairing_days(pairings: &[(RecordId, Record)]) -> Spans {
     Spans::union(pairings.iter().filter_map(|(_, record)| {
-        let pairing: pb::Pairing = record.typed(|tag| matches!(tag, 24 | 25));
+        let pairing: pb::Pairing = record.typed(|tag| matches!(tag, field::pairing::FROM_ON | field::pairing::TO_ON));
         Some(Span { from: pairing.from_on?, to: pairing.to_on.unwrap_or(Day::MAX) })
     }))
 }
 
 /// Whether a person wishes to be trained: forms have a wish there, or 无.
 fn wishes_training(record: &Record) -> bool {
-    let wish = record.slice(37).map(String::from_utf8_lossy).unwrap_or_default();
+    let wish = record.slice(field::resident::TRAIN_WISH).map(String::from_utf8_lossy).unwrap_or_default();
     !wish.trim().is_empty() && text::parse_bool(&wish) != Some(false) && !wish.starts_with("不")
 }
 
@@ -163,7 +171,7 @@ fn count_child<S: Shelf>(
     let Some(registered) = wishes else { return Ok(()) };
     let open = open.and(&registered);
     tally.during(Part::ZefChildrenWishing, &open);
-    if let Some(first) = training::first_enrolled(&about.active(shelf, number::TRAINEE, 20)?) {
+    if let Some(first) = training::first_enrolled(&about.active(shelf, number::TRAINEE, field::trainee::PERSON)?) {
         tally.during(Part::ZefChildrenTrained, &open.and(&Spans::one(first, Day::MAX)));
     }
     Ok(())
@@ -180,7 +188,10 @@ pub fn keeps_open<S: Shelf>(
     closed_on: Option<Day>,
 ) -> Result<Vec<(u32, RecordId)>, S::Error> {
     let mut open = Vec::new();
-    for (register, ends) in [(number::ZEF_CASE, &[34, 37][..]), (number::MEMBER, &[24])] {
+    for (register, ends) in [
+        (number::ZEF_CASE, &[field::zef_case::EXIT_ON, field::zef_case::REFUSED_ON][..]),
+        (number::MEMBER, &[field::member::TO_ON]),
+    ] {
         for id in following(shelf, household, number::HOUSEHOLD, register)? {
             let over = shelf.look(id, |record| {
                 record.filter(|record| is_active(record)).is_none_or(|record| {

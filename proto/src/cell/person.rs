@@ -11,11 +11,12 @@ use super::{
 };
 use crate::{
     Record, RecordId,
-    check::{born, citizen_id},
+    check::born,
+    citizen_id,
     date::{self, Day},
     indicator::Part,
     pb,
-    register::{PAST_VERIFIED, VERIFIED_ON, number, registered_on},
+    register::{PAST_VERIFIED, VERIFIED_ON, field, number, registered_on},
 };
 
 /// What a person's own record says.
@@ -30,7 +31,16 @@ pub(super) struct Person {
 impl Person {
     fn of(record: &Record) -> Self {
         Self {
-            facts: record.typed(|tag| matches!(tag, 38..=41 | 43 | 44 | 48)),
+            facts: record.typed(|tag| {
+                matches!(
+                    tag,
+                    field::resident::LABOUR_ABLE
+                        ..=field::resident::LAIDOFF_ON
+                            | field::resident::SHANTY_RESETTLED
+                            | field::resident::SHANTY_MOVED_ON
+                            | field::resident::RETIRE_ON
+                )
+            }),
             born: born(record),
             verified_on: verified_on(record),
             registered: registered(record),
@@ -90,9 +100,9 @@ pub(super) fn count<S: Shelf>(shelf: &S, id: RecordId, tally: &mut Tally<'_>) ->
     tally.during(Part::Residents, &person.registered);
     tally.during(Part::DuplicatePersons, &turns.first.and(&person.registered));
     let refs = Refs::to(shelf, id, number::RESIDENT)?;
-    let services = services_of(shelf, refs.active(shelf, number::SERVICE_RECORD, 20)?)?;
-    let spells = refs.active(shelf, number::UNEMPLOYMENT_SPELL, 20)?;
-    let cases = refs.active(shelf, number::HARDSHIP_CASE, 20)?;
+    let services = services_of(shelf, refs.active(shelf, number::SERVICE_RECORD, field::service_record::PERSON)?)?;
+    let spells = refs.active(shelf, number::UNEMPLOYMENT_SPELL, field::unemployment_spell::PERSON)?;
+    let cases = refs.active(shelf, number::HARDSHIP_CASE, field::hardship_case::PERSON)?;
     for (_, record) in spells.iter().chain(&cases) {
         backdated::count(record, tally);
     }
@@ -103,13 +113,13 @@ pub(super) fn count<S: Shelf>(shelf: &S, id: RecordId, tally: &mut Tally<'_>) ->
         contacts.extend(family_contacts(shelf, &refs)?);
         spell::count(&person, &spells, (&contacts, &employed), tally);
     }
-    training::count(shelf, &refs.active(shelf, number::TRAINEE, 20)?, &person.registered, tally)?;
+    training::count(shelf, &refs.active(shelf, number::TRAINEE, field::trainee::PERSON)?, &person.registered, tally)?;
     let hardship = count_hardship(shelf, &cases, &person, tally)?;
     count_fresh(&person, &visits(&services), &hardship, tally);
     for service in services.iter().filter(|service| service.campaign.is_some()) {
         tally.step(Part::CampaignSends, service.on, service.sends);
     }
-    for (_, record) in refs.active(shelf, number::PLACEMENT, 20)? {
+    for (_, record) in refs.active(shelf, number::PLACEMENT, field::placement::PERSON)? {
         backdated::count(&record, tally);
     }
     count_employed(shelf, (&refs, &placements), (&person, &employed), &hardship, tally)
@@ -123,7 +133,9 @@ fn count_employed<S: Shelf>(
     hardship: &Spans,
     tally: &mut Tally<'_>,
 ) -> Result<(), S::Error> {
-    for (id, record) in placements.iter().filter(|(_, record)| record.slice(34) == Some(CAMPAIGN_CHANNEL)) {
+    for (id, record) in
+        placements.iter().filter(|(_, record)| record.slice(field::placement::CHANNEL) == Some(CAMPAIGN_CHANNEL))
+    {
         // Who waits for a place is not placed yet.
         let first = jobs(shelf, &[(*id, record.clone())])?.first();
         // It is said of each of the person's registrations, and counts where the person does.
@@ -167,8 +179,9 @@ fn resettled_household<S: Shelf>(shelf: &S, refs: &Refs) -> Result<Spans, S::Err
     let mut days = Vec::new();
     for (household, belongs) in memberships(shelf, refs)? {
         let moved = shelf.look(household, |record| {
-            let household = record.filter(|record| is_active(record) && record.varint(32) == Some(1))?;
-            Some(household.day(34).unwrap_or(Day::MIN))
+            let household = record
+                .filter(|record| is_active(record) && record.varint(field::household::SHANTY_RESETTLED) == Some(1))?;
+            Some(household.day(field::household::SHANTY_MOVED_ON).unwrap_or(Day::MIN))
         })?;
         days.extend(moved.map(|moved| belongs.and(&Spans::one(moved, Day::MAX))));
     }
@@ -201,8 +214,9 @@ fn count_hardship<S: Shelf>(
 /// The households that a person belongs to, each with the days.
 fn memberships<S: Shelf>(shelf: &S, refs: &Refs) -> Result<Vec<(RecordId, Spans)>, S::Error> {
     let mut found = Vec::new();
-    for (_, record) in refs.active(shelf, number::MEMBER, 21)? {
-        let member: pb::Member = record.typed(|tag| matches!(tag, 20 | 23 | 24));
+    for (_, record) in refs.active(shelf, number::MEMBER, field::member::PERSON)? {
+        let member: pb::Member =
+            record.typed(|tag| matches!(tag, field::member::HOUSEHOLD | field::member::FROM_ON | field::member::TO_ON));
         let Some(household) = member.household.as_deref().and_then(RecordId::from_slice) else { continue };
         let belongs = between(member.from_on, member.to_on);
         found.push((survivor(shelf, household)?, belongs));
@@ -215,7 +229,8 @@ fn family_contacts<S: Shelf>(shelf: &S, refs: &Refs) -> Result<Vec<Day>, S::Erro
     let mut contacts = Vec::new();
     for (household, belongs) in memberships(shelf, refs)? {
         let about = Refs::to(shelf, household, number::HOUSEHOLD)?;
-        let services = services_of(shelf, about.active(shelf, number::SERVICE_RECORD, 21)?)?;
+        let services =
+            services_of(shelf, about.active(shelf, number::SERVICE_RECORD, field::service_record::HOUSEHOLD)?)?;
         let theirs = services.iter().filter(|service| !service.of_person && belongs.has(service.on));
         contacts.extend(theirs.map(|service| service.on));
     }
@@ -224,13 +239,18 @@ fn family_contacts<S: Shelf>(shelf: &S, refs: &Refs) -> Result<Vec<Day>, S::Erro
 
 /// The days on which a person's cases run: since it was registered, until it dies, moves away or retires.
 pub(super) fn cases_run(record: &Record) -> Spans {
-    let closed = left_on(record).into_iter().chain(record.day(48)).min().unwrap_or(Day::MAX);
+    let closed = left_on(record).into_iter().chain(record.day(field::resident::RETIRE_ON)).min().unwrap_or(Day::MAX);
     Spans::one(on_register_since(record), closed)
 }
 
 /// The days on which a hardship case is recognised.
 fn recognition(record: &Record) -> Option<Span> {
-    let case: pb::HardshipCase = record.typed(|tag| matches!(tag, 26 | 28 | 29));
+    let case: pb::HardshipCase = record.typed(|tag| {
+        matches!(
+            tag,
+            field::hardship_case::RECOGNISED_ON | field::hardship_case::EXIT_ON | field::hardship_case::EXIT_CAUSE
+        )
+    });
     let from = case.recognised_on.filter(|_| case.exit_cause.as_deref() != Some(WITHDRAWN))?;
     Some(Span { from, to: case.exit_on.unwrap_or(Day::MAX) })
 }
@@ -238,7 +258,7 @@ fn recognition(record: &Record) -> Option<Span> {
 /// The day on which a hardship case that was recognised is completed: the person leaves it.
 pub(super) fn completed_on(record: &Record) -> Option<Day> {
     recognition(record)?;
-    record.day(28)
+    record.day(field::hardship_case::EXIT_ON)
 }
 
 /// The days on which a person is recognised as hard to employ, by these cases.
@@ -270,19 +290,25 @@ pub(super) fn services_of<S: Shelf>(shelf: &S, records: Vec<(RecordId, Record)>)
     let mut found = Vec::new();
     let mut taken_back = Vec::new();
     for (id, record) in records {
-        if let Some(countered) = record.reference(34) {
+        if let Some(countered) = record.reference(field::service_record::COUNTERS) {
             taken_back.extend([id, countered]);
             continue;
         }
-        let service: pb::ServiceRecord = record.typed(|tag| matches!(tag, 22..=24 | 30));
+        let service: pb::ServiceRecord = record.typed(|tag| {
+            matches!(tag, field::service_record::KIND..=field::service_record::ON | field::service_record::REFUSED)
+        });
         let Some(on) = service.on else { continue };
         let own = Service {
             on,
             visit: service.kind.as_deref() == Some("1"),
-            campaign: record.reference(33).map(|named| campaign::on_day(shelf, named, on)).transpose()?.flatten(),
+            campaign: record
+                .reference(field::service_record::CAMPAIGN)
+                .map(|named| campaign::on_day(shelf, named, on))
+                .transpose()?
+                .flatten(),
             sends: service.send_type.len() as i64,
             refused: service.refused == Some(true),
-            of_person: record.bytes(20).is_some(),
+            of_person: record.bytes(field::service_record::PERSON).is_some(),
         };
         found.push((id, own));
     }
@@ -315,7 +341,7 @@ pub(super) fn fresh(verified_on: &[Day], visits: &[Day], hardship: &Spans, tally
 
 /// The day on which a resident died or moved away.
 pub fn left_on(record: &Record) -> Option<Day> {
-    [46, 47].into_iter().filter_map(|tag| record.day(tag)).min()
+    [field::resident::DEATH_ON, field::resident::MOVEOUT_ON].into_iter().filter_map(|tag| record.day(tag)).min()
 }
 
 /// The days on which a person has an open placement, with a place where it is on a post, and before the person left.
@@ -333,7 +359,11 @@ pub(super) fn employed<S: Shelf>(shelf: &S, person: RecordId) -> Result<Spans, S
 pub(super) fn placements_of<S: Shelf>(shelf: &S, person: RecordId) -> Result<Vec<(RecordId, Record)>, S::Error> {
     let mut found = Vec::new();
     for own in contest::registrations(shelf, person)? {
-        found.extend(Refs::to(shelf, own, number::RESIDENT)?.active(shelf, number::PLACEMENT, 20)?);
+        found.extend(Refs::to(shelf, own, number::RESIDENT)?.active(
+            shelf,
+            number::PLACEMENT,
+            field::placement::PERSON,
+        )?);
     }
     Ok(found)
 }
@@ -342,7 +372,7 @@ pub(super) fn placements_of<S: Shelf>(shelf: &S, person: RecordId) -> Result<Vec
 fn jobs<S: Shelf>(shelf: &S, placements: &[(RecordId, Record)]) -> Result<Spans, S::Error> {
     let mut spans = Vec::new();
     for (id, record) in placements {
-        match (post::span_of(record), record.reference(35)) {
+        match (post::span_of(record), record.reference(field::placement::POST)) {
             (Some(_), Some(post)) => spans.extend(post::held(shelf, *id, post)?.iter().copied()),
             (Some(span), None) => spans.push(span),
             (None, _) => {}

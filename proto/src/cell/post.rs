@@ -16,7 +16,7 @@ use crate::{
     indicator::Part,
     pb,
     plan::Plans,
-    register::number,
+    register::{field, number},
 };
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -28,13 +28,15 @@ const VACANCY: &str = "10";
 
 /// K27 and K28: the places of a public-welfare post, who holds them, and how long it is supported.
 pub(super) fn count<S: Shelf>(shelf: &S, id: RecordId, record: &Record, tally: &mut Tally<'_>) -> Result<(), S::Error> {
-    let post: pb::Post = record.typed(|tag| matches!(tag, 21 | 23..=25 | 28));
+    let post: pb::Post = record.typed(|tag| {
+        matches!(tag, field::post::KIND | field::post::PLACES..=field::post::TO_ON | field::post::SUBSIDY_UNTIL)
+    });
     if post.kind.as_deref().is_none_or(|kind| kind == VACANCY) {
         return Ok(());
     }
     let there = between(post.from_on, post.to_on);
     tally.during_many(Part::PostPlaces, &there, post.places.unwrap_or(0).into());
-    for (placement, _) in Refs::to(shelf, id, number::POST)?.active(shelf, number::PLACEMENT, 35)? {
+    for (placement, _) in Refs::to(shelf, id, number::POST)?.active(shelf, number::PLACEMENT, field::placement::POST)? {
         tally.during(Part::PostOccupied, &held(shelf, placement, id)?);
     }
     if let Some(until) = post.subsidy_until {
@@ -62,17 +64,23 @@ pub(super) fn supported_until<S: Shelf>(
     plans: &Plans,
     retires: Option<Day>,
 ) -> Result<Option<Day>, S::Error> {
-    let (true, Some(start)) = (on_welfare_post(shelf, placement)?, placement.day(25)) else { return Ok(None) };
+    let (true, Some(start)) = (on_welfare_post(shelf, placement)?, placement.day(field::placement::START_ON)) else {
+        return Ok(None);
+    };
     let until = support_ends(start, plans.on(start).posts.support_years, retires);
     if retires == Some(until) {
         return Ok(Some(until));
     }
     // Who changes posts goes on with the years that are left.
-    let Some(person) = placement.reference(20).map(|person| survivor(shelf, person)).transpose()? else {
+    let Some(person) =
+        placement.reference(field::placement::PERSON).map(|person| survivor(shelf, person)).transpose()?
+    else {
         return Ok(Some(until));
     };
     let mut before = Vec::new();
-    for (_, other) in Refs::to(shelf, person, number::RESIDENT)?.active(shelf, number::PLACEMENT, 20)? {
+    for (_, other) in
+        Refs::to(shelf, person, number::RESIDENT)?.active(shelf, number::PLACEMENT, field::placement::PERSON)?
+    {
         let earlier = span_of(&other).filter(|span| span.from < start);
         if let Some(span) = earlier
             && on_welfare_post(shelf, &other)?
@@ -86,17 +94,20 @@ pub(super) fn supported_until<S: Shelf>(
 
 /// Whether a placement is on a public-welfare post.
 fn on_welfare_post<S: Shelf>(shelf: &S, placement: &Record) -> Result<bool, S::Error> {
-    let Some(post) = placement.reference(35) else { return Ok(false) };
+    let Some(post) = placement.reference(field::placement::POST) else { return Ok(false) };
     shelf.look(survivor(shelf, post)?, |post| {
         post.filter(|post| post.register == number::POST && is_active(post))
-            .and_then(|post| post.slice(21))
+            .and_then(|post| post.slice(field::post::KIND))
             .is_some_and(|kind| kind != VACANCY.as_bytes())
     })
 }
 
 /// The days of a placement.
 pub(super) fn span_of(record: &Record) -> Option<Span> {
-    Some(Span { from: record.day(25)?, to: record.day(26).unwrap_or(Day::MAX) })
+    Some(Span {
+        from: record.day(field::placement::START_ON)?,
+        to: record.day(field::placement::END_ON).unwrap_or(Day::MAX),
+    })
 }
 
 /// The days of a placement that is open on a day.
@@ -108,7 +119,10 @@ pub(super) fn open_on(record: &Record, on: Day) -> Option<Span> {
 fn places<S: Shelf>(shelf: &S, post: RecordId) -> Result<(usize, Spans), S::Error> {
     let post = shelf.look(post, |record| {
         let record = record.filter(|record| record.register == number::POST && is_active(record))?;
-        Some((record.varint(23)?, between(record.day(24), record.day(25))))
+        Some((
+            record.varint(field::post::PLACES)?,
+            between(record.day(field::post::FROM_ON), record.day(field::post::TO_ON)),
+        ))
     })?;
     Ok(post.map_or((0, Spans::default()), |(places, there)| (places as usize, there)))
 }
@@ -169,13 +183,15 @@ impl Places {
         let (count, there) = places(shelf, post)?;
         let mut queue = Vec::new();
         let mut unproven = None;
-        for (id, record) in Refs::to(shelf, post, number::POST)?.active(shelf, number::PLACEMENT, 35)? {
+        for (id, record) in
+            Refs::to(shelf, post, number::POST)?.active(shelf, number::PLACEMENT, field::placement::POST)?
+        {
             if is_unproven(&record) {
                 unproven = Some(id);
             }
             let Some(span) = span_of(&record) else { continue };
             // Whoever has died or moved away holds no place.
-            let left = match record.reference(20) {
+            let left = match record.reference(field::placement::PERSON) {
                 Some(person) => shelf.look(survivor(shelf, person)?, |person| person.and_then(left_on))?,
                 None => None,
             };

@@ -3,14 +3,15 @@
 //! follows from one: a household cleared, a place held, a person employed.
 
 use super::{Kept, Shelf};
-use crate::{OrgCode, Record, RecordId, date::Day, register::number};
-
-/// Proof, of a placement.
-const PROOF: u32 = 33;
+use crate::{
+    OrgCode, Record, RecordId,
+    date::Day,
+    register::{field, number},
+};
 
 /// Whether a record is a placement that nothing proves.
 pub(super) fn is_unproven(record: &Record) -> bool {
-    record.register == number::PLACEMENT && record.bytes(PROOF).is_none()
+    record.register == number::PLACEMENT && record.bytes(field::placement::PROOF).is_none()
 }
 
 /// A shelf that notes whether such a placement was looked at, and may hide it.

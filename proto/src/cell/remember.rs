@@ -6,20 +6,18 @@ use crate::{
     Record,
     date::{self, Day},
     pb,
-    register::{PAST_VERIFIED, VERIFIED_ON, number},
+    register::{EFFECTIVE_ON, PAST_VERIFIED, VERIFIED_ON, field, number},
     wire::{self, Field, put_bytes},
 };
 
-/// The tag of what premises were before.
-const PAST_VERSION: u32 = 44;
 /// The tag of the days on which somebody or a household had been recognised by an earlier word.
-pub(super) const PAST_RECOGNISED: u32 = 40;
+pub(super) const PAST_RECOGNISED: u32 = field::zef_case::PAST_RECOGNISED;
 
 /// The tag of the day of recognition, in the cases that one begins.
 pub(super) fn recognised_on(register: u32) -> Option<u32> {
     match register {
-        number::ZEF_CASE => Some(27),
-        number::HARDSHIP_CASE => Some(26),
+        number::ZEF_CASE => Some(field::zef_case::RECOGNISED_ON),
+        number::HARDSHIP_CASE => Some(field::hardship_case::RECOGNISED_ON),
         _ => None,
     }
 }
@@ -50,7 +48,7 @@ pub fn remembered(old: &Record, new: &Record) -> Option<(u32, String)> {
                 None => now.checked.is_some(),
                 Some(day) => now.latest() > Some(day),
             };
-            later.then(|| (PAST_VERSION, before.to_text()))
+            later.then(|| (field::facility::PAST_VERSION, before.to_text()))
         }
         _ => None,
     }
@@ -59,7 +57,7 @@ pub fn remembered(old: &Record, new: &Record) -> Option<(u32, String)> {
 /// Whether a field is such a memory: only the hub writes it, and it only grows.
 pub fn is_memory(register: u32, tag: u32) -> bool {
     match register {
-        number::FACILITY if tag == PAST_VERSION => true,
+        number::FACILITY if tag == field::facility::PAST_VERSION => true,
         number::ZEF_CASE | number::HARDSHIP_CASE if tag == PAST_RECOGNISED => true,
         _ => tag == PAST_VERIFIED,
     }
@@ -109,7 +107,17 @@ pub(super) struct Version {
 impl Version {
     /// As a record says now.
     pub(super) fn of(record: &Record) -> Self {
-        let says: pb::Facility = record.typed(|tag| matches!(tag, 4 | 21 | 25 | 28 | 29 | 31..=36));
+        let says: pb::Facility = record.typed(|tag| {
+            matches!(
+                tag,
+                EFFECTIVE_ON
+                    | field::facility::AREA_M2
+                    | field::facility::ONE_STOP_WINDOW
+                    | field::facility::OPENED_ON
+                    | field::facility::SHANTY
+                    | field::facility::SIX_VERIFIED..=field::facility::FIXED_PLACE
+            )
+        });
         let yes = |flag: Option<bool>| flag == Some(true);
         Self {
             from: says.effective_on.or(says.opened_on),
@@ -127,7 +135,7 @@ impl Version {
 
     /// What a record said before, oldest first.
     pub(super) fn before(record: &Record) -> impl Iterator<Item = Self> {
-        texts_in(record, PAST_VERSION).filter_map(Self::from_text)
+        texts_in(record, field::facility::PAST_VERSION).filter_map(Self::from_text)
     }
 
     pub(super) fn latest(&self) -> Option<Day> {

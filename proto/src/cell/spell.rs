@@ -11,6 +11,7 @@ use crate::{
     date::{self, Day},
     indicator::Part,
     pb,
+    register::field,
 };
 
 /// One spell, on the days on which the person is on the register and has not retired.
@@ -30,7 +31,14 @@ pub(super) fn count(
     let counts = person.registered.and(&person.before_retirement());
     let mut found = Vec::new();
     for (_, record) in spells {
-        let spell: pb::UnemploymentSpell = record.typed(|tag| matches!(tag, 22 | 23 | 26));
+        let spell: pb::UnemploymentSpell = record.typed(|tag| {
+            matches!(
+                tag,
+                field::unemployment_spell::LOST_ON
+                    | field::unemployment_spell::REG_ON
+                    | field::unemployment_spell::END_ON
+            )
+        });
         let Some(registered) = spell.reg_on else { continue };
         let open = Spans::one(registered, spell.end_on.unwrap_or(Day::MAX)).and(&counts);
         if open.is_empty() {

@@ -8,12 +8,9 @@ use crate::{
     indicator::Part,
     pb,
     record::Revision,
-    register::number,
+    register::{field, number},
 };
 use std::collections::BTreeMap;
-
-/// Tag of the assistant's citizen id.
-const ID_NO: u32 = 21;
 
 /// The units of an assistant, and of the same person's other records.
 pub(super) fn units_around<S: Shelf>(shelf: &S, assistant: RecordId) -> Result<Vec<OrgCode>, S::Error> {
@@ -30,8 +27,8 @@ fn others<S: Shelf>(shelf: &S, id: RecordId, record: &Record) -> Result<Vec<Reco
     if record.register != number::ASSISTANT {
         return Ok(Vec::new());
     }
-    let Some(bytes) = record.bytes(ID_NO) else { return Ok(Vec::new()) };
-    let sharing = shelf.sharing(number::ASSISTANT, ID_NO, bytes)?;
+    let Some(bytes) = record.bytes(field::assistant::ID_NO) else { return Ok(Vec::new()) };
+    let sharing = shelf.sharing(number::ASSISTANT, field::assistant::ID_NO, bytes)?;
     Ok(sharing.into_iter().filter(|other| *other != id).collect())
 }
 
@@ -48,7 +45,8 @@ fn assignment(id: RecordId, record: &Record) -> Option<(Turn, Spans, Option<Day>
     if record.register != number::ASSISTANT {
         return None;
     }
-    let assistant: pb::Assistant = record.typed(|tag| matches!(tag, 22 | 23));
+    let assistant: pb::Assistant =
+        record.typed(|tag| matches!(tag, field::assistant::FROM_ON | field::assistant::TO_ON));
     let from = assistant.from_on.filter(|_| is_active(record))?;
     Some((Turn { from, created: record.created, id }, between(Some(from), assistant.to_on), assistant.to_on))
 }
@@ -66,7 +64,10 @@ fn assignments<S: Shelf>(shelf: &S, id: RecordId, record: &Record) -> Result<Vec
 /// The days on which the holder of a certificate that is valid serves an office, with the day on which that assignment began:
 /// of two at a time the one that counts.
 pub(super) fn held<S: Shelf>(shelf: &S, certificate: &Record) -> Result<Vec<(Spans, Day)>, S::Error> {
-    let (Some(assistant), Some(valid)) = (certificate.reference(20), valid(certificate)) else { return Ok(Vec::new()) };
+    let (Some(assistant), Some(valid)) = (certificate.reference(field::credential::ASSISTANT), valid(certificate))
+    else {
+        return Ok(Vec::new());
+    };
     let Some(holder) = shelf.record(assistant)? else { return Ok(Vec::new()) };
     let mut turns = assignments(shelf, assistant, &holder)?;
     turns.sort_by(|one, two| one.1.cmp(&two.1));
@@ -84,8 +85,8 @@ pub(super) fn held<S: Shelf>(shelf: &S, certificate: &Record) -> Result<Vec<(Spa
 
 /// The days on which a certificate is valid.
 fn valid(certificate: &Record) -> Option<Spans> {
-    let issued = certificate.day(23).filter(|_| is_active(certificate))?;
-    Some(between(Some(issued), certificate.day(24)))
+    let issued = certificate.day(field::credential::ISSUED_ON).filter(|_| is_active(certificate))?;
+    Some(between(Some(issued), certificate.day(field::credential::VOID_ON)))
 }
 
 /// Counts the assistants of a unit and, for an urban community, those who hold a certificate. Returns the days with an
@@ -160,20 +161,22 @@ impl Levels {
 
 /// Whether the holder of a level 3 certificate had level 4 so many months before it, or has a degree (domain-detail 2.10).
 pub(super) fn may_rise<S: Shelf>(shelf: &S, certificate: &Record, months: i32) -> Result<bool, S::Error> {
-    let (Some(assistant), Some(issued)) = (certificate.reference(20), certificate.day(23)) else { return Ok(true) };
+    let (Some(assistant), Some(issued)) =
+        (certificate.reference(field::credential::ASSISTANT), certificate.day(field::credential::ISSUED_ON))
+    else {
+        return Ok(true);
+    };
     let Some(holder) = shelf.record(assistant)? else { return Ok(true) };
     let mut own = levels(shelf, assistant)?;
-    let mut degree = has_degree(holder.slice(EDU));
+    let mut degree = has_degree(holder.slice(field::assistant::EDU));
     for other in others(shelf, assistant, &holder)? {
         own.join(levels(shelf, other)?);
-        degree |= shelf.look(other, |record| has_degree(record.and_then(|record| record.slice(EDU))))?;
+        degree |=
+            shelf.look(other, |record| has_degree(record.and_then(|record| record.slice(field::assistant::EDU))))?;
     }
     let before = add_months(issued, -months);
     Ok(degree || own.of("4").iter().any(|valid| valid.from <= before))
 }
-
-/// Tag of an assistant's education.
-const EDU: u32 = 28;
 
 /// Graduates of colleges and universities (L03).
 fn has_degree(edu: Option<&[u8]>) -> bool {
@@ -183,11 +186,12 @@ fn has_degree(edu: Option<&[u8]>) -> bool {
 fn levels<S: Shelf>(shelf: &S, assistant: RecordId) -> Result<Levels, S::Error> {
     let mut levels = Levels::default();
     for id in shelf.referring(assistant, number::CREDENTIAL)? {
-        let of_assistant = |record: &Record| is_active(record) && record.reference(20) == Some(assistant);
+        let of_assistant =
+            |record: &Record| is_active(record) && record.reference(field::credential::ASSISTANT) == Some(assistant);
         let Some(record) = shelf.record(id)?.filter(of_assistant) else { continue };
         let Some(valid) = valid(&record) else { continue };
         let own = valid.without(&contest::turns(shelf, id, &record)?.behind);
-        let level = String::from_utf8_lossy(record.slice(21).unwrap_or_default()).into_owned();
+        let level = String::from_utf8_lossy(record.slice(field::credential::LEVEL).unwrap_or_default()).into_owned();
         levels.by_level.entry(level).or_default().push(own);
     }
     Ok(levels)
@@ -195,6 +199,6 @@ fn levels<S: Shelf>(shelf: &S, assistant: RecordId) -> Result<Levels, S::Error> 
 
 /// The first day of an assistant's assignment, while it is open.
 pub(super) fn assigned_from(record: &Record) -> Option<Day> {
-    let from = record.day(22).filter(|_| record.register == number::ASSISTANT)?;
-    (is_active(record) && record.bytes(23).is_none()).then_some(from)
+    let from = record.day(field::assistant::FROM_ON).filter(|_| record.register == number::ASSISTANT)?;
+    (is_active(record) && record.bytes(field::assistant::TO_ON).is_none()).then_some(from)
 }

@@ -4,7 +4,7 @@
 use super::{Shelf, Subject, archive, contest, following, home, merged_into, refs, station, survivor};
 use crate::{
     OrgCode, Record, RecordId, pb,
-    register::{number, registers},
+    register::{PERSON, field, number, registers},
 };
 use std::collections::HashSet;
 
@@ -55,16 +55,19 @@ pub fn roots_of(id: RecordId, record: &Record) -> Vec<Root> {
             roots.push(Root::Resident(id));
             roots.extend(merged_into(record).map(Root::ResidentInto));
         }
-        number::UNEMPLOYMENT_SPELL => roots.extend(to(20).map(Root::Person)),
+        number::UNEMPLOYMENT_SPELL => roots.extend(to(field::unemployment_spell::PERSON).map(Root::Person)),
         number::PLACEMENT => {
-            roots.extend(to(20).map(Root::Employed));
-            roots.extend(to(35).map(Root::Post));
+            roots.extend(to(field::placement::PERSON).map(Root::Employed));
+            roots.extend(to(field::placement::POST).map(Root::Post));
         }
         number::POST => roots.push(Root::Post(id)),
-        number::HARDSHIP_CASE | number::TRAINEE => roots.extend(to(20).map(Root::PersonAndHouseholds)),
+        number::HARDSHIP_CASE | number::TRAINEE => roots.extend(to(PERSON).map(Root::PersonAndHouseholds)),
         number::SERVICE_RECORD | number::PAIRING => {
-            let (person, household) =
-                if record.register == number::PAIRING { (to(21), to(20)) } else { (to(20), to(21)) };
+            let (person, household) = if record.register == number::PAIRING {
+                (to(field::pairing::PERSON), to(field::pairing::HOUSEHOLD))
+            } else {
+                (to(field::service_record::PERSON), to(field::service_record::HOUSEHOLD))
+            };
             roots.extend(person.map(Root::PersonAndHouseholds));
             roots.extend(household.map(Root::Household));
             // What names nobody is said of everybody in the household.
@@ -79,16 +82,16 @@ pub fn roots_of(id: RecordId, record: &Record) -> Vec<Root> {
             );
         }
         number::MEMBER => {
-            roots.extend(to(20).map(Root::Household));
-            roots.extend(to(21).map(Root::Person));
+            roots.extend(to(field::member::HOUSEHOLD).map(Root::Household));
+            roots.extend(to(field::member::PERSON).map(Root::Person));
         }
-        number::ZEF_CASE => roots.extend(to(21).map(Root::Household)),
+        number::ZEF_CASE => roots.extend(to(field::zef_case::HOUSEHOLD).map(Root::Household)),
         number::TRAINING_CLASS => roots.push(Root::Class(id)),
         number::CAMPAIGN => roots.push(Root::Campaign(id)),
-        number::CREDENTIAL => roots.extend(to(20).map(Root::Assistant)),
+        number::CREDENTIAL => roots.extend(to(field::credential::ASSISTANT).map(Root::Assistant)),
         number::ARCHIVE_ENTRY => {
             roots.push(Root::Subject(Subject::Record(id)));
-            roots.extend(to(23).map(Root::Filed));
+            roots.extend(to(field::archive_entry::RECORD_REF).map(Root::Filed));
         }
         _ => {
             roots.extend(itself(record.register, id).map(Root::Subject));
@@ -137,7 +140,7 @@ fn follow<S: Shelf>(shelf: &S, root: Root, open: &mut Vec<Root>) -> Result<(), S
             let refs = refs::Refs::to(shelf, person, number::RESIDENT)?;
             households_in(shelf, refs.of(number::MEMBER), open)?;
             for placement in refs.of(number::PLACEMENT) {
-                open.extend(reference(shelf, placement, 35)?.map(Root::Post));
+                open.extend(reference(shelf, placement, field::placement::POST)?.map(Root::Post));
             }
         }
         Root::Person(id) => open.push(Root::Subject(Subject::Person(survivor(shelf, id)?))),
@@ -155,7 +158,7 @@ fn follow<S: Shelf>(shelf: &S, root: Root, open: &mut Vec<Root>) -> Result<(), S
         Root::MembersInto(id) => open.push(Root::Members(survivor(shelf, id)?)),
         Root::Members(household) => {
             for member in following(shelf, household, number::HOUSEHOLD, number::MEMBER)? {
-                open.extend(reference(shelf, member, 21)?.map(Root::Person));
+                open.extend(reference(shelf, member, field::member::PERSON)?.map(Root::Person));
             }
         }
         Root::Post(id) => {
@@ -167,18 +170,18 @@ fn follow<S: Shelf>(shelf: &S, root: Root, open: &mut Vec<Root>) -> Result<(), S
                 return Ok(());
             }
             for placement in following(shelf, post, number::POST, number::PLACEMENT)? {
-                open.extend(reference(shelf, placement, 20)?.map(Root::Employed));
+                open.extend(reference(shelf, placement, field::placement::PERSON)?.map(Root::Employed));
             }
         }
         Root::Class(class) => {
             for trainee in shelf.referring(class, number::TRAINEE)? {
-                open.extend(reference(shelf, trainee, 20)?.map(Root::PersonAndHouseholds));
+                open.extend(reference(shelf, trainee, field::trainee::PERSON)?.map(Root::PersonAndHouseholds));
             }
         }
         Root::Campaign(campaign) => {
             for service in following(shelf, campaign, number::CAMPAIGN, number::SERVICE_RECORD)? {
-                open.extend(reference(shelf, service, 20)?.map(Root::PersonAndHouseholds));
-                open.extend(reference(shelf, service, 21)?.map(Root::Household));
+                open.extend(reference(shelf, service, field::service_record::PERSON)?.map(Root::PersonAndHouseholds));
+                open.extend(reference(shelf, service, field::service_record::HOUSEHOLD)?.map(Root::Household));
             }
         }
         Root::Assistant(assistant) => {
@@ -210,7 +213,7 @@ fn households_in<S: Shelf>(
     open: &mut Vec<Root>,
 ) -> Result<(), S::Error> {
     for member in members {
-        open.extend(reference(shelf, member, 20)?.map(Root::Household));
+        open.extend(reference(shelf, member, field::member::HOUSEHOLD)?.map(Root::Household));
     }
     Ok(())
 }

@@ -7,12 +7,12 @@ use crate::{
     indicator::Part,
     pb,
     plan::Plans,
-    register::number,
+    register::{field, number},
 };
 
 /// The day on which a case is completed: the community is certified.
 pub(super) fn completed_on(record: &Record) -> Option<Day> {
-    record.day(24)
+    record.day(field::fec_case::CERTIFIED_ON)
 }
 
 pub(super) fn count<S: Shelf>(shelf: &S, unit: OrgCode, refs: &Refs, tally: &mut Tally<'_>) -> Result<(), S::Error> {
@@ -21,7 +21,8 @@ pub(super) fn count<S: Shelf>(shelf: &S, unit: OrgCode, refs: &Refs, tally: &mut
     let mut overdue = Vec::new();
     let mut failed = Vec::new();
     for (id, record, here) in refs.of_unit(shelf, number::FEC_CASE, unit)? {
-        let case: pb::FecCase = record.typed(|tag| matches!(tag, 25..=28));
+        let case: pb::FecCase =
+            record.typed(|tag| matches!(tag, field::fec_case::RECTIFY_FROM..=field::fec_case::REVOKED_ON));
         let Some(from) = completed_on(&record) else { continue };
         if here.has(from) {
             archive::count_case(shelf, id, from, tally)?;
@@ -41,9 +42,18 @@ pub(super) fn count<S: Shelf>(shelf: &S, unit: OrgCode, refs: &Refs, tally: &mut
             ordered(from, case.rectify_due, case.restored_on.filter(|restored| *restored >= from));
         }
         for (_, order, _) in refs.of_unit(shelf, number::RECTIFICATION, unit)? {
-            let own: pb::Rectification = order.typed(|tag| matches!(tag, 21 | 22 | 27 | 28));
-            let of_case = order.reference(20) == Some(id);
-            let rechecked = own.rechecked_on.filter(|_| of_case && order.slice(28) == Some(FAILED));
+            let own: pb::Rectification = order.typed(|tag| {
+                matches!(
+                    tag,
+                    field::rectification::ORDERED_ON
+                        | field::rectification::DUE_ON
+                        | field::rectification::RECHECKED_ON
+                        | field::rectification::RESULT
+                )
+            });
+            let of_case = order.reference(field::rectification::FEC_CASE) == Some(id);
+            let rechecked =
+                own.rechecked_on.filter(|_| of_case && order.slice(field::rectification::RESULT) == Some(FAILED));
             if let Some(on) = rechecked.filter(|on| case.rectify_from.is_some_and(|from| from <= *on)) {
                 let restored = case.restored_on.filter(|restored| *restored >= on).unwrap_or(Day::MAX);
                 failed.push(Spans::one(on, restored.min(revoked)).and(&here));
@@ -63,13 +73,13 @@ pub(super) fn count<S: Shelf>(shelf: &S, unit: OrgCode, refs: &Refs, tally: &mut
     tally.during(Part::RectifyOverdue, &Spans::all(overdue));
     tally.during(Part::RecheckFailed, &Spans::all(failed));
     for (_, award, here) in refs.of_unit(shelf, number::COMMENDATION, unit)? {
-        if let Some(day) = award.day(23).filter(|day| here.has(*day)) {
+        if let Some(day) = award.day(field::commendation::DECIDED_ON).filter(|day| here.has(*day)) {
             tally.step(Part::Commended, day, 1);
         }
     }
     let mut checked = Vec::new();
     for (_, record, here) in refs.of_unit(shelf, number::SPOT_CHECK, unit)? {
-        let on = record.day(22).filter(|on| here.has(*on));
+        let on = record.day(field::spot_check::CHECKED_ON).filter(|on| here.has(*on));
         // What is checked without a title is no spot check of a certified community.
         checked.extend(on.filter(|day| titles.has(*day)));
     }
@@ -88,10 +98,14 @@ pub fn reapplies_from<S: Shelf>(
     case: &Record,
     plans: &Plans,
 ) -> Result<Option<Day>, S::Error> {
-    let (Some(unit), Some(applied)) = (home_unit(case), case.day(21)) else { return Ok(None) };
+    let (Some(unit), Some(applied)) = (home_unit(case), case.day(field::fec_case::APPLIED_ON)) else { return Ok(None) };
     let mut from = None;
     for (other, record, _) in Refs::to(shelf, unit_id(unit), 0)?.of_unit(shelf, number::FEC_CASE, unit)? {
-        let Some(revoked) = record.day(28).filter(|revoked| other != id && applied >= *revoked) else { continue };
+        let Some(revoked) =
+            record.day(field::fec_case::REVOKED_ON).filter(|revoked| other != id && applied >= *revoked)
+        else {
+            continue;
+        };
         let again = date::add_months(revoked, plans.on(revoked).fec.reapply_months);
         from = from.max(Some(again).filter(|again| applied < *again));
     }
@@ -108,16 +122,20 @@ const FAILED: &[u8] = b"2";
 /// # Errors
 /// When the shelf fails.
 pub fn not_revocable<S: Shelf>(shelf: &S, id: RecordId, case: &Record) -> Result<Option<String>, S::Error> {
-    let own: pb::FecCase = case.typed(|tag| matches!(tag, 25 | 26 | 28));
+    let own: pb::FecCase = case.typed(|tag| {
+        matches!(tag, field::fec_case::RECTIFY_FROM | field::fec_case::RECTIFY_DUE | field::fec_case::REVOKED_ON)
+    });
     let (Some(revoked), Some(ordered)) = (own.revoked_on, own.rectify_from) else { return Ok(None) };
     if own.rectify_due.is_some_and(|due| due < revoked) {
         return Ok(None);
     }
     for order in shelf.referring(id, number::RECTIFICATION)? {
         let failed = shelf.look(order, |order| {
-            let order = order.filter(|order| is_active(order) && order.reference(20) == Some(id))?;
-            let rechecked = order.day(27).filter(|on| ordered <= *on && *on <= revoked)?;
-            (order.slice(28) == Some(FAILED)).then_some(rechecked)
+            let order = order
+                .filter(|order| is_active(order) && order.reference(field::rectification::FEC_CASE) == Some(id))?;
+            let rechecked =
+                order.day(field::rectification::RECHECKED_ON).filter(|on| ordered <= *on && *on <= revoked)?;
+            (order.slice(field::rectification::RESULT) == Some(FAILED)).then_some(rechecked)
         })?;
         if failed.is_some() {
             return Ok(None);
@@ -143,16 +161,25 @@ pub fn not_commendable<S: Shelf>(
     if !is_active(record) {
         return Ok(None); // it may always be taken back
     }
-    let own: pb::Commendation = record.typed(|tag| matches!(tag, 21..=23));
-    let (Some(case), Some(decided), Some(year)) = (record.reference(20), own.decided_on, record.bytes(21)) else {
+    let own: pb::Commendation =
+        record.typed(|tag| matches!(tag, field::commendation::YEAR..=field::commendation::DECIDED_ON));
+    let (Some(case), Some(decided), Some(year)) =
+        (record.reference(field::commendation::FEC_CASE), own.decided_on, record.bytes(field::commendation::YEAR))
+    else {
         return Ok(None); // the form's own rules say what is missing
     };
     let held = shelf.look(case, |case| {
         let case = case.filter(|case| case.register == number::FEC_CASE && is_active(case))?;
-        let revoked = case.day(28).unwrap_or(Day::MAX);
-        let held = home_unit(case) == home_unit(record) && case.day(24)? <= decided && decided < revoked;
-        let restored = case.day(27).filter(|restored| Some(*restored) >= case.day(25)).unwrap_or(Day::MAX);
-        let rectifying = case.day(25).is_some_and(|from| from <= decided && decided < restored);
+        let revoked = case.day(field::fec_case::REVOKED_ON).unwrap_or(Day::MAX);
+        let held = home_unit(case) == home_unit(record)
+            && case.day(field::fec_case::CERTIFIED_ON)? <= decided
+            && decided < revoked;
+        let restored = case
+            .day(field::fec_case::RESTORED_ON)
+            .filter(|restored| Some(*restored) >= case.day(field::fec_case::RECTIFY_FROM))
+            .unwrap_or(Day::MAX);
+        let rectifying =
+            case.day(field::fec_case::RECTIFY_FROM).is_some_and(|from| from <= decided && decided < restored);
         held.then_some(rectifying)
     })?;
     match held {
@@ -168,9 +195,9 @@ pub fn not_commendable<S: Shelf>(
     if own.rank.is_some_and(|rank| rank > most) {
         return Ok(Some(format!("表彰名额为 {most} 个 (only so many are commended)")));
     }
-    for other in shelf.sharing(number::COMMENDATION, 21, year)? {
+    for other in shelf.sharing(number::COMMENDATION, field::commendation::YEAR, year)? {
         let Some(other) = shelf.record(other)?.filter(|twin| other != id && is_active(twin)) else { continue };
-        if other.varint(22) == record.varint(22) {
+        if other.varint(field::commendation::RANK) == record.varint(field::commendation::RANK) {
             return Ok(Some("该年度此名次已有单位 (the rank is taken in this year)".into()));
         }
         if home_unit(&other) == home_unit(record) {

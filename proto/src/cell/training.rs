@@ -1,10 +1,15 @@
 //! Free training: enrolments and distinct persons (K29), and the children of zero-employment households (K30).
 
 use super::{Shelf, Tally, is_active, span::Spans};
-use crate::{Record, RecordId, date::Day, indicator::Part, register::number};
+use crate::{
+    Record, RecordId,
+    date::Day,
+    indicator::Part,
+    register::{field, number},
+};
 
 fn enrolled_on(record: &Record) -> Option<Day> {
-    record.day(22)
+    record.day(field::trainee::ENROLLED_ON)
 }
 
 /// The person's enrolments in classes that are free of charge, on the days on which it is on the register.
@@ -16,10 +21,12 @@ pub(super) fn count<S: Shelf>(
 ) -> Result<(), S::Error> {
     let mut days = Vec::new();
     for (_, record) in enrolments {
-        let (Some(on), Some(class)) = (enrolled_on(record), record.reference(21)) else { continue };
+        let (Some(on), Some(class)) = (enrolled_on(record), record.reference(field::trainee::TRAINING_CLASS)) else {
+            continue;
+        };
         let free = shelf.look(class, |class| {
             let class = class.filter(|class| class.register == number::TRAINING_CLASS && is_active(class));
-            class.and_then(|class| class.varint(27)) == Some(1)
+            class.and_then(|class| class.varint(field::training_class::FREE)) == Some(1)
         })?;
         if free && registered.has(on) {
             tally.step(Part::FreeEnrolments, on, 1);

@@ -8,7 +8,7 @@ use crate::{
     month::{self, Month, Stage},
     orders::Progress,
     pb,
-    register::number,
+    register::{field, number},
 };
 
 pub(super) fn count<S: Shelf>(shelf: &S, id: RecordId, tally: &mut Tally<'_>) -> Result<(), S::Error> {
@@ -29,7 +29,9 @@ pub(super) fn count<S: Shelf>(shelf: &S, id: RecordId, tally: &mut Tally<'_>) ->
 /// A task falls due unless it was withdrawn by then; it is overdue until it is closed or withdrawn. One of the city's
 /// is counted by itself as well, from the day on which it was given: the city has no records to look it up in.
 fn count_task(record: &Record, tally: &mut Tally<'_>) {
-    let task: pb::Task = record.typed(|tag| matches!(tag, 22 | 23 | 29..=32));
+    let task: pb::Task = record.typed(|tag| {
+        matches!(tag, field::task::GIVEN_ON | field::task::DUE_ON | field::task::REPORTED_ON..=field::task::ORDER_NO)
+    });
     let Some(due) = task.due_on else { return };
     let (closed, withdrawn) = (task.closed_on.unwrap_or(Day::MAX), task.withdrawn_on.unwrap_or(Day::MAX));
     if withdrawn > due {
@@ -54,7 +56,9 @@ fn count_task(record: &Record, tally: &mut Tally<'_>) {
 const IN_COMMUNITY: &str = "2";
 
 fn count_fair(record: &Record, tally: &mut Tally<'_>) {
-    let fair: pb::Event = record.typed(|tag| matches!(tag, 21 | 22 | 27 | 28));
+    let fair: pb::Event = record.typed(|tag| {
+        matches!(tag, field::event::KIND | field::event::ON | field::event::INTENTS | field::event::HIRED)
+    });
     let Some(on) = fair.on else { return };
     tally.step(Part::Fairs, on, 1);
     if fair.kind.as_deref() == Some(IN_COMMUNITY) {
@@ -67,9 +71,9 @@ fn count_fair(record: &Record, tally: &mut Tally<'_>) {
 /// A transfer waits at the unit that is to take it in until it has, or has sent it back (domain-detail 4, case 5: the city
 /// looks at those that wait for long).
 fn count_transfer(record: &Record, tally: &mut Tally<'_>) {
-    let Some(asked) = record.day(24) else { return };
+    let Some(asked) = record.day(field::transfer::ASKED_ON) else { return };
     let term = tally.plans.on(asked).work.transfer_days;
-    let open = Spans::one(asked, record.day(27).unwrap_or(Day::MAX));
+    let open = Spans::one(asked, record.day(field::transfer::DONE_ON).unwrap_or(Day::MAX));
     tally.during(Part::TransfersOpen, &open);
     let over = asked.saturating_add(term).saturating_add(1);
     tally.during(Part::TransfersOverdue, &open.and(&Spans::one(over, Day::MAX)));
@@ -77,7 +81,16 @@ fn count_transfer(record: &Record, tally: &mut Tally<'_>) {
 
 /// A month counts on its last day: closed unless it was returned since, and approved.
 fn count_month(record: &Record, tally: &mut Tally<'_>) {
-    let close: pb::PeriodClose = record.typed(|tag| matches!(tag, 20 | 21 | 25 | 27 | 29..=31));
+    let close: pb::PeriodClose = record.typed(|tag| {
+        matches!(
+            tag,
+            field::period_close::MONTH
+                | field::period_close::CLOSED_ON
+                | field::period_close::APPROVED_ON
+                | field::period_close::RETURNED_ON
+                | field::period_close::VERSION..=field::period_close::RETURNED_VERSION
+        )
+    });
     let month = close.month.as_deref().and_then(Month::read);
     let (Some(month), Some(_)) = (month, close.closed_on) else { return };
     let stage = month::stage(&close);

@@ -16,7 +16,7 @@ use crate::{
     indicator::Part,
     pb,
     plan::{Counting, Plans},
-    register::number,
+    register::{field, number},
 };
 use std::collections::BTreeMap;
 
@@ -175,7 +175,17 @@ pub fn of_record<S: Shelf>(
     let mut due = |clock: Clock, last: Option<Day>| found.extend(last.map(|last| Due { last, clock }));
     match record.register {
         number::ZEF_CASE => {
-            let own: pb::ZefCase = record.typed(|tag| matches!(tag, 21 | 23 | 26 | 27 | 34 | 37));
+            let own: pb::ZefCase = record.typed(|tag| {
+                matches!(
+                    tag,
+                    field::zef_case::HOUSEHOLD
+                        | field::zef_case::APPLIED_ON
+                        | field::zef_case::PUBLICITY_TO
+                        | field::zef_case::RECOGNISED_ON
+                        | field::zef_case::EXIT_ON
+                        | field::zef_case::REFUSED_ON
+                )
+            });
             let by = |day: Option<Day>| day.is_some_and(|day| day <= on);
             if !by(own.recognised_on) && !by(own.refused_on) && !by(own.exit_on) {
                 let plan = |day: Day| {
@@ -192,12 +202,22 @@ pub fn of_record<S: Shelf>(
             }
         }
         number::HARDSHIP_CASE => {
-            let own: pb::HardshipCase = record.typed(|tag| matches!(tag, 25 | 26 | 28 | 31));
+            let own: pb::HardshipCase = record.typed(|tag| {
+                matches!(
+                    tag,
+                    field::hardship_case::PUBLICITY_TO
+                        | field::hardship_case::RECOGNISED_ON
+                        | field::hardship_case::EXIT_ON
+                        | field::hardship_case::REFUSED_ON
+                )
+            });
             let decided = [own.recognised_on, own.exit_on, own.refused_on];
             due(Clock::Publicity, own.publicity_to.filter(|_| !decided.into_iter().flatten().any(|day| day <= on)));
         }
         number::PLACEMENT => {
-            let own: pb::Placement = record.typed(|tag| matches!(tag, 25 | 26 | 30));
+            let own: pb::Placement = record.typed(|tag| {
+                matches!(tag, field::placement::START_ON | field::placement::END_ON | field::placement::CONTRACT_TO)
+            });
             let open = own.start_on.is_some_and(|start| start <= on) && own.end_on.is_none_or(|end| on < end);
             due(Clock::Contract, own.contract_to.filter(|_| open));
             if open {
@@ -208,24 +228,29 @@ pub fn of_record<S: Shelf>(
             }
         }
         number::FEC_CASE => {
-            let own: pb::FecCase = record.typed(|tag| matches!(tag, 20 | 33));
+            let own: pb::FecCase =
+                record.typed(|tag| matches!(tag, field::fec_case::STAGE | field::fec_case::PUBLICITY_TO));
             due(Clock::Publicity, own.publicity_to.filter(|_| own.stage.as_deref() == Some("4")));
         }
         number::SERVICE_RECORD => due(Clock::Visit, next_visit(shelf, record)?),
         number::ISSUE => {
-            let own: pb::Issue = record.typed(|tag| matches!(tag, 21 | 23 | 25));
+            let own: pb::Issue = record
+                .typed(|tag| matches!(tag, field::issue::RAISED_ON | field::issue::DUE_ON | field::issue::CLOSED_ON));
             let open =
                 own.closed_on.is_none_or(|closed| on < closed) && own.raised_on.is_none_or(|raised| raised <= on);
             due(Clock::Issue, own.due_on.filter(|_| open));
         }
         number::TRANSFER => {
-            let own: pb::Transfer = record.typed(|tag| matches!(tag, 24 | 25 | 27));
+            let own: pb::Transfer = record.typed(|tag| {
+                matches!(tag, field::transfer::ASKED_ON | field::transfer::DECISION | field::transfer::DONE_ON)
+            });
             let open = own.decision.is_none() && own.done_on.is_none();
             let asked = own.asked_on.filter(|asked| open && *asked <= on);
             due(Clock::Transfer, asked.map(|asked| asked.saturating_add(plans.on(asked).work.transfer_days)));
         }
         number::CAMPAIGN => {
-            let own: pb::Campaign = record.typed(|tag| matches!(tag, 21 | 22));
+            let own: pb::Campaign =
+                record.typed(|tag| matches!(tag, field::campaign::FROM_ON | field::campaign::TO_ON));
             let runs = own.from_on.is_some_and(|from| from <= on) && own.to_on.is_some_and(|to| on <= to);
             due(Clock::Campaign, own.to_on.filter(|_| runs));
         }
@@ -240,7 +265,8 @@ pub fn of_record<S: Shelf>(
 /// The day of the next visit that was agreed with a service, until somebody has been there again; none for one that was
 /// taken back.
 fn next_visit<S: Shelf>(shelf: &S, service: &Record) -> Result<Option<Day>, S::Error> {
-    let own: pb::ServiceRecord = service.typed(|tag| matches!(tag, 24 | 32));
+    let own: pb::ServiceRecord =
+        service.typed(|tag| matches!(tag, field::service_record::ON | field::service_record::NEXT_ON));
     let (Some(on), Some(next)) = (own.on, own.next_on) else { return Ok(None) };
     let of = |tag, register| match service.reference(tag) {
         Some(whom) => {
@@ -249,8 +275,8 @@ fn next_visit<S: Shelf>(shelf: &S, service: &Record) -> Result<Option<Day>, S::E
         }
         None => Ok(Vec::new()),
     };
-    let mut services = of(20, number::RESIDENT)?;
-    services.extend(of(21, number::HOUSEHOLD)?);
+    let mut services = of(field::service_record::PERSON, number::RESIDENT)?;
+    services.extend(of(field::service_record::HOUSEHOLD, number::HOUSEHOLD)?);
     let stands = services.iter().any(|service| service.on == on);
     let again = services.iter().any(|service| service.on > on);
     Ok(Some(next).filter(|_| stands && !again))
@@ -264,7 +290,9 @@ pub(super) fn last_contact<S: Shelf>(shelf: &S, household: RecordId, on: Day) ->
 
 /// The birthday on which whoever a placement is of reaches the age of retirement; none without a valid number.
 fn retires_on<S: Shelf>(shelf: &S, placement: &Record, plans: &Plans, on: Day) -> Result<Option<Day>, S::Error> {
-    let Some(person) = placement.reference(20).map(|id| survivor(shelf, id)).transpose()? else { return Ok(None) };
+    let Some(person) = placement.reference(field::placement::PERSON).map(|id| survivor(shelf, id)).transpose()? else {
+        return Ok(None);
+    };
     let plan = &plans.on(on).unemployment;
     let born = shelf.look(person, |record| record.and_then(born))?;
     Ok(born.map(|born| birthday(born, plan.retire_male, plan.retire_female)))

@@ -2,17 +2,20 @@
 //! Invariant: nobody is on the register before anything that the row says happened there, nor after the day of the import;
 //! so a file that is imported changes no month before its own rows.
 
-use crate::{date::Day, register::number};
+use crate::{
+    date::Day,
+    register::{field, number},
+};
 
 /// The days that a register gives to somebody whom it has: registered as unemployed, applied for, recognised, enrolled.
 const DAYS: [(u32, u32); 7] = [
-    (number::UNEMPLOYMENT_SPELL, 23),
-    (number::HARDSHIP_CASE, 22),
-    (number::HARDSHIP_CASE, 26),
-    (number::ZEF_CASE, 23),
-    (number::ZEF_CASE, 27),
-    (number::TRAINEE, 22),
-    (number::SERVICE_RECORD, 24),
+    (number::UNEMPLOYMENT_SPELL, field::unemployment_spell::REG_ON),
+    (number::HARDSHIP_CASE, field::hardship_case::APPLIED_ON),
+    (number::HARDSHIP_CASE, field::hardship_case::RECOGNISED_ON),
+    (number::ZEF_CASE, field::zef_case::APPLIED_ON),
+    (number::ZEF_CASE, field::zef_case::RECOGNISED_ON),
+    (number::TRAINEE, field::trainee::ENROLLED_ON),
+    (number::SERVICE_RECORD, field::service_record::ON),
 ];
 
 /// The fields of a register that tell a day on which it had somebody.

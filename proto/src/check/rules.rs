@@ -6,7 +6,7 @@ use crate::{
     date::{self, Day},
     month::Month,
     pb,
-    register::{RegisterDef, VERIFIED_ON, number},
+    register::{RegisterDef, VERIFIED_ON, field, number},
 };
 
 /// Youngest age on the register, years (2.1).
@@ -14,19 +14,19 @@ pub const WORKING_AGE: i32 = 16;
 /// Fewest characters of a card's number; what clerks write for want of one is shorter.
 const SHORTEST_CARD: usize = 5;
 /// The day of a resident's death.
-pub(super) const DEATH_ON: u32 = 46;
+pub(super) const DEATH_ON: u32 = field::resident::DEATH_ON;
 /// Days of what has happened when it is entered: registration, deaths, applications, visits, complaints. Nothing of the kind lies
 /// ahead, and a day that does would count, or begin a clock, before it has come.
 const HAPPENED: [(u32, &[u32]); 9] = [
-    (number::RESIDENT, &[DEATH_ON, 58]),
-    (number::HARDSHIP_CASE, &[22, 31]),
-    (number::ZEF_CASE, &[23, 24, 37]),
-    (number::TRAINEE, &[22]),
-    (number::REFERRAL, &[22]),
-    (number::COMPLAINT, &[20]),
-    (number::ISSUE, &[21]),
-    (number::HOUSEHOLD, &[37, 40]),
-    (number::PERIOD_CLOSE, &[21]),
+    (number::RESIDENT, &[DEATH_ON, field::resident::REGISTERED_ON]),
+    (number::HARDSHIP_CASE, &[field::hardship_case::APPLIED_ON, field::hardship_case::REFUSED_ON]),
+    (number::ZEF_CASE, &[field::zef_case::APPLIED_ON, field::zef_case::VISITED_ON, field::zef_case::REFUSED_ON]),
+    (number::TRAINEE, &[field::trainee::ENROLLED_ON]),
+    (number::REFERRAL, &[field::referral::ON]),
+    (number::COMPLAINT, &[field::complaint::RECEIVED_ON]),
+    (number::ISSUE, &[field::issue::RAISED_ON]),
+    (number::HOUSEHOLD, &[field::household::CLOSED_ON, field::household::REGISTERED_ON]),
+    (number::PERIOD_CLOSE, &[field::period_close::CLOSED_ON]),
 ];
 
 /// Whether a field tells a day of what has happened.
@@ -58,12 +58,13 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
             let of_age = born(record).is_none_or(|facts| date::years_between(facts.birth, today) >= WORKING_AGE);
             rule(of_age, "id_no", "age", "未满16周岁，不能登记 (under 16)");
             // An officer's or another card stands in place of the citizen id (L00).
-            let other = matches!(record.slice(20), Some(b"02" | b"03")) && record.bytes(57).is_some();
-            let known = record.bytes(21).is_some() || other;
+            let other = matches!(record.slice(field::resident::ID_TYPE), Some(b"02" | b"03"))
+                && record.bytes(field::resident::OTHER_NO).is_some();
+            let known = record.bytes(field::resident::ID_NO).is_some() || other;
             let message =
                 "须填写公民身份号码；无身份证的，填写证件类型和其他证件号码 (needs a citizen id, or another card)";
             rule(known, "id_no", "required", message);
-            let card = record.slice(57).map(String::from_utf8_lossy);
+            let card = record.slice(field::resident::OTHER_NO).map(String::from_utf8_lossy);
             let plausible =
                 card.is_none_or(|card| card.chars().count() >= SHORTEST_CARD && card.chars().any(char::is_numeric));
             let message =
@@ -71,7 +72,8 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
             rule(plausible, "other_no", "card", message);
         }
         number::UNEMPLOYMENT_SPELL => {
-            let spell: pb::UnemploymentSpell = record.typed(|tag| (22..=26).contains(&tag));
+            let spell: pb::UnemploymentSpell = record
+                .typed(|tag| (field::unemployment_spell::LOST_ON..=field::unemployment_spell::END_ON).contains(&tag));
             rule(
                 in_order(spell.lost_on, spell.reg_on),
                 "reg_on",
@@ -86,7 +88,8 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
             );
         }
         number::PLACEMENT => {
-            let placement: pb::Placement = record.typed(|tag| (25..=30).contains(&tag));
+            let placement: pb::Placement =
+                record.typed(|tag| (field::placement::START_ON..=field::placement::CONTRACT_TO).contains(&tag));
             rule(
                 in_order(placement.start_on, placement.end_on),
                 "end_on",
@@ -103,7 +106,8 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
             );
         }
         number::HOUSEHOLD => {
-            let household: pb::Household = record.typed(|tag| (29..=40).contains(&tag));
+            let household: pb::Household =
+                record.typed(|tag| (field::household::DIBAO_FROM..=field::household::REGISTERED_ON).contains(&tag));
             rule(
                 in_order(household.dibao_from, household.dibao_to),
                 "dibao_to",
@@ -116,7 +120,7 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
             rule(dated, "closed_on", "required", "销户必须写明日期 (closing needs its date)");
         }
         number::MEMBER => {
-            let member: pb::Member = record.typed(|tag| (23..=24).contains(&tag));
+            let member: pb::Member = record.typed(|tag| (field::member::FROM_ON..=field::member::TO_ON).contains(&tag));
             rule(
                 in_order(member.from_on, member.to_on),
                 "to_on",
@@ -128,7 +132,8 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
             check_case(def, record, "认定日期早于申报日期 (recognised before applied)", today, &mut rule);
         }
         number::ASSISTANT => {
-            let assistant: pb::Assistant = record.typed(|tag| (22..=23).contains(&tag));
+            let assistant: pb::Assistant =
+                record.typed(|tag| (field::assistant::FROM_ON..=field::assistant::TO_ON).contains(&tag));
             rule(
                 in_order(assistant.from_on, assistant.to_on),
                 "to_on",
@@ -137,7 +142,8 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
             );
         }
         number::CREDENTIAL => {
-            let credential: pb::Credential = record.typed(|tag| (23..=24).contains(&tag));
+            let credential: pb::Credential =
+                record.typed(|tag| (field::credential::ISSUED_ON..=field::credential::VOID_ON).contains(&tag));
             rule(
                 in_order(credential.issued_on, credential.void_on),
                 "void_on",
@@ -146,16 +152,18 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
             );
         }
         number::PERSON_SKILL => {
-            let level = record.varint(22);
+            let level = record.varint(field::person_skill::LEVEL);
             let within = level.is_none_or(|level| (1..=5).contains(&level));
             rule(within, "level", "range", "技能等级应为1至5 (a level from 1 to 5)");
         }
         number::HELD_CERTIFICATE => {
-            let own: pb::HeldCertificate = record.typed(|tag| matches!(tag, 23 | 25));
+            let own: pb::HeldCertificate = record
+                .typed(|tag| matches!(tag, field::held_certificate::ISSUED_ON | field::held_certificate::VOID_ON));
             rule(in_order(own.issued_on, own.void_on), "void_on", "order", "失效早于发证 (void before it was issued)");
         }
         number::FEC_CASE => {
-            let case: pb::FecCase = record.typed(|tag| (20..=29).contains(&tag));
+            let case: pb::FecCase =
+                record.typed(|tag| (field::fec_case::STAGE..=field::fec_case::REVOKE_REASON).contains(&tag));
             rule(
                 in_order(case.applied_on, case.certified_on),
                 "certified_on",
@@ -172,7 +180,7 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
             rule(dated, "certified_on", "required", "达标必须填写日期 (certified needs its date)");
         }
         number::SCORE_ITEM => {
-            let full = record.varint(22).unwrap_or(u64::MAX);
+            let full = record.varint(field::score_item::FULL).unwrap_or(u64::MAX);
             for (tag, name) in [(23, "self"), (24, "township"), (25, "district"), (26, "city")] {
                 let within = record.varint(tag).is_none_or(|points| points <= full);
                 rule(within, name, "range", "得分超过满分 (more points than there are)");
@@ -182,26 +190,37 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
             check_case(def, record, "认定日期早于申请日期 (recognised before applied)", today, &mut rule);
         }
         number::SERVICE_RECORD => {
-            let about = record.bytes(20).is_some() || record.bytes(21).is_some();
+            let about = record.bytes(field::service_record::PERSON).is_some()
+                || record.bytes(field::service_record::HOUSEHOLD).is_some();
             rule(about, "person", "required", "须写明服务的人员或家庭 (needs a person or a household)");
-            let service: pb::ServiceRecord = record.typed(|tag| matches!(tag, 24 | 30 | 31));
+            let service: pb::ServiceRecord = record.typed(|tag| {
+                matches!(
+                    tag,
+                    field::service_record::ON | field::service_record::REFUSED | field::service_record::REFUSED_REASON
+                )
+            });
             rule(service.on.is_none_or(|day| day <= today + 1), "on", "ahead", "服务日期在今天之后 (in the future)");
             let explained = service.refused != Some(true) || service.refused_reason.is_some();
             rule(explained, "refused_reason", "required", "拒绝必须写明原因 (a refusal needs its reason)");
         }
         number::TRAINING_CLASS => {
-            let class: pb::TrainingClass = record.typed(|tag| matches!(tag, 24 | 25));
+            let class: pb::TrainingClass =
+                record.typed(|tag| matches!(tag, field::training_class::FROM_ON | field::training_class::TO_ON));
             rule(in_order(class.from_on, class.to_on), "to_on", "order", "结业早于开班 (ends before it starts)");
         }
         number::PAIRING => {
             // The city's, which knows no household, waits for the unit to name one.
-            let about = [20, 21, 28].iter().any(|tag| record.bytes(*tag).is_some());
+            let about = [field::pairing::HOUSEHOLD, field::pairing::PERSON, field::pairing::ORDER_NO]
+                .iter()
+                .any(|tag| record.bytes(*tag).is_some());
             rule(about, "household", "required", "须写明结对的家庭或人员 (needs a household or a person)");
-            let pairing: pb::Pairing = record.typed(|tag| matches!(tag, 24 | 25));
+            let pairing: pb::Pairing =
+                record.typed(|tag| matches!(tag, field::pairing::FROM_ON | field::pairing::TO_ON));
             rule(in_order(pairing.from_on, pairing.to_on), "to_on", "order", "终止早于结对 (ends before it starts)");
         }
         number::PUBLISHED_DOC => {
-            let doc: pb::PublishedDoc = record.typed(|tag| matches!(tag, 22 | 24));
+            let doc: pb::PublishedDoc =
+                record.typed(|tag| matches!(tag, field::published_doc::PUBLISHED_ON | field::published_doc::UNTIL));
             rule(
                 in_order(doc.published_on, doc.until),
                 "until",
@@ -210,7 +229,8 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
             );
         }
         number::RECTIFICATION => {
-            let own: pb::Rectification = record.typed(|tag| matches!(tag, 21 | 22));
+            let own: pb::Rectification =
+                record.typed(|tag| matches!(tag, field::rectification::ORDERED_ON | field::rectification::DUE_ON));
             rule(
                 in_order(own.ordered_on, own.due_on),
                 "due_on",
@@ -219,20 +239,21 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
             );
         }
         number::COMMENDATION => {
-            let own: pb::Commendation = record.typed(|tag| tag == 22);
+            let own: pb::Commendation = record.typed(|tag| tag == field::commendation::RANK);
             let within = own.rank.is_none_or(|rank| (1..=MOST_COMMENDED).contains(&rank));
             rule(within, "rank", "range", "名次应在1至100之间 (rank from 1 to 100)");
         }
         number::EXAM => {
-            let own: pb::Exam = record.typed(|tag| matches!(tag, 23 | 25));
+            let own: pb::Exam = record.typed(|tag| matches!(tag, field::exam::ENROLLED_ON | field::exam::EXAM_ON));
             rule(in_order(own.enrolled_on, own.exam_on), "exam_on", "order", "考试早于报名 (examined before enrolled)");
         }
         number::ISSUE => {
-            let own: pb::Issue = record.typed(|tag| matches!(tag, 21 | 25));
+            let own: pb::Issue = record.typed(|tag| matches!(tag, field::issue::RAISED_ON | field::issue::CLOSED_ON));
             rule(in_order(own.raised_on, own.closed_on), "closed_on", "order", "销号早于提出 (closed before raised)");
         }
         number::COMPLAINT => {
-            let own: pb::Complaint = record.typed(|tag| matches!(tag, 20 | 25));
+            let own: pb::Complaint =
+                record.typed(|tag| matches!(tag, field::complaint::RECEIVED_ON | field::complaint::CLOSED_ON));
             rule(
                 in_order(own.received_on, own.closed_on),
                 "closed_on",
@@ -241,11 +262,21 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
             );
         }
         number::CAMPAIGN => {
-            let own: pb::Campaign = record.typed(|tag| matches!(tag, 21 | 22));
+            let own: pb::Campaign =
+                record.typed(|tag| matches!(tag, field::campaign::FROM_ON | field::campaign::TO_ON));
             rule(in_order(own.from_on, own.to_on), "to_on", "order", "结束早于开始 (ends before it starts)");
         }
         number::TASK => {
-            let task: pb::Task = record.typed(|tag| matches!(tag, 22 | 23 | 24 | 27 | 30));
+            let task: pb::Task = record.typed(|tag| {
+                matches!(
+                    tag,
+                    field::task::GIVEN_ON
+                        | field::task::DUE_ON
+                        | field::task::INDICATOR
+                        | field::task::PROGRESS
+                        | field::task::CLOSED_ON
+                )
+            });
             rule(
                 in_order(task.given_on, task.due_on),
                 "due_on",
@@ -257,18 +288,20 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
             rule(known, "indicator", "indicator", "没有此指标 (no such indicator)");
         }
         number::PERIOD_CLOSE => {
-            let close: pb::PeriodClose = record.typed(|tag| matches!(tag, 20 | 21));
+            let close: pb::PeriodClose =
+                record.typed(|tag| matches!(tag, field::period_close::MONTH | field::period_close::CLOSED_ON));
             let last = close.month.as_deref().and_then(Month::read).map(Month::last_day);
             rule(last.is_some(), "month", "month", "月份应写成 2008-03 (write the month as 2008-03)");
             let over = close.closed_on.zip(last).is_none_or(|(closed, last)| closed > last);
             rule(over, "closed_on", "order", "该月尚未结束，不能封账 (the month is not over)");
         }
         number::POST => {
-            let post: pb::Post = record.typed(|tag| matches!(tag, 24 | 25));
+            let post: pb::Post = record.typed(|tag| matches!(tag, field::post::FROM_ON | field::post::TO_ON));
             rule(in_order(post.from_on, post.to_on), "to_on", "order", "终止早于起始 (ends before it starts)");
         }
         number::ARCHIVE_ENTRY => {
-            let entry: pb::ArchiveEntry = record.typed(|tag| matches!(tag, 25 | 26));
+            let entry: pb::ArchiveEntry =
+                record.typed(|tag| matches!(tag, field::archive_entry::FORMED_ON | field::archive_entry::ARCHIVED_ON));
             rule(
                 in_order(entry.formed_on, entry.archived_on),
                 "archived_on",

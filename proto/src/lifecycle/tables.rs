@@ -10,7 +10,7 @@ use crate::{
     Record,
     month::{self, Stage},
     pb::Tier::{self, City, Community, District, Township},
-    register::{number, registers},
+    register::{field, number, registers},
 };
 
 const ALL: &[Tier] = &[Community, Township, District, City];
@@ -332,7 +332,13 @@ fn transfer_state(record: &Record) -> &'static str {
 }
 
 fn month_state(record: &Record) -> &'static str {
-    match month::stage(&record.typed(|tag| matches!(tag, 25 | 27 | 29..=31))) {
+    match month::stage(&record.typed(|tag| {
+        matches!(
+            tag,
+            field::period_close::APPROVED_ON | field::period_close::RETURNED_ON | field::period_close::VERSION
+                ..=field::period_close::RETURNED_VERSION
+        )
+    })) {
         Stage::Returned => "returned",
         Stage::Approved => "approved",
         Stage::Closed => "closed",

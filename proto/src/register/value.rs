@@ -2,9 +2,7 @@
 
 use super::{FieldDef, Shape};
 use crate::{
-    OrgCode, RecordId,
-    check::citizen_id,
-    date,
+    OrgCode, RecordId, citizen_id, date,
     pb::Format,
     text,
     wire::{self, Raw},

@@ -9,6 +9,7 @@ mod decision;
 mod digest;
 mod figures;
 mod fixture;
+mod golden;
 mod readings;
 mod record;
 mod totals;

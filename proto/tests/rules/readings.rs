@@ -392,8 +392,8 @@ fn who_was_born_on_29_february_is_a_year_older_on_1_march() {
     let mut shelf = MemoryShelf::default();
     // A woman born on 29 February 1968 is 41 on 1 March 2009; the 4050 begin at 40, which is in a leap year.
     let id = "21040219680229002";
-    let check = taizhang_proto::check::citizen_id::check_character(id.as_bytes()).unwrap();
-    let born = taizhang_proto::check::citizen_id::check(&format!("{id}{}", char::from(check))).unwrap();
+    let check = taizhang_proto::citizen_id::check_character(id.as_bytes()).unwrap();
+    let born = taizhang_proto::citizen_id::check(&format!("{id}{}", char::from(check))).unwrap();
     assert!(!born.male);
     resident(&mut shelf, 0, &[("id_no", text(&format!("{id}{}", char::from(check))))]);
     spell(&mut shelf, 0, 0, &[("reg_on", day(1, 1)), ("lost_on", day(1, 1))]);

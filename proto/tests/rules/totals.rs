@@ -14,7 +14,7 @@ use taizhang_proto::{
 };
 
 /// Two urban communities, a village and a rural township.
-const UNITS: [u64; 4] = [210_402_011_003, 210_402_011_004, 210_421_101_201, 210_421_101_000];
+pub(crate) const UNITS: [u64; 4] = [210_402_011_003, 210_402_011_004, 210_421_101_201, 210_421_101_000];
 /// How many registers there are.
 const REGISTERS: u32 = 35;
 /// How many records of each register the random writes touch.
@@ -192,6 +192,17 @@ fn writes() -> impl Strategy<Value = Vec<Write>> {
         places.zip(dice).map(|((register, slot), dice)| whole(register, slot, dice)).collect::<Vec<_>>()
     });
     (start.prop_shuffle(), vec(write(), 0..80)).prop_map(|(start, more)| [start, more].concat())
+}
+
+/// The records that some writes leave.
+pub(crate) fn any_world() -> impl Strategy<Value = MemoryShelf> {
+    writes().prop_map(|writes| {
+        let mut shelf = MemoryShelf::default();
+        for write in writes {
+            shelf.write(write.id, write.register, &write.edits);
+        }
+        shelf
+    })
 }
 
 fn plan() -> &'static Plans {

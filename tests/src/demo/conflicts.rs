@@ -12,7 +12,7 @@ use taizhang_hub::{
 use taizhang_node::desk::{Desk, Draft};
 use taizhang_proto::{
     OrgCode, RecordId,
-    check::citizen_id::check_character,
+    citizen_id::check_character,
     pb::{self, Choice, ConflictKind},
     register::{Value, number, registers},
 };

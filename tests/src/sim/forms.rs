@@ -2,8 +2,7 @@
 
 use taizhang_node::desk::Draft;
 use taizhang_proto::{
-    Record, RecordId,
-    check::citizen_id,
+    Record, RecordId, citizen_id,
     register::{FieldDef, Value, registers},
 };
 

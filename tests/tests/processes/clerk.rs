@@ -14,9 +14,7 @@ use std::{
 };
 use taizhang_hub::store::{FjallStore, Space, Store};
 use taizhang_proto::{
-    Record, RecordId,
-    check::citizen_id,
-    date,
+    Record, RecordId, citizen_id, date,
     pb::{ListRequest, SaveRequest, office_client::OfficeClient},
     register::{Value, number, registers},
 };

@@ -106,7 +106,7 @@ pub(crate) fn people(ledger: &Ledger, home: OrgCode, serials: std::ops::Range<us
     serials
         .map(|serial| {
             let digits = format!("210490{:08}{:03}", 19_600_101 + serial / 1_000, serial % 1_000);
-            let check = taizhang_proto::check::citizen_id::check_character(digits.as_bytes()).unwrap();
+            let check = taizhang_proto::citizen_id::check_character(digits.as_bytes()).unwrap();
             Draft::new(desk.new_id(), number::RESIDENT)
                 .with(1, Value::Uint(home.number()))
                 .with(tag("id_no"), text(&format!("{digits}{}", check as char)))

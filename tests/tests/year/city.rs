@@ -28,7 +28,7 @@ use taizhang_node::{
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::{CellKey, merged_into},
-    check::citizen_id,
+    citizen_id,
     date::{self, Day},
     indicator::{self, Period, Span},
     month::Month,

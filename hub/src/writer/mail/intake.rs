@@ -4,7 +4,7 @@
 
 use super::{
     super::{
-        moves::{RULE, moves_along, tag},
+        moves::{RULE, moves_along},
         pad::Pad,
         revise::{Hand, day, number as number_field, text},
     },
@@ -23,7 +23,7 @@ use taizhang_proto::{
     decide::{FOREIGN_NODE, HUB_NODE},
     pb::{self, LetterKind},
     record::Revision,
-    register::{HOME_UNIT, STATE, VOID_REASON, number},
+    register::{HOME_UNIT, STATE, VOID_REASON, field, number},
 };
 
 /// Most records that one person or household brings.
@@ -60,8 +60,12 @@ impl Pad<'_> {
         };
         let known = self.tree.is_empty() || self.tree.contains(target);
         let subject = match bundle.records.iter().find(|record| record.id[..] == bundle.subject[..]) {
-            Some(pb::Record { state: Some(state), .. }) if state.register == number::RESIDENT => Some(tag::PERSON),
-            Some(pb::Record { state: Some(state), .. }) if state.register == number::HOUSEHOLD => Some(tag::HOUSEHOLD),
+            Some(pb::Record { state: Some(state), .. }) if state.register == number::RESIDENT => {
+                Some(field::transfer::PERSON)
+            }
+            Some(pb::Record { state: Some(state), .. }) if state.register == number::HOUSEHOLD => {
+                Some(field::transfer::HOUSEHOLD)
+            }
             _ => None,
         };
         let Some(subject) = subject.filter(|_| self.core.unit.covers(target) && known) else {
@@ -76,10 +80,10 @@ impl Pad<'_> {
         let mut fields = vec![
             number_field(HOME_UNIT, bundle.target),
             text(subject, &bundle.subject),
-            number_field(tag::FROM_UNIT, bundle.from),
-            day(tag::ASKED_ON, self.core.today().min(bundle.asked_on)),
+            number_field(field::transfer::FROM_UNIT, bundle.from),
+            day(field::transfer::ASKED_ON, self.core.today().min(bundle.asked_on)),
         ];
-        fields.extend((!name.is_empty()).then(|| text(tag::NAME, name.as_bytes())));
+        fields.extend((!name.is_empty()).then(|| text(field::transfer::NAME, name.as_bytes())));
         row.set_step(Step::Offered);
         row.record = record.0.to_vec();
         row.bundle = offer.sealed.to_vec();
@@ -97,7 +101,7 @@ impl Pad<'_> {
         let Some(mut row) = self.transfer(kind::IN, &number)?.filter(|row| row.step() == Step::Offered) else {
             return Ok(true);
         };
-        match transfer.slice(tag::DECISION) {
+        match transfer.slice(field::transfer::DECISION) {
             Some(b"1") => {
                 row.set_step(Step::Wanted);
                 let kind = LetterKind::Wanted;
@@ -106,7 +110,9 @@ impl Pad<'_> {
             Some(b"2") => {
                 row.set_step(Step::Returned);
                 row.bundle.clear();
-                let reason = transfer.slice(tag::REASON).map(|text| String::from_utf8_lossy(text).into_owned());
+                let reason = transfer
+                    .slice(field::transfer::DECISION_REASON)
+                    .map(|text| String::from_utf8_lossy(text).into_owned());
                 self.send_back(row.other, &number, reason.as_deref().unwrap_or_default());
             }
             _ => return Ok(true),
@@ -114,7 +120,7 @@ impl Pad<'_> {
         self.keep_transfer(kind::IN, &number, &row);
         if row.step() == Step::Returned {
             let today = self.core.today();
-            self.revise(id, number::TRANSFER, vec![day(tag::DONE_ON, today)], &Hand::rule(RULE))?;
+            self.revise(id, number::TRANSFER, vec![day(field::transfer::DONE_ON, today)], &Hand::rule(RULE))?;
         }
         Ok(true)
     }
@@ -140,7 +146,7 @@ impl Pad<'_> {
         self.keep_transfer(kind::IN, &released.transfer, &row);
         if let Some(id) = RecordId::from_slice(&row.record) {
             let today = self.core.today();
-            self.revise(id, number::TRANSFER, vec![day(tag::DONE_ON, today)], &Hand::rule(RULE))?;
+            self.revise(id, number::TRANSFER, vec![day(field::transfer::DONE_ON, today)], &Hand::rule(RULE))?;
         }
         self.unsend(&id_of(LetterKind::Wanted, &released.transfer))?;
         let kind = LetterKind::Taken;
@@ -197,7 +203,7 @@ impl Pad<'_> {
         self.keep_transfer(kind::IN, &back.transfer, &row);
         self.unsend(&id_of(LetterKind::Wanted, &back.transfer))?;
         if let Some(id) = RecordId::from_slice(&row.record) {
-            let done = day(tag::DONE_ON, self.core.today());
+            let done = day(field::transfer::DONE_ON, self.core.today());
             let fields = vec![text(STATE, b"2"), text(VOID_REASON, reason.as_bytes()), done];
             self.revise(id, number::TRANSFER, fields, &Hand { reason, ..Hand::rule(RULE) })?;
         }

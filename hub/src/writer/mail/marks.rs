@@ -18,7 +18,7 @@ use taizhang_proto::{
     cell::{Counting, home_unit},
     date::Day,
     pb::{self, ConflictKind},
-    register::{COUNTED_AT, COUNTING, ELSEWHERE_TOO, number as registers},
+    register::{COUNTED_AT, COUNTING, ELSEWHERE_TOO, field, number as registers},
     wire::{Field, put_bytes},
 };
 
@@ -187,7 +187,8 @@ impl Pad<'_> {
     /// What is at home elsewhere by now says neither: its district does.
     fn settle_counting(&mut self, id: RecordId) -> Result<(), StoreError> {
         let Some(record) = self.record(id)? else { return Ok(()) };
-        let (register, home, by_id) = (record.register, home_unit(record), record.bytes(21).is_some());
+        let (register, home, by_id) =
+            (record.register, home_unit(record), record.bytes(field::resident::ID_NO).is_some());
         let marks: RecordMarks = self.kept(Space::Marks, &under(kind::OF_RECORD, &id.0))?.unwrap_or_default();
         let mut row = MarkRow::default();
         for mark in marks.marks.iter().rev().filter(|_| home.is_some_and(|unit| self.core.unit.covers(unit))) {

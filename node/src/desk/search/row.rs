@@ -6,7 +6,7 @@ use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::{home_unit, is_active},
     pb::{Format, Subject},
-    register::{FieldDef, MERGED_INTO, RegisterDef, Shape, number, registers},
+    register::{FieldDef, MERGED_INTO, RegisterDef, Shape, field, number, registers},
 };
 
 /// How each word of a query fits a row.
@@ -24,9 +24,6 @@ pub struct Row {
     /// Each text on a line of its own, behind a sign for its kind.
     texts: Box<str>,
 }
-
-/// The head of a household.
-const HEAD: u32 = 22;
 
 /// The fields that are looked at, by register.
 fn looked_at() -> &'static HashMap<u32, Vec<(u32, Kind)>> {
@@ -65,7 +62,8 @@ impl Row {
             let Some(held) = record.slice(*tag).and_then(|bytes| std::str::from_utf8(bytes).ok()) else { continue };
             push(&mut texts, *kind, held);
         }
-        let head = (record.register == number::HOUSEHOLD).then(|| record.reference(HEAD)).flatten();
+        let head =
+            (record.register == number::HOUSEHOLD).then(|| record.reference(field::household::HEAD_PERSON)).flatten();
         if texts.is_empty() && head.is_none() {
             return None;
         }

@@ -6,7 +6,7 @@ use crate::{
     exchange::{Options, Report},
 };
 use rust_xlsxwriter::{Format, Workbook};
-use taizhang_proto::{check::citizen_id::check_character, date, register::number};
+use taizhang_proto::{citizen_id::check_character, date, register::number};
 
 /// A citizen id of this birth date and serial; the serial's parity is the sex.
 pub(super) fn id(birth: &str, serial: u32) -> String {

@@ -363,11 +363,11 @@ fn an_id_number_that_a_spreadsheet_cut_is_not_believed_where_others_are_cut_too(
     let passes = (0..3_000).find_map(|day| {
         let birth = taizhang_proto::date::iso(taizhang_proto::date::ymd(1960, 1, 1).unwrap() + day).replace('-', "");
         let seventeen = format!("210402{birth}100");
-        let last = taizhang_proto::check::citizen_id::check_character(seventeen.as_bytes())?;
+        let last = taizhang_proto::citizen_id::check_character(seventeen.as_bytes())?;
         (last == b'0').then(|| format!("{}000", &seventeen[..15]))
     });
     let seventeen = |birth: &str| format!("210402{birth}0000");
-    let passes = passes.filter(|id| taizhang_proto::check::citizen_id::check(id).is_ok()).unwrap_or_else(|| {
+    let passes = passes.filter(|id| taizhang_proto::citizen_id::check(id).is_ok()).unwrap_or_else(|| {
         (0..30_000)
             .map(|day| {
                 seventeen(
@@ -375,12 +375,12 @@ fn an_id_number_that_a_spreadsheet_cut_is_not_believed_where_others_are_cut_too(
                         .replace('-', ""),
                 )
             })
-            .find(|id| taizhang_proto::check::citizen_id::check(id).is_ok())
+            .find(|id| taizhang_proto::citizen_id::check(id).is_ok())
             .unwrap()
     });
     let cut = |nth: u32| format!("{}000", &id("19670320", 100 + 10 * nth)[..15]);
     let lost: Vec<String> =
-        (0..60).map(cut).filter(|id| taizhang_proto::check::citizen_id::check(id).is_err()).take(2).collect();
+        (0..60).map(cut).filter(|id| taizhang_proto::citizen_id::check(id).is_err()).take(2).collect();
     assert_eq!(lost.len(), 2);
     let roster = |ids: &[&String]| {
         let mut rows = vec![row(&["姓名", "身份证号码"])];

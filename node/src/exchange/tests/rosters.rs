@@ -134,7 +134,7 @@ fn a_mended_csv_imports() {
     assert!(!broken && text.contains("原因") && text.contains("末位丢失"), "{text}");
     let id = "21049219570316";
     let mended = (1..1000).map(|tail| format!("{id}{tail:03}")).find_map(|seventeen| {
-        let last = taizhang_proto::check::citizen_id::check_character(seventeen.as_bytes())?;
+        let last = taizhang_proto::citizen_id::check_character(seventeen.as_bytes())?;
         seventeen.ends_with('1').then(|| format!("{seventeen}{}", last as char))
     });
     let mended = text.replace("210492195703160000", &mended.unwrap());

@@ -15,7 +15,7 @@ use taizhang_proto::{
     Record, RecordId,
     cell::{Shelf, home_unit, is_active, survivor},
     check::Violation,
-    register::{MERGED_INTO, Value, number, registers},
+    register::{MERGED_INTO, Value, field, number, registers},
 };
 
 /// Where a case or a membership says what it is about, and which fields end it.
@@ -31,35 +31,35 @@ struct Rule {
 const RULES: [Rule; 3] = [
     Rule {
         register: number::ZEF_CASE,
-        same: &[21, 22],
-        ends: &[34, 37],
+        same: &[field::zef_case::HOUSEHOLD, field::zef_case::KIND],
+        ends: &[field::zef_case::EXIT_ON, field::zef_case::REFUSED_ON],
         field: "household",
         message: "该户已有未结的零就业家庭案件，请在该案上登记；确须另立的，先结原案 (the household has an open case)",
     },
     Rule {
         register: number::HARDSHIP_CASE,
-        same: &[20],
-        ends: &[28, 31],
+        same: &[field::hardship_case::PERSON],
+        ends: &[field::hardship_case::EXIT_ON, field::hardship_case::REFUSED_ON],
         field: "person",
         message: "此人已有未结的就业困难认定，请在该案上登记；确须另立的，先结原案 (the person has an open case)",
     },
     Rule {
         register: number::MEMBER,
-        same: &[20, 21],
-        ends: &[24],
+        same: &[field::member::HOUSEHOLD, field::member::PERSON],
+        ends: &[field::member::TO_ON],
         field: "person",
         message: "此人已是该户成员 (a member of this household already)",
     },
 ];
 
-/// The id number of a resident.
-const ID_NO: u32 = 21;
-
 /// The fields by which records of a register are compared with others of a batch.
 pub(super) fn asked_by(register: u32) -> impl Iterator<Item = u32> {
     let rule = RULES.iter().find(|rule| rule.register == register);
     let about = rule.and_then(|rule| rule.same.first()).copied();
-    about.into_iter().chain((register == number::RESIDENT).then_some(ID_NO)).chain(numbers::given_in(register))
+    about
+        .into_iter()
+        .chain((register == number::RESIDENT).then_some(field::resident::ID_NO))
+        .chain(numbers::given_in(register))
 }
 
 impl Ledger {
@@ -89,14 +89,15 @@ impl Ledger {
             return Ok(None);
         }
         if new.register == number::RESIDENT {
-            let number = new.slice(ID_NO).and_then(|bytes| std::str::from_utf8(bytes).ok());
-            let before = old.and_then(|old| old.bytes(ID_NO));
-            let Some(number) = number.filter(|_| before != new.bytes(ID_NO)) else { return Ok(None) };
+            let number = new.slice(field::resident::ID_NO).and_then(|bytes| std::str::from_utf8(bytes).ok());
+            let before = old.and_then(|old| old.bytes(field::resident::ID_NO));
+            let Some(number) = number.filter(|_| before != new.bytes(field::resident::ID_NO)) else { return Ok(None) };
             let held = self.find(number::RESIDENT, &[Value::Text(number.to_owned())])?;
             let home = home_unit(new);
-            let same =
-                |view: &Record| stands(view) && view.slice(ID_NO) == Some(number.as_bytes()) && home_unit(view) == home;
-            let asked = new.bytes(ID_NO).map(|bytes| (ID_NO, bytes));
+            let same = |view: &Record| {
+                stands(view) && view.slice(field::resident::ID_NO) == Some(number.as_bytes()) && home_unit(view) == home
+            };
+            let asked = new.bytes(field::resident::ID_NO).map(|bytes| (field::resident::ID_NO, bytes));
             let other = other_of(&mut held.into_iter(), asked, &same)?;
             return Ok(other.map(|id| broken(draft, "id_no", TAKEN, already("身份证号码", id))));
         }

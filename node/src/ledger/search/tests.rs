@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use prost::Message;
 use std::{path::Path, sync::Arc};
 use taizhang_proto::{
-    check::citizen_id::check_character,
+    citizen_id::check_character,
     pb,
     register::{MERGED_INTO, STATE, Value, number, registers},
 };

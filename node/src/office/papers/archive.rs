@@ -6,13 +6,8 @@ use taizhang_proto::{
     OrgCode, Record,
     date::{self, Day},
     pb,
-    register::{Value, number, registers},
+    register::{Value, field, number, registers},
 };
-
-/// The field of the class.
-const CLASS: u32 = 21;
-/// The field of the day on which it was formed.
-const FORMED_ON: u32 = 25;
 
 /// A class as it is asked for, by its code or its word; none for all.
 ///
@@ -22,7 +17,7 @@ pub(super) fn class(written: &str) -> Result<Option<String>, String> {
     if written.trim().is_empty() {
         return Ok(None);
     }
-    let field = registers().get(number::ARCHIVE_ENTRY).and_then(|def| def.field(CLASS));
+    let field = registers().get(number::ARCHIVE_ENTRY).and_then(|def| def.field(field::archive_entry::CLASS));
     let parsed = field.and_then(|field| Value::parse(field, written).ok());
     if let Some((Value::Text(code), None)) = parsed {
         return Ok(Some(code));
@@ -37,7 +32,7 @@ pub(super) fn entries(ledger: &Ledger, year: u32, class: Option<&str>) -> Result
     let mut found = Vec::new();
     for (_, home, record) in standing(ledger, number::ARCHIVE_ENTRY, false)? {
         let of_year = year == 0 || year_of(&record).is_some_and(|own| i64::from(own) == i64::from(year));
-        let of_class = class.is_none_or(|class| record.slice(CLASS) == Some(class.as_bytes()));
+        let of_class = class.is_none_or(|class| record.slice(field::archive_entry::CLASS) == Some(class.as_bytes()));
         if of_year && of_class {
             found.push((home, record));
         }
@@ -47,17 +42,24 @@ pub(super) fn entries(ledger: &Ledger, year: u32, class: Option<&str>) -> Result
 }
 
 fn year_of(record: &Record) -> Option<i16> {
-    record.day(FORMED_ON).and_then(date::civil).map(jiff::civil::Date::year)
+    record.day(field::archive_entry::FORMED_ON).and_then(date::civil).map(jiff::civil::Date::year)
 }
 
 /// Every entry in a line, with the place where it stands.
 pub(super) fn catalogue(ledger: &Ledger, entries: &[(OrgCode, Record)], on: Day) -> pb::Paper {
     let row = |(place, (home, record)): (usize, &(OrgCode, Record))| {
         let of = |name: &str| shown(record, name);
-        let filed = record.day(26).filter(|filed| *filed <= on);
+        let filed = record.day(field::archive_entry::ARCHIVED_ON).filter(|filed| *filed <= on);
         let filed = filed.map_or_else(|| "未归档 (not filed)".to_owned(), date::iso);
         let head = [(place + 1).to_string(), of("archive_no"), of("title"), of("class")];
-        let rest = [day(record.day(FORMED_ON)), of("pages"), filed, of("keep"), of("place"), name(ledger, *home)];
+        let rest = [
+            day(record.day(field::archive_entry::FORMED_ON)),
+            of("pages"),
+            filed,
+            of("keep"),
+            of("place"),
+            name(ledger, *home),
+        ];
         head.into_iter().chain(rest).collect()
     };
     let columns = [
@@ -72,7 +74,10 @@ pub(super) fn catalogue(ledger: &Ledger, entries: &[(OrgCode, Record)], on: Day)
         ("place", "存放位置"),
         ("name", "立卷单位"),
     ];
-    let pages: u64 = entries.iter().filter_map(|(_, record)| record.varint(24)).fold(0, u64::saturating_add);
+    let pages: u64 = entries
+        .iter()
+        .filter_map(|(_, record)| record.varint(field::archive_entry::PAGES))
+        .fold(0, u64::saturating_add);
     pb::Paper {
         title: format!("{}卷宗目录", name(ledger, ledger.unit())),
         notes: vec![format!("共 {} 件，{pages} 页，截至 {} (entries, pages)", entries.len(), date::iso(on))],

@@ -10,7 +10,7 @@ use taizhang_proto::{
     cell::{Shelf, following, is_active, survivor},
     date::{self, Day},
     pb,
-    register::number,
+    register::{field, number},
 };
 
 /// Kind of a case (L27): a zero-employment household. One without a kind is one, too.
@@ -21,7 +21,16 @@ pub(super) fn households(ledger: &Ledger, days: RangeInclusive<Day>) -> Result<p
     let on = *days.end();
     let mut found = Vec::new();
     for (id, home, record) in standing(ledger, number::ZEF_CASE, false)? {
-        let case: pb::ZefCase = record.typed(|tag| matches!(tag, 21 | 22 | 27 | 34 | 37));
+        let case: pb::ZefCase = record.typed(|tag| {
+            matches!(
+                tag,
+                field::zef_case::HOUSEHOLD
+                    | field::zef_case::KIND
+                    | field::zef_case::RECOGNISED_ON
+                    | field::zef_case::EXIT_ON
+                    | field::zef_case::REFUSED_ON
+            )
+        });
         let is_over = case.exit_on.or(case.refused_on).is_some_and(|over| over <= on);
         let Some(recognised) =
             case.recognised_on.filter(|day| *day <= on && (*days.start() == 0 || days.contains(day)))
@@ -31,7 +40,7 @@ pub(super) fn households(ledger: &Ledger, days: RangeInclusive<Day>) -> Result<p
         if is_over || case.kind.as_deref().is_some_and(|kind| kind != ZERO_EMPLOYMENT) {
             continue;
         }
-        let Some(household) = record.reference(21) else { continue };
+        let Some(household) = record.reference(field::zef_case::HOUSEHOLD) else { continue };
         let own = household;
         let household = survivor(ledger, own)?;
         // What it was merged into may be another office's, which this one does not hold.
@@ -67,9 +76,9 @@ pub(super) fn households(ledger: &Ledger, days: RangeInclusive<Day>) -> Result<p
 
 /// The name of a household's head, as far as it is known here.
 fn head_of(ledger: &Ledger, household: RecordId) -> Result<Option<String>, StoreError> {
-    let head = ledger.view(household)?.and_then(|record| record.reference(22));
+    let head = ledger.view(household)?.and_then(|record| record.reference(field::household::HEAD_PERSON));
     let head = head.map(|head| ledger.view(survivor(ledger, head)?)).transpose()?.flatten();
-    Ok(head.and_then(|head| head.slice(23).map(|name| String::from_utf8_lossy(name).into_owned())))
+    Ok(head.and_then(|head| head.slice(field::resident::NAME).map(|name| String::from_utf8_lossy(name).into_owned())))
 }
 
 /// How many people a household has on a day.
@@ -77,9 +86,9 @@ fn people(ledger: &Ledger, household: RecordId, on: Day) -> Result<usize, StoreE
     let mut people = std::collections::BTreeSet::new();
     for id in following(ledger, household, number::HOUSEHOLD, number::MEMBER)? {
         let Some(record) = ledger.record(id)?.filter(is_active) else { continue };
-        let member: pb::Member = record.typed(|tag| matches!(tag, 23 | 24));
+        let member: pb::Member = record.typed(|tag| matches!(tag, field::member::FROM_ON | field::member::TO_ON));
         let there = member.from_on.is_none_or(|from| from <= on) && member.to_on.is_none_or(|to| to > on);
-        if let Some(person) = record.reference(21).filter(|_| there) {
+        if let Some(person) = record.reference(field::member::PERSON).filter(|_| there) {
             people.insert(survivor(ledger, person)?);
         }
     }

@@ -18,7 +18,7 @@ impl<'a> Units<'a> {
     }
 
     /// The unit of the office that a cell names: by code, by name, or by its street's name and its own.
-    pub(super) fn named(&self, written: &str) -> Option<OrgCode> {
+    pub(crate) fn named(&self, written: &str) -> Option<OrgCode> {
         if let Some(found) = self.known.borrow().get(written) {
             return *found;
         }
@@ -34,7 +34,7 @@ impl<'a> Units<'a> {
     }
 
     /// Whether the office may enter data for a unit.
-    pub(super) fn owns(&self, unit: OrgCode) -> bool {
+    pub(crate) fn owns(&self, unit: OrgCode) -> bool {
         self.top.covers(unit) && (self.tree.is_empty() || self.tree.contains(unit))
     }
 
@@ -48,7 +48,7 @@ impl<'a> Units<'a> {
     }
 
     /// The lowest unit of the office whose name a title holds.
-    pub(super) fn mentioned(&self, title: &str) -> Option<OrgCode> {
+    pub(crate) fn mentioned(&self, title: &str) -> Option<OrgCode> {
         let title = text::no_space(title);
         self.best(self.top, |name| title.contains(name), &title)
     }
