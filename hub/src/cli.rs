@@ -143,6 +143,12 @@ enum Command {
         #[arg(long, env = "TAIZHANG_BY")]
         by: String,
     },
+    /// 操作日志：谁在何时裁定、决定、导出、查阅、登记、停用，新的在前 (audit log: who ruled, decided, exported, looked, enrolled, retired)
+    AuditLog {
+        /// 最多几条 (at most)
+        #[arg(long, default_value_t = 100)]
+        limit: u32,
+    },
     /// 列出各下级对一项指标的贡献 (what each child hub contributes to a figure, counted or not)
     Shares {
         /// 指标，如 K00 (indicator)
@@ -517,6 +523,9 @@ async fn ask(session: &Session, command: Command, reader: Reader) -> anyhow::Res
         Command::Retire { node, undo, by, reason } => {
             let answer = admin.retire(pb::RetireRequest { node, undo, by, reason }).await?.into_inner();
             print::nodes(&answer, reader);
+        }
+        Command::AuditLog { limit } => {
+            print::audit_log(&admin.audit_log(pb::AuditLogRequest { limit }).await?.into_inner(), reader);
         }
         Command::Shares { indicator, on } => {
             let answer = admin.shares(pb::SharesRequest { indicator, on: on.unwrap_or_default() }).await?.into_inner();

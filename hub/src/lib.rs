@@ -3,6 +3,7 @@
 //! Towards its parent a hub is a node and uses that crate's client; everything that enters goes through [`writer`].
 
 pub mod advertise;
+mod audit_log;
 pub mod authority;
 pub mod backdated;
 pub mod campaigns;

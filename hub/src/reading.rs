@@ -4,13 +4,12 @@
 //! who, when and at what, and without anything personal; a city has no records to read.
 
 mod desk;
-mod looks;
 mod mask;
 
-pub(crate) use looks::{Look, put_look};
 pub(crate) use mask::{masked, masked_conflict};
 
 use crate::{
+    audit_log::{self, Entry, Role},
     store::{Space, StoreError},
     writer::{Core, Job, WriteError, Writer},
 };
@@ -96,8 +95,9 @@ pub(crate) async fn keep_look(
     if by.trim().is_empty() || by.chars().count() > MAX_WORD {
         return Err(Status::invalid_argument("请写明查阅人，用 --by (say who looks: --by)"));
     }
-    let look = Look { at: core.now(), by: by.trim().to_owned(), what: what.to_owned(), of };
-    let kept = writer.write(Job::Look(look)).await;
+    let (by, what) = (by.trim().to_owned(), what.to_owned());
+    let look = Entry { at: core.now(), by, what, of, unit: core.unit.number(), role: Role::Reader.into() };
+    let kept = writer.write(Job::Log(look)).await;
     kept.map(drop).map_err(|error: WriteError| Status::from(crate::session::Fault::from(error)))
 }
 
@@ -244,6 +244,14 @@ impl Reading for ReadingService {
             other => return Err(Status::invalid_argument(format!("不支持 {other}，请用 csv 或 xlsx (csv or xlsx)"))),
         };
         self.look("export", format!("{} {unit}", def.name), &who).await?;
+        if !who.names {
+            // Every export is in the log, with names or without.
+            let (by, of) = (who.by.trim().chars().take(MAX_WORD).collect(), format!("{} {unit} masked", def.name));
+            let (at, unit, role) = (self.core.now(), self.core.unit.number(), Role::Reviewer.into());
+            let entry = Entry { at, by, what: "export".to_owned(), of, unit, role };
+            let kept = self.writer.write(Job::Log(entry)).await;
+            kept.map_err(|error: WriteError| Status::from(crate::session::Fault::from(error)))?;
+        }
         let made = self.ask(who.names, |desk| exchange::export(desk, def, Some(unit), format).map_err(failed));
         let (content, rows) = made?;
         Ok(Response::new(pb::ExportAnswer { content: content.into(), rows }))
@@ -251,8 +259,9 @@ impl Reading for ReadingService {
 
     async fn looks(&self, request: Request<pb::ReadRequest>) -> Result<Response<pb::LooksAnswer>, Status> {
         let limit = limit_of(request.get_ref().limit);
-        let looks = block_in_place(|| looks::newest(self.core.view().as_ref(), limit)).map_err(failed)?;
-        let line = |look: Look| pb::LookLine { at: look.at, by: look.by, what: look.what, of: look.of };
+        let is_look = |entry: &Entry| entry.role() == Role::Reader;
+        let looks = block_in_place(|| audit_log::newest(self.core.view().as_ref(), limit, is_look)).map_err(failed)?;
+        let line = |look: Entry| pb::LookLine { at: look.at, by: look.by, what: look.what, of: look.of };
         Ok(Response::new(pb::LooksAnswer { looks: looks.into_iter().map(line).collect() }))
     }
 }

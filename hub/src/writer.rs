@@ -4,6 +4,7 @@
 //! Invariant: an answer is sent only after the batch that holds its effect is on disk; totals, digests, feed and the
 //! child's acknowledged number change in the same batch as the records.
 
+mod acts;
 mod again;
 mod aside;
 mod cells;

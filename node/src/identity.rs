@@ -537,4 +537,15 @@ mod tests {
         let earlier = format!("tz1.{}", URL_SAFE_NO_PAD.encode(token.encode_to_vec()));
         assert_eq!(Token::from_text(&earlier).unwrap(), token);
     }
+
+    #[tokio::test]
+    async fn a_key_that_can_not_be_read_is_not_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let key = dir_in(dir.path()).join("key.pem");
+        std::fs::create_dir_all(&key).unwrap(); // there, and no file that can be read
+        let token = Token { address: "https://127.0.0.1:1".into(), unit: 1, hub_unit: 2, ..Token::default() };
+        let answer = Identity::enrol(dir.path(), &token.to_text()).await;
+        assert!(matches!(answer, Err(IdentityError::Disk(_))), "{:?}", answer.err());
+        assert!(key.is_dir());
+    }
 }

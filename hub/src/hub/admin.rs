@@ -2,7 +2,7 @@
 
 use super::Hub;
 use crate::{
-    authority,
+    audit_log, authority,
     backdated::{self, Asked},
     campaigns, draws, integrity,
     mail::marks::desk,
@@ -36,6 +36,15 @@ pub(super) struct Calls {
 impl Calls {
     pub(super) fn new(hub: Arc<Hub>, sync: SyncService, advertised: String) -> Self {
         Self { hub, sync, advertised }
+    }
+
+    /// Keeps who did what is done to files beside the store.
+    async fn log(&self, by: &str, what: &str, of: String) -> Result<(), Status> {
+        let (at, unit) = (self.hub.core.now(), self.hub.core.unit.number());
+        let (by, what) = (by.trim().to_owned(), what.to_owned());
+        let entry = audit_log::Entry { at, by, what, of, unit, role: audit_log::Role::Operator.into() };
+        let kept = self.hub.writer.write(Job::Log(entry)).await;
+        kept.map(drop).map_err(|error| crate::session::Fault::from(error).into())
     }
 }
 
@@ -247,6 +256,10 @@ impl Hub {
     }
 }
 
+/// Lines of the audit log where no number is asked for, and at most.
+const AUDIT_LINES: u32 = 100;
+const MAX_AUDIT_LINES: u32 = 10_000;
+
 #[tonic::async_trait]
 impl Admin for Calls {
     async fn status(&self, _: Request<pb::Empty>) -> Result<Response<pb::StatusAnswer>, Status> {
@@ -278,6 +291,24 @@ impl Admin for Calls {
         self.hub.writer.write(job).await.map_err(crate::session::Fault::from)?;
         tracing::info!(node = %id, undo, %by, "a child or reader was retired, or serves again");
         self.nodes(Request::new(pb::Empty {})).await
+    }
+
+    async fn audit_log(&self, request: Request<pb::AuditLogRequest>) -> Result<Response<pb::AuditLogAnswer>, Status> {
+        let limit = match request.get_ref().limit {
+            0 => AUDIT_LINES,
+            asked => asked.min(MAX_AUDIT_LINES),
+        };
+        let view = self.hub.core.view();
+        let newest = block_in_place(|| audit_log::newest(view.as_ref(), limit as usize, |_| true)).map_err(failed)?;
+        let line = |entry: audit_log::Entry| pb::AuditEntry {
+            role: entry.role().code().to_owned(),
+            at: entry.at,
+            by: entry.by,
+            unit: entry.unit,
+            what: entry.what,
+            of: entry.of,
+        };
+        Ok(Response::new(pb::AuditLogAnswer { entries: newest.into_iter().map(line).collect() }))
     }
 
     async fn shares(&self, request: Request<pb::SharesRequest>) -> Result<Response<pb::SharesAnswer>, Status> {
@@ -323,10 +354,12 @@ impl Admin for Calls {
         if rotate {
             let number = block_in_place(|| hub.authority.rotate(hub.core.now())).map_err(failed)?;
             tracing::warn!(number, %by, "a new authority signs from now on");
+            self.log(&by, "ca rotate", format!("#{number}")).await?;
         }
         if drop != 0 {
             block_in_place(|| hub.authority.drop_former(drop)).map_err(refused)?;
             tracing::warn!(number = drop, %by, "a former authority was let go of");
+            self.log(&by, "ca drop", format!("#{drop}")).await?;
         }
         hub.core.go_by(hub.authority.in_force());
         block_in_place(|| hub.authorities()).map(Response::new).map_err(failed)
@@ -337,7 +370,7 @@ impl Admin for Calls {
         if by.trim().is_empty() {
             return Err(Status::invalid_argument("请写明核对人 (name who has looked: --by)"));
         }
-        self.hub.writer.write(Job::Confirm).await.map_err(crate::session::Fault::from)?;
+        self.hub.writer.write(Job::Confirm(by)).await.map_err(crate::session::Fault::from)?;
         tracing::warn!("somebody has looked after the restored store; this hub enrols again");
         self.status(Request::new(pb::Empty {})).await
     }

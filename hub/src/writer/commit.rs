@@ -3,18 +3,17 @@
 //! has it is on disk.
 
 use super::{
-    aside,
+    acts, aside,
     job::{Answer, Job, WriteError},
     outside::Outside,
     pad::Pad,
     rederive,
 };
 use crate::{
+    audit_log,
     lineage::Lineage,
     months::{self, Months},
-    orders, readers,
-    reading::put_look,
-    roll,
+    orders, readers, roll,
     rows::{self, meta},
     session::turns::Turns,
     store::{Space, Store, StoreError, View, WriteSet},
@@ -547,6 +546,7 @@ impl Core {
                 continue;
             }
             doing.replace(job.child().unwrap_or_default().to_owned());
+            let act = acts::act_of(&job, self.unit, self.now(), self.signer().is_some());
             let answer = match job {
                 Job::Greet { peer, hello } => pad.greet(&peer, &hello),
                 Job::Push { peer, node, first, changes, skew, room } => {
@@ -597,7 +597,7 @@ impl Core {
                     Ok(Answer::Done)
                 }
                 Job::Older(why) => pad.find_older(&why, None).map(|()| Answer::Done).map_err(WriteError::from),
-                Job::Confirm => {
+                Job::Confirm(_) => {
                     pad.set.put(Space::Meta, meta::OLDER, Vec::new());
                     pad.set.put(Space::Meta, meta::CONFIRMED, self.lineage.current());
                     Ok(Answer::Done)
@@ -647,8 +647,8 @@ impl Core {
                     }
                     Ok(Answer::Done)
                 }
-                Job::Look(look) => {
-                    put_look(&mut pad.set, &look);
+                Job::Log(entry) => {
+                    audit_log::put(&mut pad.set, &entry);
                     Ok(Answer::Done)
                 }
                 Job::Settle => pad.settle_all(),
@@ -666,6 +666,9 @@ impl Core {
             };
             if let Err(WriteError::Store(error)) = answer {
                 return Err(error); // the pad may hold half of the job
+            }
+            if let Some(act) = act.filter(|_| acts::is_done(&answer)) {
+                audit_log::put(&mut pad.set, &act);
             }
             answers.push(Done::Answered(answer));
         }

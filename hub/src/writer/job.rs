@@ -5,8 +5,8 @@ use super::{
     resolve::Review,
 };
 use crate::{
+    audit_log::Entry,
     authority::issued_by,
-    reading::Look,
     rows::{self, NodeRow},
     store::{Space, StoreError},
 };
@@ -132,16 +132,16 @@ pub enum Job {
         /// By whose word.
         decided: Decided,
     },
-    /// Somebody looks at names.
-    Look(Look),
+    /// A line of the audit log: somebody looks at names, or has done what is no job.
+    Log(Entry),
     /// A roll as this hub once sealed it, from beside its authority.
     Roll(Bytes),
     /// The parent's roll, under its version.
     ParentsRoll(u64, Bytes),
     /// This hub finds itself older than its children, and why.
     Older(String),
-    /// Somebody has looked after that.
-    Confirm,
+    /// Somebody has looked after that: who.
+    Confirm(String),
     /// A child hub is to count in no total, or to count again.
     Aside {
         /// Its unit, who decides and why.

@@ -220,6 +220,17 @@ fn every_command_answers_a_program_with_one_document_of_data() {
             looks.as_array().unwrap().iter().all(|look| look["by"] == "王科长") && looks.as_array().unwrap().len() >= 2
         );
 
+        // What was done is in the log, and nobody's number.
+        let log = tz(Kind::Hub, &district, &["--json", "audit-log"]).exits(0).json();
+        let did =
+            |what: &str| log.as_array().unwrap().iter().any(|line| line["what"] == what && line["by"] == "王科长");
+        assert!(["revise", "merge"].into_iter().all(did), "{log}");
+        assert!(
+            log.as_array().unwrap().iter().any(|line| line["what"] == "enrol" && line["role"] == "operator"),
+            "{log}"
+        );
+        assert!(!log.to_string().contains("11010119"), "{log}");
+
         // The district, and the city.
         let clerk = ["--names", "--by", "王科长"];
         for read in [
@@ -244,6 +255,7 @@ fn every_command_answers_a_program_with_one_document_of_data() {
         for (data, is_city) in [(&district, false), (&city, true)] {
             for read in [
                 &["totals"][..],
+                &["audit-log"],
                 &["totals", "--trend"],
                 &["totals", "--children"],
                 &["totals", "--on", &today, "--by", "district"],

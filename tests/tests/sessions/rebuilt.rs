@@ -271,7 +271,7 @@ fn a_retired_computer_stays_retired_when_an_old_backup_comes_back() {
     assert!(sync(&core, &node, &peer("node", community())).equal);
     assert!(core.is_retired("stolen"), "an office has said so");
     assert!(core.older().unwrap().is_some(), "and nobody new is let in until somebody has looked");
-    write(&core, Job::Confirm).unwrap();
+    write(&core, Job::Confirm("王科长".into())).unwrap();
     assert_eq!(core.older().unwrap(), None);
     assert_eq!(sync(&core, &node, &peer("node", community())).round_trips, 1);
 }

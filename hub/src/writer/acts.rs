@@ -1,0 +1,137 @@
+//! Which jobs are somebody's act, and what the audit log says of each. Pure.
+//! Invariant: what the log says is known before the job is done, and is written only with it.
+
+use super::{
+    job::{Answer, Job, WriteError},
+    resolve::Review,
+};
+use crate::audit_log::{Entry, Role};
+use prost::Message;
+use taizhang_proto::{
+    OrgCode, RecordId,
+    pb::{Choice, MonthText},
+};
+
+/// What the log says of a job that this hub of `unit` does at `at`, seconds since 1970; none of what nobody decides. What comes from
+/// the parent is not decided here: `is_city` says that plans, tasks and months are this hub's own.
+pub(super) fn act_of(job: &Job, unit: OrgCode, at: u64, is_city: bool) -> Option<Entry> {
+    let entry = |role: Role, by: &str, what: &str, of: String| Entry {
+        at,
+        by: by.trim().to_owned(),
+        what: what.to_owned(),
+        of,
+        unit: unit.number(),
+        role: role.into(),
+    };
+    let operator = |by: &str, what: &str, of: String| Some(entry(Role::Operator, by, what, of));
+    match job {
+        Job::Review(review) => Some(of_review(review, &entry)),
+        Job::ReviewBelow(below, review) => Some(Entry { unit: below.number(), ..of_review(review, &entry) }),
+        Job::Retire { id, undo, decided } => {
+            operator(&decided.by, if *undo { "retire --undo" } else { "retire" }, id.clone())
+        }
+        Job::Aside { child, undo } => {
+            operator(&child.by, if *undo { "aside --undo" } else { "aside" }, format!("unit {}", child.unit))
+        }
+        // Its use is kept by the same job, and is the enrolment's line.
+        Job::Token(_, row) if row.used_for.is_empty() => {
+            operator("", "token", format!("unit {} {}", row.unit, row.reader).trim().to_owned())
+        }
+        Job::Enrolled(row) => operator("", "enrol", format!("{} {}", row.id, row.unit)),
+        Job::Reader(_, _, reader) => operator("", "enrol", format!("{} {}", reader.id, reader.unit)),
+        Job::RotateKey => operator("", "keys rotate", String::new()),
+        Job::Confirm(by) => operator(by, "confirm", String::new()),
+        Job::Draw(..) => operator("", "draw", String::new()),
+        Job::Plans(_) if is_city => operator("", "plan", String::new()),
+        Job::Orders(_) if is_city => operator("", "orders", String::new()),
+        Job::Month { signed, .. } if is_city => {
+            let text = MonthText::decode(signed.text.clone()).unwrap_or_default();
+            operator(&text.by, "lock", text.month)
+        }
+        _ => None,
+    }
+}
+
+fn of_review(review: &Review, entry: &impl Fn(Role, &str, &str, String) -> Entry) -> Entry {
+    match review {
+        Review::Resolve(request) => {
+            let mut numbers: Vec<String> = request.numbers.iter().take(NAMED).copied().map(conflict).collect();
+            numbers.extend((request.numbers.len() > NAMED).then(|| format!("… {}", request.numbers.len())));
+            let choice = Choice::try_from(request.choice).unwrap_or_default().as_str_name().to_lowercase();
+            entry(Role::Reviewer, &request.by, "resolve", format!("{choice} {}", numbers.join(" ")))
+        }
+        Review::Reopen(request) => entry(Role::Reviewer, &request.by, "reopen", conflict(request.number)),
+        Review::Merge(request) => {
+            let what = if request.undo { "merge --undo" } else { "merge" };
+            entry(Role::Reviewer, &request.by, what, format!("{} {}", id(&request.survivor), id(&request.absorbed)))
+        }
+        Review::Revise(request) => {
+            entry(Role::Reviewer, &request.by, "revise", format!("{} {}", request.register, id(&request.record)))
+        }
+    }
+}
+
+/// A conflict, as a line names it.
+fn conflict(number: u64) -> String {
+    format!("#{number}")
+}
+
+/// A record's id as it was asked for; anything else that was written there is nothing to keep.
+fn id(written: &str) -> String {
+    written.parse::<RecordId>().map(|id| id.to_string()).unwrap_or_default()
+}
+
+/// Most conflicts of one ruling that a line names.
+const NAMED: usize = 20;
+
+/// Whether a job has done anything that is worth a line.
+pub(super) fn is_done(answer: &Result<Answer, WriteError>) -> bool {
+    match answer {
+        Ok(Answer::Refused(_)) | Err(_) => false,
+        Ok(Answer::Reviewed(reviewed)) => reviewed.settled > 0,
+        Ok(_) => true,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::rows::TokenRow;
+    use taizhang_proto::pb;
+
+    #[test]
+    fn a_line_says_who_and_at_what_and_nobodys_number() {
+        let unit = OrgCode::new(210_402_000_000).unwrap();
+        let line = |job: Job| act_of(&job, unit, 7, false);
+        let id = RecordId([7; 16]);
+        let survivor = "110101196601010023".to_owned();
+        let merge =
+            pb::MergeRequest { survivor, absorbed: id.to_string(), by: " 王科长 ".into(), ..Default::default() };
+        let merged = line(Job::Review(Review::Merge(merge))).unwrap();
+        assert_eq!((merged.by.as_str(), merged.what.as_str(), merged.role()), ("王科长", "merge", Role::Reviewer));
+        assert_eq!((merged.of.trim(), merged.unit, merged.at), (id.to_string().as_str(), unit.number(), 7));
+
+        let below = OrgCode::new(210_402_011_000).unwrap();
+        let numbers = (1..=40).collect();
+        let ruling = pb::ResolveRequest { numbers, choice: Choice::Take.into(), ..Default::default() };
+        let ruled = line(Job::ReviewBelow(below, Review::Resolve(ruling))).unwrap();
+        assert!(ruled.of.starts_with("take #1 #2 #3") && ruled.of.ends_with("#20 … 40"), "{}", ruled.of);
+        assert_eq!(ruled.unit, below.number());
+
+        let token = |used_for: Vec<u8>| TokenRow { unit: below.number(), used_for, ..TokenRow::default() };
+        assert_eq!(line(Job::Token([0; 32], token(Vec::new()))).unwrap().of, format!("unit {below}"));
+        assert!(line(Job::Token([0; 32], token(vec![7]))).is_none(), "its use is the enrolment's line");
+
+        // What the parent says is nobody's act here.
+        assert!(line(Job::Plans(bytes::Bytes::new())).is_none() && line(Job::Settle).is_none());
+        assert!(act_of(&Job::Plans(bytes::Bytes::new()), unit, 7, true).is_some());
+    }
+
+    #[test]
+    fn what_was_refused_leaves_no_line() {
+        assert!(!is_done(&Ok(Answer::Refused(String::new()))) && !is_done(&Err(WriteError::ReadOnly)));
+        let reviewed = |settled| Ok(Answer::Reviewed(pb::ResolveAnswer { settled, ..Default::default() }));
+        assert!(is_done(&reviewed(1)) && !is_done(&reviewed(0)) && is_done(&Ok(Answer::Done)));
+    }
+}
