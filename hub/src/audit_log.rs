@@ -1,7 +1,7 @@
 //! 操作日志: who ruled, decided, exported, looked at names, enrolled and retired at this hub, in the order of the acts; read by
 //! whoever answers for the district's data.
-//! Invariants: an act of the writer stands in the log in the very commit that does it, what is done to files right after; no line is ever changed or taken out; a line says who,
-//! where, when and at what, and nothing that is in a record.
+//! Invariants: an act of the writer stands in the log in the very commit that does it, what is done to files right after; no line is
+//! ever changed or taken out; a line says who, where, when and at what, and nothing that is in a record.
 
 use crate::store::{Space, StoreError, View, WriteSet};
 use prost::Message;
@@ -28,7 +28,7 @@ pub struct Entry {
     /// At what: a record's or a computer's id, a conflict's number, or a register and a unit.
     #[prost(string, tag = "4")]
     pub of: String,
-    /// The unit where they sit; 0 of a look.
+    /// The unit where they sit; 0 of a look of before units were kept.
     #[prost(uint64, tag = "5")]
     pub unit: u64,
     /// As what they acted.

@@ -95,9 +95,20 @@ pub(crate) async fn keep_look(
     if by.trim().is_empty() || by.chars().count() > MAX_WORD {
         return Err(Status::invalid_argument("请写明查阅人，用 --by (say who looks: --by)"));
     }
+    log(core, writer, (Role::Reader, by), what, of).await
+}
+
+/// Puts a line into the audit log of what no job does.
+pub(crate) async fn log(
+    core: &Core,
+    writer: &Writer,
+    (role, by): (Role, &str),
+    what: &str,
+    of: String,
+) -> Result<(), Status> {
     let (by, what) = (by.trim().to_owned(), what.to_owned());
-    let look = Entry { at: core.now(), by, what, of, unit: core.unit.number(), role: Role::Reader.into() };
-    let kept = writer.write(Job::Log(look)).await;
+    let line = Entry { at: core.now(), by, what, of, unit: core.unit.number(), role: role.into() };
+    let kept = writer.write(Job::Log(line)).await;
     kept.map(drop).map_err(|error: WriteError| Status::from(crate::session::Fault::from(error)))
 }
 
@@ -246,11 +257,9 @@ impl Reading for ReadingService {
         self.look("export", format!("{} {unit}", def.name), &who).await?;
         if !who.names {
             // Every export is in the log, with names or without.
-            let (by, of) = (who.by.trim().chars().take(MAX_WORD).collect(), format!("{} {unit} masked", def.name));
-            let (at, unit, role) = (self.core.now(), self.core.unit.number(), Role::Reviewer.into());
-            let entry = Entry { at, by, what: "export".to_owned(), of, unit, role };
-            let kept = self.writer.write(Job::Log(entry)).await;
-            kept.map_err(|error: WriteError| Status::from(crate::session::Fault::from(error)))?;
+            let by: String = who.by.trim().chars().take(MAX_WORD).collect();
+            let of = format!("{} {unit} masked", def.name);
+            log(&self.core, &self.writer, (Role::Reviewer, &by), "export", of).await?;
         }
         let made = self.ask(who.names, |desk| exchange::export(desk, def, Some(unit), format).map_err(failed));
         let (content, rows) = made?;

@@ -117,10 +117,12 @@ fn nodes_document(answer: &pb::NodesAnswer) -> serde_json::Value {
         0 => serde_json::Value::Null,
         seconds => jiff::Timestamp::from_second(seconds as i64).map(|time| time.to_string()).unwrap_or_default().into(),
     };
+    // What was lost with its row nobody knows.
+    let kind = |own: &pb::NodeInfo| (own.unit != 0).then_some(if own.hub { "hub" } else { "office" });
     let node = |own: &pb::NodeInfo| {
         serde_json::json!({
             "node": own.node, "unit": own.unit, "name": own.unit_name,
-            "kind": if own.hub { "hub" } else { "office" }, "enrolled": at(own.enrolled), "last_sync": at(own.last_sync),
+            "kind": kind(own), "enrolled": at(own.enrolled), "last_sync": at(own.last_sync),
             "online": own.online, "acknowledged": own.acknowledged, "equal": own.equal, "refused": own.refused,
             "incidents": own.incidents, "skew_seconds": own.skew_millis as f64 / 1_000.0, "software": own.software,
             "certificate_ends": at(own.ends), "authority": own.generation, "two_computers": at(own.twins),

@@ -7,6 +7,7 @@ use crate::{
     campaigns, draws, integrity,
     mail::marks::desk,
     months, orders, plans, readers,
+    reading::log,
     rows::{self, NodeRow, UnitRow, meta},
     session::serve::SyncService,
     store::Space,
@@ -40,11 +41,7 @@ impl Calls {
 
     /// Keeps who did what is done to files beside the store.
     async fn log(&self, by: &str, what: &str, of: String) -> Result<(), Status> {
-        let (at, unit) = (self.hub.core.now(), self.hub.core.unit.number());
-        let (by, what) = (by.trim().to_owned(), what.to_owned());
-        let entry = audit_log::Entry { at, by, what, of, unit, role: audit_log::Role::Operator.into() };
-        let kept = self.hub.writer.write(Job::Log(entry)).await;
-        kept.map(drop).map_err(|error| crate::session::Fault::from(error).into())
+        log(&self.hub.core, &self.hub.writer, (audit_log::Role::Operator, by), what, of).await
     }
 }
 

@@ -127,34 +127,30 @@ struct Word {
 }
 
 /// The fields that an offer shows to have been decided, each with the last revision and the last time, seconds since 1970, at which:
-/// by a ruling of its history that is proven, or by a word that is this hub's own by one of `ours`. What was told to a hub before has
-/// a revision of that day: then the time says what came after what.
+/// by a ruling of what it tells that is proven, or by a word that is this hub's own by what it has itself. What was told to a hub
+/// before has a revision of that day: then the time says what came after what.
 fn decided_after<'o>(
-    offer: &'o pb::Offer,
-    is_ruled: impl Fn(&pb::Superseded) -> bool,
-    ours: impl Iterator<Item = &'o pb::Origin>,
+    told: &[pb::Superseded],
+    offered: &[pb::Origin],
+    own: impl Iterator<Item = &'o pb::Origin>,
 ) -> HashMap<u32, (Revision, u64)> {
-    let spoken = |origin: &'o pb::Origin| {
-        let own = origin.node == HUB_NODE && origin.told_by == 0;
-        own.then(|| origin.tags.iter().map(|tag| (*tag, origin.stamp, origin.by.as_str())))
-    };
-    let ours: HashSet<(u32, u64, &str)> = ours.filter_map(spoken).flatten().collect();
-    let ruled = offer.history.iter().filter(|entry| is_ruled(entry)).filter_map(|entry| {
-        let at = entry.ruling.as_ref()?.at;
-        Some(entry.origin.as_ref()?.tags.iter().map(move |tag| (*tag, entry.replaced_by, at)))
-    });
-    let own = offer.origins.iter().filter(|origin| origin.node == HUB_NODE).map(|origin| {
-        let spoken = origin.tags.iter().filter(|tag| ours.contains(&(**tag, origin.stamp, origin.by.as_str())));
-        (origin, spoken.copied().collect::<Vec<_>>())
-    });
-    let own = own.flat_map(|(origin, tags)| {
-        let at = Stamp(origin.stamp).millis() / 1_000;
-        tags.into_iter().map(move |tag| (tag, origin.revision, at))
-    });
     let mut decided: HashMap<u32, (Revision, u64)> = HashMap::new();
-    for (tag, revision, at) in ruled.flatten().chain(own) {
+    let mut note = |tag: u32, revision: Revision, at: u64| {
         let last = decided.entry(tag).or_default();
         *last = (revision.max(last.0), at.max(last.1));
+    };
+    for entry in told {
+        let ruling = entry.ruling.as_ref().filter(|ruling| ruling.told_by == 0);
+        if let (Some(origin), Some(ruling)) = (&entry.origin, ruling) {
+            origin.tags.iter().for_each(|tag| note(*tag, entry.replaced_by, ruling.at));
+        }
+    }
+    let own = own.filter(|origin| origin.node == HUB_NODE && origin.told_by == 0);
+    let own: HashSet<(u32, u64, &str)> =
+        own.flat_map(|origin| origin.tags.iter().map(|tag| (*tag, origin.stamp, origin.by.as_str()))).collect();
+    for origin in offered.iter().filter(|origin| origin.node == HUB_NODE) {
+        let spoken = origin.tags.iter().filter(|tag| own.contains(&(**tag, origin.stamp, origin.by.as_str())));
+        spoken.for_each(|tag| note(*tag, origin.revision, Stamp(origin.stamp).millis() / 1_000));
     }
     decided
 }
@@ -246,6 +242,9 @@ impl Pad<'_> {
         // Another office may have said the same before, in this very commit too, as after a loss all of them call at once; what it had
         // only told, the author's own proves.
         let before = self.history_rows(id)?;
+        let standing = record.state().origins;
+        let own = standing.iter().chain(before.values().filter_map(|entry| entry.origin.as_ref()));
+        let decided_after = decided_after(&entries, &offer.origins, own);
         self.count_work(entries.len() as u64);
         let mut known: HashMap<_, _> =
             before.iter().map(|(row_key, entry)| (entry.word(), (entry.unproven(), Some(row_key)))).collect();
@@ -271,10 +270,6 @@ impl Pad<'_> {
         for entry in proven {
             self.keep_history(id, &[pb::Superseded { replaced_by: revision, ..entry }]);
         }
-        let spoken = record.state().origins;
-        let past = self.history_of(id)?;
-        let ours = spoken.iter().chain(past.iter().filter_map(|entry| entry.origin.as_ref()));
-        let decided_after = decided_after(offer, |entry| seal::proves_ruling(&secret, id, entry), ours);
         for entry in &entries {
             // Under this hub's own number it comes before all offices that have not heard it.
             let kept = pb::Superseded { replaced_by: revision, ..entry.clone() };

@@ -10,6 +10,7 @@ use taizhang_hub::{
     store::Space,
     writer::{Answer, Core, Job, Peer, Pushed},
 };
+use taizhang_node::ledger::Ledger;
 use taizhang_proto::{
     Record, RecordId,
     cell::home_unit,
@@ -117,6 +118,30 @@ fn post_no(no: &str) -> Field {
 fn held(record: &Record, tag: u32) -> (Field, pb::Origin) {
     let bytes = record.bytes(tag).unwrap().clone();
     (Field { tag, bytes }, record.origin(tag).unwrap().clone())
+}
+
+/// Residents of a community whose honest office has synced, with the tag of their phone, and another computer of that community.
+fn residents_at(people: usize) -> (tempfile::TempDir, Arc<Core>, Ledger, Vec<RecordId>, Mallory, u32) {
+    let dir = tempfile::tempdir().unwrap();
+    let core = hub(dir.path());
+    let node = office(dir.path(), "node", community(), 0);
+    let people = residents(&node, community(), 0..people);
+    sync(&core, &node, &peer("node", community()));
+    let mallory = Mallory::at(&core);
+    let phone = registers().get(number::RESIDENT).unwrap().field_named("phone").unwrap().tag;
+    (dir, core, node, people, mallory, phone)
+}
+
+/// A phone number that is a word of the past, as somebody tells of it.
+fn past(phone: u32, value: &[u8], place: u64, origin: pb::Origin) -> pb::Superseded {
+    let mut message = Vec::new();
+    wire::put_bytes(phone, value, &mut message);
+    pb::Superseded {
+        origin: Some(pb::Origin { tags: vec![phone], stamp: at(place).0, revision: place, ..origin }),
+        message: message.into(),
+        replaced_by: 900 + place,
+        ..pb::Superseded::default()
+    }
 }
 
 /// What honest offices below and beside hold is what the hub has.
@@ -242,17 +267,10 @@ fn the_history_of_a_record_above_takes_each_sealed_word_once_and_no_ruling_that_
 
 #[test]
 fn who_ruled_and_whose_word_it_was_is_marked_where_only_an_office_says_so() {
-    let dir = tempfile::tempdir().unwrap();
-    let core = hub(dir.path());
-    let node = office(dir.path(), "node", community(), 0);
-    let person = residents(&node, community(), 0..1)[0];
-    sync(&core, &node, &peer("node", community()));
-    let mut mallory = Mallory::at(&core);
-    let phone = registers().get(number::RESIDENT).unwrap().field_named("phone").unwrap().tag;
+    let (dir, core, node, people, mut mallory, phone) = residents_at(1);
+    let person = people[0];
     let stands = held(&at_hub(&core, person), phone);
     let forged = |place: u64, origin: pb::Origin| {
-        let mut message = Vec::new();
-        wire::put_bytes(phone, format!("1390000000{place}").as_bytes(), &mut message);
         let ruling = pb::Ruling {
             by: "王科长".into(),
             unit: DISTRICT,
@@ -260,14 +278,8 @@ fn who_ruled_and_whose_word_it_was_is_marked_where_only_an_office_says_so() {
             reason: "已核实".into(),
             ..pb::Ruling::default()
         };
-        pb::Superseded {
-            origin: Some(pb::Origin { tags: vec![phone], stamp: at(place).0, revision: place, ..origin }),
-            message: message.into(),
-            replaced_by: 900 + place,
-            rule: "REVIEW".into(),
-            ruling: Some(ruling),
-            ..pb::Superseded::default()
-        }
+        let told = past(phone, format!("1390000000{place}").as_bytes(), place, origin);
+        pb::Superseded { rule: "REVIEW".into(), ruling: Some(ruling), ..told }
     };
     let of = |unit: u64, node: u32| pb::Origin { unit, node, by: "clerk-3".into(), ..pb::Origin::default() };
     let history =
@@ -292,27 +304,9 @@ fn who_ruled_and_whose_word_it_was_is_marked_where_only_an_office_says_so() {
     everybody_agrees(&dir, &core);
 }
 
-/// A phone number that is a word of the past, as somebody tells of it.
-fn past(phone: u32, value: &[u8], place: u64, origin: pb::Origin) -> pb::Superseded {
-    let mut message = Vec::new();
-    wire::put_bytes(phone, value, &mut message);
-    pb::Superseded {
-        origin: Some(pb::Origin { tags: vec![phone], stamp: at(place).0, revision: place, ..origin }),
-        message: message.into(),
-        replaced_by: 900 + place,
-        ..pb::Superseded::default()
-    }
-}
-
 #[test]
 fn what_only_an_office_calls_decided_is_asked() {
-    let dir = tempfile::tempdir().unwrap();
-    let core = hub(dir.path());
-    let node = office(dir.path(), "node", community(), 0);
-    let people = residents(&node, community(), 0..4);
-    sync(&core, &node, &peer("node", community()));
-    let mut mallory = Mallory::at(&core);
-    let phone = registers().get(number::RESIDENT).unwrap().field_named("phone").unwrap().tag;
+    let (dir, core, _, people, mut mallory, phone) = residents_at(4);
     let of = |unit: u64, node: u32| pb::Origin { unit, node, by: "clerk-3".into(), ..pb::Origin::default() };
     let ruled = |by: &str| {
         let ruling = pb::Ruling {
@@ -355,13 +349,8 @@ fn what_only_an_office_calls_decided_is_asked() {
 
 #[test]
 fn a_past_that_is_made_up_fills_no_history() {
-    let dir = tempfile::tempdir().unwrap();
-    let core = hub(dir.path());
-    let node = office(dir.path(), "node", community(), 0);
-    let person = residents(&node, community(), 0..1)[0];
-    sync(&core, &node, &peer("node", community()));
-    let mut mallory = Mallory::at(&core);
-    let phone = registers().get(number::RESIDENT).unwrap().field_named("phone").unwrap().tag;
+    let (dir, core, _, people, mut mallory, phone) = residents_at(1);
+    let person = people[0];
     let most = taizhang_proto::plan::LimitPlan::default().history_bytes;
     let stands = held(&at_hub(&core, person), phone);
     let of = |unit: u64| pb::Origin { unit, node: 5, by: "clerk-3".into(), ..pb::Origin::default() };
