@@ -26,6 +26,7 @@ use taizhang_proto::{
     OrgCode,
     pb::{self, enrolment_server::Enrolment},
 };
+use tokio::task::block_in_place;
 use tonic::{Request, Response, Status};
 
 /// Makes a one-time token for a unit below the hub, or for a reader of its own figures, and returns the text to hand over.
@@ -131,10 +132,11 @@ impl Enrolment for EnrolmentService {
         let secret = URL_SAFE_NO_PAD.decode(&request.token).map_err(|_| refuse("令牌有误 (not a token)"))?;
         let hash = *blake3::hash(&secret).as_bytes();
         let _one = self.one_at_a_time.lock().await; // two uses of one token at once: one of them wins
-        let row: Option<TokenRow> = rows::read(self.core.view().as_ref(), Space::Tokens, &hash)
-            .map_err(|error: StoreError| Status::internal(error.to_string()))?;
+        let read = || -> Result<(Option<TokenRow>, Option<String>), StoreError> {
+            Ok((rows::read(self.core.view().as_ref(), Space::Tokens, &hash)?, self.core.older()?))
+        };
+        let (row, older) = block_in_place(read).map_err(|error| Status::internal(error.to_string()))?;
         let mut row = row.ok_or_else(|| refuse("没有此令牌 (no such token)"))?;
-        let older = self.core.older().map_err(|error: StoreError| Status::internal(error.to_string()))?;
         if older.is_some() {
             return Err(refuse(
                 "上级刚由旧备份恢复，暂不登记，请其管理员核对后运行 confirm (the hub was restored from an old backup: its \
@@ -184,8 +186,7 @@ impl Enrolment for EnrolmentService {
                 generation,
                 ..NodeRow::default()
             };
-            self.writer.write(Job::Token(hash, row.clone())).await.map_err(write)?;
-            self.writer.write(Job::Enrolled(Box::new(child))).await.map_err(write)?;
+            self.writer.write(Job::Enrolled(Box::new(child), Some((hash, row.clone())))).await.map_err(write)?;
         }
         tracing::info!(%unit, ?kind, "enrolled");
         Ok(Response::new(self.answer(&row)))
@@ -200,7 +201,7 @@ impl Enrolment for EnrolmentService {
             return Err(Status::invalid_argument("证书请求过大 (the request is too large)"));
         }
         let standing = self.authority.standing(&shown, core.now());
-        if standing == Standing::Ended && !papers::is_known(core, &name)? {
+        if standing == Standing::Ended && !block_in_place(|| papers::is_known(core, &name))? {
             return Err(refuse(
                 "证书已到期，且上级没有本机的登记，请申请新令牌 (it has ended, and this hub does not know this computer: ask for a token)",
             ));
@@ -211,7 +212,7 @@ impl Enrolment for EnrolmentService {
                 return Err(refuse("只能为原密钥更新证书 (a certificate is renewed for its own key)"));
             }
             let _one = self.one_at_a_time.lock().await;
-            if papers::was_renewed_just_now(core, &name.id, &shown)? {
+            if block_in_place(|| papers::was_renewed_just_now(core, &name.id, &shown))? {
                 return Err(Status::resource_exhausted(
                     "证书刚刚更新过，请稍后再试 (renewed a moment ago: come back later)",
                 ));

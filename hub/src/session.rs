@@ -18,6 +18,7 @@ use crate::{
     writer::{Answer, Core, Job, Peer, Pushed, WriteError},
 };
 use prost::Message;
+use std::ops::Range;
 use taizhang_node::upstream::{self, SessionError};
 use taizhang_proto::{
     OrgCode,
@@ -90,6 +91,8 @@ pub struct Server {
     node: u32,
     /// Pushes that the writer has not answered.
     outstanding: usize,
+    /// Changes whose verdicts a broken session kept from the child, and that it has not been told since.
+    missed: Range<u64>,
     done: bool,
     /// Last revision whose records were sent.
     cursor: u64,
@@ -123,6 +126,8 @@ pub struct Server {
     told_papers: Option<(bool, [u8; 8])>,
 }
 
+/// Batches of verdicts that are read at once where the child missed them.
+const MISSED_AT_ONCE: usize = 8;
 /// Largest list of records sent at once before zstd, bytes.
 const MAX_LIST_BYTES: usize = 1024 * 1024;
 /// Records looked at before a list is sent even when it is small.
@@ -142,6 +147,7 @@ impl Server {
             hello: pb::Hello::default(),
             node: 0,
             outstanding: 0,
+            missed: 0..0,
             done: false,
             cursor: 0,
             whole: 0,
@@ -302,7 +308,13 @@ impl Server {
             Answer::Done | Answer::Reviewed(_) | Answer::Revised(_) | Answer::Refused(_) => Ok(Vec::new()),
             Answer::Verdicts(verdicts) => {
                 self.outstanding -= 1;
-                Ok(verdicts.into_iter().map(|one| wrap(down::It::Verdicts(one))).collect())
+                // In their order: whoever pulls between the messages has told the earlier ones already.
+                let mut messages = Vec::new();
+                while !self.missed.is_empty() {
+                    messages.extend(self.missed_verdicts(core.view().as_ref(), MISSED_AT_ONCE)?);
+                }
+                messages.extend(verdicts.into_iter().map(|one| wrap(down::It::Verdicts(one))));
+                Ok(messages)
             }
             Answer::Again(document) => {
                 self.heard_again(core, &document);
@@ -319,6 +331,11 @@ impl Server {
     pub fn pull(&mut self, core: &Core) -> Result<Option<pb::Down>, Fault> {
         if self.stage != Stage::Talking {
             return Ok(None);
+        }
+        if !self.missed.is_empty()
+            && let Some(verdicts) = self.missed_verdicts(core.view().as_ref(), 1)?.pop()
+        {
+            return Ok(Some(verdicts));
         }
         let current = core.tree().current(self.certified, core.today());
         if current != self.peer.unit {

@@ -16,6 +16,7 @@ mod decree;
 mod enlist;
 mod inspect;
 mod job;
+mod judge;
 mod late;
 mod mail;
 mod merge;

@@ -23,6 +23,7 @@ use crate::{
     exchange::{self, Layouts},
     ledger::system_clock,
     office::{Office, worklist},
+    panics,
     parts::{self, Parts},
     say,
     show::{self, Reader, lang::Lang},
@@ -405,9 +406,10 @@ pub fn read_token(argument: &str) -> anyhow::Result<String> {
     }
 }
 
-/// Logs: readable on a terminal, JSON otherwise; `TAIZHANG_LOG` chooses what.
+/// Logs: readable on a terminal, JSON otherwise; `TAIZHANG_LOG` chooses what. A panic is told there, too, without what was entered.
 pub fn init_logs() {
     use std::io::IsTerminal;
+    panics::tell_no_content();
     let filter = tracing_subscriber::EnvFilter::try_from_env("TAIZHANG_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,taizhang_node=info,taizhang_hub=info"));
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);

@@ -13,6 +13,7 @@ pub mod identity;
 pub mod journal;
 pub mod ledger;
 pub mod office;
+pub mod panics;
 pub mod parts;
 pub mod show;
 pub mod store;

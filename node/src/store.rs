@@ -6,13 +6,15 @@
 //! `x` refused changes · `g` register listing · `k` natural keys · `l` links · `h` history · `d` documents · `m` state ·
 //! `o` own words on records that are no longer held here.
 
-use crate::disk::{self, Point};
+use crate::{
+    disk::{self, Point},
+    panics,
+};
 use bytes::Bytes;
 use prost::Message;
 use sled::Batch;
 use std::{
     fs,
-    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -361,7 +363,7 @@ impl Store {
     /// # Errors
     /// When it can't be opened, or anything in it can't be read.
     pub fn open(path: &Path, engine: Engine) -> Result<(Self, Option<State>), StoreError> {
-        let opened = catch_unwind(AssertUnwindSafe(|| -> Result<_, StoreError> {
+        let opened = panics::caught(|| -> Result<_, StoreError> {
             // Made here, so that only its owner can read what is in it.
             disk::create_dir(path).map_err(|error| StoreError::Directory(error.to_string()))?;
             let every = match engine.flush {
@@ -379,7 +381,7 @@ impl Store {
                 store.check(state)?;
             }
             Ok((store, state))
-        }));
+        });
         opened.unwrap_or(Err(StoreError::Panicked))
     }
 
@@ -390,9 +392,7 @@ impl Store {
     }
 
     fn noted(&self, error: sled::Error) -> StoreError {
-        let error = StoreError::from(error);
-        self.fault.send_replace(Some(error.to_string()));
-        error
+        note(&self.fault, error)
     }
 
     /// Reads everything and compares the records with their digest. Returns how many rows there are.
@@ -403,7 +403,7 @@ impl Store {
         let mut digest = ScopeDigest::default();
         let mut rows = 0;
         for row in &self.tree {
-            let (key, value) = row?;
+            let (key, value) = row.map_err(|error| self.noted(error))?;
             rows += 1;
             match key.first() {
                 Some(b'r') => {
@@ -447,21 +447,24 @@ impl Store {
         Ok(row.map(|value| Bytes::copy_from_slice(&value)))
     }
 
+    /// Rows of sled's, as they are read here: one that can't be is a fault of the store.
+    fn rows(&self, rows: sled::Iter) -> impl Iterator<Item = Result<(Bytes, Bytes), StoreError>> + use<> {
+        let fault = self.fault.clone();
+        rows.map(move |row| match row {
+            Ok((key, value)) => Ok((Bytes::copy_from_slice(&key), Bytes::copy_from_slice(&value))),
+            Err(error) => Err(note(&fault, error)),
+        })
+    }
+
     /// Rows under a prefix, in key order.
     pub fn scan(&self, prefix: &[u8]) -> impl Iterator<Item = Result<(Bytes, Bytes), StoreError>> + use<> {
-        self.tree.scan_prefix(prefix).map(|row| {
-            row.map(|(key, value)| (Bytes::copy_from_slice(&key), Bytes::copy_from_slice(&value))).map_err(Into::into)
-        })
+        self.rows(self.tree.scan_prefix(prefix))
     }
 
     /// Rows from a key on, while they keep its first byte.
     pub fn scan_from(&self, from: &[u8]) -> impl Iterator<Item = Result<(Bytes, Bytes), StoreError>> + use<> {
         let prefix = from.first().copied();
-        let rows = self.tree.range(from.to_vec()..);
-        rows.map(|row| {
-            row.map(|(key, value)| (Bytes::copy_from_slice(&key), Bytes::copy_from_slice(&value))).map_err(Into::into)
-        })
-        .take_while(move |row: &Result<(Bytes, Bytes), _>| {
+        self.rows(self.tree.range(from.to_vec()..)).take_while(move |row: &Result<(Bytes, Bytes), _>| {
             row.as_ref().map_or(true, |(key, _)| key.first().copied() == prefix)
         })
     }
@@ -491,6 +494,13 @@ impl Store {
     pub fn size_on_disk(&self) -> u64 {
         self.db.size_on_disk().unwrap_or(0)
     }
+}
+
+/// Takes note of a fault of sled's.
+fn note(fault: &watch::Sender<Option<String>>, error: sled::Error) -> StoreError {
+    let error = StoreError::from(error);
+    fault.send_replace(Some(error.to_string()));
+    error
 }
 
 /// Whether there is a store at this path.

@@ -179,7 +179,7 @@ impl World {
             .unwrap();
         let ca = std::fs::read_to_string(path.join("authority/ca.pem")).unwrap();
         let row = NodeRow { id: id.clone(), unit: code, hub: true, certificate, ..NodeRow::default() };
-        write(self.city(), Job::Enrolled(Box::new(row)));
+        write(self.city(), Job::Enrolled(Box::new(row), None));
         let core = open(&path.join(code.to_string()), code, Tier::District);
         write(&core, Job::Tree(UNITS.into(), None));
         let key = key.serialize_pem();

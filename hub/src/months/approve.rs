@@ -16,6 +16,7 @@ use taizhang_proto::{
     register::{field, number, registers},
     wire,
 };
+use tokio::task::block_in_place;
 
 /// The closings of a month that stand here, with their units.
 fn closings(core: &Core, month: Month) -> Result<Vec<(RecordId, OrgCode, pb::PeriodClose)>, StoreError> {
@@ -60,7 +61,7 @@ pub async fn approve(
         return Err(MonthsError::Running(month));
     }
     let mut answer = pb::ApproveAnswer::default();
-    let closings = closings(core, month)?;
+    let closings = block_in_place(|| closings(core, month))?;
     for unit in &request.units {
         if !closings.iter().any(|(_, own, _)| own.number() == *unit) {
             answer.failed.push(format!("{unit}: {month} 未封账 (not closed by the office)"));

@@ -1,7 +1,7 @@
 //! How a session begins, and the documents that come with it: the tree of units, plans, locked months.
 //! Invariant: a child that says what it holds already is told nothing of it again.
 
-use super::{Fault, Server, Stage, wrap};
+use super::{Fault, MISSED_AT_ONCE, Server, Stage, wrap};
 use crate::{
     mail::post,
     months, roll,
@@ -145,9 +145,30 @@ impl Server {
         let mut messages = vec![wrap(down::It::Welcome(welcome))];
         messages.extend(news.into_iter().map(|document| wrap(down::It::Document(document))));
         if !self.peer.hub {
-            messages.extend(missed_verdicts(view.as_ref(), row, self.hello.settled)?);
+            self.missed = self.hello.settled.saturating_add(1)..row.acknowledged.saturating_add(1);
+            messages.extend(self.missed_verdicts(view.as_ref(), MISSED_AT_ONCE)?);
         }
         Ok(messages)
+    }
+
+    /// The next verdicts that a broken session kept from the child; a child that never says that it has them makes nobody hold them
+    /// all at once.
+    pub(super) fn missed_verdicts(&mut self, view: &dyn View, most: usize) -> Result<Vec<pb::Down>, StoreError> {
+        if self.missed.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (from, to) =
+            (rows::verdict_key(self.node, self.missed.start), rows::verdict_key(self.node, self.missed.end));
+        let mut found = Vec::new();
+        for row in view.range(Space::Verdicts, &from, &to).take(most) {
+            let verdicts = pb::Verdicts::decode(row?.1).map_err(|_| StoreError::Row(Space::Verdicts))?;
+            self.missed.start = verdicts.last.saturating_add(1);
+            found.push(wrap(down::It::Verdicts(verdicts)));
+        }
+        if found.len() < most {
+            self.missed = 0..0;
+        }
+        Ok(found)
     }
 
     pub(super) fn wants(&self, kind: &str) -> bool {
@@ -168,16 +189,4 @@ impl Server {
 
 fn log_digest(row: &NodeRow) -> Vec<u8> {
     LogDigest::from_slice(&row.log_digest).unwrap_or_default().0.to_vec()
-}
-
-/// Verdicts that a broken session kept from the child.
-fn missed_verdicts(view: &dyn View, row: &NodeRow, settled: u64) -> Result<Vec<pb::Down>, StoreError> {
-    let from = rows::verdict_key(row.number, settled.saturating_add(1));
-    let to = rows::verdict_key(row.number, row.acknowledged.saturating_add(1));
-    view.range(Space::Verdicts, &from, &to)
-        .map(|found| {
-            let verdicts = pb::Verdicts::decode(found?.1).map_err(|_| StoreError::Row(Space::Verdicts))?;
-            Ok(wrap(down::It::Verdicts(verdicts)))
-        })
-        .collect()
 }

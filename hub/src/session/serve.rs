@@ -143,10 +143,10 @@ pub(crate) fn name_of(core: &Core, certificate: &[u8]) -> Result<CertName, Statu
         )));
     }
     if name.kind != CertKind::Reader {
-        return still_welcome(core, &name.id).map(|()| name);
+        return block_in_place(|| still_welcome(core, &name.id)).map(|()| name);
     }
     let failed = |error: StoreError| Status::unavailable(error.to_string());
-    match readers::read(core.view().as_ref(), &name.id).map_err(failed)? {
+    match block_in_place(|| readers::read(core.view().as_ref(), &name.id)).map_err(failed)? {
         Some(reader) if reader.retired == 0 => Ok(name),
         Some(_) => Err(Fault::from(WriteError::Retired).into()),
         // One that a hub restored from an old backup has never heard of: nobody could take its certificate back.
@@ -297,7 +297,8 @@ type Outstanding = VecDeque<oneshot::Receiver<Result<Answer, WriteError>>>;
 impl SyncService {
     /// Keeps what is news of a child's certificate: it was given by a hub that has lost its store since, or an earlier build.
     async fn learn_certificate(&self, peer: &Peer, certificate: &[u8]) -> Result<(), WriteError> {
-        let row: Option<NodeRow> = rows::read(self.core.view().as_ref(), Space::Nodes, peer.id.as_bytes())?;
+        let read = || rows::read::<NodeRow>(self.core.view().as_ref(), Space::Nodes, peer.id.as_bytes());
+        let row = block_in_place(read)?;
         let ends = lifetime(certificate).map_or(0, |(_, ends)| ends);
         if row.is_some_and(|row| row.is_news(ends, issued_by(certificate))) {
             let paper = Paper::of(&pem("CERTIFICATE", certificate));

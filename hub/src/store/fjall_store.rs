@@ -8,12 +8,14 @@ use bytes::Bytes;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Snapshot};
 use std::{
     fs::File,
-    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, RwLock},
     time::{Duration, Instant},
 };
-use taizhang_node::disk::{self, DiskError};
+use taizhang_node::{
+    disk::{self, DiskError},
+    panics,
+};
 
 /// Cache for blocks read back, bytes.
 const CACHE: u64 = 64 * 1024 * 1024;
@@ -142,8 +144,8 @@ impl FjallStore {
 
 fn open_engine(path: &Path) -> Result<OpenEngine, StoreError> {
     // Damaged files make the engine panic, too.
-    let opened = catch_unwind(AssertUnwindSafe(|| try_engine(path)));
-    opened.unwrap_or_else(|_| Err(StoreError::Damaged("the engine panicked".into())))
+    let opened = panics::caught(|| try_engine(path));
+    opened.unwrap_or_else(|| Err(StoreError::Damaged("the engine panicked".into())))
 }
 
 fn try_engine(path: &Path) -> Result<OpenEngine, StoreError> {

@@ -33,11 +33,8 @@ pub(super) fn act_of(job: &Job, unit: OrgCode, at: u64, is_city: bool) -> Option
         Job::Aside { child, undo } => {
             operator(&child.by, if *undo { "aside --undo" } else { "aside" }, format!("unit {}", child.unit))
         }
-        // Its use is kept by the same job, and is the enrolment's line.
-        Job::Token(_, row) if row.used_for.is_empty() => {
-            operator("", "token", format!("unit {} {}", row.unit, row.reader).trim().to_owned())
-        }
-        Job::Enrolled(row) => operator("", "enrol", format!("{} {}", row.id, row.unit)),
+        Job::Token(_, row) => operator("", "token", format!("unit {} {}", row.unit, row.reader).trim().to_owned()),
+        Job::Enrolled(row, _) => operator("", "enrol", format!("{} {}", row.id, row.unit)),
         Job::Reader(_, _, reader) => operator("", "enrol", format!("{} {}", reader.id, reader.unit)),
         Job::RotateKey => operator("", "keys rotate", String::new()),
         Job::Confirm(by) => operator(by, "confirm", String::new()),
@@ -119,9 +116,8 @@ mod tests {
         assert!(ruled.of.starts_with("take #1 #2 #3") && ruled.of.ends_with("#20 … 40"), "{}", ruled.of);
         assert_eq!(ruled.unit, below.number());
 
-        let token = |used_for: Vec<u8>| TokenRow { unit: below.number(), used_for, ..TokenRow::default() };
-        assert_eq!(line(Job::Token([0; 32], token(Vec::new()))).unwrap().of, format!("unit {below}"));
-        assert!(line(Job::Token([0; 32], token(vec![7]))).is_none(), "its use is the enrolment's line");
+        let token = TokenRow { unit: below.number(), ..TokenRow::default() };
+        assert_eq!(line(Job::Token([0; 32], token)).unwrap().of, format!("unit {below}"));
 
         // What the parent says is nobody's act here.
         assert!(line(Job::Plans(bytes::Bytes::new())).is_none() && line(Job::Settle).is_none());

@@ -76,7 +76,7 @@ impl Pad<'_> {
     }
 
     /// Looks at the counts that changed, as far as a commit has time for it; called once, at the end of a commit.
-    pub(super) fn judge(&mut self) -> Result<(), StoreError> {
+    pub(super) fn judge_cells(&mut self) -> Result<(), StoreError> {
         if self.unjudged.is_empty() && !self.judge_now {
             return Ok(());
         }

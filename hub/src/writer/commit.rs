@@ -129,7 +129,7 @@ pub struct Core {
     /// have not either.
     said_sheets: Mutex<BTreeSet<OrgCode>>,
     /// The next day on which a code of the tree is given up.
-    pub(super) follow_on: AtomicI32,
+    follow_on: AtomicI32,
     committing: Mutex<()>,
     /// Most work that one commit takes on, and what all of them came to.
     work_in_commit: AtomicU64,
@@ -658,7 +658,10 @@ impl Core {
                     Ok(Answer::Done)
                 }
                 Job::Certificate(id, paper) => pad.learn_certificate(&id, paper),
-                Job::Enrolled(row) => {
+                Job::Enrolled(row, token) => {
+                    if let Some((hash, token)) = token {
+                        pad.put_token(&hash, &token);
+                    }
                     let told = pad.note_enrolled(&row);
                     pad.put_node(*row);
                     told.map(|()| Answer::Done).map_err(WriteError::from)
@@ -675,11 +678,15 @@ impl Core {
         doing.take(); // what fails from here on is nobody's alone
         let new_orders = pad.new_orders.take();
         let new_roll = pad.new_roll.take();
+        let follow_next = pad.follow_next;
         retired |= new_roll.is_some();
         let (set, revision) = pad.finish(&self.work_done)?;
         if !set.is_empty() {
             is_written.set(true);
             self.put(set)?;
+        }
+        if let Some(day) = follow_next {
+            self.follow_on.store(day, Ordering::Relaxed);
         }
         let moved = new_roll.is_some()
             || new_orders.is_some()

@@ -65,10 +65,10 @@ impl Pad<'_> {
         let year = date::civil(order.given_on).map_or(0, jiff::civil::Date::year) as u64;
         let fields = vec![
             number(HOME_UNIT, unit.number()),
-            text(20, &case.0),
-            number(21, year),
-            number(22, place),
-            day(23, order.given_on),
+            text(field::commendation::FEC_CASE, &case.0),
+            number(field::commendation::YEAR, year),
+            number(field::commendation::RANK, place),
+            day(field::commendation::DECIDED_ON, order.given_on),
         ];
         let commendation = with(None, registers::COMMENDATION, &fields);
         if let Some(why) = not_commendable(&Reading(self), id, &commendation, &self.core.plans())? {
@@ -117,14 +117,18 @@ impl Pad<'_> {
         self.set.put(Space::Documents, key, []);
         let Some((id, case)) = self.title_on(unit, order.given_on)? else { return Ok(()) };
         let hand = self.hand_of(order);
-        let reason = text(29, hand.reason.as_bytes());
+        let reason = text(field::fec_case::REVOKE_REASON, hand.reason.as_bytes());
         let by_this = case.day(field::fec_case::REVOKED_ON) == Some(order.given_on)
             && case.bytes(field::fec_case::REVOKE_REASON) == Some(&reason.bytes);
         let fields = match (order.withdrawn_on > 0, by_this) {
             (false, false) if case.day(field::fec_case::REVOKED_ON).is_none() => {
                 vec![text(field::fec_case::STAGE, REVOKED), day(field::fec_case::REVOKED_ON, order.given_on), reason]
             }
-            (true, true) => vec![text(20, RECTIFYING), nothing(28), nothing(29)],
+            (true, true) => vec![
+                text(field::fec_case::STAGE, RECTIFYING),
+                nothing(field::fec_case::REVOKED_ON),
+                nothing(field::fec_case::REVOKE_REASON),
+            ],
             _ => return Ok(()),
         };
         let way = lifecycle::of(registers::FEC_CASE);

@@ -332,7 +332,12 @@ impl Pad<'_> {
                 return Ok(());
             }
             if theirs > own {
-                self.revise(first, number::PLACEMENT, vec![day(25, theirs.unwrap_or_default())], &hand)?;
+                self.revise(
+                    first,
+                    number::PLACEMENT,
+                    vec![day(field::placement::START_ON, theirs.unwrap_or_default())],
+                    &hand,
+                )?;
                 found.claims.reverse();
             }
             found.set_kind(ConflictKind::Field);

@@ -122,7 +122,7 @@ pub enum Job {
     /// A new mark key, where this hub makes them.
     RotateKey,
     /// A child was enrolled.
-    Enrolled(Box<NodeRow>),
+    Enrolled(Box<NodeRow>, Option<([u8; 32], rows::TokenRow)>),
     /// A child will not come back, or does after all.
     Retire {
         /// Its id.
@@ -221,7 +221,7 @@ impl Job {
             | Self::Present { peer }
             | Self::Differs { peer }
             | Self::Again { peer, .. } => Some(&peer.id),
-            Self::Enrolled(row) => Some(&row.id),
+            Self::Enrolled(row, _) => Some(&row.id),
             Self::Certificate(id, _) | Self::Retire { id, .. } => Some(id),
             _ => None,
         }

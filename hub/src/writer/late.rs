@@ -5,7 +5,7 @@
 use super::{
     Peer,
     again::{is_sealed, is_sealed_since, keep_proven},
-    moves::{RULE, moves_along},
+    moves::RULE,
     pad::{Pad, Reading},
     push::register_name,
     revise::Hand,
@@ -184,13 +184,6 @@ impl Pad<'_> {
         let moved = self.record(id)?.and_then(|record| record.origin(HOME_UNIT)).map(|origin| origin.revision);
         let unheard = edit.offer.is_some() || moved.is_some_and(|moved| moved > edit.seen);
         Ok(unheard && self.core.unit.covers(owner) && self.was_of(peer, id)?)
-    }
-
-    /// Has a record that moves with persons and households follow one that has moved, once the batch is taken.
-    pub(super) fn follow_later(&mut self, id: RecordId, register: u32, to: OrgCode) {
-        if moves_along(register) {
-            self.deferred.push(Deferred::Follow { id, register, to });
-        }
     }
 
     /// Whether a record once belonged to a unit of a child.

@@ -122,20 +122,22 @@ impl Pad<'_> {
             let city = self.core.unit.parent().unwrap_or(self.core.unit);
             fields.extend([
                 number(HOME_UNIT, unit.number()),
-                text(20, order.title.as_bytes()),
-                number(21, city.number()),
-                day(22, order.given_on),
-                day(23, order.due_on),
+                text(field::task::TITLE, order.title.as_bytes()),
+                number(field::task::FROM_UNIT, city.number()),
+                day(field::task::GIVEN_ON, order.given_on),
+                day(field::task::DUE_ON, order.due_on),
             ]);
-            fields.extend(indicator::by_code(&order.indicator).map(|known| text(24, known.code.as_bytes())));
-            fields.extend((!order.demand.is_empty()).then(|| text(25, order.demand.as_bytes())));
+            fields.extend(
+                indicator::by_code(&order.indicator).map(|known| text(field::task::INDICATOR, known.code.as_bytes())),
+            );
+            fields.extend((!order.demand.is_empty()).then(|| text(field::task::DEMAND, order.demand.as_bytes())));
         }
         // Also on one that stands: the city may have given the order another number since.
-        fields.push(number(32, u64::from(order.no)));
+        fields.push(number(field::task::ORDER_NO, u64::from(order.no)));
         let open = known.as_ref().is_none_or(|task| {
             task.day(field::task::CLOSED_ON).is_none() && task.day(field::task::WITHDRAWN_ON).is_none()
         });
-        fields.extend((order.withdrawn_on > 0 && open).then(|| day(31, order.withdrawn_on)));
+        fields.extend((order.withdrawn_on > 0 && open).then(|| day(field::task::WITHDRAWN_ON, order.withdrawn_on)));
         let hand = Hand { reason: "市级下达调度任务", ..Hand::rule("ORDERED") };
         self.revise(id, registers::TASK, fields, &hand)?;
         Ok(())
@@ -162,7 +164,12 @@ impl Pad<'_> {
                 && order.day(field::rectification::RECHECKED_ON).is_none()
             {
                 let hand = Hand { reason: "称号已恢复", ..Hand::rule("ORDERED") };
-                self.revise(other, registers::RECTIFICATION, vec![day(27, restored), text(28, PASSED)], &hand)?;
+                self.revise(
+                    other,
+                    registers::RECTIFICATION,
+                    vec![day(field::rectification::RECHECKED_ON, restored), text(field::rectification::RESULT, PASSED)],
+                    &hand,
+                )?;
             }
         }
         Ok(())

@@ -20,6 +20,7 @@ use std::{
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::{self, CellKey, Kept, Root, Subject, home_unit, roots_of},
+    date::Day,
     org::UnitTree,
     pb,
     record::Revision,
@@ -110,6 +111,8 @@ pub(super) struct Pad<'a> {
     pub(super) unjudged: BTreeSet<(OrgCode, u16)>,
     /// A child has said all it had to say: what it changed can be looked at.
     pub(super) judge_now: bool,
+    /// The next day on which a code of the tree is given up, where that was worked out.
+    pub(super) follow_next: Option<Day>,
     /// The city's tree of units was replaced.
     tree_is_new: bool,
     /// Cells that are taken off the disk.
@@ -159,6 +162,7 @@ impl<'a> Pad<'a> {
             across: Across::default(),
             unjudged: BTreeSet::new(),
             judge_now: false,
+            follow_next: None,
             tree_is_new: false,
             forgotten: HashSet::new(),
             below_anew: None,

@@ -2,7 +2,14 @@
 //! Invariants: the child's acknowledged number moves with the records, so a repeated batch is recognised and answered
 //! as it was the first time; at a city no record gets past here.
 
-use super::{Peer, Pushed, WriteError, again::is_sealed, late::Landing, pad::Pad, quota, rehome::past_home};
+use super::{
+    Peer, Pushed, WriteError,
+    judge::{FollowUps, Judgement, Taken},
+    late::Landing,
+    pad::Pad,
+    quota,
+    rehome::past_home,
+};
 use crate::{
     rows::{self, NodeRow},
     store::{Space, StoreError},
@@ -10,16 +17,15 @@ use crate::{
 use bytes::Bytes;
 use prost::Message;
 use taizhang_proto::{
-    OrgCode, Record, RecordId,
-    cell::{home_unit, is_held_at},
+    RecordId,
+    cell::is_held_at,
     change::{ChangeError, Edit},
-    check::{self, Violation},
-    date,
-    decide::{Applied, Author, apply, decide},
+    check::Violation,
+    decide::{Applied, Author},
     digest::LogDigest,
     pb::{self, OutcomeKind},
     record::Revision,
-    register::{Refers, VERIFIED_ON, is_for_below, registers},
+    register::{Refers, is_for_below, registers},
     session::MAX_BATCH_BYTES,
     stamp::{self, Stamp},
 };
@@ -188,28 +194,14 @@ impl Pad<'_> {
         &mut self,
         peer: &Peer,
         node: u32,
-        mut edit: Edit,
+        edit: Edit,
         revision: Revision,
         received: u64,
     ) -> Result<Option<Special>, StoreError> {
         #[cfg(test)]
         assert_ne!(edit.by, crate::writer::tests::PANICS, "as a fault of the program would");
         let author = Author { node, tier: peer.unit.tier() };
-        let given_up = self.follow_unit(&mut edit);
-        let landing = match self.landing(peer, &mut edit, author)? {
-            Ok(landing) => landing,
-            Err(why) => return Ok(Some(Special::refused(why))),
-        };
-        self.forget_known(&mut edit, &landing)?;
-        if landing == Landing::FromBelow
-            && edit.fields.is_empty()
-            && edit.offer.as_ref().is_none_or(|offer| offer.history.is_empty())
-        {
-            // Nothing proves any of it, or all of it stands: the office pulls what does.
-            return Ok(Some(Special { kind: OutcomeKind::Settled, state: None, why: None }));
-        }
-        let today = date::shanghai(received * 1_000);
-        let mut origin = pb::Origin {
+        let origin = pb::Origin {
             revision,
             stamp: edit.stamp.0,
             received,
@@ -218,109 +210,70 @@ impl Pad<'_> {
             by: edit.by.clone(),
             ..pb::Origin::default()
         };
-        if let Landing::Note { of } = landing {
-            let noted: usize = edit.fields.iter().map(|field| field.bytes.len()).sum();
-            if let Some(why) = self.too_much_history(peer.unit, &edit, noted)? {
-                return Ok(Some(Special::refused(why)));
-            }
-            for (edit, origin) in self.told_parts(peer, &edit, author, &origin) {
-                self.note_late(&edit, &origin, of)?;
-            }
-            if let (Some(offer), Some(record)) = (&edit.offer, self.record(edit.id)?.cloned()) {
-                self.take_offered_history(peer.unit, (edit.id, &record), offer, revision)?;
-            }
-            return Ok(Some(Special { kind: OutcomeKind::Settled, state: None, why: None }));
-        }
-        let offered = edit.offer.is_some();
-        if self.is_unheld(&edit)? {
-            let adds = edit.offer.as_ref().map_or(0, Message::encoded_len)
-                + edit.fields.iter().map(|field| field.bytes.len()).sum::<usize>();
-            if let Some(why) = self.too_much_unheld(&edit, adds)? {
-                return Ok(Some(Special::refused(why)));
-            }
-            self.keep_unheld(peer, &edit, author, &origin)?;
-            return Ok(Some(Special { kind: OutcomeKind::Settled, state: None, why: None }));
-        }
-        let told = if offered { Some(self.apply_offer(peer, &edit, author, (&origin, &landing))?) } else { None };
-        let current = self.record(edit.id)?;
-        let decision = told.as_ref().map_or_else(|| decide(current, &edit, author), |(decision, _)| decision.clone());
-        if current.is_none() && !decision.changes_record() {
-            let message = "没有此记录，其登记未被接受 (no such record: its registration was not taken)".into();
-            let register = register_name(edit.register);
-            return Ok(Some(Special::refused(Violation { register, field: String::new(), rule: "unknown", message })));
-        }
-        let mut applied = match told {
-            Some((_, applied)) => applied,
-            None => apply(current, &edit, &decision, &origin),
-        };
-        let added: usize = applied.superseded.iter().map(Message::encoded_len).sum();
-        let aside: usize = match &landing {
-            Landing::Survivor { aside, .. } => aside.iter().map(|field| field.bytes.len()).sum(),
-            _ => 0,
-        };
-        let before = if decision.is_plain() { None } else { current.cloned() };
-        if let Some(why) = self.too_much_history(peer.unit, &edit, added + aside)? {
-            return Ok(Some(Special::refused(why)));
-        }
-        if decision.changes_record() {
-            let edited = edit.fields.iter().map(|field| field.tag);
-            let mut broken = check::check(&applied.record, edited.clone(), today);
-            if offered {
-                // What was let pass before that rule, and was lost, is taken again.
-                broken.retain(|why| why.rule != check::BELOW);
-            } else {
-                // An import writes the day of verification itself, by a clock that may be wrong: that is a doubt, and no entry.
-                broken.extend(check::ahead(&applied.record, edited.filter(|tag| *tag != VERIFIED_ON), today));
-            }
-            if landing == Landing::Home {
-                let owner = home_unit(&applied.record);
-                if let Some(why) = owner.and_then(|unit| self.foreign_unit(peer, &edit, unit)) {
-                    broken.push(why);
+        let quietly = Some(Special { kind: OutcomeKind::Settled, state: None, why: None });
+        Ok(match self.judge(peer, edit, author, origin)? {
+            Judgement::Refused(why) => Some(Special::refused(why)),
+            Judgement::Known => quietly,
+            Judgement::Note { edit, origin, of } => {
+                for (edit, origin) in self.told_parts(peer, &edit, author, &origin) {
+                    self.note_late(&edit, &origin, of)?;
                 }
-                broken.extend(self.foreign_reference(peer, &edit, &applied.record)?);
+                if let (Some(offer), Some(record)) = (&edit.offer, self.record(edit.id)?.cloned()) {
+                    self.take_offered_history(peer.unit, (edit.id, &record), offer, revision)?;
+                }
+                quietly
             }
-            broken.extend(self.crowded(edit.id, &applied.record, peer.unit)?);
-            broken.extend(self.too_much_unknown(peer.unit, &edit, &applied.record));
-            if broken.is_empty() {
-                broken.extend(self.against_what_was_seen(&edit, author, &applied.record)?);
+            Judgement::Unheld { edit, origin } => {
+                self.keep_unheld(peer, &edit, author, &origin)?;
+                quietly
             }
-            if let Some(why) = broken.into_iter().next() {
-                return Ok(Some(Special::refused(why)));
-            }
+            Judgement::Taken(taken) => self.apply_judged(peer, *taken)?,
+        })
+    }
+
+    /// Brings about what follows from a change that is taken.
+    fn bring_about(&mut self, follow_ups: FollowUps) -> Result<(), StoreError> {
+        for conflict in follow_ups.conflicts {
+            self.raise(conflict)?;
         }
-        if !offered {
-            origin.seal = self.passing_seal(&edit, &applied.record, origin.stamp)?;
-        }
-        if !origin.seal.is_empty() {
-            applied = apply(self.record(edit.id)?, &edit, &decision, &origin);
-        }
+        self.deferred.extend(follow_ups.deferred);
+        Ok(())
+    }
+
+    /// Writes what a change was judged to bring about; `None` when it was simply accepted.
+    fn apply_judged(&mut self, peer: &Peer, taken: Taken) -> Result<Option<Special>, StoreError> {
+        let Taken { edit, landing, decision, applied, origin, before, follow_ups, given_up } = taken;
+        self.bring_about(follow_ups)?;
         if let Landing::Survivor { absorbed, aside } = &landing {
             self.keep_aside(*absorbed, aside, &origin);
         }
         self.keep_history(edit.id, &applied.superseded);
         if let Some(offer) = &edit.offer {
-            self.take_offered_history(peer.unit, (edit.id, &applied.record), offer, revision)?;
+            self.take_offered_history(peer.unit, (edit.id, &applied.record), offer, origin.revision)?;
         }
-        if self.record(edit.id)?.is_none() && !applied.superseded.is_empty() {
+        let is_here = self.record(edit.id)?.is_some();
+        if !is_here && !applied.superseded.is_empty() {
             self.disputed.insert(edit.id);
         }
-        let is_told_first = offered && self.record(edit.id)?.is_none();
         if !decision.is_plain() {
             self.raise_from(&edit, &decision, &origin, before.as_ref(), &applied)?;
         }
         if !decision.changes_record() && !applied.superseded.is_empty() {
-            self.note_lost(edit.id, revision);
+            self.note_lost(edit.id, origin.revision);
         }
         let special = match landing {
             // With what stands: the offer may be all that an office has of it, until it has pulled everything.
-            Landing::Home if !offered && decision.is_plain() && given_up.is_none() && origin.seal.is_empty() => None,
+            Landing::Home
+                if edit.offer.is_none() && decision.is_plain() && given_up.is_none() && origin.seal.is_empty() =>
+            {
+                None
+            }
             Landing::Home | Landing::FromBelow => Some(settled(edit.id, &applied)),
             // The author is not sent again what it wrote itself, so this is how it hears where that has landed.
             Landing::Survivor { .. } | Landing::Followed if is_held_at(&applied.record, peer.unit) => {
                 Some(settled(edit.id, &applied))
             }
-            Landing::Survivor { .. } => Some(Special { kind: OutcomeKind::Settled, state: None, why: None }),
-            Landing::Followed | Landing::Note { .. } => {
+            Landing::Survivor { .. } | Landing::Followed | Landing::Note { .. } => {
                 Some(Special { kind: OutcomeKind::Settled, state: None, why: None })
             }
         };
@@ -330,61 +283,10 @@ impl Pad<'_> {
         if decision.changes_record() {
             self.put_record(edit.id, applied.record)?;
         }
-        if is_told_first {
+        if edit.offer.is_some() && !is_here {
             self.is_held_again(edit.id)?;
         }
         Ok(special)
-    }
-
-    /// Why a record may not refer to what it refers to: a record of another register, or of a unit beyond the child's
-    /// scope, whose figures it would move. What is not known here yet may still come. A post's places are for everybody
-    /// in the district; what this hub itself once said or let pass, and has lost, its child only repeats; and what has
-    /// moved away since the child last heard takes along what is said of it.
-    fn foreign_reference(
-        &mut self,
-        peer: &Peer,
-        edit: &Edit,
-        record: &Record,
-    ) -> Result<Option<Violation>, StoreError> {
-        let Some(def) = registers().get(record.register) else { return Ok(None) };
-        let secret = self.core.lineage.secret();
-        for field in &def.fields {
-            let Some(refers) = field.refers else { continue };
-            if edit.field(field.tag).is_none_or(|set| is_sealed(&secret, edit, set)) {
-                continue;
-            }
-            let Some(target) = record.reference(field.tag) else { continue };
-            let Some((owner, other)) = self.record(target)?.map(|target| (home_unit(target), target.register)) else {
-                continue;
-            };
-            let (rule, message) = if !refers.allows(other) {
-                ("refers", format!("{}指向了另一种登记表的记录 (refers to another register)", field.zh))
-            } else if let Some(owner) =
-                owner.filter(|owner| !is_for_everybody(Refers::To(other)) && !peer.unit.covers(*owner))
-            {
-                if self.moved_unheard(peer, edit, target, owner)? {
-                    self.follow_later(edit.id, record.register, owner);
-                    continue;
-                }
-                ("scope", format!("{}不属于{}的辖区 (out of scope)", field.zh, peer.unit))
-            } else {
-                continue;
-            };
-            return Ok(Some(Violation { register: def.name.clone(), field: field.name.clone(), rule, message }));
-        }
-        Ok(None)
-    }
-
-    /// Why the unit that a record would belong to is not the child's to write for.
-    fn foreign_unit(&self, peer: &Peer, edit: &Edit, unit: OrgCode) -> Option<Violation> {
-        let message = if !peer.unit.covers(unit) {
-            format!("单位{unit}不在{}的辖区内 (out of scope)", peer.unit)
-        } else if !self.tree.is_empty() && !self.tree.contains(unit) && edit.offer.is_none() {
-            format!("没有编码为{unit}的单位 (no such unit)")
-        } else {
-            return None;
-        };
-        Some(Violation { register: register_name(edit.register), field: "home_unit".into(), rule: "scope", message })
     }
 }
 

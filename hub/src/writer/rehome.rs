@@ -7,11 +7,11 @@ use super::{
     revise::{Hand, number as number_field},
 };
 use crate::store::{Space, StoreError};
-use std::sync::atomic::Ordering;
 use taizhang_proto::{
     Record, RecordId,
     cell::{PastHome, home_unit, past_homes},
     change::Edit,
+    date::Day,
     register::{HOME_UNIT, PAST_HOME},
     wire::{Field, put_bytes},
 };
@@ -25,7 +25,7 @@ impl Pad<'_> {
         let today = self.core.today();
         let tree = self.tree.clone();
         let next = tree.aliases().map(|(_, alias)| alias.since).filter(|since| *since > today).min();
-        self.core.follow_on.store(next.unwrap_or(i32::MAX), Ordering::Relaxed);
+        self.follow_next = Some(next.unwrap_or(Day::MAX));
         if !tree.aliases().any(|(_, alias)| alias.since <= today) {
             return Ok(());
         }

@@ -12,7 +12,7 @@ use taizhang_proto::{
     cell::{Shelf, merged_into},
     decide::HUB_NODE,
     pb::{self, Choice, ConflictKind, ConflictState},
-    register::{DISTINCT, MERGED_INTO, STATE, VOID_REASON},
+    register::{DISTINCT, MERGED_INTO, STATE, VOID_REASON, field},
     wire::Field,
 };
 
@@ -49,14 +49,18 @@ impl Pad<'_> {
         };
         let back = match (conflict.kind(), conflict.choice()) {
             (_, Choice::Distinct) => vec![nothing(DISTINCT)],
-            (ConflictKind::Recognition, Choice::Keep) => vec![nothing(36)],
-            (ConflictKind::Recognition, Choice::Revoke) => vec![nothing(34), nothing(35)],
+            (ConflictKind::Recognition, Choice::Keep) => vec![nothing(field::zef_case::CONFIRMED)],
+            (ConflictKind::Recognition, Choice::Revoke) => {
+                vec![nothing(field::zef_case::EXIT_ON), nothing(field::zef_case::EXIT_CAUSE)]
+            }
             (ConflictKind::LeftButPlaced, Choice::Revoke) => vec![text(STATE, b"1"), nothing(VOID_REASON)],
-            (ConflictKind::TwoHouseholds, Choice::Revoke) => vec![yes(25)],
+            (ConflictKind::TwoHouseholds, Choice::Revoke) => vec![yes(field::member::COUNTED)],
             (ConflictKind::Field | ConflictKind::Claim | ConflictKind::AfterTransfer, Choice::Take | Choice::Write) => {
                 self.stood_before(id, &conflict)?
             }
-            (ConflictKind::ClosedEdited, _) if conflict.tags.first() == Some(&36) => vec![text(36, b"5")],
+            (ConflictKind::ClosedEdited, _) if conflict.tags.first() == Some(&field::household::STATUS) => {
+                vec![text(field::household::STATUS, b"5")]
+            }
             (ConflictKind::ClosedEdited, Choice::Take) => vec![text(STATE, b"2")],
             _ => Vec::new(),
         };

@@ -196,26 +196,34 @@ impl Pad<'_> {
             (_, Choice::Distinct) => set(self, vec![yes(DISTINCT)]),
             (ConflictKind::ClosedEdited, choice) => {
                 let fields = match (conflict.register, conflict.tags.first(), choice) {
-                    (number::HOUSEHOLD, Some(36), Choice::Keep) => vec![text(36, b"4")],
-                    (number::HOUSEHOLD, Some(36), _) => vec![text(36, b"1"), nothing(37), nothing(38)],
+                    (number::HOUSEHOLD, Some(&field::household::STATUS), Choice::Keep) => {
+                        vec![text(field::household::STATUS, b"4")]
+                    }
+                    (number::HOUSEHOLD, Some(&field::household::STATUS), _) => vec![
+                        text(field::household::STATUS, b"1"),
+                        nothing(field::household::CLOSED_ON),
+                        nothing(field::household::CLOSED_REASON),
+                    ],
                     (_, Some(&STATE), Choice::Take) => vec![text(STATE, b"1")],
                     _ => Vec::new(),
                 };
                 if fields.is_empty() { Ok(Ok(())) } else { set(self, fields) }
             }
-            (ConflictKind::Recognition, Choice::Keep) => set(self, vec![yes(36)]),
+            (ConflictKind::Recognition, Choice::Keep) => set(self, vec![yes(field::zef_case::CONFIRMED)]),
             (ConflictKind::Recognition, _) => {
                 let recognised = self
                     .record(id)?
                     .and_then(|case| case.varint(field::zef_case::RECOGNISED_ON))
                     .and_then(wire::unzigzag);
                 let exit = recognised.unwrap_or_else(|| self.core.today());
-                set(self, vec![day(34, exit), text(35, b"7")])
+                set(self, vec![day(field::zef_case::EXIT_ON, exit), text(field::zef_case::EXIT_CAUSE, b"7")])
             }
             (ConflictKind::LeftButPlaced, Choice::Revoke) => {
                 set(self, vec![text(STATE, b"2"), text(VOID_REASON, hand.reason.as_bytes())])
             }
-            (ConflictKind::TwoHouseholds, Choice::Revoke) => set(self, vec![super::revise::number(25, 0)]),
+            (ConflictKind::TwoHouseholds, Choice::Revoke) => {
+                set(self, vec![super::revise::number(field::member::COUNTED, 0)])
+            }
             _ => Ok(Ok(())),
         }
     }

@@ -3,7 +3,8 @@
 //! a reviewer is asked (domain-detail 4, cases 3, 10, 16, 18).
 
 use super::{
-    late::{standing_claim, violation},
+    judge::FollowUps,
+    late::{Deferred, standing_claim, violation},
     pad::{Pad, Reading},
     revise::text,
 };
@@ -27,15 +28,16 @@ use taizhang_proto::{
 impl Pad<'_> {
     /// Rules between an edit and what else the author had or had not seen: closing, joining a closed household,
     /// placing whoever has left. Returns why the edit can't stand when its author had seen; otherwise both stay and a
-    /// reviewer is asked.
+    /// reviewer is to be asked, by `follow_ups`.
     pub(super) fn against_what_was_seen(
         &mut self,
         edit: &Edit,
         author: Author,
         new: &Record,
+        follow_ups: &mut FollowUps,
     ) -> Result<Option<Violation>, StoreError> {
         let unseen = |origin: &pb::Origin| origin.revision > edit.seen && origin.node != author.node;
-        self.closed_and_edited(edit, new, &unseen)?;
+        self.closed_and_edited(edit, new, &unseen, follow_ups)?;
         if let Some(why) = self.refused_move(edit, author, new, &unseen)? {
             return Ok(Some(why));
         }
@@ -43,19 +45,21 @@ impl Pad<'_> {
         let unseen = |origin: &pb::Origin| edit.offer.is_some() || unseen(origin);
         let reference = |tag: u32| new.reference(tag).filter(|_| edit.field(tag).is_some());
         match new.register {
-            number::HOUSEHOLD if sets_code(edit, 36, b"4") => self.closing_household(edit, new, &unseen),
+            number::HOUSEHOLD if sets_code(edit, field::household::STATUS, b"4") => {
+                self.closing_household(edit, new, &unseen, follow_ups)
+            }
             // Who joins, or is said not to have left after all.
             number::MEMBER => {
                 let stays = edit.field(field::member::TO_ON).is_some_and(|field| field.bytes.is_empty());
                 match reference(field::member::HOUSEHOLD).or(new.reference(field::member::HOUSEHOLD).filter(|_| stays))
                 {
-                    Some(household) => self.joining_household(edit, household, &unseen),
+                    Some(household) => self.joining_household(edit, household, &unseen, follow_ups),
                     None => Ok(None),
                 }
             }
             number::ZEF_CASE => match reference(field::zef_case::HOUSEHOLD) {
                 Some(household) if new.day(field::zef_case::EXIT_ON).is_none() => {
-                    self.joining_household(edit, household, &unseen)
+                    self.joining_household(edit, household, &unseen, follow_ups)
                 }
                 _ => Ok(None),
             },
@@ -126,9 +130,9 @@ impl Pad<'_> {
             {
                 not_revocable(&Reading(self), id, new)
             }
-            number::FEC_CASE if edits(24) => self.overdue_veto(new),
+            number::FEC_CASE if edits(field::fec_case::CERTIFIED_ON) => self.overdue_veto(new),
             number::COMMENDATION => not_commendable(&Reading(self), id, new, &self.core.plans()),
-            number::HOUSEHOLD if edits(36) && is_closed(new) => {
+            number::HOUSEHOLD if edits(field::household::STATUS) && is_closed(new) => {
                 // A reviewer may confirm a closing that somebody was added to; an open case blocks it for everybody.
                 let open =
                     keeps_open(&Reading(self), survivor(&Reading(self), id)?, new.day(field::household::CLOSED_ON))?;
@@ -178,6 +182,7 @@ impl Pad<'_> {
         edit: &Edit,
         new: &Record,
         unseen: &impl Fn(&pb::Origin) -> bool,
+        follow_ups: &mut FollowUps,
     ) -> Result<(), StoreError> {
         let Some(current) = self.record(edit.id)?.cloned() else { return Ok(()) };
         let Some(def) = registers().get(new.register) else { return Ok(()) };
@@ -202,7 +207,7 @@ impl Pad<'_> {
                 standing_claim(if closes { new } else { &current }, &[field.tag]),
                 standing_claim(if closes { &current } else { new }, &tags),
             ];
-            self.raise(pb::Conflict {
+            follow_ups.conflicts.push(pb::Conflict {
                 kind: ConflictKind::ClosedEdited.into(),
                 register: new.register,
                 record: edit.id.0.to_vec().into(),
@@ -213,7 +218,7 @@ impl Pad<'_> {
                 revision: new.revision(),
                 note: format!("{}之后仍有录入 (edited while it was closed)", field.zh),
                 ..pb::Conflict::default()
-            })?;
+            });
         }
         Ok(())
     }
@@ -225,6 +230,7 @@ impl Pad<'_> {
         edit: &Edit,
         new: &Record,
         unseen: &impl Fn(&pb::Origin) -> bool,
+        follow_ups: &mut FollowUps,
     ) -> Result<Option<Violation>, StoreError> {
         let household = survivor(&Reading(self), edit.id)?;
         let mut news = Vec::new();
@@ -236,7 +242,7 @@ impl Pad<'_> {
             }
         }
         for (id, register) in news {
-            self.hold_open(edit.id, new, id, register)?;
+            hold_open(edit.id, new, (id, register), follow_ups);
         }
         Ok(None)
     }
@@ -246,6 +252,7 @@ impl Pad<'_> {
         edit: &Edit,
         household: RecordId,
         unseen: &impl Fn(&pb::Origin) -> bool,
+        follow_ups: &mut FollowUps,
     ) -> Result<Option<Violation>, StoreError> {
         let household = survivor(&Reading(self), household)?;
         let Some(record) = self.record(household)?.cloned() else { return Ok(None) };
@@ -253,44 +260,42 @@ impl Pad<'_> {
             return Ok(None);
         }
         if record.origin(field::household::STATUS).is_some_and(unseen) {
-            self.hold_open(household, &record, edit.id, edit.register)?;
+            hold_open(household, &record, (edit.id, edit.register), follow_ups);
             return Ok(None);
         }
         let message = "该户已销户 (the household is closed)".into();
         Ok(Some(violation(edit, "household", "closed", message)))
     }
+}
 
-    /// Puts a household that was closed and joined at once under review (L26: 5).
-    fn hold_open(
-        &mut self,
-        household: RecordId,
-        record: &Record,
-        by: RecordId,
-        register: u32,
-    ) -> Result<(), StoreError> {
-        let revision = record.revision();
-        self.defer(household, number::HOUSEHOLD, vec![text(36, b"5")], "CLOSED");
-        self.raise(pb::Conflict {
-            kind: ConflictKind::ClosedEdited.into(),
-            register: number::HOUSEHOLD,
-            record: household.0.to_vec().into(),
-            other: by.0.to_vec().into(),
-            unit: home_unit(record).map_or(0, OrgCode::number),
-            tags: vec![field::household::STATUS],
-            claims: vec![standing_claim(
-                record,
-                &[field::household::STATUS, field::household::CLOSED_ON, field::household::CLOSED_REASON],
-            )],
-            rule: "CLOSED".into(),
-            revision,
-            note: format!(
-                "销户的同时另有{}录入 (closed while another office added to it)",
-                registers().get(register).map_or("", |def| def.zh.as_str())
-            ),
-            ..pb::Conflict::default()
-        })?;
-        Ok(())
-    }
+/// Puts a household that was closed and joined at once under review (L26: 5).
+fn hold_open(household: RecordId, record: &Record, (by, register): (RecordId, u32), follow_ups: &mut FollowUps) {
+    let (id, of) = (household, number::HOUSEHOLD);
+    follow_ups.deferred.push(Deferred::Set {
+        id,
+        register: of,
+        fields: vec![text(field::household::STATUS, b"5")],
+        rule: "CLOSED",
+    });
+    follow_ups.conflicts.push(pb::Conflict {
+        kind: ConflictKind::ClosedEdited.into(),
+        register: of,
+        record: household.0.to_vec().into(),
+        other: by.0.to_vec().into(),
+        unit: home_unit(record).map_or(0, OrgCode::number),
+        tags: vec![field::household::STATUS],
+        claims: vec![standing_claim(
+            record,
+            &[field::household::STATUS, field::household::CLOSED_ON, field::household::CLOSED_REASON],
+        )],
+        rule: "CLOSED".into(),
+        revision: record.revision(),
+        note: format!(
+            "销户的同时另有{}录入 (closed while another office added to it)",
+            registers().get(register).map_or("", |def| def.zh.as_str())
+        ),
+        ..pb::Conflict::default()
+    });
 }
 
 /// The code that closes a record of this register, where the field has one: void, closed, revoked.

@@ -10,6 +10,7 @@ use super::{
     cells::{Book, Cell, Container, Long, Sheet},
     ole, package, text_file,
 };
+use crate::panics;
 use calamine::{
     CellErrorType, Data, DataRef, ExcelDateTime, Reader, SheetType, SheetVisible, Xls, XlsError, XlsOptions, Xlsx,
     XlsxCellFormulaMetadataRecord, XlsxError,
@@ -19,7 +20,6 @@ use std::{
     borrow::Cow,
     cell::RefCell,
     io::{Cursor, Read},
-    panic::{AssertUnwindSafe, catch_unwind},
 };
 use taizhang_proto::text::{self, Moment};
 
@@ -68,7 +68,7 @@ pub(super) fn read<'s>(source: &Source<'s>) -> Result<Book<'s>, ImportError> {
 
 /// Runs a reader that may panic on a damaged file.
 pub(super) fn guarded<T>(read: impl FnOnce() -> Result<T, ImportError>) -> Result<T, ImportError> {
-    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err(ImportError::Damaged("内部结构不一致".into())))
+    panics::caught(read).unwrap_or_else(|| Err(ImportError::Damaged("内部结构不一致".into())))
 }
 
 fn within(count: usize, most: usize, what: &'static str, limit: usize) -> Result<(), ImportError> {

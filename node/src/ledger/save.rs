@@ -278,7 +278,10 @@ impl Ledger {
     /// A job that begins after its person has died or moved away, as far as this office knows (domain-detail 4, case 18).
     fn after_leaving(&self, draft: &Draft, new: &Record, own: &Views) -> Result<Option<Violation>, SaveError> {
         let edits = |tag| draft.edits.iter().any(|(edited, _)| *edited == tag);
-        if new.register != number::PLACEMENT || !(edits(20) || edits(25)) || !is_active(new) {
+        if new.register != number::PLACEMENT
+            || !(edits(field::placement::PERSON) || edits(field::placement::START_ON))
+            || !is_active(new)
+        {
             return Ok(None);
         }
         let (Some(person), Some(start)) =

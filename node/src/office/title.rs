@@ -59,7 +59,7 @@ pub(super) fn title<D: Desk>(
     };
     let title = match (person, household) {
         (Some(person), _) => Some(people.name(person)?),
-        (None, Some(household)) => text(&household, 20),
+        (None, Some(household)) => text(&household, field::household::HH_NO),
         (None, None) => match record.register {
             number::ARCHIVE_ENTRY => {
                 let of = |tag| text(record, tag).unwrap_or_default();
@@ -72,7 +72,7 @@ pub(super) fn title<D: Desk>(
             number::TASK | number::CAMPAIGN | number::POST | number::EVENT | number::ISSUE | number::ASSISTANT => {
                 text(record, 20)
             }
-            number::TRANSFER => text(record, 22),
+            number::TRANSFER => text(record, field::transfer::NAME),
             _ => None,
         },
     };

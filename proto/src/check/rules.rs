@@ -311,7 +311,8 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
         }
         _ => {}
     }
-    let voided = record.slice(crate::register::STATE) != Some(b"2") || record.bytes(3).is_some();
+    let voided =
+        record.slice(crate::register::STATE) != Some(b"2") || record.bytes(crate::register::VOID_REASON).is_some();
     rule(voided, "void_reason", "required", "作废必须写明原因 (voiding needs a reason)");
 }
 

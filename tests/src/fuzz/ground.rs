@@ -126,7 +126,7 @@ fn enrolled(core: &Core, peer: &Peer) {
     let certificate = if peer.hub { papers_of(peer.unit).unwrap().1 } else { String::new() };
     let row =
         NodeRow { id: peer.id.clone(), unit: peer.unit.number(), hub: peer.hub, certificate, ..NodeRow::default() };
-    commit(core, Job::Enrolled(Box::new(row)));
+    commit(core, Job::Enrolled(Box::new(row), None));
 }
 
 /// A lineage whose secret is always the same, so that a seal in a seed is one in every run.

@@ -171,7 +171,7 @@ impl World {
             let (_, certificate) = papers::of(hub.unit)?;
             let unit = hub.unit.number();
             let row = NodeRow { id: hub.name.to_owned(), unit, hub: true, certificate, ..NodeRow::default() };
-            for answer in hubs[0].core.commit(vec![Job::Enrolled(Box::new(row))]) {
+            for answer in hubs[0].core.commit(vec![Job::Enrolled(Box::new(row), None)]) {
                 answer.map_err(|error| error.to_string())?;
             }
         }

@@ -2,9 +2,13 @@
 //! by one.
 
 use crate::pair::{
-    at_hub, community, hub, merge, neighbour, office, peer, phone, placement, residents, save, street, sync, tag,
+    UNITS, at_hub, community, hub, merge, neighbour, office, peer, phone, placement, residents, save, street, sync,
+    tag, unit, write,
 };
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 use taizhang_hub::{
     totals::audit,
     writer::{Answer, Core, Job, Peer},
@@ -12,9 +16,15 @@ use taizhang_hub::{
 use taizhang_node::{desk::Draft, ledger::Ledger};
 use taizhang_proto::{
     RecordId,
+    cell::home_unit,
+    date,
+    pb::Tier,
     register::{Value, number},
 };
-use taizhang_tests::books;
+use taizhang_tests::{
+    books,
+    sim::{Fate, MemStore, Tables},
+};
 
 fn done(core: &Core, jobs: Vec<Job>) {
     for answer in core.commit(jobs) {
@@ -131,4 +141,30 @@ fn a_placement_lifts_the_veto_on_a_title_that_comes_in_the_same_commit() {
     books::amend(&bureau, case, &title);
     assert_eq!(sync(&core, &bureau, &me).refused, 0);
     assert!(audit::audit(&core).unwrap().differences.is_empty());
+}
+
+#[test]
+fn a_code_that_is_given_up_while_the_store_fails_is_followed_with_the_next_commit() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, now) = (MemStore::new(Tables::default()), Arc::new(AtomicU64::new(1_790_001_000_000)));
+    let clock = now.clone();
+    let district = unit(210_402_000_000);
+    let clock = Arc::new(move || clock.fetch_add(7, Ordering::Relaxed));
+    let core = Core::open(district, Tier::District, Box::new(store.clone()), clock).unwrap();
+    let line = UNITS.lines().find(|line| line.starts_with(&community().to_string())).unwrap();
+    let changed = UNITS.replace(line, &format!("{line},{},{}", neighbour(), date::iso(core.today() + 1)));
+    write(&core, Job::Tree(changed, None)).unwrap();
+    let node = office(dir.path(), "node", community(), 900_000);
+    let people = residents(&node, community(), 0..1);
+    sync(&core, &node, &peer("node", community()));
+    assert_eq!(home_unit(&at_hub(&core, people[0])), Some(community()));
+
+    now.fetch_add(86_400_000, Ordering::Relaxed);
+    store.set_fate(Fate::Lost);
+    assert!(write(&core, Job::Settle).is_err(), "as on a full disk");
+    store.set_fate(Fate::Sound);
+    write(&core, Job::Settle).unwrap();
+    assert_eq!(home_unit(&at_hub(&core, people[0])), Some(neighbour()));
+    let differences = audit::audit(&core).unwrap().differences;
+    assert!(differences.is_empty(), "{differences:?}");
 }

@@ -27,7 +27,7 @@ const DISTRICT: u64 = 210_402_000_000;
 const CITY: u64 = 210_400_000_000;
 
 /// A community's computer whose program says what it likes, under its own certificate.
-struct Mallory {
+pub(crate) struct Mallory {
     core: Arc<Core>,
     peer: Peer,
     node: u32,
@@ -35,7 +35,7 @@ struct Mallory {
 }
 
 impl Mallory {
-    fn at(core: &Arc<Core>) -> Self {
+    pub(crate) fn at(core: &Arc<Core>) -> Self {
         let peer = peer("mallory", community());
         let hello = pb::Hello {
             protocol_max: taizhang_proto::session::PROTOCOL_MAX,
@@ -49,7 +49,7 @@ impl Mallory {
     }
 
     /// Pushes changes; what became of those that were not simply accepted.
-    fn push(&mut self, changes: Vec<pb::Change>) -> Vec<pb::Outcome> {
+    pub(crate) fn push(&mut self, changes: Vec<pb::Change>) -> Vec<pb::Outcome> {
         let pushed = |change: pb::Change| Pushed { raw: change.encode_to_vec().into(), edit: Edit::read(change) };
         let (first, count) = (self.said + 1, changes.len() as u64);
         let changes = changes.into_iter().map(pushed).collect();
@@ -68,7 +68,13 @@ impl Mallory {
 
     /// Says a record again as if the hub had lost it: each field with an origin, under a number of its choosing and as one who
     /// has heard everything.
-    fn offers(&mut self, id: RecordId, register: u32, said: &[(Field, pb::Origin)], history: Vec<pb::Superseded>) {
+    pub(crate) fn offers(
+        &mut self,
+        id: RecordId,
+        register: u32,
+        said: &[(Field, pb::Origin)],
+        history: Vec<pb::Superseded>,
+    ) {
         let based: Vec<_> = said.iter().map(|(field, _)| (field.clone(), 0)).collect();
         let mut change = change::write(id, register, &based, at(2_000_000), "mallory");
         change.seen = 1 << 61;
@@ -82,7 +88,7 @@ impl Mallory {
         self.push(vec![change]);
     }
 
-    fn own_word() -> pb::Origin {
+    pub(crate) fn own_word() -> pb::Origin {
         pb::Origin {
             stamp: at(2_000_000).0,
             unit: community().number(),

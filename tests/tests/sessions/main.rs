@@ -8,6 +8,7 @@ mod commits;
 mod crowds;
 mod damaged_hub;
 mod forged;
+mod full;
 mod pair;
 mod rebuilt;
 mod refused;

@@ -1,8 +1,12 @@
 //! What a hub did not take stays with its words at the office, first on the list of what is to be done, until the clerk has
 //! mended it or let it go; and it holds up nothing.
 
-use crate::pair::{
-    assert_sound, at_hub, broken_off, community, crossed, hub, peer, phone, placement, residents, save, sync, tag,
+use crate::{
+    forged::Mallory,
+    pair::{
+        assert_sound, at_hub, broken_off, community, crossed, hub, office, peer, phone, placement, residents, save,
+        street, sync, tag,
+    },
 };
 use std::{collections::HashMap, path::Path, sync::Arc};
 use taizhang_hub::{
@@ -16,11 +20,13 @@ use taizhang_node::{
     office::{Office, history},
 };
 use taizhang_proto::{
-    RecordId,
+    RecordId, change,
     pb::{self, HistoryLine},
     register::{Value, number},
+    stamp::Stamp,
+    wire::Field,
 };
-use taizhang_tests::books::field;
+use taizhang_tests::books::{self, field};
 
 /// An office a hundred days ahead of its hub.
 fn ahead(dir: &Path) -> Arc<Office> {
@@ -165,4 +171,51 @@ fn an_end_outlives_a_new_incarnation() {
     sync(&core, &office.ledger, &peer("node", community()));
     assert!(office.refused(false).unwrap().is_empty());
     assert_sound(&core, &office.ledger);
+}
+
+#[test]
+fn what_is_refused_has_no_effect_but_its_refusal() {
+    let dir = tempfile::tempdir().unwrap();
+    let core = hub(dir.path());
+    let node = office(dir.path(), "node", community(), 900_000);
+    let enter = |register, fields: &[(&str, &str)]| {
+        let home = community().to_string();
+        books::enter(&node, register, &[&[("home_unit", home.as_str())], fields].concat())
+    };
+    let person = residents(&node, community(), 0..1)[0].to_string();
+    let house = enter(number::HOUSEHOLD, &[("hh_no", "户-1"), ("status", "1")]);
+    enter(number::MEMBER, &[("household", &house.to_string()), ("person", &person), ("counted", "是")]);
+    sync(&core, &node, &peer("node", community()));
+    let heard = *core.subscribe().borrow();
+    // The street corrects the address; another computer of the community, which has not heard of that, closes the household although
+    // somebody whom it knows is still in it. An honest one would have said so to its clerk.
+    let wide = office(dir.path(), "street", street(), 900_000);
+    sync(&core, &wide, &peer("street", street()));
+    books::amend(&wide, house, &[("address", "新华街3号")]);
+    sync(&core, &wide, &peer("street", street()));
+    let of = |name: &str, value: Value| {
+        let field = field(number::HOUSEHOLD, name);
+        (Field { tag: field.tag, bytes: value.encode(field) }, heard)
+    };
+    let closing = [
+        of("status", Value::Text("4".into())),
+        of("closed_on", Value::Day(core.today())),
+        of("closed_reason", Value::Text("全家迁出".into())),
+    ];
+    let (before, rows) = (at_hub(&core, house), |space| core.view().prefix(space, &[]).count());
+    let stood = [Space::Records, Space::History, Space::Conflicts, Space::Queue].map(rows);
+    let mut mallory = Mallory::at(&core);
+    let stamp = Stamp::at_millis(core.now() * 1_000);
+    let change = pb::Change { seen: heard, ..change::write(house, number::HOUSEHOLD, &closing, stamp, "mallory") };
+    let outcomes = mallory.push(vec![change]);
+    let why = outcomes[0].why.as_ref().map(|why| why.rule.as_str());
+    assert_eq!((outcomes[0].kind(), why), (pb::OutcomeKind::Refused, Some("still_open")));
+    assert_eq!(at_hub(&core, house), before);
+    assert_eq!(
+        [Space::Records, Space::History, Space::Conflicts, Space::Queue].map(rows),
+        stood,
+        "nobody is asked about it"
+    );
+    sync(&core, &node, &peer("node", community()));
+    assert_sound(&core, &node);
 }

@@ -107,7 +107,7 @@ impl City {
         let districts = DISTRICTS.map(|code| {
             let unit = OrgCode::new(code).unwrap();
             let row = NodeRow { id: code.to_string(), unit: code, hub: true, ..NodeRow::default() };
-            job(&top, Work::Enrolled(Box::new(row)));
+            job(&top, Work::Enrolled(Box::new(row), None));
             let bureau = Ledger::open(&dir.join(format!("office-{code}")), unit, clock.clone()).unwrap();
             let own = UNITS.into_iter().find(|own| own / 1_000_000 == code / 1_000_000).unwrap();
             let place = dir.join(format!("office-{own}"));

@@ -87,7 +87,7 @@ impl Pad<'_> {
         self.recount_subjects()?;
         self.recount_upkeep()?;
         self.note_unheard()?;
-        self.judge()?;
+        self.judge_cells()?;
         self.write_history_sizes()?;
         work.fetch_add(self.work(), Ordering::Relaxed);
         let mut own: HashMap<OrgCode, UnitChange> = HashMap::new();

@@ -1,0 +1,252 @@
+//! Judging one change that a child pushes: what becomes of it, as a value.
+//! Invariant: nothing of the change is written here, so one that is refused has no effect but its refusal. (An offer that is
+//! refused leaves out the revisions that its parts would have had.)
+
+use super::{
+    Peer,
+    again::is_sealed,
+    late::{Deferred, Landing},
+    moves::moves_along,
+    pad::Pad,
+    push::{is_for_everybody, register_name},
+};
+use crate::store::StoreError;
+use prost::Message;
+use taizhang_proto::{
+    OrgCode, Record,
+    cell::{PastHome, home_unit},
+    change::Edit,
+    check::{self, Violation},
+    date,
+    decide::{Applied, Author, Decision, apply, decide},
+    pb,
+    record::Revision,
+    register::{Refers, VERIFIED_ON, registers},
+};
+
+/// What becomes of a change.
+pub(super) enum Judgement {
+    /// It can't stand.
+    Refused(Violation),
+    /// Nothing proves any of it, or all of it stands: the office pulls what does.
+    Known,
+    /// It was made after its record had been handed over: a note for the unit that has it now.
+    Note {
+        /// The change.
+        edit: Edit,
+        /// By whom and when.
+        origin: pb::Origin,
+        /// Revision of the hand-over.
+        of: Revision,
+    },
+    /// Its record is not here: the words are kept until it is.
+    Unheld {
+        /// The change.
+        edit: Edit,
+        /// By whom and when.
+        origin: pb::Origin,
+    },
+    /// It is taken.
+    Taken(Box<Taken>),
+}
+
+/// A change that is taken, with all that it brings about.
+pub(super) struct Taken {
+    /// The change, as it lands.
+    pub(super) edit: Edit,
+    /// Where it lands.
+    pub(super) landing: Landing,
+    /// What became of its fields.
+    pub(super) decision: Decision,
+    /// The record as it stands then, and what no longer stands.
+    pub(super) applied: Applied,
+    /// By whom, when, and under which seal.
+    pub(super) origin: pb::Origin,
+    /// The record as it stood, where a conflict will speak of it.
+    pub(super) before: Option<Record>,
+    /// What else it brings about.
+    pub(super) follow_ups: FollowUps,
+    /// The code that its unit had before, where it was filed under that.
+    pub(super) given_up: Option<PastHome>,
+}
+
+/// What a change brings about beside itself: found while it is judged, and brought about once it is taken.
+#[derive(Default)]
+pub(super) struct FollowUps {
+    /// What a reviewer is asked.
+    pub(super) conflicts: Vec<pb::Conflict>,
+    /// What a rule does at the end of the batch.
+    pub(super) deferred: Vec<Deferred>,
+}
+
+impl FollowUps {
+    /// Has a record that moves with persons and households follow one that has moved.
+    fn follow(&mut self, edit: &Edit, to: OrgCode) {
+        if moves_along(edit.register) {
+            self.deferred.push(Deferred::Follow { id: edit.id, register: edit.register, to });
+        }
+    }
+}
+
+impl Pad<'_> {
+    /// What becomes of a change of `peer`, which arrived by `origin`.
+    pub(super) fn judge(
+        &mut self,
+        peer: &Peer,
+        mut edit: Edit,
+        author: Author,
+        mut origin: pb::Origin,
+    ) -> Result<Judgement, StoreError> {
+        let given_up = self.follow_unit(&mut edit);
+        let landing = match self.landing(peer, &mut edit, author)? {
+            Ok(landing) => landing,
+            Err(why) => return Ok(Judgement::Refused(why)),
+        };
+        self.forget_known(&mut edit, &landing)?;
+        if landing == Landing::FromBelow
+            && edit.fields.is_empty()
+            && edit.offer.as_ref().is_none_or(|offer| offer.history.is_empty())
+        {
+            return Ok(Judgement::Known);
+        }
+        let said: usize = edit.fields.iter().map(|field| field.bytes.len()).sum();
+        if let Landing::Note { of } = landing {
+            return Ok(match self.too_much_history(peer.unit, &edit, said)? {
+                Some(why) => Judgement::Refused(why),
+                None => Judgement::Note { edit, origin, of },
+            });
+        }
+        if self.is_unheld(&edit)? {
+            let adds = edit.offer.as_ref().map_or(0, Message::encoded_len) + said;
+            return Ok(match self.too_much_unheld(&edit, adds)? {
+                Some(why) => Judgement::Refused(why),
+                None => Judgement::Unheld { edit, origin },
+            });
+        }
+        let told = match edit.offer {
+            Some(_) => Some(self.apply_offer(peer, &edit, author, (&origin, &landing))?),
+            None => None,
+        };
+        let current = self.record(edit.id)?;
+        let decision = told.as_ref().map_or_else(|| decide(current, &edit, author), |(decision, _)| decision.clone());
+        if current.is_none() && !decision.changes_record() {
+            let message = "没有此记录，其登记未被接受 (no such record: its registration was not taken)".into();
+            let register = register_name(edit.register);
+            return Ok(Judgement::Refused(Violation { register, field: String::new(), rule: "unknown", message }));
+        }
+        let mut applied = match told {
+            Some((_, applied)) => applied,
+            None => apply(current, &edit, &decision, &origin),
+        };
+        let before = if decision.is_plain() { None } else { current.cloned() };
+        let added: usize = applied.superseded.iter().map(Message::encoded_len).sum();
+        let aside: usize = match &landing {
+            Landing::Survivor { aside, .. } => aside.iter().map(|field| field.bytes.len()).sum(),
+            _ => 0,
+        };
+        if let Some(why) = self.too_much_history(peer.unit, &edit, added + aside)? {
+            return Ok(Judgement::Refused(why));
+        }
+        let mut follow_ups = FollowUps::default();
+        if decision.changes_record()
+            && let Some(why) =
+                self.why_not((peer, author), &edit, &landing, (&applied.record, origin.received), &mut follow_ups)?
+        {
+            return Ok(Judgement::Refused(why));
+        }
+        if edit.offer.is_none() {
+            origin.seal = self.passing_seal(&edit, &applied.record, origin.stamp)?;
+        }
+        if !origin.seal.is_empty() {
+            applied = apply(self.record(edit.id)?, &edit, &decision, &origin);
+        }
+        let taken = Taken { edit, landing, decision, applied, origin, before, follow_ups, given_up };
+        Ok(Judgement::Taken(Box::new(taken)))
+    }
+
+    /// Why a record may not stand as an edit would make it; none where it may.
+    fn why_not(
+        &mut self,
+        (peer, author): (&Peer, Author),
+        edit: &Edit,
+        landing: &Landing,
+        (record, received): (&Record, u64),
+        follow_ups: &mut FollowUps,
+    ) -> Result<Option<Violation>, StoreError> {
+        let today = date::shanghai(received * 1_000);
+        let edited = edit.fields.iter().map(|field| field.tag);
+        let mut broken = check::check(record, edited.clone(), today);
+        if edit.offer.is_some() {
+            // What was let pass before that rule, and was lost, is taken again.
+            broken.retain(|why| why.rule != check::BELOW);
+        } else {
+            // An import writes the day of verification itself, by a clock that may be wrong: that is a doubt, and no entry.
+            broken.extend(check::ahead(record, edited.filter(|tag| *tag != VERIFIED_ON), today));
+        }
+        if *landing == Landing::Home {
+            let owner = home_unit(record);
+            if let Some(why) = owner.and_then(|unit| self.foreign_unit(peer, edit, unit)) {
+                broken.push(why);
+            }
+            broken.extend(self.foreign_reference(peer, edit, record, follow_ups)?);
+        }
+        broken.extend(self.crowded(edit.id, record, peer.unit)?);
+        broken.extend(self.too_much_unknown(peer.unit, edit, record));
+        if broken.is_empty() {
+            broken.extend(self.against_what_was_seen(edit, author, record, follow_ups)?);
+        }
+        Ok(broken.into_iter().next())
+    }
+
+    /// Why a record may not refer to what it refers to: a record of another register, or of a unit beyond the child's
+    /// scope, whose figures it would move. What is not known here yet may still come. A post's places are for everybody
+    /// in the district; what this hub itself once said or let pass, and has lost, its child only repeats; and what has
+    /// moved away since the child last heard takes along what is said of it.
+    fn foreign_reference(
+        &mut self,
+        peer: &Peer,
+        edit: &Edit,
+        record: &Record,
+        follow_ups: &mut FollowUps,
+    ) -> Result<Option<Violation>, StoreError> {
+        let Some(def) = registers().get(record.register) else { return Ok(None) };
+        let secret = self.core.lineage.secret();
+        for field in &def.fields {
+            let Some(refers) = field.refers else { continue };
+            if edit.field(field.tag).is_none_or(|set| is_sealed(&secret, edit, set)) {
+                continue;
+            }
+            let Some(target) = record.reference(field.tag) else { continue };
+            let Some((owner, other)) = self.record(target)?.map(|target| (home_unit(target), target.register)) else {
+                continue;
+            };
+            let (rule, message) = if !refers.allows(other) {
+                ("refers", format!("{}指向了另一种登记表的记录 (refers to another register)", field.zh))
+            } else if let Some(owner) =
+                owner.filter(|owner| !is_for_everybody(Refers::To(other)) && !peer.unit.covers(*owner))
+            {
+                if self.moved_unheard(peer, edit, target, owner)? {
+                    follow_ups.follow(edit, owner);
+                    continue;
+                }
+                ("scope", format!("{}不属于{}的辖区 (out of scope)", field.zh, peer.unit))
+            } else {
+                continue;
+            };
+            return Ok(Some(Violation { register: def.name.clone(), field: field.name.clone(), rule, message }));
+        }
+        Ok(None)
+    }
+
+    /// Why the unit that a record would belong to is not the child's to write for.
+    fn foreign_unit(&self, peer: &Peer, edit: &Edit, unit: OrgCode) -> Option<Violation> {
+        let message = if !peer.unit.covers(unit) {
+            format!("单位{unit}不在{}的辖区内 (out of scope)", peer.unit)
+        } else if !self.tree.is_empty() && !self.tree.contains(unit) && edit.offer.is_none() {
+            format!("没有编码为{unit}的单位 (no such unit)")
+        } else {
+            return None;
+        };
+        Some(Violation { register: register_name(edit.register), field: "home_unit".into(), rule: "scope", message })
+    }
+}

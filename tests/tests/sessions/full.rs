@@ -1,0 +1,102 @@
+//! A record that its office has filled to the limit: what a hub adds to it by a rule, or a reviewer, leaves one that everybody can
+//! read, or is refused in words.
+
+use crate::{
+    forged::Mallory,
+    pair::{
+        UNITS, assert_sound, at_hub, community, hub, merge, neighbour, office, peer, residents, street, sync, write,
+    },
+};
+use taizhang_hub::writer::{Answer, Job, Review};
+use taizhang_proto::{
+    Record, RecordId,
+    cell::home_unit,
+    check::{MAX_RECORD, MAX_RECORD_FIELDS},
+    date, pb,
+    register::{PAST_HOME, number},
+    wire::{Field, put_bytes},
+};
+
+/// Fields of a newer build.
+const UNKNOWN: u32 = 10_000;
+
+fn size(record: &Record) -> usize {
+    record.fields.iter().map(|standing| standing.field.bytes.len()).sum()
+}
+
+/// Fields that fill a record up to a size, of `count` tags.
+fn filling(count: usize, room: usize) -> Vec<Field> {
+    let mut fields = Vec::new();
+    let mut left = room;
+    for place in 0..count {
+        let tag = UNKNOWN + u32::try_from(place).unwrap();
+        let mut bytes = Vec::new();
+        // The last of them takes what is left; the key and the length take six bytes there.
+        let long = if place + 1 == count { left - 6 } else { 20 };
+        put_bytes(tag, &vec![b'x'; long], &mut bytes);
+        left -= bytes.len();
+        fields.push(Field { tag, bytes: bytes.into() });
+    }
+    assert_eq!(left, 0);
+    fields
+}
+
+#[test]
+fn what_a_hub_adds_to_a_record_that_is_full_can_be_read_again_and_what_does_not_fit_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let core = hub(dir.path());
+    let node = office(dir.path(), "node", community(), 0);
+    let people = residents(&node, community(), 0..3);
+    sync(&core, &node, &peer("node", community()));
+    let mut mallory = Mallory::at(&core);
+    let full = people[0];
+    let before = at_hub(&core, full);
+    // What a newer build has written, and the hub has lost, is taken whatever it is.
+    let fields = filling(MAX_RECORD_FIELDS - before.fields.len(), MAX_RECORD - size(&before));
+    let said: Vec<_> = fields.into_iter().map(|field| (field, Mallory::own_word())).collect();
+    mallory.offers(full, number::RESIDENT, &said, Vec::new());
+    let stands = at_hub(&core, full);
+    assert_eq!((size(&stands), stands.fields.len()), (MAX_RECORD, MAX_RECORD_FIELDS));
+    let one_more: Vec<_> = filling(1, 40).into_iter().map(|one| Field { tag: UNKNOWN - 1, ..one }).collect();
+    mallory.offers(full, number::RESIDENT, &[(one_more[0].clone(), Mallory::own_word())], Vec::new());
+    assert_eq!(at_hub(&core, full), stands, "no more than that");
+
+    // A reviewer is told.
+    let revise = pb::ReviseRequest {
+        record: full.to_string(),
+        register: "Resident".into(),
+        fields: [("address".to_owned(), "新华街3号".to_owned())].into(),
+        by: "王科长".into(),
+        reason: "更正".into(),
+        ..pb::ReviseRequest::default()
+    };
+    let Answer::Refused(why) = write(&core, Job::Review(Review::Revise(revise))).unwrap() else { panic!("taken") };
+    assert!(why.contains("过大"), "{why}");
+    let Answer::Reviewed(merged) = write(&core, merge(full, people[1], false)).unwrap() else { panic!("an answer") };
+    assert!(merged.failed.iter().all(|why| why.contains("过大")), "{:?}", merged.failed);
+
+    // The community's code is given up: its new one and where it was are added by a rule.
+    let line = UNITS.lines().find(|line| line.starts_with(&community().to_string())).unwrap();
+    let changed = UNITS.replace(line, &format!("{line},{},{}", neighbour(), date::iso(core.today())));
+    write(&core, Job::Tree(changed, None)).unwrap();
+    let moved = at_hub(&core, full);
+    assert_eq!(home_unit(&moved), Some(neighbour()));
+    assert!(moved.bytes(PAST_HOME).is_some() && size(&moved) > MAX_RECORD, "{}", size(&moved));
+    everybody_reads(&core, &dir, full, &node);
+}
+
+/// Everybody who holds a record has it as the hub does, and the totals are its recount.
+fn everybody_reads(
+    core: &std::sync::Arc<taizhang_hub::writer::Core>,
+    dir: &tempfile::TempDir,
+    full: RecordId,
+    node: &taizhang_node::ledger::Ledger,
+) {
+    sync(core, node, &peer("node", community()));
+    for (name, unit) in [("street", street()), ("neighbour", neighbour())] {
+        let ledger = office(dir.path(), name, unit, 0);
+        sync(core, &ledger, &peer(name, unit));
+        assert_sound(core, &ledger);
+        assert_eq!(size(&ledger.view(full).unwrap().unwrap()), size(&at_hub(core, full)), "{name}");
+    }
+}
