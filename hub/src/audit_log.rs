@@ -94,7 +94,7 @@ pub(crate) fn newest(
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::store::{FjallStore, Store};
+    use crate::{engine::FjallStore, store::Store};
 
     #[test]
     fn what_was_done_in_one_second_stands_in_its_order() {

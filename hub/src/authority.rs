@@ -6,18 +6,19 @@ mod ca;
 mod papers;
 mod tls;
 
+pub use crate::certificate::Standing;
 pub use ca::{Authority, AuthorityError};
-pub use papers::Standing;
-pub(crate) use papers::{goes_by, is_due, issued_by};
+pub(crate) use papers::goes_by;
 
 use crate::{
     advertise,
-    readers::MAX_NAME,
+    certificate::issued_by,
     roll,
     rows::{self, NodeRow, TokenRow},
     session::serve,
+    state::{Core, readers::MAX_NAME},
     store::{Space, StoreError},
-    writer::{Core, Job, Paper, WriteError, Writer},
+    writer::{Job, Paper, WriteError, Writer},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use std::sync::Arc;

@@ -3,8 +3,8 @@
 //! clock's, never an office's.
 
 use crate::{
+    state::Core,
     store::{Space, StoreError},
-    writer::Core,
 };
 use taizhang_proto::{
     OrgCode, Record, RecordId,

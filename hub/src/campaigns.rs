@@ -3,9 +3,9 @@
 
 use crate::{
     shelf::Committed,
+    state::Core,
     store::{Space, StoreError},
     totals,
-    writer::Core,
 };
 use taizhang_proto::{
     Record, RecordId,

@@ -2,7 +2,7 @@
 //! Invariant: it refuses nothing by itself. Who certifies all the same says so, and what was missing stands in the record's
 //! history beside the reason.
 
-use crate::{store::StoreError, totals, writer::Core};
+use crate::{state::Core, store::StoreError, totals};
 use taizhang_proto::{OrgCode, date::Day, indicator, pb};
 
 /// What a community that is certified lacks of the standard on that day, each criterion in words. `score` is what its case was

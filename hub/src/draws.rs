@@ -2,9 +2,10 @@
 //! result pleases without that showing (notice, item 32). Invariant: a draw that was recorded is never changed.
 
 use crate::{
+    state::Core,
     store::{Space, StoreError},
     totals::{self, QueryError},
-    writer::{Core, Job, WriteError, Writer},
+    writer::{Job, WriteError, Writer},
 };
 use prost::Message;
 use taizhang_proto::pb;

@@ -14,11 +14,12 @@ use crate::{
     reading::ReadingService,
     review::ReviewService,
     session::serve::{self, SyncService},
+    state::{Core, Peer, outside::read_units},
     store::StoreError,
     tidy,
     totals::TotalsService,
     upward::Upward,
-    writer::{Core, Job, Peer, Writer, outside::read_units},
+    writer::{Job, Writer},
 };
 use door::{Door, Limits, LineInfo};
 use std::{net::SocketAddr, path::Path, path::PathBuf, sync::Arc};

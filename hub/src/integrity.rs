@@ -4,8 +4,9 @@
 //! from the hub's children.
 
 use crate::{
+    engine::FjallStore,
     rows::{self, FeedRow, UnitRow},
-    store::{FjallStore, SPACES, Space, StoreError, View},
+    store::{SPACES, Space, StoreError, View},
     writer::unheld,
 };
 use prost::Message;

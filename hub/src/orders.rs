@@ -3,32 +3,27 @@
 //! Invariant: the list that stands is the newest that the city signed; what it asks for is in the records of the units
 //! from the commit on that took it.
 
+pub use crate::state::orders::standing;
+
 use crate::{
     plans,
-    store::{Space, StoreError, View},
+    state::{Core, orders::entered},
+    store::StoreError,
     totals,
-    writer::{Core, Job, WriteError, Writer},
+    writer::{Job, WriteError, Writer},
 };
 use bytes::Bytes;
-use prost::Message;
 use ring::signature::Ed25519KeyPair;
 use std::collections::BTreeSet;
 use taizhang_proto::{
-    OrgCode, Record, check,
+    OrgCode, check,
     date::{self, Day},
     indicator::Part,
-    month,
     orders::{self, MAX_ORDERS, OrderError, Progress},
-    pb::{self, OrderKind, SignedOrders, TaskOrder, TaskOrders, Tier},
-    register::{HOME_UNIT, field, is_for_below, number},
-    sign::Purpose,
-    wire::{self, Field},
+    pb::{self, OrderKind, TaskOrder, TaskOrders, Tier},
+    register::is_for_below,
 };
 
-/// The list's name among the documents.
-pub(crate) const DOCUMENT: &[u8] = b"orders";
-/// Before a version: the short digest of the list that the city signed under it.
-const PAST: &[u8] = b"orders-past-";
 /// How often giving a task is tried while others do.
 const TRIES: usize = 8;
 
@@ -59,49 +54,6 @@ pub enum GiveError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-/// The list that stands in a store, as it goes down, under its version; none before the city has given a task.
-///
-/// # Errors
-/// When the store fails.
-pub(crate) fn read(view: &dyn View) -> Result<Option<(u64, Bytes)>, StoreError> {
-    let Some(list) = view.get(Space::Documents, DOCUMENT)? else { return Ok(None) };
-    Ok(Some((decode(&list)?.version, list)))
-}
-
-/// Where the short digest of the list under a version is kept: of what the city once signed, it knows what it lost.
-pub(crate) fn past_key(version: u64) -> Vec<u8> {
-    [PAST, &version.to_be_bytes()].concat()
-}
-
-/// The short digest of a list's text.
-///
-/// # Errors
-/// When it is none.
-pub(crate) fn short_digest(list: &Bytes) -> Result<Vec<u8>, StoreError> {
-    let signed = SignedOrders::decode(list.clone()).map_err(|_| StoreError::Row(Space::Documents))?;
-    Ok(month::short_digest(&signed.text))
-}
-
-/// Signs a list.
-pub(crate) fn sign(key: &Ed25519KeyPair, list: &TaskOrders) -> Bytes {
-    let text = list.encode_to_vec();
-    let (key, signature) = plans::sign(key, Purpose::Orders, &text);
-    SignedOrders { text: text.into(), key, signature }.encode_to_vec().into()
-}
-
-pub(crate) fn decode(list: &Bytes) -> Result<TaskOrders, StoreError> {
-    let signed = SignedOrders::decode(list.clone()).map_err(|_| StoreError::Row(Space::Documents))?;
-    TaskOrders::decode(signed.text).map_err(|_| StoreError::Row(Space::Documents))
-}
-
-/// The orders as they stand at a hub.
-///
-/// # Errors
-/// When the list can't be read.
-pub fn standing(core: &Core) -> Result<TaskOrders, StoreError> {
-    core.orders().map_or(Ok(TaskOrders::default()), |(_, list)| decode(&list))
 }
 
 /// The orders with how far each one is on a day; with a number only that one, unit by unit as it was given. Read from
@@ -186,12 +138,6 @@ fn counted(
     })
 }
 
-/// The list for a child hub that knows an older one, as a document.
-pub(crate) fn newer(core: &Core, known: u64) -> Option<pb::Document> {
-    let (version, content) = core.orders().filter(|(version, _)| *version > known)?;
-    Some(pb::Document { kind: "orders".into(), version, content })
-}
-
 /// The list with one more task, or with one taken back, signed.
 ///
 /// # Errors
@@ -230,7 +176,7 @@ pub fn give(core: &Core, key: &Ed25519KeyPair, request: &pb::OrderRequest) -> Re
         }
     }
     list.version += 1;
-    Ok(sign(key, &list))
+    Ok(plans::sign_orders(key, &list))
 }
 
 /// Whether the city's own figures of today bear a decision on titles out: it has no records to look at.
@@ -315,25 +261,6 @@ fn check_decision(core: &Core, list: &TaskOrders, order: &TaskOrder) -> Result<(
         }
     }
     Ok(())
-}
-
-/// The fields of an entry with what the hub adds: whose it is, and of a pairing, which waits for a household, its number.
-pub(crate) fn with_place(order: &TaskOrder, unit: OrgCode, mut fields: Vec<Field>) -> Vec<Field> {
-    let field = |tag, value| {
-        let mut bytes = Vec::new();
-        wire::put_varint(tag, value, &mut bytes);
-        Field { tag, bytes: bytes.into() }
-    };
-    fields.insert(0, field(HOME_UNIT, unit.number()));
-    fields.extend((order.register == number::PAIRING).then(|| field(field::pairing::ORDER_NO, order.no.into())));
-    fields
-}
-
-/// The record that an entry of the city becomes at a unit.
-pub(crate) fn entered(order: &TaskOrder, unit: OrgCode, fields: Vec<Field>) -> Record {
-    let mut record = Record { register: order.register, ..Record::default() };
-    record.set(with_place(order, unit, fields), pb::Origin { revision: u64::MAX, ..pb::Origin::default() });
-    record
 }
 
 /// Gives a task or takes one back, for good.

@@ -1,8 +1,8 @@
-//! Publishing the plan: the city's key, and the list of versions that goes down.
+//! What the city signs: its key, the list of plans that goes down, the list of orders.
 //! Invariant: the key never leaves the city's disk; a version that was published is followed, and changed only where a city
 //! that was restored has given its number out again.
 
-use crate::writer::Core;
+use crate::state::Core;
 use bytes::Bytes;
 use prost::Message;
 use ring::{
@@ -12,8 +12,8 @@ use ring::{
 use std::path::{Path, PathBuf};
 use taizhang_node::disk::{self, Secrecy};
 use taizhang_proto::{
-    date, pb,
-    pb::Tier,
+    date,
+    pb::{self, SignedOrders, TaskOrders, Tier},
     plan::{Plan, PlanError},
     sign::Purpose,
 };
@@ -62,6 +62,13 @@ pub fn signing_key(data: &Path) -> Result<Ed25519KeyPair, PublishError> {
 pub fn sign(key: &Ed25519KeyPair, purpose: Purpose, text: &[u8]) -> (Bytes, Bytes) {
     let signature = key.sign(&purpose.to_sign(text));
     (Bytes::copy_from_slice(key.public_key().as_ref()), Bytes::copy_from_slice(signature.as_ref()))
+}
+
+/// The list of orders, signed, as it goes down.
+pub(crate) fn sign_orders(key: &Ed25519KeyPair, list: &TaskOrders) -> Bytes {
+    let text = list.encode_to_vec();
+    let (key, signature) = sign(key, Purpose::Orders, &text);
+    SignedOrders { text: text.into(), key, signature }.encode_to_vec().into()
 }
 
 /// The published list with one more version, signed.

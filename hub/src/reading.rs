@@ -10,8 +10,9 @@ pub(crate) use mask::{masked, masked_conflict};
 
 use crate::{
     audit_log::{self, Entry, Role},
+    state::Core,
     store::{Space, StoreError},
-    writer::{Core, Job, WriteError, Writer},
+    writer::{Job, WriteError, Writer},
 };
 pub(crate) use desk::HubDesk;
 use std::sync::Arc;

@@ -11,8 +11,9 @@ use crate::{
     reading::{HubDesk, keep_look, masked_conflict},
     rows::{self, meta, queue},
     shelf::Committed,
+    state::{Core, Peer},
     store::{Space, StoreError},
-    writer::{Answer, Core, Job, Peer, Review, Writer, choices, competence},
+    writer::{Answer, Job, Review, Writer, choices, competence},
 };
 use prost::Message;
 use std::{collections::BTreeSet, sync::Arc};

@@ -6,16 +6,15 @@ mod greet;
 mod records;
 mod repair;
 pub mod serve;
-pub(crate) mod turns;
 
 use crate::{
-    authority::is_due,
+    certificate::is_due,
     mail::post,
-    months, orders,
     rows::{self, NodeRow, UnitRow, meta},
     scope::Scope,
+    state::{Core, Peer, months, orders},
     store::{Space, StoreError, View},
-    writer::{Answer, Core, Job, Peer, Pushed, WriteError},
+    writer::{Answer, Job, Pushed, WriteError},
 };
 use prost::Message;
 use std::ops::Range;

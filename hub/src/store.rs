@@ -3,12 +3,6 @@
 //!
 //! A hub that outgrows one machine keeps the same rows in another engine behind this trait.
 
-mod fjall_store;
-mod migrate;
-mod proof;
-
-pub use fjall_store::FjallStore;
-
 use bytes::Bytes;
 
 /// Version of the layout of rows. A store of another version is not opened.

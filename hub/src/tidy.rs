@@ -5,9 +5,9 @@
 
 use crate::{
     rows::{self, FeedRow, NodeRow},
+    state::Core,
     store::{Space, StoreError, View},
     totals::children,
-    writer::Core,
 };
 use prost::Message;
 use std::collections::HashMap;

@@ -20,9 +20,8 @@ use self::aside::{AsideRow, Left};
 use crate::{
     gate::{Gate, Pass},
     rows::{self, NodeRow, OwnCell, meta},
-    session::serve::still_welcome,
+    state::{Core, Peer, access::still_welcome},
     store::{Space, StoreError, View},
-    writer::{Core, Peer},
 };
 use prost::Message;
 use std::{collections::HashMap, ops::RangeInclusive, pin::Pin, sync::Arc, time::Duration};

@@ -9,10 +9,11 @@ use crate::{
         outbox,
         rows::NeighbourRow,
     },
-    months, orders, roll,
+    roll,
     rows::{self, OwnCell, UnitRow, meta},
+    state::{Core, months, orders},
     store::{Space, StoreError, View},
-    writer::{Core, Job, News, WriteError},
+    writer::{Job, News, WriteError},
 };
 use prost::Message;
 use std::sync::{

@@ -22,7 +22,6 @@ mod mail;
 mod merge;
 mod moves;
 mod order;
-pub(crate) mod outside;
 mod pad;
 mod push;
 mod quota;
@@ -37,12 +36,11 @@ mod told;
 pub(crate) mod unheld;
 mod unique;
 
-pub use commit::Core;
+pub use crate::state::{Core, Peer};
 use commit::Done;
 pub use competence::settled_by;
-pub use job::{Answer, Decided, Job, Paper, Peer, Pushed, WriteError};
-pub(crate) use mail::is_counted;
-pub use mail::{MarkBatch, News};
+pub use job::{Answer, Decided, Job, Paper, Pushed, WriteError};
+pub use mail::News;
 pub use resolve::{Review, choices};
 use std::sync::Arc;
 use taizhang_proto::pb;
@@ -180,7 +178,7 @@ fn size(job: &Job) -> usize {
 #[allow(clippy::unwrap_used)]
 pub(crate) mod tests {
     use super::*;
-    use crate::store::FjallStore;
+    use crate::engine::FjallStore;
     use taizhang_node::ledger::system_clock;
     use taizhang_proto::{
         OrgCode, RecordId,

@@ -5,8 +5,9 @@
 use prost::Message;
 use std::{path::Path, sync::Arc};
 use taizhang_hub::{
+    engine::FjallStore,
     session::Server,
-    store::{FjallStore, Space},
+    store::Space,
     writer::{Answer, Core, Job, Peer, Review},
 };
 use taizhang_node::{

@@ -14,8 +14,8 @@ use std::{
     },
 };
 use taizhang_hub::{
+    engine::FjallStore,
     session::Server,
-    store::FjallStore,
     totals::audit,
     writer::{Answer, Core, Job, Peer, WriteError},
 };

@@ -3,10 +3,8 @@
 //! Invariant: whatever moment a change of authority is cut at, the next start finds either the old one or finishes the new one;
 //! an authority that a child goes by has a server's certificate that the child takes.
 
-use super::{
-    papers::{self, Standing},
-    tls,
-};
+use super::tls;
+use crate::certificate::{self, Standing};
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair, KeyUsagePurpose, SanType,
@@ -237,7 +235,7 @@ impl Authority {
 
     /// Whether two thirds of the time of the one that signs are over.
     pub fn is_due(&self, now: u64) -> bool {
-        papers::is_past_two_thirds(self.newest().lifetime, now)
+        certificate::is_past_two_thirds(self.newest().lifetime, now)
     }
 
     /// Makes a new authority, which signs from now on. Children go on by the one before until each has renewed its certificate.
@@ -275,7 +273,7 @@ impl Authority {
 
     /// How a certificate stands (DER), which a line of this hub has shown.
     pub fn standing(&self, certificate: &[u8], now: u64) -> Standing {
-        papers::standing(certificate, self.newest().number, now)
+        certificate::standing(certificate, self.newest().number, now)
     }
 
     /// The secret under which this hub seals its own word; none before its first start.

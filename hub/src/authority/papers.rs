@@ -2,12 +2,10 @@
 
 use super::ca::CERTIFICATE_DAYS;
 use crate::{
-    readers,
     rows::{self, NodeRow},
-    session::serve,
+    state::{Core, access::still_welcome, readers},
     store::{Space, StoreError},
     totals::children,
-    writer::Core,
 };
 use rcgen::{CertificateSigningRequestParams, PublicKeyData};
 use taizhang_node::identity::{CertName, lifetime};
@@ -15,48 +13,10 @@ use taizhang_proto::OrgCode;
 use tonic::Status;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-/// How a certificate stands that a line has shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    /// Nothing is to be done.
-    Good,
-    /// It opens everything, and should be renewed.
-    Due,
-    /// It opens its own renewal and nothing else.
-    Ended,
-}
-
-/// Whether two thirds of a lifetime are over.
-pub(super) fn is_past_two_thirds((from, to): (u64, u64), now: u64) -> bool {
-    now > from + to.saturating_sub(from) / 3 * 2
-}
-
-/// How a certificate (DER) stands at `now`, while the authority of this number signs.
-pub(super) fn standing(certificate: &[u8], signing: u32, now: u64) -> Standing {
-    let Some((from, to)) = lifetime(certificate) else { return Standing::Ended };
-    if now > to {
-        return Standing::Ended;
-    }
-    let of_former = issued_by(certificate) != signing;
-    if of_former || is_past_two_thirds((from, to), now) { Standing::Due } else { Standing::Good }
-}
-
-/// Whether a child should renew the certificate that it shows (DER), while the authority of this number signs.
-pub(crate) fn is_due(certificate: &[u8], signing: u32, now: u64) -> bool {
-    !certificate.is_empty() && standing(certificate, signing, now) != Standing::Good
-}
-
-/// Which of a hub's authorities signed a certificate (DER), as its issuer's name says.
-pub(crate) fn issued_by(certificate: &[u8]) -> u32 {
-    let Ok((_, certificate)) = X509Certificate::from_der(certificate) else { return 1 };
-    let name = certificate.issuer().iter_common_name().next().and_then(|name| name.as_str().ok().map(str::to_owned));
-    name.and_then(|name| name.split(' ').nth(2)?.parse().ok()).unwrap_or(1)
-}
-
 /// Whether a hub has heard of the holder of a certificate and has not retired it.
 pub(super) fn is_known(core: &Core, name: &CertName) -> Result<bool, Status> {
     let failed = |error: StoreError| Status::unavailable(error.to_string());
-    serve::still_welcome(core, &name.id)?;
+    still_welcome(core, &name.id)?;
     let view = core.view();
     let row: Option<NodeRow> = rows::read(view.as_ref(), Space::Nodes, name.id.as_bytes()).map_err(failed)?;
     Ok(row.is_some() || readers::read(view.as_ref(), &name.id).map_err(failed)?.is_some())

@@ -4,9 +4,10 @@ use crate::{
     advertise,
     authority::Authority,
     config::{self, Config, HubTier},
+    engine::FjallStore,
     hub::STORE,
-    store::FjallStore,
-    writer::{Core, Job},
+    state::Core,
+    writer::Job,
 };
 use anyhow::bail;
 use std::path::Path;

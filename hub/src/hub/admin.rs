@@ -6,10 +6,11 @@ use crate::{
     backdated::{self, Asked},
     campaigns, draws, integrity,
     mail::marks::desk,
-    months, orders, plans, readers,
+    months, orders, plans,
     reading::log,
     rows::{self, NodeRow, UnitRow, meta},
     session::serve::SyncService,
+    state::readers,
     store::Space,
     totals::{
         aside::{self, AsideChild},

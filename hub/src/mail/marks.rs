@@ -6,8 +6,8 @@ use super::rows::{DeskRow, MarkKey, MarkRow, RecordMarks, digest_of, ids_in, kin
 use crate::{
     rows::{self, FeedRow, meta},
     shelf::Committed,
+    state::Core,
     store::{Space, StoreError, View},
-    writer::{Core, MarkBatch},
 };
 use hmac::{Hmac, KeyInit, Mac};
 use taizhang_proto::{
@@ -25,6 +25,16 @@ const CERTIFICATE: u32 = 2;
 const MAX_BATCH: usize = if cfg!(test) { 2 } else { 4096 };
 /// Marks in one message. Small in unit tests, so that they cross it.
 pub(crate) const MAX_SENT: usize = if cfg!(test) { 1 } else { 8192 };
+
+/// Marks of records, worked out from a view.
+pub struct MarkBatch {
+    /// Generations of the keys that they stand under.
+    pub(crate) generations: Vec<u32>,
+    /// Revision of the records that they reach.
+    pub(crate) upto: u64,
+    /// What each record is marked with.
+    pub(crate) records: Vec<(RecordId, RecordMarks)>,
+}
 
 /// What a record is marked by: kind, and the value as it is written everywhere.
 fn value_of(record: &Record) -> Option<(u32, Vec<u8>)> {

@@ -4,9 +4,13 @@ use super::rows::{kind, under, under_revision};
 use crate::{
     rows,
     store::{Space, StoreError, View},
-    writer::is_counted,
 };
-use taizhang_proto::pb;
+use taizhang_proto::pb::{self, LetterKind};
+
+/// Letters that change totals at the parent: they go with the cells of their commit.
+pub(crate) fn is_counted(letter: &pb::Letter) -> bool {
+    matches!(letter.kind(), LetterKind::Released | LetterKind::Taken)
+}
 
 /// Letters for one message, and those that come later but count now.
 #[derive(Default)]

@@ -13,12 +13,14 @@ use super::{
 };
 use crate::{
     authority::Authority,
+    engine::FjallStore,
     rows::NodeRow,
     session::Server,
-    store::{FjallStore, Space},
+    state::{Core, Peer},
+    store::Space,
     totals::{audit, value},
     upward::Upward,
-    writer::{Answer, Core, Job, Peer, Pushed},
+    writer::{Answer, Job, Pushed},
 };
 use prost::Message;
 use rcgen::{CertificateParams, KeyPair};

@@ -3,8 +3,9 @@
 use super::{MonthsError, month_asked};
 use crate::{
     rows,
+    state::Core,
     store::{Space, StoreError},
-    writer::{Answer, Core, Job, Review, Writer},
+    writer::{Answer, Job, Review, Writer},
 };
 use std::collections::HashMap;
 use taizhang_proto::{

@@ -2,11 +2,14 @@
 //! Invariant: a locked month's figures, with every correction reported since, are what was known when the last month was
 //! locked; so what differs from that is news, and is reported once.
 
-use super::{Months, MonthsError, answer, counted_up_to, lock, missing_sheets, month_asked, sheets};
+use super::{MonthsError, answer, lock, month_asked};
 use crate::{
+    state::{
+        Core,
+        months::{Months, counted_up_to, missing_sheets, sheets},
+    },
     store::{Space, StoreError, View},
     totals::{self, aside},
-    writer::Core,
 };
 use prost::Message;
 use std::collections::{BTreeMap, BTreeSet};
@@ -129,7 +132,7 @@ pub(super) fn adjustments_beside(
     let month = month_asked(&request.month)?;
     let months = core.months();
     let name = month.to_string();
-    let signed = months.0.iter().find(|one| MonthText::decode(one.text.clone()).is_ok_and(|text| text.month == name));
+    let signed = months.signed().find(|one| MonthText::decode(one.text.clone()).is_ok_and(|text| text.month == name));
     let signed = signed.ok_or(MonthsError::Open(month))?;
     let (view, tree) = (core.view(), core.tree());
     let known = reported(view.as_ref(), &months)?.remove(&name).unwrap_or_default();

@@ -3,9 +3,9 @@
 
 use crate::{
     rows::{self, NodeRow},
+    state::Core,
     store::StoreError,
     totals,
-    writer::Core,
 };
 use std::collections::BTreeSet;
 use taizhang_proto::{

@@ -3,9 +3,10 @@
 use super::{MonthsError, answer, correct, month_asked, progress};
 use crate::{
     plans,
+    state::Core,
     store::{StoreError, View},
     totals,
-    writer::{Core, Job, Writer},
+    writer::{Job, Writer},
 };
 use bytes::Bytes;
 use prost::Message;

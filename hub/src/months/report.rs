@@ -6,12 +6,12 @@ use super::{
     MonthsError,
     correct::{adjustments_beside, lost},
     lock::is_on_sheet,
-    month_asked, sheets,
+    month_asked,
 };
 use crate::{
+    state::{Core, months::sheets},
     store::{Space, StoreError},
     totals,
-    writer::Core,
 };
 use prost::Message;
 use std::collections::{BTreeMap, BTreeSet};

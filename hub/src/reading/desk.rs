@@ -4,8 +4,8 @@
 use super::mask;
 use crate::{
     shelf::Committed,
+    state::Core,
     store::{Space, StoreError},
-    writer::Core,
 };
 use std::sync::Arc;
 use taizhang_node::desk::{

@@ -4,7 +4,8 @@
 
 use crate::{
     reading::{HubDesk, keep_look},
-    writer::{Core, Writer},
+    state::Core,
+    writer::Writer,
 };
 use taizhang_node::desk::find;
 use taizhang_proto::{

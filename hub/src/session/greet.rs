@@ -4,10 +4,11 @@
 use super::{Fault, MISSED_AT_ONCE, Server, Stage, wrap};
 use crate::{
     mail::post,
-    months, roll,
+    roll,
     rows::{self, NodeRow},
+    state::{Core, months},
     store::{Space, StoreError, View},
-    writer::{Core, recover},
+    writer::recover,
 };
 use prost::Message;
 use taizhang_proto::{

@@ -5,8 +5,8 @@ use super::{Fault, MAX_LIST_BYTES, Server, wrap};
 use crate::{
     rows::{self, FeedRow, meta},
     scope::Scope,
+    state::Core,
     store::{Space, StoreError, View},
-    writer::Core,
 };
 use prost::Message;
 use std::collections::VecDeque;

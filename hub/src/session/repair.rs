@@ -6,13 +6,13 @@
 use super::{
     Fault, MAX_LIST_BYTES, MAX_LIST_RECORDS,
     records::{history_after, pack},
-    turns::Turn,
     wrap,
 };
 use crate::{
     scope::Scope,
+    state::Core,
     store::{Space, StoreError, View},
-    writer::Core,
+    turns::Turn,
 };
 use bytes::Bytes;
 use prost::Message;

@@ -2,11 +2,11 @@
 
 use super::{Fault, Server};
 use crate::{
-    authority::issued_by,
-    readers,
+    certificate::issued_by,
     rows::{self, NodeRow},
+    state::{Core, Peer, access::still_welcome, readers},
     store::{Space, StoreError},
-    writer::{Answer, Core, Job, Paper, Peer, WriteError, Writer},
+    writer::{Answer, Job, Paper, WriteError, Writer},
 };
 use std::{
     collections::{HashMap, VecDeque},
@@ -151,23 +151,6 @@ pub(crate) fn name_of(core: &Core, certificate: &[u8]) -> Result<CertName, Statu
         Some(_) => Err(Fault::from(WriteError::Retired).into()),
         // One that a hub restored from an old backup has never heard of: nobody could take its certificate back.
         None => Err(Fault::from(WriteError::Unknown(name.id)).into()),
-    }
-}
-
-/// Refuses a child or a reader that was retired.
-#[allow(clippy::result_large_err)] // tonic's own error type
-pub(crate) fn still_welcome(core: &Core, id: &str) -> Result<(), Status> {
-    let retired = || -> Result<bool, StoreError> {
-        let view = core.view();
-        let row: Option<NodeRow> = rows::read(view.as_ref(), Space::Nodes, id.as_bytes())?;
-        let reader = readers::read(view.as_ref(), id)?;
-        let on_roll = core.is_retired(id);
-        Ok(on_roll || row.is_some_and(|row| row.retired > 0) || reader.is_some_and(|reader| reader.retired > 0))
-    };
-    match retired() {
-        Ok(false) => Ok(()),
-        Ok(true) => Err(Fault::from(WriteError::Retired).into()),
-        Err(error) => Err(Status::unavailable(error.to_string())),
     }
 }
 

@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     rows::OwnCell,
+    state::Core,
     store::{Space, StoreError, View},
-    writer::Core,
 };
 use std::collections::{BTreeMap, HashMap, HashSet};
 use taizhang_proto::{

@@ -2,7 +2,7 @@
 //! Invariant: what a child said is shown as it said it; the total is what every query answers.
 
 use super::{QueryError, aside, bounds, children, day_asked, sum_heard, total_value, value};
-use crate::writer::Core;
+use crate::state::Core;
 use std::collections::BTreeSet;
 use taizhang_proto::{
     OrgCode,

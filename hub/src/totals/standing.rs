@@ -4,8 +4,8 @@
 use super::{QueryError, below_of_tier, day_asked, unit_name, unit_within};
 use crate::{
     rows::{self, SubjectRow},
+    state::Core,
     store::{Space, StoreError, View},
-    writer::Core,
 };
 use taizhang_proto::{
     OrgCode, Record,

@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     rows::meta,
+    state::Core,
     store::{Space, StoreError, View},
-    writer::Core,
 };
 use std::collections::{BTreeMap, HashMap};
 use taizhang_proto::{

@@ -2,9 +2,9 @@
 
 use super::{Answer, Decided, Paper, Peer, WriteError, pad::Pad};
 use crate::{
-    readers,
     rows::{self, NodeRow, PastLog, PastUnit, UnitRow, meta},
     scope::Scope,
+    state::readers,
     store::{Space, StoreError},
 };
 use prost::Message;

@@ -7,7 +7,7 @@ use super::{
     revise::{Hand, day, nothing, number, text, with},
 };
 use crate::{
-    orders::{entered, with_place},
+    state::orders::{entered, with_place},
     store::{Space, StoreError},
 };
 use taizhang_proto::{

@@ -1,13 +1,12 @@
 //! What the writer is asked for, and what it answers.
 
-use super::{
-    mail::{MarkBatch, News},
-    resolve::Review,
-};
+use super::{mail::News, resolve::Review};
 use crate::{
     audit_log::Entry,
-    authority::issued_by,
+    certificate::issued_by,
+    mail::marks::MarkBatch,
     rows::{self, NodeRow},
+    state::{Peer, access::RETIRED},
     store::{Space, StoreError},
 };
 use bytes::Bytes;
@@ -17,17 +16,6 @@ use taizhang_proto::{
     change::{ChangeError, Edit},
     pb, plan,
 };
-
-/// Who a child is, from its certificate.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Peer {
-    /// Its id.
-    pub id: String,
-    /// Its unit: the scope it may see and write.
-    pub unit: OrgCode,
-    /// Whether it is a hub itself.
-    pub hub: bool,
-}
 
 /// One change of a pushed batch: its bytes as sent, and what they say.
 pub struct Pushed {
@@ -290,7 +278,7 @@ pub enum WriteError {
     #[error("只读证书只能查看数字，不能同步 (a reader's certificate opens figures alone: it can't sync)")]
     ReadOnly,
     /// A child that was retired.
-    #[error("本机已停用，如需继续使用请向上级重新登记 (this node was retired: enrol anew to go on)")]
+    #[error("{RETIRED}")]
     Retired,
     /// The tree of units can't be read.
     #[error(transparent)]

@@ -10,10 +10,9 @@ mod office;
 mod ruling;
 mod transfer;
 
-pub use marks::MarkBatch;
-
 use super::{Answer, WriteError, pad::Pad};
 use crate::{
+    mail::outbox::is_counted,
     mail::rows::{DeskRow, NeighbourRow, kind, under, under_revision},
     rows::meta,
     store::{Space, StoreError},
@@ -61,11 +60,6 @@ pub enum News {
     },
     /// The parent was restored from an old backup: it is to say everything it holds again.
     Forget,
-}
-
-/// Letters that change totals at the parent: they go with the cells of their commit.
-pub(crate) fn is_counted(letter: &pb::Letter) -> bool {
-    matches!(letter.kind(), LetterKind::Released | LetterKind::Taken)
 }
 
 impl Pad<'_> {

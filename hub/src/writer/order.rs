@@ -8,7 +8,8 @@ use super::{
     revise::{Hand, day, number, text},
 };
 use crate::{
-    orders::{self as list_of, DOCUMENT, past_key},
+    plans,
+    state::orders::{self as list_of, DOCUMENT, past_key},
     store::{Space, StoreError},
 };
 use bytes::Bytes;
@@ -102,7 +103,7 @@ impl Pad<'_> {
         if theirs.version > ours.version {
             self.set.put(Space::Documents, past_key(theirs.version), known);
         }
-        self.put_orders(merged.version, list_of::sign(key, &merged))?;
+        self.put_orders(merged.version, plans::sign_orders(key, &merged))?;
         Ok(())
     }
 

@@ -3,10 +3,14 @@
 //! Invariant: only what the city's own key signed is taken back, and nothing that stands gives way to it, but a month that
 //! was locked anew to the same month as it was locked first.
 
-use super::{Core, WriteError, commit::Standing, pad::Pad};
+use super::{Core, WriteError, pad::Pad};
 use crate::{
-    months::{self, Months},
-    orders, roll,
+    roll,
+    state::{
+        PlanInForce,
+        months::{self, Months},
+        orders,
+    },
     store::{Space, StoreError, View},
 };
 use bytes::Bytes;
@@ -56,7 +60,7 @@ impl Core {
     pub(super) fn take_plans(
         &self,
         pad: &mut Pad<'_>,
-        new: &mut Option<Standing>,
+        new: &mut Option<PlanInForce>,
         list: Bytes,
     ) -> Result<(), WriteError> {
         let read = plan::read_list(&list, self.city_key().as_deref())?;
@@ -71,7 +75,7 @@ impl Core {
         }
         if read.version > standing || said_anew {
             pad.set.put(Space::Documents, *b"plan", list.clone());
-            *new = Some(Standing::of(read, list));
+            *new = Some(PlanInForce::of(read, list));
         }
         Ok(())
     }
@@ -80,7 +84,7 @@ impl Core {
     pub(super) fn hear_again(
         &self,
         pad: &mut Pad<'_>,
-        (new_plans, new_months): (&mut Option<Standing>, &mut Option<Arc<Months>>),
+        (new_plan, new_months): (&mut Option<PlanInForce>, &mut Option<Arc<Months>>),
         (unit, document): (OrgCode, &pb::Document),
     ) -> Result<(), WriteError> {
         if document.kind == roll::KIND {
@@ -88,7 +92,7 @@ impl Core {
         }
         let Some(key) = self.signer() else { return Ok(()) };
         match document.kind.as_str() {
-            "plan" => self.take_plans(pad, new_plans, document.content.clone()),
+            "plan" => self.take_plans(pad, new_plan, document.content.clone()),
             "orders" => pad.recover_orders(&document.content, key),
             "month" => {
                 let before = new_months.clone().unwrap_or_else(|| self.months());

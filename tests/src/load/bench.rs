@@ -11,7 +11,8 @@ use std::{
     time::{Duration, Instant},
 };
 use taizhang_hub::{
-    store::{FjallStore, Space},
+    engine::FjallStore,
+    store::Space,
     writer::{Answer, Core, Job, Peer, Pushed},
 };
 use taizhang_node::ledger::system_clock;

@@ -3,7 +3,7 @@
 
 use crate::{CITY, counts, standing, stands, up};
 use taizhang_hub::{
-    readers,
+    state::readers,
     totals::{answer_within, children},
     writer::Job,
 };

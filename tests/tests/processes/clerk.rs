@@ -12,7 +12,10 @@ use std::{
     },
     time::Duration,
 };
-use taizhang_hub::store::{FjallStore, Space, Store};
+use taizhang_hub::{
+    engine::FjallStore,
+    store::{Space, Store},
+};
 use taizhang_proto::{
     Record, RecordId, citizen_id, date,
     pb::{ListRequest, SaveRequest, office_client::OfficeClient},

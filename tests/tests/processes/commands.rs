@@ -8,8 +8,9 @@ use std::{
     path::{Path, PathBuf},
 };
 use taizhang_hub::{
+    engine::FjallStore,
     rows::{self, TokenRow},
-    store::{FjallStore, Space, Store, WriteSet},
+    store::{Space, Store, WriteSet},
 };
 
 fn roster() -> String {

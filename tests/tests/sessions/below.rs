@@ -8,8 +8,9 @@ use crate::pair::{
 use prost::Message;
 use std::sync::Arc;
 use taizhang_hub::{
+    engine::FjallStore,
     rows::{UnitRow, meta},
-    store::{FjallStore, Space, Store, WriteSet},
+    store::{Space, Store, WriteSet},
     totals,
     writer::{Answer, Core, Job, Pushed, Review},
 };

@@ -4,7 +4,7 @@ use crate::pair::{
     assert_sound, at_hub, community, office, on, peer, people, phone, placement, residents, save, sync, tag, with_tree,
 };
 use std::sync::Arc;
-use taizhang_hub::store::FjallStore;
+use taizhang_hub::engine::FjallStore;
 use taizhang_node::{
     config::Config,
     desk::{Desk, Draft},

@@ -7,8 +7,9 @@ use std::{
     path::{Path, PathBuf},
 };
 use taizhang_hub::{
+    engine::FjallStore,
     integrity,
-    store::{FjallStore, Space, Store, WriteSet},
+    store::{Space, Store, WriteSet},
     writer::Core,
 };
 use taizhang_proto::{OrgCode, RecordId};

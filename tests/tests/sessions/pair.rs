@@ -8,8 +8,9 @@ use std::{
     },
 };
 use taizhang_hub::{
+    engine::FjallStore,
     session::Server,
-    store::{FjallStore, Space},
+    store::Space,
     totals::audit,
     writer::{Answer, Core, Job, Peer, Review, WriteError},
 };

@@ -10,8 +10,9 @@ use std::{
     path::Path,
 };
 use taizhang_hub::{
+    engine::FjallStore,
     lineage::Lineage,
-    store::{FjallStore, Space, View},
+    store::{Space, View},
     writer::{Answer, Core, Job, Review},
 };
 use taizhang_node::{

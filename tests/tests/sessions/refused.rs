@@ -9,10 +9,7 @@ use crate::{
     },
 };
 use std::{collections::HashMap, path::Path, sync::Arc};
-use taizhang_hub::{
-    store::{FjallStore, Space},
-    writer::Core,
-};
+use taizhang_hub::{engine::FjallStore, store::Space, writer::Core};
 use taizhang_node::{
     config::Config,
     desk::Draft,

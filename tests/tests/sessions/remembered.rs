@@ -1,7 +1,7 @@
 //! What a hub keeps beside a record by its own hand stays within what a field may hold, so that it can be told again.
 
 use crate::pair::{assert_sound, at_hub, community, hub, office, on, peer, residents, save, sync, tag, with_tree};
-use taizhang_hub::store::FjallStore;
+use taizhang_hub::engine::FjallStore;
 use taizhang_node::desk::Draft;
 use taizhang_proto::{
     register::{PAST_VERIFIED, Value, number},

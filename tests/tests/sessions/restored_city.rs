@@ -10,9 +10,9 @@ use std::{
     },
 };
 use taizhang_hub::{
+    engine::FjallStore,
     months::{self, MonthsError},
     orders, plans,
-    store::FjallStore,
     upward::Upward,
     writer::{Core, Job, Peer},
 };

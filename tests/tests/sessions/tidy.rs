@@ -5,7 +5,8 @@ use crate::pair::{
     with_tree, write,
 };
 use taizhang_hub::{
-    store::{FjallStore, Space},
+    engine::FjallStore,
+    store::Space,
     tidy,
     writer::{Core, Job},
 };

@@ -15,9 +15,10 @@ use std::{
     },
 };
 use taizhang_hub::{
+    engine::FjallStore,
     months,
     rows::NodeRow,
-    store::{FjallStore, Space},
+    store::Space,
     totals::{audit, proven_value, value},
     writer::{Answer, Core, Job as Work, Peer, Review},
 };

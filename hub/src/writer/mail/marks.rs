@@ -5,7 +5,7 @@
 use super::super::{Answer, WriteError, pad::Pad, revise::Hand};
 use crate::{
     mail::{
-        marks::MAX_SENT,
+        marks::{MAX_SENT, MarkBatch},
         rows::{DeskRow, MARK, MarkRow, RecordMarks, ids_in, kind, mark_key, under, under_revision},
     },
     store::{Space, StoreError},
@@ -21,16 +21,6 @@ use taizhang_proto::{
     register::{COUNTED_AT, COUNTING, ELSEWHERE_TOO, field, number as registers},
     wire::{Field, put_bytes},
 };
-
-/// Marks of records, worked out from a view.
-pub struct MarkBatch {
-    /// Generations of the keys that they stand under.
-    pub(crate) generations: Vec<u32>,
-    /// Revision of the records that they reach.
-    pub(crate) upto: u64,
-    /// What each record is marked with.
-    pub(crate) records: Vec<(RecordId, RecordMarks)>,
-}
 
 /// A ruling's turns; a city of an earlier build rules for all days.
 fn turns_in(ruling: &pb::MarkRuling) -> Vec<pb::MarkTurn> {

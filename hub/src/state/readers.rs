@@ -3,8 +3,8 @@
 //! totals. Invariant: a reader is no child: nobody waits for it, and it counts in nothing.
 
 use crate::{
+    state::Core,
     store::{Space, StoreError, View, WriteSet},
-    writer::Core,
 };
 use prost::Message;
 use taizhang_proto::{OrgCode, pb};

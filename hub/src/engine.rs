@@ -1,11 +1,12 @@
 //! The embedded store: fjall, one keyspace a space, one batch a commit.
 
-use super::{
-    FORMAT, Rows, SPACES, Space, Store, StoreError, View, WriteSet,
-    proof::{self, Answered, Proof},
-};
+mod migrate;
+mod proof;
+
+use crate::store::{FORMAT, Rows, SPACES, Space, Store, StoreError, View, WriteSet};
 use bytes::Bytes;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Snapshot};
+use proof::{Answered, Proof};
 use std::{
     fs::File,
     path::{Path, PathBuf},
@@ -68,7 +69,7 @@ impl FjallStore {
             Some(found) => match <[u8; 4]>::try_from(found.as_ref()).map_or(0, u32::from_be_bytes) {
                 FORMAT => {}
                 1 => {
-                    super::migrate::from_1(&store)?;
+                    migrate::from_1(&store)?;
                     store.put_format()?;
                 }
                 // Format 2 had no proof of its commits: it has one from its next commit on.

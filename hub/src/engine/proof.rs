@@ -4,7 +4,7 @@
 //! Invariant: the numbers are written in the batch of their commit, and the file after it, so a keyspace that was cut, and a
 //! journal that ends early, show at the next start.
 
-use super::{SPACES, Space};
+use crate::store::{SPACES, Space};
 use std::{
     fs::{File, OpenOptions},
     io::{Read, Seek, SeekFrom, Write},

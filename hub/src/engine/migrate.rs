@@ -1,8 +1,10 @@
 //! From one layout of rows to the next. Invariant: a migration that was cut off begins again and ends the same, because
 //! the format's number is written last.
 
-use super::{Space, Store, StoreError, View, WriteSet};
-use crate::rows::{self, meta};
+use crate::{
+    rows::{self, meta},
+    store::{Space, Store, StoreError, View, WriteSet},
+};
 use bytes::Bytes;
 use prost::Message;
 use std::collections::HashMap;
@@ -94,7 +96,7 @@ fn index_uniques(store: &impl Store, view: &dyn View) -> Result<(), StoreError> 
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::store::FjallStore;
+    use crate::engine::FjallStore;
     use taizhang_proto::register::{field as tag, number};
 
     #[test]

@@ -21,7 +21,7 @@ struct Queue {
 pub(crate) struct Turns(Mutex<Queue>);
 
 /// A turn; it is over when this is dropped.
-pub(super) struct Turn(Arc<Turns>);
+pub(crate) struct Turn(Arc<Turns>);
 
 impl Turns {
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -29,7 +29,7 @@ impl Turns {
     }
 
     /// A turn for a child, or a place in the queue.
-    pub(super) fn ask(self: &Arc<Self>, child: &str) -> Option<Turn> {
+    pub(crate) fn ask(self: &Arc<Self>, child: &str) -> Option<Turn> {
         self.ask_at(child, Instant::now())
     }
 
