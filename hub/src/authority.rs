@@ -16,7 +16,7 @@ use crate::{
     roll,
     rows::{self, NodeRow, TokenRow},
     session::serve,
-    state::{Core, readers::MAX_NAME},
+    state::Core,
     store::{Space, StoreError},
     writer::{Job, Paper, WriteError, Writer},
 };
@@ -25,6 +25,7 @@ use std::sync::Arc;
 use taizhang_node::identity::{CertKind, CertName, Token};
 use taizhang_proto::{
     OrgCode,
+    limits::{self, NAME_CHARS},
     pb::{self, enrolment_server::Enrolment},
 };
 use tokio::task::block_in_place;
@@ -44,9 +45,9 @@ pub async fn make_token(
     let unit = OrgCode::new(request.unit).map_err(|error| Status::invalid_argument(error.to_string()))?;
     let tree = core.tree();
     let reads = !request.reader.is_empty();
-    if reads && (request.hub || request.reader.trim().is_empty() || request.reader.chars().count() > MAX_NAME) {
+    if reads && (request.hub || limits::name(&request.reader).is_err()) {
         return Err(Status::invalid_argument(format!(
-            "请写明只读单位的名称，不超过{MAX_NAME}字；只读单位不是汇聚节点 (name the reader; it is no hub)"
+            "请写明只读单位的名称，不超过{NAME_CHARS}字；只读单位不是汇聚节点 (name the reader; it is no hub)"
         )));
     }
     let own = unit == core.unit && !reads;

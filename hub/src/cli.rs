@@ -525,7 +525,7 @@ async fn ask(session: &Session, command: Command, reader: Reader) -> anyhow::Res
             print::nodes(&answer, reader);
         }
         Command::AuditLog { limit } => {
-            print::audit_log(&admin.audit_log(pb::AuditLogRequest { limit }).await?.into_inner(), reader);
+            show::audit_log(&admin.audit_log(pb::AuditLogRequest { limit }).await?.into_inner(), reader);
         }
         Command::Shares { indicator, on } => {
             let answer = admin.shares(pb::SharesRequest { indicator, on: on.unwrap_or_default() }).await?.into_inner();

@@ -21,6 +21,7 @@ pub use crate::state::months::verify;
 use crate::{state::Core, store::StoreError, writer::WriteError};
 use prost::Message;
 use taizhang_proto::{
+    limits::Unsaid,
     month::{self, Month},
     pb::{self, MonthText, SignedMonth},
 };
@@ -72,6 +73,9 @@ pub enum MonthsError {
         /// Whose sheet.
         unit: u64,
     },
+    /// Who decides, or why, is too long.
+    #[error(transparent)]
+    Unsaid(#[from] Unsaid),
     /// What is stored is not what was signed.
     #[error(transparent)]
     Signed(#[from] month::MonthError),

@@ -25,6 +25,7 @@ use taizhang_node::{
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::home_unit,
+    limits,
     pb::{self, reading_server::Reading},
     register::{number, registers},
 };
@@ -34,8 +35,6 @@ use tonic::{Request, Response, Status};
 /// Rows of a list or a search when the asker does not say, and at most.
 const PAGE: u32 = 100;
 const MAX_PAGE: u32 = 20_000;
-/// Longest word that is searched for, characters.
-const MAX_WORD: usize = 64;
 
 /// The calls.
 pub(crate) struct ReadingService {
@@ -93,9 +92,7 @@ pub(crate) async fn keep_look(
     of: String,
     by: &str,
 ) -> Result<(), Status> {
-    if by.trim().is_empty() || by.chars().count() > MAX_WORD {
-        return Err(Status::invalid_argument("请写明查阅人，用 --by (say who looks: --by)"));
-    }
+    let by = limits::name(by).map_err(|why| Status::invalid_argument(why.to_string()))?;
     log(core, writer, (Role::Reader, by), what, of).await
 }
 
@@ -258,9 +255,9 @@ impl Reading for ReadingService {
         self.look("export", format!("{} {unit}", def.name), &who).await?;
         if !who.names {
             // Every export is in the log, with names or without.
-            let by: String = who.by.trim().chars().take(MAX_WORD).collect();
+            let by = limits::name_or_none(&who.by).map_err(|why| Status::invalid_argument(why.to_string()))?;
             let of = format!("{} {unit} masked", def.name);
-            log(&self.core, &self.writer, (Role::Reviewer, &by), "export", of).await?;
+            log(&self.core, &self.writer, (Role::Reviewer, by), "export", of).await?;
         }
         let made = self.ask(who.names, |desk| exchange::export(desk, def, Some(unit), format).map_err(failed));
         let (content, rows) = made?;

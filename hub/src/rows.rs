@@ -6,6 +6,7 @@ use taizhang_proto::{
     OrgCode, RecordId,
     cell::{CellKey, Contribution, Subject},
     digest::ScopeDigest,
+    limits::RULE_BYTES,
     pb,
 };
 
@@ -571,9 +572,6 @@ pub fn verdict_key(node: u32, last: u64) -> [u8; 12] {
     key
 }
 
-/// Longest name of a rule, bytes.
-pub const MAX_RULE: usize = 32;
-
 /// Key of a history entry.
 pub fn history_key(id: RecordId, entry: &pb::Superseded) -> Vec<u8> {
     let mut key = id.0.to_vec();
@@ -581,7 +579,7 @@ pub fn history_key(id: RecordId, entry: &pb::Superseded) -> Vec<u8> {
     key.extend_from_slice(&entry.origin.as_ref().map_or(0, |origin| origin.revision).to_be_bytes());
     // A rule is a short word; whatever else stands there, a key has an end.
     let rule = entry.rule.as_bytes();
-    if rule.len() <= MAX_RULE {
+    if rule.len() <= RULE_BYTES {
         key.extend_from_slice(rule);
     } else {
         key.extend_from_slice(&blake3::hash(rule).as_bytes()[..16]);

@@ -22,7 +22,7 @@ use std::sync::{
 };
 use taizhang_node::{
     ledger::LedgerError,
-    upstream::{self, Greeting, Replica, SessionError, Standing, VerdictCount},
+    upstream::{self, Comparison, Greeting, Replica, SessionError, VerdictCount},
 };
 use taizhang_proto::{
     OrgCode,
@@ -447,17 +447,17 @@ impl Replica for Upward {
         self.write(Job::News(news))
     }
 
-    fn caught(&self, caught: &pb::Caught) -> Result<Standing, SessionError> {
+    fn caught(&self, caught: &pb::Caught) -> Result<Comparison, SessionError> {
         let (digest, head) = self.digest_and_head().map_err(failed)?;
         if caught.acknowledged != head {
-            return Ok(Standing::Equal); // more has been counted since; that is compared later
+            return Ok(Comparison::Equal); // more has been counted since; that is compared later
         }
         let equal = digest[..] == caught.scope_digest[..];
         self.anew.store(!equal, Ordering::Relaxed);
         if equal {
             self.note(head, Some(self.core.now()))?;
         }
-        Ok(if equal { Standing::Equal } else { Standing::Different })
+        Ok(if equal { Comparison::Equal } else { Comparison::Different })
     }
 
     fn pending(&self) -> u64 {

@@ -116,6 +116,12 @@ enum Command {
         #[arg(long)]
         unit: Option<OrgCode>,
     },
+    /// 操作日志：谁在何时导出、打印、放弃、重报、封账、登记，新的在前 (audit log: who exported, printed, let go, sent again, closed, enrolled)
+    AuditLog {
+        /// 最多几条 (at most)
+        #[arg(long, default_value_t = 100)]
+        limit: u32,
+    },
     /// 被退回的变更：查看、改正重报、放弃 (changes that the hub refused: read, mend and send again, let go)
     Refused {
         #[command(subcommand)]
@@ -662,6 +668,9 @@ async fn ask(mut client: Client, command: Command, reader: Reader) -> anyhow::Re
             let answer = client.export(pb::ExportRequest { register, format, unit }).await?.into_inner();
             disk::write_file(&file, &answer.content, Secrecy::OwnerOnly)?;
             show::exported(reader, answer.rows, &file);
+        }
+        Command::AuditLog { limit } => {
+            show::audit_log(&client.audit_log(pb::AuditLogRequest { limit }).await?.into_inner(), reader);
         }
         Command::Due { within, on } => {
             let answer = client.due(pb::DueRequest { on: on.unwrap_or(0), within }).await?.into_inner();

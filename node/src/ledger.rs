@@ -16,11 +16,11 @@ mod sync;
 pub mod time;
 mod work;
 
+pub use crate::replica::LedgerError;
 pub use sync::Batch;
 
 use crate::{
     desk::{Desk, Draft, SaveError},
-    disk::DiskError,
     journal::Journal,
     store::{State, Store, StoreError, key},
 };
@@ -45,38 +45,6 @@ use taizhang_proto::{
     stamp,
 };
 use tokio::sync::watch;
-
-/// Why the ledger failed.
-#[derive(Debug, thiserror::Error)]
-pub enum LedgerError {
-    /// The disk.
-    #[error(transparent)]
-    Disk(#[from] DiskError),
-    /// The store.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The hub said something that can't be right.
-    #[error("上级 (hub)：{0}")]
-    Peer(String),
-    /// The hub knows another log under this incarnation: this replica was restored from an old backup.
-    #[error(
-        "上级收到过本机的另一份日志，本机重新开始 (the hub knows another log of this node: a new incarnation is needed)"
-    )]
-    UnknownLog,
-    /// The hub was restored from an old backup and has lost what it answered for from this revision on.
-    #[error(
-        "上级已丢失第{floor}号以后的内容，由本机重新上报 (the hub has lost what it answered for from revision {floor} on)"
-    )]
-    Forgotten {
-        /// First revision that it may have lost.
-        floor: u64,
-        /// The stretch of its history that it is in now.
-        epoch: Vec<u8>,
-    },
-    /// The certificate names another unit than before; everything is pulled for it.
-    #[error("本机的单位已改为 {0} (the scope is another now)")]
-    NewScope(OrgCode),
-}
 
 /// Where the time comes from: milliseconds since 1970.
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;

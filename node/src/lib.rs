@@ -3,6 +3,7 @@
 //! One way in for data: forms, imports and the session all end in [`ledger`]. A hub uses this crate for its own way
 //! up, so nothing here knows what a hub does with what it receives.
 
+pub mod audit_log;
 pub mod cli;
 pub mod config;
 pub mod control;
@@ -15,6 +16,7 @@ pub mod ledger;
 pub mod office;
 pub mod panics;
 pub mod parts;
+pub mod replica;
 pub mod show;
 pub mod store;
 pub mod timeouts;

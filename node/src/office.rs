@@ -15,6 +15,7 @@ mod to_file;
 pub mod worklist;
 
 use crate::{
+    audit_log::{self, Entry, Role},
     config::Config,
     control::{self, ControlFile},
     disk::DiskError,
@@ -87,6 +88,16 @@ impl Office {
         let ledger = Arc::new(Ledger::open(data, unit, clock)?);
         let keeper = identity.clone().map(|identity| Keeper::new(ledger.clone(), identity, schedule));
         Ok(Arc::new(Self { ledger, keeper, identity, schedule, clerk: config.clerk.clone() }))
+    }
+
+    /// Puts an act into the audit log, before it is answered.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub(crate) fn note(&self, by: &str, what: &str, of: String) -> Result<(), DiskError> {
+        let (at, unit) = (self.ledger.now_millis() / 1_000, self.ledger.unit().number());
+        let entry = Entry { at, by: by.to_owned(), role: Role::Clerk, unit, what: what.to_owned(), of };
+        audit_log::put(self.ledger.data_dir(), &entry)
     }
 
     /// Keeps the link to the hub until `stop` turns true.

@@ -1,10 +1,12 @@
 //! What commands print: tables for people, JSON for programs.
 
+mod audit;
 mod json;
 pub mod lang;
 pub mod paper;
 mod standing;
 
+pub use audit::audit_log;
 pub use standing::{figure, span_name, standard, standing};
 
 use comfy_table::{ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};

@@ -2,7 +2,9 @@
 //! Invariant: what is read from the wire here is bounded and well-formed; nothing later checks it again.
 
 use crate::{
-    RecordId, pb,
+    RecordId,
+    limits::{CHANGE_FIELDS, NAME_BYTES, REASON_BYTES},
+    pb,
     record::Revision,
     seal,
     stamp::Stamp,
@@ -57,21 +59,11 @@ pub enum ChangeError {
     TooLarge,
 }
 
-/// Most fields in one change.
-pub const MAX_FIELDS: usize = 512;
-/// Most characters of the name of whoever enters, decides or gives a task.
-pub const MAX_NAME_CHARS: usize = 60;
-/// Most characters of a reason.
-pub const MAX_REASON_CHARS: usize = 200;
-/// Longest name, bytes: as many characters of the longest kind.
-pub const MAX_BY: usize = 4 * MAX_NAME_CHARS;
-/// Longest reason, bytes.
-pub const MAX_REASON: usize = 4 * MAX_REASON_CHARS;
 /// Most origins, and most history entries, of an offer.
 const MAX_OFFER: usize = 512;
 
 /// Longest seal of an origin, bytes: of what was let pass there are two kinds, each with a part for each field.
-const MAX_SEAL: usize = 2 * seal::PART * MAX_FIELDS;
+const MAX_SEAL: usize = 2 * seal::PART * CHANGE_FIELDS;
 
 /// Brings the origins of an offer, those of its history too, to the shape that a hub once gave them: each tag once, ascending. A name
 /// or a seal that is longer than any of a hub's proves nothing, and is let go.
@@ -80,10 +72,10 @@ fn tidy(offer: &mut pb::Offer) -> Result<(), ChangeError> {
     for origin in offer.origins.iter_mut().chain(past) {
         origin.tags.sort_unstable();
         origin.tags.dedup();
-        if origin.tags.len() > MAX_FIELDS {
+        if origin.tags.len() > CHANGE_FIELDS {
             return Err(ChangeError::TooLarge);
         }
-        if origin.by.len() > MAX_BY {
+        if origin.by.len() > NAME_BYTES {
             origin.by.clear();
         }
         if origin.seal.len() > MAX_SEAL {
@@ -102,11 +94,11 @@ impl Edit {
         let id = RecordId::from_slice(&change.record).ok_or(ChangeError::Id(change.record.len()))?;
         let mut fields = wire::split(&change.message)?;
         let counts = [fields.len(), change.cleared.len(), change.bases.len()];
-        if counts.iter().any(|count| *count > MAX_FIELDS) || change.by.len() > MAX_BY {
+        if counts.iter().any(|count| *count > CHANGE_FIELDS) || change.by.len() > NAME_BYTES {
             return Err(ChangeError::TooLarge);
         }
         let offered = change.offer.as_ref().map_or(0, |offer| offer.origins.len().max(offer.history.len()));
-        if change.reason.len() > MAX_REASON || offered > MAX_OFFER {
+        if change.reason.len() > REASON_BYTES || offered > MAX_OFFER {
             return Err(ChangeError::TooLarge);
         }
         for tag in change.cleared {
@@ -198,13 +190,13 @@ mod tests {
             change.offer = Some(pb::Offer { origins: vec![origin], history: vec![entry], ..pb::Offer::default() });
             Edit::read(change).map(|edit| edit.offer.unwrap())
         };
-        let offer = read(vec![30, 20, 30, 20], &"x".repeat(MAX_BY + 1)).unwrap();
+        let offer = read(vec![30, 20, 30, 20], &"x".repeat(NAME_BYTES + 1)).unwrap();
         let past = offer.history[0].origin.clone().unwrap();
         for origin in [&offer.origins[0], &past] {
             assert_eq!((&origin.tags[..], origin.by.as_str(), origin.seal.len()), (&[20, 30][..], "", 0));
         }
         assert_eq!(read(vec![20; 1_000_000], "clerk").unwrap().origins[0].tags, [20], "said a million times");
-        assert_eq!(read((1..=MAX_FIELDS as u32).collect(), "clerk").unwrap().origins[0].by, "clerk");
-        assert_eq!(read((0..=MAX_FIELDS as u32).collect(), "clerk").unwrap_err(), ChangeError::TooLarge);
+        assert_eq!(read((1..=CHANGE_FIELDS as u32).collect(), "clerk").unwrap().origins[0].by, "clerk");
+        assert_eq!(read((0..=CHANGE_FIELDS as u32).collect(), "clerk").unwrap_err(), ChangeError::TooLarge);
     }
 }

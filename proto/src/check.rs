@@ -12,9 +12,10 @@ pub(crate) use rules::has_happened;
 use crate::{
     OrgCode, Record, citizen_id,
     date::{self, Day},
+    limits::{RECORD_BYTES, RECORD_FIELDS},
     pb::{self, Format, Tier},
     record::home_unit,
-    register::{FieldDef, HOME_UNIT, RegisterDef, Shape, field, registers},
+    register::{FIRST_OWN, FieldDef, HOME_UNIT, RegisterDef, Shape, field, registers},
     wire::{self, Raw},
 };
 use bytes::Bytes;
@@ -45,27 +46,22 @@ impl From<Violation> for pb::Violation {
     }
 }
 
-/// Largest record that may be entered, bytes of its message. Less than what is read ([`wire::MAX_MESSAGE`]), so that a hub can always
-/// read again what it has added to.
-pub const MAX_RECORD: usize = 64 * 1024;
-
-/// Most fields of a record that may be entered.
-pub const MAX_RECORD_FIELDS: usize = 1024;
-
 /// Most values a repeated field may hold.
 const MAX_VALUES: usize = 64;
 
 /// Checks the fields in `edited` and every rule that spans fields. `today` is the business day of whoever checks.
 /// Fields and registers that this build does not know pass: they are another build's to check.
-pub fn check(record: &Record, edited: impl Iterator<Item = u32>, today: Day) -> Vec<Violation> {
+pub fn check(record: &Record, edited: impl Iterator<Item = u32> + Clone, today: Day) -> Vec<Violation> {
     let mut found = Vec::new();
     let size: usize = record.fields.iter().map(|standing| standing.field.bytes.len()).sum();
-    if size > MAX_RECORD || record.fields.len() > MAX_RECORD_FIELDS {
+    // Who voids it, or takes something out, makes it no larger.
+    let adds = edited.clone().any(|tag| tag >= FIRST_OWN && record.bytes(tag).is_some());
+    if adds && (size > RECORD_BYTES || record.fields.len() > RECORD_FIELDS) {
         return vec![Violation {
             register: record.register.to_string(),
             field: String::new(),
             rule: "length",
-            message: "记录过大 (the record is too large)".into(),
+            message: "记录过大，请先清空不用的栏目 (the record is too large: clear some of its fields first)".into(),
         }];
     }
     let Some(def) = registers().get(record.register) else {

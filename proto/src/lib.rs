@@ -13,6 +13,7 @@ pub mod decide;
 pub mod digest;
 pub mod indicator;
 pub mod lifecycle;
+pub mod limits;
 pub mod month;
 pub mod orders;
 pub mod org;

@@ -6,8 +6,8 @@
 
 use crate::{
     OrgCode, RecordId,
-    change::{MAX_NAME_CHARS, MAX_REASON_CHARS},
     date::{self, Day},
+    limits,
     pb::{OrderKind, Policy, SignedOrders, TaskOrder, TaskOrders},
     register::{number, registers},
     session::MAX_MESSAGE_BYTES,
@@ -148,11 +148,10 @@ fn check_heard(order: &TaskOrder) -> Result<(), OrderError> {
     if order.id.len() > MAX_ID || order.indicator.len() > MAX_ID {
         return wrong("indicator", "过长 (too long)");
     }
-    if order.by.chars().count() > MAX_NAME_CHARS {
+    if limits::name_or_none(&order.by).is_err() {
         return wrong("by", "姓名不超过60字 (at most 60 characters)");
     }
-    let reason = order.demand.trim().chars().count();
-    if order.kind == OrderKind::Revoke as i32 && (order.to.len() != 1 || reason == 0 || reason > MAX_REASON_CHARS) {
+    if order.kind == OrderKind::Revoke as i32 && (order.to.len() != 1 || limits::reason(&order.demand).is_err()) {
         return wrong("demand", "取消称号一次一个社区，并写明理由，不超过200字 (one community, and why)");
     }
     if order.message.len() > MAX_ENTRY || wire::split(&order.message).is_err() {

@@ -42,6 +42,8 @@ pub const PAST_VERIFIED: u32 = 19;
 pub const TRANSFER_TO: u32 = 15;
 /// The tag of the units that a record belonged to, each with the first day on which it no longer did.
 pub const PAST_HOME: u32 = 16;
+/// Fields from here on are a register's own; those before belong to every record for itself.
+pub const FIRST_OWN: u32 = 20;
 /// The tag of what an import could not place in a code list.
 pub const IMPORT_NOTE: u32 = 8;
 

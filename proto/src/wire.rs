@@ -2,15 +2,9 @@
 //! Invariant: joining what was split gives back the same bytes for any message in tag order, known fields or not,
 //! so old and new builds carry each other's fields untouched.
 
+use crate::limits::{STORED_BYTES, STORED_FIELDS};
 use bytes::{Buf, Bytes, BytesMut};
 use prost::encoding::{WireType, decode_key, decode_varint, encode_key, encode_varint};
-
-/// Longest message of one record that is read, bytes: what may be entered ([`crate::check::MAX_RECORD`]), and head-room for what a
-/// hub adds by its own hand.
-pub const MAX_MESSAGE: usize = 128 * 1024;
-
-/// Most fields of one record that is read, cleared ones included; with the same head-room.
-pub const MAX_FIELDS: usize = 2 * 1024;
 
 /// One field: its tag and all its occurrences, keys included. Empty bytes: the field is cleared.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -30,8 +24,8 @@ pub enum WireError {
         /// Offset of the field that can't be read.
         at: usize,
     },
-    /// Over [`MAX_MESSAGE`].
-    #[error("内容有{0}字节，最多{MAX_MESSAGE}字节 (a message of {0} bytes; the limit is {MAX_MESSAGE})")]
+    /// Over [`STORED_BYTES`].
+    #[error("内容有{0}字节，最多{STORED_BYTES}字节 (a message of {0} bytes; the limit is {STORED_BYTES})")]
     TooLong(usize),
 }
 
@@ -40,7 +34,7 @@ pub enum WireError {
 /// # Errors
 /// When the bytes are not a message, use the deprecated groups, or are too long.
 pub fn split(message: &Bytes) -> Result<Vec<Field>, WireError> {
-    if message.len() > MAX_MESSAGE {
+    if message.len() > STORED_BYTES {
         return Err(WireError::TooLong(message.len()));
     }
     let mut fields: Vec<Field> = Vec::with_capacity(16);
@@ -51,7 +45,7 @@ pub fn split(message: &Bytes) -> Result<Vec<Field>, WireError> {
         let at = start;
         let tag = skip_field(&mut rest).ok_or(WireError::Malformed { at })?;
         start = message.len() - rest.len();
-        if fields.len() > MAX_FIELDS {
+        if fields.len() > STORED_FIELDS {
             return Err(WireError::Malformed { at });
         }
         match open {

@@ -27,7 +27,7 @@ use taizhang_node::{
     identity::Identity,
     ledger::{Ledger, LedgerDesk, system_clock},
     office::{Office, standing},
-    upstream::{self, Greeting, Replica, SessionError, Standing, VerdictCount, link},
+    upstream::{self, Comparison, Greeting, Replica, SessionError, VerdictCount, link},
 };
 use taizhang_proto::{
     OrgCode, RecordId, change, date,
@@ -219,8 +219,8 @@ impl Replica for Feeder {
         Ok(())
     }
 
-    fn caught(&self, _: &pb::Caught) -> Result<Standing, SessionError> {
-        Ok(Standing::Equal)
+    fn caught(&self, _: &pb::Caught) -> Result<Comparison, SessionError> {
+        Ok(Comparison::Equal)
     }
 
     fn pending(&self) -> u64 {

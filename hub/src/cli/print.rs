@@ -146,23 +146,6 @@ fn certificate_end(ends: u64) -> String {
     if ends == 0 { String::new() } else { ends_words(ends, now) }
 }
 
-/// The audit log.
-pub(super) fn audit_log(answer: &pb::AuditLogAnswer, reader: Reader) {
-    let row = |line: &pb::AuditEntry| {
-        let role = match (line.role.as_str(), reader) {
-            (role, Reader::Program) => role,
-            ("reader", _) => word("查阅", "reader"),
-            ("reviewer", _) => word("审核", "reviewer"),
-            _ => word("管理", "operator"),
-        };
-        let unit = if line.unit == 0 { String::new() } else { line.unit.to_string() };
-        vec![show::time(line.at), line.by.clone(), role.to_owned(), unit, line.what.clone(), line.of.clone()]
-    };
-    let headings =
-        [("at", "时间"), ("by", "经办人"), ("role", "身份"), ("unit", "单位"), ("what", "操作"), ("of", "对象")];
-    show::table(reader, &headings, &answer.entries.iter().map(row).collect::<Vec<_>>());
-}
-
 /// The hub's authorities.
 pub(super) fn authorities(answer: &pb::CaAnswer, reader: Reader) {
     let row = |one: &pb::CaInfo| {

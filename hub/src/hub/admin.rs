@@ -21,7 +21,7 @@ use crate::{
 use std::sync::Arc;
 use taizhang_node::{identity::ends_words, show};
 use taizhang_proto::{
-    OrgCode, date,
+    OrgCode, date, limits,
     month::Month,
     pb::{self, admin_server::Admin},
 };
@@ -44,6 +44,10 @@ impl Calls {
     async fn log(&self, by: &str, what: &str, of: String) -> Result<(), Status> {
         log(&self.hub.core, &self.hub.writer, (audit_log::Role::Operator, by), what, of).await
     }
+}
+
+fn unsaid(error: limits::Unsaid) -> Status {
+    Status::invalid_argument(error.to_string())
 }
 
 fn refused(error: impl ToString) -> Status {
@@ -280,11 +284,11 @@ impl Admin for Calls {
 
     async fn retire(&self, request: Request<pb::RetireRequest>) -> Result<Response<pb::NodesAnswer>, Status> {
         let pb::RetireRequest { node, undo, by, reason } = request.into_inner();
-        if by.trim().is_empty() || reason.trim().is_empty() {
-            return Err(Status::invalid_argument("请写明经办人和理由 (say who decides and why: --by, --reason)"));
-        }
+        let decided = Decided {
+            by: limits::name(&by).map_err(unsaid)?.to_owned(),
+            reason: limits::reason(&reason).map_err(unsaid)?.to_owned(),
+        };
         let id = block_in_place(|| self.hub.one_named(&node, undo))?;
-        let decided = Decided { by: by.trim().to_owned(), reason: reason.trim().to_owned() };
         let job = Job::Retire { id: id.clone(), undo, decided };
         self.hub.writer.write(job).await.map_err(crate::session::Fault::from)?;
         tracing::info!(node = %id, undo, %by, "a child or reader was retired, or serves again");
@@ -346,8 +350,8 @@ impl Admin for Calls {
     async fn ca(&self, request: Request<pb::CaRequest>) -> Result<Response<pb::CaAnswer>, Status> {
         let pb::CaRequest { rotate, drop, by } = request.into_inner();
         let hub = &self.hub;
-        if (rotate || drop != 0) && by.trim().is_empty() {
-            return Err(Status::invalid_argument("请写明经办人 (name who decides: --by)"));
+        if rotate || drop != 0 {
+            limits::name(&by).map_err(unsaid)?;
         }
         if rotate {
             let number = block_in_place(|| hub.authority.rotate(hub.core.now())).map_err(failed)?;
@@ -365,9 +369,7 @@ impl Admin for Calls {
 
     async fn confirm(&self, request: Request<pb::ConfirmRequest>) -> Result<Response<pb::StatusAnswer>, Status> {
         let by = request.into_inner().by;
-        if by.trim().is_empty() {
-            return Err(Status::invalid_argument("请写明核对人 (name who has looked: --by)"));
-        }
+        let by = limits::name(&by).map_err(unsaid)?.to_owned();
         self.hub.writer.write(Job::Confirm(by)).await.map_err(crate::session::Fault::from)?;
         tracing::warn!("somebody has looked after the restored store; this hub enrols again");
         self.status(Request::new(pb::Empty {})).await

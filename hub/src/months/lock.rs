@@ -15,14 +15,13 @@ use std::collections::BTreeMap;
 use taizhang_proto::{
     OrgCode,
     indicator::{self, Kind, Period, Span},
+    limits::{self, LOCK_REASON_CHARS},
     month::{self, Month},
     org::UnitTree,
     pb::{self, MonthSheet, MonthText, SheetDigest, SignedMonth, Tier, TotalSpan},
     sign::Purpose,
 };
 
-/// Longest reason, characters.
-const MAX_REASON: usize = 500;
 /// Most units that a refusal names.
 const NAMED: usize = 5;
 
@@ -59,7 +58,8 @@ pub fn sign(
     let months = core.months();
     let last = months.texts().last();
     check_turn(core, month, last.as_ref(), months.has(month))?;
-    let reason: String = request.reason.trim().chars().take(MAX_REASON).collect();
+    let by = limits::name_or_none(&request.by)?.to_owned();
+    let reason = limits::reason_within(&request.reason, LOCK_REASON_CHARS)?.to_owned();
     let view = core.view();
     let view = view.as_ref();
     let corrections = correct::all(core, view, &months, reason.is_empty())?;
@@ -95,7 +95,7 @@ pub fn sign(
         month: month.to_string(),
         last_day: month.last_day(),
         locked_at: core.now(),
-        by: request.by.chars().take(64).collect(),
+        by,
         revision: crate::rows::counter(view, crate::rows::meta::REVISION)?,
         sheets: digests,
         previous: months.last().map(|last| month::digest(&last.text).into()).unwrap_or_default(),

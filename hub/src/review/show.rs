@@ -4,7 +4,7 @@
 use crate::{
     reading::masked,
     store::{Space, StoreError, View},
-    writer::settled_by,
+    writer::{kind_of, settled_by},
 };
 use taizhang_node::{
     desk::{Desk, SaveError},
@@ -14,29 +14,10 @@ use taizhang_node::{
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     org::UnitTree,
-    pb::{self, ConflictKind},
+    pb,
     register::{RegisterDef, Value, registers},
     wire,
 };
-
-/// Chinese name of a kind.
-pub(super) fn kind_name(kind: ConflictKind) -> &'static str {
-    match kind {
-        ConflictKind::Field => "同栏异值",
-        ConflictKind::Claim => "越权主张",
-        ConflictKind::Duplicate => "重复登记",
-        ConflictKind::SameHousehold => "重复立户",
-        ConflictKind::SameJob => "重复安置",
-        ConflictKind::ClosedEdited => "注销后有录入",
-        ConflictKind::AfterTransfer => "移交后有录入",
-        ConflictKind::DoubleBooked => "岗位超员",
-        ConflictKind::Recognition => "认定与就业不符",
-        ConflictKind::LeftButPlaced => "离开后安置",
-        ConflictKind::CrossDistrict => "跨区重复",
-        ConflictKind::Certificate => "一证两用",
-        ConflictKind::TwoHouseholds => "一人两户",
-    }
-}
 
 /// One line of the queue.
 pub(super) fn line<D: Desk>(titles: &mut Titles<'_, D>, conflict: pb::Conflict) -> Result<pb::ConflictLine, SaveError> {
@@ -51,7 +32,7 @@ pub(super) fn line<D: Desk>(titles: &mut Titles<'_, D>, conflict: pb::Conflict) 
         None => tag.to_string(),
     });
     Ok(pb::ConflictLine {
-        kind: kind_name(conflict.kind()).to_owned(),
+        kind: kind_of(&conflict).zh.to_owned(),
         unit_name: OrgCode::new(conflict.unit).map(|unit| titles.tree().name(unit)).unwrap_or_default(),
         register: def.map_or_else(|| conflict.register.to_string(), |def| def.zh.clone()),
         fields: fields.collect::<Vec<_>>().join("、"),

@@ -11,8 +11,6 @@ use taizhang_proto::{OrgCode, pb};
 
 /// Before a reader's id: the reader.
 const READER: &[u8] = b"reader-";
-/// Most characters of a reader's name.
-pub const MAX_NAME: usize = 60;
 
 fn key(id: &str) -> Vec<u8> {
     [READER, id.as_bytes()].concat()

@@ -8,13 +8,14 @@ use super::{
     push::is_for_everybody,
     told::is_same,
 };
-use crate::{rows::MAX_RULE, store::StoreError};
+use crate::store::StoreError;
 use std::collections::{HashMap, HashSet, hash_map::Entry};
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::home_unit,
-    change::{Edit, MAX_BY, MAX_REASON},
+    change::Edit,
     decide::HUB_NODE,
+    limits::{NAME_BYTES, REASON_BYTES, RULE_BYTES},
     pb::{self, ConflictKind},
     record::Revision,
     register::{HOME_UNIT, is_for_below, registers},
@@ -227,10 +228,10 @@ impl Pad<'_> {
     ) -> Result<(), StoreError> {
         let is_short = |entry: &pb::Superseded| {
             let ruling = entry.ruling.clone().unwrap_or_default();
-            entry.rule.len() <= MAX_RULE
-                && entry.reason.len() <= MAX_REASON
-                && ruling.by.len() <= MAX_BY
-                && ruling.reason.len() <= MAX_REASON
+            entry.rule.len() <= RULE_BYTES
+                && entry.reason.len() <= REASON_BYTES
+                && ruling.by.len() <= NAME_BYTES
+                && ruling.reason.len() <= REASON_BYTES
         };
         let sound =
             |entry: &&pb::Superseded| entry.origin.is_some() && wire::split(&entry.message).is_ok() && is_short(entry);

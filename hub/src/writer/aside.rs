@@ -19,6 +19,7 @@ use taizhang_proto::{
     OrgCode,
     cell::{CellKey, bounds},
     date::Day,
+    limits,
 };
 
 /// Cells that one commit reads for looking at what changed. Small in unit tests, so that they cross it.
@@ -27,8 +28,6 @@ const BUDGET: usize = if cfg!(test) { 8 } else { 200_000 };
 const PATIENCE: u32 = 16;
 /// False counts of one child after which nothing of it counts, until somebody has looked.
 const MAX_REFUTED: usize = 1_000;
-/// Longest name and reason of who sets a child aside, characters.
-const MAX_WORDS: usize = 200;
 
 /// Once at a city whose store is from before cells had bounds: takes what is out of bounds off the sums, and has every
 /// count looked at with the next greetings.
@@ -180,11 +179,11 @@ impl Pad<'_> {
         if !known {
             return Ok(Answer::Refused(format!("下级中没有单位{} (no hub of this unit below)", child.unit)));
         }
-        let words = |text: &str| text.trim().chars().take(MAX_WORDS).collect::<String>();
-        let child = AsideChild { by: words(&child.by), reason: words(&child.reason), at: self.core.now(), ..child };
-        if child.by.is_empty() || child.reason.is_empty() {
-            return Ok(Answer::Refused("请写明经办人和理由，用 --by 和 --reason (say who decides and why)".into()));
-        }
+        let (by, reason) = match limits::name(&child.by).and_then(|by| Ok((by, limits::reason(&child.reason)?))) {
+            Ok((by, reason)) => (by.to_owned(), reason.to_owned()),
+            Err(why) => return Ok(Answer::Refused(why.to_string())),
+        };
+        let child = AsideChild { by, reason, at: self.core.now(), ..child };
         let mut row = self.aside()?;
         let place = row.children.iter().position(|own| own.unit == child.unit);
         match (place, undo) {

@@ -3,6 +3,7 @@
 //! districts), is never settled below it; what a township settles it may take back while its ruling stands.
 
 use super::{
+    kinds::{self, Settled},
     pad::{Pad, Reading},
     resolve::Refusal,
 };
@@ -12,26 +13,16 @@ use taizhang_proto::{
     cell::{Shelf, home_unit},
     decide::{HUB_NODE, tier_of},
     lifecycle,
-    pb::{self, Choice, ConflictKind, Policy, Tier},
-    register::{COUNTED_AT, DISTINCT, ELSEWHERE_TOO, HOME_UNIT, MERGED_INTO, STATE, field, number, registers},
+    pb::{self, Choice, Policy, Tier},
+    register::{COUNTED_AT, DISTINCT, ELSEWHERE_TOO, HOME_UNIT, MERGED_INTO, STATE, registers},
 };
 
 /// The junior tier that may settle a conflict; every tier above it may, too.
 pub fn settled_by(conflict: &pb::Conflict) -> Tier {
-    let of_township = match conflict.kind() {
-        ConflictKind::DoubleBooked
-        | ConflictKind::Recognition
-        | ConflictKind::CrossDistrict
-        | ConflictKind::Certificate => false,
-        ConflictKind::ClosedEdited => conflict.register != number::FEC_CASE,
-        ConflictKind::Field | ConflictKind::Claim | ConflictKind::AfterTransfer => {
-            !conflict.tags.iter().any(|tag| is_districts(conflict.register, *tag))
-        }
-        ConflictKind::Duplicate
-        | ConflictKind::SameHousehold
-        | ConflictKind::SameJob
-        | ConflictKind::LeftButPlaced
-        | ConflictKind::TwoHouseholds => true,
+    let of_township = match kinds::of(conflict).settled {
+        Settled::Township => true,
+        Settled::Owner => !conflict.tags.iter().any(|tag| is_districts(conflict.register, *tag)),
+        Settled::District => false,
     };
     let from_above = conflict.claims.iter().filter_map(|claim| claim.origin.as_ref()).any(is_from_above);
     if of_township && !from_above && is_of_one_township(conflict) { Tier::Township } else { Tier::District }
@@ -74,9 +65,6 @@ pub(crate) fn refusal(conflict: &pb::Conflict, units: &[OrgCode], of: OrgCode) -
     }
     None
 }
-
-/// Of a household: status, and the day and reason of its closing.
-const CLOSING: [u32; 3] = [field::household::STATUS, field::household::CLOSED_ON, field::household::CLOSED_REASON];
 
 /// What is said to a township of what lies outside: not that there is something.
 pub(super) const OUTSIDE: &str = "没有此冲突，或涉及本单位以外，由县区裁定 (no such conflict within this unit)";
@@ -126,12 +114,7 @@ impl Pad<'_> {
             return Ok(Some(why));
         }
         // The district may have had its word since the conflict came up: on what it is about, and on what settling writes.
-        let written: &[u32] = match conflict.kind() {
-            ConflictKind::TwoHouseholds => &[field::member::COUNTED],
-            ConflictKind::ClosedEdited if conflict.register == number::HOUSEHOLD => &CLOSING,
-            _ => &[],
-        };
-        let tags = || conflict.tags.iter().chain(written).chain(&[STATE, DISTINCT, MERGED_INTO]);
+        let tags = || conflict.tags.iter().chain(kinds::of(conflict).writes).chain(&[STATE, DISTINCT, MERGED_INTO]);
         for id in records_of(conflict) {
             let record = self.record(id)?;
             if record.is_some_and(|record| tags().filter_map(|tag| record.origin(*tag)).any(is_from_above)) {
@@ -184,6 +167,7 @@ pub(super) fn beyond_it(conflict: &pb::Conflict, request: &pb::ResolveRequest) -
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use taizhang_proto::{pb::ConflictKind, register::number};
 
     const COMMUNITY: u64 = 210_402_011_003;
     const OTHER_COMMUNITY: u64 = 210_402_011_001;

@@ -2,7 +2,7 @@
 //! Invariant: an open conflict is in each list of the queue, a closed one in none, and the count of open ones is kept
 //! in the same commit.
 
-use super::pad::Pad;
+use super::{kinds, pad::Pad};
 use crate::{
     rows::{self, meta, queue},
     store::{Space, StoreError},
@@ -73,7 +73,9 @@ impl Pad<'_> {
 
     /// A finding like this one, with the same values, that a reviewer has let stand.
     fn same_ruled(&mut self, like: &pb::Conflict) -> Result<Option<u64>, StoreError> {
-        let Some(id) = RecordId::from_slice(&like.record).filter(|_| is_finding(like.kind())) else { return Ok(None) };
+        let Some(id) = RecordId::from_slice(&like.record).filter(|_| kinds::of(like).is_finding) else {
+            return Ok(None);
+        };
         let values = |conflict: &pb::Conflict| -> Vec<bytes::Bytes> {
             conflict.claims.iter().map(|claim| claim.message.clone()).collect()
         };
@@ -152,7 +154,7 @@ impl Pad<'_> {
         }
         conflict.set_state(state);
         let stands = state == ConflictState::Ruled && matches!(conflict.choice(), Choice::Keep | Choice::Distinct);
-        if let Some(id) = RecordId::from_slice(&conflict.record).filter(|_| stands && is_finding(conflict.kind())) {
+        if let Some(id) = RecordId::from_slice(&conflict.record).filter(|_| stands && kinds::of(&conflict).is_finding) {
             self.let_stand(id)?;
             self.let_stand.entry(id).or_default().push(conflict.number);
         }
@@ -187,7 +189,7 @@ impl Pad<'_> {
             let home = id.map(|id| self.record(id)).transpose()?.flatten().and_then(home_unit);
             conflict.moved_to = home.map(OrgCode::number).filter(|home| *home != conflict.unit).unwrap_or(0);
             self.enter(&conflict)?;
-            if let Some(id) = RecordId::from_slice(&conflict.record).filter(|_| is_finding(conflict.kind())) {
+            if let Some(id) = RecordId::from_slice(&conflict.record).filter(|_| kinds::of(&conflict).is_finding) {
                 self.let_stand(id)?;
                 self.let_stand.entry(id).or_default().retain(|number| *number != conflict.number);
             }
@@ -240,18 +242,6 @@ impl Pad<'_> {
         }
         Ok(())
     }
-}
-
-/// Whether a conflict follows from how records stand, so that it is found whenever they are looked at.
-fn is_finding(kind: ConflictKind) -> bool {
-    matches!(
-        kind,
-        ConflictKind::Certificate
-            | ConflictKind::DoubleBooked
-            | ConflictKind::LeftButPlaced
-            | ConflictKind::SameHousehold
-            | ConflictKind::TwoHouseholds
-    )
 }
 
 /// The numbers in a row of them.

@@ -11,15 +11,12 @@ use std::collections::BTreeSet;
 use taizhang_proto::{
     Record, RecordId,
     cell::{following, home_unit, is_active, merged_into},
-    check::{MAX_RECORD, MAX_RECORD_FIELDS},
     decide::HUB_NODE,
+    limits::{RECORD_BYTES, RECORD_FIELDS},
     pb::Policy,
-    register::{MERGED_INTO, field, number, registered_on, registers},
+    register::{FIRST_OWN, MERGED_INTO, field, number, registered_on, registers},
     wire::{self, Field, Raw},
 };
-
-/// Fields from here on are a register's own; those before belong to every record for itself.
-const OWN_FIELDS: u32 = 20;
 
 impl Pad<'_> {
     /// Merges `absorbed` into `standing`. The fields named in `take` come from the absorbed one, and so does what the
@@ -43,7 +40,7 @@ impl Pad<'_> {
         let fields = gathered(&into, &from, take);
         let bytes = |record: &Record| record.fields.iter().map(|one| one.field.bytes.len()).sum::<usize>();
         let more: usize = fields.iter().map(|field| field.bytes.len()).sum();
-        if bytes(&into) + more > MAX_RECORD || into.fields.len() + fields.len() > MAX_RECORD_FIELDS {
+        if bytes(&into) + more > RECORD_BYTES || into.fields.len() + fields.len() > RECORD_FIELDS {
             return Ok(Err(
                 "合并后的记录过大，请先删减其中一条 (together they are too large: shorten one of them first)".into(),
             ));
@@ -116,7 +113,7 @@ impl Pad<'_> {
 fn gathered(into: &Record, from: &Record, take: &[u32]) -> Vec<Field> {
     let Some(def) = registers().get(into.register) else { return Vec::new() };
     let mut fields = Vec::new();
-    for field in def.fields.iter().filter(|field| field.tag >= OWN_FIELDS) {
+    for field in def.fields.iter().filter(|field| field.tag >= FIRST_OWN) {
         let (Some(theirs), own) = (from.bytes(field.tag), into.bytes(field.tag)) else { continue };
         match own {
             // Whoever stands there without a day has been on the register all along.

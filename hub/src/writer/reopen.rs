@@ -2,17 +2,18 @@
 //! into the queue again; a township takes back only what is still its own word.
 
 use super::{
+    kinds::{self, Back},
     pad::{Pad, Reading},
     resolve::{Refusal, checked_reason, unknown},
-    revise::{Hand, nothing, text, yes},
+    revise::{Hand, nothing},
 };
 use crate::store::StoreError;
 use taizhang_proto::{
     OrgCode, RecordId,
     cell::{Shelf, merged_into},
     decide::HUB_NODE,
-    pb::{self, Choice, ConflictKind, ConflictState},
-    register::{DISTINCT, MERGED_INTO, STATE, VOID_REASON, field},
+    pb::{self, Choice, ConflictState},
+    register::MERGED_INTO,
     wire::Field,
 };
 
@@ -47,27 +48,16 @@ impl Pad<'_> {
         let Some(id) = RecordId::from_slice(&conflict.record) else {
             return Ok(Err("冲突没有记录 (no record)".into()));
         };
-        let back = match (conflict.kind(), conflict.choice()) {
-            (_, Choice::Distinct) => vec![nothing(DISTINCT)],
-            (ConflictKind::Recognition, Choice::Keep) => vec![nothing(field::zef_case::CONFIRMED)],
-            (ConflictKind::Recognition, Choice::Revoke) => {
-                vec![nothing(field::zef_case::EXIT_ON), nothing(field::zef_case::EXIT_CAUSE)]
-            }
-            (ConflictKind::LeftButPlaced, Choice::Revoke) => vec![text(STATE, b"1"), nothing(VOID_REASON)],
-            (ConflictKind::TwoHouseholds, Choice::Revoke) => vec![yes(field::member::COUNTED)],
-            (ConflictKind::Field | ConflictKind::Claim | ConflictKind::AfterTransfer, Choice::Take | Choice::Write) => {
-                self.stood_before(id, &conflict)?
-            }
-            (ConflictKind::ClosedEdited, _) if conflict.tags.first() == Some(&field::household::STATUS) => {
-                vec![text(field::household::STATUS, b"5")]
-            }
-            (ConflictKind::ClosedEdited, Choice::Take) => vec![text(STATE, b"2")],
-            _ => Vec::new(),
+        let way = kinds::back(&conflict);
+        let back = match way {
+            Back::Set(fields) => fields(),
+            Back::Before => self.stood_before(id, &conflict)?,
+            Back::Nothing | Back::Unmerge | Back::UnmergeOther => Vec::new(),
         };
-        let absorbed = match (conflict.kind(), conflict.choice()) {
-            (ConflictKind::SameJob, _) => RecordId::from_slice(&conflict.other),
-            (_, Choice::Merge) => Some(id),
-            _ => None,
+        let absorbed = match way {
+            Back::Unmerge => Some(id),
+            Back::UnmergeOther => RecordId::from_slice(&conflict.other),
+            Back::Nothing | Back::Before | Back::Set(_) => None,
         };
         if let Some(of) = of {
             let tags: Vec<u32> = back.iter().map(|field| field.tag).collect();

@@ -3,22 +3,22 @@
 
 use super::{
     Answer, WriteError, competence,
+    kinds::{self, Case, Does, Way},
     pad::{Pad, Reading},
-    revise::{Hand, day, is_ruled_below, nothing, text, with, yes},
+    revise::{Hand, day, is_ruled_below, nothing, with},
 };
 use crate::{certify, store::StoreError};
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::{Shelf, home_unit, is_active, is_memory},
-    change::{MAX_NAME_CHARS, MAX_REASON_CHARS},
     check::{self, Violation},
     lifecycle::{self, Actor},
-    pb::{self, Choice, ConflictKind, ConflictState},
+    limits,
+    pb::{self, Choice, ConflictState},
     register::{
-        COUNTED_AT, COUNTING, DISTINCT, ELSEWHERE_TOO, MERGED_INTO, PAST_HOME, STATE, VOID_REASON, Value, field,
-        number, registered_on, registers,
+        COUNTED_AT, COUNTING, ELSEWHERE_TOO, MERGED_INTO, PAST_HOME, Value, field, number, registered_on, registers,
     },
-    wire::{self, Field},
+    wire::Field,
 };
 
 /// What a reviewer asks the writer for.
@@ -36,38 +36,9 @@ pub enum Review {
 /// Why a reviewer's request can't be done, in words.
 pub(crate) type Refusal = String;
 
-/// The choices that a reviewer has in a conflict of a kind.
-pub fn choices(conflict: &pb::Conflict) -> Vec<Choice> {
-    match conflict.kind() {
-        ConflictKind::Field | ConflictKind::Claim | ConflictKind::AfterTransfer => {
-            vec![Choice::Keep, Choice::Take, Choice::Write]
-        }
-        ConflictKind::Duplicate | ConflictKind::SameHousehold => vec![Choice::Merge, Choice::Distinct],
-        ConflictKind::Certificate => vec![Choice::Keep, Choice::Merge, Choice::Distinct],
-        ConflictKind::ClosedEdited if conflict.register == number::FEC_CASE => vec![Choice::Keep],
-        ConflictKind::ClosedEdited => vec![Choice::Keep, Choice::Take],
-        ConflictKind::Recognition | ConflictKind::LeftButPlaced | ConflictKind::TwoHouseholds => {
-            vec![Choice::Revoke, Choice::Keep]
-        }
-        ConflictKind::DoubleBooked => vec![Choice::Keep, Choice::Write],
-        ConflictKind::CrossDistrict => vec![Choice::Keep],
-        ConflictKind::SameJob => Vec::new(),
-    }
-}
-
 /// The reason of a decision; every one names who answers for it and why (domain-detail 4, G3).
 pub(super) fn checked_reason<'r>(by: &str, reason: &'r str) -> Result<&'r str, Refusal> {
-    let reason = reason.trim();
-    if by.trim().is_empty() || by.chars().count() > MAX_NAME_CHARS {
-        return Err(format!(
-            "请写明审核人，不超过{MAX_NAME_CHARS}字 (name who decides, in at most {MAX_NAME_CHARS} characters)"
-        ));
-    }
-    match reason.chars().count() {
-        0 => Err("请写明理由 (give a reason)".into()),
-        count if count > MAX_REASON_CHARS => Err(format!("理由超过{MAX_REASON_CHARS}个字 (the reason is too long)")),
-        _ => Ok(reason),
-    }
+    limits::name(by).and_then(|_| limits::reason(reason)).map_err(|why| why.to_string())
 }
 
 impl Pad<'_> {
@@ -134,14 +105,14 @@ impl Pad<'_> {
                 return Ok(Err("他处也有同号登记，由县区裁定 (others elsewhere carry the number, too)".into()));
             }
         }
-        if !choices(&conflict).contains(&request.choice()) {
-            let offered: Vec<_> = choices(&conflict).iter().map(Choice::as_str_name).collect();
+        let Some(way) = kinds::chosen(&conflict, request.choice()) else {
+            let offered: Vec<_> = kinds::choices(&conflict).iter().map(Choice::as_str_name).collect();
             return Ok(Err(format!("此类冲突只能选 (choose one of) {}", offered.join(", "))));
-        }
+        };
         let rule = conflict.rule.clone();
         let despite = request.despite;
         let hand = Hand { by: &request.by, reason, rule: &rule, conflict: number, of, despite, ..Hand::default() };
-        if let Err(why) = self.settle(&conflict, request, &hand)? {
+        if let Err(why) = self.settle(&conflict, (way, request), &hand)? {
             return Ok(Err(why));
         }
         conflict.ruling = Some(self.ruling(&hand));
@@ -159,20 +130,19 @@ impl Pad<'_> {
     fn settle(
         &mut self,
         conflict: &pb::Conflict,
-        request: &pb::ResolveRequest,
+        (way, request): (&Way, &pb::ResolveRequest),
         hand: &Hand<'_>,
     ) -> Result<Result<(), Refusal>, StoreError> {
         let Some(id) = RecordId::from_slice(&conflict.record) else {
             return Ok(Err("冲突没有记录 (no record)".into()));
         };
-        let other = RecordId::from_slice(&conflict.other);
-        let set = |pad: &mut Self, fields: Vec<Field>| pad.revise_checked(id, conflict.register, fields, hand);
-        match (conflict.kind(), request.choice()) {
-            (_, Choice::Write) => match written(conflict.register, &request.fields) {
-                Ok(fields) => set(self, fields),
-                Err(why) => Ok(Err(why)),
-            },
-            (ConflictKind::Field | ConflictKind::Claim | ConflictKind::AfterTransfer, Choice::Take) => {
+        match way.does {
+            Does::Nothing => Ok(Ok(())),
+            Does::Answer => {
+                self.keep(id, conflict, hand)?;
+                Ok(Ok(()))
+            }
+            Does::Take => {
                 let last = conflict.claims.len().saturating_sub(1);
                 let chosen = if request.claim == 0 { last } else { request.claim as usize };
                 match conflict.claims.get(chosen).filter(|_| chosen > 0) {
@@ -185,46 +155,19 @@ impl Pad<'_> {
                     None => Ok(Err("没有这个主张 (no such claim)".into())),
                 }
             }
-            (ConflictKind::Field | ConflictKind::Claim | ConflictKind::AfterTransfer, Choice::Keep) => {
-                self.keep(id, conflict, hand)?;
-                Ok(Ok(()))
-            }
-            (_, Choice::Merge) => match other {
+            Does::Write => match written(conflict.register, &request.fields) {
+                Ok(fields) => self.revise_checked(id, conflict.register, fields, hand),
+                Err(why) => Ok(Err(why)),
+            },
+            Does::Merge => match RecordId::from_slice(&conflict.other) {
                 Some(other) => self.merge(other, id, &[], hand),
                 None => Ok(Err("没有另一条记录 (no other record)".into())),
             },
-            (_, Choice::Distinct) => set(self, vec![yes(DISTINCT)]),
-            (ConflictKind::ClosedEdited, choice) => {
-                let fields = match (conflict.register, conflict.tags.first(), choice) {
-                    (number::HOUSEHOLD, Some(&field::household::STATUS), Choice::Keep) => {
-                        vec![text(field::household::STATUS, b"4")]
-                    }
-                    (number::HOUSEHOLD, Some(&field::household::STATUS), _) => vec![
-                        text(field::household::STATUS, b"1"),
-                        nothing(field::household::CLOSED_ON),
-                        nothing(field::household::CLOSED_REASON),
-                    ],
-                    (_, Some(&STATE), Choice::Take) => vec![text(STATE, b"1")],
-                    _ => Vec::new(),
-                };
-                if fields.is_empty() { Ok(Ok(())) } else { set(self, fields) }
+            Does::Set(fields) => {
+                let (today, reason) = (self.core.today(), hand.reason);
+                let fields = fields(&Case { record: self.record(id)?, today, reason });
+                self.revise_checked(id, conflict.register, fields, hand)
             }
-            (ConflictKind::Recognition, Choice::Keep) => set(self, vec![yes(field::zef_case::CONFIRMED)]),
-            (ConflictKind::Recognition, _) => {
-                let recognised = self
-                    .record(id)?
-                    .and_then(|case| case.varint(field::zef_case::RECOGNISED_ON))
-                    .and_then(wire::unzigzag);
-                let exit = recognised.unwrap_or_else(|| self.core.today());
-                set(self, vec![day(field::zef_case::EXIT_ON, exit), text(field::zef_case::EXIT_CAUSE, b"7")])
-            }
-            (ConflictKind::LeftButPlaced, Choice::Revoke) => {
-                set(self, vec![text(STATE, b"2"), text(VOID_REASON, hand.reason.as_bytes())])
-            }
-            (ConflictKind::TwoHouseholds, Choice::Revoke) => {
-                set(self, vec![super::revise::number(field::member::COUNTED, 0)])
-            }
-            _ => Ok(Ok(())),
         }
     }
 

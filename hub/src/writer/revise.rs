@@ -15,6 +15,7 @@ use taizhang_proto::{
     change,
     change::Edit,
     decide::{Decision, HUB_NODE, apply, tier_of},
+    limits::{REVIEW_BYTES, REVIEW_FIELDS, STORED_BYTES, STORED_FIELDS},
     pb::{self, Tier},
     record::Revision,
     register::COUNTING,
@@ -96,11 +97,12 @@ impl Pad<'_> {
         if fields.is_empty() {
             return Ok(None);
         }
-        // A rule's hand never makes a record that can't be read again.
+        // A rule's hand never makes a record that can't be read again, and leaves room for a reviewer's.
         let held: usize = current.iter().flat_map(|record| &record.fields).map(|one| one.field.bytes.len()).sum();
         let more: usize = fields.iter().map(|field| field.bytes.len()).sum();
         let places = current.as_ref().map_or(0, |record| record.fields.len()) + fields.len();
-        if hand.by.is_empty() && (held + more > wire::MAX_MESSAGE || places > wire::MAX_FIELDS) {
+        let (bytes, most) = (STORED_BYTES - REVIEW_BYTES, STORED_FIELDS - REVIEW_FIELDS);
+        if hand.by.is_empty() && (held + more > bytes || places > most) {
             tracing::warn!(%id, rule = hand.rule, "a record is too full for what a rule would set");
             return Ok(None);
         }

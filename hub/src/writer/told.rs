@@ -11,8 +11,9 @@ use super::{
 use crate::store::StoreError;
 use taizhang_proto::{
     OrgCode, Record,
-    change::{Edit, MAX_BY},
+    change::Edit,
     decide::{Applied, Author, Decision, Fate, HUB_NODE, apply, decide},
+    limits::NAME_BYTES,
     pb::{self, Policy},
     register::HOME_UNIT,
     seal,
@@ -157,7 +158,7 @@ impl Pad<'_> {
     ) -> Part {
         let unit = OrgCode::new(told.unit).ok().filter(|unit| self.core.unit.covers(*unit)).unwrap_or(peer.unit);
         let vouched = vouches(peer.unit, told, Some(unit));
-        let by: String = if told.by.len() > MAX_BY { String::new() } else { told.by.clone() };
+        let by: String = if told.by.len() > NAME_BYTES { String::new() } else { told.by.clone() };
         let secret = self.core.lineage.secret();
         let again = |secret: [u8; 32]| {
             let proven = fields.iter().filter(|field| seal::speaks_for(&secret, edit.id, field, told));

@@ -12,8 +12,9 @@ use std::collections::{BTreeSet, HashSet};
 use taizhang_proto::{
     OrgCode, RecordId,
     cell::home_unit,
-    change::{Edit, MAX_BY, MAX_FIELDS},
+    change::Edit,
     decide::Author,
+    limits::{CHANGE_FIELDS, NAME_BYTES},
     pb::{self, ConflictKind},
     wire,
 };
@@ -79,7 +80,7 @@ impl Pad<'_> {
             register: edit.register,
             record: edit.id.0.to_vec().into(),
             unit: peer.unit.number(),
-            tags: tags.into_iter().take(MAX_FIELDS).collect(),
+            tags: tags.into_iter().take(CHANGE_FIELDS).collect(),
             // The first is what stands: nothing.
             claims: std::iter::once(pb::ClaimedValue::default()).chain(claims).take(MOST_CLAIMS).collect(),
             rule: RULE.into(),
@@ -147,7 +148,7 @@ fn told(origin: &pb::Origin, (peer, author): (&Peer, Author), own: &pb::Origin) 
         node: author.node,
         seal: bytes::Bytes::new(),
         told_by: if is_own { 0 } else { peer.unit.number() },
-        by: if origin.by.len() > MAX_BY { String::new() } else { origin.by.clone() },
+        by: if origin.by.len() > NAME_BYTES { String::new() } else { origin.by.clone() },
         ..origin.clone()
     }
 }

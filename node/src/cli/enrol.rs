@@ -4,6 +4,7 @@
 //! waits for its hub.
 
 use crate::{
+    audit_log::{self, Entry, Role},
     config::{self, Config},
     disk::{self, Secrecy},
     identity::{CertKind, Identity, Token},
@@ -68,6 +69,14 @@ pub(super) async fn enrol(dir: &Path, text: &str, replace: bool, reader: Reader)
     };
     if !dir.join(config::FILE).exists() {
         disk::write_file(&dir.join(config::FILE), config::TEMPLATE.as_bytes(), Secrecy::Plain)?;
+    }
+    let (at, unit, of) = (system_clock()() / 1_000, identity.name.unit.number(), identity.name.id.clone());
+    let what = if replace { "enrol --replace" } else { "enrol" };
+    // It is enrolled all the same.
+    if let Err(error) =
+        audit_log::put(dir, &Entry { at, by: String::new(), role: Role::Operator, unit, what: what.into(), of })
+    {
+        eprintln!("{error}");
     }
     let words = format!("已登记：单位 {}，上级 {} ({})", identity.name.unit, identity.hub_unit, identity.address);
     show::line(reader, &words);

@@ -4,8 +4,8 @@
 
 use super::{Ledger, LedgerError, work::Work};
 use crate::{
+    replica::SessionError,
     store::{State, StoreError, key},
-    upstream::SessionError,
 };
 use bytes::Bytes;
 use std::collections::BTreeSet;

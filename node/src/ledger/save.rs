@@ -22,6 +22,7 @@ use taizhang_proto::{
     check::{self, Violation, too_early},
     digest::LogDigest,
     lifecycle::{self, Actor},
+    limits::{self, REASON_CHARS},
     pb,
     register::{HOME_UNIT, field, number, registers},
     session::MAX_CHANGE_BYTES,
@@ -181,10 +182,10 @@ impl Ledger {
             *stamp = stamp.tick(self.now_millis());
             let mut change = change::write(draft.id, draft.register, &based, *stamp, by);
             change.seen = seen;
-            change.reason.clone_from(&draft.reason);
+            draft.reason.trim().clone_into(&mut change.reason);
             show_what_was_seen(&mut change, view.as_ref());
             let change = change.encode_to_vec();
-            if let Some(violation) = too_large(draft, change.len()) {
+            if let Some(violation) = too_long(draft, by).or_else(|| too_large(draft, change.len())) {
                 violations.push(violation);
                 continue;
             }
@@ -363,6 +364,12 @@ fn show_what_was_seen(change: &mut pb::Change, view: Option<&Record>) {
             None => change.bases.push(pb::FieldBase { tag, revision: 0, seen: seen.clone() }),
         }
     }
+}
+
+/// A name or a reason that no hub would read.
+fn too_long(draft: &Draft, by: &str) -> Option<Violation> {
+    let said = limits::name_or_none(by).and_then(|_| limits::reason_within(&draft.reason, REASON_CHARS));
+    said.err().map(|why| broken(draft, "", "length", why.to_string()))
 }
 
 /// An edit that is too large to travel with others: it would keep all behind it from going up.

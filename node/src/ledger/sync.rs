@@ -6,8 +6,8 @@ use super::{
 };
 use crate::{
     journal::Entry,
+    replica::{self, Comparison, Greeting, Replica, SessionError, VerdictCount},
     store::{Refusal, State, StoreError, key},
-    upstream::{self, Greeting, Replica, SessionError, Standing, VerdictCount},
 };
 use bytes::Bytes;
 use prost::Message;
@@ -79,7 +79,7 @@ impl Ledger {
         for row in self.store.scan(&key::document(MONTH)) {
             let signed = pb::SignedMonth::decode(row?.1).map_err(|_| wrong())?;
             let text = pb::MonthText::decode(signed.text).map_err(|_| wrong())?;
-            let sheet = signed.own.as_ref().and_then(|own| upstream::decompress(&own.zstd, own.raw_len).ok());
+            let sheet = signed.own.as_ref().and_then(|own| replica::decompress(&own.zstd, own.raw_len).ok());
             let sheet = sheet.and_then(|raw| pb::MonthSheet::decode(raw).ok());
             // What is held of another unit, from before this one's code, is not this office's.
             months.push((text, sheet.filter(|sheet| sheet.unit == self.unit().number())));
@@ -243,7 +243,7 @@ impl Ledger {
     }
 
     fn take_records(&self, records: &pb::Records) -> Result<u64, SessionError> {
-        let raw = upstream::decompress(&records.list, records.raw_len)?;
+        let raw = replica::decompress(&records.list, records.raw_len)?;
         let list = pb::RecordList::decode(raw).map_err(|_| SessionError::Protocol("records that can't be read"))?;
         let mut inner = self.inner();
         let mut state = inner.state.clone();
@@ -288,7 +288,7 @@ impl Ledger {
         Ok(count)
     }
 
-    fn take_caught(&self, caught: &pb::Caught) -> Result<Standing, LedgerError> {
+    fn take_caught(&self, caught: &pb::Caught) -> Result<Comparison, LedgerError> {
         let mut inner = self.inner();
         let mut state = inner.state.clone();
         if caught.revision < state.pulled {
@@ -328,7 +328,7 @@ impl Ledger {
         state = inner.state.clone();
         let equal = state.scope_digest == caught.scope_digest;
         if inner.repair.is_asking() {
-            return Ok(Standing::Later);
+            return Ok(Comparison::Later);
         }
         let differs = comparable && !equal;
         if differs
@@ -338,7 +338,7 @@ impl Ledger {
             tracing::warn!(revision = caught.revision, "the registers differ from the hub's; looking for the records");
             state.equal = false;
             self.finish(Work::new(self), &mut inner, state)?;
-            return Ok(Standing::Ask(range));
+            return Ok(Comparison::Ask(range));
         }
         if older || differs {
             state.incidents += 1;
@@ -363,7 +363,7 @@ impl Ledger {
         self.store.flush()?;
         let refused = |seq| self.store.get(&key::refused(seq)).ok().flatten().map(|row| row.to_vec());
         inner.journal.forget(settled, refused)?;
-        Ok(if older || differs { Standing::Different } else { Standing::Equal })
+        Ok(if older || differs { Comparison::Different } else { Comparison::Equal })
     }
 
     /// Writes a batch with the state that goes with it.
@@ -623,7 +623,7 @@ impl Replica for Ledger {
             return Err(SessionError::NewIncarnation);
         }
         let raw = change_list(batch.changes).encode_to_vec();
-        let changes = upstream::compress(&raw).map_err(|_| SessionError::Protocol("out of memory"))?;
+        let changes = replica::compress(&raw).map_err(|_| SessionError::Protocol("out of memory"))?;
         let raw_len = raw.len() as u32;
         let (first, skew_millis) = (after.saturating_add(1), skew.map(stamp::distrusted_skew));
         Ok(Some(pb::Push { first, last: batch.last, changes, raw_len, skew_millis, ..pb::Push::default() }))
@@ -688,7 +688,7 @@ impl Replica for Ledger {
         Ok(roll.map(|content| pb::Document { kind: ROLL.into(), version, content }).into_iter().collect())
     }
 
-    fn caught(&self, caught: &pb::Caught) -> Result<Standing, SessionError> {
+    fn caught(&self, caught: &pb::Caught) -> Result<Comparison, SessionError> {
         Ok(self.take_caught(caught)?)
     }
 

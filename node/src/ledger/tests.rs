@@ -2,7 +2,12 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use taizhang_proto::{register::registers, stamp::Stamp};
+use taizhang_proto::{
+    check::Violation,
+    limits::{NAME_CHARS, REASON_CHARS},
+    register::registers,
+    stamp::Stamp,
+};
 
 fn clock() -> Clock {
     Arc::new(|| 1_790_000_000_000)
@@ -255,6 +260,27 @@ fn a_change_too_large_for_a_batch_is_refused_when_it_is_saved() {
         answers[0]
     );
     assert!(answers[1].is_ok());
+}
+
+#[test]
+fn what_no_hub_would_read_for_its_name_or_reason_is_refused_when_it_is_saved() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = Ledger::open(dir.path(), unit(), clock()).unwrap();
+    let desk = LedgerDesk::new(&ledger);
+    let save = |by: usize, reason: usize| {
+        let draft = facility(&desk, "一").because(&"理".repeat(reason));
+        desk.save(vec![vec![draft]], &"王".repeat(by)).remove(0)
+    };
+    for (by, reason) in [(NAME_CHARS + 1, 1), (1, REASON_CHARS + 1)] {
+        let answer = save(by, reason);
+        let is_long =
+            |found: &[Violation]| found.iter().any(|found| found.rule == "length" && !found.message.is_empty());
+        assert!(matches!(&answer, Err(SaveError::Invalid(found)) if is_long(found)), "{answer:?}");
+    }
+    save(NAME_CHARS, REASON_CHARS).unwrap();
+    let kept = ledger.state().head;
+    let change = ledger.store.get(&key::pending(kept)).unwrap().unwrap();
+    Edit::read(prost::Message::decode(change).unwrap()).expect("a hub reads it");
 }
 
 /// A change in the log of an earlier build that saved without a bound.

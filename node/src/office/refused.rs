@@ -17,8 +17,8 @@ use crate::{
 use std::collections::{HashMap, HashSet};
 use taizhang_proto::{
     cell::home_unit,
-    change::{Edit, MAX_REASON},
-    pb,
+    change::Edit,
+    limits, pb,
     register::{RegisterDef, Value, registers},
 };
 
@@ -38,6 +38,9 @@ impl From<StoreError> for RefusedError {
         Self::Save(error.into())
     }
 }
+
+/// Most changes that one line of the audit log names.
+const NAMED: usize = 20;
 
 impl Office {
     /// What the hub refused, the oldest first.
@@ -105,6 +108,7 @@ impl Office {
             return Err(RefusedError::Asked(format!("这些登记表没有栏目 {name} (no such field)")));
         }
         let by = self.named(&request.by)?;
+        self.note_refused(by, "refused resend", &chosen)?;
         let mut steps = Vec::with_capacity(chosen.len());
         for ((seq, _), draft) in chosen.into_iter().zip(drafts) {
             let mut step = pb::RefusedStep { number: number_of(seq), ..pb::RefusedStep::default() };
@@ -126,10 +130,7 @@ impl Office {
     /// # Errors
     /// When nobody says why, or a number is no open refusal; then none was let go.
     pub fn let_go(&self, request: &pb::LetGoRequest) -> Result<Vec<pb::RefusedStep>, RefusedError> {
-        let reason = request.reason.trim();
-        if reason.is_empty() || reason.len() > MAX_REASON {
-            return Err(RefusedError::Asked("请写明放弃的理由，用 --reason (say why it is let go)".into()));
-        }
+        let reason = limits::reason(&request.reason).map_err(|why| RefusedError::Asked(why.to_string()))?;
         if request.numbers.is_empty() {
             return Err(RefusedError::Asked(
                 "请写明编号，见 refused (name the numbers, as `refused` lists them)".into(),
@@ -137,20 +138,26 @@ impl Office {
         }
         let by = self.named(&request.by)?;
         let mut steps = Vec::new();
-        for (seq, _) in self.chosen(&request.numbers)? {
+        let chosen = self.chosen(&request.numbers)?;
+        self.note_refused(by, "refused let-go", &chosen)?;
+        for (seq, _) in chosen {
             self.end(seq, by, reason, 0)?;
             steps.push(pb::RefusedStep { number: number_of(seq), ..pb::RefusedStep::default() });
         }
         Ok(steps)
     }
 
+    /// Puts into the audit log what is done to these.
+    fn note_refused(&self, by: &str, what: &str, chosen: &[(u64, Refusal)]) -> Result<(), RefusedError> {
+        let mut of: Vec<String> = chosen.iter().take(NAMED).map(|(seq, _)| number_of(*seq)).collect();
+        of.extend((chosen.len() > NAMED).then(|| format!("… {}", chosen.len())));
+        Ok(self.note(by, what, of.join(" ")).map_err(|error| SaveError::Store(error.to_string()))?)
+    }
+
     /// Whose word it is: nothing ends without a name.
     fn named<'a>(&'a self, by: &'a str) -> Result<&'a str, RefusedError> {
-        let by = if by.trim().is_empty() { self.clerk.trim() } else { by.trim() };
-        if by.is_empty() {
-            return Err(RefusedError::Asked("请写明经办人，用 --by (say who: --by)".into()));
-        }
-        Ok(by)
+        let by = if by.trim().is_empty() { &self.clerk } else { by };
+        limits::name(by).map_err(|why| RefusedError::Asked(why.to_string()))
     }
 
     fn end(&self, seq: u64, by: &str, reason: &str, sent_as: u64) -> Result<(), RefusedError> {

@@ -2,6 +2,7 @@
 
 use super::{Office, refused::RefusedError};
 use crate::{
+    audit_log,
     desk::{Desk, Draft, SaveError, find, search},
     exchange::{self, Format, Layouts, Options, Source, note::Note},
     identity::ends_words,
@@ -10,7 +11,7 @@ use crate::{
 };
 use std::{pin::Pin, sync::Arc};
 use taizhang_proto::{
-    BUILT_MILLIS, OrgCode, RecordId, date,
+    BUILT_MILLIS, OrgCode, RecordId, date, limits,
     month::Month,
     pb::{self, office_server},
     register::{FieldDef, IMPORT_NOTE, RegisterDef, Value, field, number, registered_on},
@@ -26,6 +27,8 @@ use tonic::{Request, Response, Status};
 /// Rows of a list when the asker does not say, and at most.
 const PAGE: u32 = 100;
 const MAX_PAGE: u32 = 20_000;
+/// Lines of the audit log where the request says nothing.
+const AUDIT_LINES: u32 = 100;
 /// Said where rows can't name their units yet.
 const NO_TREE: &str = "尚未从上级收到单位树，文件未读取；请接通上级后重试，或加 --wait 等待 (no tree of units has come from the hub yet, and \
                        nothing was read: try again once the line is up, or wait for it with --wait)";
@@ -375,6 +378,8 @@ impl Office {
             other => return Err(wrong(format!("不支持 {other}，请用 csv 或 xlsx (csv or xlsx)"))),
         };
         let unit = unit_or_none(request.unit)?;
+        let of = unit.unwrap_or(self.ledger.unit());
+        self.note(&self.clerk, "export", format!("{} {of}", def.name)).map_err(failed)?;
         let (content, rows) = exchange::export(&LedgerDesk::new(&self.ledger), def, unit, format).map_err(failed)?;
         Ok(pb::ExportAnswer { content: content.into(), rows })
     }
@@ -394,6 +399,7 @@ impl office_server::Office for Calls {
         let request = request.into_inner();
         let unit = unit_or_none(request.unit)?;
         let by = if request.by.is_empty() { self.office.clerk.clone() } else { request.by };
+        limits::name_or_none(&by).map_err(wrong)?;
         let office = self.office.clone();
         if office.identity.is_some() && office.ledger.units().is_empty() {
             // No row could name its unit: nothing is read of the file.
@@ -542,13 +548,16 @@ impl office_server::Office for Calls {
         let pb::MonthRequest { month, by, .. } = request.into_inner();
         let month = Month::read(&month).ok_or_else(|| wrong("请写成 2008-03 (not a month)"))?;
         let by = if by.is_empty() { &self.office.clerk } else { &by };
-        let answer = block_in_place(|| super::close::close(&self.office.ledger, month, by));
-        answer.map(Response::new).map_err(wrong)
+        let answer = block_in_place(|| super::close::close(&self.office.ledger, month, by)).map_err(wrong)?;
+        block_in_place(|| self.office.note(by, "close", month.to_string())).map_err(failed)?;
+        Ok(Response::new(answer))
     }
 
     async fn paper(&self, request: Request<pb::PaperRequest>) -> Result<Response<pb::Paper>, Status> {
         let request = request.into_inner();
         let on = day_asked(request.on, &self.office)?;
+        let kind = pb::PaperKind::try_from(request.kind).unwrap_or_default().as_str_name().to_lowercase();
+        block_in_place(|| self.office.note(&self.office.clerk, "paper", kind)).map_err(failed)?;
         block_in_place(|| self.office.paper(&request, on)).map(Response::new)
     }
 
@@ -570,6 +579,24 @@ impl office_server::Office for Calls {
     async fn let_go(&self, request: Request<pb::LetGoRequest>) -> Result<Response<pb::RefusedSteps>, Status> {
         let steps = block_in_place(|| self.office.let_go(request.get_ref())).map_err(asked)?;
         Ok(Response::new(pb::RefusedSteps { steps }))
+    }
+
+    async fn audit_log(&self, request: Request<pb::AuditLogRequest>) -> Result<Response<pb::AuditLogAnswer>, Status> {
+        let limit = match request.get_ref().limit {
+            0 => AUDIT_LINES,
+            asked => asked.min(MAX_PAGE),
+        };
+        let newest = block_in_place(|| audit_log::newest(self.office.ledger.data_dir(), limit as usize));
+        let line = |entry: audit_log::Entry| pb::AuditEntry {
+            role: entry.role.code().to_owned(),
+            at: entry.at,
+            by: entry.by,
+            unit: entry.unit,
+            what: entry.what,
+            of: entry.of,
+        };
+        let entries = newest.map_err(failed)?.into_iter().map(line).collect();
+        Ok(Response::new(pb::AuditLogAnswer { entries }))
     }
 
     async fn search(&self, request: Request<pb::SearchRequest>) -> Result<Response<pb::SearchAnswer>, Status> {

@@ -49,6 +49,7 @@ pub fn token(data: &[u8]) {
 }
 
 fn enrol(data: &[u8]) {
+    static RUNTIME: OnceLock<tokio::runtime::Runtime> = OnceLock::new();
     let (kind, rest) = data.split_first().map_or((0, data), |(first, rest)| (*first, rest));
     let request = pb::EnrolRequest {
         token: if kind & 1 == 0 {
@@ -64,7 +65,9 @@ fn enrol(data: &[u8]) {
         assert!(answer.is_ok());
     }
     let service = EnrolmentService::new(core.clone(), Writer::start(core).unwrap(), authority());
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    // As the service runs: it reads the store on a thread that may block.
+    let runtime = RUNTIME
+        .get_or_init(|| tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().expect("a runtime"));
     let ask = |request: pb::EnrolRequest| runtime.block_on(service.enrol(tonic::Request::new(request)));
     let answered = ask(request.clone());
     if let Ok(answer) = &answered {

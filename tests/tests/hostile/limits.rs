@@ -4,7 +4,7 @@
 use crate::{FIRST, still_sound, town, unit};
 use taizhang_hub::writer::{Answer, Job, Review};
 use taizhang_proto::{
-    change::{MAX_NAME_CHARS, MAX_REASON_CHARS},
+    limits::{NAME_CHARS, REASON_CHARS},
     pb,
     register::Value,
 };
@@ -49,11 +49,11 @@ async fn the_longest_name_and_reason_decide_and_one_more_character_is_refused() 
         ..pb::ReviseRequest::default()
     };
     let writer = town.districts[0].hub.writer.clone();
-    for (name, reason) in [(MAX_NAME_CHARS + 1, 1), (1, MAX_REASON_CHARS + 1)] {
+    for (name, reason) in [(NAME_CHARS + 1, 1), (1, REASON_CHARS + 1)] {
         let answer = writer.write(Job::Review(Review::Revise(request(name, reason)))).await.unwrap();
         assert!(matches!(answer, Answer::Refused(_)), "{name}, {reason}");
     }
-    let longest = request(MAX_NAME_CHARS, MAX_REASON_CHARS);
+    let longest = request(NAME_CHARS, REASON_CHARS);
     let answer = writer.write(Job::Review(Review::Revise(longest))).await.unwrap();
     assert!(matches!(answer, Answer::Revised(_)));
     still_sound(&mut town).await;

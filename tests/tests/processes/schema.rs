@@ -231,6 +231,14 @@ fn every_command_answers_a_program_with_one_document_of_data() {
         );
         assert!(!log.to_string().contains("11010119"), "{log}");
 
+        // At the office, too.
+        for (data, what, role) in [(&office, "export", "clerk"), (&new, "enrol", "operator")] {
+            let log = tz(Kind::Node, data, &["--json", "audit-log"]).exits(0).json();
+            let did = log.as_array().unwrap().iter().any(|line| line["what"] == what && line["role"] == role);
+            assert!(did && !log.to_string().contains("11010119"), "{log}");
+        }
+        node.ask(Kind::Node, &office, &["audit-log"]);
+
         // The district, and the city.
         let clerk = ["--names", "--by", "王科长"];
         for read in [

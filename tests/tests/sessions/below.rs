@@ -18,7 +18,7 @@ use taizhang_node::{
     desk::{Desk, Draft, SaveError},
     ledger::{Ledger, LedgerDesk},
     office::standing::standing,
-    upstream::{Greeting, Replica, SessionError, Standing, VerdictCount},
+    upstream::{Comparison, Greeting, Replica, SessionError, VerdictCount},
 };
 use taizhang_proto::{
     OrgCode, RecordId,
@@ -390,7 +390,7 @@ impl Replica for Older {
         self.0.document(document)
     }
 
-    fn caught(&self, caught: &pb::Caught) -> Result<Standing, SessionError> {
+    fn caught(&self, caught: &pb::Caught) -> Result<Comparison, SessionError> {
         self.0.caught(caught)
     }
 

@@ -185,6 +185,11 @@ fn a_child_that_was_set_aside_is_in_no_total_until_it_is_taken_back_whatever_res
     assert_eq!(world.counted(), 11);
     let unnamed = AsideChild { unit: A, ..AsideChild::default() };
     assert!(matches!(write(world.city(), Job::Aside { child: unnamed, undo: false }), Answer::Refused(_)));
+    let long = AsideChild { unit: A, by: "王科长".into(), reason: "理".repeat(201), ..AsideChild::default() };
+    assert!(
+        matches!(write(world.city(), Job::Aside { child: long, undo: false }), Answer::Refused(_)),
+        "never cut unseen"
+    );
     assert!(matches!(decide(&world, false), Answer::Done));
     assert!(matches!(decide(&world, false), Answer::Refused(_)));
     let of = |world: &World, code: u64| {

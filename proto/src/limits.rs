@@ -1,0 +1,107 @@
+//! How long what people write may be, and how large a record: one limit each, in one unit, at every entrance of both ends.
+//! Invariant: what may be entered is less than what is read, by the head-room that a hub needs for what it adds itself; so nothing that
+//! was taken once can't be read again.
+
+/// Most characters of the name of whoever enters, decides, looks or reads.
+pub const NAME_CHARS: usize = 60;
+/// Longest name on the wire, bytes: as many characters of the longest kind.
+pub const NAME_BYTES: usize = 4 * NAME_CHARS;
+/// Most characters of a reason.
+pub const REASON_CHARS: usize = 200;
+/// Longest reason on the wire, bytes.
+pub const REASON_BYTES: usize = 4 * REASON_CHARS;
+/// Most characters of the reason for which a month is locked with gaps: it may name the units that are missing.
+pub const LOCK_REASON_CHARS: usize = 500;
+/// Longest name of a rule, bytes; it becomes part of a key.
+pub const RULE_BYTES: usize = 32;
+
+/// Largest record that may be entered, bytes of its message.
+pub const RECORD_BYTES: usize = 64 * 1024;
+/// Most fields of a record that may be entered.
+pub const RECORD_FIELDS: usize = 1024;
+/// Largest record that is read, bytes: what may be entered, and as much again for what a hub adds by its own hand.
+pub const STORED_BYTES: usize = 2 * RECORD_BYTES;
+/// Most fields of a record that is read, cleared ones included; with the same head-room.
+pub const STORED_FIELDS: usize = 2 * RECORD_FIELDS;
+/// Room that rules leave in a stored record for what a reviewer decides, bytes.
+pub const REVIEW_BYTES: usize = 8 * 1024;
+/// The same, fields.
+pub const REVIEW_FIELDS: usize = 64;
+/// Most fields in one change.
+pub const CHANGE_FIELDS: usize = 512;
+
+/// Why a name or a reason is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unsaid {
+    /// Nobody is named.
+    #[error("请写明经办人，用 --by (say who decides: --by)")]
+    Name,
+    /// The name is too long.
+    #[error("姓名超过{NAME_CHARS}个字 (a name of more than {NAME_CHARS} characters)")]
+    LongName,
+    /// No reason is given.
+    #[error("请写明理由，用 --reason (give a reason: --reason)")]
+    Reason,
+    /// The reason is too long.
+    #[error("理由超过{0}个字 (a reason of more than {0} characters)")]
+    LongReason(usize),
+}
+
+/// A name, without the spaces around it.
+///
+/// # Errors
+/// When there is none, or it is too long.
+pub fn name(by: &str) -> Result<&str, Unsaid> {
+    let by = by.trim();
+    match by.chars().count() {
+        0 => Err(Unsaid::Name),
+        1..=NAME_CHARS => Ok(by),
+        _ => Err(Unsaid::LongName),
+    }
+}
+
+/// A name that need not be given, without the spaces around it.
+///
+/// # Errors
+/// When it is too long.
+pub fn name_or_none(by: &str) -> Result<&str, Unsaid> {
+    if by.trim().is_empty() { Ok("") } else { name(by) }
+}
+
+/// A reason, without the spaces around it.
+///
+/// # Errors
+/// When there is none, or it is too long.
+pub fn reason(why: &str) -> Result<&str, Unsaid> {
+    match reason_within(why, REASON_CHARS)? {
+        "" => Err(Unsaid::Reason),
+        why => Ok(why),
+    }
+}
+
+/// A reason that need not be given, of so many characters at most.
+///
+/// # Errors
+/// When it is too long.
+pub fn reason_within(why: &str, most: usize) -> Result<&str, Unsaid> {
+    let why = why.trim();
+    if why.chars().count() > most { Err(Unsaid::LongReason(most)) } else { Ok(why) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_is_taken_whatever_its_signs_and_one_more_is_not() {
+        for sign in ["x", "王", "𠮷"] {
+            assert_eq!(name(&format!(" {} ", sign.repeat(NAME_CHARS))), Ok(sign.repeat(NAME_CHARS).as_str()));
+            assert!(sign.repeat(NAME_CHARS).len() <= NAME_BYTES && sign.repeat(REASON_CHARS).len() <= REASON_BYTES);
+            assert_eq!(name(&sign.repeat(NAME_CHARS + 1)), Err(Unsaid::LongName));
+            assert!(reason(&sign.repeat(REASON_CHARS)).is_ok());
+            assert_eq!(reason(&sign.repeat(REASON_CHARS + 1)), Err(Unsaid::LongReason(REASON_CHARS)));
+        }
+        assert_eq!((name(" "), reason("\n")), (Err(Unsaid::Name), Err(Unsaid::Reason)));
+        assert_eq!(reason_within("", 5), Ok(""));
+    }
+}
