@@ -45,7 +45,7 @@ pub async fn make_token(
     let unit = OrgCode::new(request.unit).map_err(|error| Status::invalid_argument(error.to_string()))?;
     let tree = core.tree();
     let reads = !request.reader.is_empty();
-    if reads && (request.hub || limits::name(&request.reader).is_err()) {
+    if reads && (request.hub || request.reader.chars().count() > NAME_CHARS || limits::name(&request.reader).is_err()) {
         return Err(Status::invalid_argument(format!(
             "请写明只读单位的名称，不超过{NAME_CHARS}字；只读单位不是汇聚节点 (name the reader; it is no hub)"
         )));

@@ -25,16 +25,15 @@ use taizhang_node::{
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::home_unit,
-    limits,
+    limits::{self, LIST_LINES},
     pb::{self, reading_server::Reading},
     register::{number, registers},
 };
 use tokio::task::block_in_place;
 use tonic::{Request, Response, Status};
 
-/// Rows of a list or a search when the asker does not say, and at most.
+/// Rows of a list or a search when the asker does not say.
 const PAGE: u32 = 100;
-const MAX_PAGE: u32 = 20_000;
 
 /// The calls.
 pub(crate) struct ReadingService {
@@ -111,7 +110,7 @@ pub(crate) async fn log(
 }
 
 fn limit_of(asked: u32) -> usize {
-    if asked == 0 { PAGE as usize } else { asked.min(MAX_PAGE) as usize }
+    if asked == 0 { PAGE as usize } else { asked.min(LIST_LINES) as usize }
 }
 
 #[allow(clippy::result_large_err)]

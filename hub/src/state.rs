@@ -1,6 +1,6 @@
 //! What sessions, totals and the writer share: the store, and what is read from its rows once.
 //! Invariant: what is kept in memory beside the rows (tree, plans, months, orders, the roll) is replaced only by
-//! [`Core::take_up`], after the commit that has it is on disk.
+//! [`Core::take_up`], after the commit that has it is on disk, and by [`Core::mend`], from the rows.
 
 pub(crate) mod access;
 pub(crate) mod months;

@@ -61,7 +61,7 @@ static WRITING: Mutex<()> = Mutex::new(());
 /// Puts a line into the log of a data directory, on disk.
 ///
 /// # Errors
-/// When the disk fails; then what it would have told of must not be done.
+/// When the disk fails; then what it would have told of must not be done, where that is still to be done.
 pub fn put(data: &Path, entry: &Entry) -> Result<(), DiskError> {
     let _one = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
     let path = data.join(FILE);

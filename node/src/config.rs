@@ -8,7 +8,7 @@ use figment::{
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::path::Path;
-use taizhang_proto::{OrgCode, limits};
+use taizhang_proto::OrgCode;
 
 /// All keys.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -100,7 +100,6 @@ impl Config {
     pub fn load(data: &Path) -> Result<Self, ConfigError> {
         let config: Self = layered(Self::default(), &data.join(FILE), &KEYS)?;
         config.schedule()?;
-        limits::name_or_none(&config.clerk).map_err(|why| ConfigError::Value(format!("clerk: {why}")))?;
         Ok(config)
     }
 

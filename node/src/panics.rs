@@ -23,7 +23,13 @@ fn tell(panicked: &PanicHookInfo<'_>) {
     }
     let place = panicked.location().map(ToString::to_string).unwrap_or_default();
     let thread = std::thread::current().name().unwrap_or_default().to_owned();
-    tracing::error!(place, thread, what = words(panicked.payload()), "the program has made a mistake (a panic)");
+    let what = words(panicked.payload());
+    if tracing::enabled!(tracing::Level::ERROR) {
+        tracing::error!(place, thread, what, "the program has made a mistake (a panic)");
+    } else {
+        // Whatever the log leaves out, this is never told nowhere.
+        eprintln!("the program has made a mistake (a panic) at {place}, thread {thread}: {what}");
+    }
 }
 
 /// What a panic says, where that was written when the program was. What was put together while it ran may hold anything.

@@ -12,7 +12,7 @@ pub(crate) use rules::has_happened;
 use crate::{
     OrgCode, Record, citizen_id,
     date::{self, Day},
-    limits::{RECORD_BYTES, RECORD_FIELDS},
+    limits::{RECORD_BYTES, RECORD_FIELDS, REVIEW_BYTES, REVIEW_FIELDS, STORED_BYTES, STORED_FIELDS},
     pb::{self, Format, Tier},
     record::home_unit,
     register::{FIRST_OWN, FieldDef, HOME_UNIT, RegisterDef, Shape, field, registers},
@@ -49,14 +49,53 @@ impl From<Violation> for pb::Violation {
 /// Most values a repeated field may hold.
 const MAX_VALUES: usize = 64;
 
-/// Checks the fields in `edited` and every rule that spans fields. `today` is the business day of whoever checks.
+/// How large a record is, as far as its size has a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Size {
+    /// Bytes and number of all its fields, cleared ones included.
+    whole: (usize, usize),
+    /// The same without the known fields that every record has: each of those is short by its own rule, and who voids a record, or
+    /// moves it, is not hindered by what others have put into it.
+    own: (usize, usize),
+}
+
+impl Size {
+    /// The size of a record; nothing where there is none.
+    pub fn of(record: Option<&Record>) -> Self {
+        let Some(record) = record else { return Self::default() };
+        let def = registers().get(record.register);
+        let mut size = Self::default();
+        for standing in &record.fields {
+            let (tag, bytes) = (standing.field.tag, standing.field.bytes.len());
+            size.whole = (size.whole.0 + bytes, size.whole.1 + 1);
+            if tag >= FIRST_OWN || def.is_none_or(|def| def.field(tag).is_none()) {
+                size.own = (size.own.0 + bytes, size.own.1 + 1);
+            }
+        }
+        size
+    }
+
+    /// Whether a record of this size can be read again wherever it goes.
+    pub fn can_be_read(self) -> bool {
+        self.whole.0 <= STORED_BYTES && self.whole.1 <= STORED_FIELDS
+    }
+
+    /// Whether a record may not become so large from what it was. What makes a large one no larger is never hindered.
+    fn is_too_large(self, stood: Self) -> bool {
+        let over = |now: (usize, usize), was: (usize, usize), most: (usize, usize)| {
+            (now.0 > most.0 && now.0 > was.0) || (now.1 > most.1 && now.1 > was.1)
+        };
+        over(self.own, stood.own, (RECORD_BYTES, RECORD_FIELDS))
+            || over(self.whole, stood.whole, (STORED_BYTES - REVIEW_BYTES, STORED_FIELDS - REVIEW_FIELDS))
+    }
+}
+
+/// Checks the fields in `edited`, every rule that spans fields, and that the record, which `stood` so large, has not grown too large. `today` is the business day of whoever checks.
 /// Fields and registers that this build does not know pass: they are another build's to check.
-pub fn check(record: &Record, edited: impl Iterator<Item = u32> + Clone, today: Day) -> Vec<Violation> {
+pub fn check(record: &Record, stood: Size, edited: impl Iterator<Item = u32>, today: Day) -> Vec<Violation> {
     let mut found = Vec::new();
-    let size: usize = record.fields.iter().map(|standing| standing.field.bytes.len()).sum();
-    // Who voids it, or takes something out, makes it no larger.
-    let adds = edited.clone().any(|tag| tag >= FIRST_OWN && record.bytes(tag).is_some());
-    if adds && (size > RECORD_BYTES || record.fields.len() > RECORD_FIELDS) {
+    let def = registers().get(record.register);
+    if Size::of(Some(record)).is_too_large(stood) {
         return vec![Violation {
             register: record.register.to_string(),
             field: String::new(),
@@ -64,7 +103,7 @@ pub fn check(record: &Record, edited: impl Iterator<Item = u32> + Clone, today: 
             message: "记录过大，请先清空不用的栏目 (the record is too large: clear some of its fields first)".into(),
         }];
     }
-    let Some(def) = registers().get(record.register) else {
+    let Some(def) = def else {
         return check_owner(record);
     };
     let mut opened = false;
@@ -117,8 +156,8 @@ pub fn ahead(record: &Record, edited: impl Iterator<Item = u32>, today: Day) -> 
 }
 
 /// All that is wrong with what somebody enters now: [`check`], and [`ahead`].
-pub fn entry(record: &Record, edited: impl Iterator<Item = u32> + Clone, today: Day) -> Vec<Violation> {
-    let mut found = check(record, edited.clone(), today);
+pub fn entry(record: &Record, stood: Size, edited: impl Iterator<Item = u32> + Clone, today: Day) -> Vec<Violation> {
+    let mut found = check(record, stood, edited.clone(), today);
     found.extend(ahead(record, edited, today));
     found
 }

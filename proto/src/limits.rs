@@ -17,7 +17,7 @@ pub const RULE_BYTES: usize = 32;
 
 /// Largest record that may be entered, bytes of its message.
 pub const RECORD_BYTES: usize = 64 * 1024;
-/// Most fields of a record that may be entered.
+/// Most fields of a record that may be entered, cleared ones included.
 pub const RECORD_FIELDS: usize = 1024;
 /// Largest record that is read, bytes: what may be entered, and as much again for what a hub adds by its own hand.
 pub const STORED_BYTES: usize = 2 * RECORD_BYTES;
@@ -29,6 +29,16 @@ pub const REVIEW_BYTES: usize = 8 * 1024;
 pub const REVIEW_FIELDS: usize = 64;
 /// Most fields in one change.
 pub const CHANGE_FIELDS: usize = 512;
+
+/// Most lines of one answer to a list.
+pub const LIST_LINES: u32 = 20_000;
+/// Lines of the audit log where nobody says how many.
+pub const AUDIT_LINES: u32 = 100;
+
+/// As much of a text as has so many characters.
+pub fn fitting(text: &str, most: usize) -> &str {
+    text.char_indices().nth(most).map_or(text, |(end, _)| &text[..end])
+}
 
 /// Why a name or a reason is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -103,5 +113,6 @@ mod tests {
         }
         assert_eq!((name(" "), reason("\n")), (Err(Unsaid::Name), Err(Unsaid::Reason)));
         assert_eq!(reason_within("", 5), Ok(""));
+        assert_eq!((fitting("王小明", 2), fitting("王小明", 3), fitting("", 0)), ("王小", "王小明", ""));
     }
 }

@@ -7,7 +7,7 @@
 use crate::{
     OrgCode, RecordId,
     date::{self, Day},
-    limits,
+    limits::{self, NAME_CHARS},
     pb::{OrderKind, Policy, SignedOrders, TaskOrder, TaskOrders},
     register::{number, registers},
     session::MAX_MESSAGE_BYTES,
@@ -148,7 +148,7 @@ fn check_heard(order: &TaskOrder) -> Result<(), OrderError> {
     if order.id.len() > MAX_ID || order.indicator.len() > MAX_ID {
         return wrong("indicator", "过长 (too long)");
     }
-    if limits::name_or_none(&order.by).is_err() {
+    if order.by.chars().count() > NAME_CHARS {
         return wrong("by", "姓名不超过60字 (at most 60 characters)");
     }
     if order.kind == OrderKind::Revoke as i32 && (order.to.len() != 1 || limits::reason(&order.demand).is_err()) {

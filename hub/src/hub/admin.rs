@@ -21,7 +21,8 @@ use crate::{
 use std::sync::Arc;
 use taizhang_node::{identity::ends_words, show};
 use taizhang_proto::{
-    OrgCode, date, limits,
+    OrgCode, date,
+    limits::{self, AUDIT_LINES, LIST_LINES},
     month::Month,
     pb::{self, admin_server::Admin},
 };
@@ -258,10 +259,6 @@ impl Hub {
     }
 }
 
-/// Lines of the audit log where no number is asked for, and at most.
-const AUDIT_LINES: u32 = 100;
-const MAX_AUDIT_LINES: u32 = 10_000;
-
 #[tonic::async_trait]
 impl Admin for Calls {
     async fn status(&self, _: Request<pb::Empty>) -> Result<Response<pb::StatusAnswer>, Status> {
@@ -298,7 +295,7 @@ impl Admin for Calls {
     async fn audit_log(&self, request: Request<pb::AuditLogRequest>) -> Result<Response<pb::AuditLogAnswer>, Status> {
         let limit = match request.get_ref().limit {
             0 => AUDIT_LINES,
-            asked => asked.min(MAX_AUDIT_LINES),
+            asked => asked.min(LIST_LINES),
         };
         let view = self.hub.core.view();
         let newest = block_in_place(|| audit_log::newest(view.as_ref(), limit as usize, |_| true)).map_err(failed)?;

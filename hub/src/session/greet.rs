@@ -162,8 +162,11 @@ impl Server {
             (rows::verdict_key(self.node, self.missed.start), rows::verdict_key(self.node, self.missed.end));
         let mut found = Vec::new();
         for row in view.range(Space::Verdicts, &from, &to).take(most) {
-            let verdicts = pb::Verdicts::decode(row?.1).map_err(|_| StoreError::Row(Space::Verdicts))?;
-            self.missed.start = verdicts.last.saturating_add(1);
+            let (key, value) = row?;
+            let wrong = || StoreError::Row(Space::Verdicts);
+            let verdicts = pb::Verdicts::decode(value).map_err(|_| wrong())?;
+            let last = key.get(4..).unwrap_or_default().try_into().map(u64::from_be_bytes).map_err(|_| wrong())?;
+            self.missed.start = last.saturating_add(1); // by its key, so that it goes on whatever the row says
             found.push(wrap(down::It::Verdicts(verdicts)));
         }
         if found.len() < most {

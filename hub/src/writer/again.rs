@@ -108,6 +108,17 @@ pub(super) fn keep_proven(secret: &[u8; 32], edit: &mut Edit, own: Option<OrgCod
     edit.offer = Some(offer);
 }
 
+/// Whether a word of the past that somebody else tells can be kept: it can be read, and nothing in it is longer than any hub writes.
+pub(super) fn is_sound(entry: &pb::Superseded) -> bool {
+    let ruling = entry.ruling.clone().unwrap_or_default();
+    entry.origin.as_ref().is_none_or(|origin| origin.by.len() <= NAME_BYTES)
+        && wire::split(&entry.message).is_ok()
+        && entry.rule.len() <= RULE_BYTES
+        && entry.reason.len() <= REASON_BYTES
+        && ruling.by.len() <= NAME_BYTES
+        && ruling.reason.len() <= REASON_BYTES
+}
+
 /// What a unit below says that a record for everybody had said before is kept under.
 const TOLD: &str = "TOLD";
 
@@ -226,16 +237,8 @@ impl Pad<'_> {
         offer: &pb::Offer,
         revision: Revision,
     ) -> Result<(), StoreError> {
-        let is_short = |entry: &pb::Superseded| {
-            let ruling = entry.ruling.clone().unwrap_or_default();
-            entry.rule.len() <= RULE_BYTES
-                && entry.reason.len() <= REASON_BYTES
-                && ruling.by.len() <= NAME_BYTES
-                && ruling.reason.len() <= REASON_BYTES
-        };
-        let sound =
-            |entry: &&pb::Superseded| entry.origin.is_some() && wire::split(&entry.message).is_ok() && is_short(entry);
-        let mut entries: Vec<pb::Superseded> = offer.history.iter().filter(sound).cloned().collect();
+        let mut entries: Vec<pb::Superseded> =
+            offer.history.iter().filter(|entry| entry.origin.is_some() && is_sound(entry)).cloned().collect();
         let secret = self.core.lineage.secret();
         for entry in &mut entries {
             mark_unproven(&secret, id, entry, (teller, self.core.unit));

@@ -16,7 +16,7 @@ use taizhang_proto::{
     OrgCode, Record,
     cell::{PastHome, home_unit},
     change::Edit,
-    check::{self, Violation},
+    check::{self, Size, Violation},
     date,
     decide::{Applied, Author, Decision, apply, decide},
     pb,
@@ -175,7 +175,8 @@ impl Pad<'_> {
     ) -> Result<Option<Violation>, StoreError> {
         let today = date::shanghai(received * 1_000);
         let edited = edit.fields.iter().map(|field| field.tag);
-        let mut broken = check::check(record, edited.clone(), today);
+        let stood = Size::of(self.record(edit.id)?);
+        let mut broken = check::check(record, stood, edited.clone(), today);
         if edit.offer.is_some() {
             // What was let pass before that rule, and was lost, is taken again.
             broken.retain(|why| why.rule != check::BELOW);

@@ -4,7 +4,7 @@
 use super::{
     kinds::{self, Back},
     pad::{Pad, Reading},
-    resolve::{Refusal, checked_reason, unknown},
+    resolve::{Refusal, unknown, who_and_why},
     revise::{Hand, nothing},
 };
 use crate::store::StoreError;
@@ -28,8 +28,8 @@ impl Pad<'_> {
         request: &pb::ReopenRequest,
         of: Option<OrgCode>,
     ) -> Result<Result<(), Refusal>, StoreError> {
-        let reason = match checked_reason(&request.by, &request.reason) {
-            Ok(reason) => reason,
+        let (by, reason) = match who_and_why(&request.by, &request.reason) {
+            Ok(said) => said,
             Err(why) => return Ok(Err(why)),
         };
         let Some(mut conflict) = self.conflict(request.number)? else { return Ok(Err(unknown(of))) };
@@ -44,7 +44,7 @@ impl Pad<'_> {
             return Ok(Err(NOT_THEIRS.into()));
         }
         let rule = conflict.rule.clone();
-        let hand = Hand { by: &request.by, reason, rule: &rule, conflict: request.number, of, ..Hand::default() };
+        let hand = Hand { by, reason, rule: &rule, conflict: request.number, of, ..Hand::default() };
         let Some(id) = RecordId::from_slice(&conflict.record) else {
             return Ok(Err("冲突没有记录 (no record)".into()));
         };

@@ -11,7 +11,7 @@ use crate::{certify, store::StoreError};
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::{Shelf, home_unit, is_active, is_memory},
-    check::{self, Violation},
+    check::{self, Size, Violation},
     lifecycle::{self, Actor},
     limits,
     pb::{self, Choice, ConflictState},
@@ -36,9 +36,9 @@ pub enum Review {
 /// Why a reviewer's request can't be done, in words.
 pub(crate) type Refusal = String;
 
-/// The reason of a decision; every one names who answers for it and why (domain-detail 4, G3).
-pub(super) fn checked_reason<'r>(by: &str, reason: &'r str) -> Result<&'r str, Refusal> {
-    limits::name(by).and_then(|_| limits::reason(reason)).map_err(|why| why.to_string())
+/// Who decides and why, as they are kept; every decision says both (domain-detail 4, G3).
+pub(super) fn who_and_why<'r>(by: &'r str, reason: &'r str) -> Result<(&'r str, &'r str), Refusal> {
+    limits::name(by).and_then(|by| Ok((by, limits::reason(reason)?))).map_err(|why| why.to_string())
 }
 
 impl Pad<'_> {
@@ -86,8 +86,8 @@ impl Pad<'_> {
         request: &pb::ResolveRequest,
         of: Option<OrgCode>,
     ) -> Result<Result<(), Refusal>, StoreError> {
-        let reason = match checked_reason(&request.by, &request.reason) {
-            Ok(reason) => reason,
+        let (by, reason) = match who_and_why(&request.by, &request.reason) {
+            Ok(said) => said,
             Err(why) => return Ok(Err(why)),
         };
         let Some(mut conflict) = self.conflict(number)? else { return Ok(Err(unknown(of))) };
@@ -111,7 +111,7 @@ impl Pad<'_> {
         };
         let rule = conflict.rule.clone();
         let despite = request.despite;
-        let hand = Hand { by: &request.by, reason, rule: &rule, conflict: number, of, despite, ..Hand::default() };
+        let hand = Hand { by, reason, rule: &rule, conflict: number, of, despite, ..Hand::default() };
         if let Err(why) = self.settle(&conflict, (way, request), &hand)? {
             return Ok(Err(why));
         }
@@ -205,7 +205,9 @@ impl Pad<'_> {
         }
         let after = with(current.as_ref(), register, &fields);
         let tags: Vec<u32> = fields.iter().map(|field| field.tag).collect();
-        if let Some(broken) = check::entry(&after, tags.iter().copied(), self.core.today()).into_iter().next() {
+        if let Some(broken) =
+            check::entry(&after, Size::of(current.as_ref()), tags.iter().copied(), self.core.today()).into_iter().next()
+        {
             return Ok(Err(broken.to_string()));
         }
         let unit = home_unit(&after).filter(|unit| self.core.unit.covers(*unit));
@@ -264,11 +266,11 @@ impl Pad<'_> {
     }
 
     fn merge_asked(&mut self, request: &pb::MergeRequest) -> Result<Result<(), Refusal>, StoreError> {
-        let reason = match checked_reason(&request.by, &request.reason) {
-            Ok(reason) => reason,
+        let (by, reason) = match who_and_why(&request.by, &request.reason) {
+            Ok(said) => said,
             Err(why) => return Ok(Err(why)),
         };
-        let hand = Hand { by: &request.by, reason, rule: "MERGE", ..Hand::default() };
+        let hand = Hand { by, reason, rule: "MERGE", ..Hand::default() };
         let parse = |text: &str| text.parse::<RecordId>().map_err(|_| format!("{text} 不是记录编号 (not a record id)"));
         let absorbed = match parse(&request.absorbed) {
             Ok(absorbed) => absorbed,
@@ -295,8 +297,8 @@ impl Pad<'_> {
 
     fn revise_asked(&mut self, request: &pb::ReviseRequest) -> Result<Result<RecordId, Refusal>, WriteError> {
         let refuse = |why: String| Ok(Err(why));
-        let reason = match checked_reason(&request.by, &request.reason) {
-            Ok(reason) => reason,
+        let (by, reason) = match who_and_why(&request.by, &request.reason) {
+            Ok(said) => said,
             Err(why) => return refuse(why),
         };
         let Some(def) = registers().named(&request.register) else {
@@ -321,7 +323,7 @@ impl Pad<'_> {
         if let Some(tag) = registered.filter(|tag| !fields.iter().any(|field| field.tag == *tag)) {
             fields.push(day(tag, self.core.today()));
         }
-        let hand = Hand { by: &request.by, reason, rule: "REVISED", despite: request.despite, ..Hand::default() };
+        let hand = Hand { by, reason, rule: "REVISED", despite: request.despite, ..Hand::default() };
         if let Some(broken) = self.refused_way(id, def.number, &fields, self.core.tier)? {
             return refuse(broken.to_string());
         }

@@ -15,7 +15,7 @@ use taizhang_proto::{
     change,
     change::Edit,
     decide::{Decision, HUB_NODE, apply, tier_of},
-    limits::{REVIEW_BYTES, REVIEW_FIELDS, STORED_BYTES, STORED_FIELDS},
+    limits::{self, REVIEW_BYTES, REVIEW_FIELDS, STORED_BYTES, STORED_FIELDS},
     pb::{self, Tier},
     record::Revision,
     register::COUNTING,
@@ -128,8 +128,9 @@ impl Pad<'_> {
         hand: &Hand<'_>,
     ) -> Result<Revision, StoreError> {
         let stamp = Stamp::at_millis(self.core.now() * 1_000);
-        let mut change = change::write(id, register, fields, stamp, hand.by);
-        hand.reason.clone_into(&mut change.reason);
+        // An entrance has refused what is longer; were there one that has not, nobody else's jobs fail for it.
+        let mut change = change::write(id, register, fields, stamp, limits::fitting(hand.by, limits::NAME_CHARS));
+        limits::fitting(hand.reason, limits::REASON_CHARS).clone_into(&mut change.reason);
         let edit = Edit::read(change).map_err(|error| StoreError::Engine(format!("the hub's own edit: {error}")))?;
         let revision = self.take_revisions(1);
         let origin = self.own_origin(&edit, revision, hand);

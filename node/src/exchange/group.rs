@@ -15,7 +15,7 @@ use crate::desk::{Desk, Draft, SaveError};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use taizhang_proto::{
     OrgCode, Record, RecordId,
-    check::{self, Violation},
+    check::{self, Size, Violation},
     citizen_id,
     date::{self, Day},
     pb::Format,
@@ -502,7 +502,7 @@ impl<'a, D: Desk> Maker<'a, D> {
     fn add(&mut self, index: usize, old: Option<&Record>, def: &'static RegisterDef, draft: Draft) {
         let record = merged(old, def, &draft);
         let edited = draft.edits.iter().map(|(tag, _)| *tag);
-        for violation in check::entry(&record, edited, self.scene.desk.today()) {
+        for violation in check::entry(&record, Size::of(old), edited, self.scene.desk.today()) {
             let fault = self.fault(index, def, &violation);
             if !self.group.faults.contains(&fault) {
                 self.group.faults.push(fault);

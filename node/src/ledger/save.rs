@@ -19,10 +19,10 @@ use taizhang_proto::{
         survivor,
     },
     change,
-    check::{self, Violation, too_early},
+    check::{self, Size, Violation, too_early},
     digest::LogDigest,
     lifecycle::{self, Actor},
-    limits::{self, REASON_CHARS},
+    limits::{self, REASON_CHARS, Unsaid},
     pb,
     register::{HOME_UNIT, field, number, registers},
     session::MAX_CHANGE_BYTES,
@@ -165,6 +165,8 @@ impl Ledger {
         let mut own = Views::default();
         let mut changes = Vec::with_capacity(group.len());
         let mut violations = Vec::new();
+        // As the hub reads it: a name with spaces around it would be longer there.
+        let named = limits::name_or_none(by);
         for draft in group.iter().filter(|draft| !draft.edits.is_empty()) {
             let view = match own.get(draft.id).or_else(|| views.get(draft.id)) {
                 Some(view) => Some(view.clone()),
@@ -180,12 +182,12 @@ impl Ledger {
                 })
                 .collect();
             *stamp = stamp.tick(self.now_millis());
-            let mut change = change::write(draft.id, draft.register, &based, *stamp, by);
+            let mut change = change::write(draft.id, draft.register, &based, *stamp, named.unwrap_or_default());
             change.seen = seen;
             draft.reason.trim().clone_into(&mut change.reason);
             show_what_was_seen(&mut change, view.as_ref());
             let change = change.encode_to_vec();
-            if let Some(violation) = too_long(draft, by).or_else(|| too_large(draft, change.len())) {
+            if let Some(violation) = too_long(draft, named).or_else(|| too_large(draft, change.len())) {
                 violations.push(violation);
                 continue;
             }
@@ -226,7 +228,7 @@ impl Ledger {
 
     fn violations(&self, draft: &Draft, old: Option<&Record>, new: &Record) -> Vec<Violation> {
         let edited = new.fields.iter().map(|standing| standing.field.tag);
-        let mut found = check::check(new, edited, self.business_day());
+        let mut found = check::check(new, Size::of(old), edited, self.business_day());
         let changed = draft.edits.iter().map(|(tag, _)| *tag);
         let changed = changed.filter(|tag| old.and_then(|old| old.bytes(*tag)) != new.bytes(*tag));
         found.extend(check::ahead(new, changed, self.business_day()));
@@ -367,8 +369,8 @@ fn show_what_was_seen(change: &mut pb::Change, view: Option<&Record>) {
 }
 
 /// A name or a reason that no hub would read.
-fn too_long(draft: &Draft, by: &str) -> Option<Violation> {
-    let said = limits::name_or_none(by).and_then(|_| limits::reason_within(&draft.reason, REASON_CHARS));
+fn too_long(draft: &Draft, named: Result<&str, Unsaid>) -> Option<Violation> {
+    let said = named.and_then(|_| limits::reason_within(&draft.reason, REASON_CHARS));
     said.err().map(|why| broken(draft, "", "length", why.to_string()))
 }
 

@@ -278,9 +278,14 @@ fn what_no_hub_would_read_for_its_name_or_reason_is_refused_when_it_is_saved() {
         assert!(matches!(&answer, Err(SaveError::Invalid(found)) if is_long(found)), "{answer:?}");
     }
     save(NAME_CHARS, REASON_CHARS).unwrap();
-    let kept = ledger.state().head;
-    let change = ledger.store.get(&key::pending(kept)).unwrap().unwrap();
-    Edit::read(prost::Message::decode(change).unwrap()).expect("a hub reads it");
+    // Spaces around a name, or alone, are no name.
+    for (by, said) in [(format!("{}李会计{}", " ".repeat(900), " ".repeat(900)), "李会计"), (" ".repeat(900), "")]
+    {
+        desk.save(vec![vec![facility(&desk, "二")]], &by).remove(0).unwrap();
+        let change = ledger.store.get(&key::pending(ledger.state().head)).unwrap().unwrap();
+        let edit = Edit::read(prost::Message::decode(change).unwrap()).expect("a hub reads it");
+        assert_eq!(edit.by, said);
+    }
 }
 
 /// A change in the log of an earlier build that saved without a bound.

@@ -11,7 +11,8 @@ use crate::{
 };
 use std::{pin::Pin, sync::Arc};
 use taizhang_proto::{
-    BUILT_MILLIS, OrgCode, RecordId, date, limits,
+    BUILT_MILLIS, OrgCode, RecordId, date,
+    limits::{self, AUDIT_LINES, LIST_LINES},
     month::Month,
     pb::{self, office_server},
     register::{FieldDef, IMPORT_NOTE, RegisterDef, Value, field, number, registered_on},
@@ -24,11 +25,8 @@ use tokio::{
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-/// Rows of a list when the asker does not say, and at most.
+/// Rows of a list when the asker does not say.
 const PAGE: u32 = 100;
-const MAX_PAGE: u32 = 20_000;
-/// Lines of the audit log where the request says nothing.
-const AUDIT_LINES: u32 = 100;
 /// Said where rows can't name their units yet.
 const NO_TREE: &str = "尚未从上级收到单位树，文件未读取；请接通上级后重试，或加 --wait 等待 (no tree of units has come from the hub yet, and \
                        nothing was read: try again once the line is up, or wait for it with --wait)";
@@ -345,7 +343,7 @@ impl Office {
     fn list(&self, request: &pb::ListRequest) -> Result<pb::ListAnswer, Status> {
         let def = find::register(&request.register)?;
         let unit = unit_or_none(request.unit)?;
-        let limit = if request.limit == 0 { PAGE } else { request.limit.min(MAX_PAGE) } as usize;
+        let limit = if request.limit == 0 { PAGE } else { request.limit.min(LIST_LINES) } as usize;
         let mut answer = pb::ListAnswer::default();
         let desk = LedgerDesk::new(&self.ledger);
         for (id, record) in desk.list(def.number).map_err(failed)? {
@@ -365,7 +363,7 @@ impl Office {
         let named = |name: &str| find::register(name).map(|def| def.number);
         let register = Some(request.register.as_str()).filter(|name| !name.is_empty()).map(named).transpose()?;
         let query = search::Query::read(&request.text, register, unit_or_none(request.unit)?).map_err(wrong)?;
-        let limit = if request.limit == 0 { PAGE } else { request.limit.min(MAX_PAGE) } as usize;
+        let limit = if request.limit == 0 { PAGE } else { request.limit.min(LIST_LINES) } as usize;
         let found = self.ledger.search(&query, limit).map_err(failed)?;
         search::answer(&LedgerDesk::new(&self.ledger), &query, found, limit).map_err(failed)
     }
@@ -549,7 +547,10 @@ impl office_server::Office for Calls {
         let month = Month::read(&month).ok_or_else(|| wrong("请写成 2008-03 (not a month)"))?;
         let by = if by.is_empty() { &self.office.clerk } else { &by };
         let answer = block_in_place(|| super::close::close(&self.office.ledger, month, by)).map_err(wrong)?;
-        block_in_place(|| self.office.note(by, "close", month.to_string())).map_err(failed)?;
+        // It is done, and the month says by whom: it does not fail for the log.
+        if let Err(error) = block_in_place(|| self.office.note(by, "close", month.to_string())) {
+            tracing::error!(%error, "a month was closed, and the audit log can't be written");
+        }
         Ok(Response::new(answer))
     }
 
@@ -584,7 +585,7 @@ impl office_server::Office for Calls {
     async fn audit_log(&self, request: Request<pb::AuditLogRequest>) -> Result<Response<pb::AuditLogAnswer>, Status> {
         let limit = match request.get_ref().limit {
             0 => AUDIT_LINES,
-            asked => asked.min(MAX_PAGE),
+            asked => asked.min(LIST_LINES),
         };
         let newest = block_in_place(|| audit_log::newest(self.office.ledger.data_dir(), limit as usize));
         let line = |entry: audit_log::Entry| pb::AuditEntry {

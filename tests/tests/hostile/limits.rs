@@ -53,6 +53,12 @@ async fn the_longest_name_and_reason_decide_and_one_more_character_is_refused() 
         let answer = writer.write(Job::Review(Review::Revise(request(name, reason)))).await.unwrap();
         assert!(matches!(answer, Answer::Refused(_)), "{name}, {reason}");
     }
+    // What is around a name is not kept with it.
+    let padded = pb::ReviseRequest { by: format!("{}王科长", " ".repeat(200_000)), ..request(1, 1) };
+    let answer = writer.write(Job::Review(Review::Revise(padded))).await.unwrap();
+    assert!(matches!(answer, Answer::Revised(_)));
+    let record = books::records_at(&town.districts[0].hub)[&id].clone();
+    assert!(record.origins.iter().any(|origin| origin.by == "王科长"), "{:?}", record.origins);
     let longest = request(NAME_CHARS, REASON_CHARS);
     let answer = writer.write(Job::Review(Review::Revise(longest))).await.unwrap();
     assert!(matches!(answer, Answer::Revised(_)));

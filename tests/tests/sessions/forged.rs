@@ -99,7 +99,7 @@ impl Mallory {
     }
 }
 
-fn at(millis: u64) -> Stamp {
+pub(crate) fn at(millis: u64) -> Stamp {
     Stamp::at_millis(1_790_000_000_000 + millis)
 }
 

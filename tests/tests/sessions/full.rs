@@ -2,7 +2,7 @@
 //! read, or is refused in words.
 
 use crate::{
-    forged::Mallory,
+    forged::{Mallory, at},
     pair::{
         UNITS, assert_sound, at_hub, community, hub, merge, neighbour, office, peer, residents, street, sync, write,
     },
@@ -11,13 +11,16 @@ use taizhang_hub::writer::{Answer, Job, Review};
 use taizhang_proto::{
     Record, RecordId,
     cell::home_unit,
-    date,
-    limits::{CHANGE_FIELDS, RECORD_BYTES, RECORD_FIELDS},
+    change, date,
+    limits::{CHANGE_FIELDS, RECORD_BYTES, RECORD_FIELDS, REVIEW_BYTES, STORED_BYTES},
     pb,
-    register::{PAST_HOME, number},
-    wire::{Field, put_bytes},
+    register::{HOME_UNIT, PAST_HOME, number},
+    wire::{Field, put_bytes, put_varint},
 };
+use taizhang_tests::books;
 
+/// Most that a record may come to without a hub's own additions, bytes.
+const MAX_OF_ALL: usize = STORED_BYTES - REVIEW_BYTES;
 /// Fields of a newer build.
 const UNKNOWN: u32 = 10_000;
 
@@ -48,6 +51,7 @@ fn what_a_hub_adds_to_a_record_that_is_full_can_be_read_again_and_what_does_not_
     let core = hub(dir.path());
     let node = office(dir.path(), "node", community(), 0);
     let people = residents(&node, community(), 0..3);
+    books::amend(&node, people[1], &[("address", &"新华街".repeat(20))]);
     sync(&core, &node, &peer("node", community()));
     let mut mallory = Mallory::at(&core);
     let full = people[0];
@@ -60,9 +64,14 @@ fn what_a_hub_adds_to_a_record_that_is_full_can_be_read_again_and_what_does_not_
     }
     let stands = at_hub(&core, full);
     assert_eq!((size(&stands), stands.fields.len()), (RECORD_BYTES, RECORD_FIELDS));
-    let one_more: Vec<_> = filling(1, 40).into_iter().map(|one| Field { tag: UNKNOWN - 1, ..one }).collect();
-    mallory.offers(full, number::RESIDENT, &[(one_more[0].clone(), Mallory::own_word())], Vec::new());
-    assert_eq!(at_hub(&core, full), stands, "no more than that");
+    // Nor among the numbers of the fields that every record has.
+    for tag in [UNKNOWN - 1, 19] {
+        let mut bytes = Vec::new();
+        put_bytes(tag, &vec![b'x'; 40_000], &mut bytes);
+        let more = Field { tag, bytes: bytes.into() };
+        mallory.offers(full, number::RESIDENT, &[(more, Mallory::own_word())], Vec::new());
+        assert_eq!(at_hub(&core, full), stands, "no more than that: {tag}");
+    }
 
     // A reviewer is told; who voids it, or takes something out, is not hindered by what others put into it.
     let revise = |id: RecordId, fields: &[(&str, &str)]| {
@@ -79,7 +88,13 @@ fn what_a_hub_adds_to_a_record_that_is_full_can_be_read_again_and_what_does_not_
         assert!(matches!(revise(full, &[("state", state), ("void_reason", reason)]), Answer::Revised(_)), "{state}");
     }
     let Answer::Reviewed(merged) = write(&core, merge(full, people[1], false)).unwrap() else { panic!("an answer") };
-    assert!(merged.failed.iter().all(|why| why.contains("过大")), "{:?}", merged.failed);
+    assert!(merged.failed.len() == 1 && merged.failed[0].contains("过大"), "{:?}", merged.failed);
+    // Nor is a clerk.
+    sync(&core, &node, &peer("node", community()));
+    for (state, reason) in [("2", "重复登记"), ("1", "")] {
+        books::amend(&node, full, &[("state", state), ("void_reason", reason)]);
+    }
+    assert_eq!(sync(&core, &node, &peer("node", community())).refused, 0);
 
     // The community's code is given up: its new one and where it was are added by a rule.
     let line = UNITS.lines().find(|line| line.starts_with(&community().to_string())).unwrap();
@@ -105,4 +120,32 @@ fn everybody_reads(
         assert_sound(core, &ledger);
         assert_eq!(size(&ledger.view(full).unwrap().unwrap()), size(&at_hub(core, full)), "{name}");
     }
+}
+
+#[test]
+fn a_record_of_a_register_that_nobody_knows_grows_no_further_and_neither_do_the_fields_that_are_cleared() {
+    let dir = tempfile::tempdir().unwrap();
+    let core = hub(dir.path());
+    let mut mallory = Mallory::at(&core);
+    let id = RecordId([9; 16]);
+    let mut home = Vec::new();
+    put_varint(HOME_UNIT, community().number(), &mut home);
+    let home = Field { tag: HOME_UNIT, bytes: home.into() };
+    for tag in 2..6 {
+        let mut bytes = Vec::new();
+        put_bytes(tag, &vec![b'x'; 60_000], &mut bytes);
+        let said = [home.clone(), Field { tag, bytes: bytes.into() }].map(|field| (field, Mallory::own_word()));
+        mallory.offers(id, 9_999, &said, Vec::new());
+    }
+    assert!(size(&at_hub(&core, id)) <= MAX_OF_ALL, "{}", size(&at_hub(&core, id)));
+    for round in 0..6 {
+        let cleared = (0..500).map(|place| (Field { tag: 30 + round * 500 + place, bytes: bytes::Bytes::new() }, 0));
+        let fields: Vec<_> = cleared.collect();
+        mallory.push(vec![change::write(id, 9_999, &fields, at(3_000_000), "mallory")]);
+    }
+    let stands = at_hub(&core, id);
+    assert!(stands.fields.len() <= RECORD_FIELDS, "{}", stands.fields.len());
+    let street_office = office(dir.path(), "street", street(), 0);
+    sync(&core, &street_office, &peer("street", street()));
+    assert_sound(&core, &street_office);
 }

@@ -4,6 +4,7 @@
 
 use super::{
     super::{
+        again::is_sound,
         moves::{RULE, moves_along},
         pad::Pad,
         revise::{Hand, day, number as number_field, text},
@@ -20,7 +21,9 @@ use std::collections::BTreeMap;
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::home_unit,
+    check::Size,
     decide::{FOREIGN_NODE, HUB_NODE},
+    limits::NAME_BYTES,
     pb::{self, LetterKind},
     record::Revision,
     register::{HOME_UNIT, STATE, VOID_REASON, field, number},
@@ -41,7 +44,16 @@ fn read(letter: &pb::Letter) -> Option<(Bundle, OrgCode)> {
     }
     let bundle = Bundle::decode(letter.sealed.clone()).ok()?;
     let target = OrgCode::new(bundle.target).ok()?;
-    (bundle.records.len() <= MAX_RECORDS && bundle.subject.len() == 16).then_some((bundle, target))
+    let is_sound =
+        bundle.records.len() <= MAX_RECORDS && bundle.subject.len() == 16 && bundle.records.iter().all(can_be_kept);
+    is_sound.then_some((bundle, target))
+}
+
+/// Whether what another district says of a record is no more than a district writes: this one must be able to read it again, and to
+/// hand it to its offices.
+fn can_be_kept(one: &pb::Record) -> bool {
+    let Some(Ok(record)) = one.state.clone().map(Record::from_state) else { return one.state.is_none() };
+    Size::of(Some(&record)).can_be_read() && record.origins.iter().all(|origin| origin.by.len() <= NAME_BYTES)
 }
 
 impl Pad<'_> {
@@ -183,7 +195,7 @@ impl Pad<'_> {
         };
         record.origins.iter_mut().for_each(renumber);
         record.created = own.get(&record.created).copied().unwrap_or(first);
-        for mut entry in one.history {
+        for mut entry in one.history.into_iter().filter(is_sound) {
             entry.replaced_by = own.get(&entry.replaced_by).copied().unwrap_or(first);
             entry.origin.iter_mut().for_each(renumber);
             self.keep_history(id, std::slice::from_ref(&entry));
@@ -208,5 +220,26 @@ impl Pad<'_> {
             self.revise(id, number::TRANSFER, fields, &Hand { reason, ..Hand::rule(RULE) })?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use taizhang_proto::limits::STORED_FIELDS;
+
+    fn told(by: &str, cleared: u32) -> pb::Record {
+        let origin = pb::Origin { tags: (1..=cleared).collect(), revision: 1, by: by.into(), ..pb::Origin::default() };
+        let state = pb::RecordState { register: number::RESIDENT, origins: vec![origin], ..pb::RecordState::default() };
+        pb::Record { id: vec![1; 16].into(), state: Some(state), history: Vec::new() }
+    }
+
+    #[test]
+    fn a_neighbour_hands_over_nothing_that_could_not_be_handed_on() {
+        let most = STORED_FIELDS as u32;
+        assert!(can_be_kept(&told("李会计", 40)) && can_be_kept(&told("李会计", most)));
+        assert!(!can_be_kept(&told("李会计", most + 1)), "fields that were cleared count");
+        assert!(!can_be_kept(&told(&"x".repeat(NAME_BYTES + 1), 40)));
+        assert!(can_be_kept(&pb::Record::default()), "nothing is imported of one without a state");
     }
 }
