@@ -1,6 +1,7 @@
 //! 操作日志: who ruled, decided, exported, looked at names, enrolled and retired at this hub, in the order of the acts; read by
 //! whoever answers for the district's data.
-//! Invariants: an act of the writer stands in the log in the very commit that does it, what is done to files right after; no line is
+//! Invariants: an act of the writer stands in the log in the very commit that does it, what is done to files, and the city's
+//! orders, right after; no line is
 //! ever changed or taken out; a line says who, where, when and at what, and nothing that is in a record.
 
 use crate::store::{Space, StoreError, View, WriteSet};

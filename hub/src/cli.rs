@@ -113,7 +113,7 @@ enum Command {
         #[arg(long, conflicts_with = "hub", default_value = "")]
         reader: String,
         /// 有效小时 (hours it is valid)
-        #[arg(long, default_value_t = 72)]
+        #[arg(long, default_value_t = 72, value_parser = clap::value_parser!(u32).range(1..))]
         hours: u32,
     },
     /// 本级证书机构：查看，更换，停用旧机构 (the hub's authority: show, replace, let go of a former one)

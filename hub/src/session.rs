@@ -133,6 +133,9 @@ const MAX_LIST_BYTES: usize = 1024 * 1024;
 const MAX_LIST_RECORDS: usize = 4096;
 /// Longest field the greeting may carry.
 const MAX_GREETING_FIELD: usize = 64;
+/// Most letters and marks in one batch of a hub: more than its outbox puts into one.
+const MAX_LETTERS: usize = 16 * 1024;
+const MAX_MARKS: usize = 16 * 1024;
 /// Longest names of stretches of a hub's history.
 const MAX_STRETCHES: usize = session::STRETCH_NAME * session::STRETCHES_HEARD;
 
@@ -278,7 +281,7 @@ impl Server {
             let raw = upstream::decompress(&push.cells, push.raw_len)?;
             let list = pb::CellList::decode(raw).map_err(|_| Fault::Protocol("cells that can't be read"))?;
             let pb::Push { last, letters, marks, marked, stretch, .. } = push;
-            if stretch.len() > MAX_STRETCHES {
+            if stretch.len() > MAX_STRETCHES || letters.len() > MAX_LETTERS || marks.len() > MAX_MARKS {
                 return Err(Fault::Protocol("a batch with a field of the wrong size"));
             }
             return Ok(Job::Cells { peer, last, cells: list.cells, letters, marks, marked, stretch });

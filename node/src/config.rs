@@ -98,7 +98,10 @@ impl Config {
     /// # Errors
     /// Names the key that is wrong.
     pub fn load(data: &Path) -> Result<Self, ConfigError> {
-        let config: Self = layered(Self::default(), &data.join(FILE), &KEYS)?;
+        let mut config: Self = layered(Self::default(), &data.join(FILE), &KEYS)?;
+        if config.clerk.trim().is_empty() {
+            config.clerk = Self::default().clerk; // every entry has somebody behind it
+        }
         config.schedule()?;
         Ok(config)
     }

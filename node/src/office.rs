@@ -90,6 +90,11 @@ impl Office {
         Ok(Arc::new(Self { ledger, keeper, identity, schedule, clerk: config.clerk.clone() }))
     }
 
+    /// Whose word it is: who is named, or the clerk of the configuration where nobody is.
+    pub(crate) fn named<'a>(&'a self, by: &'a str) -> &'a str {
+        if by.trim().is_empty() { self.clerk.trim() } else { by.trim() }
+    }
+
     /// Puts an act into the audit log, before it is answered.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 
 use crate::{
     RecordId,
-    limits::{CHANGE_FIELDS, NAME_BYTES, REASON_BYTES},
+    limits::{CHANGE_FIELDS, NAME_BYTES, REASON_BYTES, RULE_BYTES, STORED_BYTES},
     pb,
     record::Revision,
     seal,
@@ -68,6 +68,16 @@ const MAX_SEAL: usize = 2 * seal::PART * CHANGE_FIELDS;
 /// Brings the origins of an offer, those of its history too, to the shape that a hub once gave them: each tag once, ascending. A name
 /// or a seal that is longer than any of a hub's proves nothing, and is let go.
 fn tidy(offer: &mut pb::Offer) -> Result<(), ChangeError> {
+    for entry in &mut offer.history {
+        let ruling = entry.ruling.as_ref().map_or((0, 0), |ruling| (ruling.by.len(), ruling.reason.len()));
+        let is_long = entry.reason.len().max(ruling.1) > REASON_BYTES
+            || ruling.0 > NAME_BYTES
+            || entry.rule.len() > RULE_BYTES
+            || entry.message.len() > STORED_BYTES;
+        if is_long {
+            *entry = pb::Superseded::default(); // nothing that a hub wrote; without an origin it is left out
+        }
+    }
     let past = offer.history.iter_mut().filter_map(|entry| entry.origin.as_mut());
     for origin in offer.origins.iter_mut().chain(past) {
         origin.tags.sort_unstable();

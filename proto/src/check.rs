@@ -12,7 +12,7 @@ pub(crate) use rules::has_happened;
 use crate::{
     OrgCode, Record, citizen_id,
     date::{self, Day},
-    limits::{RECORD_BYTES, RECORD_FIELDS, REVIEW_BYTES, REVIEW_FIELDS, STORED_BYTES, STORED_FIELDS},
+    limits::{ORIGIN_BYTES, RECORD_BYTES, RECORD_FIELDS, REVIEW_BYTES, REVIEW_FIELDS, STORED_BYTES, STORED_FIELDS},
     pb::{self, Format, Tier},
     record::home_unit,
     register::{FIRST_OWN, FieldDef, HOME_UNIT, RegisterDef, Shape, field, registers},
@@ -57,14 +57,20 @@ pub struct Size {
     /// The same without the known fields that every record has: each of those is short by its own rule, and who voids a record, or
     /// moves it, is not hindered by what others have put into it.
     own: (usize, usize),
+    /// Bytes of its origins, about.
+    origins: usize,
 }
+
+/// Bytes of an origin beside its name, its seal and the numbers of its fields.
+const ORIGIN: usize = 48;
 
 impl Size {
     /// The size of a record; nothing where there is none.
     pub fn of(record: Option<&Record>) -> Self {
         let Some(record) = record else { return Self::default() };
         let def = registers().get(record.register);
-        let mut size = Self::default();
+        let origins = record.origins.iter().map(|origin| ORIGIN + origin.by.len() + origin.seal.len()).sum::<usize>();
+        let mut size = Self { origins: origins + 3 * record.fields.len(), ..Self::default() };
         for standing in &record.fields {
             let (tag, bytes) = (standing.field.tag, standing.field.bytes.len());
             size.whole = (size.whole.0 + bytes, size.whole.1 + 1);
@@ -77,7 +83,7 @@ impl Size {
 
     /// Whether a record of this size can be read again wherever it goes.
     pub fn can_be_read(self) -> bool {
-        self.whole.0 <= STORED_BYTES && self.whole.1 <= STORED_FIELDS
+        self.whole.0 <= STORED_BYTES && self.whole.1 <= STORED_FIELDS && self.origins <= 2 * ORIGIN_BYTES
     }
 
     /// Whether a record may not become so large from what it was. What makes a large one no larger is never hindered.
@@ -87,6 +93,7 @@ impl Size {
         };
         over(self.own, stood.own, (RECORD_BYTES, RECORD_FIELDS))
             || over(self.whole, stood.whole, (STORED_BYTES - REVIEW_BYTES, STORED_FIELDS - REVIEW_FIELDS))
+            || (self.origins > ORIGIN_BYTES && self.origins > stood.origins)
     }
 }
 

@@ -17,12 +17,15 @@ pub const RULE_BYTES: usize = 32;
 
 /// Largest record that may be entered, bytes of its message.
 pub const RECORD_BYTES: usize = 64 * 1024;
-/// Most fields of a record that may be entered, cleared ones included.
-pub const RECORD_FIELDS: usize = 1024;
+/// Most fields of a record that may be entered, cleared ones included: with those that every record has, as many as one change can
+/// tell a hub again that has lost it.
+pub const RECORD_FIELDS: usize = CHANGE_FIELDS - 64;
 /// Largest record that is read, bytes: what may be entered, and as much again for what a hub adds by its own hand.
 pub const STORED_BYTES: usize = 2 * RECORD_BYTES;
 /// Most fields of a record that is read, cleared ones included; with the same head-room.
-pub const STORED_FIELDS: usize = 2 * RECORD_FIELDS;
+pub const STORED_FIELDS: usize = 2 * 1024;
+/// Most that the origins of a record may come to, bytes: names, seals, numbers of fields.
+pub const ORIGIN_BYTES: usize = 512 * 1024;
 /// Room that rules leave in a stored record for what a reviewer decides, bytes.
 pub const REVIEW_BYTES: usize = 8 * 1024;
 /// The same, fields.

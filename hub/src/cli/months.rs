@@ -10,7 +10,7 @@ use taizhang_node::{
     show::{self, Reader},
 };
 use taizhang_proto::{
-    OrgCode, indicator,
+    OrgCode, indicator, limits,
     month::{self, Month},
     pb::{self, TotalSpan, admin_client::AdminClient},
 };
@@ -32,8 +32,8 @@ pub(super) enum Command {
         #[arg(long = "unit")]
         units: Vec<OrgCode>,
         /// 退回并写明原因 (send back instead, and why)
-        #[arg(long = "return", default_value = "")]
-        reason: String,
+        #[arg(long = "return")]
+        reason: Option<String>,
         /// 审核人 (who)
         #[arg(long, env = "TAIZHANG_BY")]
         by: String,
@@ -83,6 +83,9 @@ pub(super) async fn run(mut admin: AdminClient<Guarded>, command: Command, reade
         }
         Command::Approve { month, units, reason, by } => {
             let units = units.into_iter().map(OrgCode::number).collect();
+            // Without words it would be an approval.
+            let reason =
+                reason.map(|reason| limits::reason(&reason).map(str::to_owned)).transpose()?.unwrap_or_default();
             let answer = admin.approve(pb::MonthRequest { month, by, reason, units }).await?.into_inner();
             show::document(reader, serde_json::json!({ "done": answer.done, "failed": answer.failed }));
             if reader == Reader::Person {

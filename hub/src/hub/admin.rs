@@ -287,7 +287,9 @@ impl Admin for Calls {
         };
         let id = block_in_place(|| self.hub.one_named(&node, undo))?;
         let job = Job::Retire { id: id.clone(), undo, decided };
-        self.hub.writer.write(job).await.map_err(crate::session::Fault::from)?;
+        if let Answer::Refused(why) = self.hub.writer.write(job).await.map_err(crate::session::Fault::from)? {
+            return Err(Status::failed_precondition(why));
+        }
         tracing::info!(node = %id, undo, %by, "a child or reader was retired, or serves again");
         self.nodes(Request::new(pb::Empty {})).await
     }
@@ -406,6 +408,13 @@ impl Admin for Calls {
         let hub = &self.hub;
         let key = hub.core.signer().ok_or(orders::GiveError::NotCity).map_err(refused)?;
         orders::change(&hub.core, &hub.writer, key, request.get_ref()).await.map_err(refused)?;
+        let pb::OrderRequest { order, withdraw } = request.into_inner();
+        let standing = orders::standing(&hub.core).map_err(failed)?.orders;
+        let of = match withdraw {
+            0 => standing.last().map(|order| format!("give {}", order.no)).unwrap_or_default(),
+            no => format!("withdraw {no}"),
+        };
+        self.log(&order.unwrap_or_default().by, "tasks", of).await?;
         self.orders(Request::new(pb::OrdersRequest::default())).await
     }
 

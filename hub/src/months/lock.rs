@@ -58,7 +58,7 @@ pub fn sign(
     let months = core.months();
     let last = months.texts().last();
     check_turn(core, month, last.as_ref(), months.has(month))?;
-    let by = limits::name_or_none(&request.by)?.to_owned();
+    let by = limits::name(&request.by)?.to_owned();
     let reason = limits::reason_within(&request.reason, LOCK_REASON_CHARS)?.to_owned();
     let view = core.view();
     let view = view.as_ref();

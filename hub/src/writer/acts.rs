@@ -40,7 +40,6 @@ pub(super) fn act_of(job: &Job, unit: OrgCode, at: u64, is_city: bool) -> Option
         Job::Confirm(by) => operator(by, "confirm", String::new()),
         Job::Draw(..) => operator("", "draw", String::new()),
         Job::Plans(_) if is_city => operator("", "plan", String::new()),
-        Job::Orders(_) if is_city => operator("", "orders", String::new()),
         Job::Month { signed, .. } if is_city => {
             let text = MonthText::decode(signed.text.clone()).unwrap_or_default();
             operator(&text.by, "lock", text.month)
@@ -63,7 +62,13 @@ fn of_review(review: &Review, entry: &impl Fn(Role, &str, &str, String) -> Entry
             entry(Role::Reviewer, &request.by, what, format!("{} {}", id(&request.survivor), id(&request.absorbed)))
         }
         Review::Revise(request) => {
-            entry(Role::Reviewer, &request.by, "revise", format!("{} {}", request.register, id(&request.record)))
+            // A district approves a month, or sends it back, by an edit of its closing.
+            let what = match request.fields.keys().map(String::as_str).find(|name| MONTHS.contains(name)) {
+                Some("approved_on") => "approve",
+                Some(_) => "approve --return",
+                None => "revise",
+            };
+            entry(Role::Reviewer, &request.by, what, format!("{} {}", request.register, id(&request.record)))
         }
     }
 }
@@ -78,15 +83,26 @@ fn id(written: &str) -> String {
     written.parse::<RecordId>().map(|id| id.to_string()).unwrap_or_default()
 }
 
+/// Fields of a month's closing that the district writes.
+const MONTHS: [&str; 2] = ["approved_on", "returned_on"];
+
 /// Most conflicts of one ruling that a line names.
 const NAMED: usize = 20;
 
-/// Whether a job has done anything that is worth a line.
-pub(super) fn is_done(answer: &Result<Answer, WriteError>) -> bool {
+/// What of an act was done; none where nothing was. Conflicts that could not be settled with the others are left out.
+pub(super) fn done(act: Option<Entry>, answer: &Result<Answer, WriteError>) -> Option<Entry> {
     match answer {
-        Ok(Answer::Refused(_)) | Err(_) => false,
-        Ok(Answer::Reviewed(reviewed)) => reviewed.settled > 0,
-        Ok(_) => true,
+        Ok(Answer::Refused(_)) | Err(_) => None,
+        Ok(Answer::Reviewed(reviewed)) if reviewed.settled == 0 => None,
+        Ok(Answer::Reviewed(reviewed)) => {
+            let failed: Vec<String> =
+                reviewed.failed.iter().filter_map(|why| Some(format!("#{}", why.split_once(':')?.0))).collect();
+            act.map(|act| {
+                let of = act.of.split(' ').filter(|word| !failed.iter().any(|failed| failed == word));
+                Entry { of: of.collect::<Vec<_>>().join(" "), ..act }
+            })
+        }
+        Ok(_) => act,
     }
 }
 
@@ -126,8 +142,15 @@ mod tests {
 
     #[test]
     fn what_was_refused_leaves_no_line() {
-        assert!(!is_done(&Ok(Answer::Refused(String::new()))) && !is_done(&Err(WriteError::ReadOnly)));
-        let reviewed = |settled| Ok(Answer::Reviewed(pb::ResolveAnswer { settled, ..Default::default() }));
-        assert!(is_done(&reviewed(1)) && !is_done(&reviewed(0)) && is_done(&Ok(Answer::Done)));
+        let act = || Some(Entry { of: "take #4 #5 #999".into(), ..Entry::default() });
+        assert_eq!(done(act(), &Ok(Answer::Refused(String::new()))), None);
+        assert_eq!(done(act(), &Err(WriteError::ReadOnly)), None);
+        let reviewed = |settled| {
+            let failed = ["4: 已经处理过", "999: 没有此冲突"].map(str::to_owned).to_vec();
+            Ok(Answer::Reviewed(pb::ResolveAnswer { settled, failed }))
+        };
+        assert_eq!(done(act(), &reviewed(0)), None);
+        assert_eq!(done(act(), &reviewed(1)).unwrap().of, "take #5", "what was done, and no more");
+        assert_eq!(done(act(), &Ok(Answer::Done)), act());
     }
 }

@@ -116,25 +116,26 @@ impl Pad<'_> {
 
     /// Takes a child out of service, or into it again: a computer that was replaced is waited for by nobody.
     pub(super) fn retire(&mut self, id: String, undo: bool, decided: Decided) -> Result<Answer, WriteError> {
-        let retired = |since| match (undo, since) {
-            (true, _) => 0,
-            (false, 0) => self.core.now(),
-            (false, since) => since,
+        let retired = if undo { 0 } else { self.core.now() };
+        let known = readers::read(self.view, &id)?;
+        let since = match (&known, self.node(&id)?) {
+            (Some(reader), _) => reader.retired,
+            (None, Some(row)) => row.retired,
+            // Its row was lost with a store; the roll, which came back, still keeps it out.
+            (None, None) => self.retired_since(&id).ok_or_else(|| WriteError::Unknown(id.clone()))?,
         };
-        if let Some(reader) = readers::read(self.view, &id)? {
-            let retired = retired(reader.retired);
+        match (undo, since) {
+            (true, 0) => return Ok(Answer::Refused("并未停用 (it is not retired)".into())),
+            (false, 1..) => return Ok(Answer::Refused("已经停用 (it is retired already)".into())),
+            _ => {}
+        }
+        if let Some(reader) = known {
             self.enlist_retired(&id, retired);
             readers::put(&mut self.set, &pb::ReaderInfo { retired, ..reader });
             return Ok(Answer::Done);
         }
-        let Some(row) = self.node(&id)? else {
-            // Its row was lost with a store; the roll, which came back, still keeps it out.
-            let since = self.retired_since(&id).ok_or_else(|| WriteError::Unknown(id.clone()))?;
-            self.enlist_retired(&id, retired(since));
-            return Ok(Answer::Done);
-        };
-        let retired = retired(row.retired);
         self.enlist_retired(&id, retired);
+        let Some(row) = self.node(&id)? else { return Ok(Answer::Done) };
         let Decided { by: retired_by, reason: retired_reason } = decided;
         self.put_node(NodeRow { retired, retired_by, retired_reason, ..row });
         Ok(Answer::Done)

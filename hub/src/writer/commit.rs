@@ -187,6 +187,10 @@ impl Core {
             ))
         });
         outcome.unwrap_or_else(|error| {
+            if count > 1 && self.store.fault().is_none() {
+                // It may be one job's own: alone in its commit, it fails nobody else.
+                self.commits.careful.store(CAREFUL, Ordering::Relaxed);
+            }
             let message = error.to_string();
             (0..count).map(|_| Done::Answered(Err(StoreError::Engine(message.clone()).into()))).collect()
         })
@@ -353,7 +357,7 @@ impl Core {
             if let Err(WriteError::Store(error)) = answer {
                 return Err(error); // the pad may hold half of the job
             }
-            if let Some(act) = act.filter(|_| acts::is_done(&answer)) {
+            if let Some(act) = acts::done(act, &answer) {
                 audit_log::put(&mut pad.set, &act);
             }
             answers.push(Done::Answered(answer));

@@ -152,7 +152,7 @@ impl Pad<'_> {
     }
 }
 
-/// Why a reviewer at a unit below the hub can't write these fields into a conflict: it is about its own fields only.
+/// Why a reviewer can't write these fields into a conflict: it is about its own fields only.
 pub(super) fn beyond_it(conflict: &pb::Conflict, request: &pb::ResolveRequest) -> Option<Refusal> {
     if request.choice() != Choice::Write {
         return None;

@@ -17,6 +17,8 @@ use taizhang_proto::{
 
 /// Most claims that one conflict keeps; older ones stay in the record's history.
 const MAX_CLAIMS: usize = 32;
+/// Most open conflicts about one record: more than it has fields.
+const MAX_OPEN: usize = 256;
 
 impl Pad<'_> {
     fn next_conflict(&mut self) -> Result<u64, StoreError> {
@@ -49,7 +51,9 @@ impl Pad<'_> {
     /// The open conflict of this kind about these records and fields.
     fn same_open(&mut self, like: &pb::Conflict) -> Result<Option<pb::Conflict>, StoreError> {
         let Some(id) = RecordId::from_slice(&like.record) else { return Ok(None) };
-        for number in self.open_about(id)? {
+        let about = self.open_about(id)?;
+        self.count_work(about.len() as u64);
+        for number in about {
             if let Some(open) = self.conflict(number)?
                 && open.kind == like.kind
                 && open.other == like.other
@@ -114,6 +118,13 @@ impl Pad<'_> {
             let number = open.number;
             self.conflicts.insert(number, open);
             return Ok(number);
+        }
+        if let Some(id) = RecordId::from_slice(&conflict.record) {
+            let open = self.open_about(id)?;
+            if let Some(last) = open.last().filter(|_| open.len() >= MAX_OPEN) {
+                tracing::warn!(record = %id, "a record has more open questions than anybody would answer: what else was said is in its history");
+                return Ok(*last);
+            }
         }
         conflict.number = self.next_conflict()?;
         let number = conflict.number;

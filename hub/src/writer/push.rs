@@ -30,6 +30,9 @@ use taizhang_proto::{
     stamp::{self, Stamp},
 };
 
+/// Bytes of an answer that are as much work as one record that is looked at.
+const BYTES_A_STEP: u64 = 64;
+
 /// What became of one change that was not simply accepted.
 struct Special {
     kind: OutcomeKind,
@@ -67,7 +70,7 @@ impl Pad<'_> {
         let mut answers = Vec::new();
         let known = (node.acknowledged + 1 - first).min(changes.len() as u64);
         if known > 0 {
-            answers = self.repeat(&node, first)?;
+            answers = self.repeat(&node, first, first + known - 1)?;
         }
         let mut fresh = changes.into_iter().skip(known as usize).peekable();
         if fresh.peek().is_some() && self.has_said_enough(&node) {
@@ -85,13 +88,21 @@ impl Pad<'_> {
         Ok((answers, fresh.collect()))
     }
 
-    /// The verdicts given before, from the batch that holds change `first` on.
-    fn repeat(&self, node: &NodeRow, first: u64) -> Result<Vec<pb::Verdicts>, StoreError> {
+    /// The verdicts given before, from the batch that holds change `first` to the one that holds `last`.
+    fn repeat(&self, node: &NodeRow, first: u64, last: u64) -> Result<Vec<pb::Verdicts>, StoreError> {
         let from = rows::verdict_key(node.number, first);
         let to = rows::verdict_key(node.number, node.acknowledged + 1);
         let read = |row: Bytes| pb::Verdicts::decode(row).map_err(|_| StoreError::Row(Space::Verdicts));
-        let mut found: Vec<pb::Verdicts> =
-            self.view.range(Space::Verdicts, &from, &to).map(|row| read(row?.1)).collect::<Result<_, _>>()?;
+        let mut found: Vec<pb::Verdicts> = Vec::new();
+        for row in self.view.range(Space::Verdicts, &from, &to) {
+            let verdicts = read(row?.1)?;
+            let is_last = verdicts.last >= last;
+            self.count_work(verdicts.encoded_len() as u64 / BYTES_A_STEP);
+            found.push(verdicts);
+            if is_last {
+                return Ok(found);
+            }
+        }
         // The first time may have been in this very commit.
         for place in &self.added_verdicts {
             if let Some((_, key, Some(value))) = self.set.rows.get(*place)
@@ -164,7 +175,10 @@ impl Pad<'_> {
                     state: special.state,
                     why: special.why.map(Into::into),
                 };
-                size += outcome.encoded_len();
+                let bytes = outcome.encoded_len();
+                size += bytes;
+                self.count_work(bytes as u64 / BYTES_A_STEP);
+                node.note_said(self.core.today(), bytes); // what is answered is kept for it, too
                 outcomes.push(outcome);
             }
             if offers && self.newest_revision() != own {

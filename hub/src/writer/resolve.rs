@@ -3,7 +3,7 @@
 
 use super::{
     Answer, WriteError, competence,
-    kinds::{self, Case, Does, Way},
+    kinds::{self, Back, Case, Does, Way},
     pad::{Pad, Reading},
     revise::{Hand, day, is_ruled_below, nothing, with},
 };
@@ -109,6 +109,15 @@ impl Pad<'_> {
             let offered: Vec<_> = kinds::choices(&conflict).iter().map(Choice::as_str_name).collect();
             return Ok(Err(format!("此类冲突只能选 (choose one of) {}", offered.join(", "))));
         };
+        if request.choice() != Choice::Write && !request.fields.is_empty() {
+            return Ok(Err("只有选 write 才改写栏目 (only `write` writes fields)".into()));
+        }
+        // What is written beside it would not go back with it.
+        if matches!(way.back, Back::Before)
+            && let Some(why) = competence::beyond_it(&conflict, request)
+        {
+            return Ok(Err(why));
+        }
         let rule = conflict.rule.clone();
         let despite = request.despite;
         let hand = Hand { by, reason, rule: &rule, conflict: number, of, despite, ..Hand::default() };
@@ -150,7 +159,9 @@ impl Pad<'_> {
                         // It arrived when it was claimed, not when it was taken.
                         let received = claim.origin.as_ref().map(|origin| origin.received);
                         let hand = Hand { received, ..*hand };
-                        self.revise_checked(id, conflict.register, claim.said(), &hand)
+                        // No more than it is about, whatever else whoever told of it says.
+                        let said = claim.said().into_iter().filter(|field| conflict.tags.contains(&field.tag));
+                        self.revise_checked(id, conflict.register, said.collect(), &hand)
                     }
                     None => Ok(Err("没有这个主张 (no such claim)".into())),
                 }

@@ -14,6 +14,7 @@ use taizhang_proto::{
     cell::is_memory,
     change,
     change::Edit,
+    check::Size,
     decide::{Decision, HUB_NODE, apply, tier_of},
     limits::{self, REVIEW_BYTES, REVIEW_FIELDS, STORED_BYTES, STORED_FIELDS},
     pb::{self, Tier},
@@ -115,10 +116,11 @@ impl Pad<'_> {
                 (field, base)
             })
             .collect();
-        self.put_own(id, current.as_ref(), &based, register, hand).map(Some)
+        self.put_own(id, current.as_ref(), &based, register, hand)
     }
 
-    /// Puts fields on a record by the hub's own hand, each with the revision that stands.
+    /// Puts fields on a record by the hub's own hand, each with the revision that stands. None where the record would be one that
+    /// nobody can read: nobody else's jobs fail for that.
     fn put_own(
         &mut self,
         id: RecordId,
@@ -126,15 +128,25 @@ impl Pad<'_> {
         fields: &[(Field, Revision)],
         register: u32,
         hand: &Hand<'_>,
-    ) -> Result<Revision, StoreError> {
+    ) -> Result<Option<Revision>, StoreError> {
         let stamp = Stamp::at_millis(self.core.now() * 1_000);
         // An entrance has refused what is longer; were there one that has not, nobody else's jobs fail for it.
         let mut change = change::write(id, register, fields, stamp, limits::fitting(hand.by, limits::NAME_CHARS));
         limits::fitting(hand.reason, limits::REASON_CHARS).clone_into(&mut change.reason);
-        let edit = Edit::read(change).map_err(|error| StoreError::Engine(format!("the hub's own edit: {error}")))?;
+        let edit = match Edit::read(change) {
+            Ok(edit) => edit,
+            Err(error) => {
+                tracing::error!(%id, %error, rule = hand.rule, "an edit by the hub's own hand can't be read: it is left out");
+                return Ok(None);
+            }
+        };
         let revision = self.take_revisions(1);
         let origin = self.own_origin(&edit, revision, hand);
         let mut applied = apply(current, &edit, &Decision::accepted(&edit), &origin);
+        if !Size::of(Some(&applied.record)).can_be_read() {
+            tracing::error!(%id, rule = hand.rule, "a record is too full for an edit by the hub's own hand: it is left out");
+            return Ok(None);
+        }
         applied.superseded.retain_mut(|entry| leave_out_what_only_grows(register, entry));
         for entry in &mut applied.superseded {
             self.rule_over(id, entry, hand);
@@ -142,7 +154,7 @@ impl Pad<'_> {
         }
         self.keep_history(id, &applied.superseded);
         self.put_record(id, applied.record)?;
-        Ok(revision)
+        Ok(Some(revision))
     }
 
     /// Makes what stands in these fields the reviewer's own word.

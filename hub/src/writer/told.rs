@@ -99,6 +99,9 @@ impl Pad<'_> {
     /// The changes that an offer tells of, in their old order.
     fn parts(&self, peer: &Peer, edit: &Edit, author: Author, own: &pb::Origin) -> Vec<Part> {
         let mut left = edit.fields.clone();
+        // A part says that it was offered, and no more of what else was.
+        let mut bare = edit.clone();
+        (bare.fields, bare.offer) = (Vec::new(), edit.offer.as_ref().map(|_| pb::Offer::default()));
         let mut parts = Vec::new();
         let mut told: Vec<&pb::Origin> = edit.offer.iter().flat_map(|offer| &offer.origins).collect();
         told.sort_by_key(|origin| origin.revision);
@@ -110,14 +113,14 @@ impl Pad<'_> {
             let unit = of.iter().find_map(&proven);
             let (ours, theirs): (Vec<Field>, Vec<Field>) = of.into_iter().partition(|field| proven(field).is_some());
             if let (false, Some(unit)) = (ours.is_empty(), unit) {
-                parts.push(self.own_part(edit, ours, origin, (unit, own)));
+                parts.push(self.own_part(&bare, ours, origin, (unit, own)));
             }
             if !theirs.is_empty() {
-                parts.push(self.their_part(peer, edit, theirs, (origin, own), author));
+                parts.push(self.their_part(peer, &bare, theirs, (origin, own), author));
             }
         }
         if !left.is_empty() {
-            parts.push(part(edit, left, author, own.clone()));
+            parts.push(part(&bare, left, author, own.clone()));
         }
         parts
     }

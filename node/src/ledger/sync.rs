@@ -464,7 +464,10 @@ impl Ledger {
         });
         // What the hub lost comes first: what was entered since was entered by those who saw it.
         let log = offers.into_iter().map(|change| change.to_vec()).chain(pending);
-        let (log, large): (Vec<Vec<u8>>, Vec<Vec<u8>>) = log.partition(|change| change.len() <= MAX_LONE_CHANGE_BYTES);
+        let (log, large): (Vec<Vec<u8>>, Vec<Vec<u8>>) = log.partition(|change| {
+            // What it holds is a hub's word, which may be no change that anybody reads.
+            change.len() <= MAX_LONE_CHANGE_BYTES && super::read_edit(change).is_ok()
+        });
         let renumbered: Vec<Entry> = (1..).zip(log).map(|(seq, change)| Entry::Saved(seq, change)).collect();
         // What no message can carry is shown with the refused, and hinders nothing.
         let at = self.now_millis() / 1_000;

@@ -107,16 +107,22 @@ impl Office {
         if let Some(name) = request.fields.keys().find(|name| !used.contains(name.as_str())) {
             return Err(RefusedError::Asked(format!("这些登记表没有栏目 {name} (no such field)")));
         }
-        let by = self.named(&request.by)?;
-        self.note_refused(by, "refused resend", &chosen)?;
+        let by = limits::name(self.named(&request.by)).map_err(|why| RefusedError::Asked(why.to_string()))?;
         let mut steps = Vec::with_capacity(chosen.len());
         for ((seq, _), draft) in chosen.into_iter().zip(drafts) {
             let mut step = pb::RefusedStep { number: number_of(seq), ..pb::RefusedStep::default() };
+            if draft.edits.is_empty() {
+                step.error = "没有可重报的内容，如不再需要请放弃 (nothing of it is left to send: let it go)".into();
+                steps.push(step);
+                continue;
+            }
             let saved = LedgerDesk::new(&self.ledger).save(vec![vec![draft]], by).pop().unwrap_or(Ok(()));
             match saved {
                 Ok(()) => {
                     step.seq = self.ledger.state().head;
                     self.end(seq, by, "", step.seq)?;
+                    self.note(by, "refused resend", step.number.clone())
+                        .map_err(|error| SaveError::Store(error.to_string()))?;
                 }
                 Err(error) => step.error = error.to_string(),
             }
@@ -136,28 +142,17 @@ impl Office {
                 "请写明编号，见 refused (name the numbers, as `refused` lists them)".into(),
             ));
         }
-        let by = self.named(&request.by)?;
+        let by = limits::name(self.named(&request.by)).map_err(|why| RefusedError::Asked(why.to_string()))?;
         let mut steps = Vec::new();
         let chosen = self.chosen(&request.numbers)?;
-        self.note_refused(by, "refused let-go", &chosen)?;
+        let mut of: Vec<String> = chosen.iter().take(NAMED).map(|(seq, _)| number_of(*seq)).collect();
+        of.extend((chosen.len() > NAMED).then(|| format!("… {}", chosen.len())));
+        self.note(by, "refused let-go", of.join(" ")).map_err(|error| SaveError::Store(error.to_string()))?;
         for (seq, _) in chosen {
             self.end(seq, by, reason, 0)?;
             steps.push(pb::RefusedStep { number: number_of(seq), ..pb::RefusedStep::default() });
         }
         Ok(steps)
-    }
-
-    /// Puts into the audit log what is done to these.
-    fn note_refused(&self, by: &str, what: &str, chosen: &[(u64, Refusal)]) -> Result<(), RefusedError> {
-        let mut of: Vec<String> = chosen.iter().take(NAMED).map(|(seq, _)| number_of(*seq)).collect();
-        of.extend((chosen.len() > NAMED).then(|| format!("… {}", chosen.len())));
-        Ok(self.note(by, what, of.join(" ")).map_err(|error| SaveError::Store(error.to_string()))?)
-    }
-
-    /// Whose word it is: nothing ends without a name.
-    fn named<'a>(&'a self, by: &'a str) -> Result<&'a str, RefusedError> {
-        let by = if by.trim().is_empty() { &self.clerk } else { by };
-        limits::name(by).map_err(|why| RefusedError::Asked(why.to_string()))
     }
 
     fn end(&self, seq: u64, by: &str, reason: &str, sent_as: u64) -> Result<(), RefusedError> {

@@ -317,7 +317,7 @@ impl Office {
             draft.edits.retain(|(tag, _)| *tag != IMPORT_NOTE);
             draft.edits.push((IMPORT_NOTE, Some(Value::Text(note))));
         }
-        let by = if request.by.is_empty() { &self.clerk } else { &request.by };
+        let by = self.named(&request.by);
         // While a store that was lost comes back from the hub, an edit may come before the record that it edits.
         let is_missing = self.ledger.state().rebuild && held.is_none();
         for answer in desk.save(vec![vec![draft]], by) {
@@ -396,7 +396,7 @@ impl office_server::Office for Calls {
     async fn import(&self, request: Request<pb::ImportRequest>) -> Result<Response<ImportStream>, Status> {
         let request = request.into_inner();
         let unit = unit_or_none(request.unit)?;
-        let by = if request.by.is_empty() { self.office.clerk.clone() } else { request.by };
+        let by = self.office.named(&request.by).to_owned();
         limits::name_or_none(&by).map_err(wrong)?;
         let office = self.office.clone();
         if office.identity.is_some() && office.ledger.units().is_empty() {
@@ -545,7 +545,7 @@ impl office_server::Office for Calls {
     async fn close(&self, request: Request<pb::MonthRequest>) -> Result<Response<pb::CloseAnswer>, Status> {
         let pb::MonthRequest { month, by, .. } = request.into_inner();
         let month = Month::read(&month).ok_or_else(|| wrong("请写成 2008-03 (not a month)"))?;
-        let by = if by.is_empty() { &self.office.clerk } else { &by };
+        let by = limits::name(self.office.named(&by)).map_err(wrong)?;
         let answer = block_in_place(|| super::close::close(&self.office.ledger, month, by)).map_err(wrong)?;
         // It is done, and the month says by whom: it does not fail for the log.
         if let Err(error) = block_in_place(|| self.office.note(by, "close", month.to_string())) {
@@ -557,8 +557,12 @@ impl office_server::Office for Calls {
     async fn paper(&self, request: Request<pb::PaperRequest>) -> Result<Response<pb::Paper>, Status> {
         let request = request.into_inner();
         let on = day_asked(request.on, &self.office)?;
-        let kind = pb::PaperKind::try_from(request.kind).unwrap_or_default().as_str_name().to_lowercase();
-        block_in_place(|| self.office.note(&self.office.clerk, "paper", kind)).map_err(failed)?;
+        // What is posted up or filed names people; the others are lists of months and tasks.
+        let kind = pb::PaperKind::try_from(request.kind).unwrap_or_default();
+        if matches!(kind, pb::PaperKind::PaperPublicity | pb::PaperKind::PaperCatalogue | pb::PaperKind::PaperLabels) {
+            let what = kind.as_str_name().trim_start_matches("PAPER_").to_lowercase();
+            block_in_place(|| self.office.note(&self.office.clerk, &what, String::new())).map_err(failed)?;
+        }
         block_in_place(|| self.office.paper(&request, on)).map(Response::new)
     }
 

@@ -8,7 +8,7 @@ use prost::Message;
 use std::sync::Arc;
 use taizhang_hub::{
     store::Space,
-    writer::{Answer, Core, Job, Peer, Pushed},
+    writer::{Answer, Core, Job, Peer, Pushed, Review},
 };
 use taizhang_node::ledger::Ledger;
 use taizhang_proto::{
@@ -416,5 +416,51 @@ fn who_had_a_record_does_not_take_it_back_by_saying_that_it_saw_the_hand_over() 
         mallory.push(vec![change]);
         assert_eq!(home_unit(&at_hub(&core, issue)), Some(neighbour()), "base {base}");
     }
+    everybody_agrees(&dir, &core);
+}
+
+#[test]
+fn a_claim_that_is_taken_says_no_more_than_its_conflict_is_about_and_a_record_has_so_many_questions() {
+    let (dir, core, _, people, mut mallory, phone) = residents_at(1);
+    let person = people[0];
+    let stands = held(&at_hub(&core, person), phone);
+    let of = pb::Origin { unit: street().number(), node: 5, by: "clerk-3".into(), ..pb::Origin::default() };
+    // The word names one field, and says three.
+    let mut message = past(phone, b"13900000001", 1, of.clone()).message.to_vec();
+    wire::put_bytes(
+        registers().get(number::RESIDENT).unwrap().field_named("address").unwrap().tag,
+        b"elsewhere",
+        &mut message,
+    );
+    wire::put_bytes(9_000, b"more", &mut message);
+    let told = pb::Superseded { rule: "REVIEW".into(), message: message.into(), ..past(phone, b"", 1, of.clone()) };
+    mallory.offers(person, number::RESIDENT, std::slice::from_ref(&stands), vec![told]);
+    let conflicts = || -> Vec<pb::Conflict> {
+        let view = core.view();
+        view.prefix(Space::Conflicts, &[]).map(|row| pb::Conflict::decode(row.unwrap().1).unwrap()).collect()
+    };
+    let open = conflicts();
+    assert_eq!((open.len(), &open[0].tags[..]), (1, &[phone][..]));
+    let before = at_hub(&core, person);
+    let request = pb::ResolveRequest {
+        numbers: vec![open[0].number],
+        choice: pb::Choice::Take.into(),
+        by: "王科长".into(),
+        reason: "查验原件".into(),
+        ..pb::ResolveRequest::default()
+    };
+    let Answer::Reviewed(answer) = write(&core, Job::Review(Review::Resolve(request))).unwrap() else {
+        panic!("an answer")
+    };
+    assert_eq!((answer.settled, &answer.failed[..]), (1, &[][..]));
+    let after = at_hub(&core, person);
+    let changed = |tag: &u32| before.bytes(*tag) != after.bytes(*tag);
+    let tags: Vec<u32> = after.fields.iter().map(|standing| standing.field.tag).filter(changed).collect();
+    assert_eq!(tags, [phone]);
+
+    let asked = |tag: u32| pb::Superseded { rule: "REVIEW".into(), ..past(tag, b"x", u64::from(tag), of.clone()) };
+    mallory.offers(person, number::RESIDENT, &[stands], (10_000..10_400).map(asked).collect());
+    let about = conflicts().into_iter().filter(|conflict| conflict.state() == pb::ConflictState::Unsettled).count();
+    assert!((200..=256).contains(&about), "{about}");
     everybody_agrees(&dir, &core);
 }

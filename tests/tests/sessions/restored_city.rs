@@ -135,7 +135,8 @@ impl Federation {
 
     fn lock(&self, month: &str, reason: &str) -> Result<SignedMonth, MonthsError> {
         self.place.now.fetch_add(60_000, Ordering::Relaxed);
-        let request = pb::MonthRequest { month: month.into(), reason: reason.into(), ..pb::MonthRequest::default() };
+        let (month, reason, by) = (month.into(), reason.into(), "王科长".into());
+        let request = pb::MonthRequest { month, reason, by, ..pb::MonthRequest::default() };
         let (signed, sheets) = months::sign(&self.city, self.city.signer().unwrap(), &request)?;
         write(&self.city, Job::Month { place: None, signed: Box::new(signed.clone()), sheets }).unwrap();
         Ok(signed)

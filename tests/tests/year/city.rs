@@ -324,7 +324,8 @@ impl City {
     /// those months' last days by now. Returns how many figures that were, and how many lines corrected earlier months.
     pub(crate) fn lock(&mut self, month: Month) -> (usize, u32) {
         let key = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap();
-        let mut request = pb::MonthRequest { month: month.to_string(), ..pb::MonthRequest::default() };
+        let by = "王科长".to_owned();
+        let mut request = pb::MonthRequest { month: month.to_string(), by, ..pb::MonthRequest::default() };
         let refused = months::sign(&self.top, &key, &request).unwrap_err();
         assert!(matches!(refused, months::MonthsError::Gaps { .. }), "no office closes its month here: {refused}");
         request.reason = "基层未建月报".into();
