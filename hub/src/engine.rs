@@ -20,6 +20,8 @@ use taizhang_node::{
 
 /// Cache for blocks read back, bytes.
 const CACHE: u64 = 64 * 1024 * 1024;
+/// Most files of the store that are kept open: fewer than the door leaves it.
+const CACHED_FILES: usize = 256;
 /// Largest memtable of the two large spaces, bytes.
 const LARGE_MEMTABLE: u64 = 32 * 1024 * 1024;
 /// Largest memtable of the others, bytes.
@@ -151,7 +153,12 @@ fn open_engine(path: &Path) -> Result<OpenEngine, StoreError> {
 
 fn try_engine(path: &Path) -> Result<OpenEngine, StoreError> {
     let failed = |error| at_opening(path, error);
-    let db = Database::builder(path).cache_size(CACHE).max_journaling_size(256 * 1024 * 1024).open().map_err(failed)?;
+    let db = Database::builder(path)
+        .cache_size(CACHE)
+        .max_cached_files(Some(CACHED_FILES))
+        .max_journaling_size(256 * 1024 * 1024)
+        .open()
+        .map_err(failed)?;
     let spaces = SPACES.iter().map(|space| db.keyspace(&name(*space), || options(*space)));
     let spaces = spaces.collect::<Result<Arc<[_]>, _>>().map_err(failed)?;
     Ok(OpenEngine { db, spaces })

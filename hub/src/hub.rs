@@ -282,13 +282,15 @@ impl Hub {
             .add_service(reflection);
         Ok(async move {
             health.set_serving::<SyncServer<SyncService>>().await;
-            let probe = tokio::spawn(tell_health(core, health.clone()));
+            let mut probe = tokio::spawn(tell_health(core, health.clone()));
             tokio::spawn(async move {
-                if ended.wait_for(Option::is_some).await.is_ok() {
-                    probe.abort();
-                    health.set_not_serving::<SyncServer<SyncService>>().await;
-                    health.set_service_status("", ServingStatus::NotServing).await;
+                // When nobody looks any more, nobody says that all is well.
+                tokio::select! {
+                    _ = ended.wait_for(Option::is_some) => probe.abort(),
+                    _ = &mut probe => tracing::error!("nobody looks after the store's health any more"),
                 }
+                health.set_not_serving::<SyncServer<SyncService>>().await;
+                health.set_service_status("", ServingStatus::NotServing).await;
             });
             let ended = router.serve_with_incoming_shutdown(lines, until(stop)).await;
             if let Err(error) = ended {
@@ -361,7 +363,11 @@ async fn keep_mending(core: Arc<Core>, mut stop: watch::Receiver<bool>) {
             () = tokio::time::sleep(MENDING) => {}
             _ = stop.changed() => return,
         }
-        let Some(fault) = core.store.fault() else { continue };
+        let fault = match core.store.fault() {
+            Some(fault) => fault,
+            None if core.is_behind_store() => "重新读取存储 (the store is being read anew)".into(),
+            None => continue,
+        };
         if fault != said {
             tracing::error!(%fault, "the store takes no writes; it is opened anew once there is room");
             said.clone_from(&fault);
@@ -400,8 +406,17 @@ async fn tell_health(core: Arc<Core>, health: tonic_health::server::HealthReport
 fn take_up(core: &Core, authority: &Authority, incident: &str) -> Result<(), HubError> {
     let file = authority.roll_file();
     let mut jobs = Vec::new();
-    if let Ok(sealed) = std::fs::read(&file) {
-        jobs.push(Job::Roll(sealed.into()));
+    // Without it, who was retired could come back: only where there is none yet, none is known.
+    match std::fs::read(&file) {
+        Ok(sealed) => jobs.push(Job::Roll(sealed.into())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => {
+            let file = file.display();
+            return Err(HubError::Start(format!(
+                "停用名单 {file} 无法读取：{error}；请检查磁盘与文件权限后再启动 (the roll of who was retired can't be read: look to the \
+                 disk, and to whose file it is)"
+            )));
+        }
     }
     let units = authority.units_file();
     if let Ok(text) = std::fs::read_to_string(&units) {

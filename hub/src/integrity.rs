@@ -5,7 +5,7 @@
 
 use crate::{
     engine::FjallStore,
-    rows::{self, FeedRow, UnitRow},
+    rows::{self, FeedRow, OwnCell, UnitRow},
     store::{SPACES, Space, StoreError, View},
     writer::unheld,
 };
@@ -14,7 +14,7 @@ use std::path::Path;
 use taizhang_node::disk::{self, DiskError};
 use taizhang_proto::{
     OrgCode, Record, RecordId,
-    cell::home_unit,
+    cell::{CellKey, home_unit},
     digest::{Item, ScopeDigest},
     pb,
 };
@@ -77,45 +77,84 @@ pub fn records(view: &dyn View, unit: OrgCode) -> Checked {
     checked
 }
 
+/// Spaces without which no session begins or goes on, beside the records: they are read before a hub starts.
+const NEEDED: [Space; 6] = [Space::Nodes, Space::Units, Space::Feed, Space::Verdicts, Space::CellFeed, Space::Own];
+
+/// A row can't be read.
+struct Unreadable;
+
+/// The record that a row speaks of, where it has to be there.
+fn record_of(space: Space, key: &[u8], value: &bytes::Bytes) -> Result<Option<RecordId>, Unreadable> {
+    let is_read = match space {
+        Space::Feed => return FeedRow::from_slice(value).map(|row| Some(row.id)).ok_or(Unreadable),
+        Space::History => {
+            let id = key.get(..16).and_then(RecordId::from_slice);
+            let entry = pb::Superseded::decode(value.clone()).ok();
+            // Words on a record that was lost wait for whoever tells it.
+            let (id, entry) = id.zip(entry).ok_or(Unreadable)?;
+            return Ok((entry.rule != unheld::RULE).then_some(id));
+        }
+        Space::Conflicts => pb::Conflict::decode(value.clone()).is_ok(),
+        Space::Verdicts => pb::Verdicts::decode(value.clone()).is_ok(),
+        Space::Nodes => rows::NodeRow::decode(value.clone()).is_ok(),
+        Space::Units => UnitRow::decode(value.clone()).is_ok(),
+        Space::Subjects => rows::SubjectRow::decode(value.clone()).is_ok(),
+        Space::Own => CellKey::from_slice(key).is_some() && OwnCell::from_slice(value).is_some(),
+        Space::Sums => value.len() == size_of::<i64>(),
+        _ => true,
+    };
+    if is_read { Ok(None) } else { Err(Unreadable) }
+}
+
+/// Reads every row of a space; returns how many speak of a record that is not there.
+fn read(view: &dyn View, space: Space, checked: &mut Checked) -> u64 {
+    let (mut unreadable, mut dangling) = (0_u64, 0_u64);
+    for row in view.prefix(space, &[]) {
+        let (key, value) = match row {
+            Ok(row) => row,
+            Err(error) => {
+                checked.wrong(format!("{space:?}: {error}"));
+                break;
+            }
+        };
+        match record_of(space, &key, &value) {
+            Err(Unreadable) => unreadable += 1,
+            Ok(Some(id)) => dangling += u64::from(!matches!(view.get(Space::Records, &id.0), Ok(Some(_)))),
+            Ok(None) => {}
+        }
+    }
+    if unreadable > 0 {
+        checked.wrong(format!("{space:?}: {unreadable} 行无法读取 (rows can't be read)"));
+    }
+    dangling
+}
+
 /// Follows what refers to records and reads every other row.
 pub fn rest(view: &dyn View, checked: &mut Checked) {
     for space in SPACES {
-        let (mut unreadable, mut dangling) = (0_u64, 0_u64);
-        for row in view.prefix(space, &[]) {
-            let (key, value) = match row {
-                Ok(row) => row,
-                Err(error) => {
-                    checked.wrong(format!("{space:?}: {error}"));
-                    break;
-                }
-            };
-            let record = match space {
-                Space::Feed => FeedRow::from_slice(&value).map(|row| Some(row.id)),
-                Space::History => {
-                    let id = key.get(..16).and_then(RecordId::from_slice);
-                    let entry = pb::Superseded::decode(value).ok();
-                    // Words on a record that was lost wait for whoever tells it.
-                    id.zip(entry).map(|(id, entry)| (entry.rule != unheld::RULE).then_some(id))
-                }
-                Space::Conflicts => pb::Conflict::decode(value).ok().map(|_| None),
-                Space::Verdicts => pb::Verdicts::decode(value).ok().map(|_| None),
-                Space::Nodes => rows::NodeRow::decode(value).ok().map(|_| None),
-                Space::Subjects => rows::SubjectRow::decode(value).ok().map(|_| None),
-                _ => Some(None),
-            };
-            match record {
-                None => unreadable += 1,
-                Some(Some(id)) => {
-                    dangling += u64::from(!matches!(view.get(Space::Records, &id.0), Ok(Some(_))));
-                }
-                Some(None) => {}
-            }
-        }
-        if unreadable > 0 {
-            checked.wrong(format!("{space:?}: {unreadable} 行无法读取 (rows can't be read)"));
-        }
+        let dangling = read(view, space, checked);
         if dangling > 0 {
             checked.wrong(format!("{space:?}: {dangling} 行所指的记录不存在 (rows of records that are not there)"));
+        }
+    }
+    cells(view, checked);
+}
+
+/// Compares the cells that each child hub has said with the digest that is kept of them.
+fn cells(view: &dyn View, checked: &mut Checked) {
+    let Ok(children) = crate::totals::children(view) else { return };
+    for unit in children.iter().filter(|child| child.hub).filter_map(|child| OrgCode::new(child.unit).ok()) {
+        let mut digest = ScopeDigest::default();
+        let (from, to) = (unit.number().to_be_bytes(), (unit.last() + 1).to_be_bytes());
+        for (key, value) in view.range(Space::Own, &from, &to).flatten() {
+            let Some((key, cell)) = CellKey::from_slice(&key).zip(OwnCell::from_slice(&value)) else { continue };
+            if cell.value != 0 {
+                digest.add(Item::cell(&key.to_bytes(), cell.value));
+            }
+        }
+        let kept = rows::read::<UnitRow>(view, Space::Units, &unit.number().to_be_bytes());
+        if kept.is_ok_and(|kept| kept.unwrap_or_default().cells_digest() != digest) {
+            checked.wrong(format!("单位{unit}上报的数字与其摘要不符 (the cells of this unit and their digest differ)"));
         }
     }
 }
@@ -137,7 +176,12 @@ pub fn open(path: &Path, unit: OrgCode) -> Result<Opened, StoreError> {
     let lost = !path.exists() && FjallStore::was_used(path);
     let why = match FjallStore::open(path) {
         Ok(store) => {
-            let found = records(crate::store::Store::view(&store).as_ref(), unit);
+            let view = crate::store::Store::view(&store);
+            let mut found = records(view.as_ref(), unit);
+            for space in NEEDED {
+                read(view.as_ref(), space, &mut found);
+            }
+            drop(view);
             match found.problems.first() {
                 None => {
                     let incident = said(&store, lost);

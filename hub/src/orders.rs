@@ -192,7 +192,7 @@ fn check_decision(core: &Core, list: &TaskOrders, order: &TaskOrder) -> Result<(
             for unit in units() {
                 let record = entered(order, unit, fields.clone());
                 let tags = fields.iter().map(|field| field.tag);
-                if let Some(broken) = check::entry(&record, check::Size::default(), tags, today).into_iter().next() {
+                if let Some(broken) = check::entry(&record, None, tags, today).into_iter().next() {
                     return refuse(broken.to_string());
                 }
             }

@@ -21,7 +21,6 @@ use std::ops::Range;
 use taizhang_node::upstream::{self, SessionError};
 use taizhang_proto::{
     OrgCode,
-    change::{ChangeError, Edit},
     pb::{self, down, up},
     session::{self, MAX_BATCH_CHANGES, PROTOCOL_MAX, PROTOCOL_MIN, VersionError},
 };
@@ -293,11 +292,7 @@ impl Server {
         {
             return Err(Fault::Protocol("a batch whose numbers do not fit its changes"));
         }
-        let read = |raw: bytes::Bytes| {
-            let edit = pb::Change::decode(raw.clone()).map_err(|_| ChangeError::Empty).and_then(Edit::read);
-            Pushed { raw, edit }
-        };
-        let changes = list.changes.into_iter().map(read).collect();
+        let changes = list.changes.into_iter().map(Pushed::read).collect();
         Ok(Job::Push { peer, node: self.node, first: push.first, changes, skew: push.skew_millis, room: None })
     }
 

@@ -74,6 +74,8 @@ pub struct Core {
     pub(crate) commits: Commits,
     /// Records whose rows can't be read.
     unreadable: Mutex<BTreeSet<RecordId>>,
+    /// What is kept in memory may not be what the store says, which was opened anew.
+    is_behind: AtomicBool,
     /// Districts that have said all the sheets of months that they hold, since this process began: what is missing then, they
     /// have not either.
     said_sheets: Mutex<BTreeSet<OrgCode>>,
@@ -204,6 +206,7 @@ impl Core {
             lineage,
             commits: Commits::new(most_work),
             unreadable: Mutex::default(),
+            is_behind: AtomicBool::new(false),
             said_sheets: Mutex::default(),
             repairs: Arc::default(),
             revision: watch::Sender::new(revision),
@@ -219,14 +222,23 @@ impl Core {
     /// While the store can't be opened.
     pub fn mend(&self) -> Result<(), StoreError> {
         let _one_at_a_time = self.commits.one_at_a_time();
-        self.store.mend()?;
+        self.is_behind.store(true, Ordering::Release);
+        if self.store.fault().is_some() {
+            self.store.mend()?;
+        }
         let view = self.store.view();
         let mut fresh = Fresh::read(view.as_ref(), &self.lineage)?;
         // A commit brings orders or leaves them; here there may be none.
         *self.orders.write().unwrap_or_else(PoisonError::into_inner) = fresh.orders.take();
         self.keep_in_memory(fresh);
         self.revision.send_replace(rows::counter(view.as_ref(), meta::REVISION)?);
+        self.is_behind.store(false, Ordering::Release);
         Ok(())
+    }
+
+    /// Whether the store was opened anew, and could not be read then.
+    pub fn is_behind_store(&self) -> bool {
+        self.is_behind.load(Ordering::Acquire)
     }
 
     fn keep_in_memory(&self, fresh: Fresh) {

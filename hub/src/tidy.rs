@@ -4,7 +4,7 @@
 //! child that was away for longer than the rows are kept is repaired by comparing.
 
 use crate::{
-    rows::{self, FeedRow, NodeRow},
+    rows::{self, FeedRow, NodeRow, TokenRow},
     state::Core,
     store::{Space, StoreError, View},
     totals::children,
@@ -30,6 +30,7 @@ pub fn stale(core: &Core, most: usize) -> Result<Vec<(Space, Vec<u8>)>, StoreErr
     let view = core.view();
     let view = view.as_ref();
     let mut found = Vec::new();
+    old_tokens(view, core.now(), most, &mut found)?;
     if core.tier == Tier::City {
         return Ok(found);
     }
@@ -77,6 +78,17 @@ fn heard_departures(
     let end = rows::at_revision(heard.saturating_add(1), &[]);
     for row in view.range(Space::Departed, &[], &end).take(most) {
         found.push((Space::Departed, row?.0.to_vec()));
+    }
+    Ok(())
+}
+
+/// Tokens that have expired long ago: nobody is let in by them, and no renewal asks for them.
+fn old_tokens(view: &dyn View, now: u64, most: usize, found: &mut Vec<(Space, Vec<u8>)>) -> Result<(), StoreError> {
+    for row in view.prefix(Space::Tokens, &[]).take(most) {
+        let (key, value) = row?;
+        if TokenRow::decode(value).is_ok_and(|token| token.expires.saturating_add(KEPT) < now) {
+            found.push((Space::Tokens, key.to_vec()));
+        }
     }
     Ok(())
 }

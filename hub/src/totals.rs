@@ -350,6 +350,8 @@ impl From<QueryError> for Status {
     }
 }
 
+/// How long an answer waits for a reader that takes none.
+const UNREAD: std::time::Duration = std::time::Duration::from_secs(180);
 /// Requests that are worked on at a time, and that may wait.
 const WORKING: usize = 4;
 const WAITING: usize = 60;
@@ -480,7 +482,10 @@ impl Totals for TotalsService {
                 let failed = next.is_err();
                 tokio::select! {
                     biased;
-                    sent = sender.send(next) => if sent.is_err() || failed { return },
+                    // Who does not read gives its place to others.
+                    sent = tokio::time::timeout(UNREAD, sender.send(next)) => {
+                        if failed || !matches!(sent, Ok(Ok(()))) { return }
+                    }
                     _ = stop.wait_for(|stop| *stop) => return,
                 }
                 // Only what moved is sent: a commit that touches no asked figure is silent.

@@ -1,5 +1,6 @@
 //! Who may be repaired: one child at a time, since the list of a large scope takes memory.
-//! Invariant: who was turned away first comes first; who just had a turn waits behind everybody who is still asking.
+//! Invariant: who was turned away first comes first; who just had a turn waits behind everybody who is still asking, and nobody's lasts
+//! without an end while somebody waits.
 
 use std::{
     collections::VecDeque,
@@ -10,9 +11,14 @@ use std::{
 /// Who was turned away and has not asked again for so long has lost its place.
 const STILL_ASKING: Duration = Duration::from_secs(60);
 
+/// How long a turn may last while somebody waits: with a slow line, megabytes of ranges.
+const LONGEST: Duration = Duration::from_secs(600);
+
 #[derive(Default)]
 struct Queue {
-    is_taken: bool,
+    /// The number of the turn that is taken, and since when.
+    taken: Option<(u64, Instant)>,
+    given: u64,
     waiting: VecDeque<(String, Instant)>,
 }
 
@@ -20,8 +26,15 @@ struct Queue {
 #[derive(Default)]
 pub(crate) struct Turns(Mutex<Queue>);
 
-/// A turn; it is over when this is dropped.
-pub(crate) struct Turn(Arc<Turns>);
+/// A turn; it is over when this is dropped, or has lasted too long.
+pub(crate) struct Turn(Arc<Turns>, u64);
+
+impl Turn {
+    /// Whether somebody else has the turn by now.
+    pub(crate) fn is_over(&self) -> bool {
+        self.0.queue().taken.is_none_or(|(number, _)| number != self.1)
+    }
+}
 
 impl Turns {
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -40,21 +53,23 @@ impl Turns {
         }
         queue.waiting.retain(|(_, asked)| now.saturating_duration_since(*asked) < STILL_ASKING);
         let is_first = queue.waiting.front().is_none_or(|(first, _)| first == child);
-        if queue.is_taken || !is_first {
+        let is_taken = queue.taken.is_some_and(|(_, since)| now.saturating_duration_since(since) < LONGEST);
+        if is_taken || !is_first {
             if !queue.waiting.iter().any(|(one, _)| one == child) {
                 queue.waiting.push_back((child.to_owned(), now));
             }
             return None;
         }
         queue.waiting.pop_front();
-        queue.is_taken = true;
-        Some(Turn(self.clone()))
+        queue.given += 1;
+        queue.taken = Some((queue.given, now));
+        Some(Turn(self.clone(), queue.given))
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        self.0.queue().is_taken = false;
+        self.0.queue().taken.take_if(|(number, _)| *number == self.1);
     }
 }
 
@@ -74,6 +89,21 @@ mod tests {
         let turn = turns.ask_at("honest", now).unwrap();
         drop(turn);
         assert!(turns.ask_at("greedy", now).is_some());
+    }
+
+    #[test]
+    fn a_turn_that_lasts_too_long_goes_to_whoever_waits() {
+        let turns = Arc::new(Turns::default());
+        let now = Instant::now();
+        let greedy = turns.ask_at("greedy", now).unwrap();
+        let late = now + LONGEST;
+        assert!(turns.ask_at("honest", now + LONGEST / 2).is_none());
+        assert!(!greedy.is_over(), "nobody could take it yet");
+        let honest = turns.ask_at("honest", late).unwrap();
+        assert!(greedy.is_over() && !honest.is_over());
+        drop(greedy);
+        assert!(!honest.is_over(), "what was over ends nobody else's");
+        assert!(turns.ask_at("third", late).is_none());
     }
 
     #[test]

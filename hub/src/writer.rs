@@ -9,6 +9,7 @@ mod again;
 mod aside;
 mod cells;
 mod child;
+mod clear;
 mod commit;
 pub(crate) mod competence;
 mod conflicts;
@@ -184,8 +185,7 @@ pub(crate) mod tests {
     use crate::engine::FjallStore;
     use taizhang_node::ledger::system_clock;
     use taizhang_proto::{
-        OrgCode, RecordId,
-        change::{self, Edit},
+        OrgCode, RecordId, change,
         pb::{OutcomeKind, Tier},
         register::{HOME_UNIT, number},
         stamp::Stamp,
@@ -194,10 +194,23 @@ pub(crate) mod tests {
 
     /// The login of a change on which the hub fails in these tests.
     pub(crate) const PANICS: &str = "panics";
+    /// The login of a change of which a row can't be read.
+    pub(crate) const FAILS: &str = "fails";
+
+    /// Fails as a fault of the program would, or a damaged row.
+    pub(crate) fn trip(word: &[u8]) -> Result<(), crate::store::StoreError> {
+        assert_ne!(word, PANICS.as_bytes(), "as a fault of the program would");
+        if word == FAILS.as_bytes() { Err(crate::store::StoreError::Row(crate::store::Space::Records)) } else { Ok(()) }
+    }
 
     const DISTRICT: u64 = 210_402_000_000;
 
     fn push(peer: &Peer, node: u32, by: &str, serial: u8) -> Job {
+        batch(peer, node, &[(by, serial)])
+    }
+
+    /// A batch of registrations, each by somebody and with a number of its own.
+    fn batch(peer: &Peer, node: u32, said: &[(&str, u8)]) -> Job {
         let mut home = Vec::new();
         put_varint(HOME_UNIT, peer.unit.number(), &mut home);
         let text = |tag: u32, value: &[u8]| {
@@ -207,9 +220,11 @@ pub(crate) mod tests {
         };
         let home = (Field { tag: HOME_UNIT, bytes: home.into() }, 0);
         let fields = [home, text(20, b"3"), text(30, b"1")];
-        let change = change::write(RecordId([serial; 16]), number::FACILITY, &fields, Stamp::at_millis(1), by);
-        let raw: bytes::Bytes = prost::Message::encode_to_vec(&change).into();
-        let changes = vec![Pushed { raw, edit: Edit::read(change) }];
+        let change = |(by, serial): &(&str, u8)| {
+            let change = change::write(RecordId([*serial; 16]), number::FACILITY, &fields, Stamp::at_millis(1), by);
+            Pushed::read(prost::Message::encode_to_vec(&change).into())
+        };
+        let changes = said.iter().map(change).collect();
         Job::Push { peer: peer.clone(), node, first: 1, changes, skew: None, room: None }
     }
 
@@ -218,21 +233,29 @@ pub(crate) mod tests {
         verdicts.iter().flat_map(|one| one.outcomes.iter().map(pb::Outcome::kind)).collect()
     }
 
-    #[test]
-    fn a_batch_on_which_the_hub_fails_is_set_aside_and_costs_nobody_else_anything() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = FjallStore::open(&dir.path().join("store")).unwrap();
+    /// A district with two offices, and the numbers of their logs.
+    fn with_two_offices(dir: &std::path::Path) -> (Arc<Core>, [Peer; 2], [u32; 2]) {
+        let store = FjallStore::open(&dir.join("store")).unwrap();
         let district = OrgCode::new(DISTRICT).unwrap();
         let core = Core::open(district, Tier::District, Box::new(store), system_clock()).unwrap();
-        let peer = |unit: u64| Peer { id: unit.to_string(), unit: OrgCode::new(unit).unwrap(), hub: false };
-        let peers = [peer(210_402_011_003), peer(210_402_011_004)];
-        let greet = |peer: &Peer| {
+        let peers = [210_402_011_003_u64, 210_402_011_004].map(|unit| Peer {
+            id: unit.to_string(),
+            unit: OrgCode::new(unit).unwrap(),
+            hub: false,
+        });
+        let nodes = peers.each_ref().map(|peer| {
             let hello = pb::Hello { incarnation: vec![7; 16].into(), ..pb::Hello::default() };
             let job = Job::Greet { peer: peer.clone(), hello: Box::new(hello) };
             let Some(Ok(Answer::Greeted(row))) = core.commit(vec![job]).pop() else { panic!("not greeted") };
             row.number
-        };
-        let nodes = [greet(&peers[0]), greet(&peers[1])];
+        });
+        (core, peers, nodes)
+    }
+
+    #[test]
+    fn a_batch_on_which_the_hub_fails_is_set_aside_and_costs_nobody_else_anything() {
+        let dir = tempfile::tempdir().unwrap();
+        let (core, peers, nodes) = with_two_offices(dir.path());
         let both = || vec![push(&peers[0], nodes[0], PANICS, 1), push(&peers[1], nodes[1], "clerk", 2)];
         for answer in core.commit(both()) {
             assert!(matches!(answer, Err(WriteError::Store(_))), "nothing of the group was written");
@@ -252,5 +275,28 @@ pub(crate) mod tests {
                 .unwrap()
                 .unwrap();
         assert_eq!((row.incidents, row.acknowledged), (1, 1));
+    }
+
+    #[test]
+    fn of_a_batch_that_is_set_aside_all_is_taken_but_what_the_hub_fails_on() {
+        for fails in [PANICS, FAILS] {
+            let dir = tempfile::tempdir().unwrap();
+            let (core, peers, nodes) = with_two_offices(dir.path());
+            let said = [("a", 1), ("b", 2), (fails, 3), ("d", 4), (fails, 5), ("f", 6), ("g", 7)];
+            let both = || vec![batch(&peers[0], nodes[0], &said), push(&peers[1], nodes[1], "clerk", 9)];
+            assert!(core.commit(both()).iter().all(|answer| matches!(answer, Err(WriteError::Store(_)))));
+            assert!(core.store.fault().is_none() && core.is_careful(), "from now on one by one");
+            let mut answers = both().into_iter().map(|job| core.commit(vec![job]).pop().unwrap());
+            let (own, other) = (answers.next().unwrap(), answers.next().unwrap());
+            assert!(!outcomes(other).contains(&OutcomeKind::Refused), "the other's is taken");
+            let Ok(Answer::Verdicts(verdicts)) = own else { panic!("no verdicts") };
+            assert_eq!((verdicts[0].first, verdicts.last().unwrap().last), (1, 7));
+            let refused =
+                verdicts.iter().flat_map(|one| &one.outcomes).filter(|one| one.kind() == OutcomeKind::Refused);
+            assert_eq!(refused.map(|one| one.seq).collect::<Vec<_>>(), [3, 5], "{fails}");
+            let view = core.view();
+            let held = |serial: u8| view.get(crate::store::Space::Records, &[serial; 16]).unwrap().is_some();
+            assert_eq!((1..8).filter(|serial| held(*serial)).collect::<Vec<u8>>(), [1, 2, 4, 6, 7]);
+        }
     }
 }

@@ -28,6 +28,7 @@ mod text_file;
 pub use export::{ExportError, Format, export, sheet};
 pub(crate) use export::{People, with_code};
 pub use formula::harmless;
+pub(crate) use formula::{formats, is_formula};
 pub use layout::{FOLDER, Layouts, Mapped, MappingError};
 pub use reasons::file_name as reasons_name;
 

@@ -3,7 +3,7 @@
 
 use crate::{
     RecordId,
-    limits::{CHANGE_FIELDS, NAME_BYTES, REASON_BYTES, RULE_BYTES, STORED_BYTES},
+    limits::{CHANGE_FIELDS, NAME_BYTES, REASON_BYTES, RULE_BYTES, STORED_BYTES, STORED_FIELDS},
     pb,
     record::Revision,
     seal,
@@ -91,6 +91,10 @@ fn tidy(offer: &mut pb::Offer) -> Result<(), ChangeError> {
         if origin.seal.len() > MAX_SEAL {
             origin.seal.clear();
         }
+    }
+    // Each field of a record has one origin.
+    if offer.origins.iter().map(|origin| origin.tags.len()).sum::<usize>() > STORED_FIELDS {
+        return Err(ChangeError::TooLarge);
     }
     Ok(())
 }

@@ -23,7 +23,7 @@ use prost::encoding::{decode_varint, encoded_len_varint, key_len};
 
 /// A broken rule: where, which, and what to do. Never holds the value itself, which may be personal data.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{register}.{field}: {message} [{rule}]")]
+#[error("{}{message}", place(register, field))]
 pub struct Violation {
     /// Register name.
     pub register: String,
@@ -44,6 +44,13 @@ impl From<Violation> for pb::Violation {
             message: violation.message,
         }
     }
+}
+
+/// Where a rule is broken, for people: the names of register and field, as far as there are any.
+fn place(register: &str, field: &str) -> String {
+    let Some(def) = registers().named(register) else { return String::new() };
+    let field = def.field_named(field).map(|field| format!("·{}", field.zh)).unwrap_or_default();
+    format!("{}{field}：", def.zh)
 }
 
 /// Most values a repeated field may hold.
@@ -86,23 +93,36 @@ impl Size {
         self.whole.0 <= STORED_BYTES && self.whole.1 <= STORED_FIELDS && self.origins <= 2 * ORIGIN_BYTES
     }
 
-    /// Whether a record may not become so large from what it was. What makes a large one no larger is never hindered.
-    fn is_too_large(self, stood: Self) -> bool {
-        let over = |now: (usize, usize), was: (usize, usize), most: (usize, usize)| {
-            (now.0 > most.0 && now.0 > was.0) || (now.1 > most.1 && now.1 > was.1)
-        };
-        over(self.own, stood.own, (RECORD_BYTES, RECORD_FIELDS))
-            || over(self.whole, stood.whole, (STORED_BYTES - REVIEW_BYTES, STORED_FIELDS - REVIEW_FIELDS))
-            || (self.origins > ORIGIN_BYTES && self.origins > stood.origins)
+    /// Each size that has a limit, with its limit.
+    fn limited(self) -> [(usize, usize); 5] {
+        [
+            (self.own.0, RECORD_BYTES),
+            (self.own.1, RECORD_FIELDS),
+            (self.whole.0, STORED_BYTES - REVIEW_BYTES),
+            (self.whole.1, STORED_FIELDS - REVIEW_FIELDS),
+            (self.origins, ORIGIN_BYTES),
+        ]
+    }
+
+    /// Whether a record of this size may be entered, whatever was there.
+    fn may_be_entered(self) -> bool {
+        self.limited().iter().all(|(size, most)| size <= most)
+    }
+
+    /// Whether what is over its limit was less before. What makes a large record no larger is never hindered.
+    fn is_larger_than(self, stood: Self) -> bool {
+        self.limited().iter().zip(stood.limited()).any(|((now, most), (was, _))| now > most && *now > was)
     }
 }
 
-/// Checks the fields in `edited`, every rule that spans fields, and that the record, which `stood` so large, has not grown too large. `today` is the business day of whoever checks.
+/// Checks the fields in `edited`, every rule that spans fields, and that the record has not grown too large from what `stood`.
+/// `today` is the business day of whoever checks.
 /// Fields and registers that this build does not know pass: they are another build's to check.
-pub fn check(record: &Record, stood: Size, edited: impl Iterator<Item = u32>, today: Day) -> Vec<Violation> {
+pub fn check(record: &Record, stood: Option<&Record>, edited: impl Iterator<Item = u32>, today: Day) -> Vec<Violation> {
     let mut found = Vec::new();
     let def = registers().get(record.register);
-    if Size::of(Some(record)).is_too_large(stood) {
+    let size = Size::of(Some(record));
+    if !size.may_be_entered() && size.is_larger_than(Size::of(stood)) {
         return vec![Violation {
             register: record.register.to_string(),
             field: String::new(),
@@ -163,7 +183,12 @@ pub fn ahead(record: &Record, edited: impl Iterator<Item = u32>, today: Day) -> 
 }
 
 /// All that is wrong with what somebody enters now: [`check`], and [`ahead`].
-pub fn entry(record: &Record, stood: Size, edited: impl Iterator<Item = u32> + Clone, today: Day) -> Vec<Violation> {
+pub fn entry(
+    record: &Record,
+    stood: Option<&Record>,
+    edited: impl Iterator<Item = u32> + Clone,
+    today: Day,
+) -> Vec<Violation> {
     let mut found = check(record, stood, edited.clone(), today);
     found.extend(ahead(record, edited, today));
     found

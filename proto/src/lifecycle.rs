@@ -107,6 +107,11 @@ impl Lifecycle {
         self.moves.iter().filter(move |own| own.from == from && actor.may(own))
     }
 
+    /// Whether somebody at a tier may lead a case to a state, from any other.
+    pub fn leads_to(&self, to: &str, tier: Tier) -> bool {
+        self.moves.iter().any(|own| own.to == to && !own.from.is_empty() && own.by.contains(&tier))
+    }
+
     /// The tags of the fields from which the state follows.
     pub fn tags(&self) -> impl Iterator<Item = u32> {
         let def = registers().get(self.register);

@@ -92,6 +92,14 @@ pub fn reason(why: &str) -> Result<&str, Unsaid> {
     }
 }
 
+/// Who decides and why: every decision says both (domain-detail 4, G3).
+///
+/// # Errors
+/// When one is missing or too long.
+pub fn who_and_why<'t>(by: &'t str, why: &'t str) -> Result<(&'t str, &'t str), Unsaid> {
+    Ok((name(by)?, reason(why)?))
+}
+
 /// A reason that need not be given, of so many characters at most.
 ///
 /// # Errors

@@ -54,6 +54,17 @@ fn seeds_that_failed_once_hold() {
     }
 }
 
+/// The seed of ordinary faults by which a value was first lost.
+#[test]
+fn the_first_seed_that_lost_a_value_holds_with_audits_and_without() {
+    for audit_commits in [false, true] {
+        let options = Options { audit_commits, ..Options::default() };
+        if let Err(failure) = run(9_309_403, options) {
+            panic!("{}\n{failure}", failure.trace.join("\n"));
+        }
+    }
+}
+
 #[test]
 fn a_seed_goes_the_same_way_again() {
     for seed in 0..3 {

@@ -281,10 +281,8 @@ impl Admin for Calls {
 
     async fn retire(&self, request: Request<pb::RetireRequest>) -> Result<Response<pb::NodesAnswer>, Status> {
         let pb::RetireRequest { node, undo, by, reason } = request.into_inner();
-        let decided = Decided {
-            by: limits::name(&by).map_err(unsaid)?.to_owned(),
-            reason: limits::reason(&reason).map_err(unsaid)?.to_owned(),
-        };
+        let (by, reason) = limits::who_and_why(&by, &reason).map_err(unsaid)?;
+        let decided = Decided { by: by.to_owned(), reason: reason.to_owned() };
         let id = block_in_place(|| self.hub.one_named(&node, undo))?;
         let job = Job::Retire { id: id.clone(), undo, decided };
         if let Answer::Refused(why) = self.hub.writer.write(job).await.map_err(crate::session::Fault::from)? {

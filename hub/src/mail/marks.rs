@@ -151,7 +151,10 @@ pub fn unmarked(core: &Core) -> Result<Option<MarkBatch>, StoreError> {
         batch.upto = key.as_ref().try_into().map(u64::from_be_bytes).map_err(|_| wrong())?;
         let id = FeedRow::from_slice(&value).ok_or_else(wrong)?.id;
         let bytes = view.get(Space::Records, &id.0)?.ok_or(StoreError::Row(Space::Records))?;
-        let record = Record::decode(bytes).map_err(|_| StoreError::Row(Space::Records))?;
+        let Ok(record) = Record::decode(bytes) else {
+            core.note_unreadable(id);
+            continue;
+        };
         for id in marked_by(&shelf, id, &record)? {
             if let Some(record) = shelf.record(id)? {
                 batch.records.push((id, marks_of(&shelf, (id, &record), &desk.keys, core.unit)?));

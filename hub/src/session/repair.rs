@@ -68,6 +68,10 @@ impl Repair {
 
     /// The next thing to say; ends the repair once the last record wanted was sent.
     pub(super) fn next(&mut self, core: &Core, child: &str, scope: Scope) -> Result<Option<pb::Down>, Fault> {
+        if self.list.as_ref().is_some_and(|(_, turn)| turn.is_over()) {
+            self.list = None;
+            return Err(Fault::Busy);
+        }
         if let Some(message) = self.asked.take() {
             if self.list.is_none() {
                 let turn = core.repairs.ask(child).ok_or(Fault::Busy)?;

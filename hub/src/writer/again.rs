@@ -15,8 +15,9 @@ use taizhang_proto::{
     cell::home_unit,
     change::Edit,
     decide::HUB_NODE,
+    lifecycle,
     limits::{NAME_BYTES, REASON_BYTES, RULE_BYTES},
-    pb::{self, ConflictKind},
+    pb::{self, ConflictKind, Tier},
     record::Revision,
     register::{HOME_UNIT, is_for_below, registers},
     seal,
@@ -188,13 +189,13 @@ fn mark_unproven(secret: &[u8; 32], id: RecordId, entry: &mut pb::Superseded, (t
 
 impl Pad<'_> {
     /// The proof that this hub let pass what an office holding the record could not have made, a wider one did: references
-    /// beyond it, and that it moved there; and all of what is for everybody, since those who read it may be the last to
-    /// have it. Empty where there is none.
+    /// beyond it, that it moved there, and how its case moved on; and all of what is for everybody, since those who read it
+    /// may be the last to have it. Empty where there is none.
     pub(super) fn passing_seal(
         &mut self,
         edit: &Edit,
         record: &Record,
-        stamp: u64,
+        (stamp, by): (u64, Tier),
     ) -> Result<bytes::Bytes, StoreError> {
         let Some(def) = registers().get(record.register) else { return Ok(bytes::Bytes::new()) };
         let Some(home) = home_unit(record) else { return Ok(bytes::Bytes::new()) };
@@ -204,10 +205,15 @@ impl Pad<'_> {
         let (moved, new) = (stood.is_some_and(|stood| stood != home), stood.is_none());
         beyond.extend(edit.field(HOME_UNIT).filter(|_| moved));
         let whose = edit.field(HOME_UNIT).filter(|_| for_below && new);
+        let way = lifecycle::of(record.register).filter(|_| !new && by > home.tier());
         for field in &edit.fields {
             let refers = def.field(field.tag).and_then(|rule| rule.refers);
             if for_below {
                 beyond.extend(Some(field).filter(|field| field.tag != HOME_UNIT));
+                continue;
+            }
+            if way.is_some_and(|way| way.tags().any(|tag| tag == field.tag)) {
+                beyond.push(field);
                 continue;
             }
             if refers.is_none_or(is_for_everybody) || field.bytes.is_empty() {
@@ -249,7 +255,9 @@ impl Pad<'_> {
         let standing = record.state().origins;
         let own = standing.iter().chain(before.values().filter_map(|entry| entry.origin.as_ref()));
         let decided_after = decided_after(&entries, &offer.origins, own);
-        self.count_work(entries.len() as u64);
+        // Of each word is found out whose it is.
+        let words = |entry: &pb::Superseded| entry.origin.as_ref().map_or(0, |origin| origin.tags.len());
+        self.count_work(entries.iter().map(|entry| 1 + 3 * words(entry) as u64).sum());
         let mut known: HashMap<_, _> =
             before.iter().map(|(row_key, entry)| (entry.word(), (entry.unproven(), Some(row_key)))).collect();
         let (mut proven, mut replaced) = (Vec::new(), Vec::new());

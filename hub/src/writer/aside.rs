@@ -179,7 +179,7 @@ impl Pad<'_> {
         if !known {
             return Ok(Answer::Refused(format!("下级中没有单位{} (no hub of this unit below)", child.unit)));
         }
-        let (by, reason) = match limits::name(&child.by).and_then(|by| Ok((by, limits::reason(&child.reason)?))) {
+        let (by, reason) = match limits::who_and_why(&child.by, &child.reason) {
             Ok((by, reason)) => (by.to_owned(), reason.to_owned()),
             Err(why) => return Ok(Answer::Refused(why.to_string())),
         };

@@ -5,14 +5,15 @@
 
 use super::{Answer, Peer, WriteError, pad::Pad};
 use crate::{
-    rows::{NodeRow, OwnCell},
+    rows::NodeRow,
     store::{Space, StoreError},
 };
 use bytes::Bytes;
+use prost::Message;
 use taizhang_proto::{
     OrgCode,
     cell::{CellKey, bounds},
-    pb::{self, MonthText},
+    pb,
     session::MAX_NUMBER,
 };
 
@@ -21,36 +22,10 @@ const CELLS_A_UNIT: u64 = if cfg!(test) { 100 } else { 20_000 };
 /// Cells that every child may have. Both are small in unit tests, so that they cross them.
 const CELLS_AT_LEAST: u64 = if cfg!(test) { 1_000 } else { 500_000 };
 
-impl Pad<'_> {
-    /// Takes every cell of a unit's subtree to zero, and forgets those that were zero when the last month was locked: nobody
-    /// has to hear of them any more.
-    pub(super) fn clear_cells(&mut self, unit: OrgCode) -> Result<u64, StoreError> {
-        let locked = self.core.months().texts().last().map_or(u64::MAX, |text: MonthText| text.revision);
-        let (from, to) = (unit.number().to_be_bytes(), (unit.last() + 1).to_be_bytes());
-        let rows: Vec<(CellKey, OwnCell)> = self
-            .view
-            .range(Space::Own, &from, &to)
-            .filter_map(|row| match row {
-                Ok((key, value)) => Some(Ok((CellKey::from_slice(&key)?, OwnCell::from_slice(&value)?))),
-                Err(error) => Some(Err(error)),
-            })
-            .collect::<Result<_, _>>()?;
-        // What was false is looked at again.
-        let refuted = self.aside()?.refuted.into_iter().filter(|one| one.child == unit.number());
-        let pairs = refuted.filter_map(|one| Some((OrgCode::new(one.unit).ok()?, u16::try_from(one.part).ok()?)));
-        self.unjudged.extend(pairs);
-        let mut left = 0;
-        for (key, cell) in rows {
-            if cell.value == 0 && cell.revision <= locked && !self.is_on_pad(key) {
-                self.forget_cell(key, cell.revision);
-            } else {
-                left += 1;
-                self.set_cell(key, 0)?;
-            }
-        }
-        Ok(left)
-    }
+/// Work of a cell, as so many records that are looked at.
+const WORK_A_CELL: u64 = 4;
 
+impl Pad<'_> {
     /// How many cells a child may have.
     fn room(&self, unit: OrgCode) -> u64 {
         let units = self.tree.below(unit).count() as u64;
@@ -86,12 +61,22 @@ impl Pad<'_> {
             self.put_node(node);
             return Err(WriteError::Beyond);
         }
+        if !(letters.is_empty() && marks.is_empty()) {
+            if self.has_said_enough(&node) {
+                tracing::warn!(node = %peer.id, unit = %peer.unit, "a child has said as much today as one may: heard again tomorrow");
+                return Err(WriteError::EnoughToday);
+            }
+            let bytes = letters.iter().map(Message::encoded_len).sum::<usize>()
+                + marks.iter().map(Message::encoded_len).sum::<usize>();
+            node.note_said(self.core.today(), bytes);
+        }
         let (refused, beyond) = (node.refused, node.beyond);
         node.cells = if cells.is_empty() { node.cells } else { self.held(peer, &node)? };
         let room = self.room(peer.unit);
         for cell in cells {
             self.take_cell(peer, cell, &mut node, room)?;
         }
+        self.count_work(WORK_A_CELL * cells.len() as u64);
         if node.refused > refused || node.beyond > beyond {
             tracing::warn!(
                 node = %peer.id, unit = %peer.unit, refused = node.refused - refused, beyond = node.beyond,
@@ -115,6 +100,15 @@ impl Pad<'_> {
         };
         self.put_node(node);
         Ok(Answer::Verdicts(vec![verdicts]))
+    }
+
+    /// A batch on which this hub has failed counts as heard: what comes after it is not held back.
+    pub(super) fn pass_by(&mut self, peer: &Peer, reached: (u64, &[u8]), marked: u64) -> Result<Answer, WriteError> {
+        let answer = self.take_cells(peer, reached, &[], Vec::new(), (&[], marked))?;
+        if let Some(node) = self.node(&peer.id)? {
+            self.put_node(NodeRow { incidents: node.incidents.saturating_add(1), ..node });
+        }
+        Ok(answer)
     }
 
     fn take_cell(

@@ -1,6 +1,6 @@
 //! A child's row: who it is, what it has said and been told.
 
-use super::{Answer, Decided, Paper, Peer, WriteError, pad::Pad};
+use super::{Answer, Decided, Paper, Peer, WriteError, clear::Cleared, pad::Pad};
 use crate::{
     rows::{self, NodeRow, PastLog, PastUnit, UnitRow, meta},
     scope::Scope,
@@ -23,9 +23,28 @@ fn numbers_of(hello: &pb::Hello) -> [u64; 9] {
     [head, settled, pulled, tree_version, mailed, plan_version, months, orders, heard].map(|number| *number)
 }
 
+/// Whether a child goes on under another log than before.
+fn is_other_log(row: &NodeRow, hello: &pb::Hello) -> bool {
+    row.incarnation[..] != hello.incarnation[..] || row.number == 0
+}
+
+/// Whether a child begins a log that was never heard, or, a hub, says everything anew: both only so often.
+fn begins_anew(row: &NodeRow, peer: &Peer, hello: &pb::Hello) -> bool {
+    let unheard = !row.past.iter().any(|past| past.incarnation[..] == hello.incarnation[..]);
+    let says_anew = peer.hub && hello.rebuild && (row.acknowledged > 0 || row.cells > 0);
+    (is_other_log(row, hello) && unheard && row.number != 0) || says_anew
+}
+
 impl Pad<'_> {
-    /// Takes note of a child's greeting. A new incarnation gets a new number and begins at nothing.
-    pub(super) fn greet(&mut self, peer: &Peer, hello: &pb::Hello) -> Result<Answer, WriteError> {
+    /// Whether a child that begins anew may, this often.
+    pub(super) fn may_greet(&mut self, peer: &Peer, hello: &pb::Hello) -> Result<bool, StoreError> {
+        let row = self.node(&peer.id)?.unwrap_or_default();
+        Ok(!begins_anew(&row, peer, hello) || row.clone().begin_anew(self.core.now()).is_some())
+    }
+
+    /// Takes note of a child's greeting. A new incarnation gets a new number and begins at nothing; what a hub had said that says
+    /// everything anew was `cleared` before.
+    pub(super) fn greet(&mut self, peer: &Peer, hello: &pb::Hello, cleared: &Cleared) -> Result<Answer, WriteError> {
         debug_assert!(hello.protocol_max <= PROTOCOL_MAX || hello.protocol_min <= PROTOCOL_MAX);
         let mut row = self.node(&peer.id)?.unwrap_or_else(|| NodeRow {
             id: peer.id.clone(),
@@ -45,10 +64,8 @@ impl Pad<'_> {
         }
         row.unit = peer.unit.number();
         row.hub = peer.hub;
-        let other_log = row.incarnation[..] != hello.incarnation[..] || row.number == 0;
-        let unheard = !row.past.iter().any(|past| past.incarnation[..] == hello.incarnation[..]);
-        let says_anew = peer.hub && hello.rebuild && (row.acknowledged > 0 || row.cells > 0);
-        if (other_log && unheard && row.number != 0) || says_anew {
+        let other_log = is_other_log(&row, hello);
+        if begins_anew(&row, peer, hello) {
             let Some(exhausted) = row.begin_anew(self.core.now()) else {
                 if let Some(stood) = self.node(&peer.id)?.filter(|stood| stood.allowance != row.allowance) {
                     self.put_node(NodeRow { allowance: row.allowance, ..stood });
@@ -93,8 +110,7 @@ impl Pad<'_> {
             row.acknowledged = 0;
             row.marked = 0;
             row.stretch.clear();
-            (row.cells, row.beyond) = (self.clear_cells(peer.unit)?, 0);
-            self.forget_marks_of(peer.unit)?;
+            (row.cells, row.beyond) = (cleared.cells, 0);
             self.forget_transits_of(peer.unit)?;
         }
         if peer.hub {

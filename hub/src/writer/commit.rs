@@ -3,7 +3,8 @@
 
 use super::{
     acts, aside,
-    job::{Answer, Job, WriteError},
+    clear::Cleared,
+    job::{Answer, Job, Pushed, WriteError},
     pad::Pad,
     rederive,
 };
@@ -42,6 +43,26 @@ pub(super) enum Done {
     Cut(Job, Vec<pb::Verdicts>),
     /// The commit was full before it.
     Waiting(Job),
+}
+
+/// What became of the jobs of a commit; nothing where it panicked.
+type Outcome = Result<Result<Vec<Done>, StoreError>, ()>;
+
+impl Done {
+    /// What becomes of a batch whose first part is done and whose rest waits.
+    fn before(self, rest: Job) -> Self {
+        let Job::Push { changes: behind, .. } = &rest else { return self };
+        match self {
+            Self::Answered(Ok(Answer::Verdicts(verdicts))) if !behind.is_empty() => Self::Cut(rest, verdicts),
+            Self::Cut(Job::Push { peer, node, first, mut changes, skew, room }, verdicts) => {
+                if let Job::Push { changes: behind, .. } = rest {
+                    changes.extend(behind);
+                }
+                Self::Cut(Job::Push { peer, node, first, changes, skew, room }, verdicts)
+            }
+            other => other,
+        }
+    }
 }
 
 impl Core {
@@ -174,10 +195,10 @@ impl Core {
         let _one_at_a_time = self.commits.one_at_a_time();
         let count = jobs.len();
         self.commits.careful.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).ok();
-        // Alone in its commit, a batch on which it fails can be named and set aside.
-        let aside = if let [job] = &jobs[..] { job.set_aside() } else { None };
-        let outcome = match (self.commit_or_panic(jobs), aside) {
-            (Err(()), Some(aside)) => self.commit_or_panic(vec![aside]),
+        // Alone in its commit, what it fails on can be named and left out.
+        let spare = if let [job] = &jobs[..] { job.spare() } else { None };
+        let outcome = match (self.commit_or_panic(jobs), spare) {
+            (outcome, Some(spare)) if self.has_failed(&outcome) => self.without_what_fails(spare),
             (outcome, _) => outcome,
         };
         let outcome = outcome.unwrap_or_else(|()| {
@@ -196,8 +217,49 @@ impl Core {
         })
     }
 
+    /// Whether a commit has failed for what is in it, and not for its store.
+    fn has_failed(&self, outcome: &Outcome) -> bool {
+        let is_row = matches!(outcome, Ok(Err(error)) if error.is_damage());
+        outcome.is_err() || (is_row && self.store.fault().is_none())
+    }
+
+    /// Does a job on which the hub has failed without what it fails on. Of a batch that is its first change that can't be done: what
+    /// comes before it is taken, and what comes behind is another job.
+    fn without_what_fails(&self, spare: Job) -> Outcome {
+        let (peer, node, first, changes, skew) = match spare {
+            Job::Push { peer, node, first, changes, skew, .. } => (peer, node, first, changes, skew),
+            spare => {
+                let child = spare.child().unwrap_or_default();
+                tracing::error!(
+                    child,
+                    "what the hub fails on is passed by: a fault of the program, or a damaged row; see `verify`"
+                );
+                return self.commit_or_panic(vec![spare]);
+            }
+        };
+        let batch = |first: u64, changes| Job::Push { peer: peer.clone(), node, first, changes, skew, room: None };
+        let again =
+            |changes: &[Pushed]| changes.iter().map(|change| Pushed::read(change.raw.clone())).collect::<Vec<_>>();
+        let mut taken = changes.len() / 2;
+        let outcome = loop {
+            if taken == 0 {
+                let seq = first;
+                tracing::error!(node = %peer.id, unit = %peer.unit, seq, "a change on which the hub fails is set aside");
+                break self.commit_or_panic(vec![batch(first, changes[..1].iter().map(Pushed::set_aside).collect())]);
+            }
+            let outcome = self.commit_or_panic(vec![batch(first, again(&changes[..taken]))]);
+            if !self.has_failed(&outcome) {
+                break outcome;
+            }
+            taken /= 2;
+        };
+        let done = taken.max(1);
+        let rest = batch(first + done as u64, again(&changes[done..]));
+        Ok(outcome?.map(|mut done| done.pop().map(|one| one.before(rest)).into_iter().collect()))
+    }
+
     /// Nothing was written where it panicked.
-    fn commit_or_panic(&self, jobs: Vec<Job>) -> Result<Result<Vec<Done>, StoreError>, ()> {
+    fn commit_or_panic(&self, jobs: Vec<Job>) -> Outcome {
         let (is_written, doing) = (Cell::new(false), RefCell::new(String::new()));
         let outcome = panic::catch_unwind(AssertUnwindSafe(|| self.try_commit(jobs, (&is_written, &doing))));
         outcome.map_err(|panicked| {
@@ -235,7 +297,18 @@ impl Core {
             doing.replace(job.child().unwrap_or_default().to_owned());
             let act = acts::act_of(&job, self.unit, self.now(), self.signer().is_some());
             let answer = match job {
-                Job::Greet { peer, hello } => pad.greet(&peer, &hello),
+                job @ (Job::Greet { .. } | Job::Clear { .. }) => {
+                    let (peer, hello, mut cleared) = match job {
+                        Job::Clear { peer, hello, cleared } => (peer, hello, cleared),
+                        Job::Greet { peer, hello } => (peer, hello, Cleared::default()),
+                        _ => continue,
+                    };
+                    if !pad.is_cleared(&peer, &hello, &mut cleared)? {
+                        answers.push(Done::Cut(Job::Clear { peer, hello, cleared }, Vec::new()));
+                        continue;
+                    }
+                    pad.greet(&peer, &hello, &cleared)
+                }
                 Job::Push { peer, node, first, changes, skew, room } => {
                     let count = changes.len() as u64;
                     match pad.push(&peer, (node, first), changes, skew) {
@@ -251,6 +324,7 @@ impl Core {
                 Job::Cells { peer, last, cells, letters, marks, marked, stretch } => {
                     pad.take_cells(&peer, (last, &stretch), &cells, letters, (&marks, marked))
                 }
+                Job::Skipped { peer, last, marked, stretch } => pad.pass_by(&peer, (last, &stretch), marked),
                 Job::News(news) => pad.take_news(news),
                 Job::Marks(batch) => pad.take_index(batch),
                 Job::Remarked(generation) => pad.say_remarked(generation),

@@ -97,8 +97,7 @@ impl Pad<'_> {
         }
         let record = entered(order, unit, own.clone());
         let tags = own.iter().map(|field| field.tag);
-        if let Some(broken) = check::check(&record, check::Size::default(), tags, self.core.today()).into_iter().next()
-        {
+        if let Some(broken) = check::check(&record, None, tags, self.core.today()).into_iter().next() {
             tracing::warn!(%unit, order = order.no, rule = broken.rule, "the city's entry can't stand here");
             return Ok(());
         }

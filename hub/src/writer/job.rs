@@ -1,6 +1,6 @@
 //! What the writer is asked for, and what it answers.
 
-use super::{mail::News, resolve::Review};
+use super::{clear::Cleared, mail::News, resolve::Review};
 use crate::{
     audit_log::Entry,
     certificate::issued_by,
@@ -10,6 +10,7 @@ use crate::{
     store::{Space, StoreError},
 };
 use bytes::Bytes;
+use prost::Message;
 use taizhang_node::identity::{ders, lifetime};
 use taizhang_proto::{
     OrgCode,
@@ -25,6 +26,19 @@ pub struct Pushed {
     pub edit: Result<Edit, ChangeError>,
 }
 
+impl Pushed {
+    /// A change as it came.
+    pub fn read(raw: Bytes) -> Self {
+        let edit = pb::Change::decode(raw.clone()).map_err(|_| ChangeError::Empty).and_then(Edit::read);
+        Self { raw, edit }
+    }
+
+    /// The same change, which is answered as one that can't be taken.
+    pub(super) fn set_aside(&self) -> Self {
+        Self { raw: self.raw.clone(), edit: Err(ChangeError::SetAside) }
+    }
+}
+
 /// Something to write.
 pub enum Job {
     /// A child opens a session.
@@ -33,6 +47,15 @@ pub enum Job {
         peer: Peer,
         /// With what.
         hello: Box<pb::Hello>,
+    },
+    /// A child hub that says everything anew is still being cleared; its greeting comes after that.
+    Clear {
+        /// Who.
+        peer: Peer,
+        /// With what it greets.
+        hello: Box<pb::Hello>,
+        /// How far.
+        cleared: Cleared,
     },
     /// A child's batch of changes.
     Push {
@@ -62,6 +85,17 @@ pub enum Job {
         /// Blinded marks.
         marks: Vec<pb::MarkValue>,
         /// The child's revision that the marks reach.
+        marked: u64,
+        /// The stretch of the child's history that runs.
+        stretch: Bytes,
+    },
+    /// A child hub's batch on which this hub has failed: it is passed by.
+    Skipped {
+        /// Who.
+        peer: Peer,
+        /// The child's revision that its cells reach.
+        last: u64,
+        /// The child's revision that its marks reach.
         marked: u64,
         /// The stretch of the child's history that runs.
         stretch: Bytes,
@@ -191,20 +225,30 @@ impl Paper {
 }
 
 impl Job {
-    /// A batch as it is answered where it can't be taken: every change of it refused. None for other jobs.
-    pub(super) fn set_aside(&self) -> Option<Self> {
-        let Self::Push { peer, node, first, changes, skew, .. } = self else { return None };
-        let refused = |pushed: &Pushed| Pushed { raw: pushed.raw.clone(), edit: Err(ChangeError::SetAside) };
-        let changes = changes.iter().map(refused).collect();
-        Some(Self::Push { peer: peer.clone(), node: *node, first: *first, changes, skew: *skew, room: None })
+    /// What is left of a job when the hub fails on it: a batch with each of its changes set aside, a child hub's that is passed by, a
+    /// letter that is left unread. None for jobs of which nothing can be left out.
+    pub(super) fn spare(&self) -> Option<Self> {
+        Some(match self {
+            Self::Push { peer, node, first, changes, skew, .. } => {
+                let changes = changes.iter().map(Pushed::set_aside).collect();
+                Self::Push { peer: peer.clone(), node: *node, first: *first, changes, skew: *skew, room: None }
+            }
+            Self::Cells { peer, last, marked, stretch, .. } => {
+                Self::Skipped { peer: peer.clone(), last: *last, marked: *marked, stretch: stretch.clone() }
+            }
+            Self::News(news) if matches!(news[..], [News::Letter(_)]) => Self::News(Vec::new()),
+            _ => return None,
+        })
     }
 
     /// The child whose job it is, if it is one's: those of one child are done in their order.
     pub(super) fn child(&self) -> Option<&str> {
         match self {
             Self::Greet { peer, .. }
+            | Self::Clear { peer, .. }
             | Self::Push { peer, .. }
             | Self::Cells { peer, .. }
+            | Self::Skipped { peer, .. }
             | Self::Heard { peer, .. }
             | Self::Present { peer }
             | Self::Differs { peer }

@@ -16,7 +16,7 @@ use taizhang_proto::{
     OrgCode, Record,
     cell::{PastHome, home_unit},
     change::Edit,
-    check::{self, Size, Violation},
+    check::{self, Violation},
     date,
     decide::{Applied, Author, Decision, apply, decide},
     pb,
@@ -155,7 +155,7 @@ impl Pad<'_> {
             return Ok(Judgement::Refused(why));
         }
         if edit.offer.is_none() {
-            origin.seal = self.passing_seal(&edit, &applied.record, origin.stamp)?;
+            origin.seal = self.passing_seal(&edit, &applied.record, (origin.stamp, author.tier))?;
         }
         if !origin.seal.is_empty() {
             applied = apply(self.record(edit.id)?, &edit, &decision, &origin);
@@ -175,8 +175,7 @@ impl Pad<'_> {
     ) -> Result<Option<Violation>, StoreError> {
         let today = date::shanghai(received * 1_000);
         let edited = edit.fields.iter().map(|field| field.tag);
-        let stood = Size::of(self.record(edit.id)?);
-        let mut broken = check::check(record, stood, edited.clone(), today);
+        let mut broken = check::check(record, self.record(edit.id)?, edited.clone(), today);
         if edit.offer.is_some() {
             // What was let pass before that rule, and was lost, is taken again.
             broken.retain(|why| why.rule != check::BELOW);

@@ -226,6 +226,8 @@ impl Pad<'_> {
     }
 
     fn take_letter(&mut self, letter: &pb::Letter) -> Result<(), StoreError> {
+        #[cfg(test)]
+        crate::writer::tests::trip(&letter.sealed)?;
         match letter.kind() {
             LetterKind::KeyAsked => self.give_keys(letter.from),
             LetterKind::Key => self.take_keys(letter),

@@ -208,7 +208,15 @@ impl<'a> Pad<'a> {
     fn leaf(&mut self, id: RecordId) -> Result<&mut Leaf, StoreError> {
         match self.records.entry(id) {
             Entry::Occupied(leaf) => Ok(leaf.into_mut()),
-            Entry::Vacant(place) => Ok(place.insert(read_leaf(self.view, id)?)),
+            Entry::Vacant(place) => match read_leaf(self.view, id) {
+                Ok(leaf) => Ok(place.insert(leaf)),
+                Err(error) => {
+                    if error.is_damage() {
+                        self.core.note_unreadable(id);
+                    }
+                    Err(error)
+                }
+            },
         }
     }
 

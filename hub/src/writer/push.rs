@@ -213,7 +213,7 @@ impl Pad<'_> {
         received: u64,
     ) -> Result<Option<Special>, StoreError> {
         #[cfg(test)]
-        assert_ne!(edit.by, crate::writer::tests::PANICS, "as a fault of the program would");
+        crate::writer::tests::trip(edit.by.as_bytes())?;
         let author = Author { node, tier: peer.unit.tier() };
         let origin = pb::Origin {
             revision,

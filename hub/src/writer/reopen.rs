@@ -4,7 +4,7 @@
 use super::{
     kinds::{self, Back},
     pad::{Pad, Reading},
-    resolve::{Refusal, unknown, who_and_why},
+    resolve::{Refusal, unknown},
     revise::{Hand, nothing},
 };
 use crate::store::StoreError;
@@ -12,6 +12,7 @@ use taizhang_proto::{
     OrgCode, RecordId,
     cell::{Shelf, merged_into},
     decide::HUB_NODE,
+    limits,
     pb::{self, Choice, ConflictState},
     register::MERGED_INTO,
     wire::Field,
@@ -28,9 +29,9 @@ impl Pad<'_> {
         request: &pb::ReopenRequest,
         of: Option<OrgCode>,
     ) -> Result<Result<(), Refusal>, StoreError> {
-        let (by, reason) = match who_and_why(&request.by, &request.reason) {
+        let (by, reason) = match limits::who_and_why(&request.by, &request.reason) {
             Ok(said) => said,
-            Err(why) => return Ok(Err(why)),
+            Err(why) => return Ok(Err(why.to_string())),
         };
         let Some(mut conflict) = self.conflict(request.number)? else { return Ok(Err(unknown(of))) };
         if let Some(why) = self.incompetent(&conflict, of)? {

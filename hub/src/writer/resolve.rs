@@ -11,7 +11,7 @@ use crate::{certify, store::StoreError};
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::{Shelf, home_unit, is_active, is_memory},
-    check::{self, Size, Violation},
+    check::{self, Violation},
     lifecycle::{self, Actor},
     limits,
     pb::{self, Choice, ConflictState},
@@ -35,11 +35,6 @@ pub enum Review {
 
 /// Why a reviewer's request can't be done, in words.
 pub(crate) type Refusal = String;
-
-/// Who decides and why, as they are kept; every decision says both (domain-detail 4, G3).
-pub(super) fn who_and_why<'r>(by: &'r str, reason: &'r str) -> Result<(&'r str, &'r str), Refusal> {
-    limits::name(by).and_then(|by| Ok((by, limits::reason(reason)?))).map_err(|why| why.to_string())
-}
 
 impl Pad<'_> {
     /// Does what a reviewer asks; `of` is the unit below the hub where they sit, none at the hub itself.
@@ -86,9 +81,9 @@ impl Pad<'_> {
         request: &pb::ResolveRequest,
         of: Option<OrgCode>,
     ) -> Result<Result<(), Refusal>, StoreError> {
-        let (by, reason) = match who_and_why(&request.by, &request.reason) {
+        let (by, reason) = match limits::who_and_why(&request.by, &request.reason) {
             Ok(said) => said,
-            Err(why) => return Ok(Err(why)),
+            Err(why) => return Ok(Err(why.to_string())),
         };
         let Some(mut conflict) = self.conflict(number)? else { return Ok(Err(unknown(of))) };
         if let Some(why) = self.incompetent(&conflict, of)? {
@@ -217,7 +212,7 @@ impl Pad<'_> {
         let after = with(current.as_ref(), register, &fields);
         let tags: Vec<u32> = fields.iter().map(|field| field.tag).collect();
         if let Some(broken) =
-            check::entry(&after, Size::of(current.as_ref()), tags.iter().copied(), self.core.today()).into_iter().next()
+            check::entry(&after, current.as_ref(), tags.iter().copied(), self.core.today()).into_iter().next()
         {
             return Ok(Err(broken.to_string()));
         }
@@ -277,9 +272,9 @@ impl Pad<'_> {
     }
 
     fn merge_asked(&mut self, request: &pb::MergeRequest) -> Result<Result<(), Refusal>, StoreError> {
-        let (by, reason) = match who_and_why(&request.by, &request.reason) {
+        let (by, reason) = match limits::who_and_why(&request.by, &request.reason) {
             Ok(said) => said,
-            Err(why) => return Ok(Err(why)),
+            Err(why) => return Ok(Err(why.to_string())),
         };
         let hand = Hand { by, reason, rule: "MERGE", ..Hand::default() };
         let parse = |text: &str| text.parse::<RecordId>().map_err(|_| format!("{text} 不是记录编号 (not a record id)"));
@@ -308,9 +303,9 @@ impl Pad<'_> {
 
     fn revise_asked(&mut self, request: &pb::ReviseRequest) -> Result<Result<RecordId, Refusal>, WriteError> {
         let refuse = |why: String| Ok(Err(why));
-        let (by, reason) = match who_and_why(&request.by, &request.reason) {
+        let (by, reason) = match limits::who_and_why(&request.by, &request.reason) {
             Ok(said) => said,
-            Err(why) => return refuse(why),
+            Err(why) => return refuse(why.to_string()),
         };
         let Some(def) = registers().named(&request.register) else {
             return refuse(format!("没有登记表 {} (no such register)", request.register));
@@ -368,7 +363,7 @@ fn written(register: u32, texts: &std::collections::HashMap<String, String>) -> 
     let def = registers().get(register).ok_or("没有此登记表 (no such register)")?;
     let mut fields = Vec::new();
     for (name, written) in texts {
-        let field = def.field_named(name).ok_or_else(|| format!("{}没有栏目 {name} (no such field)", def.zh))?;
+        let field = def.field_named(name).ok_or_else(|| def.no_field(name))?;
         if field.tag == MERGED_INTO {
             return Err("请用 merge 合并 (use `merge`)".into());
         }

@@ -9,13 +9,15 @@ use super::{
     pad::Pad,
 };
 use crate::store::StoreError;
+use std::collections::HashMap;
 use taizhang_proto::{
     OrgCode, Record,
     change::Edit,
     decide::{Applied, Author, Decision, Fate, HUB_NODE, apply, decide},
+    lifecycle,
     limits::NAME_BYTES,
     pb::{self, Policy},
-    register::HOME_UNIT,
+    register::{HOME_UNIT, registers},
     seal,
     stamp::Stamp,
     wire::Field,
@@ -51,7 +53,9 @@ impl Pad<'_> {
             if let Some(record) = &standing {
                 vouch(record, &part, &mut decision);
                 outdated(record, &part, landing, &mut decision);
-                moved_again(&self.core.lineage.secret(), record, &part, landing, &mut decision);
+                let secret = self.core.lineage.secret();
+                moved_again(&secret, record, &part, landing, &mut decision);
+                moved_by_others(&secret, record, &part, &mut decision);
             }
             if decision.changes_record() && standing.as_ref().is_some_and(|record| record.revision() >= revision) {
                 revision = self.take_revisions(1);
@@ -59,8 +63,10 @@ impl Pad<'_> {
             part.origin.revision = revision;
             let applied = apply(standing.as_ref(), &part.edit, &decision, &part.origin);
             // Nothing is replaced where its author's own office says what was only told.
+            let says = |word: &Field| part.edit.field(word.tag).is_some_and(|field| field.bytes == word.bytes);
             let vouched = |entry: &pb::Superseded| {
-                entry.rule.is_empty() && entry.origin.as_ref().is_some_and(|told| is_same(told, &part.origin))
+                let of_author = entry.origin.as_ref().is_some_and(|told| is_same(told, &part.origin));
+                entry.rule.is_empty() && of_author && entry.said().iter().all(says)
             };
             superseded.extend(applied.superseded.into_iter().filter(|entry| !vouched(entry)));
             for (field, fate) in part.edit.fields.iter().zip(decision.fates) {
@@ -98,17 +104,28 @@ impl Pad<'_> {
 
     /// The changes that an offer tells of, in their old order.
     fn parts(&self, peer: &Peer, edit: &Edit, author: Author, own: &pb::Origin) -> Vec<Part> {
-        let mut left = edit.fields.clone();
+        let mut of_origin: HashMap<usize, Vec<Field>> = HashMap::new();
+        let mut left = Vec::new();
         // A part says that it was offered, and no more of what else was.
         let mut bare = edit.clone();
         (bare.fields, bare.offer) = (Vec::new(), edit.offer.as_ref().map(|_| pb::Offer::default()));
         let mut parts = Vec::new();
         let mut told: Vec<&pb::Origin> = edit.offer.iter().flat_map(|offer| &offer.origins).collect();
         told.sort_by_key(|origin| origin.revision);
-        for origin in told {
-            let (of, rest): (Vec<Field>, Vec<Field>) =
-                left.into_iter().partition(|field| origin.tags.contains(&field.tag));
-            left = rest;
+        let mut says: HashMap<u32, usize> = HashMap::new();
+        for (place, origin) in told.iter().enumerate() {
+            origin.tags.iter().for_each(|tag| {
+                says.entry(*tag).or_insert(place);
+            });
+        }
+        for field in &edit.fields {
+            match says.get(&field.tag) {
+                Some(place) => of_origin.entry(*place).or_default().push(field.clone()),
+                None => left.push(field.clone()),
+            }
+        }
+        for (place, origin) in told.into_iter().enumerate() {
+            let Some(of) = of_origin.remove(&place) else { continue };
             let proven = |field: &Field| own_word(&self.core.lineage.secret(), edit.id, field, origin);
             let unit = of.iter().find_map(&proven);
             let (ours, theirs): (Vec<Field>, Vec<Field>) = of.into_iter().partition(|field| proven(field).is_some());
@@ -198,14 +215,18 @@ fn vouch(record: &Record, part: &Part, decision: &mut Decision) {
 }
 
 /// A word that this hub had said or let pass once does not stand again over a later one: the seal says when it was said, and the
-/// number under which it is offered proves nothing. It is kept in the history.
+/// number under which it is offered proves nothing. It is kept in the history; what only a ruling changes a reviewer is asked about,
+/// since an office that had known of it could not have said otherwise.
 fn outdated(record: &Record, part: &Part, landing: &Landing, decision: &mut Decision) {
+    let def = registers().get(record.register);
+    let is_ruled = |tag: u32| def.and_then(|def| def.field(tag)).is_some_and(|field| field.ruled);
     for (field, fate) in part.edit.fields.iter().zip(&mut decision.fates) {
         let standing = record.standing(field.tag).filter(|standing| standing.field.bytes != field.bytes);
         let Some(origin) = standing.map(|standing| &record.origins[standing.origin]) else { continue };
-        let both_ours = origin.node == HUB_NODE && part.author.node == HUB_NODE;
-        if (both_ours || *landing == Landing::FromBelow) && may_be_later(origin, &part.origin) {
-            *fate = Fate::Lost(Policy::Latest);
+        let ours = part.author.node == HUB_NODE;
+        if (ours || *landing == Landing::FromBelow) && may_be_later(origin, &part.origin) {
+            let asks = ours && origin.node != HUB_NODE && is_ruled(field.tag);
+            *fate = Fate::Lost(if asks { Policy::Review } else { Policy::Latest });
         }
     }
 }
@@ -218,6 +239,28 @@ fn moved_again(secret: &[u8; 32], record: &Record, part: &Part, landing: &Landin
         let is_later = part.origin.stamp > origin.stamp && proves(secret, part.edit.id, field, &part.origin);
         if *landing == Landing::Home && is_later && matches!(fate, Fate::Lost(_)) {
             *fate = Fate::Accepted;
+        }
+    }
+}
+
+/// A case that stands here is moved on by those who may: such a move that an office only tells of, and no seal proves, is a claim that
+/// a reviewer decides on.
+fn moved_by_others(secret: &[u8; 32], record: &Record, part: &Part, decision: &mut Decision) {
+    let Some(way) = lifecycle::of(record.register).filter(|_| part.author.node != HUB_NODE) else { return };
+    let moves =
+        |field: &Field| way.tags().any(|tag| tag == field.tag) && !proves(secret, part.edit.id, field, &part.origin);
+    if !part.edit.fields.iter().any(moves) {
+        return;
+    }
+    let after = apply(Some(record), &part.edit, decision, &part.origin).record;
+    let to = (way.state_of)(&after);
+    if to == (way.state_of)(record) || way.leads_to(to, part.author.tier) {
+        return;
+    }
+    for (field, fate) in part.edit.fields.iter().zip(&mut decision.fates) {
+        let stands = !matches!(fate, Fate::Equal | Fate::Lost(_));
+        if stands && moves(field) {
+            *fate = Fate::Lost(Policy::Review);
         }
     }
 }

@@ -2,12 +2,14 @@
 //! Invariant: what is written with [`harmless`] or [`as_it_was`] starts no formula in a text file, and is read by
 //! [`unwrapped`] as what it was before.
 
+use rust_xlsxwriter::Format;
+
 /// Signs that begin a formula, or are skipped before one, in some program: full-width ones are folded by those that know
 /// Chinese.
 const SIGNS: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
 
 /// Whether a spreadsheet might take a text for a formula, once its apostrophes are gone.
-pub(super) fn is_formula(text: &str) -> bool {
+pub(crate) fn is_formula(text: &str) -> bool {
     let bare = text.trim_start_matches('\'');
     bare.starts_with(SIGNS) || bare.trim_start().starts_with(SIGNS)
 }
@@ -33,6 +35,13 @@ pub(super) fn unwrapped(text: &str) -> &str {
 pub fn harmless(value: &str) -> String {
     let changes = unwrapped(value) != value.trim();
     if changes || is_formula(value) { format!("'{value}") } else { value.to_owned() }
+}
+
+/// How cells of a workbook are written that are texts: as they stand, and with the mark that begins no formula when somebody edits
+/// them or saves them as a text file.
+pub(crate) fn formats() -> (Format, Format) {
+    let text = Format::new().set_num_format("@");
+    (text.clone(), text.set_quote_prefix())
 }
 
 /// A cell of a file as it is written into another one: it reads as it did.

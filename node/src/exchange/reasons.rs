@@ -5,7 +5,7 @@ use super::{
     ImportError,
     cells::{Book, Cell, Container, Encoding, Sheet},
     form::Form,
-    formula::{as_it_was, harmless, is_formula},
+    formula::{as_it_was, formats, harmless, is_formula},
     import::Wrong,
     read, text_file,
 };
@@ -147,8 +147,7 @@ fn workbook(tables: &[(&str, Table<'_>)]) -> Result<Vec<u8>, XlsxError> {
     let dated = ExcelDateTime::from_ymd(2008, 3, 20)?;
     book.set_properties(&DocProperties::new().set_creation_datetime(&dated));
     let bold = Format::new().set_bold();
-    let as_text = Format::new().set_num_format("@");
-    let quoted = as_text.clone().set_quote_prefix();
+    let (as_text, quoted) = formats();
     let as_day = Format::new().set_num_format("yyyy-mm-dd");
     let as_moment = Format::new().set_num_format("yyyy-mm-dd hh:mm:ss");
     let red = Format::new().set_font_color("C00000");

@@ -19,7 +19,7 @@ use taizhang_proto::{
         survivor,
     },
     change,
-    check::{self, Size, Violation, too_early},
+    check::{self, Violation, too_early},
     digest::LogDigest,
     lifecycle::{self, Actor},
     limits::{self, REASON_CHARS, Unsaid},
@@ -228,7 +228,7 @@ impl Ledger {
 
     fn violations(&self, draft: &Draft, old: Option<&Record>, new: &Record) -> Vec<Violation> {
         let edited = new.fields.iter().map(|standing| standing.field.tag);
-        let mut found = check::check(new, Size::of(old), edited, self.business_day());
+        let mut found = check::check(new, old, edited, self.business_day());
         let changed = draft.edits.iter().map(|(tag, _)| *tag);
         let changed = changed.filter(|tag| old.and_then(|old| old.bytes(*tag)) != new.bytes(*tag));
         found.extend(check::ahead(new, changed, self.business_day()));

@@ -25,6 +25,7 @@ use taizhang_proto::{
     pb::{self, OutcomeKind, up},
     session::{MAX_BATCH_BYTES, MAX_BATCH_CHANGES, MAX_LONE_CHANGE_BYTES, MAX_ROLL_BYTES, PROTOCOL_MAX, PROTOCOL_MIN},
     stamp::{self, Stamp},
+    wire::{self, Field},
 };
 use tokio::sync::watch;
 
@@ -203,8 +204,11 @@ impl Ledger {
                     }
                 }
                 OutcomeKind::Settled => {
-                    count.settled += 1;
-                    match outcome.and_then(|outcome| outcome.state) {
+                    let told = outcome.and_then(|outcome| outcome.state);
+                    // A hub tells what stands for other reasons, too, as where it has put its seal to it.
+                    let stands = told.as_ref().is_some_and(|record| stands_in(&edit, record));
+                    *(if stands { &mut count.accepted } else { &mut count.settled }) += 1;
+                    match told {
                         Some(_) if has_left(edit.id, origin_of(&edit, seq).revision) => {
                             work.keep_word(row, origin_of(&edit, seq))?;
                         }
@@ -544,6 +548,14 @@ impl Ledger {
         self.time.forget_before(u64::MAX);
         Ok(())
     }
+}
+
+/// Whether all that an edit says stands in what the hub tells of its record.
+fn stands_in(edit: &Edit, told: &pb::Record) -> bool {
+    let fields = told.state.as_ref().and_then(|state| wire::split(&state.message).ok()).unwrap_or_default();
+    let held = |tag: u32| fields.iter().find(|field| field.tag == tag).map(|field| &field.bytes);
+    let is_held = |field: &Field| held(field.tag).map_or(field.bytes.is_empty(), |bytes| *bytes == field.bytes);
+    told.id[..] == edit.id.0 && edit.fields.iter().all(is_held)
 }
 
 /// Why a change was set aside by the office itself.

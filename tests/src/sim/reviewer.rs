@@ -65,7 +65,16 @@ impl World {
         };
         request.set_choice(choice);
         if choice == Choice::Write && conflict.register == number::RESIDENT {
-            request.fields.insert("name".into(), format!("王{}", self.random.random_range(0..1_000)));
+            let drawn: u32 = self.random.random_range(0..1_000);
+            let def = registers().get(number::RESIDENT).ok_or("no register of residents")?;
+            let about =
+                conflict.tags.iter().find_map(|tag| def.field(*tag)).map_or("name", |field| field.name.as_str());
+            let value = match about {
+                "phone" => format!("139{drawn:08}"),
+                "id_no" => citizen(drawn % 14),
+                _ => format!("王{drawn}"),
+            };
+            request.fields.insert(about.into(), value);
         }
         self.note(|world| {
             let of = RecordId::from_slice(&conflict.record).map(|id| world.model.name(id)).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! A hub whose store's files were cut or overwritten says so, and its offices tell it everything again.
 
-use crate::pair::{assert_sound, at_hub, community, office, on, peer, residents, sync, with_tree};
+use crate::pair::{assert_sound, at_hub, community, office, on, peer, phone, residents, save, sync, with_tree};
 use std::{
     fs::OpenOptions,
     io::{Seek, SeekFrom, Write},
@@ -133,4 +133,36 @@ fn a_row_that_can_not_be_read_ends_no_session_and_costs_the_office_nothing() {
     assert_eq!(core.unreadable(), 1);
     assert!(node.view(people[3]).unwrap().is_some());
     assert_eq!(at_hub(&core, people[4]).changes, 1);
+    // What is said of it is refused and listed; what comes with it, before and after, is taken.
+    save(&node, vec![phone(people[2], "13900000002")]);
+    save(&node, vec![phone(people[3], "13900000003")]);
+    save(&node, vec![phone(people[4], "13900000004")]);
+    let report = crate::pair::session(&core, &node, &peer("node", community())).unwrap();
+    assert_eq!((report.pushed, report.refused), (3, 1));
+    assert_eq!(node.refused().unwrap().len(), 1);
+    let changes = [people[2], people[4]].map(|id| at_hub(&core, id).changes);
+    assert_eq!(changes, [2, 2]);
+}
+
+#[test]
+fn a_row_without_which_no_session_goes_on_is_found_at_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("hub");
+    let node = office(dir.path(), "node", community(), 900_000);
+    for (nth, space) in [Space::Feed, Space::Nodes, Space::Verdicts].into_iter().enumerate() {
+        let core = with_tree(on(integrity::open(&path, district()).unwrap().store, None, 1_000_000));
+        let people = residents(&node, community(), 3 * nth..3 * nth + 3);
+        assert!(sync(&core, &node, &peer("node", community())).equal);
+        let key = core.view().prefix(space, &[]).next().unwrap().unwrap().0;
+        let mut set = WriteSet::default();
+        set.put(space, key.to_vec(), vec![0xff; 7]);
+        core.store.commit(set).unwrap();
+        drop(core);
+        let opened = integrity::open(&path, district()).unwrap();
+        assert!(opened.incident.contains("can't be read"), "{space:?}: {}", opened.incident);
+        let core = with_tree(on(opened.store, None, 1_000_000));
+        assert!(sync(&core, &node, &peer("node", community())).equal, "{space:?}");
+        assert!(all_there(&core, &people));
+        assert_sound(&core, &node);
+    }
 }

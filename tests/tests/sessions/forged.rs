@@ -50,13 +50,19 @@ impl Mallory {
 
     /// Pushes changes; what became of those that were not simply accepted.
     pub(crate) fn push(&mut self, changes: Vec<pb::Change>) -> Vec<pb::Outcome> {
+        let verdicts = self.push_from(self.said + 1, changes);
+        verdicts.into_iter().flat_map(|verdicts| verdicts.outcomes).collect()
+    }
+
+    /// Pushes changes whose first has a number, new or said before.
+    pub(crate) fn push_from(&mut self, first: u64, changes: Vec<pb::Change>) -> Vec<pb::Verdicts> {
         let pushed = |change: pb::Change| Pushed { raw: change.encode_to_vec().into(), edit: Edit::read(change) };
-        let (first, count) = (self.said + 1, changes.len() as u64);
+        let last = first + changes.len() as u64 - 1;
         let changes = changes.into_iter().map(pushed).collect();
         let push = Job::Push { peer: self.peer.clone(), node: self.node, first, changes, skew: None, room: None };
         let Answer::Verdicts(verdicts) = write(&self.core, push).unwrap() else { panic!("no verdicts") };
-        self.said += count;
-        verdicts.into_iter().flat_map(|verdicts| verdicts.outcomes).collect()
+        self.said = self.said.max(last);
+        verdicts
     }
 
     /// A record of its own, as an honest office enters it.

@@ -153,6 +153,126 @@ fn a_district_has_so_many_cells_and_no_more() {
 }
 
 #[test]
+fn a_push_holds_so_many_letters_and_marks() {
+    const MOST: usize = 16 * 1024;
+    let world = World::new();
+    for (letters, marks, is_taken) in [(MOST, MOST, true), (MOST + 1, 0, false), (0, MOST + 1, false)] {
+        let peer = world.districts[0].peer.clone();
+        let mut server = Server::new(peer);
+        let hello = pb::Hello { incarnation: vec![9; 16].into(), protocol_max: 2, ..pb::Hello::default() };
+        let greeting = server.receive(pb::Up { it: Some(pb::up::It::Hello(hello)) }).unwrap().unwrap();
+        server.answered(world.city(), write(world.city(), greeting)).unwrap();
+        let push = pb::Push {
+            letters: vec![pb::Letter::default(); letters],
+            marks: vec![pb::MarkValue::default(); marks],
+            cells: taizhang_node::upstream::compress(&[]).unwrap(),
+            ..pb::Push::default()
+        };
+        let heard = server.receive(pb::Up { it: Some(pb::up::It::Push(push)) });
+        assert_eq!(heard.is_ok(), is_taken, "{letters} letters, {marks} marks");
+    }
+}
+
+#[test]
+fn a_batch_or_a_letter_on_which_a_hub_fails_holds_back_nothing_behind_it() {
+    use crate::writer::{
+        News,
+        tests::{FAILS, PANICS},
+    };
+    for word in [PANICS, FAILS] {
+        let mut world = World::new();
+        world.register(0, 1, IN_A);
+        world.rounds(2);
+        let before = row(&world, 0);
+        let poison = pb::Letter { sealed: word.as_bytes().to_vec().into(), ..released(7, 1) };
+        let number = before.acknowledged;
+        say(&world, number, Vec::new(), vec![poison.clone()]);
+        let after = row(&world, 0);
+        assert_eq!((after.acknowledged, after.incidents), (number, before.incidents + 1), "{word}");
+        // The same at a district, from its neighbour.
+        write(&world.districts[1].core, Job::News(vec![News::Letter(pb::Letter { from: A, ..poison })]));
+        world.register(0, 2, IN_A);
+        world.register(1, 3, IN_B);
+        world.rounds(3);
+        assert_eq!(world.counted(), 3);
+        world.all_is_counted();
+    }
+}
+
+#[test]
+fn who_says_everything_anew_is_cleared_in_as_many_commits_as_it_takes() {
+    let mut world = World::new();
+    world.register(1, 1, IN_B);
+    world.rounds(3);
+    greet(&world, 0, 900, false);
+    say(&world, 900, (0..900).map(|day| cell(RESIDENTS, 14_000 + day, 1)).collect(), vec![released(1, 3)]);
+    assert_eq!(world.counted(), 904);
+    let core = world.city();
+    core.limit_work(1_000);
+    let (before, stood) = (core.work_done(), row(&world, 0));
+    greet(&world, 0, 900, true);
+    assert_eq!(world.counted(), 1, "nothing is left of what it said");
+    assert!(core.work_done() - before > 900 * 10, "{}", core.work_done() - before);
+    let after = row(&world, 0);
+    assert_eq!(
+        (after.acknowledged, after.cells, after.number),
+        (0, stood.cells, stood.number),
+        "zeros that nobody has heard yet"
+    );
+    world.all_is_counted();
+    say(&world, 900, (0..900).map(|day| cell(RESIDENTS, 14_000 + day, 2)).collect(), Vec::new());
+    assert_eq!(world.counted(), 1_801);
+    world.all_is_counted();
+}
+
+#[test]
+fn a_figure_that_was_changed_on_the_citys_disk_is_found() {
+    let mut world = World::new();
+    world.register(0, 1, IN_A);
+    world.rounds(3);
+    let core = world.city();
+    let checked = || {
+        let mut checked = crate::integrity::Checked::default();
+        crate::integrity::rest(core.view().as_ref(), &mut checked);
+        checked.problems
+    };
+    assert_eq!(checked(), Vec::<String>::new());
+    let (key, row) = core.view().prefix(Space::Own, &IN_A.to_be_bytes()).next().unwrap().unwrap();
+    let own = crate::rows::OwnCell::from_slice(&row).unwrap();
+    let mut set = crate::store::WriteSet::default();
+    set.put(Space::Own, key.to_vec(), crate::rows::OwnCell { value: own.value + 1, ..own }.to_bytes());
+    core.store.commit(set).unwrap();
+    assert!(checked()[0].contains("digest differ"), "{:?}", checked());
+}
+
+#[test]
+fn a_district_says_so_much_in_a_day_beside_its_figures() {
+    let world = World::new();
+    greet(&world, 0, 9, false);
+    let core = world.city();
+    let said = |bytes: usize| {
+        let mut own = row(&world, 0);
+        own.said = None;
+        own.note_said(core.today(), bytes);
+        let mut set = crate::store::WriteSet::default();
+        set.put(Space::Nodes, world.districts[0].peer.id.as_bytes(), own.encode_to_vec());
+        core.store.commit(set).unwrap();
+    };
+    let letters = |number: u8| job(&world, u64::from(number), Vec::new(), vec![released(number, 1)]);
+    say(&world, 1, Vec::new(), vec![released(1, 1)]);
+    assert!(row(&world, 0).said_on(core.today()) > 99, "a letter counts");
+    said(taizhang_proto::plan::LimitPlan::default().day_bytes as usize);
+    let answer = core.commit(vec![letters(2)]).pop().unwrap();
+    assert!(matches!(answer, Err(crate::writer::WriteError::EnoughToday)));
+    say(&world, 2, vec![cell(RESIDENTS, 14_000, 1)], Vec::new());
+    assert_eq!(world.counted(), 2, "its figures are taken, and the letter of before");
+    said(0);
+    say(&world, 3, Vec::new(), vec![released(2, 1)]);
+    assert_eq!(world.counted(), 3);
+    world.all_is_counted();
+}
+
+#[test]
 fn a_forged_release_moves_no_more_than_its_district_can_and_goes_when_that_is_back() {
     let world = World::new();
     greet(&world, 0, 9, false);

@@ -49,12 +49,16 @@ impl Pad<'_> {
             return Ok(());
         }
         let hubs: Vec<u64> = post::neighbours(self.view)?.into_iter().map(|hub| hub.unit).collect();
+        let until_today = i32::MIN..=self.core.today();
+        let residents = totals::sum(self.view, peer.unit, Part::Residents.number(), until_today)?;
         for mut letter in letters {
             let sizes = letter.id.len() == 16 && (letter.transfer.is_empty() || letter.transfer.len() == 16);
             if !sizes || letter.sealed.len() > MAX_SEALED || letter.moved.len() > MAX_MOVED {
                 node.refused += 1;
                 continue;
             }
+            #[cfg(test)]
+            crate::writer::tests::trip(&letter.sealed)?;
             letter.from = peer.unit.number();
             if letter.to == 0 {
                 self.hear(&letter)?;
@@ -64,7 +68,7 @@ impl Pad<'_> {
                 node.refused += 1; // nobody would ever fetch it
                 continue;
             }
-            self.count_transit(&letter, node)?;
+            self.count_transit(&letter, residents, node)?;
             letter.moved.clear();
             if !letter.sealed.is_empty() {
                 self.relay(letter)?;
@@ -123,7 +127,7 @@ impl Pad<'_> {
     }
 
     /// Counts a transfer here from the moment that the old hub lets go until the new one has it.
-    fn count_transit(&mut self, letter: &pb::Letter, node: &mut NodeRow) -> Result<(), StoreError> {
+    fn count_transit(&mut self, letter: &pb::Letter, residents: i64, node: &mut NodeRow) -> Result<(), StoreError> {
         let (released, taken) = (letter.kind() == LetterKind::Released, letter.kind() == LetterKind::Taken);
         if !(released || taken) || letter.transfer.len() != 16 {
             return Ok(());
@@ -140,7 +144,7 @@ impl Pad<'_> {
         if released {
             row.released = true;
             if !row.taken {
-                if let Some(weight) = self.weight_of(from, &letter.moved)? {
+                if let Some(weight) = self.weight_of((from, residents), &letter.moved)? {
                     (row.weight, row.cells) = (weight, letter.moved.clone());
                 } else {
                     tracing::warn!(from, to, "a transfer that moves more than its district can count is not counted");
@@ -220,8 +224,8 @@ impl Pad<'_> {
     }
 
     /// How many heads a transfer moves, where that can be: one person or household of a district that counts as many, and
-    /// not more on their way than it has.
-    fn weight_of(&self, from: u64, moved: &[pb::CellValue]) -> Result<Option<u64>, StoreError> {
+    /// not more on their way than it has. What counts no head weighs as one: nothing is on its way without an end.
+    fn weight_of(&self, (from, residents): (u64, i64), moved: &[pb::CellValue]) -> Result<Option<u64>, StoreError> {
         let mut parts: BTreeMap<u16, BTreeMap<i32, i64>> = BTreeMap::new();
         for cell in moved {
             let (Ok(part), true) = (u16::try_from(cell.part), date::KNOWN.contains(&cell.date)) else {
@@ -248,8 +252,7 @@ impl Pad<'_> {
                 weight = weight.max(highest as u64);
             }
         }
-        let Ok(unit) = OrgCode::new(from) else { return Ok(None) };
-        let residents = totals::sum(self.view, unit, Part::Residents.number(), i32::MIN..=self.core.today())?;
+        let weight = weight.max(u64::from(!moved.is_empty()));
         let place = [meta::TRANSIT, &from.to_be_bytes()[..]].concat();
         let under_way = self.kept::<TransitSum>(Space::Meta, &place)?.unwrap_or_default().weight;
         let most = u64::try_from(residents).unwrap_or_default().max(UNDER_WAY);

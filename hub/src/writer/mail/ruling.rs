@@ -9,9 +9,7 @@ use crate::{
     rows::NodeRow,
     store::{Space, StoreError},
 };
-use prost::Message;
 use taizhang_proto::{
-    OrgCode,
     date::{self, Day},
     pb,
 };
@@ -19,9 +17,9 @@ use taizhang_proto::{
 /// How far a hub's mark key may be ahead of what all hubs have.
 pub(super) const MAX_AHEAD: u32 = 8;
 
-/// Most numbers in a rank.
 /// Most turns that a ruling may have: as many as the field holds in which districts keep it.
 const MAX_TURNS: usize = 64;
+/// Most numbers in a rank.
 const MAX_RANK: usize = 8;
 
 /// The days on which a hub holds a mark, each with its rank: at home first, then who took in last, then who registered first
@@ -145,7 +143,7 @@ impl Pad<'_> {
     }
 
     /// Rules on a mark whose holders have changed, and keeps it.
-    fn rule(&mut self, key: &[u8], mut row: CityMark, several: usize) -> Result<(), StoreError> {
+    pub(in crate::writer) fn rule(&mut self, key: &[u8], mut row: CityMark, several: usize) -> Result<(), StoreError> {
         let turns = turns_of(&row.holders);
         if turns != row.turns || (row.holders.len() > 1 && row.holders.len() != several) {
             row.counts_at = turns.last().map_or(0, |turn| turn.counts_at);
@@ -190,21 +188,6 @@ impl Pad<'_> {
         let old: Vec<_> = self.view.range(Space::Marks, &from, &to).collect::<Result<_, _>>()?;
         for (key, _) in old {
             self.forget(Space::Marks, key.to_vec());
-        }
-        Ok(())
-    }
-
-    /// A child hub says everything anew: what it does not say again is gone.
-    pub(in crate::writer) fn forget_marks_of(&mut self, unit: OrgCode) -> Result<(), StoreError> {
-        let held: Vec<_> = self.view.prefix(Space::Marks, &[kind::HOLDERS]).collect::<Result<_, _>>()?;
-        for (key, value) in held {
-            let row = CityMark::decode(value).map_err(|_| StoreError::Row(Space::Marks))?;
-            let mut row = self.kept(Space::Marks, &key)?.unwrap_or(row);
-            let several = row.holders.len();
-            row.holders.retain(|holder| holder.unit != unit.number());
-            if row.holders.len() != several {
-                self.rule(&key, row, several)?;
-            }
         }
         Ok(())
     }
