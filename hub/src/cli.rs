@@ -32,7 +32,7 @@ use taizhang_node::{
     cli::{
         Units, UnitsCommand,
         enrol::{RUNS_ON, enrolled, first_session},
-        manual, parse_day, read_token, review, run_to_exit, stop_signal, sync_facts,
+        manual, parse_day, print_fields, read_token, review, run_to_exit, stop_signal, sync_facts,
     },
     control::{self, ControlFile},
     disk,
@@ -177,6 +177,11 @@ enum Command {
     Figures(totals::Command),
     /// 抽取抽查对象，随机种子可复核 (draw communities to check; anybody can replay the seed)
     Draw(assess::Draw),
+    /// 登记表的栏目：类型、必填、代码、冲突办法，不需连接 (a register's fields, offline)
+    Fields {
+        /// 登记表；不写则列出全部登记表 (register; all of them without)
+        register: Option<String>,
+    },
     /// 换用新的单位树，含撤并代码 (a new tree of units, with codes that were given up: CSV)
     #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
     Units {
@@ -327,6 +332,10 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Serve => serve(&cli.dir).await,
         Command::Manual(command) => manual::run::<Cli>(command),
+        Command::Fields { register } => {
+            print_fields(register.as_deref(), reader)?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Enrol { token } => enrol(&cli.dir, &read_token(&token)?, reader).await,
         Command::Config(ConfigCommand::Check) => {
             show::config(reader, &Config::load(&cli.dir)?)?;
@@ -609,7 +618,12 @@ async fn ask(session: &Session, command: Command, reader: Reader) -> anyhow::Res
         }
         Command::Review(command) => return review::run(session.review.clone(), command, reader).await,
         Command::Revise(command) => return revise::run(session.review.clone(), command, reader).await,
-        Command::Init { .. } | Command::Serve | Command::Enrol { .. } | Command::Config(_) | Command::Manual(_) => {
+        Command::Init { .. }
+        | Command::Serve
+        | Command::Enrol { .. }
+        | Command::Config(_)
+        | Command::Manual(_)
+        | Command::Fields { .. } => {
             unreachable!("handled without an open hub")
         }
     }

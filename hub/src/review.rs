@@ -84,9 +84,7 @@ impl Query {
         };
         let tag = match (query.field.as_str(), def) {
             ("", _) => None,
-            (name, Some(def)) => {
-                Some(def.field_named(name).ok_or_else(|| format!("{}没有栏目 {name} (no such field)", def.zh))?.tag)
-            }
+            (name, Some(def)) => Some(def.field_named(name).ok_or_else(|| def.no_field(name))?.tag),
             (_, None) => return Err("按栏目筛选时请一并指明登记表 (name the register too)".into()),
         };
         let kinds: BTreeSet<i32> = query.kinds.iter().copied().collect();

@@ -12,6 +12,7 @@ mod print;
 mod refused;
 pub mod review;
 
+pub use fields::print as print_fields;
 pub use named::Units;
 pub use print::{doubts as print_doubts, found as print_found, list as print_list, story as print_story, sync_facts};
 pub use review::Who;
@@ -140,6 +141,12 @@ enum Command {
         /// 哪一天，默认今天 (as of)
         #[arg(long, value_parser = parse_day)]
         on: Option<date::Day>,
+        /// 只看此单位及下级 (only this unit and below)
+        #[arg(long)]
+        unit: Option<OrgCode>,
+        /// 最多几项 (at most)
+        #[arg(long)]
+        limit: Option<usize>,
     },
     /// 待办清单：各登记表中已超期和将到期的事项 (everything late or soon due, whatever register it is in)
     Worklist {
@@ -672,9 +679,14 @@ async fn ask(mut client: Client, command: Command, reader: Reader) -> anyhow::Re
         Command::AuditLog { limit } => {
             show::audit_log(&client.audit_log(pb::AuditLogRequest { limit }).await?.into_inner(), reader);
         }
-        Command::Due { within, on } => {
-            let answer = client.due(pb::DueRequest { on: on.unwrap_or(0), within }).await?.into_inner();
-            print::due(&answer, within, reader);
+        Command::Due { within, on, unit, limit } => {
+            let mut answer = client.due(pb::DueRequest { on: on.unwrap_or(0), within }).await?.into_inner();
+            answer
+                .cases
+                .retain(|case| unit.is_none_or(|unit| OrgCode::new(case.unit).is_ok_and(|own| unit.covers(own))));
+            let found = print::Found::of(answer.cases.iter().map(|case| case.days_left));
+            answer.cases.truncate(limit.unwrap_or(usize::MAX));
+            print::due(&answer, (within, found), reader);
         }
         Command::Save { register, record, reason, fields } => {
             let fields = review::pairs(&fields)?;
@@ -722,6 +734,7 @@ async fn ask(mut client: Client, command: Command, reader: Reader) -> anyhow::Re
             answer
                 .items
                 .retain(|item| unit.is_none_or(|unit| OrgCode::new(item.unit).is_ok_and(|own| unit.covers(own))));
+            let found = print::Found::of(answer.items.iter().map(|item| item.days_left));
             answer.items.truncate(limit.unwrap_or(usize::MAX));
             if let Some(file) = export {
                 let rows = print::work_rows(&answer);
@@ -729,7 +742,7 @@ async fn ask(mut client: Client, command: Command, reader: Reader) -> anyhow::Re
                 show::exported(reader, rows.len() as u64, &file);
                 return Ok(ExitCode::SUCCESS);
             }
-            print::worklist(&answer, within, reader);
+            print::worklist(&answer, (within, found), reader);
         }
         Command::Doubts { only, on } => {
             let answer = client.doubts(pb::DoubtsRequest { on: on.unwrap_or(0), only }).await?.into_inner();

@@ -9,7 +9,7 @@ mod standing;
 pub use audit::audit_log;
 pub use standing::{figure, span_name, standard, standing};
 
-use comfy_table::{ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets::UTF8_FULL_CONDENSED};
 use std::{
     io::Write,
     sync::atomic::{AtomicBool, Ordering},
@@ -124,11 +124,22 @@ pub fn line(reader: Reader, text: &str) {
     }
 }
 
+/// A value as a program reads it, by its key.
+pub fn typed(key: &str, value: &str) -> serde_json::Value {
+    json::typed(key, value)
+}
+
 /// The one document of a command; nothing for a person, who is told otherwise.
 pub fn document(reader: Reader, document: serde_json::Value) {
     if reader == Reader::Program {
         say!("{}", json::with_texts_for_codes(document));
     }
+}
+
+/// Rows as the one document of a command: with the time at which they were so.
+pub fn listed(rows: serde_json::Value) -> serde_json::Value {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    serde_json::json!({ "at": moment(now), "rows": rows })
 }
 
 /// A time in seconds since 1970 as programs read it; null where there is none.
@@ -139,18 +150,68 @@ pub fn moment(seconds: u64) -> serde_json::Value {
     }
 }
 
-/// Prints rows under headings, or the same as a JSON array of objects whose keys are `names`.
+/// Columns of text that borders and the space beside a cell take.
+const PADDING: usize = 2;
+/// Texts longer than this are broken over several lines where there is no room.
+const BREAKS: usize = 8;
+/// Most columns that are named when they are left out.
+const NAMED: usize = 8;
+
+/// Columns of text that a sign takes on a terminal: those beyond Latin take two.
+fn cells_of(text: &str) -> usize {
+    text.chars().map(|sign| if (sign as u32) < 0x1100 { 1 } else { 2 }).sum()
+}
+
+/// How wide each column has to be: a number, a day or an id is never broken, other texts are.
+fn needs(heads: &[String], rows: &[Vec<String>]) -> Vec<usize> {
+    let longest = |text: &str| {
+        let whole = text.split(|sign: char| !sign.is_ascii_graphic()).map(str::len).max().unwrap_or(0);
+        whole.max(cells_of(text).min(BREAKS))
+    };
+    let of = |(place, head): (usize, &String)| {
+        let cells = rows.iter().filter_map(|row| row.get(place)).map(|cell| longest(cell));
+        cells.chain([longest(head)]).max().unwrap_or(0)
+    };
+    heads.iter().enumerate().map(of).collect()
+}
+
+/// How many columns have room, two at least; all where no terminal shows them.
+fn fitting(needs: &[usize], width: Option<usize>) -> usize {
+    let Some(width) = width else { return needs.len() };
+    let mut taken = 1;
+    let fits = needs.iter().take_while(|need| {
+        taken += **need + PADDING + 1;
+        taken <= width
+    });
+    fits.count().max(2).min(needs.len())
+}
+
+/// Prints rows under headings, or the same as objects whose keys are `names` ([`listed`]).
 pub fn table(reader: Reader, headings: &[(&str, &str)], rows: &[Vec<String>]) {
     match reader {
         Reader::Person => {
+            let heads: Vec<String> = headings.iter().map(|(name, heading)| lang::heading(name, heading)).collect();
+            let needs = needs(&heads, rows);
+            let shown = fitting(&needs, width());
             let mut table = new_table();
-            table.set_header(headings.iter().map(|(name, heading)| lang::heading(name, heading)));
+            table.set_header(&heads[..shown]);
             for row in rows {
-                table.add_row(row);
+                table.add_row(&row[..shown.min(row.len())]);
+            }
+            for (place, need) in needs.iter().enumerate().take(shown) {
+                if let Some(column) = table.column_mut(place) {
+                    let least = Width::Fixed(u16::try_from(need + PADDING).unwrap_or(u16::MAX));
+                    column.set_constraint(ColumnConstraint::LowerBoundary(least));
+                }
             }
             say!("{table}");
+            if shown < heads.len() {
+                let more = if heads.len() - shown > NAMED { "……" } else { "" };
+                let left_out: Vec<&str> = heads[shown..].iter().take(NAMED).map(String::as_str).collect();
+                say!("{}：{}{more}", lang::word("其余各栏见 --wide", "more columns: --wide"), left_out.join("、"));
+            }
         }
-        Reader::Program => document(reader, objects(headings, rows)),
+        Reader::Program => document(reader, listed(objects(headings, rows))),
     }
 }
 
@@ -336,4 +397,23 @@ pub fn of_quota(done: impl std::fmt::Display, quota: u32) -> String {
 /// Bytes as people read them.
 pub fn bytes(count: u64) -> String {
     indicatif::HumanBytes(count).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_or_an_id_is_never_broken_and_what_has_no_room_is_left_out() {
+        let heads = ["姓名", "身份证号", "住址", "记录编号"].map(str::to_owned);
+        let rows =
+            [["张三", "210402197001011234", "新华街道永安台社区3号楼2单元", "01a0b1c2-0000-7000-8000-000000000001"]
+                .map(str::to_owned)
+                .to_vec()];
+        let needs = needs(&heads, &rows);
+        assert_eq!(needs, [4, 18, 8, 36]);
+        assert_eq!(fitting(&needs, None), 4);
+        assert_eq!(fitting(&needs, Some(80)), 4 - usize::from(1 + 4 + 18 + 8 + 36 + 4 * 3 > 80));
+        assert_eq!((fitting(&needs, Some(78)), fitting(&needs, Some(39))), (3, 2));
+    }
 }

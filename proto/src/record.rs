@@ -22,6 +22,11 @@ impl RecordId {
         Self(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid().into_bytes())
     }
 
+    /// When the record was created, milliseconds since 1970, as its id says.
+    pub fn millis(&self) -> u64 {
+        self.0[..6].iter().fold(0, |millis, byte| millis << 8 | u64::from(*byte))
+    }
+
     /// The id that follows from what it is made of alone: the same on every machine.
     pub fn derived(day: Day, seed: &[u8]) -> Self {
         let mut own = [0; 10];

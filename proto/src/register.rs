@@ -224,9 +224,22 @@ impl RegisterDef {
         self.by_tag.get(tag as usize).copied().flatten().map(|index| &self.fields[index])
     }
 
-    /// The field with this name on the wire or this Chinese label.
+    /// The field with this name on the wire or this Chinese label; the unit in which it counts, 走访目标(户), need not be said.
     pub fn field_named(&self, name: &str) -> Option<&FieldDef> {
-        self.fields.iter().find(|field| field.name == name || field.zh == name)
+        let exact = self.fields.iter().find(|field| field.name == name || field.zh == name);
+        exact.or_else(|| {
+            let mut bare =
+                self.fields.iter().filter(|field| field.zh.split_once('(').is_some_and(|(zh, _)| zh == name));
+            bare.next().filter(|_| bare.next().is_none())
+        })
+    }
+
+    /// What is said to somebody who names a field that there is not: those that are like it, and where all of them are listed.
+    pub fn no_field(&self, name: &str) -> String {
+        let is_like = |field: &&FieldDef| field.zh.contains(name) || name.contains(&field.zh);
+        let like: Vec<&str> = self.fields.iter().filter(is_like).map(|field| field.zh.as_str()).collect();
+        let like = if like.is_empty() { String::new() } else { format!("，相近的有：{}", like.join("、")) };
+        format!("{}没有栏目 {name}{like}；全部栏目见 fields {} (no such field: see `fields`)", self.zh, self.name)
     }
 }
 

@@ -84,7 +84,7 @@ fn written(register: &str, fields: &[String], to: Vec<OrgCode>, by: String) -> a
     })?;
     let mut own: BTreeMap<u32, Vec<u8>> = BTreeMap::new();
     for (name, written) in pairs(fields)? {
-        let field = def.field_named(&name).with_context(|| format!("{}没有栏目 {name} (no such field)", def.zh))?;
+        let field = def.field_named(&name).with_context(|| def.no_field(&name))?;
         let (value, unknown) = Value::parse(field, &written)?;
         if unknown.is_some() {
             bail!("{}没有 {written} 这一项 (not in the code list)", field.zh);

@@ -137,7 +137,7 @@ fn nodes_document(answer: &pb::NodesAnswer) -> serde_json::Value {
             "enrolled": at(own.enrolled), "certificate_ends": at(own.ends), "retired": at(own.retired),
         })
     };
-    answer.nodes.iter().map(node).chain(answer.readers.iter().map(reader)).collect()
+    show::listed(answer.nodes.iter().map(node).chain(answer.readers.iter().map(reader)).collect())
 }
 
 /// When a certificate ends, in words; what is near or over stands out.

@@ -15,11 +15,11 @@ use taizhang_proto::{
 ///
 /// # Errors
 /// When there is no such register.
-pub(super) fn print(register: Option<&str>, reader: Reader) -> anyhow::Result<()> {
+pub fn print(register: Option<&str>, reader: Reader) -> anyhow::Result<()> {
     let Some(name) = register else {
         let told =
             |def: &RegisterDef| json!({ "register": def.name, "zh": def.zh, "en": def.en, "fields": def.fields.len() });
-        show::document(reader, registers().iter().map(told).collect());
+        show::document(reader, show::listed(registers().iter().map(told).collect()));
         if reader == Reader::Person {
             registers().iter().for_each(|def| say!("{}  {}  {}", def.zh, def.name, def.en));
         }
@@ -28,7 +28,7 @@ pub(super) fn print(register: Option<&str>, reader: Reader) -> anyhow::Result<()
     let Some(def) = registers().named(name) else {
         bail!("没有登记表 {name}；不带参数运行 fields 可列出全部 (no such register: run `fields` alone to list them)");
     };
-    show::document(reader, def.fields.iter().map(|field| object(def, field)).collect());
+    show::document(reader, show::listed(def.fields.iter().map(|field| object(def, field)).collect()));
     if reader == Reader::Person {
         def.fields.iter().for_each(|field| say!("{}", line(def, field)));
     }

@@ -58,24 +58,28 @@ pub(super) async fn import(client: Client, asked: Import, reader: Reader) -> any
         registered_on: asked.registered_on,
     };
     let report = run(client, request, asked.wait).await?;
-    show::facts(
-        reader,
-        &[
-            show::fact("rows", "数据行", "rows", report.rows),
-            show::fact("new", "新增", "new", report.new_rows),
-            show::fact("changed", "更新", "changed", report.changed_rows),
-            show::fact("same", "已存在", "same", report.same_rows),
-            show::fact("wrong", "未通过", "wrong", report.wrong_rows),
-            show::fact("skipped", "跳过", "skipped", report.skipped_rows),
-        ],
-    );
+    let facts = [
+        show::fact("rows", "数据行", "rows", report.rows),
+        show::fact("new", "新增", "new", report.new_rows),
+        show::fact("changed", "更新", "changed", report.changed_rows),
+        show::fact("same", "已存在", "same", report.same_rows),
+        show::fact("wrong", "未通过", "wrong", report.wrong_rows),
+        show::fact("skipped", "跳过", "skipped", report.skipped_rows),
+    ];
+    let reasons = if report.reasons.is_empty() { None } else { Some(place.fill(&report)?) };
+    if reader == Reader::Program {
+        let mut told: serde_json::Map<_, _> =
+            facts.iter().map(|fact| (fact.key.clone(), show::typed(&fact.key, &fact.value))).collect();
+        told.insert("notes".into(), report.findings.clone().into());
+        told.insert("reasons".into(), reasons.as_ref().map(|path| path.display().to_string()).into());
+        show::document(reader, told.into());
+    } else {
+        show::facts(reader, &facts);
+    }
     for finding in &report.findings {
         eprintln!("注意：{finding}");
     }
-    if report.reasons.is_empty() {
-        return Ok(ExitCode::SUCCESS);
-    }
-    let path = place.fill(&report)?;
+    let Some(path) = reasons else { return Ok(ExitCode::SUCCESS) };
     eprintln!("未通过的行及原因已写入 {}，改正后可再次导入 (wrong rows with reasons)", path.display());
     Ok(ExitCode::from(3))
 }

@@ -2,7 +2,7 @@
 
 use crate::{disk, say};
 use clap::{CommandFactory, Subcommand};
-use std::{path::PathBuf, process::ExitCode};
+use std::{io::Write, path::PathBuf, process::ExitCode};
 
 /// What is made.
 #[derive(Subcommand)]
@@ -28,7 +28,13 @@ pub fn run<C: CommandFactory>(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Completions { shell } => {
             let name = program.get_name().to_owned();
-            clap_complete::generate(shell, &mut program, name, &mut std::io::stdout().lock());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut program, name, &mut script);
+            // Whoever reads it may have read enough.
+            match std::io::stdout().lock().write_all(&script) {
+                Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => return Err(error.into()),
+                _ => {}
+            }
         }
         Command::Man { dir } => {
             disk::create_dir(&dir)?;

@@ -7,6 +7,8 @@ use taizhang_proto::{OrgCode, pb};
 
 /// The flags that name a unit.
 const FLAGS: [&str; 2] = ["--unit", "--to"];
+/// The commands that are followed by units.
+const COMMANDS: [&str; 3] = ["revoke", "commend", "aside"];
 /// Most units that are offered where a name fits several.
 const OFFERED: usize = 8;
 
@@ -41,6 +43,17 @@ fn names(arguments: &[OsString]) -> Vec<Named> {
     let written = |place: usize| arguments.get(place).and_then(|argument| argument.to_str());
     let mut named = Vec::new();
     for place in 0..arguments.len() {
+        if let Some(&command) = COMMANDS.iter().find(|command| written(place) == Some(command)) {
+            let units =
+                (place + 1..).map_while(|place| Some((place, written(place).filter(|word| !word.starts_with('-'))?)));
+            let names = units.filter(|(_, word)| !word.is_ascii());
+            named.extend(names.map(|(place, word)| Named {
+                flag: command,
+                place,
+                before: String::new(),
+                name: word.to_owned(),
+            }));
+        }
         let of = FLAGS.iter().find_map(|flag| Some((*flag, written(place)?.strip_prefix(flag)?)));
         let (flag, place, before, name) = match of {
             Some((flag, "")) => (flag, place + 1, String::new(), written(place + 1)),

@@ -33,7 +33,7 @@ pub fn sync_facts(report: &pb::SyncReport) -> Vec<pb::Fact> {
 }
 
 /// Cases with their days left.
-pub(super) fn due(answer: &pb::DueAnswer, within: u32, reader: Reader) {
+pub(super) fn due(answer: &pb::DueAnswer, (within, found): (u32, Found), reader: Reader) {
     let rows: Vec<Vec<String>> = answer
         .cases
         .iter()
@@ -51,7 +51,7 @@ pub(super) fn due(answer: &pb::DueAnswer, within: u32, reader: Reader) {
         })
         .collect();
     if reader == Reader::Person {
-        say!("截至 {}，{} 天内到期或已超期：{} 项", date::iso(answer.on), within, rows.len());
+        found.say(answer.on, within, rows.len());
     }
     let headings = [
         ("unit", "单位"),
@@ -97,15 +97,33 @@ pub(super) fn work_rows(answer: &pb::WorkAnswer) -> Vec<Vec<String>> {
     answer.items.iter().map(row).collect()
 }
 
+/// How much was found, before only some of it is shown.
+pub(super) struct Found {
+    all: usize,
+    late: usize,
+}
+
+impl Found {
+    /// Of how many days each has left.
+    pub(super) fn of(days_left: impl Iterator<Item = i32>) -> Self {
+        days_left.fold(Self { all: 0, late: 0 }, |found, days| Self {
+            all: found.all + 1,
+            late: found.late + usize::from(days < 0),
+        })
+    }
+
+    /// Says so to people, and how much of it is shown.
+    fn say(&self, on: date::Day, within: u32, shown: usize) {
+        let Self { all, late } = self;
+        let some = if shown < *all { format!("；列出 {shown} 项 (shown)") } else { String::new() };
+        say!("截至 {}，{within} 天内到期：{all} 项，其中超期 {late} 项 (due, late among them){some}", date::iso(on));
+    }
+}
+
 /// Everything with a last day, the late first.
-pub(super) fn worklist(answer: &pb::WorkAnswer, within: u32, reader: Reader) {
+pub(super) fn worklist(answer: &pb::WorkAnswer, (within, found): (u32, Found), reader: Reader) {
     if reader == Reader::Person {
-        let late = answer.items.iter().filter(|item| item.days_left < 0).count();
-        say!(
-            "截至 {}，{within} 天内到期：{} 项，其中超期 {late} 项 (due, late among them)",
-            date::iso(answer.on),
-            answer.items.len()
-        );
+        found.say(answer.on, within, answer.items.len());
     }
     show::table(reader, &WORK_HEADINGS, &work_rows(answer));
 }
@@ -317,8 +335,9 @@ pub fn story(answer: &pb::HistoryAnswer, reader: Reader) {
         .lines
         .iter()
         .map(|line| {
+            // A reason that was asked for stands where nobody had to decide, too.
             let decided = match line.decided_by.as_str() {
-                "" => String::new(),
+                "" => line.reason.clone(),
                 by => format!("{by} {}：{}", show::time(line.decided_at), line.reason),
             };
             vec![
@@ -341,7 +360,7 @@ pub fn story(answer: &pb::HistoryAnswer, reader: Reader) {
         ("by", "录入人"),
         ("at", "到达时间"),
         ("rule", "规则"),
-        ("decided", "裁定"),
+        ("decided", "裁定、理由"),
     ];
     show::table(reader, &headings, &rows);
 }

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::{home_unit, is_active},
+    pb::Subject,
     register::{Refers, RegisterDef, Shape, Value, field, number, registers},
     text,
 };
@@ -85,6 +86,14 @@ pub fn record<D: Desk>(desk: &D, register: Option<u32>, written: &str) -> Result
         found = desk.matching(register, &is)?;
         if let Some(register) = register.filter(|_| found.is_empty()) {
             found = of_person(desk, register, &name)?;
+        }
+        // What a community has one of, as its facility or its title, is its own.
+        let of_units =
+            register.and_then(|number| registers().get(number)).filter(|def| def.subject == Subject::UnitSubject);
+        if let Some(def) = of_units.filter(|_| found.is_empty())
+            && let Some(of) = written.parse().ok().or_else(|| unit(desk, written).ok())
+        {
+            found = desk.matching(Some(def.number), &|record| home_unit(record) == Some(of))?;
         }
     }
     found.sort_unstable();

@@ -2,7 +2,7 @@
 //! Invariant: what is exported and imported again changes nothing; no cell starts a formula.
 
 use super::{
-    formula::{harmless, is_formula, unwrapped},
+    formula::{formats, harmless, is_formula, unwrapped},
     layout::exact::{RECORD, heading, id_heading, is_to_person, number_heading},
 };
 use crate::desk::{Desk, SaveError};
@@ -80,7 +80,7 @@ pub fn export<D: Desk>(
     headings.push(RECORD.to_owned());
     headings.extend(leads.iter().map(|field| id_heading(register, field)));
     let bytes = match format {
-        Format::Csv => csv_file(&headings, &rows),
+        Format::Csv => csv_file(&headings, &rows, false),
         Format::Xlsx => {
             let unit = unit.unwrap_or(desk.unit());
             let title = format!("{}{}", desk.tree().name(unit), register.zh);
@@ -173,13 +173,19 @@ impl<'a, D: Desk> People<'a, D> {
 pub fn sheet(file: &std::path::Path, headings: &[(&str, &str)], rows: &[Vec<String>]) -> anyhow::Result<Vec<u8>> {
     let headings: Vec<String> = headings.iter().map(|(_, zh)| (*zh).to_owned()).collect();
     match file.extension().and_then(|extension| extension.to_str()).map(str::to_lowercase).as_deref() {
-        Some("csv") | None => csv_file(&headings, rows).map_err(anyhow::Error::msg),
+        Some("csv") | None => csv_file(&headings, rows, true).map_err(anyhow::Error::msg),
         Some("xlsx") => {
             let mut book = Workbook::new();
+            let (text, quoted) = formats();
             let page = book.add_worksheet();
             for (place, row) in std::iter::once(&headings).chain(rows).enumerate() {
                 for (column, cell) in row.iter().enumerate() {
-                    page.write_string(u32::try_from(place)?, u16::try_from(column)?, cell)?;
+                    if let Some(number) = count(cell) {
+                        page.write_number(u32::try_from(place)?, u16::try_from(column)?, number)?;
+                        continue;
+                    }
+                    let style = if is_formula(cell) { &quoted } else { &text };
+                    page.write_string_with_format(u32::try_from(place)?, u16::try_from(column)?, cell, style)?;
                 }
             }
             Ok(book.save_to_buffer()?)
@@ -188,11 +194,22 @@ pub fn sheet(file: &std::path::Path, headings: &[(&str, &str)], rows: &[Vec<Stri
     }
 }
 
-fn csv_file(headings: &[String], rows: &[Vec<String>]) -> Result<Vec<u8>, String> {
+/// A count, or how many days are left; no number that is a name, as of a phone.
+fn count(cell: &str) -> Option<f64> {
+    let digits = cell.strip_prefix('-').unwrap_or(cell);
+    let is_count = matches!(digits.len(), 1..=7) && (digits == "0" || !digits.starts_with('0'));
+    cell.parse().ok().filter(|_| is_count && digits.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+fn csv_file(headings: &[String], rows: &[Vec<String>], counts: bool) -> Result<Vec<u8>, String> {
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(b"\xef\xbb\xbf".to_vec());
     writer.write_record(headings).map_err(|error| error.to_string())?;
     for row in rows {
-        writer.write_record(row.iter().map(|cell| harmless(cell))).map_err(|error| error.to_string())?;
+        writer
+            .write_record(
+                row.iter().map(|cell| if counts && count(cell).is_some() { cell.clone() } else { harmless(cell) }),
+            )
+            .map_err(|error| error.to_string())?;
     }
     writer.into_inner().map_err(|error| error.to_string())
 }
@@ -221,8 +238,7 @@ fn xlsx_file(
         sheet.set_name(&register.zh)?;
         let wide = Style::new().set_bold().set_font_size(16).set_align(FormatAlign::Center);
         let head = Style::new().set_bold().set_text_wrap();
-        let text = Style::new().set_num_format("@");
-        let quoted = text.clone().set_quote_prefix();
+        let (text, quoted) = formats();
         let last = (headings.len().max(2) - 1) as u16;
         sheet.merge_range(0, 0, 0, last, title, &wide)?;
         sheet.write_string(1, 0, from)?;

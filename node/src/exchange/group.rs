@@ -15,7 +15,7 @@ use crate::desk::{Desk, Draft, SaveError};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use taizhang_proto::{
     OrgCode, Record, RecordId,
-    check::{self, Size, Violation},
+    check::{self, Violation},
     citizen_id,
     date::{self, Day},
     pb::Format,
@@ -472,6 +472,11 @@ impl<'a, D: Desk> Maker<'a, D> {
             }
         }
         self.place_owner(&mut draft, old, &values);
+        let asked = self.scene.registered_on.filter(|_| index == self.form.layout.main);
+        let stood = old.zip(registered_on(def.number)).and_then(|(old, tag)| old.day(tag));
+        if asked.zip(stood).is_some_and(|(asked, stood)| asked != stood) {
+            self.tell("已经在册，入册日期未按 --registered-on 改动；如需更改请用 save");
+        }
         let mut notes: Vec<String> =
             self.row.notes.iter().filter(|(role, _)| *role == index).map(|(_, note)| note.clone()).collect();
         if index == self.form.layout.main {
@@ -502,7 +507,7 @@ impl<'a, D: Desk> Maker<'a, D> {
     fn add(&mut self, index: usize, old: Option<&Record>, def: &'static RegisterDef, draft: Draft) {
         let record = merged(old, def, &draft);
         let edited = draft.edits.iter().map(|(tag, _)| *tag);
-        for violation in check::entry(&record, Size::of(old), edited, self.scene.desk.today()) {
+        for violation in check::entry(&record, old, edited, self.scene.desk.today()) {
             let fault = self.fault(index, def, &violation);
             if !self.group.faults.contains(&fault) {
                 self.group.faults.push(fault);
@@ -609,6 +614,11 @@ impl<'a, D: Desk> Maker<'a, D> {
             (false, true) => "已在其他单位登记，归属单位未改；迁移请办理转移",
             (false, false) => return,
         };
+        self.tell(finding);
+    }
+
+    /// Says something of the row, once.
+    fn tell(&mut self, finding: &str) {
         if !self.group.findings.iter().any(|known| known == finding) {
             self.group.findings.push(finding.into());
         }

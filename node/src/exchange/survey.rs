@@ -16,6 +16,9 @@ use taizhang_proto::{
 /// From so many numbers on whose last digits were lost, one that passes the check by chance is taken for lost, too.
 const SEVERAL: usize = 2;
 
+/// One in so many numbers that end in 000 is no accident any more: of those that were given out it is one in a thousand.
+const UNLIKELY: usize = 50;
+
 /// How a column writes months.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Months {
@@ -42,8 +45,12 @@ pub(super) struct Survey {
 /// A column as far as it was looked at.
 enum Column {
     Days(Months),
-    /// How many id numbers have lost their last digits.
-    Ids(usize),
+    /// How many id numbers have lost their last digits, how many end as those do, and how many there are.
+    Ids {
+        lost: usize,
+        zeros: usize,
+        all: usize,
+    },
     Other,
 }
 
@@ -65,7 +72,7 @@ impl Surveyor {
             };
             match format {
                 Some(Format::Date) => Column::Days(Months::Unsaid),
-                Some(Format::CitizenId) => Column::Ids(0),
+                Some(Format::CitizenId) => Column::Ids { lost: 0, zeros: 0, all: 0 },
                 _ => Column::Other,
             }
         };
@@ -80,7 +87,11 @@ impl Surveyor {
                 Column::Days(months) if self.is_text || cell.is_numeric() => {
                     *months = months_said(*months, cell, self.is_text);
                 }
-                Column::Ids(cut) if has_lost_digits(cell) => *cut += 1,
+                Column::Ids { lost, zeros, all } => {
+                    *lost += usize::from(has_lost_digits(cell));
+                    *zeros += usize::from(ends_in_zeros(cell));
+                    *all += usize::from(!cell.text().trim().is_empty());
+                }
                 _ => {}
             }
         }
@@ -92,7 +103,9 @@ impl Surveyor {
         for (index, column) in self.columns.into_iter().enumerate() {
             match column {
                 Column::Days(months) => _ = survey.months.insert(index, months),
-                Column::Ids(cut) if cut >= SEVERAL => survey.cut.push(index),
+                Column::Ids { lost, zeros, all } if lost >= SEVERAL || (zeros >= SEVERAL && zeros * UNLIKELY > all) => {
+                    survey.cut.push(index);
+                }
                 _ => {}
             }
         }
@@ -134,6 +147,12 @@ fn months_said(before: Months, cell: &Cell, is_text: bool) -> Months {
         b"10" if is_text => Months::AsWritten,
         _ => before,
     }
+}
+
+/// Whether an id number ends as one does that Excel has cut, though it may be somebody's.
+fn ends_in_zeros(cell: &Cell) -> bool {
+    matches!(cell, Cell::Text(written) if written.trim_end().ends_with("000"))
+        && text::no_space(&cell.text()).len() == 18
 }
 
 fn has_lost_digits(cell: &Cell) -> bool {

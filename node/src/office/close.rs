@@ -30,6 +30,12 @@ pub enum CloseError {
         "{0} 市级已封账，数字不再变动；现在更正的，列入下一月报的更正 (locked by the city: what is corrected now is reported with the next month)"
     )]
     Locked(Month),
+    /// An older one is open.
+    #[error("{0} 尚未封账，请先封：各月依次封账 (close that one first: months are closed in their order)")]
+    Order(Month),
+    /// It lies before the first that this office has closed.
+    #[error("本单位自 {0} 起封账，更早的月份不再补封 (this office closes months from that one on)")]
+    Before(Month),
     /// No register is so old.
     #[error("{0} 早于1949年10月，请核对年份 (too far back: check the year)")]
     TooOld(Month),
@@ -78,7 +84,17 @@ pub fn close(ledger: &Ledger, month: Month, by: &str) -> Result<pb::CloseAnswer,
     if month.first_day() < date::OLDEST {
         return Err(CloseError::TooOld(month));
     }
-    let before = closings(ledger)?.remove(&month);
+    let mut closings = closings(ledger)?;
+    let first = closings.keys().next().copied();
+    let before = closings.remove(&month);
+    if let Some(first) = first.filter(|_| before.is_none()) {
+        if month < first {
+            return Err(CloseError::Before(first));
+        }
+        if let Some((open, _)) = waiting(ledger)?.filter(|(open, _)| *open < month) {
+            return Err(CloseError::Order(open));
+        }
+    }
     let version = match &before {
         Some(_) if locked(ledger) >= Some(month) => return Err(CloseError::Locked(month)),
         Some((_, close)) if month::stage(close) != Stage::Returned => return Err(CloseError::Closed(month)),
@@ -119,6 +135,11 @@ fn locked(ledger: &Ledger) -> Option<Month> {
     ledger.locked_month().and_then(|locked| Month::read(&locked))
 }
 
+/// Since when this office has had anybody on its register.
+fn held_since(ledger: &Ledger) -> Result<Option<Day>, StoreError> {
+    Ok(ledger.ids(number::RESIDENT)?.into_iter().min().map(|first| date::shanghai(first.millis())))
+}
+
 /// How far back an office is asked for a month, months.
 const ASKED_BACK: i32 = 12;
 
@@ -146,5 +167,9 @@ pub fn waiting(ledger: &Ledger) -> Result<Option<(Month, Day)>, StoreError> {
     }
     let plans = ledger.plans();
     let plan = plans.on(today);
-    Ok(Some((month, plan.calendar.after(month.last_day(), plan.work.month_close_day, Counting::Working))))
+    let due = plan.calendar.after(month.last_day(), plan.work.month_close_day, Counting::Working);
+    if closings.is_empty() && held_since(ledger)?.is_some_and(|since| since > due) {
+        return Ok(None); // it was to be closed before there was anybody here
+    }
+    Ok(Some((month, due)))
 }

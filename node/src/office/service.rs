@@ -14,6 +14,7 @@ use taizhang_proto::{
     BUILT_MILLIS, OrgCode, RecordId, date,
     limits::{self, AUDIT_LINES, LIST_LINES},
     month::Month,
+    pb::Policy,
     pb::{self, office_server},
     register::{FieldDef, IMPORT_NOTE, RegisterDef, Value, field, number, registered_on},
     stamp,
@@ -262,8 +263,7 @@ impl Office {
         let held = self.ledger.view(id).map_err(failed)?;
         let (mut notes, mut asked) = (Vec::new(), Vec::new());
         for (name, written) in &request.fields {
-            let field =
-                def.field_named(name).ok_or_else(|| wrong(format!("{}没有栏目 {name} (no such field)", def.zh)))?;
+            let field = def.field_named(name).ok_or_else(|| wrong(def.no_field(name)))?;
             let parsed = match field.refers {
                 _ if written.trim().is_empty() => None,
                 // A record is named as elsewhere.
@@ -296,6 +296,11 @@ impl Office {
                     "{}已定，更改由街道或县区审核；审核前以原值为准 (what stands is changed by a reviewer: until then the old one counts)",
                     field.zh
                 ));
+            }
+            let is_owned = field.policy == Policy::Owned && desk.unit().tier() < field.owner;
+            let applies = field.open.as_deref().is_some_and(|open| written.trim() == open);
+            if is_owned && !applies && before.is_none_or(|before| *before != encoded) && !encoded.is_empty() {
+                asked.push(format!("{}由上级审定，审定前不生效 (decided above: until then this is a claim)", field.zh));
             }
             draft.edits.push((field.tag, value));
         }

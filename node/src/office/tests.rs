@@ -238,12 +238,21 @@ fn the_worklist_has_what_no_total_counts_too_each_until_it_is_done() {
     close::close(&office.ledger, Month::read("2008-01").unwrap(), "测试").unwrap();
     let waits = || close::waiting(&office.ledger).unwrap().map(|(month, _)| month.to_string());
     assert_eq!(waits().as_deref(), Some("2008-02"));
-    close::close(&office.ledger, Month::read("2008-02").unwrap(), "测试").unwrap();
+    let close = |office: &Office, month: &str| close::close(&office.ledger, Month::read(month).unwrap(), "测试");
+    // In their order: no month is left out, and none before the first comes after it.
+    let early = close(&office, "2008-03").unwrap_err();
+    assert!(early.to_string().contains("2008-02 尚未封账"), "{early}");
+    close(&office, "2008-02").unwrap();
     assert_eq!(waits().as_deref(), Some("2008-03"));
+    let before = close(&office, "2007-12").unwrap_err();
+    assert!(before.to_string().contains("自 2008-01 起"), "{before}");
     // Nobody is asked for years at once, nor for a month of before there were registers.
-    close::close(&office.ledger, Month::read("2006-01").unwrap(), "测试").unwrap();
-    assert_eq!(waits().as_deref(), Some("2007-04"));
-    let too_old = close::close(&office.ledger, Month::read("1908-10").unwrap(), "测试").unwrap_err();
+    let other = tempfile::tempdir().unwrap();
+    let other = office_of(other.path(), "210402011004");
+    close(&other, "2006-01").unwrap();
+    let waits = close::waiting(&other.ledger).unwrap().map(|(month, _)| month.to_string());
+    assert_eq!(waits.as_deref(), Some("2007-04"));
+    let too_old = close(&other, "1908-10").unwrap_err();
     assert!(too_old.to_string().contains("请核对年份"), "{too_old}");
 }
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 use taizhang_proto::register::{FieldDef, Shape};
 
 /// Keys whose values count something.
-const NUMBERS: [&str; 52] = [
+const NUMBERS: [&str; 53] = [
     "accepted",
     "acknowledged",
     "age",
@@ -36,6 +36,7 @@ const NUMBERS: [&str; 52] = [
     "online",
     "overdue",
     "pending",
+    "people",
     "pulled",
     "pushed",
     "rank",
@@ -62,6 +63,9 @@ const NUMBERS: [&str; 52] = [
 
 /// Keys whose values are figures, as people read them.
 const FIGURES: [&str; 4] = ["actual", "now", "reported", "said"];
+
+/// Keys whose values are 是 or 否 for people.
+const YES_OR_NO: [&str; 2] = ["elderly", "hardship"];
 
 /// Keys whose values are codes of units: they are texts, however they came.
 const UNITS: [&str; 4] = ["unit", "home_unit", "other_unit", "units"];
@@ -117,6 +121,9 @@ pub(super) fn typed(key: &str, value: &str) -> Value {
         "false" => return false.into(),
         "从未 (never)" => return Value::Null,
         _ => {}
+    }
+    if YES_OR_NO.contains(&key) && matches!(value, "是" | "否") {
+        return (value == "是").into();
     }
     // A column of figures of one unit, or of one indicator, is named by its code.
     let is_unit = key.len() == 12 && key.bytes().all(|byte| byte.is_ascii_digit());

@@ -1,10 +1,10 @@
 //! A paper as people read it: on the terminal, as a sheet for Excel, as csv, and as a page to print.
 //! Invariant: all of them show the same tables; no cell starts a formula.
 
-use super::{Reader, document, exported, objects, table};
+use super::{Reader, document, exported, listed, objects, table};
 use crate::{
     disk::{self, Secrecy},
-    exchange::harmless,
+    exchange::{formats, harmless, is_formula},
     say,
 };
 use rust_xlsxwriter::Workbook;
@@ -38,7 +38,7 @@ fn print(paper: &pb::Paper, reader: Reader) {
     let rows = |one: &pb::PaperTable| one.rows.iter().map(|row| row.cells.clone()).collect::<Vec<_>>();
     if reader == Reader::Program {
         let told = match &paper.tables[..] {
-            [one] => objects(&headings(one), &rows(one)),
+            [one] => listed(objects(&headings(one), &rows(one))),
             all => all.iter().map(|one| (one.key.clone(), objects(&headings(one), &rows(one)))).collect(),
         };
         return document(reader, told);
@@ -90,11 +90,13 @@ fn csv(paper: &pb::Paper) -> Vec<u8> {
 /// One sheet, landscape, for printing; every cell a text.
 fn xlsx(paper: &pb::Paper) -> anyhow::Result<Vec<u8>> {
     let mut book = Workbook::new();
+    let (text, quoted) = formats();
     let sheet = book.add_worksheet();
     sheet.set_landscape().set_paper_size(9); // A4
     for (at, line) in lines(paper).into_iter().enumerate() {
         for (column, cell) in line.into_iter().enumerate() {
-            sheet.write_string(u32::try_from(at)?, u16::try_from(column)?, cell)?;
+            let style = if is_formula(&cell) { &quoted } else { &text };
+            sheet.write_string_with_format(u32::try_from(at)?, u16::try_from(column)?, cell, style)?;
         }
     }
     Ok(book.save_to_buffer()?)

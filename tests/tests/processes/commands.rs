@@ -214,7 +214,7 @@ fn commands_answer_with_and_without_a_running_serve() {
         assert_eq!((&own["indicator"], &own["numerator"]), (&"K00".into(), &residents.into()), "{totals}");
         town.district.tz(&["totals"]).exits(0);
         assert_eq!(town.district.status()["tier"], "district");
-        let nodes = town.district.tz(&["--json", "nodes"]).exits(0).json();
+        let nodes = town.district.tz(&["--json", "nodes"]).exits(0).rows();
         assert_eq!((nodes.as_array().unwrap().len(), &nodes[0]["unit"]), (1, &OFFICES[0].into()));
         town.district.tz(&["--json", "sync"]).exits(0).json();
         town.district.tz(&["serve"]).exits(1).says(&["another process is using this data directory"]);
@@ -244,7 +244,7 @@ fn an_office_alone_reads_its_mappings_what_is_to_be_filed_a_history_and_its_stan
     run(&["init", "--unit", OFFICES[0]]).exits(0);
 
     // A column of other software, by a file of the office's own.
-    let known = run(&["--json", "mappings", "aac021", "本地工种"]).exits(0).json();
+    let known = run(&["--json", "mappings", "aac021", "本地工种"]).exits(0).rows();
     assert_eq!((known.as_array().unwrap().len(), &known[0]["target"]), (1, &"spell.reg_no".into()), "{known}");
     fs::create_dir(node.join("mappings")).unwrap();
     let own = node.join("mappings").join("local.toml");
@@ -260,7 +260,7 @@ fn an_office_alone_reads_its_mappings_what_is_to_be_filed_a_history_and_its_stan
     }
     fs::write(&own, mapping("skill")).unwrap();
     run(&["config", "check"]).exits(0);
-    let known = run(&["--json", "mappings", "本地工种"]).exits(0).json();
+    let known = run(&["--json", "mappings", "本地工种"]).exits(0).rows();
     assert!(known[0]["source"].as_str().unwrap().ends_with("local.toml"), "{known}");
     run(&["import", &list]).exits(0);
     let person = run(&["--json", "list", "resident"]).exits(0).json()["rows"][0].clone();
@@ -270,7 +270,7 @@ fn an_office_alone_reads_its_mappings_what_is_to_be_filed_a_history_and_its_stan
     let of = format!("person={}", person["record"].as_str().unwrap());
     let fields = ["applied_on=2008-01-10", "recognised_on=2008-01-20", "exit_on=2008-03-10", "exit_cause=1", "kind=06"];
     let saved = run(&[&["--json", "save", "HardshipCase", &of][..], &fields].concat()).exits(0).json();
-    let listed = run(&["--json", "to-file", "--on", "2008-04-01"]).exits(0).json();
+    let listed = run(&["--json", "to-file", "--on", "2008-04-01"]).exits(0).rows();
     assert_eq!((&listed[0]["record"], &listed[0]["title"]), (&saved["record"], &"欧阳平".into()), "{listed}");
     assert!(listed[0]["days_left"].as_i64().unwrap() < 0);
     run(&["to-file", "--on", "2008-03-09"]).exits(0);

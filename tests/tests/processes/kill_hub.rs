@@ -70,7 +70,7 @@ fn a_district_killed_fifty_times_under_load_loses_nothing_and_adds_up() {
         assert_eq!(held.len(), book.residents(), "no answer was lost: the offices were never stopped");
         let residents = town.adds_up().await;
         assert_eq!(residents, book.residents() as i64);
-        let nodes = town.district.tz(&["--json", "nodes"]).exits(0).json();
+        let nodes = town.district.tz(&["--json", "nodes"]).exits(0).rows();
         for node in nodes.as_array().unwrap() {
             assert_eq!((&node["incidents"], &node["refused"]), (&0.into(), &0.into()), "{node}");
         }

@@ -103,7 +103,7 @@ fn a_district_reads_its_records_with_names_masked_unless_somebody_answers_for_th
         tz(Kind::Node, &data, &["save", "resident", "--record", "钱二妹", "name=钱尔妹", "--reason", "二妹说的"])
             .exits(0);
         tz(Kind::Node, &data, &["sync"]).exits(0);
-        let number = district.tz(&["--json", "conflicts"]).exits(0).json()[0]["number"].to_string();
+        let number = district.tz(&["--json", "conflicts"]).exits(0).rows()[0]["number"].to_string();
         for asked in [&["show", &number][..], &["--json", "show", &number]] {
             let shown = district.tz(asked).exits(0).out;
             assert!(shown.contains("钱**"), "{shown}");
@@ -116,7 +116,7 @@ fn a_district_reads_its_records_with_names_masked_unless_somebody_answers_for_th
         assert!(queue.contains("钱**") && !queue.contains("二美"), "{queue}");
         district.tz(&["conflicts", "--record", "钱二美"]).exits(1).says(&["--by"]);
         let about = ["--json", "conflicts", "--record", "钱二美", "--names", "--by", "孙复核"];
-        let about = district.tz(&about).exits(0).json();
+        let about = district.tz(&about).exits(0).rows();
         assert_eq!((about[0]["number"].to_string(), &about[0]["about"]), (number.clone(), &"钱二美".into()));
         district.tz(&["show", &number, "--names"]).exits(1).says(&["--by"]);
         let shown = district.tz(&["show", &number, "--names", "--by", "孙复核"]).exits(0).out;

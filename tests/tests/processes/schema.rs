@@ -80,7 +80,12 @@ impl Asked {
         }
         let document = document(&answer.out);
         match &document {
-            Some(document) => faults(&said, "", document, &mut self.found),
+            Some(document) => {
+                if !document.is_object() {
+                    self.found.push(format!("{said}: no object, which could say of when it is"));
+                }
+                faults(&said, "", document, &mut self.found);
+            }
             None => {
                 self.found.push(format!("{said}: no document: {:?}", answer.out.chars().take(200).collect::<String>()));
             }
@@ -215,13 +220,13 @@ fn every_command_answers_a_program_with_one_document_of_data() {
         hub.ask(Kind::Hub, &district, &with(&["merge", "110101196601010023", "110101196701010039"]));
 
         // Who names somebody there is kept among those who looked.
-        let looks = tz(Kind::Hub, &district, &["--json", "looks"]).exits(0).json();
+        let looks = tz(Kind::Hub, &district, &["--json", "looks"]).exits(0).rows();
         assert!(
             looks.as_array().unwrap().iter().all(|look| look["by"] == "王科长") && looks.as_array().unwrap().len() >= 2
         );
 
         // What was done is in the log, and nobody's number.
-        let log = tz(Kind::Hub, &district, &["--json", "audit-log"]).exits(0).json();
+        let log = tz(Kind::Hub, &district, &["--json", "audit-log"]).exits(0).rows();
         let did =
             |what: &str| log.as_array().unwrap().iter().any(|line| line["what"] == what && line["by"] == "王科长");
         assert!(["revise", "merge"].into_iter().all(did), "{log}");
@@ -233,7 +238,7 @@ fn every_command_answers_a_program_with_one_document_of_data() {
 
         // At the office, too.
         for (data, what, role) in [(&office, "export", "clerk"), (&new, "enrol", "operator")] {
-            let log = tz(Kind::Node, data, &["--json", "audit-log"]).exits(0).json();
+            let log = tz(Kind::Node, data, &["--json", "audit-log"]).exits(0).rows();
             let did = log.as_array().unwrap().iter().any(|line| line["what"] == what && line["role"] == role);
             assert!(did && !log.to_string().contains("11010119"), "{log}");
         }
@@ -263,6 +268,7 @@ fn every_command_answers_a_program_with_one_document_of_data() {
         for (data, is_city) in [(&district, false), (&city, true)] {
             for read in [
                 &["totals"][..],
+                &["fields", "FecCase"],
                 &["audit-log"],
                 &["totals", "--trend"],
                 &["totals", "--children"],

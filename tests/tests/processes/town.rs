@@ -86,6 +86,14 @@ impl Answer {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
+    /// The rows of the one document that was printed.
+    #[track_caller]
+    pub fn rows(&self) -> Json {
+        let document = self.json();
+        assert!(document["at"].is_string(), "{document}");
+        document["rows"].clone()
+    }
+
     /// Asserts that both languages' words are in the error text.
     #[track_caller]
     pub fn says(self, words: &[&str]) -> Self {

@@ -64,7 +64,7 @@ fn why_there_is_no_line_is_said_and_kept_until_there_is_one() {
         tz(Kind::Node, &data, &["sync"]).exits(0);
         let told = status(&data);
         assert_eq!((told["last_error"].as_str(), told["equal"].as_bool()), (Some(""), Some(true)), "{told}");
-        let id = town.district.tz(&["--json", "nodes"]).exits(0).json()[0]["node"].as_str().unwrap().to_owned();
+        let id = town.district.tz(&["--json", "nodes"]).exits(0).rows()[0]["node"].as_str().unwrap().to_owned();
         let unit = OFFICES[0];
         town.district.tz(&["retire", unit, "--by", "王科长"]).exits(2);
         town.district.tz(&["retire", unit, "--by", "王科长", "--reason", "已换电脑"]).exits(0);

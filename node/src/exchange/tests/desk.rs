@@ -155,12 +155,7 @@ impl Memory {
             assert!(!draft.edits.is_empty());
             let def = def(draft.register);
             let record = merged(all.get(&draft.id), def, draft);
-            found.extend(check::check(
-                &record,
-                check::Size::default(),
-                draft.edits.iter().map(|(tag, _)| *tag),
-                self.today(),
-            ));
+            found.extend(check::check(&record, None, draft.edits.iter().map(|(tag, _)| *tag), self.today()));
             let key: Vec<_> = def.key.iter().map(|tag| record.bytes(*tag)).collect();
             let twice = |(id, other): (&RecordId, &Record)| {
                 *id != draft.id

@@ -88,7 +88,7 @@ fn office(words: &[String]) -> Memory {
                 }
             }
             let record = merged(None, def, &draft);
-            let found = check::check(&record, check::Size::default(), draft.edits.iter().map(|(tag, _)| *tag), today());
+            let found = check::check(&record, None, draft.edits.iter().map(|(tag, _)| *tag), today());
             assert!(found.is_empty(), "{} {found:?}", def.name);
             desk.records.borrow_mut().insert(id, record);
         }

@@ -413,7 +413,37 @@ fn a_heading_that_could_be_two_things_is_read_by_its_words() {
             pair("厂办大集体下岗", "低保")
         ]
     );
-    assert!(show(&person(&desk, 6), "import_note").starts_with("下岗失业类别：奇怪"));
+    assert!(show(&person(&desk, 6), "import_note").starts_with("表报就业状况：奇怪"));
+    // What is a status and the name of a lay-off, too, is a status there: somebody is registered as unemployed.
+    let (desk, report) = column("人员类别", &["登记失业", "单位就业", "灵活就业", "登记失业"]);
+    assert_eq!(counts(&report), [4, 0, 0, 0, 0]);
+    let spells = desk.records.borrow().values().filter(|record| record.register == number::UNEMPLOYMENT_SPELL).count();
+    assert_eq!(spells, 2);
+    assert_eq!(show(&person(&desk, 1), "emp_claim"), "单位就业");
+}
+
+#[test]
+fn numbers_that_all_end_as_if_they_were_cut_are_not_believed_though_they_pass_the_check() {
+    let ending = |year: i16| {
+        let first = taizhang_proto::date::ymd(year, 1, 1).unwrap();
+        let birth = |day: i32| taizhang_proto::date::iso(first + day).replace('-', "");
+        let ids = (0..3_650).map(|day| format!("210402{}0000", birth(day)));
+        ids.filter(|id| taizhang_proto::citizen_id::check(id).is_ok()).take(3).collect::<Vec<_>>()
+    };
+    let zeros = ending(1960);
+    assert_eq!(zeros.len(), 3);
+    let roster = |ids: &[String]| {
+        let mut rows = vec![row(&["姓名", "身份证号码"])];
+        rows.extend(ids.iter().map(|id| row(&["甲", id])));
+        sheet(&rows)
+    };
+    assert_eq!(counts(&Memory::street().import("a.xlsx", &roster(&zeros))), [0, 0, 0, 3, 0]);
+    // Two among many may be two people.
+    let mut many: Vec<String> = (0..150).map(|nth| id("19670320", 101 + nth)).collect();
+    many.extend_from_slice(&zeros[..2]);
+    many.retain(|id| taizhang_proto::citizen_id::check(id).is_ok() && (!id.ends_with("000") || zeros.contains(id)));
+    let report = Memory::street().import("b.xlsx", &roster(&many));
+    assert_eq!(report.new_rows as usize, many.len());
 }
 
 #[test]
