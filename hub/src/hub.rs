@@ -387,7 +387,7 @@ async fn tell_health(core: Arc<Core>, health: tonic_health::server::HealthReport
     let mut was_well = true;
     loop {
         tokio::time::sleep(MENDING).await;
-        let is_well = core.store.fault().is_none();
+        let is_well = core.store.fault().is_none() && !core.is_behind_store();
         if is_well == was_well {
             continue;
         }
@@ -441,6 +441,18 @@ fn take_up(core: &Core, authority: &Authority, incident: &str) -> Result<(), Hub
         answer.map_err(|error| HubError::Start(error.to_string()))?;
     }
     core.keep_outside(file, units);
+    read_what_was_left(core)
+}
+
+/// Tries the letters again that an earlier build, or a damaged store, could not take.
+fn read_what_was_left(core: &Core) -> Result<(), HubError> {
+    let failed = |error: StoreError| HubError::Start(error.to_string());
+    let letters = crate::mail::post::unread(core.view().as_ref()).map_err(failed)?;
+    for letter in letters {
+        let (from, kind) = (letter.from, letter.kind());
+        core.commit(vec![Job::News(vec![crate::writer::News::Letter(letter)])]);
+        tracing::info!(from, ?kind, "a letter that was left unread was tried again");
+    }
     Ok(())
 }
 

@@ -5,6 +5,7 @@
 
 use crate::{
     engine::FjallStore,
+    mail::post,
     rows::{self, FeedRow, OwnCell, UnitRow},
     store::{SPACES, Space, StoreError, View},
     writer::unheld,
@@ -78,7 +79,8 @@ pub fn records(view: &dyn View, unit: OrgCode) -> Checked {
 }
 
 /// Spaces without which no session begins or goes on, beside the records: they are read before a hub starts.
-const NEEDED: [Space; 6] = [Space::Nodes, Space::Units, Space::Feed, Space::Verdicts, Space::CellFeed, Space::Own];
+const NEEDED: [Space; 7] =
+    [Space::Nodes, Space::Units, Space::Feed, Space::Verdicts, Space::CellFeed, Space::Own, Space::Sums];
 
 /// A row can't be read.
 struct Unreadable;
@@ -100,14 +102,16 @@ fn record_of(space: Space, key: &[u8], value: &bytes::Bytes) -> Result<Option<Re
         Space::Units => UnitRow::decode(value.clone()).is_ok(),
         Space::Subjects => rows::SubjectRow::decode(value.clone()).is_ok(),
         Space::Own => CellKey::from_slice(key).is_some() && OwnCell::from_slice(value).is_some(),
+        Space::CellFeed => key.split_at_checked(8).is_some_and(|(_, cell)| CellKey::from_slice(cell).is_some()),
         Space::Sums => value.len() == size_of::<i64>(),
         _ => true,
     };
     if is_read { Ok(None) } else { Err(Unreadable) }
 }
 
-/// Reads every row of a space; returns how many speak of a record that is not there.
-fn read(view: &dyn View, space: Space, checked: &mut Checked) -> u64 {
+/// Reads every row of a space, and follows those that speak of a record where that is asked for; returns how many of them speak of one
+/// that is not there.
+fn read(view: &dyn View, space: Space, follows: bool, checked: &mut Checked) -> u64 {
     let (mut unreadable, mut dangling) = (0_u64, 0_u64);
     for row in view.prefix(space, &[]) {
         let (key, value) = match row {
@@ -119,8 +123,8 @@ fn read(view: &dyn View, space: Space, checked: &mut Checked) -> u64 {
         };
         match record_of(space, &key, &value) {
             Err(Unreadable) => unreadable += 1,
-            Ok(Some(id)) => dangling += u64::from(!matches!(view.get(Space::Records, &id.0), Ok(Some(_)))),
-            Ok(None) => {}
+            Ok(Some(id)) if follows => dangling += u64::from(!matches!(view.get(Space::Records, &id.0), Ok(Some(_)))),
+            Ok(_) => {}
         }
     }
     if unreadable > 0 {
@@ -132,12 +136,20 @@ fn read(view: &dyn View, space: Space, checked: &mut Checked) -> u64 {
 /// Follows what refers to records and reads every other row.
 pub fn rest(view: &dyn View, checked: &mut Checked) {
     for space in SPACES {
-        let dangling = read(view, space, checked);
+        let dangling = read(view, space, true, checked);
         if dangling > 0 {
             checked.wrong(format!("{space:?}: {dangling} 行所指的记录不存在 (rows of records that are not there)"));
         }
     }
     cells(view, checked);
+    match post::unread(view) {
+        Ok(left) if left.is_empty() => {}
+        Ok(left) => checked.wrong(format!(
+            "{} 封来信未能处理，重新启动时再试；请升级程序 (letters that could not be taken are tried again at the next start)",
+            left.len()
+        )),
+        Err(error) => checked.wrong(error.to_string()),
+    }
 }
 
 /// Compares the cells that each child hub has said with the digest that is kept of them.
@@ -179,7 +191,7 @@ pub fn open(path: &Path, unit: OrgCode) -> Result<Opened, StoreError> {
             let view = crate::store::Store::view(&store);
             let mut found = records(view.as_ref(), unit);
             for space in NEEDED {
-                read(view.as_ref(), space, &mut found);
+                read(view.as_ref(), space, false, &mut found);
             }
             drop(view);
             match found.problems.first() {

@@ -39,7 +39,7 @@ pub(crate) mod unheld;
 mod unique;
 
 pub use crate::state::{Core, Peer};
-use commit::Done;
+pub(crate) use commit::Done;
 pub use competence::settled_by;
 pub use job::{Answer, Decided, Job, Paper, Pushed, WriteError};
 pub use kinds::choices;

@@ -154,6 +154,8 @@ pub fn moment(seconds: u64) -> serde_json::Value {
 const PADDING: usize = 2;
 /// Texts longer than this are broken over several lines where there is no room.
 const BREAKS: usize = 8;
+/// Widest column that is kept whole.
+const WIDEST: usize = 200;
 /// Most columns that are named when they are left out.
 const NAMED: usize = 8;
 
@@ -175,15 +177,20 @@ fn needs(heads: &[String], rows: &[Vec<String>]) -> Vec<usize> {
     heads.iter().enumerate().map(of).collect()
 }
 
-/// How many columns have room, two at least; all where no terminal shows them.
-fn fitting(needs: &[usize], width: Option<usize>) -> usize {
-    let Some(width) = width else { return needs.len() };
+/// The columns that have room, in their order: the first two always, and of the others each that there is room for; all where no
+/// terminal shows them.
+fn fitting(needs: &[usize], width: Option<usize>) -> Vec<usize> {
+    let Some(width) = width else { return (0..needs.len()).collect() };
     let mut taken = 1;
-    let fits = needs.iter().take_while(|need| {
-        taken += **need + PADDING + 1;
-        taken <= width
-    });
-    fits.count().max(2).min(needs.len())
+    let fits = |(place, need): (usize, &usize)| {
+        let with = taken + need + PADDING + 1;
+        if place >= 2 && with > width {
+            return None;
+        }
+        taken = with;
+        Some(place)
+    };
+    needs.iter().enumerate().filter_map(fits).collect()
 }
 
 /// Prints rows under headings, or the same as objects whose keys are `names` ([`listed`]).
@@ -193,22 +200,28 @@ pub fn table(reader: Reader, headings: &[(&str, &str)], rows: &[Vec<String>]) {
             let heads: Vec<String> = headings.iter().map(|(name, heading)| lang::heading(name, heading)).collect();
             let needs = needs(&heads, rows);
             let shown = fitting(&needs, width());
+            let of = |cells: &[String]| -> Vec<String> {
+                shown.iter().filter_map(|place| cells.get(*place)).cloned().collect()
+            };
             let mut table = new_table();
-            table.set_header(&heads[..shown]);
+            table.set_header(of(&heads));
             for row in rows {
-                table.add_row(&row[..shown.min(row.len())]);
+                table.add_row(of(row));
             }
-            for (place, need) in needs.iter().enumerate().take(shown) {
-                if let Some(column) = table.column_mut(place) {
-                    let least = Width::Fixed(u16::try_from(need + PADDING).unwrap_or(u16::MAX));
-                    column.set_constraint(ColumnConstraint::LowerBoundary(least));
+            for (place, column_of) in shown.iter().enumerate() {
+                // Where there is no room, a number, a day or an id is not what is broken.
+                let least = needs[*column_of] + PADDING;
+                if let (Some(column), true) = (table.column_mut(place), least <= WIDEST) {
+                    column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(least as u16)));
                 }
             }
             say!("{table}");
-            if shown < heads.len() {
-                let more = if heads.len() - shown > NAMED { "……" } else { "" };
-                let left_out: Vec<&str> = heads[shown..].iter().take(NAMED).map(String::as_str).collect();
-                say!("{}：{}{more}", lang::word("其余各栏见 --wide", "more columns: --wide"), left_out.join("、"));
+            let left_out: Vec<&str> =
+                (0..heads.len()).filter(|place| !shown.contains(place)).map(|place| heads[place].as_str()).collect();
+            if !left_out.is_empty() {
+                let more = if left_out.len() > NAMED { "……" } else { "" };
+                let named = left_out[..left_out.len().min(NAMED)].join("、");
+                say!("{}：{named}{more}", lang::word("其余各栏见 --wide", "more columns: --wide"));
             }
         }
         Reader::Program => document(reader, listed(objects(headings, rows))),
@@ -412,8 +425,10 @@ mod tests {
                 .to_vec()];
         let needs = needs(&heads, &rows);
         assert_eq!(needs, [4, 18, 8, 36]);
-        assert_eq!(fitting(&needs, None), 4);
-        assert_eq!(fitting(&needs, Some(80)), 4 - usize::from(1 + 4 + 18 + 8 + 36 + 4 * 3 > 80));
-        assert_eq!((fitting(&needs, Some(78)), fitting(&needs, Some(39))), (3, 2));
+        assert_eq!(fitting(&needs, None), [0, 1, 2, 3]);
+        assert_eq!(fitting(&needs, Some(80)), [0, 1, 2, 3]);
+        assert_eq!(fitting(&needs, Some(78)), [0, 1, 2]);
+        assert_eq!(fitting(&needs, Some(39)), [0, 1]);
+        assert_eq!(fitting(&[4, 18, 64, 3], Some(40)), [0, 1, 3], "what comes behind a wide one has room");
     }
 }

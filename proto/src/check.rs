@@ -124,7 +124,7 @@ pub fn check(record: &Record, stood: Option<&Record>, edited: impl Iterator<Item
     let size = Size::of(Some(record));
     if !size.may_be_entered() && size.is_larger_than(Size::of(stood)) {
         return vec![Violation {
-            register: record.register.to_string(),
+            register: def.map_or_else(|| record.register.to_string(), |def| def.name.clone()),
             field: String::new(),
             rule: "length",
             message: "记录过大，请先清空不用的栏目 (the record is too large: clear some of its fields first)".into(),

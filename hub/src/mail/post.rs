@@ -1,6 +1,6 @@
 //! The city's mail as a session reads it: what a child hub has not heard, in the order of the city's revisions.
 
-use super::rows::{MailRow, OfficeRow, mail_at, mail_head};
+use super::rows::{MailRow, OfficeRow, kind, mail_at, mail_head};
 use crate::{
     rows::{self, meta},
     store::{Space, StoreError, View},
@@ -23,6 +23,15 @@ pub fn head(view: &dyn View, unit: OrgCode) -> Result<u64, StoreError> {
     let own = rows::counter(view, &mail_head(unit))?;
     let office: OfficeRow = rows::read(view, Space::Meta, meta::OFFICE)?.unwrap_or_default();
     Ok(own.max(office.revision))
+}
+
+/// The letters on which this hub has failed.
+///
+/// # Errors
+/// When the store fails.
+pub fn unread(view: &dyn View) -> Result<Vec<pb::Letter>, StoreError> {
+    let read = |row: bytes::Bytes| pb::Letter::decode(row).map_err(|_| StoreError::Row(Space::Transfers));
+    view.prefix(Space::Transfers, &[kind::UNREAD]).map(|row| read(row?.1)).collect()
 }
 
 /// A child's mail after a revision, as much as one message takes.

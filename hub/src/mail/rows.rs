@@ -325,6 +325,8 @@ pub mod kind {
     pub const TRANSIT: u8 = b'c';
     /// Transfers: notes that were taken, by letter.
     pub const NOTE: u8 = b'n';
+    /// Transfers: letters that could not be taken, by sender and id.
+    pub const UNREAD: u8 = b'u';
     /// Marks: of a record.
     pub const OF_RECORD: u8 = b'r';
     /// Marks: a mark's records.

@@ -1,7 +1,7 @@
 //! The hub's side of a repair: ranges are answered from one view of the child's scope, then the records it asks for
 //! are sent as they are.
-//! Invariants: nothing outside the certificate's scope is ever given, whatever is asked for; one child at a time holds
-//! a list of its scope, 40 bytes a record.
+//! Invariants: nothing outside the certificate's scope is ever given, whatever is asked for; one child at a time has
+//! the turn to hold a list of its scope, 40 bytes a record; whose turn is over lets go of it with the next word.
 
 use super::{
     Fault, MAX_LIST_BYTES, MAX_LIST_RECORDS,

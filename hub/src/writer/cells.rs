@@ -61,11 +61,10 @@ impl Pad<'_> {
             self.put_node(node);
             return Err(WriteError::Beyond);
         }
-        if !(letters.is_empty() && marks.is_empty()) {
-            if self.has_said_enough(&node) {
-                tracing::warn!(node = %peer.id, unit = %peer.unit, "a child has said as much today as one may: heard again tomorrow");
-                return Err(WriteError::EnoughToday);
-            }
+        // Its figures are taken all the same: what is not heard is the letters and marks, and with them the batch.
+        let says_more = !(letters.is_empty() && marks.is_empty());
+        let is_enough = says_more && self.has_said_enough(&node);
+        if says_more && !is_enough {
             let bytes = letters.iter().map(Message::encoded_len).sum::<usize>()
                 + marks.iter().map(Message::encoded_len).sum::<usize>();
             node.note_said(self.core.today(), bytes);
@@ -83,6 +82,11 @@ impl Pad<'_> {
                 "a child says what can't be: it is in no total"
             );
             node.incidents = node.incidents.saturating_add(1);
+        }
+        if is_enough {
+            tracing::warn!(node = %peer.id, unit = %peer.unit, "a child has said as much today as one may: heard again tomorrow");
+            self.put_node(node);
+            return Err(WriteError::EnoughToday);
         }
         self.take_letters(peer, letters, &mut node)?;
         self.take_marks(peer, marks, marked, &mut node)?;

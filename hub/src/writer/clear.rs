@@ -1,10 +1,11 @@
 //! A child hub says everything anew: what it had said is taken to nothing first, as much of it in a commit as one holds.
-//! Invariant: nothing of its greeting is written before all of that is gone, so one that breaks off half-way begins anew.
+//! Invariant: from the first of these commits on the child counts as one that has said nothing, whatever stops the rest: nobody takes
+//! what is left for its figures, and all of it is asked for again.
 
 use super::{Peer, pad::Pad};
 use crate::{
     mail::rows::{CityMark, kind},
-    rows::OwnCell,
+    rows::{NodeRow, OwnCell},
     store::{Space, StoreError},
 };
 use prost::Message;
@@ -25,6 +26,8 @@ pub struct Cleared {
     next: Vec<u8>,
     /// Cells that stay, as zeros.
     pub(super) cells: u64,
+    /// That it may begin anew was found, and counted, with the first.
+    pub(super) is_granted: bool,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -43,8 +46,13 @@ impl Pad<'_> {
         hello: &pb::Hello,
         cleared: &mut Cleared,
     ) -> Result<bool, StoreError> {
-        if !(peer.hub && hello.rebuild && self.may_greet(peer, hello)?) {
+        if !(peer.hub && hello.rebuild) {
             return Ok(true);
+        }
+        if !cleared.is_granted {
+            let Some(row) = self.begun_anew(peer, hello)? else { return Ok(true) }; // too often: the greeting says so
+            self.put_node(NodeRow { equal: false, acknowledged: 0, marked: 0, stretch: Vec::new(), ..row });
+            cleared.is_granted = true;
         }
         if cleared.stage == Stage::Cells && !self.clear_cells(peer.unit, cleared)? {
             return Ok(false);

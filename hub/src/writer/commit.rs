@@ -36,7 +36,7 @@ const CAREFUL: u64 = 1_024;
 const MAX_WORK: u64 = 1_000_000;
 
 /// What became of a job in one commit.
-pub(super) enum Done {
+pub(crate) enum Done {
     /// It is done.
     Answered(Result<Answer, WriteError>),
     /// A part of its batch is written, with these verdicts; the rest is another job.
@@ -123,6 +123,11 @@ impl Core {
 
     /// Puts a write set on disk, with the first one the stretch of history that it begins.
     fn put(&self, mut set: WriteSet) -> Result<(), StoreError> {
+        if self.is_behind_store() {
+            return Err(StoreError::Engine(
+                "存储刚重新打开，尚未读完 (the store was opened anew and is being read)".into(),
+            ));
+        }
         if !self.commits.has_begun.load(Ordering::Acquire) {
             set.put(Space::Meta, meta::LINEAGE, self.lineage.encode_to_vec());
         }
@@ -191,16 +196,25 @@ impl Core {
 
     /// Does as much of a group of jobs as one commit holds, with one batch and one sync. When the batch can't be written,
     /// every job fails.
-    pub(super) fn commit_some(&self, jobs: Vec<Job>) -> Vec<Done> {
+    pub(crate) fn commit_some(&self, mut jobs: Vec<Job>) -> Vec<Done> {
         let _one_at_a_time = self.commits.one_at_a_time();
         let count = jobs.len();
         self.commits.careful.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).ok();
         // Alone in its commit, what it fails on can be named and left out.
-        let spare = if let [job] = &jobs[..] { job.spare() } else { None };
-        let outcome = match (self.commit_or_panic(jobs), spare) {
+        let (mut spare, mut room) = (None, None);
+        if let [job] = &mut jobs[..] {
+            (spare, room) = (job.spare(), job.room().and_then(Option::take));
+        }
+        let mut outcome = match (self.commit_or_panic(jobs), spare) {
             (outcome, Some(spare)) if self.has_failed(&outcome) => self.without_what_fails(spare),
             (outcome, _) => outcome,
         };
+        if let Ok(Ok(done)) = &mut outcome
+            && let [Done::Cut(rest, _)] = &mut done[..]
+            && let Some(place) = rest.room()
+        {
+            *place = room.take();
+        }
         let outcome = outcome.unwrap_or_else(|()| {
             self.commits.careful.store(CAREFUL, Ordering::Relaxed);
             Err(StoreError::Engine(
@@ -217,34 +231,65 @@ impl Core {
         })
     }
 
-    /// Whether a commit has failed for what is in it, and not for its store.
+    /// Whether a commit has failed for what is in it, and not for its store: it panicked, or met a record that can't be read.
     fn has_failed(&self, outcome: &Outcome) -> bool {
-        let is_row = matches!(outcome, Ok(Err(error)) if error.is_damage());
-        outcome.is_err() || (is_row && self.store.fault().is_none())
+        let is_record = matches!(outcome, Ok(Err(StoreError::Row(Space::Records))));
+        outcome.is_err() || (is_record && self.store.fault().is_none())
     }
 
-    /// Does a job on which the hub has failed without what it fails on. Of a batch that is its first change that can't be done: what
-    /// comes before it is taken, and what comes behind is another job.
+    /// Does a job on which the hub has failed without what it fails on.
     fn without_what_fails(&self, spare: Job) -> Outcome {
-        let (peer, node, first, changes, skew) = match spare {
-            Job::Push { peer, node, first, changes, skew, .. } => (peer, node, first, changes, skew),
-            spare => {
-                let child = spare.child().unwrap_or_default();
-                tracing::error!(
-                    child,
-                    "what the hub fails on is passed by: a fault of the program, or a damaged row; see `verify`"
-                );
-                return self.commit_or_panic(vec![spare]);
+        match spare {
+            Job::Push { peer, node, first, changes, skew, .. } => self.without_the_first(
+                |first, changes| Job::Push { peer: peer.clone(), node, first, changes, skew, room: None },
+                first,
+                &changes,
+            ),
+            Job::Cells { peer, last, cells, letters, marks, marked, stretch } => {
+                // Each by itself, what is counted last: only then is the batch heard.
+                let part = |cells, letters, marks, reached: (u64, u64)| {
+                    let (last, marked) = reached;
+                    Job::Cells { peer: peer.clone(), last, cells, letters, marks, marked, stretch: stretch.clone() }
+                };
+                for letter in letters {
+                    let (kind, to) = (letter.kind(), letter.to);
+                    if self.has_failed(&self.commit_or_panic(vec![part(Vec::new(), vec![letter], Vec::new(), (0, 0))]))
+                    {
+                        tracing::error!(node = %peer.id, ?kind, to, "a letter on which the hub fails is left out");
+                    }
+                }
+                let said = self.commit_or_panic(vec![part(Vec::new(), Vec::new(), marks, (0, 0))]);
+                if self.has_failed(&said) {
+                    tracing::error!(node = %peer.id, "marks on which the hub fails are left out");
+                }
+                let counted = self.commit_or_panic(vec![part(cells, Vec::new(), Vec::new(), (0, 0))]);
+                if self.has_failed(&counted) {
+                    tracing::error!(node = %peer.id, unit = %peer.unit, "cells on which the hub fails are left out");
+                }
+                self.commit_or_panic(vec![Job::Skipped { peer, last, marked, stretch }])
             }
-        };
-        let batch = |first: u64, changes| Job::Push { peer: peer.clone(), node, first, changes, skew, room: None };
-        let again =
-            |changes: &[Pushed]| changes.iter().map(|change| Pushed::read(change.raw.clone())).collect::<Vec<_>>();
+            spare => {
+                if let Job::Unread(letter) = &spare {
+                    let (from, kind) = (letter.from, letter.kind());
+                    tracing::error!(
+                        from,
+                        ?kind,
+                        "a letter on which this hub fails is kept unread until the next start"
+                    );
+                }
+                self.commit_or_panic(vec![spare])
+            }
+        }
+    }
+
+    /// Does a batch without the first of its changes that can't be done, which is found by halves: what comes before it is taken, and
+    /// what comes behind is another job.
+    fn without_the_first(&self, batch: impl Fn(u64, Vec<Pushed>) -> Job, first: u64, changes: &[Pushed]) -> Outcome {
+        let again = |some: &[Pushed]| some.iter().map(|change| Pushed::read(change.raw.clone())).collect::<Vec<_>>();
         let mut taken = changes.len() / 2;
         let outcome = loop {
             if taken == 0 {
-                let seq = first;
-                tracing::error!(node = %peer.id, unit = %peer.unit, seq, "a change on which the hub fails is set aside");
+                tracing::error!(seq = first, "a change on which the hub fails is set aside");
                 break self.commit_or_panic(vec![batch(first, changes[..1].iter().map(Pushed::set_aside).collect())]);
             }
             let outcome = self.commit_or_panic(vec![batch(first, again(&changes[..taken]))]);
@@ -323,6 +368,10 @@ impl Core {
                 }
                 Job::Cells { peer, last, cells, letters, marks, marked, stretch } => {
                     pad.take_cells(&peer, (last, &stretch), &cells, letters, (&marks, marked))
+                }
+                Job::Unread(letter) => {
+                    pad.leave_unread(&letter);
+                    Ok(Answer::Done)
                 }
                 Job::Skipped { peer, last, marked, stretch } => pad.pass_by(&peer, (last, &stretch), marked),
                 Job::News(news) => pad.take_news(news),

@@ -137,6 +137,8 @@ pub enum Job {
     Upward(u64, Option<u64>),
     /// The parent's mail, checked and opened.
     News(Vec<News>),
+    /// A letter on which this hub has failed: it is kept, and tried again at the next start.
+    Unread(Box<pb::Letter>),
     /// Marks of records, worked out from a view.
     Marks(MarkBatch),
     /// Every mark under a generation has been sent.
@@ -225,20 +227,34 @@ impl Paper {
 }
 
 impl Job {
-    /// What is left of a job when the hub fails on it: a batch with each of its changes set aside, a child hub's that is passed by, a
-    /// letter that is left unread. None for jobs of which nothing can be left out.
+    /// What a job is done again from, in parts, when the hub fails on it: a batch by its bytes, a child hub's as it is, a letter that
+    /// is left unread. None for jobs of which nothing can be left out.
     pub(super) fn spare(&self) -> Option<Self> {
         Some(match self {
             Self::Push { peer, node, first, changes, skew, .. } => {
                 let changes = changes.iter().map(Pushed::set_aside).collect();
                 Self::Push { peer: peer.clone(), node: *node, first: *first, changes, skew: *skew, room: None }
             }
-            Self::Cells { peer, last, marked, stretch, .. } => {
-                Self::Skipped { peer: peer.clone(), last: *last, marked: *marked, stretch: stretch.clone() }
-            }
-            Self::News(news) if matches!(news[..], [News::Letter(_)]) => Self::News(Vec::new()),
+            Self::Cells { peer, last, cells, letters, marks, marked, stretch } => Self::Cells {
+                peer: peer.clone(),
+                last: *last,
+                cells: cells.clone(),
+                letters: letters.clone(),
+                marks: marks.clone(),
+                marked: *marked,
+                stretch: stretch.clone(),
+            },
+            Self::News(news) => match &news[..] {
+                [News::Letter(letter)] => Self::Unread(Box::new(letter.clone())),
+                _ => return None,
+            },
             _ => return None,
         })
+    }
+
+    /// The room in memory that a batch holds.
+    pub(super) fn room(&mut self) -> Option<&mut Option<tokio::sync::OwnedSemaphorePermit>> {
+        if let Self::Push { room, .. } = self { Some(room) } else { None }
     }
 
     /// The child whose job it is, if it is one's: those of one child are done in their order.

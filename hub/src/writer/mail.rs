@@ -225,9 +225,18 @@ impl Pad<'_> {
         Ok(())
     }
 
+    /// Keeps a letter on which this hub has failed.
+    pub(super) fn leave_unread(&mut self, letter: &pb::Letter) {
+        self.keep_row(Space::Transfers, unread(letter), letter);
+    }
+
     fn take_letter(&mut self, letter: &pb::Letter) -> Result<(), StoreError> {
         #[cfg(test)]
         crate::writer::tests::trip(&letter.sealed)?;
+        let left = unread(letter);
+        if self.kept::<pb::Letter>(Space::Transfers, &left)?.is_some() {
+            self.forget(Space::Transfers, left);
+        }
         match letter.kind() {
             LetterKind::KeyAsked => self.give_keys(letter.from),
             LetterKind::Key => self.take_keys(letter),
@@ -240,6 +249,11 @@ impl Pad<'_> {
             LetterKind::Remarked | LetterKind::LetterUnknown => Ok(()),
         }
     }
+}
+
+/// Where a letter lies that could not be taken: by sender and id.
+fn unread(letter: &pb::Letter) -> Vec<u8> {
+    under(kind::UNREAD, &[&letter.from.to_be_bytes()[..], &letter.id].concat())
 }
 
 /// A letter without a text.

@@ -55,7 +55,9 @@ impl Pad<'_> {
                 outdated(record, &part, landing, &mut decision);
                 let secret = self.core.lineage.secret();
                 moved_again(&secret, record, &part, landing, &mut decision);
-                moved_by_others(&secret, record, &part, &mut decision);
+                if before.is_some() {
+                    moved_by_others(&secret, record, &part, &mut decision);
+                }
             }
             if decision.changes_record() && standing.as_ref().is_some_and(|record| record.revision() >= revision) {
                 revision = self.take_revisions(1);
@@ -243,7 +245,7 @@ fn moved_again(secret: &[u8; 32], record: &Record, part: &Part, landing: &Landin
     }
 }
 
-/// A case that stands here is moved on by those who may: such a move that an office only tells of, and no seal proves, is a claim that
+/// A case that stood here is moved on by those who may: such a move that an office only tells of, and no seal proves, is a claim that
 /// a reviewer decides on.
 fn moved_by_others(secret: &[u8; 32], record: &Record, part: &Part, decision: &mut Decision) {
     let Some(way) = lifecycle::of(record.register).filter(|_| part.author.node != HUB_NODE) else { return };

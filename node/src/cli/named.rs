@@ -7,8 +7,10 @@ use taizhang_proto::{OrgCode, pb};
 
 /// The flags that name a unit.
 const FLAGS: [&str; 2] = ["--unit", "--to"];
-/// The commands that are followed by units.
-const COMMANDS: [&str; 3] = ["revoke", "commend", "aside"];
+/// The commands that are followed by units, each with the command that it is a part of.
+const COMMANDS: [(&str, &str); 3] = [("decide", "revoke"), ("decide", "commend"), ("", "aside")];
+/// Flags that no value follows.
+const ALONE: [&str; 5] = ["--undo", "--yes", "--json", "--wide", "--names"];
 /// Most units that are offered where a name fits several.
 const OFFERED: usize = 8;
 
@@ -38,20 +40,47 @@ struct Named {
     name: String,
 }
 
+/// The command that is followed by units, where one stands at a place: a word of its own, and no value of a flag.
+fn command_at(arguments: &[OsString], place: usize) -> Option<&'static str> {
+    let word = |place: usize| arguments.get(place).and_then(|argument| argument.to_str());
+    let is_flag = |place: usize| {
+        word(place).is_some_and(|word| word.starts_with("--") && !ALONE.contains(&word) && !word.contains('='))
+    };
+    let mut before =
+        (1..place).filter(|place| !word(*place).is_some_and(|word| word.starts_with('-')) && !is_flag(place - 1));
+    let (first, second) = (before.next().and_then(word), before.next());
+    let written = word(place)?;
+    let fits =
+        |(of, command): &(&str, &str)| *command == written && first.unwrap_or_default() == *of && second.is_none();
+    COMMANDS
+        .iter()
+        .find(|command| fits(command))
+        .map(|(_, command)| *command)
+        .filter(|_| place > 0 && !is_flag(place - 1))
+}
+
+/// The words behind a command that name units: what is no flag, and no flag's value, and no code.
+fn units_after(arguments: &[OsString], command: usize) -> impl Iterator<Item = (usize, String)> {
+    let mut is_value = false;
+    arguments.iter().enumerate().skip(command + 1).filter_map(move |(place, argument)| {
+        let word = argument.to_str()?;
+        let is_flag = word.starts_with('-');
+        let of_flag = std::mem::replace(&mut is_value, is_flag && !ALONE.contains(&word) && !word.contains('='));
+        (!is_flag && !of_flag && !word.is_ascii()).then(|| (place, word.to_owned()))
+    })
+}
+
 /// The names on a command line. What has letters and digits of ASCII alone is a code, or wrong.
 fn names(arguments: &[OsString]) -> Vec<Named> {
     let written = |place: usize| arguments.get(place).and_then(|argument| argument.to_str());
     let mut named = Vec::new();
     for place in 0..arguments.len() {
-        if let Some(&command) = COMMANDS.iter().find(|command| written(place) == Some(command)) {
-            let units =
-                (place + 1..).map_while(|place| Some((place, written(place).filter(|word| !word.starts_with('-'))?)));
-            let names = units.filter(|(_, word)| !word.is_ascii());
-            named.extend(names.map(|(place, word)| Named {
+        if let Some(command) = command_at(arguments, place) {
+            named.extend(units_after(arguments, place).map(|(place, name)| Named {
                 flag: command,
                 place,
                 before: String::new(),
-                name: word.to_owned(),
+                name,
             }));
         }
         let of = FLAGS.iter().find_map(|flag| Some((*flag, written(place)?.strip_prefix(flag)?)));
@@ -158,6 +187,19 @@ mod tests {
             |flag, place, before: &str, name: &str| Named { flag, place, before: before.into(), name: name.into() };
         assert_eq!(found, [named("--unit", 3, "", "永安台"), named("--to", 5, "--to=", "新抚区")]);
         assert_eq!(names(&["x", "--unit"].map(OsString::from)), []);
+        // Behind a command that is followed by units, whatever flags stand between; and behind no other word.
+        let of = |words: &[&str]| names(&words.iter().map(OsString::from).collect::<Vec<_>>());
+        let revoke = ["x", "--dir", "city", "decide", "revoke", "友谊社区", "--reason", "到期", "--by", "王"];
+        assert_eq!(of(&revoke), [named("revoke", 5, "", "友谊社区")]);
+        let commend = ["x", "decide", "commend", "友谊社区", "210402011003", "永宁社区", "--by", "王"];
+        assert_eq!(of(&commend), [named("commend", 3, "", "友谊社区"), named("commend", 5, "", "永宁社区")]);
+        assert_eq!(of(&["x", "aside", "--by", "张三", "新抚区"]), [named("aside", 4, "", "新抚区")]);
+        assert_eq!(of(&["x", "aside", "--undo", "新抚区"]), [named("aside", 3, "", "新抚区")]);
+        for other in
+            [&["x", "search", "aside", "张三"][..], &["x", "--dir", "aside", "list", "居民"], &["x", "revoke", "张"]]
+        {
+            assert_eq!(of(other), [], "{other:?}");
+        }
     }
 
     /// A program with a flag for a unit and one for a number.

@@ -555,7 +555,7 @@ fn stands_in(edit: &Edit, told: &pb::Record) -> bool {
     let fields = told.state.as_ref().and_then(|state| wire::split(&state.message).ok()).unwrap_or_default();
     let held = |tag: u32| fields.iter().find(|field| field.tag == tag).map(|field| &field.bytes);
     let is_held = |field: &Field| held(field.tag).map_or(field.bytes.is_empty(), |bytes| *bytes == field.bytes);
-    told.id[..] == edit.id.0 && edit.fields.iter().all(is_held)
+    told.id[..] == edit.id.0 && !edit.fields.is_empty() && edit.fields.iter().all(is_held)
 }
 
 /// Why a change was set aside by the office itself.

@@ -33,8 +33,8 @@ pub enum CloseError {
     /// An older one is open.
     #[error("{0} 尚未封账，请先封：各月依次封账 (close that one first: months are closed in their order)")]
     Order(Month),
-    /// It lies before the first that this office has closed.
-    #[error("本单位自 {0} 起封账，更早的月份不再补封 (this office closes months from that one on)")]
+    /// It lies too far before the first that this office has closed.
+    #[error("{0} 以前的月份不再补封 (months before that one are not closed any more)")]
     Before(Month),
     /// No register is so old.
     #[error("{0} 早于1949年10月，请核对年份 (too far back: check the year)")]
@@ -87,16 +87,19 @@ pub fn close(ledger: &Ledger, month: Month, by: &str) -> Result<pb::CloseAnswer,
     let mut closings = closings(ledger)?;
     let first = closings.keys().next().copied();
     let before = closings.remove(&month);
+    if locked(ledger) >= Some(month) {
+        return Err(CloseError::Locked(month));
+    }
     if let Some(first) = first.filter(|_| before.is_none()) {
-        if month < first {
-            return Err(CloseError::Before(first));
+        let earliest = first.min(asked_from(ledger.business_day()).unwrap_or(first));
+        if month < earliest {
+            return Err(CloseError::Before(earliest));
         }
         if let Some((open, _)) = waiting(ledger)?.filter(|(open, _)| *open < month) {
             return Err(CloseError::Order(open));
         }
     }
     let version = match &before {
-        Some(_) if locked(ledger) >= Some(month) => return Err(CloseError::Locked(month)),
         Some((_, close)) if month::stage(close) != Stage::Returned => return Err(CloseError::Closed(month)),
         Some((_, close)) => close.version.unwrap_or(1).saturating_add(1),
         None => 1,
@@ -135,6 +138,12 @@ fn locked(ledger: &Ledger) -> Option<Month> {
     ledger.locked_month().and_then(|locked| Month::read(&locked))
 }
 
+/// The first month that an office is asked for on a day.
+fn asked_from(today: Day) -> Option<Month> {
+    let newest = Month::of(Month::of(today)?.first_day() - 1)?;
+    Month::of(add_months(newest.first_day(), 1 - ASKED_BACK))
+}
+
 /// Since when this office has had anybody on its register.
 fn held_since(ledger: &Ledger) -> Result<Option<Day>, StoreError> {
     Ok(ledger.ids(number::RESIDENT)?.into_iter().min().map(|first| date::shanghai(first.millis())))
@@ -157,7 +166,7 @@ pub fn waiting(ledger: &Ledger) -> Result<Option<(Month, Day)>, StoreError> {
     let is_done = |month: Month| {
         locked >= Some(month) || closings.get(&month).is_some_and(|(_, close)| month::stage(close) != Stage::Returned)
     };
-    let earliest = Month::of(add_months(newest.first_day(), 1 - ASKED_BACK)).unwrap_or(newest);
+    let earliest = asked_from(today).unwrap_or(newest);
     let mut month = closings.keys().next().copied().unwrap_or(newest).clamp(earliest, newest);
     while is_done(month) {
         if month == newest {

@@ -149,7 +149,9 @@ fn a_row_without_which_no_session_goes_on_is_found_at_the_start() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("hub");
     let node = office(dir.path(), "node", community(), 900_000);
-    for (nth, space) in [Space::Feed, Space::Nodes, Space::Verdicts].into_iter().enumerate() {
+    for (nth, space) in
+        [Space::Feed, Space::Nodes, Space::Verdicts, Space::Units, Space::Own, Space::Sums].into_iter().enumerate()
+    {
         let core = with_tree(on(integrity::open(&path, district()).unwrap().store, None, 1_000_000));
         let people = residents(&node, community(), 3 * nth..3 * nth + 3);
         assert!(sync(&core, &node, &peer("node", community())).equal);

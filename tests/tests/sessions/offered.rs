@@ -10,7 +10,7 @@ use crate::{
 };
 use prost::Message;
 use std::{path::Path, sync::Arc};
-use taizhang_hub::{engine::FjallStore, store::Space, writer::Core};
+use taizhang_hub::{engine::FjallStore, lineage::Lineage, store::Space, writer::Core};
 use taizhang_node::{
     desk::Desk,
     ledger::{Ledger, LedgerDesk},
@@ -119,6 +119,32 @@ fn a_case_that_a_street_moved_on_stands_again_whoever_tells_it_first() {
     assert_sound(&core, &node);
     both(&core, &at_street, &node);
     assert_sound(&core, &at_street);
+}
+
+#[test]
+fn a_case_that_was_brought_in_as_it_stood_on_paper_and_corrected_stands_again_after_a_full_loss() {
+    let dir = tempfile::tempdir().unwrap();
+    let (secret, case, node) = {
+        let (core, node, _) = with_a_case(dir.path());
+        let person = residents(&node, community(), 1..2)[0];
+        let case = LedgerDesk::new(&node).new_id();
+        let home = community().number().to_string();
+        let person = person.to_string();
+        let fields = [("home_unit", home.as_str()), ("person", &person), ("kind", "1"), ("applied_on", "2008-03-20")];
+        let checked = [&fields[..], &[("checked_on", "2008-03-21")]].concat();
+        save(&node, vec![books::form(number::HARDSHIP_CASE, case, &checked)]);
+        sync(&core, &node, &peer("node", community()));
+        save(&node, vec![books::form(number::HARDSHIP_CASE, case, &[("checked_on", "2008-03-22")])]);
+        sync(&core, &node, &peer("node", community()));
+        assert_eq!(node.refused().unwrap().len(), 0);
+        (Lineage::read(core.view().as_ref()).unwrap().secret(), case, node)
+    };
+    std::fs::remove_dir_all(dir.path().join("hub")).unwrap();
+    let core = with_tree(on(FjallStore::open(&dir.path().join("hub")).unwrap(), Some(secret), 4_600_000));
+    sync(&core, &node, &peer("node", community()));
+    assert_eq!(at_hub(&core, case).day(hardship_case::CHECKED_ON), Some(DAY + 2));
+    assert_eq!(asked(&core, case), []);
+    assert_sound(&core, &node);
 }
 
 /// A field of no register.

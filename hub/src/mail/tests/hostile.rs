@@ -4,6 +4,7 @@ use super::*;
 use crate::{
     rows::UnitRow,
     totals::{self, aside::AsideChild, shares},
+    writer::Done,
 };
 use taizhang_proto::{
     cell::CellKey,
@@ -174,7 +175,7 @@ fn a_push_holds_so_many_letters_and_marks() {
 }
 
 #[test]
-fn a_batch_or_a_letter_on_which_a_hub_fails_holds_back_nothing_behind_it() {
+fn a_letter_on_which_a_hub_fails_costs_no_figure_and_holds_back_nothing_behind_it() {
     use crate::writer::{
         News,
         tests::{FAILS, PANICS},
@@ -186,39 +187,65 @@ fn a_batch_or_a_letter_on_which_a_hub_fails_holds_back_nothing_behind_it() {
         let before = row(&world, 0);
         let poison = pb::Letter { sealed: word.as_bytes().to_vec().into(), ..released(7, 1) };
         let number = before.acknowledged;
-        say(&world, number, Vec::new(), vec![poison.clone()]);
+        // With figures in the same batch, and a letter that is in order.
+        say(&world, number, vec![cell(RESIDENTS, 14_000, 1)], vec![poison.clone(), released(8, 1)]);
         let after = row(&world, 0);
         assert_eq!((after.acknowledged, after.incidents), (number, before.incidents + 1), "{word}");
-        // The same at a district, from its neighbour.
-        write(&world.districts[1].core, Job::News(vec![News::Letter(pb::Letter { from: A, ..poison })]));
-        world.register(0, 2, IN_A);
-        world.register(1, 3, IN_B);
-        world.rounds(3);
-        assert_eq!(world.counted(), 3);
+        assert_eq!(world.counted(), 3, "one on the register, one figure more, one on the way");
         world.all_is_counted();
+        // The same at a district, from its neighbour: kept, told, and tried again.
+        let (core, letter) = (&world.districts[1].core, pb::Letter { from: A, ..poison });
+        let left = || crate::mail::post::unread(core.view().as_ref()).unwrap().len();
+        write(core, Job::News(vec![News::Letter(letter.clone())]));
+        assert_eq!(left(), 1);
+        let mut checked = crate::integrity::Checked::default();
+        crate::integrity::rest(core.view().as_ref(), &mut checked);
+        assert!(checked.problems[0].contains("1 封来信未能处理"), "{:?}", checked.problems);
+        write(core, Job::News(vec![News::Letter(pb::Letter { sealed: bytes::Bytes::new(), ..letter })]));
+        assert_eq!(left(), 0, "a build that takes it");
     }
 }
 
 #[test]
-fn who_says_everything_anew_is_cleared_in_as_many_commits_as_it_takes() {
+fn who_says_everything_anew_is_cleared_in_as_many_commits_as_it_takes_and_says_nothing_meanwhile() {
     let mut world = World::new();
     world.register(1, 1, IN_B);
     world.rounds(3);
+    let day = |day: i32| cell(RESIDENTS, 14_000 + day, 1);
     greet(&world, 0, 900, false);
-    say(&world, 900, (0..900).map(|day| cell(RESIDENTS, 14_000 + day, 1)).collect(), vec![released(1, 3)]);
+    say(&world, 900, (0..900).map(day).collect(), vec![released(1, 3)]);
     assert_eq!(world.counted(), 904);
+    let peer = world.districts[0].peer.clone();
+    let marked = |core: &Core| {
+        let mut row = child(core, &peer);
+        row.marked = 77;
+        let mut set = crate::store::WriteSet::default();
+        set.put(Space::Nodes, peer.id.as_bytes(), row.encode_to_vec());
+        core.store.commit(set).unwrap();
+    };
+    marked(world.city());
+    let stood = row(&world, 0);
+    let incarnation = world.districts[0].core.view().get(Space::Meta, crate::rows::meta::EPOCH).unwrap().unwrap();
+    let hello = pb::Hello { incarnation, protocol_max: 2, head: 900, rebuild: true, ..pb::Hello::default() };
+    let anew = || Job::Greet { peer: peer.clone(), hello: Box::new(hello.clone()) };
     let core = world.city();
     core.limit_work(1_000);
-    let (before, stood) = (core.work_done(), row(&world, 0));
-    greet(&world, 0, 900, true);
-    assert_eq!(world.counted(), 1, "nothing is left of what it said");
-    assert!(core.work_done() - before > 900 * 10, "{}", core.work_done() - before);
+    // As much as one commit holds; then another one's turn.
+    let mut left = core.commit_some(vec![anew()]);
+    let Some(Done::Cut(rest, _)) = left.pop() else { panic!("all of it in one commit") };
     let after = row(&world, 0);
-    assert_eq!(
-        (after.acknowledged, after.cells, after.number),
-        (0, stood.cells, stood.number),
-        "zeros that nobody has heard yet"
-    );
+    assert_eq!((after.equal, after.acknowledged, after.marked), (false, 0, 0), "who stops here has said nothing");
+    assert!((800..904).contains(&world.counted()), "{}", world.counted());
+    world.all_is_counted();
+    // Whatever stops the rest, it is asked for everything.
+    let plain = pb::Hello { rebuild: false, ..hello.clone() };
+    let Answer::Greeted(greeted) = write(core, Job::Greet { peer: peer.clone(), hello: Box::new(plain) }) else {
+        panic!("not greeted")
+    };
+    assert_eq!((greeted.acknowledged, greeted.marked), (0, 0));
+    let Answer::Greeted(greeted) = write(core, rest) else { panic!("not greeted") };
+    assert_eq!((greeted.acknowledged, greeted.cells, greeted.number), (0, stood.cells, stood.number));
+    assert_eq!(world.counted(), 1, "nothing is left of what it said");
     world.all_is_counted();
     say(&world, 900, (0..900).map(|day| cell(RESIDENTS, 14_000 + day, 2)).collect(), Vec::new());
     assert_eq!(world.counted(), 1_801);
@@ -264,10 +291,12 @@ fn a_district_says_so_much_in_a_day_beside_its_figures() {
     said(taizhang_proto::plan::LimitPlan::default().day_bytes as usize);
     let answer = core.commit(vec![letters(2)]).pop().unwrap();
     assert!(matches!(answer, Err(crate::writer::WriteError::EnoughToday)));
-    say(&world, 2, vec![cell(RESIDENTS, 14_000, 1)], Vec::new());
-    assert_eq!(world.counted(), 2, "its figures are taken, and the letter of before");
+    // Its figures are taken, with letters or without; the batch is not heard until tomorrow.
+    let both = job(&world, 2, vec![cell(RESIDENTS, 14_000, 1)], vec![released(2, 1)]);
+    assert!(matches!(core.commit(vec![both]).pop().unwrap(), Err(crate::writer::WriteError::EnoughToday)));
+    assert_eq!((world.counted(), row(&world, 0).acknowledged), (2, 1));
     said(0);
-    say(&world, 3, Vec::new(), vec![released(2, 1)]);
+    say(&world, 2, vec![cell(RESIDENTS, 14_000, 1)], vec![released(2, 1)]);
     assert_eq!(world.counted(), 3);
     world.all_is_counted();
 }
