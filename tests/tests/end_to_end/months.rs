@@ -78,7 +78,8 @@ async fn a_month_is_closed_approved_and_locked_and_what_comes_later_is_the_next_
     let month = Month::of(this.first_day() - 1).unwrap();
     let key = taizhang_hub::plans::signing_key(&town.city.dir).unwrap();
     let job = unproven(&first, month);
-    assert!(close::waiting(&first).unwrap().is_some_and(|(waits, due)| waits == month && due > month.last_day()));
+    // Whose first people came after it was due is not asked for it, and may close it all the same.
+    assert!(close::waiting(&first).unwrap().is_none_or(|(waits, due)| waits == month && due > month.last_day()));
     let running = close::close(&first, this, "li").unwrap_err();
     assert!(running.to_string().contains("尚未结束"), "{running}");
     let closed = close::close(&first, month, "li").unwrap();
