@@ -222,9 +222,10 @@ impl Core {
     /// While the store can't be opened.
     pub fn mend(&self) -> Result<(), StoreError> {
         let _one_at_a_time = self.commits.one_at_a_time();
-        self.is_behind.store(true, Ordering::Release);
         if self.store.fault().is_some() {
             self.store.mend()?;
+            // Only now: as long as it can't be opened, what is told is why.
+            self.is_behind.store(true, Ordering::Release);
         }
         let view = self.store.view();
         let mut fresh = Fresh::read(view.as_ref(), &self.lineage)?;
