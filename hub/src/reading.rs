@@ -20,7 +20,6 @@ use taizhang_node::{
     desk::{Desk, find, search},
     exchange::{self, Format},
     office::{card, doubts, history},
-    show,
 };
 use taizhang_proto::{
     OrgCode, Record, RecordId,
@@ -204,16 +203,11 @@ impl Reading for ReadingService {
         self.look("card", id.to_string(), &who).await?;
         let on = if request.on == 0 { self.core.today() } else { request.on };
         let facts = self.ask(who.names, |desk| {
-            let Some(record) = desk.view(id).map_err(failed)? else {
-                return Err(Status::not_found("没有此人 (no such person)"));
-            };
-            let mut facts = history::row(desk, id, &record).map_err(failed)?.fields;
             let derived = card::card(&desk.shelf, &self.core.plans(), id, on).map_err(failed)?;
             // With area and sex the day of birth is nearly the id number.
             let shown = derived.into_iter().flatten().filter(|fact| who.names || fact.key != "born");
-            facts.extend(shown);
-            facts.push(show::fact("record", "记录编号", "record", id));
-            Ok(facts)
+            let page = card::page(desk, id, shown.collect()).map_err(failed)?;
+            page.ok_or_else(|| Status::not_found("没有此人 (no such person)"))
         })?;
         Ok(Response::new(pb::StatusAnswer { facts }))
     }

@@ -31,8 +31,8 @@ use tonic::{Request, Response, Status};
 const PAGE: usize = 50;
 /// Most lines on a page.
 const MAX_PAGE: usize = 1_000;
-/// Most conflicts that one call settles in one commit.
-const SETTLED_AT_ONCE: usize = 500;
+/// Conflicts of one call that are one job of the writer: others have their turn between such jobs, however many a call settles.
+const SETTLED_AT_ONCE: usize = 32;
 /// Most conflicts that one call settles.
 const SETTLED_BY_A_CALL: usize = 20_000;
 /// Conflicts of a list that are looked at for one page: then it ends, and the asker goes on behind it.

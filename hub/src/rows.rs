@@ -520,6 +520,8 @@ pub mod meta {
     pub const TREE: &[u8] = b"tree";
     /// The rules by which the totals were counted.
     pub const RULES: &[u8] = b"rules";
+    /// The totals were counted anew; what the program writes of its own accord is still to be written anew.
+    pub const UNSETTLED: &[u8] = b"unsettled";
     /// What a district knows of its parent's mail, and its mark keys.
     pub const DESK: &[u8] = b"mail-desk";
     /// What a city tells every child hub.

@@ -21,6 +21,7 @@ use std::ops::Range;
 use taizhang_node::upstream::{self, SessionError};
 use taizhang_proto::{
     OrgCode,
+    digest::LogDigest,
     pb::{self, down, up},
     session::{self, MAX_BATCH_CHANGES, PROTOCOL_MAX, PROTOCOL_MIN, VersionError},
 };
@@ -122,6 +123,8 @@ pub struct Server {
     heard_own: Option<u64>,
     /// What the child was told of its papers; none before the greeting was answered.
     told_papers: Option<(bool, [u8; 8])>,
+    /// The last change of the child's log whose digest is known, and the digest.
+    log: Option<(u64, LogDigest)>,
 }
 
 /// Batches of verdicts that are read at once where the child missed them.
@@ -166,6 +169,7 @@ impl Server {
             shown: Vec::new(),
             heard_own: None,
             told_papers: None,
+            log: None,
         }
     }
 
@@ -271,10 +275,10 @@ impl Server {
         // The writer is told what was said; the session goes by numbers that can be added to.
         self.hello = within_numbers(hello.clone());
         self.cursor = if hello.rebuild { 0 } else { self.hello.pulled };
-        Ok(Job::Greet { peer: self.peer.clone(), hello: Box::new(hello) })
+        Ok(Job::greet(self.peer.clone(), hello))
     }
 
-    fn read_push(&self, push: pb::Push) -> Result<Job, Fault> {
+    fn read_push(&mut self, push: pb::Push) -> Result<Job, Fault> {
         let peer = self.peer.clone();
         if self.peer.hub {
             let raw = upstream::decompress(&push.cells, push.raw_len)?;
@@ -292,7 +296,16 @@ impl Server {
         {
             return Err(Fault::Protocol("a batch whose numbers do not fit its changes"));
         }
-        let changes = list.changes.into_iter().map(Pushed::read).collect();
+        let changes = list.changes.into_iter().map(Pushed::read);
+        let mut known = self.log.take().filter(|(last, _)| push.first == last.saturating_add(1));
+        let changes = match &mut known {
+            Some((last, digest)) => {
+                *last = push.last;
+                changes.map(|change| change.next_of(digest)).collect()
+            }
+            None => changes.collect(),
+        };
+        self.log = known;
         Ok(Job::Push { peer, node: self.node, first: push.first, changes, skew: push.skew_millis, room: None })
     }
 

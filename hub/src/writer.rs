@@ -245,7 +245,7 @@ pub(crate) mod tests {
         });
         let nodes = peers.each_ref().map(|peer| {
             let hello = pb::Hello { incarnation: vec![7; 16].into(), ..pb::Hello::default() };
-            let job = Job::Greet { peer: peer.clone(), hello: Box::new(hello) };
+            let job = Job::greet(peer.clone(), hello);
             let Some(Ok(Answer::Greeted(row))) = core.commit(vec![job]).pop() else { panic!("not greeted") };
             row.number
         });

@@ -21,7 +21,7 @@ use crate::{
     config::{self, Config},
     control::{self, ControlFile},
     disk::{self, Secrecy},
-    exchange::{self, Layouts},
+    exchange::Layouts,
     ledger::system_clock,
     office::{Office, worklist},
     panics,
@@ -117,7 +117,7 @@ enum Command {
         #[arg(long)]
         unit: Option<OrgCode>,
     },
-    /// 操作日志：谁在何时导出、打印、放弃、重报、封账、登记，新的在前 (audit log: who exported, printed, let go, sent again, closed, enrolled)
+    /// 操作日志：谁在何时导入、导出、打印、放弃、重报、封账、登记，新的在前 (audit log: who imported, exported, printed, let go, sent again, closed, enrolled)
     AuditLog {
         /// 最多几条 (at most)
         #[arg(long, default_value_t = 100)]
@@ -147,6 +147,9 @@ enum Command {
         /// 最多几项 (at most)
         #[arg(long)]
         limit: Option<usize>,
+        /// 另存为表格文件 csv 或 xlsx (write it to a file, too)
+        #[arg(long)]
+        export: Option<PathBuf>,
     },
     /// 待办清单：各登记表中已超期和将到期的事项 (everything late or soon due, whatever register it is in)
     Worklist {
@@ -679,13 +682,17 @@ async fn ask(mut client: Client, command: Command, reader: Reader) -> anyhow::Re
         Command::AuditLog { limit } => {
             show::audit_log(&client.audit_log(pb::AuditLogRequest { limit }).await?.into_inner(), reader);
         }
-        Command::Due { within, on, unit, limit } => {
-            let mut answer = client.due(pb::DueRequest { on: on.unwrap_or(0), within }).await?.into_inner();
+        Command::Due { within, on, unit, limit, export } => {
+            let request = pb::DueRequest { on: on.unwrap_or(0), within, to_file: export.is_some() };
+            let mut answer = client.due(request).await?.into_inner();
             answer
                 .cases
                 .retain(|case| unit.is_none_or(|unit| OrgCode::new(case.unit).is_ok_and(|own| unit.covers(own))));
             let found = print::Found::of(answer.cases.iter().map(|case| case.days_left));
             answer.cases.truncate(limit.unwrap_or(usize::MAX));
+            if let Some(file) = export {
+                return print::to_sheet(&file, &print::DUE_HEADINGS, &print::due_rows(&answer), reader);
+            }
             print::due(&answer, (within, found), reader);
         }
         Command::Save { register, record, reason, fields } => {
@@ -727,7 +734,8 @@ async fn ask(mut client: Client, command: Command, reader: Reader) -> anyhow::Re
                     Clock::ALL.iter().map(|clock| format!("{} {}", clock.code(), clock.zh())).collect();
                 bail!("没有代码 {unknown}；有 (no such code; there are)：{}", known.join("，"));
             }
-            let mut answer = client.worklist(pb::DueRequest { on: on.unwrap_or(0), within }).await?.into_inner();
+            let request = pb::DueRequest { on: on.unwrap_or(0), within, to_file: export.is_some() };
+            let mut answer = client.worklist(request).await?.into_inner();
             answer
                 .items
                 .retain(|item| only.is_empty() || only.iter().any(|code| code.eq_ignore_ascii_case(&item.clock)));
@@ -737,10 +745,7 @@ async fn ask(mut client: Client, command: Command, reader: Reader) -> anyhow::Re
             let found = print::Found::of(answer.items.iter().map(|item| item.days_left));
             answer.items.truncate(limit.unwrap_or(usize::MAX));
             if let Some(file) = export {
-                let rows = print::work_rows(&answer);
-                disk::write_file(&file, &exchange::sheet(&file, &print::WORK_HEADINGS, &rows)?, Secrecy::OwnerOnly)?;
-                show::exported(reader, rows.len() as u64, &file);
-                return Ok(ExitCode::SUCCESS);
+                return print::to_sheet(&file, &print::WORK_HEADINGS, &print::work_rows(&answer), reader);
             }
             print::worklist(&answer, (within, found), reader);
         }
@@ -757,13 +762,12 @@ async fn ask(mut client: Client, command: Command, reader: Reader) -> anyhow::Re
             show::standing(reader, &client.standing(request).await?.into_inner(), only_missed);
         }
         Command::History { record, print } => {
-            let answer = client.history(pb::HistoryRequest { record }).await?.into_inner();
+            let answer = client.history(pb::HistoryRequest { record, to_file: print.is_some() }).await?.into_inner();
             let Some(file) = print else {
                 print::story(&answer, reader);
                 return Ok(ExitCode::SUCCESS);
             };
-            disk::write_file(&file, page::story(&answer).as_bytes(), Secrecy::OwnerOnly)?;
-            say!("已写入 {}，含个人信息，请妥善保管 (written; it holds personal data)", file.display());
+            page::print(&answer, &file, reader)?;
         }
         Command::Close { month, by } => {
             let request = pb::MonthRequest { month, by, ..pb::MonthRequest::default() };

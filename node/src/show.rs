@@ -259,23 +259,64 @@ pub fn config(reader: Reader, config: &impl serde::Serialize) -> anyhow::Result<
     Ok(())
 }
 
+/// The fact of how many bytes a store takes.
+pub const DISK: &str = "disk";
+
 /// Prints facts, one a line, or one JSON object.
 pub fn facts(reader: Reader, facts: &[pb::Fact]) {
     match reader {
         Reader::Person => {
             for fact in facts {
+                let size = fact.value.parse().ok().filter(|_| fact.key == DISK).map(bytes);
+                let value = size.unwrap_or_else(|| lang::told(fact));
                 if lang::is_english() {
-                    say!("{}: {}", fact.en, lang::told(fact));
+                    say!("{}: {value}", fact.en);
                 } else {
-                    say!("{} ({}): {}", fact.zh, fact.en, fact.value);
+                    say!("{} ({}): {value}", fact.zh, fact.en);
                 }
             }
         }
         Reader::Program => {
-            let object: serde_json::Map<_, _> =
-                facts.iter().map(|fact| (fact.key.clone(), json::typed(&fact.key, &fact.value))).collect();
-            document(reader, serde_json::Value::Object(object));
+            document(reader, object(facts).into());
         }
+    }
+}
+
+/// What a field says that was cleared.
+pub const NOTHING: &str = "（空）(nothing)";
+
+/// Facts as an object for programs: what is told by a word with its code beside it.
+pub fn object(facts: &[pb::Fact]) -> serde_json::Map<String, serde_json::Value> {
+    let value = |fact: &pb::Fact| match fact.code.as_str() {
+        "" => json::typed(&fact.key, &fact.value),
+        code => serde_json::json!({ "code": code, "label": fact.value }),
+    };
+    facts.iter().map(|fact| (fact.key.clone(), value(fact))).collect()
+}
+
+/// Rows as objects, whose column `unit` has the code of the unit beside its name.
+pub fn objects_of_units(
+    headings: &[(&str, &str)],
+    rows: &[Vec<String>],
+    units: impl Iterator<Item = u64>,
+) -> serde_json::Value {
+    let mut objects = objects(headings, rows);
+    for (object, unit) in objects.as_array_mut().into_iter().flatten().zip(units) {
+        object["unit"] = serde_json::json!({ "code": unit.to_string(), "label": object["unit"] });
+    }
+    objects
+}
+
+/// What a reviewer chose, in words, with the word that `--choice` takes.
+pub fn choice(choice: pb::Choice) -> &'static str {
+    match choice {
+        pb::Choice::Unknown => "已撤回，重新提出 (taken back: reopened)",
+        pb::Choice::Keep => "维持现值 (keep)",
+        pb::Choice::Take => "采纳主张 (take)",
+        pb::Choice::Write => "另行填写 (write)",
+        pb::Choice::Merge => "合并 (merge)",
+        pb::Choice::Distinct => "并非重复 (distinct)",
+        pb::Choice::Revoke => "撤销认定 (revoke)",
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{
     pb::{self, Format, Tier},
     record::home_unit,
     register::{FIRST_OWN, FieldDef, HOME_UNIT, RegisterDef, Shape, field, registers},
-    wire::{self, Raw},
+    wire::{self, Field, Raw},
 };
 use bytes::Bytes;
 use prost::encoding::{decode_varint, encoded_len_varint, key_len};
@@ -119,6 +119,25 @@ impl Size {
 /// `today` is the business day of whoever checks.
 /// Fields and registers that this build does not know pass: they are another build's to check.
 pub fn check(record: &Record, stood: Option<&Record>, edited: impl Iterator<Item = u32>, today: Day) -> Vec<Violation> {
+    check_beside(record, stood, edited, today, false)
+}
+
+/// Whether each of these fields of a register keeps the rules of its own, whatever record it stands in: the part of [`check`] that
+/// needs no record.
+pub fn are_sound<'a>(register: u32, mut fields: impl Iterator<Item = &'a Field>) -> bool {
+    let def = registers().get(register);
+    let rule = |field: &Field| def.and_then(|def| def.field(field.tag)).filter(|_| !field.bytes.is_empty());
+    fields.all(|field| rule(field).is_none_or(|rule| check_field(rule, &field.bytes).is_ok()))
+}
+
+/// As [`check`], where the edited fields `are_sound` as they stand in the record, or have to be looked at.
+pub fn check_beside(
+    record: &Record,
+    stood: Option<&Record>,
+    edited: impl Iterator<Item = u32>,
+    today: Day,
+    are_sound: bool,
+) -> Vec<Violation> {
     let mut found = Vec::new();
     let def = registers().get(record.register);
     let size = Size::of(Some(record));
@@ -136,7 +155,7 @@ pub fn check(record: &Record, stood: Option<&Record>, edited: impl Iterator<Item
     let mut opened = false;
     for tag in edited {
         opened |= tag == HOME_UNIT || def.field(tag).is_some_and(|field| field.personal);
-        let (Some(field), Some(bytes)) = (def.field(tag), record.bytes(tag)) else { continue };
+        let (false, Some(field), Some(bytes)) = (are_sound, def.field(tag), record.bytes(tag)) else { continue };
         if let Err((rule, message)) = check_field(field, bytes) {
             found.push(violation(def, &field.name, rule, message));
         }

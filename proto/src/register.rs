@@ -246,13 +246,14 @@ impl RegisterDef {
 /// All registers of this build.
 #[derive(Debug)]
 pub struct Registers {
+    /// Ascending by number.
     defs: Vec<RegisterDef>,
 }
 
 impl Registers {
     /// The register with this number; none for one that only a newer build knows.
     pub fn get(&self, number: u32) -> Option<&RegisterDef> {
-        self.defs.iter().find(|def| def.number == number)
+        self.defs.binary_search_by_key(&number, |def| def.number).ok().map(|place| &self.defs[place])
     }
 
     /// The register with this name (any case, `_` ignored) or Chinese label.

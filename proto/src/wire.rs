@@ -65,6 +65,10 @@ pub fn split(message: &Bytes) -> Result<Vec<Field>, WireError> {
 
 /// Adds a run of one tag at its place; a tag seen before gets its occurrences appended.
 fn push_run(fields: &mut Vec<Field>, tag: u32, bytes: Bytes) {
+    // As every writer of messages has them: ascending.
+    if fields.last().is_none_or(|last| last.tag < tag) {
+        return fields.push(Field { tag, bytes });
+    }
     match fields.binary_search_by_key(&tag, |field| field.tag) {
         Err(place) => fields.insert(place, Field { tag, bytes }),
         Ok(place) => {

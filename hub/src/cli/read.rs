@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use taizhang_node::{
     cli::{SearchArgs, Who, page, parse_day, parse_doubt, print_doubts, print_found, print_list, print_story},
     disk::{self, Secrecy},
-    say,
     show::{self, Reader},
 };
 use taizhang_proto::{
@@ -123,8 +122,7 @@ pub(super) async fn run(mut reading: ReadingClient<Guarded>, command: Command, r
                 print_story(&answer, reader);
                 return Ok(());
             };
-            disk::write_file(&file, page::story(&answer).as_bytes(), Secrecy::OwnerOnly)?;
-            say!("已写入 {}，请妥善保管 (written: keep it safe)", file.display());
+            page::print(&answer, &file, reader)?;
         }
         Command::Export { register, file, unit, who } => {
             let format = file.extension().and_then(|extension| extension.to_str()).unwrap_or("csv").to_lowercase();

@@ -115,7 +115,7 @@ impl Hub {
             ),
             show::fact("unreadable", "无法读取的记录", "records that can't be read", core.unreadable()),
             show::fact("incident", "存储事故", "what befell the store", &self.incident),
-            show::fact("disk", "占用磁盘", "on disk", show::bytes(core.store.size_on_disk())),
+            show::fact(show::DISK, "占用磁盘", "on disk", core.store.size_on_disk()),
         ])
     }
 

@@ -31,9 +31,7 @@ use taizhang_node::{
     upstream::{Client, SessionError},
 };
 use taizhang_proto::{
-    OrgCode, Record, RecordId,
-    change::{self, Edit},
-    indicator,
+    OrgCode, Record, RecordId, change, indicator,
     pb::{self, Tier},
     register::number,
     stamp::Stamp,
@@ -188,7 +186,7 @@ impl World {
         let upward = Upward::new(core.clone(), Some(Envelopes::new(unit(code), &key, &ca).unwrap()));
         let office = Peer { id: format!("office-{code}"), unit: unit(community), hub: false };
         let hello = pb::Hello { incarnation: vec![1; 16].into(), protocol_max: 2, ..pb::Hello::default() };
-        write(&core, Job::Greet { peer: office.clone(), hello: Box::new(hello) });
+        write(&core, Job::greet(office.clone(), hello));
         let peer = Peer { id, unit: unit(code), hub: true };
         self.districts.push(District { core, upward, peer, office, seq: 0, key });
     }
@@ -251,7 +249,7 @@ impl World {
         let mut change = change::write(id, register, &fields, stamp, "clerk");
         change.seen = u64::MAX >> 2;
         let raw = bytes::Bytes::from(change.encode_to_vec());
-        let changes = vec![Pushed { raw, edit: Edit::read(change) }];
+        let changes = vec![Pushed::read(raw)];
         let job = Job::Push {
             peer: district.office.clone(),
             node: district.log(),

@@ -9,7 +9,7 @@ use crate::{
 use taizhang_node::{
     desk::{Desk, SaveError},
     office::title::Titles,
-    show::{fact, office_of},
+    show::{choice, fact, office_of},
 };
 use taizhang_proto::{
     OrgCode, Record, RecordId,
@@ -101,15 +101,7 @@ pub(super) fn sides(
         let side = pb::Side {
             title: if was_taken_back { "原裁定 (earlier ruling)" } else { "裁定 (ruling)" }.into(),
             values: vec![
-                fact(
-                    "choice",
-                    "裁定",
-                    "choice",
-                    match conflict.choice() {
-                        pb::Choice::Unknown => "已撤回，重新提出 (taken back: reopened)",
-                        choice => choice.as_str_name(),
-                    },
-                ),
+                fact("choice", "裁定", "choice", choice(conflict.choice())),
                 fact("reason", "理由", "reason", &ruling.reason),
             ],
             who: ruling.by.clone(),

@@ -59,6 +59,7 @@ impl Server {
         let unit = self.scope(core).row(view.as_ref())?;
         self.stage = Stage::Talking;
         self.node = row.number;
+        self.log = LogDigest::from_slice(&row.log_digest).map(|digest| (row.acknowledged, digest));
         if row.rescoped && !self.peer.hub {
             // What the new scope holds from before was never news to this child.
             self.cursor = 0;

@@ -36,27 +36,31 @@ fn begins_anew(row: &NodeRow, peer: &Peer, hello: &pb::Hello) -> bool {
 }
 
 impl Pad<'_> {
-    /// The row of a child that begins anew, which only so often may; none where it may not now.
-    pub(super) fn begun_anew(&mut self, peer: &Peer, hello: &pb::Hello) -> Result<Option<NodeRow>, StoreError> {
-        let mut row = self.node(&peer.id)?.unwrap_or_else(|| self.new_child(peer));
+    /// The row of a child that greets; one that begins anew may only so often: none where it may not now.
+    pub(super) fn row_of(&mut self, peer: &Peer, hello: &pb::Hello) -> Result<Option<NodeRow>, StoreError> {
+        let stood = self.node(&peer.id)?;
+        let new = || NodeRow { id: peer.id.clone(), enrolled: self.core.now(), ..NodeRow::default() };
+        let mut row = stood.clone().unwrap_or_else(new);
         if !begins_anew(&row, peer, hello) {
             return Ok(Some(row));
         }
-        let Some(exhausted) = row.begin_anew(self.core.now()) else { return Ok(None) };
+        let Some(exhausted) = row.begin_anew(self.core.now()) else {
+            if let Some(stood) = stood {
+                self.put_node(NodeRow { allowance: row.allowance, ..stood });
+            }
+            return Ok(None);
+        };
         row.incidents = row.incidents.saturating_add(u64::from(exhausted));
         Ok(Some(row))
-    }
-
-    /// The row of a child that has never greeted.
-    fn new_child(&self, peer: &Peer) -> NodeRow {
-        NodeRow { id: peer.id.clone(), enrolled: self.core.now(), ..NodeRow::default() }
     }
 
     /// Takes note of a child's greeting. A new incarnation gets a new number and begins at nothing; what a hub had said that says
     /// everything anew was `cleared` before.
     pub(super) fn greet(&mut self, peer: &Peer, hello: &pb::Hello, cleared: &Cleared) -> Result<Answer, WriteError> {
         debug_assert!(hello.protocol_max <= PROTOCOL_MAX || hello.protocol_min <= PROTOCOL_MAX);
-        let mut row = self.node(&peer.id)?.unwrap_or_else(|| self.new_child(peer));
+        // Who was cleared has begun anew with the first commit of that.
+        let greeting = if cleared.is_granted { self.node(&peer.id)? } else { self.row_of(peer, hello)? };
+        let mut row = greeting.ok_or(WriteError::TooOften)?;
         if numbers_of(hello).into_iter().any(|number| number > MAX_NUMBER) {
             row.incidents = row.incidents.saturating_add(1);
             tracing::warn!(node = %peer.id, unit = %peer.unit, "a child greets with numbers that nobody can have");
@@ -71,15 +75,6 @@ impl Pad<'_> {
         row.unit = peer.unit.number();
         row.hub = peer.hub;
         let other_log = is_other_log(&row, hello);
-        if begins_anew(&row, peer, hello) && !cleared.is_granted {
-            let Some(exhausted) = row.begin_anew(self.core.now()) else {
-                if let Some(stood) = self.node(&peer.id)?.filter(|stood| stood.allowance != row.allowance) {
-                    self.put_node(NodeRow { allowance: row.allowance, ..stood });
-                }
-                return Err(WriteError::TooOften);
-            };
-            row.incidents = row.incidents.saturating_add(u64::from(exhausted));
-        }
         if other_log {
             let known = row.past.iter().position(|past| past.incarnation[..] == hello.incarnation[..]);
             let log = match known {

@@ -50,7 +50,7 @@ impl Pad<'_> {
             return Ok(true);
         }
         if !cleared.is_granted {
-            let Some(row) = self.begun_anew(peer, hello)? else { return Ok(true) }; // too often: the greeting says so
+            let Some(row) = self.row_of(peer, hello)? else { return Ok(true) }; // too often: the greeting says so
             self.put_node(NodeRow { equal: false, acknowledged: 0, marked: 0, stretch: Vec::new(), ..row });
             cleared.is_granted = true;
         }

@@ -3,7 +3,6 @@
 
 use super::{
     acts, aside,
-    clear::Cleared,
     job::{Answer, Job, Pushed, WriteError},
     pad::Pad,
     rederive,
@@ -94,13 +93,17 @@ impl Core {
             aside::begin(view.as_ref(), unit, &mut set)?;
         }
         let counted_by = view.get(Space::Meta, meta::RULES)?;
+        let mut is_settled = view.get(Space::Meta, meta::UNSETTLED)?.is_none();
         drop(view);
         if !set.is_empty() {
             store.commit(set)?;
         }
         let core = Arc::new(Self::read((unit, tier), store, clock, secret, MAX_WORK)?);
         if tier != Tier::City && counted_by.as_deref() != Some(&rederive::rules(&core.plans())) {
-            core.rederive(&core.plans())?;
+            core.rederive(&core.plans(), true)?;
+            is_settled = false;
+        }
+        if !is_settled {
             for answer in core.commit(vec![Job::Settle]) {
                 if let Err(WriteError::Store(error)) = answer {
                     return Err(error);
@@ -110,11 +113,15 @@ impl Core {
         Ok(core)
     }
 
-    /// Counts everything anew by these plans, in one commit.
-    fn rederive(&self, plans: &Plans) -> Result<(), StoreError> {
+    /// Counts everything anew by these plans, in one commit: at every moment a total is a recount. Where the program's own rules are
+    /// others, what it writes of its own accord `follows`, also when the hub is stopped before that.
+    fn rederive(&self, plans: &Plans, follows: bool) -> Result<(), StoreError> {
         let view = self.store.view();
         let mut pad = Pad::new(self, view.as_ref())?;
         pad.rederive(plans)?;
+        if follows {
+            pad.set.put(Space::Meta, meta::UNSETTLED, Vec::new());
+        }
         let (set, revision) = pad.finish(&self.commits.work_done)?;
         self.put(set)?;
         self.tell(revision, false);
@@ -247,22 +254,21 @@ impl Core {
             ),
             Job::Cells { peer, last, cells, letters, marks, marked, stretch } => {
                 // Each by itself, what is counted last: only then is the batch heard.
-                let part = |cells, letters, marks, reached: (u64, u64)| {
-                    let (last, marked) = reached;
-                    Job::Cells { peer: peer.clone(), last, cells, letters, marks, marked, stretch: stretch.clone() }
+                let part = |cells, letters, marks| {
+                    let (peer, stretch) = (peer.clone(), stretch.clone());
+                    Job::Cells { peer, last: 0, cells, letters, marks, marked: 0, stretch }
                 };
                 for letter in letters {
                     let (kind, to) = (letter.kind(), letter.to);
-                    if self.has_failed(&self.commit_or_panic(vec![part(Vec::new(), vec![letter], Vec::new(), (0, 0))]))
-                    {
+                    if self.has_failed(&self.commit_or_panic(vec![part(Vec::new(), vec![letter], Vec::new())])) {
                         tracing::error!(node = %peer.id, ?kind, to, "a letter on which the hub fails is left out");
                     }
                 }
-                let said = self.commit_or_panic(vec![part(Vec::new(), Vec::new(), marks, (0, 0))]);
+                let said = self.commit_or_panic(vec![part(Vec::new(), Vec::new(), marks)]);
                 if self.has_failed(&said) {
                     tracing::error!(node = %peer.id, "marks on which the hub fails are left out");
                 }
-                let counted = self.commit_or_panic(vec![part(cells, Vec::new(), Vec::new(), (0, 0))]);
+                let counted = self.commit_or_panic(vec![part(cells, Vec::new(), Vec::new())]);
                 if self.has_failed(&counted) {
                     tracing::error!(node = %peer.id, unit = %peer.unit, "cells on which the hub fails are left out");
                 }
@@ -342,14 +348,9 @@ impl Core {
             doing.replace(job.child().unwrap_or_default().to_owned());
             let act = acts::act_of(&job, self.unit, self.now(), self.signer().is_some());
             let answer = match job {
-                job @ (Job::Greet { .. } | Job::Clear { .. }) => {
-                    let (peer, hello, mut cleared) = match job {
-                        Job::Clear { peer, hello, cleared } => (peer, hello, cleared),
-                        Job::Greet { peer, hello } => (peer, hello, Cleared::default()),
-                        _ => continue,
-                    };
+                Job::Greet { peer, hello, mut cleared } => {
                     if !pad.is_cleared(&peer, &hello, &mut cleared)? {
-                        answers.push(Done::Cut(Job::Clear { peer, hello, cleared }, Vec::new()));
+                        answers.push(Done::Cut(Job::Greet { peer, hello, cleared }, Vec::new()));
                         continue;
                     }
                     pad.greet(&peer, &hello, &cleared)
@@ -505,7 +506,7 @@ impl Core {
         if let Some(plan) = new_plan {
             // A hub that is stopped before this finds at its start that it counted by other plans.
             if self.tier != Tier::City {
-                self.rederive(&plan.plans)?;
+                self.rederive(&plan.plans, false)?;
             }
             self.take_up(Fresh { plan: Some(plan), ..Fresh::default() });
         }

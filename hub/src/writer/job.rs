@@ -15,27 +15,47 @@ use taizhang_node::identity::{ders, lifetime};
 use taizhang_proto::{
     OrgCode,
     change::{ChangeError, Edit},
+    check,
+    digest::LogDigest,
     pb, plan,
 };
 
-/// One change of a pushed batch: its bytes as sent, and what they say.
+/// One change of a pushed batch, with all that can be said of it without the store: that is worked out by its session, many at a time,
+/// so that the writer need not.
 pub struct Pushed {
     /// As the log digest chains it.
     pub raw: Bytes,
     /// Read, or why it can't be.
     pub edit: Result<Edit, ChangeError>,
+    /// Each of its fields keeps the rules of its own.
+    pub(super) is_sound: bool,
+    /// The digest of its log before it and after it.
+    chained: Option<(LogDigest, LogDigest)>,
 }
 
 impl Pushed {
     /// A change as it came.
     pub fn read(raw: Bytes) -> Self {
         let edit = pb::Change::decode(raw.clone()).map_err(|_| ChangeError::Empty).and_then(Edit::read);
-        Self { raw, edit }
+        let is_sound = edit.as_ref().is_ok_and(|edit| check::are_sound(edit.register, edit.fields.iter()));
+        Self { raw, edit, is_sound, chained: None }
+    }
+
+    /// The same as the next of a log, whose digest goes on with it.
+    #[must_use]
+    pub(crate) fn next_of(self, log: &mut LogDigest) -> Self {
+        let before = std::mem::replace(log, log.then(&self.raw));
+        Self { chained: Some((before, *log)), ..self }
+    }
+
+    /// The digest of a log that goes on with it.
+    pub(super) fn chain(&self, log: LogDigest) -> LogDigest {
+        self.chained.filter(|(before, _)| *before == log).map_or_else(|| log.then(&self.raw), |(_, after)| after)
     }
 
     /// The same change, which is answered as one that can't be taken.
     pub(super) fn set_aside(&self) -> Self {
-        Self { raw: self.raw.clone(), edit: Err(ChangeError::SetAside) }
+        Self { raw: self.raw.clone(), edit: Err(ChangeError::SetAside), is_sound: false, chained: self.chained }
     }
 }
 
@@ -47,14 +67,7 @@ pub enum Job {
         peer: Peer,
         /// With what.
         hello: Box<pb::Hello>,
-    },
-    /// A child hub that says everything anew is still being cleared; its greeting comes after that.
-    Clear {
-        /// Who.
-        peer: Peer,
-        /// With what it greets.
-        hello: Box<pb::Hello>,
-        /// How far.
+        /// How far a child hub that says everything anew is cleared of what it had said.
         cleared: Cleared,
     },
     /// A child's batch of changes.
@@ -227,6 +240,11 @@ impl Paper {
 }
 
 impl Job {
+    /// A child greets.
+    pub fn greet(peer: Peer, hello: pb::Hello) -> Self {
+        Self::Greet { peer, hello: Box::new(hello), cleared: Cleared::default() }
+    }
+
     /// What a job is done again from, in parts, when the hub fails on it: a batch by its bytes, a child hub's as it is, a letter that
     /// is left unread. None for jobs of which nothing can be left out.
     pub(super) fn spare(&self) -> Option<Self> {
@@ -261,7 +279,6 @@ impl Job {
     pub(super) fn child(&self) -> Option<&str> {
         match self {
             Self::Greet { peer, .. }
-            | Self::Clear { peer, .. }
             | Self::Push { peer, .. }
             | Self::Cells { peer, .. }
             | Self::Skipped { peer, .. }

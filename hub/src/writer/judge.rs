@@ -89,11 +89,12 @@ impl FollowUps {
 }
 
 impl Pad<'_> {
-    /// What becomes of a change of `peer`, which arrived by `origin`.
+    /// What becomes of a change of `peer`, which arrived by `origin`; its fields are known to be sound by themselves, or not. What is
+    /// changed of it here is no less so: fields are left out, and a unit's code gives way to the one that it has now.
     pub(super) fn judge(
         &mut self,
         peer: &Peer,
-        mut edit: Edit,
+        (mut edit, is_sound): (Edit, bool),
         author: Author,
         mut origin: pb::Origin,
     ) -> Result<Judgement, StoreError> {
@@ -148,9 +149,11 @@ impl Pad<'_> {
             return Ok(Judgement::Refused(why));
         }
         let mut follow_ups = FollowUps::default();
+        // What stands is what was said.
+        let is_sound = is_sound && edit.offer.is_none() && decision.is_plain();
+        let after = (&applied.record, is_sound);
         if decision.changes_record()
-            && let Some(why) =
-                self.why_not((peer, author), &edit, &landing, (&applied.record, origin.received), &mut follow_ups)?
+            && let Some(why) = self.why_not((peer, author), &edit, &landing, after, origin.received, &mut follow_ups)?
         {
             return Ok(Judgement::Refused(why));
         }
@@ -170,12 +173,13 @@ impl Pad<'_> {
         (peer, author): (&Peer, Author),
         edit: &Edit,
         landing: &Landing,
-        (record, received): (&Record, u64),
+        (record, is_sound): (&Record, bool),
+        received: u64,
         follow_ups: &mut FollowUps,
     ) -> Result<Option<Violation>, StoreError> {
         let today = date::shanghai(received * 1_000);
         let edited = edit.fields.iter().map(|field| field.tag);
-        let mut broken = check::check(record, self.record(edit.id)?, edited.clone(), today);
+        let mut broken = check::check_beside(record, self.record(edit.id)?, edited.clone(), today, is_sound);
         if edit.offer.is_some() {
             // What was let pass before that rule, and was lost, is taken again.
             broken.retain(|why| why.rule != check::BELOW);
@@ -190,7 +194,7 @@ impl Pad<'_> {
             }
             broken.extend(self.foreign_reference(peer, edit, record, follow_ups)?);
         }
-        broken.extend(self.crowded(edit.id, record, peer.unit)?);
+        broken.extend(self.crowded(edit.id, record, peer.unit, |tag| edit.field(tag).is_some())?);
         broken.extend(self.too_much_unknown(peer.unit, edit, record));
         if broken.is_empty() {
             broken.extend(self.against_what_was_seen(edit, author, record, follow_ups)?);

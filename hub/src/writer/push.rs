@@ -132,20 +132,21 @@ impl Pad<'_> {
         let mut outcomes = Vec::new();
         while size < MAX_BATCH_BYTES
             && (node.acknowledged < first || !self.is_full())
-            && let Some(Pushed { raw, edit }) = changes.next()
+            && let Some(change) = changes.next()
         {
+            digest = change.chain(digest);
+            let Pushed { raw, edit, is_sound, .. } = change;
             node.acknowledged += 1;
             let (seq, own) = (node.acknowledged, self.take_revisions(1));
             let offers = edit.as_ref().is_ok_and(|edit| edit.offer.is_some());
             if revision == 0 {
                 revision = own;
             }
-            digest = digest.then(&raw);
             node.note_said(self.core.today(), raw.len());
             let special = match edit {
                 Ok(mut edit) => {
                     edit.stamp = edit.stamp.believed(now, skew);
-                    self.decide_one(peer, node.number, edit, own, received)?
+                    self.decide_one(peer, node.number, (edit, is_sound), own, received)?
                 }
                 Err(error) => {
                     node.incidents += u64::from(error == ChangeError::SetAside);
@@ -208,7 +209,7 @@ impl Pad<'_> {
         &mut self,
         peer: &Peer,
         node: u32,
-        edit: Edit,
+        (edit, is_sound): (Edit, bool),
         revision: Revision,
         received: u64,
     ) -> Result<Option<Special>, StoreError> {
@@ -225,7 +226,7 @@ impl Pad<'_> {
             ..pb::Origin::default()
         };
         let quietly = Some(Special { kind: OutcomeKind::Settled, state: None, why: None });
-        Ok(match self.judge(peer, edit, author, origin)? {
+        Ok(match self.judge(peer, (edit, is_sound), author, origin)? {
             Judgement::Refused(why) => Some(Special::refused(why)),
             Judgement::Known => quietly,
             Judgement::Note { edit, origin, of } => {

@@ -221,7 +221,7 @@ impl Pad<'_> {
         if !known {
             return Ok(Err("归属单位不在本级辖区内 (the owning unit is not below this hub)".into()));
         }
-        if let Some(broken) = self.crowded(id, &after, self.core.unit)? {
+        if let Some(broken) = self.crowded(id, &after, self.core.unit, |_| true)? {
             return Ok(Err(broken.to_string()));
         }
         if let Some(why) = self.undue(id, &after, |tag| tags.contains(&tag))? {

@@ -63,11 +63,11 @@ impl Pad<'_> {
         id: RecordId,
         record: &Record,
         office: OrgCode,
+        is_edited: impl Fn(u32) -> bool,
     ) -> Result<Option<Violation>, StoreError> {
         let Some(def) = registers().get(record.register) else { return Ok(None) };
-        let values: Vec<(u32, [u8; 24])> =
-            unique_fields(record).map(|(tag, bytes)| (tag, rows::unique_key(record.register, tag, bytes))).collect();
-        for (tag, key) in values {
+        for (tag, bytes) in unique_fields(record).filter(|(tag, _)| is_edited(*tag)) {
+            let key = rows::unique_key(record.register, tag, bytes);
             let row = self.unique_row(key)?;
             if row.ids.len() < MAX_OF_OFFICE || row.ids.contains(&id) {
                 continue;

@@ -8,7 +8,7 @@ use anyhow::bail;
 use serde_json::{Map, Value, json};
 use taizhang_proto::{
     pb::{Format, Policy, Tier},
-    register::{FieldDef, Refers, RegisterDef, Shape, registers},
+    register::{FIRST_OWN, FieldDef, Refers, RegisterDef, Shape, registers},
 };
 
 /// Prints a register's fields, or the registers that there are.
@@ -30,7 +30,15 @@ pub fn print(register: Option<&str>, reader: Reader) -> anyhow::Result<()> {
     };
     show::document(reader, show::listed(def.fields.iter().map(|field| object(def, field)).collect()));
     if reader == Reader::Person {
-        def.fields.iter().for_each(|field| say!("{}", line(def, field)));
+        // What a clerk fills comes first; much of what every register has is written by programs.
+        let (everywhere, own): (Vec<_>, Vec<_>) = def.fields.iter().partition(|field| field.tag < FIRST_OWN);
+        for field in own {
+            say!("{}", line(def, field));
+        }
+        say!("{}", lang::word("—— 各登记表共有的栏目 (in every register)", "-- in every register"));
+        for field in everywhere {
+            say!("{}", line(def, field));
+        }
     }
     Ok(())
 }

@@ -68,8 +68,7 @@ pub(super) async fn import(client: Client, asked: Import, reader: Reader) -> any
     ];
     let reasons = if report.reasons.is_empty() { None } else { Some(place.fill(&report)?) };
     if reader == Reader::Program {
-        let mut told: serde_json::Map<_, _> =
-            facts.iter().map(|fact| (fact.key.clone(), show::typed(&fact.key, &fact.value))).collect();
+        let mut told = show::object(&facts);
         told.insert("notes".into(), report.findings.clone().into());
         told.insert("reasons".into(), reasons.as_ref().map(|path| path.display().to_string()).into());
         show::document(reader, told.into());

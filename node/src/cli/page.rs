@@ -1,8 +1,13 @@
 //! A record's story as one page to print on A4: nothing but this file is needed to read it.
 //! Invariant: every value goes through maud, which escapes it; the page runs nothing and fetches nothing.
 
-use crate::show;
+use crate::{
+    disk::{self, DiskError, Secrecy},
+    say,
+    show::{self, Reader},
+};
 use maud::{DOCTYPE, PreEscaped, html};
+use std::path::Path;
 use taizhang_proto::{
     date,
     pb::{HistoryAnswer, HistoryLine},
@@ -28,8 +33,23 @@ th { font-weight: bold; background: #eee; print-color-adjust: exact; }
 @media print { body { margin: 0; max-width: none; } }
 ";
 
+/// Writes a record's story to a file, which is its owner's alone, and says where it is.
+///
+/// # Errors
+/// When the file can't be written.
+pub fn print(answer: &HistoryAnswer, file: &Path, reader: Reader) -> Result<(), DiskError> {
+    disk::write_file(file, story(answer).as_bytes(), Secrecy::OwnerOnly)?;
+    match reader {
+        Reader::Program => show::exported(reader, answer.lines.len() as u64, file),
+        Reader::Person => {
+            say!("已写入 {}，含个人信息，请妥善保管 (written; it holds personal data: keep it safe)", file.display());
+        }
+    }
+    Ok(())
+}
+
 /// The page.
-pub fn story(answer: &HistoryAnswer) -> String {
+fn story(answer: &HistoryAnswer) -> String {
     let (stands, past): (Vec<_>, Vec<_>) = answer.lines.iter().partition(|line| line.stands);
     let title = format!("{}历史记录表", answer.register);
     let page = html! {

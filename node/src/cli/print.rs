@@ -1,10 +1,12 @@
 //! What the node's commands print.
 
 use crate::{
-    exchange::Layouts,
+    disk::{self, Secrecy},
+    exchange::{self, Layouts},
     say,
     show::{self, Reader, lang},
 };
+use std::{path::Path, process::ExitCode};
 use taizhang_proto::{RecordId, date, pb, register::registers};
 
 /// A sync report as facts.
@@ -32,38 +34,71 @@ pub fn sync_facts(report: &pb::SyncReport) -> Vec<pb::Fact> {
     facts
 }
 
+/// What the columns of the list of cases are.
+pub(super) const DUE_HEADINGS: [(&str, &str); 10] = [
+    ("unit", "单位"),
+    ("head", "户主"),
+    ("phone", "电话"),
+    ("address", "住址"),
+    ("clock", "指标"),
+    ("recognised_on", "认定日期"),
+    ("due_on", "到期日"),
+    ("days_left", "剩余天数"),
+    ("responsible", "责任人"),
+    ("record", "记录编号"),
+];
+
+/// The rows of the list of cases.
+pub(super) fn due_rows(answer: &pb::DueAnswer) -> Vec<Vec<String>> {
+    let row = |case: &pb::DueCase| {
+        vec![
+            case.unit_name.clone(),
+            case.head.clone(),
+            case.phone.clone(),
+            case.address.clone(),
+            case.clock.clone(),
+            date::iso(case.recognised_on),
+            date::iso(case.due_on),
+            case.days_left.to_string(),
+            case.responsible.clone(),
+            RecordId::from_slice(&case.record).map(|id| id.to_string()).unwrap_or_default(),
+        ]
+    };
+    answer.cases.iter().map(row).collect()
+}
+
 /// Cases with their days left.
 pub(super) fn due(answer: &pb::DueAnswer, (within, found): (u32, Found), reader: Reader) {
-    let rows: Vec<Vec<String>> = answer
-        .cases
-        .iter()
-        .map(|case| {
-            vec![
-                case.unit_name.clone(),
-                case.head.clone(),
-                case.clock.clone(),
-                date::iso(case.recognised_on),
-                date::iso(case.due_on),
-                case.days_left.to_string(),
-                case.responsible.clone(),
-                RecordId::from_slice(&case.record).map(|id| id.to_string()).unwrap_or_default(),
-            ]
-        })
-        .collect();
+    let rows = due_rows(answer);
     if reader == Reader::Person {
         found.say(answer.on, within, rows.len());
     }
-    let headings = [
-        ("unit", "单位"),
-        ("head", "户主"),
-        ("clock", "指标"),
-        ("recognised_on", "认定日期"),
-        ("due_on", "到期日"),
-        ("days_left", "剩余天数"),
-        ("responsible", "责任人"),
-        ("record", "记录编号"),
-    ];
-    show::table(reader, &headings, &rows);
+    match reader {
+        Reader::Person => show::table(reader, &DUE_HEADINGS, &rows),
+        Reader::Program => {
+            let units = answer.cases.iter().map(|case| case.unit);
+            listed(answer.on, show::objects_of_units(&DUE_HEADINGS, &rows, units));
+        }
+    }
+}
+
+/// Prints what stands for a business day, for programs.
+fn listed(on: date::Day, rows: serde_json::Value) {
+    let mut told = show::listed(rows);
+    told["on"] = date::iso(on).into();
+    show::document(Reader::Program, told);
+}
+
+/// Writes a list to a table file, csv or xlsx, which is its owner's alone: it names people.
+pub(super) fn to_sheet(
+    file: &Path,
+    headings: &[(&str, &str)],
+    rows: &[Vec<String>],
+    reader: Reader,
+) -> anyhow::Result<ExitCode> {
+    disk::write_file(file, &exchange::sheet(file, headings, rows)?, Secrecy::OwnerOnly)?;
+    show::exported(reader, rows.len() as u64, file);
+    Ok(ExitCode::SUCCESS)
 }
 
 /// What a worklist's columns are.
@@ -125,10 +160,16 @@ pub(super) fn worklist(answer: &pb::WorkAnswer, (within, found): (u32, Found), r
     if reader == Reader::Person {
         found.say(answer.on, within, answer.items.len());
     }
-    show::table(reader, &WORK_HEADINGS, &work_rows(answer));
+    let rows = work_rows(answer);
+    match reader {
+        Reader::Person => show::table(reader, &WORK_HEADINGS, &rows),
+        Reader::Program => {
+            let units = answer.items.iter().map(|item| item.unit);
+            listed(answer.on, show::objects_of_units(&WORK_HEADINGS, &rows, units));
+        }
+    }
 }
 
-/// What should be looked into.
 /// Prints what should be looked into.
 pub fn doubts(answer: &pb::DoubtsAnswer, reader: Reader) {
     let row = |item: &pb::DoubtItem| {
@@ -151,7 +192,7 @@ pub fn doubts(answer: &pb::DoubtsAnswer, reader: Reader) {
     ];
     let rows: Vec<Vec<String>> = answer.items.iter().map(row).collect();
     if reader == Reader::Program {
-        let items = show::objects(&headings, &rows);
+        let items = show::objects_of_units(&headings, &rows, answer.items.iter().map(|item| item.unit));
         let kinds = answer.kinds.iter().map(|kind| serde_json::json!({ "code": kind.code, "count": kind.count }));
         let kinds: Vec<_> = kinds.collect();
         let told =
@@ -328,8 +369,11 @@ pub(super) fn mappings(layouts: &Layouts, asked: &[String], reader: Reader) {
 
 /// A record's story, what stands first.
 pub fn story(answer: &pb::HistoryAnswer, reader: Reader) {
-    let def = registers().iter().find(|def| def.zh == answer.register).filter(|_| reader == Reader::Person);
-    let word = |zh: &'static str, en: &'static str| if reader == Reader::Person { lang::word(zh, en) } else { zh };
+    if reader == Reader::Program {
+        return show::document(reader, story_object(answer));
+    }
+    let def = registers().iter().find(|def| def.zh == answer.register);
+    let word = lang::word;
     let field = |line: &pb::HistoryLine| def.and_then(|def| def.field_named(&line.field));
     let rows: Vec<Vec<String>> = answer
         .lines
@@ -363,4 +407,30 @@ pub fn story(answer: &pb::HistoryAnswer, reader: Reader) {
         ("decided", "裁定、理由"),
     ];
     show::table(reader, &headings, &rows);
+}
+
+/// A record's story as a program reads it: values as in lists, null for what was cleared, nobody and never.
+fn story_object(answer: &pb::HistoryAnswer) -> serde_json::Value {
+    let some = |text: &String| (!text.is_empty()).then(|| text.clone());
+    let value = |line: &pb::HistoryLine| {
+        if line.value == show::NOTHING {
+            return serde_json::Value::Null;
+        }
+        let (key, value, code) = (line.field.clone(), line.value.clone(), line.code.clone());
+        show::field(&answer.register, &pb::Fact { key, value, code, ..pb::Fact::default() })
+    };
+    let row = |line: &pb::HistoryLine| {
+        serde_json::json!({
+            "field": line.field, "label": line.label, "value": value(line), "stands": line.stands,
+            "office": line.office, "by": line.by, "at": show::moment(line.at),
+            "revision": (line.revision > 0).then_some(line.revision), "rule": some(&line.rule),
+            "decided_by": some(&line.decided_by), "decided_at": show::moment(line.decided_at), "reason": some(&line.reason),
+        })
+    };
+    let mut told = show::listed(answer.lines.iter().map(row).collect());
+    let of = [("on", date::iso(answer.on)), ("register", answer.register.clone()), ("record", answer.record.clone())];
+    for (key, value) in of.into_iter().chain([("unit", answer.unit.clone())]) {
+        told[key] = value.into();
+    }
+    told
 }

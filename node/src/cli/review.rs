@@ -234,7 +234,33 @@ fn tier_name(tier: pb::Tier) -> &'static str {
     }
 }
 
+/// A page as a program reads it: what was chosen, by whom and why, each by itself.
+fn page_object(page: &pb::ConflictPage) -> serde_json::Value {
+    let row = |line: &pb::ConflictLine| {
+        let conflict = line.conflict.as_ref()?;
+        let ruling = conflict.ruling.as_ref();
+        let choice = ruling.map(|_| conflict.choice()).filter(|choice| *choice != pb::Choice::Unknown);
+        Some(serde_json::json!({
+            "number": conflict.number, "kind": conflict.kind().as_str_name().to_lowercase(), "kind_zh": line.kind,
+            "state": conflict.state().as_str_name().to_lowercase(), "about": line.about,
+            "unit": { "code": conflict.unit.to_string(), "label": line.unit_name }, "register": line.register,
+            "fields": line.fields, "settled_by": line.settled_by().as_str_name().to_lowercase(),
+            "found": show::moment(conflict.found), "rule": conflict.rule, "note": conflict.note,
+            "choice": choice.map(|choice| choice.as_str_name().to_lowercase()), "by": ruling.map(|ruling| &ruling.by),
+            "reason": ruling.map(|ruling| &ruling.reason),
+            "decided_at": show::moment(ruling.map_or(0, |ruling| ruling.at)), "revision": conflict.revision,
+        }))
+    };
+    let mut told = show::listed(page.lines.iter().filter_map(row).collect());
+    told["open"] = page.open.into();
+    told["next"] = (page.next > 0).then_some(page.next).into();
+    told
+}
+
 fn print_page(page: &pb::ConflictPage, reader: Reader) {
+    if reader == Reader::Program {
+        return show::document(reader, page_object(page));
+    }
     let rows: Vec<Vec<String>> = page
         .lines
         .iter()
@@ -243,7 +269,7 @@ fn print_page(page: &pb::ConflictPage, reader: Reader) {
             let decided = match (&conflict.ruling, conflict.state()) {
                 // Its ruling was taken back.
                 (Some(_), pb::ConflictState::Unsettled) => "重新提出 (reopened)".into(),
-                (Some(ruling), _) => format!("{} {}：{}", conflict.choice().as_str_name(), ruling.by, ruling.reason),
+                (Some(ruling), _) => format!("{} {}：{}", show::choice(conflict.choice()), ruling.by, ruling.reason),
                 (None, pb::ConflictState::ByRule) => conflict.rule.clone(),
                 (None, pb::ConflictState::Passed) => "已消除".into(),
                 _ => String::new(),
@@ -277,11 +303,8 @@ fn print_page(page: &pb::ConflictPage, reader: Reader) {
         ("note", "说明"),
     ];
     show::table(reader, &headings, &rows);
-    if reader == Reader::Person {
-        let next =
-            if page.next == 0 { String::new() } else { format!("；下一页 (next page): --after {}", page.next) };
-        say!("待处理 {} 个 (open){next}", page.open);
-    }
+    let next = if page.next == 0 { String::new() } else { format!("；下一页 (next page): --after {}", page.next) };
+    say!("待处理 {} 个 (open){next}", page.open);
 }
 
 fn print_detail(detail: &pb::ConflictDetail, reader: Reader) {
@@ -328,7 +351,7 @@ fn print_detail(detail: &pb::ConflictDetail, reader: Reader) {
     }
     if detail.sides.iter().flat_map(|side| &side.values).any(|fact| fact.value.ends_with("**")) {
         say!(
-            "\n带 * 的已遮盖；加 --names --by 查阅人 照原样显示，并记入查阅记录 (masked: --names shows it, and the look is kept)"
+            "\n带 * 的已遮盖；加 --names --by 您的姓名 照原样显示，并记入查阅记录 (masked: --names shows it, and the look is kept)"
         );
     }
 }

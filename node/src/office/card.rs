@@ -1,7 +1,11 @@
 //! A person on one page, as far as it follows from the records: what nobody types in (domain-detail 2.1, 5).
 //! Invariant: it is for the office's own eyes, and says the same as the totals count.
 
-use crate::show;
+use super::history;
+use crate::{
+    desk::{Desk, SaveError},
+    show,
+};
 use taizhang_proto::{
     RecordId,
     cell::{FIVE_KNOWNS, Shelf, clock_of, derived, doubt, following, survivor},
@@ -11,11 +15,22 @@ use taizhang_proto::{
     register::{field, number, registers},
 };
 
-/// A code of L09 with its name.
-fn status(code: &str) -> String {
+/// The word of a code of L09.
+fn status(code: &str) -> &'static str {
     let list = registers().get(number::RESIDENT).and_then(|def| def.field_named("emp_claim")?.codes);
-    let name = list.and_then(|list| list.codes.get(code)).map_or("", String::as_str);
-    format!("{code} {name}")
+    list.and_then(|list| list.codes.get(code)).map_or("", String::as_str)
+}
+
+/// A person's card: what the record says, then what follows of it, as [`card`] found; none when there is no such record.
+///
+/// # Errors
+/// When the desk fails.
+pub fn page<D: Desk>(desk: &D, id: RecordId, derived: Vec<pb::Fact>) -> Result<Option<Vec<pb::Fact>>, SaveError> {
+    let Some(record) = desk.view(id)? else { return Ok(None) };
+    let mut facts = history::row(desk, id, &record)?.fields;
+    facts.extend(derived);
+    facts.push(show::fact("record", "记录编号", "record", id));
+    Ok(Some(facts))
 }
 
 /// What follows of a person on a day, and the clocks of the households it belongs to; none when there is no such person
@@ -25,14 +40,17 @@ fn status(code: &str) -> String {
 /// When the store fails.
 pub fn card<S: Shelf>(shelf: &S, plans: &Plans, id: RecordId, on: Day) -> Result<Option<Vec<pb::Fact>>, S::Error> {
     let Some(person) = derived(shelf, id, on, plans)? else { return Ok(None) };
-    let sex = person.male.map_or("不详", |male| if male { "男" } else { "女" });
+    let sex = person.male.map_or("不详 (unknown)", |male| if male { "男 (male)" } else { "女 (female)" });
     let day = |day: Option<Day>| day.map(date::iso).unwrap_or_default();
     let yes = |so: bool| if so { "是" } else { "否" };
-    let missing: Vec<&str> =
-        FIVE_KNOWNS.iter().zip(person.known).filter(|(_, known)| !known).map(|((zh, _), _)| *zh).collect();
+    let missing: Vec<_> =
+        FIVE_KNOWNS.iter().zip(person.known).filter(|(_, known)| !known).map(|(one, _)| one).collect();
+    let names = |of: fn(&(&'static str, &'static str)) -> &'static str, between: &str| {
+        missing.iter().map(|one| of(one)).collect::<Vec<_>>().join(between)
+    };
     let knowns = match missing.len() {
-        0 => "齐全".to_owned(),
-        _ => format!("缺{}", missing.join("、")),
+        0 => "齐全 (all)".to_owned(),
+        _ => format!("缺{} (without {})", names(|(zh, _)| zh, "、"), names(|(_, en)| en, ", ")),
     };
     let mut facts = vec![
         show::fact("on", "业务日", "as of", date::iso(on)),
@@ -40,7 +58,10 @@ pub fn card<S: Shelf>(shelf: &S, plans: &Plans, id: RecordId, on: Day) -> Result
         show::fact("born", "出生日期", "born on", day(person.born)),
         show::fact("age", "年龄", "age", person.age.map(|age| age.to_string()).unwrap_or_default()),
         show::fact("elderly", "4050", "of the 4050", yes(person.elderly)),
-        show::fact("employment", "就业状况", "employment status", status(person.employment)),
+        pb::Fact {
+            code: person.employment.to_string(),
+            ..show::fact("employment", "就业状况", "employment status", status(person.employment))
+        },
     ];
     if let Some(claim) = &person.contradicted {
         let claim = format!("表报为 {}，请核实 (a form says otherwise: look into it)", status(claim));
@@ -55,13 +76,18 @@ pub fn card<S: Shelf>(shelf: &S, plans: &Plans, id: RecordId, on: Day) -> Result
             let Some(clock) = clock_of(shelf, case, plans)?.filter(|clock| clock.exit_on.is_none()) else { continue };
             let stable = doubt::is_stable(shelf, survivor(shelf, household)?, plans.on(on), on)?;
             let stage = match (clock.first_placed_on, clock.dual.as_ref().map(|dual| dual.second_placed_on)) {
-                (None, _) => "未安置",
-                _ if stable => "稳定",
-                (Some(_), Some(Some(_))) => "双就业",
-                (Some(_), _) => "一人就业",
+                (None, _) => ("未安置", "nobody placed"),
+                _ if stable => ("稳定", "stable"),
+                (Some(_), Some(Some(_))) => ("双就业", "two employed"),
+                (Some(_), _) => ("一人就业", "one employed"),
             };
-            let dual = clock.dual.map(|dual| format!("，双就业期限 {}", date::iso(dual.due))).unwrap_or_default();
-            let words = format!("{stage}，20日期限 {}{dual}", date::iso(clock.due_one));
+            let first = date::iso(clock.due_one);
+            let dual = clock
+                .dual
+                .map(|dual| date::iso(dual.due))
+                .map_or_else(Default::default, |due| (format!("，双就业期限 {due}"), format!(", the second by {due}")));
+            let words =
+                format!("{}，20日期限 {first}{} ({}; the first by {first}{})", stage.0, dual.0, stage.1, dual.1);
             facts.push(show::fact("case", "零就业家庭", "zero-employment household", words));
         }
     }

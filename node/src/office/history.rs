@@ -64,6 +64,7 @@ pub fn tell<D: Desk>(
             by: origin.by.clone(),
             office: office(origin),
             at: origin.received,
+            revision: numbered(origin),
             ..HistoryLine::default()
         };
         lines.extend(reader.shown(standing.field.tag, &standing.field.bytes, line)?);
@@ -89,6 +90,7 @@ pub fn tell<D: Desk>(
                 by: origin.by.clone(),
                 office: office(&origin),
                 at: origin.received,
+                revision: numbered(&origin),
                 rule: entry.rule.clone(),
                 decided_by: show::reviewer_of(units, &ruling),
                 reason: both(&ruling.reason, &entry.reason),
@@ -122,6 +124,11 @@ pub fn tell<D: Desk>(
         unit: record.and_then(home_unit).map(|unit| with_code(units, unit)).unwrap_or_default(),
         on: desk.today(),
     }))
+}
+
+/// The hub's revision at which a word came; 0 where it waits to be sent.
+fn numbered(origin: &pb::Origin) -> u64 {
+    if origin.revision == u64::MAX { 0 } else { origin.revision }
 }
 
 /// Two reasons as one text.
@@ -174,8 +181,8 @@ impl<'a, D: Desk> Reader<'a, D> {
     pub fn fact(&mut self, tag: u32, bytes: &[u8]) -> Result<Option<pb::Fact>, SaveError> {
         let Some(field) = self.def.field(tag) else { return Ok(None) };
         let line = self.shown(tag, bytes, HistoryLine::default())?;
-        let (en, code) = (field.en.clone(), code(field, bytes).unwrap_or_default());
-        Ok(line.map(|line| pb::Fact { key: line.field, zh: line.label, en, value: line.value, code }))
+        let en = field.en.clone();
+        Ok(line.map(|line| pb::Fact { key: line.field, zh: line.label, en, value: line.value, code: line.code }))
     }
 
     /// A line with a field's value in it; none for a field that this build does not know.
@@ -185,7 +192,7 @@ impl<'a, D: Desk> Reader<'a, D> {
     pub fn shown(&mut self, tag: u32, bytes: &[u8], line: HistoryLine) -> Result<Option<HistoryLine>, SaveError> {
         let Some(field) = self.def.field(tag) else { return Ok(None) };
         let value = match Value::decode(field, bytes) {
-            _ if bytes.is_empty() => "（空）(nothing)".to_owned(),
+            _ if bytes.is_empty() => show::NOTHING.to_owned(),
             None => return Ok(None),
             Some(Value::Ref(id)) => match (self.people.name(id)?, id.to_string()) {
                 (name, id) if name == id => id,
@@ -196,6 +203,7 @@ impl<'a, D: Desk> Reader<'a, D> {
             }
             Some(value) => value.show(field),
         };
-        Ok(Some(HistoryLine { field: field.name.clone(), label: field.zh.clone(), value, ..line }))
+        let code = code(field, bytes).unwrap_or_default();
+        Ok(Some(HistoryLine { field: field.name.clone(), label: field.zh.clone(), value, code, ..line }))
     }
 }

@@ -1,6 +1,6 @@
 //! The calls of a node's command line, on the open office.
 
-use super::{Office, refused::RefusedError};
+use super::{Office, refused::RefusedError, worklist::reach};
 use crate::{
     audit_log,
     desk::{Desk, Draft, SaveError, find, search},
@@ -14,8 +14,7 @@ use taizhang_proto::{
     BUILT_MILLIS, OrgCode, RecordId, date,
     limits::{self, AUDIT_LINES, LIST_LINES},
     month::Month,
-    pb::Policy,
-    pb::{self, office_server},
+    pb::{self, Policy, office_server},
     register::{FieldDef, IMPORT_NOTE, RegisterDef, Value, field, number, registered_on},
     stamp,
 };
@@ -46,6 +45,14 @@ pub(super) struct Calls {
 impl Calls {
     pub(super) fn new(office: Arc<Office>) -> Self {
         Self { office, files: Arc::new(Semaphore::new(FILES)), imports: Arc::default() }
+    }
+
+    /// Has the audit log say that what is asked for goes `to_file`, before it is answered.
+    fn note_file(&self, to_file: bool, what: &str, of: String) -> Result<(), Status> {
+        if !to_file {
+            return Ok(());
+        }
+        block_in_place(|| self.office.note(&self.office.clerk, what, of)).map_err(failed)
     }
 }
 
@@ -155,7 +162,7 @@ impl Office {
             show::fact("incidents", "数据事故", "incidents", state.incidents),
             show::fact("last_incident", "最近事故", "last incident", state.last_incident),
             show::fact("last_error", "最近错误", "last error", last_error),
-            show::fact("disk", "占用磁盘", "on disk", show::bytes(self.ledger.size_on_disk())),
+            show::fact(show::DISK, "占用磁盘", "on disk", self.ledger.size_on_disk()),
         ]
     }
 
@@ -195,7 +202,7 @@ impl Office {
         )
     }
 
-    fn due(&self, request: pb::DueRequest) -> Result<pb::DueAnswer, crate::store::StoreError> {
+    fn due(&self, request: pb::DueRequest) -> Result<pb::DueAnswer, SaveError> {
         let on = request.on;
         let last = on.saturating_add_unsigned(request.within);
         let units = self.ledger.units();
@@ -215,6 +222,7 @@ impl Office {
                 record.typed(|tag| matches!(tag, field::zef_case::HOUSEHOLD | field::zef_case::RESPONSIBLE));
             for (clock_code, due_on) in due.into_iter().filter(|(_, day)| *day <= last) {
                 let unit = taizhang_proto::cell::home_unit(&record).unwrap_or(self.ledger.unit());
+                let [phone, address] = reach(&self.ledger, (id, &record))?;
                 cases.push(pb::DueCase {
                     record: id.0.to_vec().into(),
                     unit: unit.number(),
@@ -225,6 +233,8 @@ impl Office {
                     due_on,
                     days_left: due_on - on,
                     responsible: case.responsible.clone().unwrap_or_default(),
+                    phone,
+                    address,
                 });
             }
         }
@@ -438,6 +448,18 @@ impl office_server::Office for Calls {
                 let _ = sender.try_send(Ok(pb::ImportStep { progress: Some(progress), report: None }));
             };
             let report = exchange::import(&LedgerDesk::new(&office.ledger), &source, &options, &mut progress);
+            if let Some(report) = report.as_ref().ok().filter(|_| !options.dry_run) {
+                let of = format!(
+                    "{} new {} changed {}",
+                    unit.unwrap_or(office.ledger.unit()),
+                    report.new_rows,
+                    report.changed_rows
+                );
+                // What was read of it stands, and each record says by whom: it does not fail for the log.
+                if let Err(error) = office.note(&options.by, "import", of) {
+                    tracing::error!(%error, "a file was imported, and the audit log can't be written");
+                }
+            }
             let last = report.map(|report| {
                 let (reasons_name, reasons) = report.reasons.unwrap_or_default();
                 pb::ImportStep {
@@ -468,6 +490,7 @@ impl office_server::Office for Calls {
     async fn due(&self, request: Request<pb::DueRequest>) -> Result<Response<pb::DueAnswer>, Status> {
         let mut request = request.into_inner();
         request.on = day_asked(request.on, &self.office)?;
+        self.note_file(request.to_file, "due", String::new())?;
         block_in_place(|| self.office.due(request)).map(Response::new).map_err(failed)
     }
 
@@ -476,8 +499,10 @@ impl office_server::Office for Calls {
         let ledger = &self.office.ledger;
         let on = day_asked(on, &self.office)?;
         let facts = block_in_place(|| {
-            let id = find::record(&LedgerDesk::new(ledger), Some(number::RESIDENT), &record).map_err(Status::from)?;
-            super::card::card(ledger.as_ref(), &ledger.plans(), id, on).map_err(failed)
+            let desk = LedgerDesk::new(ledger);
+            let id = find::record(&desk, Some(number::RESIDENT), &record).map_err(Status::from)?;
+            let derived = super::card::card(ledger.as_ref(), &ledger.plans(), id, on).map_err(failed)?;
+            super::card::page(&desk, id, derived.unwrap_or_default()).map_err(failed)
         })?;
         let facts = facts.ok_or_else(|| Status::not_found("本机没有此人 (no such person here)"))?;
         Ok(Response::new(pb::StatusAnswer { facts }))
@@ -492,6 +517,7 @@ impl office_server::Office for Calls {
     async fn worklist(&self, request: Request<pb::DueRequest>) -> Result<Response<pb::WorkAnswer>, Status> {
         let mut request = request.into_inner();
         request.on = day_asked(request.on, &self.office)?;
+        self.note_file(request.to_file, "worklist", String::new())?;
         block_in_place(|| self.office.worklist(&request)).map(Response::new).map_err(failed)
     }
 
@@ -535,13 +561,15 @@ impl office_server::Office for Calls {
     }
 
     async fn history(&self, request: Request<pb::HistoryRequest>) -> Result<Response<pb::HistoryAnswer>, Status> {
-        let (ledger, written) = (&self.office.ledger, request.get_ref().record.trim());
+        let pb::HistoryRequest { record, to_file } = request.into_inner();
+        let (ledger, written) = (&self.office.ledger, record.trim());
         let story = block_in_place(|| {
             // What was refused is read by its number alone: the registers do not have it.
             let id = match written.parse() {
                 Ok(id) => id,
                 Err(_) => find::record(&LedgerDesk::new(ledger), None, written).map_err(Status::from)?,
             };
+            self.note_file(to_file, "history", id.to_string())?;
             super::history::story(ledger, id).map_err(failed)
         })?;
         story.map(Response::new).ok_or_else(|| Status::not_found("本机没有此记录 (no such record here)"))

@@ -161,7 +161,7 @@ impl List<'_> {
 }
 
 /// Phone and address of the person that a record is about, or of a household's head: for whoever has to go there.
-fn reach(ledger: &Ledger, (id, record): (RecordId, &Record)) -> Result<[String; 2], SaveError> {
+pub(super) fn reach(ledger: &Ledger, (id, record): (RecordId, &Record)) -> Result<[String; 2], SaveError> {
     let household = match record.register {
         number::HOUSEHOLD => Some(record.clone()),
         number::ZEF_CASE => {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use taizhang_proto::register::{FieldDef, Shape};
 
 /// Keys whose values count something.
-const NUMBERS: [&str; 53] = [
+const NUMBERS: [&str; 54] = [
     "accepted",
     "acknowledged",
     "age",
@@ -18,6 +18,7 @@ const NUMBERS: [&str; 53] = [
     "corrections",
     "days",
     "days_left",
+    "disk",
     "figures",
     "fresh",
     "gaps",
@@ -118,8 +119,8 @@ pub(super) fn of_field(field: Option<&FieldDef>, value: &str) -> Value {
 pub(super) fn typed(key: &str, value: &str) -> Value {
     match value {
         "true" => return true.into(),
-        "false" => return false.into(),
-        "从未 (never)" => return Value::Null,
+        "false" | "否 (no)" => return false.into(),
+        "从未 (never)" | "无 (none)" => return Value::Null,
         _ => {}
     }
     if YES_OR_NO.contains(&key) && matches!(value, "是" | "否") {

@@ -71,12 +71,33 @@ pub fn value(field: Option<&FieldDef>, text: &str) -> String {
 
 /// What a fact says: where its value stands for a code of the field that it is named after, that code's word.
 pub fn told(fact: &pb::Fact) -> String {
+    // What a card derives is told in the words of the field that claims it.
+    let key = if fact.key == "employment" { "emp_claim" } else { fact.key.as_str() };
     let is_its = |field: &&FieldDef| {
-        let list = field.codes.filter(|_| field.name == fact.key && !fact.code.is_empty());
+        let list = field.codes.filter(|_| field.name == key && !fact.code.is_empty());
         list.and_then(|list| list.meaning(&fact.code)).is_some_and(|meaning| meaning == fact.value)
     };
-    let field = if is_english() { registers().iter().flat_map(|def| &def.fields).find(is_its) } else { None };
-    value(field, &fact.value)
+    match (fact.value.as_str(), is_english()) {
+        ("true", english) => return if english { "yes" } else { "是" }.into(),
+        ("false", english) => return if english { "no" } else { "否" }.into(),
+        (own, false) => return own.to_owned(),
+        _ => {}
+    }
+    let field = registers().iter().flat_map(|def| &def.fields).find(is_its);
+    match (field, fact.value.as_str()) {
+        (None, "是") => "yes".into(),
+        (None, "否") => "no".into(),
+        (None, own) if fact.code.is_empty() => english_part(own).unwrap_or(own).to_owned(),
+        (field, own) => value(field, own),
+    }
+}
+
+/// The English of what is said in both languages, as `尚未同步 (not synced)`; none of anything else.
+fn english_part(text: &str) -> Option<&str> {
+    let (chinese, english) = text.strip_suffix(')')?.split_once(" (")?;
+    let is_both =
+        !chinese.is_ascii() && english.is_ascii() && english.contains(|sign: char| sign.is_ascii_alphabetic());
+    is_both.then_some(english)
 }
 
 /// The unit's English label on what a mark says.

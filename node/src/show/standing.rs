@@ -85,6 +85,23 @@ fn of_line(line: &pb::StandingLine) -> [String; 4] {
     [known.map_or("", |known| word(known.zh, known.en)).to_owned(), target, figure(&value), left(line, ratio)]
 }
 
+/// A line as a program reads it: numbers as numbers, a ratio as its parts, null where there is nothing to measure.
+fn object(line: &pb::StandingLine) -> serde_json::Value {
+    let known = indicator::by_code(&line.indicator);
+    let parts = known.is_some_and(indicator::Indicator::is_ratio);
+    let actual = match (line.measured, parts) {
+        (false, _) => serde_json::Value::Null,
+        (true, true) => serde_json::json!({ "numerator": line.numerator, "denominator": line.denominator }),
+        (true, false) => line.numerator.into(),
+    };
+    serde_json::json!({
+        "code": line.indicator, "name": known.map(|known| known.zh), "unit": line.unit, "target": line.target,
+        "at_most": line.at_most, "actual": actual, "reached": line.measured.then_some(line.reached),
+        "left": line.measured.then_some(line.left), "K45": line.measured.then_some(line.attained),
+        "districts": line.each, "districts_reached": line.each_reached,
+    })
+}
+
 /// The columns of how far a target is reached, and of what is left.
 const ATTAINED: usize = 4;
 const LEFT: usize = 5;
@@ -138,7 +155,7 @@ pub fn standing(reader: Reader, answer: &pb::StandingAnswer, only_missed: bool) 
     let scores: Vec<Vec<String>> = answer.scores.iter().map(scored).collect();
     let scored = [("rank", "名次"), ("name", "单位"), ("unit", "编码"), ("score", "指标得分")];
     if reader == Reader::Program {
-        let targets = objects(&headings, &lines.iter().map(|line| row(line)).collect::<Vec<_>>());
+        let targets: Vec<_> = lines.iter().map(|line| object(line)).collect();
         let told = serde_json::json!({
             "on": date::iso(answer.on), "plan": answer.plan, "plan_version": answer.plan_version, "targets": targets,
             "scores": objects(&scored, &scores),
@@ -157,6 +174,20 @@ pub fn standing(reader: Reader, answer: &pb::StandingAnswer, only_missed: bool) 
 
 /// Prints communities against the standard: a row a criterion, the assessed score last.
 pub fn standard(reader: Reader, answer: &pb::StandardAnswer) {
+    if reader == Reader::Program {
+        let units = answer.scores.iter().map(|unit| {
+            let own = answer.lines.iter().filter(|line| line.unit == unit.unit);
+            serde_json::json!({
+                "unit": unit.unit, "name": unit.name, "criteria": own.map(object).collect::<Vec<_>>(),
+                "score": unit.measured.then_some(unit.score), "score_needed": answer.score_needed,
+            })
+        });
+        let told = serde_json::json!({
+            "on": date::iso(answer.on), "plan": answer.plan, "plan_version": answer.plan_version,
+            "units": units.collect::<Vec<_>>(),
+        });
+        return document(reader, told);
+    }
     let mut rows = Vec::new();
     for unit in &answer.scores {
         let own = [unit.name.clone(), unit.unit.to_string()];

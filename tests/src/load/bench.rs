@@ -4,7 +4,6 @@
 use super::UNITS;
 use anyhow::{Context, bail, ensure};
 use bytes::Bytes;
-use prost::Message;
 use std::{
     path::Path,
     sync::Arc,
@@ -18,7 +17,6 @@ use taizhang_hub::{
 use taizhang_node::ledger::system_clock;
 use taizhang_proto::{
     OrgCode, Record, RecordId,
-    change::{ChangeError, Edit},
     pb::{self, Tier},
     session::MAX_BATCH_CHANGES,
 };
@@ -48,7 +46,7 @@ impl<const CHILDREN: usize> Bench<CHILDREN> {
                 clock: (bench.core.clock)(),
                 ..pb::Hello::default()
             };
-            let answer = bench.write(vec![Job::Greet { peer, hello: Box::new(hello) }])?.pop();
+            let answer = bench.write(vec![Job::greet(peer, hello)])?.pop();
             let Some(Answer::Greeted(row)) = answer else { bail!("a greeting is answered with a row") };
             bench.logs[place] = row.number;
         }
@@ -61,10 +59,6 @@ impl<const CHILDREN: usize> Bench<CHILDREN> {
 
     /// Pushes changes by one child; returns how long it took. None may be refused.
     pub(super) fn push(&mut self, child: usize, changes: Vec<Bytes>) -> anyhow::Result<Duration> {
-        let read = |raw: Bytes| {
-            let edit = pb::Change::decode(raw.clone()).map_err(|_| ChangeError::Empty);
-            Pushed { edit: edit.and_then(Edit::read), raw }
-        };
         let mut batches: Vec<Vec<Bytes>> = changes.chunks(MAX_BATCH_CHANGES).map(<[Bytes]>::to_vec).collect();
         let started = Instant::now();
         while !batches.is_empty() {
@@ -72,7 +66,7 @@ impl<const CHILDREN: usize> Bench<CHILDREN> {
             for batch in batches.drain(..BATCHES_A_COMMIT.min(batches.len())) {
                 let first = self.said[child] + 1;
                 self.said[child] += batch.len() as u64;
-                let changes = batch.into_iter().map(read).collect();
+                let changes = batch.into_iter().map(Pushed::read).collect();
                 jobs.push(Job::Push {
                     peer: self.peers[child].clone(),
                     node: self.logs[child],

@@ -79,7 +79,7 @@ async fn policies_posts_skills_and_services_are_brought_home_and_counted_against
     assert_eq!(of_line(line("2008-02-05")), (STREET, 1, 2, 0, 1));
     assert_eq!(of_line(line("2008-02-29")), (STREET, 2, 2, 1, 1));
     let shown = |on| {
-        let request = pb::DueRequest { on: day(on), within: 30 };
+        let request = pb::DueRequest { on: day(on), within: 30, to_file: false };
         let items = scene.at(STREET).office.worklist(&request).unwrap().items.into_iter();
         items.filter(|item| item.clock == "campaign").map(|item| item.title).collect::<Vec<_>>()
     };

@@ -176,6 +176,8 @@ fn every_command_answers_a_program_with_one_document_of_data() {
             &["units", "find", "街道"],
             &["export", "resident", &aside("a.csv")],
             &["worklist", "--export", &aside("w.csv")],
+            &["due", "--export", &aside("due.csv")],
+            &["history", "110101196501010018", "--print", &aside("h.html")],
             &["close", &month],
             &["months", &month],
         ] {
@@ -237,7 +239,8 @@ fn every_command_answers_a_program_with_one_document_of_data() {
         assert!(!log.to_string().contains("11010119"), "{log}");
 
         // At the office, too.
-        for (data, what, role) in [(&office, "export", "clerk"), (&new, "enrol", "operator")] {
+        let acts = ["import", "export", "worklist", "due", "history"].map(|what| (&office, what, "clerk"));
+        for (data, what, role) in acts.into_iter().chain([(&new, "enrol", "operator")]) {
             let log = tz(Kind::Node, data, &["--json", "audit-log"]).exits(0).rows();
             let did = log.as_array().unwrap().iter().any(|line| line["what"] == what && line["role"] == role);
             assert!(did && !log.to_string().contains("11010119"), "{log}");
@@ -259,6 +262,7 @@ fn every_command_answers_a_program_with_one_document_of_data() {
             &["doubts"],
             &["looks"],
             &["export", "resident", &aside("d.csv")],
+            &["history", "110101196601010023", "--print", &aside("d.html"), clerk[0], clerk[1], clerk[2]],
             &["approve", &month, "--by", "王科长"],
             &["sync"],
         ] {

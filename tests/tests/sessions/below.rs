@@ -24,7 +24,6 @@ use taizhang_proto::{
     OrgCode, RecordId,
     cell::home_unit,
     change,
-    change::Edit,
     decide::HUB_NODE,
     pb::{self, up},
     register::{Value, number, registers},
@@ -320,10 +319,7 @@ fn nobody_below_makes_it_say_something_else_by_offering_it() {
         everybody: Some(true),
         ..pb::Hello::default()
     };
-    let Answer::Greeted(row) = write(&core, Job::Greet { peer: mallory.clone(), hello: Box::new(hello) }).unwrap()
-    else {
-        panic!("not greeted")
-    };
+    let Answer::Greeted(row) = write(&core, Job::greet(mallory.clone(), hello)).unwrap() else { panic!("not greeted") };
     let places = registers().get(number::POST).unwrap().field_named("places").unwrap();
     let told = |id: RecordId, fields: &[wire::Field]| {
         let based: Vec<_> = fields.iter().map(|field| (field.clone(), 0)).collect();
@@ -339,7 +335,7 @@ fn nobody_below_makes_it_say_something_else_by_offering_it() {
             ..pb::Origin::default()
         };
         change.offer = Some(pb::Offer { origins: vec![origin], created: 1, changes: 1, ..pb::Offer::default() });
-        Pushed { raw: change.encode_to_vec().into(), edit: Edit::read(change) }
+        Pushed::read(change.encode_to_vec().into())
     };
     let nine = wire::Field { tag: places.tag, bytes: Value::Uint(9).encode(places) };
     let fresh = RecordId([5; 16]);

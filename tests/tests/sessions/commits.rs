@@ -10,6 +10,8 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 use taizhang_hub::{
+    rows::meta,
+    store::{Space, Store, WriteSet},
     totals::audit,
     writer::{Answer, Core, Job, Peer},
 };
@@ -167,4 +169,21 @@ fn a_code_that_is_given_up_while_the_store_fails_is_followed_with_the_next_commi
     assert_eq!(home_unit(&at_hub(&core, people[0])), Some(neighbour()));
     let differences = audit::audit(&core).unwrap().differences;
     assert!(differences.is_empty(), "{differences:?}");
+}
+
+#[test]
+fn a_hub_that_is_stopped_once_it_has_counted_anew_writes_the_rest_at_its_next_start() {
+    let store = MemStore::new(Tables::default());
+    let open = |fate| {
+        store.set_fate(fate);
+        Core::open(unit(210_402_000_000), Tier::District, Box::new(store.clone()), Arc::new(|| 1_790_001_000_000))
+    };
+    open(Fate::Sound).unwrap();
+    let mut older = WriteSet::default();
+    older.put(Space::Meta, meta::RULES, b"an older program's");
+    store.commit(older).unwrap();
+    let waits = || store.view().get(Space::Meta, meta::UNSETTLED).unwrap().is_some();
+    assert!(open(Fate::Unanswered).is_err() && waits());
+    open(Fate::Sound).unwrap();
+    assert!(!waits());
 }

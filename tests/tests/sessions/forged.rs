@@ -15,7 +15,6 @@ use taizhang_proto::{
     Record, RecordId,
     cell::home_unit,
     change,
-    change::Edit,
     decide::HUB_NODE,
     pb,
     register::{HOME_UNIT, Value, number, registers},
@@ -43,7 +42,7 @@ impl Mallory {
             everybody: Some(true),
             ..pb::Hello::default()
         };
-        let greet = Job::Greet { peer: peer.clone(), hello: Box::new(hello) };
+        let greet = Job::greet(peer.clone(), hello);
         let Answer::Greeted(row) = write(core, greet).unwrap() else { panic!("not greeted") };
         Self { core: core.clone(), peer, node: row.number, said: 0 }
     }
@@ -56,7 +55,7 @@ impl Mallory {
 
     /// Pushes changes whose first has a number, new or said before.
     pub(crate) fn push_from(&mut self, first: u64, changes: Vec<pb::Change>) -> Vec<pb::Verdicts> {
-        let pushed = |change: pb::Change| Pushed { raw: change.encode_to_vec().into(), edit: Edit::read(change) };
+        let pushed = |change: pb::Change| Pushed::read(change.encode_to_vec().into());
         let last = first + changes.len() as u64 - 1;
         let changes = changes.into_iter().map(pushed).collect();
         let push = Job::Push { peer: self.peer.clone(), node: self.node, first, changes, skew: None, room: None };

@@ -60,7 +60,7 @@ fn a_restored_district_that_gave_the_lost_numbers_out_again_says_everything_anew
     world = world.reopen(0, &copy, true);
     // The office comes with other people: its totals are those that the city knows, and it sends one of them away.
     let hello = pb::Hello { incarnation: vec![2; 16].into(), protocol_max: 2, ..pb::Hello::default() };
-    write(&world.districts[0].core, Job::Greet { peer: world.districts[0].office.clone(), hello: Box::new(hello) });
+    write(&world.districts[0].core, Job::greet(world.districts[0].office.clone(), hello));
     world.districts[0].seq = 0;
     let gone = world.register(0, 10, IN_A);
     assert!(world.save(0, gone, number::RESIDENT, vec![uint(15, IN_B)]).outcomes.is_empty());

@@ -23,7 +23,7 @@ fn greet(world: &World, place: usize, head: u64, rebuild: bool) {
     let incarnation = world.districts[place].core.view().get(Space::Meta, crate::rows::meta::EPOCH).unwrap().unwrap();
     let hello = pb::Hello { incarnation, protocol_max: 2, head, rebuild, ..pb::Hello::default() };
     let peer = world.districts[place].peer.clone();
-    write(world.city(), Job::Greet { peer, hello: Box::new(hello) });
+    write(world.city(), Job::greet(peer, hello));
 }
 
 fn job(world: &World, last: u64, cells: Vec<pb::CellValue>, letters: Vec<pb::Letter>) -> Job {
@@ -227,7 +227,7 @@ fn who_says_everything_anew_is_cleared_in_as_many_commits_as_it_takes_and_says_n
     let stood = row(&world, 0);
     let incarnation = world.districts[0].core.view().get(Space::Meta, crate::rows::meta::EPOCH).unwrap().unwrap();
     let hello = pb::Hello { incarnation, protocol_max: 2, head: 900, rebuild: true, ..pb::Hello::default() };
-    let anew = || Job::Greet { peer: peer.clone(), hello: Box::new(hello.clone()) };
+    let anew = || Job::greet(peer.clone(), hello.clone());
     let core = world.city();
     core.limit_work(1_000);
     // As much as one commit holds; then another one's turn.
@@ -239,9 +239,7 @@ fn who_says_everything_anew_is_cleared_in_as_many_commits_as_it_takes_and_says_n
     world.all_is_counted();
     // Whatever stops the rest, it is asked for everything.
     let plain = pb::Hello { rebuild: false, ..hello.clone() };
-    let Answer::Greeted(greeted) = write(core, Job::Greet { peer: peer.clone(), hello: Box::new(plain) }) else {
-        panic!("not greeted")
-    };
+    let Answer::Greeted(greeted) = write(core, Job::greet(peer.clone(), plain)) else { panic!("not greeted") };
     assert_eq!((greeted.acknowledged, greeted.marked), (0, 0));
     let Answer::Greeted(greeted) = write(core, rest) else { panic!("not greeted") };
     assert_eq!((greeted.acknowledged, greeted.cells, greeted.number), (0, stood.cells, stood.number));
@@ -416,7 +414,7 @@ fn a_child_begins_anew_only_so_often() {
     let greet = |incarnation: u128| {
         let incarnation = incarnation.to_be_bytes().to_vec().into();
         let hello = pb::Hello { incarnation, protocol_max: 2, ..pb::Hello::default() };
-        let job = Job::Greet { peer: district.office.clone(), hello: Box::new(hello) };
+        let job = Job::greet(district.office.clone(), hello);
         district.core.commit(vec![job]).pop().unwrap()
     };
     let taken = (100..400).filter(|incarnation| greet(*incarnation).is_ok()).count();

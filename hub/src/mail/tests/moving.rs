@@ -187,7 +187,7 @@ fn an_edit_that_reaches_the_old_district_late_becomes_a_note_and_a_finding_at_th
     let fields = vec![(text(29, "13900000001"), 0)];
     let stamp = Stamp::at_millis(district.core.now() * 1_000 + 60_000);
     let change = change::write(id, number::RESIDENT, &fields, stamp, "clerk");
-    let changes = vec![Pushed { raw: change.encode_to_vec().into(), edit: Edit::read(change) }];
+    let changes = vec![Pushed::read(change.encode_to_vec().into())];
     let (peer, node) = (district.office.clone(), district.log());
     write(&district.core, Job::Push { peer, node, first: district.seq, changes, skew: None, room: None });
     world.rounds(3);
@@ -258,7 +258,7 @@ fn a_hub_can_neither_write_in_anothers_name_nor_fill_the_mail_of_nobody() {
     let world = World::new();
     let peer = world.districts[1].peer.clone();
     let hello = pb::Hello { incarnation: vec![1; 16].into(), protocol_max: 2, ..pb::Hello::default() };
-    write(world.city(), Job::Greet { peer: peer.clone(), hello: Box::new(hello) });
+    write(world.city(), Job::greet(peer.clone(), hello));
     let good = pb::Letter {
         id: vec![1; 16].into(),
         from: A,

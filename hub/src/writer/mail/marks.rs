@@ -8,6 +8,7 @@ use crate::{
         marks::{MAX_SENT, MarkBatch},
         rows::{DeskRow, MARK, MarkRow, RecordMarks, ids_in, kind, mark_key, under, under_revision},
     },
+    rows::meta,
     store::{Space, StoreError},
     writer::revise::{nothing, number},
 };
@@ -158,6 +159,7 @@ impl Pad<'_> {
             desk.indexed = 0; // what is marked may have changed, too
             self.keep_desk(&desk);
         }
+        self.set.remove(Space::Meta, meta::UNSETTLED);
         let mut ruled = BTreeSet::new();
         for row in self.view.prefix(Space::Marks, &[kind::MARK]) {
             let row = MarkRow::decode(row?.1).map_err(|_| StoreError::Row(Space::Marks))?;
