@@ -10,6 +10,7 @@ use protox::{
 use std::{
     env,
     error::Error,
+    fmt::Write,
     fs,
     path::{Path, PathBuf},
 };
@@ -18,6 +19,7 @@ const FILES: [&str; 7] =
     ["mail.proto", "month.proto", "orders.proto", "sync.proto", "totals.proto", "admin.proto", "review.proto"];
 const REGISTERS: &str = "registers";
 const COMMON: &str = "common.proto";
+const CODES: &str = "codes.toml";
 
 fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
@@ -56,6 +58,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let files = prost_types::FileDescriptorSet::decode(encoded.as_slice())?;
     fs::write(out.join("field.rs"), field_names(&files, &registers))?;
+    fs::write(out.join("code.rs"), code_names(&fs::read_to_string(Path::new(REGISTERS).join(CODES))?)?)?;
     tonic_prost_build::configure().bytes(".").compile_fds(files)?;
     Ok(())
 }
@@ -74,6 +77,28 @@ fn field_names(files: &prost_types::FileDescriptorSet, registers: &[String]) -> 
         format!("pub mod {} {{\n{}}}\n", snake(message.name()), consts.collect::<String>())
     };
     messages.filter(of_register).map(module).collect()
+}
+
+/// The codes that rules name, by their list's module and their English word: `household_status::CLOSED`.
+fn code_names(lists: &str) -> Result<String, Box<dyn Error>> {
+    let lists: toml::Table = toml::from_str(lists)?;
+    let mut written = String::new();
+    for list in lists.values() {
+        let Some(module) = list.get("module").and_then(toml::Value::as_str) else { continue };
+        let words = |key: &str| list.get(key).and_then(toml::Value::as_table).ok_or(format!("{module} has no {key}"));
+        let (chinese, english) = (words("codes")?, words("en")?);
+        writeln!(written, "/// {}.\npub mod {module} {{", list["name"].as_str().unwrap_or(module))?;
+        for (code, word) in english {
+            let word = word.as_str().unwrap_or_default();
+            let name: String = word.split(" (").next().unwrap_or(word).to_uppercase();
+            let words = name.split(|sign: char| !sign.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+            let name = words.collect::<Vec<_>>().join("_");
+            let meaning = chinese.get(code).and_then(toml::Value::as_str).unwrap_or_default();
+            writeln!(written, "    /// {meaning}.\n    pub const {name}: &str = \"{code}\";")?;
+        }
+        written += "}\n";
+    }
+    Ok(written)
 }
 
 /// `ZefCase` as `zef_case`.

@@ -35,6 +35,8 @@ const MAX_PAGE: usize = 1_000;
 const SETTLED_AT_ONCE: usize = 32;
 /// Most conflicts that one call settles.
 const SETTLED_BY_A_CALL: usize = 20_000;
+/// The same, of a call that a unit below makes: its line is not kept open for longer.
+const SETTLED_FROM_BELOW: usize = 2_000;
 /// Conflicts of a list that are looked at for one page: then it ends, and the asker goes on behind it.
 const LOOKED_AT: usize = 20_000;
 /// Requests that are worked on at a time, that may wait, and of one office.
@@ -400,9 +402,9 @@ impl review_server::Review for ReviewService {
             None => std::mem::take(&mut request.numbers),
         };
         let mut all = pb::ResolveAnswer::default();
-        if numbers.len() > SETTLED_BY_A_CALL {
-            let words =
-                format!("一次最多裁定{SETTLED_BY_A_CALL}件，请分次办理 (too many at once: settle some of them)");
+        let most = if of.is_some() { SETTLED_FROM_BELOW } else { SETTLED_BY_A_CALL };
+        if numbers.len() > most {
+            let words = format!("一次最多裁定{most}件，请分次办理 (too many at once: settle some of them)");
             return Err(wrong(words));
         }
         for numbers in numbers.chunks(SETTLED_AT_ONCE) {

@@ -129,17 +129,26 @@ pub fn typed(key: &str, value: &str) -> serde_json::Value {
     json::typed(key, value)
 }
 
-/// The one document of a command; nothing for a person, who is told otherwise.
-pub fn document(reader: Reader, document: serde_json::Value) {
-    if reader == Reader::Program {
-        say!("{}", json::with_texts_for_codes(document));
+/// The one document of a command, with the time at which it was so; nothing for a person, who is told otherwise.
+pub fn document(reader: Reader, mut document: serde_json::Value) {
+    if reader != Reader::Program {
+        return;
     }
+    if let Some(told) = document.as_object_mut() {
+        told.entry("at").or_insert_with(now);
+    }
+    say!("{}", json::with_texts_for_codes(document));
 }
 
 /// Rows as the one document of a command: with the time at which they were so.
 pub fn listed(rows: serde_json::Value) -> serde_json::Value {
+    serde_json::json!({ "at": now(), "rows": rows })
+}
+
+/// This computer's time, as programs read it.
+fn now() -> serde_json::Value {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    serde_json::json!({ "at": moment(now), "rows": rows })
+    moment(now)
 }
 
 /// A time in seconds since 1970 as programs read it; null where there is none.

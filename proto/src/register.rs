@@ -62,6 +62,12 @@ pub mod field {
     include!(concat!(env!("OUT_DIR"), "/field.rs"));
 }
 
+/// The codes that rules name, by their list: `code::household_status::CLOSED`. They are made from `registers/codes.toml`.
+#[allow(missing_docs)]
+pub mod code {
+    include!(concat!(env!("OUT_DIR"), "/code.rs"));
+}
+
 /// Whom a record of a register about persons is about: the same field in all of them.
 pub const PERSON: u32 = field::placement::PERSON;
 

@@ -27,7 +27,8 @@ pub fn progress(core: &Core, month: Month) -> Result<pb::MonthProgress, StoreErr
     let last = month.last_day();
     let mut answer = pb::MonthProgress { month: month.to_string(), ..pb::MonthProgress::default() };
     let gap = |answer: &mut pb::MonthProgress, unit: OrgCode, why: &str| {
-        answer.gaps.push(MonthGap { unit: unit.number(), why: why.to_owned() });
+        let name = totals::unit_name(&tree, unit).name;
+        answer.gaps.push(MonthGap { unit: unit.number(), why: why.to_owned(), name });
         answer.names.push(totals::unit_name(&tree, unit));
     };
     for unit in tree.below(core.unit).map(|unit| unit.code) {

@@ -76,10 +76,14 @@ pub fn report(core: &Core, request: &pb::MonthRequest) -> Result<pb::MonthReport
     answer.adjustments.retain(|one| shown.contains(&one.unit));
     let plans = core.plans();
     let plan = plans.on(month.last_day());
-    let gap_names = answer.gaps.iter().filter_map(|gap| OrgCode::new(gap.unit).ok());
+    // A district's own tree has no name for its neighbours: who locked the month says it.
+    let gap_name = |gap: &pb::MonthGap| match OrgCode::new(gap.unit) {
+        Ok(unit) if gap.name.is_empty() => totals::unit_name(&tree, unit),
+        _ => pb::UnitName { unit: gap.unit, name: gap.name.clone(), ..pb::UnitName::default() },
+    };
     Ok(pb::MonthReport {
         unit_name: tree.name(core.unit),
-        gap_names: gap_names.map(|unit| totals::unit_name(&tree, unit)).collect(),
+        gap_names: answer.gaps.iter().map(gap_name).collect(),
         units: units.iter().map(|unit| totals::unit_name(&tree, *unit)).collect(),
         lost: gone.iter().map(|unit| totals::unit_name(&tree, *unit)).collect(),
         ranks: ranks(core, plan, &here, &figures),

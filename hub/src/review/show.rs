@@ -101,7 +101,10 @@ pub(super) fn sides(
         let side = pb::Side {
             title: if was_taken_back { "原裁定 (earlier ruling)" } else { "裁定 (ruling)" }.into(),
             values: vec![
-                fact("choice", "裁定", "choice", choice(conflict.choice())),
+                pb::Fact {
+                    code: conflict.choice().as_str_name().to_lowercase(),
+                    ..fact("choice", "裁定", "choice", choice(conflict.choice()))
+                },
                 fact("reason", "理由", "reason", &ruling.reason),
             ],
             who: ruling.by.clone(),

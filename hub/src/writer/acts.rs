@@ -87,7 +87,7 @@ fn id(written: &str) -> String {
 const MONTHS: [&str; 2] = ["approved_on", "returned_on"];
 
 /// Most conflicts of one ruling that a line names.
-const NAMED: usize = 20;
+const NAMED: usize = 32;
 
 /// What of an act was done; none where nothing was. Conflicts that could not be settled with the others are left out.
 pub(super) fn done(act: Option<Entry>, answer: &Result<Answer, WriteError>) -> Option<Entry> {

@@ -45,7 +45,7 @@ impl Pad<'_> {
             return Ok(Some(row));
         }
         let Some(exhausted) = row.begin_anew(self.core.now()) else {
-            if let Some(stood) = stood {
+            if let Some(stood) = stood.filter(|stood| stood.allowance != row.allowance) {
                 self.put_node(NodeRow { allowance: row.allowance, ..stood });
             }
             return Ok(None);

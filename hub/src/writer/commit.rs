@@ -105,8 +105,13 @@ impl Core {
         }
         if !is_settled {
             for answer in core.commit(vec![Job::Settle]) {
-                if let Err(WriteError::Store(error)) = answer {
-                    return Err(error);
+                match answer {
+                    Err(WriteError::Store(error)) if core.store.fault().is_some() => return Err(error),
+                    // A fault of the program: it is tried again at the next start, and the hub serves until then.
+                    Err(error) => {
+                        tracing::error!(%error, "what this program writes of its own accord is not written anew");
+                    }
+                    Ok(_) => {}
                 }
             }
         }

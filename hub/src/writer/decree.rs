@@ -17,14 +17,8 @@ use taizhang_proto::{
     lifecycle::{self, Actor},
     orders::{entry, record_of},
     pb::{TaskOrder, Tier},
-    register::{HOME_UNIT, STATE, VOID_REASON, field, number as registers},
+    register::{HOME_UNIT, STATE, VOID_REASON, code, field, number as registers},
 };
-
-/// Stages of a case (L32).
-const RECTIFYING: &[u8] = b"6";
-const REVOKED: &[u8] = b"7";
-/// Void (L24).
-const VOID: &[u8] = b"2";
 
 impl Pad<'_> {
     /// Whose hand carries out a decision of the city.
@@ -56,7 +50,8 @@ impl Pad<'_> {
         let known = self.record(id)?.cloned();
         if order.withdrawn_on > 0 {
             if known.as_ref().is_some_and(is_active) {
-                let fields = vec![text(STATE, VOID), text(VOID_REASON, "市级撤回评定".as_bytes())];
+                let fields =
+                    vec![text(STATE, code::state::VOID.as_bytes()), text(VOID_REASON, "市级撤回评定".as_bytes())];
                 self.revise(id, registers::COMMENDATION, fields, &hand)?;
             }
             return Ok(());
@@ -87,7 +82,7 @@ impl Pad<'_> {
         let known = self.record(id)?.cloned();
         if order.withdrawn_on > 0 {
             if known.as_ref().is_some_and(is_active) {
-                let fields = vec![text(STATE, VOID), text(VOID_REASON, "市级撤回".as_bytes())];
+                let fields = vec![text(STATE, code::state::VOID.as_bytes()), text(VOID_REASON, "市级撤回".as_bytes())];
                 self.revise(id, order.register, fields, &self.hand_of(order))?;
             }
             return Ok(());
@@ -122,10 +117,14 @@ impl Pad<'_> {
             && case.bytes(field::fec_case::REVOKE_REASON) == Some(&reason.bytes);
         let fields = match (order.withdrawn_on > 0, by_this) {
             (false, false) if case.day(field::fec_case::REVOKED_ON).is_none() => {
-                vec![text(field::fec_case::STAGE, REVOKED), day(field::fec_case::REVOKED_ON, order.given_on), reason]
+                vec![
+                    text(field::fec_case::STAGE, code::title_stage::REVOKED.as_bytes()),
+                    day(field::fec_case::REVOKED_ON, order.given_on),
+                    reason,
+                ]
             }
             (true, true) => vec![
-                text(field::fec_case::STAGE, RECTIFYING),
+                text(field::fec_case::STAGE, code::title_stage::ORDERED_TO_RECTIFY.as_bytes()),
                 nothing(field::fec_case::REVOKED_ON),
                 nothing(field::fec_case::REVOKE_REASON),
             ],

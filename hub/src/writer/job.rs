@@ -11,7 +11,10 @@ use crate::{
 };
 use bytes::Bytes;
 use prost::Message;
-use taizhang_node::identity::{ders, lifetime};
+use taizhang_node::{
+    identity::{ders, lifetime},
+    panics,
+};
 use taizhang_proto::{
     OrgCode,
     change::{ChangeError, Edit},
@@ -37,7 +40,10 @@ impl Pushed {
     /// A change as it came.
     pub fn read(raw: Bytes) -> Self {
         let edit = pb::Change::decode(raw.clone()).map_err(|_| ChangeError::Empty).and_then(Edit::read);
-        let is_sound = edit.as_ref().is_ok_and(|edit| check::are_sound(edit.register, edit.fields.iter()));
+        // Where it panics the writer looks at it once more, and can set it aside.
+        let look =
+            |edit: &Edit| panics::caught(|| check::are_sound(edit.register, edit.fields.iter())).unwrap_or(false);
+        let is_sound = edit.as_ref().is_ok_and(look);
         Self { raw, edit, is_sound, chained: None }
     }
 

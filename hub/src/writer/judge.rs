@@ -149,8 +149,9 @@ impl Pad<'_> {
             return Ok(Judgement::Refused(why));
         }
         let mut follow_ups = FollowUps::default();
-        // What stands is what was said.
-        let is_sound = is_sound && edit.offer.is_none() && decision.is_plain();
+        // What stands is what was said, by the rules of the register in which it was looked at.
+        let is_own = edit.register == applied.record.register;
+        let is_sound = is_sound && is_own && edit.offer.is_none() && decision.is_plain();
         let after = (&applied.record, is_sound);
         if decision.changes_record()
             && let Some(why) = self.why_not((peer, author), &edit, &landing, after, origin.received, &mut follow_ups)?

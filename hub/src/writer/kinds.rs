@@ -6,7 +6,7 @@ use taizhang_proto::{
     Record,
     date::Day,
     pb::{self, Choice, ConflictKind},
-    register::{DISTINCT, STATE, VOID_REASON, field, number},
+    register::{DISTINCT, STATE, VOID_REASON, code, field, number},
     wire::{self, Field},
 };
 
@@ -114,7 +114,10 @@ const RECOGNITION: &[Way] = &[
         Does::Set(|case| {
             let recognised = case.record.and_then(|record| record.varint(field::zef_case::RECOGNISED_ON));
             let exit = recognised.and_then(wire::unzigzag).unwrap_or(case.today);
-            vec![day(field::zef_case::EXIT_ON, exit), text(field::zef_case::EXIT_CAUSE, b"7")]
+            vec![
+                day(field::zef_case::EXIT_ON, exit),
+                text(field::zef_case::EXIT_CAUSE, code::case_exit::RECOGNISED_BY_MISTAKE.as_bytes()),
+            ]
         }),
         Back::Set(|| vec![nothing(field::zef_case::EXIT_ON), nothing(field::zef_case::EXIT_CAUSE)]),
     ),
@@ -128,8 +131,8 @@ const RECOGNITION: &[Way] = &[
 const LEFT: &[Way] = &[
     way(
         Choice::Revoke,
-        Does::Set(|case| vec![text(STATE, b"2"), text(VOID_REASON, case.reason.as_bytes())]),
-        Back::Set(|| vec![text(STATE, b"1"), nothing(VOID_REASON)]),
+        Does::Set(|case| vec![text(STATE, code::state::VOID.as_bytes()), text(VOID_REASON, case.reason.as_bytes())]),
+        Back::Set(|| vec![text(STATE, code::state::VALID.as_bytes()), nothing(VOID_REASON)]),
     ),
     KEEP,
 ];
@@ -146,24 +149,30 @@ const HOUSEHOLDS: &[Way] = &[
 const CLOSED_HOUSEHOLD: &[Way] = &[
     way(
         Choice::Keep,
-        Does::Set(|_| vec![text(field::household::STATUS, b"4")]),
-        Back::Set(|| vec![text(field::household::STATUS, b"5")]),
+        Does::Set(|_| vec![text(field::household::STATUS, code::household_status::CLOSED.as_bytes())]),
+        Back::Set(|| vec![text(field::household::STATUS, code::household_status::TO_BE_VERIFIED.as_bytes())]),
     ),
     way(
         Choice::Take,
         Does::Set(|_| {
             vec![
-                text(field::household::STATUS, b"1"),
+                text(field::household::STATUS, code::household_status::NORMAL.as_bytes()),
                 nothing(field::household::CLOSED_ON),
                 nothing(field::household::CLOSED_REASON),
             ]
         }),
-        Back::Set(|| vec![text(field::household::STATUS, b"5")]),
+        Back::Set(|| vec![text(field::household::STATUS, code::household_status::TO_BE_VERIFIED.as_bytes())]),
     ),
 ];
 /// A record that was voided while somebody edited it.
-const VOIDED: &[Way] =
-    &[KEEP, way(Choice::Take, Does::Set(|_| vec![text(STATE, b"1")]), Back::Set(|| vec![text(STATE, b"2")]))];
+const VOIDED: &[Way] = &[
+    KEEP,
+    way(
+        Choice::Take,
+        Does::Set(|_| vec![text(STATE, code::state::VALID.as_bytes())]),
+        Back::Set(|| vec![text(STATE, code::state::VOID.as_bytes())]),
+    ),
+];
 
 fn closed_edited(conflict: &pb::Conflict) -> Kind {
     let settled = if conflict.register == number::FEC_CASE { Settled::District } else { Settled::Township };

@@ -11,7 +11,7 @@ use crate::store::StoreError;
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::{PastHome, Shelf, following, home_unit, is_active},
-    register::{HOME_UNIT, STATE, TRANSFER_TO, field, number, registers},
+    register::{HOME_UNIT, STATE, TRANSFER_TO, code, field, number, registers},
     wire::Field,
 };
 
@@ -117,15 +117,16 @@ impl Pad<'_> {
     pub(super) fn answer_transfer(&mut self, id: RecordId, transfer: &Record) -> Result<(), StoreError> {
         let withdrawn = transfer.slice(field::transfer::DECISION_REASON) == Some(WITHDRAWN.as_bytes());
         if transfer.bytes(field::transfer::DONE_ON).is_some()
-            && !(withdrawn && transfer.slice(field::transfer::DECISION) == Some(b"1"))
+            && !(withdrawn
+                && transfer.slice(field::transfer::DECISION) == Some(code::transfer_decision::TAKEN_IN.as_bytes()))
         {
             return Ok(());
         }
         let Some(decision) = transfer.slice(field::transfer::DECISION) else {
-            if transfer.slice(STATE) == Some(b"2") {
+            if transfer.slice(STATE) == Some(code::state::VOID.as_bytes()) {
                 // Whoever voids what it was asked has answered, too.
                 let fields = vec![
-                    text(field::transfer::DECISION, b"2"),
+                    text(field::transfer::DECISION, code::transfer_decision::SENT_BACK.as_bytes()),
                     text(field::transfer::DECISION_REASON, "接收单位已作废".as_bytes()),
                 ];
                 self.revise(id, number::TRANSFER, fields, &Hand::rule(RULE))?;
@@ -148,18 +149,21 @@ impl Pad<'_> {
         let hand = Hand { rule: RULE, reason: reason.as_deref().unwrap_or_default(), ..Hand::default() };
         let asked = self.sent_to(&record) == Some(to);
         let mut done = vec![day(field::transfer::DONE_ON, self.today())];
-        if decision == b"1" && asked {
+        if decision == code::transfer_decision::TAKEN_IN.as_bytes() && asked {
             for (id, register) in self.bundle(main, &record)? {
                 self.move_home(id, register, to, &hand)?;
             }
             done.extend(withdrawn.then(|| nothing(field::transfer::DECISION_REASON)));
-        } else if decision == b"1" && home_unit(&record) != Some(to) {
+        } else if decision == code::transfer_decision::TAKEN_IN.as_bytes() && home_unit(&record) != Some(to) {
             // Sent elsewhere by now, or kept: the answer comes too late.
             done.extend([
-                text(field::transfer::DECISION, b"2"),
+                text(field::transfer::DECISION, code::transfer_decision::SENT_BACK.as_bytes()),
                 text(field::transfer::DECISION_REASON, WITHDRAWN.as_bytes()),
             ]);
-        } else if decision != b"1" && asked && Self::asking_of(main, &record).is_none_or(|now| now == id) {
+        } else if decision != code::transfer_decision::TAKEN_IN.as_bytes()
+            && asked
+            && Self::asking_of(main, &record).is_none_or(|now| now == id)
+        {
             self.revise(main, record.register, vec![nothing(TRANSFER_TO)], &hand)?;
         }
         self.revise(id, number::TRANSFER, done, &hand)?;

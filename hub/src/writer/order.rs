@@ -21,16 +21,8 @@ use taizhang_proto::{
     indicator,
     orders::{self, OrderError, record_of},
     pb::{OrderKind, SignedOrders, TaskOrder, Tier},
-    register::{HOME_UNIT, field, number as registers},
+    register::{HOME_UNIT, code, field, number as registers},
 };
-
-/// The district's spot checks that found a community wanting (L41).
-const FAILED: &[u8] = b"2";
-/// Rechecks that found it put right (L41).
-const PASSED: &[u8] = b"1";
-/// Stages of a case (L32).
-const CERTIFIED: &[u8] = b"5";
-const RECTIFYING: &[u8] = b"6";
 
 impl Pad<'_> {
     /// The list as it stands on the pad.
@@ -168,7 +160,10 @@ impl Pad<'_> {
                 self.revise(
                     other,
                     registers::RECTIFICATION,
-                    vec![day(field::rectification::RECHECKED_ON, restored), text(field::rectification::RESULT, PASSED)],
+                    vec![
+                        day(field::rectification::RECHECKED_ON, restored),
+                        text(field::rectification::RESULT, code::check_result::PASSED.as_bytes()),
+                    ],
                     &hand,
                 )?;
             }
@@ -189,8 +184,8 @@ impl Pad<'_> {
             return Ok(());
         };
         let unit = home_unit(&record).filter(|unit| self.core.unit.covers(*unit));
-        let fails = found.slice(field::spot_check::RESULT) == Some(FAILED)
-            && record.slice(field::fec_case::STAGE) == Some(CERTIFIED);
+        let fails = found.slice(field::spot_check::RESULT) == Some(code::check_result::FAILED.as_bytes())
+            && record.slice(field::fec_case::STAGE) == Some(code::title_stage::CERTIFIED.as_bytes());
         // A check of before the title, or of before the last restoration, says nothing of how it stands now.
         let of_now = record.day(field::fec_case::CERTIFIED_ON).is_some_and(|from| from <= on)
             && record.day(field::fec_case::RESTORED_ON).is_none_or(|from| from < on);
@@ -221,7 +216,7 @@ impl Pad<'_> {
             case,
             registers::FEC_CASE,
             vec![
-                text(field::fec_case::STAGE, RECTIFYING),
+                text(field::fec_case::STAGE, code::title_stage::ORDERED_TO_RECTIFY.as_bytes()),
                 day(field::fec_case::RECTIFY_FROM, on),
                 day(field::fec_case::RECTIFY_DUE, due),
             ],

@@ -21,7 +21,7 @@ use taizhang_proto::{
     indicator::Part,
     lifecycle::{self, Actor},
     pb::{self, ConflictKind},
-    register::{field, number, registers},
+    register::{code, field, number, registers},
     wire,
 };
 
@@ -45,7 +45,9 @@ impl Pad<'_> {
         let unseen = |origin: &pb::Origin| edit.offer.is_some() || unseen(origin);
         let reference = |tag: u32| new.reference(tag).filter(|_| edit.field(tag).is_some());
         match new.register {
-            number::HOUSEHOLD if sets_code(edit, field::household::STATUS, b"4") => {
+            number::HOUSEHOLD
+                if sets_code(edit, field::household::STATUS, code::household_status::CLOSED.as_bytes()) =>
+            {
                 self.closing_household(edit, new, &unseen, follow_ups)
             }
             // Who joins, or is said not to have left after all.
@@ -274,7 +276,7 @@ fn hold_open(household: RecordId, record: &Record, (by, register): (RecordId, u3
     follow_ups.deferred.push(Deferred::Set {
         id,
         register: of,
-        fields: vec![text(field::household::STATUS, b"5")],
+        fields: vec![text(field::household::STATUS, code::household_status::TO_BE_VERIFIED.as_bytes())],
         rule: "CLOSED",
     });
     follow_ups.conflicts.push(pb::Conflict {
@@ -301,7 +303,7 @@ fn hold_open(household: RecordId, record: &Record, (by, register): (RecordId, u3
 /// The code that closes a record of this register, where the field has one: void, closed, revoked.
 fn closing_code(register: u32, tag: u32, prevails: Option<&str>) -> Option<&[u8]> {
     match (register, tag) {
-        (number::FEC_CASE, field::fec_case::STAGE) => Some(b"7"),
+        (number::FEC_CASE, field::fec_case::STAGE) => Some(code::title_stage::REVOKED.as_bytes()),
         _ => prevails.map(str::as_bytes),
     }
 }

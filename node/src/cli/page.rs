@@ -42,7 +42,7 @@ pub fn print(answer: &HistoryAnswer, file: &Path, reader: Reader) -> Result<(), 
     match reader {
         Reader::Program => show::exported(reader, answer.lines.len() as u64, file),
         Reader::Person => {
-            say!("已写入 {}，含个人信息，请妥善保管 (written; it holds personal data: keep it safe)", file.display());
+            say!("已写入 {}，请妥善保管 (written: keep it safe)", file.display());
         }
     }
     Ok(())

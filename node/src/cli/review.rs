@@ -313,13 +313,11 @@ fn print_detail(detail: &pb::ConflictDetail, reader: Reader) {
             .sides
             .iter()
             .map(|side| {
-                let values: serde_json::Map<_, _> =
-                    side.values.iter().map(|fact| (fact.key.clone(), fact.value.clone().into())).collect();
-                let at = show::moment(side.at);
+                let (values, at) = (show::object(&side.values), show::moment(side.at));
                 serde_json::json!({"title": side.title, "who": side.who, "office": side.office, "at": at, "values": values})
             })
             .collect();
-        let choices: Vec<_> = detail.choices().map(|choice| choice.as_str_name()).collect();
+        let choices: Vec<_> = detail.choices().map(|choice| choice.as_str_name().to_lowercase()).collect();
         let conflict = detail.line.as_ref().and_then(|line| line.conflict.as_ref());
         return show::document(
             reader,

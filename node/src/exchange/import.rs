@@ -14,7 +14,7 @@ use crate::desk::{Desk, Draft, SaveError, TAKEN, units::Units};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use taizhang_proto::{
     Record, RecordId, cell,
-    register::{Value, number, registers},
+    register::{STATE, Value, code, number, registers},
 };
 
 /// Rows saved with one sync.
@@ -135,7 +135,7 @@ fn opens(record: &Record) -> Option<(u32, RecordId)> {
         .iter()
         .filter_map(|name| def.field_named(name))
         .any(|field| record.bytes(field.tag).is_some());
-    let voided = record.slice(taizhang_proto::register::STATE) == Some(b"2");
+    let voided = record.slice(STATE) == Some(code::state::VOID.as_bytes());
     let person = def.field_named("person").and_then(|field| record.slice(field.tag)).and_then(RecordId::from_slice)?;
     (!ended && !voided).then_some((def.number, person))
 }

@@ -7,7 +7,7 @@ use sled::Batch;
 use std::collections::BTreeSet;
 use taizhang_proto::{
     Record, RecordId, cell,
-    register::{Value, registers},
+    register::{STATE, Value, code, registers},
 };
 
 impl Ledger {
@@ -44,7 +44,7 @@ pub(super) fn update(batch: &mut Batch, id: RecordId, old: Option<&Record>, new:
 fn rows(id: RecordId, record: &Record) -> BTreeSet<Vec<u8>> {
     let mut rows = BTreeSet::from([key::listed(record.register, id)]);
     rows.extend(cell::links(record).into_iter().map(|target| key::link(target, record.register, id)));
-    let voided = record.slice(taizhang_proto::register::STATE) == Some(b"2");
+    let voided = record.slice(STATE) == Some(code::state::VOID.as_bytes());
     if let (Some(def), false) = (registers().get(record.register), voided) {
         let values: Option<Vec<_>> = def.key.iter().map(|tag| record.bytes(*tag)).collect();
         if let Some(values) = values.filter(|values| !values.is_empty()) {

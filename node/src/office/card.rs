@@ -40,7 +40,8 @@ pub fn page<D: Desk>(desk: &D, id: RecordId, derived: Vec<pb::Fact>) -> Result<O
 /// When the store fails.
 pub fn card<S: Shelf>(shelf: &S, plans: &Plans, id: RecordId, on: Day) -> Result<Option<Vec<pb::Fact>>, S::Error> {
     let Some(person) = derived(shelf, id, on, plans)? else { return Ok(None) };
-    let sex = person.male.map_or("不详 (unknown)", |male| if male { "男 (male)" } else { "女 (female)" });
+    // GB/T 2261.1.
+    let (sex, code) = person.male.map_or(("未知", "0"), |male| if male { ("男", "1") } else { ("女", "2") });
     let day = |day: Option<Day>| day.map(date::iso).unwrap_or_default();
     let yes = |so: bool| if so { "是" } else { "否" };
     let missing: Vec<_> =
@@ -54,7 +55,7 @@ pub fn card<S: Shelf>(shelf: &S, plans: &Plans, id: RecordId, on: Day) -> Result
     };
     let mut facts = vec![
         show::fact("on", "业务日", "as of", date::iso(on)),
-        show::fact("sex", "性别", "sex", sex),
+        pb::Fact { code: code.into(), ..show::fact("sex", "性别", "sex", sex) },
         show::fact("born", "出生日期", "born on", day(person.born)),
         show::fact("age", "年龄", "age", person.age.map(|age| age.to_string()).unwrap_or_default()),
         show::fact("elderly", "4050", "of the 4050", yes(person.elderly)),

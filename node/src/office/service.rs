@@ -448,13 +448,12 @@ impl office_server::Office for Calls {
                 let _ = sender.try_send(Ok(pb::ImportStep { progress: Some(progress), report: None }));
             };
             let report = exchange::import(&LedgerDesk::new(&office.ledger), &source, &options, &mut progress);
-            if let Some(report) = report.as_ref().ok().filter(|_| !options.dry_run) {
-                let of = format!(
-                    "{} new {} changed {}",
-                    unit.unwrap_or(office.ledger.unit()),
-                    report.new_rows,
-                    report.changed_rows
-                );
+            if !options.dry_run {
+                let unit = unit.unwrap_or(office.ledger.unit());
+                let of = match &report {
+                    Ok(report) => format!("{unit} new {} changed {}", report.new_rows, report.changed_rows),
+                    Err(_) => format!("{unit} broken off"),
+                };
                 // What was read of it stands, and each record says by whom: it does not fail for the log.
                 if let Err(error) = office.note(&options.by, "import", of) {
                     tracing::error!(%error, "a file was imported, and the audit log can't be written");
@@ -502,7 +501,7 @@ impl office_server::Office for Calls {
             let desk = LedgerDesk::new(ledger);
             let id = find::record(&desk, Some(number::RESIDENT), &record).map_err(Status::from)?;
             let derived = super::card::card(ledger.as_ref(), &ledger.plans(), id, on).map_err(failed)?;
-            super::card::page(&desk, id, derived.unwrap_or_default()).map_err(failed)
+            derived.map_or(Ok(None), |derived| super::card::page(&desk, id, derived)).map_err(failed)
         })?;
         let facts = facts.ok_or_else(|| Status::not_found("本机没有此人 (no such person here)"))?;
         Ok(Response::new(pb::StatusAnswer { facts }))

@@ -2,7 +2,7 @@
 //! Invariant: what is a word for people is a word here, too; codes of units, records and persons are texts, however they look.
 
 use serde_json::Value;
-use taizhang_proto::register::{FieldDef, Shape};
+use taizhang_proto::register::{FieldDef, Shape, registers};
 
 /// Keys whose values count something.
 const NUMBERS: [&str; 54] = [
@@ -115,6 +115,12 @@ pub(super) fn of_field(field: Option<&FieldDef>, value: &str) -> Value {
     }
 }
 
+/// Whether a name is that of a field which is yes or no, in every register that has it.
+fn is_flag(key: &str) -> bool {
+    let mut of_it = registers().iter().flat_map(|def| &def.fields).filter(|field| field.name == key).peekable();
+    of_it.peek().is_some() && of_it.all(|field| field.shape == Shape::Bool)
+}
+
 /// A cell or fact as a program reads it.
 pub(super) fn typed(key: &str, value: &str) -> Value {
     match value {
@@ -123,7 +129,7 @@ pub(super) fn typed(key: &str, value: &str) -> Value {
         "从未 (never)" | "无 (none)" => return Value::Null,
         _ => {}
     }
-    if YES_OR_NO.contains(&key) && matches!(value, "是" | "否") {
+    if matches!(value, "是" | "否") && (YES_OR_NO.contains(&key) || is_flag(key)) {
         return (value == "是").into();
     }
     // A column of figures of one unit, or of one indicator, is named by its code.
@@ -177,6 +183,9 @@ mod tests {
         assert_eq!(typed("head", "张三"), Value::from("张三"));
         assert_eq!(typed("last_sync", "2026-11-29 03:46:59"), Value::from("2026-11-29T03:46:59+08:00"));
         assert_eq!(typed("last_sync", "从未 (never)"), Value::Null);
+        assert_eq!((typed("month", "无 (none)"), typed("twins", "否 (no)")), (Value::Null, false.into()));
+        // A field that is yes or no, and a text that happens to say it.
+        assert_eq!((typed("labour_able", "是"), typed("remark", "是")), (true.into(), "是".into()));
         assert_eq!(typed("due_on", "2008-04-20"), Value::from("2008-04-20"));
         assert_eq!(typed("remark", "2026-99-99 99:99:99"), Value::from("2026-99-99 99:99:99"));
     }

@@ -74,8 +74,8 @@ pub fn told(fact: &pb::Fact) -> String {
     // What a card derives is told in the words of the field that claims it.
     let key = if fact.key == "employment" { "emp_claim" } else { fact.key.as_str() };
     let is_its = |field: &&FieldDef| {
-        let list = field.codes.filter(|_| field.name == key && !fact.code.is_empty());
-        list.and_then(|list| list.meaning(&fact.code)).is_some_and(|meaning| meaning == fact.value)
+        let list = field.codes.filter(|_| field.name == key);
+        list.is_some_and(|list| field.many || list.meaning(&fact.code).is_some_and(|meaning| meaning == fact.value))
     };
     match (fact.value.as_str(), is_english()) {
         ("true", english) => return if english { "yes" } else { "是" }.into(),
@@ -87,7 +87,13 @@ pub fn told(fact: &pb::Fact) -> String {
     match (field, fact.value.as_str()) {
         (None, "是") => "yes".into(),
         (None, "否") => "no".into(),
-        (None, own) if fact.code.is_empty() => english_part(own).unwrap_or(own).to_owned(),
+        (None, "男") => "male".into(),
+        (None, "女") => "female".into(),
+        (None, "未知") => "unknown".into(),
+        // What somebody has entered stays as it is.
+        (None, own) if !registers().iter().any(|def| def.field_named(key).is_some()) => {
+            english_part(own).unwrap_or(own).to_owned()
+        }
         (field, own) => value(field, own),
     }
 }
@@ -108,6 +114,15 @@ pub fn incomplete() -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_is_said_in_both_languages_has_an_english_part() {
+        assert_eq!(english_part("尚未与上级核对 (not compared with the hub)"), Some("not compared with the hub"));
+        for other in ["16.9% (54/320)", "新抚区 (210402000000)", "友谊社区居委会(210402011003)", "6号楼 (3单元)", "是"]
+        {
+            assert_eq!(english_part(other), None, "{other}");
+        }
+    }
 
     #[test]
     fn the_first_locale_that_is_set_decides_and_chinese_where_it_names_neither() {

@@ -3,7 +3,7 @@
 
 use super::{
     Shelf, Tally, archive, backdated, following, home_unit, is_active,
-    person::{WITHDRAWN, employed},
+    person::employed,
     span::{Span, Spans},
     survivor,
 };
@@ -13,7 +13,7 @@ use crate::{
     indicator::Part,
     pb,
     plan::{ClockStart, Plans},
-    register::{field, number},
+    register::{code, field, number},
 };
 use std::collections::BTreeMap;
 
@@ -100,8 +100,11 @@ pub fn contradicts_recognition<S: Shelf>(shelf: &S, case: RecordId) -> Result<Ve
     });
     let household = case.household.as_deref().and_then(RecordId::from_slice);
     let (Some(household), Some(recognised_on)) = (household, case.recognised_on) else { return Ok(Vec::new()) };
-    let graduate = case.kind.as_deref() == Some(GRADUATE);
-    if graduate || case.confirmed == Some(true) || case.exit_cause.as_deref() == Some(WITHDRAWN) {
+    let graduate = case.kind.as_deref() == Some(code::case_kind::FAMILY_OF_A_GRADUATE_IN_HARDSHIP);
+    if graduate
+        || case.confirmed == Some(true)
+        || case.exit_cause.as_deref() == Some(code::case_exit::RECOGNISED_BY_MISTAKE)
+    {
         return Ok(Vec::new());
     }
     let mut working = Vec::new();
@@ -112,12 +115,6 @@ pub fn contradicts_recognition<S: Shelf>(shelf: &S, case: RecordId) -> Result<Ve
     }
     Ok(working)
 }
-
-/// A case of a hardship graduate (L27).
-const GRADUATE: &str = "2";
-/// Left because stably employed; because nobody could reach it (L13).
-const STABLE: &str = "1";
-const SILENT: &str = "3";
 
 /// Reads an active case of a household, with its clocks; none when it is not recognised, or withdrawn.
 pub(super) fn read<S: Shelf>(
@@ -137,8 +134,8 @@ pub(super) fn read<S: Shelf>(
                 | field::zef_case::EXIT_ON..=field::zef_case::CONFIRMED
         )
     });
-    let graduate = case.kind.as_deref() == Some(GRADUATE);
-    let withdrawn = case.exit_cause.as_deref() == Some(WITHDRAWN);
+    let graduate = case.kind.as_deref() == Some(code::case_kind::FAMILY_OF_A_GRADUATE_IN_HARDSHIP);
+    let withdrawn = case.exit_cause.as_deref() == Some(code::case_exit::RECOGNISED_BY_MISTAKE);
     let (Some(unit), Some(recognised_on), false) = (home_unit(record), case.recognised_on, withdrawn) else {
         return Ok(None);
     };
@@ -269,7 +266,7 @@ pub(super) fn count<S: Shelf>(shelf: &S, case: &Case, tally: &mut Tally<'_>) -> 
     let placed = clock.first_placed_on.unwrap_or(Day::MAX);
     // A case that left before its last day fell due for nobody; one that nobody can reach any more stays in until its day, or
     // losing sight of a household would stretch the clock (G1).
-    let silent = case.exit_cause.as_deref() == Some(SILENT);
+    let silent = case.exit_cause.as_deref() == Some(code::case_exit::CONTACT_LOST);
     if exit > clock.due_one || placed <= clock.due_one || silent {
         tally.step(Part::ZefDue, clock.due_one, 1);
         if placed <= clock.due_one {
@@ -309,7 +306,7 @@ fn count_cleared(case: &Case, tally: &mut Tally<'_>) {
 /// the typed cause alone places nobody.
 fn count_graduate(case: &Case, tally: &mut Tally<'_>) {
     let exit = case.clock.exit_on.unwrap_or(Day::MAX);
-    let stable = case.exit_cause.as_deref() == Some(STABLE);
+    let stable = case.exit_cause.as_deref() == Some(code::case_exit::STEADILY_EMPLOYED);
     let open = case.open();
     let after = if stable { Spans::one(exit, Day::MAX) } else { Spans::default() };
     tally.during(Part::GraduatesRecognised, &Spans::all([open.clone(), after.clone()]));

@@ -12,7 +12,10 @@ use crate::{
     date::{self, Day},
     pb,
     plan::Plans,
-    register::{field, number},
+    register::{
+        code::{employment, job},
+        field, number,
+    },
 };
 
 /// The five knowns, in their order.
@@ -121,8 +124,15 @@ fn employment<S: Shelf>(
             .filter_map(|(_, record)| record.slice(field::placement::KIND))
             .collect();
         // Of several, the one that binds most (L14).
-        let order: [(&[u8], &str); 5] = [(b"1", "11"), (b"2", "14"), (b"4", "12"), (b"5", "15"), (b"3", "13")];
-        return Ok(order.into_iter().find(|(kind, _)| kinds.contains(kind)).map_or("11", |(_, status)| status));
+        let order = [
+            (job::EMPLOYED_AT_A_UNIT, employment::EMPLOYED_AT_A_UNIT),
+            (job::PUBLIC_WELFARE_POST, employment::PUBLIC_WELFARE_POST),
+            (job::SELF_EMPLOYED, employment::SELF_EMPLOYED),
+            (job::LABOUR_EXPORT, employment::LABOUR_EXPORT),
+            (job::FLEXIBLY_EMPLOYED, employment::FLEXIBLY_EMPLOYED),
+        ];
+        let found = order.into_iter().find(|(kind, _)| kinds.contains(&kind.as_bytes()));
+        return Ok(found.map_or(employment::EMPLOYED_AT_A_UNIT, |(_, status)| status));
     }
     let registered = Spans::union(spells.iter().filter_map(|(_, spell)| {
         let from = spell.day(field::unemployment_spell::REG_ON)?;

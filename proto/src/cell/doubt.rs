@@ -20,7 +20,7 @@ use crate::{
     pb::{self, Format, Tier},
     plan::{Plan, Plans},
     register::{
-        EFFECTIVE_ON, IMPORT_NOTE, PERSON, REVIEWED_BY, SOURCE, STATE, field, number, registered_on, registers,
+        EFFECTIVE_ON, IMPORT_NOTE, PERSON, REVIEWED_BY, SOURCE, STATE, code, field, number, registered_on, registers,
     },
     stamp::Stamp,
 };
@@ -243,16 +243,6 @@ impl Doubt {
     }
 }
 
-/// Left because stably employed, because of refusals, out of contact, for want of ability or wish (L13).
-const STABLE: &str = "1";
-const REFUSED: &str = "2";
-const SILENT: &str = "3";
-const UNABLE: &str = "5";
-/// Level 3 (L21).
-const LEVEL3: &[u8] = b"3";
-/// The person's own refusal (L39).
-const DECLINED: &[u8] = b"3";
-
 /// What is to be looked into in a record on a day.
 ///
 /// # Errors
@@ -281,7 +271,8 @@ pub fn doubts<S: Shelf>(
             found.extend(number.is_some_and(|number| !area::is_known(number)).then_some(Doubt::NoArea));
             // Where no record says what somebody does the form says more, not otherwise.
             let so = derived(shelf, id, on, plans)?.is_some_and(|person| {
-                let known = !matches!(person.employment, UNREGISTERED | UNKNOWN);
+                let known =
+                    !matches!(person.employment, code::employment::UNEMPLOYED_NOT_REGISTERED | code::employment::OTHER);
                 known
                     && person.contradicted.is_some_and(|claim| claim.bytes().next() != person.employment.bytes().next())
             });
@@ -289,8 +280,8 @@ pub fn doubts<S: Shelf>(
         }
         number::PLACEMENT => {
             found.extend(second_job(shelf, id, record, on)?.then_some(Doubt::SecondJob));
-            let unnamed =
-                record.slice(field::placement::KIND) == Some(WELFARE) && record.bytes(field::placement::POST).is_none();
+            let unnamed = record.slice(field::placement::KIND) == Some(code::job::PUBLIC_WELFARE_POST.as_bytes())
+                && record.bytes(field::placement::POST).is_none();
             found.extend(unnamed.then_some(Doubt::NoPost));
         }
         number::HOUSEHOLD => found.extend(head_of_two(shelf, id, record)?.map(Doubt::HeadOfTwo)),
@@ -317,7 +308,9 @@ pub fn doubts<S: Shelf>(
             found.extend(below.then_some(Doubt::BelowStandard));
             found.extend(sheet_differs(shelf, id, record)?.then_some(Doubt::SheetDiffers));
         }
-        number::CREDENTIAL if record.slice(field::credential::LEVEL) == Some(LEVEL3) => {
+        number::CREDENTIAL
+            if record.slice(field::credential::LEVEL) == Some(code::assistant_level::GRADE_THREE.as_bytes()) =>
+        {
             let months = plans.on(on).assistants.level4_months;
             found.extend((!station::may_rise(shelf, record, months)?).then_some(Doubt::WithoutLevel4));
         }
@@ -335,23 +328,10 @@ pub fn doubts<S: Shelf>(
     Ok(found)
 }
 
-/// Without a job and not registered; nothing known (L09).
-const UNREGISTERED: &str = "21";
-const UNKNOWN: &str = "99";
-/// A public-welfare job (L14); entered by an import (L25).
-const WELFARE: &[u8] = b"2";
-const IMPORTED: &[u8] = b"2";
-/// Deregistered because of work (L12).
-const FOUND_WORK: &[u8] = b"1";
-/// Of the 4050 (L06).
-const ELDERLY: &str = "01";
-/// A rural hukou (L02).
-const RURAL: &[u8] = b"2";
-
 /// By how many days more than the plan allows something was entered after it happened; what a file brought was on paper
 /// before, and what somebody has reviewed is no doubt any more.
 fn backdated_unseen(record: &Record, plans: &Plans) -> Option<Day> {
-    let seen = record.bytes(REVIEWED_BY).is_some() || record.slice(SOURCE) == Some(IMPORTED);
+    let seen = record.bytes(REVIEWED_BY).is_some() || record.slice(SOURCE) == Some(code::source::IMPORTED.as_bytes());
     backdated(record, plans).filter(|_| !seen).map(Backdated::days)
 }
 
@@ -435,7 +415,9 @@ const STEPS: [Steps; 3] = [
 fn missing_steps(record: &Record) -> impl Iterator<Item = &'static str> + '_ {
     let own =
         STEPS.iter().find(|(register, decided, _)| *register == record.register && record.day(*decided).is_some());
-    let steps = own.filter(|_| record.slice(SOURCE) != Some(IMPORTED)).map_or(&[][..], |(_, _, steps)| steps);
+    let steps = own
+        .filter(|_| record.slice(SOURCE) != Some(code::source::IMPORTED.as_bytes()))
+        .map_or(&[][..], |(_, _, steps)| steps);
     steps.iter().filter(|(tags, _)| tags.iter().all(|tag| record.bytes(*tag).is_none())).map(|(_, step)| *step)
 }
 
@@ -468,7 +450,7 @@ fn not_elderly<S: Shelf>(shelf: &S, record: &Record, plans: &Plans) -> Result<bo
     let (Some(person), Some(applied)) = (record.reference(field::hardship_case::PERSON), own.applied_on) else {
         return Ok(false);
     };
-    if !own.kind.iter().any(|kind| kind == ELDERLY) {
+    if !own.kind.iter().any(|kind| kind == code::hardship::AGE_40_OR_50_AND_OVER) {
         return Ok(false);
     }
     let person = derived(shelf, survivor(shelf, person)?, applied, plans)?;
@@ -542,7 +524,8 @@ fn of_spell<S: Shelf>(shelf: &S, id: RecordId, record: &Record, on: Day) -> Resu
     if own.has(on) && jobs.has(on) {
         found.push(Doubt::Employed);
     }
-    let for_work = record.slice(field::unemployment_spell::END_CAUSE) == Some(FOUND_WORK)
+    let for_work = record.slice(field::unemployment_spell::END_CAUSE)
+        == Some(code::registration_end::EMPLOYED.as_bytes())
         && record.day(field::unemployment_spell::END_ON).is_some_and(|end| end <= on);
     let since =
         record.day(field::unemployment_spell::REG_ON).map_or_else(Spans::default, |from| Spans::one(from, Day::MAX));
@@ -593,7 +576,9 @@ fn of_recognition<S: Shelf>(
     let head = head.map(|head| survivor(shelf, head)).transpose()?;
     if let Some(head) = head
         && shelf.look(head, |record| {
-            record.is_some_and(|record| record.slice(field::resident::HUKOU_KIND) == Some(RURAL))
+            record.is_some_and(|record| {
+                record.slice(field::resident::HUKOU_KIND) == Some(code::hukou::AGRICULTURAL.as_bytes())
+            })
         })?
     {
         found.push(Doubt::Rural);
@@ -670,17 +655,21 @@ fn of_case<S: Shelf>(shelf: &S, record: &Record, plans: &Plans, on: Day) -> Resu
     let plan = plans.on(left.unwrap_or(on));
     let until = left.unwrap_or(on);
     Ok(match (left, own.exit_cause.as_deref()) {
-        (Some(exit), Some(STABLE)) => (!is_stable(shelf, household, plan, exit)?).then_some(Doubt::NotStable),
-        (Some(_), Some(REFUSED)) => {
+        (Some(exit), Some(code::case_exit::STEADILY_EMPLOYED)) => {
+            (!is_stable(shelf, household, plan, exit)?).then_some(Doubt::NotStable)
+        }
+        (Some(_), Some(code::case_exit::REFUSED_THREE_OFFERS)) => {
             let times = refusals(shelf, household, recognised, until)?;
             (times < plan.zef.refusals).then_some(Doubt::NotRefused(times))
         }
-        (Some(exit), Some(SILENT)) => {
+        (Some(exit), Some(code::case_exit::CONTACT_LOST)) => {
             let last = last_contact(shelf, household, exit)?.filter(|last| *last > recognised);
             let due = last.map(|last| add_months(last, plan.zef.silent_months));
             due.is_some_and(|due| exit < due).then_some(Doubt::Reached)
         }
-        (Some(_), Some(UNABLE)) => everybody_able(shelf, household)?.then_some(Doubt::Able),
+        (Some(_), Some(code::case_exit::NOT_WILLING_OR_ABLE_TO_WORK)) => {
+            everybody_able(shelf, household)?.then_some(Doubt::Able)
+        }
         (Some(_), _) => None,
         (None, _) if is_stable(shelf, household, plan, on)? => Some(Doubt::Stable),
         (None, _) => {
@@ -710,7 +699,9 @@ fn redated<S: Shelf>(shelf: &S, id: RecordId, record: &Record, plans: &Plans, on
     let mut days = said(record);
     for other in Refs::to(shelf, target, whose)?.of(record.register).filter(|other| *other != id) {
         // The kind of a household's case, the day of somebody's application: another one is another matter.
-        let void = |case: &Record| case.slice(STATE) == Some(b"2") && case.bytes(matter) == record.bytes(matter);
+        let void = |case: &Record| {
+            case.slice(STATE) == Some(code::state::VOID.as_bytes()) && case.bytes(matter) == record.bytes(matter)
+        };
         days.extend(shelf.look(other, |case| case.filter(|case| void(case)).map(said))?.unwrap_or_default());
     }
     days.retain(|day| *day != now);
@@ -760,7 +751,7 @@ fn refusals<S: Shelf>(shelf: &S, household: RecordId, from: Day, to: Day) -> Res
         let about = Refs::to(shelf, person, number::RESIDENT)?;
         let referrals = about.active(shelf, number::REFERRAL, field::referral::PERSON)?;
         let declined = referrals.iter().filter(|(_, record)| {
-            record.slice(field::referral::RESULT) == Some(DECLINED)
+            record.slice(field::referral::RESULT) == Some(code::referral::REFUSED_BY_THE_PERSON.as_bytes())
                 && record.day(field::referral::ON).is_some_and(|on| days.has(on))
         });
         let services = services_of(shelf, about.active(shelf, number::SERVICE_RECORD, field::service_record::PERSON)?)?;
@@ -785,9 +776,6 @@ pub fn is_stable<S: Shelf>(shelf: &S, household: RecordId, plan: &Plan, on: Day)
     Ok(false)
 }
 
-/// On one's own account without a licence (L14).
-const FLEXIBLE: &str = "3";
-
 /// A contract of a year or more; or a business licence and the minimum wage; or flexible work, the minimum wage, and social
 /// insurance (domain-detail 2.5).
 fn stable(placement: &Record, plan: &Plan) -> bool {
@@ -802,6 +790,6 @@ fn stable(placement: &Record, plan: &Plan) -> bool {
     let contract = own.contract_from.or(own.start_on).zip(own.contract_to);
     let for_long = contract.is_some_and(|(from, to)| to.saturating_add(1) >= add_months(from, plan.zef.stable_months));
     let without_end = own.contract_kind.as_deref().is_some_and(|kind| kind.contains("无固定"));
-    let flexible = own.kind.as_deref() == Some(FLEXIBLE) && own.social_ins == Some(true);
+    let flexible = own.kind.as_deref() == Some(code::job::FLEXIBLY_EMPLOYED) && own.social_ins == Some(true);
     for_long || without_end || (earns && (own.licensed_on.is_some() || flexible))
 }

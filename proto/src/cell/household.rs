@@ -15,16 +15,13 @@ use crate::{
     date::Day,
     indicator::Part,
     pb,
-    register::{field, number},
+    register::{code, field, number},
     text,
 };
 
-/// Closed (L26).
-const CLOSED: &[u8] = b"4";
-
 /// Whether a household's status is that of one that was closed (销户).
 pub fn is_closed(household: &Record) -> bool {
-    household.slice(field::household::STATUS) == Some(CLOSED)
+    household.slice(field::household::STATUS) == Some(code::household_status::CLOSED.as_bytes())
 }
 
 pub(super) fn count<S: Shelf>(shelf: &S, id: RecordId, tally: &mut Tally<'_>) -> Result<(), S::Error> {

@@ -16,7 +16,7 @@ use crate::{
     date::{self, Day},
     indicator::Part,
     pb,
-    register::{PAST_VERIFIED, VERIFIED_ON, field, number, registered_on},
+    register::{PAST_VERIFIED, VERIFIED_ON, code, field, number, registered_on},
 };
 
 /// What a person's own record says.
@@ -133,9 +133,9 @@ fn count_employed<S: Shelf>(
     hardship: &Spans,
     tally: &mut Tally<'_>,
 ) -> Result<(), S::Error> {
-    for (id, record) in
-        placements.iter().filter(|(_, record)| record.slice(field::placement::CHANNEL) == Some(CAMPAIGN_CHANNEL))
-    {
+    for (id, record) in placements.iter().filter(|(_, record)| {
+        record.slice(field::placement::CHANNEL) == Some(code::channel::ASSISTANCE_MONTH.as_bytes())
+    }) {
         // Who waits for a place is not placed yet.
         let first = jobs(shelf, &[(*id, record.clone())])?.first();
         // It is said of each of the person's registrations, and counts where the person does.
@@ -187,11 +187,6 @@ fn resettled_household<S: Shelf>(shelf: &S, refs: &Refs) -> Result<Spans, S::Err
     }
     Ok(Spans::all(days))
 }
-
-/// Through the assistance month (L16).
-const CAMPAIGN_CHANNEL: &[u8] = b"5";
-/// Recognised by mistake, withdrawn (L13).
-pub(super) const WITHDRAWN: &str = "7";
 
 /// Counts what the person's hardship cases count, and returns the days on which it is recognised.
 fn count_hardship<S: Shelf>(
@@ -251,7 +246,8 @@ fn recognition(record: &Record) -> Option<Span> {
             field::hardship_case::RECOGNISED_ON | field::hardship_case::EXIT_ON | field::hardship_case::EXIT_CAUSE
         )
     });
-    let from = case.recognised_on.filter(|_| case.exit_cause.as_deref() != Some(WITHDRAWN))?;
+    let from =
+        case.recognised_on.filter(|_| case.exit_cause.as_deref() != Some(code::case_exit::RECOGNISED_BY_MISTAKE))?;
     Some(Span { from, to: case.exit_on.unwrap_or(Day::MAX) })
 }
 
@@ -300,7 +296,7 @@ pub(super) fn services_of<S: Shelf>(shelf: &S, records: Vec<(RecordId, Record)>)
         let Some(on) = service.on else { continue };
         let own = Service {
             on,
-            visit: service.kind.as_deref() == Some("1"),
+            visit: service.kind.as_deref() == Some(code::service::HOME_VISIT),
             campaign: record
                 .reference(field::service_record::CAMPAIGN)
                 .map(|named| campaign::on_day(shelf, named, on))

@@ -16,22 +16,19 @@ use crate::{
     indicator::Part,
     pb,
     plan::Plans,
-    register::{field, number},
+    register::{code, field, number},
 };
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// An ordinary vacancy (L20); every other kind is a public-welfare post.
-const VACANCY: &str = "10";
-
 /// K27 and K28: the places of a public-welfare post, who holds them, and how long it is supported.
 pub(super) fn count<S: Shelf>(shelf: &S, id: RecordId, record: &Record, tally: &mut Tally<'_>) -> Result<(), S::Error> {
     let post: pb::Post = record.typed(|tag| {
         matches!(tag, field::post::KIND | field::post::PLACES..=field::post::TO_ON | field::post::SUBSIDY_UNTIL)
     });
-    if post.kind.as_deref().is_none_or(|kind| kind == VACANCY) {
+    if post.kind.as_deref().is_none_or(|kind| kind == code::post::ORDINARY_POST) {
         return Ok(());
     }
     let there = between(post.from_on, post.to_on);
@@ -98,7 +95,7 @@ fn on_welfare_post<S: Shelf>(shelf: &S, placement: &Record) -> Result<bool, S::E
     shelf.look(survivor(shelf, post)?, |post| {
         post.filter(|post| post.register == number::POST && is_active(post))
             .and_then(|post| post.slice(field::post::KIND))
-            .is_some_and(|kind| kind != VACANCY.as_bytes())
+            .is_some_and(|kind| kind != code::post::ORDINARY_POST.as_bytes())
     })
 }
 

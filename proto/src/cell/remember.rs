@@ -94,7 +94,6 @@ pub(super) struct Version {
     pub(super) checked: Option<Day>,
     /// Hundredths of a square metre.
     pub(super) area: u64,
-    /// The district has measured this area.
     pub(super) area_verified: bool,
     /// Codes of what is in place (L29), verified.
     pub(super) six: Vec<String>,
@@ -120,16 +119,11 @@ impl Version {
             )
         });
         let yes = |flag: Option<bool>| flag == Some(true);
-        // The check measured what stood then: an area that was typed after it nobody has measured.
-        let [area, verified, checked] =
-            [field::facility::AREA_M2, field::facility::AREA_VERIFIED, field::facility::CHECKED_ON]
-                .map(|tag| record.revision_of(tag));
-        let is_measured = area <= verified.max(checked);
         Self {
             from: says.effective_on.or(says.opened_on),
             checked: says.checked_on,
             area: says.area_m2.unwrap_or(0).into(),
-            area_verified: yes(says.area_verified) && is_measured,
+            area_verified: yes(says.area_verified),
             six: says.six_verified,
             three: says.three_score.into_iter().map(u64::from).collect(),
             shanty: yes(says.shanty),

@@ -8,7 +8,7 @@ use crate::{
     indicator::Part,
     pb,
     record::Revision,
-    register::{field, number},
+    register::{code, field, number},
 };
 use std::collections::BTreeMap;
 
@@ -180,7 +180,8 @@ pub(super) fn may_rise<S: Shelf>(shelf: &S, certificate: &Record, months: i32) -
 
 /// Graduates of colleges and universities (L03).
 fn has_degree(edu: Option<&[u8]>) -> bool {
-    matches!(edu, Some(b"10" | b"20" | b"30"))
+    let degrees = [code::education::POSTGRADUATE, code::education::BACHELOR, code::education::JUNIOR_COLLEGE];
+    edu.is_some_and(|edu| degrees.iter().any(|degree| degree.as_bytes() == edu))
 }
 
 fn levels<S: Shelf>(shelf: &S, assistant: RecordId) -> Result<Levels, S::Error> {

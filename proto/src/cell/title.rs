@@ -7,7 +7,7 @@ use crate::{
     indicator::Part,
     pb,
     plan::Plans,
-    register::{field, number},
+    register::{code, field, number},
 };
 
 /// The day on which a case is completed: the community is certified.
@@ -52,15 +52,18 @@ pub(super) fn count<S: Shelf>(shelf: &S, unit: OrgCode, refs: &Refs, tally: &mut
                 )
             });
             let of_case = order.reference(field::rectification::FEC_CASE) == Some(id);
-            let rechecked =
-                own.rechecked_on.filter(|_| of_case && order.slice(field::rectification::RESULT) == Some(FAILED));
+            let rechecked = own.rechecked_on.filter(|_| {
+                of_case && order.slice(field::rectification::RESULT) == Some(code::check_result::FAILED.as_bytes())
+            });
             if let Some(on) = rechecked.filter(|on| case.rectify_from.is_some_and(|from| from <= *on)) {
                 let restored = case.restored_on.filter(|restored| *restored >= on).unwrap_or(Day::MAX);
                 failed.push(Spans::one(on, restored.min(revoked)).and(&here));
             }
             // The case has the last order; of those before it the orders themselves say how they ended.
             let earlier = own.ordered_on.filter(|from| of_case && case.rectify_from > Some(*from));
-            if let (Some(from), Some(over), Some("1")) = (earlier, own.rechecked_on, own.result.as_deref()) {
+            if let (Some(from), Some(over), Some(code::check_result::PASSED)) =
+                (earlier, own.rechecked_on, own.result.as_deref())
+            {
                 ordered(from, own.due_on, Some(over));
             }
         }
@@ -112,9 +115,6 @@ pub fn reapplies_from<S: Shelf>(
     Ok(from)
 }
 
-/// Failed (L41).
-const FAILED: &[u8] = b"2";
-
 /// Why a title can't be revoked on the day that its case says: it was not ordered to rectify before, the term runs on, and
 /// no recheck has failed (notice, items 33 and 34: what is still not in place after the rectification is revoked). None
 /// where it can.
@@ -135,7 +135,8 @@ pub fn not_revocable<S: Shelf>(shelf: &S, id: RecordId, case: &Record) -> Result
                 .filter(|order| is_active(order) && order.reference(field::rectification::FEC_CASE) == Some(id))?;
             let rechecked =
                 order.day(field::rectification::RECHECKED_ON).filter(|on| ordered <= *on && *on <= revoked)?;
-            (order.slice(field::rectification::RESULT) == Some(FAILED)).then_some(rechecked)
+            (order.slice(field::rectification::RESULT) == Some(code::check_result::FAILED.as_bytes()))
+                .then_some(rechecked)
         })?;
         if failed.is_some() {
             return Ok(None);

@@ -8,7 +8,7 @@ use crate::{
     month::{self, Month, Stage},
     orders::Progress,
     pb,
-    register::{field, number},
+    register::{code, field, number},
 };
 
 pub(super) fn count<S: Shelf>(shelf: &S, id: RecordId, tally: &mut Tally<'_>) -> Result<(), S::Error> {
@@ -52,16 +52,13 @@ fn count_task(record: &Record, tally: &mut Tally<'_>) {
     }
 }
 
-/// A fair brought into a community (L36).
-const IN_COMMUNITY: &str = "2";
-
 fn count_fair(record: &Record, tally: &mut Tally<'_>) {
     let fair: pb::Event = record.typed(|tag| {
         matches!(tag, field::event::KIND | field::event::ON | field::event::INTENTS | field::event::HIRED)
     });
     let Some(on) = fair.on else { return };
     tally.step(Part::Fairs, on, 1);
-    if fair.kind.as_deref() == Some(IN_COMMUNITY) {
+    if fair.kind.as_deref() == Some(code::fair::IN_THE_COMMUNITY) {
         tally.step(Part::FairsInCommunities, on, 1);
     }
     tally.step(Part::FairIntents, on, fair.intents.unwrap_or(0).into());

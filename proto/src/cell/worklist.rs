@@ -16,7 +16,7 @@ use crate::{
     indicator::Part,
     pb,
     plan::{Counting, Plans},
-    register::{field, number},
+    register::{code, field, number},
 };
 use std::collections::BTreeMap;
 
@@ -230,7 +230,10 @@ pub fn of_record<S: Shelf>(
         number::FEC_CASE => {
             let own: pb::FecCase =
                 record.typed(|tag| matches!(tag, field::fec_case::STAGE | field::fec_case::PUBLICITY_TO));
-            due(Clock::Publicity, own.publicity_to.filter(|_| own.stage.as_deref() == Some("4")));
+            due(
+                Clock::Publicity,
+                own.publicity_to.filter(|_| own.stage.as_deref() == Some(code::title_stage::PUBLICISED)),
+            );
         }
         number::SERVICE_RECORD => due(Clock::Visit, next_visit(shelf, record)?),
         number::ISSUE => {

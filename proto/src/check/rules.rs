@@ -6,7 +6,7 @@ use crate::{
     date::{self, Day},
     month::Month,
     pb,
-    register::{RegisterDef, VERIFIED_ON, field, number},
+    register::{RegisterDef, VERIFIED_ON, code, field, number},
 };
 
 /// Youngest age on the register, years (2.1).
@@ -59,7 +59,9 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
             let of_age = born(record).is_none_or(|facts| date::years_between(facts.birth, today) >= WORKING_AGE);
             rule(of_age, "id_no", "age", "未满16周岁，不能登记 (under 16)");
             // An officer's or another card stands in place of the citizen id (L00).
-            let other = matches!(record.slice(field::resident::ID_TYPE), Some(b"02" | b"03"))
+            let other = [code::id_type::OFFICER_S_CARD, code::id_type::OTHER]
+                .iter()
+                .any(|kind| record.slice(field::resident::ID_TYPE) == Some(kind.as_bytes()))
                 && record.bytes(field::resident::OTHER_NO).is_some();
             let known = record.bytes(field::resident::ID_NO).is_some() || other;
             let message =
@@ -115,9 +117,11 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
                 "order",
                 "低保终止早于起始 (allowance ends before it starts)",
             );
-            let closed = household.status.as_deref() != Some("4") || household.closed_reason.is_some();
+            let closed = household.status.as_deref() != Some(code::household_status::CLOSED)
+                || household.closed_reason.is_some();
             rule(closed, "closed_reason", "required", "销户必须写明原因 (closing needs a reason)");
-            let dated = household.status.as_deref() != Some("4") || household.closed_on.is_some();
+            let dated =
+                household.status.as_deref() != Some(code::household_status::CLOSED) || household.closed_on.is_some();
             rule(dated, "closed_on", "required", "销户必须写明日期 (closing needs its date)");
         }
         number::MEMBER => {
@@ -177,7 +181,7 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
                 "order",
                 "取消日期早于达标日期 (revoked before certified)",
             );
-            let dated = case.stage.as_deref() != Some("5") || case.certified_on.is_some();
+            let dated = case.stage.as_deref() != Some(code::title_stage::CERTIFIED) || case.certified_on.is_some();
             rule(dated, "certified_on", "required", "达标必须填写日期 (certified needs its date)");
         }
         number::SCORE_ITEM => {
@@ -312,8 +316,8 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
         }
         _ => {}
     }
-    let voided =
-        record.slice(crate::register::STATE) != Some(b"2") || record.bytes(crate::register::VOID_REASON).is_some();
+    let voided = record.slice(crate::register::STATE) != Some(code::state::VOID.as_bytes())
+        || record.bytes(crate::register::VOID_REASON).is_some();
     rule(voided, "void_reason", "required", "作废必须写明原因 (voiding needs a reason)");
 }
 

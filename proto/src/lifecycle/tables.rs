@@ -10,7 +10,7 @@ use crate::{
     Record,
     month::{self, Stage},
     pb::Tier::{self, City, Community, District, Township},
-    register::{field, number, registers},
+    register::{code, field, number, registers},
 };
 
 const ALL: &[Tier] = &[Community, Township, District, City];
@@ -260,15 +260,13 @@ fn tag(record: &Record, name: &str) -> Option<u32> {
     registers().get(record.register)?.field_named(name).map(|field| field.tag)
 }
 
-/// Recognised by mistake (L13).
-const WITHDRAWN: &[u8] = b"7";
-
 fn left(record: &Record) -> Option<&'static str> {
     if !has(record, "exit_on") {
         return None;
     }
     let cause = tag(record, "exit_cause").and_then(|tag| record.slice(tag));
-    Some(if cause == Some(WITHDRAWN) { "withdrawn" } else { "exited" })
+    let by_mistake = Some(code::case_exit::RECOGNISED_BY_MISTAKE.as_bytes());
+    Some(if cause == by_mistake { "withdrawn" } else { "exited" })
 }
 
 /// The state of the first of these fields that has a value.
@@ -324,10 +322,12 @@ fn transfer_state(record: &Record) -> &'static str {
     if has(record, "done_on") {
         return "done";
     }
-    match tag(record, "decision").and_then(|tag| record.slice(tag)) {
-        Some(b"1") => "accepted",
-        Some(b"2") => "returned",
-        _ => "asked",
+    let decision = tag(record, "decision").and_then(|tag| record.slice(tag));
+    let is = |code: &str| decision == Some(code.as_bytes());
+    match () {
+        () if is(code::transfer_decision::TAKEN_IN) => "accepted",
+        () if is(code::transfer_decision::SENT_BACK) => "returned",
+        () => "asked",
     }
 }
 

@@ -26,6 +26,9 @@ pub struct CodeList {
     /// The code that an unknown word gets, its text kept beside it.
     #[serde(default)]
     pub other: Option<String>,
+    /// Where the rules have the names of its codes; for the build alone.
+    #[serde(default, rename = "module")]
+    _module: Option<String>,
 }
 
 impl CodeList {

@@ -291,25 +291,6 @@ fn a_check_verifies_from_its_day_on_and_un_says_nothing_before_it() {
     assert_eq!(days.map(|day| of(&shelf, "K19", day)), [0, 0, 0, 1, 1, 0]);
 }
 
-#[test]
-fn an_area_that_is_typed_after_a_check_counts_once_it_was_measured() {
-    let mut shelf = MemoryShelf::default();
-    let says = |shelf: &mut MemoryShelf, fields: &[(&str, Option<Value>)]| {
-        put(shelf, number::FACILITY, 0, &[&[at(TOWNSHIP)], fields].concat());
-    };
-    let area = |hundredths| ("area_m2", Some(Value::Uint(hundredths)));
-    let counts = |shelf: &MemoryShelf, day| ratio(shelf, "K18", TOWNSHIP, day).0;
-    says(&mut shelf, &[("kind", text("1")), ("effective_on", day(1, 20)), area(9_000)]);
-    says(&mut shelf, &[("checked_on", day(5, 30)), ("area_verified", yes())]);
-    assert_eq!(counts(&shelf, on(6, 1)), 0, "too small");
-    says(&mut shelf, &[area(12_000)]);
-    assert_eq!(counts(&shelf, on(6, 1)), 0, "nobody has measured it");
-    says(&mut shelf, &[("checked_on", day(10, 30))]);
-    assert_eq!(counts(&shelf, on(10, 30)), 1, "the check found it so");
-    says(&mut shelf, &[area(13_000), ("checked_on", day(11, 1))]);
-    assert_eq!(counts(&shelf, on(11, 1)), 1, "the check says what it found");
-}
-
 fn past_of(record: &taizhang_proto::Record) -> Vec<Value> {
     let bytes = record.bytes(44); // as it was before
     let raw = bytes.map(|bytes| taizhang_proto::wire::occurrences(bytes)).into_iter().flatten();

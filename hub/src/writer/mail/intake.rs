@@ -26,7 +26,7 @@ use taizhang_proto::{
     limits::NAME_BYTES,
     pb::{self, LetterKind},
     record::Revision,
-    register::{HOME_UNIT, STATE, VOID_REASON, field, number},
+    register::{HOME_UNIT, STATE, VOID_REASON, code, field, number},
 };
 
 /// Most records that one person or household brings.
@@ -114,12 +114,12 @@ impl Pad<'_> {
             return Ok(true);
         };
         match transfer.slice(field::transfer::DECISION) {
-            Some(b"1") => {
+            Some(decision) if decision == code::transfer_decision::TAKEN_IN.as_bytes() => {
                 row.set_step(Step::Wanted);
                 let kind = LetterKind::Wanted;
                 self.send(letter(kind, row.other, &number, id_of(kind, &number)));
             }
-            Some(b"2") => {
+            Some(decision) if decision == code::transfer_decision::SENT_BACK.as_bytes() => {
                 row.set_step(Step::Returned);
                 row.bundle.clear();
                 let reason = transfer
@@ -216,7 +216,7 @@ impl Pad<'_> {
         self.unsend(&id_of(LetterKind::Wanted, &back.transfer))?;
         if let Some(id) = RecordId::from_slice(&row.record) {
             let done = day(field::transfer::DONE_ON, self.core.today());
-            let fields = vec![text(STATE, b"2"), text(VOID_REASON, reason.as_bytes()), done];
+            let fields = vec![text(STATE, code::state::VOID.as_bytes()), text(VOID_REASON, reason.as_bytes()), done];
             self.revise(id, number::TRANSFER, fields, &Hand { reason, ..Hand::rule(RULE) })?;
         }
         Ok(())

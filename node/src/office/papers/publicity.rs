@@ -10,11 +10,8 @@ use taizhang_proto::{
     cell::{Shelf, following, is_active, survivor},
     date::{self, Day},
     pb,
-    register::{field, number},
+    register::{code, field, number},
 };
-
-/// Kind of a case (L27): a zero-employment household. One without a kind is one, too.
-const ZERO_EMPLOYMENT: &str = "1";
 
 /// Households recognised in a span of days whose case has not ended by its last day.
 pub(super) fn households(ledger: &Ledger, days: RangeInclusive<Day>) -> Result<pb::Paper, StoreError> {
@@ -37,7 +34,8 @@ pub(super) fn households(ledger: &Ledger, days: RangeInclusive<Day>) -> Result<p
         else {
             continue;
         };
-        if is_over || case.kind.as_deref().is_some_and(|kind| kind != ZERO_EMPLOYMENT) {
+        // A case without a kind is one of these, too.
+        if is_over || case.kind.as_deref().is_some_and(|kind| kind != code::case_kind::ZERO_EMPLOYMENT_HOUSEHOLD) {
             continue;
         }
         let Some(household) = record.reference(field::zef_case::HOUSEHOLD) else { continue };
