@@ -19,10 +19,10 @@ use prost::Message;
 use std::{collections::BTreeSet, sync::Arc};
 use taizhang_node::office::title::Titles;
 use taizhang_proto::{
-    OrgCode, RecordId,
+    OrgCode, Record, RecordId,
     cell::{Shelf, doubt},
     pb::{self, ConflictState, Tier, review_server},
-    register::registers,
+    register::{field, number, registers},
 };
 use tokio::task::block_in_place;
 use tonic::{Request, Response, Status};
@@ -340,6 +340,19 @@ impl ReviewService {
         }
     }
 
+    /// Whether the two records of a merge carry an id number each, and not the same.
+    fn have_two_numbers(&self, request: &pb::MergeRequest) -> Result<bool, Status> {
+        let view = self.core.view();
+        let number = |id: &str| -> Result<Option<bytes::Bytes>, Status> {
+            let Ok(id) = id.parse::<RecordId>() else { return Ok(None) };
+            let row = view.get(Space::Records, &id.0).map_err(failed)?;
+            let record = row.and_then(|row| Record::decode(row).ok()).filter(|own| own.register == number::RESIDENT);
+            Ok(record.and_then(|record| record.bytes(field::resident::ID_NO).cloned()))
+        };
+        let numbers = (number(&request.survivor)?, number(&request.absorbed)?);
+        Ok(matches!(numbers, (Some(one), Some(other)) if one != other))
+    }
+
     /// The numbers of all open conflicts that a query finds.
     #[allow(clippy::result_large_err)] // tonic's own error type
     fn numbers(&self, query: &pb::ConflictQuery, of: Option<OrgCode>) -> Result<Vec<u64>, Status> {
@@ -429,6 +442,10 @@ impl review_server::Review for ReviewService {
         let mut request = request.into_inner();
         if of.is_none() {
             named::merge(&self.core, &self.writer, &mut request).await?;
+        }
+        if !request.despite && !request.undo && block_in_place(|| self.have_two_numbers(&request))? {
+            let why = "两条的公民身份号码不同，合并后只算一人；确为同一人请加 --despite (they carry two id numbers: say --despite if they are one person)";
+            return Ok(Response::new(pb::ResolveAnswer { failed: vec![why.into()], ..pb::ResolveAnswer::default() }));
         }
         self.ask(Review::Merge(request), of).await.map(Response::new)
     }

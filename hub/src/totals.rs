@@ -244,6 +244,7 @@ fn answer_of(
         }
     }
     let set_aside = aside::row(view)?;
+    answer.aside = set_aside.around(unit).into_iter().map(|child| tree.name(child)).collect();
     // An office far below is known by what its district counts of its nodes; that district by when it was heard itself.
     for name in &mut answer.units {
         let Ok(unit) = OrgCode::new(name.unit) else { continue };

@@ -8,6 +8,7 @@ use std::{
     fs::{self, File},
     io::{self, Read},
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 /// A file operation failed.
@@ -264,11 +265,14 @@ pub fn check_room(dir: &Path) -> Result<(), DiskError> {
     written
 }
 
+/// How long another process is waited for that has a data directory.
+const PATIENCE: Duration = Duration::from_secs(3);
+
 /// Takes the lock of a data directory; it is held until the file is dropped, and freed by the system when the
 /// process dies.
 ///
 /// # Errors
-/// When another process holds it.
+/// When another process goes on holding it.
 pub fn lock(dir: &Path) -> Result<File, DiskError> {
     create_dir(dir)?;
     let path = dir.join("lock");
@@ -278,7 +282,15 @@ pub fn lock(dir: &Path) -> Result<File, DiskError> {
         .truncate(false)
         .open(&path)
         .map_err(|error| DiskError::new("open", &path, error))?;
-    file.try_lock().map_err(|error| {
+    // A command that reads takes a moment: the next one waits for it, and a person need not.
+    let began = Instant::now();
+    let taken = loop {
+        match file.try_lock() {
+            Err(fs::TryLockError::WouldBlock) if began.elapsed() < PATIENCE => std::thread::sleep(PATIENCE / 100),
+            taken => break taken,
+        }
+    };
+    taken.map_err(|error| {
         let message = "另一个进程正在使用此数据目录 (another process is using this data directory)";
         let source = match error {
             fs::TryLockError::Error(source) => source,

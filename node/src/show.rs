@@ -186,14 +186,17 @@ fn needs(heads: &[String], rows: &[Vec<String>]) -> Vec<usize> {
     heads.iter().enumerate().map(of).collect()
 }
 
-/// The columns that have room, in their order: the first two always, and of the others each that there is room for; all where no
-/// terminal shows them.
-fn fitting(needs: &[usize], width: Option<usize>) -> Vec<usize> {
+/// The columns that have room, in their order: the first two always, and of the others each that there is room for, and that is not
+/// empty where not all have room; all where no terminal shows them.
+fn fitting(needs: &[usize], width: Option<usize>, is_empty: impl Fn(usize) -> bool) -> Vec<usize> {
     let Some(width) = width else { return (0..needs.len()).collect() };
+    if needs.iter().map(|need| need + PADDING + 1).sum::<usize>() < width {
+        return (0..needs.len()).collect();
+    }
     let mut taken = 1;
     let fits = |(place, need): (usize, &usize)| {
         let with = taken + need + PADDING + 1;
-        if place >= 2 && with > width {
+        if place >= 2 && (with > width || is_empty(place)) {
             return None;
         }
         taken = with;
@@ -208,7 +211,9 @@ pub fn table(reader: Reader, headings: &[(&str, &str)], rows: &[Vec<String>]) {
         Reader::Person => {
             let heads: Vec<String> = headings.iter().map(|(name, heading)| lang::heading(name, heading)).collect();
             let needs = needs(&heads, rows);
-            let shown = fitting(&needs, width());
+            let is_empty =
+                |place: usize| place >= 2 && rows.iter().all(|row| row.get(place).is_none_or(String::is_empty));
+            let shown = fitting(&needs, width(), is_empty);
             let of = |cells: &[String]| -> Vec<String> {
                 shown.iter().filter_map(|place| cells.get(*place)).cloned().collect()
             };
@@ -388,8 +393,21 @@ pub fn confirmed(what: &str, yes: bool) -> anyhow::Result<()> {
     anyhow::bail!("未办理 (nothing was done)")
 }
 
-/// Units whose name holds a word, or whose code begins with it, by code; all of them for an empty word.
+/// Says what is left out of figures, where something is, and that a day has not come.
+pub fn beside_figures(aside: &[String], on: date::Day) {
+    if !aside.is_empty() {
+        say!("已搁置，部分或全部未计入：{}；原因见 nodes (set aside, in no figure: see `nodes`)", aside.join("、"));
+    }
+    let today = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_millis());
+    if on > date::shanghai(u64::try_from(today).unwrap_or_default()) {
+        say!("{} 在今天之后：按现有登记推算 (a day to come: as the registers stand now)", date::iso(on));
+    }
+}
+
+/// Units whose name holds a word, or whose code begins with it, by code; all of them for an empty word. Those of the whole city that
+/// are known here, of which `top` is one.
 pub fn find_units(tree: &UnitTree, top: OrgCode, word: &str) -> pb::UnitsAnswer {
+    let top = std::iter::successors(Some(top), |unit| unit.parent()).last().unwrap_or(top);
     let word = word.trim();
     let is = |unit: &&Unit| unit.name.contains(word) || unit.code.to_string().starts_with(word);
     let line = |unit: &Unit| {
@@ -475,10 +493,12 @@ mod tests {
                 .to_vec()];
         let needs = needs(&heads, &rows);
         assert_eq!(needs, [4, 18, 8, 36]);
-        assert_eq!(fitting(&needs, None), [0, 1, 2, 3]);
-        assert_eq!(fitting(&needs, Some(80)), [0, 1, 2, 3]);
-        assert_eq!(fitting(&needs, Some(78)), [0, 1, 2]);
-        assert_eq!(fitting(&needs, Some(39)), [0, 1]);
-        assert_eq!(fitting(&[4, 18, 64, 3], Some(40)), [0, 1, 3], "what comes behind a wide one has room");
+        assert_eq!(fitting(&needs, None, |_| false), [0, 1, 2, 3]);
+        assert_eq!(fitting(&needs, Some(80), |_| false), [0, 1, 2, 3]);
+        assert_eq!(fitting(&needs, Some(78), |_| false), [0, 1, 2]);
+        assert_eq!(fitting(&needs, Some(39), |_| false), [0, 1]);
+        assert_eq!(fitting(&needs, Some(80), |place| place == 2), [0, 1, 2, 3], "all have room");
+        assert_eq!(fitting(&needs, Some(78), |place| place == 2), [0, 1, 3], "what says nothing gives way first");
+        assert_eq!(fitting(&[4, 18, 64, 3], Some(40), |_| false), [0, 1, 3], "what comes behind a wide one has room");
     }
 }

@@ -79,11 +79,14 @@ pub fn stage(close: &pb::PeriodClose) -> Stage {
     }
 }
 
+/// Why a month has a gap: a district that was never heard.
+pub const UNHEARD: &str = "unheard";
+
 /// What is missing of a unit whose month is not complete, for people (`MonthGap.why`).
 pub fn gap_words(why: &str) -> &'static str {
     match why {
         "silent" => "月末以来未同步",
-        "unheard" => "从未上报（未接入）",
+        UNHEARD => "从未上报（未接入）",
         "aside" => "数字存疑，未计入总数",
         "not_approved" => "待审核",
         _ => "未封账",

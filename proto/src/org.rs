@@ -214,12 +214,24 @@ impl UnitTree {
 
     /// The part of the tree at and below `scope`, as the file format of [`UnitTree::from_csv`].
     pub fn to_csv(&self, scope: OrgCode) -> String {
+        self.written(scope, |_| false)
+    }
+
+    /// The same as a child at `scope` is told it by the hub of `hub`: with the names of those that it deals with, which are the units
+    /// of its district, and the districts. They are as they are now: of what becomes of them beyond its scope it has to know nothing.
+    pub fn told_to(&self, scope: OrgCode, hub: OrgCode) -> String {
+        let is_near = |unit: OrgCode| hub.tier() == Tier::District && hub.covers(unit);
+        self.written(scope, |unit| unit.tier() >= Tier::District || is_near(unit))
+    }
+
+    fn written(&self, scope: OrgCode, also: impl Fn(OrgCode) -> bool) -> String {
         let mut text = String::from("code,name,parent,tier,becomes,since,founded\n");
         let inside = |unit: &&Unit| {
             let becomes = self.aliases.get(&unit.code).map(|alias| alias.becomes);
             scope.covers(unit.code) || becomes.is_some_and(|becomes| scope.covers(becomes))
         };
-        let mut named: Vec<&Unit> = self.units.values().filter(inside).collect();
+        let beside = |unit: &Unit| also(unit.code) && self.given_up_on(unit.code).is_none();
+        let mut named: Vec<&Unit> = self.units.values().filter(|unit| inside(unit) || beside(unit)).collect();
         // A code of the scope that became one beyond it is nothing that the scope can follow: it ends.
         let followed = |code: &OrgCode| self.aliases.get(code).filter(|alias| scope.covers(alias.becomes));
         named.sort_by_key(|unit| unit.code);
@@ -227,7 +239,7 @@ impl UnitTree {
             let parent = unit.code.parent().map(|parent| parent.to_string()).unwrap_or_default();
             let tier = unit.code.tier().as_str_name().to_lowercase();
             text.extend([unit.code.to_string().as_str(), ",", &unit.name, ",", &parent, ",", &tier]);
-            let founded = self.founded.get(&unit.code).map(|day| date::iso(*day));
+            let founded = self.founded.get(&unit.code).filter(|_| inside(&unit)).map(|day| date::iso(*day));
             let ended = self.given_up_on(unit.code).map(date::iso);
             if ended.is_some() || founded.is_some() {
                 let becomes = followed(&unit.code).map(|alias| alias.becomes.to_string()).unwrap_or_default();
@@ -373,6 +385,28 @@ mod tests {
         let zone = UnitTree::from_csv(&tree.to_csv("210471000000".parse().unwrap())).unwrap();
         assert_eq!((zone.founded_on(new), zone.current(old, day)), (Some(day), new));
         assert!(UnitTree::from_csv(&text.replace(",,,2008-03-20", ",,,soon")).is_err());
+    }
+
+    #[test]
+    fn a_child_is_told_its_own_units_those_of_its_district_and_the_districts() {
+        let text = "code,name,parent,tier,becomes,since,founded\n210400000000,抚顺市,,city\n210402000000,新抚区,210400000000,district\n\
+             210402011000,永安台街道,210402000000,township\n210402011003,友谊社区,210402011000,community\n\
+             210402001000,站前街道,210402000000,township\n210402001002,东八路社区,210402001000,community,,2008-03-20\n\
+             210402001003,新东社区,210402001000,community,,,2008-03-20\n210403000000,东洲区,210400000000,district\n\
+             210403002000,东洲街道,210403000000,township\n";
+        let tree = UnitTree::from_csv(text).unwrap();
+        let unit = |text: &str| text.parse::<OrgCode>().unwrap();
+        let office = UnitTree::from_csv(&tree.told_to(unit("210402011003"), unit("210402000000"))).unwrap();
+        assert_eq!(office.by_name(unit("210400000000"), "新东"), Some(unit("210402001003")));
+        assert_eq!(office.name(unit("210403000000")), "东洲区");
+        for unknown in ["210403002000", "210402001002"] {
+            assert!(!office.contains(unit(unknown)), "{unknown}");
+        }
+        assert_eq!(office.founded_on(unit("210402001003")), None, "of no concern there");
+        // A district is told no unit of another one.
+        let district = UnitTree::from_csv(&tree.told_to(unit("210402000000"), unit("210400000000"))).unwrap();
+        assert!(district.contains(unit("210403000000")) && !district.contains(unit("210403002000")));
+        assert_eq!(district.below(unit("210402000000")).count(), tree.below(unit("210402000000")).count());
     }
 
     #[test]

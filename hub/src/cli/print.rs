@@ -261,6 +261,7 @@ fn freshness(answer: &pb::TotalsAnswer) {
         let more = if more > 0 { format!(" … +{more}，见 nodes (see `nodes`)") } else { String::new() };
         say!("{}{}{more}", word("未按时同步，最近一次：", "not heard in time, last: "), named.join("、"));
     }
+    show::beside_figures(&answer.aside, answer.on);
     say!("用时 {:.1} 毫秒 (took ms)", answer.micros as f64 / 1_000.0);
 }
 
@@ -338,6 +339,7 @@ fn totals_document(answer: &pb::TotalsAnswer) -> serde_json::Value {
     });
     let silent: Vec<_> = silent.collect();
     serde_json::json!({
+        "aside": answer.aside,
         "silent": silent,
         "on": date::iso(answer.on), "as_of": show::moment(answer.as_of), "revision": answer.revision, "children": answer.children,
         "fresh": answer.fresh, "units": units, "values": values,

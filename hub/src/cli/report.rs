@@ -48,6 +48,9 @@ fn notes(report: &pb::MonthReport) -> Vec<String> {
         notes.push(format!("数据完整性：不完整，缺{}个单位 (incomplete)：{}", month.gaps.len(), missing.join("、")));
         notes.push(format!("缺报说明：{}", month.reason));
     }
+    notes.push(
+        "封账数字不含没有证明材料的就业，与当日实时总数可能不同 (without placements that nothing proves: live totals of the day may differ)".into(),
+    );
     if !report.lost.is_empty() {
         let lost: Vec<&str> = report.lost.iter().map(|unit| unit.name.as_str()).collect();
         notes.push(format!(
@@ -62,6 +65,7 @@ fn notes(report: &pb::MonthReport) -> Vec<String> {
 fn tables(report: &pb::MonthReport) -> Vec<pb::PaperTable> {
     let heading = |key: &str, name: &str| pb::PaperColumn { key: key.to_owned(), name: name.to_owned() };
     let mut rows = Vec::new();
+    let gaps = report.month.iter().flat_map(|month| &month.gaps).collect::<Vec<_>>();
     for one in indicator::all() {
         let spans: &[TotalSpan] =
             if one.kind == Kind::Flow { &[TotalSpan::Month, TotalSpan::Year] } else { &[TotalSpan::Year] };
@@ -77,7 +81,9 @@ fn tables(report: &pb::MonthReport) -> Vec<pb::PaperTable> {
                     ..pb::TotalValue::default()
                 };
                 let is_lost = report.lost.iter().any(|lost| lost.unit == unit.unit);
+                let is_unheard = gaps.iter().any(|gap| gap.unit == unit.unit && gap.why == month::UNHEARD);
                 row.push(match report.figures.iter().find(of) {
+                    _ if is_unheard => "未报".to_owned(),
                     None if is_lost => "缺".to_owned(),
                     found => print::figure(&found.cloned().unwrap_or_else(zero)),
                 });
@@ -128,7 +134,8 @@ fn of_cells(cells: Vec<String>) -> pb::PaperRow {
 
 fn ranked(one: &pb::UnitScore) -> Vec<String> {
     let score = if one.measured { format!("{:.2}", one.score) } else { "—".into() };
-    vec![one.rank.to_string(), one.name.clone(), score]
+    let rank = if one.rank == 0 { "—".to_owned() } else { one.rank.to_string() };
+    vec![rank, one.name.clone(), score]
 }
 
 fn correction(line: &pb::Adjustment) -> Option<Vec<String>> {

@@ -23,6 +23,9 @@ pub(super) enum Command {
         /// 撤回合并 (take the merge back)
         #[arg(long)]
         undo: bool,
+        /// 两条的公民身份号码不同：确为同一人，仍要合并 (they carry two id numbers, and are one person all the same)
+        #[arg(long)]
+        despite: bool,
         /// 理由，必填 (why)
         #[arg(long)]
         reason: String,
@@ -54,8 +57,8 @@ pub(super) enum Command {
 
 pub(super) async fn run(mut review: Client, command: Command, reader: Reader) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Merge { survivor, absorbed, take, undo, reason, by } => {
-            let request = pb::MergeRequest { survivor, absorbed, take, reason, by, undo };
+        Command::Merge { survivor, absorbed, take, undo, reason, by, despite } => {
+            let request = pb::MergeRequest { survivor, absorbed, take, reason, by, undo, despite };
             Ok(print_settled(&review.merge(request).await?.into_inner(), reader))
         }
         Command::Revise { register, record, fields, reason, by, despite } => {

@@ -13,7 +13,7 @@ use taizhang_proto::{
     cell::CellKey,
     date::{self, Day},
     indicator::Part,
-    month::Month,
+    month::{self, Month},
     pb::{self, MonthGap, Tier},
 };
 
@@ -63,7 +63,7 @@ pub fn progress(core: &Core, month: Month) -> Result<pb::MonthProgress, StoreErr
         let retired = |unit: u64| children.iter().any(|child| child.unit == unit && child.retired > 0);
         let last = core.months().texts().last().unwrap_or_default();
         // What a sheet has of a district that was never heard is the tree's.
-        let never = |unit: u64| last.gaps.iter().any(|gap| gap.unit == unit && gap.why == "unheard");
+        let never = |unit: u64| last.gaps.iter().any(|gap| gap.unit == unit && gap.why == month::UNHEARD);
         let had_figures = |sheet: &pb::SheetDigest| {
             sheet.figures > 0 && sheet.unit != core.unit.number() && !retired(sheet.unit) && !never(sheet.unit)
         };
@@ -74,7 +74,7 @@ pub fn progress(core: &Core, month: Month) -> Result<pb::MonthProgress, StoreErr
             // Their units are in the denominators, and nobody has said anything of them.
             for unit in totals::unheard::districts(&tree, core.unit, &children) {
                 if !expected.contains(&unit.number()) {
-                    gap(&mut answer, unit, "unheard");
+                    gap(&mut answer, unit, month::UNHEARD);
                 }
             }
         }

@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use taizhang_proto::{
     OrgCode, assess,
     indicator::Figure,
-    month::{FigureKey, key_of},
+    month::{self, FigureKey, key_of},
     pb::{self, Correction, MonthSheet, MonthText, Tier, TotalSpan},
     plan::Plan,
 };
@@ -81,12 +81,16 @@ pub fn report(core: &Core, request: &pb::MonthRequest) -> Result<pb::MonthReport
         Ok(unit) if gap.name.is_empty() => totals::unit_name(&tree, unit),
         _ => pb::UnitName { unit: gap.unit, name: gap.name.clone(), ..pb::UnitName::default() },
     };
+    // Who has said nothing yet is in no order with the others.
+    let is_unheard =
+        |unit: &OrgCode| answer.gaps.iter().any(|gap| gap.unit == unit.number() && gap.why == month::UNHEARD);
+    let heard: Vec<OrgCode> = here.iter().copied().filter(|unit| !is_unheard(unit)).collect();
     Ok(pb::MonthReport {
         unit_name: tree.name(core.unit),
         gap_names: answer.gaps.iter().map(gap_name).collect(),
         units: units.iter().map(|unit| totals::unit_name(&tree, *unit)).collect(),
         lost: gone.iter().map(|unit| totals::unit_name(&tree, *unit)).collect(),
-        ranks: ranks(core, plan, &here, &figures),
+        ranks: ranks(core, plan, &heard, &figures),
         plan: plan.name.clone(),
         figures: figures.into_values().collect(),
         corrects,

@@ -187,7 +187,7 @@ impl Server {
         if version <= known || tree.below(self.peer.unit).next().is_none() {
             return None;
         }
-        let content = tree.to_csv(self.peer.unit).into_bytes().into();
+        let content = tree.told_to(self.peer.unit, core.unit).into_bytes().into();
         Some(pb::Document { kind: "units".into(), version, content })
     }
 }

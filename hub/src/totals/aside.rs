@@ -110,11 +110,17 @@ impl AsideRow {
 
     /// The children at, above or below a unit of which something does not count.
     pub fn at(&self, unit: OrgCode) -> usize {
+        self.around(unit).len()
+    }
+
+    /// Those children.
+    pub fn around(&self, unit: OrgCode) -> Vec<OrgCode> {
         let touched = self.children.iter().map(|child| child.unit).chain(self.refuted.iter().map(|one| one.child));
         let mut touched: Vec<OrgCode> = touched.filter_map(|own| OrgCode::new(own).ok()).collect();
         touched.sort_unstable();
         touched.dedup();
-        touched.into_iter().filter(|own| own.covers(unit) || unit.covers(*own)).count()
+        touched.retain(|own| own.covers(unit) || unit.covers(*own));
+        touched
     }
 
     /// The units of children that began or ceased to count after a revision.

@@ -1,7 +1,7 @@
 //! Standings, ranks, proposals and draws, from the sums that every commit keeps (notice, items 20, 32 and 35).
 //! Invariant: they are worked out from figures of one view and the plan of the day, so asking again gives the same.
 
-use super::{QueryError, below_of_tier, day_asked, unit_name, unit_within};
+use super::{QueryError, aside, below_of_tier, day_asked, unit_name, unit_within};
 use crate::{
     rows::{self, SubjectRow},
     state::Core,
@@ -67,6 +67,7 @@ pub fn standing(core: &Core, request: &pb::StandingRequest, scope: OrgCode) -> R
         answer.scores.push(assess::unit_score(plan, own, tree.name(own), &standings));
     }
     give_ranks(&mut answer.scores[1..]);
+    answer.aside = aside::row(view.as_ref())?.around(unit).into_iter().map(|child| tree.name(child)).collect();
     Ok(answer)
 }
 

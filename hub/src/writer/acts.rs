@@ -129,7 +129,7 @@ mod tests {
         let numbers = (1..=40).collect();
         let ruling = pb::ResolveRequest { numbers, choice: Choice::Take.into(), ..Default::default() };
         let ruled = line(Job::ReviewBelow(below, Review::Resolve(ruling))).unwrap();
-        assert!(ruled.of.starts_with("take #1 #2 #3") && ruled.of.ends_with("#20 … 40"), "{}", ruled.of);
+        assert!(ruled.of.starts_with("take #1 #2 #3") && ruled.of.ends_with("#32 … 40"), "{}", ruled.of);
         assert_eq!(ruled.unit, below.number());
 
         let token = TokenRow { unit: below.number(), ..TokenRow::default() };

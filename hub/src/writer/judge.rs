@@ -9,6 +9,7 @@ use super::{
     moves::moves_along,
     pad::Pad,
     push::{is_for_everybody, register_name},
+    told::is_same,
 };
 use crate::store::StoreError;
 use prost::Message;
@@ -18,10 +19,11 @@ use taizhang_proto::{
     change::Edit,
     check::{self, Violation},
     date,
-    decide::{Applied, Author, Decision, apply, decide},
+    decide::{Applied, Author, Decision, Fate, apply, decide},
     pb,
     record::Revision,
     register::{Refers, VERIFIED_ON, registers},
+    wire::Field,
 };
 
 /// What becomes of a change.
@@ -128,8 +130,13 @@ impl Pad<'_> {
             Some(_) => Some(self.apply_offer(peer, &edit, author, (&origin, &landing))?),
             None => None,
         };
+        let decision = if let Some((decision, _)) = &told {
+            decision.clone()
+        } else {
+            let decision = decide(self.record(edit.id)?, &edit, author);
+            self.without_what_was_said(&edit, decision, &origin)?
+        };
         let current = self.record(edit.id)?;
-        let decision = told.as_ref().map_or_else(|| decide(current, &edit, author), |(decision, _)| decision.clone());
         if current.is_none() && !decision.changes_record() {
             let message = "没有此记录，其登记未被接受 (no such record: its registration was not taken)".into();
             let register = register_name(edit.register);
@@ -166,6 +173,29 @@ impl Pad<'_> {
         }
         let taken = Taken { edit, landing, decision, applied, origin, before, follow_ups, given_up };
         Ok(Judgement::Taken(Box::new(taken)))
+    }
+
+    /// The decision without the words that are in the record's history already. A child that was restored from a backup and has lost
+    /// its store does not know what it was answered, and says its journal again under new numbers; what did not come to stand,
+    /// or was replaced, is neither kept twice nor asked about again.
+    fn without_what_was_said(
+        &mut self,
+        edit: &Edit,
+        mut decision: Decision,
+        origin: &pb::Origin,
+    ) -> Result<Decision, StoreError> {
+        if decision.is_plain() {
+            return Ok(decision); // as almost always: no history is read for it
+        }
+        let history = self.whole_history_of(edit.id)?;
+        let own = |entry: &&pb::Superseded| entry.origin.as_ref().is_some_and(|word| is_same(word, origin));
+        let said: Vec<Field> = history.iter().filter(own).flat_map(pb::Superseded::said).collect();
+        for (field, fate) in edit.fields.iter().zip(&mut decision.fates) {
+            if *fate != Fate::Accepted && said.contains(field) {
+                *fate = Fate::Equal;
+            }
+        }
+        Ok(decision)
     }
 
     /// Why a record may not stand as an edit would make it; none where it may.

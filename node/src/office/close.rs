@@ -30,6 +30,11 @@ pub enum CloseError {
         "{0} 市级已封账，数字不再变动；现在更正的，列入下一月报的更正 (locked by the city: what is corrected now is reported with the next month)"
     )]
     Locked(Month),
+    /// It was never locked, and a later one is.
+    #[error(
+        "{0} 从未封账，而其后的 {1} 已由市级封账：不能再封 (never locked, and {1} is: it can't be closed any more)"
+    )]
+    Passed(Month, Month),
     /// An older one is open.
     #[error("{0} 尚未封账，请先封：各月依次封账 (close that one first: months are closed in their order)")]
     Order(Month),
@@ -87,8 +92,10 @@ pub fn close(ledger: &Ledger, month: Month, by: &str) -> Result<pb::CloseAnswer,
     let mut closings = closings(ledger)?;
     let first = closings.keys().next().copied();
     let before = closings.remove(&month);
-    if locked(ledger) >= Some(month) {
-        return Err(CloseError::Locked(month));
+    if let Some(last) = locked(ledger).filter(|last| *last >= month) {
+        let wanted = month.to_string();
+        let is_locked = ledger.locked_months()?.iter().any(|(text, _)| text.month == wanted);
+        return Err(if is_locked { CloseError::Locked(month) } else { CloseError::Passed(month, last) });
     }
     if let Some(first) = first.filter(|_| before.is_none()) {
         let earliest = first.min(asked_from(ledger.business_day()).unwrap_or(first));

@@ -38,6 +38,7 @@ pub fn standing(ledger: &Ledger, on: Day) -> Result<pb::StandingAnswer, StoreErr
     };
     standings.retain(|one| known(&one.code));
     Ok(pb::StandingAnswer {
+        aside: Vec::new(),
         on,
         plan: plan.name.clone(),
         plan_version: plan.version,

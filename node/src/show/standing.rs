@@ -1,7 +1,7 @@
 //! Figures and targets as people read them, at the hub and at an office.
 
 use super::{
-    Reader, document,
+    Reader, beside_figures, document,
     lang::{heading, is_english, word},
     new_table, objects, table, width,
 };
@@ -158,7 +158,7 @@ pub fn standing(reader: Reader, answer: &pb::StandingAnswer, only_missed: bool) 
         let targets: Vec<_> = lines.iter().map(|line| object(line)).collect();
         let told = serde_json::json!({
             "on": date::iso(answer.on), "plan": answer.plan, "plan_version": answer.plan_version, "targets": targets,
-            "scores": objects(&scored, &scores),
+            "scores": objects(&scored, &scores), "aside": answer.aside,
         });
         return document(reader, told);
     }
@@ -170,6 +170,7 @@ pub fn standing(reader: Reader, answer: &pb::StandingAnswer, only_missed: bool) 
     say!("{drawn}");
     table(reader, &scored, &scores);
     say!("业务日 {}；{} 第{}版 (plan)", date::iso(answer.on), answer.plan, answer.plan_version);
+    beside_figures(&answer.aside, answer.on);
 }
 
 /// Prints communities against the standard: a row a criterion, the assessed score last.

@@ -224,6 +224,7 @@ async fn case_08_a_merge_asked_for_outright_can_be_undone_outright() {
         reason: REASON.into(),
         by: REVIEWER.into(),
         undo,
+        despite: false,
     };
     let answer = scene.reviewer().merge(Request::new(ask(false))).await.unwrap().into_inner();
     assert_eq!((answer.settled, answer.failed.len()), (1, 0), "{answer:?}");

@@ -219,7 +219,7 @@ fn every_command_answers_a_program_with_one_document_of_data() {
             &district,
             &with(&["revise", "resident", "--record", "110101196701010039", "phone=13841300002"]),
         );
-        hub.ask(Kind::Hub, &district, &with(&["merge", "110101196601010023", "110101196701010039"]));
+        hub.ask(Kind::Hub, &district, &with(&["merge", "110101196601010023", "110101196701010039", "--despite"]));
 
         // Who names somebody there is kept among those who looked.
         let looks = tz(Kind::Hub, &district, &["--json", "looks"]).exits(0).rows();

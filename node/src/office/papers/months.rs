@@ -90,7 +90,7 @@ pub(super) fn figures(ledger: &Ledger, month: Month) -> Result<pb::Paper, StoreE
         };
         (below(ledger), sheet.figures.clone())
     } else {
-        paper.notes.push("尚未封账：按本机现有登记计算 (not locked: as the registers stand here now)".into());
+        paper.notes.push("尚未封账：按本机现有登记计算；封账数字不含没有证明材料的就业 (not locked: as the registers stand here now; a locked month is without placements that nothing proves)".into());
         (vec![ledger.unit()], counted(ledger, month)?)
     };
     let mut columns = vec![("indicator".to_owned(), "指标".to_owned()), ("name".into(), "名称".into())];
