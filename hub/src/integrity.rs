@@ -28,6 +28,8 @@ const MAX_LISTED: usize = 50;
 pub struct Checked {
     /// Records read.
     pub records: u64,
+    /// Rows of all kinds that were read.
+    pub rows: u64,
     /// What is wrong, for the operator; names no person.
     pub problems: Vec<String>,
 }
@@ -121,6 +123,7 @@ fn read(view: &dyn View, space: Space, follows: bool, checked: &mut Checked) -> 
                 break;
             }
         };
+        checked.rows += 1;
         match record_of(space, &key, &value) {
             Err(Unreadable) => unreadable += 1,
             Ok(Some(id)) if follows => dangling += u64::from(!matches!(view.get(Space::Records, &id.0), Ok(Some(_)))),

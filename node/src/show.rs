@@ -356,9 +356,21 @@ pub fn time(seconds: u64) -> String {
 /// Prints what a check found, one line each, or as one document.
 pub fn verified(reader: Reader, answer: &pb::VerifyAnswer) {
     if reader == Reader::Program {
-        return document(reader, serde_json::json!({ "checked": answer.checked, "problems": answer.problems }));
+        return document(
+            reader,
+            serde_json::json!({
+                "checked": answer.checked, "problems": answer.problems, "rows": answer.rows, "months": answer.months,
+            }),
+        );
     }
     say!("已检查 {} 条 (checked)", answer.checked);
+    if answer.rows > 0 {
+        say!(
+            "已读取全部 {} 行，核对 {} 个已封账月份的签名和数字 (rows read, locked months checked)",
+            answer.rows,
+            answer.months
+        );
+    }
     for problem in &answer.problems {
         say!("{problem}");
     }
@@ -407,7 +419,8 @@ pub fn beside_figures(aside: &[String], on: date::Day) {
 /// Units whose name holds a word, or whose code begins with it, by code; all of them for an empty word. Those of the whole city that
 /// are known here, of which `top` is one.
 pub fn find_units(tree: &UnitTree, top: OrgCode, word: &str) -> pb::UnitsAnswer {
-    let top = std::iter::successors(Some(top), |unit| unit.parent()).last().unwrap_or(top);
+    let mut above = std::iter::successors(Some(top), |unit| unit.parent());
+    let top = above.find(|unit| unit.tier() == pb::Tier::City).unwrap_or(top);
     let word = word.trim();
     let is = |unit: &&Unit| unit.name.contains(word) || unit.code.to_string().starts_with(word);
     let line = |unit: &Unit| {

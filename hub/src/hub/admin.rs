@@ -129,8 +129,8 @@ impl Hub {
         if !self.incident.is_empty() {
             checked.problems.push(self.incident.clone());
         }
-        let answer = pb::VerifyAnswer { checked: checked.records, problems: checked.problems };
-        Ok(answer)
+        let (rows, months) = (checked.rows, self.core.months().count());
+        Ok(pb::VerifyAnswer { checked: checked.records, problems: checked.problems, rows, months })
     }
 
     /// How the mark keys stand. Says nothing of the keys themselves.

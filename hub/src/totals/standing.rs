@@ -1,7 +1,7 @@
 //! Standings, ranks, proposals and draws, from the sums that every commit keeps (notice, items 20, 32 and 35).
 //! Invariant: they are worked out from figures of one view and the plan of the day, so asking again gives the same.
 
-use super::{QueryError, aside, below_of_tier, day_asked, unit_name, unit_within};
+use super::{QueryError, aside, below_of_tier, day_asked, unheard, unit_name, unit_within};
 use crate::{
     rows::{self, SubjectRow},
     state::Core,
@@ -46,6 +46,8 @@ pub fn standing(core: &Core, request: &pb::StandingRequest, scope: OrgCode) -> R
     let districts: Vec<OrgCode> = below_of_tier(&tree, unit, Tier::District.into()).collect();
     let mut answer =
         pb::StandingAnswer { on, plan: plan.name.clone(), plan_version: plan.version, ..pb::StandingAnswer::default() };
+    // Who was never heard has nothing by which it could be ranked.
+    let unheard = unheard::districts(&tree, core.unit, &super::children(view.as_ref())?);
     for own in units {
         let standings = standings(view.as_ref(), plan, own, on)?;
         for assessed in &standings {
@@ -64,7 +66,9 @@ pub fn standing(core: &Core, request: &pb::StandingRequest, scope: OrgCode) -> R
             }
             answer.lines.push(line);
         }
-        answer.scores.push(assess::unit_score(plan, own, tree.name(own), &standings));
+        let mut score = assess::unit_score(plan, own, tree.name(own), &standings);
+        score.measured &= !unheard.contains(&own);
+        answer.scores.push(score);
     }
     give_ranks(&mut answer.scores[1..]);
     answer.aside = aside::row(view.as_ref())?.around(unit).into_iter().map(|child| tree.name(child)).collect();

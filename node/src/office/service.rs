@@ -549,8 +549,8 @@ impl office_server::Office for Calls {
 
     async fn verify(&self, _: Request<pb::Empty>) -> Result<Response<pb::VerifyAnswer>, Status> {
         let answer = match block_in_place(|| self.office.ledger.verify()) {
-            Ok(checked) => pb::VerifyAnswer { checked, problems: Vec::new() },
-            Err(error) => pb::VerifyAnswer { checked: 0, problems: vec![error.to_string()] },
+            Ok(checked) => pb::VerifyAnswer { checked, ..pb::VerifyAnswer::default() },
+            Err(error) => pb::VerifyAnswer { problems: vec![error.to_string()], ..pb::VerifyAnswer::default() },
         };
         Ok(Response::new(answer))
     }
