@@ -188,6 +188,7 @@ impl Pad<'_> {
             return Ok(decision); // as almost always: no history is read for it
         }
         let history = self.whole_history_of(edit.id)?;
+        self.count_work(history.len() as u64);
         let own = |entry: &&pb::Superseded| entry.origin.as_ref().is_some_and(|word| is_same(word, origin));
         let said: Vec<Field> = history.iter().filter(own).flat_map(pb::Superseded::said).collect();
         for (field, fate) in edit.fields.iter().zip(&mut decision.fates) {
