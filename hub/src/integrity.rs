@@ -8,7 +8,6 @@ use crate::{
     mail::post,
     rows::{self, FeedRow, OwnCell, UnitRow},
     store::{SPACES, Space, StoreError, View},
-    writer::unheld,
 };
 use prost::Message;
 use std::path::Path;
@@ -18,6 +17,7 @@ use taizhang_proto::{
     cell::{CellKey, home_unit},
     digest::{Item, ScopeDigest},
     pb,
+    rule::Rule,
 };
 
 /// Most problems that are listed.
@@ -96,7 +96,7 @@ fn record_of(space: Space, key: &[u8], value: &bytes::Bytes) -> Result<Option<Re
             let entry = pb::Superseded::decode(value.clone()).ok();
             // Words on a record that was lost wait for whoever tells it.
             let (id, entry) = id.zip(entry).ok_or(Unreadable)?;
-            return Ok((entry.rule != unheld::RULE).then_some(id));
+            return Ok((entry.rule != Rule::Left.name()).then_some(id));
         }
         Space::Conflicts => pb::Conflict::decode(value.clone()).is_ok(),
         Space::Verdicts => pb::Verdicts::decode(value.clone()).is_ok(),

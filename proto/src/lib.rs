@@ -21,6 +21,7 @@ pub mod plan;
 pub mod range;
 pub mod record;
 pub mod register;
+pub mod rule;
 pub mod seal;
 pub mod session;
 pub mod sign;

@@ -20,6 +20,7 @@ use taizhang_proto::{
     pb::{self, ConflictKind, Tier},
     record::Revision,
     register::{HOME_UNIT, is_for_below, registers},
+    rule::Rule,
     seal,
     stamp::{MAX_AHEAD_MILLIS, Stamp},
     wire::{self, Field},
@@ -99,7 +100,7 @@ pub(super) fn keep_proven(secret: &[u8; 32], edit: &mut Edit, own: Option<OrgCod
     }
     offer.history.retain_mut(|entry| {
         if !seal::proves_ruling(secret, id, entry) {
-            (entry.rule, entry.ruling) = (TOLD.into(), None);
+            (entry.rule, entry.ruling) = (Rule::Told.name().into(), None);
         }
         entry.reason.clear();
         let Some(origin) = &entry.origin else { return false };
@@ -119,9 +120,6 @@ pub(super) fn is_sound(entry: &pb::Superseded) -> bool {
         && ruling.by.len() <= NAME_BYTES
         && ruling.reason.len() <= REASON_BYTES
 }
-
-/// What a unit below says that a record for everybody had said before is kept under.
-const TOLD: &str = "TOLD";
 
 /// The words of an entry or a record, each as it is known by whoever said it: field, value, when, by whom.
 fn words<'a>(origin: &'a pb::Origin, fields: &'a [Field]) -> impl Iterator<Item = Word> + 'a {
@@ -292,11 +290,12 @@ impl Pad<'_> {
             let is_decided = |tag: &u32| decided_after.get(tag).is_some_and(is_after);
             let ruled = entry.ruling.as_ref().is_some_and(|ruling| ruling.told_by == 0);
             let decided = ruled || tags.iter().any(is_decided);
-            let asks = ["REVIEW", "OWNED", "FIXED"].contains(&entry.rule.as_str());
+            let rule = Rule::named(&entry.rule);
+            let asks = matches!(rule, Some(Rule::Review | Rule::Owned | Rule::Fixed));
             if decided || !asks || tags.is_empty() {
                 continue;
             }
-            let kind = if entry.rule == "OWNED" { ConflictKind::Claim } else { ConflictKind::Field };
+            let kind = if rule == Some(Rule::Owned) { ConflictKind::Claim } else { ConflictKind::Field };
             let claim = pb::ClaimedValue {
                 message: entry.message.clone(),
                 origin: entry.origin.clone(),

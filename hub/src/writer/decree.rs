@@ -18,13 +18,14 @@ use taizhang_proto::{
     orders::{entry, record_of},
     pb::{TaskOrder, Tier},
     register::{HOME_UNIT, STATE, VOID_REASON, code, field, number as registers},
+    rule::Rule,
 };
 
 impl Pad<'_> {
     /// Whose hand carries out a decision of the city.
     fn hand_of<'h>(&self, order: &'h TaskOrder) -> Hand<'h> {
         let reason = if order.demand.trim().is_empty() { &order.title } else { &order.demand };
-        Hand { by: &order.by, reason: reason.trim(), of: self.core.unit.parent(), ..Hand::rule("ORDERED") }
+        Hand { by: &order.by, reason: reason.trim(), of: self.core.unit.parent(), ..Hand::rule(Rule::Ordered) }
     }
 
     /// The case by which a unit holds the title on a day, or lost it on that day.

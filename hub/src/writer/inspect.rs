@@ -18,8 +18,9 @@ use taizhang_proto::{
     },
     check::born,
     date::{self, Day},
-    pb::{self, ConflictKind, ConflictState, Policy},
+    pb::{self, ConflictKind, ConflictState},
     register::{PERSON, TRANSFER_TO, field, number},
+    rule::Rule,
     text::no_space,
 };
 
@@ -150,7 +151,7 @@ impl Pad<'_> {
             unit: unit_of(&record),
             tags: tags.to_vec(),
             claims: vec![standing_claim(&record, tags)],
-            rule: kind.as_str_name().to_owned(),
+            rule: Rule::from(kind).name().to_owned(),
             revision: record.revision(),
             note: note.to_owned(),
             ..pb::Conflict::default()
@@ -310,7 +311,7 @@ impl Pad<'_> {
             let second = if first == id { other } else { id };
             let (stands, absorbed) = if first == id { (record, &twin) } else { (&twin, record) };
             let (stands, absorbed) = (stands.clone(), absorbed.clone());
-            let hand = Hand::rule("SAME_JOB");
+            let hand = Hand::rule(Rule::SameJob);
             if self.merge(first, second, &[], &hand)?.is_err() {
                 continue;
             }
@@ -341,7 +342,7 @@ impl Pad<'_> {
                 found.claims.reverse();
             }
             found.set_kind(ConflictKind::Field);
-            Policy::Review.as_str_name().clone_into(&mut found.rule);
+            Rule::Review.name().clone_into(&mut found.rule);
             found.other = bytes::Bytes::new();
             self.raise(found)?;
             return Ok(());

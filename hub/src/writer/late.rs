@@ -5,12 +5,10 @@
 use super::{
     Peer,
     again::{is_sealed, is_sealed_since, keep_proven},
-    moves::RULE,
     pad::{Pad, Reading},
     push::register_name,
     revise::Hand,
     told::is_same,
-    unheld,
 };
 use crate::store::StoreError;
 use std::collections::HashMap;
@@ -23,6 +21,7 @@ use taizhang_proto::{
     pb::{self, ConflictKind, ConflictState, Policy},
     record::Revision,
     register::{HOME_UNIT, MERGED_INTO, STATE, TRANSFER_TO, VOID_REASON, is_for_below},
+    rule::Rule,
     wire::{self, Field},
 };
 
@@ -50,13 +49,10 @@ pub(super) enum Landing {
     },
 }
 
-/// The rule by which a hub keeps what a later word would un-say, as history names it.
-const REMEMBERED: &str = "REMEMBERED";
-
 /// What waits for the end of a batch.
 pub(super) enum Deferred {
     /// Fields that a rule sets.
-    Set { id: RecordId, register: u32, fields: Vec<Field>, rule: &'static str },
+    Set { id: RecordId, register: u32, fields: Vec<Field>, rule: Rule },
     /// What a later word would un-say is kept beside it.
     Remember { id: RecordId, tag: u32, text: String },
     /// Whoever holds the record is told of its history.
@@ -190,7 +186,7 @@ impl Pad<'_> {
     fn was_of(&self, peer: &Peer, id: RecordId) -> Result<bool, StoreError> {
         let entries = self.whole_history_of(id)?;
         // What an office says of a record that nobody had told proves nothing.
-        let proven = entries.iter().filter(|entry| entry.rule != unheld::RULE);
+        let proven = entries.iter().filter(|entry| entry.rule != Rule::Left.name());
         let homes = proven.flat_map(|entry| wire::split(&entry.message).unwrap_or_default());
         let mut homes = homes.filter(|field| field.tag == HOME_UNIT).filter_map(|home| unit_in(&home));
         Ok(homes.any(|unit| peer.unit.covers(unit)))
@@ -206,7 +202,7 @@ impl Pad<'_> {
             origin: Some(pb::Origin { tags, ..origin.clone() }),
             message: wire::join(aside.iter().map(|field| &field.bytes)),
             replaced_by: origin.revision,
-            rule: "MERGED".into(),
+            rule: Rule::Merged.name().into(),
             ..pb::Superseded::default()
         };
         self.keep_history(absorbed, &[entry]);
@@ -228,7 +224,7 @@ impl Pad<'_> {
             origin: Some(pb::Origin { tags: tags.clone(), ..origin.clone() }),
             message: wire::join(edit.fields.iter().map(|field| &field.bytes)),
             replaced_by: origin.revision,
-            rule: "TRANSFER".into(),
+            rule: Rule::Transfer.name().into(),
             ruling: None,
             reason: edit.reason.clone(),
         };
@@ -246,7 +242,7 @@ impl Pad<'_> {
             other_unit: origin.unit,
             tags,
             claims,
-            rule: "TRANSFER".into(),
+            rule: Rule::Transfer.name().into(),
             revision: origin.revision,
             note: format!("移交(修订{handed_over})之后在原单位录入 (entered at the old unit after the hand-over)"),
             ..pb::Conflict::default()
@@ -342,7 +338,7 @@ impl Pad<'_> {
     }
 
     /// Has a rule set fields once the batch is taken.
-    pub(super) fn defer(&mut self, id: RecordId, register: u32, fields: Vec<Field>, rule: &'static str) {
+    pub(super) fn defer(&mut self, id: RecordId, register: u32, fields: Vec<Field>, rule: Rule) {
         self.deferred.push(Deferred::Set { id, register, fields, rule });
     }
 
@@ -356,14 +352,14 @@ impl Pad<'_> {
                 Deferred::Remember { id, tag, text } => {
                     let Some(record) = self.record(id)?.cloned() else { continue };
                     let fields = vec![with_one_more(&record, tag, text)];
-                    self.revise(id, record.register, fields, &Hand::rule(REMEMBERED))?;
+                    self.revise(id, record.register, fields, &Hand::rule(Rule::Remembered))?;
                 }
                 Deferred::Tell(id) => {
                     let revision = self.take_revisions(1);
                     self.note_lost(id, revision);
                 }
                 Deferred::Follow { id, register, to } => {
-                    self.move_home(id, register, to, &Hand::rule(RULE))?;
+                    self.move_home(id, register, to, &Hand::rule(Rule::Transfer))?;
                 }
             }
         }

@@ -12,11 +12,10 @@ use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::{PastHome, Shelf, following, home_unit, is_active},
     register::{HOME_UNIT, STATE, TRANSFER_TO, code, field, number, registers},
+    rule::Rule,
     wire::Field,
 };
 
-/// The rule that transfers go by, as history and conflicts name it.
-pub(super) const RULE: &str = "TRANSFER";
 /// The reason of a transfer that the old unit does not ask for any more.
 const WITHDRAWN: &str = "转出单位已撤回或改转";
 /// Whether the records of a register move with a person or a household.
@@ -49,7 +48,7 @@ impl Pad<'_> {
     pub(super) fn ask_transfer(&mut self, id: RecordId, record: &Record) -> Result<(), StoreError> {
         let (Some(to), Some(from)) = (self.sent_to(record), home_unit(record)) else { return Ok(()) };
         if to == from {
-            self.revise(id, record.register, vec![nothing(TRANSFER_TO)], &Hand::rule(RULE))?;
+            self.revise(id, record.register, vec![nothing(TRANSFER_TO)], &Hand::rule(Rule::Transfer))?;
             return Ok(());
         }
         if !self.core.unit.covers(to) {
@@ -69,7 +68,7 @@ impl Pad<'_> {
             day(field::transfer::ASKED_ON, self.today()),
         ];
         fields.extend(name.map(|name| text(field::transfer::NAME, &name)));
-        self.revise(transfer, number::TRANSFER, fields, &Hand::rule(RULE))?;
+        self.revise(transfer, number::TRANSFER, fields, &Hand::rule(Rule::Transfer))?;
         Ok(())
     }
 
@@ -92,7 +91,7 @@ impl Pad<'_> {
                 && let Some(transfer) = self.record(asked)?.cloned()
                 && self.is_open_within(&transfer)
             {
-                self.revise(asked, number::TRANSFER, self.withdrawn_asking(), &Hand::rule(RULE))?;
+                self.revise(asked, number::TRANSFER, self.withdrawn_asking(), &Hand::rule(Rule::Transfer))?;
             }
         }
         Ok(())
@@ -129,7 +128,7 @@ impl Pad<'_> {
                     text(field::transfer::DECISION, code::transfer_decision::SENT_BACK.as_bytes()),
                     text(field::transfer::DECISION_REASON, "接收单位已作废".as_bytes()),
                 ];
-                self.revise(id, number::TRANSFER, fields, &Hand::rule(RULE))?;
+                self.revise(id, number::TRANSFER, fields, &Hand::rule(Rule::Transfer))?;
             } else if let Some(main) = Self::subject_of(transfer)
                 && let Some(record) = self.record(main)?.filter(|record| record.origin(TRANSFER_TO).is_some()).cloned()
             {
@@ -146,7 +145,7 @@ impl Pad<'_> {
         let (Some(to), true) = (home_unit(transfer), ours) else { return Ok(()) };
         let reason =
             transfer.slice(field::transfer::DECISION_REASON).map(|reason| String::from_utf8_lossy(reason).into_owned());
-        let hand = Hand { rule: RULE, reason: reason.as_deref().unwrap_or_default(), ..Hand::default() };
+        let hand = Hand { reason: reason.as_deref().unwrap_or_default(), ..Hand::rule(Rule::Transfer) };
         let asked = self.sent_to(&record) == Some(to);
         let mut done = vec![day(field::transfer::DONE_ON, self.today())];
         if decision == code::transfer_decision::TAKEN_IN.as_bytes() && asked {

@@ -22,6 +22,7 @@ use taizhang_proto::{
     orders::{self, OrderError, record_of},
     pb::{OrderKind, SignedOrders, TaskOrder, Tier},
     register::{HOME_UNIT, code, field, number as registers},
+    rule::Rule,
 };
 
 impl Pad<'_> {
@@ -131,7 +132,7 @@ impl Pad<'_> {
             task.day(field::task::CLOSED_ON).is_none() && task.day(field::task::WITHDRAWN_ON).is_none()
         });
         fields.extend((order.withdrawn_on > 0 && open).then(|| day(field::task::WITHDRAWN_ON, order.withdrawn_on)));
-        let hand = Hand { reason: "市级下达调度任务", ..Hand::rule("ORDERED") };
+        let hand = Hand { reason: "市级下达调度任务", ..Hand::rule(Rule::Ordered) };
         self.revise(id, registers::TASK, fields, &hand)?;
         Ok(())
     }
@@ -156,7 +157,7 @@ impl Pad<'_> {
                 && order.day(field::rectification::ORDERED_ON) == Some(ordered)
                 && order.day(field::rectification::RECHECKED_ON).is_none()
             {
-                let hand = Hand { reason: "称号已恢复", ..Hand::rule("ORDERED") };
+                let hand = Hand { reason: "称号已恢复", ..Hand::rule(Rule::Ordered) };
                 self.revise(
                     other,
                     registers::RECTIFICATION,
@@ -203,7 +204,7 @@ impl Pad<'_> {
             }
         }
         let due = on.saturating_add(self.core.plans().on(on).fec.rectify_days);
-        let hand = Hand { reason: "抽查不合格", ..Hand::rule("ORDERED") };
+        let hand = Hand { reason: "抽查不合格", ..Hand::rule(Rule::Ordered) };
         let mut order = vec![
             number(HOME_UNIT, unit.number()),
             text(field::rectification::FEC_CASE, &case.0),

@@ -26,6 +26,7 @@ use taizhang_proto::{
     pb::{self, OutcomeKind},
     record::Revision,
     register::{Refers, is_for_below, registers},
+    rule::Rule,
     session::MAX_BATCH_BYTES,
     stamp::{self, Stamp},
 };
@@ -293,7 +294,7 @@ impl Pad<'_> {
             }
         };
         if let Some(given_up) = given_up {
-            self.defer(edit.id, edit.register, vec![past_home(&applied.record, given_up)], "UNITS");
+            self.defer(edit.id, edit.register, vec![past_home(&applied.record, given_up)], Rule::Units);
         }
         if decision.changes_record() {
             self.put_record(edit.id, applied.record)?;

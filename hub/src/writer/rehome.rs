@@ -13,11 +13,9 @@ use taizhang_proto::{
     change::Edit,
     date::Day,
     register::{HOME_UNIT, PAST_HOME},
+    rule::Rule,
     wire::{Field, put_bytes},
 };
-
-/// The rule's name in history.
-const RULE: &str = "UNITS";
 
 impl Pad<'_> {
     /// Moves every record of a code that is given up by today.
@@ -46,7 +44,7 @@ impl Pad<'_> {
             let since = tree.given_up_on(from).unwrap_or(today);
             let fields =
                 vec![number_field(HOME_UNIT, to.number()), past_home(&record, PastHome { until: since, unit: from })];
-            self.revise(id, record.register, fields, &Hand::rule(RULE))?;
+            self.revise(id, record.register, fields, &Hand::rule(Rule::Units))?;
             self.file_conflicts_at(id, to)?;
         }
         Ok(())

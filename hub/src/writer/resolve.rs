@@ -18,6 +18,7 @@ use taizhang_proto::{
     register::{
         COUNTED_AT, COUNTING, ELSEWHERE_TOO, MERGED_INTO, PAST_HOME, Value, field, number, registered_on, registers,
     },
+    rule::Rule,
     wire::Field,
 };
 
@@ -276,7 +277,7 @@ impl Pad<'_> {
             Ok(said) => said,
             Err(why) => return Ok(Err(why.to_string())),
         };
-        let hand = Hand { by, reason, rule: "MERGE", ..Hand::default() };
+        let hand = Hand { by, reason, ..Hand::rule(Rule::Merge) };
         let parse = |text: &str| text.parse::<RecordId>().map_err(|_| format!("{text} 不是记录编号 (not a record id)"));
         let absorbed = match parse(&request.absorbed) {
             Ok(absorbed) => absorbed,
@@ -329,7 +330,7 @@ impl Pad<'_> {
         if let Some(tag) = registered.filter(|tag| !fields.iter().any(|field| field.tag == *tag)) {
             fields.push(day(tag, self.core.today()));
         }
-        let hand = Hand { by, reason, rule: "REVISED", despite: request.despite, ..Hand::default() };
+        let hand = Hand { by, reason, despite: request.despite, ..Hand::rule(Rule::Revised) };
         if let Some(broken) = self.refused_way(id, def.number, &fields, self.core.tier)? {
             return refuse(broken.to_string());
         }

@@ -20,6 +20,7 @@ use taizhang_proto::{
     pb::{self, Tier},
     record::Revision,
     register::COUNTING,
+    rule::Rule,
     seal,
     stamp::Stamp,
     wire::{self, Field, put_bytes, put_varint, zigzag},
@@ -46,10 +47,10 @@ pub(super) struct Hand<'h> {
     pub(super) note: &'h str,
 }
 
-impl<'h> Hand<'h> {
+impl Hand<'_> {
     /// A rule's.
-    pub(super) fn rule(rule: &'h str) -> Self {
-        Self { rule, ..Self::default() }
+    pub(super) fn rule(rule: Rule) -> Self {
+        Self { rule: rule.name(), ..Self::default() }
     }
 }
 

@@ -22,6 +22,7 @@ use taizhang_proto::{
     lifecycle::{self, Actor},
     pb::{self, ConflictKind},
     register::{code, field, number, registers},
+    rule::Rule,
     wire,
 };
 
@@ -186,7 +187,7 @@ impl Pad<'_> {
         unseen: &impl Fn(&pb::Origin) -> bool,
         follow_ups: &mut FollowUps,
     ) -> Result<(), StoreError> {
-        let Some(current) = self.record(edit.id)?.cloned() else { return Ok(()) };
+        let Some(current) = self.record(edit.id)? else { return Ok(()) };
         let Some(def) = registers().get(new.register) else { return Ok(()) };
         for field in &def.fields {
             let Some(code) = closing_code(new.register, field.tag, field.prevails.as_deref()) else { continue };
@@ -206,8 +207,8 @@ impl Pad<'_> {
             }
             let tags: Vec<u32> = edit.fields.iter().map(|field| field.tag).filter(|tag| *tag != field.tag).collect();
             let claims = vec![
-                standing_claim(if closes { new } else { &current }, &[field.tag]),
-                standing_claim(if closes { &current } else { new }, &tags),
+                standing_claim(if closes { new } else { current }, &[field.tag]),
+                standing_claim(if closes { current } else { new }, &tags),
             ];
             follow_ups.conflicts.push(pb::Conflict {
                 kind: ConflictKind::ClosedEdited.into(),
@@ -216,7 +217,7 @@ impl Pad<'_> {
                 unit: home_unit(new).map_or(0, OrgCode::number),
                 tags: vec![field.tag],
                 claims,
-                rule: "CLOSED".into(),
+                rule: Rule::Closed.name().into(),
                 revision: new.revision(),
                 note: format!("{}之后仍有录入 (edited while it was closed)", field.zh),
                 ..pb::Conflict::default()
@@ -277,7 +278,7 @@ fn hold_open(household: RecordId, record: &Record, (by, register): (RecordId, u3
         id,
         register: of,
         fields: vec![text(field::household::STATUS, code::household_status::TO_BE_VERIFIED.as_bytes())],
-        rule: "CLOSED",
+        rule: Rule::Closed,
     });
     follow_ups.conflicts.push(pb::Conflict {
         kind: ConflictKind::ClosedEdited.into(),
@@ -290,7 +291,7 @@ fn hold_open(household: RecordId, record: &Record, (by, register): (RecordId, u3
             record,
             &[field::household::STATUS, field::household::CLOSED_ON, field::household::CLOSED_REASON],
         )],
-        rule: "CLOSED".into(),
+        rule: Rule::Closed.name().into(),
         revision: record.revision(),
         note: format!(
             "销户的同时另有{}录入 (closed while another office added to it)",

@@ -16,11 +16,10 @@ use taizhang_proto::{
     decide::Author,
     limits::{CHANGE_FIELDS, NAME_BYTES},
     pb::{self, ConflictKind},
+    rule::Rule,
     wire,
 };
 
-/// What such words are kept under, and asked about.
-pub(crate) const RULE: &str = "LEFT";
 /// Most words that a finding shows; all of them stand in the history.
 const MOST_CLAIMS: usize = 32;
 
@@ -42,7 +41,7 @@ impl Pad<'_> {
             origin: Some(pb::Origin { tags: edit.fields.iter().map(|field| field.tag).collect(), ..origin }),
             message: wire::join(edit.fields.iter().map(|field| &field.bytes)),
             replaced_by: own.revision,
-            rule: RULE.into(),
+            rule: Rule::Left.name().into(),
             ..pb::Superseded::default()
         };
         let standing = self.told_parts(peer, edit, author, own).into_iter().map(|(edit, origin)| word(edit, origin));
@@ -53,7 +52,7 @@ impl Pad<'_> {
             origin: entry.origin.as_ref().map(|origin| told(origin, (peer, author), own)),
             message: entry.message.clone(),
             replaced_by: own.revision,
-            rule: RULE.into(),
+            rule: Rule::Left.name().into(),
             ..pb::Superseded::default()
         });
         let mut entries: Vec<pb::Superseded> = standing.chain(past).collect();
@@ -83,7 +82,7 @@ impl Pad<'_> {
             tags: tags.into_iter().take(CHANGE_FIELDS).collect(),
             // The first is what stands: nothing.
             claims: std::iter::once(pb::ClaimedValue::default()).chain(claims).take(MOST_CLAIMS).collect(),
-            rule: RULE.into(),
+            rule: Rule::Left.name().into(),
             revision: own.revision,
             note: "该记录已离开本单位，上级丢失后尚无单位报来；请查明现在何处 (it left this unit, was lost here, and nobody has told it since: find out where it is)".into(),
             ..pb::Conflict::default()
@@ -95,7 +94,7 @@ impl Pad<'_> {
     /// has the record now, and whoever holds it is told of them.
     pub(super) fn is_held_again(&mut self, id: RecordId) -> Result<(), StoreError> {
         let (waited, told): (Vec<_>, Vec<_>) =
-            self.whole_history_of(id)?.into_iter().partition(|entry| entry.rule == RULE);
+            self.whole_history_of(id)?.into_iter().partition(|entry| entry.rule == Rule::Left.name());
         let Some(record) = self.record(id)?.filter(|_| !waited.is_empty()).cloned() else { return Ok(()) };
         let past: HashSet<(u32, bytes::Bytes)> =
             told.iter().flat_map(pb::Superseded::said).map(|field| (field.tag, field.bytes)).collect();
@@ -124,7 +123,7 @@ impl Pad<'_> {
         }
         let is_asked = |open: &pb::Conflict| {
             let said = |claim: &pb::ClaimedValue| claim.said().iter().all(is_told);
-            open.rule != RULE
+            open.rule != Rule::Left.name()
                 || !(all_told || (open.claims.len() < MOST_CLAIMS && open.claims.iter().skip(1).all(said)))
         };
         self.pass_conflicts(id, ConflictKind::AfterTransfer, is_asked)?;

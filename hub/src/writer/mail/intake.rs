@@ -5,7 +5,7 @@
 use super::{
     super::{
         again::is_sound,
-        moves::{RULE, moves_along},
+        moves::moves_along,
         pad::Pad,
         revise::{Hand, day, number as number_field, text},
     },
@@ -27,6 +27,7 @@ use taizhang_proto::{
     pb::{self, LetterKind},
     record::Revision,
     register::{HOME_UNIT, STATE, VOID_REASON, code, field, number},
+    rule::Rule,
 };
 
 /// Most records that one person or household brings.
@@ -102,7 +103,7 @@ impl Pad<'_> {
         self.keep_transfer(kind::IN, &offer.transfer, &row);
         let back = TransferRow { subject: offer.transfer.to_vec(), ..TransferRow::default() };
         self.keep_row(Space::Transfers, under(kind::RECORD, &record.0), &back);
-        self.revise(record, number::TRANSFER, fields, &Hand::rule(RULE))?;
+        self.revise(record, number::TRANSFER, fields, &Hand::rule(Rule::Transfer))?;
         Ok(())
     }
 
@@ -132,7 +133,7 @@ impl Pad<'_> {
         self.keep_transfer(kind::IN, &number, &row);
         if row.step() == Step::Returned {
             let today = self.core.today();
-            self.revise(id, number::TRANSFER, vec![day(field::transfer::DONE_ON, today)], &Hand::rule(RULE))?;
+            self.revise(id, number::TRANSFER, vec![day(field::transfer::DONE_ON, today)], &Hand::rule(Rule::Transfer))?;
         }
         Ok(true)
     }
@@ -158,7 +159,7 @@ impl Pad<'_> {
         self.keep_transfer(kind::IN, &released.transfer, &row);
         if let Some(id) = RecordId::from_slice(&row.record) {
             let today = self.core.today();
-            self.revise(id, number::TRANSFER, vec![day(field::transfer::DONE_ON, today)], &Hand::rule(RULE))?;
+            self.revise(id, number::TRANSFER, vec![day(field::transfer::DONE_ON, today)], &Hand::rule(Rule::Transfer))?;
         }
         self.unsend(&id_of(LetterKind::Wanted, &released.transfer))?;
         let kind = LetterKind::Taken;
@@ -217,7 +218,7 @@ impl Pad<'_> {
         if let Some(id) = RecordId::from_slice(&row.record) {
             let done = day(field::transfer::DONE_ON, self.core.today());
             let fields = vec![text(STATE, code::state::VOID.as_bytes()), text(VOID_REASON, reason.as_bytes()), done];
-            self.revise(id, number::TRANSFER, fields, &Hand { reason, ..Hand::rule(RULE) })?;
+            self.revise(id, number::TRANSFER, fields, &Hand { reason, ..Hand::rule(Rule::Transfer) })?;
         }
         Ok(())
     }

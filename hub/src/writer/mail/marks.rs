@@ -20,6 +20,7 @@ use taizhang_proto::{
     date::Day,
     pb::{self, ConflictKind},
     register::{COUNTED_AT, COUNTING, ELSEWHERE_TOO, field, number as registers},
+    rule::Rule,
     wire::{Field, put_bytes},
 };
 
@@ -40,9 +41,6 @@ fn counting(turns: &[pb::MarkTurn]) -> Field {
     }
     Field { tag: COUNTING, bytes: bytes.into() }
 }
-
-/// The rule that another district counts by, as history and conflicts name it.
-const RULE: &str = "CROSS_DISTRICT";
 
 impl Pad<'_> {
     /// Takes marks worked out from a view; those of keys that have changed since are worked out again.
@@ -198,7 +196,7 @@ impl Pad<'_> {
             let here = ruled && !elsewhere;
             fields.push(if here { number(ELSEWHERE_TOO, 1) } else { nothing(ELSEWHERE_TOO) });
         }
-        if self.revise(id, register, fields, &Hand::rule(RULE))?.is_some() && elsewhere {
+        if self.revise(id, register, fields, &Hand::rule(Rule::CrossDistrict))?.is_some() && elsewhere {
             let note = "另一县区登记了同一人或同一证书 (another district registers the same person or certificate)";
             // The id number of a resident or of another card, the number of a certificate.
             let tag = match register {

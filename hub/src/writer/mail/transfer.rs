@@ -4,7 +4,6 @@
 
 use super::{
     super::{
-        moves::RULE,
         pad::{Pad, Reading},
         revise::{Hand, nothing},
     },
@@ -21,6 +20,7 @@ use taizhang_proto::{
     cell::{CellKey, contributions, home_unit, itself},
     pb::{self, LetterKind},
     register::TRANSFER_TO,
+    rule::Rule,
 };
 
 /// Largest bundle, bytes. Small in unit tests, so that they cross it.
@@ -116,7 +116,7 @@ impl Pad<'_> {
 
     /// The transfer does not happen: the record says no longer that it goes, and why.
     fn keep_here(&mut self, id: RecordId, record: &Record, reason: &str) -> Result<(), StoreError> {
-        let hand = Hand { reason, ..Hand::rule(RULE) };
+        let hand = Hand { reason, ..Hand::rule(Rule::Transfer) };
         self.revise(id, record.register, vec![nothing(TRANSFER_TO)], &hand)?;
         Ok(())
     }
@@ -183,7 +183,7 @@ impl Pad<'_> {
         };
         let parts = self.bundle(id, &record)?;
         for (part, register) in &parts {
-            self.move_home(*part, *register, target, &Hand::rule(RULE))?;
+            self.move_home(*part, *register, target, &Hand::rule(Rule::Transfer))?;
         }
         let moved = self.counted_beyond(&parts)?;
         let bundle = self.make_bundle((id, &record), &parts, target, MAX_BUNDLE)?;
