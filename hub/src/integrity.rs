@@ -6,7 +6,7 @@
 use crate::{
     engine::FjallStore,
     mail::post,
-    rows::{self, FeedRow, OwnCell, UnitRow},
+    rows::{self, FeedRow, OwnCell, UnitRow, meta},
     store::{SPACES, Space, StoreError, View},
 };
 use prost::Message;
@@ -106,6 +106,9 @@ fn record_of(space: Space, key: &[u8], value: &bytes::Bytes) -> Result<Option<Re
         Space::Own => CellKey::from_slice(key).is_some() && OwnCell::from_slice(value).is_some(),
         Space::CellFeed => key.split_at_checked(8).is_some_and(|(_, cell)| CellKey::from_slice(cell).is_some()),
         Space::Sums => value.len() == size_of::<i64>(),
+        Space::Meta if [meta::YEARS, meta::UNHEARD].iter().any(|sums| key.starts_with(sums)) => {
+            value.len() == size_of::<i64>()
+        }
         _ => true,
     };
     if is_read { Ok(None) } else { Err(Unreadable) }

@@ -548,6 +548,10 @@ pub mod meta {
     pub const UNHEARD: &[u8] = b"unheard-";
     /// Those districts.
     pub const UNHEARD_LIST: &[u8] = b"unheard";
+    /// Before a cell's key whose day is the first of a year: the sum of that year, at a city.
+    pub const YEARS: &[u8] = b"years-";
+    /// The sums of years are kept.
+    pub const YEARLY: &[u8] = b"yearly";
     /// Before a unit's number: what of it is on its way to another hub and counts here.
     pub const TRANSIT: &[u8] = b"transit-";
     /// The stretches of this hub's history.

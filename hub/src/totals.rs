@@ -9,6 +9,7 @@ mod shares;
 mod standing;
 mod trend;
 pub(crate) mod unheard;
+pub(crate) mod years;
 
 pub use bounds::{MAX_VALUES, MAX_WATCHED};
 pub use shares::shares;
@@ -71,8 +72,7 @@ pub(crate) fn sum_heard(
     part: u16,
     dates: RangeInclusive<Day>,
 ) -> Result<i64, StoreError> {
-    let read = |_: &[u8], value: &[u8]| value.try_into().ok().map(i64::from_be_bytes);
-    let heard = sum_in(view, (Space::Sums, &[]), (unit, part, dates.clone()), read)?;
+    let heard = years::sum(view, unit, part, dates.clone())?;
     Ok(heard.saturating_add(unheard::sum(view, unit, part, dates)?))
 }
 

@@ -4,7 +4,7 @@
 use super::{
     aside::{self, AsideRow},
     recount::Recount,
-    unheard,
+    unheard, years,
 };
 use crate::{
     rows::OwnCell,
@@ -14,7 +14,7 @@ use crate::{
 use std::collections::{BTreeMap, HashMap, HashSet};
 use taizhang_proto::{
     OrgCode,
-    cell::{self, CellKey, bounds},
+    cell::{CellKey, bounds},
     date::Day,
     indicator::{self, Part, Period, Span},
     pb::{self, Tier},
@@ -49,6 +49,9 @@ pub fn audit(core: &Core) -> Result<pb::AuditAnswer, StoreError> {
     }
     sums.retain(|_, value| *value != 0);
     differences(&read_sums(view)?, &sums, "sums", &mut answer.differences);
+    if core.tier == Tier::City {
+        differences(&years::kept(view)?, &years::by_year(&sums), "years", &mut answer.differences);
+    }
     let period = Period::up_to(core.today(), Span::Year);
     let aside = aside::row(view)?;
     answer.aside = set_aside(core, &aside);
@@ -140,23 +143,23 @@ fn refuted_anew<'a>(own: impl Iterator<Item = (&'a CellKey, &'a i64)>, row: &Asi
 }
 
 pub(crate) fn read_own(view: &dyn View) -> Result<HashMap<CellKey, i64>, StoreError> {
-    read_cells(view, Space::Own, |value| OwnCell::from_slice(value).map(|cell| cell.value))
+    read_cells(view, (Space::Own, &[]), |value| OwnCell::from_slice(value).map(|cell| cell.value))
 }
 
 fn read_sums(view: &dyn View) -> Result<HashMap<CellKey, i64>, StoreError> {
-    read_cells(view, Space::Sums, |value| value.try_into().ok().map(i64::from_be_bytes))
+    read_cells(view, (Space::Sums, &[]), |value| value.try_into().ok().map(i64::from_be_bytes))
 }
 
-/// The cells of a space that are not zero.
-fn read_cells(
+/// The cells that are not zero of a space, under keys that begin with a prefix.
+pub(super) fn read_cells(
     view: &dyn View,
-    space: Space,
+    (space, prefix): (Space, &[u8]),
     read: impl Fn(&[u8]) -> Option<i64>,
 ) -> Result<HashMap<CellKey, i64>, StoreError> {
     let mut cells = HashMap::new();
-    for row in view.prefix(space, &[]) {
+    for row in view.prefix(space, prefix) {
         let (key, value) = row?;
-        let key = cell::CellKey::from_slice(&key).ok_or(StoreError::Row(space))?;
+        let key = key.get(prefix.len()..).and_then(CellKey::from_slice).ok_or(StoreError::Row(space))?;
         let value = read(&value).ok_or(StoreError::Row(space))?;
         if value != 0 {
             cells.insert(key, value);

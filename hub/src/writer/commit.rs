@@ -11,7 +11,8 @@ use crate::{
     audit_log, roll,
     rows::meta,
     state::{Core, Fresh, months, readers},
-    store::{Space, Store, StoreError, WriteSet},
+    store::{Space, Store, StoreError, View, WriteSet},
+    totals,
 };
 use bytes::Bytes;
 use prost::Message;
@@ -64,6 +65,16 @@ impl Done {
     }
 }
 
+/// Writes what a store of an older program lacks, if it does.
+fn begin(
+    store: &dyn Store,
+    lacking: impl FnOnce(&dyn View, &mut WriteSet) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let mut set = WriteSet::default();
+    lacking(store.view().as_ref(), &mut set)?;
+    if set.is_empty() { Ok(()) } else { store.commit(set) }
+}
+
 impl Core {
     /// A hub's core on a store.
     ///
@@ -84,13 +95,15 @@ impl Core {
         clock: Clock,
         secret: Option<[u8; 32]>,
     ) -> Result<Arc<Self>, StoreError> {
+        if tier == Tier::City {
+            // Sums of years are made of what the first leaves.
+            begin(store.as_ref(), |view, set| aside::begin(view, unit, set))?;
+            begin(store.as_ref(), totals::years::begin)?;
+        }
         let view = store.view();
         let mut set = WriteSet::default();
         if view.get(Space::Meta, meta::EPOCH)?.is_none() {
             set.put(Space::Meta, meta::EPOCH, rand::random::<[u8; 16]>());
-        }
-        if tier == Tier::City {
-            aside::begin(view.as_ref(), unit, &mut set)?;
         }
         let counted_by = view.get(Space::Meta, meta::RULES)?;
         let mut is_settled = view.get(Space::Meta, meta::UNSETTLED)?.is_none();

@@ -378,10 +378,14 @@ impl Pad<'_> {
                 change.cells.add(Item::cell(&bytes, value));
             }
         }
-        for (key, delta) in sums.into_iter().filter(|(_, delta)| *delta != 0) {
+        sums.retain(|_, delta| *delta != 0);
+        for (key, delta) in &sums {
             let bytes = key.to_bytes();
             let old = read_sum(self.view, &bytes)?;
-            self.set.put(Space::Sums, bytes, old.saturating_add(delta).to_be_bytes());
+            self.set.put(Space::Sums, bytes, old.saturating_add(*delta).to_be_bytes());
+        }
+        if self.core.tier == Tier::City {
+            totals::years::add(self.view, &sums, &mut self.set)?;
         }
         self.set.put(Space::Meta, meta::CELLS, revision.to_be_bytes());
         Ok(())
