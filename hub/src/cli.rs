@@ -298,8 +298,8 @@ impl Units for Cli {
 /// Runs a command; the exit code is 0 done, 1 failed, 2 wrong use, 3 partly done.
 pub fn main(cli: Cli) -> ExitCode {
     show::set_wide(cli.wide);
-    show::lang::set(cli.lang);
     let reader = if cli.json { Reader::Program } else { Reader::Person };
+    show::lang::set(cli.lang, reader);
     run_to_exit(run(cli), reader)
 }
 
@@ -506,7 +506,13 @@ async fn ask(session: &Session, command: Command, reader: Reader) -> anyhow::Res
                         show::time(answer.expires)
                     );
                 }
-                Reader::Program => show::facts(reader, &[show::fact("token", "", "", answer.token)]),
+                Reader::Program => show::document(
+                    reader,
+                    serde_json::json!({
+                        "token": answer.token, "unit": unit.number(), "unit_name": answer.unit_name,
+                        "expires": show::moment(answer.expires),
+                    }),
+                ),
             }
         }
         Command::Ca(command) => {

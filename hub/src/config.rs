@@ -5,7 +5,7 @@ use crate::advertise;
 use serde::{Deserialize, Serialize};
 use std::{net::SocketAddr, path::Path};
 use taizhang_node::{
-    config::{ConfigError, layered, schedule},
+    config::{ConfigError, PREFIX, layered, schedule},
     upstream::schedule::{Mode, Schedule},
 };
 use taizhang_proto::{OrgCode, pb};
@@ -112,6 +112,16 @@ impl Config {
     /// # Errors
     /// Names the key that is wrong or missing.
     pub fn load(data: &Path) -> Result<Self, ConfigError> {
+        let is_named = |key: &str| std::env::var_os(format!("{PREFIX}{key}")).is_some();
+        let says_what_it_is = data.join(FILE).exists() || (is_named("UNIT") && is_named("TIER"));
+        if !says_what_it_is {
+            let why = format!(
+                "{} 不是县区或市级的数据目录（没有 {FILE}）：请先 init；只读目录只能用 totals、standing 等查询命令 (no hub's directory: run \
+                 `init`; a reader's is for asking for figures)",
+                data.display()
+            );
+            return Err(ConfigError::Value(why));
+        }
         let config: Self = layered(Defaults::default(), &data.join(FILE), &KEYS)?;
         config.schedule()?;
         if let Some(Err(why)) = config.advertise.as_deref().map(advertise::check) {

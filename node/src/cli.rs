@@ -209,6 +209,9 @@ enum Command {
         /// 更正只能填一次的栏目时的理由 (why a field that is set once is corrected)
         #[arg(long, default_value = "")]
         reason: String,
+        /// 刚才已保存过内容相同的一条，仍再登记一条 (enter another, though the same was saved a moment ago)
+        #[arg(long)]
+        again: bool,
         /// 字段=值 (field=value)
         #[arg(required = true)]
         fields: Vec<String>,
@@ -369,8 +372,8 @@ impl Units for Cli {
 /// Runs a command; the exit code is 0 done, 1 failed, 2 wrong use, 3 partly done.
 pub fn main(cli: Cli) -> ExitCode {
     show::set_wide(cli.wide);
-    show::lang::set(cli.lang);
     let reader = if cli.json { Reader::Program } else { Reader::Person };
+    show::lang::set(cli.lang, reader);
     run_to_exit(run(cli), reader)
 }
 
@@ -691,20 +694,26 @@ async fn ask(mut client: Client, command: Command, reader: Reader) -> anyhow::Re
             let found = print::Found::of(answer.cases.iter().map(|case| case.days_left));
             answer.cases.truncate(limit.unwrap_or(usize::MAX));
             if let Some(file) = export {
-                return print::to_sheet(&file, &print::DUE_HEADINGS, &print::due_rows(&answer), reader);
+                let sheet = (&print::DUE_HEADINGS[..], &print::due_rows(&answer)[..]);
+                return print::to_sheet(&file, sheet, (answer.on, within, found), reader);
             }
             print::due(&answer, (within, found), reader);
         }
-        Command::Save { register, record, reason, fields } => {
+        Command::Save { register, record, reason, again, fields } => {
             let fields = review::pairs(&fields)?;
-            let request =
-                pb::SaveRequest { register, record: record.unwrap_or_default(), fields, by: String::new(), reason };
+            let record = record.unwrap_or_default();
+            let request = pb::SaveRequest { register, record, fields, by: String::new(), reason, again };
             let answer = client.save(request).await?.into_inner();
             let saved = [
                 show::fact("record", "已保存", "saved", &answer.record),
                 show::fact("seq", "变更号", "change", answer.seq),
             ];
-            show::facts(reader, &saved);
+            let mut told = show::object(&saved);
+            told.insert("doubts".into(), answer.doubts.clone().into());
+            match reader {
+                Reader::Person => show::facts(reader, &saved),
+                Reader::Program => show::document(reader, told.into()),
+            }
             for doubt in &answer.doubts {
                 eprintln!("请注意：{doubt}");
             }
@@ -745,7 +754,8 @@ async fn ask(mut client: Client, command: Command, reader: Reader) -> anyhow::Re
             let found = print::Found::of(answer.items.iter().map(|item| item.days_left));
             answer.items.truncate(limit.unwrap_or(usize::MAX));
             if let Some(file) = export {
-                return print::to_sheet(&file, &print::WORK_HEADINGS, &print::work_rows(&answer), reader);
+                let sheet = (&print::WORK_HEADINGS[..], &print::work_rows(&answer)[..]);
+                return print::to_sheet(&file, sheet, (answer.on, within, found), reader);
             }
             print::worklist(&answer, (within, found), reader);
         }

@@ -116,7 +116,7 @@ impl Config {
 }
 
 /// What begins the name of every variable of the environment that means this program.
-const PREFIX: &str = "TAIZHANG_";
+pub const PREFIX: &str = "TAIZHANG_";
 /// Variables that mean it and are no keys of a configuration: the data directory, the log level, who decides, and the seeds
 /// of tests.
 const OTHERS: [&str; 6] = ["dir", "log", "by", "seed", "seeds", "year_seed"];

@@ -191,6 +191,14 @@ impl Ledger {
         Ok(pending)
     }
 
+    /// What was entered on a record and waits for the hub's answer, oldest first.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn waiting(&self, id: RecordId) -> Result<Vec<Edit>, StoreError> {
+        self.pending_of(id)?.iter().map(|(_, change)| read_edit(change)).collect()
+    }
+
     /// A record as this office sees it.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 pub mod card;
 pub mod close;
 pub mod doubts;
+mod head;
 pub mod history;
 mod papers;
 mod refused;
@@ -24,7 +25,10 @@ use crate::{
     parts::Parts,
     upstream::schedule::{Keeper, Schedule},
 };
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{Arc, Mutex},
+};
 use taizhang_proto::{
     OrgCode,
     pb::{office_server::OfficeServer, review_server::ReviewServer},
@@ -69,6 +73,8 @@ pub struct Office {
     identity: Option<Identity>,
     schedule: Schedule,
     clerk: String,
+    /// Held while a form is looked at and saved.
+    saving: Mutex<()>,
 }
 
 impl Office {
@@ -87,7 +93,7 @@ impl Office {
         };
         let ledger = Arc::new(Ledger::open(data, unit, clock)?);
         let keeper = identity.clone().map(|identity| Keeper::new(ledger.clone(), identity, schedule));
-        Ok(Arc::new(Self { ledger, keeper, identity, schedule, clerk: config.clerk.clone() }))
+        Ok(Arc::new(Self { ledger, keeper, identity, schedule, clerk: config.clerk.clone(), saving: Mutex::default() }))
     }
 
     /// Whose word it is: who is named, or the clerk of the configuration where nobody is.

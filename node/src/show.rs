@@ -7,7 +7,7 @@ pub mod paper;
 mod standing;
 
 pub use audit::audit_log;
-pub use standing::{figure, span_name, standard, standing};
+pub use standing::{figure, span_names, standard, standing};
 
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets::UTF8_FULL_CONDENSED};
 use std::{

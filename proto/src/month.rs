@@ -82,14 +82,19 @@ pub fn stage(close: &pb::PeriodClose) -> Stage {
 /// Why a month has a gap: a district that was never heard.
 pub const UNHEARD: &str = "unheard";
 
-/// What is missing of a unit whose month is not complete, for people (`MonthGap.why`).
-pub fn gap_words(why: &str) -> &'static str {
+/// Whether a month is without a unit that had told nothing at all when it was locked.
+pub fn is_unheard(gaps: &[pb::MonthGap], unit: u64) -> bool {
+    gaps.iter().any(|gap| gap.unit == unit && gap.why == UNHEARD)
+}
+
+/// What is missing of a unit whose month is not complete, for people (`MonthGap.why`): in Chinese, and in English.
+pub fn gap_words(why: &str) -> (&'static str, &'static str) {
     match why {
-        "silent" => "月末以来未同步",
-        UNHEARD => "从未上报（未接入）",
-        "aside" => "数字存疑，未计入总数",
-        "not_approved" => "待审核",
-        _ => "未封账",
+        "silent" => ("月末以来未同步", "not heard since the month ended"),
+        UNHEARD => ("从未上报（未接入）", "never heard"),
+        "aside" => ("数字存疑，未计入总数", "set aside: in no total"),
+        "not_approved" => ("待审核", "not approved"),
+        _ => ("未封账", "not closed"),
     }
 }
 

@@ -11,7 +11,7 @@ use taizhang_node::{
 };
 use taizhang_proto::{
     OrgCode, indicator, limits,
-    month::{self, Month},
+    month::Month,
     pb::{self, TotalSpan, admin_client::AdminClient},
 };
 
@@ -164,10 +164,16 @@ fn locked(months: &[pb::MonthAnswer]) -> Rows {
     (headings, months.iter().map(row).collect())
 }
 
+/// What is missing of a unit, in the language that is spoken.
+pub(super) fn gap_word(why: &str) -> &'static str {
+    let (zh, en) = taizhang_proto::month::gap_words(why);
+    show::lang::word(zh, en)
+}
+
 fn overview(answer: &pb::MonthsAnswer, reader: Reader) {
     let (headings, locked) = locked(&answer.locked);
     let line = |(gap, name): (&pb::MonthGap, &pb::UnitName)| {
-        vec![name.name.clone(), gap.unit.to_string(), month::gap_words(&gap.why).to_owned()]
+        vec![name.name.clone(), gap.unit.to_string(), gap_word(&gap.why).to_owned()]
     };
     let open = answer.open.as_ref();
     let rows: Vec<Vec<String>> = open.iter().flat_map(|open| open.gaps.iter().zip(&open.names).map(line)).collect();

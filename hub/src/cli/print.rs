@@ -22,7 +22,13 @@ pub(super) fn nodes(answer: &pb::NodesAnswer, reader: Reader) {
         rows.iter().map(|row| shown.iter().map(|place| row[*place].clone()).collect()).collect();
     show::table(reader, &headings, &rows);
     if is_narrow && !rows.is_empty() {
-        say!("{}", word("其余各栏见 --wide（编码、节点编号、已收变更、版本等）", "more columns: --wide"));
+        say!(
+            "{}",
+            word(
+                "其余各栏见 --wide（编码、节点编号、已收变更、版本等）",
+                "more columns: --wide (code, node, changes, version and others)"
+            )
+        );
     }
     if !answer.readers.is_empty() && reader == Reader::Person {
         say!("{}", word("只读单位 (readers of figures)", "readers of figures"));

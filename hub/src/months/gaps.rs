@@ -63,7 +63,7 @@ pub fn progress(core: &Core, month: Month) -> Result<pb::MonthProgress, StoreErr
         let retired = |unit: u64| children.iter().any(|child| child.unit == unit && child.retired > 0);
         let last = core.months().texts().last().unwrap_or_default();
         // What a sheet has of a district that was never heard is the tree's.
-        let never = |unit: u64| last.gaps.iter().any(|gap| gap.unit == unit && gap.why == month::UNHEARD);
+        let never = |unit: u64| month::is_unheard(&last.gaps, unit);
         let had_figures = |sheet: &pb::SheetDigest| {
             sheet.figures > 0 && sheet.unit != core.unit.number() && !retired(sheet.unit) && !never(sheet.unit)
         };

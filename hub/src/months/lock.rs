@@ -127,7 +127,7 @@ fn check_turn(core: &Core, month: Month, last: Option<&MonthText>, is_locked: bo
 pub(crate) fn missing(standing: &pb::MonthProgress) -> MonthsError {
     let named = standing.gaps.iter().zip(&standing.names).take(NAMED);
     let units: Vec<String> =
-        named.map(|(gap, name)| format!("{}（{}）", name.name, month::gap_words(&gap.why))).collect();
+        named.map(|(gap, name)| format!("{}（{}）", name.name, month::gap_words(&gap.why).0)).collect();
     let more = if standing.gaps.len() > NAMED { "等" } else { "" };
     MonthsError::Gaps { count: standing.gaps.len(), units: units.join("、") + more }
 }

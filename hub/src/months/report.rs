@@ -82,9 +82,8 @@ pub fn report(core: &Core, request: &pb::MonthRequest) -> Result<pb::MonthReport
         _ => pb::UnitName { unit: gap.unit, name: gap.name.clone(), ..pb::UnitName::default() },
     };
     // Who has said nothing yet is in no order with the others.
-    let is_unheard =
-        |unit: &OrgCode| answer.gaps.iter().any(|gap| gap.unit == unit.number() && gap.why == month::UNHEARD);
-    let heard: Vec<OrgCode> = here.iter().copied().filter(|unit| !is_unheard(unit)).collect();
+    let is_heard = |unit: &OrgCode| !month::is_unheard(&answer.gaps, unit.number());
+    let heard: Vec<OrgCode> = here.iter().copied().filter(is_heard).collect();
     Ok(pb::MonthReport {
         unit_name: tree.name(core.unit),
         gap_names: answer.gaps.iter().map(gap_name).collect(),

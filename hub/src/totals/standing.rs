@@ -130,7 +130,7 @@ fn assessed_score(view: &dyn View, unit: OrgCode, on: Day) -> Result<Option<f64>
     Ok(last.map(|(_, score)| score))
 }
 
-/// Ranks the units of one tier: equal scores, to two decimals, share a rank.
+/// Ranks the units of one tier: equal scores, to two decimals, share a rank; what is not measured has none.
 pub(crate) fn give_ranks(scores: &mut [pb::UnitScore]) {
     let hundredths = |one: &pb::UnitScore| if one.measured { (one.score * 100.0).round() as i64 } else { -1 };
     scores.sort_by_key(|one| (-hundredths(one), one.unit));
@@ -141,7 +141,7 @@ pub(crate) fn give_ranks(scores: &mut [pb::UnitScore]) {
         if last != Some(points) {
             rank = place;
         }
-        one.rank = rank;
+        one.rank = if one.measured { rank } else { 0 };
         last = Some(points);
     }
 }

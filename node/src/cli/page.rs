@@ -105,7 +105,7 @@ fn arrived(line: &HistoryLine) -> String {
 
 /// What a value lost by; most lose by a later edit, which is no rule of its own.
 fn rule(line: &HistoryLine) -> &str {
-    if line.rule.is_empty() { "后来的修改" } else { &line.rule }
+    if line.rule.is_empty() { "后来的修改" } else { show::lang::rule(&line.rule) }
 }
 
 fn decided(line: &HistoryLine) -> String {
@@ -151,7 +151,7 @@ mod tests {
             "待上报",
             "&lt;script&gt;alert",
             "王强",
-            "REVIEW",
+            "待审核裁定",
             "李审核，2008-03-21 16:00:00",
             "经查&lt;户口簿&gt;",
             "记录编号：0190",

@@ -7,7 +7,7 @@ use crate::{
     show::{self, Reader, lang},
 };
 use std::{path::Path, process::ExitCode};
-use taizhang_proto::{RecordId, date, pb, register::registers};
+use taizhang_proto::{RecordId, cell::worklist::Clock, date, limits::LIST_LINES, pb, register::registers};
 
 /// A sync report as facts.
 pub fn sync_facts(report: &pb::SyncReport) -> Vec<pb::Fact> {
@@ -69,34 +69,42 @@ pub(super) fn due_rows(answer: &pb::DueAnswer) -> Vec<Vec<String>> {
 
 /// Cases with their days left.
 pub(super) fn due(answer: &pb::DueAnswer, (within, found): (u32, Found), reader: Reader) {
-    let rows = due_rows(answer);
-    if reader == Reader::Person {
-        found.say(answer.on, within, rows.len());
-    }
-    match reader {
-        Reader::Person => show::table(reader, &DUE_HEADINGS, &rows),
-        Reader::Program => {
-            let units = answer.cases.iter().map(|case| case.unit);
-            listed(answer.on, show::objects_of_units(&DUE_HEADINGS, &rows, units));
-        }
-    }
+    dated(
+        (&DUE_HEADINGS, &due_rows(answer)),
+        answer.cases.iter().map(|case| case.unit),
+        (answer.on, within, found),
+        reader,
+    );
 }
 
-/// Prints what stands for a business day, for programs.
-fn listed(on: date::Day, rows: serde_json::Value) {
-    let mut told = show::listed(rows);
+/// Prints what has a last day: how much of it there is, and its rows, each of the unit that is named for it.
+fn dated(
+    (headings, rows): (&[(&str, &str)], &[Vec<String>]),
+    units: impl Iterator<Item = u64>,
+    (on, within, found): (date::Day, u32, Found),
+    reader: Reader,
+) {
+    if reader == Reader::Person {
+        found.say(on, within, rows.len(), false);
+        return show::table(reader, headings, rows);
+    }
+    let mut told = show::listed(show::objects_of_units(headings, rows, units));
     told["on"] = date::iso(on).into();
-    show::document(Reader::Program, told);
+    told["total"] = found.all.into();
+    show::document(reader, told);
 }
 
 /// Writes a list to a table file, csv or xlsx, which is its owner's alone: it names people.
 pub(super) fn to_sheet(
     file: &Path,
-    headings: &[(&str, &str)],
-    rows: &[Vec<String>],
+    (headings, rows): (&[(&str, &str)], &[Vec<String>]),
+    (on, within, found): (date::Day, u32, Found),
     reader: Reader,
 ) -> anyhow::Result<ExitCode> {
     disk::write_file(file, &exchange::sheet(file, headings, rows)?, Secrecy::OwnerOnly)?;
+    if reader == Reader::Person {
+        found.say(on, within, rows.len(), true);
+    }
     show::exported(reader, rows.len() as u64, file);
     Ok(ExitCode::SUCCESS)
 }
@@ -113,6 +121,9 @@ pub(super) const WORK_HEADINGS: [(&str, &str); 9] = [
     ("days_left", "剩余天数"),
     ("record", "记录编号"),
 ];
+
+/// The column that says what has to be done.
+const WHAT: usize = 1;
 
 /// A worklist's rows.
 pub(super) fn work_rows(answer: &pb::WorkAnswer) -> Vec<Vec<String>> {
@@ -148,26 +159,28 @@ impl Found {
     }
 
     /// Says so to people, and how much of it is shown.
-    fn say(&self, on: date::Day, within: u32, shown: usize) {
-        let Self { all, late } = self;
-        let some = if shown < *all { format!("；列出 {shown} 项 (shown)") } else { String::new() };
-        say!("截至 {}，{within} 天内到期：{all} 项，其中超期 {late} 项 (due, late among them){some}", date::iso(on));
+    fn say(&self, on: date::Day, within: u32, shown: usize, to_file: bool) {
+        let (Self { all, late }, on) = (self, date::iso(on));
+        let is_part = shown < *all;
+        if lang::is_english() {
+            let some = if is_part && !to_file { format!("; {shown} shown") } else { String::new() };
+            return say!("{on}: {all} due within {within} days, {late} of them late{some}");
+        }
+        let some = if is_part && !to_file { format!("；列出 {shown} 项 (shown)") } else { String::new() };
+        say!("截至 {on}，{within} 天内到期：{all} 项，其中超期 {late} 项 (due, late among them){some}");
     }
 }
 
 /// Everything with a last day, the late first.
 pub(super) fn worklist(answer: &pb::WorkAnswer, (within, found): (u32, Found), reader: Reader) {
-    if reader == Reader::Person {
-        found.say(answer.on, within, answer.items.len());
-    }
-    let rows = work_rows(answer);
-    match reader {
-        Reader::Person => show::table(reader, &WORK_HEADINGS, &rows),
-        Reader::Program => {
-            let units = answer.items.iter().map(|item| item.unit);
-            listed(answer.on, show::objects_of_units(&WORK_HEADINGS, &rows, units));
+    let mut rows = work_rows(answer);
+    if reader == Reader::Person && lang::is_english() {
+        for (row, item) in rows.iter_mut().zip(&answer.items) {
+            let clock = Clock::ALL.iter().find(|clock| clock.code() == item.clock);
+            row[WHAT] = clock.map_or_else(|| lang::either(&item.what).to_owned(), |clock| clock.en().to_owned());
         }
     }
+    dated((&WORK_HEADINGS, &rows), answer.items.iter().map(|item| item.unit), (answer.on, within, found), reader);
 }
 
 /// Prints what should be looked into.
@@ -298,10 +311,18 @@ pub fn list(answer: &pb::ListAnswer, register: &str, reader: Reader) {
         .collect();
     let headings: Vec<(&str, &str)> = columns.into_iter().chain([("record", "记录编号")]).collect();
     show::table(reader, &headings, &rows);
-    if lang::is_english() {
-        say!("{} of {}", answer.rows.len(), answer.total);
-    } else {
-        say!("共 {} 条，显示 {} 条", answer.total, answer.rows.len());
+    let (shown, total) = (answer.rows.len(), answer.total);
+    match (shown as u64 == total, lang::is_english()) {
+        (true, true) => say!("{total} in all"),
+        (false, true) if total > u64::from(LIST_LINES) => say!("{shown} of {total}; all of them: export"),
+        (false, true) => say!("{shown} of {total}; more: --limit {total}, or write them to a file: export"),
+        (true, false) => say!("共 {total} 条"),
+        (false, false) if total > u64::from(LIST_LINES) => {
+            say!("共 {total} 条，显示 {shown} 条；全部用 export 导出 (all of them: export)");
+        }
+        (false, false) => {
+            say!("共 {total} 条，显示 {shown} 条；其余用 --limit {total}，或用 export 导出 (more: --limit, or export)");
+        }
     }
 }
 
@@ -391,7 +412,7 @@ pub fn story(answer: &pb::HistoryAnswer, reader: Reader) {
                 line.office.clone(),
                 line.by.clone(),
                 if line.at == 0 { word("待上报", "not sent yet").into() } else { show::time(line.at) },
-                line.rule.clone(),
+                lang::rule(&line.rule).to_owned(),
                 decided,
             ]
         })

@@ -270,8 +270,8 @@ fn print_page(page: &pb::ConflictPage, reader: Reader) {
                 // Its ruling was taken back.
                 (Some(_), pb::ConflictState::Unsettled) => "重新提出 (reopened)".into(),
                 (Some(ruling), _) => format!("{} {}：{}", show::choice(conflict.choice()), ruling.by, ruling.reason),
-                (None, pb::ConflictState::ByRule) => conflict.rule.clone(),
-                (None, pb::ConflictState::Passed) => "已消除".into(),
+                (None, pb::ConflictState::ByRule) => show::lang::rule(&conflict.rule).to_owned(),
+                (None, pb::ConflictState::Passed) => show::lang::word("已消除", "gone").into(),
                 _ => String::new(),
             };
             Some(vec![
@@ -334,7 +334,7 @@ fn print_detail(detail: &pb::ConflictDetail, reader: Reader) {
         let words: Vec<&str> = words.into_iter().map(String::as_str).filter(|word| !word.is_empty()).collect();
         say!("冲突 {} {}", conflict.number, words.join(" "));
         say!("{}", conflict.note);
-        say!("规则 (rule): {}；发现 (found): {}", conflict.rule, show::time(conflict.found));
+        say!("规则 (rule): {}；发现 (found): {}", show::lang::rule(&conflict.rule), show::time(conflict.found));
     }
     for side in &detail.sides {
         let at = if side.at == 0 { String::new() } else { show::time(side.at) };

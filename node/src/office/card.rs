@@ -78,8 +78,10 @@ pub fn card<S: Shelf>(shelf: &S, plans: &Plans, id: RecordId, on: Day) -> Result
             let stable = doubt::is_stable(shelf, survivor(shelf, household)?, plans.on(on), on)?;
             let stage = match (clock.first_placed_on, clock.dual.as_ref().map(|dual| dual.second_placed_on)) {
                 (None, _) => ("未安置", "nobody placed"),
-                _ if stable => ("稳定", "stable"),
+                // A second one may be due although the first has kept the job for long.
+                (Some(_), Some(Some(_))) if stable => ("双就业，已稳定", "two employed, stably"),
                 (Some(_), Some(Some(_))) => ("双就业", "two employed"),
+                _ if stable => ("一人就业，已稳定", "one employed, stably"),
                 (Some(_), _) => ("一人就业", "one employed"),
             };
             let first = date::iso(clock.due_one);

@@ -1,6 +1,6 @@
 //! The calls of a node's command line, on the open office.
 
-use super::{Office, refused::RefusedError, worklist::reach};
+use super::{Office, head, refused::RefusedError, worklist::reach};
 use crate::{
     audit_log,
     desk::{Desk, Draft, SaveError, find, search},
@@ -8,15 +8,20 @@ use crate::{
     identity::ends_words,
     ledger::LedgerDesk,
     show,
+    store::StoreError,
 };
-use std::{pin::Pin, sync::Arc};
+use bytes::Bytes;
+use std::{collections::BTreeMap, pin::Pin, sync::Arc};
 use taizhang_proto::{
-    BUILT_MILLIS, OrgCode, RecordId, date,
+    BUILT_MILLIS, OrgCode, RecordId,
+    cell::is_active,
+    date,
     limits::{self, AUDIT_LINES, LIST_LINES},
     month::Month,
     pb::{self, Policy, office_server},
-    register::{FieldDef, IMPORT_NOTE, RegisterDef, Value, field, number, registered_on},
+    register::{FieldDef, HOME_UNIT, IMPORT_NOTE, RegisterDef, Value, field, number, registered_on, registers},
     stamp,
+    wire::put_varint,
 };
 use tokio::{
     sync::{Mutex, Semaphore, mpsc},
@@ -30,6 +35,8 @@ const PAGE: u32 = 100;
 /// Said where rows can't name their units yet.
 const NO_TREE: &str = "尚未从上级收到单位树，文件未读取；请接通上级后重试，或加 --wait 等待 (no tree of units has come from the hub yet, and \
                        nothing was read: try again once the line is up, or wait for it with --wait)";
+/// A form that says what one of so long ago said is taken for a second click, milliseconds.
+const MOMENT_MILLIS: u64 = 10 * 60 * 1_000;
 /// Files that are read or written at a time; others wait in turn.
 const FILES: usize = 2;
 
@@ -86,6 +93,13 @@ fn asked(error: RefusedError) -> Status {
 #[allow(clippy::result_large_err)]
 fn unit_or_none(code: u64) -> Result<Option<OrgCode>, Status> {
     if code == 0 { Ok(None) } else { OrgCode::new(code).map(Some).map_err(wrong) }
+}
+
+/// A unit as an encoded owner's field.
+fn home(unit: OrgCode) -> Bytes {
+    let mut bytes = Vec::new();
+    put_varint(HOME_UNIT, unit.number(), &mut bytes);
+    bytes.into()
 }
 
 /// The day that is asked for, or today.
@@ -227,7 +241,12 @@ impl Office {
                     record: id.0.to_vec().into(),
                     unit: unit.number(),
                     unit_name: units.name(unit),
-                    head: self.head_of(case.household.as_deref())?,
+                    head: match case.household.as_deref().and_then(RecordId::from_slice) {
+                        Some(household) => {
+                            head::of(&self.ledger, household)?.map(|known| known.name()).unwrap_or_default()
+                        }
+                        None => String::new(),
+                    },
                     clock: clock_code.into(),
                     recognised_on: clock.recognised_on,
                     due_on,
@@ -240,18 +259,6 @@ impl Office {
         }
         cases.sort_by_key(|case| (case.due_on, case.unit));
         Ok(pb::DueAnswer { on, cases })
-    }
-
-    /// The name of a household's head, for the office's own eyes.
-    fn head_of(&self, household: Option<&[u8]>) -> Result<String, crate::store::StoreError> {
-        let view = |id: Option<&[u8]>| match id.and_then(RecordId::from_slice) {
-            Some(id) => self.ledger.view(id),
-            None => Ok(None),
-        };
-        let household = view(household)?;
-        let head = view(household.as_ref().and_then(|household| household.slice(field::household::HEAD_PERSON)))?;
-        let name = head.as_ref().and_then(|head| head.slice(field::resident::NAME));
-        Ok(name.map(|name| String::from_utf8_lossy(name).into_owned()).unwrap_or_default())
     }
 
     /// Saves a form that somebody filled in, for whom the answer's doubts are: what is saved and should be looked into.
@@ -333,6 +340,15 @@ impl Office {
             draft.edits.push((IMPORT_NOTE, Some(Value::Text(note))));
         }
         let by = self.named(&request.by);
+        // One new form after the other, so that the second click finds what the first has saved.
+        let is_new = request.record.is_empty() && !request.again;
+        let one_at_a_time = is_new.then(|| self.saving.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        if is_new && let Some(same) = self.saved_a_moment_ago(&draft).map_err(failed)? {
+            return Err(Status::already_exists(format!(
+                "刚才已保存过内容相同的一条：{same}；确须再登记一条，请加 --again (the same was saved a moment ago, as this record: \
+                 --again enters another)"
+            )));
+        }
         // While a store that was lost comes back from the hub, an edit may come before the record that it edits.
         let is_missing = self.ledger.state().rebuild && held.is_none();
         for answer in desk.save(vec![vec![draft]], by) {
@@ -346,6 +362,7 @@ impl Office {
                 SaveError::Store(_) => failed(error),
             })?;
         }
+        drop(one_at_a_time);
         // It is saved, whatever can't be read of the store after that: nobody may be told otherwise.
         let mut doubts = self.doubts_of(id).unwrap_or_else(|error| {
             tracing::warn!(%error, "what is doubtful about a saved record can't be told");
@@ -353,6 +370,36 @@ impl Office {
         });
         doubts.splice(0..0, asked.into_iter().chain(self.ledger.clock_doubt()));
         Ok(pb::SaveAnswer { record: id.to_string(), seq: self.ledger.state().head, doubts })
+    }
+
+    /// A record made a moment ago, here or by a file, of which was said what this form says, and nothing else.
+    fn saved_a_moment_ago(&self, draft: &Draft) -> Result<Option<RecordId>, StoreError> {
+        let Some(def) = registers().get(draft.register) else { return Ok(None) };
+        let mut said: BTreeMap<u32, Bytes> = [(HOME_UNIT, home(self.ledger.unit()))].into();
+        for (tag, value) in &draft.edits {
+            let bytes = value.as_ref().zip(def.field(*tag)).map(|(value, field)| value.encode(field));
+            said.extend(bytes.map(|bytes| (*tag, bytes)));
+        }
+        let said = |one: &mut dyn Iterator<Item = (u32, Bytes)>| {
+            one.filter(|(_, bytes)| !bytes.is_empty()).collect::<BTreeMap<_, _>>() == said
+        };
+        let now = self.ledger.now_millis();
+        let moment = now.saturating_sub(MOMENT_MILLIS)..=now.saturating_add(MOMENT_MILLIS);
+        // An id says when its record was made; the newest stand last.
+        for id in self.ledger.ids(draft.register)?.into_iter().rev().take_while(|id| id.millis() >= *moment.start()) {
+            if !moment.contains(&id.millis()) {
+                continue; // by a clock that has been put right since
+            }
+            let Some(record) = self.ledger.view(id)?.filter(is_active) else { continue };
+            // What is a claim does not stand as it was said: until the hub has answered, its words are here.
+            let first = self.ledger.waiting(id)?.into_iter().next();
+            let mut words = first.into_iter().flat_map(|edit| edit.fields).map(|field| (field.tag, field.bytes));
+            let mut stands = record.fields.iter().map(|one| (one.field.tag, one.field.bytes.clone()));
+            if said(&mut words) || said(&mut stands) {
+                return Ok(Some(id));
+            }
+        }
+        Ok(None)
     }
 
     fn list(&self, request: &pb::ListRequest) -> Result<pb::ListAnswer, Status> {
@@ -437,6 +484,11 @@ impl office_server::Office for Calls {
         let (sender, receiver) = mpsc::channel(64);
         let turn = if request.dry_run { None } else { Some(self.imports.clone().lock_owned().await) };
         let file = self.files.clone().acquire_owned().await;
+        if !request.dry_run {
+            // Whatever ends it, somebody sees that it was begun.
+            let of = format!("{} begun", unit.unwrap_or(office.ledger.unit()));
+            block_in_place(|| office.note(&by, "import", of)).map_err(failed)?;
+        }
         tokio::task::spawn_blocking(move || {
             let (_turn, _file) = (turn, file);
             let source = Source { file_name: &request.file_name, content: &request.content };

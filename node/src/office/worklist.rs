@@ -1,12 +1,13 @@
 //! 待办清单: everything of an office that has a last day, late or soon to be, whatever register it comes from (domain-detail 3,
 //! the time-driven list). Invariant: what is listed as late is what the totals count as late ([`worklist`]).
 
-use super::{Office, close, standing, title::title};
+use super::{Office, close, head, standing, title::title};
 use crate::{
     desk::SaveError,
     exchange::People,
     ledger::{Ledger, LedgerDesk},
     show::of_quota,
+    store::StoreError,
 };
 use taizhang_proto::{
     OrgCode, Record, RecordId,
@@ -17,7 +18,7 @@ use taizhang_proto::{
     date::{self, Day},
     indicator::Part,
     pb,
-    register::{PERSON, field, number, registers},
+    register::{PERSON, field, number},
 };
 
 /// The code of what was sent back; the others are those of [`Clock`].
@@ -54,9 +55,13 @@ impl Office {
                 here.iter().filter(|step| step.key.date <= on && step.delta > 0).max_by_key(|step| step.key.date);
             let unit = unit.or(here.first()).map_or(scope, |step| step.key.unit);
             for due in worklist::of_contributions(&here, on, within) {
-                let (unit, record) = match subject {
-                    Subject::Unit(unit) => (unit, None),
-                    of => (unit, Some(of.id())),
+                let (unit, record) = match (subject, due.clock) {
+                    (Subject::Unit(unit), _) => (unit, None),
+                    // The record that `due` names, too: where the placement is entered.
+                    (Subject::Household(id), Clock::OneEmployed | Clock::DualEmployed) => {
+                        (unit, Some(case_of(ledger, id, due)?.unwrap_or(id)))
+                    }
+                    (of, _) => (unit, Some(of.id())),
                 };
                 list.add(due, unit, record)?;
             }
@@ -137,7 +142,11 @@ impl List<'_> {
             None => None,
         };
         let title = match &held {
-            Some((id, record)) => title(&mut self.people, (*id, record))?,
+            Some((id, record)) => match household_of(*id, record).map(|of| head::of(ledger, of)).transpose()?.flatten()
+            {
+                Some(known) => Some(known.name()),
+                None => title(&mut self.people, (*id, record))?,
+            },
             None => None,
         };
         let [phone, address] = match &held {
@@ -160,29 +169,47 @@ impl List<'_> {
     }
 }
 
-/// Phone and address of the person that a record is about, or of a household's head: for whoever has to go there.
-pub(super) fn reach(ledger: &Ledger, (id, record): (RecordId, &Record)) -> Result<[String; 2], SaveError> {
-    let household = match record.register {
-        number::HOUSEHOLD => Some(record.clone()),
-        number::ZEF_CASE => {
-            record.reference(field::zef_case::HOUSEHOLD).map(|of| ledger.view(of)).transpose()?.flatten()
+/// The case of a household whose clock that is.
+fn case_of(ledger: &Ledger, household: RecordId, due: Due) -> Result<Option<RecordId>, StoreError> {
+    let plans = ledger.plans();
+    for id in cell::following(ledger, household, number::HOUSEHOLD, number::ZEF_CASE)? {
+        let clock = cell::clock_of(ledger, id, &plans)?;
+        let last = clock.and_then(|clock| match due.clock {
+            Clock::OneEmployed => Some(clock.due_one),
+            _ => clock.dual.map(|dual| dual.due),
+        });
+        if last == Some(due.last) {
+            return Ok(Some(id));
+        }
+    }
+    Ok(None)
+}
+
+/// The household that a record is, is a case of, or that was visited.
+fn household_of(id: RecordId, record: &Record) -> Option<RecordId> {
+    match record.register {
+        number::HOUSEHOLD => Some(id),
+        number::ZEF_CASE => record.reference(field::zef_case::HOUSEHOLD),
+        number::SERVICE_RECORD if record.reference(field::service_record::PERSON).is_none() => {
+            record.reference(field::service_record::HOUSEHOLD)
         }
         _ => None,
+    }
+}
+
+/// Phone and address of the person that a record is about, or of a household's head: for whoever has to go there.
+pub(super) fn reach(ledger: &Ledger, (id, record): (RecordId, &Record)) -> Result<[String; 2], SaveError> {
+    let person = match household_of(id, record) {
+        Some(household) => head::of(ledger, household)?.map(|known| known.person().clone()),
+        None if record.register == number::RESIDENT => Some(record.clone()),
+        None => record.reference(PERSON).map(|id| ledger.view(id)).transpose()?.flatten(),
     };
-    let person = match record.register {
-        number::RESIDENT => Some(id),
-        _ => household
-            .as_ref()
-            .and_then(|household| household.reference(field::household::HEAD_PERSON))
-            .or(record.reference(PERSON)),
-    };
-    let person = person.map(|id| ledger.view(id)).transpose()?.flatten();
     let person = person.filter(|person| person.register == number::RESIDENT);
-    let text = |name: &str| {
-        let tag = registers().get(number::RESIDENT)?.field_named(name)?.tag;
-        person.as_ref()?.slice(tag).map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+    let text = |tag: u32| {
+        let bytes = person.as_ref().and_then(|person| person.slice(tag));
+        bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default()
     };
-    Ok([text("phone").unwrap_or_default(), text("address").unwrap_or_default()])
+    Ok([text(field::resident::PHONE), text(field::resident::ADDRESS)])
 }
 
 /// What was done for a campaign of a unit by a day, of its quotas.

@@ -109,6 +109,7 @@ fn figure(text: &str) -> Option<Value> {
 /// A field's value, as people read it, as a program does.
 pub(super) fn of_field(field: Option<&FieldDef>, value: &str) -> Value {
     match field {
+        _ if value.is_empty() => Value::Null,
         Some(field) if field.shape == Shape::Uint && !field.many => figure(value).unwrap_or_else(|| value.into()),
         Some(field) if field.shape == Shape::Bool => (value == "是").into(),
         _ => value.into(),
@@ -126,7 +127,9 @@ pub(super) fn typed(key: &str, value: &str) -> Value {
     match value {
         "true" => return true.into(),
         "false" | "否 (no)" => return false.into(),
-        "从未 (never)" | "无 (none)" => return Value::Null,
+        "" | "从未 (never)" | "无 (none)" => return Value::Null,
+        // Nothing was measured by which somebody could be ranked.
+        "—" if matches!(key, "rank" | "score") => return Value::Null,
         _ => {}
     }
     if matches!(value, "是" | "否") && (YES_OR_NO.contains(&key) || is_flag(key)) {
@@ -184,6 +187,7 @@ mod tests {
         assert_eq!(typed("last_sync", "2026-11-29 03:46:59"), Value::from("2026-11-29T03:46:59+08:00"));
         assert_eq!(typed("last_sync", "从未 (never)"), Value::Null);
         assert_eq!((typed("month", "无 (none)"), typed("twins", "否 (no)")), (Value::Null, false.into()));
+        assert_eq!(typed("phone", ""), Value::Null);
         // A field that is yes or no, and a text that happens to say it.
         assert_eq!((typed("labour_able", "是"), typed("remark", "是")), (true.into(), "是".into()));
         assert_eq!(typed("due_on", "2008-04-20"), Value::from("2008-04-20"));

@@ -2,11 +2,13 @@
 //! Invariant: it changes words for people, and nothing that programs get. English words are those of the descriptors and the
 //! catalogue: no word is written twice.
 
+use super::Reader;
 use clap::ValueEnum;
 use std::sync::atomic::{AtomicBool, Ordering};
 use taizhang_proto::{
     indicator, pb,
     register::{FieldDef, Shape, registers},
+    rule::Rule,
 };
 
 /// A language.
@@ -20,12 +22,24 @@ pub enum Lang {
 
 static ENGLISH: AtomicBool = AtomicBool::new(false);
 
+/// The language was asked for by its name.
+static ASKED: AtomicBool = AtomicBool::new(false);
+
 /// Speaks a language from now on: the one that is asked for, else the one of the surroundings (`LC_ALL`, `LC_MESSAGES`, `LANG`),
-/// Chinese where they name none of the two.
-pub fn set(asked: Option<Lang>) {
+/// Chinese where they name none of the two. A program is told the same words whoever runs it.
+pub fn set(asked: Option<Lang>, reader: Reader) {
+    ASKED.store(asked.is_some(), Ordering::Relaxed);
     let surroundings = || ["LC_ALL", "LC_MESSAGES", "LANG"].iter().filter_map(|name| std::env::var(name).ok());
     let lang = asked.unwrap_or_else(|| of_locale(surroundings()));
-    ENGLISH.store(lang == Lang::En, Ordering::Relaxed);
+    ENGLISH.store(lang == Lang::En && reader == Reader::Person, Ordering::Relaxed);
+}
+
+/// Has what follows, a paper that goes into a file, speak Chinese unless somebody has asked for English by its name: where it was made,
+/// nobody sees later.
+pub fn speak_as_papers_do() {
+    if !ASKED.load(Ordering::Relaxed) {
+        ENGLISH.store(false, Ordering::Relaxed);
+    }
 }
 
 /// The language of the first locale that is set.
@@ -46,7 +60,8 @@ pub fn word<'a>(zh: &'a str, en: &'a str) -> &'a str {
 
 /// A column's heading: the one that is written, or in English its name as words where that is Chinese.
 pub fn heading(name: &str, written: &str) -> String {
-    if is_english() && !written.is_ascii() { name.replace('_', " ") } else { written.to_owned() }
+    let is_unit = name.len() == 12 && name.bytes().all(|byte| byte.is_ascii_digit());
+    if is_english() && !written.is_ascii() && !is_unit { name.replace('_', " ") } else { written.to_owned() }
 }
 
 /// What an indicator is called; its code where it is unknown.
@@ -98,12 +113,25 @@ pub fn told(fact: &pb::Fact) -> String {
     }
 }
 
+/// What is said in both languages, as `尚未同步 (not synced)`, in the one that is spoken.
+pub fn either(text: &str) -> &str {
+    if is_english() { english_part(text).unwrap_or(text) } else { text }
+}
+
 /// The English of what is said in both languages, as `尚未同步 (not synced)`; none of anything else.
 fn english_part(text: &str) -> Option<&str> {
     let (chinese, english) = text.strip_suffix(')')?.split_once(" (")?;
     let is_both =
         !chinese.is_ascii() && english.is_ascii() && english.contains(|sign: char| sign.is_ascii_alphabetic());
     is_both.then_some(english)
+}
+
+/// A rule as people read it; as it is written where it has no word.
+pub fn rule(name: &str) -> &str {
+    Rule::named(name).map_or(name, |rule| {
+        let (zh, en) = rule.words();
+        word(zh, en)
+    })
 }
 
 /// The unit's English label on what a mark says.
@@ -122,6 +150,11 @@ mod tests {
         {
             assert_eq!(english_part(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn a_rule_has_its_words_and_what_is_none_stays() {
+        assert_eq!((rule("DUPLICATE"), rule("NEWER")), ("重复登记", "NEWER"));
     }
 
     #[test]

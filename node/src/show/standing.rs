@@ -37,12 +37,12 @@ pub fn figure(value: &pb::TotalValue) -> String {
     format!("{percent:.1}% ({}/{})", value.numerator, value.denominator)
 }
 
-/// Over what a figure of a month's report is counted.
-pub fn span_name(one: &indicator::Indicator, span: pb::TotalSpan) -> &'static str {
+/// Over what a figure of a month's report is counted: in Chinese, and in English.
+pub fn span_names(one: &indicator::Indicator, span: pb::TotalSpan) -> (&'static str, &'static str) {
     match (one.kind, span) {
-        (indicator::Kind::Stock, _) => "月末",
-        (indicator::Kind::Flow, pb::TotalSpan::Year) => "年累计",
-        (indicator::Kind::Flow, pb::TotalSpan::Month) => "本月",
+        (indicator::Kind::Stock, _) => ("月末", "end of month"),
+        (indicator::Kind::Flow, pb::TotalSpan::Year) => ("年累计", "this year"),
+        (indicator::Kind::Flow, pb::TotalSpan::Month) => ("本月", "this month"),
     }
 }
 

@@ -17,7 +17,7 @@ fn an_office_that_was_off_at_night_is_heard_once_it_is_on_and_once_more_before_i
         // Last night's slot was slept through: nobody has ever been heard here.
         town.offices[0].up().await;
         town.quiet(0).await;
-        assert_ne!(town.offices[0].status()["last_sync"], "");
+        assert!(town.offices[0].status()["last_sync"].is_string(), "heard since it is on");
 
         // What is entered by day waits for the night, or for the end of the day at this computer.
         let book = Arc::new(Book::default());

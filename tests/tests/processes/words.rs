@@ -63,7 +63,7 @@ fn why_there_is_no_line_is_said_and_kept_until_there_is_one() {
         town.district.up().await;
         tz(Kind::Node, &data, &["sync"]).exits(0);
         let told = status(&data);
-        assert_eq!((told["last_error"].as_str(), told["equal"].as_bool()), (Some(""), Some(true)), "{told}");
+        assert!(told["last_error"].is_null() && told["equal"] == true, "{told}");
         let id = town.district.tz(&["--json", "nodes"]).exits(0).rows()[0]["node"].as_str().unwrap().to_owned();
         let unit = OFFICES[0];
         town.district.tz(&["retire", unit, "--by", "王科长"]).exits(2);

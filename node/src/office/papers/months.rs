@@ -106,7 +106,7 @@ pub(super) fn figures(ledger: &Ledger, month: Month) -> Result<pb::Paper, StoreE
                 pb::TotalValue { indicator: one.code.into(), ratio: one.is_ratio(), ..pb::TotalValue::default() };
             show::figure(values.iter().find(is).unwrap_or(&none))
         };
-        let head = [one.code.to_owned(), one.zh.to_owned(), show::span_name(one, span).to_owned()];
+        let head = [one.code.to_owned(), one.zh.to_owned(), show::span_names(one, span).0.to_owned()];
         head.into_iter().chain(units.iter().map(figure)).collect()
     });
     paper.tables.push(table("figures", "一、指标 (figures)", &columns, rows.collect()));
@@ -119,7 +119,7 @@ pub(super) fn figures(ledger: &Ledger, month: Month) -> Result<pb::Paper, StoreE
             let known = indicator::by_code(&now.indicator)?;
             let unit = OrgCode::new(now.unit).map(|unit| name(ledger, unit)).unwrap_or_default();
             let what = format!("{} {}", known.code, known.zh);
-            let span = show::span_name(known, now.span()).to_owned();
+            let span = show::span_names(known, now.span()).0.to_owned();
             Some(vec![text.month.clone(), unit, what, span, show::figure(&was), show::figure(&now)])
         })
         .collect();

@@ -1,9 +1,13 @@
 //! 公示名单: the recognised zero-employment households, as a list to post up.
 //! Invariant: what may be public is the head's name, the community, the day and the number of people. No number of any paper, no
-//! address, no phone, and nobody else's name is read into it.
+//! address, no phone, and nobody else's name goes into it.
 
 use super::{name, standing, table};
-use crate::{ledger::Ledger, store::StoreError};
+use crate::{
+    ledger::Ledger,
+    office::head::{self, Known},
+    store::StoreError,
+};
 use std::ops::RangeInclusive;
 use taizhang_proto::{
     RecordId,
@@ -39,14 +43,8 @@ pub(super) fn households(ledger: &Ledger, days: RangeInclusive<Day>) -> Result<p
             continue;
         }
         let Some(household) = record.reference(field::zef_case::HOUSEHOLD) else { continue };
-        let own = household;
-        let household = survivor(ledger, own)?;
-        // What it was merged into may be another office's, which this one does not hold.
-        let head = match head_of(ledger, household)? {
-            Some(head) => Some(head),
-            None => head_of(ledger, own)?,
-        };
-        found.push((home, recognised, id, head.unwrap_or_default(), people(ledger, household, on)?));
+        let head = Known::public_name(head::of(ledger, household)?.as_ref());
+        found.push((home, recognised, id, head, people(ledger, survivor(ledger, household)?, on)?));
     }
     found.sort();
     let row = |(place, (home, recognised, _, head, people)): (usize, (_, Day, RecordId, String, usize))| {
@@ -70,13 +68,6 @@ pub(super) fn households(ledger: &Ledger, days: RangeInclusive<Day>) -> Result<p
         tables: vec![table("households", "名单 (households)", &columns, rows)],
         foot: "公示期：　　年　　月　　日至　　年　　月　　日　　监督电话：　　　　　　　　（盖章）".into(),
     })
-}
-
-/// The name of a household's head, as far as it is known here.
-fn head_of(ledger: &Ledger, household: RecordId) -> Result<Option<String>, StoreError> {
-    let head = ledger.view(household)?.and_then(|record| record.reference(field::household::HEAD_PERSON));
-    let head = head.map(|head| ledger.view(survivor(ledger, head)?)).transpose()?.flatten();
-    Ok(head.and_then(|head| head.slice(field::resident::NAME).map(|name| String::from_utf8_lossy(name).into_owned())))
 }
 
 /// How many people a household has on a day.
