@@ -1,10 +1,12 @@
 //! The embedded store: fjall, one keyspace a space, one batch a commit.
 
+mod damage;
 mod migrate;
 mod proof;
 
 use crate::store::{FORMAT, Rows, SPACES, Space, Store, StoreError, View, WriteSet};
 use bytes::Bytes;
+use damage::Damage;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Snapshot};
 use proof::{Answered, Proof};
 use std::{
@@ -40,6 +42,7 @@ pub struct FjallStore {
     engine: Arc<RwLock<Result<Arc<OpenEngine>, String>>>,
     proof: Arc<Mutex<(Proof, Answered)>>,
     fault: Arc<Mutex<Option<String>>>,
+    damage: Arc<Damage>,
     /// How many commits it lacks that were answered for.
     missing: u64,
 }
@@ -65,7 +68,9 @@ impl FjallStore {
         let missing = known.saturating_sub(proof.last);
         let proof = Arc::new(Mutex::new((proof, answered)));
         let engine = Arc::new(RwLock::new(Ok(Arc::new(engine))));
-        let store = Self { path: path.to_owned(), engine, proof, fault: Arc::default(), missing };
+        let fault: Arc<Mutex<Option<String>>> = Arc::default();
+        let damage = Damage::of(path, fault.clone());
+        let store = Self { path: path.to_owned(), engine, proof, fault, damage, missing };
         match store.view().get(Space::Meta, b"format")? {
             None => store.put_format()?,
             Some(found) => match <[u8; 4]>::try_from(found.as_ref()).map_or(0, u32::from_be_bytes) {
@@ -98,7 +103,19 @@ impl FjallStore {
     /// # Errors
     /// When the disk fails.
     pub fn forget_use(path: &Path) -> Result<(), DiskError> {
+        damage::forget(path);
         disk::remove(&Answered::path(path))
+    }
+
+    /// Whether damage was met in the store at this place when it ran last: every row of it is to be read.
+    pub fn is_suspected(path: &Path) -> bool {
+        damage::is_suspected(path)
+    }
+
+    /// Every row of a store that was suspected can be read. Returns whether that is not believed any more: damage was met not long
+    /// before, too.
+    pub fn is_met_again(path: &Path) -> bool {
+        damage::is_met_again(path)
     }
 
     fn open_engine(&self) -> Result<Arc<OpenEngine>, String> {
@@ -239,6 +256,7 @@ fn options(space: Space) -> KeyspaceCreateOptions {
 struct FjallView {
     snapshot: Snapshot,
     open: Arc<OpenEngine>,
+    damage: Arc<Damage>,
 }
 
 /// What is seen of a store while its engine is closed: why.
@@ -265,36 +283,38 @@ impl View for ClosedView {
 }
 
 impl FjallView {
-    fn rows(iter: fjall::Iter) -> Rows<'static> {
-        Box::new(iter.filter_map(|guard| match guard.into_inner().map_err(engine) {
+    fn rows(&self, iter: fjall::Iter) -> Rows<'static> {
+        let damage = self.damage.clone();
+        Box::new(iter.filter_map(move |guard| match guard.into_inner().map_err(engine) {
             Ok((key, _)) if key.as_ref() == proof::KEY.as_slice() => None,
             Ok((key, value)) => Some(Ok((Bytes::from(key), Bytes::from(value)))),
-            Err(error) => Some(Err(error)),
+            Err(error) => Some(Err(damage.seen(error))),
         }))
     }
 }
 
 impl View for FjallView {
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
-        Ok(self.snapshot.get(&self.open.spaces[space as usize], key).map_err(engine)?.map(Bytes::from))
+        let row = self.snapshot.get(&self.open.spaces[space as usize], key);
+        Ok(row.map_err(|error| self.damage.seen(engine(error)))?.map(Bytes::from))
     }
 
     fn range(&self, space: Space, from: &[u8], to: &[u8]) -> Rows<'_> {
         if from >= to {
             return Box::new(std::iter::empty());
         }
-        Self::rows(self.snapshot.range(&self.open.spaces[space as usize], from..to))
+        self.rows(self.snapshot.range(&self.open.spaces[space as usize], from..to))
     }
 
     fn prefix(&self, space: Space, prefix: &[u8]) -> Rows<'_> {
-        Self::rows(self.snapshot.prefix(&self.open.spaces[space as usize], prefix))
+        self.rows(self.snapshot.prefix(&self.open.spaces[space as usize], prefix))
     }
 }
 
 impl Store for FjallStore {
     fn view(&self) -> Box<dyn View> {
         match self.open_engine() {
-            Ok(open) => Box::new(FjallView { snapshot: open.db.snapshot(), open }),
+            Ok(open) => Box::new(FjallView { snapshot: open.db.snapshot(), open, damage: self.damage.clone() }),
             Err(why) => Box::new(ClosedView(why)),
         }
     }
@@ -340,9 +360,19 @@ impl Store for FjallStore {
         self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    fn is_damaged(&self) -> bool {
+        self.damage.is_found()
+    }
+
+    fn note_damage(&self, why: &str) {
+        self.damage.note(why);
+    }
+
     fn mend(&self) -> Result<(), StoreError> {
-        if self.fault().is_none() {
-            return Ok(());
+        match self.fault() {
+            None => return Ok(()),
+            Some(why) if self.is_damaged() => return Err(StoreError::Damaged(why)),
+            Some(_) => {}
         }
         self.has_room()?;
         // No commit begins meanwhile.
@@ -361,7 +391,7 @@ impl Store for FjallStore {
                 let why = error.to_string();
                 *engine = Err(why.clone());
                 self.note_fault(Some(why));
-                Err(error)
+                Err(self.damage.seen(error))
             }
         }
     }
@@ -408,5 +438,61 @@ mod tests {
         }
         drop(store);
         assert_eq!(FjallStore::open(&path).unwrap().missing_commits(), 0);
+    }
+
+    #[test]
+    fn a_block_that_is_damaged_while_it_runs_is_on_record_for_the_next_start() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store");
+        let filled = || {
+            let store = FjallStore::open(&path).unwrap();
+            for part in 0..24_u32 {
+                let mut set = WriteSet::default();
+                for row in 0..1_000_u32 {
+                    let random: Vec<u8> = (0..32).flat_map(|_| rand::random::<[u8; 32]>()).collect();
+                    set.put(Space::Documents, [part.to_be_bytes(), row.to_be_bytes()].concat(), random);
+                }
+                store.commit(set).unwrap();
+            }
+        };
+        filled();
+        let read = |store: &FjallStore| {
+            let view = store.view();
+            view.prefix(Space::Documents, &[]).find_map(Result::err)
+        };
+        let store = FjallStore::open(&path).unwrap();
+        // A table that was written out; what is newer stands in the journal.
+        let tables = walk(&path).into_iter().filter(|file| file.to_string_lossy().contains("tables"));
+        let table = tables.max_by_key(|file| std::fs::metadata(file).unwrap().len()).unwrap();
+        let mut content = std::fs::read(&table).unwrap();
+        let middle = content.len() / 2;
+        content[middle..middle + 4_096].fill(0xff);
+        std::fs::write(&table, content).unwrap();
+        assert!(matches!(read(&store), Some(StoreError::Damaged(_))));
+        assert!(store.is_damaged() && store.fault().is_some() && store.mend().is_err());
+        assert!(FjallStore::is_suspected(&path));
+        drop(store);
+        let unit = taizhang_proto::OrgCode::new(210_402_000_000).unwrap();
+        let opened = crate::integrity::open(&path, unit).unwrap();
+        assert!(!opened.incident.is_empty() && !FjallStore::is_suspected(&path), "{}", opened.incident);
+        assert!(read(&opened.store).is_none());
+        // What can be read is believed once, and not twice within a day.
+        opened.store.note_damage("a row");
+        drop(opened);
+        let opened = crate::integrity::open(&path, unit).unwrap();
+        assert!(opened.incident.is_empty() && !opened.store.is_damaged() && !FjallStore::is_suspected(&path));
+        opened.store.note_damage("a row");
+        drop(opened);
+        let opened = crate::integrity::open(&path, unit).unwrap();
+        assert!(opened.incident.contains("已损坏") && !FjallStore::is_suspected(&path), "{}", opened.incident);
+    }
+
+    /// All files below a folder.
+    fn walk(dir: &Path) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(dir).unwrap().map(Result::unwrap) {
+            if entry.path().is_dir() { found.extend(walk(&entry.path())) } else { found.push(entry.path()) }
+        }
+        found
     }
 }

@@ -368,6 +368,11 @@ async fn keep_mending(core: Arc<Core>, mut stop: watch::Receiver<bool>) {
             None if core.is_behind_store() => "重新读取存储 (the store is being read anew)".into(),
             None => continue,
         };
+        if core.store.is_damaged() {
+            // This part ends, and the program with it: what is damaged is set aside where a hub starts, and nowhere else.
+            tracing::error!(%fault, "the store is damaged: the program ends, and looks at every row when it starts again");
+            return;
+        }
         if fault != said {
             tracing::error!(%fault, "the store takes no writes; it is opened anew once there is room");
             said.clone_from(&fault);

@@ -6,7 +6,7 @@
 use crate::{
     engine::FjallStore,
     mail::post,
-    rows::{self, FeedRow, OwnCell, UnitRow, meta},
+    rows::{self, FeedRow, NEEDED, OwnCell, UnitRow, meta},
     store::{SPACES, Space, StoreError, View},
 };
 use prost::Message;
@@ -80,10 +80,6 @@ pub fn records(view: &dyn View, unit: OrgCode) -> Checked {
     checked
 }
 
-/// Spaces without which no session begins or goes on, beside the records: they are read before a hub starts.
-const NEEDED: [Space; 7] =
-    [Space::Nodes, Space::Units, Space::Feed, Space::Verdicts, Space::CellFeed, Space::Own, Space::Sums];
-
 /// A row can't be read.
 struct Unreadable;
 
@@ -105,7 +101,7 @@ fn record_of(space: Space, key: &[u8], value: &bytes::Bytes) -> Result<Option<Re
         Space::Subjects => rows::SubjectRow::decode(value.clone()).is_ok(),
         Space::Own => CellKey::from_slice(key).is_some() && OwnCell::from_slice(value).is_some(),
         Space::CellFeed => key.split_at_checked(8).is_some_and(|(_, cell)| CellKey::from_slice(cell).is_some()),
-        Space::Sums => value.len() == size_of::<i64>(),
+        Space::Sums => CellKey::from_slice(key).is_some() && value.len() == size_of::<i64>(),
         Space::Meta if [meta::YEARS, meta::UNHEARD].iter().any(|sums| key.starts_with(sums)) => {
             value.len() == size_of::<i64>()
         }
@@ -196,10 +192,14 @@ pub fn open(path: &Path, unit: OrgCode) -> Result<Opened, StoreError> {
         Ok(store) => {
             let view = crate::store::Store::view(&store);
             let mut found = records(view.as_ref(), unit);
-            for space in NEEDED {
+            let is_suspected = FjallStore::is_suspected(path);
+            for space in SPACES.into_iter().filter(|space| is_suspected || NEEDED.contains(space)) {
                 read(view.as_ref(), space, false, &mut found);
             }
             drop(view);
+            if is_suspected && found.problems.is_empty() && FjallStore::is_met_again(path) {
+                found.wrong("运行中两次遇到损坏 (damage was met twice while it ran)".into());
+            }
             match found.problems.first() {
                 None => {
                     let incident = said(&store, lost);

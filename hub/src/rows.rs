@@ -128,6 +128,18 @@ impl NodeRow {
         self.returns.drain(..over);
     }
 
+    /// Whether nothing was ever heard of the child under this certificate: an office that is enrolled anew in its old directory has had its
+    /// answers under another.
+    pub fn is_unheard(&self) -> bool {
+        self.acknowledged == 0 && self.past.iter().all(|past| past.acknowledged == 0)
+    }
+
+    /// Up to which change the hub has the log of a child that greets, for asking whether it has lost any of its answers
+    /// ([`crate::lineage::Lineage::floor`]).
+    pub fn answered(&self, hello: &pb::Hello) -> u64 {
+        if self.is_unheard() { hello.settled } else { self.acknowledged }
+    }
+
     /// When two computers were last seen to use its identity, seconds since 1970; 0: not so within thirty days of `now`. Each
     /// goes on with its own log, so their logs take turns.
     pub fn twins(&self, now: u64) -> u64 {
@@ -477,6 +489,10 @@ impl OwnCell {
     }
 }
 
+/// Spaces without which no session begins or goes on, beside the records: they are read before a hub starts.
+pub const NEEDED: [Space; 8] =
+    [Space::Nodes, Space::Units, Space::Feed, Space::Verdicts, Space::CellFeed, Space::Own, Space::Sums, Space::Meta];
+
 /// A unit's own cell; nothing where there is none.
 ///
 /// # Errors
@@ -542,6 +558,8 @@ pub mod meta {
     pub const PARENTS_ROLL: &[u8] = b"parents-roll";
     /// What was heard and counts in no total.
     pub const ASIDE: &[u8] = b"aside";
+    /// Before a unit and a part: its count has changed and was not looked at yet.
+    pub const UNJUDGED: &[u8] = b"unjudged-";
     /// The sums of this city leave out what is out of bounds.
     pub const BOUNDED: &[u8] = b"bounded";
     /// Before a cell's key: what districts that were never heard count in it by the tree.

@@ -187,6 +187,14 @@ pub trait Store: Send + Sync + 'static {
         None
     }
 
+    /// Whether its files are damaged, as far as somebody has met it: then nothing is written, and the next start reads every row.
+    fn is_damaged(&self) -> bool {
+        false
+    }
+
+    /// Notes that a row without which nothing goes on can't be read.
+    fn note_damage(&self, _: &str) {}
+
     /// Opens the engine anew after a fault, where what was in its way is gone. Nothing that was answered for is lost by it:
     /// a commit that failed is there whole or not at all.
     ///

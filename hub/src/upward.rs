@@ -46,17 +46,31 @@ pub struct Upward {
 /// What this session has said and heard.
 #[derive(Default)]
 struct Said {
-    /// Revision up to which cells were sent: letters may hold the batch's own number back.
-    cells: u64,
+    /// Up to which row of the feed of cells they were sent: letters may hold the batch's own number back, and one revision may be
+    /// more than a batch.
+    cells: Vec<u8>,
     /// Revision up to which marks were sent.
     marks: u64,
     /// The parent's epoch.
     epoch: Vec<u8>,
 }
 
-/// Cells in one batch; whole revisions are kept together, so a batch may be a little larger. Small in unit tests, so
+/// Cells in one batch; whole revisions are kept together where they fit, so a batch may be larger. Small in unit tests, so
 /// that they cross it.
 const MAX_CELLS: usize = if cfg!(test) { 2 } else { 20_000 };
+/// Cells of one batch whatever their revisions: a message has a bound, and one commit may change more. A cell takes some 20 bytes.
+const MAX_CELLS_OF_ONE: usize = if cfg!(test) { 3 } else { 60_000 };
+
+/// Cells to be said.
+struct Cells {
+    list: pb::CellList,
+    /// All of the feed up to and with this revision is in the list, or was said before.
+    reached: u64,
+    /// The last row that is in it.
+    row: Vec<u8>,
+    /// Nothing comes behind them.
+    whole: bool,
+}
 
 fn failed(error: impl ToString) -> SessionError {
     SessionError::Ledger(LedgerError::Peer(error.to_string()))
@@ -120,29 +134,39 @@ impl Upward {
         self.write(Job::Upward(acknowledged, everything_said))
     }
 
-    /// The cells after a revision, the revision they reach, and whether that was all.
-    fn cells_after(view: &dyn View, after: u64) -> Result<(pb::CellList, u64, bool), StoreError> {
-        let mut list = pb::CellList::default();
-        let mut reached = after;
-        for row in view.range(Space::CellFeed, &after.saturating_add(1).to_be_bytes(), &[0xff; 9]) {
-            let (key, _) = row?;
-            let wrong = || StoreError::Row(Space::CellFeed);
-            let (revision, cell) = key.split_at_checked(8).ok_or_else(wrong)?;
-            let revision = u64::from_be_bytes(revision.try_into().map_err(|_| wrong())?);
-            if list.cells.len() >= MAX_CELLS && revision != reached {
-                return Ok((list, reached, false));
+    /// The cells of the feed behind a row of it.
+    fn cells_after(view: &dyn View, row: Vec<u8>) -> Result<Cells, StoreError> {
+        let wrong = || StoreError::Row(Space::CellFeed);
+        let revision_of =
+            |row: &[u8]| row.first_chunk().map(|revision| u64::from_be_bytes(*revision)).ok_or_else(wrong);
+        let mut from = row.clone();
+        from.push(0); // just behind it
+        let mut found = Cells { reached: revision_of(&row)?, row, list: pb::CellList::default(), whole: true };
+        for row in view.range(Space::CellFeed, &from, &[0xff; 9]) {
+            let (row, _) = row?;
+            let (revision, count) = (revision_of(&row)?, found.list.cells.len());
+            if count >= MAX_CELLS && revision != found.reached {
+                found.whole = false;
+                break;
             }
+            if count >= MAX_CELLS_OF_ONE {
+                // Its other cells come with the next batch, and only then is the revision reached: cells go by value.
+                found.whole = false;
+                found.reached = revision.saturating_sub(1);
+                break;
+            }
+            let cell = row.get(8..).ok_or_else(wrong)?;
             let own = view.get(Space::Own, cell)?.as_deref().and_then(OwnCell::from_slice).ok_or_else(wrong)?;
             let key = CellKey::from_slice(cell).ok_or_else(wrong)?;
-            list.cells.push(pb::CellValue {
+            found.list.cells.push(pb::CellValue {
                 unit: key.unit.number(),
                 part: u32::from(key.part),
                 date: key.date,
                 value: own.value,
             });
-            reached = revision;
+            (found.reached, found.row) = (revision, row.to_vec());
         }
-        Ok((list, reached, true))
+        Ok(found)
     }
 
     /// Letters as they go: sealed to the receiver's key. Those to a neighbour that is not known yet stay, and go once
@@ -268,6 +292,7 @@ impl Replica for Upward {
                 .map_err(failed)?
                 .map(|roll| short_digest(&roll).into())
                 .unwrap_or_default(),
+            released: outbox::released(view.as_ref()).map_err(failed)?,
             ..pb::Hello::default()
         })
     }
@@ -294,7 +319,7 @@ impl Replica for Upward {
             desk = super::mail::marks::desk(self.core.view().as_ref()).map_err(failed)?;
         }
         let marked = if welcome.marked > desk.marks { 0 } else { welcome.marked };
-        *self.said() = Said { cells: 0, marks: marked, epoch: welcome.epoch.to_vec() };
+        *self.said() = Said { cells: Vec::new(), marks: marked, epoch: welcome.epoch.to_vec() };
         let wants_tree = welcome.tree_version > rows::counter(view.as_ref(), meta::TREE).map_err(failed)?;
         let own_plan = self.core.plan_version();
         let other_plan = !welcome.plan_digest.is_empty() && welcome.plan_digest != self.core.plan_digest();
@@ -335,8 +360,10 @@ impl Replica for Upward {
         {
             return Ok(Some(push));
         }
-        let from = self.said().cells.max(after);
-        let (list, reached, whole) = Self::cells_after(view, from).map_err(failed)?;
+        // Behind all rows of what is acknowledged, or behind the last that was said.
+        let acknowledged = rows::at_revision(after, &[0xff; 15]);
+        let from = self.said().cells.clone().max(acknowledged);
+        let Cells { list, reached, row, whole } = Self::cells_after(view, from).map_err(failed)?;
         if list.cells.is_empty() && letters.is_empty() {
             if let Some(marks) = self.marks_batch(view, after)? {
                 return Ok(Some(marks));
@@ -346,7 +373,7 @@ impl Replica for Upward {
             let head = rows::counter(view, meta::CELLS).map_err(failed)?;
             return (head > after).then(|| self.push(after, head, &list)).transpose();
         }
-        self.said().cells = reached;
+        self.said().cells = row;
         let last = if whole {
             letters.last().map_or(reached, |last| if more { last.revision } else { last.revision.max(reached) })
         } else {

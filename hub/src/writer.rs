@@ -299,4 +299,29 @@ pub(crate) mod tests {
             assert_eq!((1..8).filter(|serial| held(*serial)).collect::<Vec<u8>>(), [1, 2, 4, 6, 7]);
         }
     }
+
+    #[test]
+    fn answers_are_given_again_up_to_a_bound() {
+        let dir = tempfile::tempdir().unwrap();
+        let (core, peers, nodes) = with_two_offices(dir.path());
+        // A name that no hub reads: each is refused, with words.
+        let name = "x".repeat(300);
+        let said: Vec<(&str, u8)> = (1..60).map(|serial| (name.as_str(), serial)).collect();
+        let both = |from: u64, upto: usize| {
+            let Job::Push { peer, node, changes, skew, room, .. } = batch(&peers[0], nodes[0], &said[..upto]) else {
+                panic!("a push")
+            };
+            Job::Push { peer, node, first: from, changes, skew, room }
+        };
+        for round in 0..2 {
+            assert!(!outcomes(core.commit(vec![both(round * 59 + 1, 59)]).pop().unwrap()).is_empty());
+        }
+        // One row of answers is always given again.
+        assert!(!outcomes(core.commit(vec![both(60, 59)]).pop().unwrap()).is_empty());
+        let Job::Push { peer, node, mut changes, skew, room, .. } = both(1, 59) else { panic!("a push") };
+        let Job::Push { changes: more, .. } = both(1, 59) else { panic!("a push") };
+        changes.extend(more);
+        let all = Job::Push { peer, node, first: 1, changes, skew, room };
+        assert!(matches!(core.commit(vec![all]).pop().unwrap(), Err(WriteError::Repeated)));
+    }
 }

@@ -15,6 +15,7 @@ pub(crate) use line::{Line, LineInfo};
 
 use book::Book;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
+use taizhang_node::identity::name_in;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{mpsc, watch},
@@ -166,7 +167,12 @@ impl Door {
         let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
         let is_known = certificate.is_some();
         if let Some(certificate) = certificate {
-            let name = *blake3::hash(certificate).as_bytes();
+            // Its lines are counted by who it is: one that is renewed again and again is still one child.
+            let name = match name_in(certificate) {
+                Ok(name) => blake3::hash(name.to_string().as_bytes()),
+                Err(_) => blake3::hash(certificate),
+            };
+            let name = *name.as_bytes();
             if let Err(why) = place.becomes_known(name) {
                 return self.book.count(&why);
             }

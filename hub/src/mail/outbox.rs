@@ -5,6 +5,7 @@ use crate::{
     rows,
     store::{Space, StoreError, View},
 };
+use prost::Message;
 use taizhang_proto::pb::{self, LetterKind};
 
 /// Letters that change totals at the parent: they go with the cells of their commit.
@@ -25,6 +26,27 @@ pub struct Outgoing {
 
 /// Aim of the letters in one message, bytes. Small in unit tests, so that they cross it.
 const MAX_LETTERS: usize = if cfg!(test) { 256 } else { 1024 * 1024 };
+
+/// Most letters that are looked at for what is on the way.
+const LOOKED_AT: usize = 2_000;
+
+/// The transfers that this hub has let go and that nobody has said to have; none where there are too many letters to look.
+///
+/// # Errors
+/// When the store fails.
+pub fn released(view: &dyn View) -> Result<Option<pb::Released>, StoreError> {
+    let mut found = pb::Released::default();
+    for (place, row) in view.prefix(Space::Outbox, &[kind::LETTER]).enumerate() {
+        let letter = pb::Letter::decode(row?.1).map_err(|_| StoreError::Row(Space::Outbox))?;
+        if place >= LOOKED_AT {
+            return Ok(None);
+        }
+        if letter.kind() == LetterKind::Released {
+            found.transfers.push(letter.transfer);
+        }
+    }
+    Ok(Some(found))
+}
 
 /// Letters after a revision.
 ///

@@ -136,6 +136,9 @@ pub struct TransitRow {
     /// How many heads that is, at the most.
     #[prost(uint64, tag = "6")]
     pub weight: u64,
+    /// Up to which revision of its own the one that lets go had counted when it said so.
+    #[prost(uint64, tag = "7")]
+    pub revision: u64,
 }
 
 /// How many heads of one district are between two at a time.

@@ -6,6 +6,7 @@ mod acknowledged;
 mod finding;
 mod hostile;
 mod moving;
+mod much;
 
 use super::{
     envelope::Envelopes,

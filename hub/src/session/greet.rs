@@ -114,7 +114,7 @@ impl Server {
             floor: if self.peer.hub {
                 u64::from(self.cursor < self.hello.mailed)
             } else {
-                core.lineage.floor(&self.hello, row.acknowledged)
+                core.lineage.floor(&self.hello, row.answered(&self.hello))
             },
             marked: row.marked,
             stretch: row.stretch.clone().into(),

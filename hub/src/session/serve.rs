@@ -158,7 +158,9 @@ impl From<Fault> for Status {
     fn from(fault: Fault) -> Self {
         let message = fault.to_string();
         match fault {
-            Fault::Busy | Fault::Moved(_) | Fault::Write(WriteError::Superseded | WriteError::TooOften) => {
+            Fault::Busy
+            | Fault::Moved(_)
+            | Fault::Write(WriteError::Superseded | WriteError::Repeated | WriteError::TooOften) => {
                 come_back_later(message)
             }
             Fault::Write(WriteError::EnoughToday) => come_back_in(message, TOMORROW_MILLIS),

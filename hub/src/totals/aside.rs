@@ -8,6 +8,7 @@ use crate::{
     store::{Space, StoreError, View},
 };
 use prost::Message;
+use std::collections::HashSet;
 use taizhang_proto::{OrgCode, date::Day};
 
 /// What is set aside at a hub.
@@ -19,7 +20,8 @@ pub struct AsideRow {
     /// Parts of children, each with a unit of theirs in which it can't be true.
     #[prost(message, repeated, tag = "2")]
     pub refuted: Vec<Refuted>,
-    /// Units and parts that have changed and were not looked at yet: 10 bytes each.
+    /// Units and parts that have changed and were not looked at yet, 10 bytes each, as an older build kept them; now each has a row
+    /// ([`meta::UNJUDGED`]), so that nobody who asks for a figure reads them.
     #[prost(bytes = "vec", tag = "3")]
     pub unjudged: Vec<u8>,
     /// Commits since they were last looked at.
@@ -28,6 +30,20 @@ pub struct AsideRow {
     /// When a child last began or ceased to count, by revision.
     #[prost(message, repeated, tag = "5")]
     pub turned: Vec<Turned>,
+    /// Children that were set aside, or taken back, and whose marks are still to be ruled on anew.
+    #[prost(message, repeated, tag = "6")]
+    pub unruled: Vec<Unruled>,
+}
+
+/// A child whose marks are ruled on anew, some of them in a commit.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct Unruled {
+    /// Its unit.
+    #[prost(uint64, tag = "1")]
+    pub unit: u64,
+    /// The last mark that was looked at; empty: none yet.
+    #[prost(bytes = "vec", tag = "2")]
+    pub after: Vec<u8>,
 }
 
 /// A child that counts in nothing.
@@ -108,6 +124,11 @@ impl AsideRow {
             || self.refuted.iter().any(|one| one.child == number && one.part == u32::from(part))
     }
 
+    /// Whether a unit is one of a child that counts in nothing.
+    pub(crate) fn is_in_nothing(&self, unit: OrgCode) -> bool {
+        self.children.iter().any(|child| OrgCode::new(child.unit).is_ok_and(|own| own.covers(unit)))
+    }
+
     /// The children at, above or below a unit of which something does not count.
     pub fn at(&self, unit: OrgCode) -> usize {
         self.around(unit).len()
@@ -127,6 +148,18 @@ impl AsideRow {
     pub(crate) fn turned_since(&self, revision: u64) -> impl Iterator<Item = OrgCode> {
         self.turned.iter().filter(move |one| one.revision > revision).filter_map(|one| OrgCode::new(one.unit).ok())
     }
+}
+
+/// The units and parts that wait to be looked at.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn unjudged(view: &dyn View, row: &AsideRow) -> Result<HashSet<(OrgCode, u16)>, StoreError> {
+    let mut waiting: HashSet<(OrgCode, u16)> = pairs(&row.unjudged).collect();
+    for found in view.prefix(Space::Meta, meta::UNJUDGED) {
+        waiting.extend(pairs(&found?.0[meta::UNJUDGED.len()..]));
+    }
+    Ok(waiting)
 }
 
 /// What is set aside; almost always nothing.

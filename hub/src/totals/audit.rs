@@ -57,7 +57,8 @@ pub fn audit(core: &Core) -> Result<pb::AuditAnswer, StoreError> {
     answer.aside = set_aside(core, &aside);
     if core.tier == Tier::City {
         let own = own.iter().filter(|(key, _)| key.unit != core.unit);
-        differences(&refuted(&aside), &refuted_anew(own, &aside), "aside", &mut answer.differences);
+        let waiting = aside::unjudged(view, &aside)?;
+        differences(&refuted(&aside), &refuted_anew(own, &aside, &waiting), "aside", &mut answer.differences);
     }
     // What is set aside is in no total: the child's own sums are taken off those of the hub.
     let top: Vec<(CellKey, i64)> = sums
@@ -120,16 +121,20 @@ fn set_aside(core: &Core, row: &AsideRow) -> Vec<String> {
 fn refuted(row: &AsideRow) -> HashMap<CellKey, i64> {
     let key = |one: &aside::Refuted| {
         let (unit, part) = (OrgCode::new(one.unit).ok()?, u16::try_from(one.part).ok()?);
-        Some((CellKey { unit, part, date: 0 }, 1))
+        // What counts in nothing is not looked at.
+        (!row.is_in_nothing(unit)).then_some((CellKey { unit, part, date: 0 }, 1))
     };
     row.refuted.iter().filter_map(key).collect()
 }
 
 /// The same, looked at again from what was heard; what no commit has looked at yet as it stands.
-fn refuted_anew<'a>(own: impl Iterator<Item = (&'a CellKey, &'a i64)>, row: &AsideRow) -> HashMap<CellKey, i64> {
-    let waiting: HashSet<(OrgCode, u16)> = aside::pairs(&row.unjudged).collect();
+fn refuted_anew<'a>(
+    own: impl Iterator<Item = (&'a CellKey, &'a i64)>,
+    row: &AsideRow,
+    waiting: &HashSet<(OrgCode, u16)>,
+) -> HashMap<CellKey, i64> {
     let mut counts: HashMap<(OrgCode, u16), BTreeMap<Day, i64>> = HashMap::new();
-    for (key, value) in own.filter(|(key, _)| bounds::is_never_negative(key.part)) {
+    for (key, value) in own.filter(|(key, _)| bounds::is_never_negative(key.part) && !row.is_in_nothing(key.unit)) {
         counts.entry((key.unit, key.part)).or_default().insert(key.date, bounds::counted(*key, *value));
     }
     let mut found = refuted(row);

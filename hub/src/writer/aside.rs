@@ -5,11 +5,12 @@
 
 use super::{Answer, WriteError, pad::Pad};
 use crate::{
+    mail::rows::{CityMark, kind, under},
     rows::{NodeRow, OwnCell, meta},
     store::{Space, StoreError, View, WriteSet},
     totals::{
         self,
-        aside::{AsideChild, AsideRow, Refuted, Turned, falls_below_zero, pair_bytes, pairs},
+        aside::{AsideChild, AsideRow, Refuted, Turned, Unruled, falls_below_zero, pair_bytes, pairs},
         children,
     },
 };
@@ -20,14 +21,25 @@ use taizhang_proto::{
     cell::{CellKey, bounds},
     date::Day,
     limits,
+    pb::Tier,
 };
 
 /// Cells that one commit reads for looking at what changed. Small in unit tests, so that they cross it.
 const BUDGET: usize = if cfg!(test) { 8 } else { 200_000 };
+/// What finding the cells of one count costs at least, as so many of them.
+const A_LOOK: usize = if cfg!(test) { 1 } else { 16 };
 /// Commits of a child that is still saying things after which they are looked at all the same.
 const PATIENCE: u32 = 16;
 /// False counts of one child after which nothing of it counts, until somebody has looked.
-const MAX_REFUTED: usize = 1_000;
+const MAX_REFUTED: usize = 64;
+
+/// Marks that are looked at in one commit for a child that was set aside, or taken back.
+const MARKS_AT_ONCE: usize = if cfg!(test) { 2 } else { 2_000 };
+
+/// Where a count waits to be looked at.
+fn unjudged_key((unit, part): (OrgCode, u16)) -> Vec<u8> {
+    [meta::UNJUDGED, &pair_bytes(unit, part)[..]].concat()
+}
 
 /// Once at a city whose store is from before cells had bounds: takes what is out of bounds off the sums, and has every
 /// count looked at with the next greetings.
@@ -64,6 +76,12 @@ pub(super) fn begin(view: &dyn View, top: OrgCode, set: &mut WriteSet) -> Result
     Ok(())
 }
 
+/// Has the marks of a child ruled on anew.
+fn rule_anew(row: &mut AsideRow, unit: u64) {
+    row.unruled.retain(|one| one.unit != unit);
+    row.unruled.push(Unruled { unit, after: Vec::new() });
+}
+
 impl Pad<'_> {
     /// What is set aside, as this commit sees it.
     pub(super) fn aside(&self) -> Result<AsideRow, StoreError> {
@@ -74,30 +92,51 @@ impl Pad<'_> {
         self.keep_row(Space::Meta, meta::ASIDE.to_vec(), row);
     }
 
-    /// Looks at the counts that changed, as far as a commit has time for it; called once, at the end of a commit.
+    /// Looks at the counts that changed, as far as a commit has time for it; called once, at the end of a commit. What it has no time
+    /// for waits in a row of its own.
     pub(super) fn judge_cells(&mut self) -> Result<(), StoreError> {
         if self.unjudged.is_empty() && !self.judge_now {
             return Ok(());
         }
         let before = self.aside()?;
         let mut row = before.clone();
-        let mut waiting: BTreeSet<(OrgCode, u16)> = pairs(&row.unjudged).collect();
+        // An older build kept those that wait in the row itself.
+        let mut waiting: BTreeSet<(OrgCode, u16)> = pairs(&std::mem::take(&mut row.unjudged)).collect();
         waiting.extend(std::mem::take(&mut self.unjudged));
+        let (mut kept, mut is_rest) = (BTreeSet::new(), false);
         row.waited = row.waited.saturating_add(1);
         if self.judge_now || row.waited >= PATIENCE {
             row.waited = 0;
+            for found in self.view.prefix(Space::Meta, meta::UNJUDGED) {
+                let (key, _) = found?;
+                is_rest = kept.len() * A_LOOK > BUDGET;
+                if is_rest {
+                    break;
+                }
+                kept.extend(pairs(&key[meta::UNJUDGED.len()..]));
+            }
+            waiting.extend(&kept);
             let mut budget = BUDGET;
+            let (on_pad, mut found) = (self.cells_by_count(&waiting), BTreeMap::new());
             while budget > 0
-                && let Some((unit, part)) = waiting.pop_first()
+                && let Some(pair) = waiting.pop_first()
             {
-                let (false_now, read) = self.is_false(unit, part)?;
-                budget = budget.saturating_sub(read.max(1));
-                self.note_judged(&mut row, (unit, part), false_now)?;
+                let (false_now, read) = self.is_false(pair, on_pad.get(&pair).map_or(&[], Vec::as_slice))?;
+                budget = budget.saturating_sub(read.max(A_LOOK));
+                self.note_judged(&mut row, pair, false_now, &mut found)?;
+                if kept.remove(&pair) {
+                    self.set.remove(Space::Meta, unjudged_key(pair));
+                }
+            }
+            for (child, count) in found {
+                tracing::warn!(child, count, "counts of a child fall below zero on some day: set aside");
+            }
+            if waiting.is_empty() && !is_rest {
+                row.waited = 0;
             }
         }
-        row.unjudged = waiting.into_iter().flat_map(|(unit, part)| pair_bytes(unit, part)).collect();
-        if row.unjudged.is_empty() {
-            row.waited = 0;
+        for pair in waiting.into_iter().filter(|pair| !kept.contains(pair)) {
+            self.set.put(Space::Meta, unjudged_key(pair), []);
         }
         if row != before {
             self.keep_aside_row(&row);
@@ -105,8 +144,61 @@ impl Pad<'_> {
         Ok(())
     }
 
+    /// The cells on the pad of each of these counts.
+    fn cells_by_count(&self, of: &BTreeSet<(OrgCode, u16)>) -> BTreeMap<(OrgCode, u16), Vec<(CellKey, i64)>> {
+        let mut found: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for (key, value) in self.cells_on_pad().filter(|(key, _)| of.contains(&(key.unit, key.part))) {
+            found.entry((key.unit, key.part)).or_default().push((key, value));
+        }
+        found
+    }
+
+    /// Rules anew on some of the marks of children that were set aside, or taken back: who is set aside counts nobody, so nobody is
+    /// taken from another by its word. Called once, at the end of a commit.
+    pub(super) fn rule_on_marks(&mut self) -> Result<(), StoreError> {
+        if self.core.tier != Tier::City {
+            return Ok(());
+        }
+        let mut row = self.aside()?;
+        let Some(Unruled { unit, after }) = row.unruled.first().cloned() else { return Ok(()) };
+        let (from, to) = (under(kind::HOLDERS, &[]).max([&after[..], &[0]].concat()), [kind::HOLDERS + 1]);
+        let mut last = None;
+        for (place, found) in self.view.range(Space::Marks, &from, &to).enumerate() {
+            let (key, _) = found?;
+            if place >= MARKS_AT_ONCE {
+                break;
+            }
+            let mark: Option<CityMark> = self.kept(Space::Marks, &key)?;
+            if let Some(mark) = mark.filter(|mark| mark.holders.iter().any(|holder| holder.unit == unit)) {
+                let several = mark.holders.len();
+                self.rule(&key, mark, several)?;
+            }
+            last = (place + 1 == MARKS_AT_ONCE).then(|| key.to_vec());
+        }
+        match last {
+            Some(last) => row.unruled[0].after = last,
+            None => drop(row.unruled.remove(0)),
+        }
+        self.keep_aside_row(&row);
+        Ok(())
+    }
+
+    /// Has every count of a child looked at with this commit, and with those behind it.
+    fn judge_anew(&mut self, unit: u64) -> Result<(), StoreError> {
+        let Ok(unit) = OrgCode::new(unit) else { return Ok(()) };
+        let (from, to) = (unit.number().to_be_bytes(), (unit.last() + 1).to_be_bytes());
+        for row in self.view.range(Space::Own, &from, &to) {
+            let key = CellKey::from_slice(&row?.0).ok_or(StoreError::Row(Space::Own))?;
+            if bounds::is_never_negative(key.part) {
+                self.unjudged.insert((key.unit, key.part));
+            }
+        }
+        self.judge_now = true;
+        Ok(())
+    }
+
     /// Whether a count of a unit falls below zero on some day; and how many cells were read for it.
-    fn is_false(&self, unit: OrgCode, part: u16) -> Result<(bool, usize), StoreError> {
+    fn is_false(&self, (unit, part): (OrgCode, u16), on_pad: &[(CellKey, i64)]) -> Result<(bool, usize), StoreError> {
         let key = |date| CellKey { unit, part, date }.to_bytes();
         let mut to = key(Day::MAX).to_vec();
         to.push(0);
@@ -117,17 +209,19 @@ impl Pad<'_> {
             let (key, cell) = CellKey::from_slice(&key).zip(OwnCell::from_slice(&value)).ok_or_else(wrong)?;
             steps.insert(key.date, bounds::counted(key, cell.value));
         }
-        let on_pad = self.cells_of(unit, part);
-        steps.extend(on_pad.map(|(key, value)| (key.date, bounds::counted(key, value))));
+        steps.extend(on_pad.iter().map(|(key, value)| (key.date, bounds::counted(*key, *value))));
         let read = steps.len();
         Ok((falls_below_zero(steps), read))
     }
 
+    /// Keeps whether a count is one that can't be. Of a child of which too many are, it counts as a whole in nothing, and no more of
+    /// them are kept; `found` says how many were found of each.
     fn note_judged(
         &mut self,
         row: &mut AsideRow,
         (unit, part): (OrgCode, u16),
         false_now: bool,
+        found: &mut BTreeMap<u64, u64>,
     ) -> Result<(), StoreError> {
         let place = row.refuted.iter().position(|one| one.unit == unit.number() && one.part == u32::from(part));
         match (place, false_now) {
@@ -136,19 +230,22 @@ impl Pad<'_> {
                 self.turn(row, child);
             }
             (None, true) => {
+                if row.is_in_nothing(unit) {
+                    return Ok(()); // it counts in nothing, and is looked at again when it does
+                }
                 let owner = children(self.view)?
                     .into_iter()
                     .find(|child| child.hub && OrgCode::new(child.unit).is_ok_and(|own| own.covers(unit)));
                 let Some(owner) = owner else { return Ok(()) };
                 let child = owner.unit;
+                *found.entry(child).or_default() += 1;
                 row.refuted.push(Refuted { child, unit: unit.number(), part: part.into() });
-                tracing::warn!(child, %unit, part, "a count of a child falls below zero on some day: set aside");
                 self.turn(row, child);
                 if let Some(node) = self.node(&owner.id)? {
                     self.put_node(NodeRow { incidents: node.incidents.saturating_add(1), ..node });
                 }
-                let many = row.refuted.iter().filter(|one| one.child == child).count() > MAX_REFUTED;
-                if many && row.child(child).is_none() {
+                if row.refuted.iter().filter(|one| one.child == child).count() > MAX_REFUTED {
+                    row.refuted.retain(|one| one.child != child);
                     let reason = "多处计数为负 (too many counts below zero)".to_owned();
                     self.set_aside(row, AsideChild { unit: child, by: String::new(), reason, at: self.core.now() })?;
                 }
@@ -170,6 +267,7 @@ impl Pad<'_> {
         self.count_transits_of(unit, -1)?;
         self.turn(row, unit);
         row.children.push(child);
+        rule_anew(row, unit);
         Ok(())
     }
 
@@ -188,14 +286,16 @@ impl Pad<'_> {
         let place = row.children.iter().position(|own| own.unit == child.unit);
         match (place, undo) {
             (None, false) => {
-                tracing::warn!(unit = child.unit, by = child.by, reason = child.reason, "a child is set aside");
+                tracing::warn!(unit = child.unit, "a child is set aside");
                 self.set_aside(&mut row, child)?;
             }
             (Some(place), true) => {
-                tracing::warn!(unit = child.unit, by = child.by, reason = child.reason, "a child counts again");
+                tracing::warn!(unit = child.unit, "a child counts again");
                 row.children.remove(place);
+                self.judge_anew(child.unit)?;
                 self.count_transits_of(child.unit, 1)?;
                 self.turn(&mut row, child.unit);
+                rule_anew(&mut row, child.unit);
             }
             (None, true) => return Ok(Answer::Refused("该单位并未搁置 (it is not set aside)".into())),
             (Some(_), false) => return Ok(Answer::Refused("该单位已经搁置 (it is set aside already)".into())),

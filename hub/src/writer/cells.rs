@@ -22,8 +22,11 @@ const CELLS_A_UNIT: u64 = if cfg!(test) { 100 } else { 20_000 };
 /// Cells that every child may have. Both are small in unit tests, so that they cross them.
 const CELLS_AT_LEAST: u64 = if cfg!(test) { 1_000 } else { 500_000 };
 
-/// Work of a cell, as so many records that are looked at.
-const WORK_A_CELL: u64 = 4;
+/// Work of a cell, as so many records that are looked at: it is read and written with the sums of its unit and of all above it, by day
+/// and by year.
+const WORK_A_CELL: u64 = 40;
+/// Cells of one batch that one commit takes on; others have their turn before the next.
+pub(super) const CELLS_AT_ONCE: usize = if cfg!(test) { 250 } else { 25_000 };
 
 impl Pad<'_> {
     /// How many cells a child may have.
@@ -69,26 +72,13 @@ impl Pad<'_> {
                 + marks.iter().map(Message::encoded_len).sum::<usize>();
             node.note_said(self.core.today(), bytes);
         }
-        let (refused, beyond) = (node.refused, node.beyond);
-        node.cells = if cells.is_empty() { node.cells } else { self.held(peer, &node)? };
-        let room = self.room(peer.unit);
-        for cell in cells {
-            self.take_cell(peer, cell, &mut node, room)?;
-        }
-        self.count_work(WORK_A_CELL * cells.len() as u64);
-        if node.refused > refused || node.beyond > beyond {
-            tracing::warn!(
-                node = %peer.id, unit = %peer.unit, refused = node.refused - refused, beyond = node.beyond,
-                "a child says what can't be: it is in no total"
-            );
-            node.incidents = node.incidents.saturating_add(1);
-        }
+        self.set_cells(peer, cells, &mut node)?;
         if is_enough {
             tracing::warn!(node = %peer.id, unit = %peer.unit, "a child has said as much today as one may: heard again tomorrow");
             self.put_node(node);
             return Err(WriteError::EnoughToday);
         }
-        self.take_letters(peer, letters, &mut node)?;
+        self.take_letters(peer, letters, last, &mut node)?;
         self.take_marks(peer, marks, marked, &mut node)?;
         let first = node.acknowledged.saturating_add(1);
         node.acknowledged = node.acknowledged.max(last);
@@ -104,6 +94,33 @@ impl Pad<'_> {
         };
         self.put_node(node);
         Ok(Answer::Verdicts(vec![verdicts]))
+    }
+
+    /// Takes some of the cells of a batch, of which the rest and all that is said with it comes with a later commit: until then the
+    /// batch is not heard.
+    pub(super) fn take_some_cells(&mut self, peer: &Peer, cells: &[pb::CellValue]) -> Result<(), WriteError> {
+        let mut node = self.node(&peer.id)?.ok_or_else(|| WriteError::Unknown(peer.id.clone()))?;
+        self.set_cells(peer, cells, &mut node)?;
+        self.put_node(node);
+        Ok(())
+    }
+
+    fn set_cells(&mut self, peer: &Peer, cells: &[pb::CellValue], node: &mut NodeRow) -> Result<(), StoreError> {
+        let (refused, beyond) = (node.refused, node.beyond);
+        node.cells = if cells.is_empty() { node.cells } else { self.held(peer, node)? };
+        let room = self.room(peer.unit);
+        for cell in cells {
+            self.take_cell(peer, cell, node, room)?;
+        }
+        self.count_work(WORK_A_CELL * cells.len() as u64);
+        if node.refused > refused || node.beyond > beyond {
+            tracing::warn!(
+                node = %peer.id, unit = %peer.unit, refused = node.refused - refused, beyond = node.beyond,
+                "a child says what can't be: it is in no total"
+            );
+            node.incidents = node.incidents.saturating_add(1);
+        }
+        Ok(())
     }
 
     /// A batch on which this hub has failed counts as heard: what comes after it is not held back.

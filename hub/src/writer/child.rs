@@ -8,6 +8,7 @@ use crate::{
     store::{Space, StoreError},
 };
 use prost::Message;
+use std::collections::HashSet;
 use taizhang_proto::{
     OrgCode,
     digest::LogDigest,
@@ -97,7 +98,7 @@ impl Pad<'_> {
                     log_digest: LogDigest::default().0.to_vec(),
                 },
             };
-            if row.number != 0 {
+            if row.number != 0 && !row.is_unheard() {
                 row.incidents += 1; // restored from a backup, or its data was lost
                 tracing::warn!(node = %peer.id, unit = %peer.unit, "a child goes on under another incarnation");
             }
@@ -112,14 +113,18 @@ impl Pad<'_> {
             row.marked = 0;
             row.stretch.clear();
             (row.cells, row.beyond) = (cleared.cells, 0);
-            self.forget_transits_of(peer.unit)?;
+            self.forget_transits_of(peer.unit, |_, _| true)?;
+        } else if let Some(released) = hello.released.as_ref().filter(|_| peer.hub) {
+            // A letter of its own batches is never newer than what it has counted; whatever else stands here, it has not said.
+            let said: HashSet<&[u8]> = released.transfers.iter().map(AsRef::as_ref).collect();
+            self.forget_transits_of(peer.unit, |id, row| row.revision <= hello.head && !said.contains(id))?;
         }
         if peer.hub {
             row.announced = hello.head.min(MAX_NUMBER);
             self.judge_now = true;
             self.forget_mail(peer.unit, hello)?;
         }
-        if !peer.hub && self.core.lineage.floor(hello, row.acknowledged) > 0 {
+        if !peer.hub && self.core.lineage.floor(hello, row.answered(hello)) > 0 {
             // What it says again comes under new numbers, after all that were given out before: who came first stays first.
             self.go_on_after(hello.pulled.max(hello.heard).min(HIGHEST_HEARD));
             self.find_older("下级听到过本级已丢失的内容 (a child has heard what it has lost)", Some(hello))?;

@@ -3,13 +3,14 @@
 
 use super::{
     acts, aside,
+    cells::CELLS_AT_ONCE,
     job::{Answer, Job, Pushed, WriteError},
     pad::Pad,
     rederive,
 };
 use crate::{
     audit_log, roll,
-    rows::meta,
+    rows::{NEEDED, meta},
     state::{Core, Fresh, months, readers},
     store::{Space, Store, StoreError, View, WriteSet},
     totals,
@@ -34,6 +35,10 @@ const CAREFUL: u64 = 1_024;
 
 /// Most work that one commit takes on: records and links that are looked at, about a second of it.
 const MAX_WORK: u64 = 1_000_000;
+
+/// Spaces whose rows belong to one record or another: one that can't be read is the fault of nobody else.
+const OF_RECORDS: [Space; 7] =
+    [Space::Records, Space::Subjects, Space::History, Space::Conflicts, Space::Queue, Space::Uniques, Space::Departed];
 
 /// What became of a job in one commit.
 pub(crate) enum Done {
@@ -234,6 +239,7 @@ impl Core {
             (outcome, Some(spare)) if self.has_failed(&outcome) => self.without_what_fails(spare),
             (outcome, _) => outcome,
         };
+        self.note_damage(&outcome);
         if let Ok(Ok(done)) = &mut outcome
             && let [Done::Cut(rest, _)] = &mut done[..]
             && let Some(place) = rest.room()
@@ -256,10 +262,20 @@ impl Core {
         })
     }
 
-    /// Whether a commit has failed for what is in it, and not for its store: it panicked, or met a record that can't be read.
+    /// Whether a commit has failed for what is in it, and not for its store: it panicked, or met a row that can't be read of a record or
+    /// beside one.
     fn has_failed(&self, outcome: &Outcome) -> bool {
-        let is_record = matches!(outcome, Ok(Err(StoreError::Row(Space::Records))));
+        let is_record = matches!(outcome, Ok(Err(StoreError::Row(space))) if OF_RECORDS.contains(space));
         outcome.is_err() || (is_record && self.store.fault().is_none())
+    }
+
+    /// Notes that a row can't be read which the start has read, and without which nothing goes on: nobody's batch is at fault.
+    fn note_damage(&self, outcome: &Outcome) {
+        if let Ok(Err(StoreError::Row(space))) = outcome
+            && NEEDED.contains(space)
+        {
+            self.store.note_damage(&StoreError::Row(*space).to_string());
+        }
     }
 
     /// Does a job on which the hub has failed without what it fails on.
@@ -286,9 +302,11 @@ impl Core {
                 if self.has_failed(&said) {
                     tracing::error!(node = %peer.id, "marks on which the hub fails are left out");
                 }
-                let counted = self.commit_or_panic(vec![part(cells, Vec::new(), Vec::new())]);
-                if self.has_failed(&counted) {
-                    tracing::error!(node = %peer.id, unit = %peer.unit, "cells on which the hub fails are left out");
+                for some in cells.chunks(CELLS_AT_ONCE) {
+                    let counted = self.commit_or_panic(vec![part(some.to_vec(), Vec::new(), Vec::new())]);
+                    if self.has_failed(&counted) {
+                        tracing::error!(node = %peer.id, unit = %peer.unit, "cells on which the hub fails are left out");
+                    }
                 }
                 self.commit_or_panic(vec![Job::Skipped { peer, last, marked, stretch }])
             }
@@ -358,8 +376,10 @@ impl Core {
         if self.tier != Tier::City && self.today() >= self.commits.follow_on.load(Ordering::Relaxed) {
             pad.follow_tree()?;
         }
+        // Behind a batch that is cut nobody comes: what its child said next would be older than its rest.
+        let mut is_cut = false;
         for job in jobs {
-            if !answers.is_empty() && pad.is_full() {
+            if !answers.is_empty() && (is_cut || pad.is_full()) {
                 answers.push(Done::Waiting(job));
                 continue;
             }
@@ -380,6 +400,20 @@ impl Core {
                         Ok((verdicts, changes)) => {
                             let first = first + count - changes.len() as u64;
                             answers.push(Done::Cut(Job::Push { peer, node, first, changes, skew, room }, verdicts));
+                            continue;
+                        }
+                        Err(error) => Err(error),
+                    }
+                }
+                Job::Cells { peer, last, mut cells, letters, marks, marked, stretch }
+                    if cells.len() > CELLS_AT_ONCE =>
+                {
+                    let rest = cells.split_off(CELLS_AT_ONCE);
+                    match pad.take_some_cells(&peer, &cells) {
+                        Ok(()) => {
+                            let rest = Job::Cells { peer, last, cells: rest, letters, marks, marked, stretch };
+                            answers.push(Done::Cut(rest, Vec::new()));
+                            is_cut = true;
                             continue;
                         }
                         Err(error) => Err(error),

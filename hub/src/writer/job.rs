@@ -336,6 +336,9 @@ pub enum WriteError {
     /// The child has greeted under another log since: this session is an old one.
     #[error("本机已在另一次会话中继续 (the node goes on in another session, under another log)")]
     Superseded,
+    /// A child has sent again so much of what was answered that its answers would be held by the hundred megabytes.
+    #[error("重复上报过多，请重新连接后继续 (too much was sent again: call anew, and go on behind what is answered)")]
+    Repeated,
     /// A child begins anew more often than anything can be restored.
     #[error(
         "本机短时间内多次重新开始，请检查是否有两台电脑共用一份数据，稍后再试 (begun anew too often: are two computers using one copy of the data? try again later)"

@@ -352,10 +352,9 @@ impl<'a> Pad<'a> {
         self.cells.contains_key(&key)
     }
 
-    /// The cells of a unit and part that are on the pad.
-    pub(super) fn cells_of(&self, unit: OrgCode, part: u16) -> impl Iterator<Item = (CellKey, i64)> {
-        let own = self.cells.iter().filter(move |(key, _)| key.unit == unit && key.part == part);
-        own.map(|(key, cell)| (*key, cell.value))
+    /// The cells that are on the pad.
+    pub(super) fn cells_on_pad(&self) -> impl Iterator<Item = (CellKey, i64)> {
+        self.cells.iter().map(|(key, cell)| (*key, cell.value))
     }
 
     /// Takes a cell that is zero off the disk.

@@ -33,6 +33,8 @@ use taizhang_proto::{
 
 /// Bytes of an answer that are as much work as one record that is looked at.
 const BYTES_A_STEP: u64 = 64;
+/// Bytes of answers that are given again for one batch. A child that has missed more is told it at its greeting, as it reads.
+const REPEATED_BYTES: usize = if cfg!(test) { 4 * 1024 } else { 8 * 1024 * 1024 };
 
 /// What became of one change that was not simply accepted.
 struct Special {
@@ -90,15 +92,21 @@ impl Pad<'_> {
     }
 
     /// The verdicts given before, from the batch that holds change `first` to the one that holds `last`.
-    fn repeat(&self, node: &NodeRow, first: u64, last: u64) -> Result<Vec<pb::Verdicts>, StoreError> {
+    fn repeat(&self, node: &NodeRow, first: u64, last: u64) -> Result<Vec<pb::Verdicts>, WriteError> {
         let from = rows::verdict_key(node.number, first);
         let to = rows::verdict_key(node.number, node.acknowledged + 1);
         let read = |row: Bytes| pb::Verdicts::decode(row).map_err(|_| StoreError::Row(Space::Verdicts));
         let mut found: Vec<pb::Verdicts> = Vec::new();
+        let mut size = 0;
         for row in self.view.range(Space::Verdicts, &from, &to) {
-            let verdicts = read(row?.1)?;
+            let (_, row) = row?;
+            size += row.len();
+            if size > REPEATED_BYTES && !found.is_empty() {
+                return Err(WriteError::Repeated);
+            }
+            self.count_work(row.len() as u64 / BYTES_A_STEP);
+            let verdicts = read(row)?;
             let is_last = verdicts.last >= last;
-            self.count_work(verdicts.encoded_len() as u64 / BYTES_A_STEP);
             found.push(verdicts);
             if is_last {
                 return Ok(found);

@@ -616,6 +616,9 @@ impl Replica for Ledger {
                 Err(SessionError::NewIncarnation)
             }
             Err(LedgerError::UnknownLog) => {
+                // Under another certificate, and so another number, nothing of this log was heard: that is no incident.
+                let is_anew = welcome.acknowledged == 0 && ![0, welcome.node].contains(&self.state().node);
+                self.inner().state.renamed |= is_anew;
                 self.take_new_incarnation(RESTORED, Vec::new(), None)?;
                 Err(SessionError::NewIncarnation)
             }

@@ -29,12 +29,69 @@ enum Kind {
     Unknown,
 }
 
+/// The part that another one is of, and whether that is what counts live and not in a closed month.
+fn own_part(part: u16) -> (bool, u16) {
+    let (pending, rest) = if part >= PENDING { (true, part - PENDING) } else { (false, part) };
+    (pending, if rest >= DUPLICATES { rest - DUPLICATES } else { rest })
+}
+
+/// Whether a part can count something of a person or household, which moves with them; what only a unit, a post, an event or a task counts
+/// stays where that is.
+pub fn moves_with_persons(part: u16) -> bool {
+    if TASKS.contains(&part) {
+        return false;
+    }
+    let Some(own) = Part::from_number(own_part(part).1) else { return true };
+    !matches!(
+        own,
+        Part::FecTitle
+            | Part::UrbanCommunities
+            | Part::FecRectifying
+            | Part::StationsCertified
+            | Part::Stations
+            | Part::OfficesLargeEnough
+            | Part::TownshipOffices
+            | Part::OfficesSixInPlace
+            | Part::VillagesCovered
+            | Part::Villages
+            | Part::ShantyWindows
+            | Part::ShantyCommunities
+            | Part::FitWindows
+            | Part::FitCommunities
+            | Part::DocsComplete
+            | Part::Platforms
+            | Part::ThreeUrban
+            | Part::UrbanPlatforms
+            | Part::ThreeRural
+            | Part::ThreeShanty
+            | Part::PostPlaces
+            | Part::Fairs
+            | Part::FairsInCommunities
+            | Part::FairIntents
+            | Part::FairHired
+            | Part::CheckedInYear
+            | Part::CheckedInMonth
+            | Part::RectifyOverdue
+            | Part::TitlesRevoked
+            | Part::Commended
+            | Part::RecheckFailed
+            | Part::NodesOnline
+            | Part::Nodes
+            | Part::ConflictsOpen
+            | Part::ConflictsOverdue
+            | Part::TasksClosedInTime
+            | Part::TasksDue
+            | Part::TasksOverdue
+            | Part::MonthsClosed
+            | Part::MonthsApproved
+    )
+}
+
 fn kind(part: u16) -> Kind {
     if TASKS.contains(&part) {
         return Kind::Heads;
     }
-    let (pending, rest) = if part >= PENDING { (true, part - PENDING) } else { (false, part) };
-    let own = if rest >= DUPLICATES { rest - DUPLICATES } else { rest };
+    let (pending, own) = own_part(part);
     match Part::from_number(own) {
         None => Kind::Unknown,
         Some(_) if pending => Kind::Difference,
@@ -90,6 +147,18 @@ mod tests {
         }
         assert!(is_plausible(key(777, 14_000), 1 << 30), "a newer build's");
         assert!(!is_plausible(key(777, 14_000), i64::MIN));
+    }
+
+    #[test]
+    fn what_a_person_carries_is_told_from_what_a_unit_has() {
+        for part in [Part::Residents, Part::Unemployed, Part::ZefRecognised, Part::RecognitionDays, Part::PostOccupied]
+        {
+            assert!(moves_with_persons(part.number()) && moves_with_persons(part.number() + DUPLICATES + PENDING));
+        }
+        for part in [Part::PostPlaces, Part::FairIntents, Part::FecTitle, Part::Nodes, Part::MonthsClosed] {
+            assert!(!moves_with_persons(part.number()) && !moves_with_persons(part.number() + PENDING), "{part:?}");
+        }
+        assert!(!moves_with_persons(10_003) && moves_with_persons(777));
     }
 
     #[test]

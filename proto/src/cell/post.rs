@@ -128,12 +128,8 @@ fn places<S: Shelf>(shelf: &S, post: RecordId) -> Result<(usize, Spans), S::Erro
 pub(super) struct Places {
     /// The days of the post itself.
     there: Spans,
-    /// Each placement with its place in the order of arrival, and its days.
-    queue: HashMap<RecordId, (usize, Span)>,
-    /// Days on which somebody begins or ends, ascending.
-    turns: Vec<Day>,
-    /// From each of these days on, up to the next: the last in the order of arrival who has a place.
-    last: Vec<usize>,
+    /// Each placement with the days on which it has a place, while there is the post.
+    held: HashMap<RecordId, Spans>,
     /// A placement in the queue that nothing proves: who counts by this queue depends on it.
     unproven: Option<RecordId>,
 }
@@ -196,37 +192,32 @@ impl Places {
         }
         queue.sort_unstable_by_key(|(created, id, _)| (*created, *id));
         let spans: Vec<Span> = queue.iter().map(|(_, _, span)| *span).collect();
-        let (turns, last) = last_holders(&spans, count);
-        let queue = queue.into_iter().enumerate().map(|(place, (_, id, span))| (id, (place, span))).collect();
-        Ok(Self { there, queue, turns, last, unproven })
+        let held = queue.into_iter().zip(holders(&spans, count)).map(|((_, id, _), held)| (id, held)).collect();
+        Ok(Self { there, held, unproven })
     }
 
     /// The days on which a placement has a place.
     fn held(&self, placement: RecordId) -> Spans {
-        let Some((place, span)) = self.queue.get(&placement) else { return Spans::default() };
-        let first = self.turns.partition_point(|day| *day < span.from);
-        let days = self.turns.iter().zip(self.turns.iter().skip(1)).zip(&self.last).skip(first);
-        let days = days.take_while(|((from, _), _)| **from < span.to).filter(|(_, last)| place <= last);
-        Spans::union(days.map(|((from, to), _)| Span { from: *from, to: *to })).and(&self.there)
+        self.held.get(&placement).map_or_else(Spans::default, |held| held.and(&self.there))
     }
 }
 
-/// The days on which a set of spans changes, and from each on the last of the first `count` spans that have it, by their
-/// order; whoever comes where there are fewer is among them.
-fn last_holders(spans: &[Span], count: usize) -> (Vec<Day>, Vec<usize>) {
+/// The days on which each of a set of spans, which are in the order of arrival, is among the first `count` of those that are there. One
+/// walk over the days, however many of them there are: each who comes or goes lets one other have a place, or takes it.
+fn holders(spans: &[Span], count: usize) -> Vec<Spans> {
     let mut changes: Vec<(Day, usize, bool)> = Vec::with_capacity(2 * spans.len());
-    for (place, span) in spans.iter().enumerate().filter(|(_, span)| span.from < span.to) {
+    for (place, span) in spans.iter().enumerate().filter(|(_, span)| span.from < span.to && count > 0) {
         changes.extend([(span.from, place, true), (span.to, place, false)]);
     }
     changes.sort_unstable();
-    let (mut turns, mut last) = (Vec::new(), Vec::new());
+    let mut held: Vec<Vec<Span>> = vec![Vec::new(); spans.len()];
+    let mut since: HashMap<usize, Day> = HashMap::new();
     // The first `count` of those who are there hold, the others wait.
     let (mut holding, mut waiting) = (BTreeSet::new(), BTreeSet::new());
     for of_day in changes.chunk_by(|one, two| one.0 == two.0) {
-        for (day, place, comes) in of_day {
-            if turns.last() != Some(day) {
-                turns.push(*day);
-            }
+        let mut touched = Vec::new();
+        for (_, place, comes) in of_day {
+            touched.push(*place);
             if *comes {
                 waiting.insert(*place);
             } else if !holding.remove(place) {
@@ -239,21 +230,23 @@ fn last_holders(spans: &[Span], count: usize) -> (Vec<Day>, Vec<usize>) {
         {
             waiting.pop_first();
             holding.insert(next);
+            touched.push(next);
             if holding.len() > count {
-                waiting.extend(holding.pop_last());
+                let gone = holding.pop_last();
+                touched.extend(gone);
+                waiting.extend(gone);
             }
         }
-        last.push(match holding.last() {
-            _ if count == 0 => None,
-            Some(last) if holding.len() >= count => Some(*last),
-            _ => Some(usize::MAX),
-        });
+        let Some((day, ..)) = of_day.first() else { continue };
+        for place in touched {
+            if holding.contains(&place) {
+                since.entry(place).or_insert(*day);
+            } else if let Some(from) = since.remove(&place) {
+                held[place].push(Span { from, to: *day });
+            }
+        }
     }
-    // Without a single place nobody holds any: as if there were no such day.
-    if count == 0 {
-        return (Vec::new(), Vec::new());
-    }
-    (turns, last.into_iter().flatten().collect())
+    held.into_iter().map(Spans::union).collect()
 }
 
 /// The days on which a placement on a post has a place there: while there is the post.
@@ -270,7 +263,7 @@ pub fn without_place<S: Shelf>(shelf: &S, post: RecordId) -> Result<HashSet<Reco
     let places = Places::of(shelf, post)?;
     let mut waiting = HashSet::new();
     for id in following(shelf, post, number::POST, number::PLACEMENT)? {
-        if !places.queue.contains_key(&id) {
+        if !places.held.contains_key(&id) {
             continue;
         }
         let Some(span) = shelf.look(id, |record| record.and_then(span_of))? else { continue };
@@ -305,19 +298,21 @@ mod tests {
             count in 0_usize..4,
         ) {
             let spans: Vec<Span> = spans.into_iter().map(|(from, length)| Span { from, to: from + length }).collect();
-            let (turns, last) = last_holders(&spans, count);
-            let id = |place: usize| RecordId([place as u8; 16]);
-            let places = Places {
-                there: Spans::one(Day::MIN, Day::MAX),
-                queue: spans.iter().enumerate().map(|(place, span)| (id(place), (place, *span))).collect(),
-                turns,
-                last,
-                unproven: None,
-            };
+            let found = holders(&spans, count);
             for (place, held) in one_by_one(&spans, count).into_iter().enumerate() {
-                prop_assert_eq!(places.held(id(place)), held, "{}", place);
+                prop_assert_eq!(&found[place], &held, "{}", place);
             }
         }
+    }
+
+    #[test]
+    fn many_on_one_post_are_worked_out_in_one_walk_over_their_days() {
+        let day = |place: i32| 10_000 + place;
+        let spans: Vec<Span> = (0..20_000).map(|place| Span { from: day(place), to: Day::MAX }).collect();
+        let all = holders(&spans, 50_000);
+        assert!(spans.iter().zip(&all).all(|(span, held)| *held == Spans::one(span.from, span.to)), "there is room");
+        let few = holders(&spans, 3);
+        assert_eq!(few.iter().filter(|held| !held.is_empty()).count(), 3, "who arrived first stays");
     }
 
     #[test]

@@ -98,3 +98,29 @@ fn a_directory_is_another_units_only_when_that_is_asked_for_and_nothing_waits_in
         town.city.stop().await;
     });
 }
+
+#[test]
+fn an_office_that_is_enrolled_anew_where_it_is_makes_no_hub_older_than_its_children() {
+    town::runtime().block_on(async {
+        let mut town = Town::found(1, "nightly").await;
+        let data = town.offices[0].data.clone();
+        tz(Kind::Node, &data, &["save", "Household", "hh_no=户1"]).exits(0);
+        tz(Kind::Node, &data, &["sync"]).exits(0);
+        town.district.stop().await;
+        town.district.up().await;
+        let anew = token(&town.district, OFFICES[0], false);
+        tz(Kind::Node, &data, &["enrol", &anew]).exits(0);
+        tz(Kind::Node, &data, &["sync"]).exits(0);
+        let status = tz(Kind::Node, &data, &["--json", "status"]).exits(0).json();
+        assert_eq!((status["incidents"].as_u64(), status["equal"].as_bool()), (Some(0), Some(true)), "{status}");
+        assert!(town.district.status()["older"].is_null());
+        let nodes = town.district.tz(&["--json", "nodes"]).exits(0).rows();
+        assert!(nodes.as_array().unwrap().iter().all(|node| node["incidents"] == 0), "{nodes}");
+        // And it enrols others.
+        let other = token(&town.district, OFFICES[1], false);
+        tz(Kind::Node, &town.dir.path().join("other"), &["enrol", &other]).exits(0);
+        assert!(!town.errors().contains("panicked"), "{}", town.errors());
+        town.district.stop().await;
+        town.city.stop().await;
+    });
+}

@@ -43,6 +43,7 @@ impl Pad<'_> {
         &mut self,
         peer: &Peer,
         letters: Vec<pb::Letter>,
+        last: u64,
         node: &mut NodeRow,
     ) -> Result<(), WriteError> {
         if letters.is_empty() {
@@ -60,6 +61,8 @@ impl Pad<'_> {
             #[cfg(test)]
             crate::writer::tests::trip(&letter.sealed)?;
             letter.from = peer.unit.number();
+            // No letter of a batch is newer than what its district has counted by then.
+            let said_at = letter.revision.min(last.max(node.acknowledged));
             if letter.to == 0 {
                 self.hear(&letter)?;
                 continue;
@@ -68,7 +71,7 @@ impl Pad<'_> {
                 node.refused += 1; // nobody would ever fetch it
                 continue;
             }
-            self.count_transit(&letter, residents, node)?;
+            self.count_transit(&letter, (said_at, residents), node)?;
             letter.moved.clear();
             if !letter.sealed.is_empty() {
                 self.relay(letter)?;
@@ -127,7 +130,12 @@ impl Pad<'_> {
     }
 
     /// Counts a transfer here from the moment that the old hub lets go until the new one has it.
-    fn count_transit(&mut self, letter: &pb::Letter, residents: i64, node: &mut NodeRow) -> Result<(), StoreError> {
+    fn count_transit(
+        &mut self,
+        letter: &pb::Letter,
+        (said_at, residents): (u64, i64),
+        node: &mut NodeRow,
+    ) -> Result<(), StoreError> {
         let (released, taken) = (letter.kind() == LetterKind::Released, letter.kind() == LetterKind::Taken);
         if !(released || taken) || letter.transfer.len() != 16 {
             return Ok(());
@@ -142,7 +150,7 @@ impl Pad<'_> {
         (row.from, row.to) = (from, to);
         self.count_row(&row, -1)?;
         if released {
-            row.released = true;
+            (row.released, row.revision) = (true, said_at);
             if !row.taken {
                 if let Some(weight) = self.weight_of((from, residents), &letter.moved)? {
                     (row.weight, row.cells) = (weight, letter.moved.clone());
@@ -212,9 +220,19 @@ impl Pad<'_> {
         Ok(())
     }
 
-    /// A district says everything anew: what it does not say again that it has let go was never let go.
-    pub(in crate::writer) fn forget_transits_of(&mut self, unit: OrgCode) -> Result<(), StoreError> {
-        for (key, mut row) in self.transits_of(unit.number())? {
+    /// A district says everything anew, or which transfers it has let go: what it does not say was never let go, where `is_gone` says so
+    /// of its id.
+    pub(in crate::writer) fn forget_transits_of(
+        &mut self,
+        unit: OrgCode,
+        is_gone: impl Fn(&[u8], &TransitRow) -> bool,
+    ) -> Result<(), StoreError> {
+        let place = [meta::TRANSIT, &unit.number().to_be_bytes()[..]].concat();
+        if self.kept::<TransitSum>(Space::Meta, &place)?.is_none_or(|sum| sum.weight == 0) {
+            return Ok(()); // as almost always: nothing of it is on the way
+        }
+        for (key, mut row) in self.transits_of(unit.number())?.into_iter().filter(|(key, row)| is_gone(&key[1..], row))
+        {
             self.count_row(&row, -1)?;
             (row.released, row.weight) = (false, 0);
             row.cells.clear();
@@ -231,7 +249,7 @@ impl Pad<'_> {
             let (Ok(part), true) = (u16::try_from(cell.part), date::KNOWN.contains(&cell.date)) else {
                 return Ok(None);
             };
-            if cell.value.unsigned_abs() > MAX_STEP {
+            if cell.value.unsigned_abs() > MAX_STEP || !bounds::moves_with_persons(part) {
                 return Ok(None);
             }
             *parts.entry(part).or_default().entry(cell.date).or_default() += cell.value;

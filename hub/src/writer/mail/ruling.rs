@@ -144,7 +144,11 @@ impl Pad<'_> {
 
     /// Rules on a mark whose holders have changed, and keeps it.
     pub(in crate::writer) fn rule(&mut self, key: &[u8], mut row: CityMark, several: usize) -> Result<(), StoreError> {
-        let turns = turns_of(&row.holders);
+        // Who is set aside counts nobody: the mark is as if it did not hold it.
+        let aside = self.aside()?;
+        let counting: Vec<Holder> =
+            row.holders.iter().filter(|holder| aside.child(holder.unit).is_none()).cloned().collect();
+        let turns = turns_of(&counting);
         if turns != row.turns || (row.holders.len() > 1 && row.holders.len() != several) {
             row.counts_at = turns.last().map_or(0, |turn| turn.counts_at);
             row.turns = turns;

@@ -88,6 +88,7 @@ impl Pad<'_> {
         self.recount_upkeep()?;
         self.note_unheard()?;
         self.judge_cells()?;
+        self.rule_on_marks()?;
         self.write_history_sizes()?;
         work.fetch_add(self.work(), Ordering::Relaxed);
         let mut own: HashMap<OrgCode, UnitChange> = HashMap::new();
