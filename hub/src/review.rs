@@ -16,7 +16,10 @@ use crate::{
     writer::{Answer, Job, Review, Writer, choices, competence},
 };
 use prost::Message;
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::Arc,
+};
 use taizhang_node::office::title::Titles;
 use taizhang_proto::{
     OrgCode, Record, RecordId,
@@ -105,16 +108,28 @@ impl Query {
         })
     }
 
-    fn wants(&self, conflict: &pb::Conflict) -> bool {
+    /// The record that is asked about, and those that refer to it: what befell a person's placement is about that person.
+    fn about(&self, shelf: &Committed<'_>) -> Result<Option<HashSet<RecordId>>, StoreError> {
+        let Some(record) = self.record else { return Ok(None) };
+        let referring = shelf.about(record)?.into_iter().map(|(_, id)| id);
+        Ok(Some(referring.chain([record]).collect()))
+    }
+
+    fn wants(&self, conflict: &pb::Conflict, about: Option<&HashSet<RecordId>>) -> bool {
         let in_scope = |unit: OrgCode| {
             [conflict.unit, conflict.other_unit, conflict.moved_to]
                 .iter()
                 .any(|code| OrgCode::new(*code).is_ok_and(|own| unit.covers(own)))
         };
-        let about = |id: RecordId| conflict.record[..] == id.0 || conflict.other[..] == id.0;
+        let is_about = |ids: &HashSet<RecordId>| {
+            [&conflict.record, &conflict.other]
+                .into_iter()
+                .filter_map(|id| RecordId::from_slice(id))
+                .any(|id| ids.contains(&id))
+        };
         (self.kinds.is_empty() || self.kinds.contains(&conflict.kind))
             && self.unit.is_none_or(in_scope)
-            && self.record.is_none_or(about)
+            && about.is_none_or(is_about)
             && self.register.is_none_or(|register| conflict.register == register)
             && self.tag.is_none_or(|tag| conflict.tags.contains(&tag))
             && conflict.found <= self.before
@@ -147,6 +162,7 @@ pub fn open_conflicts(core: &Core, query: &Query) -> Result<(Vec<pb::Conflict>, 
     let list = query.list(core.unit);
     let from = queue::entry(&list, query.after.saturating_add(1));
     let to = queue::entry(&list, u64::MAX);
+    let about = query.about(&shelf)?;
     let mut found: Vec<pb::Conflict> = Vec::new();
     for (looked_at, row) in view.range(Space::Queue, &from, &to).enumerate() {
         let number = queue::number(&row?.0).ok_or(StoreError::Row(Space::Queue))?;
@@ -155,7 +171,7 @@ pub fn open_conflicts(core: &Core, query: &Query) -> Result<(Vec<pb::Conflict>, 
         }
         let conflict: Option<pb::Conflict> = rows::read(view.as_ref(), Space::Conflicts, &number.to_be_bytes())?;
         let conflict = conflict.ok_or(StoreError::Row(Space::Conflicts))?;
-        if query.wants(&conflict) && is_theirs(&shelf, query, &conflict)? {
+        if query.wants(&conflict, about.as_ref()) && is_theirs(&shelf, query, &conflict)? {
             found.push(conflict);
         }
         if found.len() > query.limit {
@@ -175,6 +191,7 @@ fn closed_conflicts(core: &Core, query: &Query) -> Result<(Vec<pb::Conflict>, u6
     let view = core.view();
     let view = view.as_ref();
     let shelf = Committed { view, tree: core.tree() };
+    let about = query.about(&shelf)?;
     let newest = rows::counter(view, meta::CONFLICT)?;
     let mut upto = if query.after == 0 { newest + 1 } else { query.after.min(newest + 1) };
     let last = upto.saturating_sub(query.looked_at as u64);
@@ -184,7 +201,7 @@ fn closed_conflicts(core: &Core, query: &Query) -> Result<(Vec<pb::Conflict>, u6
         let rows: Vec<_> = view.range(Space::Conflicts, &from.to_be_bytes(), &upto.to_be_bytes()).collect();
         for row in rows.into_iter().rev() {
             let conflict = pb::Conflict::decode(row?.1).map_err(|_| StoreError::Row(Space::Conflicts))?;
-            let fits = conflict.state() != ConflictState::Unsettled && query.wants(&conflict);
+            let fits = conflict.state() != ConflictState::Unsettled && query.wants(&conflict, about.as_ref());
             if fits && found.len() <= query.limit && is_theirs(&shelf, query, &conflict)? {
                 found.push(conflict);
             }
@@ -426,7 +443,7 @@ impl review_server::Review for ReviewService {
             all.settled += answer.settled;
             all.failed.extend(answer.failed);
         }
-        tracing::info!(settled = all.settled, failed = all.failed.len(), by = %request.by, "conflicts were ruled on");
+        tracing::info!(settled = all.settled, failed = all.failed.len(), "conflicts were ruled on");
         Ok(Response::new(all))
     }
 

@@ -180,6 +180,9 @@ enum Command {
         /// 哪一天，默认今天 (as of)
         #[arg(long, value_parser = parse_day)]
         on: Option<date::Day>,
+        /// 最多列出几项，默认100项；--json 不限 (at most; 100 where nobody says, all for --json)
+        #[arg(long)]
+        limit: Option<usize>,
     },
     /// 待归档：办结而未归档的案件、已形成而未归档的材料 (what is to be filed in the archive)
     ToFile {
@@ -410,6 +413,9 @@ fn answered(status: &tonic::Status) -> String {
             .to_owned(),
     }
 }
+
+/// Doubts that are listed for a person who does not say how many.
+const DOUBTS: usize = 100;
 
 /// Largest file that holds a token, bytes.
 const MAX_TOKEN: u64 = 64 * 1024;
@@ -759,8 +765,11 @@ async fn ask(mut client: Client, command: Command, reader: Reader) -> anyhow::Re
             }
             print::worklist(&answer, (within, found), reader);
         }
-        Command::Doubts { only, on } => {
-            let answer = client.doubts(pb::DoubtsRequest { on: on.unwrap_or(0), only }).await?.into_inner();
+        Command::Doubts { only, on, limit } => {
+            let mut answer = client.doubts(pb::DoubtsRequest { on: on.unwrap_or(0), only }).await?.into_inner();
+            // A program gets them all unless it says how many.
+            let most = limit.or((reader == Reader::Person).then_some(DOUBTS));
+            answer.items.truncate(most.unwrap_or(usize::MAX));
             print::doubts(&answer, reader);
         }
         Command::ToFile { within, on } => {

@@ -35,13 +35,13 @@ use taizhang_proto::{
     cell::{CaseClock, Shelf, clock_of},
     change::Edit,
     date::{self, Day},
-    decide::{Decision, apply},
+    decide::{Decision, Fate, apply},
     digest::LogDigest,
     month,
     org::UnitTree,
-    pb,
+    pb::{self, Tier},
     plan::Plans,
-    register::{Value, number},
+    register::{Value, number, registers},
     stamp,
 };
 use tokio::sync::watch;
@@ -235,9 +235,29 @@ impl Ledger {
         Ok(replaced)
     }
 
-    /// A view with one more pending change on it.
+    /// A view with one more pending change on it: a claim changes nothing before it is decided, here as at the hub.
     pub(crate) fn overlay(&self, view: Option<&Record>, change: &[u8]) -> Result<Record, StoreError> {
         let edit = read_edit(change)?;
+        let mut decision = Decision::accepted(&edit);
+        let def = registers().get(edit.register).filter(|_| self.unit().tier() < Tier::Township);
+        if let (Some(def), Some(view)) = (def, view) {
+            for (field, fate) in edit.fields.iter().zip(&mut decision.fates) {
+                let stands = view.bytes(field.tag).filter(|stands| !stands.is_empty() && **stands != field.bytes);
+                if stands.is_some() && def.field(field.tag).is_some_and(|def| def.clock) {
+                    *fate = Fate::Lost(pb::Policy::Review);
+                }
+            }
+        }
+        Ok(self.applied(view, &edit, &decision))
+    }
+
+    /// The same, with claims in it as if they stood: what a form says is looked at as it was said.
+    pub(crate) fn as_said(&self, view: Option<&Record>, change: &[u8]) -> Result<Record, StoreError> {
+        let edit = read_edit(change)?;
+        Ok(self.applied(view, &edit, &Decision::accepted(&edit)))
+    }
+
+    fn applied(&self, view: Option<&Record>, edit: &Edit, decision: &Decision) -> Record {
         let origin = pb::Origin {
             revision: u64::MAX,
             stamp: edit.stamp.0,
@@ -245,7 +265,7 @@ impl Ledger {
             by: edit.by.clone(),
             ..pb::Origin::default()
         };
-        Ok(apply(view, &edit, &Decision::accepted(&edit), &origin).record)
+        apply(view, edit, decision, &origin).record
     }
 
     /// Ids of a register's records, oldest first.

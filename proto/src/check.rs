@@ -176,6 +176,16 @@ pub fn check_beside(
     found
 }
 
+/// The days of a record, whole or not, that come before those they should follow.
+pub fn out_of_order(record: &Record, today: Day) -> Vec<Violation> {
+    let mut found = Vec::new();
+    if let Some(def) = registers().get(record.register) {
+        rules::check(def, record, today, &mut found);
+    }
+    found.retain(|violation| violation.rule == ORDER);
+    found
+}
+
 /// What a resident's number says of birth and sex; none without a valid one.
 pub fn born(record: &Record) -> Option<citizen_id::Facts> {
     citizen_id::check(std::str::from_utf8(record.slice(field::resident::ID_NO)?).ok()?).ok()
@@ -196,7 +206,7 @@ pub fn ahead(record: &Record, edited: impl Iterator<Item = u32>, today: Day) -> 
         }
     }
     if dies && rules::died_before_birth(record) {
-        found.push(violation(def, "death_on", "order", "死亡日期早于出生日期 (died before birth)"));
+        found.push(violation(def, "death_on", ORDER, "死亡日期早于出生日期 (died before birth)"));
     }
     found
 }
@@ -212,6 +222,9 @@ pub fn entry(
     found.extend(ahead(record, edited, today));
     found
 }
+
+/// The rule that two days break which come in the wrong order.
+pub const ORDER: &str = "order";
 
 /// The rule that a day breaks which has not come.
 pub const AHEAD: &str = "ahead";

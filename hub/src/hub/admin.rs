@@ -198,6 +198,11 @@ impl Hub {
         let found: Vec<&str> = of_unit.map(|row| row.id.as_str()).chain(of_name.map(|one| one.id.as_str())).collect();
         match found[..] {
             [one] => Ok(one.to_owned()),
+            [] if rows.iter().any(|row| Some(row.unit) == unit) => Err(Status::failed_precondition(if retired {
+                format!("{named} 没有停用的电脑 (none of this unit is retired)")
+            } else {
+                format!("{named} 的电脑已经停用 (retired already)")
+            })),
             [] => Err(Status::not_found(format!("没有 {named}，见 nodes (no such child or reader: see `nodes`)"))),
             _ => Err(Status::failed_precondition(format!(
                 "{named} 有 {} 台，请写明节点编号 (several: name the id): {}",
@@ -288,7 +293,7 @@ impl Admin for Calls {
         if let Answer::Refused(why) = self.hub.writer.write(job).await.map_err(crate::session::Fault::from)? {
             return Err(Status::failed_precondition(why));
         }
-        tracing::info!(node = %id, undo, %by, "a child or reader was retired, or serves again");
+        tracing::info!(node = %id, undo, "a child or reader was retired, or serves again");
         self.nodes(Request::new(pb::Empty {})).await
     }
 
@@ -352,12 +357,12 @@ impl Admin for Calls {
         }
         if rotate {
             let number = block_in_place(|| hub.authority.rotate(hub.core.now())).map_err(failed)?;
-            tracing::warn!(number, %by, "a new authority signs from now on");
+            tracing::warn!(number, "a new authority signs from now on");
             self.log(&by, "ca rotate", format!("#{number}")).await?;
         }
         if drop != 0 {
             block_in_place(|| hub.authority.drop_former(drop)).map_err(refused)?;
-            tracing::warn!(number = drop, %by, "a former authority was let go of");
+            tracing::warn!(number = drop, "a former authority was let go of");
             self.log(&by, "ca drop", format!("#{drop}")).await?;
         }
         hub.core.go_by(hub.authority.in_force());

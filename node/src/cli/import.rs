@@ -119,14 +119,14 @@ async fn run(mut client: Client, request: pb::ImportRequest, wait: bool) -> anyh
     last.context("导入未完成 (the import did not finish)")
 }
 
-/// The place of the reasons file, empty until it is filled, and gone when nothing was refused.
+/// The place of the reasons file: a name that somebody may write to, and at which nothing stands before there is something to say, so
+/// that an import which is killed leaves no empty file.
 struct Place {
-    path: PathBuf,
-    filled: bool,
+    wanted: PathBuf,
 }
 
 impl Place {
-    /// Takes a name that nobody has.
+    /// Looks whether a file can be written there.
     fn take(wanted: &Path) -> anyhow::Result<Self> {
         let told = |error: DiskError| {
             anyhow::anyhow!(
@@ -134,27 +134,23 @@ impl Place {
                 wanted.display()
             )
         };
-        Ok(Self { path: disk::reserve(wanted).map_err(told)?, filled: false })
+        let probe = disk::reserve(wanted).map_err(told)?;
+        disk::remove(&probe).map_err(told)?;
+        Ok(Self { wanted: wanted.to_owned() })
     }
 
-    /// Writes the rows there; beside it where they are another kind of file than was expected.
-    fn fill(mut self, report: &pb::ImportReport) -> anyhow::Result<PathBuf> {
+    /// Writes the rows there, under a name that nobody has; as another kind of file than was expected where they need it.
+    fn fill(self, report: &pb::ImportReport) -> anyhow::Result<PathBuf> {
         let ending = Path::new(&report.reasons_name).extension();
         // Rows that no workbook holds come as a text.
         let is_other =
-            self.path.extension().is_some_and(|own| own == "xlsx") && ending.is_some_and(|ending| ending == "csv");
-        let path = if is_other { disk::reserve(&self.path.with_extension("csv"))? } else { self.path.clone() };
-        self.filled = !is_other;
-        disk::write_file(&path, &report.reasons, Secrecy::OwnerOnly)?;
-        Ok(path)
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        // Nothing stands in it.
-        if !self.filled {
-            let _ = std::fs::remove_file(&self.path);
+            self.wanted.extension().is_some_and(|own| own == "xlsx") && ending.is_some_and(|ending| ending == "csv");
+        let wanted = if is_other { self.wanted.with_extension("csv") } else { self.wanted };
+        let path = disk::reserve(&wanted)?;
+        if let Err(error) = disk::write_file(&path, &report.reasons, Secrecy::OwnerOnly) {
+            let _ = disk::remove(&path);
+            return Err(error.into());
         }
+        Ok(path)
     }
 }

@@ -120,6 +120,7 @@ pub(super) fn make<D: Desk>(scene: &Scene<'_, D>, form: &Form<'_>, row: &Row) ->
             maker.keep_as_notes(role);
         }
     }
+    maker.keep_what_is_out_of_order(&mut fields);
     maker.since = maker.since(&fields);
     for (role, found, values) in fields {
         maker.draft(role, found, values);
@@ -440,6 +441,42 @@ impl<'a, D: Desk> Maker<'a, D> {
                     }
                     _ => self.notes.push(note),
                 }
+            }
+        }
+    }
+
+    /// Keeps as text a day that comes before one it should follow, where neither has to be there: nobody is refused for an optional cell.
+    /// An export says what stood, and is taken as it is.
+    fn keep_what_is_out_of_order(&mut self, fields: &mut [(usize, Found, Values)]) {
+        if self.form.layout.exact {
+            return;
+        }
+        for (index, found, values) in fields {
+            let role = self.role(*index);
+            let def = role.register;
+            let out_of_order = |own: &BTreeMap<u32, Value>| -> Vec<Violation> {
+                let mut draft = Draft::new(found.id, def.number);
+                draft.edits.extend(own.iter().map(|(tag, value)| (*tag, Some(value.clone()))));
+                let record = merged(found.old.as_ref(), def, &draft);
+                check::out_of_order(&record, self.scene.desk.today())
+            };
+            loop {
+                let broken = out_of_order(&values.own);
+                let Some(violation) = broken.first() else { break };
+                let may_go = |tag: &u32| {
+                    let is_day = matches!(values.own.get(tag), Some(Value::Day(_)));
+                    is_day && !role.needs.contains(tag) && def.field(*tag).is_some_and(|field| !field.required)
+                };
+                let named = def.field_named(&violation.field).map(|field| field.tag);
+                let goes = named.into_iter().chain(values.own.keys().copied()).filter(may_go).find(|tag| {
+                    let mut without = values.own.clone();
+                    without.remove(tag);
+                    out_of_order(&without).len() < broken.len()
+                });
+                let Some((tag, field)) = goes.and_then(|tag| Some((tag, def.field(tag)?))) else { break };
+                let Some(value) = values.own.remove(&tag) else { break };
+                let (heading, why) = (self.heading((*index, tag)), chinese(&violation.message));
+                self.notes.push(format!("{heading}：{}（{why}）", value.show(field)));
             }
         }
     }

@@ -191,14 +191,15 @@ impl Ledger {
                 violations.push(violation);
                 continue;
             }
-            let new = self.overlay(view.as_ref(), &change)?;
+            let new = self.as_said(view.as_ref(), &change)?;
+            let stands = self.overlay(view.as_ref(), &change)?;
             violations.extend(self.violations(draft, view.as_ref(), &new));
             violations.extend(self.applied_too_early(draft, &new)?);
             violations.extend(self.revoked_too_early(draft, &new)?);
             violations.extend(self.after_leaving(draft, &new, &own)?);
             violations.extend(self.against_closing(draft, &new, &own)?);
             violations.extend(self.taken(source, draft, (view.as_ref(), &new), (&own, views))?);
-            own.insert(draft.id, new);
+            own.insert(draft.id, stands);
             changes.push(Prepared { id: draft.id, bytes: change });
         }
         if violations.is_empty() { Ok((changes, own)) } else { Err(SaveError::Invalid(violations)) }

@@ -19,7 +19,7 @@ use taizhang_proto::{
     cell::home_unit,
     change::Edit,
     limits, pb,
-    register::{RegisterDef, Value, registers},
+    register::{RegisterDef, Value, field, number, registers},
 };
 
 /// Why nothing was done about a refusal.
@@ -62,7 +62,7 @@ impl Office {
         refusal: Refusal,
     ) -> Result<pb::RefusedItem, SaveError> {
         let edit = read_edit(&refusal.change)?;
-        let record = self.ledger.overlay(self.ledger.view(edit.id)?.as_ref(), &refusal.change)?;
+        let record = self.ledger.as_said(self.ledger.view(edit.id)?.as_ref(), &refusal.change)?;
         let def = registers().get(edit.register);
         let mut fields = Vec::new();
         if let Some(def) = def {
@@ -77,7 +77,14 @@ impl Office {
             number: number_of(seq),
             register: def.map_or_else(|| edit.register.to_string(), |def| def.zh.clone()),
             record: edit.id.to_string(),
-            title: title(people, (edit.id, &record))?.unwrap_or_default(),
+            title: match title(people, (edit.id, &record))? {
+                Some(title) => title,
+                // Somebody whose registration was refused is on no register: the name is in what was refused.
+                None => record
+                    .slice(field::resident::NAME)
+                    .filter(|_| record.register == number::RESIDENT)
+                    .map_or_else(String::new, |name| String::from_utf8_lossy(name).into_owned()),
+            },
             fields,
             why: refusal.why,
             by: edit.by,

@@ -37,6 +37,8 @@ const NO_TREE: &str = "尚未从上级收到单位树，文件未读取；请接
                        nothing was read: try again once the line is up, or wait for it with --wait)";
 /// A form that says what one of so long ago said is taken for a second click, milliseconds.
 const MOMENT_MILLIS: u64 = 10 * 60 * 1_000;
+/// Records that are looked at for that: a file may have brought many in a moment, and a second click comes right behind the first.
+const LOOKED_AT: usize = 500;
 /// Files that are read or written at a time; others wait in turn.
 const FILES: usize = 2;
 
@@ -267,7 +269,22 @@ impl Office {
     /// For people: a word or a record that is not known, a rule that is broken, a day that this clock can't say; the store.
     pub fn save_form(&self, request: &pb::SaveRequest) -> Result<pb::SaveAnswer, Status> {
         let def = find::register(&request.register)?;
+        if def.number == number::PERIOD_CLOSE {
+            return Err(wrong(
+                "月份用 close 封账，数字由程序清点，不能手工登记 (a month is closed by `close`, which counts it)",
+            ));
+        }
         let desk = LedgerDesk::new(&self.ledger);
+        let above = |field: &&FieldDef| {
+            field.required && field.policy == Policy::Owned && desk.unit().tier() < field.owner && field.open.is_none()
+        };
+        if let Some(field) = def.fields.iter().find(above).filter(|_| request.record.is_empty()) {
+            let owner = if field.owner >= pb::Tier::District { "县区" } else { "街道" };
+            return Err(wrong(format!(
+                "{}由{owner}登记：其{}由{owner}填写 (entered above this office: it fills in what is required)",
+                def.zh, field.zh
+            )));
+        }
         let id = if request.record.is_empty() {
             desk.new_id()
         } else {
@@ -386,13 +403,18 @@ impl Office {
         let now = self.ledger.now_millis();
         let moment = now.saturating_sub(MOMENT_MILLIS)..=now.saturating_add(MOMENT_MILLIS);
         // An id says when its record was made; the newest stand last.
-        for id in self.ledger.ids(draft.register)?.into_iter().rev().take_while(|id| id.millis() >= *moment.start()) {
+        let newest = self.ledger.ids(draft.register)?.into_iter().rev().take(LOOKED_AT);
+        for id in newest.take_while(|id| id.millis() >= *moment.start()) {
             if !moment.contains(&id.millis()) {
                 continue; // by a clock that has been put right since
             }
-            let Some(record) = self.ledger.view(id)?.filter(is_active) else { continue };
+            // One that can't be read is for `verify` to say, and keeps nobody from entering another.
+            let Ok(Some(record)) = self.ledger.view(id) else { continue };
+            if !is_active(&record) {
+                continue;
+            }
             // What is a claim does not stand as it was said: until the hub has answered, its words are here.
-            let first = self.ledger.waiting(id)?.into_iter().next();
+            let first = self.ledger.waiting(id).unwrap_or_default().into_iter().next();
             let mut words = first.into_iter().flat_map(|edit| edit.fields).map(|field| (field.tag, field.bytes));
             let mut stands = record.fields.iter().map(|one| (one.field.tag, one.field.bytes.clone()));
             if said(&mut words) || said(&mut stands) {

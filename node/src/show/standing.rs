@@ -57,8 +57,12 @@ fn is_share(known: Option<&indicator::Indicator>) -> bool {
 }
 
 /// What is left to reach a target, in words.
-fn left(line: &pb::StandingLine, ratio: bool) -> String {
+fn left(line: &pb::StandingLine, ratio: bool, is_mean: bool) -> String {
     let target = share(line.target, ratio);
+    if line.measured && !line.reached && is_mean {
+        // How many a mean is beyond its bound says nothing.
+        return if is_english() { format!("above {target} on average") } else { format!("平均超过{target}天") };
+    }
     match (line.measured, line.reached, line.at_most) {
         (false, ..) => word("无可考核 (nothing to measure)", "nothing to measure").into(),
         (true, true, _) => word("达标", "reached").into(),
@@ -82,7 +86,12 @@ fn of_line(line: &pb::StandingLine) -> [String; 4] {
         ..pb::TotalValue::default()
     };
     let target = format!("{}{}{unit}", if line.at_most { "≤" } else { "≥" }, share(line.target, ratio));
-    [known.map_or("", |known| word(known.zh, known.en)).to_owned(), target, figure(&value), left(line, ratio)]
+    [
+        known.map_or("", |known| word(known.zh, known.en)).to_owned(),
+        target,
+        figure(&value),
+        left(line, ratio, parts && !ratio),
+    ]
 }
 
 /// A line as a program reads it: numbers as numbers, a ratio as its parts, null where there is nothing to measure.

@@ -1,6 +1,6 @@
 //! Rules that span the fields of one record (domain-detail section 2). Each names its field and what would be right.
 
-use super::{Violation, born, violation};
+use super::{ORDER, Violation, born, violation};
 use crate::{
     Record,
     date::{self, Day},
@@ -81,13 +81,13 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
             rule(
                 in_order(spell.lost_on, spell.reg_on),
                 "reg_on",
-                "order",
+                ORDER,
                 "登记日期早于失业日期 (registered before the job was lost)",
             );
             rule(
                 in_order(spell.reg_on, spell.end_on),
                 "end_on",
-                "order",
+                ORDER,
                 "注销日期早于登记日期 (ended before it was registered)",
             );
         }
@@ -97,7 +97,7 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
             rule(
                 in_order(placement.start_on, placement.end_on),
                 "end_on",
-                "order",
+                ORDER,
                 "终止日期早于就业日期 (ended before it started)",
             );
             let near = placement.start_on.is_none_or(|start| start <= today + PLACEMENT_AHEAD);
@@ -105,7 +105,7 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
             rule(
                 in_order(placement.contract_from, placement.contract_to),
                 "contract_to",
-                "order",
+                ORDER,
                 "合同终止早于起始 (contract ends before it starts)",
             );
         }
@@ -115,7 +115,7 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
             rule(
                 in_order(household.dibao_from, household.dibao_to),
                 "dibao_to",
-                "order",
+                ORDER,
                 "低保终止早于起始 (allowance ends before it starts)",
             );
             let closed = household.status.as_deref() != Some(code::household_status::CLOSED)
@@ -130,7 +130,7 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
             rule(
                 in_order(member.from_on, member.to_on),
                 "to_on",
-                "order",
+                ORDER,
                 "终止日期早于起始日期 (ends before it starts)",
             );
         }
@@ -143,7 +143,7 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
             rule(
                 in_order(assistant.from_on, assistant.to_on),
                 "to_on",
-                "order",
+                ORDER,
                 "离岗日期早于上岗日期 (left before starting)",
             );
         }
@@ -153,7 +153,7 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
             rule(
                 in_order(credential.issued_on, credential.void_on),
                 "void_on",
-                "order",
+                ORDER,
                 "失效日期早于发证日期 (void before issued)",
             );
         }
@@ -165,7 +165,7 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
         number::HELD_CERTIFICATE => {
             let own: pb::HeldCertificate = record
                 .typed(|tag| matches!(tag, field::held_certificate::ISSUED_ON | field::held_certificate::VOID_ON));
-            rule(in_order(own.issued_on, own.void_on), "void_on", "order", "失效早于发证 (void before it was issued)");
+            rule(in_order(own.issued_on, own.void_on), "void_on", ORDER, "失效早于发证 (void before it was issued)");
         }
         number::FEC_CASE => {
             let case: pb::FecCase =
@@ -173,13 +173,13 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
             rule(
                 in_order(case.applied_on, case.certified_on),
                 "certified_on",
-                "order",
+                ORDER,
                 "达标日期早于申报日期 (certified before applied)",
             );
             rule(
                 in_order(case.certified_on, case.revoked_on),
                 "revoked_on",
-                "order",
+                ORDER,
                 "取消日期早于达标日期 (revoked before certified)",
             );
             let dated = case.stage.as_deref() != Some(code::title_stage::CERTIFIED) || case.certified_on.is_some();
@@ -212,7 +212,7 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
         number::TRAINING_CLASS => {
             let class: pb::TrainingClass =
                 record.typed(|tag| matches!(tag, field::training_class::FROM_ON | field::training_class::TO_ON));
-            rule(in_order(class.from_on, class.to_on), "to_on", "order", "结业早于开班 (ends before it starts)");
+            rule(in_order(class.from_on, class.to_on), "to_on", ORDER, "结业早于开班 (ends before it starts)");
         }
         number::PAIRING => {
             // The city's, which knows no household, waits for the unit to name one.
@@ -222,7 +222,7 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
             rule(about, "household", "required", "须写明结对的家庭或人员 (needs a household or a person)");
             let pairing: pb::Pairing =
                 record.typed(|tag| matches!(tag, field::pairing::FROM_ON | field::pairing::TO_ON));
-            rule(in_order(pairing.from_on, pairing.to_on), "to_on", "order", "终止早于结对 (ends before it starts)");
+            rule(in_order(pairing.from_on, pairing.to_on), "to_on", ORDER, "终止早于结对 (ends before it starts)");
         }
         number::PUBLISHED_DOC => {
             let doc: pb::PublishedDoc =
@@ -230,7 +230,7 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
             rule(
                 in_order(doc.published_on, doc.until),
                 "until",
-                "order",
+                ORDER,
                 "有效期早于公布日期 (ends before it is published)",
             );
         }
@@ -240,7 +240,7 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
             rule(
                 in_order(own.ordered_on, own.due_on),
                 "due_on",
-                "order",
+                ORDER,
                 "整顿期限早于责令日期 (due before it is ordered)",
             );
         }
@@ -251,11 +251,11 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
         }
         number::EXAM => {
             let own: pb::Exam = record.typed(|tag| matches!(tag, field::exam::ENROLLED_ON | field::exam::EXAM_ON));
-            rule(in_order(own.enrolled_on, own.exam_on), "exam_on", "order", "考试早于报名 (examined before enrolled)");
+            rule(in_order(own.enrolled_on, own.exam_on), "exam_on", ORDER, "考试早于报名 (examined before enrolled)");
         }
         number::ISSUE => {
             let own: pb::Issue = record.typed(|tag| matches!(tag, field::issue::RAISED_ON | field::issue::CLOSED_ON));
-            rule(in_order(own.raised_on, own.closed_on), "closed_on", "order", "销号早于提出 (closed before raised)");
+            rule(in_order(own.raised_on, own.closed_on), "closed_on", ORDER, "销号早于提出 (closed before raised)");
         }
         number::COMPLAINT => {
             let own: pb::Complaint =
@@ -263,14 +263,14 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
             rule(
                 in_order(own.received_on, own.closed_on),
                 "closed_on",
-                "order",
+                ORDER,
                 "办结早于受理 (closed before it was received)",
             );
         }
         number::CAMPAIGN => {
             let own: pb::Campaign =
                 record.typed(|tag| matches!(tag, field::campaign::FROM_ON | field::campaign::TO_ON));
-            rule(in_order(own.from_on, own.to_on), "to_on", "order", "结束早于开始 (ends before it starts)");
+            rule(in_order(own.from_on, own.to_on), "to_on", ORDER, "结束早于开始 (ends before it starts)");
         }
         number::TASK => {
             let task: pb::Task = record.typed(|tag| {
@@ -286,7 +286,7 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
             rule(
                 in_order(task.given_on, task.due_on),
                 "due_on",
-                "order",
+                ORDER,
                 "完成期限早于下达日期 (due before it is given)",
             );
             rule(task.progress.is_none_or(|share| share <= 100), "progress", "range", "进度应在0至100之间 (0 to 100)");
@@ -299,11 +299,11 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
             let last = close.month.as_deref().and_then(Month::read).map(Month::last_day);
             rule(last.is_some(), "month", "month", "月份应写成 2008-03 (write the month as 2008-03)");
             let over = close.closed_on.zip(last).is_none_or(|(closed, last)| closed > last);
-            rule(over, "closed_on", "order", "该月尚未结束，不能封账 (the month is not over)");
+            rule(over, "closed_on", ORDER, "该月尚未结束，不能封账 (the month is not over)");
         }
         number::POST => {
             let post: pb::Post = record.typed(|tag| matches!(tag, field::post::FROM_ON | field::post::TO_ON));
-            rule(in_order(post.from_on, post.to_on), "to_on", "order", "终止早于起始 (ends before it starts)");
+            rule(in_order(post.from_on, post.to_on), "to_on", ORDER, "终止早于起始 (ends before it starts)");
         }
         number::ARCHIVE_ENTRY => {
             let entry: pb::ArchiveEntry =
@@ -311,7 +311,7 @@ pub(super) fn check(def: &RegisterDef, record: &Record, today: Day, found: &mut 
             rule(
                 in_order(entry.formed_on, entry.archived_on),
                 "archived_on",
-                "order",
+                ORDER,
                 "归档早于形成 (archived before it was formed)",
             );
         }
@@ -333,12 +333,12 @@ fn check_case(
     let tag = |name| def.field_named(name).map(|field| field.tag);
     let day = |name| tag(name).and_then(|tag| record.day(tag));
     let (recognised, exit) = (day("recognised_on"), day("exit_on"));
-    rule(in_order(day("applied_on"), recognised), "recognised_on", "order", before);
-    rule(in_order(recognised, exit), "exit_on", "order", "退出日期早于认定日期 (exit before recognition)");
+    rule(in_order(day("applied_on"), recognised), "recognised_on", ORDER, before);
+    rule(in_order(recognised, exit), "exit_on", ORDER, "退出日期早于认定日期 (exit before recognition)");
     rule(
         in_order(day("publicity_from"), day("publicity_to")),
         "publicity_to",
-        "order",
+        ORDER,
         "公示终止早于起始 (publicity ends before it starts)",
     );
     let past = recognised.is_none_or(|day| day <= today + 1);

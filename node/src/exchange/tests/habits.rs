@@ -543,3 +543,20 @@ fn a_file_longer_than_what_is_held_is_looked_at_whole_before_anything_is_saved()
     assert!(matches!(outcome, Err(crate::exchange::ImportError::Quote(_))));
     assert_eq!(desk.saves.get(), 0);
 }
+
+#[test]
+fn a_day_that_comes_before_one_it_should_follow_refuses_nobody() {
+    let desk = Memory::street();
+    let heads = ["姓名", "身份证号码", "登记日期", "失业日期", "备注"];
+    let rows = vec![
+        row(&heads),
+        row(&["甲", &id("19670320", 1), "2008.3.20", "2009.1.1", "一"]),
+        row(&["乙", &id("19670320", 3), "2008.3.20", "2008.1.1", "二"]),
+    ];
+    let report = desk.import("a.xlsx", &sheet(&rows));
+    assert_eq!((report.new_rows, report.wrong_rows), (2, 0), "{:?}", report.findings);
+    let note = show(&person(&desk, 0), "import_note");
+    assert!(note.contains("失业日期：2009-01-01") && note.contains("登记日期早于失业日期"), "{note}");
+    assert_eq!(show(&person(&desk, 0), "remark"), "一");
+    assert!(!show(&person(&desk, 1), "import_note").contains("失业日期"), "in order");
+}
