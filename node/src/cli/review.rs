@@ -9,6 +9,7 @@ use std::{collections::HashMap, process::ExitCode};
 use taizhang_proto::{
     OrgCode,
     pb::{self, review_client::ReviewClient},
+    rule::Rule,
 };
 use tonic::transport::Channel;
 
@@ -276,11 +277,11 @@ fn print_page(page: &pb::ConflictPage, reader: Reader) {
             };
             Some(vec![
                 conflict.number.to_string(),
-                line.kind.clone(),
+                show::lang::word(&line.kind, Rule::from(conflict.kind()).words().1).to_owned(),
                 conflict.kind().as_str_name().to_lowercase(),
                 line.about.clone(),
                 line.unit_name.clone(),
-                line.register.clone(),
+                show::lang::register(&line.register).to_owned(),
                 line.fields.clone(),
                 tier_name(line.settled_by()).to_owned(),
                 show::time(conflict.found),

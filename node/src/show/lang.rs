@@ -69,6 +69,11 @@ pub fn indicator(code: &str) -> &str {
     indicator::by_code(code).map_or(code, |known| word(known.zh, known.en))
 }
 
+/// A register by its Chinese name, as it is called.
+pub fn register(zh: &str) -> &str {
+    registers().iter().find(|def| def.zh == zh).map_or(zh, |def| word(zh, def.en.as_str()))
+}
+
 /// A field's value as people read it, whose code or yes has an English word.
 pub fn value(field: Option<&FieldDef>, text: &str) -> String {
     let Some(field) = field.filter(|_| is_english()) else { return text.to_owned() };
