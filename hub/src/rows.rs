@@ -137,7 +137,8 @@ impl NodeRow {
     /// Up to which change the hub has the log of a child that greets, for asking whether it has lost any of its answers
     /// ([`crate::lineage::Lineage::floor`]).
     pub fn answered(&self, hello: &pb::Hello) -> u64 {
-        if self.is_unheard() { hello.settled } else { self.acknowledged }
+        // An office of an older build does not say what it has heard beside what it has pulled.
+        if self.is_unheard() && hello.says_heard { hello.settled } else { self.acknowledged }
     }
 
     /// When two computers were last seen to use its identity, seconds since 1970; 0: not so within thirty days of `now`. Each
@@ -560,6 +561,8 @@ pub mod meta {
     pub const ASIDE: &[u8] = b"aside";
     /// Before a unit and a part: its count has changed and was not looked at yet.
     pub const UNJUDGED: &[u8] = b"unjudged-";
+    /// Who is set aside at this city takes nobody from another.
+    pub const RULED: &[u8] = b"ruled-aside";
     /// The sums of this city leave out what is out of bounds.
     pub const BOUNDED: &[u8] = b"bounded";
     /// Before a cell's key: what districts that were never heard count in it by the tree.

@@ -53,8 +53,8 @@ impl Damage {
 
     /// Puts it on record, where an error says that there is damage.
     pub(super) fn seen(&self, error: StoreError) -> StoreError {
-        if let StoreError::Damaged(why) = &error {
-            self.note(why);
+        if error.is_damage() {
+            self.note(&error.to_string());
         }
         error
     }

@@ -322,7 +322,7 @@ impl Admin for Calls {
 
     async fn aside(&self, request: Request<pb::AsideRequest>) -> Result<Response<pb::NodesAnswer>, Status> {
         let pb::AsideRequest { unit, by, reason, undo } = request.into_inner();
-        let child = AsideChild { unit, by, reason, at: 0 };
+        let child = AsideChild { unit, by, reason, ..AsideChild::default() };
         let answer = self.hub.writer.write(Job::Aside { child, undo }).await.map_err(crate::session::Fault::from)?;
         match answer {
             Answer::Refused(why) => Err(refused(why)),

@@ -1,6 +1,6 @@
 //! The outbox as the way up reads it: letters by revision, still in the clear.
 
-use super::rows::{kind, under, under_revision};
+use super::rows::{Step, TransferRow, kind, under, under_revision};
 use crate::{
     rows,
     store::{Space, StoreError, View},
@@ -27,22 +27,23 @@ pub struct Outgoing {
 /// Aim of the letters in one message, bytes. Small in unit tests, so that they cross it.
 const MAX_LETTERS: usize = if cfg!(test) { 256 } else { 1024 * 1024 };
 
-/// Most letters that are looked at for what is on the way.
-const LOOKED_AT: usize = 2_000;
+/// Most transfers out of a hub that are looked at for what is on the way.
+const LOOKED_AT: usize = 50_000;
 
-/// The transfers that this hub has let go and that nobody has said to have; none where there are too many letters to look.
+/// The transfers that this hub has let go and that nobody has said to have; none where there are too many to look.
 ///
 /// # Errors
 /// When the store fails.
 pub fn released(view: &dyn View) -> Result<Option<pb::Released>, StoreError> {
     let mut found = pb::Released::default();
-    for (place, row) in view.prefix(Space::Outbox, &[kind::LETTER]).enumerate() {
-        let letter = pb::Letter::decode(row?.1).map_err(|_| StoreError::Row(Space::Outbox))?;
+    for (place, row) in view.prefix(Space::Transfers, &[kind::OUT]).enumerate() {
+        let (key, row) = row?;
         if place >= LOOKED_AT {
             return Ok(None);
         }
-        if letter.kind() == LetterKind::Released {
-            found.transfers.push(letter.transfer);
+        let row = TransferRow::decode(row).map_err(|_| StoreError::Row(Space::Transfers))?;
+        if row.step() == Step::Released {
+            found.transfers.push(key.slice(1..));
         }
     }
     Ok(Some(found))

@@ -61,6 +61,9 @@ pub struct AsideChild {
     /// Seconds since 1970.
     #[prost(uint64, tag = "4")]
     pub at: u64,
+    /// By a rule, while it was still saying things: looked at again once it has said them all.
+    #[prost(bool, tag = "5")]
+    pub early: bool,
 }
 
 /// A part of a child's that counts in nothing.

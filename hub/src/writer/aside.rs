@@ -32,6 +32,8 @@ const A_LOOK: usize = if cfg!(test) { 1 } else { 16 };
 const PATIENCE: u32 = 16;
 /// False counts of one child after which nothing of it counts, until somebody has looked.
 const MAX_REFUTED: usize = 64;
+/// The same of a child that is still saying things: a day's steps may come before those that they take away from.
+const MAX_WHILE_SAYING: usize = if cfg!(test) { 70 } else { 1_000 };
 
 /// Marks that are looked at in one commit for a child that was set aside, or taken back.
 const MARKS_AT_ONCE: usize = if cfg!(test) { 2 } else { 2_000 };
@@ -73,6 +75,23 @@ pub(super) fn begin(view: &dyn View, top: OrgCode, set: &mut WriteSet) -> Result
     }
     row.unjudged = waiting.into_iter().flat_map(|(unit, part)| pair_bytes(unit, part)).collect();
     set.put(Space::Meta, meta::ASIDE, row.encode_to_vec());
+    Ok(())
+}
+
+/// Once at a city: has the marks of those ruled on anew who were set aside by a program that left them what they had taken.
+pub(super) fn begin_marks(view: &dyn View, set: &mut WriteSet) -> Result<(), StoreError> {
+    if view.get(Space::Meta, meta::RULED)?.is_some() {
+        return Ok(());
+    }
+    set.put(Space::Meta, meta::RULED, [1]);
+    let mut row = totals::aside::row(view)?;
+    let units: Vec<u64> = row.children.iter().map(|child| child.unit).collect();
+    if !units.is_empty() {
+        for unit in units {
+            rule_anew(&mut row, unit);
+        }
+        set.put(Space::Meta, meta::ASIDE, row.encode_to_vec());
+    }
     Ok(())
 }
 
@@ -121,6 +140,14 @@ impl Pad<'_> {
             while budget > 0
                 && let Some(pair) = waiting.pop_first()
             {
+                if row.is_in_nothing(pair.0) {
+                    // It is looked at when it counts again.
+                    budget = budget.saturating_sub(1);
+                    if kept.remove(&pair) {
+                        self.set.remove(Space::Meta, unjudged_key(pair));
+                    }
+                    continue;
+                }
                 let (false_now, read) = self.is_false(pair, on_pad.get(&pair).map_or(&[], Vec::as_slice))?;
                 budget = budget.saturating_sub(read.max(A_LOOK));
                 self.note_judged(&mut row, pair, false_now, &mut found)?;
@@ -151,6 +178,22 @@ impl Pad<'_> {
             found.entry((key.unit, key.part)).or_default().push((key, value));
         }
         found
+    }
+
+    /// A child has said all that it has to say: where a rule had set it aside before that, it counts again as far as what it says can be
+    /// true.
+    pub(super) fn has_said_all(&mut self, unit: OrgCode) -> Result<(), StoreError> {
+        self.judge_now = true;
+        let mut row = self.aside()?;
+        let Some(place) = row.children.iter().position(|child| child.unit == unit.number() && child.early) else {
+            return Ok(());
+        };
+        row.children.remove(place);
+        self.count_transits_of(unit.number(), 1)?;
+        self.turn(&mut row, unit.number());
+        rule_anew(&mut row, unit.number());
+        self.keep_aside_row(&row);
+        self.judge_anew(unit.number())
     }
 
     /// Rules anew on some of the marks of children that were set aside, or taken back: who is set aside counts nobody, so nobody is
@@ -230,9 +273,6 @@ impl Pad<'_> {
                 self.turn(row, child);
             }
             (None, true) => {
-                if row.is_in_nothing(unit) {
-                    return Ok(()); // it counts in nothing, and is looked at again when it does
-                }
                 let owner = children(self.view)?
                     .into_iter()
                     .find(|child| child.hub && OrgCode::new(child.unit).is_ok_and(|own| own.covers(unit)));
@@ -244,10 +284,14 @@ impl Pad<'_> {
                 if let Some(node) = self.node(&owner.id)? {
                     self.put_node(NodeRow { incidents: node.incidents.saturating_add(1), ..node });
                 }
-                if row.refuted.iter().filter(|one| one.child == child).count() > MAX_REFUTED {
+                let saying = self.node(&owner.id)?.unwrap_or(owner);
+                let early = saying.acknowledged < saying.announced;
+                let most = if early { MAX_WHILE_SAYING } else { MAX_REFUTED };
+                if row.refuted.iter().filter(|one| one.child == child).count() > most {
                     row.refuted.retain(|one| one.child != child);
                     let reason = "多处计数为负 (too many counts below zero)".to_owned();
-                    self.set_aside(row, AsideChild { unit: child, by: String::new(), reason, at: self.core.now() })?;
+                    let at = self.core.now();
+                    self.set_aside(row, AsideChild { unit: child, reason, at, early, ..AsideChild::default() })?;
                 }
             }
             _ => {}

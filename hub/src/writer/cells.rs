@@ -83,7 +83,9 @@ impl Pad<'_> {
         let first = node.acknowledged.saturating_add(1);
         node.acknowledged = node.acknowledged.max(last);
         node.stretch = stretch.to_vec();
-        self.judge_now |= last >= node.announced;
+        if last >= node.announced {
+            self.has_said_all(peer.unit)?;
+        }
         let verdicts = pb::Verdicts {
             first,
             last: node.acknowledged,
@@ -98,9 +100,17 @@ impl Pad<'_> {
 
     /// Takes some of the cells of a batch, of which the rest and all that is said with it comes with a later commit: until then the
     /// batch is not heard.
-    pub(super) fn take_some_cells(&mut self, peer: &Peer, cells: &[pb::CellValue]) -> Result<(), WriteError> {
+    pub(super) fn take_some_cells(
+        &mut self,
+        peer: &Peer,
+        last: u64,
+        cells: &[pb::CellValue],
+    ) -> Result<(), WriteError> {
         let mut node = self.node(&peer.id)?.ok_or_else(|| WriteError::Unknown(peer.id.clone()))?;
         self.set_cells(peer, cells, &mut node)?;
+        // It has more to say, and what it has said is not what it counts.
+        node.announced = node.announced.max(last.min(MAX_NUMBER));
+        node.equal = false;
         self.put_node(node);
         Ok(())
     }

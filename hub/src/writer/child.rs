@@ -114,7 +114,9 @@ impl Pad<'_> {
             row.stretch.clear();
             (row.cells, row.beyond) = (cleared.cells, 0);
             self.forget_transits_of(peer.unit, |_, _| true)?;
-        } else if let Some(released) = hello.released.as_ref().filter(|_| peer.hub) {
+        } else if let Some(released) = hello.released.as_ref().filter(|_| peer.hub && !self.may_lack_mail(peer, hello))
+            && self.is_under_way(peer.unit)?
+        {
             // A letter of its own batches is never newer than what it has counted; whatever else stands here, it has not said.
             let said: HashSet<&[u8]> = released.transfers.iter().map(AsRef::as_ref).collect();
             self.forget_transits_of(peer.unit, |id, row| row.revision <= hello.head && !said.contains(id))?;
@@ -122,6 +124,9 @@ impl Pad<'_> {
         if peer.hub {
             row.announced = hello.head.min(MAX_NUMBER);
             self.judge_now = true;
+            if row.acknowledged >= row.announced && !hello.rebuild {
+                self.has_said_all(peer.unit)?;
+            }
             self.forget_mail(peer.unit, hello)?;
         }
         if !peer.hub && self.core.lineage.floor(hello, row.answered(hello)) > 0 {

@@ -103,6 +103,7 @@ impl Core {
         if tier == Tier::City {
             // Sums of years are made of what the first leaves.
             begin(store.as_ref(), |view, set| aside::begin(view, unit, set))?;
+            begin(store.as_ref(), aside::begin_marks)?;
             begin(store.as_ref(), totals::years::begin)?;
         }
         let view = store.view();
@@ -409,7 +410,7 @@ impl Core {
                     if cells.len() > CELLS_AT_ONCE =>
                 {
                     let rest = cells.split_off(CELLS_AT_ONCE);
-                    match pad.take_some_cells(&peer, &cells) {
+                    match pad.take_some_cells(&peer, last, &cells) {
                         Ok(()) => {
                             let rest = Job::Cells { peer, last, cells: rest, letters, marks, marked, stretch };
                             answers.push(Done::Cut(rest, Vec::new()));

@@ -26,6 +26,9 @@ use taizhang_proto::{
     text,
 };
 
+/// Days of what came before, from which nothing is counted.
+const BEGINNINGS: [&str; 2] = ["lost_on", "laidoff_on"];
+
 /// The days of premises: in force, opened, checked.
 const PREMISES: [u32; 3] = [EFFECTIVE_ON, 28, 33];
 
@@ -445,8 +448,8 @@ impl<'a, D: Desk> Maker<'a, D> {
         }
     }
 
-    /// Keeps as text a day that comes before one it should follow, where neither has to be there: nobody is refused for an optional cell.
-    /// An export says what stood, and is taken as it is.
+    /// Keeps as text a day from which nothing is counted, and which does not come before one that it should: nobody is refused for it. A
+    /// day that ends something is never left out: what has ended would go on. An export says what stood, and is taken as it is.
     fn keep_what_is_out_of_order(&mut self, fields: &mut [(usize, Found, Values)]) {
         if self.form.layout.exact {
             return;
@@ -465,7 +468,8 @@ impl<'a, D: Desk> Maker<'a, D> {
                 let Some(violation) = broken.first() else { break };
                 let may_go = |tag: &u32| {
                     let is_day = matches!(values.own.get(tag), Some(Value::Day(_)));
-                    is_day && !role.needs.contains(tag) && def.field(*tag).is_some_and(|field| !field.required)
+                    let is_beginning = |field: &FieldDef| BEGINNINGS.contains(&field.name.as_str()) && !field.required;
+                    is_day && !role.needs.contains(tag) && def.field(*tag).is_some_and(is_beginning)
                 };
                 let named = def.field_named(&violation.field).map(|field| field.tag);
                 let goes = named.into_iter().chain(values.own.keys().copied()).filter(may_go).find(|tag| {

@@ -229,11 +229,33 @@ impl Ledger {
             }
         }
         let mut batch = Batch::default();
+        self.index_claims(&mut batch)?;
         batch.insert(key::STATE, prost::Message::encode_to_vec(&state));
         self.store.apply(batch)?;
         self.store.flush()?;
         self.time.began(state.head);
         inner.state = state;
+        Ok(())
+    }
+
+    /// Indexes what waits as it stands. An older build indexed claims as if they stood already.
+    fn index_claims(&self, batch: &mut Batch) -> Result<(), LedgerError> {
+        let mut seen = HashSet::new();
+        for entry in pending_entries(&self.store)? {
+            let Entry::Saved(_, change) = entry else { continue };
+            let id = super::read_edit(&change)?.id;
+            if !seen.insert(id) {
+                continue;
+            }
+            let mut said = self.store.record(id)?;
+            for (_, change) in self.pending_of(id)? {
+                said = Some(self.as_said(said.as_ref(), &change)?);
+            }
+            let stands = self.view(id)?;
+            if said != stands {
+                super::index::update(batch, id, said.as_ref(), stands.as_ref());
+            }
+        }
         Ok(())
     }
 

@@ -452,10 +452,10 @@ impl Ledger {
     }
 
     /// Goes on under a new incarnation: everything that the hub has not answered for is numbered from 1 again, and
-    /// everything the hub holds is pulled.
+    /// everything the hub holds is pulled. `why` is the incident that it is, if it is one.
     fn take_new_incarnation(
         &self,
-        why: &str,
+        why: Option<&str>,
         offers: Vec<Bytes>,
         lost: Option<(u64, Vec<u8>)>,
     ) -> Result<(), LedgerError> {
@@ -535,12 +535,12 @@ impl Ledger {
             state.hear_stretch(&epoch);
             (state.pulled, state.heard) = (0, 0); // the numbers heard so far are of a time that the hub has lost
         }
-        if state.renamed {
-            state.renamed = false; // no incident: the hub knew this log under another certificate
-        } else {
+        // No incident where the hub knew this log under another certificate.
+        if let Some(why) = why.filter(|_| !state.renamed) {
             state.incidents += 1;
             why.clone_into(&mut state.last_incident);
         }
+        state.renamed = false;
         rows.insert(key::STATE, state.encode_to_vec());
         self.store.apply(rows)?;
         self.store.flush()?;
@@ -583,6 +583,7 @@ impl Replica for Ledger {
             settled: state.settled,
             pulled: state.pulled, // of a rebuild, too: what the hub has lost of it is asked for
             heard: if state.heard > state.pulled { state.heard } else { 0 },
+            says_heard: true,
             scope_digest: state.scope_digest.into(),
             live,
             rebuild: state.rebuild,
@@ -612,14 +613,13 @@ impl Replica for Ledger {
                     offers = offers.len(),
                     "the hub was restored from an old backup; it is told again what it lost"
                 );
-                self.take_new_incarnation(HUB_RESTORED, offers, Some((floor, epoch)))?;
+                self.take_new_incarnation(Some(HUB_RESTORED), offers, Some((floor, epoch)))?;
                 Err(SessionError::NewIncarnation)
             }
             Err(LedgerError::UnknownLog) => {
                 // Under another certificate, and so another number, nothing of this log was heard: that is no incident.
                 let is_anew = welcome.acknowledged == 0 && ![0, welcome.node].contains(&self.state().node);
-                self.inner().state.renamed |= is_anew;
-                self.take_new_incarnation(RESTORED, Vec::new(), None)?;
+                self.take_new_incarnation((!is_anew).then_some(RESTORED), Vec::new(), None)?;
                 Err(SessionError::NewIncarnation)
             }
             Err(LedgerError::NewScope(unit)) => Err(SessionError::NewScope(unit)),
@@ -637,7 +637,7 @@ impl Replica for Ledger {
         let (last, skew) = self.stamped_by(after, &batch).map_err(LedgerError::from)?;
         batch.end_at(last);
         if batch.changes.iter().any(|change| change.len() > MAX_LONE_CHANGE_BYTES) {
-            self.take_new_incarnation(TOO_LARGE, Vec::new(), None)?;
+            self.take_new_incarnation(Some(TOO_LARGE), Vec::new(), None)?;
             return Err(SessionError::NewIncarnation);
         }
         let raw = change_list(batch.changes).encode_to_vec();
@@ -651,7 +651,7 @@ impl Replica for Ledger {
         let refused = self.refused_by(&verdicts).map_err(LedgerError::from)?;
         match self.settle(verdicts) {
             Err(LedgerError::UnknownLog) => {
-                self.take_new_incarnation(RESTORED, Vec::new(), None)?;
+                self.take_new_incarnation(Some(RESTORED), Vec::new(), None)?;
                 Err(SessionError::NewIncarnation)
             }
             // What is said again is not refused to anybody; only what this verdict has refused is looked at.

@@ -40,7 +40,8 @@ fn row(world: &World, place: usize) -> NodeRow {
 }
 
 fn decide(world: &World, undo: bool) -> Answer {
-    let child = AsideChild { unit: A, by: "局长".into(), reason: "数字不实，核查中".into(), at: 0 };
+    let child =
+        AsideChild { unit: A, by: "局长".into(), reason: "数字不实，核查中".into(), at: 0, early: false };
     write(world.city(), Job::Aside { child, undo })
 }
 

@@ -19,13 +19,18 @@ fn cells_of(world: &World, last: u64, cells: Vec<pb::CellValue>, letters: Vec<pb
 }
 
 fn greet(world: &World, head: u64) {
-    let incarnation = world.districts[0].core.view().get(Space::Meta, crate::rows::meta::EPOCH).unwrap().unwrap();
+    greet_of(world, 0, head);
+}
+
+fn greet_of(world: &World, place: usize, head: u64) {
+    let incarnation = world.districts[place].core.view().get(Space::Meta, crate::rows::meta::EPOCH).unwrap().unwrap();
     let hello = pb::Hello { incarnation, protocol_max: 2, head, ..pb::Hello::default() };
-    write(world.city(), Job::greet(world.districts[0].peer.clone(), hello));
+    write(world.city(), Job::greet(world.districts[place].peer.clone(), hello));
 }
 
 fn decide(world: &World, undo: bool) {
-    let child = AsideChild { unit: A, by: "局长".into(), reason: "数字不实，核查中".into(), at: 0 };
+    let child =
+        AsideChild { unit: A, by: "局长".into(), reason: "数字不实，核查中".into(), at: 0, early: false };
     assert!(matches!(write(world.city(), Job::Aside { child, undo }), Answer::Done));
 }
 
@@ -117,6 +122,32 @@ fn who_says_too_much_that_cant_be_counts_in_nothing_and_fills_no_row() {
     }
     assert_eq!((row().children.len(), world.counted()), (0, 8));
     world.all_is_counted();
+}
+
+#[test]
+fn who_is_still_saying_things_is_looked_at_again_once_all_is_said() {
+    let mut world = World::new();
+    world.register(1, 1, IN_B);
+    world.rounds(3);
+    let other = child(world.city(), &world.districts[1].peer).acknowledged;
+    let heard = child(world.city(), &world.districts[0].peer).acknowledged;
+    greet(&world, heard + 5);
+    // Of each day what is taken off comes before what it is taken off from.
+    let taken_off = (0..90).map(|task| cell(10_000 + task, 14_001, -1));
+    write(world.city(), cells_of(&world, heard + 1, taken_off.collect(), Vec::new()));
+    for _ in 0..40 {
+        greet_of(&world, 1, other);
+        world.all_is_counted();
+    }
+    let row = || totals::aside::row(world.city().view().as_ref()).unwrap();
+    assert!(row().children.iter().all(|child| child.early) && row().children.len() == 1);
+    let there = (0..90).map(|task| cell(10_000 + task, 14_000, 1)).chain([cell(Part::Residents as u32, 14_000, 7)]);
+    write(world.city(), cells_of(&world, heard + 5, there.collect(), Vec::new()));
+    for _ in 0..40 {
+        greet_of(&world, 1, other);
+        world.all_is_counted();
+    }
+    assert_eq!((row().children.len(), row().refuted.len(), world.counted()), (0, 0, 8));
 }
 
 #[test]

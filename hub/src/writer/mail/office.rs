@@ -220,6 +220,21 @@ impl Pad<'_> {
         Ok(())
     }
 
+    /// Whether anything of a district counts as on the way; it almost never does.
+    pub(in crate::writer) fn is_under_way(&self, unit: OrgCode) -> Result<bool, StoreError> {
+        let place = [meta::TRANSIT, &unit.number().to_be_bytes()[..]].concat();
+        Ok(self.kept::<TransitSum>(Space::Meta, &place)?.is_some_and(|sum| sum.weight > 0))
+    }
+
+    /// Whether this hub may have lost who has taken in what: it was restored, and nobody has looked at that, or the child has heard mail
+    /// that it does not have. Then a transfer that its district has done with still counts here until the other one has called.
+    pub(in crate::writer) fn may_lack_mail(&self, peer: &Peer, hello: &pb::Hello) -> bool {
+        let is_older = self.view.get(Space::Meta, meta::OLDER).is_ok_and(|why| why.is_some_and(|why| !why.is_empty()));
+        let head = post::head(self.view, peer.unit).unwrap_or_default();
+        let heard_here = hello.mailed == 0 || self.core.lineage.reaches(&hello.epoch, hello.mailed);
+        is_older || hello.mailed > head || !heard_here
+    }
+
     /// A district says everything anew, or which transfers it has let go: what it does not say was never let go, where `is_gone` says so
     /// of its id.
     pub(in crate::writer) fn forget_transits_of(
@@ -227,10 +242,6 @@ impl Pad<'_> {
         unit: OrgCode,
         is_gone: impl Fn(&[u8], &TransitRow) -> bool,
     ) -> Result<(), StoreError> {
-        let place = [meta::TRANSIT, &unit.number().to_be_bytes()[..]].concat();
-        if self.kept::<TransitSum>(Space::Meta, &place)?.is_none_or(|sum| sum.weight == 0) {
-            return Ok(()); // as almost always: nothing of it is on the way
-        }
         for (key, mut row) in self.transits_of(unit.number())?.into_iter().filter(|(key, row)| is_gone(&key[1..], row))
         {
             self.count_row(&row, -1)?;
