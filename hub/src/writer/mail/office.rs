@@ -34,7 +34,7 @@ const MAX_HEADS: u64 = 1_024;
 /// Heads that any district may have on their way to others, however few it has left. Small in unit tests, so that they cross
 /// it.
 const UNDER_WAY: u64 = if cfg!(test) { 16 } else { 4_096 };
-/// How long a letter stays once it was heard, seconds: a hub that was restored from an older backup hears it again.
+/// How long a letter or a ruling stays once it was heard, seconds: a hub that was restored from an older backup hears it again.
 const KEPT: u64 = 30 * 86_400;
 
 impl Pad<'_> {
@@ -105,23 +105,20 @@ impl Pad<'_> {
         revision
     }
 
-    /// Forgets mail that a child has on its disk: rulings at once, letters once no restored backup needs them.
+    /// Forgets mail that a child has on its disk once no restored backup needs it. Of rulings on one mark only the last is there.
     pub(in crate::writer) fn forget_mail(&mut self, unit: OrgCode, hello: &pb::Hello) -> Result<(), StoreError> {
         let heard_here = self.core.lineage.reaches(&hello.epoch, hello.mailed);
         if hello.mailed == 0 || !heard_here || hello.mailed > post::head(self.view, unit)? {
             return Ok(());
         }
-        let unit = unit.number();
-        let heard: Vec<_> = self
-            .view
-            .range(Space::Mailbox, &mail_at(unit, 0), &mail_at(unit, hello.mailed.saturating_add(1)))
-            .collect::<Result<_, _>>()?;
-        for (key, value) in heard {
+        let (unit, view) = (unit.number(), self.view);
+        for row in view.range(Space::Mailbox, &mail_at(unit, 0), &mail_at(unit, hello.mailed.saturating_add(1))) {
+            let (key, value) = row?;
             let row: MailRow = prost::Message::decode(value).map_err(|_| StoreError::Row(Space::Mailbox))?;
+            if row.posted.saturating_add(KEPT) > self.core.now() {
+                break; // what comes behind it was posted later
+            }
             if let Some(letter) = row.letter {
-                if row.posted.saturating_add(KEPT) > self.core.now() {
-                    continue;
-                }
                 self.forget(Space::Mailbox, mail_of(&letter.id));
             }
             self.forget(Space::Mailbox, key.to_vec());
