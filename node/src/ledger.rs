@@ -239,16 +239,24 @@ impl Ledger {
     pub(crate) fn overlay(&self, view: Option<&Record>, change: &[u8]) -> Result<Record, StoreError> {
         let edit = read_edit(change)?;
         let mut decision = Decision::accepted(&edit);
-        let def = registers().get(edit.register).filter(|_| self.unit().tier() < Tier::Township);
-        if let (Some(def), Some(view)) = (def, view) {
+        let tags = edit.fields.iter().map(|field| field.tag);
+        if let Some(view) = view.filter(|_| self.may_claim(edit.register, tags)) {
             for (field, fate) in edit.fields.iter().zip(&mut decision.fates) {
-                let stands = view.bytes(field.tag).filter(|stands| !stands.is_empty() && **stands != field.bytes);
-                if stands.is_some() && def.field(field.tag).is_some_and(|def| def.clock) {
+                let is_other = |stands: &bytes::Bytes| !stands.is_empty() && *stands != field.bytes;
+                if view.bytes(field.tag).is_some_and(is_other)
+                    && self.may_claim(edit.register, std::iter::once(field.tag))
+                {
                     *fate = Fate::Lost(pb::Policy::Review);
                 }
             }
         }
         Ok(self.applied(view, &edit, &decision))
+    }
+
+    /// Whether an edit of these fields is a claim where they stand already.
+    pub(crate) fn may_claim(&self, register: u32, mut tags: impl Iterator<Item = u32>) -> bool {
+        let def = registers().get(register).filter(|_| self.unit().tier() < Tier::Township);
+        def.is_some_and(|def| tags.any(|tag| def.field(tag).is_some_and(|field| field.clock)))
     }
 
     /// The same, with claims in it as if they stood: what a form says is looked at as it was said.

@@ -122,14 +122,13 @@ impl Pad<'_> {
         // An older build kept those that wait in the row itself.
         let mut waiting: BTreeSet<(OrgCode, u16)> = pairs(&std::mem::take(&mut row.unjudged)).collect();
         waiting.extend(std::mem::take(&mut self.unjudged));
-        let (mut kept, mut is_rest) = (BTreeSet::new(), false);
+        let mut kept = BTreeSet::new();
         row.waited = row.waited.saturating_add(1);
         if self.judge_now || row.waited >= PATIENCE {
             row.waited = 0;
             for found in self.view.prefix(Space::Meta, meta::UNJUDGED) {
                 let (key, _) = found?;
-                is_rest = kept.len() * A_LOOK > BUDGET;
-                if is_rest {
+                if kept.len() * A_LOOK > BUDGET {
                     break;
                 }
                 kept.extend(pairs(&key[meta::UNJUDGED.len()..]));
@@ -157,9 +156,6 @@ impl Pad<'_> {
             }
             for (child, count) in found {
                 tracing::warn!(child, count, "counts of a child fall below zero on some day: set aside");
-            }
-            if waiting.is_empty() && !is_rest {
-                row.waited = 0;
             }
         }
         for pair in waiting.into_iter().filter(|pair| !kept.contains(pair)) {

@@ -114,8 +114,9 @@ impl Pad<'_> {
             row.stretch.clear();
             (row.cells, row.beyond) = (cleared.cells, 0);
             self.forget_transits_of(peer.unit, |_, _| true)?;
-        } else if let Some(released) = hello.released.as_ref().filter(|_| peer.hub && !self.may_lack_mail(peer, hello))
+        } else if let Some(released) = hello.released.as_ref().filter(|_| peer.hub)
             && self.is_under_way(peer.unit)?
+            && !self.may_lack_mail(peer, hello)?
         {
             // A letter of its own batches is never newer than what it has counted; whatever else stands here, it has not said.
             let said: HashSet<&[u8]> = released.transfers.iter().map(AsRef::as_ref).collect();

@@ -61,10 +61,15 @@ impl Pad<'_> {
         )
     }
 
+    /// Whether this hub has found itself older than its children, and nobody has looked.
+    pub(super) fn is_older(&self) -> Result<bool, StoreError> {
+        Ok(self.view.get(Space::Meta, meta::OLDER)?.is_some_and(|why| !why.is_empty()))
+    }
+
     /// Takes note that this hub is older than its children: nobody is enrolled until somebody has looked. Who looked in the stretch
     /// of history that runs, or in one that began after what the child that greets had heard was lost, has seen it.
     pub(super) fn find_older(&mut self, why: &str, greeting: Option<&Hello>) -> Result<(), StoreError> {
-        if self.view.get(Space::Meta, meta::OLDER)?.is_some_and(|known| !known.is_empty()) {
+        if self.is_older()? {
             return Ok(());
         }
         let lineage = &self.core.lineage;

@@ -85,7 +85,7 @@ fn dated(
     reader: Reader,
 ) {
     if reader == Reader::Person {
-        found.say(on, within, rows.len(), false);
+        found.say(on, within, rows.len());
         return show::table(reader, headings, rows);
     }
     let mut told = show::listed(show::objects_of_units(headings, rows, units));
@@ -103,7 +103,7 @@ pub(super) fn to_sheet(
 ) -> anyhow::Result<ExitCode> {
     disk::write_file(file, &exchange::sheet(file, headings, rows)?, Secrecy::OwnerOnly)?;
     if reader == Reader::Person {
-        found.say(on, within, rows.len(), true);
+        found.say(on, within, found.all);
     }
     show::exported(reader, rows.len() as u64, file);
     Ok(ExitCode::SUCCESS)
@@ -159,14 +159,14 @@ impl Found {
     }
 
     /// Says so to people, and how much of it is shown.
-    fn say(&self, on: date::Day, within: u32, shown: usize, to_file: bool) {
+    fn say(&self, on: date::Day, within: u32, shown: usize) {
         let (Self { all, late }, on) = (self, date::iso(on));
         let is_part = shown < *all;
         if lang::is_english() {
-            let some = if is_part && !to_file { format!("; {shown} shown") } else { String::new() };
+            let some = if is_part { format!("; {shown} shown") } else { String::new() };
             return say!("{on}: {all} due within {within} days, {late} of them late{some}");
         }
-        let some = if is_part && !to_file { format!("；列出 {shown} 项 (shown)") } else { String::new() };
+        let some = if is_part { format!("；列出 {shown} 项 (shown)") } else { String::new() };
         say!("截至 {on}，{within} 天内到期：{all} 项，其中超期 {late} 项 (due, late among them){some}");
     }
 }

@@ -460,26 +460,19 @@ impl<'a, D: Desk> Maker<'a, D> {
             let out_of_order = |own: &BTreeMap<u32, Value>| -> Vec<Violation> {
                 let mut draft = Draft::new(found.id, def.number);
                 draft.edits.extend(own.iter().map(|(tag, value)| (*tag, Some(value.clone()))));
-                let record = merged(found.old.as_ref(), def, &draft);
-                check::out_of_order(&record, self.scene.desk.today())
+                check::out_of_order(&merged(found.old.as_ref(), def, &draft), self.scene.desk.today())
             };
-            loop {
+            let may_go = |field: &&FieldDef| !field.required && !role.needs.contains(&field.tag);
+            for field in BEGINNINGS.iter().filter_map(|name| def.field_named(name)).filter(may_go) {
+                let Some(value @ Value::Day(_)) = values.own.get(&field.tag).cloned() else { continue };
                 let broken = out_of_order(&values.own);
-                let Some(violation) = broken.first() else { break };
-                let may_go = |tag: &u32| {
-                    let is_day = matches!(values.own.get(tag), Some(Value::Day(_)));
-                    let is_beginning = |field: &FieldDef| BEGINNINGS.contains(&field.name.as_str()) && !field.required;
-                    is_day && !role.needs.contains(tag) && def.field(*tag).is_some_and(is_beginning)
-                };
-                let named = def.field_named(&violation.field).map(|field| field.tag);
-                let goes = named.into_iter().chain(values.own.keys().copied()).filter(may_go).find(|tag| {
-                    let mut without = values.own.clone();
-                    without.remove(tag);
-                    out_of_order(&without).len() < broken.len()
-                });
-                let Some((tag, field)) = goes.and_then(|tag| Some((tag, def.field(tag)?))) else { break };
-                let Some(value) = values.own.remove(&tag) else { break };
-                let (heading, why) = (self.heading((*index, tag)), chinese(&violation.message));
+                let Some(violation) = broken.first() else { continue };
+                values.own.remove(&field.tag);
+                if out_of_order(&values.own).len() == broken.len() {
+                    values.own.insert(field.tag, value); // it is not this one
+                    continue;
+                }
+                let (heading, why) = (self.heading((*index, field.tag)), chinese(&violation.message));
                 self.notes.push(format!("{heading}：{}（{why}）", value.show(field)));
             }
         }

@@ -243,8 +243,9 @@ impl Ledger {
         let mut seen = HashSet::new();
         for entry in pending_entries(&self.store)? {
             let Entry::Saved(_, change) = entry else { continue };
-            let id = super::read_edit(&change)?.id;
-            if !seen.insert(id) {
+            let edit = super::read_edit(&change)?;
+            let id = edit.id;
+            if !self.may_claim(edit.register, edit.fields.iter().map(|field| field.tag)) || !seen.insert(id) {
                 continue;
             }
             let mut said = self.store.record(id)?;

@@ -192,14 +192,16 @@ impl Ledger {
                 continue;
             }
             let new = self.as_said(view.as_ref(), &change)?;
-            let stands = self.overlay(view.as_ref(), &change)?;
+            // Almost nothing that is entered is a claim: only then is it worked out what stands without it.
+            let may_claim = self.may_claim(draft.register, draft.edits.iter().map(|(tag, _)| *tag));
+            let stands = may_claim.then(|| self.overlay(view.as_ref(), &change)).transpose()?;
             violations.extend(self.violations(draft, view.as_ref(), &new));
             violations.extend(self.applied_too_early(draft, &new)?);
             violations.extend(self.revoked_too_early(draft, &new)?);
             violations.extend(self.after_leaving(draft, &new, &own)?);
             violations.extend(self.against_closing(draft, &new, &own)?);
             violations.extend(self.taken(source, draft, (view.as_ref(), &new), (&own, views))?);
-            own.insert(draft.id, stands);
+            own.insert(draft.id, stands.unwrap_or(new));
             changes.push(Prepared { id: draft.id, bytes: change });
         }
         if violations.is_empty() { Ok((changes, own)) } else { Err(SaveError::Invalid(violations)) }

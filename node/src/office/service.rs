@@ -1,6 +1,6 @@
 //! The calls of a node's command line, on the open office.
 
-use super::{Office, head, refused::RefusedError, worklist::reach};
+use super::{Office, refused::RefusedError, worklist::reach};
 use crate::{
     audit_log,
     desk::{Desk, Draft, SaveError, find, search},
@@ -21,7 +21,6 @@ use taizhang_proto::{
     pb::{self, Policy, office_server},
     register::{FieldDef, HOME_UNIT, IMPORT_NOTE, RegisterDef, Value, field, number, registered_on, registers},
     stamp,
-    wire::put_varint,
 };
 use tokio::{
     sync::{Mutex, Semaphore, mpsc},
@@ -95,13 +94,6 @@ fn asked(error: RefusedError) -> Status {
 #[allow(clippy::result_large_err)]
 fn unit_or_none(code: u64) -> Result<Option<OrgCode>, Status> {
     if code == 0 { Ok(None) } else { OrgCode::new(code).map(Some).map_err(wrong) }
-}
-
-/// A unit as an encoded owner's field.
-fn home(unit: OrgCode) -> Bytes {
-    let mut bytes = Vec::new();
-    put_varint(HOME_UNIT, unit.number(), &mut bytes);
-    bytes.into()
 }
 
 /// The day that is asked for, or today.
@@ -238,24 +230,19 @@ impl Office {
                 record.typed(|tag| matches!(tag, field::zef_case::HOUSEHOLD | field::zef_case::RESPONSIBLE));
             for (clock_code, due_on) in due.into_iter().filter(|(_, day)| *day <= last) {
                 let unit = taizhang_proto::cell::home_unit(&record).unwrap_or(self.ledger.unit());
-                let [phone, address] = reach(&self.ledger, (id, &record))?;
+                let who = reach(&self.ledger, (id, &record))?;
                 cases.push(pb::DueCase {
                     record: id.0.to_vec().into(),
                     unit: unit.number(),
                     unit_name: units.name(unit),
-                    head: match case.household.as_deref().and_then(RecordId::from_slice) {
-                        Some(household) => {
-                            head::of(&self.ledger, household)?.map(|known| known.name()).unwrap_or_default()
-                        }
-                        None => String::new(),
-                    },
+                    head: who.household.unwrap_or_default(),
                     clock: clock_code.into(),
                     recognised_on: clock.recognised_on,
                     due_on,
                     days_left: due_on - on,
                     responsible: case.responsible.clone().unwrap_or_default(),
-                    phone,
-                    address,
+                    phone: who.phone,
+                    address: who.address,
                 });
             }
         }
@@ -392,8 +379,9 @@ impl Office {
     /// A record made a moment ago, here or by a file, of which was said what this form says, and nothing else.
     fn saved_a_moment_ago(&self, draft: &Draft) -> Result<Option<RecordId>, StoreError> {
         let Some(def) = registers().get(draft.register) else { return Ok(None) };
-        let mut said: BTreeMap<u32, Bytes> = [(HOME_UNIT, home(self.ledger.unit()))].into();
-        for (tag, value) in &draft.edits {
+        let mut said: BTreeMap<u32, Bytes> = BTreeMap::new();
+        let home = (HOME_UNIT, Some(Value::Uint(self.ledger.unit().number())));
+        for (tag, value) in [&home].into_iter().chain(&draft.edits) {
             let bytes = value.as_ref().zip(def.field(*tag)).map(|(value, field)| value.encode(field));
             said.extend(bytes.map(|bytes| (*tag, bytes)));
         }

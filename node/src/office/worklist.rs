@@ -1,7 +1,12 @@
 //! 待办清单: everything of an office that has a last day, late or soon to be, whatever register it comes from (domain-detail 3,
 //! the time-driven list). Invariant: what is listed as late is what the totals count as late ([`worklist`]).
 
-use super::{Office, close, head, standing, title::title};
+use super::{
+    Office, close,
+    head::{self, Known},
+    standing,
+    title::title,
+};
 use crate::{
     desk::SaveError,
     exchange::People,
@@ -141,17 +146,13 @@ impl List<'_> {
             Some(id) => ledger.view(id)?.map(|record| (id, record)),
             None => None,
         };
-        let title = match &held {
-            Some((id, record)) => match household_of(*id, record).map(|of| head::of(ledger, of)).transpose()?.flatten()
-            {
-                Some(known) => Some(known.name()),
-                None => title(&mut self.people, (*id, record))?,
-            },
-            None => None,
-        };
-        let [phone, address] = match &held {
+        let who = match &held {
             Some((id, record)) => reach(ledger, (*id, record))?,
-            None => Default::default(),
+            None => Reach::default(),
+        };
+        let title = match (&held, who.household) {
+            (Some((id, record)), None) => title(&mut self.people, (*id, record))?,
+            (_, known) => known,
         };
         self.items.push(pb::WorkItem {
             clock: due.clock.code().into(),
@@ -162,8 +163,8 @@ impl List<'_> {
             due_on: due.last,
             days_left: due.last.saturating_sub(self.on),
             record: record.map(|id| id.to_string()).unwrap_or_default(),
-            phone,
-            address,
+            phone: who.phone,
+            address: who.address,
         });
         Ok(self.items.last_mut())
     }
@@ -197,19 +198,35 @@ fn household_of(id: RecordId, record: &Record) -> Option<RecordId> {
     }
 }
 
-/// Phone and address of the person that a record is about, or of a household's head: for whoever has to go there.
-pub(super) fn reach(ledger: &Ledger, (id, record): (RecordId, &Record)) -> Result<[String; 2], SaveError> {
-    let person = match household_of(id, record) {
-        Some(household) => head::of(ledger, household)?.map(|known| known.person().clone()),
-        None if record.register == number::RESIDENT => Some(record.clone()),
-        None => record.reference(PERSON).map(|id| ledger.view(id)).transpose()?.flatten(),
+/// Whom somebody finds who goes where a record sends them.
+#[derive(Default)]
+pub(super) struct Reach {
+    /// The name by which its household is known, where it is about one.
+    pub(super) household: Option<String>,
+    pub(super) phone: String,
+    pub(super) address: String,
+}
+
+/// Phone and address of the person that a record is about, or of whom a household is known by: for whoever has to go there.
+pub(super) fn reach(ledger: &Ledger, (id, record): (RecordId, &Record)) -> Result<Reach, SaveError> {
+    let known = household_of(id, record).map(|household| head::of(ledger, household)).transpose()?.flatten();
+    let other = match household_of(id, record) {
+        None if record.register != number::RESIDENT => {
+            record.reference(PERSON).map(|id| ledger.view(id)).transpose()?.flatten()
+        }
+        _ => None,
     };
-    let person = person.filter(|person| person.register == number::RESIDENT);
+    let person = match (&known, record.register) {
+        (Some(known), _) => Some(known.person()),
+        (None, number::RESIDENT) => Some(record),
+        (None, _) => other.as_ref().filter(|person| person.register == number::RESIDENT),
+    };
     let text = |tag: u32| {
-        let bytes = person.as_ref().and_then(|person| person.slice(tag));
+        let bytes = person.and_then(|person| person.slice(tag));
         bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default()
     };
-    Ok([text(field::resident::PHONE), text(field::resident::ADDRESS)])
+    let (phone, address) = (text(field::resident::PHONE), text(field::resident::ADDRESS));
+    Ok(Reach { household: known.as_ref().map(Known::name), phone, address })
 }
 
 /// What was done for a campaign of a unit by a day, of its quotas.

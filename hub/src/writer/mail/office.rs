@@ -107,8 +107,7 @@ impl Pad<'_> {
 
     /// Forgets mail that a child has on its disk once no restored backup needs it. Of rulings on one mark only the last is there.
     pub(in crate::writer) fn forget_mail(&mut self, unit: OrgCode, hello: &pb::Hello) -> Result<(), StoreError> {
-        let heard_here = self.core.lineage.reaches(&hello.epoch, hello.mailed);
-        if hello.mailed == 0 || !heard_here || hello.mailed > post::head(self.view, unit)? {
+        if hello.mailed == 0 || !self.holds_mail(unit, hello)? {
             return Ok(());
         }
         let (unit, view) = (unit.number(), self.view);
@@ -225,11 +224,13 @@ impl Pad<'_> {
 
     /// Whether this hub may have lost who has taken in what: it was restored, and nobody has looked at that, or the child has heard mail
     /// that it does not have. Then a transfer that its district has done with still counts here until the other one has called.
-    pub(in crate::writer) fn may_lack_mail(&self, peer: &Peer, hello: &pb::Hello) -> bool {
-        let is_older = self.view.get(Space::Meta, meta::OLDER).is_ok_and(|why| why.is_some_and(|why| !why.is_empty()));
-        let head = post::head(self.view, peer.unit).unwrap_or_default();
-        let heard_here = hello.mailed == 0 || self.core.lineage.reaches(&hello.epoch, hello.mailed);
-        is_older || hello.mailed > head || !heard_here
+    pub(in crate::writer) fn may_lack_mail(&self, peer: &Peer, hello: &pb::Hello) -> Result<bool, StoreError> {
+        Ok(self.is_older()? || (hello.mailed > 0 && !self.holds_mail(peer.unit, hello)?))
+    }
+
+    /// Whether this hub has said, in this history of its own, all the mail that a child has heard.
+    fn holds_mail(&self, unit: OrgCode, hello: &pb::Hello) -> Result<bool, StoreError> {
+        Ok(self.core.lineage.reaches(&hello.epoch, hello.mailed) && hello.mailed <= post::head(self.view, unit)?)
     }
 
     /// A district says everything anew, or which transfers it has let go: what it does not say was never let go, where `is_gone` says so

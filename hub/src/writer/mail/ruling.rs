@@ -146,9 +146,12 @@ impl Pad<'_> {
     pub(in crate::writer) fn rule(&mut self, key: &[u8], mut row: CityMark, several: usize) -> Result<(), StoreError> {
         // Who is set aside counts nobody: the mark is as if it did not hold it.
         let aside = self.aside()?;
-        let counting: Vec<Holder> =
-            row.holders.iter().filter(|holder| aside.child(holder.unit).is_none()).cloned().collect();
-        let turns = turns_of(&counting);
+        let turns = if aside.children.is_empty() {
+            turns_of(&row.holders)
+        } else {
+            let counting = row.holders.iter().filter(|holder| aside.child(holder.unit).is_none());
+            turns_of(&counting.cloned().collect::<Vec<_>>())
+        };
         if turns != row.turns || (row.holders.len() > 1 && row.holders.len() != several) {
             row.counts_at = turns.last().map_or(0, |turn| turn.counts_at);
             row.turns = turns;
