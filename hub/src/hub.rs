@@ -377,7 +377,7 @@ async fn keep_mending(core: Arc<Core>, mut stop: watch::Receiver<bool>) {
             tracing::error!(%fault, "the store takes no writes; it is opened anew once there is room");
             said.clone_from(&fault);
         }
-        match tokio::task::block_in_place(|| core.mend()) {
+        match tokio::task::block_in_place(|| core.mend().and_then(|()| core.count_by_what_stands())) {
             Ok(()) => {
                 tracing::warn!("the store was opened anew and takes writes again");
                 said.clear();

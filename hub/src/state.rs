@@ -10,7 +10,7 @@ mod plan;
 pub mod readers;
 
 pub use access::Peer;
-pub(crate) use plan::PlanInForce;
+pub(crate) use plan::{Foreseen, PlanInForce};
 
 use crate::{
     lineage::Lineage,
@@ -102,6 +102,8 @@ pub(crate) struct Commits {
     pub(crate) most_work: AtomicU64,
     /// What all of them came to.
     pub(crate) work_done: AtomicU64,
+    /// Whom a plan that has come counts otherwise, as far as somebody has looked.
+    foreseen: Mutex<Option<Foreseen>>,
 }
 
 impl Commits {
@@ -113,7 +115,13 @@ impl Commits {
             follow_on: AtomicI32::new(i32::MIN), // looked at with the first commit
             most_work: AtomicU64::new(most_work),
             work_done: AtomicU64::new(0),
+            foreseen: Mutex::new(None),
         }
+    }
+
+    /// What was looked for of a plan that has come.
+    pub(crate) fn foreseen(&self) -> MutexGuard<'_, Option<Foreseen>> {
+        self.foreseen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Nobody else commits while this is held.

@@ -402,6 +402,10 @@ impl Replica for Upward {
 
     fn document(&self, document: pb::Document) -> Result<(), SessionError> {
         let pb::Document { kind, version, content } = document;
+        let is_plan = kind == "plan";
+        if is_plan && let Err(error) = self.core.foresee(&content) {
+            tracing::warn!(version, %error, "what a plan changes was not looked for beside the writer");
+        }
         let job = match kind.as_str() {
             "units" => Ok(Job::Tree(String::from_utf8_lossy(&content).into_owned(), Some(version))),
             "plan" => Ok(Job::Plans(content)),
@@ -412,6 +416,9 @@ impl Replica for Upward {
             _ => return Ok(()),
         };
         let answers = job.map_or_else(|error| vec![Err(error.into())], |job| self.core.commit(vec![job]));
+        if is_plan {
+            self.core.forget_foreseen();
+        }
         for answer in answers {
             match answer {
                 Ok(_) => {}

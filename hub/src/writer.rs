@@ -15,6 +15,7 @@ pub(crate) mod competence;
 mod conflicts;
 mod decree;
 mod enlist;
+mod foresee;
 mod inspect;
 mod job;
 mod judge;

@@ -2,8 +2,9 @@
 
 use crate::store::{Space, StoreError};
 use bytes::Bytes;
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 use taizhang_proto::{
+    cell::Subject,
     month::short_digest,
     plan::{self, Plans},
 };
@@ -19,6 +20,18 @@ pub(crate) struct PlanInForce {
     pub(crate) digest: Bytes,
     /// The city's key as it was first heard.
     pub(crate) key: Option<Bytes>,
+}
+
+/// Who is counted otherwise by a list of plans that has come, as far as it is known.
+pub(crate) struct Foreseen {
+    /// Which look it is: of two for one list, each has its own.
+    pub(crate) look: u64,
+    /// The short digest of the list.
+    pub(crate) digest: Bytes,
+    /// Whoever a commit has touched since the look was begun.
+    pub(crate) touched: HashSet<Subject>,
+    /// Whom the look has found; none while it goes on.
+    pub(crate) found: Option<Vec<Subject>>,
 }
 
 impl PlanInForce {

@@ -18,6 +18,9 @@ use taizhang_proto::{
     plan::Plans,
 };
 
+/// How many are looked at before it is asked whether to go on.
+const LOOKED_AT: usize = 1_024;
+
 /// Records with an index of their links made while reading them.
 pub(crate) struct Recount<'a> {
     view: &'a dyn View,
@@ -97,6 +100,31 @@ impl<'a> Recount<'a> {
         self.ids.len() as u64
     }
 
+    /// Who contributes otherwise by one list of plans than by another, looked for as long as it `goes_on`.
+    ///
+    /// # Errors
+    /// When the store fails, or it goes on no longer.
+    pub(crate) fn differing(
+        &self,
+        (one, other): (&Plans, &Plans),
+        goes_on: impl Fn() -> bool,
+    ) -> Result<Vec<Subject>, StoreError> {
+        let mut found = Vec::new();
+        for (place, subject) in all_subjects(self, self.units(), self.ids.iter().copied())?.into_iter().enumerate() {
+            if place % LOOKED_AT == 0 && !goes_on() {
+                return Err(StoreError::Engine("存储出错，未查完 (the store has failed meanwhile)".into()));
+            }
+            if contributions(self, subject, one)? != contributions(self, subject, other)? {
+                found.push(subject);
+            }
+        }
+        Ok(found)
+    }
+
+    fn units(&self) -> Vec<OrgCode> {
+        if self.tree.is_empty() { Vec::new() } else { self.tree.below(self.unit).map(|unit| unit.code).collect() }
+    }
+
     /// Hands what each subject contributes to `take`, and returns the cells that they make in this hub's scope: what
     /// counts in another hub's scope counts there.
     ///
@@ -108,9 +136,7 @@ impl<'a> Recount<'a> {
         mut take: impl FnMut(Subject, Vec<Contribution>) -> Result<(), StoreError>,
     ) -> Result<HashMap<CellKey, i64>, StoreError> {
         let mut cells: HashMap<CellKey, i64> = HashMap::new();
-        let units: Vec<OrgCode> =
-            if self.tree.is_empty() { Vec::new() } else { self.tree.below(self.unit).map(|unit| unit.code).collect() };
-        for subject in all_subjects(self, units, self.ids.iter().copied())? {
+        for subject in all_subjects(self, self.units(), self.ids.iter().copied())? {
             let steps = contributions(self, subject, plans)?;
             for one in steps.iter().filter(|one| self.unit.covers(one.key.unit)) {
                 *cells.entry(one.key).or_default() += one.delta;

@@ -139,7 +139,7 @@ impl Core {
 
     /// Counts everything anew by these plans, in one commit: at every moment a total is a recount. Where the program's own rules are
     /// others, what it writes of its own accord `follows`, also when the hub is stopped before that.
-    fn rederive(&self, plans: &Plans, follows: bool) -> Result<(), StoreError> {
+    pub(super) fn rederive(&self, plans: &Plans, follows: bool) -> Result<(), StoreError> {
         let view = self.store.view();
         let mut pad = Pad::new(self, view.as_ref())?;
         pad.rederive(plans)?;
@@ -153,7 +153,7 @@ impl Core {
     }
 
     /// Puts a write set on disk, with the first one the stretch of history that it begins.
-    fn put(&self, mut set: WriteSet) -> Result<(), StoreError> {
+    pub(super) fn put(&self, mut set: WriteSet) -> Result<(), StoreError> {
         if self.is_behind_store() {
             return Err(StoreError::Engine(
                 "存储刚重新打开，尚未读完 (the store was opened anew and is being read)".into(),
@@ -559,7 +559,7 @@ impl Core {
         if let Some(plan) = new_plan {
             // A hub that is stopped before this finds at its start that it counted by other plans.
             if self.tier != Tier::City {
-                self.rederive(&plan.plans, false)?;
+                self.count_by(&plan)?;
             }
             self.take_up(Fresh { plan: Some(plan), ..Fresh::default() });
         }

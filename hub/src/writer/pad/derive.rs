@@ -152,28 +152,39 @@ impl Pad<'_> {
     fn recount_subjects(&mut self) -> Result<(), StoreError> {
         let plans = self.core.plans();
         self.follow_roots()?;
-        for subject in std::mem::take(&mut self.touched) {
-            let id = subject.id();
-            let (before, now) = self.steps_of(subject, &plans)?;
-            let stored = self.subject(id)?.stored;
-            let linked = stored || !self.subject(id)?.row.links.is_empty();
-            let own = match subject {
-                Subject::Record(id) => self.record(id)?,
-                _ => None,
-            };
-            let needs_row = linked || depends_on_others(subject, &now, own);
-            if before == now && (stored || !needs_row) {
-                // What was linked and unlinked again within this commit leaves no row: an empty one would say that
-                // the person contributes nothing.
-                self.subject(id)?.changed &= needs_row;
-                continue;
-            }
-            let node = self.subject(id)?;
-            node.row.set_contributions(subject, &now);
-            node.changed = needs_row;
-            self.replace_steps(&before, &now)?;
+        let touched = std::mem::take(&mut self.touched);
+        self.core.note_touched(&touched);
+        for subject in touched {
+            self.recount_subject(subject, (&plans, &plans))?;
         }
         Ok(())
+    }
+
+    /// The same of one of them, which was counted `by` the first of two lists of plans, and is counted by the second.
+    pub(in crate::writer) fn recount_subject(
+        &mut self,
+        subject: Subject,
+        by: (&Plans, &Plans),
+    ) -> Result<(), StoreError> {
+        let id = subject.id();
+        let (before, now) = self.steps_of(subject, by)?;
+        let stored = self.subject(id)?.stored;
+        let linked = stored || !self.subject(id)?.row.links.is_empty();
+        let own = match subject {
+            Subject::Record(id) => self.record(id)?,
+            _ => None,
+        };
+        let needs_row = linked || depends_on_others(subject, &now, own);
+        if before == now && (stored || !needs_row) {
+            // What was linked and unlinked again within this commit leaves no row: an empty one would say that
+            // the person contributes nothing.
+            self.subject(id)?.changed &= needs_row;
+            return Ok(());
+        }
+        let node = self.subject(id)?;
+        node.row.set_contributions(subject, &now);
+        node.changed = needs_row;
+        self.replace_steps(&before, &now)
     }
 
     /// Finds whom the changed records touch, each neighbourhood once for all that lie in it.
@@ -184,11 +195,11 @@ impl Pad<'_> {
         Ok(())
     }
 
-    /// What a subject contributed before this commit, and what it contributes as it stands on the pad.
+    /// What a subject contributed before this commit by one list of plans, and what it contributes as it stands on the pad by another.
     fn steps_of(
         &mut self,
         subject: Subject,
-        plans: &Plans,
+        (counted_by, plans): (&Plans, &Plans),
     ) -> Result<(Vec<Contribution>, Vec<Contribution>), StoreError> {
         let id = subject.id();
         // A unit counts as long as the tree or a record names it.
@@ -199,7 +210,7 @@ impl Pad<'_> {
         let now = if forgotten { Vec::new() } else { contributions(&Reading(self), subject, plans)? };
         let stored = self.subject(id)?.stored;
         let before = match subject {
-            Subject::Person(_) | Subject::Record(_) if !stored => self.alone_before(subject, plans)?,
+            Subject::Person(_) | Subject::Record(_) if !stored => self.alone_before(subject, counted_by)?,
             _ => self.subject(id)?.row.contributions(subject),
         };
         Ok((before, now))
@@ -212,7 +223,7 @@ impl Pad<'_> {
         let mut sum = totals::sum(self.view, unit, part.number(), Day::MIN..=on)?;
         let touched: Vec<Subject> = self.touched.iter().copied().collect();
         for subject in touched {
-            let (before, now) = self.steps_of(subject, &plans)?;
+            let (before, now) = self.steps_of(subject, (&plans, &plans))?;
             let asked = |key: &CellKey| key.part == part.number() && key.date <= on && unit.covers(key.unit);
             let of = |steps: &[Contribution]| -> i64 {
                 steps.iter().filter(|step| asked(&step.key)).map(|step| step.delta).sum()
@@ -223,7 +234,11 @@ impl Pad<'_> {
     }
 
     /// Puts the difference between what something contributed and what it does now into the cells.
-    fn replace_steps(&mut self, before: &[Contribution], now: &[Contribution]) -> Result<(), StoreError> {
+    pub(in crate::writer) fn replace_steps(
+        &mut self,
+        before: &[Contribution],
+        now: &[Contribution],
+    ) -> Result<(), StoreError> {
         for gone in before {
             self.add_to_cell(gone.key, -gone.delta)?;
         }
