@@ -178,6 +178,8 @@ impl Area {
     }
 }
 
+/// The last column that a sheet of an xls has.
+const LAST_COLUMN: u16 = 0xFF;
 const SHEET: u16 = 0x0085;
 const DIMENSIONS: u16 = 0x0200;
 const START: u16 = 0x0809;
@@ -198,15 +200,21 @@ fn measure(stream: &[u8]) -> Option<Sizes> {
         let body = stream.get(u32_at(record.body, 0)? as usize..)?;
         let mut area = Area::NONE;
         let mut depth = 0_usize;
+        // Where the text of a formula goes: without one before it, into the first cell.
+        let mut formula = (0, 0);
         for record in records(body) {
             match record.kind {
                 START => depth += 1,
                 END if depth <= 1 => break,
                 END => depth -= 1,
+                TEXT_OF_FORMULA => area.add(formula.0, formula.1),
                 DIMENSIONS => sizes.claimed = sizes.claimed.saturating_add(claimed(record.body)?),
                 kind if CELLS.contains(&kind) => {
-                    let row = u16_at(record.body, 0)?;
-                    area.add(row, u16_at(record.body, 2)?);
+                    let (row, column) = (u16_at(record.body, 0)?, u16_at(record.body, 2)?);
+                    area.add(row, column);
+                    if kind == FORMULA {
+                        formula = (row, column);
+                    }
                     if kind == RUN {
                         area.add(row, u16_at(record.body, record.body.len().checked_sub(2)?)?);
                     }
@@ -255,14 +263,19 @@ fn stray(stream: &[u8]) -> Option<Vec<usize>> {
     Some(found)
 }
 
-/// How many cells a sheet says it has: rows in four bytes each, in two in files of Excel 95.
+/// How many cells a sheet says it has: rows in four bytes each, in two in files of Excel 95. They are as many as the reader asks memory
+/// for: it takes a first column that can't be for the first one, and of rows that end before they begin the difference as it wraps.
 fn claimed(body: &[u8]) -> Option<u64> {
     let wide = body.len() >= 14;
     let row = |index: usize| if wide { u32_at(body, index * 4) } else { u16_at(body, index * 2).map(u32::from) };
     let columns = if wide { 8 } else { 4 };
-    let rows = u64::from(row(1)?.saturating_sub(row(0)?));
-    let columns = u64::from(u16_at(body, columns + 2)?.saturating_sub(u16_at(body, columns)?));
-    Some(rows * columns)
+    let (first, behind) = (u16_at(body, columns)?, u16_at(body, columns + 2)?);
+    let (top, below) = (row(0)?, row(1)?);
+    if below == 0 || behind == 0 {
+        return Some(1);
+    }
+    let first = if first > LAST_COLUMN || behind < first { 0 } else { first };
+    Some(u64::from(below.wrapping_sub(top)) * u64::from(behind - first))
 }
 
 struct Piece<'a> {
@@ -317,6 +330,34 @@ mod tests {
         assert_eq!((sizes.filled, sizes.claimed), (2_000, 65_536 * 200));
         let sizes = measure(&stream(65_535, u32::MAX)).unwrap();
         assert!(sizes.filled > MAX_AREA && sizes.claimed > MAX_CLAIMED);
+    }
+
+    #[test]
+    fn a_sheet_claims_as_much_as_the_reader_asks_memory_for() {
+        let wide = |rows: (u32, u32), columns: (u16, u16)| {
+            let body = [
+                &rows.0.to_le_bytes()[..],
+                &rows.1.to_le_bytes(),
+                &columns.0.to_le_bytes(),
+                &columns.1.to_le_bytes(),
+                &[0; 2],
+            ];
+            claimed(&body.concat()).unwrap()
+        };
+        assert_eq!((wide((2, 12), (1, 4)), wide((0, 0), (0, 0)), wide((5, 5), (0, 3))), (30, 1, 0));
+        // A first column that can't be, or lies behind the last, is the first one.
+        assert_eq!((wide((0, 10), (300, 302)), wide((0, 10), (5, 3))), (3_020, 30));
+        assert!(wide((7, 6), (0, 200)) > MAX_CLAIMED, "rows that end before they begin");
+    }
+
+    #[test]
+    fn the_text_of_a_formula_that_is_not_there_lies_in_the_first_cell() {
+        let far = [&60_000_u16.to_le_bytes()[..], &60_000_u16.to_le_bytes(), &[0; 10]].concat();
+        let sheet = [record(START, &[]), record(0x0203, &far), record(TEXT_OF_FORMULA, &[0; 4]), record(END, &[])];
+        let place = record(SHEET, &[0; 8]).len() as u32 + 4;
+        let pointer = [&place.to_le_bytes()[..], &[0; 4]].concat();
+        let stream = [record(SHEET, &pointer), record(END, &[]), sheet.concat()].concat();
+        assert_eq!(measure(&stream).unwrap().filled, 60_001 * 60_001);
     }
 
     #[test]
