@@ -35,6 +35,9 @@ pub struct Entry {
     /// As what they acted.
     #[prost(enumeration = "Role", tag = "6")]
     pub role: i32,
+    /// Why, of what is done to computers, units and months; of what is done to a record, its history says it.
+    #[prost(string, tag = "7")]
+    pub reason: String,
 }
 
 /// As what somebody acts.

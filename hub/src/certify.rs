@@ -3,31 +3,43 @@
 //! history beside the reason.
 
 use crate::{state::Core, store::StoreError, totals};
-use taizhang_proto::{OrgCode, date::Day, indicator, pb};
+use taizhang_proto::{
+    OrgCode,
+    date::{self, Day},
+    indicator, pb,
+};
 
-/// What a community that is certified lacks of the standard on that day, each criterion in words. `score` is what its case was
+/// What a community lacks of the standard.
+pub(crate) struct Lack {
+    /// On which day.
+    on: Day,
+    /// Each criterion, in words.
+    criteria: Vec<String>,
+}
+
+/// What a community that is certified lacks of the standard on that day; none where it lacks nothing. `score` is what its case was
 /// assessed with.
 ///
 /// # Errors
 /// When the store fails.
-pub(crate) fn missing(core: &Core, unit: OrgCode, on: Day, score: Option<f64>) -> Result<Vec<String>, StoreError> {
+pub(crate) fn missing(core: &Core, unit: OrgCode, on: Day, score: Option<f64>) -> Result<Option<Lack>, StoreError> {
     let asked = pb::StandingRequest { unit: unit.number(), on, ..pb::StandingRequest::default() };
     // Beyond this hub, or beyond the calendar: the writer says so.
     let answer = match totals::standard(core, &asked, core.unit) {
         Ok(answer) => answer,
         Err(totals::QueryError::Store(error)) => return Err(error),
-        Err(_) => return Ok(Vec::new()),
+        Err(_) => return Ok(None),
     };
     let of_unit = answer.lines.iter().filter(|line| line.unit == unit.number());
-    let mut missing: Vec<String> = of_unit.filter_map(of_line).collect();
+    let mut criteria: Vec<String> = of_unit.filter_map(of_line).collect();
     match score {
         Some(score) if score < answer.score_needed => {
-            missing.push(format!("考核得分 {score:.1}（标准 ≥{}）", answer.score_needed));
+            criteria.push(format!("考核得分 {score:.1}（标准 ≥{}）", answer.score_needed));
         }
         Some(_) => {}
-        None => missing.push(format!("未考核（标准 ≥{}分）", answer.score_needed)),
+        None => criteria.push(format!("未考核（标准 ≥{}分）", answer.score_needed)),
     }
-    Ok(missing)
+    Ok((!criteria.is_empty()).then_some(Lack { on, criteria }))
 }
 
 /// A criterion that is measured and not reached.
@@ -39,16 +51,23 @@ fn of_line(line: &pb::StandingLine) -> Option<String> {
     Some(format!("{} {name} {}/{}", line.indicator, line.numerator, line.denominator))
 }
 
-/// What is kept beside the reason of a community that is certified all the same.
-pub(crate) fn note(missing: &[String]) -> String {
-    format!("未达标准仍予认定：{} (below the standard)", missing.join("；"))
-}
+impl Lack {
+    fn words(&self) -> String {
+        format!("{}：{}", date::iso(self.on), self.criteria.join("；"))
+    }
 
-/// What is said to somebody who certifies below the standard.
-pub(crate) fn refusal(missing: &[String]) -> String {
-    format!(
-        "未达到充分就业社区标准：{}；查看用 standard，仍要认定用 --despite 并写明理由 (below the standard: --despite, with the \
-         reason, certifies all the same)",
-        missing.join("；")
-    )
+    /// What is kept beside the reason of a community that is certified all the same.
+    pub(crate) fn note(&self) -> String {
+        format!("未达标准仍予认定，{} (below the standard)", self.words())
+    }
+
+    /// What is said to somebody who certifies below the standard.
+    pub(crate) fn refusal(&self) -> String {
+        format!(
+            "未达到充分就业社区标准，{}；查看用 standard --on {}，仍要认定用 --despite 并写明理由 (below the standard on that day: --despite, \
+             with the reason, certifies all the same)",
+            self.words(),
+            date::iso(self.on)
+        )
+    }
 }

@@ -6,7 +6,7 @@
 mod desk;
 mod mask;
 
-pub(crate) use mask::{masked, masked_conflict};
+pub(crate) use mask::masked_conflict;
 
 use crate::{
     audit_log::{self, Entry, Role},
@@ -103,7 +103,8 @@ pub(crate) async fn log(
     of: String,
 ) -> Result<(), Status> {
     let (by, what) = (by.trim().to_owned(), what.to_owned());
-    let line = Entry { at: core.now(), by, what, of, unit: core.unit.number(), role: role.into() };
+    let line =
+        Entry { at: core.now(), by, what, of, unit: core.unit.number(), role: role.into(), reason: String::new() };
     let kept = writer.write(Job::Log(line)).await;
     kept.map(drop).map_err(|error: WriteError| Status::from(crate::session::Fault::from(error)))
 }

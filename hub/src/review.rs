@@ -295,7 +295,7 @@ impl ReviewService {
             Some(_) => self.open_at(of)?,
         };
         let view = self.core.view();
-        let desk = HubDesk::new(&self.core, view.as_ref(), names);
+        let desk = HubDesk::new(&self.core, view.as_ref(), names).within(of);
         let mut titles = Titles::new(&desk);
         let lines =
             found.into_iter().map(|one| show::line(&mut titles, one)).collect::<Result<_, _>>().map_err(failed)?;
@@ -304,7 +304,7 @@ impl ReviewService {
 
     fn detail(&self, number: u64, of: Option<OrgCode>, names: bool) -> Result<pb::ConflictDetail, Status> {
         let (view, tree) = (self.core.view(), self.core.tree());
-        let desk = HubDesk::new(&self.core, view.as_ref(), names);
+        let desk = HubDesk::new(&self.core, view.as_ref(), names).within(of);
         let unknown = || Status::not_found(format!("没有冲突 {number} (no such conflict)"));
         let conflict: Option<pb::Conflict> =
             rows::read(view.as_ref(), Space::Conflicts, &number.to_be_bytes()).map_err(failed)?;
@@ -318,7 +318,7 @@ impl ReviewService {
         if !names {
             masked_conflict(&mut conflict);
         }
-        let sides = show::sides(view.as_ref(), &tree, &conflict, names).map_err(failed)?;
+        let sides = show::sides(&desk, &conflict).map_err(failed)?;
         let open = conflict.state() == ConflictState::Unsettled;
         let theirs = of.is_none_or(|of| competence::refusal(&conflict, &units, of).is_none());
         let choices = if open && theirs { choices(&conflict) } else { Vec::new() };

@@ -259,6 +259,9 @@ enum Command {
         /// 填报人 (who)
         #[arg(long, env = "TAIZHANG_BY", default_value = "clerk")]
         by: String,
+        /// 首次封账时确认：以前的月份不再补封 (of the first month that is closed: no earlier one will be)
+        #[arg(long)]
+        yes: bool,
     },
     #[command(flatten)]
     Paper(paper::Command),
@@ -788,8 +791,8 @@ async fn ask(mut client: Client, command: Command, reader: Reader) -> anyhow::Re
             };
             page::print(&answer, &file, reader)?;
         }
-        Command::Close { month, by } => {
-            let request = pb::MonthRequest { month, by, ..pb::MonthRequest::default() };
+        Command::Close { month, by, yes } => {
+            let request = pb::MonthRequest { month, by, sure: yes, ..pb::MonthRequest::default() };
             let answer = client.close(request).await?.into_inner();
             let facts = [
                 show::fact("record", "记录编号", "record", answer.record),

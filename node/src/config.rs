@@ -1,6 +1,8 @@
 //! A node's configuration: `node.toml` in its data directory, every key with a default, overridden by environment
 //! (`TAIZHANG_<KEY>`) and flags.
 
+mod fault;
+
 use crate::upstream::schedule::{Mode, Schedule};
 use figment::{
     Figment,
@@ -46,10 +48,10 @@ impl Default for Config {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// A key is unknown or its value wrong.
-    #[error("配置有误 (configuration): {0}")]
+    #[error("配置有误 (configuration)：{}", fault::words(.0))]
     Read(Box<figment::Error>),
     /// A value that can't be.
-    #[error("配置有误 (configuration): {0}")]
+    #[error("配置有误 (configuration)：{0}")]
     Value(String),
     /// A time that is none.
     #[error("sync_at 应写成 22:00 这样的时间 (sync_at must be a time such as 22:00)")]
@@ -83,7 +85,7 @@ pub fn no_hubs(data: &Path) -> Result<(), ConfigError> {
 pub const TEMPLATE: &str = r#"# taizhang node. Every key may be left out; the value shown is the default.
 # A key can be overridden by the environment: TAIZHANG_MODE=live
 
-# unit = "210402011003"   # this office's unit; after `enrol` the certificate says it
+# unit = 210402011003     # this office's unit; after `enrol` the certificate says it
 
 mode = "nightly"          # nightly | live (keeps a connection open; changes move at once)
 sync_at = "22:00"         # when the nightly window opens, Shanghai time
@@ -169,6 +171,32 @@ pub fn schedule(mode: Mode, sync_at: &str, sync_window: u64, catch_up: u64) -> R
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_wrong_is_said_with_its_key_its_place_and_what_may_stand_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let said = |text: &str| {
+            std::fs::write(dir.path().join(FILE), text).unwrap();
+            Config::load(dir.path()).unwrap_err().to_string()
+        };
+        let cases = [
+            ("modee = \"live\"", "没有“modee”这一项", "sync_window"),
+            ("mode = \"weekly\"", "mode：", "nightly"),
+            ("sync_window = \"long\"", "sync_window：写的是文字“long”", "应为"),
+            ("catch_up = -1", "catch_up：", "-1"),
+            ("unit = \"2104\"", "unit：", "12位单位编码"),
+            ("unit = 2104", "unit：", "12位单位编码"),
+            ("mode = ", "配置有误", "node.toml"),
+        ];
+        for (text, one, other) in cases {
+            let told = said(text);
+            assert!(told.contains(one) && told.contains(other) && told.contains("node.toml"), "{text}: {told}");
+        }
+        for text in ["unit = \"210402011003\"", "unit = 210402011003"] {
+            std::fs::write(dir.path().join(FILE), text).unwrap();
+            assert_eq!(Config::load(dir.path()).unwrap().unit, Some(OrgCode::new(210_402_011_003).unwrap()));
+        }
+    }
 
     #[test]
     fn every_key_can_come_from_the_environment_and_what_nobody_knows_is_named() {

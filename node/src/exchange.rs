@@ -129,6 +129,12 @@ pub enum ImportError {
     /// The unit chosen for the rows is not one of the office.
     #[error("{0}不是本单位所辖的单位，请另选 (not a unit of this office)")]
     Unit(OrgCode),
+    /// The file names units, and the office has no tree to find them in.
+    #[error(
+        "本机还没有单位名单，认不出文件中的单位名称，文件未读取；请先用 enrol <令牌> 登记，或在表中填写12位编码 (no tree of units has come, \
+         and the file names some: nothing was read; enrol first, or write codes)"
+    )]
+    NoTree,
     /// The office's store failed; rows before this one are saved, and importing again goes on from there.
     #[error("{0}")]
     Store(String),

@@ -4,6 +4,8 @@
 pub mod card;
 pub mod close;
 pub mod doubts;
+mod facts;
+mod form;
 mod head;
 pub mod history;
 mod papers;

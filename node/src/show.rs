@@ -6,7 +6,7 @@ pub mod lang;
 pub mod paper;
 mod standing;
 
-pub use audit::audit_log;
+pub use audit::{act, audit_log};
 pub use standing::{figure, span_names, standard, standing};
 
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets::UTF8_FULL_CONDENSED};
@@ -244,11 +244,24 @@ pub fn table(reader: Reader, headings: &[(&str, &str)], rows: &[Vec<String>]) {
 
 /// A field of a record as a program reads it: what is told by a word with its code beside it, numbers as numbers.
 pub fn field(register: &str, fact: &pb::Fact) -> serde_json::Value {
-    if !fact.code.is_empty() {
-        return serde_json::json!({ "code": fact.code, "label": fact.value });
+    if let Some(coded) = coded(fact) {
+        return coded;
     }
     let def = registers().named(register).and_then(|def| def.field_named(&fact.key));
     json::of_field(def, &fact.value)
+}
+
+/// A value that stands for a code, with it; none of any other.
+fn coded(fact: &pb::Fact) -> Option<serde_json::Value> {
+    // For people the code of a unit or a record stands behind its name.
+    let label = fact.value.strip_suffix(&format!("({})", fact.code)).unwrap_or(&fact.value).trim_end();
+    (!fact.code.is_empty()).then(|| serde_json::json!({ "code": fact.code, "label": label }))
+}
+
+/// A unit that people read as its name with its code behind it, as a program reads it; null for none.
+pub fn unit(named: &str) -> serde_json::Value {
+    let (name, code) = named.strip_suffix(')').and_then(|named| named.rsplit_once('(')).unwrap_or((named, named));
+    if named.is_empty() { serde_json::Value::Null } else { serde_json::json!({ "code": code, "label": name }) }
 }
 
 /// Rows as a JSON array of objects whose keys are the names of the headings.
@@ -301,10 +314,7 @@ pub const NOTHING: &str = "（空）(nothing)";
 
 /// Facts as an object for programs: what is told by a word with its code beside it.
 pub fn object(facts: &[pb::Fact]) -> serde_json::Map<String, serde_json::Value> {
-    let value = |fact: &pb::Fact| match fact.code.as_str() {
-        "" => json::typed(&fact.key, &fact.value),
-        code => serde_json::json!({ "code": code, "label": fact.value }),
-    };
+    let value = |fact: &pb::Fact| coded(fact).unwrap_or_else(|| json::typed(&fact.key, &fact.value));
     facts.iter().map(|fact| (fact.key.clone(), value(fact))).collect()
 }
 

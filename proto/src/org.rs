@@ -1,6 +1,8 @@
 //! Org codes and the tree of units. A unit's scope is a prefix of its code, so a scope is one number range.
 //! Codes are those of the national statistics bureau: 2 + 2 + 2 + 3 + 3 digits (GB/T 2260, GB/T 10114).
 
+mod handed;
+
 use crate::{
     date::{self, Day},
     pb::Tier,
@@ -8,9 +10,29 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
-/// A 12-digit org code such as 210402011003.
+/// A 12-digit org code such as 210402011003. In a configuration it may be a number or a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Written")]
 pub struct OrgCode(u64);
+
+/// A code as somebody wrote it.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Number(u64),
+    Text(String),
+}
+
+impl TryFrom<Written> for OrgCode {
+    type Error = OrgCodeError;
+
+    fn try_from(written: Written) -> Result<Self, OrgCodeError> {
+        match written {
+            Written::Number(number) => Self::new(number),
+            Written::Text(text) => text.parse(),
+        }
+    }
+}
 
 /// Why a text or number is no org code.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -159,6 +181,9 @@ pub enum TreeError {
     /// Nothing in it.
     #[error("单位名单是空的 (the tree of units is empty)")]
     Empty,
+    /// Not the hub's own.
+    #[error("单位名单中没有本级单位 {0}，请核对文件或 --unit (the tree of units does not have the hub's own unit)")]
+    Without(OrgCode),
 }
 
 impl UnitTree {

@@ -15,7 +15,7 @@ use taizhang_node::{
     ledger::{Ledger, LedgerDesk},
 };
 use taizhang_proto::{
-    Record, RecordId, citizen_id, date,
+    Record, RecordId, cell, citizen_id, date,
     date::Day,
     register::{FieldDef, Value, number, registers},
 };
@@ -28,7 +28,12 @@ pub fn fill(ledger: &Ledger, seed: u64, persons: usize) -> Vec<RecordId> {
 /// The same for a unit below the office.
 pub fn fill_for(ledger: &Ledger, unit: taizhang_proto::OrgCode, seed: u64, persons: usize) -> Vec<RecordId> {
     let desk = LedgerDesk::new(ledger);
-    let groups = City::new(seed, ledger.business_day()).office(unit, persons, &mut || desk.new_id());
+    let mut groups = City::new(seed, ledger.business_day()).office(unit, persons, &mut || desk.new_id());
+    // A community has one case at a time; of what is written on top of an earlier office it is left out.
+    let its_case = |record: &Record| cell::home_unit(record) == Some(unit);
+    if desk.list(number::FEC_CASE).unwrap().iter().any(|(_, record)| its_case(record)) {
+        groups.retain(|group| group.iter().all(|draft| draft.register != number::FEC_CASE));
+    }
     let residents = town::residents(&groups).collect();
     town::write(ledger, groups, |_| {}).unwrap();
     residents

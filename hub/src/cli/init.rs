@@ -9,7 +9,7 @@ use crate::{
     state::Core,
     writer::Job,
 };
-use anyhow::bail;
+use anyhow::{Context, bail};
 use std::path::Path;
 use taizhang_node::{
     cli::check_clock,
@@ -110,14 +110,7 @@ pub fn create(dir: &Path, config: &Config, units: Option<&Path>) -> anyhow::Resu
     let tree = match units {
         Some(path) => {
             let csv = disk::read_text(path, MAX_TEXT)?;
-            let tree = UnitTree::from_csv(&csv)?;
-            if !tree.contains(config.unit) {
-                bail!(
-                    "{} 中没有本级单位 {}，请核对文件或 --unit (the tree of units does not have the hub's own unit)",
-                    path.display(),
-                    config.unit
-                );
-            }
+            UnitTree::handed(&csv, config.unit).with_context(|| path.display().to_string())?;
             Some(csv)
         }
         None => None,

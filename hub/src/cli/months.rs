@@ -86,7 +86,8 @@ pub(super) async fn run(mut admin: AdminClient<Guarded>, command: Command, reade
             // Without words it would be an approval.
             let reason =
                 reason.map(|reason| limits::reason(&reason).map(str::to_owned)).transpose()?.unwrap_or_default();
-            let answer = admin.approve(pb::MonthRequest { month, by, reason, units }).await?.into_inner();
+            let request = pb::MonthRequest { month, by, reason, units, ..pb::MonthRequest::default() };
+            let answer = admin.approve(request).await?.into_inner();
             show::document(reader, serde_json::json!({ "done": answer.done, "failed": answer.failed }));
             if reader == Reader::Person {
                 match (answer.done, answer.failed.is_empty()) {
@@ -115,7 +116,13 @@ pub(super) async fn run(mut admin: AdminClient<Guarded>, command: Command, reade
             }
             let left = open.map(|open| format!("，缺报 {} 个单位 (units are missing)", open.gaps.len()));
             let left = left.unwrap_or_default();
-            let words = format!("{month} 将封账并签名，数字不再变动 (the month is locked and signed){left}");
+            let is_first = before.locked.is_empty();
+            let first = if is_first {
+                "；首次封账：此前的月份不能再封 (the first that is locked: no earlier one can be locked after it)"
+            } else {
+                ""
+            };
+            let words = format!("{month} 将封账并签名，数字不再变动 (the month is locked and signed){left}{first}");
             show::confirmed(&words, yes)?;
             let request = pb::MonthRequest { month, by, reason, ..pb::MonthRequest::default() };
             let (headings, rows) = locked(&[admin.lock(request).await?.into_inner()]);

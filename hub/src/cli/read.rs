@@ -139,8 +139,10 @@ pub(super) async fn run(mut reading: ReadingClient<Guarded>, command: Command, r
         }
         Command::Looks { limit } => {
             let request = pb::ReadRequest { limit, ..Default::default() };
-            let row =
-                |line: &pb::LookLine| vec![show::time(line.at), line.by.clone(), line.what.clone(), line.of.clone()];
+            let row = |line: &pb::LookLine| {
+                let what = if reader == Reader::Program { &line.what } else { show::act(&line.what) };
+                vec![show::time(line.at), line.by.clone(), what.to_owned(), line.of.clone()]
+            };
             let looks = reading.looks(request).await?.into_inner().looks;
             let headings = [("at", "时间"), ("by", "查阅人"), ("what", "命令"), ("of", "对象")];
             show::table(reader, &headings, &looks.iter().map(row).collect::<Vec<_>>());

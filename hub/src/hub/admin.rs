@@ -18,12 +18,13 @@ use crate::{
     },
     writer::{Answer, Decided, Job},
 };
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 use taizhang_node::{identity::ends_words, show};
 use taizhang_proto::{
     OrgCode, date,
     limits::{self, AUDIT_LINES, LIST_LINES},
     month::Month,
+    org::UnitTree,
     pb::{self, admin_server::Admin},
 };
 use tokio::task::block_in_place;
@@ -53,6 +54,11 @@ fn unsaid(error: limits::Unsaid) -> Status {
 
 fn refused(error: impl ToString) -> Status {
     Status::failed_precondition(error.to_string())
+}
+
+/// A unit's name; empty of none, and where the tree does not have it.
+fn name_of(tree: &UnitTree, unit: u64) -> String {
+    OrgCode::new(unit).ok().filter(|unit| tree.contains(*unit)).map(|unit| tree.name(unit)).unwrap_or_default()
 }
 
 fn failed(error: impl ToString) -> Status {
@@ -302,15 +308,33 @@ impl Admin for Calls {
             0 => AUDIT_LINES,
             asked => asked.min(LIST_LINES),
         };
-        let view = self.hub.core.view();
-        let newest = block_in_place(|| audit_log::newest(view.as_ref(), limit as usize, |_| true)).map_err(failed)?;
-        let line = |entry: audit_log::Entry| pb::AuditEntry {
-            role: entry.role().code().to_owned(),
-            at: entry.at,
-            by: entry.by,
-            unit: entry.unit,
-            what: entry.what,
-            of: entry.of,
+        let core = &self.hub.core;
+        let (view, tree) = (core.view(), core.tree());
+        let (newest, computers) = block_in_place(|| {
+            let newest = audit_log::newest(view.as_ref(), limit as usize, |_| true)?;
+            let of_units = children(view.as_ref())?.into_iter().map(|row| (row.id, name_of(&tree, row.unit)));
+            let of_readers = readers::all(core)?.into_iter().map(|reader| (reader.id, reader.name));
+            Ok::<_, crate::store::StoreError>((newest, of_units.chain(of_readers).collect::<HashMap<_, _>>()))
+        })
+        .map_err(failed)?;
+        let named = |word: &str| match (word.parse::<OrgCode>(), computers.get(word)) {
+            (Ok(unit), _) => tree.name(unit),
+            (_, Some(name)) => format!("{name}({word})"),
+            _ => word.to_owned(),
+        };
+        let line = |entry: audit_log::Entry| {
+            let words: Vec<String> = entry.of.split(' ').map(named).collect();
+            pb::AuditEntry {
+                role: entry.role().code().to_owned(),
+                at: entry.at,
+                by: entry.by,
+                unit: entry.unit,
+                what: entry.what,
+                reason: entry.reason,
+                unit_name: name_of(&tree, entry.unit),
+                named: words.join(" "),
+                of: entry.of,
+            }
         };
         Ok(Response::new(pb::AuditLogAnswer { entries: newest.into_iter().map(line).collect() }))
     }
@@ -383,7 +407,9 @@ impl Admin for Calls {
     }
 
     async fn units(&self, request: Request<pb::UnitsRequest>) -> Result<Response<pb::Empty>, Status> {
-        let job = Job::Tree(request.into_inner().csv, None);
+        let csv = request.into_inner().csv;
+        UnitTree::handed(&csv, self.hub.core.unit).map_err(refused)?;
+        let job = Job::Tree(csv, None);
         self.hub.writer.write(job).await.map_err(crate::session::Fault::from)?;
         Ok(Response::new(pb::Empty {}))
     }

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::{home_unit, is_active},
-    date,
+    date::{self, add_months},
     month::{self, Month, Stage},
     pb::{self, Tier},
     register::{field, number, registers},
@@ -35,6 +35,29 @@ fn closings(core: &Core, month: Month) -> Result<Vec<(RecordId, OrgCode, pb::Per
         if let Some(unit) = unit.filter(|_| close.month.as_deref() == Some(&name)) {
             found.push((id, unit, close));
         }
+    }
+    Ok(found)
+}
+
+/// How far back a month that waits holds up those after it, months.
+const LOOKED_BACK: i32 = 12;
+
+/// The oldest month before this one that an office has closed, which the city has not locked, and of which this district has approved no
+/// closing; and whether it waits for the district, or, sent back, for the office.
+fn unapproved(core: &Core, month: Month) -> Result<HashMap<OrgCode, (Month, bool)>, StoreError> {
+    let oldest = Month::of(add_months(month.first_day(), -LOOKED_BACK));
+    let locked = core.months().texts().last().and_then(|last| Month::read(&last.month));
+    let mut earlier = oldest.max(locked.map(Month::next)).unwrap_or(month);
+    let mut found = HashMap::new();
+    while earlier < month {
+        let closings = closings(core, earlier)?;
+        let is_approved = |unit: OrgCode| {
+            closings.iter().any(|(_, own, close)| *own == unit && month::stage(close) == Stage::Approved)
+        };
+        for (_, unit, close) in closings.iter().filter(|(_, unit, _)| !is_approved(*unit)) {
+            found.entry(*unit).or_insert((earlier, month::stage(close) == Stage::Closed));
+        }
+        earlier = earlier.next();
     }
     Ok(found)
 }
@@ -63,6 +86,7 @@ pub async fn approve(
     }
     let mut answer = pb::ApproveAnswer::default();
     let closings = block_in_place(|| closings(core, month))?;
+    let unapproved = if returned { HashMap::new() } else { block_in_place(|| unapproved(core, month))? };
     for unit in &request.units {
         if !closings.iter().any(|(_, own, _)| own.number() == *unit) {
             answer.failed.push(format!("{unit}: {month} 未封账 (not closed by the office)"));
@@ -75,6 +99,19 @@ pub async fn approve(
             units => units.contains(&unit.number()),
         };
         if !asked {
+            continue;
+        }
+        // Sent back, and never closed again, it may be passed over by whoever names the unit.
+        let is_named = request.units.contains(&unit.number());
+        if let Some((earlier, waits_here)) = unapproved.get(&unit).filter(|(_, waits_here)| *waits_here || !is_named) {
+            answer.failed.push(if *waits_here {
+                format!("{unit}: {earlier} 尚未审核，请先审核：各月依次审核 (approve that one first: months go in their order)")
+            } else {
+                format!(
+                    "{unit}: {earlier} 已退回，等该单位重封；确要先审核本月，用 --unit {unit} (that one was sent back, and waits for the \
+                     office: --unit approves this one all the same)"
+                )
+            });
             continue;
         }
         let version = close.version.unwrap_or(1).to_string();

@@ -17,7 +17,7 @@ use taizhang_proto::{
     cell::{Shelf, home_unit, is_active},
     date::Day,
     org::UnitTree,
-    register::{Value, registers},
+    register::{Value, is_for_below, registers},
 };
 
 /// The desk.
@@ -27,17 +27,27 @@ pub(crate) struct HubDesk<'a> {
     pub(super) shelf: Committed<'a>,
     tree: Arc<UnitTree>,
     names: bool,
+    /// Whose names are shown; none: everybody's.
+    within: Option<OrgCode>,
 }
 
 impl<'a> HubDesk<'a> {
     pub(crate) fn new(core: &'a Core, view: &'a dyn crate::store::View, names: bool) -> Self {
         let tree = core.tree();
-        Self { core, shelf: Committed { view, tree: tree.clone() }, tree, names }
+        Self { core, shelf: Committed { view, tree: tree.clone() }, tree, names, within: None }
+    }
+
+    /// The same for somebody who reads the names of one unit's records, of what lies below it, and of what is for everybody.
+    pub(crate) fn within(self, unit: Option<OrgCode>) -> Self {
+        Self { within: unit, ..self }
     }
 
     /// A record as it may be seen.
     fn shown(&self, record: Record) -> Record {
-        if self.names { record } else { mask::masked(record) }
+        let is_theirs = self.within.is_none_or(|within| {
+            is_for_below(record.register) || home_unit(&record).is_some_and(|home| within.covers(home))
+        });
+        if self.names && is_theirs { record } else { mask::masked(record) }
     }
 
     /// What fits a query, by a scan that holds no record: of each resident and household some word of which is true, how it fits.

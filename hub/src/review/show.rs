@@ -1,18 +1,14 @@
 //! A conflict as a reviewer reads it: what each side wrote, who, where and when, and what was decided.
 //! For the eyes of the district, masked unless names are asked for, and of whose records they are.
 
-use crate::{
-    reading::masked,
-    store::{Space, StoreError, View},
-    writer::{kind_of, settled_by},
-};
+use crate::writer::{kind_of, settled_by};
 use taizhang_node::{
     desk::{Desk, SaveError},
-    office::title::Titles,
+    office::{history::Reader, title::Titles},
     show::{choice, fact, office_of},
 };
 use taizhang_proto::{
-    OrgCode, Record, RecordId,
+    OrgCode, RecordId,
     org::UnitTree,
     pb,
     register::{RegisterDef, Value, registers},
@@ -42,23 +38,31 @@ pub(super) fn line<D: Desk>(titles: &mut Titles<'_, D>, conflict: pb::Conflict) 
     })
 }
 
-/// The fields in these bytes, in the register's words; a tag without bytes was cleared.
-fn values(def: Option<&RegisterDef>, message: &bytes::Bytes, tags: &[u32]) -> Vec<pb::Fact> {
-    let Some(def) = def else { return Vec::new() };
+/// The fields in these bytes, in the register's words, with the names of whom and what they refer to; a tag without bytes was cleared.
+fn values<D: Desk>(
+    desk: &D,
+    def: Option<&RegisterDef>,
+    message: &bytes::Bytes,
+    tags: &[u32],
+) -> Result<Vec<pb::Fact>, SaveError> {
+    let Some(def) = def else { return Ok(Vec::new()) };
     let fields = wire::split(message).unwrap_or_default();
-    let cleared = tags.iter().filter(|tag| !fields.iter().any(|field| field.tag == **tag));
-    let mut shown: Vec<pb::Fact> = fields
-        .iter()
-        .filter_map(|field| {
-            let known = def.field(field.tag)?;
-            Some(fact(&known.name, &known.zh, &known.en, Value::decode(known, &field.bytes)?.show(known)))
-        })
-        .collect();
-    shown.extend(cleared.filter_map(|tag| {
-        let known = def.field(*tag)?;
-        Some(fact(&known.name, &known.zh, &known.en, "（空）(nothing)"))
-    }));
-    shown
+    let mut reader = Reader::new(def, desk);
+    let mut shown = Vec::with_capacity(fields.len());
+    for field in &fields {
+        // A row of somebody whom it refers to, and which can't be read, hides nothing of the conflict.
+        shown.extend(reader.fact(field.tag, &field.bytes).unwrap_or_else(|_| bare(def, field)));
+    }
+    for cleared in tags.iter().filter(|tag| !fields.iter().any(|field| field.tag == **tag)) {
+        shown.extend(reader.fact(*cleared, &[])?);
+    }
+    Ok(shown)
+}
+
+/// A field as it stands, with ids for names.
+fn bare(def: &RegisterDef, field: &wire::Field) -> Option<pb::Fact> {
+    let known = def.field(field.tag)?;
+    Some(fact(&known.name, &known.zh, &known.en, Value::decode(known, &field.bytes)?.show(known)))
 }
 
 fn by_origin(tree: &UnitTree, side: pb::Side, origin: Option<&pb::Origin>) -> pb::Side {
@@ -67,19 +71,14 @@ fn by_origin(tree: &UnitTree, side: pb::Side, origin: Option<&pb::Origin>) -> pb
     pb::Side { who: origin.by.clone(), office, at: origin.received, ..side }
 }
 
-/// What each side says, what stands first; and the records that it is about, with `names` as they stand.
-pub(super) fn sides(
-    view: &dyn View,
-    tree: &UnitTree,
-    conflict: &pb::Conflict,
-    names: bool,
-) -> Result<Vec<pb::Side>, StoreError> {
-    let def = registers().get(conflict.register);
+/// What each side says, what stands first; and the records that it is about, as the desk shows them.
+pub(super) fn sides<D: Desk>(desk: &D, conflict: &pb::Conflict) -> Result<Vec<pb::Side>, SaveError> {
+    let (tree, def) = (desk.tree(), registers().get(conflict.register));
     let mut sides = Vec::new();
     for (place, claim) in conflict.claims.iter().enumerate() {
         let tags = claim.origin.as_ref().map(|origin| origin.tags.as_slice()).unwrap_or_default();
         let title = if place == 0 { "现值 (stands)".to_owned() } else { format!("主张{place} (claim {place})") };
-        let mut side = pb::Side { title, values: values(def, &claim.message, tags), ..pb::Side::default() };
+        let mut side = pb::Side { title, values: values(desk, def, &claim.message, tags)?, ..pb::Side::default() };
         if !claim.reason.is_empty() {
             side.values.push(fact("reason", "更改理由", "reason", &claim.reason));
         }
@@ -87,10 +86,8 @@ pub(super) fn sides(
     }
     for (title, id) in [("记录 (record)", &conflict.record), ("另一条 (other record)", &conflict.other)] {
         let Some(id) = RecordId::from_slice(id) else { continue };
-        let Some(bytes) = view.get(Space::Records, &id.0)? else { continue };
-        let record = Record::decode(bytes).map_err(|_| StoreError::Row(Space::Records))?;
-        let record = if names { record } else { masked(record) };
-        let mut shown = values(registers().get(record.register), &record.message(), &[]);
+        let Some(record) = desk.view(id)? else { continue };
+        let mut shown = values(desk, registers().get(record.register), &record.message(), &[])?;
         shown.insert(0, fact("record", "记录编号", "record", id));
         let side = pb::Side { title: title.to_owned(), values: shown, ..pb::Side::default() };
         sides.push(by_origin(tree, side, record.origins.last()));

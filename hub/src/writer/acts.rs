@@ -22,16 +22,21 @@ pub(super) fn act_of(job: &Job, unit: OrgCode, at: u64, is_city: bool) -> Option
         of,
         unit: unit.number(),
         role: role.into(),
+        reason: String::new(),
     };
+    let because =
+        |entry: Option<Entry>, reason: &str| entry.map(|entry| Entry { reason: reason.trim().to_owned(), ..entry });
     let operator = |by: &str, what: &str, of: String| Some(entry(Role::Operator, by, what, of));
     match job {
         Job::Review(review) => Some(of_review(review, &entry)),
         Job::ReviewBelow(below, review) => Some(Entry { unit: below.number(), ..of_review(review, &entry) }),
         Job::Retire { id, undo, decided } => {
-            operator(&decided.by, if *undo { "retire --undo" } else { "retire" }, id.clone())
+            let what = if *undo { "retire --undo" } else { "retire" };
+            because(operator(&decided.by, what, id.clone()), &decided.reason)
         }
         Job::Aside { child, undo } => {
-            operator(&child.by, if *undo { "aside --undo" } else { "aside" }, format!("unit {}", child.unit))
+            let what = if *undo { "aside --undo" } else { "aside" };
+            because(operator(&child.by, what, format!("unit {}", child.unit)), &child.reason)
         }
         Job::Token(_, row) => operator("", "token", format!("unit {} {}", row.unit, row.reader).trim().to_owned()),
         Job::Enrolled(row, _) => operator("", "enrol", format!("{} {}", row.id, row.unit)),
@@ -42,7 +47,7 @@ pub(super) fn act_of(job: &Job, unit: OrgCode, at: u64, is_city: bool) -> Option
         Job::Plans(_) if is_city => operator("", "plan", String::new()),
         Job::Month { signed, .. } if is_city => {
             let text = MonthText::decode(signed.text.clone()).unwrap_or_default();
-            operator(&text.by, "lock", text.month)
+            because(operator(&text.by, "lock", text.month), &text.reason)
         }
         _ => None,
     }
@@ -134,6 +139,10 @@ mod tests {
 
         let token = TokenRow { unit: below.number(), ..TokenRow::default() };
         assert_eq!(line(Job::Token([0; 32], token)).unwrap().of, format!("unit {below}"));
+
+        let decided = super::super::job::Decided { by: "王科长".into(), reason: " 电脑报废 ".into() };
+        let retired = line(Job::Retire { id: "n1".into(), undo: false, decided }).unwrap();
+        assert_eq!((retired.of.as_str(), retired.reason.as_str()), ("n1", "电脑报废"));
 
         // What the parent says is nobody's act here.
         assert!(line(Job::Plans(bytes::Bytes::new())).is_none() && line(Job::Settle).is_none());

@@ -7,7 +7,10 @@ use super::{
     pad::{Pad, Reading},
     revise::{Hand, day, is_ruled_below, nothing, with},
 };
-use crate::{certify, store::StoreError};
+use crate::{
+    certify::{self, Lack},
+    store::StoreError,
+};
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::{Shelf, home_unit, is_active, is_memory},
@@ -228,20 +231,19 @@ impl Pad<'_> {
         if let Some(why) = self.undue(id, &after, |tag| tags.contains(&tag))? {
             return Ok(Err(why));
         }
-        let missing = self.missing_standard(current.as_ref(), &after)?;
-        if missing.is_empty() {
+        let Some(lack) = self.missing_standard(current.as_ref(), &after)? else {
             self.revise(id, register, fields, hand)?;
             return Ok(Ok(()));
-        }
+        };
         if !hand.despite {
-            return Ok(Err(certify::refusal(&missing)));
+            return Ok(Err(lack.refusal()));
         }
-        self.revise(id, register, fields, &Hand { note: &certify::note(&missing), ..*hand })?;
+        self.revise(id, register, fields, &Hand { note: &lack.note(), ..*hand })?;
         Ok(Ok(()))
     }
 
     /// What a community that is certified anew, or on another day, lacks of the standard.
-    fn missing_standard(&self, before: Option<&Record>, after: &Record) -> Result<Vec<String>, StoreError> {
+    fn missing_standard(&self, before: Option<&Record>, after: &Record) -> Result<Option<Lack>, StoreError> {
         let certified = after
             .day(field::fec_case::CERTIFIED_ON)
             .filter(|day| before.and_then(|record| record.day(field::fec_case::CERTIFIED_ON)) != Some(*day));
@@ -253,7 +255,7 @@ impl Pad<'_> {
                 day,
                 after.varint(field::fec_case::SCORE).map(|tenths| tenths as f64 / 10.0),
             ),
-            _ => Ok(Vec::new()),
+            _ => Ok(None),
         }
     }
 

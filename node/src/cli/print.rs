@@ -205,11 +205,11 @@ pub fn doubts(answer: &pb::DoubtsAnswer, reader: Reader) {
     ];
     let rows: Vec<Vec<String>> = answer.items.iter().map(row).collect();
     if reader == Reader::Program {
-        let items = show::objects_of_units(&headings, &rows, answer.items.iter().map(|item| item.unit));
+        let rows = show::objects_of_units(&headings, &rows, answer.items.iter().map(|item| item.unit));
         let kinds = answer.kinds.iter().map(|kind| serde_json::json!({ "code": kind.code, "count": kind.count }));
         let kinds: Vec<_> = kinds.collect();
         let told =
-            serde_json::json!({ "on": date::iso(answer.on), "total": answer.total, "kinds": kinds, "items": items });
+            serde_json::json!({ "on": date::iso(answer.on), "total": answer.total, "kinds": kinds, "rows": rows });
         return show::document(reader, told);
     }
     say!(
@@ -450,8 +450,9 @@ fn story_object(answer: &pb::HistoryAnswer) -> serde_json::Value {
     };
     let mut told = show::listed(answer.lines.iter().map(row).collect());
     let of = [("on", date::iso(answer.on)), ("register", answer.register.clone()), ("record", answer.record.clone())];
-    for (key, value) in of.into_iter().chain([("unit", answer.unit.clone())]) {
+    for (key, value) in of {
         told[key] = value.into();
     }
+    told["unit"] = show::unit(&answer.unit);
     told
 }

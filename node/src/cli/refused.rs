@@ -7,7 +7,7 @@ use crate::{
 };
 use clap::Subcommand;
 use std::process::ExitCode;
-use taizhang_proto::pb;
+use taizhang_proto::{pb, register::registers};
 
 /// What to do about them; without it, they are listed.
 #[derive(Subcommand)]
@@ -75,40 +75,34 @@ pub(super) async fn run(
     })
 }
 
+/// One of them as a program reads it.
+fn object(item: &pb::RefusedItem) -> serde_json::Value {
+    let def = registers().iter().find(|def| def.zh == item.register);
+    let named = def.map_or(item.register.as_str(), |def| def.name.as_str());
+    let why = item.why.clone().unwrap_or_default();
+    let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let fields = item.fields.iter().map(|fact| (fact.key.clone(), show::field(named, fact)));
+    let fields: serde_json::Map<_, _> = fields.collect();
+    serde_json::json!({
+        "number": item.number, "register": named, "record": item.record, "name": some(&item.title),
+        "unit": { "code": item.unit.to_string(), "label": item.unit_name }, "fields": fields,
+        "field": some(&why.field), "rule": why.rule, "why": why.message, "by": item.by,
+        "entered": show::moment(item.entered), "since": show::moment(item.since),
+        "ended": show::moment(item.ended), "ended_by": some(&item.ended_by), "reason": some(&item.reason),
+        "sent_as": (item.sent_as > 0).then_some(item.sent_as),
+    })
+}
+
 /// Each with its fields beneath it for a person, since a clerk has to read them to mend them; one row each for a program.
 fn list(items: &[pb::RefusedItem], reader: Reader) {
     if reader == Reader::Program {
-        let row = |item: &pb::RefusedItem| {
-            let why = item.why.clone().unwrap_or_default();
-            let fields: Vec<String> = item.fields.iter().map(|fact| format!("{}={}", fact.key, fact.value)).collect();
-            vec![
-                item.number.clone(),
-                item.register.clone(),
-                item.record.clone(),
-                fields.join("\n"),
-                why.field,
-                why.rule,
-                why.message,
-                item.by.clone(),
-                show::time(item.since),
-                item.reason.clone(),
-            ]
-        };
-        let headings = [
-            ("number", "编号"),
-            ("register", "登记表"),
-            ("record", "记录编号"),
-            ("fields", "栏目"),
-            ("field", "有误栏目"),
-            ("rule", "规则"),
-            ("why", "原因"),
-            ("by", "录入人"),
-            ("since", "退回时间"),
-            ("reason", "放弃理由"),
-        ];
-        return show::table(reader, &headings, &items.iter().map(row).collect::<Vec<_>>());
+        return show::document(reader, show::listed(items.iter().map(object).collect()));
     }
-    say!("被退回 {} 项 (refused)", items.len());
+    let ended = items.iter().filter(|item| item.ended > 0).count();
+    match ended {
+        0 => say!("被退回 {} 项 (refused)", items.len()),
+        ended => say!("被退回 {} 项，其中已办 {ended} 项 (refused; dealt with)", items.len()),
+    }
     for item in items {
         let why = item.why.clone().unwrap_or_default();
         say!("");

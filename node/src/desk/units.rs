@@ -17,6 +17,11 @@ impl<'a> Units<'a> {
         Self { tree, top, known: RefCell::default() }
     }
 
+    /// Whether no tree has come yet, so that a unit is known by its code alone.
+    pub(crate) fn are_missing(&self) -> bool {
+        self.tree.is_empty()
+    }
+
     /// The unit of the office that a cell names: by code, by name, or by its street's name and its own.
     pub(crate) fn named(&self, written: &str) -> Option<OrgCode> {
         if let Some(found) = self.known.borrow().get(written) {
@@ -77,6 +82,11 @@ impl<'a> Units<'a> {
 /// The 12-digit code in a text such as `友谊社区居委会(210402011003)`.
 fn code_in(written: &str) -> Option<OrgCode> {
     written.split(|sign: char| !sign.is_ascii_digit()).find(|digits| digits.len() == 12)?.parse().ok()
+}
+
+/// Whether a cell names a unit by a code.
+pub(crate) fn has_code(written: &str) -> bool {
+    code_in(&text::no_space(written)).is_some()
 }
 
 /// The ways in which titles speak of a unit, the fullest first; too short ones would be found by chance.

@@ -8,7 +8,7 @@ use super::{
     read::Walked,
     survey::{Survey, Surveyor},
 };
-use crate::desk::units::Units;
+use crate::desk::units::{Units, has_code};
 use std::collections::HashSet;
 use taizhang_proto::{OrgCode, date::Day, pb::Format, text};
 
@@ -30,6 +30,8 @@ pub(super) struct Column {
     pub(super) target: Option<Target>,
     /// What it may mean besides; each word of a cell goes where it is known.
     pub(super) others: Vec<Target>,
+    /// Whether nothing stands in its heading.
+    is_bare: bool,
 }
 
 /// What a form says of the unit it comes from.
@@ -88,9 +90,11 @@ pub(super) fn find<'l>(
             Form { layouts, layout, body, head, columns, owner: Owner::Unsaid, date: None, survey, frame, length: 0 };
         let mut surveyor = Surveyor::new(&form, book.sheets[index].is_1904, book.container);
         let (mut frame, mut length) = (Vec::new(), 0);
+        let mut is_named_in_rows = false;
         let walked = book.first_walk(index, &mut |number, row| {
             length = number + 1;
             if number >= body {
+                is_named_in_rows |= units.are_missing() && form.names_unknown_unit(&row, units);
                 surveyor.look(&row);
                 // A program's file has no frame.
                 if !layout.exact && frame.len() < MAX_FRAME && form.is_footer(&row) {
@@ -101,6 +105,9 @@ pub(super) fn find<'l>(
         })?;
         if walked == Walked::Unordered {
             continue; // it is held now, in order
+        }
+        if is_named_in_rows {
+            return Err(ImportError::NoTree);
         }
         let sheet = &book.sheets[index];
         let titles = &sheet.rows[..head];
@@ -147,7 +154,33 @@ fn headings<'l>(sheet: &Sheet, layouts: &'l Layouts) -> Option<Headings<'l>> {
             }
         }
     }
-    best.map(|(_, found)| found)
+    best.map(|(_, (head, body, layout, mut columns))| {
+        if let Some(above) = head.checked_sub(1).filter(|_| body == head + 1) {
+            take_from_above(&sheet.rows[above], layouts, layout, &mut columns);
+        }
+        (head, body, layout, columns)
+    })
+}
+
+/// Columns without a heading whose cell above it has one that is known: cells that were merged down to it, beside a group's.
+fn take_from_above(above: &[Cell], layouts: &Layouts, layout: &Layout, columns: &mut [Column]) {
+    let words = &layouts.words;
+    let is_frame = |cell: &Cell| {
+        let written = text::no_space(&cell.text());
+        words.unit.iter().chain(&words.date).any(|word| written.starts_with(word.as_str()))
+    };
+    if above.iter().any(is_frame) {
+        return; // whose form it is, and of which day
+    }
+    let mut taken: HashSet<Target> = columns.iter().filter_map(|column| column.target).collect();
+    for (column, cell) in columns.iter_mut().zip(above).filter(|(column, _)| column.is_bare) {
+        let written = cell.text();
+        if let Some(target) = layouts.target(layout, &written).filter(|target| !taken.contains(target)) {
+            taken.insert(target);
+            let others = layout.others(&written).unwrap_or_default().to_vec();
+            *column = Column { heading: text::no_space(&written), target: Some(target), others, is_bare: false };
+        }
+    }
 }
 
 /// The headings of a file that the export wrote.
@@ -206,9 +239,10 @@ fn columns(layouts: &Layouts, layout: &Layout, written: &[Vec<String>]) -> Vec<C
             left = role_of(target).or(left);
         }
         let heading = ways.iter().find(|way| !way.trim().is_empty());
+        let is_bare = heading.is_none();
         let heading = heading.map_or_else(|| format!("第{}列", index + 1), |way| text::no_space(way));
         let others = ways.iter().find_map(|way| layout.others(way)).unwrap_or_default().to_vec();
-        columns.push(Column { heading, target, others });
+        columns.push(Column { heading, target, others, is_bare });
     }
     columns
 }
@@ -306,6 +340,18 @@ impl Form<'_> {
             return Kind::Other;
         }
         Kind::Data
+    }
+
+    /// Whether a row to import names a unit that nobody knows.
+    fn names_unknown_unit(&self, row: &[Cell], units: &Units<'_>) -> bool {
+        let is_unknown = |(cell, column): (&Cell, &Column)| {
+            // A code that is none of the office's is that row's fault, tree or no tree.
+            column.target == Some(Target::Unit) && !cell.is_blank() && {
+                let written = cell.text();
+                units.named(&written).is_none() && !has_code(&written)
+            }
+        };
+        row.iter().zip(&self.columns).any(is_unknown) && self.kind(row) == Kind::Data
     }
 
     /// Whether a cell for somebody's name says that there is nobody: 离异, 丧偶.

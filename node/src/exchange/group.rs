@@ -40,6 +40,8 @@ pub(super) struct Scene<'a, D> {
     pub(super) open: &'a HashSet<(u32, RecordId)>,
     /// The records that rows of the file have named by their own numbers.
     pub(super) said: &'a HashSet<RecordId>,
+    /// The units of which closings stood before the file came.
+    pub(super) closed: &'a HashSet<u64>,
     /// The household of each person who is a member of one.
     pub(super) homes: &'a HashMap<RecordId, RecordId>,
     /// The unit of rows that name none.
@@ -535,7 +537,21 @@ impl<'a, D: Desk> Maker<'a, D> {
         if draft.edits.is_empty() {
             return;
         }
+        if def.number == number::PERIOD_CLOSE && !self.is_taken_over(old, &values) {
+            let heading = self.heading((self.form.layout.main, field::period_close::MONTH));
+            self.group.faults.push(format!("“{heading}”：月份用 close 封账，数字由程序清点，不能导入或改动"));
+            return;
+        }
         self.add(index, old, def, draft);
+    }
+
+    /// Whether a closing comes with those of a unit that has none here, as when its registers are taken over: one that is changed or
+    /// added was never counted.
+    fn is_taken_over(&self, old: Option<&Record>, values: &Values) -> bool {
+        match values.new.get(&HOME_UNIT) {
+            Some(Value::Uint(owner)) => old.is_none() && !self.scene.closed.contains(owner),
+            _ => false,
+        }
     }
 
     fn add(&mut self, index: usize, old: Option<&Record>, def: &'static RegisterDef, draft: Draft) {

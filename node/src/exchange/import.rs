@@ -14,7 +14,7 @@ use crate::desk::{Desk, Draft, SaveError, TAKEN, units::Units};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use taizhang_proto::{
     Record, RecordId, cell,
-    register::{STATE, Value, code, number, registers},
+    register::{HOME_UNIT, STATE, Value, code, number, registers},
 };
 
 /// Rows saved with one sync.
@@ -51,6 +51,7 @@ struct Run<'a, D> {
     pending: Pending,
     open: HashSet<(u32, RecordId)>,
     homes: HashMap<RecordId, RecordId>,
+    closed: HashSet<u64>,
     waiting: Vec<Waiting>,
     wrong: Vec<Wrong>,
     /// Rows that were saved without some of what they say.
@@ -89,9 +90,11 @@ pub(super) fn run<D: Desk>(
     }
     let mut findings = book.findings.clone();
     findings.extend(book.stray.clone());
-    if desk.tree().is_empty() {
-        findings
-            .push("本机还没有单位名单，认不出单位名称；请先同步一次再导入 (no tree of units yet: sync first)".into());
+    if units.are_missing() {
+        if options.unit.is_none() && forms.iter().flatten().any(|form| matches!(form.owner, Owner::Unknown(_))) {
+            return Err(ImportError::NoTree);
+        }
+        findings.push("本机还没有单位名单：没有写单位的行都登记在所选单位名下 (no tree of units yet)".into());
     }
     let mut run = Run {
         desk,
@@ -101,6 +104,7 @@ pub(super) fn run<D: Desk>(
         pending: Pending::default(),
         open: open(desk, &forms)?,
         homes: homes(desk, &forms)?,
+        closed: closed(desk, &forms)?,
         waiting: Vec::new(),
         wrong: Vec::new(),
         partial: Vec::new(),
@@ -138,6 +142,16 @@ fn opens(record: &Record) -> Option<(u32, RecordId)> {
     let voided = record.slice(STATE) == Some(code::state::VOID.as_bytes());
     let person = def.field_named("person").and_then(|field| record.slice(field.tag)).and_then(RecordId::from_slice)?;
     (!ended && !voided).then_some((def.number, person))
+}
+
+/// The units whose closings stand, where a form brings some.
+fn closed<D: Desk>(desk: &D, forms: &[Option<Form<'_>>]) -> Result<HashSet<u64>, ImportError> {
+    let mut roles = forms.iter().flatten().flat_map(|form| &form.layout.roles);
+    if !roles.any(|role| role.register.number == number::PERIOD_CLOSE) {
+        return Ok(HashSet::new());
+    }
+    let all = desk.list(number::PERIOD_CLOSE).map_err(|error| ImportError::Store(error.to_string()))?;
+    Ok(all.iter().filter_map(|(_, record)| record.varint(HOME_UNIT)).collect())
 }
 
 /// The household of each person who is a member of one, where a form asks for it.
@@ -312,6 +326,7 @@ impl<D: Desk> Run<'_, D> {
             desk: self.desk,
             pending: &self.pending,
             said: &self.said,
+            closed: &self.closed,
             open: &self.open,
             homes: &self.homes,
             fallback: self.options.unit.unwrap_or(self.desk.unit()),

@@ -38,9 +38,17 @@ pub enum CloseError {
     /// An older one is open.
     #[error("{0} 尚未封账，请先封：各月依次封账 (close that one first: months are closed in their order)")]
     Order(Month),
-    /// It lies too far before the first that this office has closed.
-    #[error("{0} 以前的月份不再补封 (months before that one are not closed any more)")]
+    /// It lies before the first that this office has closed.
+    #[error(
+        "{0} 以前的月份不再补封：各月依次封账 (months before that one are not closed any more: they are closed in their order)"
+    )]
     Before(Month),
+    /// It would be the first that this office closes, and there were people on its register before.
+    #[error(
+        "本单位从未封账：封了 {0}，以前的月份就不能再补封；确认请加 --yes (the first month that this office closes: no earlier one can be \
+         closed after it; --yes if that is meant)"
+    )]
+    First(Month),
     /// No register is so old.
     #[error("{0} 早于1949年10月，请核对年份 (too far back: check the year)")]
     TooOld(Month),
@@ -98,9 +106,8 @@ pub fn close(ledger: &Ledger, month: Month, by: &str) -> Result<pb::CloseAnswer,
         return Err(if is_locked { CloseError::Locked(month) } else { CloseError::Passed(month, last) });
     }
     if let Some(first) = first.filter(|_| before.is_none()) {
-        let earliest = first.min(asked_from(ledger.business_day()).unwrap_or(first));
-        if month < earliest {
-            return Err(CloseError::Before(earliest));
+        if month < first {
+            return Err(CloseError::Before(first));
         }
         if let Some((open, _)) = waiting(ledger)?.filter(|(open, _)| *open < month) {
             return Err(CloseError::Order(open));
@@ -137,6 +144,15 @@ pub fn close(ledger: &Ledger, month: Month, by: &str) -> Result<pb::CloseAnswer,
         answer?;
     }
     Ok(pb::CloseAnswer { record: id.to_string(), rows, digest, version })
+}
+
+/// Whether closing a month leaves out earlier ones for good that this office has people for.
+///
+/// # Errors
+/// When the store fails.
+pub fn leaves_out(ledger: &Ledger, month: Month) -> Result<bool, StoreError> {
+    let is_first = closings(ledger)?.is_empty() && locked(ledger).is_none_or(|last| last.next() < month);
+    Ok(is_first && held_since(ledger)?.is_some_and(|since| since < month.first_day()))
 }
 
 /// The last month that the city has locked, as far as this office has heard. They are locked in order: what came in late is the next

@@ -106,7 +106,7 @@ pub fn tell<D: Desk>(
         for field in &edit.fields {
             let line = HistoryLine {
                 by: edit.by.clone(),
-                office: with_code(units, desk.unit()),
+                office: units.name(desk.unit()),
                 at: refusal.at,
                 rule: format!("退回 refused: {}", why.rule),
                 decided_by: end.by.clone(),

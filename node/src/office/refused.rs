@@ -16,10 +16,13 @@ use crate::{
 };
 use std::collections::{HashMap, HashSet};
 use taizhang_proto::{
+    RecordId,
     cell::home_unit,
     change::Edit,
-    limits, pb,
-    register::{RegisterDef, Value, field, number, registers},
+    limits,
+    pb::{self, Format},
+    register::{FieldDef, RegisterDef, Value, field, number, registers},
+    text,
 };
 
 /// Why nothing was done about a refusal.
@@ -39,6 +42,17 @@ impl From<StoreError> for RefusedError {
     }
 }
 
+/// A refusal that carries a name or number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Carried {
+    /// Its number in the journal.
+    pub seq: u64,
+    /// The record that it is about.
+    pub record: RecordId,
+    /// Whether it waits for somebody.
+    pub waits: bool,
+}
+
 /// Most changes that one line of the audit log names.
 const NAMED: usize = 20;
 
@@ -52,6 +66,31 @@ impl Office {
         let desk = LedgerDesk::new(&self.ledger);
         let mut people = People::new(&desk);
         refusals.into_iter().map(|(seq, refusal)| self.item(&desk, &mut people, seq, refusal)).collect()
+    }
+
+    /// The refusals whose own words carry a name or number, with the records that they are about: who was refused at once is on no
+    /// register, and is found by nothing else. Those that wait come before those that ended.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn refused_as(&self, written: &str) -> Result<Vec<Carried>, SaveError> {
+        let written = text::no_space(written);
+        let mut found = Vec::new();
+        for (seq, refusal) in self.ledger.refusals()? {
+            let edit = read_edit(&refusal.change)?;
+            let Some(def) = registers().get(edit.register) else { continue };
+            let names = |field: &FieldDef| {
+                matches!(field.format, Format::PersonName | Format::CitizenId) || field.name.ends_with("_no")
+            };
+            let is_it = |field: &FieldDef, bytes: &[u8]| {
+                names(field) && matches!(Value::decode(field, bytes), Some(Value::Text(held)) if held == written)
+            };
+            let carries =
+                edit.fields.iter().any(|one| def.field(one.tag).is_some_and(|field| is_it(field, &one.bytes)));
+            found.extend(carries.then_some(Carried { seq, record: edit.id, waits: refusal.end.is_none() }));
+        }
+        found.sort_by_key(|one| !one.waits);
+        Ok(found)
     }
 
     fn item(

@@ -1,25 +1,29 @@
 //! The calls of a node's command line, on the open office.
 
-use super::{Office, refused::RefusedError, worklist::reach};
+use super::{
+    Office,
+    close::{self, CloseError},
+    refused::RefusedError,
+    worklist::reach,
+};
 use crate::{
     audit_log,
-    desk::{Desk, Draft, SaveError, find, search},
-    exchange::{self, Format, Layouts, Options, Source, note::Note},
-    identity::ends_words,
-    ledger::LedgerDesk,
+    desk::{
+        Desk, SaveError,
+        find::{self, FindError},
+        search,
+    },
+    exchange::{self, Format, Layouts, Options, Source},
+    ledger::{LedgerDesk, refused::number_of},
     show,
-    store::StoreError,
 };
-use bytes::Bytes;
-use std::{collections::BTreeMap, pin::Pin, sync::Arc};
+use std::{pin::Pin, sync::Arc};
 use taizhang_proto::{
-    BUILT_MILLIS, OrgCode, RecordId,
-    cell::is_active,
-    date,
+    OrgCode, date,
     limits::{self, AUDIT_LINES, LIST_LINES},
     month::Month,
-    pb::{self, Policy, office_server},
-    register::{FieldDef, HOME_UNIT, IMPORT_NOTE, RegisterDef, Value, field, number, registered_on, registers},
+    pb::{self, office_server},
+    register::{field, number, registers},
     stamp,
 };
 use tokio::{
@@ -34,10 +38,6 @@ const PAGE: u32 = 100;
 /// Said where rows can't name their units yet.
 const NO_TREE: &str = "尚未从上级收到单位树，文件未读取；请接通上级后重试，或加 --wait 等待 (no tree of units has come from the hub yet, and \
                        nothing was read: try again once the line is up, or wait for it with --wait)";
-/// A form that says what one of so long ago said is taken for a second click, milliseconds.
-const MOMENT_MILLIS: u64 = 10 * 60 * 1_000;
-/// Records that are looked at for that: a file may have brought many in a moment, and a second click comes right behind the first.
-const LOOKED_AT: usize = 500;
 /// Files that are read or written at a time; others wait in turn.
 const FILES: usize = 2;
 
@@ -55,6 +55,20 @@ impl Calls {
         Self { office, files: Arc::new(Semaphore::new(FILES)), imports: Arc::default() }
     }
 
+    /// Why nobody was found; where a refusal has this name, that one.
+    fn unless_refused(&self, why: FindError) -> Status {
+        if let FindError::None(written) = &why
+            && let Ok(refused) = self.office.refused_as(written)
+            && let Some(one) = refused.first().filter(|one| one.waits)
+        {
+            return Status::not_found(format!(
+                "“{written}”的登记被退回（第 {} 号），不在登记簿上；见 refused、history (refused, and on no register)",
+                number_of(one.seq)
+            ));
+        }
+        why.into()
+    }
+
     /// Has the audit log say that what is asked for goes `to_file`, before it is answered.
     fn note_file(&self, to_file: bool, what: &str, of: String) -> Result<(), Status> {
         if !to_file {
@@ -62,18 +76,6 @@ impl Calls {
         }
         block_in_place(|| self.office.note(&self.office.clerk, what, of)).map_err(failed)
     }
-}
-
-/// What is said where two computers use one identity; when the hub last saw it, seconds since 1970.
-fn twin_words(seen: u64) -> String {
-    if seen == 0 {
-        return "否 (no)".into();
-    }
-    format!(
-        "是，上级最近见于 {}：两台都先同步一次，再让其中一台停用，用上级的新令牌在新目录登记；已录入的不会丢失 (yes: let both sync, then \
-         stop one and enrol it with a new token in a new directory; nothing entered is lost)",
-        show::time(seen)
-    )
 }
 
 fn wrong(error: impl ToString) -> Status {
@@ -106,110 +108,7 @@ fn day_asked(on: date::Day, office: &Office) -> Result<date::Day, Status> {
     }
 }
 
-/// The coded fields by whose values figures are counted.
-const COUNTED: [(u32, &[&str]); 13] = [
-    (number::RESIDENT, &["laidoff_kind", "hardship_claim", "emp_claim", "intent_kind"]),
-    (number::MEMBER, &["relation"]),
-    (number::UNEMPLOYMENT_SPELL, &["cause", "end_cause"]),
-    (number::ZEF_CASE, &["exit_cause"]),
-    (number::PLACEMENT, &["kind", "end_cause", "channel"]),
-    (number::HARDSHIP_CASE, &["kind", "exit_cause"]),
-    (number::SERVICE_RECORD, &["kind"]),
-    (number::TRAINING_CLASS, &["kind"]),
-    (number::TRAINEE, &["group"]),
-    (number::POST, &["kind"]),
-    (number::REFERRAL, &["result"]),
-    (number::EVENT, &["kind"]),
-    (number::HELD_CERTIFICATE, &["kind"]),
-];
-
-fn is_counted(def: &RegisterDef, field: &FieldDef) -> bool {
-    COUNTED.iter().any(|(register, fields)| *register == def.number && fields.contains(&field.name.as_str()))
-}
-
-/// What is said to a word that a code list does not have.
-fn allowed(field: &FieldDef) -> String {
-    let words: Vec<&str> = field.codes.iter().flat_map(|list| list.codes.values()).map(String::as_str).collect();
-    format!("{}只能填：{} (not in the code list: one of these words)", field.zh, words.join("、"))
-}
-
 impl Office {
-    fn facts(&self) -> Vec<pb::Fact> {
-        let state = self.ledger.state();
-        let unit = self.ledger.unit();
-        let link = self.keeper.as_ref().map(|keeper| keeper.state()).unwrap_or_default();
-        let hub = match &self.identity {
-            Some(identity) => format!("{} {}", self.ledger.units().name(identity.hub_unit), identity.address),
-            None => "未登记 (not enrolled)".into(),
-        };
-        let (waits, last_error) = link.words(show::time);
-        let refused = self.ledger.refused().map_or(0, |refused| refused.len());
-        vec![
-            show::fact("unit", "单位", "unit", format!("{} {unit}", self.ledger.units().name(unit))),
-            show::fact("hub", "上级", "hub", hub),
-            show::fact("certificate", "证书到期", "certificate ends", self.certificate_words()),
-            show::fact("mode", "同步方式", "mode", format!("{:?}", self.schedule.mode).to_lowercase()),
-            show::fact("connected", "在线", "connected", link.connected),
-            show::fact("waiting_since", "等待上级答复", "waiting for the hub", waits),
-            show::fact("last_sync", "最近同步", "last sync", show::time(state.last_sync)),
-            // What was compared last says nothing of what was entered since, nor of what a failed session left unheard.
-            show::fact(
-                "equal",
-                "与上级一致",
-                "equal to the hub",
-                state.equal && state.head == state.settled && last_error.is_empty(),
-            ),
-            show::fact("records", "上级已有记录", "records at the hub", state.count),
-            show::fact("pending", "待上报", "waiting for the hub", state.head - state.settled),
-            show::fact("refused", "被退回", "refused", refused),
-            show::fact("head", "本机变更号", "last change", state.head),
-            show::fact("month", "待封账月份", "month to close", self.month_words()),
-            show::fact("locked_month", "最近封账", "last locked month", self.ledger.locked_month().unwrap_or_default()),
-            show::fact("clock", "时钟", "clock", self.clock_words()),
-            show::fact("twins", "两台电脑使用同一身份", "two computers with one identity", twin_words(state.twins)),
-            show::fact("incidents", "数据事故", "incidents", state.incidents),
-            show::fact("last_incident", "最近事故", "last incident", state.last_incident),
-            show::fact("last_error", "最近错误", "last error", last_error),
-            show::fact(show::DISK, "占用磁盘", "on disk", self.ledger.size_on_disk()),
-        ]
-    }
-
-    /// The month that waits to be closed.
-    fn month_words(&self) -> String {
-        match super::close::waiting(&self.ledger) {
-            Ok(Some((month, due))) => format!("{month}，应于 {} 前封账 (close it by this day)", date::iso(due)),
-            _ => "无 (none)".into(),
-        }
-    }
-
-    fn certificate_words(&self) -> String {
-        let now = self.ledger.now_millis() / 1_000;
-        self.identity.as_ref().map(|identity| ends_words(identity.ends(), now)).unwrap_or_default()
-    }
-
-    /// Whether the clock of this computer agrees with the hub's, as far as is known.
-    fn clock_words(&self) -> String {
-        match self.ledger.skew_millis() {
-            Some(skew) if stamp::distrusted_skew(skew) == 0 => "正常 (agrees with the hub)".into(),
-            Some(skew) => show::wrong_clock(skew),
-            None if self.ledger.now_millis() < BUILT_MILLIS => show::impossible_clock(self.ledger.now_millis()),
-            None => self.ledger.clock_doubt().unwrap_or_else(|| self.clock_of_last_session()),
-        }
-    }
-
-    /// How far the clock was off when a hub last said its time.
-    fn clock_of_last_session(&self) -> String {
-        let state = self.ledger.state();
-        let skew = (state.last_sync as i64).saturating_sub_unsigned(state.synced_at).saturating_mul(1_000);
-        if state.synced_at == 0 || stamp::distrusted_skew(skew) == 0 {
-            return "尚未与上级核对 (not compared with the hub in the last minutes)".into();
-        }
-        format!(
-            "上次同步时{}，如已校准，同步一次即核对 (at the last sync; if it was set since, sync to compare)",
-            show::off(skew)
-        )
-    }
-
     fn due(&self, request: pb::DueRequest) -> Result<pb::DueAnswer, SaveError> {
         let on = request.on;
         let last = on.saturating_add_unsigned(request.within);
@@ -250,168 +149,6 @@ impl Office {
         Ok(pb::DueAnswer { on, cases })
     }
 
-    /// Saves a form that somebody filled in, for whom the answer's doubts are: what is saved and should be looked into.
-    ///
-    /// # Errors
-    /// For people: a word or a record that is not known, a rule that is broken, a day that this clock can't say; the store.
-    pub fn save_form(&self, request: &pb::SaveRequest) -> Result<pb::SaveAnswer, Status> {
-        let def = find::register(&request.register)?;
-        if def.number == number::PERIOD_CLOSE {
-            return Err(wrong(
-                "月份用 close 封账，数字由程序清点，不能手工登记 (a month is closed by `close`, which counts it)",
-            ));
-        }
-        let desk = LedgerDesk::new(&self.ledger);
-        let above = |field: &&FieldDef| {
-            field.required && field.policy == Policy::Owned && desk.unit().tier() < field.owner && field.open.is_none()
-        };
-        if let Some(field) = def.fields.iter().find(above).filter(|_| request.record.is_empty()) {
-            let owner = if field.owner >= pb::Tier::District { "县区" } else { "街道" };
-            return Err(wrong(format!(
-                "{}由{owner}登记：其{}由{owner}填写 (entered above this office: it fills in what is required)",
-                def.zh, field.zh
-            )));
-        }
-        let id = if request.record.is_empty() {
-            desk.new_id()
-        } else {
-            match request.record.trim().parse() {
-                Ok(id) => id,
-                Err(_) => find::record(&desk, Some(def.number), &request.record).map_err(Status::from)?,
-            }
-        };
-        let mut draft = Draft::new(id, def.number).because(&request.reason);
-        let held = self.ledger.view(id).map_err(failed)?;
-        let (mut notes, mut asked) = (Vec::new(), Vec::new());
-        for (name, written) in &request.fields {
-            let field = def.field_named(name).ok_or_else(|| wrong(def.no_field(name)))?;
-            let parsed = match field.refers {
-                _ if written.trim().is_empty() => None,
-                // A record is named as elsewhere.
-                Some(refers) if !field.many => {
-                    let found = find::referred(&desk, refers, written).map_err(Status::from)?;
-                    Some((Value::Ref(found), None))
-                }
-                // So is a unit; of a code that is none it is said what a code is.
-                None if field.format == pb::Format::Unit && !written.is_ascii() => {
-                    let found = find::unit(&desk, written).map_err(Status::from)?;
-                    Some((Value::Uint(found.number()), None))
-                }
-                _ => Some(Value::parse(field, written).map_err(wrong)?),
-            };
-            // A word that no code list has is kept, as an import keeps it; not where figures go by it.
-            let unknown = parsed.as_ref().is_some_and(|(_, note)| note.is_some());
-            if unknown && is_counted(def, field) {
-                return Err(wrong(allowed(field)));
-            }
-            notes.extend(unknown.then(|| format!("{}：{}", field.zh, written.trim())));
-            let value = parsed.map(|(value, _)| value);
-            let encoded = value.as_ref().map(|value| value.encode(field)).unwrap_or_default();
-            let before = held.as_ref().and_then(|record| record.bytes(field.tag));
-            if field.reason && before.is_some_and(|before| *before != encoded) && request.reason.trim().is_empty() {
-                return Err(wrong(format!("更改{}请写明理由，用 --reason (say why it changes)", field.zh)));
-            }
-            let is_claim = field.clock && desk.unit().tier() < pb::Tier::Township;
-            if is_claim && before.is_some_and(|before| !before.is_empty() && *before != encoded) {
-                asked.push(format!(
-                    "{}已定，更改由街道或县区审核；审核前以原值为准 (what stands is changed by a reviewer: until then the old one counts)",
-                    field.zh
-                ));
-            }
-            let is_owned = field.policy == Policy::Owned && desk.unit().tier() < field.owner;
-            let applies = field.open.as_deref().is_some_and(|open| written.trim() == open);
-            if is_owned && !applies && before.is_none_or(|before| *before != encoded) && !encoded.is_empty() {
-                asked.push(format!("{}由上级审定，审定前不生效 (decided above: until then this is a claim)", field.zh));
-            }
-            draft.edits.push((field.tag, value));
-        }
-        // Who is entered by a form that names no day is registered today; a file's rows may be old.
-        let registered = registered_on(def.number).filter(|_| request.record.is_empty());
-        if let Some(tag) =
-            registered.filter(|tag| !draft.edits.iter().any(|(own, value)| own == tag && value.is_some()))
-        {
-            if let Some(clock) = self.ledger.clock_doubt() {
-                return Err(wrong(format!(
-                    "{clock}；或写明入册日期 registered_on=年-月-日 (or say since when they are on the register)"
-                )));
-            }
-            draft.edits.retain(|(own, _)| *own != tag);
-            draft.edits.push((tag, Some(Value::Day(self.ledger.business_day()))));
-        }
-        let note = held.as_ref().and_then(|record| record.slice(IMPORT_NOTE)).map(String::from_utf8_lossy);
-        if let Some(note) = Note::extended(&note.unwrap_or_default(), &notes).text {
-            draft.edits.retain(|(tag, _)| *tag != IMPORT_NOTE);
-            draft.edits.push((IMPORT_NOTE, Some(Value::Text(note))));
-        }
-        let by = self.named(&request.by);
-        // One new form after the other, so that the second click finds what the first has saved.
-        let is_new = request.record.is_empty() && !request.again;
-        let one_at_a_time = is_new.then(|| self.saving.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
-        if is_new && let Some(same) = self.saved_a_moment_ago(&draft).map_err(failed)? {
-            return Err(Status::already_exists(format!(
-                "刚才已保存过内容相同的一条：{same}；确须再登记一条，请加 --again (the same was saved a moment ago, as this record: \
-                 --again enters another)"
-            )));
-        }
-        // While a store that was lost comes back from the hub, an edit may come before the record that it edits.
-        let is_missing = self.ledger.state().rebuild && held.is_none();
-        for answer in desk.save(vec![vec![draft]], by) {
-            answer.map_err(|error| match error {
-                SaveError::Invalid(_) if is_missing => Status::unavailable(
-                    "登记簿正在从上级恢复，此记录尚未取回，请稍后再改 (being rebuilt from the hub: try again later)",
-                ),
-                SaveError::Invalid(_) => wrong(
-                    self.ledger.clock_doubt().map_or_else(|| error.to_string(), |clock| format!("{error}；{clock}")),
-                ),
-                SaveError::Store(_) => failed(error),
-            })?;
-        }
-        drop(one_at_a_time);
-        // It is saved, whatever can't be read of the store after that: nobody may be told otherwise.
-        let mut doubts = self.doubts_of(id).unwrap_or_else(|error| {
-            tracing::warn!(%error, "what is doubtful about a saved record can't be told");
-            Vec::new()
-        });
-        doubts.splice(0..0, asked.into_iter().chain(self.ledger.clock_doubt()));
-        Ok(pb::SaveAnswer { record: id.to_string(), seq: self.ledger.state().head, doubts })
-    }
-
-    /// A record made a moment ago, here or by a file, of which was said what this form says, and nothing else.
-    fn saved_a_moment_ago(&self, draft: &Draft) -> Result<Option<RecordId>, StoreError> {
-        let Some(def) = registers().get(draft.register) else { return Ok(None) };
-        let mut said: BTreeMap<u32, Bytes> = BTreeMap::new();
-        let home = (HOME_UNIT, Some(Value::Uint(self.ledger.unit().number())));
-        for (tag, value) in [&home].into_iter().chain(&draft.edits) {
-            let bytes = value.as_ref().zip(def.field(*tag)).map(|(value, field)| value.encode(field));
-            said.extend(bytes.map(|bytes| (*tag, bytes)));
-        }
-        let said = |one: &mut dyn Iterator<Item = (u32, Bytes)>| {
-            one.filter(|(_, bytes)| !bytes.is_empty()).collect::<BTreeMap<_, _>>() == said
-        };
-        let now = self.ledger.now_millis();
-        let moment = now.saturating_sub(MOMENT_MILLIS)..=now.saturating_add(MOMENT_MILLIS);
-        // An id says when its record was made; the newest stand last.
-        let newest = self.ledger.ids(draft.register)?.into_iter().rev().take(LOOKED_AT);
-        for id in newest.take_while(|id| id.millis() >= *moment.start()) {
-            if !moment.contains(&id.millis()) {
-                continue; // by a clock that has been put right since
-            }
-            // One that can't be read is for `verify` to say, and keeps nobody from entering another.
-            let Ok(Some(record)) = self.ledger.view(id) else { continue };
-            if !is_active(&record) {
-                continue;
-            }
-            // What is a claim does not stand as it was said: until the hub has answered, its words are here.
-            let first = self.ledger.waiting(id).unwrap_or_default().into_iter().next();
-            let mut words = first.into_iter().flat_map(|edit| edit.fields).map(|field| (field.tag, field.bytes));
-            let mut stands = record.fields.iter().map(|one| (one.field.tag, one.field.bytes.clone()));
-            if said(&mut words) || said(&mut stands) {
-                return Ok(Some(id));
-            }
-        }
-        Ok(None)
-    }
-
     fn list(&self, request: &pb::ListRequest) -> Result<pb::ListAnswer, Status> {
         let def = find::register(&request.register)?;
         let unit = unit_or_none(request.unit)?;
@@ -437,7 +174,40 @@ impl Office {
         let query = search::Query::read(&request.text, register, unit_or_none(request.unit)?).map_err(wrong)?;
         let limit = if request.limit == 0 { PAGE } else { request.limit.min(LIST_LINES) } as usize;
         let found = self.ledger.search(&query, limit).map_err(failed)?;
-        search::answer(&LedgerDesk::new(&self.ledger), &query, found, limit).map_err(failed)
+        let mut answer = search::answer(&LedgerDesk::new(&self.ledger), &query, found, limit).map_err(failed)?;
+        // Who was refused is on no register, and is asked for by the clerk who has just entered them.
+        if answer.hits.is_empty() && register.is_none() {
+            answer.hits = self.refused_hits(&request.text, unit_or_none(request.unit)?).map_err(failed)?;
+            answer.total = answer.hits.len() as u64;
+            answer.hits.truncate(limit);
+        }
+        Ok(answer)
+    }
+
+    /// The refusals that carry a name or number, as a search shows them.
+    fn refused_hits(&self, text: &str, within: Option<OrgCode>) -> Result<Vec<pb::SearchHit>, SaveError> {
+        let found = self.refused_as(text)?;
+        let items = if found.is_empty() { Vec::new() } else { self.refused(true)? };
+        let is_within =
+            |unit: u64| within.is_none_or(|within| OrgCode::new(unit).is_ok_and(|unit| within.covers(unit)));
+        let has =
+            |item: &pb::RefusedItem| is_within(item.unit) && found.iter().any(|one| number_of(one.seq) == item.number);
+        let hit = |item: pb::RefusedItem| pb::SearchHit {
+            record: item.record,
+            register: registers()
+                .iter()
+                .find(|def| def.zh == item.register)
+                .map(|def| def.name.clone())
+                .unwrap_or_default(),
+            register_zh: item.register,
+            title: item.title,
+            unit: item.unit,
+            unit_name: item.unit_name,
+            state: format!("被退回，第 {} 号 (refused)", item.number),
+            fits: "exact".into(),
+            ..pb::SearchHit::default()
+        };
+        Ok(items.into_iter().filter(has).map(hit).collect())
     }
 
     fn export(&self, request: &pb::ExportRequest) -> Result<pb::ExportAnswer, Status> {
@@ -561,7 +331,7 @@ impl office_server::Office for Calls {
         let on = day_asked(on, &self.office)?;
         let facts = block_in_place(|| {
             let desk = LedgerDesk::new(ledger);
-            let id = find::record(&desk, Some(number::RESIDENT), &record).map_err(Status::from)?;
+            let id = find::record(&desk, Some(number::RESIDENT), &record).map_err(|why| self.unless_refused(why))?;
             let derived = super::card::card(ledger.as_ref(), &ledger.plans(), id, on).map_err(failed)?;
             derived.map_or(Ok(None), |derived| super::card::page(&desk, id, derived)).map_err(failed)
         })?;
@@ -628,7 +398,13 @@ impl office_server::Office for Calls {
             // What was refused is read by its number alone: the registers do not have it.
             let id = match written.parse() {
                 Ok(id) => id,
-                Err(_) => find::record(&LedgerDesk::new(ledger), None, written).map_err(Status::from)?,
+                Err(_) => match find::record(&LedgerDesk::new(ledger), None, written) {
+                    Err(none @ FindError::None(_)) => {
+                        let refused = self.office.refused_as(written).map_err(failed)?;
+                        refused.first().map(|one| one.record).ok_or_else(|| Status::from(none))?
+                    }
+                    found => found.map_err(Status::from)?,
+                },
             };
             self.note_file(to_file, "history", id.to_string())?;
             super::history::story(ledger, id).map_err(failed)
@@ -637,10 +413,16 @@ impl office_server::Office for Calls {
     }
 
     async fn close(&self, request: Request<pb::MonthRequest>) -> Result<Response<pb::CloseAnswer>, Status> {
-        let pb::MonthRequest { month, by, .. } = request.into_inner();
+        let pb::MonthRequest { month, by, sure, .. } = request.into_inner();
         let month = Month::read(&month).ok_or_else(|| wrong("请写成 2008-03 (not a month)"))?;
         let by = limits::name(self.office.named(&by)).map_err(wrong)?;
-        let answer = block_in_place(|| super::close::close(&self.office.ledger, month, by)).map_err(wrong)?;
+        let answer = block_in_place(|| {
+            if !sure && close::leaves_out(&self.office.ledger, month)? {
+                return Err(CloseError::First(month));
+            }
+            close::close(&self.office.ledger, month, by)
+        })
+        .map_err(wrong)?;
         // It is done, and the month says by whom: it does not fail for the log.
         if let Err(error) = block_in_place(|| self.office.note(by, "close", month.to_string())) {
             tracing::error!(%error, "a month was closed, and the audit log can't be written");
@@ -686,13 +468,19 @@ impl office_server::Office for Calls {
             asked => asked.min(LIST_LINES),
         };
         let newest = block_in_place(|| audit_log::newest(self.office.ledger.data_dir(), limit as usize));
+        let tree = self.office.ledger.units();
+        let name = |unit: OrgCode| tree.contains(unit).then(|| tree.name(unit));
+        let named = |word: &str| word.parse().ok().and_then(name).unwrap_or_else(|| word.to_owned());
         let line = |entry: audit_log::Entry| pb::AuditEntry {
             role: entry.role.code().to_owned(),
             at: entry.at,
             by: entry.by,
             unit: entry.unit,
+            unit_name: OrgCode::new(entry.unit).ok().and_then(name).unwrap_or_default(),
+            named: entry.of.split(' ').map(named).collect::<Vec<_>>().join(" "),
             what: entry.what,
             of: entry.of,
+            reason: String::new(),
         };
         let entries = newest.map_err(failed)?.into_iter().map(line).collect();
         Ok(Response::new(pb::AuditLogAnswer { entries }))

@@ -104,8 +104,13 @@ impl LinkState {
 
     /// What goes wrong and since when the hub is waited for, in words.
     pub fn words(&self, time: impl Fn(u64) -> String) -> (String, String) {
-        let waits = self.waiting_since.map(|since| format!("自 {} 起 (since then)", time(since))).unwrap_or_default();
-        let failed = (!self.last_error.is_empty()).then(|| format!("{} {}", time(self.failed_at), self.last_error));
+        let waits = self
+            .waiting_since
+            .map(|since| format!("自本机时间 {} 起 (since then, by this computer's clock)", time(since)))
+            .unwrap_or_default();
+        // By this computer's clock, which may be what is wrong.
+        let failed = (!self.last_error.is_empty())
+            .then(|| format!("本机时间 (by this computer's clock) {} {}", time(self.failed_at), self.last_error));
         (waits, failed.unwrap_or_default())
     }
 }

@@ -160,8 +160,11 @@ fn disagree(town: &Town, street: &Street, base: usize) -> anyhow::Result<()> {
     }
     // A community that says it is certified: the district's word.
     let case = [("applied_on", "2008-01-08"), ("stage", "5"), ("certified_on", "2008-02-28")];
-    ours.push(form(new_id(), number::FEC_CASE, &case)?);
-    next.push(form(town.offices[second].desk().new_id(), number::FEC_CASE, &case)?);
+    for (office, forms) in [(first, &mut ours), (second, &mut next)] {
+        let desk = town.offices[office].desk();
+        let own = desk.list(number::FEC_CASE)?.into_iter().map(|(id, _)| id).next();
+        forms.push(form(own.unwrap_or_else(|| desk.new_id()), number::FEC_CASE, &case)?);
+    }
     enter(town, first, ours)?;
     enter(town, street.street, theirs)?;
     enter(town, second, next)

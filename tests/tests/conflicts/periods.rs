@@ -101,8 +101,12 @@ async fn case_17_an_event_that_comes_after_its_month_was_closed_is_an_adjustment
     let last = month.last_day();
     let (city, district) = (&scene.town.city.hub, &scene.hub().hub);
     let key = taizhang_hub::plans::signing_key(&scene.town.city.dir).unwrap();
-    let mut request =
-        pb::MonthRequest { month: month.to_string(), by: REVIEWER.into(), reason: REASON.into(), units: Vec::new() };
+    let mut request = pb::MonthRequest {
+        month: month.to_string(),
+        by: REVIEWER.into(),
+        reason: REASON.into(),
+        ..pb::MonthRequest::default()
+    };
     assert!(months::lock(&district.core, &district.writer, &key, &request).await.is_err(), "the city locks months");
     let locked = months::lock(&city.core, &city.writer, &key, &request).await.unwrap();
     let again = months::lock(&city.core, &city.writer, &key, &request).await.unwrap_err();

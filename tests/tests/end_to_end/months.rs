@@ -204,6 +204,25 @@ async fn a_month_is_closed_approved_and_locked_and_what_comes_later_is_the_next_
         assert_eq!(months::verify(core).unwrap(), [] as [&str; 0]);
     }
 
+    // Two months later: they are approved in their order, as they were closed.
+    let (next, after) = (this.next(), this.next().next());
+    let today = i64::from(first.business_day()) - i64::try_from(ahead.load(Ordering::Relaxed) / 86_400_000).unwrap();
+    let later = i64::from(after.last_day()) + 2 - today;
+    ahead.store(u64::try_from(later).unwrap() * 86_400_000, Ordering::Relaxed);
+    let early = close::close(&first, after, "li").unwrap_err();
+    assert!(matches!(early, CloseError::Order(open) if open == next), "{early}");
+    for month in [next, after] {
+        close::close(&first, month, "li").unwrap();
+    }
+    town.settled(|_, _| {}).await.unwrap();
+    let approve = async |month| months::approve(&district.core, &district.writer, &asked(month)).await.unwrap();
+    let early = approve(after).await;
+    assert!(early.done == 0 && early.failed[0].contains(&format!("{next} 尚未审核")), "{:?}", early.failed);
+    for month in [next, after] {
+        assert_eq!((approve(month).await.done, approve(month).await.done), (1, 0));
+    }
+    town.settled(|_, _| {}).await.unwrap();
+
     // Whoever changes a figure on the disk of the district, or leaves a month out, is found.
     let rows = [format!("sheet-{name}-{DISTRICT}"), format!("locked-{this}")].map(String::into_bytes);
     let view = district.core.view();

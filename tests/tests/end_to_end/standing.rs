@@ -73,10 +73,8 @@ async fn what_the_worklist_calls_late_is_what_the_district_counts_on_any_day() {
     books::fill_for(&ledger, unit(FIRST), 7, 300);
     let today = ledger.business_day();
     let on = |days: i32| date::iso(today - days);
-    // What the synthetic office has none of: an order to rectify, a task, a post, a household asking for two jobs.
+    // What the synthetic office has none of: a task, a post, a household asking for two jobs.
     let home = FIRST.to_string();
-    let title = [("home_unit", home.as_str()), ("stage", "1"), ("applied_on", &on(300))];
-    books::enter(&ledger, number::FEC_CASE, &title);
     let task = [
         ("home_unit", home.as_str()),
         ("title", "核查台账"),

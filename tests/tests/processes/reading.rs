@@ -92,7 +92,7 @@ fn a_district_reads_its_records_with_names_masked_unless_somebody_answers_for_th
         // Whatever is derived from a record, only what the mask leaves is shown.
         let doubts = district.tz(&["--json", "doubts"]).exits(0);
         let listed = doubts.json();
-        assert!(listed["total"].as_u64().unwrap() > 0 && listed["items"][0]["record"].is_string(), "{listed}");
+        assert!(listed["total"].as_u64().unwrap() > 0 && listed["rows"][0]["record"].is_string(), "{listed}");
         assert!(doubts.out.contains("秦*") && !doubts.out.contains("秦小妹"), "{}", doubts.out);
         let named = district.tz(&["doubts", "--names", "--by", "王科长", "--wide"]).exits(0).out;
         assert!(named.contains("秦小妹"), "{named}");
@@ -121,6 +121,8 @@ fn a_district_reads_its_records_with_names_masked_unless_somebody_answers_for_th
         district.tz(&["show", &number, "--names"]).exits(1).says(&["--by"]);
         let shown = district.tz(&["show", &number, "--names", "--by", "孙复核"]).exits(0).out;
         assert!(shown.contains("钱二美") && shown.contains("钱尔妹") && shown.contains(&ids[2]), "{shown}");
+        let unit = &district.tz(&["--json", "show", &number]).exits(0).json()["sides"][0]["values"];
+        assert!(shown.contains("社区"), "a unit has a name, and not its code alone: {shown} {unit}");
         let reason = ["--choice", "keep", "--reason", "二妹本人来过", "--by", "王科长"];
         district.tz(&[&["resolve", &number][..], &reason].concat()).exits(0);
         let closed = district.tz(&["conflicts", "--closed", "--wide"]).exits(0).out;

@@ -71,6 +71,16 @@ fn why_there_is_no_line_is_said_and_kept_until_there_is_one() {
         fails("停用");
         town.district.tz(&["retire", &id, "--undo", "--by", "王科长", "--reason", "误停"]).exits(0);
         tz(Kind::Node, &data, &["sync"]).exits(0);
+        // Who did it, to whose computer, and why, in words; in English, too.
+        let log = town.district.tz(&["audit-log"]).exits(0).out;
+        for words in ["停用电脑", "恢复电脑", "已换电脑", "误停", "王科长", "登记电脑", "东八路社区"]
+        {
+            assert!(log.contains(words), "{words}: {log}");
+        }
+        assert!(town.district.tz(&["--lang", "en", "audit-log"]).exits(0).out.contains("computer retired"));
+        let lines = town.district.tz(&["--json", "audit-log"]).exits(0).rows();
+        let retired = lines.as_array().unwrap().iter().find(|line| line["what"] == "retire").cloned().unwrap();
+        assert_eq!((&retired["of"], &retired["reason"]), (&id.as_str().into(), &"已换电脑".into()));
         town.district.stop().await;
         town.city.stop().await;
     });

@@ -4,8 +4,8 @@
 use crate::{
     forged::Mallory,
     pair::{
-        assert_sound, at_hub, broken_off, community, crossed, hub, office, peer, phone, placement, residents, save,
-        street, sync, tag,
+        assert_sound, at_hub, broken_off, community, crossed, hub, office, peer, people, phone, placement, residents,
+        save, street, sync, tag,
     },
 };
 use std::{collections::HashMap, path::Path, sync::Arc};
@@ -116,6 +116,37 @@ fn what_was_refused_is_mended_and_sent_again_or_let_go_with_a_reason() {
     sync(&core, &office.ledger, &node);
     ended(&office);
     assert!(core.view().get(Space::Records, &jobs[1].0).unwrap().is_none());
+    assert_sound(&core, &office.ledger);
+}
+
+#[test]
+fn who_was_refused_at_once_is_found_by_name_with_what_was_entered_behind_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let core = hub(dir.path());
+    let office = ahead(dir.path());
+    let since = taizhang_proto::register::registered_on(number::RESIDENT).unwrap();
+    let mut new = people(&office.ledger, community(), 7..8).remove(0);
+    new.edits.retain(|(tag, _)| *tag != since);
+    let id = new.id;
+    let word = |wanted: &str| {
+        let own = new.edits.iter().find(|(own, _)| *own == tag(wanted));
+        let Some((_, Some(Value::Text(own)))) = own else { panic!("{wanted}") };
+        own.clone()
+    };
+    let (name, id_no) = (word("name"), word("id_no"));
+    save(&office.ledger, vec![new.with(since, Value::Day(core.today() + 50))]);
+    save(&office.ledger, vec![phone(id, "13900000007")]);
+    sync(&core, &office.ledger, &peer("node", community()));
+    assert!(core.view().get(Space::Records, &id.0).unwrap().is_none());
+    for written in [name, id_no] {
+        let found = office.refused_as(&written).unwrap();
+        assert!(!found.is_empty() && found.iter().all(|one| one.record == id && one.waits), "{written}: {found:?}");
+    }
+    assert_eq!(office.refused_as("没有此人").unwrap(), []);
+    // What was entered on top of it is told with it, and waits like it.
+    let lines = refused_lines(&office, id);
+    assert!(["registered_on", "phone"].iter().all(|field| lines.iter().any(|line| line.field == *field)), "{lines:?}");
+    assert_eq!(office.refused(false).unwrap().len(), 2);
     assert_sound(&core, &office.ledger);
 }
 

@@ -4,7 +4,7 @@
 use super::Limits;
 use std::{
     collections::{BTreeMap, HashMap},
-    net::IpAddr,
+    net::{IpAddr, Ipv6Addr},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -118,6 +118,7 @@ impl Book {
     /// A place for a line that has shown nothing yet, and what tells it to make way.
     pub(super) fn stranger(self: &Arc<Self>, address: IpAddr) -> (Place, oneshot::Receiver<()>) {
         let (show_out, shown_out) = oneshot::channel();
+        let address = network(address);
         let mut lines = self.lines();
         let oldest = lines.makes_way(address, &self.limits);
         if let Some(oldest) = oldest {
@@ -132,6 +133,15 @@ impl Book {
             self.count(&Refused::Strangers);
         }
         (Place { book: self.clone(), is: Is::Stranger(number) }, shown_out)
+    }
+}
+
+/// What one host has for itself, and counts as one address: of IPv6 a network of 64 bits, in which it may take any address that it likes
+/// (RFC 4291, 2.5.4).
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+        address @ IpAddr::V4(_) => address,
     }
 }
 

@@ -27,6 +27,22 @@ fn the_oldest_stranger_of_a_crowded_address_makes_way() {
     assert_eq!((book.open_lines(), book.refused()), ((0, 4), 2));
 }
 
+#[test]
+fn addresses_of_one_network_of_ipv6_are_one() {
+    let book = book(8, 2);
+    let of = |text: &str| text.parse::<IpAddr>().unwrap();
+    let (_first, mut first) = book.stranger(of("2001:db8:1:2::1"));
+    let (_second, mut second) = book.stranger(of("2001:db8:1:3::1"));
+    let held: Vec<_> = ["2001:db8:1:2:ffff::7", "2001:db8:1:2::8"].map(|one| book.stranger(of(one))).into();
+    assert!(first.try_recv().is_err_and(|error| error == oneshot_closed()), "the third of one network");
+    assert!(second.try_recv().is_err_and(|error| error != oneshot_closed()), "another network's");
+    // An IPv4 address is the same one however it is written.
+    let (_fourth, mut fourth) = book.stranger(of("::ffff:10.0.0.9"));
+    let _more: Vec<_> = (0..2).map(|_| book.stranger(address(9))).collect();
+    assert!(fourth.try_recv().is_err_and(|error| error == oneshot_closed()));
+    drop(held);
+}
+
 fn oneshot_closed() -> tokio::sync::oneshot::error::TryRecvError {
     tokio::sync::oneshot::error::TryRecvError::Closed
 }

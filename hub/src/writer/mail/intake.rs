@@ -142,7 +142,9 @@ impl Pad<'_> {
     pub(super) fn take_in(&mut self, released: &pb::Letter) -> Result<(), StoreError> {
         let Some((bundle, target)) = read(released) else { return Ok(()) };
         // Once it is let go nobody else has it: it is taken in also where the question was lost with a disk.
-        let mut row = self.transfer(kind::IN, &released.transfer)?.unwrap_or_else(|| TransferRow {
+        let known = self.transfer(kind::IN, &released.transfer)?;
+        let is_asked = known.as_ref().is_some_and(|row| row.step() != Step::Returned);
+        let mut row = known.unwrap_or_else(|| TransferRow {
             other: released.from,
             target: bundle.target,
             subject: bundle.subject.clone(),
@@ -150,6 +152,10 @@ impl Pad<'_> {
         });
         if row.other != released.from || row.step() == Step::Taken || !self.core.unit.covers(target) {
             return Ok(());
+        }
+        if !is_asked {
+            let (from, records) = (released.from, bundle.records.len());
+            tracing::warn!(from, %target, records, "a district hands over what this one has not asked for, or asked before its store was lost");
         }
         for record in bundle.records {
             self.import(record)?;

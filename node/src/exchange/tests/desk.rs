@@ -49,9 +49,18 @@ const UNITS: &str = "code,name,parent,tier
 
 impl Memory {
     pub(super) fn street() -> Self {
+        Self::with(UnitTree::from_csv(UNITS).unwrap())
+    }
+
+    /// The same before a hub has told it any unit.
+    pub(super) fn without_tree() -> Self {
+        Self::with(UnitTree::default())
+    }
+
+    fn with(tree: UnitTree) -> Self {
         Self {
             unit: "210402011000".parse().unwrap(),
-            tree: UnitTree::from_csv(UNITS).unwrap(),
+            tree,
             next: Cell::new(1),
             records: RefCell::default(),
             saves: Cell::new(0),

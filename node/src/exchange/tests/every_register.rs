@@ -195,3 +195,24 @@ fn an_export_with_columns_taken_away_is_still_its_registers() {
     assert!(report.findings.iter().any(|finding| finding.contains("按“家庭登记”读取")));
     assert!(*desk.records.borrow() == before);
 }
+
+#[test]
+fn what_a_month_was_closed_with_is_taken_over_whole_and_never_typed() {
+    let desk = office(&["甲".to_owned()]);
+    let before = desk.records.borrow().clone();
+    let closings = def(number::PERIOD_CLOSE);
+    let (bytes, _) = export(&desk, closings, None, File::Csv).unwrap();
+    let text = String::from_utf8(bytes).unwrap();
+    let changed = |old: &str, new: &str| {
+        assert!(text.contains(old), "{old} in {text}");
+        text.replace(old, new)
+    };
+    let another = changed(&id_of(closings.number, 0).to_string(), &id_of(closings.number, 7).to_string());
+    // Other figures, another month, a closing of one's own making.
+    for forged in [changed("2008-02", "2007-11"), another.replace("2008-02", "2007-11")] {
+        let report = desk.import("a.csv", forged.as_bytes());
+        assert!(report.new_rows == 0 && report.changed_rows == 0 && report.wrong_rows > 0, "{report:?}");
+        assert!(reasons(&report).contains("close"), "{}", reasons(&report));
+    }
+    assert!(*desk.records.borrow() == before);
+}

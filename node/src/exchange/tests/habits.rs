@@ -5,7 +5,7 @@ use super::{
     desk::{Memory, show},
     files::{counts, id},
 };
-use crate::exchange::{Options, Report};
+use crate::exchange::{ImportError, Options, Report, Source, import};
 use rust_xlsxwriter::{Format, Workbook};
 use taizhang_proto::{Record, register::number};
 
@@ -559,4 +559,51 @@ fn a_day_that_comes_before_one_it_should_follow_refuses_nobody() {
     assert!(note.contains("失业日期：2009-01-01") && note.contains("登记日期早于失业日期"), "{note}");
     assert_eq!(show(&person(&desk, 0), "remark"), "一");
     assert!(!show(&person(&desk, 1), "import_note").contains("失业日期"), "in order");
+}
+
+#[test]
+fn headings_in_two_rows_with_merged_cells_are_read_as_they_are_meant() {
+    let ids = [1, 3].map(|nth| id("19670320", nth));
+    let grouped = [
+        row(&["抚顺市失业人员就业登记表"]),
+        row(&["序号", "姓名", "身份证号码", "联系电话", "就业情况"]),
+        row(&["", "", "", "", "就业单位", "就业时间", "就业形式"]),
+        row(&["1", "甲", &ids[0], "13841300000", "抚顺机械厂", "2008-03-01", "灵活就业"]),
+    ];
+    // The number of the row stands in the upper row alone, beside a group that says nothing by itself.
+    let named_below = [
+        row(&["序号", "基本情况", "", "就业援助"]),
+        row(&["", "姓名", "身份证号码", "安置单位", "安置时间", "安置方式"]),
+        row(&["1", "乙", &ids[1], "抚顺钢厂", "2008-03-01", "单位就业"]),
+    ];
+    for (rows, id, employer, kind) in
+        [(&grouped[..], &ids[0], "抚顺机械厂", "灵活就业"), (&named_below[..], &ids[1], "抚顺钢厂", "单位就业")]
+    {
+        let desk = Memory::street();
+        assert_eq!(counts(&desk.import("a.xlsx", &sheet(rows))), [1, 0, 0, 0, 0]);
+        let (who, person) = desk.which(number::RESIDENT, "id_no", id).unwrap();
+        assert_eq!(show(&person, "import_note"), "", "nothing is left over");
+        let (_, job) = desk.which(number::PLACEMENT, "person", &who.to_string()).unwrap();
+        let job = ["employer", "start_on", "kind"].map(|name| show(&job, name));
+        assert_eq!(job, [employer, "2008-03-01", kind]);
+    }
+}
+
+#[test]
+fn a_file_that_names_units_is_not_read_before_there_is_a_tree_and_one_that_names_none_is() {
+    let desk = Memory::without_tree();
+    let ask = |rows: &[Vec<String>]| {
+        let options = Options { by: "测试".into(), ..Options::default() };
+        import(&desk, &Source { file_name: "a.xlsx", content: &sheet(rows) }, &options, &mut |_, _| {})
+    };
+    let (heading, person) = (["姓名", "身份证号码"], ["甲".to_owned(), id("19670320", 1)]);
+    let labelled = [row(&["填报单位：友谊社区居委会"]), row(&heading), person.to_vec()];
+    assert!(matches!(ask(&labelled), Err(ImportError::NoTree)));
+    let with_unit = |unit: &str| [row(&[heading[0], heading[1], "所属社区"]), [&person[..], &[unit.into()]].concat()];
+    assert!(matches!(ask(&with_unit("友谊社区")), Err(ImportError::NoTree)));
+    assert!(desk.records.borrow().is_empty());
+    let by_code = ask(&with_unit("210402011003")).unwrap();
+    assert_eq!((by_code.new_rows, by_code.rows), (1, 1), "a code says it without a tree");
+    let unsaid = ask(&[row(&heading), vec!["乙".into(), id("19670320", 3)]]).unwrap();
+    assert_eq!((unsaid.new_rows, unsaid.rows), (1, 1));
 }

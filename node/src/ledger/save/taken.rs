@@ -1,5 +1,5 @@
 //! What an office has already, said when it is entered again: a person by the id number, a household, case or post by its
-//! number, a second open case, a member twice.
+//! number, a second open case of a household, a person or a community, a member twice.
 //! Invariant: looked at under the lock that saves, against what this batch has saved so far, so of two entries at once the
 //! second is told. Registrations in two units, and entries of other offices, are the district's to compare: they stand, and are
 //! told as doubtful.
@@ -13,26 +13,31 @@ use crate::{
 use bytes::Bytes;
 use taizhang_proto::{
     Record, RecordId,
-    cell::{Shelf, home_unit, is_active, survivor},
+    cell::{Shelf, home_unit, is_active, survivor, unit_id},
     check::Violation,
-    register::{MERGED_INTO, Value, field, number, registers},
+    register::{HOME_UNIT, MERGED_INTO, Value, code, field, number, registers},
 };
 
-/// Where a case or a membership says what it is about, and which fields end it.
+/// Where a case or a membership says what it is about, and what ends it.
 struct Rule {
     register: u32,
-    /// What must be equal: whom it is about first; then, where cases of several kinds go side by side, the kind, if both say it.
+    /// What must be equal: whom it is about first, or the unit that it is of; then, where cases of several kinds go side by side,
+    /// the kind, if both say it.
     same: &'static [u32],
+    /// Fields that end it when they are filled.
     ends: &'static [u32],
+    /// A field whose values end it, and these values.
+    over: Option<(u32, &'static [&'static str])>,
     field: &'static str,
     message: &'static str,
 }
 
-const RULES: [Rule; 3] = [
+const RULES: [Rule; 4] = [
     Rule {
         register: number::ZEF_CASE,
         same: &[field::zef_case::HOUSEHOLD, field::zef_case::KIND],
         ends: &[field::zef_case::EXIT_ON, field::zef_case::REFUSED_ON],
+        over: None,
         field: "household",
         message: "该户已有未结的零就业家庭案件，请在该案上登记；确须另立的，先结原案 (the household has an open case)",
     },
@@ -40,6 +45,7 @@ const RULES: [Rule; 3] = [
         register: number::HARDSHIP_CASE,
         same: &[field::hardship_case::PERSON],
         ends: &[field::hardship_case::EXIT_ON, field::hardship_case::REFUSED_ON],
+        over: None,
         field: "person",
         message: "此人已有未结的就业困难认定，请在该案上登记；确须另立的，先结原案 (the person has an open case)",
     },
@@ -47,8 +53,17 @@ const RULES: [Rule; 3] = [
         register: number::MEMBER,
         same: &[field::member::HOUSEHOLD, field::member::PERSON],
         ends: &[field::member::TO_ON],
+        over: None,
         field: "person",
         message: "此人已是该户成员 (a member of this household already)",
+    },
+    Rule {
+        register: number::FEC_CASE,
+        same: &[HOME_UNIT],
+        ends: &[field::fec_case::REVOKED_ON],
+        over: Some((field::fec_case::STAGE, &[code::title_stage::REVOKED, code::title_stage::NOT_PASSED])),
+        field: "home_unit",
+        message: "该社区已有未结的充分就业社区创建，请在该案上登记 (the community has an open case)",
     },
 ];
 
@@ -122,7 +137,10 @@ impl Ledger {
         {
             return Ok(None);
         }
-        let Some(about) = rule.same.first().and_then(|tag| new.reference(*tag)) else { return Ok(None) };
+        let of_unit = || rule.same.contains(&HOME_UNIT).then(|| home_unit(new).map(unit_id)).flatten();
+        let Some(about) = rule.same.first().and_then(|tag| new.reference(*tag)).or_else(of_unit) else {
+            return Ok(None);
+        };
         let held = self.about(survivor(self, about)?)?.into_iter().filter(|(register, _)| *register == rule.register);
         // A case of which the kind is not said may be of any kind.
         let is_same = |tag: u32, first: bool, view: &Record| match (view.bytes(tag), new.bytes(tag)) {
@@ -152,6 +170,9 @@ fn stands(record: &Record) -> bool {
 
 impl Rule {
     fn is_open(&self, record: &Record) -> bool {
-        stands(record) && self.ends.iter().all(|tag| record.bytes(*tag).is_none())
+        let is_over = self.over.is_some_and(|(tag, values)| {
+            record.slice(tag).is_some_and(|held| values.iter().any(|value| value.as_bytes() == held))
+        });
+        stands(record) && !is_over && self.ends.iter().all(|tag| record.bytes(*tag).is_none())
     }
 }
