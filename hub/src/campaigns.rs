@@ -16,6 +16,15 @@ use taizhang_proto::{
     register::{field, number},
 };
 
+/// The campaigns as they stand on a day, or today where it is 0.
+///
+/// # Errors
+/// When the store fails.
+pub fn answer(core: &Core, on: Day) -> Result<pb::CampaignsAnswer, StoreError> {
+    let on = if on == 0 { core.today() } else { on };
+    Ok(pb::CampaignsAnswer { lines: campaigns(core, on)? })
+}
+
 /// Every campaign as it stands on a day, the latest first. It reads every record: a report, not a page.
 ///
 /// # Errors

@@ -45,8 +45,8 @@ use taizhang_proto::{
     OrgCode,
     date::{self, Day},
     pb::{
-        self, admin_client::AdminClient, reading_client::ReadingClient, review_client::ReviewClient,
-        totals_client::TotalsClient,
+        self, admin_client::AdminClient, bulletin_client::BulletinClient, reading_client::ReadingClient,
+        review_client::ReviewClient, totals_client::TotalsClient,
     },
 };
 use tokio::sync::watch;
@@ -188,6 +188,9 @@ enum Command {
         /// 文件 code,name,parent,tier,becomes,since,founded (file)
         #[arg(required = true)]
         file: Option<PathBuf>,
+        /// 名单中没有的单位不再保留 (units that the file does not name go)
+        #[arg(long)]
+        yes: bool,
         #[command(subcommand)]
         what: Option<UnitsCommand>,
     },
@@ -479,12 +482,30 @@ async fn read_figures(identity: &Identity, command: Command, reader: Reader) -> 
             Err(error) => eprintln!("证书未能更新 (the certificate could not be renewed): {error}"),
         }
     }
+    let mut bulletin = BulletinClient::new(channel.clone()).max_decoding_message_size(control::MAX_MESSAGE);
     let totals = TotalsClient::new(channel);
     match command {
+        Command::Months(months::Command::Months { month }) => {
+            let request = pb::MonthRequest { month: month.unwrap_or_default(), ..pb::MonthRequest::default() };
+            months::overview(&bulletin.months(request).await?.into_inner(), reader);
+        }
+        Command::Months(months::Command::Report { month, units, file }) => {
+            let units = units.into_iter().map(OrgCode::number).collect();
+            let request = pb::MonthRequest { month, units, ..pb::MonthRequest::default() };
+            report::show(&bulletin.report(request).await?.into_inner(), file.as_deref(), reader)?;
+        }
+        Command::Campaigns { on } => {
+            let request = pb::CampaignsRequest { on: on.unwrap_or(0) };
+            assess::campaigns(&bulletin.campaigns(request).await?.into_inner(), reader);
+        }
+        Command::Tasks(asked) if asked.reads().is_some() => {
+            let no = asked.reads().unwrap_or(0);
+            assess::listed(&bulletin.orders(pb::OrdersRequest { no }).await?.into_inner(), no, reader);
+        }
         Command::Figures(command) => totals::run(totals, command, reader).await?,
         Command::Draw(asked) if !asked.is_recorded() => assess::draw(totals, asked, reader).await?,
         _ => bail!(
-            "此目录只有只读证书，只能查看数字：totals、watch、standing、standard、commend、draw (a reader's directory)"
+            "此目录只有只读证书，只能查看：totals、watch、standing、standard、commend、draw、months、report、tasks、campaigns (a reader's directory)"
         ),
     }
     Ok(ExitCode::SUCCESS)
@@ -557,9 +578,9 @@ async fn ask(session: &Session, command: Command, reader: Reader) -> anyhow::Res
         Command::Units { what: Some(UnitsCommand::Find { word }), .. } => {
             show::units(&admin.find_units(pb::FindUnitsRequest { word }).await?.into_inner(), reader);
         }
-        Command::Units { file, .. } => {
+        Command::Units { file, yes, .. } => {
             let csv = disk::read_text(&file.context("file")?, init::MAX_TEXT)?;
-            admin.units(pb::UnitsRequest { csv }).await?;
+            admin.units(pb::UnitsRequest { csv, sure: yes }).await?;
             show::line(reader, "已换用新的单位树 (the new tree is in force)");
             show::document(reader, serde_json::json!({ "done": true }));
         }
@@ -589,7 +610,10 @@ async fn ask(session: &Session, command: Command, reader: Reader) -> anyhow::Res
             show::document(reader, serde_json::json!({ "version": answer.version, "effective_on": from }));
         }
         Command::Backdated(asked) => assess::backdated(admin, asked, reader).await?,
-        Command::Campaigns { on } => assess::campaigns(admin, on.unwrap_or(0), reader).await?,
+        Command::Campaigns { on } => {
+            let request = pb::CampaignsRequest { on: on.unwrap_or(0) };
+            assess::campaigns(&admin.campaigns(request).await?.into_inner(), reader);
+        }
         Command::Tasks(asked) => assess::tasks(admin, asked, reader).await?,
         Command::Decide(command) => decide::run(session, command, reader).await?,
         Command::Papers(command) => papers::run(admin, command, reader).await?,

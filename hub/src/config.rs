@@ -124,6 +124,19 @@ impl Config {
         }
         let config: Self = layered(Defaults::default(), &data.join(FILE), &KEYS)?;
         config.schedule()?;
+        let file = data.join(FILE);
+        if pb::Tier::from(config.tier) != config.unit.tier() {
+            let why = format!(
+                "{}：unit = {} 与 tier 不符，请核对 (the unit is of another tier than `tier` says)",
+                file.display(),
+                config.unit
+            );
+            return Err(ConfigError::Value(why));
+        }
+        if config.sessions == 0 {
+            let why = format!("{}：sessions 至少为 1，否则谁也连不上 (nobody could call)", file.display());
+            return Err(ConfigError::Value(why));
+        }
         if let Some(Err(why)) = config.advertise.as_deref().map(advertise::check) {
             return Err(ConfigError::Value(why));
         }

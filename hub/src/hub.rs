@@ -2,6 +2,7 @@
 //! binary start the same thing.
 
 mod admin;
+mod bulletin;
 mod door;
 
 use crate::{
@@ -21,6 +22,7 @@ use crate::{
     upward::Upward,
     writer::{Job, Writer},
 };
+use bulletin::Bulletin;
 use door::{Door, Limits, LineInfo};
 use std::{net::SocketAddr, path::Path, path::PathBuf, sync::Arc};
 use taizhang_node::{
@@ -35,8 +37,9 @@ use taizhang_proto::{
     DESCRIPTORS,
     org::UnitTree,
     pb::{
-        Tier, admin_server::AdminServer, enrolment_server::EnrolmentServer, reading_server::ReadingServer,
-        review_server::ReviewServer, sync_server::SyncServer, totals_server::TotalsServer,
+        Tier, admin_server::AdminServer, bulletin_server::BulletinServer, enrolment_server::EnrolmentServer,
+        reading_server::ReadingServer, review_server::ReviewServer, sync_server::SyncServer,
+        totals_server::TotalsServer,
     },
     session::MAX_MESSAGE_BYTES,
 };
@@ -255,6 +258,10 @@ impl Hub {
                 .max_decoding_message_size(MAX_QUESTION_BYTES),
             only(serve::peer_of),
         );
+        let bulletin = BulletinServer::new(Bulletin::new(self.core.clone()))
+            .max_decoding_message_size(MAX_QUESTION_BYTES)
+            .max_encoding_message_size(control::MAX_MESSAGE);
+        let bulletin = InterceptedService::new(bulletin, only(serve::peer_of));
         let review = ReviewServer::new(ReviewService::for_townships(self.core.clone(), self.writer.clone()))
             .max_decoding_message_size(MAX_REVIEW_BYTES);
         let review = InterceptedService::new(review, only(serve::office_of));
@@ -277,6 +284,7 @@ impl Hub {
             .add_service(sync)
             .add_service(enrolment)
             .add_service(totals)
+            .add_service(bulletin)
             .add_service(review)
             .add_service(health_service)
             .add_service(reflection);

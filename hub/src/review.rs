@@ -471,6 +471,12 @@ impl review_server::Review for ReviewService {
         let _pass = self.pass(&request).await?;
         let of = self.asker(&request)?;
         let mut request = request.into_inner();
+        if registers().named(&request.register).is_some_and(|def| def.number == number::PERIOD_CLOSE) {
+            return Err(wrong(
+                "月份由各单位用 close 封账，县区用 approve 审核或退回，数字由程序清点，不能手工登记 (months are closed by `close`, and approved \
+                 or sent back by `approve`)",
+            ));
+        }
         if of.is_none() {
             named::revise(&self.core, &self.writer, &mut request).await?;
         }

@@ -186,7 +186,8 @@ mod tests {
             ("catch_up = -1", "catch_up：", "-1"),
             ("unit = \"2104\"", "unit：", "12位单位编码"),
             ("unit = 2104", "unit：", "12位单位编码"),
-            ("mode = ", "配置有误", "node.toml"),
+            ("mode = ", "文件格式有误，第1行", "node.toml"),
+            ("mode = nightly", "文字要加引号", "node.toml"),
         ];
         for (text, one, other) in cases {
             let told = said(text);

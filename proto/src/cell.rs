@@ -15,6 +15,7 @@ pub mod doubt;
 mod facility;
 mod home;
 mod household;
+pub mod once;
 mod person;
 mod post;
 mod proof;

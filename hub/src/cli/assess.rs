@@ -134,30 +134,31 @@ pub(super) async fn backdated(mut admin: AdminClient<Guarded>, asked: Backdated,
 }
 
 /// How far each campaign is.
-pub(super) async fn campaigns(mut admin: AdminClient<Guarded>, on: Day, reader: Reader) -> anyhow::Result<()> {
-    let lines = admin.campaigns(pb::CampaignsRequest { on }).await?.into_inner().lines;
+pub(super) fn campaigns(answer: &pb::CampaignsAnswer, reader: Reader) {
+    let is_program = reader == Reader::Program;
     let row = |line: &pb::CampaignLine| {
-        vec![
-            line.title.clone(),
-            line.unit_name.clone(),
-            date::iso(line.from_on),
-            date::iso(line.to_on),
-            show::of_quota(line.visited, line.quota_visits),
-            show::of_quota(line.placed, line.quota_placed),
-            line.record.clone(),
-        ]
+        let days = [date::iso(line.from_on), date::iso(line.to_on)];
+        let done = if is_program {
+            let counts = [line.visited.to_string(), line.placed.to_string()];
+            [counts.to_vec(), vec![line.quota_visits.to_string(), line.quota_placed.to_string()]].concat()
+        } else {
+            vec![show::of_quota(line.visited, line.quota_visits), show::of_quota(line.placed, line.quota_placed)]
+        };
+        [vec![line.title.clone(), line.unit_name.clone()], days.to_vec(), done, vec![line.record.clone()]].concat()
     };
-    let headings = [
+    let mut headings = vec![
         ("title", "活动"),
         ("name", "单位"),
         ("from_on", "开始"),
         ("to_on", "结束"),
         ("visited", "走访户/目标"),
         ("placed", "帮扶就业/目标"),
-        ("record", "记录"),
     ];
-    show::table(reader, &headings, &lines.iter().map(row).collect::<Vec<_>>());
-    Ok(())
+    if is_program {
+        headings.extend([("quota_visits", "走访目标"), ("quota_placed", "帮扶目标")]);
+    }
+    headings.push(("record", "记录"));
+    show::table(reader, &headings, &answer.lines.iter().map(row).collect::<Vec<_>>());
 }
 
 /// Which task.
@@ -189,6 +190,18 @@ pub(super) struct Tasks {
     no: Option<u32>,
 }
 
+impl Tasks {
+    /// Which task is asked for, 0 for all; none where one is given or taken back.
+    pub(super) fn reads(&self) -> Option<u32> {
+        (self.give.is_none() && self.withdraw.is_none()).then(|| self.no.unwrap_or(0))
+    }
+}
+
+/// One task unit by unit, or all of them.
+pub(super) fn listed(answer: &pb::OrdersAnswer, no: u32, reader: Reader) {
+    if no > 0 { one_task(answer, reader) } else { all_tasks(answer, reader) }
+}
+
 /// Gives a task, takes one back, or lists them.
 pub(super) async fn tasks(mut admin: AdminClient<Guarded>, asked: Tasks, reader: Reader) -> anyhow::Result<()> {
     let answer = match (asked.give, asked.withdraw) {
@@ -206,12 +219,7 @@ pub(super) async fn tasks(mut admin: AdminClient<Guarded>, asked: Tasks, reader:
             admin.order(pb::OrderRequest { order: Some(order), withdraw: withdraw.unwrap_or_default() }).await?
         }
     };
-    let answer = answer.into_inner();
-    if asked.no.is_some() {
-        one_task(&answer, reader);
-    } else {
-        all_tasks(&answer, reader);
-    }
+    listed(&answer.into_inner(), asked.no.unwrap_or(0), reader);
     Ok(())
 }
 
@@ -241,11 +249,15 @@ pub(super) fn all_tasks(answer: &pb::OrdersAnswer, reader: Reader) {
             if order.kind() == OrderKind::Entry {
                 String::new()
             } else {
-                format!("{}/{}", progress.given, order.to.len())
+                match reader {
+                    Reader::Program => progress.given.to_string(),
+                    Reader::Person => format!("{}/{}", progress.given, order.to.len()),
+                }
             },
             progress.reported.to_string(),
             progress.closed.to_string(),
             progress.overdue.to_string(),
+            order.to.len().to_string(),
         ]
     };
     let headings = [
@@ -262,6 +274,7 @@ pub(super) fn all_tasks(answer: &pb::OrdersAnswer, reader: Reader) {
         ("reported", "报完成"),
         ("closed", "销号"),
         ("overdue", "超期"),
+        ("asked", "承办数"),
     ];
     show::table(reader, &headings, &answer.orders.iter().map(row).collect::<Vec<_>>());
 }

@@ -3,7 +3,7 @@
 use super::{Session, assess};
 use anyhow::bail;
 use clap::Subcommand;
-use taizhang_node::{say, show::Reader};
+use taizhang_node::show::{self, Reader};
 use taizhang_proto::{
     OrgCode,
     pb::{self, OrderKind},
@@ -36,7 +36,7 @@ pub(super) enum Command {
 pub(super) async fn run(session: &Session, command: Command, reader: Reader) -> anyhow::Result<()> {
     let order = match command {
         Command::Commend { units, by } => {
-            let units = if units.is_empty() { proposed(session).await? } else { units };
+            let units = if units.is_empty() { proposed(session, reader).await? } else { units };
             order(OrderKind::Commend, "充分就业工作先进单位", units, String::new(), by)
         }
         Command::Revoke { unit, reason, by } => {
@@ -56,17 +56,17 @@ fn order(kind: OrderKind, title: &str, units: Vec<OrgCode>, demand: String, by: 
 
 /// The proposal, where figures alone decide it. Where there are no more than there are places, all of them are commended:
 /// nobody loses by a tie, and equal ones rank by their codes.
-async fn proposed(session: &Session) -> anyhow::Result<Vec<OrgCode>> {
+async fn proposed(session: &Session, reader: Reader) -> anyhow::Result<Vec<OrgCode>> {
     let answer = session.totals.clone().commend(pb::CommendRequest::default()).await?.into_inner();
     if answer.proposed.is_empty() {
         bail!("没有持有称号且未在整顿的社区，无可表彰 (nobody holds the title: there is nobody to commend)");
     }
     if answer.candidates <= answer.places {
-        say!(
+        let words = format!(
             "符合条件的社区 {} 个，名额 {} 个，全部评定；各项相同的按编码排名 (as many as there are; equal ones rank by code)",
-            answer.candidates,
-            answer.places
+            answer.candidates, answer.places
         );
+        show::line(reader, &words);
         return Ok(answer.proposed.iter().filter_map(|one| OrgCode::new(one.unit).ok()).collect());
     }
     let followed = answer.proposed.len() - usize::from(answer.next.is_none() && !answer.proposed.is_empty());

@@ -177,7 +177,7 @@ pub(super) fn gap_word(why: &str) -> &'static str {
     show::lang::word(zh, en)
 }
 
-fn overview(answer: &pb::MonthsAnswer, reader: Reader) {
+pub(super) fn overview(answer: &pb::MonthsAnswer, reader: Reader) {
     let (headings, locked) = locked(&answer.locked);
     let line = |(gap, name): (&pb::MonthGap, &pb::UnitName)| {
         vec![name.name.clone(), gap.unit.to_string(), gap_word(&gap.why).to_owned()]

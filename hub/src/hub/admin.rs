@@ -11,7 +11,7 @@ use crate::{
     rows::{self, NodeRow, UnitRow, meta},
     session::serve::SyncService,
     state::readers,
-    store::Space,
+    store::{Space, View},
     totals::{
         aside::{self, AsideChild},
         audit, children, shares,
@@ -21,11 +21,14 @@ use crate::{
 use std::{collections::HashMap, sync::Arc};
 use taizhang_node::{identity::ends_words, show};
 use taizhang_proto::{
-    OrgCode, date,
+    OrgCode, Record, RecordId,
+    cell::home_unit,
+    date,
     limits::{self, AUDIT_LINES, LIST_LINES},
     month::Month,
     org::UnitTree,
     pb::{self, admin_server::Admin},
+    register::{field, number},
 };
 use tokio::task::block_in_place;
 use tonic::{Request, Response, Status};
@@ -54,6 +57,34 @@ fn unsaid(error: limits::Unsaid) -> Status {
 
 fn refused(error: impl ToString) -> Status {
     Status::failed_precondition(error.to_string())
+}
+
+/// The month and unit of a closing that is named by its id; none of any other record, and where it can't be read.
+fn month_of(view: &dyn View, tree: &UnitTree, id: &str) -> Option<String> {
+    let id: RecordId = id.parse().ok()?;
+    let record = Record::decode(view.get(Space::Records, &id.0).ok()??).ok()?;
+    let month = record.slice(field::period_close::MONTH).filter(|_| record.register == number::PERIOD_CLOSE)?;
+    let unit = home_unit(&record).map(|unit| tree.name(unit)).unwrap_or_default();
+    Some(format!("{} {unit}", String::from_utf8_lossy(month)))
+}
+
+/// Most units that are named.
+const NAMED: usize = 5;
+
+/// What is said of units that a new tree does not name: their offices could enter nothing any more.
+fn left_out(top: OrgCode, standing: &UnitTree, new: &UnitTree) -> Option<String> {
+    let gone: Vec<String> =
+        standing.below(top).filter(|unit| !new.contains(unit.code)).map(|unit| unit.name.clone()).collect();
+    if gone.is_empty() {
+        return None;
+    }
+    let (named, more) = (gone[..gone.len().min(NAMED)].join("、"), if gone.len() > NAMED { "等" } else { "" });
+    Some(format!(
+        "新的单位名单少了 {} 个单位：{named}{more}，它们将不能再登记；撤并的单位请保留其代码，写明 becomes、since；确要去掉的加 --yes (the \
+         file leaves out units of the tree of {top}: their offices could enter nothing; keep codes that were given up, with what they \
+         become and since when, or say --yes)",
+        gone.len()
+    ))
 }
 
 /// A unit's name; empty of none, and where the tree does not have it.
@@ -166,7 +197,7 @@ impl Hub {
         let Some(newest) = generations.first() else { return String::new() };
         let ends = date::iso(date::shanghai(newest.lifetime.1.saturating_mul(1_000)));
         format!(
-            "第 {} 代，至 {ends}，到期前自动更换；仍认可的旧机构 {} 个 (replaced by itself in time; former ones still gone by)",
+            "第 {} 代，至 {ends}，到期前自动更换；仍认可的旧机构 {} 个 (no. {0}, until {ends}, replaced by itself in time; {1} former ones still gone by)",
             newest.number,
             generations.len() - 1
         )
@@ -320,7 +351,7 @@ impl Admin for Calls {
         let named = |word: &str| match (word.parse::<OrgCode>(), computers.get(word)) {
             (Ok(unit), _) => tree.name(unit),
             (_, Some(name)) => format!("{name}({word})"),
-            _ => word.to_owned(),
+            _ => month_of(view.as_ref(), &tree, word).unwrap_or_else(|| word.to_owned()),
         };
         let line = |entry: audit_log::Entry| {
             let words: Vec<String> = entry.of.split(' ').map(named).collect();
@@ -407,8 +438,11 @@ impl Admin for Calls {
     }
 
     async fn units(&self, request: Request<pb::UnitsRequest>) -> Result<Response<pb::Empty>, Status> {
-        let csv = request.into_inner().csv;
-        UnitTree::handed(&csv, self.hub.core.unit).map_err(refused)?;
+        let pb::UnitsRequest { csv, sure } = request.into_inner();
+        let tree = UnitTree::handed(&csv, self.hub.core.unit).map_err(refused)?;
+        if let Some(why) = left_out(self.hub.core.unit, &self.hub.core.tree(), &tree).filter(|_| !sure) {
+            return Err(refused(why));
+        }
         let job = Job::Tree(csv, None);
         self.hub.writer.write(job).await.map_err(crate::session::Fault::from)?;
         Ok(Response::new(pb::Empty {}))
@@ -476,10 +510,8 @@ impl Admin for Calls {
     }
 
     async fn campaigns(&self, request: Request<pb::CampaignsRequest>) -> Result<Response<pb::CampaignsAnswer>, Status> {
-        let core = &self.hub.core;
-        let on = Some(request.get_ref().on).filter(|on| *on != 0).unwrap_or_else(|| core.today());
-        let lines = block_in_place(|| campaigns::campaigns(core, on)).map_err(failed)?;
-        Ok(Response::new(pb::CampaignsAnswer { lines }))
+        let answer = block_in_place(|| campaigns::answer(&self.hub.core, request.get_ref().on));
+        answer.map(Response::new).map_err(failed)
     }
 
     async fn months(&self, request: Request<pb::MonthRequest>) -> Result<Response<pb::MonthsAnswer>, Status> {

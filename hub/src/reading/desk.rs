@@ -44,10 +44,14 @@ impl<'a> HubDesk<'a> {
 
     /// A record as it may be seen.
     fn shown(&self, record: Record) -> Record {
-        let is_theirs = self.within.is_none_or(|within| {
-            is_for_below(record.register) || home_unit(&record).is_some_and(|home| within.covers(home))
-        });
-        if self.names && is_theirs { record } else { mask::masked(record) }
+        if self.names { record } else { mask::masked(record) }
+    }
+
+    /// Whether somebody who reads one unit's names may see a record at all.
+    fn is_seen(&self, record: &Record) -> bool {
+        self.within.is_none_or(|within| {
+            is_for_below(record.register) || home_unit(record).is_some_and(|home| within.covers(home))
+        })
     }
 
     /// What fits a query, by a scan that holds no record: of each resident and household some word of which is true, how it fits.
@@ -108,7 +112,8 @@ impl Desk for HubDesk<'_> {
     }
 
     fn view(&self, id: RecordId) -> Result<Option<Record>, SaveError> {
-        Ok(self.shelf.record(id).map_err(failed)?.map(|record| self.shown(record)))
+        let record = self.shelf.record(id).map_err(failed)?.filter(|record| self.is_seen(record));
+        Ok(record.map(|record| self.shown(record)))
     }
 
     fn find(&self, register: u32, key: &[Value]) -> Result<Vec<RecordId>, SaveError> {

@@ -73,7 +73,10 @@ fn of_review(review: &Review, entry: &impl Fn(Role, &str, &str, String) -> Entry
                 Some(_) => "approve --return",
                 None => "revise",
             };
-            entry(Role::Reviewer, &request.by, what, format!("{} {}", request.register, id(&request.record)))
+            let act = entry(Role::Reviewer, &request.by, what, format!("{} {}", request.register, id(&request.record)));
+            // Why a month was sent back is said of the month, and of nobody.
+            let reason = if what == "approve --return" { request.reason.trim().to_owned() } else { String::new() };
+            Entry { reason, ..act }
         }
     }
 }

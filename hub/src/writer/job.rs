@@ -361,7 +361,7 @@ pub enum WriteError {
     )]
     Unknown(String),
     /// A reader wants to sync.
-    #[error("只读证书只能查看数字，不能同步 (a reader's certificate opens figures alone: it can't sync)")]
+    #[error("只读证书只能查看，不能同步 (a reader's certificate is for reading: it can't sync)")]
     ReadOnly,
     /// A child that was retired.
     #[error("{RETIRED}")]

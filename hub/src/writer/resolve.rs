@@ -13,7 +13,7 @@ use crate::{
 };
 use taizhang_proto::{
     OrgCode, Record, RecordId,
-    cell::{Shelf, home_unit, is_active, is_memory},
+    cell::{Shelf, home_unit, is_active, is_memory, once},
     check::{self, Violation},
     lifecycle::{self, Actor},
     limits,
@@ -333,6 +333,14 @@ impl Pad<'_> {
             fields.push(day(tag, self.core.today()));
         }
         let hand = Hand { by, reason, despite: request.despite, ..Hand::rule(Rule::Revised) };
+        // As at an office: a second open case is opened by whoever says that it is meant.
+        let current = Reading(self).record(id)?;
+        let after = with(current.as_ref(), def.number, &fields);
+        if !hand.despite
+            && let Some((rule, other)) = once::opened_already(&Reading(self), Some(id), (current.as_ref(), &after))?
+        {
+            return refuse(format!("{}；仍要另立，加 --despite (--despite opens another)", rule.words(other)));
+        }
         if let Some(broken) = self.refused_way(id, def.number, &fields, self.core.tier)? {
             return refuse(broken.to_string());
         }

@@ -75,7 +75,8 @@ pub(super) async fn import(client: Client, asked: Import, reader: Reader) -> any
     } else {
         show::facts(reader, &facts);
     }
-    for finding in &report.findings {
+    // A program has them in its document.
+    for finding in report.findings.iter().filter(|_| reader == Reader::Person) {
         eprintln!("注意：{finding}");
     }
     let Some(path) = reasons else { return Ok(ExitCode::SUCCESS) };

@@ -36,15 +36,15 @@ pub fn sync_facts(report: &pb::SyncReport) -> Vec<pb::Fact> {
 
 /// What the columns of the list of cases are.
 pub(super) const DUE_HEADINGS: [(&str, &str); 10] = [
-    ("unit", "单位"),
-    ("head", "户主"),
-    ("phone", "电话"),
-    ("address", "住址"),
     ("clock", "指标"),
-    ("recognised_on", "认定日期"),
+    ("head", "户主"),
     ("due_on", "到期日"),
     ("days_left", "剩余天数"),
+    ("phone", "电话"),
+    ("address", "住址"),
+    ("unit", "单位"),
     ("responsible", "责任人"),
+    ("recognised_on", "认定日期"),
     ("record", "记录编号"),
 ];
 
@@ -52,15 +52,15 @@ pub(super) const DUE_HEADINGS: [(&str, &str); 10] = [
 pub(super) fn due_rows(answer: &pb::DueAnswer) -> Vec<Vec<String>> {
     let row = |case: &pb::DueCase| {
         vec![
-            case.unit_name.clone(),
-            case.head.clone(),
-            case.phone.clone(),
-            case.address.clone(),
             case.clock.clone(),
-            date::iso(case.recognised_on),
+            case.head.clone(),
             date::iso(case.due_on),
             case.days_left.to_string(),
+            case.phone.clone(),
+            case.address.clone(),
+            case.unit_name.clone(),
             case.responsible.clone(),
+            date::iso(case.recognised_on),
             RecordId::from_slice(&case.record).map(|id| id.to_string()).unwrap_or_default(),
         ]
     };
@@ -113,12 +113,12 @@ pub(super) fn to_sheet(
 pub(super) const WORK_HEADINGS: [(&str, &str); 9] = [
     ("clock", "代码"),
     ("what", "事项"),
-    ("unit", "单位"),
     ("title", "姓名/题名"),
-    ("phone", "电话"),
-    ("address", "住址"),
     ("due_on", "期限"),
     ("days_left", "剩余天数"),
+    ("phone", "电话"),
+    ("address", "住址"),
+    ("unit", "单位"),
     ("record", "记录编号"),
 ];
 
@@ -131,12 +131,12 @@ pub(super) fn work_rows(answer: &pb::WorkAnswer) -> Vec<Vec<String>> {
         vec![
             item.clock.clone(),
             item.what.clone(),
-            item.unit_name.clone(),
             item.title.clone(),
-            item.phone.clone(),
-            item.address.clone(),
             date::iso(item.due_on),
             item.days_left.to_string(),
+            item.phone.clone(),
+            item.address.clone(),
+            item.unit_name.clone(),
             item.record.clone(),
         ]
     };
@@ -331,9 +331,11 @@ pub fn found(answer: &pb::SearchAnswer, reader: Reader) {
     let more = answer.total.saturating_sub(answer.hits.len() as u64);
     if reader == Reader::Program {
         let row = |hit: &pb::SearchHit| {
+            let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
             serde_json::json!({
                 "record": hit.record, "register": hit.register, "name": hit.title, "unit": hit.unit, "unit_name": hit.unit_name,
-                "number": hit.number, "phone": hit.phone, "address": hit.address, "state": hit.state, "fits": hit.fits,
+                "number": some(&hit.number), "phone": some(&hit.phone), "address": some(&hit.address),
+                "state": some(&hit.state), "fits": hit.fits,
             })
         };
         let rows: Vec<_> = answer.hits.iter().map(row).collect();
@@ -409,11 +411,11 @@ pub fn story(answer: &pb::HistoryAnswer, reader: Reader) {
                 field(line).map_or(line.label.as_str(), |field| lang::word(&field.zh, &field.en)).to_owned(),
                 lang::value(field(line), &line.value),
                 if line.stands { word("现值", "stands") } else { "" }.into(),
-                line.office.clone(),
                 line.by.clone(),
                 if line.at == 0 { word("待上报", "not sent yet").into() } else { show::time(line.at) },
                 lang::rule(&line.rule).to_owned(),
                 decided,
+                line.office.clone(),
             ]
         })
         .collect();
@@ -421,11 +423,11 @@ pub fn story(answer: &pb::HistoryAnswer, reader: Reader) {
         ("field", "栏目"),
         ("value", "值"),
         ("stands", "现值"),
-        ("office", "单位"),
         ("by", "录入人"),
         ("at", "到达时间"),
         ("rule", "规则"),
         ("decided", "裁定、理由"),
+        ("office", "单位"),
     ];
     show::table(reader, &headings, &rows);
 }

@@ -28,20 +28,36 @@ pub(super) fn words(error: &Error) -> String {
         }
         Kind::ISizeOutOfRange(number) => format!("{number} 超出范围 (out of range)"),
         Kind::USizeOutOfRange(number) => format!("{number} 超出范围 (out of range)"),
-        Kind::Message(why) if place.is_empty() && key.is_empty() => format!("文件格式有误 (not TOML)：{why}"),
-        Kind::Message(why) => why.clone(),
+        Kind::Message(why) => said(why),
         other => other.to_string(),
     };
     let place = if place.is_empty() { place } else { format!("；见 {place}") };
     format!("{key}{what}{place}")
 }
 
+/// What a library says, in words; as it says it where it is not known.
+fn said(why: &str) -> String {
+    if let Some(place) = why.split_once("TOML parse error at ").map(|(_, rest)| rest.lines().next().unwrap_or(rest)) {
+        let last = why.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or_default();
+        let place = place.replace("line ", "第").replace(", column ", "行第") + "列";
+        return format!("文件格式有误，{place}；文字要加引号，每项一行，每项只写一次 (not TOML: {last})");
+    }
+    if why.contains("UTF-8") {
+        return "文件不是 UTF-8 编码，请用 UTF-8 另存 (not UTF-8)".into();
+    }
+    if why.contains("socket address") {
+        return "应为 地址:端口，如 0.0.0.0:7201，端口不超过 65535 (an address and a port)".into();
+    }
+    why.to_owned()
+}
+
 /// What should stand there; the library names it by the program's own types.
 fn kind(wanted: &str) -> &str {
     match wanted {
-        "string" => "文字",
+        wanted if wanted.contains("string") => "文字",
         "boolean" => "true 或 false",
-        wanted if wanted.starts_with(['u', 'i']) => "整数",
+        wanted if wanted.starts_with('u') => "不小于 0 的整数",
+        wanted if wanted.starts_with('i') => "整数",
         wanted => wanted,
     }
 }

@@ -145,9 +145,11 @@ fn headings<'l>(sheet: &Sheet, layouts: &'l Layouts) -> Option<Headings<'l>> {
     for height in [1, 2] {
         for head in 0..sheet.rows.len().min(SEARCHED) {
             let Some(written) = written_headings(sheet, head, height) else { continue };
+            let others = of_others(sheet, (head, height), layouts);
             for layout in &layouts.all {
                 let columns = columns(layouts, layout, &written);
-                let score = score(layout, &columns);
+                let own = score(layout, &columns);
+                let score = if own == 0 { 0 } else { own + others };
                 if score > best.as_ref().map_or(1, |(held, _)| *held) {
                     best = Some((score, (head, head + height, layout, columns)));
                 }
@@ -219,9 +221,71 @@ fn written_headings(sheet: &Sheet, head: usize, height: usize) -> Option<Vec<Vec
         if !above.trim().is_empty() {
             over = above;
         }
-        if below.trim().is_empty() { vec![over.clone()] } else { vec![format!("{over}{below}"), below] }
+        if below.trim().is_empty() {
+            return vec![over.clone()];
+        }
+        // One cell that was merged down over both rows is one heading.
+        if upper.get(column).is_some_and(|own| !own.is_blank() && folded(&own.text()) == folded(&below)) {
+            return vec![below];
+        }
+        // 配偶情况 over 电话 is 配偶电话, and never the person's own.
+        let whose = GROUPS.iter().find_map(|group| over.strip_suffix(group)).unwrap_or(&over);
+        let mut ways = vec![format!("{over}{below}"), format!("{whose}{below}")];
+        ways.extend((!is_of_another(&over)).then_some(below));
+        ways
     });
     Some(both.collect())
+}
+
+/// Whether a row numbers the columns: 1 2 3 4, or 甲 乙 1 2.
+fn is_numbering(row: &[Cell]) -> bool {
+    const STEMS: [&str; 6] = ["甲", "乙", "丙", "丁", "戊", "己"];
+    let cells: Vec<String> =
+        row.iter().map(|cell| text::no_space(&cell.text())).filter(|written| !written.is_empty()).collect();
+    let stems = cells.iter().zip(STEMS).take_while(|(written, stem)| written == stem).count();
+    let numbers = &cells[stems..];
+    let counts = numbers.iter().enumerate().all(|(place, written)| {
+        let plain = written.trim_start_matches(['(', '（']).trim_end_matches([')', '）']);
+        plain == (place + 1).to_string()
+    });
+    cells.len() >= 3 && counts && (stems == 0 || !numbers.is_empty() || stems >= 3)
+}
+
+/// What the heading of a group ends with that says nothing.
+const GROUPS: [&str; 4] = ["情况", "信息", "资料", "简况"];
+/// In the heading of a group: what stands below it is of somebody else.
+const OTHERS: [&str; 12] =
+    ["配偶", "联系人", "父亲", "母亲", "父母", "子女", "家属", "监护人", "担保人", "家庭成员", "亲属", "法定代表人"];
+
+/// Longest heading of a group, characters; a title says more.
+const GROUP_CHARS: usize = 8;
+
+/// Whether a cell is the heading of a group of somebody else's columns: no title, and no label with what it says behind it.
+fn is_of_another(over: &str) -> bool {
+    let over = text::no_space(over);
+    let is_group =
+        over.chars().count() <= GROUP_CHARS && !over.contains([':', '：']) && !over.ends_with(['表', '册', '账', '单']);
+    is_group && OTHERS.iter().any(|other| over.contains(other))
+}
+
+/// How many different headings of the lower row some layout knows, though they are of somebody else: it is a row of headings, whichever
+/// layout it is of.
+fn of_others(sheet: &Sheet, (head, height): (usize, usize), layouts: &Layouts) -> usize {
+    let Some(lower) = sheet.rows.get(head + 1).filter(|_| height == 2) else { return 0 };
+    let mut is_other = false;
+    let mut known = HashSet::new();
+    for (column, below) in lower.iter().enumerate() {
+        let above = sheet.rows[head].get(column).map(Cell::text).unwrap_or_default();
+        if !above.trim().is_empty() {
+            is_other = is_of_another(&above);
+        }
+        let written = folded(&below.text());
+        let means = |layout| layouts.target(layout, &written).is_some_and(|target| target != Target::Ignore);
+        if is_other && !below.is_blank() && folded(&above) != written && layouts.all.iter().any(means) {
+            known.insert(written);
+        }
+    }
+    known.len()
 }
 
 /// What each column means. A heading met again belongs to the person whose columns stand left of it.
@@ -323,7 +387,7 @@ impl Form<'_> {
             .filter(|(index, cell)| !cell.is_blank() && said(*index))
             .map(|(index, _)| index)
             .collect();
-        if filled.is_empty() || self.is_heading(row) {
+        if filled.is_empty() || self.is_heading(row) || (!self.layout.exact && is_numbering(row)) {
             return Kind::Other;
         }
         // A program's file has no frame.

@@ -188,7 +188,12 @@ impl<D: Desk> Run<'_, D> {
             let name = &form.layout.name;
             self.report.findings.push(format!("工作表“{}”按“{name}”读取", sheet.name));
             if let Owner::Unknown(_) = form.owner {
-                self.report.findings.push(format!("工作表“{}”的填报单位不是本单位所辖的单位", sheet.name));
+                let why = if self.units.are_missing() {
+                    "还没有单位名单可查，各行登记在所选单位名下"
+                } else {
+                    "不是本单位所辖的单位"
+                };
+                self.report.findings.push(format!("工作表“{}”的填报单位{why}", sheet.name));
             }
             let mut unknown = BTreeSet::new();
             let mut above: Option<Vec<Cell>> = None;

@@ -17,7 +17,7 @@ use taizhang_proto::{
     citizen_id::{self, Facts, Fault},
     date,
     pb::Format,
-    register::{FieldDef, Shape, Value},
+    register::{FieldDef, Shape, Value, number},
     text::{self, Moment, Written},
 };
 
@@ -168,6 +168,22 @@ pub(super) fn read(form: &Form<'_>, cells: &[Cell], units: &Units<'_>) -> Row {
     row
 }
 
+/// Whether a place is the number of somebody's unemployment or other certificate.
+fn is_number_of_paper(form: &Form<'_>, (role, tag): Place) -> bool {
+    let register = form.layout.roles[role].register;
+    let name = register.field(tag).map(|field| field.name.as_str());
+    matches!(
+        (register.number, name),
+        (number::UNEMPLOYMENT_SPELL, Some("reg_no")) | (number::HELD_CERTIFICATE, Some("number"))
+    )
+}
+
+/// Whether a text can be such a number: it has a digit, of whichever kind, that is no nought, and is longer than a sign with one.
+fn can_be_a_number(written: &str) -> bool {
+    let written = text::no_space(&text::half_width(written));
+    written.chars().count() > 2 && written.contains(|sign| "123456789一二三四五六七八九十".contains(sign))
+}
+
 /// Whether a cell says that there is nothing to say. A no is an answer where yes is one, and so is 无 in columns that ask for
 /// skills and wishes.
 fn says_nothing(form: &Form<'_>, target: Option<Target>, cell: &Cell) -> bool {
@@ -255,6 +271,10 @@ impl Row {
             Format::Code => {
                 let (place, _) = self.free_place(form, place, field, 0);
                 self.read_coded(form, place, column, &written);
+            }
+            // 有, 丢失, 办理中 in the place of a certificate's number: nothing is opened by it.
+            _ if !form.layout.exact && is_number_of_paper(form, place) && !can_be_a_number(&written) => {
+                self.notes.push((form.layout.main, note_of(column, &written)));
             }
             Format::PersonName if !form.layout.roles[place.0].required && form.is_nobody(&written) => {
                 self.notes.push((form.layout.main, note_of(column, &written)));

@@ -175,8 +175,8 @@ fn held_since(ledger: &Ledger) -> Result<Option<Day>, StoreError> {
 /// How far back an office is asked for a month, months.
 const ASKED_BACK: i32 = 12;
 
-/// The oldest month that has ended within a year, of those since the first that this office closed, or the last where it closed none,
-/// which neither this office has closed nor the city has locked; and the day by which it should (the plan's `month_close_day`, a working day of the
+/// The oldest month that has ended within a year, of those since the first that this office closed, or since it had anybody on its register
+/// where it closed none, which neither this office has closed nor the city has locked; and the day by which it should (the plan's `month_close_day`, a working day of the
 /// month that follows).
 ///
 /// # Errors
@@ -190,7 +190,11 @@ pub fn waiting(ledger: &Ledger) -> Result<Option<(Month, Day)>, StoreError> {
         locked >= Some(month) || closings.get(&month).is_some_and(|(_, close)| month::stage(close) != Stage::Returned)
     };
     let earliest = asked_from(today).unwrap_or(newest);
-    let mut month = closings.keys().next().copied().unwrap_or(newest).clamp(earliest, newest);
+    let since = held_since(ledger)?;
+    // Whom a unit took over with its people has an older day than it.
+    let founded = ledger.units().founded_on(ledger.unit()).and_then(Month::of);
+    let first = closings.keys().next().copied().or_else(|| since.and_then(Month::of).max(founded));
+    let mut month = first.unwrap_or(newest).clamp(earliest, newest);
     while is_done(month) {
         if month == newest {
             return Ok(None);
@@ -200,7 +204,7 @@ pub fn waiting(ledger: &Ledger) -> Result<Option<(Month, Day)>, StoreError> {
     let plans = ledger.plans();
     let plan = plans.on(today);
     let due = plan.calendar.after(month.last_day(), plan.work.month_close_day, Counting::Working);
-    if closings.is_empty() && held_since(ledger)?.is_some_and(|since| since > due) {
+    if closings.is_empty() && since.is_some_and(|since| since > due) {
         return Ok(None); // it was to be closed before there was anybody here
     }
     Ok(Some((month, due)))

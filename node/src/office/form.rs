@@ -14,7 +14,7 @@ use taizhang_proto::{
     RecordId,
     cell::is_active,
     pb::{self, Policy},
-    register::{FieldDef, HOME_UNIT, IMPORT_NOTE, RegisterDef, Value, number, registered_on, registers},
+    register::{FieldDef, HOME_UNIT, IMPORT_NOTE, RegisterDef, VERIFIED_ON, Value, number, registered_on, registers},
 };
 use tonic::Status;
 
@@ -148,6 +148,7 @@ impl Office {
             draft.edits.retain(|(own, _)| *own != tag);
             draft.edits.push((tag, Some(Value::Day(self.ledger.business_day()))));
         }
+        self.verify_who_is_new(&mut draft, request.record.is_empty());
         let note = held.as_ref().and_then(|record| record.slice(IMPORT_NOTE)).map(String::from_utf8_lossy);
         if let Some(note) = Note::extended(&note.unwrap_or_default(), &notes).text {
             draft.edits.retain(|(tag, _)| *tag != IMPORT_NOTE);
@@ -184,6 +185,22 @@ impl Office {
         });
         doubts.splice(0..0, asked.into_iter().chain(self.ledger.clock_doubt()));
         Ok(pb::SaveAnswer { record: id.to_string(), seq: self.ledger.state().head, doubts })
+    }
+
+    /// Whoever is entered today is there today, since whatever day they are on the register: they are to be verified from now on, as those are
+    /// whom a file brings.
+    fn verify_who_is_new(&self, draft: &mut Draft, is_new: bool) {
+        let Some(tag) = registered_on(draft.register).filter(|_| is_new && self.ledger.clock_doubt().is_none()) else {
+            return;
+        };
+        let today = self.ledger.business_day();
+        let said =
+            |wanted: u32| draft.edits.iter().find(|(own, _)| *own == wanted).and_then(|(_, value)| value.as_ref());
+        let before = matches!(said(tag), Some(Value::Day(since)) if *since < today);
+        if before && said(VERIFIED_ON).is_none() {
+            draft.edits.retain(|(own, _)| *own != VERIFIED_ON);
+            draft.edits.push((VERIFIED_ON, Some(Value::Day(today))));
+        }
     }
 
     /// A record made a moment ago, here or by a file, of which was said what this form says, and nothing else.

@@ -65,7 +65,19 @@ impl Office {
         let refusals = if all { self.ledger.refusals()? } else { self.ledger.refused()? };
         let desk = LedgerDesk::new(&self.ledger);
         let mut people = People::new(&desk);
-        refusals.into_iter().map(|(seq, refusal)| self.item(&desk, &mut people, seq, refusal)).collect()
+        // Somebody whose registration was refused is on no register: the name is in what was refused.
+        let mut names = HashMap::new();
+        for (_, refusal) in self.ledger.refusals()? {
+            let edit = read_edit(&refusal.change)?;
+            let name = edit.field(field::resident::NAME).filter(|_| edit.register == number::RESIDENT);
+            let def = registers().get(edit.register).and_then(|def| def.field(field::resident::NAME));
+            if let Some(Value::Text(name)) = name.zip(def).and_then(|(one, def)| Value::decode(def, &one.bytes))
+                && !name.is_empty()
+            {
+                names.insert(edit.id, name);
+            }
+        }
+        refusals.into_iter().map(|(seq, refusal)| self.item(&desk, (&mut people, &names), seq, refusal)).collect()
     }
 
     /// The refusals whose own words carry a name or number, with the records that they are about: who was refused at once is on no
@@ -96,7 +108,7 @@ impl Office {
     fn item(
         &self,
         desk: &LedgerDesk<'_>,
-        people: &mut People<'_, LedgerDesk<'_>>,
+        (people, names): (&mut People<'_, LedgerDesk<'_>>, &HashMap<RecordId, String>),
         seq: u64,
         refusal: Refusal,
     ) -> Result<pb::RefusedItem, SaveError> {
@@ -116,13 +128,13 @@ impl Office {
             number: number_of(seq),
             register: def.map_or_else(|| edit.register.to_string(), |def| def.zh.clone()),
             record: edit.id.to_string(),
-            title: match title(people, (edit.id, &record))? {
-                Some(title) => title,
-                // Somebody whose registration was refused is on no register: the name is in what was refused.
-                None => record
-                    .slice(field::resident::NAME)
-                    .filter(|_| record.register == number::RESIDENT)
-                    .map_or_else(String::new, |name| String::from_utf8_lossy(name).into_owned()),
+            // Whoever is on no register has an id alone for a name there.
+            title: match title(people, (edit.id, &record))?.map(|title| (title.parse::<RecordId>().ok(), title)) {
+                Some((None, title)) => title,
+                other => {
+                    let person = other.and_then(|(person, _)| person).unwrap_or(edit.id);
+                    names.get(&person).cloned().unwrap_or_default()
+                }
             },
             fields,
             why: refusal.why,

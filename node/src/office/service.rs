@@ -187,7 +187,7 @@ impl Office {
     /// The refusals that carry a name or number, as a search shows them.
     fn refused_hits(&self, text: &str, within: Option<OrgCode>) -> Result<Vec<pb::SearchHit>, SaveError> {
         let found = self.refused_as(text)?;
-        let items = if found.is_empty() { Vec::new() } else { self.refused(true)? };
+        let items = if found.is_empty() { Vec::new() } else { self.refused(false)? };
         let is_within =
             |unit: u64| within.is_none_or(|within| OrgCode::new(unit).is_ok_and(|unit| within.covers(unit)));
         let has =

@@ -863,6 +863,10 @@ fn who_is_entered_today_is_to_be_verified_from_today_on_whatever_day_the_registe
     let fields = [("name".to_owned(), "李红".to_owned()), ("id_no".to_owned(), number("21040219700301022"))];
     let form = pb::SaveRequest { register: "resident".into(), fields: fields.into(), ..pb::SaveRequest::default() };
     office.save_form(&form).unwrap();
+    // A form that says since when, long ago.
+    let since = [("name", "赵四"), ("id_no", &number("21040219700301033")), ("registered_on", "2007-05-01")];
+    let fields = since.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    office.save_form(&pb::SaveRequest { register: "resident".into(), fields, ..pb::SaveRequest::default() }).unwrap();
     let due = |on: Day, within: u32| {
         let answer = office.worklist(&pb::DueRequest { on, within, to_file: false }).unwrap();
         let items = answer.items.into_iter().filter(|item| item.clock == "K38");
@@ -870,6 +874,6 @@ fn who_is_entered_today_is_to_be_verified_from_today_on_whatever_day_the_registe
     };
     let today = day(4, 1);
     assert_eq!(due(today, 30), [], "nobody is late, or soon due, who was entered today");
-    assert_eq!(due(today, 90), [(today + 90, 90); 4], "90 days from the day of entry, though a register began in 2007");
-    assert_eq!(due(today + 91, 0), [(today + 90, -1); 4]);
+    assert_eq!(due(today, 90), [(today + 90, 90); 5], "90 days from the day of entry, though a register began in 2007");
+    assert_eq!(due(today + 91, 0), [(today + 90, -1); 5]);
 }

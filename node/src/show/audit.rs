@@ -1,7 +1,7 @@
 //! The audit log, of an office or a hub, as it is printed.
 
 use super::{Reader, lang::word, table, time};
-use taizhang_proto::pb;
+use taizhang_proto::{pb, register::registers};
 
 /// What each command of the log is called: as a program reads it, in Chinese and in English.
 const ACTS: [(&str, &str, &str); 40] = [
@@ -52,6 +52,38 @@ pub fn act(what: &str) -> &str {
     ACTS.iter().find(|(code, ..)| *code == what).map_or(what, |(_, zh, en)| word(zh, en))
 }
 
+/// What stands beside ids and names, in Chinese.
+const WORDS: [(&str, &str); 15] = [
+    ("begun", "开始"),
+    ("broken", "中断"),
+    ("changed", "更新"),
+    ("distinct", "并非重复"),
+    ("give", "下达"),
+    ("keep", "维持现值"),
+    ("masked", "（姓名遮盖）"),
+    ("merge", "合并"),
+    ("new", "新增"),
+    ("off", ""),
+    ("revoke", "撤销认定"),
+    ("take", "采纳主张"),
+    ("unit", ""),
+    ("withdraw", "撤回"),
+    ("write", "另行填写"),
+];
+
+/// What an act was done at, as people read it.
+fn at_what(of: &str) -> String {
+    let told = of.split(' ').map(|one| {
+        let zh = WORDS.iter().find(|(code, _)| *code == one).map(|(_, zh)| *zh);
+        match (registers().named(one), zh) {
+            (Some(def), _) => word(&def.zh, &def.en).to_owned(),
+            (None, Some(zh)) => word(zh, one).to_owned(),
+            (None, None) => one.to_owned(),
+        }
+    });
+    told.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
 /// The audit log.
 pub fn audit_log(answer: &pb::AuditLogAnswer, reader: Reader) {
     let is_program = reader == Reader::Program;
@@ -65,13 +97,14 @@ pub fn audit_log(answer: &pb::AuditLogAnswer, reader: Reader) {
         };
         let what = if is_program { &line.what } else { act(&line.what) };
         // On a screen a name says more than the code that it stands for.
-        let of = if is_program || line.named.is_empty() { &line.of } else { &line.named };
+        let named = if line.named.is_empty() { &line.of } else { &line.named };
+        let of = if is_program { line.of.clone() } else { at_what(named) };
         let unit = match line.unit {
             0 => String::new(),
             code if is_program || line.unit_name.is_empty() => code.to_string(),
             _ => line.unit_name.clone(),
         };
-        let mut row = vec![time(line.at), line.by.clone(), role.to_owned(), unit, what.to_owned(), of.clone()];
+        let mut row = vec![time(line.at), line.by.clone(), role.to_owned(), unit, what.to_owned(), of];
         row.push(line.reason.clone());
         row.extend(is_program.then(|| line.named.clone()));
         row

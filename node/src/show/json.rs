@@ -5,10 +5,11 @@ use serde_json::Value;
 use taizhang_proto::register::{FieldDef, Shape, registers};
 
 /// Keys whose values count something.
-const NUMBERS: [&str; 54] = [
+const NUMBERS: [&str; 60] = [
     "accepted",
     "acknowledged",
     "age",
+    "asked",
     "beyond",
     "bytes_down",
     "bytes_up",
@@ -23,6 +24,7 @@ const NUMBERS: [&str; 54] = [
     "fresh",
     "gaps",
     "generation",
+    "given",
     "head",
     "held",
     "incidents",
@@ -38,8 +40,11 @@ const NUMBERS: [&str; 54] = [
     "overdue",
     "pending",
     "people",
+    "placed",
     "pulled",
     "pushed",
+    "quota_placed",
+    "quota_visits",
     "rank",
     "records",
     "refused",
@@ -58,6 +63,7 @@ const NUMBERS: [&str; 54] = [
     "total",
     "unreadable",
     "version",
+    "visited",
     "wrong",
     "years",
 ];

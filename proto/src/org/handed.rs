@@ -4,6 +4,9 @@
 use super::{OrgCode, TreeError, UnitTree};
 use std::collections::HashMap;
 
+/// The words for the tiers.
+const TIERS: [&str; 4] = ["city", "district", "township", "community"];
+
 impl UnitTree {
     /// Reads a tree for the hub of `top`, as [`UnitTree::from_csv`] does.
     ///
@@ -24,9 +27,15 @@ impl UnitTree {
                 return wrong(format!("编码 {code} 已在第{before}行 (this code is on that line already)"));
             }
             let Some(parent) = code.parent().filter(|parent| code != top && top.covers(*parent)) else { continue };
-            let said = cells.nth(1).filter(|said| !said.is_empty());
+            let said = cells.nth(1).filter(|said| !said.is_empty()); // behind its name
             if said.is_some_and(|said| said.parse() != Ok(parent)) {
                 return wrong(format!("{code} 的上级编码应为 {parent} (its parent is this one, by its code)"));
+            }
+            // Words that are none of these say nothing: a code has its tier.
+            let tier = code.tier().as_str_name().to_lowercase();
+            let said = cells.next().map(str::to_lowercase).filter(|said| TIERS.contains(&said.as_str()));
+            if said.is_some_and(|said| said != tier) {
+                return wrong(format!("{code} 的层级应为 {tier} (its tier is this one, by its code)"));
             }
             // What a code that was given up lay below may be given up, too.
             if !tree.contains(parent) && tree.given_up_on(code).is_none() {
@@ -55,6 +64,7 @@ mod tests {
             (format!("{TREE}210402011003,友谊,210402011000,community\n"), "第6行", "已在第4行"),
             (format!("{TREE}210402013001,新东社区,210402013000,community\n"), "第6行", "210402013000 不在名单中"),
             (format!("{TREE}210402011005,新东社区,210402001000,community\n"), "第6行", "应为 210402011000"),
+            (TREE.replace("210402011000,community\n", "210402011000,district\n"), "第4行", "应为 community"),
             (TREE.replace("210402000000,新抚区,210400000000,district\n", ""), "210402000000", "没有本级单位"),
         ];
         for (text, place, why) in cases {

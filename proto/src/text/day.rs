@@ -272,6 +272,9 @@ fn serial(text: &str) -> Option<Option<Written>> {
     if whole.len() != 5 || !plain(whole) || !plain(fraction) {
         return None;
     }
+    if whole.starts_with('0') {
+        return Some(None); // no program writes a serial number so: a slip of the pen
+    }
     let number = text.parse::<f64>().ok().filter(|_| !whole.starts_with("19") && !whole.starts_with("20"));
     Some(number.and_then(excel_moment).and_then(|moment| match moment {
         Moment::Day(day) => Some(Written::Day(day)),
@@ -510,6 +513,8 @@ mod tests {
             "2008.3.20.1",
             "99999",
             "20083",
+            "08320",
+            "08320.0",
             "19083",
             "2008320",
             "2008120",

@@ -106,11 +106,24 @@ fn a_reader_asks_for_figures_from_a_directory_of_its_own_until_it_is_retired() {
         tz(Kind::Hub, &member, &["enrol", key.trim()]).exits(0);
         let figures = tz(Kind::Hub, &member, &["--json", "totals", "--by", "district", "--indicator", "K00"]);
         assert!(figures.exits(0).json().to_string().contains("K00"));
-        for allowed in
-            [&["standing"][..], &["totals", "--trend"], &["commend"], &["draw", "--seed", "1"], &["indicators"]]
-        {
+        for allowed in [
+            &["standing"][..],
+            &["totals", "--trend"],
+            &["commend"],
+            &["draw", "--seed", "1"],
+            &["indicators"],
+            &["months"],
+        ] {
             tz(Kind::Hub, &member, allowed).exits(0);
         }
+        // The city's tasks and campaigns too, which it may not give.
+        let give = ["tasks", "--give", "核查台账", "--to", DISTRICT, "--due", "2090-01-31", "--by", "李局长"];
+        town.city.tz(&give).exits(0);
+        assert!(tz(Kind::Hub, &member, &["tasks"]).exits(0).out.contains("核查台账"));
+        assert!(tz(Kind::Hub, &member, &["tasks", "1"]).exits(0).out.contains("新抚区"));
+        assert!(tz(Kind::Hub, &member, &["--json", "campaigns"]).exits(0).rows().is_array());
+        tz(Kind::Hub, &member, &["report", "2008-03"]).exits(1);
+        tz(Kind::Hub, &member, &give).exits(1).says(&["a reader's directory"]);
         // Five other districts of the tree have no hub: they are named, beside how many.
         let silent = tz(Kind::Hub, &member, &["--json", "totals"]).exits(0).json()["silent"].clone();
         let silent: Vec<_> =
@@ -118,7 +131,7 @@ fn a_reader_asks_for_figures_from_a_directory_of_its_own_until_it_is_retired() {
         assert!(silent.len() > 4 && !silent.contains(&String::new()), "{silent:?}");
         let told = tz(Kind::Hub, &member, &["totals"]).exits(0).out;
         assert!(told.contains(&format!("{} 从未上报", silent[0])), "{told}");
-        for refused in [&["nodes"][..], &["audit"], &["draw", "--list"], &["tasks"], &["token", "--unit", DISTRICT]] {
+        for refused in [&["nodes"][..], &["audit"], &["draw", "--list"], &["token", "--unit", DISTRICT]] {
             tz(Kind::Hub, &member, refused).exits(1).says(&["a reader's directory"]);
         }
         let nodes = town.city.tz(&["nodes"]).exits(0).out;

@@ -257,6 +257,11 @@ fn where_there_are_fewer_titles_than_places_all_of_them_are_commended_and_nobody
             let why = ["--reason", "县区考核达标", "--by", "王科长", "--despite"];
             let revise = [&["revise", "fec_case"], &fields[..], &why[..]].concat();
             town.district.tz(&revise).exits(0);
+            // A second one is opened by nobody who does not say so; a month's closing by no hand at all.
+            let again = [&["revise", "fec_case", "stage=1", "applied_on=2008-07-01", &home], &why[..4]].concat();
+            town.district.tz(&again).exits(1).says(&["未结的充分就业社区创建", "--despite"]);
+            let closing = [&["revise", "period_close", "month=2008-02", "rows=7", &home], &why[..]].concat();
+            town.district.tz(&closing).exits(1).says(&["approve"]);
             town.district.tz(&["sync"]).exits(0);
             let listed = town.city.tz(&["commend"]).exits(0).out;
             assert!(listed.contains(unit), "{place}: {listed}");

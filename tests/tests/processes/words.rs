@@ -87,6 +87,34 @@ fn why_there_is_no_line_is_said_and_kept_until_there_is_one() {
 }
 
 #[test]
+fn a_tree_that_leaves_units_out_is_taken_only_by_who_says_so_and_a_hub_is_what_its_code_says() {
+    town::runtime().block_on(async {
+        let mut town = Town::found(0, "nightly").await;
+        let whole = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/data/fushun-units.csv")).unwrap();
+        let file = town.dir.path().join("units.csv");
+        let without: Vec<&str> = whole.lines().filter(|line| !line.starts_with("210402001002")).collect();
+        std::fs::write(&file, without.join("\n")).unwrap();
+        let file = file.to_str().unwrap();
+        town.city.tz(&["units", file]).exits(1).says(&["少了 1 个单位", "东八路社区居委会", "--yes"]);
+        assert!(town.city.tz(&["units", "find", "东八路"]).exits(0).out.contains("210402001002"));
+        town.city.tz(&["units", file, "--yes"]).exits(0);
+        assert!(!town.city.tz(&["units", "find", "东八路"]).exits(0).out.contains("210402001002"));
+        town.city.stop().await;
+        let toml = town.city.data.join("hub.toml");
+        let written = std::fs::read_to_string(&toml).unwrap();
+        for (from, to, words) in [
+            ("tier = \"city\"", "tier = \"district\"", "tier 不符"),
+            ("sessions = 256", "sessions = 0", "sessions 至少为 1"),
+        ] {
+            assert!(written.contains(from), "{written}");
+            std::fs::write(&toml, written.replace(from, to)).unwrap();
+            town.city.tz(&["config", "check"]).exits(1).says(&[words, "hub.toml"]);
+        }
+        town.district.stop().await;
+    });
+}
+
+#[test]
 fn two_computers_with_one_identity_are_told_so_and_lose_nothing() {
     fn copy(from: &Path, to: &Path) {
         fs::create_dir_all(to).unwrap();

@@ -607,3 +607,99 @@ fn a_file_that_names_units_is_not_read_before_there_is_a_tree_and_one_that_names
     let unsaid = ask(&[row(&heading), vec!["乙".into(), id("19670320", 3)]]).unwrap();
     assert_eq!((unsaid.new_rows, unsaid.rows), (1, 1));
 }
+
+#[test]
+fn words_in_the_place_of_a_certificates_number_open_nothing() {
+    let words =
+        ["否", "有", "丢失", "办理中", "后补", "#REF!", "-1", "0.0", "□", "没有", "2104000", "抚失12号", "第三十六号"];
+    let (desk, report) = column("失业证号", &words);
+    assert_eq!(counts(&report), [words.len() as u64, 0, 0, 0, 0], "{report:?}");
+    assert_eq!(desk.count(number::UNEMPLOYMENT_SPELL), 3, "of those that are numbers");
+    for (nth, word) in (0..).zip(&words[..4]) {
+        let note = show(&person(&desk, nth), "import_note");
+        assert!(note.contains(word), "{word}: {note}");
+    }
+}
+
+#[test]
+fn what_stands_below_somebody_elses_heading_is_not_the_persons_own() {
+    let own = id("19670320", 1);
+    let grouped = |group: &str| {
+        [
+            row(&["姓名", "身份证号码", group, "", "备注"]),
+            row(&["", "", "姓名", "联系电话", ""]),
+            row(&["甲", &own, "乙", "13922220001", ""]),
+        ]
+    };
+    for group in ["配偶情况", "紧急联系人", "监护人信息"] {
+        let desk = Memory::street();
+        assert_eq!(counts(&desk.import("a.xlsx", &sheet(&grouped(group)))), [1, 0, 0, 0, 0], "{group}");
+        let (_, person) = desk.which(number::RESIDENT, "id_no", &own).unwrap();
+        let kept = show(&person, "import_note");
+        assert_eq!((show(&person, "name"), show(&person, "phone")), ("甲".into(), String::new()), "{group}: {kept}");
+        assert!(kept.contains("13922220001") && kept.contains('乙'), "{group}: {kept}");
+    }
+}
+
+#[test]
+fn a_row_that_numbers_the_columns_is_nobody() {
+    let person = |nth: u32| row(&["甲", &id("19670320", nth), "1", "13841300000"]);
+    for numbering in [["1", "2", "3", "4"], ["甲", "乙", "1", "2"], ["(1)", "(2)", "(3)", "(4)"]] {
+        let rows = [
+            row(&["姓名", "身份证号码", "序号", "联系电话"]),
+            row(&numbering),
+            person(1),
+            person(3),
+            row(&["以下空白"]),
+        ];
+        let desk = Memory::street();
+        let report = desk.import("a.xlsx", &sheet(&rows));
+        assert_eq!((report.new_rows, report.wrong_rows, report.skipped_rows), (2, 0, 2), "{numbering:?} {report:?}");
+    }
+}
+
+#[test]
+fn a_register_of_households_in_two_rows_is_one_of_households_whatever_else_stands_below_its_groups() {
+    let (head, spouse) = (id("19670320", 1), id("19680320", 2));
+    let columns = ["姓名", "身份证号", "失业证号", "技能特长", "就业状况"];
+    let upper = ["户主", "", "", "", "", "配偶", "", "", "", "", "家庭住址", "认定日期", "帮扶责任人", "是否低保"];
+    let one = ["甲", &head, "2104000", "", "登记失业", "乙", &spouse, "2104001", "", "登记失业"];
+    let rows = [
+        row(&upper),
+        row(&[&columns[..], &columns[..], &["", "", "", ""]].concat()),
+        row(&[&one[..], &["和平街1号", "2008-03-01", "秦红", "是"]].concat()),
+    ];
+    let desk = Memory::street();
+    let report = desk.import("a.xlsx", &sheet(&rows));
+    assert!(report.findings.iter().any(|finding| finding.contains("零就业家庭台账")), "{report:?}");
+    assert_eq!((report.new_rows, desk.count(number::HOUSEHOLD), desk.count(number::RESIDENT)), (1, 1, 2));
+}
+
+#[test]
+fn whose_form_it_is_stands_above_its_headings_and_is_no_group() {
+    let own = id("19670320", 1);
+    let rows = [
+        row(&["填报单位：友谊社区居委会", "", "", "联系人：李红", "", "", "填报日期：2008-04-01"]),
+        row(&["序号", "姓名", "性别", "身份证号码", "年龄", "联系电话", "家庭住址", "备注"]),
+        row(&["1", "甲", "男", &own, "41", "13841300000", "和平街1号", ""]),
+    ];
+    let desk = Memory::street();
+    assert_eq!(desk.import("a.xlsx", &sheet(&rows)).new_rows, 1);
+    let (_, person) = desk.which(number::RESIDENT, "id_no", &own).unwrap();
+    let told = ["phone", "address", "home_unit"].map(|name| show(&person, name));
+    assert_eq!(told, ["13841300000", "和平街1号", "210402011003"]);
+}
+
+#[test]
+fn headings_that_were_merged_down_over_two_rows_are_one_heading() {
+    let (head, spouse) = (id("19670320", 1), id("19680320", 2));
+    let down = ["户主姓名", "户主身份证号", "配偶姓名", "配偶身份证号"];
+    let rows = [
+        row(&[&down[..], &["第一人", ""]].concat()),
+        row(&[&down[..], &["就业日期", "就业单位"]].concat()),
+        row(&["甲", &head, "乙", &spouse, "", ""]),
+    ];
+    let desk = Memory::street();
+    assert_eq!(desk.import("a.xlsx", &sheet(&rows)).new_rows, 1);
+    assert_eq!((desk.count(number::RESIDENT), desk.count(number::HOUSEHOLD)), (2, 1));
+}

@@ -13,64 +13,18 @@ use crate::{
 use bytes::Bytes;
 use taizhang_proto::{
     Record, RecordId,
-    cell::{Shelf, home_unit, is_active, survivor, unit_id},
+    cell::{
+        Shelf, home_unit,
+        once::{self, Rule, stands},
+        survivor,
+    },
     check::Violation,
-    register::{HOME_UNIT, MERGED_INTO, Value, code, field, number, registers},
+    register::{Value, field, number, registers},
 };
-
-/// Where a case or a membership says what it is about, and what ends it.
-struct Rule {
-    register: u32,
-    /// What must be equal: whom it is about first, or the unit that it is of; then, where cases of several kinds go side by side,
-    /// the kind, if both say it.
-    same: &'static [u32],
-    /// Fields that end it when they are filled.
-    ends: &'static [u32],
-    /// A field whose values end it, and these values.
-    over: Option<(u32, &'static [&'static str])>,
-    field: &'static str,
-    message: &'static str,
-}
-
-const RULES: [Rule; 4] = [
-    Rule {
-        register: number::ZEF_CASE,
-        same: &[field::zef_case::HOUSEHOLD, field::zef_case::KIND],
-        ends: &[field::zef_case::EXIT_ON, field::zef_case::REFUSED_ON],
-        over: None,
-        field: "household",
-        message: "该户已有未结的零就业家庭案件，请在该案上登记；确须另立的，先结原案 (the household has an open case)",
-    },
-    Rule {
-        register: number::HARDSHIP_CASE,
-        same: &[field::hardship_case::PERSON],
-        ends: &[field::hardship_case::EXIT_ON, field::hardship_case::REFUSED_ON],
-        over: None,
-        field: "person",
-        message: "此人已有未结的就业困难认定，请在该案上登记；确须另立的，先结原案 (the person has an open case)",
-    },
-    Rule {
-        register: number::MEMBER,
-        same: &[field::member::HOUSEHOLD, field::member::PERSON],
-        ends: &[field::member::TO_ON],
-        over: None,
-        field: "person",
-        message: "此人已是该户成员 (a member of this household already)",
-    },
-    Rule {
-        register: number::FEC_CASE,
-        same: &[HOME_UNIT],
-        ends: &[field::fec_case::REVOKED_ON],
-        over: Some((field::fec_case::STAGE, &[code::title_stage::REVOKED, code::title_stage::NOT_PASSED])),
-        field: "home_unit",
-        message: "该社区已有未结的充分就业社区创建，请在该案上登记 (the community has an open case)",
-    },
-];
 
 /// The fields by which records of a register are compared with others of a batch.
 pub(super) fn asked_by(register: u32) -> impl Iterator<Item = u32> {
-    let rule = RULES.iter().find(|rule| rule.register == register);
-    let about = rule.and_then(|rule| rule.same.first()).copied();
+    let about = once::rule_of(register).and_then(Rule::about_tag);
     about
         .into_iter()
         .chain((register == number::RESIDENT).then_some(field::resident::ID_NO))
@@ -129,50 +83,17 @@ impl Ledger {
                 return Ok(Some(broken(draft, name, TAKEN, already(zh, id))));
             }
         }
-        let Some(rule) = RULES.iter().find(|rule| rule.register == new.register) else { return Ok(None) };
-        // One that was open before is no second one.
-        if !rule.is_open(new)
-            || old
-                .is_some_and(|old| rule.is_open(old) && rule.same.iter().all(|tag| old.bytes(*tag) == new.bytes(*tag)))
-        {
-            return Ok(None);
-        }
-        let of_unit = || rule.same.contains(&HOME_UNIT).then(|| home_unit(new).map(unit_id)).flatten();
-        let Some(about) = rule.same.first().and_then(|tag| new.reference(*tag)).or_else(of_unit) else {
-            return Ok(None);
-        };
-        let held = self.about(survivor(self, about)?)?.into_iter().filter(|(register, _)| *register == rule.register);
-        // A case of which the kind is not said may be of any kind.
-        let is_same = |tag: u32, first: bool, view: &Record| match (view.bytes(tag), new.bytes(tag)) {
-            (one, other) if one == other => true,
-            (one, other) => !first && (one.is_none() || other.is_none()),
-        };
-        let same = |view: &Record| {
-            rule.is_open(view) && rule.same.iter().enumerate().all(|(place, tag)| is_same(*tag, place == 0, view))
-        };
-        let first = rule.same.first().and_then(|tag| Some((*tag, new.bytes(*tag)?)));
+        let Some(rule) = once::rule_of(new.register).filter(|rule| rule.opens(old, new)) else { return Ok(None) };
+        let Some(about) = rule.about(new) else { return Ok(None) };
+        let held = self.about(survivor(self, about)?)?.into_iter().filter(|(register, _)| *register == new.register);
+        let same = |view: &Record| rule.is_same(new, view);
+        let first = rule.about_tag().and_then(|tag| Some((tag, new.bytes(tag)?)));
         let other = other_of(&mut held.map(|(_, id)| id), first, &same)?;
-        Ok(other.map(|id| {
-            let message = rule.message.replacen(" (", &format!("：{id} ("), 1);
-            broken(draft, rule.field, TAKEN, message)
-        }))
+        Ok(other.map(|id| broken(draft, rule.field, TAKEN, rule.words(id))))
     }
 }
 
 /// What is said of a number that another record has.
 fn already(number: &str, other: RecordId) -> String {
     format!("此{number}已登记，请在该记录上修改：{other} (registered already, as this record)")
-}
-
-fn stands(record: &Record) -> bool {
-    is_active(record) && record.bytes(MERGED_INTO).is_none()
-}
-
-impl Rule {
-    fn is_open(&self, record: &Record) -> bool {
-        let is_over = self.over.is_some_and(|(tag, values)| {
-            record.slice(tag).is_some_and(|held| values.iter().any(|value| value.as_bytes() == held))
-        });
-        stands(record) && !is_over && self.ends.iter().all(|tag| record.bytes(*tag).is_none())
-    }
 }
