@@ -2,11 +2,13 @@
 //! Invariant: what counts for a campaign happened inside its days, and at or below the unit that it belongs to.
 
 use crate::{
+    orders,
     shelf::Committed,
     state::Core,
-    store::{Space, StoreError},
+    store::{Space, StoreError, View},
     totals,
 };
+use prost::Message;
 use taizhang_proto::{
     Record, RecordId,
     cell::{campaign, home_unit, is_active},
@@ -33,7 +35,7 @@ pub fn campaigns(core: &Core, on: Day) -> Result<Vec<pb::CampaignLine>, StoreErr
     let (view, tree) = (core.view(), core.tree());
     let view = view.as_ref();
     let shelf = Committed { view, tree: tree.clone() };
-    let mut found = Vec::new();
+    let mut found = citys_own(core, view, on)?;
     for row in view.prefix(Space::Records, &[]) {
         let (key, value) = row?;
         let record = Record::decode(value).map_err(|_| StoreError::Row(Space::Records))?;
@@ -53,12 +55,38 @@ pub fn campaigns(core: &Core, on: Day) -> Result<Vec<pb::CampaignLine>, StoreErr
             title: own.title.unwrap_or_default(),
             from_on: own.from_on.unwrap_or_default(),
             to_on: own.to_on.unwrap_or_default(),
-            visited: campaign::visited(&shelf, id, unit, on)? as u64,
+            visited: Some(campaign::visited(&shelf, id, unit, on)? as u64),
             placed: totals::sum(view, unit, Part::CampaignPlaced.number(), days)?,
             quota_visits: own.quota_visits.unwrap_or_default(),
             quota_placed: own.quota_placed.unwrap_or_default(),
         });
     }
     found.sort_by(|one, two| (two.from_on, one.unit, &one.record).cmp(&(one.from_on, two.unit, &two.record)));
+    Ok(found)
+}
+
+/// The city's own campaigns, which its districts carry out: whom they placed is in the city's cells, whom they visited in no figure of it.
+fn citys_own(core: &Core, view: &dyn View, on: Day) -> Result<Vec<pb::CampaignLine>, StoreError> {
+    if core.tier != pb::Tier::City {
+        return Ok(Vec::new());
+    }
+    let mut found = Vec::new();
+    let stands = |order: &pb::TaskOrder| order.register == number::CAMPAIGN && order.withdrawn_on == 0;
+    for order in orders::standing(core)?.orders.into_iter().filter(stands) {
+        let Ok(own) = pb::Campaign::decode(order.message) else { continue };
+        let (from_on, to_on) = (own.from_on.unwrap_or_default(), own.to_on.unwrap_or_default());
+        found.push(pb::CampaignLine {
+            record: format!("#{}", order.no),
+            unit: core.unit.number(),
+            unit_name: core.tree().name(core.unit),
+            title: own.title.unwrap_or(order.title),
+            from_on,
+            to_on,
+            visited: None,
+            placed: totals::sum(view, core.unit, Part::CampaignPlaced.number(), from_on..=on.min(to_on))?,
+            quota_visits: own.quota_visits.unwrap_or_default(),
+            quota_placed: own.quota_placed.unwrap_or_default(),
+        });
+    }
     Ok(found)
 }

@@ -139,10 +139,12 @@ pub(super) fn campaigns(answer: &pb::CampaignsAnswer, reader: Reader) {
     let row = |line: &pb::CampaignLine| {
         let days = [date::iso(line.from_on), date::iso(line.to_on)];
         let done = if is_program {
-            let counts = [line.visited.to_string(), line.placed.to_string()];
+            let visited = line.visited.map(|visited| visited.to_string());
+            let counts = [visited.unwrap_or_default(), line.placed.to_string()];
             [counts.to_vec(), vec![line.quota_visits.to_string(), line.quota_placed.to_string()]].concat()
         } else {
-            vec![show::of_quota(line.visited, line.quota_visits), show::of_quota(line.placed, line.quota_placed)]
+            let visited = line.visited.map_or_else(|| "—".to_owned(), |visited| visited.to_string());
+            vec![show::of_quota(visited, line.quota_visits), show::of_quota(line.placed, line.quota_placed)]
         };
         [vec![line.title.clone(), line.unit_name.clone()], days.to_vec(), done, vec![line.record.clone()]].concat()
     };

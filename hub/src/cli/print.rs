@@ -38,13 +38,13 @@ pub(super) fn nodes(answer: &pb::NodesAnswer, reader: Reader) {
                 since => format!("{} {}", show::time(since), word("停用", "retired")),
             };
             let ends = certificate_end(own.ends);
-            vec![own.name.clone(), own.unit_name.clone(), show::time(own.enrolled), state, ends, own.id.clone()]
+            vec![own.name.clone(), state, own.unit_name.clone(), show::time(own.enrolled), ends, own.id.clone()]
         };
         let headings = [
             ("name", "名称"),
+            ("state", "状态"),
             ("unit", "可看单位"),
             ("enrolled", "登记"),
-            ("state", "状态"),
             ("certificate_ends", "证书到期"),
             ("id", "编号"),
         ];

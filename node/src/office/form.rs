@@ -87,7 +87,9 @@ impl Office {
         } else {
             match request.record.trim().parse() {
                 Ok(id) => id,
-                Err(_) => find::record(&desk, Some(def.number), &request.record).map_err(Status::from)?,
+                Err(_) => {
+                    find::record(&desk, Some(def.number), &request.record).map_err(|why| self.unless_refused(why))?
+                }
             }
         };
         let mut draft = Draft::new(id, def.number).because(&request.reason);

@@ -87,6 +87,22 @@ impl Office {
     /// When the store fails.
     pub fn refused_as(&self, written: &str) -> Result<Vec<Carried>, SaveError> {
         let written = text::no_space(written);
+        self.carrying(|held| held == written)
+    }
+
+    /// The same of those that hold a part of a name or number, of two characters at least.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(super) fn refused_like(&self, part: &str) -> Result<Vec<Carried>, SaveError> {
+        let part = text::no_space(part);
+        if part.chars().count() < 2 {
+            return Ok(Vec::new());
+        }
+        self.carrying(|held| held.contains(&part))
+    }
+
+    fn carrying(&self, is_it: impl Fn(&str) -> bool) -> Result<Vec<Carried>, SaveError> {
         let mut found = Vec::new();
         for (seq, refusal) in self.ledger.refusals()? {
             let edit = read_edit(&refusal.change)?;
@@ -94,11 +110,10 @@ impl Office {
             let names = |field: &FieldDef| {
                 matches!(field.format, Format::PersonName | Format::CitizenId) || field.name.ends_with("_no")
             };
-            let is_it = |field: &FieldDef, bytes: &[u8]| {
-                names(field) && matches!(Value::decode(field, bytes), Some(Value::Text(held)) if held == written)
+            let has = |field: &FieldDef, bytes: &[u8]| {
+                names(field) && matches!(Value::decode(field, bytes), Some(Value::Text(held)) if is_it(&held))
             };
-            let carries =
-                edit.fields.iter().any(|one| def.field(one.tag).is_some_and(|field| is_it(field, &one.bytes)));
+            let carries = edit.fields.iter().any(|one| def.field(one.tag).is_some_and(|field| has(field, &one.bytes)));
             found.extend(carries.then_some(Carried { seq, record: edit.id, waits: refusal.end.is_none() }));
         }
         found.sort_by_key(|one| !one.waits);

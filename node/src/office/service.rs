@@ -55,20 +55,6 @@ impl Calls {
         Self { office, files: Arc::new(Semaphore::new(FILES)), imports: Arc::default() }
     }
 
-    /// Why nobody was found; where a refusal has this name, that one.
-    fn unless_refused(&self, why: FindError) -> Status {
-        if let FindError::None(written) = &why
-            && let Ok(refused) = self.office.refused_as(written)
-            && let Some(one) = refused.first().filter(|one| one.waits)
-        {
-            return Status::not_found(format!(
-                "“{written}”的登记被退回（第 {} 号），不在登记簿上；见 refused、history (refused, and on no register)",
-                number_of(one.seq)
-            ));
-        }
-        why.into()
-    }
-
     /// Has the audit log say that what is asked for goes `to_file`, before it is answered.
     fn note_file(&self, to_file: bool, what: &str, of: String) -> Result<(), Status> {
         if !to_file {
@@ -184,9 +170,23 @@ impl Office {
         Ok(answer)
     }
 
+    /// Why nobody was found; where a refusal has this name, that one.
+    pub(super) fn unless_refused(&self, why: FindError) -> Status {
+        if let FindError::None(written) = &why
+            && let Ok(refused) = self.refused_as(written)
+            && let Some(one) = refused.first().filter(|one| one.waits)
+        {
+            return Status::not_found(format!(
+                "“{written}”的登记被退回（第 {} 号），不在登记簿上；见 refused、history (refused, and on no register)",
+                number_of(one.seq)
+            ));
+        }
+        why.into()
+    }
+
     /// The refusals that carry a name or number, as a search shows them.
     fn refused_hits(&self, text: &str, within: Option<OrgCode>) -> Result<Vec<pb::SearchHit>, SaveError> {
-        let found = self.refused_as(text)?;
+        let found = self.refused_like(text)?;
         let items = if found.is_empty() { Vec::new() } else { self.refused(false)? };
         let is_within =
             |unit: u64| within.is_none_or(|within| OrgCode::new(unit).is_ok_and(|unit| within.covers(unit)));
@@ -331,7 +331,8 @@ impl office_server::Office for Calls {
         let on = day_asked(on, &self.office)?;
         let facts = block_in_place(|| {
             let desk = LedgerDesk::new(ledger);
-            let id = find::record(&desk, Some(number::RESIDENT), &record).map_err(|why| self.unless_refused(why))?;
+            let id =
+                find::record(&desk, Some(number::RESIDENT), &record).map_err(|why| self.office.unless_refused(why))?;
             let derived = super::card::card(ledger.as_ref(), &ledger.plans(), id, on).map_err(failed)?;
             derived.map_or(Ok(None), |derived| super::card::page(&desk, id, derived)).map_err(failed)
         })?;

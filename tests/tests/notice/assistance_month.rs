@@ -75,7 +75,9 @@ async fn policies_posts_skills_and_services_are_brought_home_and_counted_against
     let district = &scene.hub().hub.core;
     let day = |text: &str| date::day(text.parse().unwrap());
     let line = |on| campaigns::campaigns(district, day(on)).unwrap().remove(0);
-    let of_line = |line: pb::CampaignLine| (line.unit, line.visited, line.quota_visits, line.placed, line.quota_placed);
+    let of_line = |line: pb::CampaignLine| {
+        (line.unit, line.visited.unwrap_or_default(), line.quota_visits, line.placed, line.quota_placed)
+    };
     assert_eq!(of_line(line("2008-02-05")), (STREET, 1, 2, 0, 1));
     assert_eq!(of_line(line("2008-02-29")), (STREET, 2, 2, 1, 1));
     let shown = |on| {
