@@ -65,6 +65,14 @@ fn the_first_seed_that_lost_a_value_holds_with_audits_and_without() {
     }
 }
 
+/// A job moved away with its person while its office waited for the verdict on it, which came in a later session.
+#[test]
+fn a_verdict_of_a_later_session_brings_nothing_back_that_has_left() {
+    if let Err(failure) = run(15_107_240, Options::default()) {
+        panic!("{}\n{failure}", failure.trace.join("\n"));
+    }
+}
+
 #[test]
 fn a_seed_goes_the_same_way_again() {
     for seed in 0..3 {

@@ -444,7 +444,10 @@ impl Ledger {
             self.note_sync(&mut state);
         }
         inner.seen = state.rebuild.then(HashSet::new);
-        inner.left.clear();
+        // A verdict that is waited for may be older than what was told of its record in an earlier session.
+        if state.settled == state.head {
+            inner.left.clear();
+        }
         inner.owed = welcome.acknowledged;
         inner.repair = Repair::default();
         self.finish(Work::new(self), &mut inner, state)?;
@@ -487,6 +490,7 @@ impl Ledger {
         let log: Vec<Entry> = renumbered.iter().chain(&kept).cloned().collect();
         inner.journal.restart(incarnation, &log)?;
         inner.said_again.clear(); // by the old numbers
+        inner.left.clear();
         let mut state = inner.state.clone();
         self.search.forget();
         self.numbers.forget();
