@@ -38,6 +38,16 @@ use taizhang_proto::{
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use tonic::Status;
 
+/// What is said of something asked for that can't be.
+fn wrong(error: impl ToString) -> Status {
+    Status::invalid_argument(error.to_string())
+}
+
+/// What is said where the store or the disk fails.
+fn failed(error: impl ToString) -> Status {
+    Status::internal(error.to_string())
+}
+
 /// Why an office can't be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OfficeError {

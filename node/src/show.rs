@@ -151,6 +151,11 @@ fn now() -> serde_json::Value {
     moment(now)
 }
 
+/// A text in a document; none where nothing is said.
+pub fn some(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}
+
 /// A time in seconds since 1970 as programs read it; null where there is none.
 pub fn moment(seconds: u64) -> serde_json::Value {
     match seconds {

@@ -137,16 +137,17 @@ pub(super) async fn backdated(mut admin: AdminClient<Guarded>, asked: Backdated,
 pub(super) fn campaigns(answer: &pb::CampaignsAnswer, reader: Reader) {
     let is_program = reader == Reader::Program;
     let row = |line: &pb::CampaignLine| {
-        let days = [date::iso(line.from_on), date::iso(line.to_on)];
-        let done = if is_program {
-            let visited = line.visited.map(|visited| visited.to_string());
+        let mut row = vec![line.title.clone(), line.unit_name.clone(), date::iso(line.from_on), date::iso(line.to_on)];
+        let visited = line.visited.map(|visited| visited.to_string());
+        row.extend(if is_program {
             let counts = [visited.unwrap_or_default(), line.placed.to_string()];
-            [counts.to_vec(), vec![line.quota_visits.to_string(), line.quota_placed.to_string()]].concat()
+            counts.into_iter().chain([line.quota_visits, line.quota_placed].map(|quota| quota.to_string())).collect()
         } else {
-            let visited = line.visited.map_or_else(|| "—".to_owned(), |visited| visited.to_string());
-            vec![show::of_quota(visited, line.quota_visits), show::of_quota(line.placed, line.quota_placed)]
-        };
-        [vec![line.title.clone(), line.unit_name.clone()], days.to_vec(), done, vec![line.record.clone()]].concat()
+            let visited = show::of_quota(visited.as_deref().unwrap_or("—"), line.quota_visits);
+            vec![visited, show::of_quota(line.placed, line.quota_placed)]
+        });
+        row.push(line.record.clone());
+        row
     };
     let mut headings = vec![
         ("title", "活动"),

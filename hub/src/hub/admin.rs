@@ -341,33 +341,33 @@ impl Admin for Calls {
         };
         let core = &self.hub.core;
         let (view, tree) = (core.view(), core.tree());
-        let (newest, computers) = block_in_place(|| {
+        let entries = block_in_place(|| {
             let newest = audit_log::newest(view.as_ref(), limit as usize, |_| true)?;
             let of_units = children(view.as_ref())?.into_iter().map(|row| (row.id, name_of(&tree, row.unit)));
             let of_readers = readers::all(core)?.into_iter().map(|reader| (reader.id, reader.name));
-            Ok::<_, crate::store::StoreError>((newest, of_units.chain(of_readers).collect::<HashMap<_, _>>()))
-        })
-        .map_err(failed)?;
-        let named = |word: &str| match (word.parse::<OrgCode>(), computers.get(word)) {
-            (Ok(unit), _) => tree.name(unit),
-            (_, Some(name)) => format!("{name}({word})"),
-            _ => month_of(view.as_ref(), &tree, word).unwrap_or_else(|| word.to_owned()),
-        };
-        let line = |entry: audit_log::Entry| {
-            let words: Vec<String> = entry.of.split(' ').map(named).collect();
-            pb::AuditEntry {
-                role: entry.role().code().to_owned(),
-                at: entry.at,
-                by: entry.by,
-                unit: entry.unit,
-                what: entry.what,
-                reason: entry.reason,
-                unit_name: name_of(&tree, entry.unit),
-                named: words.join(" "),
-                of: entry.of,
-            }
-        };
-        Ok(Response::new(pb::AuditLogAnswer { entries: newest.into_iter().map(line).collect() }))
+            let computers: HashMap<_, _> = of_units.chain(of_readers).collect();
+            let named = |word: &str| match (word.parse::<OrgCode>(), computers.get(word)) {
+                (Ok(unit), _) => tree.name(unit),
+                (_, Some(name)) => format!("{name}({word})"),
+                _ => month_of(view.as_ref(), &tree, word).unwrap_or_else(|| word.to_owned()),
+            };
+            let line = |entry: audit_log::Entry| {
+                let words: Vec<String> = entry.of.split(' ').map(named).collect();
+                pb::AuditEntry {
+                    role: entry.role().code().to_owned(),
+                    at: entry.at,
+                    by: entry.by,
+                    unit: entry.unit,
+                    what: entry.what,
+                    reason: entry.reason,
+                    unit_name: name_of(&tree, entry.unit),
+                    named: words.join(" "),
+                    of: entry.of,
+                }
+            };
+            Ok::<_, crate::store::StoreError>(newest.into_iter().map(line).collect())
+        });
+        Ok(Response::new(pb::AuditLogAnswer { entries: entries.map_err(failed)? }))
     }
 
     async fn shares(&self, request: Request<pb::SharesRequest>) -> Result<Response<pb::SharesAnswer>, Status> {

@@ -1,6 +1,6 @@
-//! Those who read figures, months, tasks and campaigns, and nothing else: member units of the leading group (notice, its addressees), leaders' own
-//! programs. A reader's certificate opens the totals of one unit's subtree; it can't sync, and there is no personal data in
-//! totals. Invariant: a reader is no child: nobody waits for it, and it counts in nothing.
+//! Those who read figures, months, tasks and campaigns, and nothing else: member units of the leading group (notice, its
+//! addressees), leaders' own programs. A reader's certificate opens the totals of one unit's subtree; it can't sync, and there
+//! is no personal data in totals. Invariant: a reader is no child: nobody waits for it, and it counts in nothing.
 
 use crate::{
     state::Core,

@@ -6,7 +6,6 @@ use super::{
     cells::CELLS_AT_ONCE,
     job::{Answer, Job, Pushed, WriteError},
     pad::Pad,
-    rederive,
 };
 use crate::{
     audit_log, roll,
@@ -111,14 +110,13 @@ impl Core {
         if view.get(Space::Meta, meta::EPOCH)?.is_none() {
             set.put(Space::Meta, meta::EPOCH, rand::random::<[u8; 16]>());
         }
-        let counted_by = view.get(Space::Meta, meta::RULES)?;
         let mut is_settled = view.get(Space::Meta, meta::UNSETTLED)?.is_none();
         drop(view);
         if !set.is_empty() {
             store.commit(set)?;
         }
         let core = Arc::new(Self::read((unit, tier), store, clock, secret, MAX_WORK)?);
-        if tier != Tier::City && counted_by.as_deref() != Some(&rederive::rules(&core.plans())) {
+        if tier != Tier::City && !core.is_counted_by_plan(core.store.view().as_ref())? {
             core.rederive(&core.plans(), true)?;
             is_settled = false;
         }

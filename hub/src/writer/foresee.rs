@@ -78,7 +78,8 @@ impl Core {
         let found = foreseen.and_then(|foreseen| Some((foreseen.touched, foreseen.found?)));
         let view = self.store.view();
         // Where the plan that stands was taken and never counted by, what it found says nothing.
-        let Some((mut touched, found)) = found.filter(|_| self.is_counted_by_plan(view.as_ref())) else {
+        let is_told = self.is_counted_by_plan(view.as_ref())?;
+        let Some((mut touched, found)) = found.filter(|_| is_told) else {
             return self.rederive(&plan.plans, false);
         };
         touched.extend(found);
@@ -91,9 +92,10 @@ impl Core {
         Ok(())
     }
 
-    fn is_counted_by_plan(&self, view: &dyn View) -> bool {
+    /// Whether what is stored was counted by this program's rules and the plans that stand.
+    pub(super) fn is_counted_by_plan(&self, view: &dyn View) -> Result<bool, StoreError> {
         let rules = rederive::rules(&self.plans());
-        view.get(Space::Meta, meta::RULES).is_ok_and(|row| row.as_deref() == Some(&rules[..]))
+        Ok(view.get(Space::Meta, meta::RULES)?.is_some_and(|row| row[..] == rules))
     }
 
     /// Counts anew where a plan was taken, and the store failed before it was counted by: a store that was opened anew is then as a start
@@ -104,7 +106,7 @@ impl Core {
     pub fn count_by_what_stands(&self) -> Result<(), StoreError> {
         let _one_at_a_time = self.commits.one_at_a_time();
         let view = self.store.view();
-        if self.tier == Tier::City || self.is_counted_by_plan(view.as_ref()) {
+        if self.tier == Tier::City || self.is_counted_by_plan(view.as_ref())? {
             return Ok(());
         }
         drop(view);
@@ -127,10 +129,7 @@ impl Pad<'_> {
         for row in self.view.prefix(Space::Conflicts, &[]) {
             let conflict = pb::Conflict::decode(row?.1).map_err(|_| StoreError::Row(Space::Conflicts))?;
             let of = |plans| upkeep::of_conflict(&conflict, hub, plans);
-            let (before, now) = (of(&standing), of(plans));
-            if before != now {
-                self.replace_steps(&before, &now)?;
-            }
+            self.replace_steps(&of(&standing), &of(plans))?;
         }
         self.set.put(Space::Meta, meta::RULES, rederive::rules(plans));
         Ok(())

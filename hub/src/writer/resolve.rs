@@ -337,7 +337,7 @@ impl Pad<'_> {
         let current = Reading(self).record(id)?;
         let after = with(current.as_ref(), def.number, &fields);
         if !hand.despite
-            && let Some((rule, other)) = once::opened_already(&Reading(self), Some(id), (current.as_ref(), &after))?
+            && let Some((rule, other)) = once::opened_already(&Reading(self), id, (current.as_ref(), &after))?
         {
             return refuse(format!("{}；仍要另立，加 --despite (--despite opens another)", rule.words(other)));
         }

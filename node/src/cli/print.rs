@@ -331,11 +331,10 @@ pub fn found(answer: &pb::SearchAnswer, reader: Reader) {
     let more = answer.total.saturating_sub(answer.hits.len() as u64);
     if reader == Reader::Program {
         let row = |hit: &pb::SearchHit| {
-            let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
             serde_json::json!({
                 "record": hit.record, "register": hit.register, "name": hit.title, "unit": hit.unit, "unit_name": hit.unit_name,
-                "number": some(&hit.number), "phone": some(&hit.phone), "address": some(&hit.address),
-                "state": some(&hit.state), "fits": hit.fits,
+                "number": show::some(&hit.number), "phone": show::some(&hit.phone), "address": show::some(&hit.address),
+                "state": show::some(&hit.state), "fits": hit.fits,
             })
         };
         let rows: Vec<_> = answer.hits.iter().map(row).collect();
@@ -395,7 +394,7 @@ pub fn story(answer: &pb::HistoryAnswer, reader: Reader) {
     if reader == Reader::Program {
         return show::document(reader, story_object(answer));
     }
-    let def = registers().iter().find(|def| def.zh == answer.register);
+    let def = registers().named(&answer.register);
     let word = lang::word;
     let field = |line: &pb::HistoryLine| def.and_then(|def| def.field_named(&line.field));
     let rows: Vec<Vec<String>> = answer
@@ -434,7 +433,6 @@ pub fn story(answer: &pb::HistoryAnswer, reader: Reader) {
 
 /// A record's story as a program reads it: values as in lists, null for what was cleared, nobody and never.
 fn story_object(answer: &pb::HistoryAnswer) -> serde_json::Value {
-    let some = |text: &String| (!text.is_empty()).then(|| text.clone());
     let value = |line: &pb::HistoryLine| {
         if line.value == show::NOTHING {
             return serde_json::Value::Null;
@@ -446,8 +444,8 @@ fn story_object(answer: &pb::HistoryAnswer) -> serde_json::Value {
         serde_json::json!({
             "field": line.field, "label": line.label, "value": value(line), "stands": line.stands,
             "office": line.office, "by": line.by, "at": show::moment(line.at),
-            "revision": (line.revision > 0).then_some(line.revision), "rule": some(&line.rule),
-            "decided_by": some(&line.decided_by), "decided_at": show::moment(line.decided_at), "reason": some(&line.reason),
+            "revision": (line.revision > 0).then_some(line.revision), "rule": show::some(&line.rule),
+            "decided_by": show::some(&line.decided_by), "decided_at": show::moment(line.decided_at), "reason": show::some(&line.reason),
         })
     };
     let mut told = show::listed(answer.lines.iter().map(row).collect());

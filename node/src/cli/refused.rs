@@ -77,18 +77,17 @@ pub(super) async fn run(
 
 /// One of them as a program reads it.
 fn object(item: &pb::RefusedItem) -> serde_json::Value {
-    let def = registers().iter().find(|def| def.zh == item.register);
+    let def = registers().named(&item.register);
     let named = def.map_or(item.register.as_str(), |def| def.name.as_str());
     let why = item.why.clone().unwrap_or_default();
-    let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let fields = item.fields.iter().map(|fact| (fact.key.clone(), show::field(named, fact)));
     let fields: serde_json::Map<_, _> = fields.collect();
     serde_json::json!({
-        "number": item.number, "register": named, "record": item.record, "name": some(&item.title),
+        "number": item.number, "register": named, "record": item.record, "name": show::some(&item.title),
         "unit": { "code": item.unit.to_string(), "label": item.unit_name }, "fields": fields,
-        "field": some(&why.field), "rule": why.rule, "why": why.message, "by": item.by,
+        "field": show::some(&why.field), "rule": why.rule, "why": why.message, "by": item.by,
         "entered": show::moment(item.entered), "since": show::moment(item.since),
-        "ended": show::moment(item.ended), "ended_by": some(&item.ended_by), "reason": some(&item.reason),
+        "ended": show::moment(item.ended), "ended_by": show::some(&item.ended_by), "reason": show::some(&item.reason),
         "sent_as": (item.sent_as > 0).then_some(item.sent_as),
     })
 }

@@ -240,14 +240,13 @@ fn page_object(page: &pb::ConflictPage) -> serde_json::Value {
     let row = |line: &pb::ConflictLine| {
         let conflict = line.conflict.as_ref()?;
         let ruling = conflict.ruling.as_ref();
-        let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         let choice = ruling.map(|_| conflict.choice()).filter(|choice| *choice != pb::Choice::Unknown);
         Some(serde_json::json!({
             "number": conflict.number, "kind": conflict.kind().as_str_name().to_lowercase(), "kind_zh": line.kind,
-            "state": conflict.state().as_str_name().to_lowercase(), "about": some(&line.about),
+            "state": conflict.state().as_str_name().to_lowercase(), "about": show::some(&line.about),
             "unit": { "code": conflict.unit.to_string(), "label": line.unit_name }, "register": line.register,
             "fields": line.fields, "settled_by": line.settled_by().as_str_name().to_lowercase(),
-            "found": show::moment(conflict.found), "rule": conflict.rule, "note": some(&conflict.note),
+            "found": show::moment(conflict.found), "rule": conflict.rule, "note": show::some(&conflict.note),
             "choice": choice.map(|choice| choice.as_str_name().to_lowercase()), "by": ruling.map(|ruling| &ruling.by),
             "reason": ruling.map(|ruling| &ruling.reason),
             "decided_at": show::moment(ruling.map_or(0, |ruling| ruling.at)), "revision": conflict.revision,

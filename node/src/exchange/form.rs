@@ -240,15 +240,24 @@ fn written_headings(sheet: &Sheet, head: usize, height: usize) -> Option<Vec<Vec
 /// Whether a row numbers the columns: 1 2 3 4, or 甲 乙 1 2.
 fn is_numbering(row: &[Cell]) -> bool {
     const STEMS: [&str; 6] = ["甲", "乙", "丙", "丁", "戊", "己"];
-    let cells: Vec<String> =
-        row.iter().map(|cell| text::no_space(&cell.text())).filter(|written| !written.is_empty()).collect();
-    let stems = cells.iter().zip(STEMS).take_while(|(written, stem)| written == stem).count();
-    let numbers = &cells[stems..];
-    let counts = numbers.iter().enumerate().all(|(place, written)| {
+    let (mut stems, mut numbers) = (0, 0);
+    for cell in row {
+        let written = text::no_space(&cell.text());
+        if written.is_empty() {
+            continue;
+        }
+        if numbers == 0 && STEMS.get(stems).is_some_and(|stem| written == *stem) {
+            stems += 1;
+            continue;
+        }
+        numbers += 1;
         let plain = written.trim_start_matches(['(', '（']).trim_end_matches([')', '）']);
-        plain == (place + 1).to_string()
-    });
-    cells.len() >= 3 && counts && (stems == 0 || !numbers.is_empty() || stems >= 3)
+        // Most rows are none, and say it in their first cell.
+        if plain != numbers.to_string() {
+            return false;
+        }
+    }
+    stems + numbers >= 3
 }
 
 /// What the heading of a group ends with that says nothing.

@@ -17,7 +17,7 @@ use taizhang_proto::{
     citizen_id::{self, Facts, Fault},
     date,
     pb::Format,
-    register::{FieldDef, Shape, Value, number},
+    register::{FieldDef, Shape, Value, field, number},
     text::{self, Moment, Written},
 };
 
@@ -170,11 +170,10 @@ pub(super) fn read(form: &Form<'_>, cells: &[Cell], units: &Units<'_>) -> Row {
 
 /// Whether a place is the number of somebody's unemployment or other certificate.
 fn is_number_of_paper(form: &Form<'_>, (role, tag): Place) -> bool {
-    let register = form.layout.roles[role].register;
-    let name = register.field(tag).map(|field| field.name.as_str());
     matches!(
-        (register.number, name),
-        (number::UNEMPLOYMENT_SPELL, Some("reg_no")) | (number::HELD_CERTIFICATE, Some("number"))
+        (form.layout.roles[role].register.number, tag),
+        (number::UNEMPLOYMENT_SPELL, field::unemployment_spell::REG_NO)
+            | (number::HELD_CERTIFICATE, field::held_certificate::NUMBER)
     )
 }
 

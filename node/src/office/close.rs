@@ -176,8 +176,8 @@ fn held_since(ledger: &Ledger) -> Result<Option<Day>, StoreError> {
 const ASKED_BACK: i32 = 12;
 
 /// The oldest month that has ended within a year, of those since the first that this office closed, or since it had anybody on its register
-/// where it closed none, which neither this office has closed nor the city has locked; and the day by which it should (the plan's `month_close_day`, a working day of the
-/// month that follows).
+/// where it closed none, which neither this office has closed nor the city has locked; and the day by which it should (the plan's
+/// `month_close_day`, a working day of the month that follows).
 ///
 /// # Errors
 /// When the store fails.
@@ -190,7 +190,8 @@ pub fn waiting(ledger: &Ledger) -> Result<Option<(Month, Day)>, StoreError> {
         locked >= Some(month) || closings.get(&month).is_some_and(|(_, close)| month::stage(close) != Stage::Returned)
     };
     let earliest = asked_from(today).unwrap_or(newest);
-    let since = held_since(ledger)?;
+    // Only an office that never closed a month has to look since when it has people.
+    let since = if closings.is_empty() { held_since(ledger)? } else { None };
     // Whom a unit took over with its people has an older day than it.
     let founded = ledger.units().founded_on(ledger.unit()).and_then(Month::of);
     let first = closings.keys().next().copied().or_else(|| since.and_then(Month::of).max(founded));
@@ -204,7 +205,7 @@ pub fn waiting(ledger: &Ledger) -> Result<Option<(Month, Day)>, StoreError> {
     let plans = ledger.plans();
     let plan = plans.on(today);
     let due = plan.calendar.after(month.last_day(), plan.work.month_close_day, Counting::Working);
-    if closings.is_empty() && since.is_some_and(|since| since > due) {
+    if since.is_some_and(|since| since > due) {
         return Ok(None); // it was to be closed before there was anybody here
     }
     Ok(Some((month, due)))

@@ -1,7 +1,7 @@
 //! A form that a clerk has filled in, saved at once, with what should be looked into.
 //! Invariant: a form is saved whole or not at all; the same form sent twice in a moment is saved once.
 
-use super::Office;
+use super::{Office, failed, wrong};
 use crate::{
     desk::{Desk, Draft, SaveError, find},
     exchange::note::Note,
@@ -49,14 +49,6 @@ fn is_counted(def: &RegisterDef, field: &FieldDef) -> bool {
 fn allowed(field: &FieldDef) -> String {
     let words: Vec<&str> = field.codes.iter().flat_map(|list| list.codes.values()).map(String::as_str).collect();
     format!("{}只能填：{} (not in the code list: one of these words)", field.zh, words.join("、"))
-}
-
-fn wrong(error: impl ToString) -> Status {
-    Status::invalid_argument(error.to_string())
-}
-
-fn failed(error: impl ToString) -> Status {
-    Status::internal(error.to_string())
 }
 
 impl Office {

@@ -62,12 +62,12 @@ impl Office {
     /// # Errors
     /// When the store fails.
     pub fn refused(&self, all: bool) -> Result<Vec<pb::RefusedItem>, SaveError> {
-        let refusals = if all { self.ledger.refusals()? } else { self.ledger.refused()? };
+        let mut refusals = self.ledger.refusals()?;
         let desk = LedgerDesk::new(&self.ledger);
         let mut people = People::new(&desk);
         // Somebody whose registration was refused is on no register: the name is in what was refused.
         let mut names = HashMap::new();
-        for (_, refusal) in self.ledger.refusals()? {
+        for (_, refusal) in &refusals {
             let edit = read_edit(&refusal.change)?;
             let name = edit.field(field::resident::NAME).filter(|_| edit.register == number::RESIDENT);
             let def = registers().get(edit.register).and_then(|def| def.field(field::resident::NAME));
@@ -77,6 +77,7 @@ impl Office {
                 names.insert(edit.id, name);
             }
         }
+        refusals.retain(|(_, refusal)| all || refusal.end.is_none());
         refusals.into_iter().map(|(seq, refusal)| self.item(&desk, (&mut people, &names), seq, refusal)).collect()
     }
 

@@ -3,8 +3,10 @@
 use super::{
     Office,
     close::{self, CloseError},
+    failed,
     refused::RefusedError,
     worklist::reach,
+    wrong,
 };
 use crate::{
     audit_log,
@@ -62,14 +64,6 @@ impl Calls {
         }
         block_in_place(|| self.office.note(&self.office.clerk, what, of)).map_err(failed)
     }
-}
-
-fn wrong(error: impl ToString) -> Status {
-    Status::invalid_argument(error.to_string())
-}
-
-fn failed(error: impl ToString) -> Status {
-    Status::internal(error.to_string())
 }
 
 fn asked(error: RefusedError) -> Status {
@@ -194,11 +188,7 @@ impl Office {
             |item: &pb::RefusedItem| is_within(item.unit) && found.iter().any(|one| number_of(one.seq) == item.number);
         let hit = |item: pb::RefusedItem| pb::SearchHit {
             record: item.record,
-            register: registers()
-                .iter()
-                .find(|def| def.zh == item.register)
-                .map(|def| def.name.clone())
-                .unwrap_or_default(),
+            register: registers().named(&item.register).map(|def| def.name.clone()).unwrap_or_default(),
             register_zh: item.register,
             title: item.title,
             unit: item.unit,

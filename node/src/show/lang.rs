@@ -71,7 +71,7 @@ pub fn indicator(code: &str) -> &str {
 
 /// A register by its Chinese name, as it is called.
 pub fn register(zh: &str) -> &str {
-    registers().iter().find(|def| def.zh == zh).map_or(zh, |def| word(zh, def.en.as_str()))
+    registers().named(zh).map_or(zh, |def| word(zh, def.en.as_str()))
 }
 
 /// A field's value as people read it, whose code or yes has an English word.

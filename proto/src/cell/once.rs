@@ -20,7 +20,7 @@ pub struct Rule {
     /// The field that says what it is about, by its name.
     pub field: &'static str,
     /// What is said to whoever enters a second one, Chinese with English beside.
-    pub message: &'static str,
+    message: &'static str,
 }
 
 const RULES: [Rule; 4] = [
@@ -115,14 +115,14 @@ impl Rule {
 /// When the shelf fails.
 pub fn opened_already<S: Shelf>(
     shelf: &S,
-    id: Option<RecordId>,
+    id: RecordId,
     (old, new): (Option<&Record>, &Record),
 ) -> Result<Option<(&'static Rule, RecordId)>, S::Error> {
     let Some(rule) = rule_of(new.register).filter(|rule| rule.opens(old, new)) else { return Ok(None) };
     let Some(about) = rule.about(new) else { return Ok(None) };
     for (register, other) in shelf.about(survivor(shelf, about)?)? {
         if register == rule.register
-            && Some(other) != id
+            && other != id
             && shelf.look(other, |other| other.is_some_and(|other| rule.is_same(new, other)))?
         {
             return Ok(Some((rule, other)));

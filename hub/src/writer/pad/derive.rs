@@ -239,6 +239,9 @@ impl Pad<'_> {
         before: &[Contribution],
         now: &[Contribution],
     ) -> Result<(), StoreError> {
+        if before == now {
+            return Ok(());
+        }
         for gone in before {
             self.add_to_cell(gone.key, -gone.delta)?;
         }
@@ -265,7 +268,7 @@ impl Pad<'_> {
             let of = |conflict| upkeep::of_conflict(conflict, hub, &plans);
             steps.push((before.as_ref().map(of).unwrap_or_default(), of(conflict)));
         }
-        for (before, now) in steps.into_iter().filter(|(before, now)| before != now) {
+        for (before, now) in steps {
             self.replace_steps(&before, &now)?;
         }
         Ok(())
