@@ -17,6 +17,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::Arc,
+    time::{Duration, Instant},
 };
 use taizhang_proto::{
     OrgCode, Record, RecordId,
@@ -39,6 +40,9 @@ pub enum StoreError {
     /// There is no room: what is on disk is sound, so nothing is set aside for this.
     #[error("磁盘已满，请清理空间后重试 (the disk is full: make room and try again)")]
     Full,
+    /// Somebody has it open: the last one who did in this process may still be closing it.
+    #[error("存储仍被占用，请稍后重试 (the store is still in use: try again in a moment)")]
+    InUse,
     /// Its directory can't be made.
     #[error("{0}")]
     Directory(String),
@@ -68,6 +72,8 @@ impl From<sled::Error> for StoreError {
     fn from(error: sled::Error) -> Self {
         match error {
             sled::Error::Io(error) if error.kind() == std::io::ErrorKind::StorageFull => Self::Full,
+            // It has no kind of its own.
+            sled::Error::Io(error) if error.to_string().contains("could not acquire lock") => Self::InUse,
             error => Self::Sled(error),
         }
     }
@@ -357,11 +363,15 @@ impl Default for Engine {
     }
 }
 
+/// How long a store that was just closed is waited for.
+const PATIENCE: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 10 });
+
 impl Store {
     /// Opens or creates the store and reads every row once: what opens here can be relied on.
     ///
     /// # Errors
-    /// When it can't be opened, or anything in it can't be read.
+    /// When it can't be opened, or anything in it can't be read; [`StoreError::InUse`] and [`StoreError::Full`] say nothing
+    /// against what is in it.
     pub fn open(path: &Path, engine: Engine) -> Result<(Self, Option<State>), StoreError> {
         let opened = panics::caught(|| -> Result<_, StoreError> {
             // Made here, so that only its owner can read what is in it.
@@ -370,7 +380,15 @@ impl Store {
                 Flush::Every(millis) => Some(millis),
                 Flush::EachBatch => None,
             };
-            let db = sled::Config::new().path(path).cache_capacity(engine.cache).flush_every_ms(every).open()?;
+            let config = sled::Config::new().path(path).cache_capacity(engine.cache).flush_every_ms(every);
+            // sled lets go of its files only when its last thread has ended, some time after it was dropped.
+            let began = Instant::now();
+            let db = loop {
+                match config.open().map_err(StoreError::from) {
+                    Err(StoreError::InUse) if began.elapsed() < PATIENCE => std::thread::sleep(PATIENCE / 500),
+                    opened => break opened?,
+                }
+            };
             let tree = db.open_tree("office")?;
             let store = Self { db, tree, flush: engine.flush, fault: Arc::default() };
             let state = store.state()?;

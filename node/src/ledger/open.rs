@@ -79,7 +79,9 @@ impl Ledger {
         } else {
             match Store::open(&store_path, engine) {
                 Ok(opened) => opened,
-                Err(error @ (StoreError::Format { .. } | StoreError::Full)) => return Err(error.into()),
+                Err(error @ (StoreError::Format { .. } | StoreError::Full | StoreError::InUse)) => {
+                    return Err(error.into());
+                }
                 Err(error) => {
                     incident = Some(rebuild_aside(&store_path, &error.to_string())?);
                     Store::open(&store_path, engine)?

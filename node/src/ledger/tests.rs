@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::store::{self, Engine};
 use taizhang_proto::{
     check::Violation,
     limits::{NAME_CHARS, REASON_CHARS},
@@ -51,6 +52,18 @@ fn a_lost_store_comes_back_from_many_journal_segments() {
     assert_eq!(ledger.ids(number::FACILITY).unwrap().len(), ids.len());
     assert!(ids.iter().all(|id| ledger.view(*id).unwrap().is_some()));
     assert_eq!(ledger.log_digest_at(&state, 10_000).unwrap(), digest, "the log goes on where it was");
+}
+
+#[test]
+fn a_store_that_somebody_has_open_still_is_not_taken_for_a_damaged_one() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(Ledger::open(dir.path(), unit(), clock()).unwrap());
+    let held = Store::open(&store::path_in(dir.path()), Engine::default()).unwrap();
+    let refused = Ledger::open(dir.path(), unit(), clock()).map(|_| ());
+    assert!(matches!(refused, Err(LedgerError::Store(StoreError::InUse))), "{refused:?}");
+    drop(held);
+    let ledger = Ledger::open(dir.path(), unit(), clock()).unwrap();
+    assert_eq!((ledger.state().incidents, ledger.state().rebuild), (0, false));
 }
 
 #[test]
