@@ -1,9 +1,12 @@
-//! A look at an xls before it is read. The reader trusts what the file says of its own size and follows its sector
-//! chains without an end in sight; memory asked for in vain stops the whole process, which no caller can catch.
-//! Invariant: a file that passes has chains that end, and sheets that fit into memory.
+//! The workbook out of an xls, in a container of our own. The reader of xls follows the chains of a container without an end in
+//! sight and takes memory as a file claims it; memory asked for in vain stops the whole process, which no caller can catch.
+//! Invariant: the reader meets only containers that were written here, and sheets that fit into memory.
 
-use super::{ImportError, read::MAX_COLUMNS};
-use std::{borrow::Cow, collections::BTreeSet};
+use super::{
+    ImportError,
+    read::{MAX_COLUMNS, MAX_SHEETS},
+};
+use std::collections::BTreeSet;
 
 /// Most cells in the rectangles around the filled cells of all sheets.
 const MAX_AREA: u64 = 8_000_000;
@@ -11,54 +14,91 @@ const MAX_AREA: u64 = 8_000_000;
 const MAX_CLAIMED: u64 = 64_000_000;
 /// Sector ids from here on are marks.
 const MARKS: u32 = 0xFFFF_FFFA;
+const END_OF_CHAIN: u32 = 0xFFFF_FFFE;
+const TABLE_SECTOR: u32 = 0xFFFF_FFFD;
 const ROOT: usize = 0;
 /// Streams below this size lie in small sectors of the root's stream.
 const SMALL_STREAM: usize = 4096;
 const ENTRY: usize = 128;
+/// Where the header lists the sectors of the table, and how many find room.
+const PLACES: std::ops::Range<usize> = 76..512;
+/// What the stream with the sheets is called: since Excel 97, and in Excel 95.
+const NAMES: [&str; 2] = ["Workbook", "Book"];
 
-/// A file that can be read in bounded memory: as it is, or without the few cells that lie far from all others.
+/// The sheets of an xls as a container that can be read in bounded memory: all of them, or without the few cells that lie far from
+/// all others.
 ///
 /// # Errors
 /// When it can't be, or is no workbook.
-pub(super) fn inspect(content: &[u8]) -> Result<Cow<'_, [u8]>, ImportError> {
+pub(super) fn inspect(content: &[u8]) -> Result<Vec<u8>, ImportError> {
     let damaged = || ImportError::Damaged("复合文档结构不完整".into());
     let stream = workbook(content).ok_or_else(damaged)?;
-    let stream = stream.ok_or(ImportError::Kind("是 Office 文件，但不是 Excel 工作簿"))?;
-    let sizes = measure(&stream.bytes).ok_or_else(damaged)?;
+    let (name, mut stream) = stream.ok_or(ImportError::Kind("是 Office 文件，但不是 Excel 工作簿"))?;
+    let sizes = measure(&stream).ok_or_else(damaged)?;
+    if sizes.sheets > MAX_SHEETS {
+        return Err(ImportError::TooLarge { what: "工作表数", limit: MAX_SHEETS as u64 });
+    }
     if sizes.claimed > MAX_CLAIMED {
         return Err(ImportError::TooLarge { what: "单元格数", limit: MAX_AREA });
     }
-    if sizes.filled <= MAX_AREA {
-        return Ok(Cow::Borrowed(content));
-    }
-    let stray = stray(&stream.bytes).ok_or_else(damaged)?;
-    let mut without = content.to_vec();
-    let mut thinner = stream.bytes.clone();
-    for at in stray {
-        // A record of a kind that nobody knows is passed over.
-        thinner[at..at + 2].copy_from_slice(&NOTHING.to_le_bytes());
-        for offset in [at, at + 1] {
-            without[stream.place(offset).ok_or_else(damaged)?] = NOTHING.to_le_bytes()[offset - at];
+    if sizes.filled > MAX_AREA {
+        for at in stray(&stream).ok_or_else(damaged)? {
+            // A record of a kind that nobody knows is passed over.
+            stream[at..at + 2].copy_from_slice(&NOTHING.to_le_bytes());
+        }
+        if measure(&stream).is_none_or(|sizes| sizes.filled > MAX_AREA) {
+            return Err(ImportError::TooLarge { what: "单元格数", limit: MAX_AREA });
         }
     }
-    match measure(&thinner) {
-        Some(sizes) if sizes.filled <= MAX_AREA => Ok(Cow::Owned(without)),
-        _ => Err(ImportError::TooLarge { what: "单元格数", limit: MAX_AREA }),
-    }
+    container(name, &stream).ok_or_else(damaged)
 }
 
-/// A stream, and where in the file its sectors lie.
-struct Stream {
-    bytes: Vec<u8>,
-    sectors: Vec<usize>,
-    sector: usize,
+/// A compound file ([MS-CFB], version 4) with one stream; none where that is larger than the header's own list of sectors allows.
+fn container(name: &str, stream: &[u8]) -> Option<Vec<u8>> {
+    const SECTOR: usize = 4096;
+    const IDS: usize = SECTOR / 4;
+    let sectors = stream.len().div_ceil(SECTOR).max(1);
+    // The directory is sector 0, then comes the stream, then the table.
+    let used = 1 + sectors;
+    let tables = (1..=PLACES.len() / 4).find(|tables| tables * IDS >= used + tables)?;
+    let ids = |range: std::ops::Range<usize>| range.map(|id| id as u32);
+    let mut file = vec![0; SECTOR];
+    file[..8].copy_from_slice(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1");
+    for (at, number) in [(24, 0x3E), (26, 4), (28, 0xFFFE_u16), (30, 12), (32, 6)] {
+        file[at..at + 2].copy_from_slice(&number.to_le_bytes());
+    }
+    let places = ids(used..used + tables).chain(std::iter::repeat(u32::MAX)).take(PLACES.len() / 4);
+    let (directories, small) = (1, SMALL_STREAM as u32);
+    let numbers = [directories, tables as u32, 0, 0, small, END_OF_CHAIN, 0, END_OF_CHAIN, 0];
+    for (at, number) in (40..).step_by(4).zip(numbers.into_iter().chain(places)) {
+        file[at..at + 4].copy_from_slice(&number.to_le_bytes());
+    }
+    // It holds no small sectors: of an end at once the reader makes an empty file.
+    file.extend(entry("Root Entry", 5, 0, 0));
+    file.extend(entry(name, 2, 1, sectors * SECTOR));
+    file.resize(2 * SECTOR, 0);
+    file.extend_from_slice(stream);
+    file.resize((1 + used) * SECTOR, 0);
+    let links = [END_OF_CHAIN].into_iter().chain(ids(2..used)).chain([END_OF_CHAIN]);
+    for id in links.chain(std::iter::repeat_n(TABLE_SECTOR, tables)) {
+        file.extend(id.to_le_bytes());
+    }
+    file.resize((1 + used + tables) * SECTOR, 0xFF);
+    Some(file)
 }
 
-impl Stream {
-    /// Where a byte of the stream stands in the file.
-    fn place(&self, offset: usize) -> Option<usize> {
-        Some(self.sectors.get(offset / self.sector)? + offset % self.sector)
+/// One entry of the directory.
+fn entry(name: &str, kind: u8, start: u32, length: usize) -> [u8; ENTRY] {
+    let mut entry = [0; ENTRY];
+    for (pair, unit) in entry.chunks_exact_mut(2).zip(name.encode_utf16()) {
+        pair.copy_from_slice(&unit.to_le_bytes());
     }
+    entry[64] = 2 * (name.len() as u8 + 1);
+    (entry[66], entry[67]) = (kind, 1);
+    entry[68..80].fill(0xFF);
+    entry[116..120].copy_from_slice(&start.to_le_bytes());
+    entry[120..128].copy_from_slice(&(length as u64).to_le_bytes());
+    entry
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
@@ -73,37 +113,32 @@ fn numbers(bytes: &[u8]) -> impl Iterator<Item = u32> {
     bytes.chunks_exact(4).map(|four| u32::from_le_bytes([four[0], four[1], four[2], four[3]]))
 }
 
-/// The stream that holds the sheets, the inner none where there is no such; none where a chain breaks or runs in a circle.
+/// The stream that holds the sheets and its name, the inner none where there is no such; none where a chain breaks or runs in a circle.
 #[allow(clippy::option_option)] // both are answers
-fn workbook(content: &[u8]) -> Option<Option<Stream>> {
+fn workbook(content: &[u8]) -> Option<Option<(&'static str, Vec<u8>)>> {
     let shift = u32::from(u16_at(content, 30)?);
     if !(shift == 9 || shift == 12) {
         return None;
     }
     let size = 1_usize << shift;
     let sector = |id: u32| content.get((id as usize + 1) << shift..).map(|rest| &rest[..rest.len().min(size)]);
-    let table = allocation(content, &sector, content.len() / size + 1)?;
-    let directory = chain(u32_at(content, 48)?, &table, &sector)?;
+    let table = allocation(content, &sector)?;
+    let whole = |start| chain(start, &table, content.len(), &sector);
+    let directory = whole(u32_at(content, 48)?)?;
     let entries: Vec<&[u8]> = directory.chunks_exact(ENTRY).collect();
-    let named = |name: &str| entries.iter().find(|entry| name_of(entry).eq_ignore_ascii_case(name));
-    let Some(entry) = named("Workbook").or_else(|| named("Book")) else { return Some(None) };
+    let named = |name: &&str| entries.iter().find(|entry| name_of(entry).eq_ignore_ascii_case(name));
+    let Some((name, entry)) = NAMES.iter().find_map(|name| Some((*name, named(name)?))) else { return Some(None) };
     let (start, length) = (u32_at(entry, 116)?, u32_at(entry, 120)? as usize);
-    let mut sectors = Vec::new();
     let mut bytes = if length < SMALL_STREAM {
-        let small = chain(u32_at(entries.get(ROOT)?, 116)?, &table, &sector)?;
-        let small_table: Vec<u32> = numbers(&chain(u32_at(content, 60)?, &table, &sector)?).collect();
-        chain(start, &small_table, &|id| small.get(id as usize * 64..(id as usize + 1) * 64))?
+        let small = whole(u32_at(entries.get(ROOT)?, 116)?)?;
+        let small_table: Vec<u32> = numbers(&whole(u32_at(content, 60)?)?).collect();
+        let sector = |id: u32| small.get(id as usize * 64..(id as usize + 1) * 64);
+        chain(start, &small_table, SMALL_STREAM, &sector)?
     } else {
-        let mut id = start;
-        let bytes = chain(start, &table, &sector)?;
-        while sectors.len() * size < bytes.len() {
-            sectors.push((id as usize + 1) << shift);
-            id = *table.get(id as usize)?;
-        }
-        bytes
+        whole(start)?
     };
     bytes.truncate(length);
-    Some(Some(Stream { bytes, sectors, sector: size }))
+    Some(Some((name, bytes)))
 }
 
 fn name_of(entry: &[u8]) -> String {
@@ -111,40 +146,38 @@ fn name_of(entry: &[u8]) -> String {
     char::decode_utf16(units.take_while(|unit| *unit != 0)).map(|sign| sign.unwrap_or('?')).collect()
 }
 
-/// The table that says which sector follows which.
-fn allocation<'a>(content: &[u8], sector: &impl Fn(u32) -> Option<&'a [u8]>, most: usize) -> Option<Vec<u32>> {
-    let mut places: Vec<u32> = numbers(content.get(76..512)?).collect();
+/// The table that says which sector follows which. It lies in the file itself, so it is no longer than that.
+fn allocation<'a>(content: &[u8], sector: &impl Fn(u32) -> Option<&'a [u8]>) -> Option<Vec<u32>> {
+    let most = content.len() / 4;
+    let mut places: Vec<u32> = numbers(content.get(PLACES)?).collect();
     let mut next = u32_at(content, 68)?;
-    let mut seen = 0;
     while next < MARKS {
-        seen += 1;
-        if seen > most {
+        places.extend(numbers(sector(next)?));
+        if places.len() > most + PLACES.len() {
             return None;
         }
-        places.extend(numbers(sector(next)?));
         next = places.pop()?;
     }
     let mut table = Vec::new();
     for place in places.into_iter().filter(|place| *place < MARKS) {
-        if table.len() > content.len() {
+        table.extend(numbers(sector(place)?));
+        if table.len() > most {
             return None;
         }
-        table.extend(numbers(sector(place)?));
     }
     Some(table)
 }
 
-/// The bytes of a chain of sectors.
-fn chain<'a>(start: u32, table: &[u32], sector: &impl Fn(u32) -> Option<&'a [u8]>) -> Option<Vec<u8>> {
+/// The bytes of a chain of sectors; none where it leads nowhere or has more bytes than there can be, as a circle has.
+fn chain<'a>(start: u32, table: &[u32], most: usize, sector: &impl Fn(u32) -> Option<&'a [u8]>) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut id = start;
-    let mut steps = 0;
     while id < MARKS {
-        steps += 1;
-        if steps > table.len() {
+        let more = sector(id)?;
+        if more.is_empty() || bytes.len() + more.len() > most {
             return None;
         }
-        bytes.extend_from_slice(sector(id)?);
+        bytes.extend_from_slice(more);
         id = *table.get(id as usize)?;
     }
     Some(bytes)
@@ -153,6 +186,7 @@ fn chain<'a>(start: u32, table: &[u32], sector: &impl Fn(u32) -> Option<&'a [u8]
 /// Cells of all sheets: around the filled ones, and as claimed.
 #[derive(Default)]
 struct Sizes {
+    sheets: usize,
     filled: u64,
     claimed: u64,
 }
@@ -194,19 +228,42 @@ const FEW: usize = 64;
 const GAP: u16 = 1_000;
 const CELLS: [u16; 8] = [0x0006, 0x00D6, 0x00FD, 0x0203, 0x0204, 0x0205, 0x027E, RUN];
 
-fn measure(stream: &[u8]) -> Option<Sizes> {
-    let mut sizes = Sizes::default();
-    for record in records(stream).take_while(|record| record.kind != END).filter(|record| record.kind == SHEET) {
-        let body = stream.get(u32_at(record.body, 0)? as usize..)?;
-        let mut area = Area::NONE;
+/// The sheets that a stream lists, each with where it begins and its records up to its end; none in place of one that lies outside.
+fn sheets(stream: &[u8]) -> impl Iterator<Item = Option<(usize, impl Iterator<Item = Piece<'_>>)>> {
+    let listed = records(stream).take_while(|record| record.kind != END).filter(|record| record.kind == SHEET);
+    listed.map(|record| {
+        let start = u32_at(record.body, 0)? as usize;
+        let body = stream.get(start..)?;
         let mut depth = 0_usize;
-        // Where the text of a formula goes: without one before it, into the first cell.
-        let mut formula = (0, 0);
-        for record in records(body) {
+        let to_the_end = move |record: &Piece<'_>| {
             match record.kind {
                 START => depth += 1,
-                END if depth <= 1 => break,
+                END if depth <= 1 => return false,
                 END => depth -= 1,
+                _ => {}
+            }
+            true
+        };
+        Some((start, records(body).take_while(to_the_end)))
+    })
+}
+
+/// None where a sheet is cut, or where the sheets are together larger than what they lie in: they would share their records, and each
+/// would be read anew.
+fn measure(stream: &[u8]) -> Option<Sizes> {
+    let mut sizes = Sizes::default();
+    let mut read = 0;
+    for sheet in sheets(stream).take(MAX_SHEETS + 1) {
+        sizes.sheets += 1;
+        let mut area = Area::NONE;
+        // Where the text of a formula goes: without one before it, into the first cell.
+        let mut formula = (0, 0);
+        for record in sheet?.1 {
+            read += 4 + record.body.len();
+            if read > stream.len() {
+                return None;
+            }
+            match record.kind {
                 TEXT_OF_FORMULA => area.add(formula.0, formula.1),
                 DIMENSIONS => sizes.claimed = sizes.claimed.saturating_add(claimed(record.body)?),
                 kind if CELLS.contains(&kind) => {
@@ -230,17 +287,12 @@ fn measure(stream: &[u8]) -> Option<Sizes> {
 /// The records of cells that lie far from all others: right of the columns that are taken, or below a gap that few rows follow.
 fn stray(stream: &[u8]) -> Option<Vec<usize>> {
     let mut found = Vec::new();
-    for record in records(stream).take_while(|record| record.kind != END).filter(|record| record.kind == SHEET) {
-        let start = u32_at(record.body, 0)? as usize;
-        let body = stream.get(start..)?;
+    for sheet in sheets(stream) {
+        let (start, records) = sheet?;
         let mut cells = Vec::new();
         let mut is_formula = false;
-        let mut depth = 0_usize;
-        for record in records(body) {
+        for record in records {
             match record.kind {
-                START => depth += 1,
-                END if depth <= 1 => break,
-                END => depth -= 1,
                 kind if CELLS.contains(&kind) => {
                     is_formula = kind == FORMULA;
                     cells.push((u16_at(record.body, 0)?, u16_at(record.body, 2)?, start + record.at));
@@ -374,7 +426,66 @@ mod tests {
     #[test]
     fn a_chain_in_a_circle_is_no_chain() {
         let sector = [0_u8; 512];
-        assert!(chain(0, &[1, 0], &|_| Some(&sector)).is_none());
-        assert_eq!(chain(0, &[1, u32::MAX], &|_| Some(&sector)).unwrap().len(), 1024);
+        assert!(chain(0, &[1, 0], 5_000, &|_| Some(&sector)).is_none());
+        assert!(chain(0, &[1, 0], 5_000, &|_| Some(&sector[..0])).is_none());
+        assert_eq!(chain(0, &[1, u32::MAX], 5_000, &|_| Some(&sector)).unwrap().len(), 1024);
+    }
+
+    /// One sheet with a cell in the corner, as Excel writes them.
+    fn workbook_of(sheets: usize) -> Vec<u8> {
+        let version = [&0x0600_u16.to_le_bytes()[..], &0x0010_u16.to_le_bytes(), &[0; 4]].concat();
+        let listed = |place: u32| record(SHEET, &[&place.to_le_bytes()[..], &[0; 2], &[1, 0, b'A']].concat());
+        let place = (record(START, &version).len() + sheets * listed(0).len() + 4) as u32;
+        let number = [&[0; 6][..], &4.5_f64.to_le_bytes()].concat();
+        let sheet = [record(START, &version), record(0x0203, &number), record(END, &[])].concat();
+        let globals = [record(START, &version), (0..sheets).flat_map(|_| listed(place)).collect(), record(END, &[])];
+        [globals.concat(), sheet].concat()
+    }
+
+    #[test]
+    fn what_is_handed_on_is_read_whatever_its_size() {
+        use calamine::{Data, Reader, Xls};
+        for padding in [0, 10, 4_090, 40_000, 5 << 20] {
+            let mut stream = workbook_of(1);
+            stream.extend(std::iter::repeat_n(0, padding));
+            let file = container("Workbook", &stream).unwrap();
+            let (name, again) = workbook(&file).unwrap().unwrap();
+            assert_eq!((name, &again[..stream.len()]), ("Workbook", &stream[..]));
+            let mut book = Xls::new(std::io::Cursor::new(inspect(&file).unwrap())).unwrap();
+            let range = book.worksheet_range("A").unwrap();
+            assert_eq!(range.get((0, 0)), Some(&Data::Float(4.5)), "{padding}");
+        }
+    }
+
+    #[test]
+    fn what_a_container_says_of_anything_but_the_workbook_is_not_handed_on() {
+        let sound = container("Workbook", &workbook_of(1)).unwrap();
+        let mut endless = sound.clone();
+        // Small sectors of which there are none, in a chain that begins nowhere.
+        endless[60..68].copy_from_slice(&[3, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0x7F]);
+        endless[4096 + 120..4096 + 128].copy_from_slice(&(1_u64 << 40).to_le_bytes());
+        assert_eq!(inspect(&endless).unwrap(), inspect(&sound).unwrap());
+        // A name with a mark before it is another name.
+        let mut marked = sound;
+        marked[4096 + ENTRY..4096 + ENTRY + 2].copy_from_slice(&[0xFF, 0xFE]);
+        assert!(matches!(inspect(&marked), Err(ImportError::Kind(_))));
+    }
+
+    #[test]
+    fn sheets_that_share_their_records_are_refused() {
+        assert_eq!(measure(&workbook_of(1)).unwrap().sheets, 1);
+        assert!(measure(&workbook_of(9)).is_none());
+        let many = [record(SHEET, &[0xFF; 8]).repeat(MAX_SHEETS + 1), record(END, &[])].concat();
+        assert!(measure(&many).is_none(), "they lie outside");
+    }
+
+    #[test]
+    fn a_list_of_sectors_that_names_one_over_and_over_is_refused() {
+        let mut file = container("Workbook", &workbook_of(1)).unwrap();
+        let table: [u8; 4] = file[PLACES.start..PLACES.start + 4].try_into().unwrap();
+        for place in PLACES.step_by(4) {
+            file[place..place + 4].copy_from_slice(&table);
+        }
+        assert!(workbook(&file).is_none());
     }
 }

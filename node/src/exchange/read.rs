@@ -30,7 +30,7 @@ const MAX_TEXTS: u64 = 12_000_000;
 /// Most merged areas of its sheets.
 const MAX_MERGED: u64 = 100_000;
 /// Most sheets.
-const MAX_SHEETS: usize = 1_000;
+pub(super) const MAX_SHEETS: usize = 1_000;
 /// Cells of a file that are held; a sheet with more is read anew for each walk through it.
 pub(super) const MAX_HELD: usize = 250_000;
 /// Rows of such a sheet that are held: its headings are among them.
@@ -258,7 +258,7 @@ fn xls(content: &[u8]) -> Result<Book<'_>, ImportError> {
     if contains_utf16(content, "EncryptedPackage") {
         return Err(ImportError::Password);
     }
-    let content = &*ole::inspect(content)?;
+    let content = &ole::inspect(content)?[..];
     let mut book: Xls<_> = match Xls::new(Cursor::new(content)) {
         // Code pages that the reader has no table for: all of ours wrote Chinese.
         Err(XlsError::Cfb(error)) if error.to_string().contains("Codepage") => {
