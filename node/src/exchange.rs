@@ -1,7 +1,7 @@
 //! Files of clerks in and out: ledgers as xlsx, xls or csv become drafts, registers become csv or xlsx.
 //! Invariant: what enters goes through [`Desk::save`] row by row, each row whole or not at all; nothing that a file
 //! leaves empty clears a value, and a file imported twice changes nothing the second time.
-//! The path of a file: `read` (bytes to cells) -> `form` (header, unit, date) -> `row` (cells to values by `layout`)
+//! The path of a file: `read` (bytes to cells) -> `headings` (what the columns mean) -> `form` (rows, unit, date) -> `row` (cells to values by `layout`)
 //! -> `group` (values to drafts) -> `import` (chunks to the desk) -> `reasons` (what was refused, to mend and bring back).
 
 mod cells;
@@ -10,6 +10,7 @@ mod export;
 mod form;
 mod formula;
 mod group;
+mod headings;
 mod import;
 mod layout;
 pub(crate) mod note;

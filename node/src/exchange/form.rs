@@ -1,38 +1,21 @@
-//! Where on a sheet the table is: its row of headings below title rows, what the columns mean, whose form it is and
-//! of which day. Pure but for the walk through its rows.
+//! The table on a sheet: what each row below its headings is, whose form it is and of which day. Pure but for the walk through its rows.
 
 use super::{
     ImportError,
     cells::{Book, Cell, Sheet},
+    headings::{self, Column},
     layout::{Layout, Layouts, Target, Words, folded},
     read::Walked,
     survey::{Survey, Surveyor},
 };
 use crate::desk::units::{Units, has_code};
-use std::collections::HashSet;
 use taizhang_proto::{OrgCode, date::Day, pb::Format, text};
-
-/// Rows searched for headings.
-const SEARCHED: usize = 30;
 
 /// Most rows that are kept of a form's frame: signatures, unit, date.
 const MAX_FRAME: usize = 200;
 
 /// From so many digits on a cell is meant as a citizen id.
 const ID_LIKE: usize = 6;
-
-/// One column of the table.
-#[derive(Debug, Clone)]
-pub(super) struct Column {
-    /// Its heading as written; made up where there is none.
-    pub(super) heading: String,
-    /// What it means; none: nothing that we know.
-    pub(super) target: Option<Target>,
-    /// What it may mean besides; each word of a cell goes where it is known.
-    pub(super) others: Vec<Target>,
-    /// Whether nothing stands in its heading.
-    is_bare: bool,
-}
 
 /// What a form says of the unit it comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,7 +67,7 @@ pub(super) fn find<'l>(
     units: &Units<'_>,
 ) -> Result<Option<Form<'l>>, ImportError> {
     loop {
-        let Some((head, body, layout, columns)) = headings(&book.sheets[index], layouts) else { return Ok(None) };
+        let Some((head, body, layout, columns)) = headings::find(&book.sheets[index], layouts) else { return Ok(None) };
         let (survey, frame) = (Survey::default(), Vec::new());
         let mut form =
             Form { layouts, layout, body, head, columns, owner: Owner::Unsaid, date: None, survey, frame, length: 0 };
@@ -130,219 +113,6 @@ fn owner(sheet: &Sheet, label: Option<String>, titles: &[Vec<Cell>], units: &Uni
         (Some(unit), _) => Owner::Unit(unit),
         (None, Some(text)) => Owner::Unknown(text),
         (None, None) => titled().or_else(tab).map_or(Owner::Unsaid, Owner::Unit),
-    }
-}
-
-type Headings<'l> = (usize, usize, &'l Layout, Vec<Column>);
-
-/// The row, or the two rows, with the most headings that one layout knows.
-fn headings<'l>(sheet: &Sheet, layouts: &'l Layouts) -> Option<Headings<'l>> {
-    if let Some(found) = exported(sheet, layouts) {
-        return Some(found);
-    }
-    let mut best: Option<(usize, Headings<'l>)> = None;
-    // One row before two: a title above the headings adds nothing to them.
-    for height in [1, 2] {
-        for head in 0..sheet.rows.len().min(SEARCHED) {
-            let Some(written) = written_headings(sheet, head, height) else { continue };
-            let others = of_others(sheet, (head, height), layouts);
-            for layout in &layouts.all {
-                let columns = columns(layouts, layout, &written);
-                let own = score(layout, &columns);
-                let score = if own == 0 { 0 } else { own + others };
-                if score > best.as_ref().map_or(1, |(held, _)| *held) {
-                    best = Some((score, (head, head + height, layout, columns)));
-                }
-            }
-        }
-    }
-    best.map(|(_, (head, body, layout, mut columns))| {
-        if let Some(above) = head.checked_sub(1).filter(|_| body == head + 1) {
-            take_from_above(&sheet.rows[above], layouts, layout, &mut columns);
-        }
-        (head, body, layout, columns)
-    })
-}
-
-/// Columns without a heading whose cell above it has one that is known: cells that were merged down to it, beside a group's.
-fn take_from_above(above: &[Cell], layouts: &Layouts, layout: &Layout, columns: &mut [Column]) {
-    let words = &layouts.words;
-    let is_frame = |cell: &Cell| {
-        let written = text::no_space(&cell.text());
-        words.unit.iter().chain(&words.date).any(|word| written.starts_with(word.as_str()))
-    };
-    if above.iter().any(is_frame) {
-        return; // whose form it is, and of which day
-    }
-    let mut taken: HashSet<Target> = columns.iter().filter_map(|column| column.target).collect();
-    for (column, cell) in columns.iter_mut().zip(above).filter(|(column, _)| column.is_bare) {
-        let written = cell.text();
-        if let Some(target) = layouts.target(layout, &written).filter(|target| !taken.contains(target)) {
-            taken.insert(target);
-            let others = layout.others(&written).unwrap_or_default().to_vec();
-            *column = Column { heading: text::no_space(&written), target: Some(target), others, is_bare: false };
-        }
-    }
-}
-
-/// The headings of a file that the export wrote.
-fn exported<'l>(sheet: &Sheet, layouts: &'l Layouts) -> Option<Headings<'l>> {
-    let mut titled = vec![sheet.name.clone()];
-    for (head, row) in sheet.rows.iter().take(SEARCHED).enumerate() {
-        let headings: Vec<String> = row.iter().map(Cell::text).collect();
-        if let Some(layout) = Layouts::exact(&headings, &titled) {
-            let written: Vec<Vec<String>> = headings.into_iter().map(|heading| vec![heading]).collect();
-            return Some((head, head + 1, layout, columns(layouts, layout, &written)));
-        }
-        titled.extend(headings);
-    }
-    None
-}
-
-/// How many different targets are recognised; 0 when one that identifies the layout is missing.
-fn score(layout: &Layout, columns: &[Column]) -> usize {
-    let found: HashSet<Target> = columns.iter().filter_map(|column| column.target).collect();
-    let identified = layout.identify.iter().all(|target| found.contains(target));
-    if identified { found.iter().filter(|target| **target != Target::Ignore).count() } else { 0 }
-}
-
-/// The headings of a row; of two rows: the upper one, which may span columns, before the lower one.
-fn written_headings(sheet: &Sheet, head: usize, height: usize) -> Option<Vec<Vec<String>>> {
-    let upper = &sheet.rows[head];
-    if height == 1 {
-        return Some(upper.iter().map(|cell| vec![cell.text()]).collect());
-    }
-    let lower = sheet.rows.get(head + 1)?;
-    let mut over = String::new();
-    let width = upper.len().max(lower.len());
-    let both = (0..width).map(|column| {
-        let above = upper.get(column).map(Cell::text).unwrap_or_default();
-        let below = lower.get(column).map(Cell::text).unwrap_or_default();
-        if !above.trim().is_empty() {
-            over = above;
-        }
-        if below.trim().is_empty() {
-            return vec![over.clone()];
-        }
-        // One cell that was merged down over both rows is one heading.
-        if upper.get(column).is_some_and(|own| !own.is_blank() && folded(&own.text()) == folded(&below)) {
-            return vec![below];
-        }
-        // 配偶情况 over 电话 is 配偶电话, and never the person's own.
-        let whose = GROUPS.iter().find_map(|group| over.strip_suffix(group)).unwrap_or(&over);
-        let mut ways = vec![format!("{over}{below}"), format!("{whose}{below}")];
-        ways.extend((!is_of_another(&over)).then_some(below));
-        ways
-    });
-    Some(both.collect())
-}
-
-/// Whether a row numbers the columns: 1 2 3 4, or 甲 乙 1 2.
-fn is_numbering(row: &[Cell]) -> bool {
-    const STEMS: [&str; 6] = ["甲", "乙", "丙", "丁", "戊", "己"];
-    let (mut stems, mut numbers) = (0, 0);
-    for cell in row {
-        let written = text::no_space(&cell.text());
-        if written.is_empty() {
-            continue;
-        }
-        if numbers == 0 && STEMS.get(stems).is_some_and(|stem| written == *stem) {
-            stems += 1;
-            continue;
-        }
-        numbers += 1;
-        let plain = written.trim_start_matches(['(', '（']).trim_end_matches([')', '）']);
-        // Most rows are none, and say it in their first cell.
-        if plain != numbers.to_string() {
-            return false;
-        }
-    }
-    stems + numbers >= 3
-}
-
-/// What the heading of a group ends with that says nothing.
-const GROUPS: [&str; 4] = ["情况", "信息", "资料", "简况"];
-/// In the heading of a group: what stands below it is of somebody else.
-const OTHERS: [&str; 12] =
-    ["配偶", "联系人", "父亲", "母亲", "父母", "子女", "家属", "监护人", "担保人", "家庭成员", "亲属", "法定代表人"];
-
-/// Longest heading of a group, characters; a title says more.
-const GROUP_CHARS: usize = 8;
-
-/// Whether a cell is the heading of a group of somebody else's columns: no title, and no label with what it says behind it.
-fn is_of_another(over: &str) -> bool {
-    let over = text::no_space(over);
-    let is_group =
-        over.chars().count() <= GROUP_CHARS && !over.contains([':', '：']) && !over.ends_with(['表', '册', '账', '单']);
-    is_group && OTHERS.iter().any(|other| over.contains(other))
-}
-
-/// How many different headings of the lower row some layout knows, though they are of somebody else: it is a row of headings, whichever
-/// layout it is of.
-fn of_others(sheet: &Sheet, (head, height): (usize, usize), layouts: &Layouts) -> usize {
-    let Some(lower) = sheet.rows.get(head + 1).filter(|_| height == 2) else { return 0 };
-    let mut is_other = false;
-    let mut known = HashSet::new();
-    for (column, below) in lower.iter().enumerate() {
-        let above = sheet.rows[head].get(column).map(Cell::text).unwrap_or_default();
-        if !above.trim().is_empty() {
-            is_other = is_of_another(&above);
-        }
-        let written = folded(&below.text());
-        let means = |layout| layouts.target(layout, &written).is_some_and(|target| target != Target::Ignore);
-        if is_other && !below.is_blank() && folded(&above) != written && layouts.all.iter().any(means) {
-            known.insert(written);
-        }
-    }
-    known.len()
-}
-
-/// What each column means. A heading met again belongs to the person whose columns stand left of it.
-fn columns(layouts: &Layouts, layout: &Layout, written: &[Vec<String>]) -> Vec<Column> {
-    let mut taken = HashSet::new();
-    let mut left = None;
-    let mut columns = Vec::with_capacity(written.len());
-    for (index, ways) in written.iter().enumerate() {
-        let mut target = ways.iter().find_map(|way| layouts.target(layout, way));
-        if let (Some(again), Some(left)) = (target.filter(|target| taken.contains(target)), left) {
-            target = Some(of_role(layout, again, left));
-        }
-        if let Some(target) = target {
-            taken.insert(target);
-            left = role_of(target).or(left);
-        }
-        let heading = ways.iter().find(|way| !way.trim().is_empty());
-        let is_bare = heading.is_none();
-        let heading = heading.map_or_else(|| format!("第{}列", index + 1), |way| text::no_space(way));
-        let others = ways.iter().find_map(|way| layout.others(way)).unwrap_or_default().to_vec();
-        columns.push(Column { heading, target, others, is_bare });
-    }
-    columns
-}
-
-fn role_of(target: Target) -> Option<usize> {
-    match target {
-        Target::Field { role, .. } | Target::Code { role, .. } | Target::Sex { role } | Target::Birth { role } => {
-            Some(role)
-        }
-        Target::Record
-        | Target::RefName { .. }
-        | Target::RefNumber { .. }
-        | Target::RefId { .. }
-        | Target::Unit
-        | Target::Ignore => None,
-    }
-}
-
-/// The same target of another role, if both are of one register.
-fn of_role(layout: &Layout, target: Target, role: usize) -> Target {
-    let same = |old: usize| layout.roles[old].register.number == layout.roles[role].register.number;
-    match target {
-        Target::Field { role: old, tag } if same(old) => Target::Field { role, tag },
-        Target::Code { role: old, tag, code } if same(old) => Target::Code { role, tag, code },
-        Target::Sex { role: old } if same(old) => Target::Sex { role },
-        Target::Birth { role: old } if same(old) => Target::Birth { role },
-        other => other,
     }
 }
 
@@ -396,7 +166,7 @@ impl Form<'_> {
             .filter(|(index, cell)| !cell.is_blank() && said(*index))
             .map(|(index, _)| index)
             .collect();
-        if filled.is_empty() || self.is_heading(row) || (!self.layout.exact && is_numbering(row)) {
+        if filled.is_empty() || self.is_heading(row) || (!self.layout.exact && headings::is_numbering(row)) {
             return Kind::Other;
         }
         // A program's file has no frame.

@@ -3,7 +3,8 @@
 
 use super::{
     cells::Cell,
-    form::{Column, Form},
+    form::Form,
+    headings::Column,
     layout::{Place, Target},
     note::chinese,
     phones::phones,

@@ -232,11 +232,17 @@ fn a_household_without_a_spouse_is_registered_whatever_stands_in_the_spouses_col
             number,
         ]));
     }
-    assert_eq!(counts(&desk.import("a.xlsx", &sheet(&rows))), [7, 0, 0, 0, 0]);
-    assert_eq!((desk.count(number::RESIDENT), desk.count(number::HOUSEHOLD), desk.count(number::PLACEMENT)), (7, 7, 0));
-    let noted =
-        desk.records.borrow().values().filter(|record| show(record, "import_note").contains("配偶姓名：")).count();
-    assert_eq!(noted, 3);
+    // A phone that was left in the next column is nobody's.
+    for (nth, mark) in (8..).zip(["", "无", "丧偶"]) {
+        rows.push(row(&["户壬", &id("19600320", 1 + nth), mark, "", "13800000003", "2008.2.1", ""]));
+    }
+    assert_eq!(counts(&desk.import("a.xlsx", &sheet(&rows))), [10, 0, 0, 0, 0]);
+    let count = |register| desk.count(register);
+    assert_eq!((count(number::RESIDENT), count(number::HOUSEHOLD), count(number::PLACEMENT)), (10, 10, 0));
+    let kept =
+        |text: &str| desk.records.borrow().values().filter(|record| show(record, "import_note").contains(text)).count();
+    assert_eq!(kept("配偶电话：13800000003"), 3);
+    assert_eq!(kept("配偶姓名："), 4);
     // One who is named must have a number.
     let rows = [rows[0].clone(), row(&["户辛", &id("19600320", 21), "李红", "", "", "2008.2.1", ""])];
     assert_eq!(counts(&desk.import("b.xlsx", &sheet(&rows))), [0, 0, 0, 1, 0]);
@@ -631,7 +637,8 @@ fn what_stands_below_somebody_elses_heading_is_not_the_persons_own() {
             row(&["甲", &own, "乙", "13922220001", ""]),
         ]
     };
-    for group in ["配偶情况", "紧急联系人", "监护人信息"] {
+    for group in ["配偶情况", "紧急联系人", "监护人信息", "介绍人", "经办人", "帮扶责任人", "带班师傅", "用工单位"]
+    {
         let desk = Memory::street();
         assert_eq!(counts(&desk.import("a.xlsx", &sheet(&grouped(group)))), [1, 0, 0, 0, 0], "{group}");
         let (_, person) = desk.which(number::RESIDENT, "id_no", &own).unwrap();
@@ -639,6 +646,54 @@ fn what_stands_below_somebody_elses_heading_is_not_the_persons_own() {
         assert_eq!((show(&person, "name"), show(&person, "phone")), ("甲".into(), String::new()), "{group}: {kept}");
         assert!(kept.contains("13922220001") && kept.contains('乙'), "{group}: {kept}");
     }
+}
+
+#[test]
+fn of_two_groups_that_both_name_somebody_one_is_the_persons_wherever_it_stands() {
+    let (own, other) = (id("19670320", 1), id("19680320", 3));
+    let columns = ["姓名", "身份证号码", "联系电话"];
+    let (mine, theirs) = (["甲", &own, ""], ["乙", &other, "13922220001"]);
+    let groups = [
+        ("求职人", "介绍人"),
+        ("基本信息", "推荐人"),
+        ("失业人员", "用工单位"),
+        ("本人", "带班师傅"),
+        ("学员情况", "班主任"),
+    ];
+    for (group, others) in groups {
+        for own_first in [true, false] {
+            let [upper, lower] =
+                if own_first { [(group, &mine), (others, &theirs)] } else { [(others, &theirs), (group, &mine)] };
+            let rows = [
+                row(&["序号", upper.0, "", "", lower.0, "", "", "登记日期"]),
+                row(&[&[""], &columns[..], &columns[..], &[""]].concat()),
+                row(&[&["1"], &upper.1[..], &lower.1[..], &["2008-03-01"]].concat()),
+            ];
+            let desk = Memory::street();
+            let report = desk.import("a.xlsx", &sheet(&rows));
+            let told = format!("{group} {others} {own_first} {report:?}");
+            assert_eq!((report.new_rows, report.wrong_rows, desk.count(number::RESIDENT)), (1, 0, 1), "{told}");
+            let (_, person) = desk.which(number::RESIDENT, "id_no", &own).unwrap();
+            let kept = show(&person, "import_note");
+            assert_eq!((show(&person, "name"), show(&person, "phone")), ("甲".into(), String::new()), "{told}");
+            assert!(kept.contains("13922220001") && kept.contains(&other), "{told} {kept}");
+        }
+    }
+}
+
+#[test]
+fn a_group_beside_the_persons_own_columns_is_somebody_elses_and_its_row_of_headings_nobody() {
+    let own = id("19670320", 1);
+    let rows = [
+        row(&["序号", "姓名", "身份证号码", "老乡", "", "登记日期"]),
+        row(&["", "", "", "姓名", "身份证号码", ""]),
+        row(&["1", "甲", &own, "乙", &id("19680320", 3), "2008-03-01"]),
+        row(&["2", "丙", "", "丁", &id("19690320", 5), "2008-03-01"]),
+    ];
+    let desk = Memory::street();
+    let report = desk.import("a.xlsx", &sheet(&rows));
+    assert_eq!((report.rows, report.new_rows, report.wrong_rows), (2, 1, 1), "{report:?}");
+    assert!(desk.which(number::RESIDENT, "id_no", &own).is_some());
 }
 
 #[test]
