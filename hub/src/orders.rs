@@ -39,6 +39,11 @@ pub enum GiveError {
     /// No such task.
     #[error("没有任务 {0}，或已撤回 (no such task, or taken back already)")]
     None(u32),
+    /// The same was given today.
+    #[error(
+        "今日已下达（任务号 {0}）；确要再下达一份，请改动标题或要求 (given today already: change its title or its demand)"
+    )]
+    Again(u32),
     /// A decision on titles that the figures do not bear out.
     #[error("{0}")]
     Decision(String),
@@ -169,6 +174,9 @@ pub fn give(core: &Core, key: &Ed25519KeyPair, request: &pb::OrderRequest) -> Re
             return Err(GiveError::Unit(*unknown));
         }
         check_decision(core, &list, &order)?;
+        if let Some(other) = list.orders.iter().find(|other| is_the_same(other, &order)) {
+            return Err(GiveError::Again(other.no));
+        }
         list.orders.push(order);
         orders::prune(&mut list, today);
         if !orders::fits(&list) {
@@ -177,6 +185,20 @@ pub fn give(core: &Core, key: &Ed25519KeyPair, request: &pb::OrderRequest) -> Re
     }
     list.version += 1;
     Ok(plans::sign_orders(key, &list))
+}
+
+/// Whether an order that stands asks for what another one does, on the same day: it was sent twice.
+fn is_the_same(stands: &TaskOrder, other: &TaskOrder) -> bool {
+    let asked = |order: &TaskOrder| {
+        // Fields stand in any order.
+        let mut fields = orders::entry(order).unwrap_or_default();
+        fields.sort_by_key(|field| field.tag);
+        let units: BTreeSet<u64> = order.to.iter().copied().collect();
+        (order.kind, order.register, fields, units, order.title.clone(), order.indicator.clone(), order.demand.clone())
+    };
+    stands.withdrawn_on == 0
+        && (stands.given_on, stands.due_on) == (other.given_on, other.due_on)
+        && asked(stands) == asked(other)
 }
 
 /// Whether the city's own figures of today bear a decision on titles out: it has no records to look at.

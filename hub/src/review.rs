@@ -3,6 +3,7 @@
 //! the district's page costs the same however many are open; nobody below the hub is shown what is not wholly theirs; the hub's
 //! own reviewers see personal text masked unless they ask for names, and each such look is kept.
 
+mod lately;
 mod named;
 mod show;
 
@@ -15,6 +16,7 @@ use crate::{
     store::{Space, StoreError},
     writer::{Answer, Job, Review, Writer, choices, competence},
 };
+use lately::{Entry, Lately};
 use prost::Message;
 use std::{
     collections::{BTreeSet, HashSet},
@@ -226,6 +228,8 @@ pub struct ReviewService {
     /// Whether it answers offices below, each by the [`Peer`] that its certificate names; else the hub's own reviewers.
     below: bool,
     gate: Gate,
+    /// Held while a new record is entered.
+    lately: Arc<tokio::sync::Mutex<Lately>>,
 }
 
 fn failed(error: impl ToString) -> Status {
@@ -239,12 +243,12 @@ fn wrong(error: impl ToString) -> Status {
 impl ReviewService {
     /// A service for the hub's own reviewers.
     pub fn new(core: Arc<Core>, writer: Writer) -> Self {
-        Self { core, writer, below: false, gate: Gate::new(WORKING, WAITING, EACH) }
+        Self { core, writer, below: false, gate: Gate::new(WORKING, WAITING, EACH), lately: Arc::default() }
     }
 
     /// A service for reviewers of the townships below: each request carries the [`Peer`] that its certificate names.
     pub fn for_townships(core: Arc<Core>, writer: Writer) -> Self {
-        Self { core, writer, below: true, gate: Gate::new(WORKING, WAITING, EACH) }
+        Self { below: true, ..Self::new(core, writer) }
     }
 
     /// The unit below the hub for which somebody asks; none for the hub's own reviewers.
@@ -480,8 +484,19 @@ impl review_server::Review for ReviewService {
         if of.is_none() {
             named::revise(&self.core, &self.writer, &mut request).await?;
         }
+        let entry = Entry::of(&request);
+        let mut lately = self.lately.lock().await;
+        if let Some(made) = entry.as_ref().and_then(|entry| lately.made(entry, (self.core.clock)())) {
+            return Err(wrong(format!(
+                "刚才已登记，见记录 {made}；确要再登记一条，加 --despite (entered a moment ago: --despite enters another)"
+            )));
+        }
         match self.write(Review::Revise(request), of).await? {
             Answer::Revised(record) => {
+                if let Some(entry) = entry {
+                    lately.put(entry, (self.core.clock)(), record.to_string());
+                }
+                drop(lately);
                 // It stands, whatever can't be read after that.
                 let doubts = block_in_place(|| self.doubts_of(record)).unwrap_or_else(|error| {
                     tracing::warn!(%error, "what is doubtful about a revised record can't be told");

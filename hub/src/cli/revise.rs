@@ -49,7 +49,8 @@ pub(super) enum Command {
         /// 审核人，必填 (who decides)
         #[arg(long, env = "TAIZHANG_BY")]
         by: String,
-        /// 认定未达标准的社区：仍要认定，理由随记录保存 (certify below the standard all the same)
+        /// 未达标准、号码已有、另立一案或重复登记：仍要登记，理由随记录保存 (enter all the same what is below the standard, carries a number
+        /// that is taken, or stands already)
         #[arg(long)]
         despite: bool,
     },

@@ -333,9 +333,18 @@ impl Pad<'_> {
             fields.push(day(tag, self.core.today()));
         }
         let hand = Hand { by, reason, despite: request.despite, ..Hand::rule(Rule::Revised) };
-        // As at an office: a second open case is opened by whoever says that it is meant.
+        // As at an office: a second open case is opened, and a number given twice, by whoever says that it is meant.
         let current = Reading(self).record(id)?;
         let after = with(current.as_ref(), def.number, &fields);
+        if !hand.despite
+            && let Some((field, other)) = self.carried(id, current.as_ref(), &after)?
+        {
+            return refuse(format!(
+                "记录 {other} 已有此{}，请在该记录上改动；仍要登记，加 --despite (that record carries it already: --despite enters it \
+                 all the same)",
+                field.zh
+            ));
+        }
         if !hand.despite
             && let Some((rule, other)) = once::opened_already(&Reading(self), id, (current.as_ref(), &after))?
         {

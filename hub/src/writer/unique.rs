@@ -8,9 +8,9 @@ use crate::{
 };
 use taizhang_proto::{
     OrgCode, Record, RecordId,
-    cell::{Shelf, claim, home_unit, indexed_fields, roots_of, unique_fields},
+    cell::{Shelf, claim, home_unit, indexed_fields, once, roots_of, unique_fields},
     check::Violation,
-    register::{number, registers},
+    register::{FieldDef, number, registers},
 };
 
 /// Most records under one value of a unique field that one office may have set: beyond it is a mistake or an attack, no
@@ -40,6 +40,28 @@ impl Pad<'_> {
             return Vec::new();
         }
         indexed_fields(record).map(|(tag, bytes)| rows::unique_key(record.register, tag, bytes)).collect()
+    }
+
+    /// The value that a record is given and only one may carry, where another one carries it.
+    pub(super) fn carried(
+        &self,
+        id: RecordId,
+        before: Option<&Record>,
+        after: &Record,
+    ) -> Result<Option<(&'static FieldDef, RecordId)>, StoreError> {
+        let shelf = Reading(self);
+        let is_new = |tag: u32, bytes: &bytes::Bytes| before.and_then(|before| before.bytes(tag)) != Some(bytes);
+        for (tag, bytes) in unique_fields(after).filter(|(tag, bytes)| is_new(*tag, bytes)) {
+            for other in shelf.sharing(after.register, tag, bytes)?.into_iter().filter(|other| *other != id) {
+                let field = registers().get(after.register).and_then(|def| def.field(tag));
+                if let Some(field) = field.filter(|_| once::stands(after))
+                    && shelf.look(other, |record| record.is_some_and(once::stands))?
+                {
+                    return Ok(Some((field, other)));
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// The other records that carry a unique value of this one, each with the field.

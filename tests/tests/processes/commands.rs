@@ -119,10 +119,13 @@ fn a_reader_asks_for_figures_from_a_directory_of_its_own_until_it_is_retired() {
         // The city's tasks and campaigns too, which it may not give.
         let give = ["tasks", "--give", "核查台账", "--to", DISTRICT, "--due", "2090-01-31", "--by", "李局长"];
         town.city.tz(&give).exits(0);
+        // A second click gives no second one.
+        town.city.tz(&give).exits(1).says(&["今日已下达（任务号 1）"]);
         assert!(tz(Kind::Hub, &member, &["tasks"]).exits(0).out.contains("核查台账"));
         assert!(tz(Kind::Hub, &member, &["tasks", "1"]).exits(0).out.contains("新抚区"));
         let days = ["title=市援助月", "from_on=2026-12-01", "to_on=2026-12-31", "quota_visits=100", "--by", "李局长"];
         town.city.tz(&[&["papers", "give", "campaign"], &days[..]].concat()).exits(0);
+        town.city.tz(&[&["papers", "give", "campaign"], &days[..]].concat()).exits(1).says(&["今日已下达（任务号 2）"]);
         let campaigns = tz(Kind::Hub, &member, &["--json", "campaigns"]).exits(0).rows();
         let own = ["title", "visited", "quota_visits"].map(|key| campaigns[0][key].clone());
         assert_eq!(own, ["市援助月".into(), serde_json::Value::Null, 100.into()], "{campaigns}");

@@ -66,6 +66,16 @@ fn what_the_city_and_the_district_have_for_everybody_is_listed_and_referred_to_a
         let post = ["post_no=G-1", "places=2", "kind=20", &home, "--reason", "公岗", "--by", "王科长"];
         let revise = [&["--json", "revise", "post"], &post[..]].concat();
         let post = record(&town.district.tz(&revise).exits(0));
+        // A second click enters no second one; nor does a number that is taken, unless it is meant.
+        town.district.tz(&revise).exits(1).says(&["--despite", &post]);
+        let person = |name: &str, despite: &[&str]| {
+            let name = format!("name={name}");
+            let fields = [&name, "id_no=110101196601010023", &home, "--reason", "补录", "--by", "王科长"];
+            town.district.tz(&[&["--json", "revise", "resident"], &fields[..], despite].concat())
+        };
+        let first = record(&person("甲一", &[]).exits(0));
+        person("甲二", &[]).exits(1).says(&["公民身份号码", &first, "--despite"]);
+        person("甲二", &["--despite"]).exits(0);
 
         tz(Kind::Node, &data, &["sync"]).exits(0);
         let campaigns = tz(Kind::Node, &data, &["--json", "campaigns"]).exits(0).rows();
