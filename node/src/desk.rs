@@ -9,6 +9,7 @@ use taizhang_proto::{
     OrgCode, Record, RecordId,
     check::Violation,
     date::Day,
+    month::Month,
     org::UnitTree,
     register::{Value, registers},
 };
@@ -72,6 +73,11 @@ pub trait Desk {
 
     /// The business day.
     fn today(&self) -> Day;
+
+    /// The last month that the city has locked, as far as the office has heard.
+    fn locked_month(&self) -> Option<Month> {
+        None
+    }
 
     /// An id for a record about to be created.
     fn new_id(&self) -> RecordId;

@@ -37,7 +37,7 @@ use taizhang_proto::{
     date::{self, Day},
     decide::{Decision, Fate, apply},
     digest::LogDigest,
-    month,
+    month::{self, Month},
     org::UnitTree,
     pb::{self, Tier},
     plan::Plans,
@@ -422,6 +422,10 @@ impl Desk for LedgerDesk<'_> {
 
     fn today(&self) -> Day {
         self.ledger.business_day()
+    }
+
+    fn locked_month(&self) -> Option<Month> {
+        self.ledger.locked_month().and_then(|locked| Month::read(&locked))
     }
 
     fn new_id(&self) -> RecordId {

@@ -29,7 +29,7 @@ use crate::{
 };
 use std::{
     path::Path,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use taizhang_proto::{
     OrgCode,
@@ -85,7 +85,7 @@ pub struct Office {
     identity: Option<Identity>,
     schedule: Schedule,
     clerk: String,
-    /// Held while a form is looked at and saved.
+    /// Held while a form, or a month to close, is looked at and saved.
     saving: Mutex<()>,
 }
 
@@ -111,6 +111,11 @@ impl Office {
     /// Whose word it is: who is named, or the clerk of the configuration where nobody is.
     pub(crate) fn named<'a>(&'a self, by: &'a str) -> &'a str {
         if by.trim().is_empty() { self.clerk.trim() } else { by.trim() }
+    }
+
+    /// Waits until nobody else looks at what stands in order to save something by it.
+    pub(crate) fn one_at_a_time(&self) -> MutexGuard<'_, ()> {
+        self.saving.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Puts an act into the audit log, before it is answered.

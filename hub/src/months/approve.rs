@@ -79,6 +79,9 @@ pub async fn approve(
     if core.months().has(month) {
         return Err(MonthsError::Locked(month));
     }
+    if core.months().texts().last().and_then(|last| Month::read(&last.month)).is_some_and(|last| month < last) {
+        return Err(MonthsError::Passed(month));
+    }
     let returned = !request.reason.trim().is_empty();
     // An office whose clock is ahead may have closed it; that can only be sent back.
     if !returned && month.last_day() >= core.today() {
@@ -99,6 +102,19 @@ pub async fn approve(
             units => units.contains(&unit.number()),
         };
         if !asked {
+            continue;
+        }
+        let refused = match (month::stage(&close), returned) {
+            (Stage::Returned, _) => Some("已退回，等该单位重封 (sent back: it waits for the office)".to_owned()),
+            (Stage::Approved, false) => {
+                let who = close.approved_by.as_deref().unwrap_or("?");
+                let when = close.approved_on.map(date::iso).unwrap_or_default();
+                Some(format!("{when} 已由{who}审核 (approved already)"))
+            }
+            (Stage::Approved, true) | (Stage::Closed, _) => None,
+        };
+        if let Some(why) = refused {
+            answer.failed.push(format!("{unit}: {month} {why}"));
             continue;
         }
         // Sent back, and never closed again, it may be passed over by whoever names the unit.

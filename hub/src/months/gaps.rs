@@ -40,9 +40,10 @@ pub fn progress(core: &Core, month: Month) -> Result<pb::MonthProgress, StoreErr
         };
         let of = |part: Part| rows::own_cell(view, CellKey { unit, part: part.number(), date: last });
         let (closed, approved) = (of(Part::MonthsClosed)?.value > 0, of(Part::MonthsApproved)?.value > 0);
-        // Who closed a month of before its computer was enrolled has reported, too; what another unit closed for one without any
-        // is not waited for.
-        let reports = has_node(last)? || (closed && has_node(core.today())?);
+        let returned = of(Part::MonthsReturned)?.value > 0;
+        // Who closed a month of before its computer was enrolled has reported, too, and was sent it back; what another unit closed for
+        // one without any is not waited for.
+        let reports = has_node(last)? || ((closed || returned) && has_node(core.today())?);
         if !reports {
             continue;
         }

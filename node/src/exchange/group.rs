@@ -18,6 +18,7 @@ use taizhang_proto::{
     check::{self, Violation},
     citizen_id,
     date::{self, Day},
+    month::Month,
     pb::Format,
     register::{
         EFFECTIVE_ON, FieldDef, HOME_UNIT, IMPORT_NOTE, Refers, RegisterDef, VERIFIED_ON, Value, field, number,
@@ -181,11 +182,16 @@ impl<'a, D: Desk> Maker<'a, D> {
         }
     }
 
-    /// What a person must have, once the row speaks of the person at all.
+    /// Whether a row says who somebody is, or anything at all of what has no such fields: a phone beside 丧偶 is nobody.
+    fn names(&self, index: usize) -> bool {
+        let must = &self.role(index).must;
+        self.row.values.keys().any(|(own, tag)| *own == index && (must.is_empty() || must.contains(tag)))
+    }
+
+    /// What a person must have, once the row says who that is.
     fn check_must(&mut self) {
         for (index, role) in self.form.layout.roles.iter().enumerate() {
-            let filled = self.row.values.keys().any(|(own, _)| *own == index);
-            if !role.required && !filled {
+            if !role.required && !self.names(index) {
                 continue;
             }
             for tag in role.must.iter().filter(|tag| !self.row.values.contains_key(&(index, **tag))) {
@@ -225,7 +231,7 @@ impl<'a, D: Desk> Maker<'a, D> {
         let mut values = Values::default();
         let own = self.row.values.range((index, 0)..(index + 1, 0));
         values.own.extend(own.map(|((_, tag), value)| (*tag, value.clone())));
-        if !role.required && !role.must.is_empty() && values.own.is_empty() {
+        if !role.required && !role.must.is_empty() && !self.names(index) {
             return Ok(None);
         }
         if self.form.layout.exact {
@@ -537,7 +543,7 @@ impl<'a, D: Desk> Maker<'a, D> {
         if draft.edits.is_empty() {
             return;
         }
-        if def.number == number::PERIOD_CLOSE && !self.is_taken_over(old, &values) {
+        if def.number == number::PERIOD_CLOSE && !self.is_taken_over(def, (draft.id, old), &values) {
             let heading = self.heading((self.form.layout.main, field::period_close::MONTH));
             self.group.faults.push(format!("“{heading}”：月份用 close 封账，数字由程序清点，不能导入或改动"));
             return;
@@ -546,12 +552,21 @@ impl<'a, D: Desk> Maker<'a, D> {
     }
 
     /// Whether a closing comes with those of a unit that has none here, as when its registers are taken over: one that is changed or
-    /// added was never counted.
-    fn is_taken_over(&self, old: Option<&Record>, values: &Values) -> bool {
-        match values.new.get(&HOME_UNIT) {
-            Some(Value::Uint(owner)) => old.is_none() && !self.scene.closed.contains(owner),
-            _ => false,
-        }
+    /// added was never counted. Of a month there is one, and of what the city has locked there will be none.
+    fn is_taken_over(&self, def: &RegisterDef, (id, old): (RecordId, Option<&Record>), values: &Values) -> bool {
+        let said = |tag: &u32| values.own.get(tag).or_else(|| values.new.get(tag)).cloned();
+        let Some(Value::Uint(owner)) = said(&HOME_UNIT) else { return false };
+        let month = match said(&field::period_close::MONTH) {
+            Some(Value::Text(month)) => Month::read(&month),
+            _ => None,
+        };
+        let stands = |key: &[Value]| {
+            let pending = self.scene.pending.find(def, key).filter(|other| *other != id);
+            pending.is_some() || self.scene.desk.find(def.number, key).is_ok_and(|found| !found.is_empty())
+        };
+        let is_locked = month.is_some() && month <= self.scene.desk.locked_month();
+        let key: Option<Vec<Value>> = def.key.iter().map(said).collect();
+        old.is_none() && !is_locked && !self.scene.closed.contains(&owner) && !key.is_some_and(|key| stands(&key))
     }
 
     fn add(&mut self, index: usize, old: Option<&Record>, def: &'static RegisterDef, draft: Draft) {

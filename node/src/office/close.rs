@@ -1,6 +1,7 @@
 //! An office closes its month (月报): what it holds at that moment, counted and digested, goes to the district as a
 //! record. Invariant: a month is closed once; only one that the district sent back is closed again, as a new version.
 
+use super::Office;
 use crate::{
     desk::{Desk, Draft, SaveError},
     ledger::{Ledger, LedgerDesk},
@@ -58,6 +59,20 @@ pub enum CloseError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl Office {
+    /// Closes a month; the first one only where somebody is `sure`, if it leaves out earlier ones that this office has people for.
+    ///
+    /// # Errors
+    /// As [`close`], and [`CloseError::First`].
+    pub fn close_month(&self, month: Month, by: &str, sure: bool) -> Result<pb::CloseAnswer, CloseError> {
+        let _one_at_a_time = self.one_at_a_time();
+        if !sure && leaves_out(&self.ledger, month)? {
+            return Err(CloseError::First(month));
+        }
+        close(&self.ledger, month, by)
+    }
 }
 
 /// This office's closings, by month.
@@ -158,7 +173,7 @@ pub fn leaves_out(ledger: &Ledger, month: Month) -> Result<bool, StoreError> {
 /// The last month that the city has locked, as far as this office has heard. They are locked in order: what came in late is the next
 /// one's correction.
 fn locked(ledger: &Ledger) -> Option<Month> {
-    ledger.locked_month().and_then(|locked| Month::read(&locked))
+    LedgerDesk::new(ledger).locked_month()
 }
 
 /// The first month that an office is asked for on a day.

@@ -151,7 +151,7 @@ impl Office {
         let by = self.named(&request.by);
         // One new form after the other, so that the second click finds what the first has saved.
         let is_new = request.record.is_empty() && !request.again;
-        let one_at_a_time = is_new.then(|| self.saving.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        let one_at_a_time = is_new.then(|| self.one_at_a_time());
         if is_new && let Some(same) = self.saved_a_moment_ago(&draft).map_err(failed)? {
             return Err(Status::already_exists(format!(
                 "刚才已保存过内容相同的一条：{same}；确须再登记一条，请加 --again (the same was saved a moment ago, as this record: \

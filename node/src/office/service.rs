@@ -1,13 +1,6 @@
 //! The calls of a node's command line, on the open office.
 
-use super::{
-    Office,
-    close::{self, CloseError},
-    failed,
-    refused::RefusedError,
-    worklist::reach,
-    wrong,
-};
+use super::{Office, failed, refused::RefusedError, worklist::reach, wrong};
 use crate::{
     audit_log,
     desk::{
@@ -407,13 +400,7 @@ impl office_server::Office for Calls {
         let pb::MonthRequest { month, by, sure, .. } = request.into_inner();
         let month = Month::read(&month).ok_or_else(|| wrong("请写成 2008-03 (not a month)"))?;
         let by = limits::name(self.office.named(&by)).map_err(wrong)?;
-        let answer = block_in_place(|| {
-            if !sure && close::leaves_out(&self.office.ledger, month)? {
-                return Err(CloseError::First(month));
-            }
-            close::close(&self.office.ledger, month, by)
-        })
-        .map_err(wrong)?;
+        let answer = block_in_place(|| self.office.close_month(month, by, sure)).map_err(wrong)?;
         // It is done, and the month says by whom: it does not fail for the log.
         if let Err(error) = block_in_place(|| self.office.note(by, "close", month.to_string())) {
             tracing::error!(%error, "a month was closed, and the audit log can't be written");

@@ -877,3 +877,15 @@ fn who_is_entered_today_is_to_be_verified_from_today_on_whatever_day_the_registe
     assert_eq!(due(today, 90), [(today + 90, 90); 5], "90 days from the day of entry, though a register began in 2007");
     assert_eq!(due(today + 91, 0), [(today + 90, -1); 5]);
 }
+
+#[test]
+fn a_month_that_two_close_at_once_is_closed_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let office = office(dir.path());
+    let month = Month::read("2008-03").unwrap();
+    let closed = std::thread::scope(|scope| {
+        let all: Vec<_> = (0..8).map(|_| scope.spawn(|| office.close_month(month, "测试", true))).collect();
+        all.into_iter().flat_map(|one| one.join().unwrap()).count()
+    });
+    assert_eq!((closed, office.ledger.ids(number::PERIOD_CLOSE).unwrap().len()), (1, 1));
+}

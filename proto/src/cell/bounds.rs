@@ -84,6 +84,7 @@ pub fn moves_with_persons(part: u16) -> bool {
             | Part::TasksOverdue
             | Part::MonthsClosed
             | Part::MonthsApproved
+            | Part::MonthsReturned
     )
 }
 

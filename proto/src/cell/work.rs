@@ -76,7 +76,7 @@ fn count_transfer(record: &Record, tally: &mut Tally<'_>) {
     tally.during(Part::TransfersOverdue, &open.and(&Spans::one(over, Day::MAX)));
 }
 
-/// A month counts on its last day: closed unless it was returned since, and approved.
+/// A month counts on its last day: closed, and approved; or sent back since.
 fn count_month(record: &Record, tally: &mut Tally<'_>) {
     let close: pb::PeriodClose = record.typed(|tag| {
         matches!(
@@ -91,9 +91,8 @@ fn count_month(record: &Record, tally: &mut Tally<'_>) {
     let month = close.month.as_deref().and_then(Month::read);
     let (Some(month), Some(_)) = (month, close.closed_on) else { return };
     let stage = month::stage(&close);
-    if stage != Stage::Returned {
-        tally.step(Part::MonthsClosed, month.last_day(), 1);
-    }
+    let part = if stage == Stage::Returned { Part::MonthsReturned } else { Part::MonthsClosed };
+    tally.step(part, month.last_day(), 1);
     if stage == Stage::Approved {
         tally.step(Part::MonthsApproved, month.last_day(), 1);
     }

@@ -127,6 +127,8 @@ parts! {
     TasksOverdue = 443,
     MonthsClosed = 901,
     MonthsApproved = 902,
+    /// Sent back, and not closed again.
+    MonthsReturned = 903,
 }
 
 impl From<Part> for u16 {

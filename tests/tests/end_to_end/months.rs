@@ -94,6 +94,14 @@ async fn a_month_is_closed_approved_and_locked_and_what_comes_later_is_the_next_
     let why: Vec<_> = progress(this).gaps.into_iter().map(|gap| (gap.unit, gap.why)).collect();
     assert!(why.contains(&(FIRST, "not_closed".into())) && why.contains(&(STREET, "not_closed".into())), "{why:?}");
     assert!(matches!(lock(&town, &key, this).await, Err(MonthsError::Running(_))));
+    // Sent back it is waited for still, though it was closed before the office had its computer.
+    let back = pb::MonthRequest { reason: "人数与台账不符".into(), ..asked(month) };
+    assert_eq!(months::approve(&district.core, &district.writer, &back).await.unwrap().done, 1);
+    town.settled(|_, _| {}).await.unwrap();
+    let why: Vec<_> = progress(month).gaps.into_iter().map(|gap| (gap.unit, gap.why)).collect();
+    assert!(progress(month).expected == 1 && why.contains(&(FIRST, "not_closed".into())), "{why:?}");
+    until("the office hears of it", || close::close(&first, month, "li").is_ok()).await.unwrap();
+    town.settled(|_, _| {}).await.unwrap();
     let refused = lock(&town, &key, month).await.unwrap_err();
     assert!(matches!(&refused, MonthsError::Gaps { count: 7, .. }), "{refused}");
     let mut locked = lock_all_the_same(&town, &key, month).await.unwrap();
@@ -169,8 +177,14 @@ async fn a_month_is_closed_approved_and_locked_and_what_comes_later_is_the_next_
     assert_eq!((answer.done, answer.failed.len()), (1, 0), "{:?}", answer.failed);
     let answer = approve(&[STREET], "").await;
     assert_eq!((answer.done, answer.failed.len()), (0, 1), "the street has closed nothing");
+    let answer = approve(&[FIRST], "").await;
+    assert!(answer.done == 0 && answer.failed[0].contains(&format!("已由{REVIEWER}审核")), "{:?}", answer.failed);
     let answer = approve(&[FIRST], "人数与台账不符").await;
     assert_eq!((answer.done, answer.failed.len()), (1, 0), "{:?}", answer.failed);
+    for reason in ["", "再退一次"] {
+        let answer = approve(&[FIRST], reason).await;
+        assert!(answer.done == 0 && answer.failed[0].contains("已退回"), "{:?}", answer.failed);
+    }
     until("the office hears that it is sent back", || close::waiting(&first).unwrap().is_some()).await.unwrap();
     assert_eq!(close::close(&first, this, "li").unwrap().version, 2);
     close::close(&street, this, "zhao").unwrap();

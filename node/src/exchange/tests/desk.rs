@@ -11,6 +11,7 @@ use std::{
 use taizhang_proto::{
     OrgCode, Record, RecordId, check,
     date::{Day, ymd},
+    month::Month,
     org::UnitTree,
     register::{RegisterDef, Value, registers},
 };
@@ -23,6 +24,8 @@ pub(super) struct Memory {
     pub(super) saves: Cell<u64>,
     /// Whether a key may stand twice, as where two units have registered one person.
     pub(super) twins: Cell<bool>,
+    /// The last month that the city has locked.
+    pub(super) locked: Cell<Option<Month>>,
 }
 
 pub(super) fn path(name: &str) -> String {
@@ -65,6 +68,7 @@ impl Memory {
             records: RefCell::default(),
             saves: Cell::new(0),
             twins: Cell::new(false),
+            locked: Cell::default(),
         }
     }
 
@@ -120,6 +124,10 @@ impl Desk for Memory {
 
     fn today(&self) -> Day {
         ymd(2008, 4, 20).unwrap()
+    }
+
+    fn locked_month(&self) -> Option<Month> {
+        self.locked.get()
     }
 
     fn new_id(&self) -> RecordId {

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use taizhang_proto::{
     RecordId, check,
     date::{Day, ymd},
+    month::Month,
     pb::Format,
     register::{
         FieldDef, HOME_UNIT, MERGED_INTO, Refers, RegisterDef, STATE, Shape, VOID_REASON, Value, number, registers,
@@ -215,4 +216,20 @@ fn what_a_month_was_closed_with_is_taken_over_whole_and_never_typed() {
         assert!(reasons(&report).contains("close"), "{}", reasons(&report));
     }
     assert!(*desk.records.borrow() == before);
+}
+
+#[test]
+fn of_a_month_one_closing_is_taken_over_and_none_of_what_the_city_has_locked() {
+    let desk = office(&["甲".to_owned()]);
+    let closings = def(number::PERIOD_CLOSE);
+    let text = String::from_utf8(export(&desk, closings, None, File::Csv).unwrap().0).unwrap();
+    let row = text.lines().find(|line| line.contains("2008-02")).unwrap();
+    let twice = row.replace(&id_of(closings.number, 0).to_string(), &id_of(closings.number, 7).to_string());
+    for (locked, taken) in [(None, 2), (Month::read("2008-02"), 1), (Month::read("2008-03"), 0)] {
+        let empty = Memory::street();
+        empty.locked.set(locked);
+        let report = empty.import("a.csv", format!("{text}{twice}\n").as_bytes());
+        assert_eq!((report.new_rows, report.wrong_rows), (taken, 3 - taken), "{locked:?} {report:?}");
+        assert_eq!(empty.count(closings.number) as u64, taken);
+    }
 }
