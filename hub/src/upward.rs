@@ -403,6 +403,7 @@ impl Replica for Upward {
     fn document(&self, document: pb::Document) -> Result<(), SessionError> {
         let pb::Document { kind, version, content } = document;
         let is_plan = kind == "plan";
+        let _foresight = is_plan.then(|| self.core.foresight());
         if is_plan && let Err(error) = self.core.foresee(&content) {
             tracing::warn!(version, %error, "what a plan changes was not looked for beside the writer");
         }
@@ -415,11 +416,7 @@ impl Replica for Upward {
                 .map(|(signed, sheets)| Job::Month { place: Some(version), signed: Box::new(signed), sheets }),
             _ => return Ok(()),
         };
-        let answers = job.map_or_else(|error| vec![Err(error.into())], |job| self.core.commit(vec![job]));
-        if is_plan {
-            self.core.forget_foreseen();
-        }
-        for answer in answers {
+        for answer in job.map_or_else(|error| vec![Err(error.into())], |job| self.core.commit(vec![job])) {
             match answer {
                 Ok(_) => {}
                 Err(WriteError::Store(error)) => return Err(failed(error)),

@@ -291,7 +291,8 @@ pub fn lock(dir: &Path) -> Result<File, DiskError> {
         }
     };
     taken.map_err(|error| {
-        let message = "另一个进程正在使用此数据目录 (another process is using this data directory)";
+        let message = "另一个进程正在使用此数据目录；如它不应答，请重新启动它 (another process is using this data directory: if it does not answer, \
+                       start it anew)";
         let source = match error {
             fs::TryLockError::Error(source) => source,
             fs::TryLockError::WouldBlock => io::Error::new(io::ErrorKind::WouldBlock, message),

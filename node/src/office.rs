@@ -8,6 +8,7 @@ mod facts;
 mod form;
 mod head;
 pub mod history;
+mod import;
 mod papers;
 mod refused;
 mod review;

@@ -10,9 +10,10 @@ use crate::{
     reading::log,
     rows::{self, NodeRow, UnitRow, meta},
     session::serve::SyncService,
-    state::readers,
-    store::{Space, View},
+    state::{Core, readers},
+    store::{Space, StoreError, View},
     totals::{
+        self,
         aside::{self, AsideChild},
         audit, children, shares,
     },
@@ -23,7 +24,8 @@ use taizhang_node::{identity::ends_words, show};
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::home_unit,
-    date,
+    date::{self, Day},
+    indicator::Part,
     limits::{self, AUDIT_LINES, LIST_LINES},
     month::Month,
     org::UnitTree,
@@ -72,19 +74,24 @@ fn month_of(view: &dyn View, tree: &UnitTree, id: &str) -> Option<String> {
 const NAMED: usize = 5;
 
 /// What is said of units that a new tree does not name: their offices could enter nothing any more.
-fn left_out(top: OrgCode, standing: &UnitTree, new: &UnitTree) -> Option<String> {
-    let gone: Vec<String> =
-        standing.below(top).filter(|unit| !new.contains(unit.code)).map(|unit| unit.name.clone()).collect();
+fn left_out(core: &Core, new: &UnitTree) -> Result<Option<String>, StoreError> {
+    let standing = core.tree();
+    let gone: Vec<_> = standing.below(core.unit).filter(|unit| !new.contains(unit.code)).collect();
     if gone.is_empty() {
-        return None;
+        return Ok(None);
     }
-    let (named, more) = (gone[..gone.len().min(NAMED)].join("、"), if gone.len() > NAMED { "等" } else { "" });
-    Some(format!(
-        "新的单位名单少了 {} 个单位：{named}{more}，它们将不能再登记；撤并的单位请保留其代码，写明 becomes、since；确要去掉的加 --yes (the \
-         file leaves out units of the tree of {top}: their offices could enter nothing; keep codes that were given up, with what they \
-         become and since when, or say --yes)",
-        gone.len()
-    ))
+    let (view, today) = (core.view(), core.today());
+    let on_register = |unit: OrgCode| totals::own_sum(view.as_ref(), unit, Part::Residents.number(), Day::MIN..=today);
+    let people: i64 = gone.iter().map(|unit| on_register(unit.code)).sum::<Result<_, _>>()?;
+    let names: Vec<&str> = gone.iter().take(NAMED).map(|unit| unit.name.as_str()).collect();
+    let (named, more) = (names.join("、"), if gone.len() > NAMED { "等" } else { "" });
+    Ok(Some(format!(
+        "新的单位名单少了 {} 个单位（在册 {people} 人）：{named}{more}，它们将不能再登记；撤并的单位请保留其代码，写明 becomes、since；\
+         确要去掉的加 --yes (the file leaves out units of the tree of {top}, with {people} people on their registers: their offices could \
+         enter nothing; keep codes that were given up, with what they become and since when, or say --yes)",
+        gone.len(),
+        top = core.unit,
+    )))
 }
 
 /// A unit's name; empty of none, and where the tree does not have it.
@@ -440,7 +447,7 @@ impl Admin for Calls {
     async fn units(&self, request: Request<pb::UnitsRequest>) -> Result<Response<pb::Empty>, Status> {
         let pb::UnitsRequest { csv, sure } = request.into_inner();
         let tree = UnitTree::handed(&csv, self.hub.core.unit).map_err(refused)?;
-        if let Some(why) = left_out(self.hub.core.unit, &self.hub.core.tree(), &tree).filter(|_| !sure) {
+        if let Some(why) = block_in_place(|| left_out(&self.hub.core, &tree)).map_err(failed)?.filter(|_| !sure) {
             return Err(refused(why));
         }
         let job = Job::Tree(csv, None);

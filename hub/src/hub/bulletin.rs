@@ -56,7 +56,16 @@ impl bulletin_server::Bulletin for Bulletin {
     }
 
     async fn orders(&self, request: Request<pb::OrdersRequest>) -> Result<Response<pb::OrdersAnswer>, Status> {
-        self.answer(request, |core, asked| orders::progress(core, asked.no)).await
+        self.answer(request, |core, asked| {
+            let mut answer = orders::progress(core, asked.no)?;
+            for order in &mut answer.orders {
+                // What is asked for, and not the words of a record or who decided it.
+                order.by.clear();
+                order.message.clear();
+            }
+            Ok::<_, orders::GiveError>(answer)
+        })
+        .await
     }
 
     async fn campaigns(&self, request: Request<pb::CampaignsRequest>) -> Result<Response<pb::CampaignsAnswer>, Status> {

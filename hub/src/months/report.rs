@@ -37,12 +37,10 @@ pub fn report(core: &Core, request: &pb::MonthRequest) -> Result<pb::MonthReport
     let units: Vec<OrgCode> = if request.units.is_empty() {
         std::iter::once(core.unit).chain(tree.children(core.unit).map(|unit| unit.code)).collect()
     } else {
-        request
-            .units
-            .iter()
-            .filter_map(|unit| OrgCode::new(*unit).ok())
-            .filter(|unit| core.unit.covers(*unit))
-            .collect()
+        let named = request.units.iter().filter_map(|unit| OrgCode::new(*unit).ok());
+        // One that is named twice is shown once.
+        let mut once = BTreeSet::new();
+        named.filter(|unit| core.unit.covers(*unit) && once.insert(*unit)).collect()
     };
     let shown: BTreeSet<u64> = units.iter().map(|unit| unit.number()).collect();
     let line = |correction: Correction| {

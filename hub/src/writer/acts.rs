@@ -110,6 +110,11 @@ pub(super) fn done(act: Option<Entry>, answer: &Result<Answer, WriteError>) -> O
                 Entry { of: of.collect::<Vec<_>>().join(" "), ..act }
             })
         }
+        // One that was entered anew has its number now.
+        Ok(Answer::Revised(record)) => act.map(|act| match act.of.strip_suffix(' ') {
+            Some(register) => Entry { of: format!("{register} {record}"), ..act },
+            None => act,
+        }),
         Ok(_) => act,
     }
 }

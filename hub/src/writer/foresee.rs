@@ -25,6 +25,15 @@ use taizhang_proto::{
     plan::{self, Plans},
 };
 
+/// Forgets what was looked for when it is dropped: the list was taken, or never will be.
+pub(crate) struct Foresight<'c>(&'c Core);
+
+impl Drop for Foresight<'_> {
+    fn drop(&mut self) {
+        *self.0.commits.foreseen() = None;
+    }
+}
+
 impl Core {
     /// Finds whom a list of plans that has come from above counts otherwise, without holding up a commit, and keeps it for the commit that
     /// takes the list: how many they are, none where there is nothing to look for. A later look takes the place of an earlier one.
@@ -60,9 +69,9 @@ impl Core {
         Ok(Some(count))
     }
 
-    /// Forgets what was looked for: the list was taken, or never will be.
-    pub(crate) fn forget_foreseen(&self) {
-        *self.commits.foreseen() = None;
+    /// Within which what is looked for is kept.
+    pub(crate) fn foresight(&self) -> Foresight<'_> {
+        Foresight(self)
     }
 
     /// Notes whom a commit touches, for a look that goes on.

@@ -111,6 +111,9 @@ async fn run(mut client: Client, request: pb::ImportRequest, wait: bool) -> anyh
     let mut last = None;
     while let Some(step) = steps.message().await? {
         if let Some(progress) = step.progress {
+            if !progress.what.is_empty() {
+                eprintln!("{}", progress.what);
+            }
             bar.set_length(progress.total);
             bar.set_position(progress.done);
         }

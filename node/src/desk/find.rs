@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::{home_unit, is_active},
+    citizen_id,
     pb::Subject,
     register::{Refers, RegisterDef, Shape, Value, field, number, registers},
     text,
@@ -18,7 +19,12 @@ pub enum FindError {
     #[error("没有找到“{0}”；可写身份证号、姓名、案件或证书编号，或记录编号 (nothing of this number or name here)")]
     None(String),
     /// Several have it.
-    #[error("“{written}”有 {} 条，请写身份证号或记录编号 (several: say which)：\n{}", .found.len(), .found.join("\n"))]
+    #[error(
+        "“{written}”有 {} 条，请写{}记录编号 (several: say which)：\n{}",
+        .found.len(),
+        if citizen_id::check(.written).is_ok() { "" } else { "身份证号或" },
+        .found.join("\n")
+    )]
     Several {
         /// As it was written.
         written: String,

@@ -39,7 +39,7 @@ pub(super) struct Refused {
 pub(super) type SaidAgain = HashMap<RecordId, BTreeSet<u64>>;
 
 /// The days of an edit that are those of the clock that stamped it, where that day has not come, as they should be.
-fn filled(edit: &Edit, right: Day) -> Vec<(u32, Day)> {
+pub(crate) fn filled(edit: &Edit, right: Day) -> Vec<(u32, Day)> {
     let said = date::shanghai(edit.stamp.millis());
     if said <= right || edit.offer.is_some() || edit.reason == REASON {
         return Vec::new();
@@ -69,13 +69,18 @@ pub fn draft_of(edit: &Edit) -> Option<Draft> {
     Some(draft)
 }
 
-/// A refused change as it is said again.
-fn again(one: &Refused) -> Option<Draft> {
-    let mut draft = draft_of(&one.edit)?;
-    for (tag, day) in &one.right {
+/// Puts days in place of those that a form has.
+pub(crate) fn put_right(draft: &mut Draft, days: &[(u32, Day)]) {
+    for (tag, day) in days {
         draft.edits.retain(|(own, _)| own != tag);
         draft.edits.push((*tag, Some(Value::Day(*day))));
     }
+}
+
+/// A refused change as it is said again.
+fn again(one: &Refused) -> Option<Draft> {
+    let mut draft = draft_of(&one.edit)?;
+    put_right(&mut draft, &one.right);
     if draft.reason.is_empty() {
         REASON.clone_into(&mut draft.reason);
     }

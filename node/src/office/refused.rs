@@ -8,7 +8,7 @@ use crate::{
     exchange::People,
     ledger::{
         LedgerDesk,
-        filled::draft_of,
+        filled::{draft_of, filled, put_right},
         read_edit,
         refused::{number_of, read_number},
     },
@@ -19,6 +19,7 @@ use taizhang_proto::{
     RecordId,
     cell::home_unit,
     change::Edit,
+    date::Day,
     limits,
     pb::{self, Format},
     register::{FieldDef, RegisterDef, Value, field, number, registers},
@@ -81,7 +82,7 @@ impl Office {
         refusals.into_iter().map(|(seq, refusal)| self.item(&desk, (&mut people, &names), seq, refusal)).collect()
     }
 
-    /// The refusals whose own words carry a name or number, with the records that they are about: who was refused at once is on no
+    /// The refusals whose own words carry a name, number or phone, with the records that they are about: who was refused at once is on no
     /// register, and is found by nothing else. Those that wait come before those that ended.
     ///
     /// # Errors
@@ -109,7 +110,8 @@ impl Office {
             let edit = read_edit(&refusal.change)?;
             let Some(def) = registers().get(edit.register) else { continue };
             let names = |field: &FieldDef| {
-                matches!(field.format, Format::PersonName | Format::CitizenId) || field.name.ends_with("_no")
+                matches!(field.format, Format::PersonName | Format::CitizenId | Format::Phone)
+                    || field.name.ends_with("_no")
             };
             let has = |field: &FieldDef, bytes: &[u8]| {
                 names(field) && matches!(Value::decode(field, bytes), Some(Value::Text(held)) if is_it(&held))
@@ -175,8 +177,9 @@ impl Office {
         let chosen = self.chosen(&request.numbers)?;
         let mut drafts = Vec::with_capacity(chosen.len());
         let mut used = HashSet::new();
+        let today = self.ledger.business_day();
         for (_, refusal) in &chosen {
-            drafts.push(mended(&read_edit(&refusal.change)?, &request.fields, &mut used)?);
+            drafts.push(mended(&read_edit(&refusal.change)?, &request.fields, &mut used, today)?);
         }
         if let Some(name) = request.fields.keys().find(|name| !used.contains(name.as_str())) {
             return Err(RefusedError::Asked(format!("这些登记表没有栏目 {name} (no such field)")));
@@ -256,15 +259,18 @@ impl Office {
     }
 }
 
-/// A refused change as a form again, with the mended fields on it.
+/// A refused change as a form again, with the mended fields on it, and with today in place of the days that a clock which was ahead has
+/// filled in: nobody wrote them, so nobody has to mend them.
 fn mended<'a>(
     edit: &Edit,
     mended: &'a HashMap<String, String>,
     used: &mut HashSet<&'a str>,
+    today: Day,
 ) -> Result<Draft, RefusedError> {
     let def = registers().get(edit.register).ok_or_else(|| newer(edit.register.to_string()))?;
     // What can't be read must not become nothing.
     let mut draft = draft_of(edit).ok_or_else(|| newer(def.zh.clone()))?;
+    put_right(&mut draft, &filled(edit, today));
     for (name, written) in mended {
         let Some(field) = def.field_named(name) else { continue };
         used.insert(name);

@@ -1,6 +1,12 @@
 //! The calls of a node's command line, on the open office.
 
-use super::{Office, failed, refused::RefusedError, worklist::reach, wrong};
+use super::{
+    Office, failed,
+    import::{Files, ImportStream},
+    refused::RefusedError,
+    worklist::reach,
+    wrong,
+};
 use crate::{
     audit_log,
     desk::{
@@ -8,11 +14,11 @@ use crate::{
         find::{self, FindError},
         search,
     },
-    exchange::{self, Format, Layouts, Options, Source},
+    exchange::{self, Format},
     ledger::{LedgerDesk, refused::number_of},
     show,
 };
-use std::{pin::Pin, sync::Arc};
+use std::sync::Arc;
 use taizhang_proto::{
     OrgCode, date,
     limits::{self, AUDIT_LINES, LIST_LINES},
@@ -21,33 +27,20 @@ use taizhang_proto::{
     register::{field, number, registers},
     stamp,
 };
-use tokio::{
-    sync::{Mutex, Semaphore, mpsc},
-    task::block_in_place,
-};
-use tokio_stream::wrappers::ReceiverStream;
+use tokio::task::block_in_place;
 use tonic::{Request, Response, Status};
 
 /// Rows of a list when the asker does not say.
 const PAGE: u32 = 100;
-/// Said where rows can't name their units yet.
-const NO_TREE: &str = "尚未从上级收到单位树，文件未读取；请接通上级后重试，或加 --wait 等待 (no tree of units has come from the hub yet, and \
-                       nothing was read: try again once the line is up, or wait for it with --wait)";
-/// Files that are read or written at a time; others wait in turn.
-const FILES: usize = 2;
-
 /// The calls.
 pub(super) struct Calls {
     office: Arc<Office>,
-    /// Imports and exports: each holds a whole file.
-    files: Arc<Semaphore>,
-    /// Imports that save: one after the other, so that the second finds what the first has entered.
-    imports: Arc<Mutex<()>>,
+    files: Files,
 }
 
 impl Calls {
     pub(super) fn new(office: Arc<Office>) -> Self {
-        Self { office, files: Arc::new(Semaphore::new(FILES)), imports: Arc::default() }
+        Self { office, files: Files::default() }
     }
 
     /// Has the audit log say that what is asked for goes `to_file`, before it is answered.
@@ -67,7 +60,7 @@ fn asked(error: RefusedError) -> Status {
 }
 
 #[allow(clippy::result_large_err)]
-fn unit_or_none(code: u64) -> Result<Option<OrgCode>, Status> {
+pub(super) fn unit_or_none(code: u64) -> Result<Option<OrgCode>, Status> {
     if code == 0 { Ok(None) } else { OrgCode::new(code).map(Some).map_err(wrong) }
 }
 
@@ -179,16 +172,24 @@ impl Office {
             |unit: u64| within.is_none_or(|within| OrgCode::new(unit).is_ok_and(|unit| within.covers(unit)));
         let has =
             |item: &pb::RefusedItem| is_within(item.unit) && found.iter().any(|one| number_of(one.seq) == item.number);
-        let hit = |item: pb::RefusedItem| pb::SearchHit {
-            record: item.record,
-            register: registers().named(&item.register).map(|def| def.name.clone()).unwrap_or_default(),
-            register_zh: item.register,
-            title: item.title,
-            unit: item.unit,
-            unit_name: item.unit_name,
-            state: format!("被退回，第 {} 号 (refused)", item.number),
-            fits: "exact".into(),
-            ..pb::SearchHit::default()
+        let hit = |item: pb::RefusedItem| {
+            let said = |keys: &[&str]| {
+                let fact = item.fields.iter().find(|fact| keys.contains(&fact.key.as_str()));
+                fact.map(|fact| fact.value.clone()).unwrap_or_default()
+            };
+            pb::SearchHit {
+                number: said(&["id_no", "other_no", "reg_no", "case_no", "hh_no"]),
+                phone: said(&["phone", "phone2"]),
+                address: said(&["address"]),
+                state: format!("被退回，第 {} 号 (refused)", item.number),
+                fits: "exact".into(),
+                register: registers().named(&item.register).map(|def| def.name.clone()).unwrap_or_default(),
+                record: item.record,
+                register_zh: item.register,
+                title: item.title,
+                unit: item.unit,
+                unit_name: item.unit_name,
+            }
         };
         Ok(items.into_iter().filter(has).map(hit).collect())
     }
@@ -208,8 +209,6 @@ impl Office {
     }
 }
 
-type ImportStream = Pin<Box<dyn tokio_stream::Stream<Item = Result<pb::ImportStep, Status>> + Send>>;
-
 #[tonic::async_trait]
 impl office_server::Office for Calls {
     type ImportStream = ImportStream;
@@ -219,85 +218,11 @@ impl office_server::Office for Calls {
     }
 
     async fn import(&self, request: Request<pb::ImportRequest>) -> Result<Response<ImportStream>, Status> {
-        let request = request.into_inner();
-        let unit = unit_or_none(request.unit)?;
-        let by = self.office.named(&request.by).to_owned();
-        limits::name_or_none(&by).map_err(wrong)?;
-        let office = self.office.clone();
-        if office.identity.is_some() && office.ledger.units().is_empty() {
-            // No row could name its unit: nothing is read of the file.
-            return Err(Status::unavailable(NO_TREE));
-        }
-        if let Some(day) =
-            request.registered_on.filter(|day| !(date::OLDEST..=office.ledger.business_day()).contains(day))
-        {
-            return Err(wrong(format!(
-                "入册日期 {} 在今天之后，或早于1949年10月，请核对年份 (--registered-on lies ahead, or too far back)",
-                date::iso(day)
-            )));
-        }
-        if let Some(clock) = office.ledger.clock_doubt().filter(|_| request.registered_on.is_none()) {
-            return Err(wrong(format!(
-                "{clock}；或用 --registered-on 写明表中未写的入册日期 (or say with --registered-on since when those are on the register of whom \
-                 the file does not say it)"
-            )));
-        }
-        // Read anew for each file, so that a mapping file is in force once it is in its folder.
-        let layouts = block_in_place(|| Layouts::load(office.ledger.data_dir())).map_err(wrong)?;
-        let (sender, receiver) = mpsc::channel(64);
-        let turn = if request.dry_run { None } else { Some(self.imports.clone().lock_owned().await) };
-        let file = self.files.clone().acquire_owned().await;
-        if !request.dry_run {
-            // Whatever ends it, somebody sees that it was begun.
-            let of = format!("{} begun", unit.unwrap_or(office.ledger.unit()));
-            block_in_place(|| office.note(&by, "import", of)).map_err(failed)?;
-        }
-        tokio::task::spawn_blocking(move || {
-            let (_turn, _file) = (turn, file);
-            let source = Source { file_name: &request.file_name, content: &request.content };
-            let (moves, registered_on) = (request.moves, request.registered_on);
-            let options = Options { unit, moves, dry_run: request.dry_run, by, layouts, registered_on };
-            let mut progress = |done, total| {
-                let progress = pb::Progress { done, total, what: String::new() };
-                // A slow screen must not slow the import: a step that does not fit is left out.
-                let _ = sender.try_send(Ok(pb::ImportStep { progress: Some(progress), report: None }));
-            };
-            let report = exchange::import(&LedgerDesk::new(&office.ledger), &source, &options, &mut progress);
-            if !options.dry_run {
-                let unit = unit.unwrap_or(office.ledger.unit());
-                let of = match &report {
-                    Ok(report) => format!("{unit} new {} changed {}", report.new_rows, report.changed_rows),
-                    Err(_) => format!("{unit} broken off"),
-                };
-                // What was read of it stands, and each record says by whom: it does not fail for the log.
-                if let Err(error) = office.note(&options.by, "import", of) {
-                    tracing::error!(%error, "a file was imported, and the audit log can't be written");
-                }
-            }
-            let last = report.map(|report| {
-                let (reasons_name, reasons) = report.reasons.unwrap_or_default();
-                pb::ImportStep {
-                    progress: None,
-                    report: Some(pb::ImportReport {
-                        rows: report.rows,
-                        new_rows: report.new_rows,
-                        same_rows: report.same_rows,
-                        changed_rows: report.changed_rows,
-                        wrong_rows: report.wrong_rows,
-                        skipped_rows: report.skipped_rows,
-                        reasons: reasons.into(),
-                        reasons_name,
-                        findings: office.ledger.clock_doubt().into_iter().chain(report.findings).collect(),
-                    }),
-                }
-            });
-            let _ = sender.blocking_send(last.map_err(wrong));
-        });
-        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+        self.files.import(self.office.clone(), request.into_inner()).map(Response::new)
     }
 
     async fn export(&self, request: Request<pb::ExportRequest>) -> Result<Response<pb::ExportAnswer>, Status> {
-        let _file = self.files.acquire().await;
+        let _place = self.files.place().await;
         block_in_place(|| self.office.export(request.get_ref())).map(Response::new)
     }
 

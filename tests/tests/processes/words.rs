@@ -95,7 +95,7 @@ fn a_tree_that_leaves_units_out_is_taken_only_by_who_says_so_and_a_hub_is_what_i
         let without: Vec<&str> = whole.lines().filter(|line| !line.starts_with("210402001002")).collect();
         std::fs::write(&file, without.join("\n")).unwrap();
         let file = file.to_str().unwrap();
-        town.city.tz(&["units", file]).exits(1).says(&["少了 1 个单位", "东八路社区居委会", "--yes"]);
+        town.city.tz(&["units", file]).exits(1).says(&["少了 1 个单位（在册 0 人）", "东八路社区居委会", "--yes"]);
         assert!(town.city.tz(&["units", "find", "东八路"]).exits(0).out.contains("210402001002"));
         town.city.tz(&["units", file, "--yes"]).exits(0);
         assert!(!town.city.tz(&["units", "find", "东八路"]).exits(0).out.contains("210402001002"));

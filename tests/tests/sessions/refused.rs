@@ -19,7 +19,7 @@ use taizhang_node::{
 use taizhang_proto::{
     RecordId, change,
     pb::{self, HistoryLine},
-    register::{Value, number},
+    register::{VERIFIED_ON, Value, number},
     stamp::Stamp,
     wire::Field,
 };
@@ -138,7 +138,7 @@ fn who_was_refused_at_once_is_found_by_name_with_what_was_entered_behind_it() {
     save(&office.ledger, vec![phone(id, "13900000007")]);
     sync(&core, &office.ledger, &peer("node", community()));
     assert!(core.view().get(Space::Records, &id.0).unwrap().is_none());
-    for written in [name, id_no] {
+    for written in [name, id_no, "13900000007".to_owned()] {
         let found = office.refused_as(&written).unwrap();
         assert!(!found.is_empty() && found.iter().all(|one| one.record == id && one.waits), "{written}: {found:?}");
     }
@@ -148,6 +148,31 @@ fn who_was_refused_at_once_is_found_by_name_with_what_was_entered_behind_it() {
     assert!(["registered_on", "phone"].iter().all(|field| lines.iter().any(|line| line.field == *field)), "{lines:?}");
     assert_eq!(office.refused(false).unwrap().len(), 2);
     assert_sound(&core, &office.ledger);
+}
+
+#[test]
+fn a_day_that_a_clock_filled_in_is_no_fault_of_what_is_sent_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let core = hub(dir.path());
+    let node = peer("node", community());
+    let early = ahead(dir.path());
+    let people = residents(&early.ledger, community(), 0..1);
+    // The job began on a day that is still to come, too: this the clerk has to mend.
+    let job = too_early(&core, &early.ledger, people[0]).with(VERIFIED_ON, Value::Day(early.ledger.business_day()));
+    let id = job.id;
+    save(&early.ledger, vec![job]);
+    sync(&core, &early.ledger, &node);
+    assert_eq!(early.refused(false).unwrap().len(), 1);
+    drop(early);
+    let config = Config { unit: Some(community()), ..Config::default() };
+    let right = core.now() * 1_000;
+    let office =
+        Office::open(&dir.path().join("node"), &config, config.schedule().unwrap(), Arc::new(move || right)).unwrap();
+    let steps = office.resend(&again(&[], &[("start_on", "2026-09-01")])).unwrap();
+    assert_eq!((steps[0].error.as_str(), steps.len()), ("", 1));
+    sync(&core, &office.ledger, &node);
+    assert!(office.refused(false).unwrap().is_empty());
+    assert_eq!(at_hub(&core, id).day(VERIFIED_ON), Some(core.today()));
 }
 
 #[test]

@@ -1,0 +1,195 @@
+//! Files of clerks into an open office: checked before anything is read, in turn, with progress.
+//! Invariant: of the files that save one is read at a time, so that the second finds what the first has entered; whoever waits is told
+//! so, and who has gone away meanwhile has nothing read.
+
+use super::{Office, failed, service::unit_or_none, wrong};
+use crate::{
+    exchange::{self, Layouts, Options, Source},
+    ledger::LedgerDesk,
+};
+use std::{pin::Pin, sync::Arc};
+use taizhang_proto::{OrgCode, date, limits, pb};
+use tokio::{
+    sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, mpsc},
+    task::block_in_place,
+};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Status;
+
+/// Said where rows can't name their units yet.
+const NO_TREE: &str = "尚未从上级收到单位树，文件未读取；请接通上级后重试，或加 --wait 等待 (no tree of units has come from the hub yet, and \
+                       nothing was read: try again once the line is up, or wait for it with --wait)";
+/// Said while others have their turn.
+const WAITS: &str = "前面还有文件在处理，排队等待 (other files come first: waiting)";
+/// Files that are read or written at a time; others wait in turn.
+const FILES: usize = 2;
+
+/// What an import answers with: progress, and at its end the report.
+pub(super) type ImportStream = Pin<Box<dyn tokio_stream::Stream<Item = Result<pb::ImportStep, Status>> + Send>>;
+
+/// The turns of files in and out.
+#[derive(Clone)]
+pub(super) struct Files {
+    /// Imports and exports: each holds a whole file.
+    places: Arc<Semaphore>,
+    /// Imports that save.
+    saving: Arc<Mutex<()>>,
+}
+
+impl Default for Files {
+    fn default() -> Self {
+        Self { places: Arc::new(Semaphore::new(FILES)), saving: Arc::default() }
+    }
+}
+
+/// A turn, until it is dropped.
+struct Turn {
+    _saving: Option<OwnedMutexGuard<()>>,
+    _place: Option<OwnedSemaphorePermit>,
+}
+
+impl Files {
+    /// A place for one file.
+    pub(super) async fn place(&self) -> Option<OwnedSemaphorePermit> {
+        self.places.clone().acquire_owned().await.ok()
+    }
+
+    /// The turn of an import that `saves` or does not; `waits` is called where it does not come at once.
+    async fn turn(&self, saves: bool, waits: impl FnOnce()) -> Turn {
+        let saving = self.saving.clone().try_lock_owned().ok();
+        let place = self.places.clone().try_acquire_owned().ok();
+        if (saves && saving.is_none()) || place.is_none() {
+            waits();
+        }
+        // The turn first: who waits for it takes nobody's place.
+        let (saving, place) = match (saves, saving) {
+            (false, _) => (None, place),
+            (true, Some(saving)) => (Some(saving), place),
+            (true, None) => {
+                drop(place);
+                (Some(self.saving.clone().lock_owned().await), None)
+            }
+        };
+        let place = if place.is_some() { place } else { self.place().await };
+        Turn { _saving: saving, _place: place }
+    }
+
+    /// Imports a file.
+    ///
+    /// # Errors
+    /// When it can't be begun; what is wrong with the file is told in the stream.
+    #[allow(clippy::result_large_err)] // tonic's own error type
+    pub(super) fn import(&self, office: Arc<Office>, request: pb::ImportRequest) -> Result<ImportStream, Status> {
+        let unit = unit_or_none(request.unit)?;
+        let by = office.named(&request.by).to_owned();
+        limits::name_or_none(&by).map_err(wrong)?;
+        if office.identity.is_some() && office.ledger.units().is_empty() {
+            // No row could name its unit: nothing is read of the file.
+            return Err(Status::unavailable(NO_TREE));
+        }
+        if let Some(day) =
+            request.registered_on.filter(|day| !(date::OLDEST..=office.ledger.business_day()).contains(day))
+        {
+            return Err(wrong(format!(
+                "入册日期 {} 在今天之后，或早于1949年10月，请核对年份 (--registered-on lies ahead, or too far back)",
+                date::iso(day)
+            )));
+        }
+        if let Some(clock) = office.ledger.clock_doubt().filter(|_| request.registered_on.is_none()) {
+            return Err(wrong(format!(
+                "{clock}；或用 --registered-on 写明表中未写的入册日期 (or say with --registered-on since when those are on the register of whom \
+                 the file does not say it)"
+            )));
+        }
+        // Read anew for each file, so that a mapping file is in force once it is in its folder.
+        let layouts = block_in_place(|| Layouts::load(office.ledger.data_dir())).map_err(wrong)?;
+        let registered_on = request.registered_on;
+        let options = Options { unit, moves: request.moves, dry_run: request.dry_run, by, layouts, registered_on };
+        let (sender, receiver) = mpsc::channel(64);
+        let files = self.clone();
+        tokio::spawn(async move {
+            let turn = files.turn(!options.dry_run, || tell(&sender, WAITS, (0, 0))).await;
+            if sender.is_closed() {
+                return;
+            }
+            tokio::task::spawn_blocking(move || {
+                let _turn = turn;
+                let source = Source { file_name: &request.file_name, content: &request.content };
+                let _ = sender.blocking_send(read(&office, &source, &options, &sender));
+            });
+        });
+        Ok(Box::pin(ReceiverStream::new(receiver)))
+    }
+}
+
+type Steps = mpsc::Sender<Result<pb::ImportStep, Status>>;
+
+/// Says how far it is. A slow screen must not slow the import: a step that does not fit is left out.
+fn tell(steps: &Steps, what: &str, (done, total): (u64, u64)) {
+    let progress = pb::Progress { done, total, what: what.to_owned() };
+    let _ = steps.try_send(Ok(pb::ImportStep { progress: Some(progress), report: None }));
+}
+
+/// Reads the file, and keeps in the audit log that it was.
+#[allow(clippy::result_large_err)] // tonic's own error type
+fn read(office: &Office, source: &Source<'_>, options: &Options, steps: &Steps) -> Result<pb::ImportStep, Status> {
+    let into: OrgCode = options.unit.unwrap_or(office.ledger.unit());
+    if !options.dry_run {
+        // Whatever ends it, somebody sees that it was begun.
+        office.note(&options.by, "import", format!("{into} begun")).map_err(failed)?;
+    }
+    let mut progress = |done, total| tell(steps, "", (done, total));
+    let report = exchange::import(&LedgerDesk::new(&office.ledger), source, options, &mut progress);
+    if !options.dry_run {
+        let of = match &report {
+            Ok(report) => format!("{into} new {} changed {}", report.new_rows, report.changed_rows),
+            Err(_) => format!("{into} broken off"),
+        };
+        // What was read of it stands, and each record says by whom: it does not fail for the log.
+        if let Err(error) = office.note(&options.by, "import", of) {
+            tracing::error!(%error, "a file was imported, and the audit log can't be written");
+        }
+    }
+    let report = report.map_err(wrong)?;
+    let (reasons_name, reasons) = report.reasons.unwrap_or_default();
+    let report = pb::ImportReport {
+        rows: report.rows,
+        new_rows: report.new_rows,
+        same_rows: report.same_rows,
+        changed_rows: report.changed_rows,
+        wrong_rows: report.wrong_rows,
+        skipped_rows: report.skipped_rows,
+        reasons: reasons.into(),
+        reasons_name,
+        findings: office.ledger.clock_doubt().into_iter().chain(report.findings).collect(),
+    };
+    Ok(pb::ImportStep { progress: None, report: Some(report) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    #[tokio::test]
+    async fn who_does_not_have_the_turn_at_once_is_told_and_takes_no_place_of_others() {
+        let (files, told) = (Files::default(), Arc::new(AtomicU32::new(0)));
+        let asked = |saves| {
+            let (files, told) = (files.clone(), told.clone());
+            async move { files.turn(saves, || _ = told.fetch_add(1, Ordering::Relaxed)).await }
+        };
+        let first = asked(true).await;
+        let second = tokio::spawn(asked(true));
+        let trial = asked(false).await;
+        assert!(!second.is_finished());
+        let third = tokio::spawn(asked(false));
+        while told.load(Ordering::Relaxed) < 2 {
+            tokio::task::yield_now().await;
+        }
+        drop(trial);
+        assert!(third.await.is_ok());
+        drop(first);
+        assert!(second.await.is_ok());
+        assert_eq!(told.load(Ordering::Relaxed), 2);
+    }
+}
