@@ -11,6 +11,7 @@ mod paper;
 mod print;
 mod refused;
 pub mod review;
+mod usage;
 
 pub use fields::print as print_fields;
 pub use named::Units;
@@ -27,7 +28,10 @@ use crate::{
     panics,
     parts::{self, Parts},
     say,
-    show::{self, Reader, lang::Lang},
+    show::{
+        self, Reader,
+        lang::{self, Lang},
+    },
     upstream::schedule::Mode,
 };
 use anyhow::{Context, bail};
@@ -333,7 +337,7 @@ pub fn parse_doubt(written: &str) -> Result<String, String> {
         .ok_or_else(|| format!("没有 {written} 这一类；有 (no such kind; there are)：{}", doubt::KINDS.join("，")))
 }
 
-/// A command line as it was typed, the program's name first. Wrong use ends the process with code 2: in clap's words, or as one
+/// A command line as it was typed, the program's name first. Wrong use ends the process with code 2: in words, or as one
 /// document for a program that asked for `--json`.
 pub fn read<C: Units>(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> C {
     let mut arguments: Vec<_> = arguments.into_iter().collect();
@@ -348,11 +352,18 @@ pub fn read<C: Units>(arguments: impl IntoIterator<Item = std::ffi::OsString>) -
         }
     }
     C::try_parse_from(&arguments).unwrap_or_else(|error| {
+        let words = usage::in_chinese(&error);
         if error.use_stderr() && for_program {
             let said = error.to_string();
             let said: Vec<&str> = said.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
-            show::error(Reader::Program, said.join(" ").trim_start_matches("error: "));
+            let said = said.join(" ");
+            let said = said.trim_start_matches("error: ");
+            show::error(Reader::Program, &words.map_or_else(|| said.to_owned(), |words| format!("{words} ({said})")));
             std::process::exit(2);
+        }
+        usage::speak(&arguments, Reader::Person);
+        if let Some(words) = words.filter(|_| error.use_stderr() && !lang::is_english()) {
+            eprintln!("{words}");
         }
         error.exit()
     })
@@ -379,7 +390,7 @@ impl Units for Cli {
 pub fn main(cli: Cli) -> ExitCode {
     show::set_wide(cli.wide);
     let reader = if cli.json { Reader::Program } else { Reader::Person };
-    show::lang::set(cli.lang, reader);
+    lang::set(cli.lang, reader);
     run_to_exit(run(cli), reader)
 }
 

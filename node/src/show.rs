@@ -247,10 +247,22 @@ pub fn table(reader: Reader, headings: &[(&str, &str)], rows: &[Vec<String>]) {
     }
 }
 
-/// A field of a record as a program reads it: what is told by a word with its code beside it, numbers as numbers.
+/// A register as a program reads it, by any of its names: the one on the wire.
+pub fn register(named: &str) -> &str {
+    registers().named(named).map_or(named, |def| def.name.as_str())
+}
+
+/// A field of a record as a program reads it: what is told by a word with its code beside it, numbers as numbers, a list as one.
 pub fn field(register: &str, fact: &pb::Fact) -> serde_json::Value {
     if let Some(coded) = coded(fact) {
         return coded;
+    }
+    if !fact.items.is_empty() {
+        let item = |item: &pb::Item| match item.code.as_str() {
+            "" => serde_json::Value::from(item.value.as_str()),
+            code => serde_json::json!({ "code": code, "label": item.value }),
+        };
+        return fact.items.iter().map(item).collect();
     }
     let def = registers().named(register).and_then(|def| def.field_named(&fact.key));
     json::of_field(def, &fact.value)
@@ -511,6 +523,20 @@ pub fn bytes(count: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_list_is_a_list_for_programs_with_the_codes_beside_their_words() {
+        let items =
+            [("残疾", "03"), ("电工", "")].map(|(value, code)| pb::Item { value: value.into(), code: code.into() });
+        let fact = |items: &[pb::Item]| pb::Fact {
+            items: items.to_vec(),
+            ..fact("hardship_claim", "困难类别", "Hardship as claimed", "残疾、电工")
+        };
+        let told = serde_json::json!([{ "code": "03", "label": "残疾" }, "电工"]);
+        assert_eq!(field("Resident", &fact(&items)), told);
+        assert_eq!(field("Resident", &fact(&[])), "残疾、电工");
+        assert_eq!((register("居民登记"), register("Resident"), register("没有")), ("Resident", "Resident", "没有"));
+    }
 
     #[test]
     fn a_number_or_an_id_is_never_broken_and_what_has_no_room_is_left_out() {

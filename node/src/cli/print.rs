@@ -185,11 +185,12 @@ pub(super) fn worklist(answer: &pb::WorkAnswer, (within, found): (u32, Found), r
 
 /// Prints what should be looked into.
 pub fn doubts(answer: &pb::DoubtsAnswer, reader: Reader) {
+    let register = if reader == Reader::Program { show::register } else { lang::register };
     let row = |item: &pb::DoubtItem| {
         vec![
             item.code.clone(),
-            item.what.clone(),
-            item.register.clone(),
+            lang::either(&item.what).to_owned(),
+            register(&item.register).to_owned(),
             item.unit_name.clone(),
             item.title.clone(),
             item.record.clone(),
@@ -212,25 +213,27 @@ pub fn doubts(answer: &pb::DoubtsAnswer, reader: Reader) {
             serde_json::json!({ "on": date::iso(answer.on), "total": answer.total, "kinds": kinds, "rows": rows });
         return show::document(reader, told);
     }
-    say!(
-        "截至 {}，需要核实 {} 项，列出 {} 项 (to be looked into; listed)",
-        date::iso(answer.on),
-        answer.total,
-        answer.items.len()
-    );
+    let (on, total, listed) = (date::iso(answer.on), answer.total, answer.items.len());
     let kinds: Vec<String> = answer.kinds.iter().map(|kind| format!("{} {}", kind.code, kind.count)).collect();
+    if lang::is_english() {
+        say!("{on}: {total} to be looked into, {listed} listed");
+    } else {
+        say!("截至 {on}，需要核实 {total} 项，列出 {listed} 项 (to be looked into; listed)");
+    }
     if kinds.len() > 1 {
-        say!("{}；用 --only 代码 只看一类 (one kind: --only)", kinds.join("，"));
+        let one = lang::word("；用 --only 代码 只看一类 (one kind: --only)", "; one kind: --only CODE");
+        say!("{}{one}", kinds.join(lang::word("，", ", ")));
     }
     show::table(reader, &headings, &rows);
 }
 
 /// What is to be filed, with the days left.
 pub(super) fn to_file(answer: &pb::ToFileAnswer, within: u32, reader: Reader) {
+    let register = if reader == Reader::Program { show::register } else { lang::register };
     let row = |item: &pb::ToFileItem| {
         vec![
             item.unit_name.clone(),
-            item.register.clone(),
+            register(&item.register).to_owned(),
             item.title.clone(),
             date::iso(item.since),
             date::iso(item.due_on),
@@ -241,11 +244,12 @@ pub(super) fn to_file(answer: &pb::ToFileAnswer, within: u32, reader: Reader) {
     };
     if reader == Reader::Person {
         let overdue = answer.items.iter().filter(|item| item.days_left < 0).count();
-        say!(
-            "截至 {}，{within} 天内应归档：{} 项，其中超期 {overdue} 项 (to be filed, overdue among them)",
-            date::iso(answer.on),
-            answer.items.len()
-        );
+        let (on, all) = (date::iso(answer.on), answer.items.len());
+        if lang::is_english() {
+            say!("{on}: {all} to be filed within {within} days, {overdue} of them overdue");
+        } else {
+            say!("截至 {on}，{within} 天内应归档：{all} 项，其中超期 {overdue} 项 (to be filed, overdue among them)");
+        }
     }
     let headings = [
         ("unit", "单位"),
@@ -437,8 +441,8 @@ fn story_object(answer: &pb::HistoryAnswer) -> serde_json::Value {
         if line.value == show::NOTHING {
             return serde_json::Value::Null;
         }
-        let (key, value, code) = (line.field.clone(), line.value.clone(), line.code.clone());
-        show::field(&answer.register, &pb::Fact { key, value, code, ..pb::Fact::default() })
+        let pb::HistoryLine { field: key, value, code, items, .. } = line.clone();
+        show::field(&answer.register, &pb::Fact { key, value, code, items, ..pb::Fact::default() })
     };
     let row = |line: &pb::HistoryLine| {
         serde_json::json!({
@@ -449,7 +453,8 @@ fn story_object(answer: &pb::HistoryAnswer) -> serde_json::Value {
         })
     };
     let mut told = show::listed(answer.lines.iter().map(row).collect());
-    let of = [("on", date::iso(answer.on)), ("register", answer.register.clone()), ("record", answer.record.clone())];
+    let register = show::register(&answer.register).to_owned();
+    let of = [("on", date::iso(answer.on)), ("register", register), ("record", answer.record.clone())];
     for (key, value) in of {
         told[key] = value.into();
     }

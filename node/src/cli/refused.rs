@@ -3,11 +3,11 @@
 use super::{Client, review};
 use crate::{
     say,
-    show::{self, Reader},
+    show::{self, Reader, lang},
 };
 use clap::Subcommand;
 use std::process::ExitCode;
-use taizhang_proto::{pb, register::registers};
+use taizhang_proto::pb;
 
 /// What to do about them; without it, they are listed.
 #[derive(Subcommand)]
@@ -58,10 +58,13 @@ pub(super) async fn run(
     let rows: Vec<Vec<String>> = steps
         .iter()
         .map(|step| {
-            let outcome = match (step.error.as_str(), step.seq) {
-                ("", 0) => "已放弃，内容留在历史中 (let go)".to_owned(),
-                ("", seq) => format!("已重新保存为变更 {seq}，等待上报 (saved again)"),
-                (error, _) => format!("未能保存 (not saved): {error}"),
+            let outcome = match (step.error.as_str(), step.seq, lang::is_english()) {
+                ("", 0, true) => "let go; its words stay in the history".to_owned(),
+                ("", 0, false) => "已放弃，内容留在历史中 (let go)".to_owned(),
+                ("", seq, true) => format!("saved again as change {seq}, waits to be sent"),
+                ("", seq, false) => format!("已重新保存为变更 {seq}，等待上报 (saved again)"),
+                (error, _, true) => format!("not saved: {error}"),
+                (error, _, false) => format!("未能保存 (not saved): {error}"),
             };
             vec![step.number.clone(), outcome]
         })
@@ -77,8 +80,7 @@ pub(super) async fn run(
 
 /// One of them as a program reads it.
 fn object(item: &pb::RefusedItem) -> serde_json::Value {
-    let def = registers().named(&item.register);
-    let named = def.map_or(item.register.as_str(), |def| def.name.as_str());
+    let named = show::register(&item.register);
     let why = item.why.clone().unwrap_or_default();
     let fields = item.fields.iter().map(|fact| (fact.key.clone(), show::field(named, fact)));
     let fields: serde_json::Map<_, _> = fields.collect();
@@ -97,42 +99,56 @@ fn list(items: &[pb::RefusedItem], reader: Reader) {
     if reader == Reader::Program {
         return show::document(reader, show::listed(items.iter().map(object).collect()));
     }
-    let ended = items.iter().filter(|item| item.ended > 0).count();
-    match ended {
-        0 => say!("被退回 {} 项 (refused)", items.len()),
-        ended => say!("被退回 {} 项，其中已办 {ended} 项 (refused; dealt with)", items.len()),
+    let (all, ended) = (items.len(), items.iter().filter(|item| item.ended > 0).count());
+    match (ended, lang::is_english()) {
+        (0, true) => say!("{all} refused"),
+        (ended, true) => say!("{all} refused, {ended} of them dealt with"),
+        (0, false) => say!("被退回 {all} 项 (refused)"),
+        (ended, false) => say!("被退回 {all} 项，其中已办 {ended} 项 (refused; dealt with)"),
     }
     for item in items {
-        let why = item.why.clone().unwrap_or_default();
-        say!("");
-        say!(
-            "第 {} 号  {} {}  {}  录入 {} {}，退回 {}",
-            item.number,
-            item.register,
-            item.title,
-            item.unit_name,
-            item.by,
-            show::time(item.entered),
-            if item.since == 0 { "时间不详 (unknown)".to_owned() } else { show::time(item.since) }
-        );
-        say!("  原因 (why): {} [{}]", why.message, why.rule);
-        for fact in &item.fields {
-            let mark = if fact.key == why.field { "→" } else { " " };
-            say!("  {mark} {} {}: {}", fact.zh, fact.key, fact.value);
-        }
-        say!("    记录编号 (record): {}", item.record);
-        if item.ended > 0 {
-            let how = match item.sent_as {
-                0 => format!("已放弃：{} (let go)", item.reason),
-                seq => format!("已重新上报为变更 {seq} (sent again)"),
-            };
-            say!("    {how} {} {}", item.ended_by, show::time(item.ended));
-        }
+        one(item);
     }
     if items.iter().any(|item| item.ended == 0) {
         say!("");
         say!(
-            "改正重报：refused send <编号> 栏目=值；放弃：refused let-go <编号> --reason <理由> (mend and send, or let go)"
+            "{}",
+            lang::word(
+                "改正重报：refused send <编号> 栏目=值；放弃：refused let-go <编号> --reason <理由> (mend and send, or let go)",
+                "mend and send: refused send NUMBER field=value; let go: refused let-go NUMBER --reason WHY"
+            )
         );
+    }
+}
+
+/// One of them, with what was said.
+fn one(item: &pb::RefusedItem) {
+    let why = item.why.clone().unwrap_or_default();
+    let (number, title, unit, by) = (&item.number, &item.title, &item.unit_name, &item.by);
+    let (register, entered) = (lang::register(&item.register), show::time(item.entered));
+    let since = match item.since {
+        0 => lang::word("时间不详 (unknown)", "unknown").to_owned(),
+        since => show::time(since),
+    };
+    say!("");
+    if lang::is_english() {
+        say!("No. {number}  {register} {title}  {unit}  entered by {by} {entered}, refused {since}");
+    } else {
+        say!("第 {number} 号  {register} {title}  {unit}  录入 {by} {entered}，退回 {since}");
+    }
+    say!("  {}: {} [{}]", lang::word("原因 (why)", "why"), lang::either(&why.message), why.rule);
+    for fact in &item.fields {
+        let mark = if fact.key == why.field { "→" } else { " " };
+        say!("  {mark} {} {}: {}", lang::word(&fact.zh, &fact.en), fact.key, lang::told(fact));
+    }
+    say!("    {}: {}", lang::word("记录编号 (record)", "record"), item.record);
+    if item.ended > 0 {
+        let how = match (item.sent_as, lang::is_english()) {
+            (0, true) => format!("let go: {}", item.reason),
+            (0, false) => format!("已放弃：{} (let go)", item.reason),
+            (seq, true) => format!("sent again as change {seq}"),
+            (seq, false) => format!("已重新上报为变更 {seq} (sent again)"),
+        };
+        say!("    {how} {} {}", item.ended_by, show::time(item.ended));
     }
 }

@@ -2,13 +2,14 @@
 
 use crate::{
     say,
-    show::{self, Reader},
+    show::{self, Reader, lang},
 };
 use clap::{Args, Subcommand, ValueEnum};
 use std::{collections::HashMap, process::ExitCode};
 use taizhang_proto::{
     OrgCode,
     pb::{self, review_client::ReviewClient},
+    register::{FieldDef, registers},
     rule::Rule,
 };
 use tonic::transport::Channel;
@@ -230,9 +231,23 @@ pub async fn run(mut review: Client, command: Command, reader: Reader) -> anyhow
 /// Who may settle a conflict: this tier and those above it.
 fn tier_name(tier: pb::Tier) -> &'static str {
     match tier {
-        pb::Tier::Township => "街道乡镇",
-        _ => "县区",
+        pb::Tier::Township => lang::word("街道乡镇", "township"),
+        _ => lang::word("县区", "district"),
     }
+}
+
+/// The fields that a conflict is about, by their names on the wire.
+fn fields_of(conflict: &pb::Conflict) -> Vec<&'static FieldDef> {
+    let def = registers().get(conflict.register);
+    conflict.tags.iter().filter_map(|tag| def.and_then(|def| def.field(*tag))).collect()
+}
+
+/// The same for people.
+fn fields_named(line: &pb::ConflictLine, conflict: &pb::Conflict) -> String {
+    if !lang::is_english() {
+        return line.fields.clone();
+    }
+    fields_of(conflict).iter().map(|field| field.en.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 /// A page as a program reads it: what was chosen, by whom and why, each by itself.
@@ -244,8 +259,10 @@ fn page_object(page: &pb::ConflictPage) -> serde_json::Value {
         Some(serde_json::json!({
             "number": conflict.number, "kind": conflict.kind().as_str_name().to_lowercase(), "kind_zh": line.kind,
             "state": conflict.state().as_str_name().to_lowercase(), "about": show::some(&line.about),
-            "unit": { "code": conflict.unit.to_string(), "label": line.unit_name }, "register": line.register,
-            "fields": line.fields, "settled_by": line.settled_by().as_str_name().to_lowercase(),
+            "unit": { "code": conflict.unit.to_string(), "label": line.unit_name },
+            "register": show::register(&line.register),
+            "fields": fields_of(conflict).iter().map(|field| field.name.as_str()).collect::<Vec<_>>(),
+            "settled_by": line.settled_by().as_str_name().to_lowercase(),
             "found": show::moment(conflict.found), "rule": conflict.rule, "note": show::some(&conflict.note),
             "choice": choice.map(|choice| choice.as_str_name().to_lowercase()), "by": ruling.map(|ruling| &ruling.by),
             "reason": ruling.map(|ruling| &ruling.reason),
@@ -269,20 +286,22 @@ fn print_page(page: &pb::ConflictPage, reader: Reader) {
             let conflict = line.conflict.as_ref()?;
             let decided = match (&conflict.ruling, conflict.state()) {
                 // Its ruling was taken back.
-                (Some(_), pb::ConflictState::Unsettled) => "重新提出 (reopened)".into(),
-                (Some(ruling), _) => format!("{} {}：{}", show::choice(conflict.choice()), ruling.by, ruling.reason),
-                (None, pb::ConflictState::ByRule) => show::lang::rule(&conflict.rule).to_owned(),
-                (None, pb::ConflictState::Passed) => show::lang::word("已消除", "gone").into(),
+                (Some(_), pb::ConflictState::Unsettled) => lang::word("重新提出 (reopened)", "reopened").into(),
+                (Some(ruling), _) => {
+                    format!("{} {}：{}", lang::either(show::choice(conflict.choice())), ruling.by, ruling.reason)
+                }
+                (None, pb::ConflictState::ByRule) => lang::rule(&conflict.rule).to_owned(),
+                (None, pb::ConflictState::Passed) => lang::word("已消除", "gone").into(),
                 _ => String::new(),
             };
             Some(vec![
                 conflict.number.to_string(),
-                show::lang::word(&line.kind, Rule::from(conflict.kind()).words().1).to_owned(),
+                lang::word(&line.kind, Rule::from(conflict.kind()).words().1).to_owned(),
                 conflict.kind().as_str_name().to_lowercase(),
                 line.about.clone(),
                 line.unit_name.clone(),
-                show::lang::register(&line.register).to_owned(),
-                line.fields.clone(),
+                lang::register(&line.register).to_owned(),
+                fields_named(line, conflict),
                 tier_name(line.settled_by()).to_owned(),
                 show::time(conflict.found),
                 decided,
@@ -304,17 +323,24 @@ fn print_page(page: &pb::ConflictPage, reader: Reader) {
         ("note", "说明"),
     ];
     show::table(reader, &headings, &rows);
-    let next = if page.next == 0 { String::new() } else { format!("；下一页 (next page): --after {}", page.next) };
-    say!("待处理 {} 个 (open){next}", page.open);
+    let (open, next) = (page.open, page.next);
+    match (next, lang::is_english()) {
+        (0, true) => say!("{open} open"),
+        (next, true) => say!("{open} open; next page: --after {next}"),
+        (0, false) => say!("待处理 {open} 个 (open)"),
+        (next, false) => say!("待处理 {open} 个 (open)；下一页 (next page): --after {next}"),
+    }
 }
 
 fn print_detail(detail: &pb::ConflictDetail, reader: Reader) {
     if reader == Reader::Program {
+        let register = detail.line.as_ref().map(|line| show::register(&line.register)).unwrap_or_default();
         let sides: Vec<_> = detail
             .sides
             .iter()
             .map(|side| {
-                let (values, at) = (show::object(&side.values), show::moment(side.at));
+                let values = side.values.iter().map(|fact| (fact.key.clone(), show::field(register, fact)));
+                let (values, at) = (values.collect::<serde_json::Map<_, _>>(), show::moment(side.at));
                 serde_json::json!({"title": side.title, "who": side.who, "office": side.office, "at": at, "values": values})
             })
             .collect();
@@ -331,26 +357,37 @@ fn print_detail(detail: &pb::ConflictDetail, reader: Reader) {
     if let Some(line) = &detail.line
         && let Some(conflict) = &line.conflict
     {
-        let words = [&line.kind, &line.about, &line.unit_name, &line.register, &line.fields];
-        let words: Vec<&str> = words.into_iter().map(String::as_str).filter(|word| !word.is_empty()).collect();
-        say!("冲突 {} {}", conflict.number, words.join(" "));
-        say!("{}", conflict.note);
-        say!("规则 (rule): {}；发现 (found): {}", show::lang::rule(&conflict.rule), show::time(conflict.found));
+        let kind = lang::word(&line.kind, Rule::from(conflict.kind()).words().1);
+        let fields = fields_named(line, conflict);
+        let words = [kind, &line.about, &line.unit_name, lang::register(&line.register), &fields];
+        let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
+        say!("{} {} {}", lang::word("冲突", "Conflict"), conflict.number, words.join(" "));
+        say!("{}", lang::either(&conflict.note));
+        let (rule, found) = (lang::rule(&conflict.rule), show::time(conflict.found));
+        if lang::is_english() {
+            say!("rule: {rule}; found: {found}");
+        } else {
+            say!("规则 (rule): {rule}；发现 (found): {found}");
+        }
     }
     for side in &detail.sides {
         let at = if side.at == 0 { String::new() } else { show::time(side.at) };
-        say!("\n— {}  {} {} {at}", side.title, side.office, side.who);
+        say!("\n— {}  {} {} {at}", lang::either(&side.title), side.office, side.who);
         for value in &side.values {
-            say!("    {}: {}", value.zh, value.value);
+            say!("    {}: {}", lang::word(&value.zh, &value.en), lang::told(value));
         }
     }
     let choices: Vec<_> = detail.choices().map(|choice| choice.as_str_name().to_lowercase()).collect();
     if !choices.is_empty() {
-        say!("\n可裁定 (resolve --choice): {}", choices.join(", "));
+        say!("\n{}: {}", lang::word("可裁定 (resolve --choice)", "resolve --choice"), choices.join(", "));
     }
     if detail.sides.iter().flat_map(|side| &side.values).any(|fact| fact.value.ends_with("**")) {
         say!(
-            "\n带 * 的已遮盖；加 --names --by 您的姓名 照原样显示，并记入查阅记录 (masked: --names shows it, and the look is kept)"
+            "\n{}",
+            lang::word(
+                "带 * 的已遮盖；加 --names --by 您的姓名 照原样显示，并记入查阅记录 (masked: --names shows it, and the look is kept)",
+                "masked: --names --by YOUR NAME shows it, and the look is kept"
+            )
         );
     }
 }
@@ -359,7 +396,12 @@ fn print_detail(detail: &pb::ConflictDetail, reader: Reader) {
 pub fn print_settled(answer: &pb::ResolveAnswer, reader: Reader) -> ExitCode {
     match reader {
         Reader::Person => {
-            say!("已处理 {} 个，未成 {} 个 (settled, failed)", answer.settled, answer.failed.len());
+            let (settled, failed) = (answer.settled, answer.failed.len());
+            if lang::is_english() {
+                say!("{settled} settled, {failed} failed");
+            } else {
+                say!("已处理 {settled} 个，未成 {failed} 个 (settled, failed)");
+            }
             answer.failed.iter().for_each(|why| say!("  {why}"));
         }
         Reader::Program => {

@@ -183,7 +183,7 @@ fn asked_from(today: Day) -> Option<Month> {
 }
 
 /// Since when this office has had anybody on its register.
-fn held_since(ledger: &Ledger) -> Result<Option<Day>, StoreError> {
+pub(super) fn held_since(ledger: &Ledger) -> Result<Option<Day>, StoreError> {
     Ok(ledger.ids(number::RESIDENT)?.into_iter().min().map(|first| date::shanghai(first.millis())))
 }
 

@@ -152,13 +152,20 @@ pub fn row<D: Desk>(desk: &D, id: RecordId, record: &Record) -> Result<pb::Row, 
 }
 
 /// What a value stands for where people read it by a word: the code of a list, a unit, a record.
-fn code(field: &FieldDef, bytes: &[u8]) -> Option<String> {
-    match (field.format, Value::decode(field, bytes)?) {
-        (Format::Code, Value::Text(code)) => Some(code),
+fn code(field: &FieldDef, value: &Value) -> Option<String> {
+    match (field.format, value) {
+        (Format::Code, Value::Text(code)) => Some(code.clone()),
         (Format::Unit, Value::Uint(unit)) => Some(unit.to_string()),
         (_, Value::Ref(id)) => Some(id.to_string()),
         _ => None,
     }
+}
+
+/// The values of a list, each as people read it.
+fn items(field: &FieldDef, value: &Value) -> Vec<pb::Item> {
+    let Value::Many(values) = value else { return Vec::new() };
+    let item = |value: &Value| pb::Item { value: value.show(field), code: code(field, value).unwrap_or_default() };
+    values.iter().map(item).collect()
 }
 
 /// Reads values of one register's records as people do: a person by name, a unit by name, each with its number.
@@ -182,7 +189,10 @@ impl<'a, D: Desk> Reader<'a, D> {
         let Some(field) = self.def.field(tag) else { return Ok(None) };
         let line = self.shown(tag, bytes, HistoryLine::default())?;
         let en = field.en.clone();
-        Ok(line.map(|line| pb::Fact { key: line.field, zh: line.label, en, value: line.value, code: line.code }))
+        Ok(line.map(|line| {
+            let HistoryLine { field: key, label: zh, value, code, items, .. } = line;
+            pb::Fact { key, zh, en, value, code, items }
+        }))
     }
 
     /// A line with a field's value in it; none for a field that this build does not know.
@@ -191,19 +201,22 @@ impl<'a, D: Desk> Reader<'a, D> {
     /// When the desk fails.
     pub fn shown(&mut self, tag: u32, bytes: &[u8], line: HistoryLine) -> Result<Option<HistoryLine>, SaveError> {
         let Some(field) = self.def.field(tag) else { return Ok(None) };
-        let value = match Value::decode(field, bytes) {
-            _ if bytes.is_empty() => show::NOTHING.to_owned(),
-            None => return Ok(None),
-            Some(Value::Ref(id)) => match (self.people.name(id)?, id.to_string()) {
+        let line = HistoryLine { field: field.name.clone(), label: field.zh.clone(), ..line };
+        if bytes.is_empty() {
+            return Ok(Some(HistoryLine { value: show::NOTHING.to_owned(), ..line }));
+        }
+        let Some(value) = Value::decode(field, bytes) else { return Ok(None) };
+        let (code, items) = (code(field, &value).unwrap_or_default(), items(field, &value));
+        let value = match value {
+            Value::Ref(id) => match (self.people.name(id)?, id.to_string()) {
                 (name, id) if name == id => id,
                 (name, id) => format!("{name} ({id})"),
             },
-            Some(Value::Uint(code)) if field.format == Format::Unit => {
+            Value::Uint(code) if field.format == Format::Unit => {
                 OrgCode::new(code).map_or_else(|_| code.to_string(), |unit| with_code(self.desk.tree(), unit))
             }
-            Some(value) => value.show(field),
+            value => value.show(field),
         };
-        let code = code(field, bytes).unwrap_or_default();
-        Ok(Some(HistoryLine { field: field.name.clone(), label: field.zh.clone(), value, code, ..line }))
+        Ok(Some(HistoryLine { value, code, items, ..line }))
     }
 }

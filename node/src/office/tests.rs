@@ -879,6 +879,19 @@ fn who_is_entered_today_is_to_be_verified_from_today_on_whatever_day_the_registe
 }
 
 #[test]
+fn what_a_unit_should_have_had_before_it_kept_a_register_is_late_by_a_day_and_not_by_years() {
+    let dir = tempfile::tempdir().unwrap();
+    let office = office(dir.path());
+    let due = || {
+        let items = office.worklist(&pb::DueRequest { within: 7, ..Default::default() }).unwrap().items;
+        items.into_iter().find(|item| item.clock == "K15").map(|item| item.days_left)
+    };
+    assert_eq!(due(), Some(-1), "by the plan there was to be an assistant since 2007");
+    enter(&office, number::RESIDENT, None, &[("name", "王强"), ("id_no", "110101196601010023")]);
+    assert_eq!(due(), Some(-1));
+}
+
+#[test]
 fn a_month_that_two_close_at_once_is_closed_once() {
     let dir = tempfile::tempdir().unwrap();
     let office = office(dir.path());

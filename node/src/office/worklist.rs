@@ -51,6 +51,8 @@ impl Office {
         };
         let mut placed = Vec::new();
         let registers = standing::Registers::read(ledger)?;
+        // What a unit should have had before it kept any register is late, as the totals have it, and not by the years before.
+        let began = close::held_since(ledger)?.unwrap_or(ledger.business_day());
         for subject in registers.subjects()? {
             let steps = contributions(&registers, subject, &plans)?;
             let here: Vec<_> = steps.into_iter().filter(|step| scope.covers(step.key.unit)).collect();
@@ -59,7 +61,10 @@ impl Office {
             let unit =
                 here.iter().filter(|step| step.key.date <= on && step.delta > 0).max_by_key(|step| step.key.date);
             let unit = unit.or(here.first()).map_or(scope, |step| step.key.unit);
-            for due in worklist::of_contributions(&here, on, within) {
+            for mut due in worklist::of_contributions(&here, on, within) {
+                if matches!(due.clock, Clock::Certificate | Clock::Documents) {
+                    due.last = due.last.max(began.min(on) - 1);
+                }
                 let (unit, record) = match (subject, due.clock) {
                     (Subject::Unit(unit), _) => (unit, None),
                     // The record that `due` names, too: where the placement is entered.

@@ -239,7 +239,10 @@ async fn the_city_gives_a_task_that_becomes_a_record_of_each_unit_and_takes_it_b
     // Heard again it adds nothing, and nobody else's list is taken.
     district.writer.write(Job::Orders(list)).await.unwrap();
     let other = Ed25519KeyPair::from_seed_unchecked(&[8; 32]).unwrap();
-    let forged = orders::give(&city.core, &other, &ask(Some(order), 0)).unwrap();
+    let again = orders::give(&city.core, &other, &ask(Some(order.clone()), 0)).unwrap_err();
+    assert!(again.to_string().contains("今日已下达（任务号 1）"), "{again}");
+    let other_title = pb::TaskOrder { title: "另一任务".into(), ..order };
+    let forged = orders::give(&city.core, &other, &ask(Some(other_title), 0)).unwrap();
     assert!(district.writer.write(Job::Orders(forged)).await.is_err());
     scene.meet().await;
     let [own, street] = [FIRST, STREET].map(|code| tasks()[&code]);

@@ -284,7 +284,7 @@ fn an_office_alone_reads_its_mappings_what_is_to_be_filed_a_history_and_its_stan
     assert!(known[0]["source"].as_str().unwrap().ends_with("local.toml"), "{known}");
     run(&["import", &list]).exits(0);
     let person = run(&["--json", "list", "resident"]).exits(0).json()["rows"][0].clone();
-    assert_eq!((&person["skill"], &person["name"]), (&"电工".into(), &"欧阳平".into()), "{person}");
+    assert_eq!((&person["skill"], &person["name"]), (&serde_json::json!(["电工"]), &"欧阳平".into()), "{person}");
 
     // A completed case is to be filed; ten working days are long over.
     let of = format!("person={}", person["record"].as_str().unwrap());
