@@ -241,6 +241,21 @@ fn wrong(error: impl ToString) -> Status {
 }
 
 impl ReviewService {
+    /// Enters a new record, unless the same was entered a moment ago.
+    async fn enter(&self, entry: Entry, request: pb::ReviseRequest, of: Option<OrgCode>) -> Result<Answer, Status> {
+        let mut lately = self.lately.lock().await;
+        if let Some(made) = lately.made(&entry, (self.core.clock)()) {
+            return Err(wrong(format!(
+                "刚才已登记，见记录 {made}；确要再登记一条，加 --despite (entered a moment ago: --despite enters another)"
+            )));
+        }
+        let answer = self.write(Review::Revise(request), of).await?;
+        if let Answer::Revised(record) = &answer {
+            lately.put(entry, (self.core.clock)(), record.to_string());
+        }
+        Ok(answer)
+    }
+
     /// A service for the hub's own reviewers.
     pub fn new(core: Arc<Core>, writer: Writer) -> Self {
         Self { core, writer, below: false, gate: Gate::new(WORKING, WAITING, EACH), lately: Arc::default() }
@@ -484,19 +499,17 @@ impl review_server::Review for ReviewService {
         if of.is_none() {
             named::revise(&self.core, &self.writer, &mut request).await?;
         }
-        let entry = Entry::of(&request);
-        let mut lately = self.lately.lock().await;
-        if let Some(made) = entry.as_ref().and_then(|entry| lately.made(entry, (self.core.clock)())) {
-            return Err(wrong(format!(
-                "刚才已登记，见记录 {made}；确要再登记一条，加 --despite (entered a moment ago: --despite enters another)"
-            )));
-        }
-        match self.write(Review::Revise(request), of).await? {
+        let answer = match Entry::of(&request) {
+            None => self.write(Review::Revise(request), of).await?,
+            Some(entry) => {
+                // Whoever asked may be gone before it is written, and ask again.
+                let service = self.clone();
+                let written = tokio::spawn(async move { service.enter(entry, request, of).await });
+                written.await.map_err(failed)??
+            }
+        };
+        match answer {
             Answer::Revised(record) => {
-                if let Some(entry) = entry {
-                    lately.put(entry, (self.core.clock)(), record.to_string());
-                }
-                drop(lately);
                 // It stands, whatever can't be read after that.
                 let doubts = block_in_place(|| self.doubts_of(record)).unwrap_or_else(|error| {
                     tracing::warn!(%error, "what is doubtful about a revised record can't be told");

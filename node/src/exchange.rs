@@ -125,7 +125,9 @@ pub enum ImportError {
     #[error("文件已损坏，不能读取：{0}。请用 Excel 打开后另存再导入 (the file is damaged)")]
     Damaged(String),
     /// No sheet has headings that we know.
-    #[error("没有找到表头：每张工作表应有一行栏目名，至少含“姓名”和“身份证号码” (no row of headings found)")]
+    #[error(
+        "没有找到表头：每张工作表应有一行栏目名，至少含“姓名”和“身份证号码”；写在介绍人、监护人等分组下面的不算 (no row of headings found)"
+    )]
     NoHeader,
     /// The unit chosen for the rows is not one of the office.
     #[error("{0}不是本单位所辖的单位，请另选 (not a unit of this office)")]

@@ -224,8 +224,13 @@ pub fn table(reader: Reader, headings: &[(&str, &str)], rows: &[Vec<String>]) {
             };
             let mut table = new_table();
             table.set_header(of(&heads));
+            let registers = headings.iter().position(|(name, _)| *name == "register");
             for row in rows {
-                table.add_row(of(row));
+                let mut row = row.clone();
+                if let Some(cell) = registers.and_then(|place| row.get_mut(place)) {
+                    *cell = lang::register(cell).to_owned();
+                }
+                table.add_row(of(&row));
             }
             for (place, column_of) in shown.iter().enumerate() {
                 // Where there is no room, a number, a day or an id is not what is broken.
@@ -254,6 +259,9 @@ pub fn register(named: &str) -> &str {
 
 /// A field of a record as a program reads it: what is told by a word with its code beside it, numbers as numbers, a list as one.
 pub fn field(register: &str, fact: &pb::Fact) -> serde_json::Value {
+    if fact.value == NOTHING {
+        return serde_json::Value::Null;
+    }
     if let Some(coded) = coded(fact) {
         return coded;
     }

@@ -66,6 +66,19 @@ pub enum Stage {
     Approved,
 }
 
+/// Why a district may not approve a closing, or send it back, as it stands; none where it may.
+pub fn refusal(close: &pb::PeriodClose, sends_back: bool) -> Option<String> {
+    match (stage(close), sends_back) {
+        (Stage::Returned, _) => Some("已退回，等该单位重封 (sent back: it waits for the office)".to_owned()),
+        (Stage::Approved, false) => {
+            let who = close.approved_by.as_deref().unwrap_or("?");
+            let when = close.approved_on.map(date::iso).unwrap_or_default();
+            Some(format!("{when} 已由{who}审核 (approved already)"))
+        }
+        (Stage::Approved, true) | (Stage::Closed, _) => None,
+    }
+}
+
 /// How far a closing is. The district's word is about one version; what the office closes anew waits again.
 pub fn stage(close: &pb::PeriodClose) -> Stage {
     let version = close.version.unwrap_or(1);

@@ -119,10 +119,7 @@ fn columns_of(node: &pb::NodeInfo) -> Vec<String> {
 
 /// Children and readers as a program reads them.
 fn nodes_document(answer: &pb::NodesAnswer) -> serde_json::Value {
-    let at = |seconds: u64| match seconds {
-        0 => serde_json::Value::Null,
-        seconds => jiff::Timestamp::from_second(seconds as i64).map(|time| time.to_string()).unwrap_or_default().into(),
-    };
+    let (at, some) = (show::moment, show::some);
     // What was lost with its row nobody knows.
     let kind = |own: &pb::NodeInfo| (own.unit != 0).then_some(if own.hub { "hub" } else { "office" });
     let node = |own: &pb::NodeInfo| {
@@ -132,8 +129,8 @@ fn nodes_document(answer: &pb::NodesAnswer) -> serde_json::Value {
             "online": own.online, "acknowledged": own.acknowledged, "equal": own.equal, "refused": own.refused,
             "incidents": own.incidents, "skew_seconds": own.skew_millis as f64 / 1_000.0, "software": own.software,
             "certificate_ends": at(own.ends), "authority": own.generation, "two_computers": at(own.twins),
-            "retired": at(own.retired), "retired_by": own.retired_by, "retired_reason": own.retired_reason,
-            "aside": at(own.aside), "aside_by": own.aside_by, "aside_reason": own.aside_reason, "beyond": own.beyond,
+            "retired": at(own.retired), "retired_by": some(&own.retired_by), "retired_reason": some(&own.retired_reason),
+            "aside": at(own.aside), "aside_by": some(&own.aside_by), "aside_reason": some(&own.aside_reason), "beyond": own.beyond,
             "refuted": own.refuted,
         })
     };

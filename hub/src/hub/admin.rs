@@ -447,7 +447,7 @@ impl Admin for Calls {
     async fn units(&self, request: Request<pb::UnitsRequest>) -> Result<Response<pb::Empty>, Status> {
         let pb::UnitsRequest { csv, sure } = request.into_inner();
         let tree = UnitTree::handed(&csv, self.hub.core.unit).map_err(refused)?;
-        if let Some(why) = block_in_place(|| left_out(&self.hub.core, &tree)).map_err(failed)?.filter(|_| !sure) {
+        if !sure && let Some(why) = block_in_place(|| left_out(&self.hub.core, &tree)).map_err(failed)? {
             return Err(refused(why));
         }
         let job = Job::Tree(csv, None);

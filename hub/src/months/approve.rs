@@ -104,16 +104,7 @@ pub async fn approve(
         if !asked {
             continue;
         }
-        let refused = match (month::stage(&close), returned) {
-            (Stage::Returned, _) => Some("已退回，等该单位重封 (sent back: it waits for the office)".to_owned()),
-            (Stage::Approved, false) => {
-                let who = close.approved_by.as_deref().unwrap_or("?");
-                let when = close.approved_on.map(date::iso).unwrap_or_default();
-                Some(format!("{when} 已由{who}审核 (approved already)"))
-            }
-            (Stage::Approved, true) | (Stage::Closed, _) => None,
-        };
-        if let Some(why) = refused {
+        if let Some(why) = month::refusal(&close, returned) {
             answer.failed.push(format!("{unit}: {month} {why}"));
             continue;
         }

@@ -71,6 +71,10 @@ fn by_origin(tree: &UnitTree, side: pb::Side, origin: Option<&pb::Origin>) -> pb
     pb::Side { who: origin.by.clone(), office, at: origin.received, ..side }
 }
 
+fn name_of(def: Option<&RegisterDef>) -> String {
+    def.map(|def| def.name.clone()).unwrap_or_default()
+}
+
 /// What each side says, what stands first; and the records that it is about, as the desk shows them.
 pub(super) fn sides<D: Desk>(desk: &D, conflict: &pb::Conflict) -> Result<Vec<pb::Side>, SaveError> {
     let (tree, def) = (desk.tree(), registers().get(conflict.register));
@@ -78,7 +82,9 @@ pub(super) fn sides<D: Desk>(desk: &D, conflict: &pb::Conflict) -> Result<Vec<pb
     for (place, claim) in conflict.claims.iter().enumerate() {
         let tags = claim.origin.as_ref().map(|origin| origin.tags.as_slice()).unwrap_or_default();
         let title = if place == 0 { "现值 (stands)".to_owned() } else { format!("主张{place} (claim {place})") };
-        let mut side = pb::Side { title, values: values(desk, def, &claim.message, tags)?, ..pb::Side::default() };
+        let register = name_of(def);
+        let values = values(desk, def, &claim.message, tags)?;
+        let mut side = pb::Side { title, values, register, ..pb::Side::default() };
         if !claim.reason.is_empty() {
             side.values.push(fact("reason", "更改理由", "reason", &claim.reason));
         }
@@ -87,9 +93,10 @@ pub(super) fn sides<D: Desk>(desk: &D, conflict: &pb::Conflict) -> Result<Vec<pb
     for (title, id) in [("记录 (record)", &conflict.record), ("另一条 (other record)", &conflict.other)] {
         let Some(id) = RecordId::from_slice(id) else { continue };
         let Some(record) = desk.view(id)? else { continue };
-        let mut shown = values(desk, registers().get(record.register), &record.message(), &[])?;
+        let def = registers().get(record.register);
+        let mut shown = values(desk, def, &record.message(), &[])?;
         shown.insert(0, fact("record", "记录编号", "record", id));
-        let side = pb::Side { title: title.to_owned(), values: shown, ..pb::Side::default() };
+        let side = pb::Side { title: title.to_owned(), values: shown, register: name_of(def), ..pb::Side::default() };
         sides.push(by_origin(tree, side, record.origins.last()));
     }
     if let Some(ruling) = &conflict.ruling {
@@ -107,6 +114,7 @@ pub(super) fn sides<D: Desk>(desk: &D, conflict: &pb::Conflict) -> Result<Vec<pb
             who: ruling.by.clone(),
             office: OrgCode::new(ruling.unit).map(|unit| tree.name(unit)).unwrap_or_default(),
             at: ruling.at,
+            register: String::new(),
         };
         sides.push(side);
     }

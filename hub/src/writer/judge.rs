@@ -22,7 +22,7 @@ use taizhang_proto::{
     decide::{Applied, Author, Decision, Fate, apply, decide},
     pb,
     record::Revision,
-    register::{Refers, VERIFIED_ON, registers},
+    register::{HOME_UNIT, Refers, VERIFIED_ON, registers},
     wire::Field,
 };
 
@@ -90,6 +90,12 @@ impl FollowUps {
     }
 }
 
+/// Why a change can't stand whose record was never taken.
+fn unknown(edit: &Edit) -> Violation {
+    let message = "没有此记录，其登记未被接受 (no such record: its registration was not taken)".into();
+    Violation { register: register_name(edit.register), field: String::new(), rule: "unknown", message }
+}
+
 impl Pad<'_> {
     /// What becomes of a change of `peer`, which arrived by `origin`; its fields are known to be sound by themselves, or not. What is
     /// changed of it here is no less so: fields are left out, and a unit's code gives way to the one that it has now.
@@ -137,10 +143,9 @@ impl Pad<'_> {
             self.without_what_was_said(&edit, decision, &origin)?
         };
         let current = self.record(edit.id)?;
-        if current.is_none() && !decision.changes_record() {
-            let message = "没有此记录，其登记未被接受 (no such record: its registration was not taken)".into();
-            let register = register_name(edit.register);
-            return Ok(Judgement::Refused(Violation { register, field: String::new(), rule: "unknown", message }));
+        let is_new = current.is_none();
+        if is_new && !decision.changes_record() {
+            return Ok(Judgement::Refused(unknown(&edit)));
         }
         let mut applied = match told {
             Some((_, applied)) => applied,
@@ -163,7 +168,9 @@ impl Pad<'_> {
         if decision.changes_record()
             && let Some(why) = self.why_not((peer, author), &edit, &landing, after, origin.received, &mut follow_ups)?
         {
-            return Ok(Judgement::Refused(why));
+            // What was entered on top of a registration that was refused lacks all that the registration said: that is why.
+            let is_on_top = is_new && why.rule == "required" && edit.field(HOME_UNIT).is_none();
+            return Ok(Judgement::Refused(if is_on_top { unknown(&edit) } else { why }));
         }
         if edit.offer.is_none() {
             origin.seal = self.passing_seal(&edit, &applied.record, (origin.stamp, author.tier))?;

@@ -16,7 +16,7 @@ use taizhang_proto::{
     cell::{Shelf, home_unit, is_active, is_memory, once},
     check::{self, Violation},
     lifecycle::{self, Actor},
-    limits,
+    limits, month,
     pb::{self, Choice, ConflictState},
     register::{
         COUNTED_AT, COUNTING, ELSEWHERE_TOO, MERGED_INTO, PAST_HOME, Value, field, number, registered_on, registers,
@@ -336,6 +336,18 @@ impl Pad<'_> {
         // As at an office: a second open case is opened, and a number given twice, by whoever says that it is meant.
         let current = Reading(self).record(id)?;
         let after = with(current.as_ref(), def.number, &fields);
+        // Of two who decide on a month at once the second is told.
+        if def.number == number::PERIOD_CLOSE
+            && let Some(close) = &current
+        {
+            let decides = |tag: u32| fields.iter().any(|field| field.tag == tag);
+            let (approves, sends_back) =
+                (decides(field::period_close::APPROVED_ON), decides(field::period_close::RETURNED_ON));
+            let close: pb::PeriodClose = close.typed(|tag| tag >= field::period_close::MONTH);
+            if let Some(why) = month::refusal(&close, sends_back).filter(|_| approves || sends_back) {
+                return refuse(why);
+            }
+        }
         if !hand.despite
             && let Some((field, other)) = self.carried(id, current.as_ref(), &after)?
         {

@@ -5,7 +5,7 @@ use super::{Client, parse_day};
 use crate::{
     disk::{self, DiskError, Secrecy},
     exchange::{MAX_FILE, reasons_name},
-    show::{self, Reader},
+    show::{self, Reader, lang},
 };
 use anyhow::Context;
 use clap::Args;
@@ -109,10 +109,21 @@ async fn run(mut client: Client, request: pb::ImportRequest, wait: bool) -> anyh
             .unwrap_or_else(|_| ProgressStyle::default_bar()),
     );
     let mut last = None;
-    while let Some(step) = steps.message().await? {
+    loop {
+        let step = tokio::select! {
+            step = steps.message() => step?,
+            _ = tokio::signal::ctrl_c() => {
+                bar.finish_and_clear();
+                anyhow::bail!(
+                    "不再等待；若 serve 在运行，已开始的导入会继续做完，再导入同一文件即得到结果和原因文件 (no longer waiting: where `serve` runs it \
+                     goes on; import the file again for its result and reasons)"
+                );
+            }
+        };
+        let Some(step) = step else { break };
         if let Some(progress) = step.progress {
             if !progress.what.is_empty() {
-                eprintln!("{}", progress.what);
+                eprintln!("{}", lang::either(&progress.what));
             }
             bar.set_length(progress.total);
             bar.set_position(progress.done);

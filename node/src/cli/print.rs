@@ -185,12 +185,11 @@ pub(super) fn worklist(answer: &pb::WorkAnswer, (within, found): (u32, Found), r
 
 /// Prints what should be looked into.
 pub fn doubts(answer: &pb::DoubtsAnswer, reader: Reader) {
-    let register = if reader == Reader::Program { show::register } else { lang::register };
     let row = |item: &pb::DoubtItem| {
         vec![
             item.code.clone(),
             lang::either(&item.what).to_owned(),
-            register(&item.register).to_owned(),
+            item.register.clone(),
             item.unit_name.clone(),
             item.title.clone(),
             item.record.clone(),
@@ -229,11 +228,10 @@ pub fn doubts(answer: &pb::DoubtsAnswer, reader: Reader) {
 
 /// What is to be filed, with the days left.
 pub(super) fn to_file(answer: &pb::ToFileAnswer, within: u32, reader: Reader) {
-    let register = if reader == Reader::Program { show::register } else { lang::register };
     let row = |item: &pb::ToFileItem| {
         vec![
             item.unit_name.clone(),
-            register(&item.register).to_owned(),
+            item.register.clone(),
             item.title.clone(),
             date::iso(item.since),
             date::iso(item.due_on),
@@ -346,7 +344,16 @@ pub fn found(answer: &pb::SearchAnswer, reader: Reader) {
     }
     let row = |hit: &pb::SearchHit| {
         let hit = hit.clone();
-        vec![hit.title, hit.register_zh, hit.number, hit.phone, hit.address, hit.unit_name, hit.state, hit.record]
+        vec![
+            hit.title,
+            hit.register_zh,
+            hit.number,
+            hit.phone,
+            hit.address,
+            hit.unit_name,
+            lang::either(&hit.state).to_owned(),
+            hit.record,
+        ]
     };
     let headings = [
         ("name", "姓名/名称"),
@@ -438,9 +445,6 @@ pub fn story(answer: &pb::HistoryAnswer, reader: Reader) {
 /// A record's story as a program reads it: values as in lists, null for what was cleared, nobody and never.
 fn story_object(answer: &pb::HistoryAnswer) -> serde_json::Value {
     let value = |line: &pb::HistoryLine| {
-        if line.value == show::NOTHING {
-            return serde_json::Value::Null;
-        }
         let pb::HistoryLine { field: key, value, code, items, .. } = line.clone();
         show::field(&answer.register, &pb::Fact { key, value, code, items, ..pb::Fact::default() })
     };

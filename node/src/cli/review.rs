@@ -305,7 +305,7 @@ fn print_page(page: &pb::ConflictPage, reader: Reader) {
                 tier_name(line.settled_by()).to_owned(),
                 show::time(conflict.found),
                 decided,
-                conflict.note.clone(),
+                lang::either(&conflict.note).to_owned(),
             ])
         })
         .collect();
@@ -334,14 +334,14 @@ fn print_page(page: &pb::ConflictPage, reader: Reader) {
 
 fn print_detail(detail: &pb::ConflictDetail, reader: Reader) {
     if reader == Reader::Program {
-        let register = detail.line.as_ref().map(|line| show::register(&line.register)).unwrap_or_default();
         let sides: Vec<_> = detail
             .sides
             .iter()
             .map(|side| {
-                let values = side.values.iter().map(|fact| (fact.key.clone(), show::field(register, fact)));
+                let values = side.values.iter().map(|fact| (fact.key.clone(), show::field(&side.register, fact)));
                 let (values, at) = (values.collect::<serde_json::Map<_, _>>(), show::moment(side.at));
-                serde_json::json!({"title": side.title, "who": side.who, "office": side.office, "at": at, "values": values})
+                serde_json::json!({"title": side.title, "who": side.who, "office": side.office, "at": at,
+                    "register": show::some(&side.register), "values": values})
             })
             .collect();
         let choices: Vec<_> = detail.choices().map(|choice| choice.as_str_name().to_lowercase()).collect();

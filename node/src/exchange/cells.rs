@@ -120,7 +120,7 @@ pub(super) struct Sheet {
     pub(super) rows: Vec<Vec<Cell>>,
     /// Whether there are more rows than are held.
     pub(super) is_long: bool,
-    /// Areas of cells merged into one, of an xlsx.
+    /// Areas of cells merged into one.
     pub(super) merged: Vec<Dimensions>,
     /// Whether its numbers count days from 1904.
     pub(super) is_1904: bool,

@@ -3,7 +3,7 @@
 use super::{
     ImportError,
     cells::{Book, Cell, Sheet},
-    headings::{self, Column},
+    headings::{self, Column, Headings},
     layout::{Layout, Layouts, Target, Words, folded},
     read::Walked,
     survey::{Survey, Surveyor},
@@ -39,6 +39,8 @@ pub(super) struct Form<'l> {
     pub(super) head: usize,
     /// By column of the sheet.
     pub(super) columns: Vec<Column>,
+    /// What the clerk should know of how the headings were read.
+    pub(super) finding: Option<String>,
     pub(super) owner: Owner,
     /// 填报日期.
     pub(super) date: Option<Day>,
@@ -67,10 +69,24 @@ pub(super) fn find<'l>(
     units: &Units<'_>,
 ) -> Result<Option<Form<'l>>, ImportError> {
     loop {
-        let Some((head, body, layout, columns)) = headings::find(&book.sheets[index], layouts) else { return Ok(None) };
+        let Some(Headings { head, body, layout, columns, finding }) = headings::find(&book.sheets[index], layouts)
+        else {
+            return Ok(None);
+        };
         let (survey, frame) = (Survey::default(), Vec::new());
-        let mut form =
-            Form { layouts, layout, body, head, columns, owner: Owner::Unsaid, date: None, survey, frame, length: 0 };
+        let mut form = Form {
+            layouts,
+            layout,
+            body,
+            head,
+            columns,
+            finding,
+            owner: Owner::Unsaid,
+            date: None,
+            survey,
+            frame,
+            length: 0,
+        };
         let mut surveyor = Surveyor::new(&form, book.sheets[index].is_1904, book.container);
         let (mut frame, mut length) = (Vec::new(), 0);
         let mut is_named_in_rows = false;
@@ -199,8 +215,11 @@ impl Form<'_> {
 
     /// Whether a cell for somebody's name says that there is nobody: 离异, 丧偶.
     pub(super) fn is_nobody(&self, written: &str) -> bool {
-        let written = folded(written);
-        self.layouts.words.nobody.contains(&written)
+        // 丧偶（2005）, 已离婚.
+        let half = text::half_width(written);
+        let written = folded(half.split('(').next().unwrap_or_default());
+        let words = &self.layouts.words.nobody;
+        words.contains(&written) || written.strip_prefix('已').is_some_and(|rest| words.iter().any(|word| word == rest))
     }
 
     fn identifies(&self, target: Option<Target>) -> bool {

@@ -123,13 +123,14 @@ pub(super) fn make<D: Desk>(scene: &Scene<'_, D>, form: &Form<'_>, row: &Row) ->
             maker.ids[role] = Some(found.id);
             fields.push((role, found, values));
         } else {
+            maker.tell_if_of_nobody(role);
             maker.keep_as_notes(role);
         }
     }
     maker.keep_what_is_out_of_order(&mut fields);
     maker.since = maker.since(&fields);
     for (role, found, values) in fields {
-        maker.draft(role, found, values);
+        maker.draft(role, found, values)?;
     }
     maker.register_since();
     Ok(maker.group)
@@ -182,10 +183,13 @@ impl<'a, D: Desk> Maker<'a, D> {
         }
     }
 
-    /// Whether a row says who somebody is, or anything at all of what has no such fields: a phone beside 丧偶 is nobody.
+    /// Whether a row speaks of somebody: a phone or an address alone, left from whoever stood there, is of nobody.
     fn names(&self, index: usize) -> bool {
-        let must = &self.role(index).must;
-        self.row.values.keys().any(|(own, tag)| *own == index && (must.is_empty() || must.contains(tag)))
+        let is_left = |tag: u32| {
+            let field = self.form.layout.field((index, tag));
+            field.is_some_and(|field| field.format == Format::Phone || field.name == "address")
+        };
+        self.row.values.keys().any(|(own, tag)| *own == index && !is_left(*tag))
     }
 
     /// What a person must have, once the row says who that is.
@@ -439,6 +443,16 @@ impl<'a, D: Desk> Maker<'a, D> {
     }
 
     /// Keeps the cells of a role without a record as text; a no about a record that there is none of says nothing.
+    /// Tells of what a row says of somebody whom it does not name, as the day on which a spouse began to work.
+    fn tell_if_of_nobody(&mut self, index: usize) {
+        let is_nobodys = self.role(index).links.iter().any(|(_, to)| self.ids[*to].is_none());
+        let said = self.row.values.iter().find(|((own, _), value)| *own == index && **value != Value::Bool(false));
+        if let Some((place, _)) = said.filter(|_| is_nobodys && !self.form.layout.exact) {
+            let heading = self.heading(*place);
+            self.group.findings.push(format!("“{heading}”写了内容，而没有写明是谁：没有登记，原文保存在“导入存疑”中"));
+        }
+    }
+
     fn keep_as_notes(&mut self, index: usize) {
         self.notes.extend(self.row.notes.iter().filter(|(role, _)| *role == index).map(|(_, note)| note.clone()));
         let says = |((role, _), value): &(&Place, &Value)| *role == index && **value != Value::Bool(false);
@@ -487,7 +501,7 @@ impl<'a, D: Desk> Maker<'a, D> {
     }
 
     /// Compares a role's values with its record and adds a draft of what differs.
-    fn draft(&mut self, index: usize, found: Found, values: Values) {
+    fn draft(&mut self, index: usize, found: Found, values: Values) -> Result<(), SaveError> {
         let def = self.role(index).register;
         let mut draft = Draft::new(found.id, def.number);
         let old = found.old.as_ref();
@@ -541,32 +555,39 @@ impl<'a, D: Desk> Maker<'a, D> {
         self.group.left_out.extend(left_out);
         self.group.is_new |= index == self.form.layout.main && old.is_none();
         if draft.edits.is_empty() {
-            return;
+            return Ok(());
         }
-        if def.number == number::PERIOD_CLOSE && !self.is_taken_over(def, (draft.id, old), &values) {
+        if def.number == number::PERIOD_CLOSE && !self.is_taken_over(def, (draft.id, old), &values)? {
             let heading = self.heading((self.form.layout.main, field::period_close::MONTH));
             self.group.faults.push(format!("“{heading}”：月份用 close 封账，数字由程序清点，不能导入或改动"));
-            return;
+            return Ok(());
         }
         self.add(index, old, def, draft);
+        Ok(())
     }
 
     /// Whether a closing comes with those of a unit that has none here, as when its registers are taken over: one that is changed or
     /// added was never counted. Of a month there is one, and of what the city has locked there will be none.
-    fn is_taken_over(&self, def: &RegisterDef, (id, old): (RecordId, Option<&Record>), values: &Values) -> bool {
+    fn is_taken_over(
+        &self,
+        def: &RegisterDef,
+        (id, old): (RecordId, Option<&Record>),
+        values: &Values,
+    ) -> Result<bool, SaveError> {
         let said = |tag: &u32| values.own.get(tag).or_else(|| values.new.get(tag)).cloned();
-        let Some(Value::Uint(owner)) = said(&HOME_UNIT) else { return false };
+        let Some(Value::Uint(owner)) = said(&HOME_UNIT) else { return Ok(false) };
         let month = match said(&field::period_close::MONTH) {
             Some(Value::Text(month)) => Month::read(&month),
             _ => None,
         };
-        let stands = |key: &[Value]| {
+        let stands = |key: &[Value]| -> Result<bool, SaveError> {
             let pending = self.scene.pending.find(def, key).filter(|other| *other != id);
-            pending.is_some() || self.scene.desk.find(def.number, key).is_ok_and(|found| !found.is_empty())
+            Ok(pending.is_some() || !self.scene.desk.find(def.number, key)?.is_empty())
         };
         let is_locked = month.is_some() && month <= self.scene.desk.locked_month();
         let key: Option<Vec<Value>> = def.key.iter().map(said).collect();
-        old.is_none() && !is_locked && !self.scene.closed.contains(&owner) && !key.is_some_and(|key| stands(&key))
+        let is_free = old.is_none() && !is_locked && !self.scene.closed.contains(&owner);
+        Ok(is_free && !key.map_or(Ok(false), |key| stands(&key))?)
     }
 
     fn add(&mut self, index: usize, old: Option<&Record>, def: &'static RegisterDef, draft: Draft) {

@@ -13,7 +13,7 @@ use super::{
 };
 use std::collections::{BTreeSet, HashSet};
 use taizhang_proto::text;
-use whose::{Met, Whose};
+use whose::{Met, Others, Says, Whose};
 
 /// Rows searched for headings.
 const SEARCHED: usize = 30;
@@ -53,8 +53,28 @@ impl Written {
     }
 }
 
-/// First row of the headings, first row below them, whose they are, and the columns.
-type Headings<'l> = (usize, usize, &'l Layout, Vec<Column>);
+/// The headings of a table.
+pub(super) struct Headings<'l> {
+    /// Their first row.
+    pub(super) head: usize,
+    /// The first row below them.
+    pub(super) body: usize,
+    /// Whose they are.
+    pub(super) layout: &'l Layout,
+    pub(super) columns: Vec<Column>,
+    /// What the clerk should know of how they were read.
+    pub(super) finding: Option<String>,
+}
+
+/// What the columns mean by one layout.
+struct Meant {
+    columns: Vec<Column>,
+    /// Headings that would mean something, and are of somebody else.
+    withheld: Vec<String>,
+    /// Whether the heading of a group has a say in any of it.
+    by_group: bool,
+    finding: Option<String>,
+}
 
 /// The row, or the two rows, with the most headings that one layout knows.
 pub(super) fn find<'l>(sheet: &Sheet, layouts: &'l Layouts) -> Option<Headings<'l>> {
@@ -63,31 +83,122 @@ pub(super) fn find<'l>(sheet: &Sheet, layouts: &'l Layouts) -> Option<Headings<'
     }
     let mut best: Option<(usize, Headings<'l>)> = None;
     // One row before two: a title above the headings adds nothing to them.
-    for height in [1, 2] {
-        for head in 0..sheet.rows.len().min(SEARCHED) {
-            let Some(written) = written(sheet, head, height) else { continue };
-            let read: Vec<_> = layouts.all.iter().map(|layout| (layout, columns(layouts, layout, &written))).collect();
+    for is_two in [false, true] {
+        for first in 0..sheet.rows.len().min(SEARCHED) {
+            let pair = if is_two { groups(sheet, layouts, first) } else { None };
+            let (written, body) = match (is_two, pair) {
+                (true, Some((written, lower))) => (written, lower + 1),
+                (true, None) => continue,
+                (false, _) => (plain(&sheet.rows[first]), first + 1),
+            };
+            let above = if is_two { None } else { above(sheet, first).and_then(|upper| groups(sheet, layouts, upper)) };
+            let read: Vec<_> = layouts.all.iter().map(|layout| (layout, meant(layouts, layout, &written))).collect();
             // Known, though of somebody else: it is a row of headings, whichever layout it is of.
-            let others: BTreeSet<String> = read.iter().flat_map(|(_, (_, withheld))| withheld.clone()).collect();
-            for (layout, (columns, _)) in read {
+            let others: BTreeSet<String> = read.iter().flat_map(|(_, meant)| meant.withheld.clone()).collect();
+            for (layout, Meant { columns, finding, .. }) in read {
+                // What a group above says of these columns is not passed over.
+                if above.as_ref().is_some_and(|(above, _)| meant(layouts, layout, above).by_group) {
+                    continue;
+                }
                 let own = score(layout, &columns);
                 let score = if own == 0 { 0 } else { own + others.len() };
                 if score > best.as_ref().map_or(1, |(held, _)| *held) {
-                    best = Some((score, (head, head + height, layout, columns)));
+                    best = Some((score, Headings { head: first, body, layout, columns, finding }));
                 }
             }
         }
     }
-    best.map(|(_, (head, body, layout, mut columns))| {
-        if let Some(above) = head.checked_sub(1).filter(|_| body == head + 1) {
-            take_from_above(&sheet.rows[above], layouts, layout, &mut columns);
+    best.map(|(_, mut found)| {
+        if let Some(above) = found.head.checked_sub(1).filter(|_| found.body == found.head + 1) {
+            take_from_above(&sheet.rows[above], layouts, found.layout, &mut found.columns);
         }
-        (head, body, layout, columns)
+        found
     })
 }
 
+/// Whether a row says nothing of what stands below it: it is blank, or numbers the columns.
+fn is_between(row: &[Cell]) -> bool {
+    row.iter().all(Cell::is_blank) || is_numbering(row)
+}
+
+/// The row above another one that says something.
+fn above(sheet: &Sheet, row: usize) -> Option<usize> {
+    (0..row).rev().find(|above| !is_between(&sheet.rows[*above]))
+}
+
+/// The headings of a row.
+fn plain(row: &[Cell]) -> Vec<Written> {
+    row.iter().map(|cell| Written::whole(cell.text())).collect()
+}
+
+/// Whether a row belongs to the frame of a form: it says whose that is or of which day, or has numbers in it.
+fn is_frame(row: &[Cell], layouts: &Layouts) -> bool {
+    let words = &layouts.words;
+    row.iter().map(|cell| text::no_space(&cell.text())).any(|written| {
+        // A label by itself may be a heading.
+        let rest = words.unit.iter().chain(&words.date).find_map(|word| written.strip_prefix(word.as_str()));
+        let label = rest.is_some_and(|rest| !rest.is_empty());
+        label || written.contains([':', '：']) || written.bytes().filter(u8::is_ascii_digit).count() > 2
+    })
+}
+
+/// The headings of two rows, the upper of which has groups that may span columns, and which row the lower one is; none where the upper
+/// one is no such row.
+fn groups(sheet: &Sheet, layouts: &Layouts, head: usize) -> Option<(Vec<Written>, usize)> {
+    let upper = &sheet.rows[head];
+    let last = sheet.rows.len().min(SEARCHED + 1);
+    let lower_row = (head + 1..last).find(|row| !is_between(&sheet.rows[*row]))?;
+    if is_between(upper) || is_frame(upper, layouts) {
+        return None;
+    }
+    let lower = &sheet.rows[lower_row];
+    // Where the cell of a group is merged, it says how far the group goes.
+    let spans = |column: usize| {
+        let area = sheet.merged.iter().find(|area| {
+            (area.start.0..=area.end.0).contains(&(head as u32))
+                && area.start.1 as usize == column
+                && area.end.1 > area.start.1
+        });
+        area.map(|area| area.end.1 as usize)
+    };
+    let (mut over, mut group, mut end) = (String::new(), 0, usize::MAX);
+    let mut met: HashSet<String> = HashSet::new();
+    let width = upper.len().max(lower.len());
+    let both = (0..width).map(|column| {
+        let own = upper.get(column).map(Cell::text).unwrap_or_default();
+        let below = lower.get(column).map(Cell::text).unwrap_or_default();
+        if !own.trim().is_empty() && own != over {
+            (over, group, end) = (own.clone(), column, spans(column).unwrap_or(usize::MAX));
+            met.clear();
+        }
+        // Where no cell says how far a group goes, it goes no further than to the next name.
+        let is_again = !below.trim().is_empty() && !met.insert(folded(&below)) && own.trim().is_empty();
+        if column > end || (is_again && whose::names(&below)) {
+            (over, end) = (String::new(), usize::MAX);
+            met.clear();
+        }
+        if below.trim().is_empty() {
+            return Written::whole(over.clone());
+        }
+        // One cell that was merged down over both rows is one heading.
+        if over.is_empty() || folded(&own) == folded(&below) {
+            return Written::whole(below);
+        }
+        let Some(whose) = Whose::of(&over) else { return Written::whole(below) };
+        // 配偶情况 over 电话 is 配偶电话, and never the person's own; over 配偶电话 it adds nothing.
+        let short = whose::short(&over);
+        let ways = if below.starts_with(&short) {
+            vec![below.clone()]
+        } else {
+            vec![format!("{over}{below}"), format!("{short}{below}")]
+        };
+        Written { ways, below: Some(Below { group, whose, text: below }) }
+    });
+    Some((both.collect(), lower_row))
+}
+
 /// Columns without a heading whose cell above it has one that is known: cells that were merged down to it, beside a group's.
-fn take_from_above(above: &[Cell], layouts: &Layouts, layout: &Layout, columns: &mut [Column]) {
+fn take_from_above(above: &[Cell], layouts: &Layouts, layout: &Layout, columns: &mut Vec<Column>) {
     let words = &layouts.words;
     let is_frame = |cell: &Cell| {
         let written = text::no_space(&cell.text());
@@ -95,6 +206,10 @@ fn take_from_above(above: &[Cell], layouts: &Layouts, layout: &Layout, columns: 
     };
     if above.iter().any(is_frame) {
         return; // whose form it is, and of which day
+    }
+    for column in columns.len()..above.len() {
+        let heading = format!("第{}列", column + 1);
+        columns.push(Column { heading, target: None, others: Vec::new(), is_bare: true });
     }
     let mut taken: HashSet<Target> = columns.iter().filter_map(|column| column.target).collect();
     for (column, cell) in columns.iter_mut().zip(above).filter(|(column, _)| column.is_bare) {
@@ -114,7 +229,8 @@ fn exported<'l>(sheet: &Sheet, layouts: &'l Layouts) -> Option<Headings<'l>> {
         let headings: Vec<String> = row.iter().map(Cell::text).collect();
         if let Some(layout) = Layouts::exact(&headings, &titled) {
             let written: Vec<Written> = headings.into_iter().map(Written::whole).collect();
-            return Some((head, head + 1, layout, columns(layouts, layout, &written).0));
+            let Meant { columns, .. } = meant(layouts, layout, &written);
+            return Some(Headings { head, body: head + 1, layout, columns, finding: None });
         }
         titled.extend(headings);
     }
@@ -128,57 +244,41 @@ fn score(layout: &Layout, columns: &[Column]) -> usize {
     if identified { found.iter().filter(|target| **target != Target::Ignore).count() } else { 0 }
 }
 
-/// The headings of a row; of two rows: the upper one, which may span columns, before the lower one.
-fn written(sheet: &Sheet, head: usize, height: usize) -> Option<Vec<Written>> {
-    let upper = &sheet.rows[head];
-    if height == 1 {
-        return Some(upper.iter().map(|cell| Written::whole(cell.text())).collect());
-    }
-    let lower = sheet.rows.get(head + 1)?;
-    let mut over = String::new();
-    let mut group = 0;
-    let width = upper.len().max(lower.len());
-    let both = (0..width).map(|column| {
-        let above = upper.get(column).map(Cell::text).unwrap_or_default();
-        let below = lower.get(column).map(Cell::text).unwrap_or_default();
-        if !above.trim().is_empty() && above != over {
-            (over, group) = (above.clone(), column);
-        }
-        if below.trim().is_empty() {
-            return Written::whole(over.clone());
-        }
-        // One cell that was merged down over both rows is one heading.
-        if over.is_empty() || folded(&above) == folded(&below) {
-            return Written::whole(below);
-        }
-        // 配偶情况 over 电话 is 配偶电话, and never the person's own.
-        let short = whose::GROUPS.iter().find_map(|word| over.strip_suffix(word)).unwrap_or(&over);
-        let ways = vec![format!("{over}{below}"), format!("{short}{below}")];
-        Written { ways, below: Some(Below { group, whose: Whose::of(&over), text: below }) }
-    });
-    Some(both.collect())
-}
-
-/// What each column means, and the headings that would mean something and are of somebody else. A heading met again belongs to the
-/// person whose columns stand left of it.
-fn columns(layouts: &Layouts, layout: &Layout, written: &[Written]) -> (Vec<Column>, Vec<String>) {
+/// What each column means. A heading met again belongs to the person whose columns stand left of it; where the layout has nobody else, it
+/// is somebody else's, and so is what says more of a person behind it.
+fn meant(layouts: &Layouts, layout: &Layout, written: &[Written]) -> Meant {
     let met = |one: &Written| {
-        let whole = one.ways.iter().find_map(|way| layouts.target(layout, way)).map(Met::Whole);
-        let below = || {
-            let below = one.below.as_ref()?;
-            Some(Met::Below(below.group, below.whose, layouts.target(layout, &below.text)?))
-        };
-        whole.or_else(below)
+        let whole = one.ways.iter().find_map(|way| layouts.target(layout, way));
+        match (&one.below, whole) {
+            (Some(below), Some(target)) => Some(Met::Joined(below.group, target)),
+            (None, Some(target)) => Some(Met::Alone(target)),
+            (Some(below), None) => Some(Met::Below(below.group, below.whose, layouts.target(layout, &below.text)?)),
+            (None, None) => None,
+        }
     };
     let met: Vec<Option<Met>> = written.iter().map(met).collect();
-    let withheld = whose::of_somebody_else(layout, &met);
+    let below = written.iter().filter_map(|one| one.below.as_ref());
+    let units: BTreeSet<usize> =
+        below.filter(|below| whose::is_of_unit(&below.text)).map(|below| below.group).collect();
+    let Others { columns: withheld, groups } = whose::of_somebody_else(layout, &met, &units);
     let mut taken = HashSet::new();
     let mut left = None;
+    let (mut is_stranger, mut names) = (false, HashSet::new());
     let mut columns = Vec::with_capacity(written.len());
     for (index, (one, met)) in written.iter().zip(&met).enumerate() {
         let mut target = met.as_ref().filter(|_| !withheld.contains(&index)).map(Met::target);
         if let (Some(again), Some(left)) = (target.filter(|target| taken.contains(target)), left) {
             target = Some(of_role(layout, again, left));
+        }
+        if let Some(again) = target {
+            let says = whose::says(layout, again);
+            // Another heading of the same is another place for it.
+            let is_name_again =
+                says == Says::Who && !names.insert(one.ways.iter().map(|way| folded(way)).collect::<Vec<_>>());
+            is_stranger |= is_name_again && taken.contains(&again);
+            if is_stranger && taken.contains(&again) && says != Says::Else {
+                target = None;
+            }
         }
         if let Some(target) = target {
             taken.insert(target);
@@ -187,15 +287,27 @@ fn columns(layouts: &Layouts, layout: &Layout, written: &[Written]) -> (Vec<Colu
         let heading = one.ways.iter().find(|way| !way.trim().is_empty());
         let is_bare = heading.is_none();
         let heading = heading.map_or_else(|| format!("第{}列", index + 1), |way| text::no_space(way));
-        let own = one.below.as_ref().filter(|_| !withheld.contains(&index)).map(|below| &below.text);
+        let own = one.below.as_ref().filter(|_| target.is_some()).map(|below| &below.text);
         let others = one.ways.iter().chain(own).find_map(|way| layout.others(way)).unwrap_or_default().to_vec();
         columns.push(Column { heading, target, others, is_bare });
     }
     let text = |index: &usize| written[*index].below.as_ref().map(|below| folded(&below.text));
-    (columns, withheld.iter().filter_map(text).collect())
+    let by_group = !withheld.is_empty() || met.iter().any(|met| matches!(met, Some(Met::Joined(..))));
+    // Nothing but their order says which of them is meant.
+    let title = |group: &Option<usize>| {
+        let of = |one: &&Written| one.below.as_ref().is_some_and(|below| Some(below.group) == *group);
+        let below = written.iter().find(of).and_then(|one| Some((one.ways.first()?, one.below.as_ref()?)));
+        below.and_then(|(way, below)| way.strip_suffix(below.text.as_str()).map(text::no_space)).unwrap_or_default()
+    };
+    let finding = (groups.len() > 1).then(|| {
+        let named: Vec<String> = groups.iter().map(|group| format!("“{}”", title(group))).collect();
+        format!("表头的{}各栏都有姓名：按{}登记，其余保存在“导入存疑”中，请核对", named.join("、"), named[0])
+    });
+    Meant { columns, withheld: withheld.iter().filter_map(text).collect(), by_group, finding }
 }
 
-fn role_of(target: Target) -> Option<usize> {
+/// Whose record a target is of.
+pub(super) fn role_of(target: Target) -> Option<usize> {
     match target {
         Target::Field { role, .. } | Target::Code { role, .. } | Target::Sex { role } | Target::Birth { role } => {
             Some(role)

@@ -1,6 +1,7 @@
 //! The workbook out of an xls, in a container of our own. The reader of xls follows the chains of a container without an end in
 //! sight and takes memory as a file claims it; memory asked for in vain stops the whole process, which no caller can catch.
-//! Invariant: the reader meets only containers that were written here, and sheets that fit into memory.
+//! Invariant: the reader meets only containers that were written here, in which no text is longer than its bytes, no formula has to be
+//! read, and what the sheets hold fits into memory.
 
 use super::{
     ImportError,
@@ -12,6 +13,11 @@ use std::collections::BTreeSet;
 const MAX_AREA: u64 = 8_000_000;
 /// Most cells that the sheets may say they have; old files often claim every row.
 const MAX_CLAIMED: u64 = 64_000_000;
+/// Most characters that the cells of all sheets have of texts which they share: the reader copies them.
+const MAX_SHARED: u64 = 64 << 20;
+/// Pieces of records that go on, beyond one for so many bytes: the reader moves all that are left for each of them.
+const MAX_PIECES: usize = 1_000;
+const BYTES_A_PIECE: usize = 1_024;
 /// Sector ids from here on are marks.
 const MARKS: u32 = 0xFFFF_FFFA;
 const END_OF_CHAIN: u32 = 0xFFFF_FFFE;
@@ -34,12 +40,20 @@ pub(super) fn inspect(content: &[u8]) -> Result<Vec<u8>, ImportError> {
     let damaged = || ImportError::Damaged("复合文档结构不完整".into());
     let stream = workbook(content).ok_or_else(damaged)?;
     let (name, mut stream) = stream.ok_or(ImportError::Kind("是 Office 文件，但不是 Excel 工作簿"))?;
+    if records(&stream).take_while(|record| record.kind != END).any(|record| record.kind == PASSWORD) {
+        return Err(ImportError::Password);
+    }
+    simplify(&mut stream);
     let sizes = measure(&stream).ok_or_else(damaged)?;
+    let too_large = |what, limit| Err(ImportError::TooLarge { what, limit });
     if sizes.sheets > MAX_SHEETS {
-        return Err(ImportError::TooLarge { what: "工作表数", limit: MAX_SHEETS as u64 });
+        return too_large("工作表数", MAX_SHEETS as u64);
     }
     if sizes.claimed > MAX_CLAIMED {
-        return Err(ImportError::TooLarge { what: "单元格数", limit: MAX_AREA });
+        return too_large("单元格数", MAX_AREA);
+    }
+    if sizes.shared > MAX_SHARED {
+        return too_large("文字量", MAX_SHARED);
     }
     if sizes.filled > MAX_AREA {
         for at in stray(&stream).ok_or_else(damaged)? {
@@ -47,17 +61,50 @@ pub(super) fn inspect(content: &[u8]) -> Result<Vec<u8>, ImportError> {
             stream[at..at + 2].copy_from_slice(&NOTHING.to_le_bytes());
         }
         if measure(&stream).is_none_or(|sizes| sizes.filled > MAX_AREA) {
-            return Err(ImportError::TooLarge { what: "单元格数", limit: MAX_AREA });
+            return too_large("单元格数", MAX_AREA);
         }
+    }
+    if stream.len() < SMALL_STREAM {
+        // It is handed on as a large one: what is added is behind its end, wherever a sheet has none.
+        stream.extend([END.to_le_bytes(), [0; 2]].concat());
+        stream.resize(stream.len().max(SMALL_STREAM), 0);
     }
     container(name, &stream).ok_or_else(damaged)
 }
 
-/// A compound file ([MS-CFB], version 4) with one stream; none where that is larger than the header's own list of sectors allows.
+/// Leaves out of a workbook what nobody asks for and is long work to read: names, links to other sheets, and the terms of formulas, whose
+/// values stand beside them. No text says that it is longer than its bytes.
+fn simplify(stream: &mut [u8]) {
+    let starts: Vec<(usize, u16, usize)> =
+        records(stream).map(|record| (record.at, record.kind, record.body.len())).collect();
+    for (at, kind, length) in starts {
+        let body = &mut stream[at + 4..at + 4 + length];
+        // How many bytes stand before the length of a text.
+        let before = match kind {
+            NAME | LINKS => {
+                stream[at..at + 2].copy_from_slice(&NOTHING.to_le_bytes());
+                continue;
+            }
+            FORMULA if length >= 22 => {
+                body[20..22].fill(0);
+                continue;
+            }
+            TEXT_OF_FORMULA => 0,
+            LABEL | RICH_LABEL => 6,
+            _ => continue,
+        };
+        if let Some(said) = u16_at(body, before) {
+            let most = (length - before - 2) as u16;
+            body[before..before + 2].copy_from_slice(&said.min(most).to_le_bytes());
+        }
+    }
+}
+
+/// A compound file ([MS-CFB], version 4) with one stream that is not small; none where that is larger than the header's own list of sectors allows.
 fn container(name: &str, stream: &[u8]) -> Option<Vec<u8>> {
     const SECTOR: usize = 4096;
     const IDS: usize = SECTOR / 4;
-    let sectors = stream.len().div_ceil(SECTOR).max(1);
+    let sectors = stream.len().div_ceil(SECTOR);
     // The directory is sector 0, then comes the stream, then the table.
     let used = 1 + sectors;
     let tables = (1..=PLACES.len() / 4).find(|tables| tables * IDS >= used + tables)?;
@@ -75,7 +122,7 @@ fn container(name: &str, stream: &[u8]) -> Option<Vec<u8>> {
     }
     // It holds no small sectors: of an end at once the reader makes an empty file.
     file.extend(entry("Root Entry", 5, 0, 0));
-    file.extend(entry(name, 2, 1, sectors * SECTOR));
+    file.extend(entry(name, 2, 1, stream.len()));
     file.resize(2 * SECTOR, 0);
     file.extend_from_slice(stream);
     file.resize((1 + used) * SECTOR, 0);
@@ -189,6 +236,8 @@ struct Sizes {
     sheets: usize,
     filled: u64,
     claimed: u64,
+    /// Characters that they have of shared texts.
+    shared: u64,
 }
 
 /// The rectangle around cells.
@@ -215,6 +264,16 @@ impl Area {
 /// The last column that a sheet of an xls has.
 const LAST_COLUMN: u16 = 0xFF;
 const SHEET: u16 = 0x0085;
+const PASSWORD: u16 = 0x002F;
+const NAME: u16 = 0x0018;
+const LINKS: u16 = 0x0017;
+const SHARED: u16 = 0x00FC;
+const GOES_ON: u16 = 0x003C;
+const SHARED_LABEL: u16 = 0x00FD;
+const LABEL: u16 = 0x0204;
+/// Most bytes of a record.
+const MAX_RECORD: usize = 8_224;
+const RICH_LABEL: u16 = 0x00D6;
 const DIMENSIONS: u16 = 0x0200;
 const START: u16 = 0x0809;
 const END: u16 = 0x000A;
@@ -226,31 +285,38 @@ const NOTHING: u16 = 0x0FFF;
 /// Rows below a gap that are few, and how many rows a gap has at least.
 const FEW: usize = 64;
 const GAP: u16 = 1_000;
-const CELLS: [u16; 8] = [0x0006, 0x00D6, 0x00FD, 0x0203, 0x0204, 0x0205, 0x027E, RUN];
+const CELLS: [u16; 8] = [FORMULA, RICH_LABEL, SHARED_LABEL, 0x0203, LABEL, 0x0205, 0x027E, RUN];
 
-/// The sheets that a stream lists, each with where it begins and its records up to its end; none in place of one that lies outside.
-fn sheets(stream: &[u8]) -> impl Iterator<Item = Option<(usize, impl Iterator<Item = Piece<'_>>)>> {
+/// The sheets that a stream lists, each with where it begins and its records up to its end, and whether they are its own or those of a
+/// chart within it; none in place of one that lies outside.
+fn sheets(stream: &[u8]) -> impl Iterator<Item = Option<(usize, impl Iterator<Item = (bool, Piece<'_>)>)>> {
     let listed = records(stream).take_while(|record| record.kind != END).filter(|record| record.kind == SHEET);
     listed.map(|record| {
         let start = u32_at(record.body, 0)? as usize;
-        let body = stream.get(start..)?;
+        let mut inside = records(stream.get(start..)?);
         let mut depth = 0_usize;
-        let to_the_end = move |record: &Piece<'_>| {
+        let to_the_end = std::iter::from_fn(move || {
+            let record = inside.next()?;
             match record.kind {
                 START => depth += 1,
-                END if depth <= 1 => return false,
+                END if depth <= 1 => return None,
                 END => depth -= 1,
                 _ => {}
             }
-            true
-        };
-        Some((start, records(body).take_while(to_the_end)))
+            Some((depth <= 1, record))
+        });
+        Some((start, to_the_end))
     })
 }
 
-/// None where a sheet is cut, or where the sheets are together larger than what they lie in: they would share their records, and each
+/// None where a sheet is cut or was overwritten, or where the sheets are together larger than what they lie in: they would share their records, and each
 /// would be read anew.
 fn measure(stream: &[u8]) -> Option<Sizes> {
+    let pieces = records(stream).filter(|record| record.kind == GOES_ON).count();
+    if pieces > MAX_PIECES + stream.len() / BYTES_A_PIECE {
+        return None;
+    }
+    let shared = shared_lengths(stream);
     let mut sizes = Sizes::default();
     let mut read = 0;
     for sheet in sheets(stream).take(MAX_SHEETS + 1) {
@@ -258,22 +324,26 @@ fn measure(stream: &[u8]) -> Option<Sizes> {
         let mut area = Area::NONE;
         // Where the text of a formula goes: without one before it, into the first cell.
         let mut formula = (0, 0);
-        for record in sheet?.1 {
+        for (is_own, record) in sheet?.1 {
             read += 4 + record.body.len();
-            if read > stream.len() {
+            if read > stream.len() || !record.can_be() {
                 return None;
             }
             match record.kind {
+                _ if !is_own => {}
                 TEXT_OF_FORMULA => area.add(formula.0, formula.1),
                 DIMENSIONS => sizes.claimed = sizes.claimed.saturating_add(claimed(record.body)?),
                 kind if CELLS.contains(&kind) => {
                     let (row, column) = (u16_at(record.body, 0)?, u16_at(record.body, 2)?);
                     area.add(row, column);
-                    if kind == FORMULA {
-                        formula = (row, column);
-                    }
-                    if kind == RUN {
-                        area.add(row, u16_at(record.body, record.body.len().checked_sub(2)?)?);
+                    match kind {
+                        FORMULA => formula = (row, column),
+                        RUN => area.add(row, u16_at(record.body, record.body.len().checked_sub(2)?)?),
+                        SHARED_LABEL => {
+                            let which = u32_at(record.body, 6)? as usize;
+                            sizes.shared += shared.get(which).copied().map_or(0, u64::from);
+                        }
+                        _ => {}
                     }
                 }
                 _ => {}
@@ -284,6 +354,54 @@ fn measure(stream: &[u8]) -> Option<Sizes> {
     Some(sizes)
 }
 
+/// How many characters each of the texts has that the sheets share ([MS-XLS] 2.4.265), as far as they can be read.
+fn shared_lengths(stream: &[u8]) -> Vec<u16> {
+    let mut pieces = records(stream)
+        .take_while(|record| record.kind != END)
+        .skip_while(|record| record.kind != SHARED)
+        .enumerate()
+        .take_while(|(place, record)| *place == 0 || record.kind == GOES_ON)
+        .map(|(place, record)| if place == 0 { record.body.get(8..).unwrap_or_default() } else { record.body });
+    let mut lengths = Vec::new();
+    let mut rest = pieces.next().unwrap_or_default();
+    loop {
+        while rest.is_empty() {
+            match pieces.next() {
+                Some(piece) => rest = piece,
+                None => return lengths,
+            }
+        }
+        let (Some(characters), Some(flags)) = (u16_at(rest, 0), rest.get(2).copied()) else { return lengths };
+        lengths.push(characters);
+        // Behind the text: runs of its letters, and how it is pronounced.
+        let (runs, spoken) = (usize::from(flags & 8 != 0) * 2, usize::from(flags & 4 != 0) * 4);
+        let Some(behind) = rest.get(3..3 + runs + spoken) else { return lengths };
+        let runs_of = if runs > 0 { u16_at(behind, 0).map_or(0, usize::from) * 4 } else { 0 };
+        let mut behind = runs_of + if spoken > 0 { u32_at(behind, runs).map_or(0, |bytes| bytes as usize) } else { 0 };
+        rest = &rest[3 + runs + spoken..];
+        let (mut left, mut width) = (usize::from(characters), usize::from(flags & 1) + 1);
+        loop {
+            let here = left.min(rest.len() / width);
+            left -= here;
+            rest = &rest[here * width..];
+            if left == 0 {
+                break;
+            }
+            // What goes on in the next piece says anew how wide its letters are.
+            let Some((flags, more)) = pieces.next().and_then(<[u8]>::split_first) else { return lengths };
+            (width, rest) = (usize::from(flags & 1) + 1, more);
+        }
+        while behind > rest.len() {
+            behind -= rest.len();
+            match pieces.next() {
+                Some(piece) => rest = piece,
+                None => return lengths,
+            }
+        }
+        rest = &rest[behind..];
+    }
+}
+
 /// The records of cells that lie far from all others: right of the columns that are taken, or below a gap that few rows follow.
 fn stray(stream: &[u8]) -> Option<Vec<usize>> {
     let mut found = Vec::new();
@@ -291,7 +409,7 @@ fn stray(stream: &[u8]) -> Option<Vec<usize>> {
         let (start, records) = sheet?;
         let mut cells = Vec::new();
         let mut is_formula = false;
-        for record in records {
+        for (_, record) in records.filter(|(is_own, _)| *is_own) {
             match record.kind {
                 kind if CELLS.contains(&kind) => {
                     is_formula = kind == FORMULA;
@@ -335,6 +453,14 @@ struct Piece<'a> {
     at: usize,
     kind: u16,
     body: &'a [u8],
+}
+
+impl Piece<'_> {
+    /// Whether a program can have written it: a record has a kind, and is no longer than one may be ([MS-XLS] 2.1.4). Zeros where a part of a
+    /// disk was lost have not.
+    fn can_be(&self) -> bool {
+        self.kind != 0 && self.body.len() <= MAX_RECORD
+    }
 }
 
 /// Records one after another, to the end or the first that is cut.
@@ -442,15 +568,117 @@ mod tests {
         [globals.concat(), sheet].concat()
     }
 
+    fn padded(mut stream: Vec<u8>) -> Vec<u8> {
+        stream.resize(stream.len().max(SMALL_STREAM), 0);
+        stream
+    }
+
+    /// A file of globals and one sheet with these records in it.
+    fn file_of(globals: &[u8], cells: &[u8]) -> Vec<u8> {
+        let version = [&0x0600_u16.to_le_bytes()[..], &0x0010_u16.to_le_bytes(), &[0; 4]].concat();
+        let begun = record(START, &version);
+        let place = (begun.len() + globals.len() + record(SHEET, &[0; 9]).len() + 4) as u32;
+        let listed = record(SHEET, &[&place.to_le_bytes()[..], &[0; 2], &[1, 0, b'A']].concat());
+        let stream = [&begun, globals, &listed, &record(END, &[]), &begun, cells, &record(END, &[])].concat();
+        container("Workbook", &padded(stream)).unwrap()
+    }
+
+    fn cells_of(file: &[u8]) -> Vec<(u32, u32, String)> {
+        use calamine::{Reader, Xls};
+        let mut book = Xls::new(std::io::Cursor::new(inspect(file).unwrap())).unwrap();
+        let range = book.worksheet_range("A").unwrap();
+        let (row, column) = range.start().unwrap_or_default();
+        let cell =
+            |(y, x, value): (usize, usize, &calamine::Data)| (y as u32 + row, x as u32 + column, value.to_string());
+        range.used_cells().map(cell).collect()
+    }
+
+    fn at(row: u16, column: u16, rest: &[u8]) -> Vec<u8> {
+        [&row.to_le_bytes()[..], &column.to_le_bytes(), &[0; 2], rest].concat()
+    }
+
+    #[test]
+    fn the_cells_of_a_chart_are_none_of_the_sheets() {
+        let inner = [record(START, &[0; 8]), record(FORMULA, &at(60_000, 200, &[0; 16])), record(END, &[])].concat();
+        let text = record(TEXT_OF_FORMULA, &[1, 0, 0, b'x']);
+        let far = record(0x0203, &at(60_000, 200, &4.5_f64.to_le_bytes()));
+        let sizes = |cells: &[Vec<u8>]| {
+            let file = file_of(&[], &cells.concat());
+            measure(&workbook(&file).unwrap().unwrap().1).unwrap().filled
+        };
+        assert_eq!(sizes(&[inner.clone(), text, far.clone()]), 60_001 * 201, "the text lies in the first cell");
+        assert_eq!(sizes(&[inner, far]), 1);
+    }
+
+    #[test]
+    fn a_text_is_no_longer_than_its_bytes_and_a_formula_is_not_read() {
+        let label = record(LABEL, &at(0, 0, &[0xFF, 0xFF, 0, b'a', b'b']));
+        let terms = [&[0; 14][..], &[40, 0], &[0x19, 0x40, 0, 3].repeat(10)].concat();
+        let formula = record(FORMULA, &at(1, 0, &[&7.0_f64.to_le_bytes()[..], &terms[8..]].concat()));
+        let file = file_of(&record(NAME, &[0; 20]), &[label, formula].concat());
+        assert_eq!(cells_of(&file), [(0, 0, "ab".into()), (1, 0, "7".into())]);
+        let mut stream = workbook(&file).unwrap().unwrap().1;
+        simplify(&mut stream);
+        assert!(records(&stream).all(|record| record.kind != NAME));
+        let longest =
+            records(&stream).filter(|record| record.kind == LABEL).filter_map(|record| u16_at(record.body, 6));
+        assert_eq!(longest.max(), Some(3));
+    }
+
+    /// Texts that sheets share: one in single bytes over two pieces, one wide with runs and a way to say it, one plain.
+    fn shared() -> Vec<u8> {
+        let wide: Vec<u8> = "名册".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let rich = [&[2, 0, 0x0D, 1, 0][..], &3_u32.to_le_bytes(), &wide, &[0; 4], &[0; 3]].concat();
+        let first = [&[0; 8][..], &[5, 0, 0], b"abc"].concat();
+        let second = [&[0][..], b"de", &rich, &[1, 0, 0, b'z']].concat();
+        [record(SHARED, &first), record(GOES_ON, &second)].concat()
+    }
+
+    #[test]
+    fn the_texts_that_cells_share_are_counted_as_often_as_they_stand() {
+        let label = |row: u16, which: u32| record(SHARED_LABEL, &at(row, 0, &which.to_le_bytes()));
+        let file = file_of(&shared(), &[label(0, 0), label(1, 1), label(2, 2), label(3, 0), label(4, 9)].concat());
+        let stream = workbook(&file).unwrap().unwrap().1;
+        assert_eq!(shared_lengths(&stream), [5, 2, 1]);
+        assert_eq!(measure(&stream).unwrap().shared, 5 + 2 + 1 + 5);
+        let texts: Vec<String> = cells_of(&file).into_iter().map(|(.., text)| text).collect();
+        assert_eq!(texts, ["abcde", "名册", "z", "abcde"]);
+        // Cut anywhere it is no worse.
+        for end in 0..stream.len() {
+            shared_lengths(&stream[..end]);
+        }
+    }
+
+    #[test]
+    fn a_file_with_a_password_says_so_whatever_its_sheets_claim() {
+        let claims = record(DIMENSIONS, &[0, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0xC8, 0, 0, 0]);
+        let file = file_of(&record(PASSWORD, &[1, 0, 1, 0]), &claims);
+        assert!(matches!(inspect(&file), Err(ImportError::Password)));
+        assert!(matches!(inspect(&file_of(&[], &claims)), Err(ImportError::TooLarge { .. })));
+    }
+
+    #[test]
+    fn a_sheet_of_which_a_part_was_overwritten_is_damaged_and_so_is_a_record_in_too_many_pieces() {
+        let number = |row: u16| record(0x0203, &at(row, 0, &4.5_f64.to_le_bytes()));
+        let sound: Vec<u8> = (0..40).flat_map(number).collect();
+        assert_eq!(cells_of(&file_of(&[], &sound)).len(), 40);
+        let mut lost = sound.clone();
+        lost[36..180].fill(0);
+        assert!(matches!(inspect(&file_of(&[], &lost)), Err(ImportError::Damaged(_))));
+        let long = record(0x00EC, &vec![1; MAX_RECORD + 1]);
+        assert!(matches!(inspect(&file_of(&[], &[sound, long].concat())), Err(ImportError::Damaged(_))));
+        let pieces = [record(SHARED, &[0; 8]), record(GOES_ON, &[]).repeat(2_000)].concat();
+        assert!(matches!(inspect(&file_of(&pieces, &[])), Err(ImportError::Damaged(_))));
+    }
+
     #[test]
     fn what_is_handed_on_is_read_whatever_its_size() {
         use calamine::{Data, Reader, Xls};
-        for padding in [0, 10, 4_090, 40_000, 5 << 20] {
+        for padding in [4_096, 4_097, 40_000, 5 << 20] {
             let mut stream = workbook_of(1);
             stream.extend(std::iter::repeat_n(0, padding));
             let file = container("Workbook", &stream).unwrap();
-            let (name, again) = workbook(&file).unwrap().unwrap();
-            assert_eq!((name, &again[..stream.len()]), ("Workbook", &stream[..]));
+            assert_eq!(workbook(&file).unwrap().unwrap(), ("Workbook", stream));
             let mut book = Xls::new(std::io::Cursor::new(inspect(&file).unwrap())).unwrap();
             let range = book.worksheet_range("A").unwrap();
             assert_eq!(range.get((0, 0)), Some(&Data::Float(4.5)), "{padding}");
@@ -459,7 +687,7 @@ mod tests {
 
     #[test]
     fn what_a_container_says_of_anything_but_the_workbook_is_not_handed_on() {
-        let sound = container("Workbook", &workbook_of(1)).unwrap();
+        let sound = container("Workbook", &padded(workbook_of(1))).unwrap();
         let mut endless = sound.clone();
         // Small sectors of which there are none, in a chain that begins nowhere.
         endless[60..68].copy_from_slice(&[3, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0x7F]);
@@ -481,7 +709,7 @@ mod tests {
 
     #[test]
     fn a_list_of_sectors_that_names_one_over_and_over_is_refused() {
-        let mut file = container("Workbook", &workbook_of(1)).unwrap();
+        let mut file = container("Workbook", &padded(workbook_of(1))).unwrap();
         let table: [u8; 4] = file[PLACES.start..PLACES.start + 4].try_into().unwrap();
         for place in PLACES.step_by(4) {
             file[place..place + 4].copy_from_slice(&table);

@@ -284,7 +284,7 @@ fn xls(content: &[u8]) -> Result<Book<'_>, ImportError> {
         }
         let merged = book.merge_cells_by_sheet_name(&name).unwrap_or_default();
         filling.spread(&merged)?;
-        sheets.push(Sheet { rows: filling.rows(), name, is_1904, ..Sheet::default() });
+        sheets.push(Sheet { rows: filling.rows(), name, merged, is_1904, ..Sheet::default() });
     }
     let stray = bounds.finding();
     let bounds = RefCell::new(bounds);

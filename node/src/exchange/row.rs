@@ -4,7 +4,7 @@
 use super::{
     cells::Cell,
     form::Form,
-    headings::Column,
+    headings::{Column, role_of},
     layout::{Place, Target},
     note::chinese,
     phones::phones,
@@ -120,6 +120,7 @@ fn dated(number: f64, is_1904: bool) -> Cell {
 pub(super) fn read(form: &Form<'_>, cells: &[Cell], units: &Units<'_>) -> Row {
     let mut row = Row::default();
     let mut compared = Vec::new();
+    let absent = absent(form, cells);
     for (index, cell) in cells.iter().enumerate().filter(|(_, cell)| !cell.is_blank() || cell.failed().is_some()) {
         let Some(column) = form.columns.get(index) else {
             row.keep(form, &format!("第{}列", index + 1), cell);
@@ -137,6 +138,10 @@ pub(super) fn read(form: &Form<'_>, cells: &[Cell], units: &Units<'_>) -> Row {
             continue; // a district's export without names says nothing of it
         }
         if !form.layout.exact && says_nothing(form, column.target, cell) {
+            continue;
+        }
+        if column.target.and_then(role_of).is_some_and(|role| absent.contains(&role)) {
+            row.notes.push((form.layout.main, note_of(column, &cell.text())));
             continue;
         }
         match column.target {
@@ -167,6 +172,18 @@ pub(super) fn read(form: &Form<'_>, cells: &[Cell], units: &Units<'_>) -> Row {
         row.compare(form, target, index, cell);
     }
     row
+}
+
+/// The roles of which a row says in the place of the name that there is nobody, as 离异 or 丧偶: whatever else stands there is of nobody.
+fn absent(form: &Form<'_>, cells: &[Cell]) -> BTreeSet<usize> {
+    let named = |(column, cell): (&Column, &Cell)| match column.target {
+        Some(Target::Field { role, tag }) if !form.layout.exact && !form.layout.roles[role].required => {
+            let is_name = form.layout.field((role, tag)).is_some_and(|field| field.format == Format::PersonName);
+            (is_name && form.is_nobody(&cell.text())).then_some(role)
+        }
+        _ => None,
+    };
+    form.columns.iter().zip(cells).filter_map(named).collect()
 }
 
 /// Whether a place is the number of somebody's unemployment or other certificate.
@@ -274,9 +291,6 @@ impl Row {
             }
             // 有, 丢失, 办理中 in the place of a certificate's number: nothing is opened by it.
             _ if !form.layout.exact && is_number_of_paper(form, place) && !can_be_a_number(&written) => {
-                self.notes.push((form.layout.main, note_of(column, &written)));
-            }
-            Format::PersonName if !form.layout.roles[place.0].required && form.is_nobody(&written) => {
                 self.notes.push((form.layout.main, note_of(column, &written)));
             }
             _ => {

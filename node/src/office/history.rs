@@ -108,7 +108,7 @@ pub fn tell<D: Desk>(
                 by: edit.by.clone(),
                 office: units.name(desk.unit()),
                 at: refusal.at,
-                rule: format!("退回 refused: {}", why.rule),
+                rule: format!("退回 (refused: {})", why.rule),
                 decided_by: end.by.clone(),
                 reason: reason.clone(),
                 decided_at: end.at,

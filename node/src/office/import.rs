@@ -108,10 +108,11 @@ impl Files {
         let (sender, receiver) = mpsc::channel(64);
         let files = self.clone();
         tokio::spawn(async move {
-            let turn = files.turn(!options.dry_run, || tell(&sender, WAITS, (0, 0))).await;
-            if sender.is_closed() {
-                return;
-            }
+            // Who goes away while waiting has nothing read, and keeps nothing.
+            let turn = tokio::select! {
+                turn = files.turn(!options.dry_run, || tell(&sender, WAITS, (0, 0))) => turn,
+                () = sender.closed() => return,
+            };
             tokio::task::spawn_blocking(move || {
                 let _turn = turn;
                 let source = Source { file_name: &request.file_name, content: &request.content };

@@ -19,7 +19,7 @@ use taizhang_proto::{
     RecordId,
     cell::home_unit,
     change::Edit,
-    date::Day,
+    date::{self, Day},
     limits,
     pb::{self, Format},
     register::{FieldDef, RegisterDef, Value, field, number, registers},
@@ -179,7 +179,10 @@ impl Office {
         let mut used = HashSet::new();
         let today = self.ledger.business_day();
         for (_, refusal) in &chosen {
-            drafts.push(mended(&read_edit(&refusal.change)?, &request.fields, &mut used, today)?);
+            // It was entered before the hub refused it: nobody knows how long.
+            let heard = date::shanghai_of_seconds(refusal.at);
+            let right = if refusal.at == 0 { today } else { heard.min(today) };
+            drafts.push(mended(&read_edit(&refusal.change)?, &request.fields, &mut used, right)?);
         }
         if let Some(name) = request.fields.keys().find(|name| !used.contains(name.as_str())) {
             return Err(RefusedError::Asked(format!("这些登记表没有栏目 {name} (no such field)")));
@@ -259,18 +262,18 @@ impl Office {
     }
 }
 
-/// A refused change as a form again, with the mended fields on it, and with today in place of the days that a clock which was ahead has
-/// filled in: nobody wrote them, so nobody has to mend them.
+/// A refused change as a form again, with the mended fields on it, and with the day that is right, as far as that is known, in place of those
+/// that a clock which was ahead has filled in: nobody wrote them, so nobody has to mend them.
 fn mended<'a>(
     edit: &Edit,
     mended: &'a HashMap<String, String>,
     used: &mut HashSet<&'a str>,
-    today: Day,
+    right: Day,
 ) -> Result<Draft, RefusedError> {
     let def = registers().get(edit.register).ok_or_else(|| newer(edit.register.to_string()))?;
     // What can't be read must not become nothing.
     let mut draft = draft_of(edit).ok_or_else(|| newer(def.zh.clone()))?;
-    put_right(&mut draft, &filled(edit, today));
+    put_right(&mut draft, &filled(edit, right));
     for (name, written) in mended {
         let Some(field) = def.field_named(name) else { continue };
         used.insert(name);

@@ -130,6 +130,9 @@ fn is_flag(key: &str) -> bool {
 
 /// A cell or fact as a program reads it.
 pub(super) fn typed(key: &str, value: &str) -> Value {
+    if key == "register" && !value.is_empty() {
+        return super::register(value).into();
+    }
     match value {
         "true" => return true.into(),
         "false" | "否 (no)" => return false.into(),

@@ -133,10 +133,13 @@ fn english_part(text: &str) -> Option<&str> {
 
 /// A rule as people read it; as it is written where it has no word.
 pub fn rule(name: &str) -> &str {
-    Rule::named(name).map_or(name, |rule| {
-        let (zh, en) = rule.words();
-        word(zh, en)
-    })
+    Rule::named(name).map_or_else(
+        || either(name),
+        |rule| {
+            let (zh, en) = rule.words();
+            word(zh, en)
+        },
+    )
 }
 
 /// The unit's English label on what a mark says.

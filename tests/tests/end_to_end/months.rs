@@ -190,7 +190,9 @@ async fn a_month_is_closed_approved_and_locked_and_what_comes_later_is_the_next_
     close::close(&street, this, "zhao").unwrap();
     town.settled(|_, _| {}).await.unwrap();
     assert_eq!((progress(this).closed, progress(this).approved), (2, 0), "what was approved is closed anew");
-    assert_eq!(approve(&[], "").await.done, 2);
+    // Of two reviewers at once each month is approved by one.
+    let (one, two) = tokio::join!(approve(&[], ""), approve(&[], ""));
+    assert_eq!(one.done + two.done, 2, "{:?} {:?}", one.failed, two.failed);
     town.settled(|_, _| {}).await.unwrap();
     let second = lock_all_the_same(&town, &key, this).await.unwrap();
     assert!(only_never_heard(&second.gaps) && second.corrections > 0, "{second:?}");

@@ -68,6 +68,12 @@ fn what_the_city_and_the_district_have_for_everybody_is_listed_and_referred_to_a
         let post = record(&town.district.tz(&revise).exits(0));
         // A second click enters no second one; nor does a number that is taken, unless it is meant.
         town.district.tz(&revise).exits(1).says(&["--despite", &post]);
+        let raised =
+            ["title=无合适岗位", "raised_on=2008-04-20", "owner=周敏", &home, "--reason", "走访", "--by", "王科长"];
+        let issue = [&["--json", "revise", "issue"], &raised[..]].concat();
+        let first = record(&town.district.tz(&issue).exits(0));
+        town.district.tz(&issue).exits(1).says(&["刚才已登记", &first]);
+        assert_ne!(record(&town.district.tz(&[&issue[..], &["--despite"]].concat()).exits(0)), first);
         let person = |name: &str, despite: &[&str]| {
             let name = format!("name={name}");
             let fields = [&name, "id_no=110101196601010023", &home, "--reason", "补录", "--by", "王科长"];

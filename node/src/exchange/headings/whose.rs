@@ -1,76 +1,90 @@
 //! Whose columns stand below the heading of a group, and which of them are somebody else's. Pure.
 
-use super::super::layout::{Layout, Target};
+use super::super::layout::{Layout, Target, folded};
 use std::collections::{BTreeMap, BTreeSet};
 use taizhang_proto::{pb::Format, register::number, text};
 
 /// What the heading of a group ends with that says nothing.
-pub(super) const GROUPS: [&str; 4] = ["情况", "信息", "资料", "简况"];
-/// In the heading of a group: what stands below it is of somebody else.
-const OTHERS: [&str; 27] = [
-    "配偶",
+const GROUPS: [&str; 6] = ["情况", "信息", "资料", "简况", "栏", "一栏"];
+/// Of the family: whatever stands below is somebody else's.
+const FAMILY: [&str; 12] =
+    ["配偶", "爱人", "老伴", "丈夫", "妻子", "父亲", "母亲", "父母", "子女", "家属", "家庭成员", "亲属"];
+/// What a spouse is called besides.
+const SPOUSE: [&str; 4] = ["爱人", "老伴", "丈夫", "妻子"];
+/// Somebody who acts for the person, or is to be asked about them: what a group's heading ends with.
+const HELPERS: [&str; 28] = [
     "联系人",
-    "父亲",
-    "母亲",
-    "父母",
-    "子女",
-    "家属",
+    "联络人",
+    "联系人员",
     "监护人",
+    "监护人员",
     "担保人",
-    "家庭成员",
-    "亲属",
     "法定代表人",
+    "法人代表",
     "介绍人",
     "推荐人",
     "经办人",
+    "经办人员",
     "经手人",
     "承办人",
+    "承办人员",
     "代办人",
+    "代办人员",
     "委托人",
     "受托人",
     "代理人",
     "帮扶人",
-    "帮扶干部",
     "责任人",
     "负责人",
-    "工作人员",
-    "协理员",
+    "干部",
+    "领导",
+    "帮扶",
+    "结对",
+    "包保",
 ];
-/// Those that the register is about.
-const PEOPLE: [&str; 18] = [
+/// Staff of the offices: somebody else in every register but their own.
+const STAFF: [&str; 3] = ["协理员", "工作人员", "专干"];
+/// Whom a register is about, in so many words.
+const SUBJECTS: [&str; 12] = [
     "本人",
-    "个人",
-    "人员",
-    "职工",
-    "学员",
-    "户主",
-    "户代表",
     "求职人",
     "求职者",
+    "求职人员",
+    "失业人员",
     "失业者",
     "登记人",
     "申请人",
-    "应聘",
-    "劳动者",
-    "毕业生",
-    "农民工",
-    "居民",
-    "从业者",
+    "应聘人",
+    "应聘者",
+    "学员",
+    "对象",
 ];
-/// A unit: it has a phone and an address, too, and somebody to ask for.
-const UNITS: [&str; 8] = ["单位", "企业", "公司", "雇主", "机构", "用工", "学校", "厂"];
-/// More faintly, the columns of those that the register is about.
+/// Those that a register may be about.
+const PEOPLE: [&str; 12] =
+    ["个人", "人员", "职工", "学员", "劳动者", "毕业生", "农民工", "居民", "从业者", "学生", "青年", "妇女"];
+/// The head of a household.
+const HEADS: [&str; 2] = ["户主", "户代表"];
+/// A unit: it has a phone and an address, too, and somebody to ask for. What a group's heading ends with.
+const UNITS: [&str; 12] =
+    ["单位", "企业", "公司", "雇主", "机构", "学校", "院校", "工厂", "去向", "用人方", "中心", "基地"];
+/// More faintly, the columns of those that a register is about.
 const FAINT: [&str; 7] = ["基本", "求职", "失业", "下岗", "就业", "登记", "申请"];
 /// Longest heading of a group, characters; a title says more.
-const GROUP_CHARS: usize = 8;
+const GROUP_CHARS: usize = 10;
 
 /// Whose the columns of a group are, by its heading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Whose {
-    /// The person's that the row is about.
+    /// Of whom the register is about, in so many words.
+    Subject,
+    /// The person's that the row is about, by what it seems.
     Own,
+    /// The head of the household.
+    Head,
     /// Somebody else's.
     Another,
+    /// Of somebody who works for the offices.
+    Staff,
     /// A unit's.
     Unit,
     /// It does not say.
@@ -78,45 +92,80 @@ pub(super) enum Whose {
 }
 
 impl Whose {
-    /// By the words of a heading: no title, and no label with what it says behind it.
-    pub(super) fn of(over: &str) -> Self {
+    /// By the words of a heading; none of a title, and of a label with what it says behind it.
+    pub(super) fn of(over: &str) -> Option<Self> {
         let over = text::no_space(over);
-        let is_group = over.chars().count() <= GROUP_CHARS
-            && !over.contains([':', '：'])
-            && !over.ends_with(['表', '册', '账', '单']);
-        let says = |words: &[&str]| words.iter().any(|word| over.contains(word));
-        match () {
-            () if !is_group => Self::Unsaid,
-            // 被帮扶人 is who is helped.
-            () if over.starts_with('被') => Self::Own,
-            () if says(&OTHERS) => Self::Another,
-            () if says(&PEOPLE) => Self::Own,
-            () if says(&UNITS) => Self::Unit,
-            () if says(&FAINT) => Self::Own,
-            () => Self::Unsaid,
+        if over.chars().count() > GROUP_CHARS
+            || over.contains([':', '：'])
+            || over.ends_with(['表', '册', '账', '帐', '单'])
+        {
+            return None;
         }
+        let name = short(&over);
+        let name = name.trim_end_matches(|sign: char| sign.is_ascii_digit() || "一二三四五()（）".contains(sign));
+        let ends = |words: &[&str]| words.iter().any(|word| name.ends_with(word));
+        let has = |words: &[&str]| words.iter().any(|word| name.contains(word));
+        Some(match () {
+            // 被帮扶人 is who is helped.
+            () if name.starts_with('被') => Self::Own,
+            () if ends(&HELPERS) || has(&FAMILY) => Self::Another,
+            () if ends(&STAFF) => Self::Staff,
+            () if ends(&SUBJECTS) => Self::Subject,
+            () if ends(&HEADS) => Self::Head,
+            () if ends(&UNITS) => Self::Unit,
+            () if has(&PEOPLE) || has(&FAINT) => Self::Own,
+            () => Self::Unsaid,
+        })
     }
+}
+
+/// The heading of a group without what says nothing, and a spouse by the name that the layouts know.
+pub(super) fn short(over: &str) -> String {
+    let over = text::no_space(over);
+    let name = GROUPS.iter().find_map(|word| over.strip_suffix(word)).filter(|name| !name.is_empty()).unwrap_or(&over);
+    if SPOUSE.contains(&name) { "配偶".to_owned() } else { name.to_owned() }
+}
+
+/// Whether a heading is that of somebody's name.
+pub(super) fn names(heading: &str) -> bool {
+    ["姓名", "名字"].contains(&folded(heading).as_str())
+}
+
+/// Whether a heading names a unit, or somebody who acts for the person: a phone beside it is not the person's.
+pub(super) fn is_of_unit(heading: &str) -> bool {
+    let heading = folded(heading);
+    let name = heading.strip_suffix("姓名").or(heading.strip_suffix("名称")).unwrap_or(&heading);
+    heading == "名称" || UNITS.iter().chain(&HELPERS).any(|word| name.ends_with(word))
 }
 
 /// What a column's heading was found to mean.
 pub(super) enum Met {
-    /// As a whole, so that nothing is open.
-    Whole(Target),
-    /// By itself, below the heading of a group that begins in some column.
+    /// As it stands, below no group.
+    Alone(Target),
+    /// Together with the heading of the group that begins in some column.
+    Joined(usize, Target),
+    /// By itself, below the heading of such a group.
     Below(usize, Whose, Target),
 }
 
 impl Met {
     pub(super) const fn target(&self) -> Target {
         match self {
-            Self::Whole(target) | Self::Below(_, _, target) => *target,
+            Self::Alone(target) | Self::Joined(_, target) | Self::Below(_, _, target) => *target,
+        }
+    }
+
+    const fn group(&self) -> Option<usize> {
+        match self {
+            Self::Alone(_) => None,
+            Self::Joined(group, _) | Self::Below(group, ..) => Some(*group),
         }
     }
 }
 
 /// What a target says of a person.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Says {
+pub(super) enum Says {
     /// Who it is.
     Who,
     /// What is that person's alone: phone, address, sex.
@@ -125,58 +174,106 @@ enum Says {
     Else,
 }
 
-fn says(layout: &Layout, target: Target) -> Says {
+pub(super) fn says(layout: &Layout, target: Target) -> Says {
     match target {
-        Target::Field { role, tag } if layout.roles[role].register.number == number::RESIDENT => {
-            layout.field((role, tag)).map_or(Says::Else, |field| match field.format {
-                Format::CitizenId | Format::PersonName => Says::Who,
-                _ if field.personal => Says::Personal,
-                _ => Says::Else,
-            })
-        }
+        Target::Field { role, tag } => layout.field((role, tag)).map_or(Says::Else, |field| match field.format {
+            Format::CitizenId | Format::PersonName => Says::Who,
+            _ if field.personal => Says::Personal,
+            _ => Says::Else,
+        }),
         Target::Sex { .. } | Target::Birth { .. } => Says::Personal,
         _ => Says::Else,
     }
 }
 
-/// The columns that mean something by themselves and stand below a group of somebody else's: by its heading, or because another group
-/// names the person. Of two that could, the one is the person's whose heading says so, else the first.
-pub(super) fn of_somebody_else(layout: &Layout, met: &[Option<Met>]) -> BTreeSet<usize> {
+/// Which columns are somebody else's.
+pub(super) struct Others {
+    /// The columns.
+    pub(super) columns: BTreeSet<usize>,
+    /// Where nothing but their order says which group is meant, those that name somebody, whoever is taken first.
+    pub(super) groups: Vec<Option<usize>>,
+}
+
+/// The columns that mean something by themselves and are of somebody else: by the heading of their group, or because another group names the
+/// person. `units` are the groups with a column for a unit. Of several that do, the person's is the one that says so together with its heading or in so many words, then what stands below
+/// no group, then the one whose heading seems to, then the first.
+pub(super) fn of_somebody_else(layout: &Layout, met: &[Option<Met>], units: &BTreeSet<usize>) -> Others {
+    let all = || met.iter().enumerate().filter_map(|(column, met)| Some((column, met.as_ref()?)));
     let below = || {
-        met.iter().enumerate().filter_map(|(column, met)| match met {
-            Some(Met::Below(group, whose, target)) if *target != Target::Ignore => {
-                Some((column, *group, *whose, *target))
-            }
+        all().filter_map(|(column, met)| match met {
+            Met::Below(group, whose, target) if *target != Target::Ignore => Some((column, *group, *whose, *target)),
             _ => None,
         })
     };
+    let is_of_staff = layout.roles[layout.main].register.number == number::ASSISTANT;
     let by_word = below().filter(|(_, _, whose, target)| match whose {
         Whose::Another => true,
+        Whose::Staff => !is_of_staff,
         Whose::Unit => says(layout, *target) != Says::Else,
-        Whose::Own | Whose::Unsaid => false,
+        Whose::Subject | Whose::Own | Whose::Head | Whose::Unsaid => false,
     });
     let mut withheld: BTreeSet<usize> = by_word.map(|(column, ..)| column).collect();
-    // Who says each of these in their own right, by the place of the group: those whose heading says that they may come first.
-    let mut claims: BTreeMap<Target, BTreeSet<(bool, usize)>> = BTreeMap::new();
-    for (column, group, whose, target) in below() {
-        if !withheld.contains(&column) && says(layout, target) != Says::Else {
-            claims.entry(target).or_default().insert((whose != Whose::Own, group));
+
+    // Who names somebody, by the rank of what says that it is the person.
+    let is_main = |target: Target| {
+        let Target::Field { role, .. } = target else { return false };
+        says(layout, target) == Says::Who && layout.roles[role].required
+    };
+    let is_named =
+        |withheld: &BTreeSet<usize>| all().any(|(column, met)| !withheld.contains(&column) && is_main(met.target()));
+    if !is_named(&withheld) {
+        // There is nobody else: 随军家属, 军转干部 are whom such a register is about.
+        let somebody: BTreeSet<usize> =
+            below().filter(|(.., target)| is_main(*target)).map(|(_, group, ..)| group).collect();
+        withheld.retain(|column| !below().any(|(own, group, ..)| own == *column && somebody.contains(&group)));
+    }
+    let mut named: BTreeMap<Option<usize>, u8> = BTreeMap::new();
+    for (_, met) in all().filter(|(column, met)| !withheld.contains(column) && is_main(met.target())) {
+        let rank = match met {
+            Met::Joined(..) => 0,
+            Met::Below(_, Whose::Subject, _) => 1,
+            Met::Alone(_) => 2,
+            Met::Below(_, Whose::Own | Whose::Staff, _) => 3,
+            Met::Below(_, Whose::Head, _) => 5,
+            Met::Below(..) => 4,
+        };
+        let held = named.entry(met.group()).or_insert(rank);
+        *held = rank.min(*held);
+    }
+    let mut ranked: Vec<(u8, Option<usize>)> = named.iter().map(|(group, rank)| (*rank, *group)).collect();
+    ranked.sort_unstable();
+    let own = ranked.first().copied();
+    let is_own = |group: Option<usize>| own.is_none_or(|(_, own)| own == group);
+    for (column, group, ..) in below() {
+        if named.contains_key(&Some(group)) && !is_own(Some(group)) {
+            withheld.insert(column);
         }
     }
-    let is_said_as_a_whole = |target| met.iter().any(|met| matches!(met, Some(Met::Whole(whole)) if *whole == target));
-    let mut others = BTreeSet::new();
-    for (target, claims) in claims {
-        let lost = claims.into_iter().skip(usize::from(!is_said_as_a_whole(target))).map(|(_, group)| group);
-        for group in lost {
-            if says(layout, target) == Says::Who {
-                others.insert(group);
-            } else {
-                withheld.extend(below().filter(|one| one.1 == group && one.3 == target).map(|(column, ..)| column));
-            }
+    // What the person's group says stands nowhere else.
+    let of_own: BTreeSet<Target> = all()
+        .filter(|(column, met)| {
+            is_own(met.group()) && !withheld.contains(column) && says(layout, met.target()) != Says::Else
+        })
+        .map(|(_, met)| met.target())
+        .collect();
+    if own.is_some_and(|(_, own)| own.is_some()) {
+        let stranger = |met: &Met| matches!(met, Met::Alone(target) if of_own.contains(target));
+        withheld.extend(all().filter(|(_, met)| stranger(met)).map(|(column, _)| column));
+    }
+    // Groups that name nobody: what is one person's stands once, and beside a unit it is that one's.
+    let mut taken: BTreeSet<Target> = of_own;
+    for (column, group, _, target) in below() {
+        if named.contains_key(&Some(group)) || withheld.contains(&column) || says(layout, target) == Says::Else {
+            continue;
+        }
+        if units.contains(&group) || !taken.insert(target) {
+            withheld.insert(column);
         }
     }
-    withheld.extend(below().filter(|(_, group, ..)| others.contains(group)).map(|(column, ..)| column));
-    withheld
+    let first = own.map_or(0, |(rank, _)| rank);
+    let alike: Vec<Option<usize>> =
+        ranked.iter().filter(|(rank, group)| *rank == first && group.is_some()).map(|(_, group)| *group).collect();
+    Others { columns: withheld, groups: alike }
 }
 
 #[cfg(test)]
@@ -186,21 +283,41 @@ mod tests {
     #[test]
     fn a_heading_says_whose_columns_stand_below_it() {
         let cases = [
-            ("介绍人", Whose::Another),
-            ("被介绍人", Whose::Own),
-            ("用工单位负责人", Whose::Another),
-            ("用人单位", Whose::Unit),
-            ("企业职工", Whose::Own),
-            ("下岗企业", Whose::Unit),
-            ("就业情况", Whose::Own),
-            ("求职人情况", Whose::Own),
-            ("其他", Whose::Unsaid),
-            ("永安台社区配偶就业情况登记", Whose::Unsaid),
-            ("联系人：李红", Whose::Unsaid),
-            ("家庭成员花名册", Whose::Unsaid),
+            ("介绍人", Some(Whose::Another)),
+            ("被介绍人", Some(Whose::Own)),
+            ("用工单位负责人", Some(Whose::Another)),
+            ("家庭成员1", Some(Whose::Another)),
+            ("爱人情况", Some(Whose::Another)),
+            ("就业帮扶情况", Some(Whose::Another)),
+            ("包保干部", Some(Whose::Another)),
+            ("协理员情况", Some(Whose::Staff)),
+            ("用人单位", Some(Whose::Unit)),
+            ("下岗企业", Some(Whose::Unit)),
+            ("就业单位信息", Some(Whose::Unit)),
+            ("企业职工", Some(Whose::Own)),
+            ("企业下岗失业", Some(Whose::Own)),
+            ("代理人员", Some(Whose::Own)),
+            ("用工情况", Some(Whose::Unsaid)),
+            ("就业情况", Some(Whose::Own)),
+            ("求职人情况", Some(Whose::Subject)),
+            ("帮扶对象", Some(Whose::Subject)),
+            ("户主", Some(Whose::Head)),
+            ("其他", Some(Whose::Unsaid)),
+            ("永安台社区配偶就业情况登记", None),
+            ("联系人：李红", None),
+            ("家庭成员花名册", None),
         ];
         for (over, whose) in cases {
             assert_eq!(Whose::of(over), whose, "{over}");
+        }
+        assert_eq!(
+            (short("爱人情况"), short("情况"), short("就业情况")),
+            ("配偶".into(), "情况".into(), "就业".into())
+        );
+        for (heading, is) in
+            [("名称", true), ("就业单位名称", true), ("经办人姓名", true), ("姓名", false), ("联系电话", false)]
+        {
+            assert_eq!(is_of_unit(heading), is, "{heading}");
         }
     }
 }

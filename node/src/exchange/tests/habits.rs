@@ -696,6 +696,170 @@ fn a_group_beside_the_persons_own_columns_is_somebody_elses_and_its_row_of_headi
     assert!(desk.which(number::RESIDENT, "id_no", &own).is_some());
 }
 
+/// A workbook of these rows, in which cells of the first one are merged: from a column to a column.
+fn merged(rows: &[Vec<String>], areas: &[(u16, u16)]) -> Vec<u8> {
+    let mut book = rust_xlsxwriter::Workbook::new();
+    let page = book.add_worksheet();
+    for (from, to) in areas {
+        page.merge_range(0, *from, 0, *to, &rows[0][*from as usize], &rust_xlsxwriter::Format::new()).unwrap();
+    }
+    for (number, row) in (0..).zip(rows) {
+        for (column, cell) in (0..).zip(row).filter(|(_, cell)| !cell.is_empty()) {
+            page.write(number, column, cell).unwrap();
+        }
+    }
+    book.save_to_buffer().unwrap()
+}
+
+#[test]
+fn what_a_group_says_of_its_columns_is_heard_though_no_heading_stands_twice() {
+    let own = id("19670320", 1);
+    // What stands in the upper row, in the lower, and of whom each column is.
+    let cases: [(&[&str], &[&str], &[&str]); 9] = [
+        (&["求职人", "", "介绍人", ""], &["姓名", "身份证号码", "联系电话", "备注"], &["own", "own", "", ""]),
+        (&["求职人", "", "介绍人", ""], &["姓名", "身份证号码", "家庭住址", "联系电话"], &["own", "own", "", ""]),
+        (&["用工单位", "", "求职人员", ""], &["联系人", "联系电话", "姓名", "身份证号码"], &["", "", "own", "own"]),
+        (&["基本信息", "", "监护人信息", ""], &["姓名", "身份证号码", "家庭住址", "联系电话"], &["own", "own", "", ""]),
+        (&["基本信息", "", "经办信息", ""], &["姓名", "身份证号码", "经办人", "联系电话"], &["own", "own", "", ""]),
+        (&["", "", "毕业院校", ""], &["姓名", "身份证号码", "地址", "联系电话"], &["own", "own", "", ""]),
+        (&["", "", "就业帮扶情况", ""], &["姓名", "身份证号码", "帮扶责任人", "联系电话"], &["own", "own", "", ""]),
+        (&["", "", "就业登记", ""], &["姓名", "身份证号码", "就业单位", "联系电话"], &["own", "own", "", ""]),
+        (&["包保干部", "", "帮扶对象", ""], &["姓名", "联系电话", "姓名", "身份证号码"], &["", "", "own", "own"]),
+    ];
+    for (upper, lower, whose) in cases {
+        for between in [None, Some(["", "", "", ""]), Some(["1", "2", "3", "4"])] {
+            let cells = lower.iter().zip(whose).map(|(heading, whose)| match (*heading, *whose) {
+                ("姓名", "own") => "甲".to_owned(),
+                ("身份证号码", "own") => own.clone(),
+                ("姓名" | "联系人" | "经办人" | "帮扶责任人", _) => "乙某".to_owned(),
+                ("联系电话", _) => "13922220001".to_owned(),
+                _ => "某路某号".to_owned(),
+            });
+            let mut rows = vec![row(upper)];
+            rows.extend(between.map(|between| row(&between)));
+            rows.extend([row(lower), cells.collect()]);
+            let desk = Memory::street();
+            let report = desk.import("a.xlsx", &sheet(&rows));
+            let told = format!("{upper:?} {lower:?} {between:?} {:?}", report.findings);
+            assert_eq!((report.new_rows, report.wrong_rows, desk.count(number::RESIDENT)), (1, 0, 1), "{told}");
+            let (_, person) = desk.which(number::RESIDENT, "id_no", &own).unwrap();
+            let told_of = ["name", "phone", "address", "remark"].map(|field| show(&person, field));
+            assert_eq!(told_of, ["甲", "", "", ""], "{told}");
+        }
+    }
+}
+
+#[test]
+fn a_group_goes_as_far_as_its_cell_and_where_none_says_so_to_the_next_name() {
+    let own = id("19670320", 1);
+    let lower = ["姓名", "身份证号码", "姓名", "身份证号码", "联系电话"];
+    let other = id("19680320", 3);
+    let rows = [row(&["介绍人", "", "", "", ""]), row(&lower), row(&["乙", &other, "甲", &own, "13911110001"])];
+    for file in [merged(&rows, &[(0, 1)]), sheet(&rows)] {
+        let desk = Memory::street();
+        assert_eq!(desk.import("a.xlsx", &file).new_rows, 1);
+        let (_, person) = desk.which(number::RESIDENT, "id_no", &own).unwrap();
+        assert_eq!(["name", "phone"].map(|field| show(&person, field)), ["甲", "13911110001"]);
+    }
+    // Beside the merged cell the columns are nobody's but the person's.
+    let rows = [
+        row(&["监护人", "", "", ""]),
+        row(&["姓名", "联系电话", "姓名", "身份证号码"]),
+        row(&["乙", "13922220001", "甲", &own]),
+    ];
+    let desk = Memory::street();
+    assert_eq!(desk.import("a.xlsx", &merged(&rows, &[(0, 1)])).new_rows, 1);
+    let (_, person) = desk.which(number::RESIDENT, "id_no", &own).unwrap();
+    assert_eq!(["name", "phone"].map(|field| show(&person, field)), ["甲".to_owned(), String::new()]);
+    // The spouse's number is the spouse's, whatever stands beside it.
+    let (head, spouse) = (id("19670320", 1), id("19680320", 2));
+    let lower = ["姓名", "身份证号", "户主姓名", "户主身份证号", "认定日期"];
+    for group in ["配偶", "爱人情况"] {
+        let rows = [row(&[group, "", "", "", ""]), row(&lower), row(&["乙", &spouse, "甲", &head, "2008-03-01"])];
+        let desk = Memory::street();
+        assert_eq!(desk.import("a.xlsx", &merged(&rows, &[(0, 1)])).new_rows, 1);
+        let name = |number: &str| show(&desk.which(number::RESIDENT, "id_no", number).unwrap().1, "name");
+        assert_eq!((name(&head), name(&spouse)), ("甲".into(), "乙".into()), "{group}");
+    }
+}
+
+#[test]
+fn whose_number_stands_below_somebody_elses_heading_alone_is_nobody_and_the_clerk_is_told_who_was_taken() {
+    let (own, other) = (id("19670320", 1), id("19680320", 3));
+    let ask = |rows: &[Vec<String>]| {
+        let options = Options { by: "测试".into(), ..Options::default() };
+        let desk = Memory::street();
+        import(&desk, &Source { file_name: "a.xlsx", content: &sheet(rows) }, &options, &mut |_, _| {})
+    };
+    // The child has no number: it is not registered with its guardian's.
+    let rows =
+        [row(&["", "", "监护人", ""]), row(&["姓名", "性别", "姓名", "身份证号码"]), row(&["甲", "男", "乙", &other])];
+    assert!(matches!(ask(&rows), Err(ImportError::NoHeader)));
+    // Of two groups nothing says which is meant: the first, and the clerk is told.
+    let lower = ["姓名", "身份证号码", "姓名", "身份证号码"];
+    let rows = [row(&["甲方", "", "乙方", ""]), row(&lower), row(&["甲", &own, "乙", &other])];
+    let report = ask(&rows).unwrap();
+    assert!(
+        report.findings.iter().any(|finding| finding.contains("“甲方”、“乙方”各栏都有姓名：按“甲方”登记")),
+        "{report:?}"
+    );
+    // A householder beside the job-seeker is none, on whichever side.
+    for (upper, cells) in [
+        (["户主", "", "求职人员", ""], ["乙", &other, "甲", &own]),
+        (["求职人员", "", "户主", ""], ["甲", &own, "乙", &other]),
+    ] {
+        let rows = [
+            [row(&upper), row(&["失业日期"])].concat(),
+            [row(&lower), row(&[""])].concat(),
+            [row(&cells), row(&["2008-02-01"])].concat(),
+        ];
+        let desk = Memory::street();
+        assert_eq!(desk.import("a.xlsx", &sheet(&rows)).new_rows, 1, "{upper:?}");
+        assert_eq!((desk.count(number::RESIDENT), desk.count(number::HOUSEHOLD)), (1, 0), "{upper:?}");
+        assert!(desk.which(number::RESIDENT, "id_no", &own).is_some(), "{upper:?}");
+    }
+    // Those who are somebody else's elsewhere may be whom a register is about.
+    for group in ["随军家属", "企业军转干部"] {
+        let rows = [row(&[group, "", ""]), row(&["姓名", "身份证号码", "联系电话"]), row(&["甲", &own, "13911110001"])];
+        assert_eq!(ask(&rows).unwrap().new_rows, 1, "{group}");
+    }
+}
+
+#[test]
+fn a_second_person_in_one_row_gives_the_first_one_nothing() {
+    let (own, other) = (id("19670320", 1), id("19680320", 3));
+    let lower = ["姓名", "身份证号码", "联系电话", "姓名", "身份证号码", "联系电话"];
+    let rows = [row(&lower), row(&["甲", &own, "", "乙", &other, "13922220001"])];
+    let desk = Memory::street();
+    assert_eq!(desk.import("a.xlsx", &sheet(&rows)).new_rows, 1);
+    let (_, person) = desk.which(number::RESIDENT, "id_no", &own).unwrap();
+    assert_eq!(["phone", "phone2"].map(|field| show(&person, field)), [String::new(), String::new()]);
+    assert!(show(&person, "import_note").contains("13922220001"));
+}
+
+#[test]
+fn a_spouse_whose_name_was_forgotten_is_asked_for_and_one_who_is_gone_is_not() {
+    let headings =
+        ["户主姓名", "户主身份证号", "配偶姓名", "配偶身份证号", "配偶电话", "配偶学历", "认定日期", "第二人就业日期"];
+    let household = |cells: [&str; 6]| {
+        let head = id("19600320", 1);
+        let [name, number, phone, edu, day, job] = cells;
+        let rows = [row(&headings), row(&["甲", &head, name, number, phone, edu, day, job])];
+        let desk = Memory::street();
+        let report = desk.import("a.xlsx", &sheet(&rows));
+        (report.new_rows, report.wrong_rows, report.findings.iter().any(|finding| finding.contains("没有写明是谁")))
+    };
+    let day = "2008-02-01";
+    assert_eq!(household(["", "", "13800000003", "初中", day, ""]), (0, 1, false), "somebody, and who is not said");
+    assert_eq!(household(["", "", "13800000003", "", day, ""]), (1, 0, false));
+    assert_eq!(household(["", "", "", "", day, day]), (1, 0, true), "nobody's job is told");
+    let other = id("19610320", 2);
+    for gone in [["离婚", "离婚"], ["丧偶（2005）", ""], ["已离婚", "/"], ["独身", "无"], ["离异", other.as_str()]]
+    {
+        assert_eq!(household([gone[0], gone[1], "13800000003", "初中", day, ""]), (1, 0, false), "{gone:?}");
+    }
+}
+
 #[test]
 fn a_row_that_numbers_the_columns_is_nobody() {
     let person = |nth: u32| row(&["甲", &id("19670320", nth), "1", "13841300000"]);
