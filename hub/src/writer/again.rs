@@ -190,7 +190,7 @@ impl Pad<'_> {
     /// beyond it, that it moved there, and how its case moved on; and all of what is for everybody, since those who read it
     /// may be the last to have it. Empty where there is none.
     pub(super) fn passing_seal(
-        &mut self,
+        &self,
         edit: &Edit,
         record: &Record,
         (stamp, by): (u64, Tier),
@@ -198,7 +198,7 @@ impl Pad<'_> {
         let Some(def) = registers().get(record.register) else { return Ok(bytes::Bytes::new()) };
         let Some(home) = home_unit(record) else { return Ok(bytes::Bytes::new()) };
         let mut beyond = Vec::new();
-        let stood = self.record(edit.id)?.and_then(home_unit);
+        let stood = self.record(edit.id)?.as_deref().and_then(home_unit);
         let for_below = is_for_below(record.register);
         let (moved, new) = (stood.is_some_and(|stood| stood != home), stood.is_none());
         beyond.extend(edit.field(HOME_UNIT).filter(|_| moved));
@@ -219,7 +219,7 @@ impl Pad<'_> {
             }
             let target = record.reference(field.tag);
             let target = target.map(|target| self.record(target)).transpose()?.flatten();
-            if target.and_then(home_unit).is_none_or(|owner| !home.covers(owner)) {
+            if target.as_deref().and_then(home_unit).is_none_or(|owner| !home.covers(owner)) {
                 beyond.push(field);
             }
         }
@@ -322,9 +322,9 @@ impl Pad<'_> {
 
     /// Takes out of an offer what this hub has not lost after all: it stands, or somebody who saw it has replaced it. What another
     /// office had only told, the author's own may still prove.
-    pub(super) fn forget_known(&mut self, edit: &mut Edit, landing: &Landing) -> Result<(), StoreError> {
+    pub(super) fn forget_known(&self, edit: &mut Edit, landing: &Landing) -> Result<(), StoreError> {
         let Some(mut offer) = edit.offer.take() else { return Ok(()) };
-        let (record, history) = (self.record(edit.id)?.cloned(), self.history_of(edit.id)?);
+        let (record, history) = (self.record(edit.id)?, self.history_of(edit.id)?);
         let mut known: Vec<pb::Origin> = record.as_ref().map(|record| record.state().origins).unwrap_or_default();
         known.extend(history.iter().filter_map(|entry| entry.origin.clone()));
         let same = |one: &pb::Origin, two: &pb::Origin, tag: u32| {

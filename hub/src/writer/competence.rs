@@ -132,12 +132,13 @@ impl Pad<'_> {
             for open in self.open_about(id)? {
                 others.extend(self.conflict(open)?.and_then(|open| RecordId::from_slice(&open.other)));
             }
-            let homes = others.into_iter().map(|other| self.record(other).map(|record| record.and_then(home_unit)));
+            let homes =
+                others.into_iter().map(|other| self.record(other).map(|record| record.as_deref().and_then(home_unit)));
             let homes: Vec<Option<OrgCode>> = homes.collect::<Result<_, _>>()?;
             let beyond = homes.into_iter().flatten().any(|home| !of.covers(home));
             let elsewhere =
                 |record: &Record| [COUNTED_AT, ELSEWHERE_TOO].iter().any(|tag| record.bytes(*tag).is_some());
-            if beyond || self.record(id)?.is_some_and(elsewhere) {
+            if beyond || self.record(id)?.as_deref().is_some_and(elsewhere) {
                 return Ok(true);
             }
         }

@@ -197,7 +197,7 @@ impl Pad<'_> {
             conflict.set_state(ConflictState::Unsettled);
             conflict.closed = 0;
             let id = RecordId::from_slice(&conflict.record);
-            let home = id.map(|id| self.record(id)).transpose()?.flatten().and_then(home_unit);
+            let home = id.map(|id| self.record(id)).transpose()?.flatten().as_deref().and_then(home_unit);
             conflict.moved_to = home.map(OrgCode::number).filter(|home| *home != conflict.unit).unwrap_or(0);
             self.enter(&conflict)?;
             if let Some(id) = RecordId::from_slice(&conflict.record).filter(|_| kinds::of(&conflict).is_finding) {

@@ -10,6 +10,7 @@ use crate::{
     state::orders::{entered, with_place},
     store::{Space, StoreError},
 };
+use std::rc::Rc;
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::{Shelf, home_unit, is_active, not_commendable, not_revocable, unit_id},
@@ -32,12 +33,12 @@ impl Pad<'_> {
     fn title_on(&mut self, unit: OrgCode, on: date::Day) -> Result<Option<(RecordId, Record)>, StoreError> {
         for id in Reading(self).referring(unit_id(unit), registers::FEC_CASE)? {
             let case = self.record(id)?.filter(|case| is_active(case) && home_unit(case) == Some(unit));
-            let held = |case: &&Record| {
+            let held = |case: &Rc<Record>| {
                 case.day(field::fec_case::CERTIFIED_ON).is_some_and(|from| from <= on)
                     && case.day(field::fec_case::REVOKED_ON).is_none_or(|revoked| on <= revoked)
             };
             if let Some(case) = case.filter(held) {
-                return Ok(Some((id, case.clone())));
+                return Ok(Some((id, Rc::unwrap_or_clone(case))));
             }
         }
         Ok(None)
@@ -48,9 +49,9 @@ impl Pad<'_> {
         let id = record_of(order, unit);
         let Some(unit) = self.here_now(unit) else { return Ok(()) };
         let hand = self.hand_of(order);
-        let known = self.record(id)?.cloned();
+        let known = self.record(id)?;
         if order.withdrawn_on > 0 {
-            if known.as_ref().is_some_and(is_active) {
+            if known.as_deref().is_some_and(is_active) {
                 let fields =
                     vec![text(STATE, code::state::VOID.as_bytes()), text(VOID_REASON, "市级撤回评定".as_bytes())];
                 self.revise(id, registers::COMMENDATION, fields, &hand)?;
@@ -80,9 +81,9 @@ impl Pad<'_> {
     pub(super) fn enter_for_city(&mut self, order: &TaskOrder, unit: OrgCode) -> Result<(), StoreError> {
         let id = record_of(order, unit);
         let (Some(unit), Some(own)) = (self.here_now(unit), entry(order)) else { return Ok(()) };
-        let known = self.record(id)?.cloned();
+        let known = self.record(id)?;
         if order.withdrawn_on > 0 {
-            if known.as_ref().is_some_and(is_active) {
+            if known.as_deref().is_some_and(is_active) {
                 let fields = vec![text(STATE, code::state::VOID.as_bytes()), text(VOID_REASON, "市级撤回".as_bytes())];
                 self.revise(id, order.register, fields, &self.hand_of(order))?;
             }

@@ -10,6 +10,7 @@ use super::{
 use crate::store::StoreError;
 use bytes::Bytes;
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::{
@@ -87,12 +88,12 @@ impl Pad<'_> {
     }
 
     fn inspect(&mut self, id: RecordId) -> Result<(), StoreError> {
-        let Some(register) = self.record(id)?.map(|record| record.register) else { return Ok(()) };
+        let Some(register) = self.record(id)?.as_deref().map(|record| record.register) else { return Ok(()) };
         match register {
             number::RESIDENT => {
                 self.find_duplicates(id, register)?;
                 self.ask_if_sent(id)?;
-                if self.record(id)?.is_some_and(|record| left_on(record).is_some()) {
+                if self.record(id)?.as_deref().is_some_and(|record| left_on(record).is_some()) {
                     for placement in following(&Reading(self), id, register, number::PLACEMENT)? {
                         self.find_placed_after_leaving(placement)?;
                     }
@@ -115,7 +116,7 @@ impl Pad<'_> {
             number::FEC_CASE => self.close_order(id)?,
             number::SPOT_CHECK => self.order_to_rectify(id)?,
             number::TRANSFER => {
-                if let Some(record) = self.record(id)?.cloned() {
+                if let Some(record) = self.record(id)? {
                     self.answer_transfer(id, &record)?;
                 }
             }
@@ -126,7 +127,7 @@ impl Pad<'_> {
 
     fn ask_if_sent(&mut self, id: RecordId) -> Result<(), StoreError> {
         // Who was never sent anywhere has never been asked for: as almost everybody.
-        let Some(record) = self.record(id)?.filter(|record| record.origin(TRANSFER_TO).is_some()).cloned() else {
+        let Some(record) = self.record(id)?.filter(|record| record.origin(TRANSFER_TO).is_some()) else {
             return Ok(());
         };
         self.withdraw_askings(id, &record)?;
@@ -142,7 +143,7 @@ impl Pad<'_> {
         tags: &[u32],
         note: &str,
     ) -> Result<pb::Conflict, StoreError> {
-        let record = self.record(id)?.cloned().unwrap_or_default();
+        let record = self.record(id)?.unwrap_or_default();
         let unit_of = |record: &Record| home_unit(record).map_or(0, OrgCode::number);
         let mut conflict = pb::Conflict {
             kind: kind.into(),
@@ -158,7 +159,7 @@ impl Pad<'_> {
         };
         if let Some(other) = other {
             conflict.other = other.0.to_vec().into();
-            if let Some(record) = self.record(other)?.cloned() {
+            if let Some(record) = self.record(other)? {
                 conflict.other_unit = unit_of(&record);
                 if record.register == conflict.register {
                     conflict.claims.push(standing_claim(&record, tags));
@@ -176,6 +177,7 @@ impl Pad<'_> {
             let of = |pad: &mut Self, id| -> Result<_, StoreError> {
                 let record = pad
                     .record(id)?
+                    .as_deref()
                     .map(|record| (record.bytes(field::held_certificate::KIND).cloned(), record.reference(PERSON)));
                 let (kind, person) = record.unwrap_or_default();
                 Ok((kind, person.map(|person| survivor(&Reading(pad), person)).transpose()?))
@@ -258,7 +260,7 @@ impl Pad<'_> {
 
     /// Whether a household is one: neither void, merged nor closed.
     fn lives(&mut self, household: RecordId) -> Result<bool, StoreError> {
-        Ok(self.record(household)?.is_some_and(|record| is_active(record) && !is_closed(record)))
+        Ok(self.record(household)?.as_deref().is_some_and(|record| is_active(record) && !is_closed(record)))
     }
 
     /// Whether two certificates belong to the same person.
@@ -267,6 +269,7 @@ impl Pad<'_> {
         for credential in [one, two] {
             let assistant = self
                 .record(credential)?
+                .as_deref()
                 .and_then(|record| record.slice(field::credential::ASSISTANT))
                 .and_then(RecordId::from_slice);
             let Some(assistant) = assistant else { return Ok(false) };
@@ -284,7 +287,7 @@ impl Pad<'_> {
     }
 
     fn inspect_placement(&mut self, id: RecordId) -> Result<(), StoreError> {
-        let Some(record) = self.record(id)?.cloned() else { return Ok(()) };
+        let Some(record) = self.record(id)? else { return Ok(()) };
         if let Some(post) = record.reference(field::placement::POST) {
             self.to_look.push(Look::Post(survivor(&Reading(self), post)?));
         }
@@ -304,12 +307,13 @@ impl Pad<'_> {
         }
         for other in following(&Reading(self), person, number::RESIDENT, number::PLACEMENT)? {
             self.count_work(1);
-            let is_twin =
-                |twin: &&Record| other != id && is_active(twin) && overlap(record, twin) && same_employer(twin, record);
-            let Some(twin) = self.record(other)?.filter(is_twin).cloned() else { continue };
+            let is_twin = |twin: &Rc<Record>| {
+                other != id && is_active(twin) && overlap(record, twin) && same_employer(twin, record)
+            };
+            let Some(twin) = self.record(other)?.filter(is_twin) else { continue };
             let first = if (twin.created, other) < (record.created, id) { other } else { id };
             let second = if first == id { other } else { id };
-            let (stands, absorbed) = if first == id { (record, &twin) } else { (&twin, record) };
+            let (stands, absorbed) = if first == id { (record, &*twin) } else { (&*twin, record) };
             let (stands, absorbed) = (stands.clone(), absorbed.clone());
             let hand = Hand::rule(Rule::SameJob);
             if self.merge(first, second, &[], &hand)?.is_err() {
@@ -351,10 +355,10 @@ impl Pad<'_> {
     }
 
     fn find_placed_after_leaving(&mut self, id: RecordId) -> Result<(), StoreError> {
-        let Some(record) = self.record(id)?.cloned() else { return Ok(()) };
+        let Some(record) = self.record(id)? else { return Ok(()) };
         let Some(person) = record.reference(field::placement::PERSON) else { return Ok(()) };
         let person = survivor(&Reading(self), person)?;
-        let left = self.record(person)?.and_then(left_on);
+        let left = self.record(person)?.as_deref().and_then(left_on);
         let after = left.zip(start(&record)).is_some_and(|(left, start)| start >= left) && is_active(&record);
         let kind = ConflictKind::LeftButPlaced;
         if after {
@@ -386,7 +390,7 @@ impl Pad<'_> {
 
     fn inspect_member(&mut self, id: RecordId) -> Result<(), StoreError> {
         self.find_contradictions_of(id)?;
-        let Some(record) = self.record(id)?.cloned() else { return Ok(()) };
+        let Some(record) = self.record(id)? else { return Ok(()) };
         let (Some(household), Some(person)) =
             (record.reference(field::member::HOUSEHOLD), record.reference(field::member::PERSON))
         else {
@@ -396,8 +400,7 @@ impl Pad<'_> {
         let mut elsewhere = Vec::new();
         if counts_as_member(&record) {
             for other in following(&Reading(self), person, number::RESIDENT, number::MEMBER)? {
-                let Some(twin) = self.record(other)?.filter(|twin| other != id && counts_as_member(twin)).cloned()
-                else {
+                let Some(twin) = self.record(other)?.filter(|twin| other != id && counts_as_member(twin)) else {
                     continue;
                 };
                 let Some(theirs) = twin.reference(field::member::HOUSEHOLD) else { continue };
@@ -409,8 +412,12 @@ impl Pad<'_> {
         }
         // The same person registered once more is found as a duplicate; the households it belongs to may be one.
         let mut twins = Vec::new();
-        let id_no =
-            self.record(person)?.and_then(|record| record.bytes(field::resident::ID_NO)).cloned().unwrap_or_default();
+        let id_no = self
+            .record(person)?
+            .as_deref()
+            .and_then(|record| record.bytes(field::resident::ID_NO))
+            .cloned()
+            .unwrap_or_default();
         let sharing = Reading(self).sharing(number::RESIDENT, field::resident::ID_NO, &id_no)?;
         for twin in sharing.into_iter().filter(|twin| !id_no.is_empty() && *twin != person) {
             for other in following(&Reading(self), twin, number::RESIDENT, number::MEMBER)? {
@@ -441,7 +448,7 @@ impl Pad<'_> {
         }
         // Who left one of two households may have been what they shared.
         for other in following(&Reading(self), person, number::RESIDENT, number::MEMBER)? {
-            let of = self.record(other)?.and_then(|twin| twin.reference(field::member::HOUSEHOLD));
+            let of = self.record(other)?.as_deref().and_then(|twin| twin.reference(field::member::HOUSEHOLD));
             self.to_inspect.extend(of);
         }
         Ok(())
@@ -452,7 +459,7 @@ impl Pad<'_> {
             return Ok(());
         }
         let created = |pad: &mut Self, id| -> Result<_, StoreError> {
-            Ok((pad.record(id)?.map_or(0, |record| record.created), id))
+            Ok((pad.record(id)?.as_deref().map_or(0, |record| record.created), id))
         };
         let (one, two) = (created(self, one)?, created(self, two)?);
         let (later, earlier) = if one > two { (one.1, two.1) } else { (two.1, one.1) };
@@ -468,14 +475,11 @@ impl Pad<'_> {
         for household in [one, two] {
             let mut own = HashSet::new();
             for member in following(&Reading(self), household, number::HOUSEHOLD, number::MEMBER)? {
-                let person = self
-                    .record(member)?
-                    .filter(|record| counts_as_member(record))
-                    .and_then(|record| record.slice(field::resident::ID_NO))
-                    .and_then(RecordId::from_slice);
-                let Some(person) = person else { continue };
+                let member = self.record(member)?.filter(|record| counts_as_member(record));
+                let Some(person) = member.and_then(|member| member.reference(field::member::PERSON)) else { continue };
                 let person = survivor(&Reading(self), person)?;
                 let record = self.record(person)?;
+                let record = record.as_deref();
                 let (id_no, born) =
                     (record.and_then(|record| record.bytes(field::resident::ID_NO)).cloned(), record.and_then(born));
                 if born.is_none_or(|born| date::years_between(born.birth, self.core.today()) >= ADULT) {
@@ -491,6 +495,7 @@ impl Pad<'_> {
     fn find_contradictions_of(&mut self, member: RecordId) -> Result<(), StoreError> {
         let household = self
             .record(member)?
+            .as_deref()
             .and_then(|record| record.slice(field::member::HOUSEHOLD))
             .and_then(RecordId::from_slice);
         let Some(household) = household else { return Ok(()) };

@@ -1,6 +1,5 @@
 //! Judging one change that a child pushes: what becomes of it, as a value.
-//! Invariant: nothing of the change is written here, so one that is refused has no effect but its refusal. (An offer that is
-//! refused leaves out the revisions that its parts would have had.)
+//! Invariant: nothing is changed here (the commit is only read), so one that is refused has no effect but its refusal.
 
 use super::{
     Peer,
@@ -13,6 +12,7 @@ use super::{
 };
 use crate::store::StoreError;
 use prost::Message;
+use std::rc::Rc;
 use taizhang_proto::{
     OrgCode, Record,
     cell::{PastHome, home_unit},
@@ -65,11 +65,13 @@ pub(super) struct Taken {
     /// By whom, when, and under which seal.
     pub(super) origin: pb::Origin,
     /// The record as it stood, where a conflict will speak of it.
-    pub(super) before: Option<Record>,
+    pub(super) before: Option<Rc<Record>>,
     /// What else it brings about.
     pub(super) follow_ups: FollowUps,
     /// The code that its unit had before, where it was filed under that.
     pub(super) given_up: Option<PastHome>,
+    /// How many revisions its parts have beside its own.
+    pub(super) revisions: u64,
 }
 
 /// What a change brings about beside itself: found while it is judged, and brought about once it is taken.
@@ -100,7 +102,7 @@ impl Pad<'_> {
     /// What becomes of a change of `peer`, which arrived by `origin`; its fields are known to be sound by themselves, or not. What is
     /// changed of it here is no less so: fields are left out, and a unit's code gives way to the one that it has now.
     pub(super) fn judge(
-        &mut self,
+        &self,
         peer: &Peer,
         (mut edit, is_sound): (Edit, bool),
         author: Author,
@@ -136,10 +138,11 @@ impl Pad<'_> {
             Some(_) => Some(self.apply_offer(peer, &edit, author, (&origin, &landing))?),
             None => None,
         };
-        let decision = if let Some((decision, _)) = &told {
+        let revisions = told.as_ref().map_or(0, |(_, _, revisions)| *revisions);
+        let decision = if let Some((decision, ..)) = &told {
             decision.clone()
         } else {
-            let decision = decide(self.record(edit.id)?, &edit, author);
+            let decision = decide(self.record(edit.id)?.as_deref(), &edit, author);
             self.without_what_was_said(&edit, decision, &origin)?
         };
         let current = self.record(edit.id)?;
@@ -148,10 +151,10 @@ impl Pad<'_> {
             return Ok(Judgement::Refused(unknown(&edit)));
         }
         let mut applied = match told {
-            Some((_, applied)) => applied,
-            None => apply(current, &edit, &decision, &origin),
+            Some((_, applied, _)) => applied,
+            None => apply(current.as_deref(), &edit, &decision, &origin),
         };
-        let before = if decision.is_plain() { None } else { current.cloned() };
+        let before = if decision.is_plain() { None } else { current };
         let added: usize = applied.superseded.iter().map(Message::encoded_len).sum();
         let aside: usize = match &landing {
             Landing::Survivor { aside, .. } => aside.iter().map(|field| field.bytes.len()).sum(),
@@ -176,9 +179,9 @@ impl Pad<'_> {
             origin.seal = self.passing_seal(&edit, &applied.record, (origin.stamp, author.tier))?;
         }
         if !origin.seal.is_empty() {
-            applied = apply(self.record(edit.id)?, &edit, &decision, &origin);
+            applied = apply(self.record(edit.id)?.as_deref(), &edit, &decision, &origin);
         }
-        let taken = Taken { edit, landing, decision, applied, origin, before, follow_ups, given_up };
+        let taken = Taken { edit, landing, decision, applied, origin, before, follow_ups, given_up, revisions };
         Ok(Judgement::Taken(Box::new(taken)))
     }
 
@@ -186,7 +189,7 @@ impl Pad<'_> {
     /// its store does not know what it was answered, and says its journal again under new numbers; what did not come to stand,
     /// or was replaced, is neither kept twice nor asked about again.
     fn without_what_was_said(
-        &mut self,
+        &self,
         edit: &Edit,
         mut decision: Decision,
         origin: &pb::Origin,
@@ -208,7 +211,7 @@ impl Pad<'_> {
 
     /// Why a record may not stand as an edit would make it; none where it may.
     fn why_not(
-        &mut self,
+        &self,
         (peer, author): (&Peer, Author),
         edit: &Edit,
         landing: &Landing,
@@ -218,7 +221,7 @@ impl Pad<'_> {
     ) -> Result<Option<Violation>, StoreError> {
         let today = date::shanghai(received * 1_000);
         let edited = edit.fields.iter().map(|field| field.tag);
-        let mut broken = check::check_beside(record, self.record(edit.id)?, edited.clone(), today, is_sound);
+        let mut broken = check::check_beside(record, self.record(edit.id)?.as_deref(), edited.clone(), today, is_sound);
         if edit.offer.is_some() {
             // What was let pass before that rule, and was lost, is taken again.
             broken.retain(|why| why.rule != check::BELOW);
@@ -246,7 +249,7 @@ impl Pad<'_> {
     /// in the district; what this hub itself once said or let pass, and has lost, its child only repeats; and what has
     /// moved away since the child last heard takes along what is said of it.
     fn foreign_reference(
-        &mut self,
+        &self,
         peer: &Peer,
         edit: &Edit,
         record: &Record,
@@ -260,7 +263,9 @@ impl Pad<'_> {
                 continue;
             }
             let Some(target) = record.reference(field.tag) else { continue };
-            let Some((owner, other)) = self.record(target)?.map(|target| (home_unit(target), target.register)) else {
+            let Some((owner, other)) =
+                self.record(target)?.as_deref().map(|target| (home_unit(target), target.register))
+            else {
                 continue;
             };
             let (rule, message) = if !refers.allows(other) {

@@ -72,7 +72,7 @@ fn out_of_scope(peer: &Peer, edit: &Edit) -> Violation {
 impl Pad<'_> {
     /// Where an edit lands; inside, why it can't be taken at all.
     pub(super) fn landing(
-        &mut self,
+        &self,
         peer: &Peer,
         edit: &mut Edit,
         author: Author,
@@ -89,15 +89,15 @@ impl Pad<'_> {
         }
         // What an offer says stood on the absorbed record itself.
         let stood = edit.offer.as_ref().is_some_and(|offer| !offer.aside);
-        if merged_into(current).is_some() && !stood {
-            let theirs = home_unit(current).is_none_or(|owner| peer.unit.covers(owner));
+        if merged_into(&current).is_some() && !stood {
+            let theirs = home_unit(&current).is_none_or(|owner| peer.unit.covers(owner));
             // Who is told of a record that is for everybody, or planted a name, has no word on what stands for it.
             if author.node != HUB_NODE && !theirs && !self.was_of(peer, edit.id)? {
                 return Ok(Err(out_of_scope(peer, edit)));
             }
             return self.land_on_survivor(edit, author);
         }
-        let Some(owner) = home_unit(current).filter(|owner| !peer.unit.covers(*owner)) else {
+        let Some(owner) = home_unit(&current).filter(|owner| !peer.unit.covers(*owner)) else {
             return Ok(Ok(Landing::Home));
         };
         let Some(moved) = current.origin(HOME_UNIT).cloned() else { return Ok(Err(out_of_scope(peer, edit))) };
@@ -126,15 +126,15 @@ impl Pad<'_> {
 
     /// Whether an office offers a record that is for everybody and belongs to a unit above it; inside, whether it is the office's
     /// own as far as this hub knows, and only a sealed word takes it away.
-    fn is_told_from_below(&mut self, peer: &Peer, edit: &Edit) -> Result<Option<bool>, StoreError> {
+    fn is_told_from_below(&self, peer: &Peer, edit: &Edit) -> Result<Option<bool>, StoreError> {
         if !is_for_below(edit.register) || edit.offer.as_ref().is_none_or(|offer| offer.aside) {
             return Ok(None);
         }
         let current = self.record(edit.id)?;
-        if current.is_some_and(|record| record.register != edit.register) {
+        if current.as_deref().is_some_and(|record| record.register != edit.register) {
             return Ok(None);
         }
-        let stood = current.and_then(home_unit);
+        let stood = current.as_deref().and_then(home_unit);
         let home = edit.field(HOME_UNIT).and_then(unit_in).or(stood);
         let is_above = |home: OrgCode| !peer.unit.covers(home) && home.covers(peer.unit) && self.core.unit.covers(home);
         if !home.is_some_and(is_above) {
@@ -147,12 +147,12 @@ impl Pad<'_> {
     }
 
     /// A late edit of an absorbed record is one of its survivor, by an author who never saw that one.
-    fn land_on_survivor(&mut self, edit: &mut Edit, author: Author) -> Result<Result<Landing, Violation>, StoreError> {
+    fn land_on_survivor(&self, edit: &mut Edit, author: Author) -> Result<Result<Landing, Violation>, StoreError> {
         let absorbed = edit.id;
         if author.node == HUB_NODE {
             return Ok(Ok(Landing::Home));
         }
-        let merged = self.record(absorbed)?.map_or(0, |record| record.revision_of(MERGED_INTO));
+        let merged = self.record(absorbed)?.as_deref().map_or(0, |record| record.revision_of(MERGED_INTO));
         edit.id = survivor(&Reading(self), absorbed)?;
         edit.forget_bases();
         // Its author never saw the other record, whatever it says that it had heard.
@@ -171,13 +171,14 @@ impl Pad<'_> {
 
     /// Whether a record has moved away from a child, within this hub's scope, since it last heard.
     pub(super) fn moved_unheard(
-        &mut self,
+        &self,
         peer: &Peer,
         edit: &Edit,
         id: RecordId,
         owner: OrgCode,
     ) -> Result<bool, StoreError> {
-        let moved = self.record(id)?.and_then(|record| record.origin(HOME_UNIT)).map(|origin| origin.revision);
+        let moved =
+            self.record(id)?.as_deref().and_then(|record| record.origin(HOME_UNIT)).map(|origin| origin.revision);
         let unheard = edit.offer.is_some() || moved.is_some_and(|moved| moved > edit.seen);
         Ok(unheard && self.core.unit.covers(owner) && self.was_of(peer, id)?)
     }
@@ -218,7 +219,7 @@ impl Pad<'_> {
         origin: &pb::Origin,
         handed_over: Revision,
     ) -> Result<(), StoreError> {
-        let owner = self.record(edit.id)?.and_then(home_unit);
+        let owner = self.record(edit.id)?.as_deref().and_then(home_unit);
         let tags: Vec<u32> = edit.fields.iter().map(|field| field.tag).collect();
         let entry = pb::Superseded {
             origin: Some(pb::Origin { tags: tags.clone(), ..origin.clone() }),
@@ -257,7 +258,7 @@ impl Pad<'_> {
         tags: &[u32],
         claim: pb::Superseded,
     ) -> Result<Vec<pb::ClaimedValue>, StoreError> {
-        let standing = self.record(id)?.map(|record| standing_claim(record, tags)).unwrap_or_default();
+        let standing = self.record(id)?.as_deref().map(|record| standing_claim(record, tags)).unwrap_or_default();
         Ok(vec![standing, pb::ClaimedValue { message: claim.message, origin: claim.origin, reason: claim.reason }])
     }
 
@@ -350,7 +351,7 @@ impl Pad<'_> {
                     self.revise(id, register, fields, &Hand::rule(rule))?;
                 }
                 Deferred::Remember { id, tag, text } => {
-                    let Some(record) = self.record(id)?.cloned() else { continue };
+                    let Some(record) = self.record(id)? else { continue };
                     let fields = vec![with_one_more(&record, tag, text)];
                     self.revise(id, record.register, fields, &Hand::rule(Rule::Remembered))?;
                 }

@@ -28,7 +28,7 @@ impl Pad<'_> {
         take: &[u32],
         hand: &Hand<'_>,
     ) -> Result<Result<(), String>, StoreError> {
-        let (into, from) = (self.record(standing)?.cloned(), self.record(absorbed)?.cloned());
+        let (into, from) = (self.record(standing)?, self.record(absorbed)?);
         let (Some(into), Some(from)) = (into, from) else { return Ok(Err("没有此记录 (no such record)".into())) };
         let ours = |record: &Record| home_unit(record).is_some_and(|unit| self.core.unit.covers(unit));
         if standing == absorbed || into.register != from.register {
@@ -58,7 +58,7 @@ impl Pad<'_> {
     /// Takes a merge back: the record stands for itself again, and what the other took from it goes back where nobody
     /// has edited it since.
     pub(super) fn unmerge(&mut self, absorbed: RecordId, hand: &Hand<'_>) -> Result<Result<(), String>, StoreError> {
-        let Some(from) = self.record(absorbed)?.cloned() else {
+        let Some(from) = self.record(absorbed)? else {
             return Ok(Err("没有此记录 (no such record)".into()));
         };
         let Some(standing) = merged_into(&from) else {
@@ -66,7 +66,7 @@ impl Pad<'_> {
         };
         let merged = from.revision_of(MERGED_INTO);
         self.revise(absorbed, from.register, vec![nothing(MERGED_INTO)], hand)?;
-        if let Some(into) = self.record(standing)?.cloned() {
+        if let Some(into) = self.record(standing)? {
             let taken: Vec<u32> = into
                 .fields
                 .iter()

@@ -79,7 +79,7 @@ impl Pad<'_> {
         }
         let household = record;
         let Some(head) = household.reference(field::household::HEAD_PERSON) else { return Ok(None) };
-        Ok(self.record(head)?.and_then(|head| head.slice(field::resident::NAME)).map(<[u8]>::to_vec))
+        Ok(self.record(head)?.as_deref().and_then(|head| head.slice(field::resident::NAME)).map(<[u8]>::to_vec))
     }
 
     /// Units of the district that were asked to take somebody in whom the old unit now sends elsewhere, keeps, or sends
@@ -88,7 +88,7 @@ impl Pad<'_> {
         let now = Self::asking_of(id, record);
         for asked in Reading(self).referring(id, number::TRANSFER)? {
             if Some(asked) != now
-                && let Some(transfer) = self.record(asked)?.cloned()
+                && let Some(transfer) = self.record(asked)?
                 && self.is_open_within(&transfer)
             {
                 self.revise(asked, number::TRANSFER, self.withdrawn_asking(), &Hand::rule(Rule::Transfer))?;
@@ -130,7 +130,7 @@ impl Pad<'_> {
                 ];
                 self.revise(id, number::TRANSFER, fields, &Hand::rule(Rule::Transfer))?;
             } else if let Some(main) = Self::subject_of(transfer)
-                && let Some(record) = self.record(main)?.filter(|record| record.origin(TRANSFER_TO).is_some()).cloned()
+                && let Some(record) = self.record(main)?.filter(|record| record.origin(TRANSFER_TO).is_some())
             {
                 self.withdraw_askings(main, &record)?;
             }
@@ -140,7 +140,7 @@ impl Pad<'_> {
             return Ok(());
         }
         let Some(main) = Self::subject_of(transfer) else { return Ok(()) };
-        let Some(record) = self.record(main)?.cloned() else { return Ok(()) };
+        let Some(record) = self.record(main)? else { return Ok(()) };
         let ours = home_unit(&record).is_some_and(|unit| self.core.unit.covers(unit));
         let (Some(to), true) = (home_unit(transfer), ours) else { return Ok(()) };
         let reason =
@@ -182,7 +182,7 @@ impl Pad<'_> {
         to: OrgCode,
         hand: &Hand<'_>,
     ) -> Result<(), StoreError> {
-        let Some(record) = self.record(id)?.cloned() else { return Ok(()) };
+        let Some(record) = self.record(id)? else { return Ok(()) };
         let Some(from) = home_unit(&record).filter(|from| *from != to) else { return Ok(()) };
         let mut fields = vec![
             number_field(HOME_UNIT, to.number()),
@@ -214,7 +214,7 @@ impl Pad<'_> {
             persons.push(main);
         }
         for person in persons {
-            if self.record(person)?.is_none_or(|record| home_unit(record) != home) {
+            if self.record(person)?.as_deref().is_none_or(|record| home_unit(record) != home) {
                 continue;
             }
             if person != main {
@@ -222,7 +222,7 @@ impl Pad<'_> {
             }
             for register in registers().about(number::RESIDENT) {
                 for id in following(&Reading(self), person, number::RESIDENT, register)? {
-                    if self.record(id)?.is_some_and(|part| home_unit(part) == home) {
+                    if self.record(id)?.as_deref().is_some_and(|part| home_unit(part) == home) {
                         found.push((id, register));
                     }
                 }

@@ -110,7 +110,7 @@ impl Pad<'_> {
     fn give_task(&mut self, order: &TaskOrder, unit: OrgCode) -> Result<(), StoreError> {
         let id = record_of(order, unit);
         let Some(unit) = self.here_now(unit) else { return Ok(()) };
-        let known = self.record(id)?.cloned();
+        let known = self.record(id)?;
         let mut fields = Vec::new();
         if known.is_none() {
             let city = self.core.unit.parent().unwrap_or(self.core.unit);
@@ -140,7 +140,7 @@ impl Pad<'_> {
     /// A community that is restored has done what it was ordered: the order says so, too, and with it that this time is
     /// over when the case is ordered to rectify again.
     pub(super) fn close_order(&mut self, case: RecordId) -> Result<(), StoreError> {
-        let Some(record) = self.record(case)?.filter(|case| is_active(case)).cloned() else { return Ok(()) };
+        let Some(record) = self.record(case)?.filter(|case| is_active(case)) else { return Ok(()) };
         let (Some(ordered), Some(restored)) =
             (record.day(field::fec_case::RECTIFY_FROM), record.day(field::fec_case::RESTORED_ON))
         else {
@@ -150,7 +150,7 @@ impl Pad<'_> {
             return Ok(());
         }
         for other in Reading(self).referring(case, registers::RECTIFICATION)? {
-            let Some(order) = self.record(other)?.cloned() else { continue };
+            let Some(order) = self.record(other)? else { continue };
             let unit = home_unit(&order).filter(|unit| self.core.unit.covers(*unit));
             if unit.is_some()
                 && is_active(&order)
@@ -175,13 +175,13 @@ impl Pad<'_> {
     /// A spot check that found a certified community wanting orders it to rectify within the plan's term (notice, item
     /// 33): the case moves on and the order is a record, from the day of the check.
     pub(super) fn order_to_rectify(&mut self, check: RecordId) -> Result<(), StoreError> {
-        let Some(found) = self.record(check)?.filter(|record| is_active(record)).cloned() else { return Ok(()) };
+        let Some(found) = self.record(check)?.filter(|record| is_active(record)) else { return Ok(()) };
         let (Some(case), Some(on)) =
             (found.reference(field::spot_check::FEC_CASE), found.day(field::spot_check::CHECKED_ON))
         else {
             return Ok(());
         };
-        let Some(record) = self.record(case)?.filter(|case| case.register == registers::FEC_CASE).cloned() else {
+        let Some(record) = self.record(case)?.filter(|case| case.register == registers::FEC_CASE) else {
             return Ok(());
         };
         let unit = home_unit(&record).filter(|unit| self.core.unit.covers(*unit));
@@ -198,6 +198,7 @@ impl Pad<'_> {
         for other in Reading(self).referring(case, registers::RECTIFICATION)? {
             if self
                 .record(other)?
+                .as_deref()
                 .is_some_and(|order| is_active(order) && order.day(field::rectification::ORDERED_ON) == Some(on))
             {
                 return Ok(()); // ordered by hand

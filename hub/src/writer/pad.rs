@@ -14,8 +14,9 @@ use crate::{
     store::{Space, StoreError, View, WriteSet},
 };
 use std::{
-    cell::Cell as Counter,
+    cell::{Cell as Counter, RefCell},
     collections::{BTreeSet, HashMap, HashSet, hash_map::Entry},
+    rc::Rc,
 };
 use taizhang_proto::{
     OrgCode, Record, RecordId,
@@ -37,7 +38,7 @@ struct Leaf {
     old_unit: Option<OrgCode>,
     /// Units that it came to and left again within this commit, each with the revision that brought it there.
     passed: Vec<(Revision, OrgCode)>,
-    now: Option<Record>,
+    now: Option<Rc<Record>>,
     changed: bool,
 }
 
@@ -63,7 +64,8 @@ pub(super) struct Pad<'a> {
     pub(super) tree_version: u64,
     revision: Revision,
     old_revision: Revision,
-    records: HashMap<RecordId, Leaf>,
+    /// What was read of them is kept, whoever reads; only [`Pad::put_record`] changes one.
+    records: RefCell<HashMap<RecordId, Leaf>>,
     subjects: HashMap<RecordId, Node>,
     pub(super) touched: HashSet<Subject>,
     /// Whom the changed records touch, as they were and as they are: followed once, when everything stands.
@@ -78,8 +80,8 @@ pub(super) struct Pad<'a> {
     pub(super) added_history: HashMap<RecordId, Vec<usize>>,
     pub(super) added_verdicts: Vec<usize>,
     /// Bytes of history that records had before this commit, as far as somebody asked.
-    pub(super) history_stood: HashMap<RecordId, u64>,
-    pub(super) uniques: HashMap<[u8; 24], UniqueRow>,
+    pub(super) history_stood: RefCell<HashMap<RecordId, u64>>,
+    pub(super) uniques: RefCell<HashMap<[u8; 24], UniqueRow>>,
     /// Conflicts read or raised in this commit.
     pub(super) conflicts: HashMap<u64, pb::Conflict>,
     /// Numbers of the open conflicts about a record.
@@ -133,7 +135,7 @@ impl<'a> Pad<'a> {
             tree_version,
             revision,
             old_revision: revision,
-            records: HashMap::new(),
+            records: RefCell::default(),
             subjects: HashMap::new(),
             touched: HashSet::new(),
             roots: HashSet::new(),
@@ -142,8 +144,8 @@ impl<'a> Pad<'a> {
             weighed: HashSet::new(),
             added_history: HashMap::new(),
             added_verdicts: Vec::new(),
-            history_stood: HashMap::new(),
-            uniques: HashMap::new(),
+            history_stood: RefCell::default(),
+            uniques: RefCell::default(),
             conflicts: HashMap::new(),
             open_about: HashMap::new(),
             let_stand: HashMap::new(),
@@ -205,18 +207,19 @@ impl<'a> Pad<'a> {
         Ok(())
     }
 
+    /// Reads a record's row; that it can't be read is on record from then on.
+    fn read(core: &Core, view: &dyn View, id: RecordId) -> Result<Leaf, StoreError> {
+        read_leaf(view, id).inspect_err(|error| {
+            if error.is_damage() {
+                core.note_unreadable(id);
+            }
+        })
+    }
+
     fn leaf(&mut self, id: RecordId) -> Result<&mut Leaf, StoreError> {
-        match self.records.entry(id) {
+        match self.records.get_mut().entry(id) {
             Entry::Occupied(leaf) => Ok(leaf.into_mut()),
-            Entry::Vacant(place) => match read_leaf(self.view, id) {
-                Ok(leaf) => Ok(place.insert(leaf)),
-                Err(error) => {
-                    if error.is_damage() {
-                        self.core.note_unreadable(id);
-                    }
-                    Err(error)
-                }
-            },
+            Entry::Vacant(place) => Ok(place.insert(Self::read(self.core, self.view, id)?)),
         }
     }
 
@@ -227,12 +230,18 @@ impl<'a> Pad<'a> {
 
     /// Whether this commit makes the record.
     pub(super) fn is_new(&self, id: RecordId) -> bool {
-        self.records.get(&id).is_some_and(|leaf| leaf.old_bytes.is_none())
+        self.records.borrow().get(&id).is_some_and(|leaf| leaf.old_bytes.is_none())
     }
 
     /// A record as it stands on the pad.
-    pub(super) fn record(&mut self, id: RecordId) -> Result<Option<&Record>, StoreError> {
-        Ok(self.leaf(id)?.now.as_ref())
+    pub(super) fn record(&self, id: RecordId) -> Result<Option<Rc<Record>>, StoreError> {
+        if let Some(leaf) = self.records.borrow().get(&id) {
+            return Ok(leaf.now.clone());
+        }
+        let leaf = Self::read(self.core, self.view, id)?;
+        let now = leaf.now.clone();
+        self.records.borrow_mut().insert(id, leaf);
+        Ok(now)
     }
 
     /// Puts a record's new state on the pad, with its links and the subjects that it takes part in.
@@ -251,7 +260,7 @@ impl<'a> Pad<'a> {
                 self.deferred.push(Deferred::Remember { id, tag, text });
             }
         }
-        let before = old.as_ref().map(cell::links).unwrap_or_default();
+        let before = old.as_deref().map(cell::links).unwrap_or_default();
         let after = cell::links(&record);
         for gone in before.iter().filter(|target| !after.contains(target)) {
             let node = self.subject(*gone)?;
@@ -260,7 +269,7 @@ impl<'a> Pad<'a> {
         }
         for fresh in after.iter().filter(|target| !before.contains(target)) {
             // A subject's first row must hold what it contributed without one.
-            let register = self.record(*fresh)?.map(|target| target.register);
+            let register = self.record(*fresh)?.as_deref().map(|target| target.register);
             self.touched.extend(register.and_then(|register| cell::itself(register, *fresh)));
             let node = self.subject(*fresh)?;
             node.row.link(record.register, id);
@@ -269,13 +278,13 @@ impl<'a> Pad<'a> {
         for target in before.iter().chain(&after) {
             self.weigh(*target)?;
         }
-        self.index_unique(id, old.as_ref(), &record)?;
+        self.index_unique(id, old.as_deref(), &record)?;
         let moved = old.as_ref().filter(|old| home_unit(old) != home_unit(&record));
         let left = moved.and_then(|old| Some((old.origin(HOME_UNIT)?.revision, home_unit(old)?)));
         let leaf = self.leaf(id)?;
         leaf.passed.extend(left.filter(|(came, _)| *came > leaf.old_revision));
         let roots = roots_of(id, &record);
-        leaf.now = Some(record);
+        leaf.now = Some(Rc::new(record));
         leaf.changed = true;
         self.roots.extend(roots);
         self.to_inspect.push(id);
@@ -304,14 +313,18 @@ impl<'a> Pad<'a> {
         Ok(())
     }
 
+    /// Looks at a subject's row as it stands on the pad, or on the disk: it is not kept for later.
+    fn look_at_subject<R>(&self, id: RecordId, read: impl FnOnce(&Node) -> R) -> Result<R, StoreError> {
+        Ok(match self.subjects.get(&id) {
+            Some(node) => read(node),
+            None => read(&read_node(self.view, id)?),
+        })
+    }
+
     fn subject(&mut self, id: RecordId) -> Result<&mut Node, StoreError> {
         match self.subjects.entry(id) {
             Entry::Occupied(node) => Ok(node.into_mut()),
-            Entry::Vacant(place) => {
-                let row = rows::read(self.view, Space::Subjects, &id.0)?;
-                let stored = row.is_some();
-                Ok(place.insert(Node { row: row.unwrap_or_default(), stored, changed: false }))
-            }
+            Entry::Vacant(place) => Ok(place.insert(read_node(self.view, id)?)),
         }
     }
 
@@ -378,6 +391,11 @@ impl<'a> Pad<'a> {
     }
 }
 
+fn read_node(view: &dyn View, id: RecordId) -> Result<Node, StoreError> {
+    let row = rows::read(view, Space::Subjects, &id.0)?;
+    Ok(Node { stored: row.is_some(), row: row.unwrap_or_default(), changed: false })
+}
+
 fn read_leaf(view: &dyn View, id: RecordId) -> Result<Leaf, StoreError> {
     let Some(bytes) = view.get(Space::Records, &id.0)? else {
         let (old_bytes, old_unit, now) = (None, None, None);
@@ -389,7 +407,7 @@ fn read_leaf(view: &dyn View, id: RecordId) -> Result<Leaf, StoreError> {
         old_revision: record.revision(),
         old_unit: home_unit(&record),
         passed: Vec::new(),
-        now: Some(record),
+        now: Some(Rc::new(record)),
         changed: false,
     })
 }

@@ -242,7 +242,7 @@ impl Pad<'_> {
                 for (edit, origin) in self.told_parts(peer, &edit, author, &origin) {
                     self.note_late(&edit, &origin, of)?;
                 }
-                if let (Some(offer), Some(record)) = (&edit.offer, self.record(edit.id)?.cloned()) {
+                if let (Some(offer), Some(record)) = (&edit.offer, self.record(edit.id)?) {
                     self.take_offered_history(peer.unit, (edit.id, &record), offer, revision)?;
                 }
                 quietly
@@ -266,7 +266,8 @@ impl Pad<'_> {
 
     /// Writes what a change was judged to bring about; `None` when it was simply accepted.
     fn apply_judged(&mut self, peer: &Peer, taken: Taken) -> Result<Option<Special>, StoreError> {
-        let Taken { edit, landing, decision, applied, origin, before, follow_ups, given_up } = taken;
+        let Taken { edit, landing, decision, applied, origin, before, follow_ups, given_up, revisions } = taken;
+        self.take_revisions(revisions);
         self.bring_about(follow_ups)?;
         if let Landing::Survivor { absorbed, aside } = &landing {
             self.keep_aside(*absorbed, aside, &origin);
@@ -280,7 +281,7 @@ impl Pad<'_> {
             self.disputed.insert(edit.id);
         }
         if !decision.is_plain() {
-            self.raise_from(&edit, &decision, &origin, before.as_ref(), &applied)?;
+            self.raise_from(&edit, &decision, &origin, before.as_deref(), &applied)?;
         }
         if !decision.changes_record() && !applied.superseded.is_empty() {
             self.note_lost(edit.id, origin.revision);

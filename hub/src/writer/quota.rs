@@ -26,7 +26,7 @@ impl Pad<'_> {
 
     /// Why an edit that adds so many bytes to its record's history can't be taken: its office has filled it.
     pub(super) fn too_much_history(
-        &mut self,
+        &self,
         office: OrgCode,
         edit: &Edit,
         adds: usize,
@@ -86,7 +86,7 @@ impl Pad<'_> {
     }
 
     /// Why words on a record that is not here can't be kept: there are too many of them already, whoever said them.
-    pub(super) fn too_much_unheld(&mut self, edit: &Edit, adds: usize) -> Result<Option<Violation>, StoreError> {
+    pub(super) fn too_much_unheld(&self, edit: &Edit, adds: usize) -> Result<Option<Violation>, StoreError> {
         let most = self.core.plans().on(self.core.today()).limits.history_bytes;
         let full = self.history_size(edit.id)? + adds as u64 > most;
         Ok(full.then(|| {
@@ -122,13 +122,14 @@ impl Pad<'_> {
     }
 
     /// Bytes of a record's history, what this commit adds included.
-    fn history_size(&mut self, id: RecordId) -> Result<u64, StoreError> {
-        if let Some(stood) = self.history_stood.get(&id) {
+    fn history_size(&self, id: RecordId) -> Result<u64, StoreError> {
+        let known = self.history_stood.borrow().get(&id).copied();
+        if let Some(stood) = known {
             return Ok(stood + self.added_bytes(id));
         }
         let kept = self.kept_size(id)?;
         let stood = kept.map_or_else(|| self.measure(id), Ok)?;
-        self.history_stood.insert(id, stood);
+        self.history_stood.borrow_mut().insert(id, stood);
         Ok(stood + self.added_bytes(id))
     }
 
@@ -156,7 +157,7 @@ impl Pad<'_> {
     pub(super) fn write_history_sizes(&mut self) -> Result<(), StoreError> {
         let grown: Vec<RecordId> = self.added_history.keys().copied().collect();
         for id in grown {
-            let stood = match self.history_stood.get(&id) {
+            let stood = match self.history_stood.get_mut().get(&id) {
                 Some(stood) => Some(*stood),
                 None => self.kept_size(id)?,
             };

@@ -38,7 +38,7 @@ impl Pad<'_> {
             }
         }
         for id in moving {
-            let Some(record) = self.record(id)?.cloned() else { continue };
+            let Some(record) = self.record(id)? else { continue };
             let Some(from) = home_unit(&record) else { continue };
             let to = tree.current(from, today);
             let since = tree.given_up_on(from).unwrap_or(today);

@@ -91,7 +91,7 @@ impl Pad<'_> {
 
     /// What stood in a conflict's fields before a reviewer took a claim or wrote, where the reviewer's word still stands.
     fn stood_before(&mut self, id: RecordId, conflict: &pb::Conflict) -> Result<Vec<Field>, StoreError> {
-        let Some(record) = self.record(id)?.cloned() else { return Ok(Vec::new()) };
+        let Some(record) = self.record(id)? else { return Ok(Vec::new()) };
         let before = conflict.claims.first().map(pb::ClaimedValue::said).unwrap_or_default();
         let ours = |tag: &u32| record.origin(*tag).is_none_or(|origin| origin.node == HUB_NODE);
         let old = |tag: &u32| before.iter().find(|field| field.tag == *tag).cloned().unwrap_or_else(|| nothing(*tag));

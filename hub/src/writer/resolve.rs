@@ -175,7 +175,7 @@ impl Pad<'_> {
             },
             Does::Set(fields) => {
                 let (today, reason) = (self.core.today(), hand.reason);
-                let fields = fields(&Case { record: self.record(id)?, today, reason });
+                let fields = fields(&Case { record: self.record(id)?.as_deref(), today, reason });
                 self.revise_checked(id, conflict.register, fields, hand)
             }
         }
@@ -190,7 +190,7 @@ impl Pad<'_> {
         let def = registers().get(conflict.register);
         let record = self.record(id)?;
         let ruled = |tag: &u32| def.and_then(|def| def.field(*tag)).is_some_and(|field| field.ruled);
-        let below = |tag: &u32| record.is_some_and(|record| is_ruled_below(record, *tag));
+        let below = |tag: &u32| record.as_deref().is_some_and(|record| is_ruled_below(record, *tag));
         let tags: Vec<u32> = conflict.tags.iter().copied().filter(|tag| ruled(tag) || below(tag)).collect();
         self.affirm(id, &tags, hand)
     }
@@ -292,7 +292,7 @@ impl Pad<'_> {
             Ok(standing) => standing,
             Err(why) => return Ok(Err(why)),
         };
-        let register = self.record(standing)?.map_or(0, |record| record.register);
+        let register = self.record(standing)?.as_deref().map_or(0, |record| record.register);
         let def = registers().get(register);
         let mut take = Vec::new();
         for name in &request.take {
@@ -321,7 +321,7 @@ impl Pad<'_> {
                 Err(_) => return refuse("不是记录编号 (not a record id)".into()),
             }
         };
-        if !request.record.is_empty() && !self.record(id)?.is_some_and(is_active) {
+        if !request.record.is_empty() && !self.record(id)?.as_deref().is_some_and(is_active) {
             return refuse("没有此记录，或已作废、已并入他处 (no such record, or void, or merged)".into());
         }
         let mut fields = match written(def.number, &request.fields) {

@@ -82,7 +82,7 @@ impl Pad<'_> {
         mut fields: Vec<Field>,
         hand: &Hand<'_>,
     ) -> Result<Option<Revision>, StoreError> {
-        let mut current = self.record(id)?.cloned();
+        let mut current = self.record(id)?;
         let mut said = Vec::new();
         fields.retain(|field| {
             let standing = current.as_ref().and_then(|record| record.bytes(field.tag));
@@ -94,7 +94,7 @@ impl Pad<'_> {
         said.retain(|tag| current.as_ref().is_some_and(|record| is_ruled_below(record, *tag)));
         if hand.of.is_none() && !hand.by.is_empty() && !said.is_empty() {
             self.affirm(id, &said, hand)?;
-            current = self.record(id)?.cloned();
+            current = self.record(id)?;
         }
         if fields.is_empty() {
             return Ok(None);
@@ -117,7 +117,7 @@ impl Pad<'_> {
                 (field, base)
             })
             .collect();
-        self.put_own(id, current.as_ref(), &based, register, hand)
+        self.put_own(id, current.as_deref(), &based, register, hand)
     }
 
     /// Puts fields on a record by the hub's own hand, each with the revision that stands. None where the record would be one that
@@ -160,7 +160,7 @@ impl Pad<'_> {
 
     /// Makes what stands in these fields the reviewer's own word.
     pub(super) fn affirm(&mut self, id: RecordId, tags: &[u32], hand: &Hand<'_>) -> Result<(), StoreError> {
-        let Some(record) = self.record(id)?.cloned() else { return Ok(()) };
+        let Some(record) = self.record(id)? else { return Ok(()) };
         let fields: Vec<(Field, Revision)> = tags
             .iter()
             .filter(|tag| record.bytes(**tag).is_some())

@@ -31,7 +31,7 @@ impl Pad<'_> {
     /// placing whoever has left. Returns why the edit can't stand when its author had seen; otherwise both stay and a
     /// reviewer is to be asked, by `follow_ups`.
     pub(super) fn against_what_was_seen(
-        &mut self,
+        &self,
         edit: &Edit,
         author: Author,
         new: &Record,
@@ -72,7 +72,7 @@ impl Pad<'_> {
                 let (Some(person), Some(start)) = (person, start) else { return Ok(None) };
                 let person = survivor(&Reading(self), person)?;
                 let Some(record) = self.record(person)? else { return Ok(None) };
-                let left = left_on(record);
+                let left = left_on(&record);
                 let knew = [field::resident::DEATH_ON, field::resident::MOVEOUT_ON]
                     .iter()
                     .filter_map(|tag| record.origin(*tag))
@@ -93,7 +93,7 @@ impl Pad<'_> {
 
     /// A community that applies again too early, and one that is certified with overdue households (domain-detail 2.12).
     fn undue_title(
-        &mut self,
+        &self,
         edit: &Edit,
         new: &Record,
         unseen: &impl Fn(&pb::Origin) -> bool,
@@ -113,7 +113,12 @@ impl Pad<'_> {
         let Some((from, unit)) = from.zip(home_unit(new)) else { return Ok(None) };
         // Whoever had not heard of the revocation applied in good faith: the district has the application to judge.
         for id in Reading(self).referring(unit_id(unit), number::FEC_CASE)? {
-            if self.record(id)?.and_then(|record| record.origin(field::fec_case::REVOKED_ON)).is_some_and(unseen) {
+            if self
+                .record(id)?
+                .as_deref()
+                .and_then(|record| record.origin(field::fec_case::REVOKED_ON))
+                .is_some_and(unseen)
+            {
                 return Ok(None);
             }
         }
@@ -122,7 +127,7 @@ impl Pad<'_> {
 
     /// Why a title or a commendation may not stand so, whoever writes it.
     pub(super) fn undue(
-        &mut self,
+        &self,
         id: RecordId,
         new: &Record,
         edits: impl Fn(u32) -> bool,
@@ -147,7 +152,7 @@ impl Pad<'_> {
     }
 
     /// Why a case may not be certified: a household of the community is past its 20 days on that day.
-    fn overdue_veto(&mut self, case: &Record) -> Result<Option<String>, StoreError> {
+    fn overdue_veto(&self, case: &Record) -> Result<Option<String>, StoreError> {
         let (Some(unit), Some(certified)) = (home_unit(case), case.day(field::fec_case::CERTIFIED_ON)) else {
             return Ok(None);
         };
@@ -160,7 +165,7 @@ impl Pad<'_> {
     /// A move between states that there is not, or that is not the author's to make. Where the author had not heard of
     /// the state from which it would lead, the fields' own policies have decided.
     fn refused_move(
-        &mut self,
+        &self,
         edit: &Edit,
         author: Author,
         new: &Record,
@@ -172,16 +177,16 @@ impl Pad<'_> {
         }
         let before = self.record(edit.id)?;
         let heard = |record: &Record| !way.tags().filter_map(|tag| record.origin(tag)).any(unseen);
-        if before.is_some_and(|record| !heard(record)) {
+        if before.as_deref().is_some_and(|record| !heard(record)) {
             return Ok(None);
         }
         let who = Actor::entering(author.tier, |tag| edit.field(tag).map(|field| field.bytes.clone()));
-        Ok(way.refusal(before, new, who))
+        Ok(way.refusal(before.as_deref(), new, who))
     }
 
     /// A record that one office closed or voided while another edited it: both are kept, the closing counts.
     fn closed_and_edited(
-        &mut self,
+        &self,
         edit: &Edit,
         new: &Record,
         unseen: &impl Fn(&pb::Origin) -> bool,
@@ -207,8 +212,8 @@ impl Pad<'_> {
             }
             let tags: Vec<u32> = edit.fields.iter().map(|field| field.tag).filter(|tag| *tag != field.tag).collect();
             let claims = vec![
-                standing_claim(if closes { new } else { current }, &[field.tag]),
-                standing_claim(if closes { current } else { new }, &tags),
+                standing_claim(if closes { new } else { &current }, &[field.tag]),
+                standing_claim(if closes { &current } else { new }, &tags),
             ];
             follow_ups.conflicts.push(pb::Conflict {
                 kind: ConflictKind::ClosedEdited.into(),
@@ -229,7 +234,7 @@ impl Pad<'_> {
     /// A household closes only when nobody is left in it and no case is open; what its closer had not seen keeps it
     /// open for a second look.
     fn closing_household(
-        &mut self,
+        &self,
         edit: &Edit,
         new: &Record,
         unseen: &impl Fn(&pb::Origin) -> bool,
@@ -238,7 +243,7 @@ impl Pad<'_> {
         let household = survivor(&Reading(self), edit.id)?;
         let mut news = Vec::new();
         for (register, id) in keeps_open(&Reading(self), household, new.day(field::household::CLOSED_ON))? {
-            if self.record(id)?.is_some_and(|record| record.origins.iter().any(unseen)) {
+            if self.record(id)?.as_deref().is_some_and(|record| record.origins.iter().any(unseen)) {
                 news.push((id, register));
             } else {
                 return Ok(Some(violation(edit, "status", "still_open", still_open(register).into())));
@@ -251,14 +256,14 @@ impl Pad<'_> {
     }
 
     fn joining_household(
-        &mut self,
+        &self,
         edit: &Edit,
         household: RecordId,
         unseen: &impl Fn(&pb::Origin) -> bool,
         follow_ups: &mut FollowUps,
     ) -> Result<Option<Violation>, StoreError> {
         let household = survivor(&Reading(self), household)?;
-        let Some(record) = self.record(household)?.cloned() else { return Ok(None) };
+        let Some(record) = self.record(household)? else { return Ok(None) };
         if !is_closed(&record) {
             return Ok(None);
         }

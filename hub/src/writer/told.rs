@@ -10,6 +10,7 @@ use super::{
 };
 use crate::store::StoreError;
 use std::collections::HashMap;
+use std::rc::Rc;
 use taizhang_proto::{
     OrgCode, Record,
     change::Edit,
@@ -35,21 +36,22 @@ struct Part {
 
 impl Pad<'_> {
     /// Decides and applies an offer: each of its changes by itself, in their old order and under revisions of their own.
-    /// `origin` is the offer's own; what it says nothing more of stands under that.
+    /// `origin` is the offer's own; what it says nothing more of stands under that. Also how many revisions it takes beside its own.
     pub(super) fn apply_offer(
-        &mut self,
+        &self,
         peer: &Peer,
         edit: &Edit,
         author: Author,
         (origin, landing): (&pb::Origin, &Landing),
-    ) -> Result<(Decision, Applied), StoreError> {
-        let before = self.record(edit.id)?.cloned();
+    ) -> Result<(Decision, Applied, u64), StoreError> {
+        let before = self.record(edit.id)?;
         let mut standing = before.clone();
         let mut superseded = Vec::new();
         let mut fates = vec![Fate::Equal; edit.fields.len()];
-        let mut revision = origin.revision;
+        let (mut revision, own) = (origin.revision, self.newest_revision());
+        let mut newest = own;
         for mut part in self.parts(peer, edit, author, origin) {
-            let mut decision = decide(standing.as_ref(), &part.edit, part.author);
+            let mut decision = decide(standing.as_deref(), &part.edit, part.author);
             if let Some(record) = &standing {
                 vouch(record, &part, &mut decision);
                 outdated(record, &part, landing, &mut decision);
@@ -60,10 +62,11 @@ impl Pad<'_> {
                 }
             }
             if decision.changes_record() && standing.as_ref().is_some_and(|record| record.revision() >= revision) {
-                revision = self.take_revisions(1);
+                newest += 1;
+                revision = newest;
             }
             part.origin.revision = revision;
-            let applied = apply(standing.as_ref(), &part.edit, &decision, &part.origin);
+            let applied = apply(standing.as_deref(), &part.edit, &decision, &part.origin);
             // Nothing is replaced where its author's own office says what was only told.
             let says = |word: &Field| part.edit.field(word.tag).is_some_and(|field| field.bytes == word.bytes);
             let vouched = |entry: &pb::Superseded| {
@@ -76,9 +79,11 @@ impl Pad<'_> {
                     fates[place] = fate;
                 }
             }
-            standing = Some(applied.record);
+            standing = Some(Rc::new(applied.record));
         }
-        let mut record = standing.unwrap_or_else(|| Record { register: edit.register, ..Record::default() });
+        let mut record = standing
+            .map(Rc::unwrap_or_clone)
+            .unwrap_or_else(|| Record { register: edit.register, ..Record::default() });
         let offer = edit.offer.as_ref();
         if let Some(before) = &before {
             record.changes = before.changes + u32::from(record.changes > before.changes);
@@ -89,7 +94,7 @@ impl Pad<'_> {
             // It is counted on from here: a number at the end of numbers would overflow.
             record.changes = offer.map_or(0, |offer| offer.changes).clamp(1, MOST_CHANGES);
         }
-        Ok((Decision { fates }, Applied { record, superseded }))
+        Ok((Decision { fates }, Applied { record, superseded }, newest - own))
     }
 
     /// The changes that a late edit tells of, each with its origin: itself, or what it offers.

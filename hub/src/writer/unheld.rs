@@ -25,7 +25,7 @@ const MOST_CLAIMS: usize = 32;
 
 impl Pad<'_> {
     /// Whether an edit is a word on a record that has left, and the record is not here.
-    pub(super) fn is_unheld(&mut self, edit: &Edit) -> Result<bool, StoreError> {
+    pub(super) fn is_unheld(&self, edit: &Edit) -> Result<bool, StoreError> {
         Ok(edit.offer.as_ref().is_some_and(|offer| offer.aside) && self.record(edit.id)?.is_none())
     }
 
@@ -95,7 +95,7 @@ impl Pad<'_> {
     pub(super) fn is_held_again(&mut self, id: RecordId) -> Result<(), StoreError> {
         let (waited, told): (Vec<_>, Vec<_>) =
             self.whole_history_of(id)?.into_iter().partition(|entry| entry.rule == Rule::Left.name());
-        let Some(record) = self.record(id)?.filter(|_| !waited.is_empty()).cloned() else { return Ok(()) };
+        let Some(record) = self.record(id)?.filter(|_| !waited.is_empty()) else { return Ok(()) };
         let past: HashSet<(u32, bytes::Bytes)> =
             told.iter().flat_map(pb::Superseded::said).map(|field| (field.tag, field.bytes)).collect();
         let is_told = |field: &wire::Field| {

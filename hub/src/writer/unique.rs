@@ -3,8 +3,8 @@
 
 use super::pad::{Pad, Reading};
 use crate::{
-    rows,
-    store::{Space, StoreError},
+    rows, shelf,
+    store::StoreError,
 };
 use taizhang_proto::{
     OrgCode, Record, RecordId,
@@ -24,11 +24,21 @@ pub(super) struct UniqueRow {
 }
 
 impl Pad<'_> {
+    /// The records that are listed under a value. What was read is kept, whoever reads.
+    fn listed(&self, key: [u8; 24]) -> Result<Vec<RecordId>, StoreError> {
+        if let Some(row) = self.uniques.borrow().get(&key) {
+            return Ok(row.ids.clone());
+        }
+        let ids = shelf::sharing(self.view, &key)?;
+        self.uniques.borrow_mut().insert(key, UniqueRow { ids: ids.clone(), changed: false });
+        Ok(ids)
+    }
+
     fn unique_row(&mut self, key: [u8; 24]) -> Result<&mut UniqueRow, StoreError> {
-        match self.uniques.entry(key) {
+        match self.uniques.get_mut().entry(key) {
             std::collections::hash_map::Entry::Occupied(row) => Ok(row.into_mut()),
             std::collections::hash_map::Entry::Vacant(place) => {
-                let ids = self.view.get(Space::Uniques, &key)?.map(|row| rows::ids_in(&row)).unwrap_or_default();
+                let ids = shelf::sharing(self.view, &key)?;
                 Ok(place.insert(UniqueRow { ids, changed: false }))
             }
         }
@@ -81,7 +91,7 @@ impl Pad<'_> {
 
     /// Why a record can't be taken: the office that writes it has set its value in too many others.
     pub(super) fn crowded(
-        &mut self,
+        &self,
         id: RecordId,
         record: &Record,
         office: OrgCode,
@@ -90,12 +100,12 @@ impl Pad<'_> {
         let Some(def) = registers().get(record.register) else { return Ok(None) };
         for (tag, bytes) in unique_fields(record).filter(|(tag, _)| is_edited(*tag)) {
             let key = rows::unique_key(record.register, tag, bytes);
-            let row = self.unique_row(key)?;
-            if row.ids.len() < MAX_OF_OFFICE || row.ids.contains(&id) {
+            let listed = self.listed(key)?;
+            if listed.len() < MAX_OF_OFFICE || listed.contains(&id) {
                 continue;
             }
             let mut own = 0;
-            for other in row.ids.clone() {
+            for other in listed {
                 let by_office =
                     |record: &Record| record.origin(tag).is_some_and(|origin| origin.unit == office.number());
                 own += usize::from(Reading(self).look(other, |record| record.is_some_and(by_office))?);

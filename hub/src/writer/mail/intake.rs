@@ -182,7 +182,7 @@ impl Pad<'_> {
         if !travels(record.register) || !ours(&record) {
             return Ok(());
         }
-        if self.record(id)?.cloned().is_some_and(|own| own.register != record.register || ours(&own)) {
+        if self.record(id)?.is_some_and(|own| own.register != record.register || ours(&own)) {
             return Ok(());
         }
         let mut theirs: Vec<Revision> = record.origins.iter().map(|origin| origin.revision).collect();

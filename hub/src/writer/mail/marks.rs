@@ -178,7 +178,7 @@ impl Pad<'_> {
     fn settle_counting(&mut self, id: RecordId) -> Result<(), StoreError> {
         let Some(record) = self.record(id)? else { return Ok(()) };
         let (register, home, by_id) =
-            (record.register, home_unit(record), record.bytes(field::resident::ID_NO).is_some());
+            (record.register, home_unit(&record), record.bytes(field::resident::ID_NO).is_some());
         let marks: RecordMarks = self.kept(Space::Marks, &under(kind::OF_RECORD, &id.0))?.unwrap_or_default();
         let mut row = MarkRow::default();
         for mark in marks.marks.iter().rev().filter(|_| home.is_some_and(|unit| self.core.unit.covers(unit))) {

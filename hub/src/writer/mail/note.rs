@@ -53,7 +53,7 @@ impl Pad<'_> {
             return Ok(());
         };
         let Ok(edit) = Edit::read(change) else { return Ok(()) };
-        let Some(record) = self.record(edit.id)?.cloned() else { return Ok(()) };
+        let Some(record) = self.record(edit.id)? else { return Ok(()) };
         // Only where it belonged before has anybody anything to say of it.
         let was_there = |district: OrgCode| past_homes(&record).iter().any(|past| district.covers(past.unit));
         if record.register != edit.register || !OrgCode::new(note.from).is_ok_and(was_there) {

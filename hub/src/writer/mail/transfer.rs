@@ -15,6 +15,7 @@ use crate::{
 };
 use prost::Message;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::{CellKey, contributions, home_unit, itself},
@@ -71,7 +72,7 @@ impl Pad<'_> {
 
     /// A person or household that its unit sends to a unit of another district: offers it to that district, once.
     pub(in crate::writer) fn transfer_out_of_district(&mut self, id: RecordId) -> Result<(), StoreError> {
-        let Some(record) = self.record(id)?.cloned() else { return Ok(()) };
+        let Some(record) = self.record(id)? else { return Ok(()) };
         let ours = home_unit(&record).is_some_and(|unit| self.core.unit.covers(unit));
         let target = record.varint(TRANSFER_TO).and_then(|code| OrgCode::new(code).ok());
         let (Some(target), Some(origin), true) = (target, record.origin(TRANSFER_TO), ours) else { return Ok(()) };
@@ -138,7 +139,7 @@ impl Pad<'_> {
             asked_on: self.core.today(),
         };
         for (part, _) in parts {
-            let Some(state) = self.record(*part)?.map(Record::state) else { continue };
+            let Some(state) = self.record(*part)?.as_deref().map(Record::state) else { continue };
             bundle.records.push(pb::Record { id: part.0.to_vec().into(), state: Some(state), history: Vec::new() });
         }
         self.add_histories(&mut bundle, room)?;
@@ -169,8 +170,8 @@ impl Pad<'_> {
         self.unsend(&id_of(LetterKind::OfferOut, &wanted.transfer))?;
         let target = OrgCode::new(row.target).map_err(|_| StoreError::Row(Space::Transfers))?;
         let Some(id) = RecordId::from_slice(&row.subject) else { return Ok(()) };
-        let record = self.record(id)?.cloned();
-        let still = |record: &Record| {
+        let record = self.record(id)?;
+        let still = |record: &Rc<Record>| {
             record.varint(TRANSFER_TO) == Some(row.target)
                 && home_unit(record).is_some_and(|unit| self.core.unit.covers(unit))
         };
@@ -239,7 +240,7 @@ impl Pad<'_> {
             self.keep_transfer(kind::OUT, &back.transfer, &row);
             self.unsend(&id_of(LetterKind::OfferOut, &back.transfer))?;
             let id = RecordId::from_slice(&row.subject);
-            let record = id.map(|id| self.record(id).map(Option::<&Record>::cloned)).transpose()?.flatten();
+            let record = id.map(|id| self.record(id)).transpose()?.flatten();
             if let (Some(id), Some(record)) =
                 (id, record.filter(|record| record.varint(TRANSFER_TO) == Some(row.target)))
             {

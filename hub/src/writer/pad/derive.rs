@@ -127,7 +127,7 @@ impl Pad<'_> {
             row.head = row.head.max(change.head);
             self.set.put(Space::Units, unit.number().to_be_bytes(), row.encode_to_vec());
         }
-        for (key, row) in std::mem::take(&mut self.uniques).into_iter().filter(|(_, row)| row.changed) {
+        for (key, row) in std::mem::take(self.uniques.get_mut()).into_iter().filter(|(_, row)| row.changed) {
             if row.ids.is_empty() {
                 self.set.remove(Space::Uniques, key);
             } else {
@@ -167,6 +167,7 @@ impl Pad<'_> {
         by: (&Plans, &Plans),
     ) -> Result<(), StoreError> {
         let id = subject.id();
+        self.subject(id)?; // it is read once, for what follows
         let (before, now) = self.steps_of(subject, by)?;
         let stored = self.subject(id)?.stored;
         let linked = stored || !self.subject(id)?.row.links.is_empty();
@@ -174,7 +175,7 @@ impl Pad<'_> {
             Subject::Record(id) => self.record(id)?,
             _ => None,
         };
-        let needs_row = linked || depends_on_others(subject, &now, own);
+        let needs_row = linked || depends_on_others(subject, &now, own.as_deref());
         if before == now && (stored || !needs_row) {
             // What was linked and unlinked again within this commit leaves no row: an empty one would say that
             // the person contributes nothing.
@@ -197,31 +198,33 @@ impl Pad<'_> {
 
     /// What a subject contributed before this commit by one list of plans, and what it contributes as it stands on the pad by another.
     fn steps_of(
-        &mut self,
+        &self,
         subject: Subject,
         (counted_by, plans): (&Plans, &Plans),
     ) -> Result<(Vec<Contribution>, Vec<Contribution>), StoreError> {
         let id = subject.id();
         // A unit counts as long as the tree or a record names it.
         let forgotten = match subject {
-            Subject::Unit(code) => !self.tree.contains(code) && self.subject(id)?.row.links.is_empty(),
+            Subject::Unit(code) => {
+                !self.tree.contains(code) && self.look_at_subject(id, |node| node.row.links.is_empty())?
+            }
             _ => false,
         };
         let now = if forgotten { Vec::new() } else { contributions(&Reading(self), subject, plans)? };
-        let stored = self.subject(id)?.stored;
+        let stored = self.look_at_subject(id, |node| node.stored)?;
         let before = match subject {
             Subject::Person(_) | Subject::Record(_) if !stored => self.alone_before(subject, counted_by)?,
-            _ => self.subject(id)?.row.contributions(subject),
+            _ => self.look_at_subject(id, |node| node.row.contributions(subject))?,
         };
         Ok((before, now))
     }
 
     /// A unit's figure of a day as it will be with what is on the pad so far.
-    pub(in crate::writer) fn sum_with_pad(&mut self, unit: OrgCode, part: Part, on: Day) -> Result<i64, StoreError> {
+    pub(in crate::writer) fn sum_with_pad(&self, unit: OrgCode, part: Part, on: Day) -> Result<i64, StoreError> {
         let plans = self.core.plans();
-        self.follow_roots()?;
         let mut sum = totals::sum(self.view, unit, part.number(), Day::MIN..=on)?;
-        let touched: Vec<Subject> = self.touched.iter().copied().collect();
+        let mut touched = self.touched.clone();
+        touched.extend(subjects_under(&Reading(self), self.roots.clone())?);
         for subject in touched {
             let (before, now) = self.steps_of(subject, (&plans, &plans))?;
             let asked = |key: &CellKey| key.part == part.number() && key.date <= on && unit.covers(key.unit);
@@ -305,16 +308,17 @@ impl Pad<'_> {
     }
 
     /// What a person or a record without links contributed before this commit.
-    fn alone_before(&mut self, subject: Subject, plans: &Plans) -> Result<Vec<Contribution>, StoreError> {
+    fn alone_before(&self, subject: Subject, plans: &Plans) -> Result<Vec<Contribution>, StoreError> {
         let id = subject.id();
-        let leaf = self.leaf(id)?;
-        let Some(bytes) = leaf.old_bytes.clone() else { return Ok(Vec::new()) };
+        self.record(id)?;
+        let before = self.records.borrow().get(&id).and_then(|leaf| leaf.old_bytes.clone());
+        let Some(bytes) = before else { return Ok(Vec::new()) };
         let record = Record::decode(bytes).map_err(|_| StoreError::Row(Space::Records))?;
         contributions(&Alone(id, record), subject, plans)
     }
 
     fn write_records(&mut self, units: &mut HashMap<OrgCode, UnitChange>) {
-        for (id, leaf) in self.records.iter().filter(|(_, leaf)| leaf.changed) {
+        for (id, leaf) in self.records.get_mut().iter().filter(|(_, leaf)| leaf.changed) {
             let Some(record) = &leaf.now else { continue };
             let bytes = record.encode();
             let revision = record.revision();
@@ -349,7 +353,7 @@ impl Pad<'_> {
 
     fn write_lost(&mut self, units: &mut HashMap<OrgCode, UnitChange>) {
         for (revision, id) in std::mem::take(&mut self.lost) {
-            let record = self.records.get(&id).and_then(|leaf| leaf.now.as_ref());
+            let record = self.records.get_mut().get(&id).and_then(|leaf| leaf.now.as_ref());
             let Some((register, unit)) = record.and_then(|record| Some((record.register, home_unit(record)?))) else {
                 continue;
             };

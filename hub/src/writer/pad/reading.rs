@@ -2,6 +2,7 @@
 
 use super::{Pad, read_leaf};
 use crate::{rows, shelf, store::StoreError};
+use std::rc::Rc;
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::{Kept, Shelf},
@@ -13,23 +14,25 @@ const LINKS_AT_ONCE: u64 = 64;
 /// The pad as the rules read it.
 pub(in crate::writer) struct Reading<'p, 'a>(pub(in crate::writer) &'p Pad<'a>);
 
+impl Reading<'_, '_> {
+    /// A record as it stands on the pad, or on the disk: it is not kept for later.
+    fn now(&self, id: RecordId) -> Result<Option<Rc<Record>>, StoreError> {
+        let known = self.0.records.borrow().get(&id).map(|leaf| leaf.now.clone());
+        known.map_or_else(|| Ok(read_leaf(self.0.view, id)?.now), Ok)
+    }
+}
+
 impl Shelf for Reading<'_, '_> {
     type Error = StoreError;
 
     fn record(&self, id: RecordId) -> Result<Option<Record>, StoreError> {
         self.0.count_work(1);
-        match self.0.records.get(&id) {
-            Some(leaf) => Ok(leaf.now.clone()),
-            None => Ok(read_leaf(self.0.view, id)?.now),
-        }
+        Ok(self.now(id)?.map(Rc::unwrap_or_clone))
     }
 
     fn look<R>(&self, id: RecordId, read: impl FnOnce(Option<&Record>) -> R) -> Result<R, StoreError> {
         self.0.count_work(1);
-        match self.0.records.get(&id) {
-            Some(leaf) => Ok(read(leaf.now.as_ref())),
-            None => Ok(read(read_leaf(self.0.view, id)?.now.as_ref())),
-        }
+        Ok(read(self.now(id)?.as_deref()))
     }
 
     fn about(&self, target: RecordId) -> Result<Vec<(u32, RecordId)>, StoreError> {
@@ -43,7 +46,7 @@ impl Shelf for Reading<'_, '_> {
 
     fn sharing(&self, register: u32, tag: u32, bytes: &[u8]) -> Result<Vec<RecordId>, StoreError> {
         let key = rows::unique_key(register, tag, bytes);
-        if let Some(row) = self.0.uniques.get(&key) {
+        if let Some(row) = self.0.uniques.borrow().get(&key) {
             return Ok(row.ids.clone());
         }
         shelf::sharing(self.0.view, &key)
