@@ -5,7 +5,7 @@
 //! child's acknowledged number change in the same batch as the records.
 
 mod acts;
-mod again;
+mod arrivals;
 mod aside;
 mod cells;
 mod child;
@@ -16,32 +16,29 @@ mod conflicts;
 mod decree;
 mod enlist;
 mod foresee;
+mod group;
+mod heard;
 mod inspect;
 mod job;
 mod judge;
 mod kinds;
-mod late;
 mod mail;
 mod merge;
 mod moves;
 mod order;
-mod pad;
 mod push;
 mod quota;
-pub(crate) mod recover;
+pub(crate) mod recovery;
 mod rederive;
 mod rehome;
 mod reopen;
 mod resolve;
 mod revise;
-mod seen;
-mod told;
-pub(crate) mod unheld;
 mod unique;
 
 pub use crate::state::{Core, Peer};
-pub(crate) use commit::Done;
 pub use competence::settled_by;
+pub(crate) use group::Done;
 pub use job::{Answer, Decided, Job, Paper, Pushed, WriteError};
 pub use kinds::choices;
 pub(crate) use kinds::of as kind_of;

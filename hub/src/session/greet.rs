@@ -8,7 +8,7 @@ use crate::{
     rows::{self, NodeRow},
     state::{Core, months},
     store::{Space, StoreError, View},
-    writer::recover,
+    writer::recovery,
 };
 use prost::Message;
 use taizhang_proto::{
@@ -82,7 +82,7 @@ impl Server {
         self.told_tree = tree.as_ref().map_or(self.hello.tree_version, |document| document.version);
         let child = (self.peer.unit, self.peer.hub);
         // An office can say the roll alone: months and orders it holds otherwise.
-        self.wanted = recover::wanted(core, view.as_ref(), (self.peer.unit, &self.hello))?;
+        self.wanted = recovery::signed::wanted(core, view.as_ref(), (self.peer.unit, &self.hello))?;
         self.wanted.retain(|kind| self.peer.hub || kind == roll::KIND);
         self.told_roll = self.hello.roll;
         self.told_months = core.months().in_common(self.hello.months, &self.hello.month_digest);

@@ -3,7 +3,7 @@
 //! to the commit that finds it mended; what was heard stays, so a session of it still ends quiet. No commit reads more than
 //! [`BUDGET`] cells for it.
 
-use super::{Answer, WriteError, pad::Pad};
+use super::{Answer, WriteError, commit::Commit};
 use crate::{
     mail::rows::{CityMark, kind, under},
     rows::{NodeRow, OwnCell, meta},
@@ -101,7 +101,7 @@ fn rule_anew(row: &mut AsideRow, unit: u64) {
     row.unruled.push(Unruled { unit, after: Vec::new() });
 }
 
-impl Pad<'_> {
+impl Commit<'_> {
     /// What is set aside, as this commit sees it.
     pub(super) fn aside(&self) -> Result<AsideRow, StoreError> {
         Ok(self.kept(Space::Meta, meta::ASIDE)?.unwrap_or_default())
@@ -135,7 +135,7 @@ impl Pad<'_> {
             }
             waiting.extend(&kept);
             let mut budget = BUDGET;
-            let (on_pad, mut found) = (self.cells_by_count(&waiting), BTreeMap::new());
+            let (in_commit, mut found) = (self.cells_by_count(&waiting), BTreeMap::new());
             while budget > 0
                 && let Some(pair) = waiting.pop_first()
             {
@@ -147,7 +147,7 @@ impl Pad<'_> {
                     }
                     continue;
                 }
-                let (false_now, read) = self.is_false(pair, on_pad.get(&pair).map_or(&[], Vec::as_slice))?;
+                let (false_now, read) = self.is_false(pair, in_commit.get(&pair).map_or(&[], Vec::as_slice))?;
                 budget = budget.saturating_sub(read.max(A_LOOK));
                 self.note_judged(&mut row, pair, false_now, &mut found)?;
                 if kept.remove(&pair) {
@@ -167,10 +167,10 @@ impl Pad<'_> {
         Ok(())
     }
 
-    /// The cells on the pad of each of these counts.
+    /// The cells in the commit of each of these counts.
     fn cells_by_count(&self, of: &BTreeSet<(OrgCode, u16)>) -> BTreeMap<(OrgCode, u16), Vec<(CellKey, i64)>> {
         let mut found: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for (key, value) in self.cells_on_pad().filter(|(key, _)| of.contains(&(key.unit, key.part))) {
+        for (key, value) in self.cells_in_commit().filter(|(key, _)| of.contains(&(key.unit, key.part))) {
             found.entry((key.unit, key.part)).or_default().push((key, value));
         }
         found
@@ -237,7 +237,11 @@ impl Pad<'_> {
     }
 
     /// Whether a count of a unit falls below zero on some day; and how many cells were read for it.
-    fn is_false(&self, (unit, part): (OrgCode, u16), on_pad: &[(CellKey, i64)]) -> Result<(bool, usize), StoreError> {
+    fn is_false(
+        &self,
+        (unit, part): (OrgCode, u16),
+        in_commit: &[(CellKey, i64)],
+    ) -> Result<(bool, usize), StoreError> {
         let key = |date| CellKey { unit, part, date }.to_bytes();
         let mut to = key(Day::MAX).to_vec();
         to.push(0);
@@ -248,7 +252,7 @@ impl Pad<'_> {
             let (key, cell) = CellKey::from_slice(&key).zip(OwnCell::from_slice(&value)).ok_or_else(wrong)?;
             steps.insert(key.date, bounds::counted(key, cell.value));
         }
-        steps.extend(on_pad.iter().map(|(key, value)| (key.date, bounds::counted(*key, *value))));
+        steps.extend(in_commit.iter().map(|(key, value)| (key.date, bounds::counted(*key, *value))));
         let read = steps.len();
         Ok((falls_below_zero(steps), read))
     }

@@ -3,7 +3,7 @@
 //! and out of the sums where no honest count could be (`taizhang_proto::cell::bounds`). What is out of bounds is kept as
 //! it was said, so that both sides' digests agree and nobody says it again and again.
 
-use super::{Answer, Peer, WriteError, pad::Pad};
+use super::{Answer, Peer, WriteError, commit::Commit};
 use crate::{
     rows::NodeRow,
     store::{Space, StoreError},
@@ -28,7 +28,7 @@ const WORK_A_CELL: u64 = 40;
 /// Cells of one batch that one commit takes on; others have their turn before the next.
 pub(super) const CELLS_AT_ONCE: usize = if cfg!(test) { 250 } else { 25_000 };
 
-impl Pad<'_> {
+impl Commit<'_> {
     /// How many cells a child may have.
     fn room(&self, unit: OrgCode) -> u64 {
         let units = self.tree.below(unit).count() as u64;

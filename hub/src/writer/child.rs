@@ -1,6 +1,6 @@
 //! A child's row: who it is, what it has said and been told.
 
-use super::{Answer, Decided, Paper, Peer, WriteError, clear::Cleared, pad::Pad};
+use super::{Answer, Decided, Paper, Peer, WriteError, clear::Cleared, commit::Commit};
 use crate::{
     rows::{self, NodeRow, PastLog, PastUnit, UnitRow, meta},
     scope::Scope,
@@ -36,7 +36,7 @@ fn begins_anew(row: &NodeRow, peer: &Peer, hello: &pb::Hello) -> bool {
     (is_other_log(row, hello) && unheard && row.number != 0) || says_anew
 }
 
-impl Pad<'_> {
+impl Commit<'_> {
     /// The row of a child that greets; one that begins anew may only so often: none where it may not now.
     pub(super) fn row_of(&mut self, peer: &Peer, hello: &pb::Hello) -> Result<Option<NodeRow>, StoreError> {
         let stood = self.node(&peer.id)?;

@@ -2,7 +2,7 @@
 //! Invariant: from the first of these commits on the child counts as one that has said nothing, whatever stops the rest: nobody takes
 //! what is left for its figures, and all of it is asked for again.
 
-use super::{Peer, pad::Pad};
+use super::{Peer, commit::Commit};
 use crate::{
     mail::rows::{CityMark, kind},
     rows::{NodeRow, OwnCell},
@@ -38,7 +38,7 @@ enum Stage {
     Done,
 }
 
-impl Pad<'_> {
+impl Commit<'_> {
     /// Clears what a child had said that says everything anew. Returns whether nothing of it is left; else the commit is full.
     pub(super) fn is_cleared(
         &mut self,
@@ -79,7 +79,7 @@ impl Pad<'_> {
         for row in view.range(Space::Own, &from, &to) {
             let (row_key, value) = row?;
             let Some((key, cell)) = CellKey::from_slice(&row_key).zip(OwnCell::from_slice(&value)) else { continue };
-            if cell.value == 0 && cell.revision <= locked && !self.is_on_pad(key) {
+            if cell.value == 0 && cell.revision <= locked && !self.is_in_commit(key) {
                 self.forget_cell(key, cell.revision);
             } else {
                 cleared.cells += 1;

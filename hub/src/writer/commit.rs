@@ -1,570 +1,414 @@
-//! The commit: a group of jobs, done in their order, becomes one write set.
-//! Invariant: jobs are answered, and what is kept in memory is replaced, only after the batch that has their effect is on disk.
+//! One commit: what it reads and changes, before it becomes one write set. Only who has it to change can change anything; what is read is
+//! kept, whoever reads.
+//! Invariant: everything derived (contributions, cells, sums, digests, feed) follows from the records in it once,
+//! at the end, so a record that is changed many times in one commit costs its totals once.
 
-use super::{
-    acts, aside,
-    cells::CELLS_AT_ONCE,
-    job::{Answer, Job, Pushed, WriteError},
-    pad::Pad,
-};
+mod derive;
+mod reading;
+
+pub(super) use derive::depends_on_others;
+pub(super) use reading::Reading;
+
+use super::{Core, WriteError, arrivals::Deferred, inspect::Look, mail::Across, unique::UniqueRow};
 use crate::{
-    audit_log, roll,
-    rows::{NEEDED, meta},
-    state::{Core, Fresh, months, readers},
-    store::{Space, Store, StoreError, View, WriteSet},
-    totals,
+    rows::{self, NodeRow, OwnCell, SubjectRow, meta},
+    store::{Space, StoreError, View, WriteSet},
 };
-use bytes::Bytes;
-use prost::Message;
 use std::{
-    cell::{Cell, RefCell},
-    panic::{self, AssertUnwindSafe},
-    sync::{Arc, atomic::Ordering},
+    cell::{Cell as Counter, RefCell},
+    collections::{BTreeSet, HashMap, HashSet, hash_map::Entry},
+    rc::Rc,
 };
-use taizhang_node::ledger::Clock;
 use taizhang_proto::{
-    OrgCode,
+    OrgCode, Record, RecordId,
+    cell::{self, CellKey, Kept, Root, Subject, home_unit, roots_of},
+    date::Day,
     org::UnitTree,
-    pb::{self, Tier},
-    plan::Plans,
+    pb,
+    record::Revision,
+    register::{HOME_UNIT, number},
 };
 
-/// Commits of one job each after one has panicked: enough for everybody who was in it to come back.
-const CAREFUL: u64 = 1_024;
+/// What is looked at for each record around one that changed: itself, who it speaks of, and whom that counts for.
+const WORK_AROUND: u64 = 32;
 
-/// Most work that one commit takes on: records and links that are looked at, about a second of it.
-const MAX_WORK: u64 = 1_000_000;
-
-/// Spaces whose rows belong to one record or another: one that can't be read is the fault of nobody else.
-const OF_RECORDS: [Space; 7] =
-    [Space::Records, Space::Subjects, Space::History, Space::Conflicts, Space::Queue, Space::Uniques, Space::Departed];
-
-/// What became of a job in one commit.
-pub(crate) enum Done {
-    /// It is done.
-    Answered(Result<Answer, WriteError>),
-    /// A part of its batch is written, with these verdicts; the rest is another job.
-    Cut(Job, Vec<pb::Verdicts>),
-    /// The commit was full before it.
-    Waiting(Job),
+/// A record in the commit: as it was, and as it is.
+struct Leaf {
+    old_bytes: Option<bytes::Bytes>,
+    old_revision: Revision,
+    old_unit: Option<OrgCode>,
+    /// Units that it came to and left again within this commit, each with the revision that brought it there.
+    passed: Vec<(Revision, OrgCode)>,
+    now: Option<Rc<Record>>,
+    changed: bool,
 }
 
-/// What became of the jobs of a commit; nothing where it panicked.
-type Outcome = Result<Result<Vec<Done>, StoreError>, ()>;
-
-impl Done {
-    /// What becomes of a batch whose first part is done and whose rest waits.
-    fn before(self, rest: Job) -> Self {
-        let Job::Push { changes: behind, .. } = &rest else { return self };
-        match self {
-            Self::Answered(Ok(Answer::Verdicts(verdicts))) if !behind.is_empty() => Self::Cut(rest, verdicts),
-            Self::Cut(Job::Push { peer, node, first, mut changes, skew, room }, verdicts) => {
-                if let Job::Push { changes: behind, .. } = rest {
-                    changes.extend(behind);
-                }
-                Self::Cut(Job::Push { peer, node, first, changes, skew, room }, verdicts)
-            }
-            other => other,
-        }
-    }
+/// A subject row in the commit.
+struct Node {
+    row: SubjectRow,
+    /// The row is on disk; a person without links needs none, see [`Commit::recount_subjects`].
+    stored: bool,
+    changed: bool,
 }
 
-/// Writes what a store of an older program lacks, if it does.
-fn begin(
-    store: &dyn Store,
-    lacking: impl FnOnce(&dyn View, &mut WriteSet) -> Result<(), StoreError>,
-) -> Result<(), StoreError> {
-    let mut set = WriteSet::default();
-    lacking(store.view().as_ref(), &mut set)?;
-    if set.is_empty() { Ok(()) } else { store.commit(set) }
+/// An own cell in the commit.
+struct Cell {
+    old: OwnCell,
+    value: i64,
 }
 
-impl Core {
-    /// A hub's core on a store.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub fn open(unit: OrgCode, tier: Tier, store: Box<dyn Store>, clock: Clock) -> Result<Arc<Self>, StoreError> {
-        Self::open_sealing(unit, tier, store, clock, None)
-    }
+pub(super) struct Commit<'a> {
+    pub(super) core: &'a Core,
+    pub(super) view: &'a dyn View,
+    pub(super) set: WriteSet,
+    pub(super) tree: std::sync::Arc<UnitTree>,
+    pub(super) tree_version: u64,
+    revision: Revision,
+    old_revision: Revision,
+    /// What was read of them is kept, whoever reads; only [`Commit::put_record`] changes one.
+    records: RefCell<HashMap<RecordId, Leaf>>,
+    subjects: HashMap<RecordId, Node>,
+    pub(super) touched: HashSet<Subject>,
+    /// Whom the changed records touch, as they were and as they are: followed once, when everything stands.
+    pub(super) roots: HashSet<Root>,
+    /// What several subjects need, as the records in the commit stand.
+    kept: Kept,
+    /// Work done and promised so far: records and links that were looked at, or will be at the end.
+    work: Counter<u64>,
+    /// Targets whose links are in the work already.
+    weighed: HashSet<RecordId>,
+    /// Where in the write set the history and the verdicts of this commit are.
+    pub(super) added_history: HashMap<RecordId, Vec<usize>>,
+    pub(super) added_verdicts: Vec<usize>,
+    /// Bytes of history that records had before this commit, as far as somebody asked.
+    pub(super) history_stood: RefCell<HashMap<RecordId, u64>>,
+    pub(super) uniques: RefCell<HashMap<[u8; 24], UniqueRow>>,
+    /// Conflicts read or raised in this commit.
+    pub(super) conflicts: HashMap<u64, pb::Conflict>,
+    /// Numbers of the open conflicts about a record.
+    pub(super) open_about: HashMap<RecordId, Vec<u64>>,
+    /// Numbers of the findings about a record that a reviewer has let stand.
+    pub(super) let_stand: HashMap<RecordId, Vec<u64>>,
+    pub(super) conflict_number: Option<u64>,
+    pub(super) opened: i64,
+    /// Records that changed and whose surroundings have not been looked at.
+    pub(super) to_inspect: Vec<RecordId>,
+    /// What was asked for while looking at them, and is looked at once for all that ask.
+    pub(super) to_look: Vec<Look>,
+    /// What a rule sets once the changes of a batch have their revisions.
+    pub(super) deferred: Vec<Deferred>,
+    cells: HashMap<CellKey, Cell>,
+    nodes: HashMap<String, NodeRow>,
+    /// Records that have a history from their first change on: not all of it came to stand.
+    pub(super) disputed: HashSet<RecordId>,
+    /// Edits that changed nothing but the history of their record.
+    lost: Vec<(Revision, RecordId)>,
+    pub(super) pending_number: Option<u64>,
+    /// A newer roll of retirements and used tokens.
+    pub(super) new_roll: Option<pb::Roll>,
+    /// A newer list of the city's tasks, under its version.
+    pub(super) new_orders: Option<(u64, bytes::Bytes)>,
+    /// What goes across districts.
+    pub(super) across: Across,
+    /// Units and parts whose cells a child changed: they are looked at before the commit ends.
+    pub(super) unjudged: BTreeSet<(OrgCode, u16)>,
+    /// A child has said all it had to say: what it changed can be looked at.
+    pub(super) judge_now: bool,
+    /// The next day on which a code of the tree is given up, where that was worked out.
+    pub(super) follow_next: Option<Day>,
+    /// The city's tree of units was replaced.
+    tree_is_new: bool,
+    /// Cells that are taken off the disk.
+    forgotten: HashSet<CellKey>,
+    /// What each unit has for everybody below it, where that is worked out anew from all records.
+    pub(super) below_anew: Option<HashMap<OrgCode, rows::BelowRow>>,
+}
 
-    /// The same with the secret of the hub's seals, as it is kept outside the store.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub fn open_sealing(
-        unit: OrgCode,
-        tier: Tier,
-        store: Box<dyn Store>,
-        clock: Clock,
-        secret: Option<[u8; 32]>,
-    ) -> Result<Arc<Self>, StoreError> {
-        if tier == Tier::City {
-            // Sums of years are made of what the first leaves.
-            begin(store.as_ref(), |view, set| aside::begin(view, unit, set))?;
-            begin(store.as_ref(), aside::begin_marks)?;
-            begin(store.as_ref(), totals::years::begin)?;
-        }
-        let view = store.view();
-        let mut set = WriteSet::default();
-        if view.get(Space::Meta, meta::EPOCH)?.is_none() {
-            set.put(Space::Meta, meta::EPOCH, rand::random::<[u8; 16]>());
-        }
-        let mut is_settled = view.get(Space::Meta, meta::UNSETTLED)?.is_none();
-        drop(view);
-        if !set.is_empty() {
-            store.commit(set)?;
-        }
-        let core = Arc::new(Self::read((unit, tier), store, clock, secret, MAX_WORK)?);
-        if tier != Tier::City && !core.is_counted_by_plan(core.store.view().as_ref())? {
-            core.rederive(&core.plans(), true)?;
-            is_settled = false;
-        }
-        if !is_settled {
-            for answer in core.commit(vec![Job::Settle]) {
-                match answer {
-                    Err(WriteError::Store(error)) if core.store.fault().is_some() => return Err(error),
-                    // A fault of the program: it is tried again at the next start, and the hub serves until then.
-                    Err(error) => {
-                        tracing::error!(%error, "what this program writes of its own accord is not written anew");
-                    }
-                    Ok(_) => {}
-                }
-            }
-        }
-        Ok(core)
-    }
-
-    /// Counts everything anew by these plans, in one commit: at every moment a total is a recount. Where the program's own rules are
-    /// others, what it writes of its own accord `follows`, also when the hub is stopped before that.
-    pub(super) fn rederive(&self, plans: &Plans, follows: bool) -> Result<(), StoreError> {
-        let view = self.store.view();
-        let mut pad = Pad::new(self, view.as_ref())?;
-        pad.rederive(plans)?;
-        if follows {
-            pad.set.put(Space::Meta, meta::UNSETTLED, Vec::new());
-        }
-        let (set, revision) = pad.finish(&self.commits.work_done)?;
-        self.put(set)?;
-        self.tell(revision, false);
-        Ok(())
-    }
-
-    /// Puts a write set on disk, with the first one the stretch of history that it begins.
-    pub(super) fn put(&self, mut set: WriteSet) -> Result<(), StoreError> {
-        if self.is_behind_store() {
-            return Err(StoreError::Engine(
-                "存储刚重新打开，尚未读完 (the store was opened anew and is being read)".into(),
-            ));
-        }
-        if !self.commits.has_begun.load(Ordering::Acquire) {
-            set.put(Space::Meta, meta::LINEAGE, self.lineage.encode_to_vec());
-        }
-        self.store.commit(set)?;
-        self.commits.has_begun.store(true, Ordering::Release);
-        Ok(())
-    }
-
-    /// Puts the running stretch on disk before anybody hears of it.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub fn begin_stretch(&self) -> Result<(), StoreError> {
-        let _one_at_a_time = self.commits.one_at_a_time();
-        if self.commits.has_begun.load(Ordering::Acquire) { Ok(()) } else { self.put(WriteSet::default()) }
-    }
-
-    /// How much work one commit takes on.
-    pub(super) fn work_in_commit(&self) -> u64 {
-        self.commits.most_work.load(Ordering::Relaxed)
-    }
-
-    /// Has commits take on this much work at most, beyond the change that reaches it.
-    pub fn limit_work(&self, work: u64) {
-        self.commits.most_work.store(work, Ordering::Relaxed);
-    }
-
-    /// The work of all commits since the start, as [`Core::limit_work`] counts it.
-    pub fn work_done(&self) -> u64 {
-        self.commits.work_done.load(Ordering::Relaxed)
-    }
-
-    /// Does a group of jobs, in their order, in as many commits as it takes, and answers each in its place. When a batch
-    /// can't be written, every job that was in it or behind it fails.
-    pub fn commit(&self, jobs: Vec<Job>) -> Vec<Result<Answer, WriteError>> {
-        let mut answers: Vec<Option<Result<Answer, WriteError>>> = jobs.iter().map(|_| None).collect();
-        let mut said: Vec<Vec<pb::Verdicts>> = jobs.iter().map(|_| Vec::new()).collect();
-        let (mut places, mut open): (Vec<usize>, Vec<Job>) = jobs.into_iter().enumerate().unzip();
-        loop {
-            let mut left = (Vec::new(), Vec::new());
-            for (place, done) in places.into_iter().zip(self.commit_some(open)) {
-                match done {
-                    Done::Answered(mut answer) => {
-                        if let Ok(Answer::Verdicts(verdicts)) = &mut answer {
-                            verdicts.splice(0..0, std::mem::take(&mut said[place]));
-                        }
-                        answers[place] = Some(answer);
-                    }
-                    Done::Cut(job, verdicts) => {
-                        said[place].extend(verdicts);
-                        left.0.push(place);
-                        left.1.push(job);
-                    }
-                    Done::Waiting(job) => {
-                        left.0.push(place);
-                        left.1.push(job);
-                    }
-                }
-            }
-            if left.0.is_empty() {
-                return answers.into_iter().flatten().collect();
-            }
-            (places, open) = left;
-        }
-    }
-
-    /// Does as much of a group of jobs as one commit holds, with one batch and one sync. When the batch can't be written,
-    /// every job fails.
-    pub(crate) fn commit_some(&self, mut jobs: Vec<Job>) -> Vec<Done> {
-        let _one_at_a_time = self.commits.one_at_a_time();
-        let count = jobs.len();
-        self.commits.careful.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).ok();
-        // Alone in its commit, what it fails on can be named and left out.
-        let (mut spare, mut room) = (None, None);
-        if let [job] = &mut jobs[..] {
-            (spare, room) = (job.spare(), job.room().and_then(Option::take));
-        }
-        let mut outcome = match (self.commit_or_panic(jobs), spare) {
-            (outcome, Some(spare)) if self.has_failed(&outcome) => self.without_what_fails(spare),
-            (outcome, _) => outcome,
-        };
-        self.note_damage(&outcome);
-        if let Ok(Ok(done)) = &mut outcome
-            && let [Done::Cut(rest, _)] = &mut done[..]
-            && let Some(place) = rest.room()
-        {
-            *place = room.take();
-        }
-        let outcome = outcome.unwrap_or_else(|()| {
-            self.commits.careful.store(CAREFUL, Ordering::Relaxed);
-            Err(StoreError::Engine(
-                "写入时程序出错，本批未写入 (the commit panicked; nothing of it was written)".into(),
-            ))
-        });
-        outcome.unwrap_or_else(|error| {
-            if count > 1 && self.store.fault().is_none() {
-                // It may be one job's own: alone in its commit, it fails nobody else.
-                self.commits.careful.store(CAREFUL, Ordering::Relaxed);
-            }
-            let message = error.to_string();
-            (0..count).map(|_| Done::Answered(Err(StoreError::Engine(message.clone()).into()))).collect()
+impl<'a> Commit<'a> {
+    pub(super) fn new(core: &'a Core, view: &'a dyn View) -> Result<Self, StoreError> {
+        let revision = rows::counter(view, meta::REVISION)?;
+        let (tree_version, tree) = core.versioned_tree();
+        Ok(Self {
+            core,
+            view,
+            set: WriteSet::default(),
+            tree,
+            tree_version,
+            revision,
+            old_revision: revision,
+            records: RefCell::default(),
+            subjects: HashMap::new(),
+            touched: HashSet::new(),
+            roots: HashSet::new(),
+            kept: Kept::default(),
+            work: Counter::new(0),
+            weighed: HashSet::new(),
+            added_history: HashMap::new(),
+            added_verdicts: Vec::new(),
+            history_stood: RefCell::default(),
+            uniques: RefCell::default(),
+            conflicts: HashMap::new(),
+            open_about: HashMap::new(),
+            let_stand: HashMap::new(),
+            conflict_number: None,
+            opened: 0,
+            to_inspect: Vec::new(),
+            to_look: Vec::new(),
+            deferred: Vec::new(),
+            cells: HashMap::new(),
+            nodes: HashMap::new(),
+            disputed: HashSet::new(),
+            lost: Vec::new(),
+            pending_number: None,
+            new_roll: None,
+            new_orders: None,
+            across: Across::default(),
+            unjudged: BTreeSet::new(),
+            judge_now: false,
+            follow_next: None,
+            tree_is_new: false,
+            forgotten: HashSet::new(),
+            below_anew: None,
         })
     }
 
-    /// Whether a commit has failed for what is in it, and not for its store: it panicked, or met a row that can't be read of a record or
-    /// beside one.
-    fn has_failed(&self, outcome: &Outcome) -> bool {
-        let is_record = matches!(outcome, Ok(Err(StoreError::Row(space))) if OF_RECORDS.contains(space));
-        outcome.is_err() || (is_record && self.store.fault().is_none())
+    /// Takes `count` revisions and returns the first.
+    pub(super) fn take_revisions(&mut self, count: u64) -> Revision {
+        let first = self.revision + 1;
+        self.revision += count;
+        first
     }
 
-    /// Notes that a row can't be read which the start has read, and without which nothing goes on: nobody's batch is at fault.
-    fn note_damage(&self, outcome: &Outcome) {
-        if let Ok(Err(StoreError::Row(space))) = outcome
-            && NEEDED.contains(space)
-        {
-            self.store.note_damage(&StoreError::Row(*space).to_string());
+    /// Leaves revisions out up to one that was given out before this store lost it.
+    pub(super) fn go_on_after(&mut self, revision: Revision) {
+        self.revision = self.revision.max(revision);
+    }
+
+    /// Takes note of work, by what was looked at or will be.
+    pub(super) fn count_work(&self, looked_at: u64) {
+        self.work.set(self.work.get().saturating_add(looked_at));
+    }
+
+    /// The work so far.
+    pub(super) fn work(&self) -> u64 {
+        self.work.get()
+    }
+
+    /// Whether this commit has enough to do: what else there is goes into the next one.
+    pub(super) fn is_full(&self) -> bool {
+        self.work.get() >= self.core.work_in_commit()
+    }
+
+    /// Counts what looking at everybody around a target will cost, once.
+    fn weigh(&mut self, target: RecordId) -> Result<(), StoreError> {
+        if self.weighed.insert(target) {
+            let around = self.subject(target)?.row.count();
+            self.count_work(around as u64 * WORK_AROUND);
         }
+        Ok(())
     }
 
-    /// Does a job on which the hub has failed without what it fails on.
-    fn without_what_fails(&self, spare: Job) -> Outcome {
-        match spare {
-            Job::Push { peer, node, first, changes, skew, .. } => self.without_the_first(
-                |first, changes| Job::Push { peer: peer.clone(), node, first, changes, skew, room: None },
-                first,
-                &changes,
-            ),
-            Job::Cells { peer, last, cells, letters, marks, marked, stretch } => {
-                // Each by itself, what is counted last: only then is the batch heard.
-                let part = |cells, letters, marks| {
-                    let (peer, stretch) = (peer.clone(), stretch.clone());
-                    Job::Cells { peer, last: 0, cells, letters, marks, marked: 0, stretch }
-                };
-                for letter in letters {
-                    let (kind, to) = (letter.kind(), letter.to);
-                    if self.has_failed(&self.commit_or_panic(vec![part(Vec::new(), vec![letter], Vec::new())])) {
-                        tracing::error!(node = %peer.id, ?kind, to, "a letter on which the hub fails is left out");
-                    }
-                }
-                let said = self.commit_or_panic(vec![part(Vec::new(), Vec::new(), marks)]);
-                if self.has_failed(&said) {
-                    tracing::error!(node = %peer.id, "marks on which the hub fails are left out");
-                }
-                for some in cells.chunks(CELLS_AT_ONCE) {
-                    let counted = self.commit_or_panic(vec![part(some.to_vec(), Vec::new(), Vec::new())]);
-                    if self.has_failed(&counted) {
-                        tracing::error!(node = %peer.id, unit = %peer.unit, "cells on which the hub fails are left out");
-                    }
-                }
-                self.commit_or_panic(vec![Job::Skipped { peer, last, marked, stretch }])
+    /// Reads a record's row; that it can't be read is on record from then on.
+    fn read(core: &Core, view: &dyn View, id: RecordId) -> Result<Leaf, StoreError> {
+        read_leaf(view, id).inspect_err(|error| {
+            if error.is_damage() {
+                core.note_unreadable(id);
             }
-            spare => {
-                if let Job::Unread(letter) = &spare {
-                    let (from, kind) = (letter.from, letter.kind());
-                    tracing::error!(
-                        from,
-                        ?kind,
-                        "a letter on which this hub fails is kept unread until the next start"
-                    );
-                }
-                self.commit_or_panic(vec![spare])
-            }
-        }
-    }
-
-    /// Does a batch without the first of its changes that can't be done, which is found by halves: what comes before it is taken, and
-    /// what comes behind is another job.
-    fn without_the_first(&self, batch: impl Fn(u64, Vec<Pushed>) -> Job, first: u64, changes: &[Pushed]) -> Outcome {
-        let again = |some: &[Pushed]| some.iter().map(|change| Pushed::read(change.raw.clone())).collect::<Vec<_>>();
-        let mut taken = changes.len() / 2;
-        let outcome = loop {
-            if taken == 0 {
-                tracing::error!(seq = first, "a change on which the hub fails is set aside");
-                break self.commit_or_panic(vec![batch(first, changes[..1].iter().map(Pushed::set_aside).collect())]);
-            }
-            let outcome = self.commit_or_panic(vec![batch(first, again(&changes[..taken]))]);
-            if !self.has_failed(&outcome) {
-                break outcome;
-            }
-            taken /= 2;
-        };
-        let done = taken.max(1);
-        let rest = batch(first + done as u64, again(&changes[done..]));
-        Ok(outcome?.map(|mut done| done.pop().map(|one| one.before(rest)).into_iter().collect()))
-    }
-
-    /// Nothing was written where it panicked.
-    fn commit_or_panic(&self, jobs: Vec<Job>) -> Outcome {
-        let (is_written, doing) = (Cell::new(false), RefCell::new(String::new()));
-        let outcome = panic::catch_unwind(AssertUnwindSafe(|| self.try_commit(jobs, (&is_written, &doing))));
-        outcome.map_err(|panicked| {
-            if is_written.get() {
-                // What is in memory no longer follows from the rows: only a new start reads them anew.
-                panic::resume_unwind(panicked);
-            }
-            let node = doing.take();
-            tracing::error!(%node, "a commit panicked: nothing of it was written, and its jobs failed");
         })
     }
 
-    /// Whether a commit has panicked lately: jobs are then done one by one, so that nobody's fault is another's.
-    pub(super) fn is_careful(&self) -> bool {
-        self.commits.careful.load(Ordering::Relaxed) > 0
+    fn leaf(&mut self, id: RecordId) -> Result<&mut Leaf, StoreError> {
+        match self.records.get_mut().entry(id) {
+            Entry::Occupied(leaf) => Ok(leaf.into_mut()),
+            Entry::Vacant(place) => Ok(place.insert(Self::read(self.core, self.view, id)?)),
+        }
     }
 
-    fn try_commit(
-        &self,
-        jobs: Vec<Job>,
-        (is_written, doing): (&Cell<bool>, &RefCell<String>),
-    ) -> Result<Vec<Done>, StoreError> {
-        let view = self.store.view();
-        let mut pad = Pad::new(self, view.as_ref())?;
-        let mut answers = Vec::with_capacity(jobs.len());
-        let (mut new_tree, mut new_plan, mut new_months, mut retired) = (None, None, None, false);
-        if self.tier != Tier::City && self.today() >= self.commits.follow_on.load(Ordering::Relaxed) {
-            pad.follow_tree()?;
-        }
-        // Behind a batch that is cut nobody comes: what its child said next would be older than its rest.
-        let mut is_cut = false;
-        for job in jobs {
-            if !answers.is_empty() && (is_cut || pad.is_full()) {
-                answers.push(Done::Waiting(job));
-                continue;
-            }
-            doing.replace(job.child().unwrap_or_default().to_owned());
-            let act = acts::act_of(&job, self.unit, self.now(), self.signer().is_some());
-            let answer = match job {
-                Job::Greet { peer, hello, mut cleared } => {
-                    if !pad.is_cleared(&peer, &hello, &mut cleared)? {
-                        answers.push(Done::Cut(Job::Greet { peer, hello, cleared }, Vec::new()));
-                        continue;
-                    }
-                    pad.greet(&peer, &hello, &cleared)
-                }
-                Job::Push { peer, node, first, changes, skew, room } => {
-                    let count = changes.len() as u64;
-                    match pad.push(&peer, (node, first), changes, skew) {
-                        Ok((verdicts, left)) if left.is_empty() => Ok(Answer::Verdicts(verdicts)),
-                        Ok((verdicts, changes)) => {
-                            let first = first + count - changes.len() as u64;
-                            answers.push(Done::Cut(Job::Push { peer, node, first, changes, skew, room }, verdicts));
-                            continue;
-                        }
-                        Err(error) => Err(error),
-                    }
-                }
-                Job::Cells { peer, last, mut cells, letters, marks, marked, stretch }
-                    if cells.len() > CELLS_AT_ONCE =>
-                {
-                    let rest = cells.split_off(CELLS_AT_ONCE);
-                    match pad.take_some_cells(&peer, last, &cells) {
-                        Ok(()) => {
-                            let rest = Job::Cells { peer, last, cells: rest, letters, marks, marked, stretch };
-                            answers.push(Done::Cut(rest, Vec::new()));
-                            is_cut = true;
-                            continue;
-                        }
-                        Err(error) => Err(error),
-                    }
-                }
-                Job::Cells { peer, last, cells, letters, marks, marked, stretch } => {
-                    pad.take_cells(&peer, (last, &stretch), &cells, letters, (&marks, marked))
-                }
-                Job::Unread(letter) => {
-                    pad.leave_unread(&letter);
-                    Ok(Answer::Done)
-                }
-                Job::Skipped { peer, last, marked, stretch } => pad.pass_by(&peer, (last, &stretch), marked),
-                Job::News(news) => pad.take_news(news),
-                Job::Marks(batch) => pad.take_index(batch),
-                Job::Remarked(generation) => pad.say_remarked(generation),
-                Job::RotateKey => pad.rotate_key(),
-                Job::Heard { peer, heard } => pad.heard(&peer, heard),
-                Job::Present { peer } => pad.present(&peer),
-                Job::Differs { peer } => pad.differs(&peer),
-                Job::Tree(csv, version) => match UnitTree::from_csv(&csv) {
-                    Err(error) => Err(error.into()),
-                    // One that is not newer than what stands is an old message.
-                    Ok(_) if version.is_some_and(|version| pad.tree_version >= version) => Ok(Answer::Done),
-                    Ok(tree) => pad.set_tree(&tree, csv, version).map(|()| {
-                        new_tree = Some((pad.tree_version, Arc::new(tree)));
-                        Answer::Done
-                    }),
-                },
-                Job::Plans(list) => self.take_plans(&mut pad, &mut new_plan, list).map(|()| Answer::Done),
-                Job::Draw(key, row) => {
-                    pad.set.put(Space::Documents, key, row);
-                    Ok(Answer::Done)
-                }
-                Job::Orders(list) => pad.take_orders(list),
-                Job::Token(hash, row) => {
-                    pad.put_token(&hash, &row);
-                    Ok(Answer::Done)
-                }
-                Job::Roll(sealed) => pad.recover_roll(&sealed).map(|()| Answer::Done).map_err(WriteError::from),
-                Job::ParentsRoll(version, sealed) => {
-                    pad.set.put(Space::Documents, roll::PARENTS, sealed);
-                    pad.set.put(Space::Meta, meta::PARENTS_ROLL, version.to_be_bytes());
-                    Ok(Answer::Done)
-                }
-                Job::Older(why) => pad.find_older(&why, None).map(|()| Answer::Done).map_err(WriteError::from),
-                Job::Confirm(_) => {
-                    pad.set.put(Space::Meta, meta::OLDER, Vec::new());
-                    pad.set.put(Space::Meta, meta::CONFIRMED, self.lineage.current());
-                    Ok(Answer::Done)
-                }
-                Job::Upward(acknowledged, at) => {
-                    pad.set.put(Space::Meta, meta::UP, acknowledged.to_be_bytes());
-                    if let Some(at) = at {
-                        pad.set.put(Space::Meta, meta::UP_AT, at.to_be_bytes());
-                    }
-                    Ok(Answer::Done)
-                }
-                Job::Review(review) => pad.review(review, None),
-                Job::ReviewBelow(unit, review) => pad.review(review, Some(unit)),
-                Job::Month { place, signed, sheets } => {
-                    let before = new_months.clone().unwrap_or_else(|| self.months());
-                    let place = place.unwrap_or(before.count() + 1);
-                    let key = self.city_key().unwrap_or_else(|| signed.key.clone());
-                    let taken = before.with(place, &signed, &key).and_then(|now| {
-                        months::put(&mut pad.set, (&before, &now), place, &sheets)?;
-                        Ok(now)
-                    });
-                    taken.map_err(WriteError::from).map(|now| {
-                        new_months = Some(Arc::new(now));
-                        Answer::Done
-                    })
-                }
-                Job::Again { peer, document } => {
-                    let standing = (&mut new_plan, &mut new_months);
-                    match self.hear_again(&mut pad, standing, (peer.unit, &document)) {
-                        Err(WriteError::Store(error)) => return Err(error),
-                        Err(error) => {
-                            let kind = &document.kind;
-                            tracing::warn!(unit = %peer.unit, kind, %error, "what a child said again was left");
-                        }
-                        Ok(()) => {}
-                    }
-                    Ok(Answer::Again(pb::Document { content: Bytes::new(), ..document }))
-                }
-                Job::Retire { id, undo, decided } => {
-                    retired |= !undo;
-                    pad.retire(id, undo, decided)
-                }
-                Job::Aside { child, undo } => pad.decide_aside(child, undo),
-                Job::Forget(rows) => {
-                    for (space, key) in rows {
-                        pad.set.remove(space, key);
-                    }
-                    Ok(Answer::Done)
-                }
-                Job::Log(entry) => {
-                    audit_log::put(&mut pad.set, &entry);
-                    Ok(Answer::Done)
-                }
-                Job::Settle => pad.settle_all(),
-                Job::Reader(hash, row, reader) => {
-                    pad.put_token(&hash, &row);
-                    readers::put(&mut pad.set, &reader);
-                    Ok(Answer::Done)
-                }
-                Job::Certificate(id, paper) => pad.learn_certificate(&id, paper),
-                Job::Enrolled(row, token) => {
-                    if let Some((hash, token)) = token {
-                        pad.put_token(&hash, &token);
-                    }
-                    let told = pad.note_enrolled(&row);
-                    pad.put_node(*row);
-                    told.map(|()| Answer::Done).map_err(WriteError::from)
-                }
-            };
-            if let Err(WriteError::Store(error)) = answer {
-                return Err(error); // the pad may hold half of the job
-            }
-            if let Some(act) = acts::done(act, &answer) {
-                audit_log::put(&mut pad.set, &act);
-            }
-            answers.push(Done::Answered(answer));
-        }
-        doing.take(); // what fails from here on is nobody's alone
-        let fresh = Fresh {
-            tree: new_tree,
-            months: new_months,
-            orders: pad.new_orders.take(),
-            roll: pad.new_roll.take(),
-            follow_on: pad.follow_next,
-            plan: None,
-        };
-        retired |= fresh.roll.is_some();
-        let (set, revision) = pad.finish(&self.commits.work_done)?;
-        if !set.is_empty() {
-            is_written.set(true);
-            self.put(set)?;
-        }
-        let is_news = fresh.is_news() || new_plan.is_some();
-        self.take_up(fresh);
-        if let Some(plan) = new_plan {
-            // A hub that is stopped before this finds at its start that it counted by other plans.
-            if self.tier != Tier::City {
-                self.count_by(&plan)?;
-            }
-            self.take_up(Fresh { plan: Some(plan), ..Fresh::default() });
-        }
-        if retired {
-            self.tell_retired();
-        }
-        self.tell(revision, is_news);
-        Ok(answers)
+    /// The newest revision given out.
+    pub(super) fn newest_revision(&self) -> Revision {
+        self.revision
     }
+
+    /// Whether this commit makes the record.
+    pub(super) fn is_new(&self, id: RecordId) -> bool {
+        self.records.borrow().get(&id).is_some_and(|leaf| leaf.old_bytes.is_none())
+    }
+
+    /// A record as it stands in the commit.
+    pub(super) fn record(&self, id: RecordId) -> Result<Option<Rc<Record>>, StoreError> {
+        if let Some(leaf) = self.records.borrow().get(&id) {
+            return Ok(leaf.now.clone());
+        }
+        let leaf = Self::read(self.core, self.view, id)?;
+        let now = leaf.now.clone();
+        self.records.borrow_mut().insert(id, leaf);
+        Ok(now)
+    }
+
+    /// Puts a record's new state in the commit, with its links and the subjects that it takes part in.
+    pub(super) fn put_record(&mut self, id: RecordId, record: Record) -> Result<(), StoreError> {
+        let old = self.leaf(id)?.now.take();
+        self.count_work(WORK_AROUND);
+        if matches!(record.register, number::RESIDENT | number::PLACEMENT | number::POST) {
+            self.kept.forget();
+        }
+        if record.register == number::RESIDENT || old.is_some() {
+            self.weigh(id)?; // read once, here, for all that asks who refers to a person
+        }
+        if let Some(old) = &old {
+            self.roots.extend(roots_of(id, old));
+            if let Some((tag, text)) = cell::remembered(old, &record) {
+                self.deferred.push(Deferred::Remember { id, tag, text });
+            }
+        }
+        let before = old.as_deref().map(cell::links).unwrap_or_default();
+        let after = cell::links(&record);
+        for gone in before.iter().filter(|target| !after.contains(target)) {
+            let node = self.subject(*gone)?;
+            node.row.unlink(record.register, id);
+            node.changed = true;
+        }
+        for fresh in after.iter().filter(|target| !before.contains(target)) {
+            // A subject's first row must hold what it contributed without one.
+            let register = self.record(*fresh)?.as_deref().map(|target| target.register);
+            self.touched.extend(register.and_then(|register| cell::itself(register, *fresh)));
+            let node = self.subject(*fresh)?;
+            node.row.link(record.register, id);
+            node.changed = true;
+        }
+        for target in before.iter().chain(&after) {
+            self.weigh(*target)?;
+        }
+        self.index_unique(id, old.as_deref(), &record)?;
+        let moved = old.as_ref().filter(|old| home_unit(old) != home_unit(&record));
+        let left = moved.and_then(|old| Some((old.origin(HOME_UNIT)?.revision, home_unit(old)?)));
+        let leaf = self.leaf(id)?;
+        leaf.passed.extend(left.filter(|(came, _)| *came > leaf.old_revision));
+        let roots = roots_of(id, &record);
+        leaf.now = Some(Rc::new(record));
+        leaf.changed = true;
+        self.roots.extend(roots);
+        self.to_inspect.push(id);
+        Ok(())
+    }
+
+    /// Takes note of an edit that lost: whoever holds the record is sent its history.
+    pub(super) fn note_lost(&mut self, id: RecordId, revision: Revision) {
+        self.lost.push((revision, id));
+    }
+
+    /// Makes every unit of the tree count, and what belongs to a code that was given up belong to its new one.
+    pub(super) fn set_tree(&mut self, tree: &UnitTree, csv: String, version: Option<u64>) -> Result<(), WriteError> {
+        self.tree_version = version.unwrap_or(self.tree_version.saturating_add(1));
+        self.set.put(Space::Documents, *b"units", csv);
+        self.set.put(Space::Meta, meta::TREE, self.tree_version.to_be_bytes());
+        if self.core.tier == taizhang_proto::pb::Tier::City {
+            self.tree = std::sync::Arc::new(tree.clone());
+            self.tree_is_new = true;
+        } else {
+            let units = tree.below(self.core.unit).chain(self.tree.below(self.core.unit));
+            self.touched.extend(units.map(|unit| Subject::Unit(unit.code)));
+            self.tree = std::sync::Arc::new(tree.clone());
+            self.follow_tree()?;
+        }
+        Ok(())
+    }
+
+    /// Looks at a subject's row as it stands in the commit, or on the disk: it is not kept for later.
+    fn look_at_subject<R>(&self, id: RecordId, read: impl FnOnce(&Node) -> R) -> Result<R, StoreError> {
+        Ok(match self.subjects.get(&id) {
+            Some(node) => read(node),
+            None => read(&read_node(self.view, id)?),
+        })
+    }
+
+    fn subject(&mut self, id: RecordId) -> Result<&mut Node, StoreError> {
+        match self.subjects.entry(id) {
+            Entry::Occupied(node) => Ok(node.into_mut()),
+            Entry::Vacant(place) => Ok(place.insert(read_node(self.view, id)?)),
+        }
+    }
+
+    fn cell(&mut self, key: CellKey) -> Result<&mut Cell, StoreError> {
+        match self.cells.entry(key) {
+            Entry::Occupied(cell) => Ok(cell.into_mut()),
+            Entry::Vacant(place) => {
+                let old = rows::own_cell(self.view, key)?;
+                Ok(place.insert(Cell { old, value: old.value }))
+            }
+        }
+    }
+
+    /// Adds to an own cell. What counts in another hub's scope, before a transfer or after, counts there.
+    pub(super) fn add_to_cell(&mut self, key: CellKey, delta: i64) -> Result<(), StoreError> {
+        if !self.core.unit.covers(key.unit) {
+            return Ok(());
+        }
+        let cell = self.cell(key)?;
+        cell.value = cell.value.saturating_add(delta);
+        Ok(())
+    }
+
+    /// Sets an own cell to what a child says.
+    pub(super) fn set_cell(&mut self, key: CellKey, value: i64) -> Result<(), StoreError> {
+        self.cell(key)?.value = value;
+        Ok(())
+    }
+
+    /// Whether a child's cell stands on the disk, and its value as it stands in the commit.
+    pub(super) fn known_cell(&mut self, key: CellKey) -> Result<(bool, i64), StoreError> {
+        let forgotten = self.forgotten.contains(&key);
+        let cell = self.cell(key)?;
+        Ok((cell.old.revision > 0 && !forgotten, cell.value))
+    }
+
+    pub(super) fn is_in_commit(&self, key: CellKey) -> bool {
+        self.cells.contains_key(&key)
+    }
+
+    /// The cells that are in the commit.
+    pub(super) fn cells_in_commit(&self) -> impl Iterator<Item = (CellKey, i64)> {
+        self.cells.iter().map(|(key, cell)| (*key, cell.value))
+    }
+
+    /// Takes a cell that is zero off the disk.
+    pub(super) fn forget_cell(&mut self, key: CellKey, revision: Revision) {
+        let bytes = key.to_bytes();
+        self.set.remove(Space::CellFeed, rows::at_revision(revision, &bytes));
+        self.set.remove(Space::Own, bytes);
+        self.forgotten.insert(key);
+    }
+
+    /// A child's row.
+    pub(super) fn node(&mut self, id: &str) -> Result<Option<NodeRow>, StoreError> {
+        if let Some(row) = self.nodes.get(id) {
+            return Ok(Some(row.clone()));
+        }
+        rows::read(self.view, Space::Nodes, id.as_bytes())
+    }
+
+    pub(super) fn put_node(&mut self, row: NodeRow) {
+        self.nodes.insert(row.id.clone(), row);
+    }
+}
+
+fn read_node(view: &dyn View, id: RecordId) -> Result<Node, StoreError> {
+    let row = rows::read(view, Space::Subjects, &id.0)?;
+    Ok(Node { stored: row.is_some(), row: row.unwrap_or_default(), changed: false })
+}
+
+fn read_leaf(view: &dyn View, id: RecordId) -> Result<Leaf, StoreError> {
+    let Some(bytes) = view.get(Space::Records, &id.0)? else {
+        let (old_bytes, old_unit, now) = (None, None, None);
+        return Ok(Leaf { old_bytes, old_revision: 0, old_unit, passed: Vec::new(), now, changed: false });
+    };
+    let record = Record::decode(bytes.clone()).map_err(|_| StoreError::Row(Space::Records))?;
+    Ok(Leaf {
+        old_bytes: Some(bytes),
+        old_revision: record.revision(),
+        old_unit: home_unit(&record),
+        passed: Vec::new(),
+        now: Some(Rc::new(record)),
+        changed: false,
+    })
 }

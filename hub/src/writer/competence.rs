@@ -3,8 +3,8 @@
 //! districts), is never settled below it; what a township settles it may take back while its ruling stands.
 
 use super::{
+    commit::{Commit, Reading},
     kinds::{self, Settled},
-    pad::{Pad, Reading},
     resolve::Refusal,
 };
 use crate::store::StoreError;
@@ -101,7 +101,7 @@ fn records_of(conflict: &pb::Conflict) -> impl Iterator<Item = RecordId> {
     [&conflict.record, &conflict.other].into_iter().filter_map(|id| RecordId::from_slice(id))
 }
 
-impl Pad<'_> {
+impl Commit<'_> {
     /// Why a reviewer can't settle a conflict; `of` is the unit below the hub where they sit, none at the hub itself.
     pub(super) fn incompetent(
         &mut self,

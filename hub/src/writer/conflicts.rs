@@ -2,7 +2,7 @@
 //! Invariant: an open conflict is in each list of the queue, a closed one in none, and the count of open ones is kept
 //! in the same commit.
 
-use super::{kinds, pad::Pad};
+use super::{commit::Commit, kinds};
 use crate::{
     rows::{self, meta, queue},
     store::{Space, StoreError},
@@ -20,7 +20,7 @@ const MAX_CLAIMS: usize = 32;
 /// Most open conflicts about one record: more than it has fields.
 const MAX_OPEN: usize = 256;
 
-impl Pad<'_> {
+impl Commit<'_> {
     fn next_conflict(&mut self) -> Result<u64, StoreError> {
         let last = match self.conflict_number {
             Some(last) => last,

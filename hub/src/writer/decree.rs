@@ -3,7 +3,7 @@
 //! so, it is carried out once, and the record names who decided it at the city.
 
 use super::{
-    pad::{Pad, Reading},
+    commit::{Commit, Reading},
     revise::{Hand, day, nothing, number, text, with},
 };
 use crate::{
@@ -22,7 +22,7 @@ use taizhang_proto::{
     rule::Rule,
 };
 
-impl Pad<'_> {
+impl Commit<'_> {
     /// Whose hand carries out a decision of the city.
     fn hand_of<'h>(&self, order: &'h TaskOrder) -> Hand<'h> {
         let reason = if order.demand.trim().is_empty() { &order.title } else { &order.demand };

@@ -1,7 +1,7 @@
 //! Entries of the roll: retirements and used tokens, and what comes back of it.
 //! Invariant: an entry is in the same commit as the row that it speaks of.
 
-use super::pad::Pad;
+use super::commit::Commit;
 use crate::{
     roll,
     rows::{NodeRow, TokenRow, meta},
@@ -10,8 +10,8 @@ use crate::{
 use prost::Message;
 use taizhang_proto::pb::{Hello, Roll};
 
-impl Pad<'_> {
-    /// The roll as it stands on the pad.
+impl Commit<'_> {
+    /// The roll as it stands in the commit.
     fn roll(&self) -> Roll {
         self.new_roll.clone().unwrap_or_else(|| Roll::clone(&self.core.roll()))
     }

@@ -3,7 +3,7 @@
 //! Invariant: whom the list may count otherwise is who was found to be, or was touched by a commit since the look was begun; where that
 //! is not known to be whole, everything is counted anew.
 
-use super::{Core, WriteError, pad::Pad, rederive};
+use super::{Core, WriteError, commit::Commit, rederive};
 use crate::{
     rows::{NodeRow, meta},
     state::{Foreseen, PlanInForce},
@@ -93,9 +93,9 @@ impl Core {
         };
         touched.extend(found);
         tracing::info!(subjects = touched.len(), "counting those anew whom the plan counts otherwise");
-        let mut pad = Pad::new(self, view.as_ref())?;
-        pad.count_by(&plan.plans, touched)?;
-        let (set, revision) = pad.finish(&self.commits.work_done)?;
+        let mut commit = Commit::new(self, view.as_ref())?;
+        commit.count_by(&plan.plans, touched)?;
+        let (set, revision) = commit.finish(&self.commits.work_done)?;
         self.put(set)?;
         self.tell(revision, false);
         Ok(())
@@ -123,7 +123,7 @@ impl Core {
     }
 }
 
-impl Pad<'_> {
+impl Commit<'_> {
     /// Puts into the cells how these subjects, the children and the conflicts count by other plans than those that stand.
     fn count_by(&mut self, plans: &Plans, subjects: HashSet<Subject>) -> Result<(), StoreError> {
         let standing = self.core.plans();

@@ -3,8 +3,8 @@
 //! reviewer has ruled on it.
 
 use super::{
-    late::standing_claim,
-    pad::{Pad, Reading},
+    arrivals::standing_claim,
+    commit::{Commit, Reading},
     revise::{Hand, day},
 };
 use crate::store::StoreError;
@@ -43,7 +43,7 @@ pub(super) enum Look {
     Adults(RecordId, RecordId),
 }
 
-impl Pad<'_> {
+impl Commit<'_> {
     /// Looks at everything that changed, and at what that changes in turn.
     pub(super) fn inspect_all(&mut self) -> Result<(), StoreError> {
         let mut looked = 0;
@@ -174,13 +174,13 @@ impl Pad<'_> {
         let mut rivals = self.rivals(id)?;
         if register == number::HELD_CERTIFICATE {
             // Each kind has its own numbers, and one person may have been entered twice with one.
-            let of = |pad: &mut Self, id| -> Result<_, StoreError> {
-                let record = pad
+            let of = |commit: &mut Self, id| -> Result<_, StoreError> {
+                let record = commit
                     .record(id)?
                     .as_deref()
                     .map(|record| (record.bytes(field::held_certificate::KIND).cloned(), record.reference(PERSON)));
                 let (kind, person) = record.unwrap_or_default();
-                Ok((kind, person.map(|person| survivor(&Reading(pad), person)).transpose()?))
+                Ok((kind, person.map(|person| survivor(&Reading(commit), person)).transpose()?))
             };
             let (kind, person) = of(self, id)?;
             let mut theirs = Vec::new();
@@ -200,9 +200,9 @@ impl Pad<'_> {
         if rivals.is_empty() && self.is_new(id) {
             return Ok(());
         }
-        let key = |pad: &Self, id| -> Result<_, StoreError> {
-            let record = Reading(pad).record(id)?;
-            record.map_or(Ok(None), |record| contest_key(&Reading(pad), id, &record))
+        let key = |commit: &Self, id| -> Result<_, StoreError> {
+            let record = Reading(commit).record(id)?;
+            record.map_or(Ok(None), |record| contest_key(&Reading(commit), id, &record))
         };
         let own = key(self, id)?;
         let mut standing: HashMap<RecordId, u32> = HashMap::new();
@@ -458,8 +458,8 @@ impl Pad<'_> {
         if self.shared_adults(one, two)? < 2 {
             return Ok(());
         }
-        let created = |pad: &mut Self, id| -> Result<_, StoreError> {
-            Ok((pad.record(id)?.as_deref().map_or(0, |record| record.created), id))
+        let created = |commit: &mut Self, id| -> Result<_, StoreError> {
+            Ok((commit.record(id)?.as_deref().map_or(0, |record| record.created), id))
         };
         let (one, two) = (created(self, one)?, created(self, two)?);
         let (later, earlier) = if one > two { (one.1, two.1) } else { (two.1, one.1) };

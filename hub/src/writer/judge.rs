@@ -3,12 +3,11 @@
 
 use super::{
     Peer,
-    again::is_sealed,
-    late::{Deferred, Landing},
+    arrivals::{Deferred, Landing},
+    commit::Commit,
     moves::moves_along,
-    pad::Pad,
     push::{is_for_everybody, register_name},
-    told::is_same,
+    recovery::{is_same, is_sealed},
 };
 use crate::store::StoreError;
 use prost::Message;
@@ -98,7 +97,7 @@ fn unknown(edit: &Edit) -> Violation {
     Violation { register: register_name(edit.register), field: String::new(), rule: "unknown", message }
 }
 
-impl Pad<'_> {
+impl Commit<'_> {
     /// What becomes of a change of `peer`, which arrived by `origin`; its fields are known to be sound by themselves, or not. What is
     /// changed of it here is no less so: fields are left out, and a unit's code gives way to the one that it has now.
     pub(super) fn judge(

@@ -10,7 +10,7 @@ mod office;
 mod ruling;
 mod transfer;
 
-use super::{Answer, WriteError, pad::Pad};
+use super::{Answer, WriteError, commit::Commit};
 use crate::{
     mail::outbox::is_counted,
     mail::rows::{DeskRow, NeighbourRow, kind, under, under_revision},
@@ -62,7 +62,7 @@ pub enum News {
     Forget,
 }
 
-impl Pad<'_> {
+impl Commit<'_> {
     /// A row as this commit sees it.
     pub(in crate::writer) fn kept<M: Message + Default>(
         &self,

@@ -3,7 +3,7 @@
 //! it are followed and late edits of it land there (domain-detail 4, cases 1, 4, 8, 13).
 
 use super::{
-    pad::{Pad, Reading},
+    commit::{Commit, Reading},
     revise::{Hand, field_of, nothing, text},
 };
 use crate::store::StoreError;
@@ -18,7 +18,7 @@ use taizhang_proto::{
     wire::{self, Field, Raw},
 };
 
-impl Pad<'_> {
+impl Commit<'_> {
     /// Merges `absorbed` into `standing`. The fields named in `take` come from the absorbed one, and so does what the
     /// other lacks; repeated fields keep what either has. Inside, why they can't be merged.
     pub(super) fn merge(

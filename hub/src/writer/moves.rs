@@ -3,7 +3,7 @@
 //! one; both change in one commit.
 
 use super::{
-    pad::{Pad, Reading},
+    commit::{Commit, Reading},
     rehome::past_home,
     revise::{Hand, day, nothing, number as number_field, text},
 };
@@ -23,7 +23,7 @@ pub(super) fn moves_along(register: u32) -> bool {
     [number::HOUSEHOLD, number::RESIDENT].into_iter().any(|of| registers().about(of).any(|own| own == register))
 }
 
-impl Pad<'_> {
+impl Commit<'_> {
     fn today(&self) -> taizhang_proto::date::Day {
         self.core.today()
     }

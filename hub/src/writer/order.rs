@@ -4,7 +4,7 @@
 
 use super::{
     Answer, WriteError,
-    pad::{Pad, Reading},
+    commit::{Commit, Reading},
     revise::{Hand, day, number, text},
 };
 use crate::{
@@ -25,8 +25,8 @@ use taizhang_proto::{
     rule::Rule,
 };
 
-impl Pad<'_> {
-    /// The list as it stands on the pad.
+impl Commit<'_> {
+    /// The list as it stands in the commit.
     fn orders(&self) -> Option<(u64, Bytes)> {
         self.new_orders.clone().or_else(|| self.core.orders())
     }

@@ -4,9 +4,9 @@
 
 use super::{
     Peer, Pushed, WriteError,
+    arrivals::Landing,
+    commit::Commit,
     judge::{FollowUps, Judgement, Taken},
-    late::Landing,
-    pad::Pad,
     quota,
     rehome::past_home,
 };
@@ -49,7 +49,7 @@ impl Special {
     }
 }
 
-impl Pad<'_> {
+impl Commit<'_> {
     /// Takes a batch, or as much of it as there is room for in this commit: the verdicts, and what is left.
     pub(super) fn push(
         &mut self,

@@ -2,7 +2,7 @@
 //! Invariant: a quota is an office's own. What others wrote is never counted against it, so nobody's entry is refused for
 //! what somebody else did; and what was acknowledged once is taken again, whatever its size.
 
-use super::{pad::Pad, push::register_name};
+use super::{commit::Commit, push::register_name};
 use crate::{
     rows::{self, NodeRow},
     store::{Space, StoreError},
@@ -17,7 +17,7 @@ pub(super) const RULE: &str = "quota";
 /// Histories below this size are measured by reading them; above it, the size is kept.
 const MEASURED: u64 = 64 * 1024;
 
-impl Pad<'_> {
+impl Commit<'_> {
     /// Whether a child has said as much today as it may. It is heard again tomorrow: what it has saved stays where it is.
     pub(super) fn has_said_enough(&self, node: &NodeRow) -> bool {
         let today = self.core.today();

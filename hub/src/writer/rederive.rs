@@ -2,7 +2,7 @@
 //! comes. Invariant: what is written is what a recount finds, in one commit with the rules' name, so a hub that is
 //! stopped in between begins again and ends the same.
 
-use super::pad::{Pad, depends_on_others};
+use super::commit::{Commit, depends_on_others};
 use crate::{
     rows::{BelowRow, FeedRow, SubjectRow, UnitRow, meta},
     store::{Space, StoreError},
@@ -26,7 +26,7 @@ pub(super) fn rules(plans: &Plans) -> [u8; 32] {
     *hasher.finalize().as_bytes()
 }
 
-impl Pad<'_> {
+impl Commit<'_> {
     /// Derives links, indexes, contributions and cells from the records alone, by these plans.
     pub(super) fn rederive(&mut self, plans: &Plans) -> Result<(), StoreError> {
         let records = Recount::read(self.view, self.core.unit, self.core.tree())?;

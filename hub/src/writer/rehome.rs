@@ -2,8 +2,8 @@
 //! day of the change on; before that day it counts where it was (domain-detail 4, case 15).
 
 use super::{
-    late::unit_in,
-    pad::Pad,
+    arrivals::unit_in,
+    commit::Commit,
     revise::{Hand, number as number_field},
 };
 use crate::store::{Space, StoreError};
@@ -17,7 +17,7 @@ use taizhang_proto::{
     wire::{Field, put_bytes},
 };
 
-impl Pad<'_> {
+impl Commit<'_> {
     /// Moves every record of a code that is given up by today.
     pub(super) fn follow_tree(&mut self) -> Result<(), StoreError> {
         let today = self.core.today();

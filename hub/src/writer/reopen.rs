@@ -2,8 +2,8 @@
 //! into the queue again; a township takes back only what is still its own word.
 
 use super::{
+    commit::{Commit, Reading},
     kinds::{self, Back},
-    pad::{Pad, Reading},
     resolve::{Refusal, unknown},
     revise::{Hand, nothing},
 };
@@ -22,7 +22,7 @@ use taizhang_proto::{
 const NOT_THEIRS: &str =
     "不是本单位裁定的，或其后另有改动，请报县区 (not this unit's ruling, or changed since: ask the district)";
 
-impl Pad<'_> {
+impl Commit<'_> {
     /// Puts a settled conflict back into the queue and takes back what the ruling wrote.
     pub(super) fn reopen(
         &mut self,

@@ -2,9 +2,10 @@
 //! Invariant: a ruling is an ordinary edit with a reason and a name, in the same commit as the conflict's new state.
 
 use super::{
-    Answer, WriteError, competence,
+    Answer, WriteError,
+    commit::{Commit, Reading},
+    competence,
     kinds::{self, Back, Case, Does, Way},
-    pad::{Pad, Reading},
     revise::{Hand, day, is_ruled_below, nothing, with},
 };
 use crate::{
@@ -40,7 +41,7 @@ pub enum Review {
 /// Why a reviewer's request can't be done, in words.
 pub(crate) type Refusal = String;
 
-impl Pad<'_> {
+impl Commit<'_> {
     /// Does what a reviewer asks; `of` is the unit below the hub where they sit, none at the hub itself.
     pub(super) fn review(&mut self, review: Review, of: Option<OrgCode>) -> Result<Answer, WriteError> {
         if self.core.tier == pb::Tier::City {

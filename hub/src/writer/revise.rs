@@ -2,7 +2,7 @@
 //! Invariant: such an edit is an ordinary one with its own revision, so it flows down to every office that holds the
 //! record, and what it replaces is kept with who decided and why.
 
-use super::pad::Pad;
+use super::commit::Commit;
 use crate::{
     rows,
     store::{Space, StoreError},
@@ -54,7 +54,7 @@ impl Hand<'_> {
     }
 }
 
-impl Pad<'_> {
+impl Commit<'_> {
     pub(super) fn ruling(&self, hand: &Hand<'_>) -> pb::Ruling {
         pb::Ruling {
             by: hand.by.to_owned(),

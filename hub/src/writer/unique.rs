@@ -1,11 +1,8 @@
 //! The index of values that only one record may carry, and who is touched when a contest turns out differently.
 //! Invariant: a record is listed under its values exactly while it belongs to this hub's scope.
 
-use super::pad::{Pad, Reading};
-use crate::{
-    rows, shelf,
-    store::StoreError,
-};
+use super::commit::{Commit, Reading};
+use crate::{rows, shelf, store::StoreError};
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::{Shelf, claim, home_unit, indexed_fields, once, roots_of, unique_fields},
@@ -17,13 +14,13 @@ use taizhang_proto::{
 /// disagreement of offices. Each office has its own, so that none takes the place of another's registration.
 const MAX_OF_OFFICE: usize = 64;
 
-/// A row of the index on the pad.
+/// A row of the index in the commit.
 pub(super) struct UniqueRow {
     pub(super) ids: Vec<RecordId>,
     pub(super) changed: bool,
 }
 
-impl Pad<'_> {
+impl Commit<'_> {
     /// The records that are listed under a value. What was read is kept, whoever reads.
     fn listed(&self, key: [u8; 24]) -> Result<Vec<RecordId>, StoreError> {
         if let Some(row) = self.uniques.borrow().get(&key) {

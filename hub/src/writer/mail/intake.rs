@@ -4,9 +4,9 @@
 
 use super::{
     super::{
-        again::is_sound,
+        commit::Commit,
         moves::moves_along,
-        pad::Pad,
+        recovery::is_sound,
         revise::{Hand, day, number as number_field, text},
     },
     letter,
@@ -57,7 +57,7 @@ fn can_be_kept(one: &pb::Record) -> bool {
     Size::of(Some(&record)).can_be_read() && record.origins.iter().all(|origin| origin.by.len() <= NAME_BYTES)
 }
 
-impl Pad<'_> {
+impl Commit<'_> {
     /// Another district offers a person or household: the unit that it is meant for is asked.
     pub(super) fn take_offer(&mut self, offer: &pb::Letter) -> Result<(), StoreError> {
         let Some((bundle, target)) = read(offer) else { return Ok(()) };

@@ -2,7 +2,7 @@
 //! Invariant: while two keys are in use every record is marked under both, and the older one goes only when the parent
 //! says that every hub stands under the later.
 
-use super::{super::pad::Pad, letter, ruling::MAX_AHEAD};
+use super::{super::commit::Commit, letter, ruling::MAX_AHEAD};
 use crate::{
     mail::rows::{DeskRow, KeyRing, MarkKey, letter_id},
     store::StoreError,
@@ -33,7 +33,7 @@ fn answer_id(generation: u32, to: u64) -> Vec<u8> {
     letter_id(LetterKind::Key, &[&generation.to_be_bytes(), &to.to_be_bytes()])
 }
 
-impl Pad<'_> {
+impl Commit<'_> {
     /// Goes on with what the parent says of the keys, and writes the desk.
     pub(super) fn settle_keys(&mut self, mut desk: DeskRow, generation: u32) -> Result<(), StoreError> {
         let own = self.core.unit.number();

@@ -2,7 +2,7 @@
 //! Invariant: a record says that another district counts it, or has it too, exactly while a ruling under a key in use
 //! says so.
 
-use super::super::{Answer, WriteError, pad::Pad, revise::Hand};
+use super::super::{Answer, WriteError, commit::Commit, revise::Hand};
 use crate::{
     mail::{
         marks::{MAX_SENT, MarkBatch},
@@ -42,7 +42,7 @@ fn counting(turns: &[pb::MarkTurn]) -> Field {
     Field { tag: COUNTING, bytes: bytes.into() }
 }
 
-impl Pad<'_> {
+impl Commit<'_> {
     /// Takes marks worked out from a view; those of keys that have changed since are worked out again.
     pub(in crate::writer) fn take_index(&mut self, batch: MarkBatch) -> Result<Answer, WriteError> {
         let mut desk = self.desk()?;

@@ -1,7 +1,7 @@
 //! Edits that reach the old district after the hand-over: notes for the new one.
 //! Invariant: nobody's entry is lost, and none changes a record of a district that its author no longer speaks for.
 
-use super::{super::pad::Pad, letter};
+use super::{super::commit::Commit, letter};
 use crate::{
     mail::rows::{kind, letter_id, under},
     store::{Space, StoreError},
@@ -25,7 +25,7 @@ struct Paper {
     origin: Option<pb::Origin>,
 }
 
-impl Pad<'_> {
+impl Commit<'_> {
     /// Passes an edit of a record that was handed over on to the district that has it.
     pub(in crate::writer) fn note_to_new_district(
         &mut self,

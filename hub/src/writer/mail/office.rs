@@ -4,7 +4,7 @@
 //! counts here exactly while its old hub has let go and its new one has not taken it in, in whatever order that is
 //! heard.
 
-use super::super::{Peer, WriteError, pad::Pad};
+use super::super::{Peer, WriteError, commit::Commit};
 use super::ruling::MAX_AHEAD;
 use crate::{
     mail::{
@@ -37,7 +37,7 @@ const UNDER_WAY: u64 = if cfg!(test) { 16 } else { 4_096 };
 /// How long a letter or a ruling stays once it was heard, seconds: a hub that was restored from an older backup hears it again.
 const KEPT: u64 = 30 * 86_400;
 
-impl Pad<'_> {
+impl Commit<'_> {
     /// Takes a child hub's letters, in the commit of the cells that came with them.
     pub(in crate::writer) fn take_letters(
         &mut self,

@@ -2,7 +2,7 @@
 //! Invariants: on each day exactly one of the hubs that hold the mark on it counts; a ruling follows from the holders alone, not from the order in which they were heard; every holder is
 //! told whenever it changes; nothing here knows whose mark it is.
 
-use super::super::{Peer, WriteError, pad::Pad};
+use super::super::{Peer, WriteError, commit::Commit};
 use crate::{
     mail::marks::MAX_STAYS,
     mail::rows::{CityMark, Holder, MARK, MailRow, digest_of, kind, mail_at, mark_key, under},
@@ -72,7 +72,7 @@ fn within_the_calendar(mut stay: pb::MarkStay) -> pb::MarkStay {
     stay
 }
 
-impl Pad<'_> {
+impl Commit<'_> {
     /// Takes a child hub's marks, by value.
     pub(in crate::writer) fn take_marks(
         &mut self,

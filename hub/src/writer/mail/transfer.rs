@@ -4,7 +4,7 @@
 
 use super::{
     super::{
-        pad::{Pad, Reading},
+        commit::{Commit, Reading},
         revise::{Hand, nothing},
     },
     letter,
@@ -61,7 +61,7 @@ pub(super) fn id_of(kind: LetterKind, transfer: &[u8]) -> Vec<u8> {
     letter_id(kind, &[transfer])
 }
 
-impl Pad<'_> {
+impl Commit<'_> {
     pub(super) fn transfer(&self, side: u8, transfer: &[u8]) -> Result<Option<TransferRow>, StoreError> {
         self.kept(Space::Transfers, &under(side, transfer))
     }

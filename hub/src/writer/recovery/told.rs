@@ -2,13 +2,9 @@
 //! Invariant: every field gets back the author, unit, times and seal that it had; what neither this hub's seal nor the
 //! certificate of the office that offers it proves is marked as told by that office.
 
-use super::{
-    Peer,
-    again::{Speaker, may_be_later, own_word, proves, vouches},
-    late::Landing,
-    pad::Pad,
-};
+use super::offers::{Speaker, may_be_later, own_word, proves, vouches};
 use crate::store::StoreError;
+use crate::writer::{Peer, arrivals::Landing, commit::Commit};
 use std::collections::HashMap;
 use std::rc::Rc;
 use taizhang_proto::{
@@ -34,10 +30,10 @@ struct Part {
     origin: pb::Origin,
 }
 
-impl Pad<'_> {
+impl Commit<'_> {
     /// Decides and applies an offer: each of its changes by itself, in their old order and under revisions of their own.
     /// `origin` is the offer's own; what it says nothing more of stands under that. Also how many revisions it takes beside its own.
-    pub(super) fn apply_offer(
+    pub(in crate::writer) fn apply_offer(
         &self,
         peer: &Peer,
         edit: &Edit,
@@ -81,9 +77,8 @@ impl Pad<'_> {
             }
             standing = Some(Rc::new(applied.record));
         }
-        let mut record = standing
-            .map(Rc::unwrap_or_clone)
-            .unwrap_or_else(|| Record { register: edit.register, ..Record::default() });
+        let new = || Record { register: edit.register, ..Record::default() };
+        let mut record = standing.map_or_else(new, Rc::unwrap_or_clone);
         let offer = edit.offer.as_ref();
         if let Some(before) = &before {
             record.changes = before.changes + u32::from(record.changes > before.changes);
@@ -98,7 +93,7 @@ impl Pad<'_> {
     }
 
     /// The changes that a late edit tells of, each with its origin: itself, or what it offers.
-    pub(super) fn told_parts(
+    pub(in crate::writer) fn told_parts(
         &self,
         peer: &Peer,
         edit: &Edit,
@@ -273,7 +268,7 @@ fn moved_by_others(secret: &[u8; 32], record: &Record, part: &Part, decision: &m
 }
 
 /// Whether two origins are those of one word.
-pub(super) fn is_same(one: &pb::Origin, two: &pb::Origin) -> bool {
+pub(in crate::writer) fn is_same(one: &pb::Origin, two: &pb::Origin) -> bool {
     (one.stamp, &one.by, one.unit) == (two.stamp, &two.by, two.unit)
 }
 

@@ -1,6 +1,6 @@
-//! The pad as the rules read it.
+//! A commit as the rules read it.
 
-use super::{Pad, read_leaf};
+use super::{Commit, read_leaf};
 use crate::{rows, shelf, store::StoreError};
 use std::rc::Rc;
 use taizhang_proto::{
@@ -11,11 +11,11 @@ use taizhang_proto::{
 /// Links of one row that cost as much to read as one record.
 const LINKS_AT_ONCE: u64 = 64;
 
-/// The pad as the rules read it.
-pub(in crate::writer) struct Reading<'p, 'a>(pub(in crate::writer) &'p Pad<'a>);
+/// A commit as the rules read it.
+pub(in crate::writer) struct Reading<'p, 'a>(pub(in crate::writer) &'p Commit<'a>);
 
 impl Reading<'_, '_> {
-    /// A record as it stands on the pad, or on the disk: it is not kept for later.
+    /// A record as it stands in the commit, or on the disk: it is not kept for later.
     fn now(&self, id: RecordId) -> Result<Option<Rc<Record>>, StoreError> {
         let known = self.0.records.borrow().get(&id).map(|leaf| leaf.now.clone());
         known.map_or_else(|| Ok(read_leaf(self.0.view, id)?.now), Ok)

@@ -3,9 +3,9 @@
 //! a reviewer is asked (domain-detail 4, cases 3, 10, 16, 18).
 
 use super::{
+    arrivals::{Deferred, standing_claim, violation},
+    commit::{Commit, Reading},
     judge::FollowUps,
-    late::{Deferred, standing_claim, violation},
-    pad::{Pad, Reading},
     revise::text,
 };
 use crate::store::StoreError;
@@ -26,7 +26,7 @@ use taizhang_proto::{
     wire,
 };
 
-impl Pad<'_> {
+impl Commit<'_> {
     /// Rules between an edit and what else the author had or had not seen: closing, joining a closed household,
     /// placing whoever has left. Returns why the edit can't stand when its author had seen; otherwise both stay and a
     /// reviewer is to be asked, by `follow_ups`.
@@ -156,7 +156,7 @@ impl Pad<'_> {
         let (Some(unit), Some(certified)) = (home_unit(case), case.day(field::fec_case::CERTIFIED_ON)) else {
             return Ok(None);
         };
-        let overdue = self.sum_with_pad(unit, Part::ZefOverdue, certified)?;
+        let overdue = self.sum_with_commit(unit, Part::ZefOverdue, certified)?;
         Ok((overdue > 0).then(|| {
             format!("该社区当日有 {overdue} 户零就业家庭超期未安置，不能认定达标 (overdue households: no title)")
         }))

@@ -3,7 +3,8 @@
 //! Invariant: no word is dropped. It stands in the history of that record, which may still be told, and in the queue
 //! until it is; and it makes no record, so nothing counts twice.
 
-use super::{Peer, again::vouches, pad::Pad};
+use super::offers::vouches;
+use crate::writer::{Peer, commit::Commit};
 use crate::{
     rows,
     store::{Space, StoreError},
@@ -23,14 +24,14 @@ use taizhang_proto::{
 /// Most words that a finding shows; all of them stand in the history.
 const MOST_CLAIMS: usize = 32;
 
-impl Pad<'_> {
+impl Commit<'_> {
     /// Whether an edit is a word on a record that has left, and the record is not here.
-    pub(super) fn is_unheld(&self, edit: &Edit) -> Result<bool, StoreError> {
+    pub(in crate::writer) fn is_unheld(&self, edit: &Edit) -> Result<bool, StoreError> {
         Ok(edit.offer.as_ref().is_some_and(|offer| offer.aside) && self.record(edit.id)?.is_none())
     }
 
     /// Keeps the words for whoever tells the record, and for a reviewer meanwhile.
-    pub(super) fn keep_unheld(
+    pub(in crate::writer) fn keep_unheld(
         &mut self,
         peer: &Peer,
         edit: &Edit,
@@ -92,7 +93,7 @@ impl Pad<'_> {
 
     /// Somebody has told the record. Words that it has are no question any more; others go on to be one, for the unit that
     /// has the record now, and whoever holds it is told of them.
-    pub(super) fn is_held_again(&mut self, id: RecordId) -> Result<(), StoreError> {
+    pub(in crate::writer) fn is_held_again(&mut self, id: RecordId) -> Result<(), StoreError> {
         let (waited, told): (Vec<_>, Vec<_>) =
             self.whole_history_of(id)?.into_iter().partition(|entry| entry.rule == Rule::Left.name());
         let Some(record) = self.record(id)?.filter(|_| !waited.is_empty()) else { return Ok(()) };

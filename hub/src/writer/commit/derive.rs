@@ -1,8 +1,8 @@
-//! What follows from the records on the pad: contributions, cells and their sums, digests, the feed.
+//! What follows from the records in the commit: contributions, cells and their sums, digests, the feed.
 //! Invariant: it is derived once, at the end of a commit, and is in the same write set as the records.
 
 use super::{
-    Pad,
+    Commit,
     reading::{Alone, Reading},
 };
 use crate::{
@@ -81,7 +81,7 @@ impl UnitChange {
     }
 }
 
-impl Pad<'_> {
+impl Commit<'_> {
     /// Derives everything and returns the write set with the newest revision.
     pub(in crate::writer) fn finish(mut self, work: &AtomicU64) -> Result<(WriteSet, Revision), StoreError> {
         self.recount_subjects()?;
@@ -196,7 +196,7 @@ impl Pad<'_> {
         Ok(())
     }
 
-    /// What a subject contributed before this commit by one list of plans, and what it contributes as it stands on the pad by another.
+    /// What a subject contributed before this commit by one list of plans, and what it contributes as it stands in the commit by another.
     fn steps_of(
         &self,
         subject: Subject,
@@ -219,8 +219,8 @@ impl Pad<'_> {
         Ok((before, now))
     }
 
-    /// A unit's figure of a day as it will be with what is on the pad so far.
-    pub(in crate::writer) fn sum_with_pad(&self, unit: OrgCode, part: Part, on: Day) -> Result<i64, StoreError> {
+    /// A unit's figure of a day as it will be with what is in the commit so far.
+    pub(in crate::writer) fn sum_with_commit(&self, unit: OrgCode, part: Part, on: Day) -> Result<i64, StoreError> {
         let plans = self.core.plans();
         let mut sum = totals::sum(self.view, unit, part.number(), Day::MIN..=on)?;
         let mut touched = self.touched.clone();

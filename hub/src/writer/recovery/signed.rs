@@ -3,7 +3,7 @@
 //! Invariant: only what the city's own key signed is taken back, and nothing that stands gives way to it, but a month that
 //! was locked anew to the same month as it was locked first.
 
-use super::{Core, WriteError, pad::Pad};
+use crate::writer::{Core, WriteError, commit::Commit};
 use crate::{
     roll,
     state::{
@@ -57,9 +57,9 @@ pub(crate) fn wanted(
 impl Core {
     /// Takes a list of plans that is newer than the one that stands, and below the city another one of the same version; an
     /// older one is an old message.
-    pub(super) fn take_plans(
+    pub(in crate::writer) fn take_plans(
         &self,
-        pad: &mut Pad<'_>,
+        commit: &mut Commit<'_>,
         new: &mut Option<PlanInForce>,
         list: Bytes,
     ) -> Result<(), WriteError> {
@@ -74,34 +74,34 @@ impl Core {
             tracing::warn!(version = read.version, "the city has published another plan under this number");
         }
         if read.version > standing || said_anew {
-            pad.set.put(Space::Documents, *b"plan", list.clone());
+            commit.set.put(Space::Documents, *b"plan", list.clone());
             *new = Some(PlanInForce::of(read, list));
         }
         Ok(())
     }
 
     /// At the city: what it once signed, and a child still holds.
-    pub(super) fn hear_again(
+    pub(in crate::writer) fn hear_again(
         &self,
-        pad: &mut Pad<'_>,
+        commit: &mut Commit<'_>,
         (new_plan, new_months): (&mut Option<PlanInForce>, &mut Option<Arc<Months>>),
         (unit, document): (OrgCode, &pb::Document),
     ) -> Result<(), WriteError> {
         if document.kind == roll::KIND {
-            return Ok(pad.recover_roll(&document.content)?);
+            return Ok(commit.recover_roll(&document.content)?);
         }
         let Some(key) = self.signer() else { return Ok(()) };
         match document.kind.as_str() {
-            "plan" => self.take_plans(pad, new_plan, document.content.clone()),
-            "orders" => pad.recover_orders(&document.content, key),
+            "plan" => self.take_plans(commit, new_plan, document.content.clone()),
+            "orders" => commit.recover_orders(&document.content, key),
             "month" => {
                 let before = new_months.clone().unwrap_or_else(|| self.months());
                 let (signed, sheets) =
                     months::read_document(document.content.clone(), Some(key.public_key().as_ref()))?;
                 let (said, key) = ((&signed, &sheets[..]), key.public_key().as_ref());
-                let now = months::recover(&mut pad.set, &before, document.version, said, key)?;
+                let now = months::recover(&mut commit.set, &before, document.version, said, key)?;
                 if now.is_some() {
-                    pad.find_older("下级持有本级已丢失的封账月份 (a child holds a month that it had lost)", None)?;
+                    commit.find_older("下级持有本级已丢失的封账月份 (a child holds a month that it had lost)", None)?;
                 }
                 *new_months = now.map(Arc::new).or(new_months.take());
                 let last = new_months.as_ref().map_or_else(|| self.months().count(), |months| months.count());

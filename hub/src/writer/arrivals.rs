@@ -4,11 +4,10 @@
 
 use super::{
     Peer,
-    again::{is_sealed, is_sealed_since, keep_proven},
-    pad::{Pad, Reading},
+    commit::{Commit, Reading},
     push::register_name,
+    recovery::{is_same, is_sealed, is_sealed_since, keep_proven},
     revise::Hand,
-    told::is_same,
 };
 use crate::store::StoreError;
 use std::collections::HashMap;
@@ -69,7 +68,7 @@ fn out_of_scope(peer: &Peer, edit: &Edit) -> Violation {
     violation(edit, "home_unit", "scope", format!("该记录不属于{}的辖区 (out of scope)", peer.unit))
 }
 
-impl Pad<'_> {
+impl Commit<'_> {
     /// Where an edit lands; inside, why it can't be taken at all.
     pub(super) fn landing(
         &self,

@@ -2,13 +2,13 @@
 //! Invariant: what this hub had ruled or let pass is as good as before, however often it is restored, and only its own
 //! seal shows what that was.
 
-use super::{
-    late::{Landing, standing_claim},
-    pad::Pad,
-    push::is_for_everybody,
-    told::is_same,
-};
+use super::told::is_same;
 use crate::store::StoreError;
+use crate::writer::{
+    arrivals::{Landing, standing_claim},
+    commit::Commit,
+    push::is_for_everybody,
+};
 use std::collections::{HashMap, HashSet, hash_map::Entry};
 use taizhang_proto::{
     OrgCode, Record, RecordId,
@@ -28,7 +28,7 @@ use taizhang_proto::{
 
 /// In whose name a word is this hub's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Speaker {
+pub(in crate::writer) enum Speaker {
     /// The hub's.
     Hub,
     /// That of a unit below it that had ruled so.
@@ -36,7 +36,12 @@ pub(super) enum Speaker {
 }
 
 /// Who spoke where an origin's seal proves a field to be this hub's own word; none where it does not.
-pub(super) fn own_word(secret: &[u8; 32], id: RecordId, field: &Field, origin: &pb::Origin) -> Option<Speaker> {
+pub(in crate::writer) fn own_word(
+    secret: &[u8; 32],
+    id: RecordId,
+    field: &Field,
+    origin: &pb::Origin,
+) -> Option<Speaker> {
     if origin.node != HUB_NODE {
         return None;
     }
@@ -45,18 +50,18 @@ pub(super) fn own_word(secret: &[u8; 32], id: RecordId, field: &Field, origin: &
 }
 
 /// Whether an origin's seal proves a field: this hub's own word, or one that it had let pass.
-pub(super) fn proves(secret: &[u8; 32], id: RecordId, field: &Field, origin: &pb::Origin) -> bool {
+pub(in crate::writer) fn proves(secret: &[u8; 32], id: RecordId, field: &Field, origin: &pb::Origin) -> bool {
     own_word(secret, id, field, origin).is_some() || seal::speaks_for(&seal::of_passing(secret), id, field, origin)
 }
 
 /// Whether the certificate of an office of `teller` proves that a word of `unit` is its own: of no hub, and nobody's whom another
 /// office had only told of.
-pub(super) fn vouches(teller: OrgCode, origin: &pb::Origin, unit: Option<OrgCode>) -> bool {
+pub(in crate::writer) fn vouches(teller: OrgCode, origin: &pb::Origin, unit: Option<OrgCode>) -> bool {
     origin.node != HUB_NODE && origin.told_by == 0 && unit.is_some_and(|unit| teller.covers(unit))
 }
 
 /// Whether this hub's seal proves a field that is offered again.
-pub(super) fn is_sealed(secret: &[u8; 32], edit: &Edit, field: &Field) -> bool {
+pub(in crate::writer) fn is_sealed(secret: &[u8; 32], edit: &Edit, field: &Field) -> bool {
     sealed(secret, edit, field).next().is_some()
 }
 
@@ -68,20 +73,20 @@ fn sealed<'e>(secret: &'e [u8; 32], edit: &'e Edit, field: &'e Field) -> impl It
 
 /// Whether a word that stands was said after one that a seal proves, or may have been: an office's clock is believed when it is a
 /// little ahead. The number under which a word is offered proves nothing.
-pub(super) fn may_be_later(standing: &pb::Origin, told: &pb::Origin) -> bool {
+pub(in crate::writer) fn may_be_later(standing: &pb::Origin, told: &pb::Origin) -> bool {
     let ahead = if told.node == HUB_NODE { 0 } else { MAX_AHEAD_MILLIS };
     standing.stamp.saturating_add(Stamp::at_millis(ahead).0) >= told.stamp
 }
 
 /// Whether this hub's seal proves that a field had come to stand after what stands now.
-pub(super) fn is_sealed_since(secret: &[u8; 32], edit: &Edit, field: &Field, standing: &pb::Origin) -> bool {
+pub(in crate::writer) fn is_sealed_since(secret: &[u8; 32], edit: &Edit, field: &Field, standing: &pb::Origin) -> bool {
     sealed(secret, edit, field).any(|told| told.stamp > standing.stamp)
 }
 
 /// Leaves of an offer what this hub's seals prove, and what the office entered itself where the record is its own as far as this
 /// hub knows: nobody below the owner of a record that is for everybody can make it say something else, or belong to anybody. Of
 /// what was replaced the words are left, and who ruled, by which rule and why, where a seal proves that.
-pub(super) fn keep_proven(secret: &[u8; 32], edit: &mut Edit, own: Option<OrgCode>, is_here: bool) {
+pub(in crate::writer) fn keep_proven(secret: &[u8; 32], edit: &mut Edit, own: Option<OrgCode>, is_here: bool) {
     let Some(mut offer) = edit.offer.take() else { return };
     let (id, belonging) = (edit.id, seal::of_belonging(secret));
     let is_proven = |field: &Field, origin: &pb::Origin| {
@@ -111,7 +116,7 @@ pub(super) fn keep_proven(secret: &[u8; 32], edit: &mut Edit, own: Option<OrgCod
 }
 
 /// Whether a word of the past that somebody else tells can be kept: it can be read, and nothing in it is longer than any hub writes.
-pub(super) fn is_sound(entry: &pb::Superseded) -> bool {
+pub(in crate::writer) fn is_sound(entry: &pb::Superseded) -> bool {
     let ruling = entry.ruling.clone().unwrap_or_default();
     entry.origin.as_ref().is_none_or(|origin| origin.by.len() <= NAME_BYTES)
         && wire::split(&entry.message).is_ok()
@@ -185,11 +190,11 @@ fn mark_unproven(secret: &[u8; 32], id: RecordId, entry: &mut pb::Superseded, (t
     }
 }
 
-impl Pad<'_> {
+impl Commit<'_> {
     /// The proof that this hub let pass what an office holding the record could not have made, a wider one did: references
     /// beyond it, that it moved there, and how its case moved on; and all of what is for everybody, since those who read it
     /// may be the last to have it. Empty where there is none.
-    pub(super) fn passing_seal(
+    pub(in crate::writer) fn passing_seal(
         &self,
         edit: &Edit,
         record: &Record,
@@ -234,7 +239,7 @@ impl Pad<'_> {
 
     /// Keeps the history of a record that this hub lost with a backup and is offered again by an office of `teller`, and brings up
     /// anew what a reviewer had not decided.
-    pub(super) fn take_offered_history(
+    pub(in crate::writer) fn take_offered_history(
         &mut self,
         teller: OrgCode,
         (id, record): (RecordId, &Record),
@@ -322,7 +327,7 @@ impl Pad<'_> {
 
     /// Takes out of an offer what this hub has not lost after all: it stands, or somebody who saw it has replaced it. What another
     /// office had only told, the author's own may still prove.
-    pub(super) fn forget_known(&self, edit: &mut Edit, landing: &Landing) -> Result<(), StoreError> {
+    pub(in crate::writer) fn forget_known(&self, edit: &mut Edit, landing: &Landing) -> Result<(), StoreError> {
         let Some(mut offer) = edit.offer.take() else { return Ok(()) };
         let (record, history) = (self.record(edit.id)?, self.history_of(edit.id)?);
         let mut known: Vec<pb::Origin> = record.as_ref().map(|record| record.state().origins).unwrap_or_default();
