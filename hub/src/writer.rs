@@ -298,6 +298,60 @@ pub(crate) mod tests {
         }
     }
 
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig { cases: 12, ..Default::default() })]
+
+        /// Whatever is said, and by whomever: a commit in which it was only judged, however often, writes nothing and gives no
+        /// revision away, and each time the same becomes of it.
+        #[test]
+        fn judging_changes_nothing(
+            said in proptest::collection::vec((0_u8..4, 0_usize..4, "[0-9]{0,2}", 0_u64..4, proptest::bool::ANY), 20..60)
+        ) {
+            let dir = tempfile::tempdir().unwrap();
+            let (core, peers, nodes) = with_two_offices(dir.path());
+            for answer in core.commit(vec![batch(&peers[0], nodes[0], &[("a", 1), ("b", 2)])]) {
+                answer.unwrap();
+            }
+            let view = core.view();
+            let commit = commit::Commit::new(&core, view.as_ref()).unwrap();
+            let before = commit.newest_revision();
+            for (serial, unit, kind, base, asks) in said {
+                // Of its own unit, another one, none that there is, or nowhere.
+                let home = [Some(210_402_011_003), Some(210_402_011_004), Some(999_999_999_999), None][unit];
+                let mut fields = Vec::new();
+                if let Some(home) = home {
+                    let mut bytes = Vec::new();
+                    put_varint(HOME_UNIT, home, &mut bytes);
+                    fields.push((Field { tag: HOME_UNIT, bytes: bytes.into() }, base));
+                }
+                let mut bytes = Vec::new();
+                put_bytes(20, kind.as_bytes(), &mut bytes);
+                fields.push((Field { tag: 20, bytes: bytes.into() }, base));
+                let change = change::write(RecordId([serial; 16]), number::FACILITY, &fields, Stamp::at_millis(9), "c");
+                let change = pb::Change { seen: base, ..change };
+                let Ok(edit) = change::Edit::read(change) else { continue };
+                let peer = &peers[usize::from(asks)];
+                let author = taizhang_proto::decide::Author { node: nodes[usize::from(asks)], tier: Tier::Community };
+                let origin = pb::Origin { revision: before + 1, unit: peer.unit.number(), ..Default::default() };
+                let judged = || {
+                    let judged = commit.judge(peer, (edit.clone(), false), author, origin.clone()).unwrap();
+                    match judged {
+                        judge::Judgement::Refused(why) => format!("{why:?}"),
+                        judge::Judgement::Known => "known".into(),
+                        judge::Judgement::Note { .. } => "note".into(),
+                        judge::Judgement::Unheld { .. } => "unheld".into(),
+                        judge::Judgement::Taken(taken) => format!("{:?} {:?}", taken.decision, taken.applied.record),
+                    }
+                };
+                let first = judged();
+                proptest::prop_assert_eq!(&first, &judged());
+            }
+            proptest::prop_assert_eq!(commit.newest_revision(), before);
+            let (set, _) = commit.finish(&std::sync::atomic::AtomicU64::new(0)).unwrap();
+            proptest::prop_assert!(set.is_empty());
+        }
+    }
+
     #[test]
     fn answers_are_given_again_up_to_a_bound() {
         let dir = tempfile::tempdir().unwrap();
