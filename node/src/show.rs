@@ -283,6 +283,17 @@ fn coded(fact: &pb::Fact) -> Option<serde_json::Value> {
     (!fact.code.is_empty()).then(|| serde_json::json!({ "code": fact.code, "label": label }))
 }
 
+/// A word that stands for a code, as a program reads it.
+pub fn code_of(code: impl ToString, label: &str) -> serde_json::Value {
+    serde_json::json!({ "code": code.to_string(), "label": label })
+}
+
+/// A unit's fact: people read its name with the code behind it.
+pub fn unit_fact(tree: &UnitTree, unit: OrgCode) -> pb::Fact {
+    let value = if tree.contains(unit) { format!("{}({unit})", tree.name(unit)) } else { unit.to_string() };
+    pb::Fact { code: unit.to_string(), ..fact("unit", "单位", "unit", value) }
+}
+
 /// A unit that people read as its name with its code behind it, as a program reads it; null for none.
 pub fn unit(named: &str) -> serde_json::Value {
     let (name, code) = named.strip_suffix(')').and_then(|named| named.rsplit_once('(')).unwrap_or((named, named));

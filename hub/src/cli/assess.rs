@@ -279,7 +279,26 @@ pub(super) fn all_tasks(answer: &pb::OrdersAnswer, reader: Reader) {
         ("overdue", "超期"),
         ("asked", "承办数"),
     ];
-    show::table(reader, &headings, &answer.orders.iter().map(row).collect::<Vec<_>>());
+    let rows: Vec<Vec<String>> = answer.orders.iter().map(row).collect();
+    if reader == Reader::Person {
+        return show::table(reader, &headings, &rows);
+    }
+    let mut told = show::objects(&headings, &rows);
+    for (object, order) in told.as_array_mut().into_iter().flatten().zip(&answer.orders) {
+        object["kind"] = kind_for_program(order.kind);
+        object["to"] = to_for_program(order, answer);
+    }
+    show::document(reader, show::listed(told));
+}
+
+/// The units that an order is for, as a program reads them.
+pub(super) fn to_for_program(order: &pb::TaskOrder, answer: &pb::OrdersAnswer) -> serde_json::Value {
+    order.to.iter().map(|unit| show::code_of(unit, &name_in(answer, *unit))).collect()
+}
+
+fn kind_for_program(kind: i32) -> serde_json::Value {
+    let code = OrderKind::try_from(kind).map_or_else(|_| kind.to_string(), |kind| kind.as_str_name().to_lowercase());
+    show::code_of(code, kind_name(kind))
 }
 
 /// What an order is, which a newer city may name otherwise.
@@ -297,17 +316,26 @@ fn kind_name(kind: i32) -> &'static str {
 fn one_task(answer: &pb::OrdersAnswer, reader: Reader) {
     let is_task = answer.orders.iter().all(|order| order.kind() == OrderKind::Task);
     let state = |one: &pb::OrderProgress| match (one.given, one.reported, one.closed) {
-        (1.., ..) if !is_task => "已记录",
-        (0, ..) => "未到县区，或已撤回",
-        (_, 0, _) => "未报完成",
-        (.., 0) => "已报完成",
-        _ => "销号",
+        (1.., ..) if !is_task => ("recorded", "已记录"),
+        (0, ..) => ("not_there", "未到县区，或已撤回"),
+        (_, 0, _) => ("open", "未报完成"),
+        (.., 0) => ("reported", "已报完成"),
+        _ => ("closed", "销号"),
     };
     let row = |one: &pb::OrderProgress| {
         let overdue = if one.overdue > 0 { "超期" } else { "" };
-        vec![name_in(answer, one.unit), one.unit.to_string(), state(one).to_owned(), overdue.to_owned()]
+        vec![name_in(answer, one.unit), one.unit.to_string(), state(one).1.to_owned(), overdue.to_owned()]
     };
     let units = answer.progress.iter().filter(|one| one.unit > 0);
+    if reader == Reader::Program {
+        let row = |one: &pb::OrderProgress| {
+            let (code, label) = state(one);
+            serde_json::json!({
+                "unit": show::code_of(one.unit, &name_in(answer, one.unit)), "state": show::code_of(code, label), "overdue": one.overdue > 0,
+            })
+        };
+        return show::document(reader, show::listed(units.map(row).collect()));
+    }
     let headings = [("name", "承办单位"), ("unit", "编码"), ("state", "进展"), ("overdue", "超期")];
     show::table(reader, &headings, &units.map(row).collect::<Vec<_>>());
 }

@@ -186,10 +186,14 @@ pub(super) fn overview(answer: &pb::MonthsAnswer, reader: Reader) {
     let rows: Vec<Vec<String>> = open.iter().flat_map(|open| open.gaps.iter().zip(&open.names).map(line)).collect();
     let missing = [("name", "单位"), ("unit", "编码"), ("why", "缺什么")];
     if reader == Reader::Program {
+        let for_program = |(gap, name): (&pb::MonthGap, &pb::UnitName)| {
+            let why = show::code_of(&gap.why, gap_word(&gap.why));
+            serde_json::json!({ "unit": show::code_of(gap.unit, &name.name), "why": why })
+        };
         let open = open.map(|open| {
             serde_json::json!({
                 "month": open.month, "expected": open.expected, "closed": open.closed, "approved": open.approved,
-                "missing": show::objects(&missing, &rows),
+                "missing": open.gaps.iter().zip(&open.names).map(for_program).collect::<Vec<_>>(),
             })
         });
         let told = serde_json::json!({ "locked": show::objects(&headings, &locked), "open": open });

@@ -139,8 +139,16 @@ fn all(answer: &pb::OrdersAnswer, reader: Reader) {
         ("by", "登记人"),
         ("withdrawn_on", "撤回"),
     ];
-    let entries = answer.orders.iter().filter(|order| order.kind() == OrderKind::Entry);
-    show::table(reader, &headings, &entries.map(row).collect::<Vec<_>>());
+    let entries = || answer.orders.iter().filter(|order| order.kind() == OrderKind::Entry);
+    let rows: Vec<Vec<String>> = entries().map(row).collect();
+    if reader == Reader::Person {
+        return show::table(reader, &headings, &rows);
+    }
+    let mut told = show::objects(&headings, &rows);
+    for (object, order) in told.as_array_mut().into_iter().flatten().zip(entries()) {
+        object["to"] = assess::to_for_program(order, answer);
+    }
+    show::document(reader, show::listed(told));
 }
 
 fn one(order: &pb::TaskOrder, answer: &pb::OrdersAnswer, reader: Reader) {

@@ -126,7 +126,7 @@ impl Hub {
             None => "无 (none)".into(),
         };
         Ok(vec![
-            show::fact("unit", "单位", "unit", format!("{} {}", core.tree().name(core.unit), core.unit)),
+            show::unit_fact(&core.tree(), core.unit),
             show::fact("tier", "层级", "tier", core.tier.as_str_name().to_lowercase()),
             show::fact("address", "下级连接地址", "address for children", self.advertised(self.config.listen)),
             show::fact("parent", "上级", "parent", parent),
@@ -148,7 +148,8 @@ impl Hub {
             show::fact("online", "在线", "online", online),
             show::fact("fresh", "一日内同步", "synced within a day", fresh),
             show::fact("twins", "两台电脑使用同一身份", "two computers with one identity", twins.join("，")),
-            show::fact("lines", "连接数", "lines", format!("{lines} + {strangers}")),
+            show::fact("lines", "连接数", "lines", lines),
+            show::fact("strangers", "未出示证书的连接数", "lines without a certificate", strangers),
             show::fact("lines_refused", "拒绝的连接", "lines refused", self.door.refused()),
             show::fact("last_error", "最近错误", "last error", last_error),
             show::fact(

@@ -29,7 +29,7 @@ impl Office {
         let (waits, last_error) = link.words(show::time);
         let refused = self.ledger.refused().map_or(0, |refused| refused.len());
         vec![
-            show::fact("unit", "单位", "unit", format!("{} {unit}", self.ledger.units().name(unit))),
+            show::unit_fact(&self.ledger.units(), unit),
             show::fact("hub", "上级", "hub", hub),
             show::fact("certificate", "证书到期", "certificate ends", self.certificate_words()),
             show::fact("mode", "同步方式", "mode", format!("{:?}", self.schedule.mode).to_lowercase()),

@@ -5,7 +5,7 @@ use serde_json::Value;
 use taizhang_proto::register::{FieldDef, Shape, registers};
 
 /// Keys whose values count something.
-const NUMBERS: [&str; 60] = [
+const NUMBERS: [&str; 62] = [
     "accepted",
     "acknowledged",
     "age",
@@ -29,6 +29,7 @@ const NUMBERS: [&str; 60] = [
     "held",
     "incidents",
     "left",
+    "lines",
     "lines_refused",
     "millis",
     "months",
@@ -60,6 +61,7 @@ const NUMBERS: [&str; 60] = [
     "settled",
     "skew_seconds",
     "skipped",
+    "strangers",
     "total",
     "unreadable",
     "version",

@@ -146,7 +146,10 @@ fn who_was_refused_at_once_is_found_by_name_with_what_was_entered_behind_it() {
     // What was entered on top of it is told with it, and waits like it.
     let lines = refused_lines(&office, id);
     assert!(["registered_on", "phone"].iter().all(|field| lines.iter().any(|line| line.field == *field)), "{lines:?}");
-    assert_eq!(office.refused(false).unwrap().len(), 2);
+    let rules: Vec<String> =
+        office.refused(false).unwrap().into_iter().map(|item| item.why.unwrap_or_default().rule).collect();
+    assert_eq!(rules[1], "unknown", "not for what the registration said: {rules:?}");
+    assert_eq!(rules.len(), 2);
     assert_sound(&core, &office.ledger);
 }
 
