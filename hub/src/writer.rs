@@ -334,7 +334,7 @@ pub(crate) mod tests {
                 let author = taizhang_proto::decide::Author { node: nodes[usize::from(asks)], tier: Tier::Community };
                 let origin = pb::Origin { revision: before + 1, unit: peer.unit.number(), ..Default::default() };
                 let judged = || {
-                    let judged = commit.judge(peer, (edit.clone(), false), author, origin.clone()).unwrap();
+                    let judged = commit.known().judge(peer, (edit.clone(), false), author, origin.clone()).unwrap();
                     match judged {
                         judge::Judgement::Refused(why) => format!("{why:?}"),
                         judge::Judgement::Known => "known".into(),

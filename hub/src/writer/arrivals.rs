@@ -4,7 +4,7 @@
 
 use super::{
     Peer,
-    commit::{Commit, Reading},
+    commit::{Commit, Known, Reading},
     push::register_name,
     recovery::{is_same, is_sealed, is_sealed_since, keep_proven},
     revise::Hand,
@@ -68,10 +68,10 @@ fn out_of_scope(peer: &Peer, edit: &Edit) -> Violation {
     violation(edit, "home_unit", "scope", format!("该记录不属于{}的辖区 (out of scope)", peer.unit))
 }
 
-impl Commit<'_> {
+impl Known<'_, '_> {
     /// Where an edit lands; inside, why it can't be taken at all.
     pub(super) fn landing(
-        &self,
+        self,
         peer: &Peer,
         edit: &mut Edit,
         author: Author,
@@ -125,7 +125,7 @@ impl Commit<'_> {
 
     /// Whether an office offers a record that is for everybody and belongs to a unit above it; inside, whether it is the office's
     /// own as far as this hub knows, and only a sealed word takes it away.
-    fn is_told_from_below(&self, peer: &Peer, edit: &Edit) -> Result<Option<bool>, StoreError> {
+    fn is_told_from_below(self, peer: &Peer, edit: &Edit) -> Result<Option<bool>, StoreError> {
         if !is_for_below(edit.register) || edit.offer.as_ref().is_none_or(|offer| offer.aside) {
             return Ok(None);
         }
@@ -146,13 +146,13 @@ impl Commit<'_> {
     }
 
     /// A late edit of an absorbed record is one of its survivor, by an author who never saw that one.
-    fn land_on_survivor(&self, edit: &mut Edit, author: Author) -> Result<Result<Landing, Violation>, StoreError> {
+    fn land_on_survivor(self, edit: &mut Edit, author: Author) -> Result<Result<Landing, Violation>, StoreError> {
         let absorbed = edit.id;
         if author.node == HUB_NODE {
             return Ok(Ok(Landing::Home));
         }
         let merged = self.record(absorbed)?.as_deref().map_or(0, |record| record.revision_of(MERGED_INTO));
-        edit.id = survivor(&Reading(self), absorbed)?;
+        edit.id = survivor(&Reading(&self), absorbed)?;
         edit.forget_bases();
         // Its author never saw the other record, whatever it says that it had heard.
         edit.seen = edit.seen.min(merged.saturating_sub(1));
@@ -170,7 +170,7 @@ impl Commit<'_> {
 
     /// Whether a record has moved away from a child, within this hub's scope, since it last heard.
     pub(super) fn moved_unheard(
-        &self,
+        self,
         peer: &Peer,
         edit: &Edit,
         id: RecordId,
@@ -183,7 +183,7 @@ impl Commit<'_> {
     }
 
     /// Whether a record once belonged to a unit of a child.
-    fn was_of(&self, peer: &Peer, id: RecordId) -> Result<bool, StoreError> {
+    fn was_of(self, peer: &Peer, id: RecordId) -> Result<bool, StoreError> {
         let entries = self.whole_history_of(id)?;
         // What an office says of a record that nobody had told proves nothing.
         let proven = entries.iter().filter(|entry| entry.rule != Rule::Left.name());
@@ -191,7 +191,9 @@ impl Commit<'_> {
         let mut homes = homes.filter(|field| field.tag == HOME_UNIT).filter_map(|home| unit_in(&home));
         Ok(homes.any(|unit| peer.unit.covers(unit)))
     }
+}
 
+impl Commit<'_> {
     /// Keeps what a late edit said of its absorbed record alone, in that one's history.
     pub(super) fn keep_aside(&mut self, absorbed: RecordId, aside: &[Field], origin: &pb::Origin) {
         if aside.is_empty() {

@@ -4,9 +4,11 @@
 //! at the end, so a record that is changed many times in one commit costs its totals once.
 
 mod derive;
+mod known;
 mod reading;
 
 pub(super) use derive::depends_on_others;
+pub(super) use known::Known;
 pub(super) use reading::Reading;
 
 use super::{Core, WriteError, arrivals::Deferred, inspect::Look, mail::Across, unique::UniqueRow};

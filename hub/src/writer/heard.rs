@@ -4,7 +4,7 @@
 
 use super::{
     arrivals::{Deferred, standing_claim, violation},
-    commit::{Commit, Reading},
+    commit::{Known, Reading},
     judge::FollowUps,
     revise::text,
 };
@@ -26,12 +26,12 @@ use taizhang_proto::{
     wire,
 };
 
-impl Commit<'_> {
+impl Known<'_, '_> {
     /// Rules between an edit and what else the author had or had not seen: closing, joining a closed household,
     /// placing whoever has left. Returns why the edit can't stand when its author had seen; otherwise both stay and a
     /// reviewer is to be asked, by `follow_ups`.
     pub(super) fn against_what_was_seen(
-        &self,
+        self,
         edit: &Edit,
         author: Author,
         new: &Record,
@@ -70,7 +70,7 @@ impl Commit<'_> {
                 let person = new.reference(field::placement::PERSON);
                 let start = new.day(field::placement::START_ON);
                 let (Some(person), Some(start)) = (person, start) else { return Ok(None) };
-                let person = survivor(&Reading(self), person)?;
+                let person = survivor(&Reading(&self), person)?;
                 let Some(record) = self.record(person)? else { return Ok(None) };
                 let left = left_on(&record);
                 let knew = [field::resident::DEATH_ON, field::resident::MOVEOUT_ON]
@@ -93,7 +93,7 @@ impl Commit<'_> {
 
     /// A community that applies again too early, and one that is certified with overdue households (domain-detail 2.12).
     fn undue_title(
-        &self,
+        self,
         edit: &Edit,
         new: &Record,
         unseen: &impl Fn(&pb::Origin) -> bool,
@@ -109,10 +109,10 @@ impl Commit<'_> {
             return Ok(None);
         }
         let plans = self.core.plans();
-        let from = reapplies_from(&Reading(self), edit.id, new, &plans)?;
+        let from = reapplies_from(&Reading(&self), edit.id, new, &plans)?;
         let Some((from, unit)) = from.zip(home_unit(new)) else { return Ok(None) };
         // Whoever had not heard of the revocation applied in good faith: the district has the application to judge.
-        for id in Reading(self).referring(unit_id(unit), number::FEC_CASE)? {
+        for id in Reading(&self).referring(unit_id(unit), number::FEC_CASE)? {
             if self
                 .record(id)?
                 .as_deref()
@@ -127,7 +127,7 @@ impl Commit<'_> {
 
     /// Why a title or a commendation may not stand so, whoever writes it.
     pub(super) fn undue(
-        &self,
+        self,
         id: RecordId,
         new: &Record,
         edits: impl Fn(u32) -> bool,
@@ -136,14 +136,14 @@ impl Commit<'_> {
             number::FEC_CASE
                 if edits(field::fec_case::REVOKED_ON) && new.day(field::fec_case::REVOKED_ON).is_some() =>
             {
-                not_revocable(&Reading(self), id, new)
+                not_revocable(&Reading(&self), id, new)
             }
             number::FEC_CASE if edits(field::fec_case::CERTIFIED_ON) => self.overdue_veto(new),
-            number::COMMENDATION => not_commendable(&Reading(self), id, new, &self.core.plans()),
+            number::COMMENDATION => not_commendable(&Reading(&self), id, new, &self.core.plans()),
             number::HOUSEHOLD if edits(field::household::STATUS) && is_closed(new) => {
                 // A reviewer may confirm a closing that somebody was added to; an open case blocks it for everybody.
                 let open =
-                    keeps_open(&Reading(self), survivor(&Reading(self), id)?, new.day(field::household::CLOSED_ON))?;
+                    keeps_open(&Reading(&self), survivor(&Reading(&self), id)?, new.day(field::household::CLOSED_ON))?;
                 let case = open.into_iter().find(|(register, _)| *register == number::ZEF_CASE);
                 Ok(case.map(|(register, _)| still_open(register).to_owned()))
             }
@@ -152,7 +152,7 @@ impl Commit<'_> {
     }
 
     /// Why a case may not be certified: a household of the community is past its 20 days on that day.
-    fn overdue_veto(&self, case: &Record) -> Result<Option<String>, StoreError> {
+    fn overdue_veto(self, case: &Record) -> Result<Option<String>, StoreError> {
         let (Some(unit), Some(certified)) = (home_unit(case), case.day(field::fec_case::CERTIFIED_ON)) else {
             return Ok(None);
         };
@@ -165,7 +165,7 @@ impl Commit<'_> {
     /// A move between states that there is not, or that is not the author's to make. Where the author had not heard of
     /// the state from which it would lead, the fields' own policies have decided.
     fn refused_move(
-        &self,
+        self,
         edit: &Edit,
         author: Author,
         new: &Record,
@@ -186,7 +186,7 @@ impl Commit<'_> {
 
     /// A record that one office closed or voided while another edited it: both are kept, the closing counts.
     fn closed_and_edited(
-        &self,
+        self,
         edit: &Edit,
         new: &Record,
         unseen: &impl Fn(&pb::Origin) -> bool,
@@ -234,15 +234,15 @@ impl Commit<'_> {
     /// A household closes only when nobody is left in it and no case is open; what its closer had not seen keeps it
     /// open for a second look.
     fn closing_household(
-        &self,
+        self,
         edit: &Edit,
         new: &Record,
         unseen: &impl Fn(&pb::Origin) -> bool,
         follow_ups: &mut FollowUps,
     ) -> Result<Option<Violation>, StoreError> {
-        let household = survivor(&Reading(self), edit.id)?;
+        let household = survivor(&Reading(&self), edit.id)?;
         let mut news = Vec::new();
-        for (register, id) in keeps_open(&Reading(self), household, new.day(field::household::CLOSED_ON))? {
+        for (register, id) in keeps_open(&Reading(&self), household, new.day(field::household::CLOSED_ON))? {
             if self.record(id)?.as_deref().is_some_and(|record| record.origins.iter().any(unseen)) {
                 news.push((id, register));
             } else {
@@ -256,13 +256,13 @@ impl Commit<'_> {
     }
 
     fn joining_household(
-        &self,
+        self,
         edit: &Edit,
         household: RecordId,
         unseen: &impl Fn(&pb::Origin) -> bool,
         follow_ups: &mut FollowUps,
     ) -> Result<Option<Violation>, StoreError> {
-        let household = survivor(&Reading(self), household)?;
+        let household = survivor(&Reading(&self), household)?;
         let Some(record) = self.record(household)? else { return Ok(None) };
         if !is_closed(&record) {
             return Ok(None);

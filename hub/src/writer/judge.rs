@@ -1,10 +1,10 @@
 //! Judging one change that a child pushes: what becomes of it, as a value.
-//! Invariant: nothing is changed here (the commit is only read), so one that is refused has no effect but its refusal.
+//! Invariant: nothing can be changed here (what is `Known` of the commit is only to be read), so one that is refused has no effect but its refusal.
 
 use super::{
     Peer,
     arrivals::{Deferred, Landing},
-    commit::Commit,
+    commit::Known,
     moves::moves_along,
     push::{is_for_everybody, register_name},
     recovery::{is_same, is_sealed},
@@ -97,11 +97,11 @@ fn unknown(edit: &Edit) -> Violation {
     Violation { register: register_name(edit.register), field: String::new(), rule: "unknown", message }
 }
 
-impl Commit<'_> {
+impl Known<'_, '_> {
     /// What becomes of a change of `peer`, which arrived by `origin`; its fields are known to be sound by themselves, or not. What is
     /// changed of it here is no less so: fields are left out, and a unit's code gives way to the one that it has now.
     pub(super) fn judge(
-        &self,
+        self,
         peer: &Peer,
         (mut edit, is_sound): (Edit, bool),
         author: Author,
@@ -188,7 +188,7 @@ impl Commit<'_> {
     /// its store does not know what it was answered, and says its journal again under new numbers; what did not come to stand,
     /// or was replaced, is neither kept twice nor asked about again.
     fn without_what_was_said(
-        &self,
+        self,
         edit: &Edit,
         mut decision: Decision,
         origin: &pb::Origin,
@@ -210,7 +210,7 @@ impl Commit<'_> {
 
     /// Why a record may not stand as an edit would make it; none where it may.
     fn why_not(
-        &self,
+        self,
         (peer, author): (&Peer, Author),
         edit: &Edit,
         landing: &Landing,
@@ -248,7 +248,7 @@ impl Commit<'_> {
     /// in the district; what this hub itself once said or let pass, and has lost, its child only repeats; and what has
     /// moved away since the child last heard takes along what is said of it.
     fn foreign_reference(
-        &self,
+        self,
         peer: &Peer,
         edit: &Edit,
         record: &Record,
@@ -286,7 +286,7 @@ impl Commit<'_> {
     }
 
     /// Why the unit that a record would belong to is not the child's to write for.
-    fn foreign_unit(&self, peer: &Peer, edit: &Edit, unit: OrgCode) -> Option<Violation> {
+    fn foreign_unit(self, peer: &Peer, edit: &Edit, unit: OrgCode) -> Option<Violation> {
         let message = if !peer.unit.covers(unit) {
             format!("单位{unit}不在{}的辖区内 (out of scope)", peer.unit)
         } else if !self.tree.is_empty() && !self.tree.contains(unit) && edit.offer.is_none() {

@@ -235,11 +235,11 @@ impl Commit<'_> {
             ..pb::Origin::default()
         };
         let quietly = Some(Special { kind: OutcomeKind::Settled, state: None, why: None });
-        Ok(match self.judge(peer, (edit, is_sound), author, origin)? {
+        Ok(match self.known().judge(peer, (edit, is_sound), author, origin)? {
             Judgement::Refused(why) => Some(Special::refused(why)),
             Judgement::Known => quietly,
             Judgement::Note { edit, origin, of } => {
-                for (edit, origin) in self.told_parts(peer, &edit, author, &origin) {
+                for (edit, origin) in self.known().told_parts(peer, &edit, author, &origin) {
                     self.note_late(&edit, &origin, of)?;
                 }
                 if let (Some(offer), Some(record)) = (&edit.offer, self.record(edit.id)?) {

@@ -2,7 +2,10 @@
 //! Invariant: a quota is an office's own. What others wrote is never counted against it, so nobody's entry is refused for
 //! what somebody else did; and what was acknowledged once is taken again, whatever its size.
 
-use super::{commit::Commit, push::register_name};
+use super::{
+    commit::{Commit, Known},
+    push::register_name,
+};
 use crate::{
     rows::{self, NodeRow},
     store::{Space, StoreError},
@@ -17,16 +20,10 @@ pub(super) const RULE: &str = "quota";
 /// Histories below this size are measured by reading them; above it, the size is kept.
 const MEASURED: u64 = 64 * 1024;
 
-impl Commit<'_> {
-    /// Whether a child has said as much today as it may. It is heard again tomorrow: what it has saved stays where it is.
-    pub(super) fn has_said_enough(&self, node: &NodeRow) -> bool {
-        let today = self.core.today();
-        node.said_on(today) >= self.core.plans().on(today).limits.day_bytes
-    }
-
+impl Known<'_, '_> {
     /// Why an edit that adds so many bytes to its record's history can't be taken: its office has filled it.
     pub(super) fn too_much_history(
-        &self,
+        self,
         office: OrgCode,
         edit: &Edit,
         adds: usize,
@@ -50,6 +47,50 @@ impl Commit<'_> {
             );
             refused(edit, message)
         }))
+    }
+
+    /// Why words on a record that is not here can't be kept: there are too many of them already, whoever said them.
+    pub(super) fn too_much_unheld(self, edit: &Edit, adds: usize) -> Result<Option<Violation>, StoreError> {
+        let most = self.core.plans().on(self.core.today()).limits.history_bytes;
+        let full = self.history_size(edit.id)? + adds as u64 > most;
+        Ok(full.then(|| {
+            let message =
+                "此记录上级没有，代存的内容已满 (the hub does not have this record, and keeps no more words on it)";
+            refused(edit, message.to_owned())
+        }))
+    }
+
+    /// Why an edit of fields that this build does not know can't be taken: its office has put too much of them into the
+    /// record.
+    pub(super) fn too_much_unknown(self, office: OrgCode, edit: &Edit, after: &Record) -> Option<Violation> {
+        let def = registers().get(edit.register);
+        let is_unknown = |tag: u32| def.is_none_or(|def| def.field(tag).is_none());
+        if edit.offer.is_some() || !edit.fields.iter().any(|field| is_unknown(field.tag) && !field.bytes.is_empty()) {
+            return None;
+        }
+        let most = self.core.plans().on(self.core.today()).limits.unknown_bytes;
+        let own: usize = after
+            .fields
+            .iter()
+            .filter(|standing| is_unknown(standing.field.tag))
+            .filter(|standing| after.origins.get(standing.origin).is_some_and(|origin| origin.unit == office.number()))
+            .map(|standing| standing.field.bytes.len())
+            .sum();
+        (own as u64 > most).then(|| {
+            let message = format!(
+                "本级程序不认识的字段超过 {most} 字节；请先升级上级的程序 \
+                 (too many bytes in fields that this hub does not know: update the hub's program first)"
+            );
+            refused(edit, message)
+        })
+    }
+}
+
+impl Commit<'_> {
+    /// Whether a child has said as much today as it may. It is heard again tomorrow: what it has saved stays where it is.
+    pub(super) fn has_said_enough(&self, node: &NodeRow) -> bool {
+        let today = self.core.today();
+        node.said_on(today) >= self.core.plans().on(today).limits.day_bytes
     }
 
     /// Leaves out of what an office tells of a record's past what would fill it: as much as one office may make of a history, of words
@@ -83,42 +124,6 @@ impl Commit<'_> {
             tracing::warn!(%teller, record = %id, left_out, "an office tells more of a record's past than a history may hold");
         }
         Ok(())
-    }
-
-    /// Why words on a record that is not here can't be kept: there are too many of them already, whoever said them.
-    pub(super) fn too_much_unheld(&self, edit: &Edit, adds: usize) -> Result<Option<Violation>, StoreError> {
-        let most = self.core.plans().on(self.core.today()).limits.history_bytes;
-        let full = self.history_size(edit.id)? + adds as u64 > most;
-        Ok(full.then(|| {
-            let message =
-                "此记录上级没有，代存的内容已满 (the hub does not have this record, and keeps no more words on it)";
-            refused(edit, message.to_owned())
-        }))
-    }
-
-    /// Why an edit of fields that this build does not know can't be taken: its office has put too much of them into the
-    /// record.
-    pub(super) fn too_much_unknown(&self, office: OrgCode, edit: &Edit, after: &Record) -> Option<Violation> {
-        let def = registers().get(edit.register);
-        let is_unknown = |tag: u32| def.is_none_or(|def| def.field(tag).is_none());
-        if edit.offer.is_some() || !edit.fields.iter().any(|field| is_unknown(field.tag) && !field.bytes.is_empty()) {
-            return None;
-        }
-        let most = self.core.plans().on(self.core.today()).limits.unknown_bytes;
-        let own: usize = after
-            .fields
-            .iter()
-            .filter(|standing| is_unknown(standing.field.tag))
-            .filter(|standing| after.origins.get(standing.origin).is_some_and(|origin| origin.unit == office.number()))
-            .map(|standing| standing.field.bytes.len())
-            .sum();
-        (own as u64 > most).then(|| {
-            let message = format!(
-                "本级程序不认识的字段超过 {most} 字节；请先升级上级的程序 \
-                 (too many bytes in fields that this hub does not know: update the hub's program first)"
-            );
-            refused(edit, message)
-        })
     }
 
     /// Bytes of a record's history, what this commit adds included.

@@ -3,7 +3,7 @@
 
 use super::{
     arrivals::unit_in,
-    commit::Commit,
+    commit::{Commit, Known},
     revise::{Hand, number as number_field},
 };
 use crate::store::{Space, StoreError};
@@ -16,6 +16,20 @@ use taizhang_proto::{
     rule::Rule,
     wire::{Field, put_bytes},
 };
+
+impl Known<'_, '_> {
+    /// An edit that files under a code that was given up is one of the code that it became. Returns the old one.
+    pub(super) fn follow_unit(self, edit: &mut Edit) -> Option<PastHome> {
+        let field = edit.fields.iter_mut().find(|field| field.tag == HOME_UNIT)?;
+        let old = unit_in(field)?;
+        let new = self.tree.current(old, self.core.today());
+        if new == old {
+            return None;
+        }
+        *field = number_field(HOME_UNIT, new.number());
+        Some(PastHome { until: self.tree.given_up_on(old)?, unit: old })
+    }
+}
 
 impl Commit<'_> {
     /// Moves every record of a code that is given up by today.
@@ -48,18 +62,6 @@ impl Commit<'_> {
             self.file_conflicts_at(id, to)?;
         }
         Ok(())
-    }
-
-    /// An edit that files under a code that was given up is one of the code that it became. Returns the old one.
-    pub(super) fn follow_unit(&self, edit: &mut Edit) -> Option<PastHome> {
-        let field = edit.fields.iter_mut().find(|field| field.tag == HOME_UNIT)?;
-        let old = unit_in(field)?;
-        let new = self.tree.current(old, self.core.today());
-        if new == old {
-            return None;
-        }
-        *field = number_field(HOME_UNIT, new.number());
-        Some(PastHome { until: self.tree.given_up_on(old)?, unit: old })
     }
 }
 

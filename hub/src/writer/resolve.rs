@@ -226,10 +226,10 @@ impl Commit<'_> {
         if !known {
             return Ok(Err("归属单位不在本级辖区内 (the owning unit is not below this hub)".into()));
         }
-        if let Some(broken) = self.crowded(id, &after, self.core.unit, |_| true)? {
+        if let Some(broken) = self.known().crowded(id, &after, self.core.unit, |_| true)? {
             return Ok(Err(broken.to_string()));
         }
-        if let Some(why) = self.undue(id, &after, |tag| tags.contains(&tag))? {
+        if let Some(why) = self.known().undue(id, &after, |tag| tags.contains(&tag))? {
             return Ok(Err(why));
         }
         let Some(lack) = self.missing_standard(current.as_ref(), &after)? else {
@@ -350,7 +350,7 @@ impl Commit<'_> {
             }
         }
         if !hand.despite
-            && let Some((field, other)) = self.carried(id, current.as_ref(), &after)?
+            && let Some((field, other)) = self.known().carried(id, current.as_ref(), &after)?
         {
             return refuse(format!(
                 "记录 {other} 已有此{}，请在该记录上改动；仍要登记，加 --despite (that record carries it already: --despite enters it \

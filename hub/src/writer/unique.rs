@@ -1,7 +1,7 @@
 //! The index of values that only one record may carry, and who is touched when a contest turns out differently.
 //! Invariant: a record is listed under its values exactly while it belongs to this hub's scope.
 
-use super::commit::{Commit, Reading};
+use super::commit::{Commit, Known, Reading};
 use crate::{rows, shelf, store::StoreError};
 use taizhang_proto::{
     OrgCode, Record, RecordId,
@@ -18,6 +18,67 @@ const MAX_OF_OFFICE: usize = 64;
 pub(super) struct UniqueRow {
     pub(super) ids: Vec<RecordId>,
     pub(super) changed: bool,
+}
+
+impl Known<'_, '_> {
+    /// The value that a record is given and only one may carry, where another one carries it.
+    pub(super) fn carried(
+        self,
+        id: RecordId,
+        before: Option<&Record>,
+        after: &Record,
+    ) -> Result<Option<(&'static FieldDef, RecordId)>, StoreError> {
+        let shelf = Reading(&self);
+        let is_new = |tag: u32, bytes: &bytes::Bytes| before.and_then(|before| before.bytes(tag)) != Some(bytes);
+        for (tag, bytes) in unique_fields(after).filter(|(tag, bytes)| is_new(*tag, bytes)) {
+            for other in shelf.sharing(after.register, tag, bytes)?.into_iter().filter(|other| *other != id) {
+                let field = registers().get(after.register).and_then(|def| def.field(tag));
+                if let Some(field) = field.filter(|_| once::stands(after))
+                    && shelf.look(other, |record| record.is_some_and(once::stands))?
+                {
+                    return Ok(Some((field, other)));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Why a record can't be taken: the office that writes it has set its value in too many others.
+    pub(super) fn crowded(
+        self,
+        id: RecordId,
+        record: &Record,
+        office: OrgCode,
+        is_edited: impl Fn(u32) -> bool,
+    ) -> Result<Option<Violation>, StoreError> {
+        let Some(def) = registers().get(record.register) else { return Ok(None) };
+        for (tag, bytes) in unique_fields(record).filter(|(tag, _)| is_edited(*tag)) {
+            let key = rows::unique_key(record.register, tag, bytes);
+            let listed = self.listed(key)?;
+            if listed.len() < MAX_OF_OFFICE || listed.contains(&id) {
+                continue;
+            }
+            let mut own = 0;
+            for other in listed {
+                let by_office =
+                    |record: &Record| record.origin(tag).is_some_and(|origin| origin.unit == office.number());
+                own += usize::from(Reading(&self).look(other, |record| record.is_some_and(by_office))?);
+            }
+            if own >= MAX_OF_OFFICE {
+                let label = def.field(tag).map_or("", |field| field.zh.as_str());
+                let name = def.field(tag).map_or("", |field| field.name.as_str());
+                return Ok(Some(Violation {
+                    register: def.name.clone(),
+                    field: name.to_owned(),
+                    rule: "unique",
+                    message: format!(
+                        "本单位已有{MAX_OF_OFFICE}条记录使用同一{label}，请先清理 (this office has given it to too many records: merge or void them first)"
+                    ),
+                }));
+            }
+        }
+        Ok(None)
+    }
 }
 
 impl Commit<'_> {
@@ -49,28 +110,6 @@ impl Commit<'_> {
         indexed_fields(record).map(|(tag, bytes)| rows::unique_key(record.register, tag, bytes)).collect()
     }
 
-    /// The value that a record is given and only one may carry, where another one carries it.
-    pub(super) fn carried(
-        &self,
-        id: RecordId,
-        before: Option<&Record>,
-        after: &Record,
-    ) -> Result<Option<(&'static FieldDef, RecordId)>, StoreError> {
-        let shelf = Reading(self);
-        let is_new = |tag: u32, bytes: &bytes::Bytes| before.and_then(|before| before.bytes(tag)) != Some(bytes);
-        for (tag, bytes) in unique_fields(after).filter(|(tag, bytes)| is_new(*tag, bytes)) {
-            for other in shelf.sharing(after.register, tag, bytes)?.into_iter().filter(|other| *other != id) {
-                let field = registers().get(after.register).and_then(|def| def.field(tag));
-                if let Some(field) = field.filter(|_| once::stands(after))
-                    && shelf.look(other, |record| record.is_some_and(once::stands))?
-                {
-                    return Ok(Some((field, other)));
-                }
-            }
-        }
-        Ok(None)
-    }
-
     /// The other records that carry a unique value of this one, each with the field.
     pub(super) fn rivals(&self, id: RecordId) -> Result<Vec<(RecordId, u32)>, StoreError> {
         let mut found = Vec::new();
@@ -84,43 +123,6 @@ impl Commit<'_> {
             Ok(())
         })??;
         Ok(found)
-    }
-
-    /// Why a record can't be taken: the office that writes it has set its value in too many others.
-    pub(super) fn crowded(
-        &self,
-        id: RecordId,
-        record: &Record,
-        office: OrgCode,
-        is_edited: impl Fn(u32) -> bool,
-    ) -> Result<Option<Violation>, StoreError> {
-        let Some(def) = registers().get(record.register) else { return Ok(None) };
-        for (tag, bytes) in unique_fields(record).filter(|(tag, _)| is_edited(*tag)) {
-            let key = rows::unique_key(record.register, tag, bytes);
-            let listed = self.listed(key)?;
-            if listed.len() < MAX_OF_OFFICE || listed.contains(&id) {
-                continue;
-            }
-            let mut own = 0;
-            for other in listed {
-                let by_office =
-                    |record: &Record| record.origin(tag).is_some_and(|origin| origin.unit == office.number());
-                own += usize::from(Reading(self).look(other, |record| record.is_some_and(by_office))?);
-            }
-            if own >= MAX_OF_OFFICE {
-                let label = def.field(tag).map_or("", |field| field.zh.as_str());
-                let name = def.field(tag).map_or("", |field| field.name.as_str());
-                return Ok(Some(Violation {
-                    register: def.name.clone(),
-                    field: name.to_owned(),
-                    rule: "unique",
-                    message: format!(
-                        "本单位已有{MAX_OF_OFFICE}条记录使用同一{label}，请先清理 (this office has given it to too many records: merge or void them first)"
-                    ),
-                }));
-            }
-        }
-        Ok(None)
     }
 
     /// Brings the index up to a record's new state, and touches its rivals where the contest may change.

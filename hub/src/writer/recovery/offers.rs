@@ -6,7 +6,7 @@ use super::told::is_same;
 use crate::store::StoreError;
 use crate::writer::{
     arrivals::{Landing, standing_claim},
-    commit::Commit,
+    commit::{Commit, Known},
     push::is_for_everybody,
 };
 use std::collections::{HashMap, HashSet, hash_map::Entry};
@@ -190,12 +190,12 @@ fn mark_unproven(secret: &[u8; 32], id: RecordId, entry: &mut pb::Superseded, (t
     }
 }
 
-impl Commit<'_> {
+impl Known<'_, '_> {
     /// The proof that this hub let pass what an office holding the record could not have made, a wider one did: references
     /// beyond it, that it moved there, and how its case moved on; and all of what is for everybody, since those who read it
     /// may be the last to have it. Empty where there is none.
     pub(in crate::writer) fn passing_seal(
-        &self,
+        self,
         edit: &Edit,
         record: &Record,
         (stamp, by): (u64, Tier),
@@ -237,6 +237,65 @@ impl Commit<'_> {
         Ok([passing, belonging].concat().into())
     }
 
+    /// Takes out of an offer what this hub has not lost after all: it stands, or somebody who saw it has replaced it. What another
+    /// office had only told, the author's own may still prove.
+    pub(in crate::writer) fn forget_known(self, edit: &mut Edit, landing: &Landing) -> Result<(), StoreError> {
+        let Some(mut offer) = edit.offer.take() else { return Ok(()) };
+        let (record, history) = (self.record(edit.id)?, self.history_of(edit.id)?);
+        let mut known: Vec<pb::Origin> = record.as_ref().map(|record| record.state().origins).unwrap_or_default();
+        known.extend(history.iter().filter_map(|entry| entry.origin.clone()));
+        let same = |one: &pb::Origin, two: &pb::Origin, tag: u32| {
+            one.revision == two.revision && one.stamp == two.stamp && one.tags.contains(&tag)
+        };
+        let offered = |tag: u32| offer.origins.iter().find(|origin| origin.tags.contains(&tag));
+        // What a reviewer has put out since it was told, under whatever number, is not asked anew.
+        let ruled = history.iter().filter(|entry| entry.ruling.is_some());
+        let ruled =
+            ruled.filter_map(|entry| Some((entry.origin.as_ref().filter(|origin| origin.told_by == 0)?, entry.said())));
+        let ruled: Vec<(&pb::Origin, Vec<Field>)> = ruled.collect();
+        let is_ruled = |field: &Field, offered: &pb::Origin| {
+            ruled.iter().any(|(origin, said)| is_same(origin, offered) && said.contains(field))
+        };
+        if record.is_some() {
+            edit.fields.retain(|field| {
+                let is_known = |offered: &pb::Origin| {
+                    known.iter().any(|known| same(known, offered, field.tag)) || is_ruled(field, offered)
+                };
+                !offered(field.tag).is_some_and(is_known)
+            });
+        }
+        if *landing == Landing::FromBelow {
+            // No number from below tells words apart, and each is heard once.
+            let mut heard: HashSet<Word> = HashSet::new();
+            if let Some(record) = &record {
+                let fields: Vec<Field> = record.fields.iter().map(|standing| standing.field.clone()).collect();
+                heard.extend(record.state().origins.iter().flat_map(|origin| words(origin, &fields)));
+            }
+            for entry in &history {
+                let fields = wire::split(&entry.message).unwrap_or_default();
+                heard.extend(entry.origin.iter().flat_map(|origin| words(origin, &fields)));
+            }
+            edit.fields.retain(|field| {
+                offered(field.tag).is_none_or(|origin| {
+                    let (tag, bytes) = (field.tag, field.bytes.clone());
+                    heard.insert(Word { tag, bytes, stamp: origin.stamp, by: origin.by.clone() })
+                })
+            });
+            offer.history.retain(|entry| {
+                let fields = wire::split(&entry.message).unwrap_or_default();
+                // Of an entry some of whose words are new, all are kept together, as one change had set them.
+                let news = |origin: &pb::Origin| words(origin, &fields).any(|word| !heard.contains(&word));
+                let is_news = entry.origin.as_ref().is_some_and(news);
+                heard.extend(entry.origin.iter().flat_map(|origin| words(origin, &fields)));
+                is_news
+            });
+        }
+        edit.offer = Some(offer);
+        Ok(())
+    }
+}
+
+impl Commit<'_> {
     /// Keeps the history of a record that this hub lost with a backup and is offered again by an office of `teller`, and brings up
     /// anew what a reviewer had not decided.
     pub(in crate::writer) fn take_offered_history(
@@ -322,63 +381,6 @@ impl Commit<'_> {
         if is_news {
             self.note_lost(id, revision);
         }
-        Ok(())
-    }
-
-    /// Takes out of an offer what this hub has not lost after all: it stands, or somebody who saw it has replaced it. What another
-    /// office had only told, the author's own may still prove.
-    pub(in crate::writer) fn forget_known(&self, edit: &mut Edit, landing: &Landing) -> Result<(), StoreError> {
-        let Some(mut offer) = edit.offer.take() else { return Ok(()) };
-        let (record, history) = (self.record(edit.id)?, self.history_of(edit.id)?);
-        let mut known: Vec<pb::Origin> = record.as_ref().map(|record| record.state().origins).unwrap_or_default();
-        known.extend(history.iter().filter_map(|entry| entry.origin.clone()));
-        let same = |one: &pb::Origin, two: &pb::Origin, tag: u32| {
-            one.revision == two.revision && one.stamp == two.stamp && one.tags.contains(&tag)
-        };
-        let offered = |tag: u32| offer.origins.iter().find(|origin| origin.tags.contains(&tag));
-        // What a reviewer has put out since it was told, under whatever number, is not asked anew.
-        let ruled = history.iter().filter(|entry| entry.ruling.is_some());
-        let ruled =
-            ruled.filter_map(|entry| Some((entry.origin.as_ref().filter(|origin| origin.told_by == 0)?, entry.said())));
-        let ruled: Vec<(&pb::Origin, Vec<Field>)> = ruled.collect();
-        let is_ruled = |field: &Field, offered: &pb::Origin| {
-            ruled.iter().any(|(origin, said)| is_same(origin, offered) && said.contains(field))
-        };
-        if record.is_some() {
-            edit.fields.retain(|field| {
-                let is_known = |offered: &pb::Origin| {
-                    known.iter().any(|known| same(known, offered, field.tag)) || is_ruled(field, offered)
-                };
-                !offered(field.tag).is_some_and(is_known)
-            });
-        }
-        if *landing == Landing::FromBelow {
-            // No number from below tells words apart, and each is heard once.
-            let mut heard: HashSet<Word> = HashSet::new();
-            if let Some(record) = &record {
-                let fields: Vec<Field> = record.fields.iter().map(|standing| standing.field.clone()).collect();
-                heard.extend(record.state().origins.iter().flat_map(|origin| words(origin, &fields)));
-            }
-            for entry in &history {
-                let fields = wire::split(&entry.message).unwrap_or_default();
-                heard.extend(entry.origin.iter().flat_map(|origin| words(origin, &fields)));
-            }
-            edit.fields.retain(|field| {
-                offered(field.tag).is_none_or(|origin| {
-                    let (tag, bytes) = (field.tag, field.bytes.clone());
-                    heard.insert(Word { tag, bytes, stamp: origin.stamp, by: origin.by.clone() })
-                })
-            });
-            offer.history.retain(|entry| {
-                let fields = wire::split(&entry.message).unwrap_or_default();
-                // Of an entry some of whose words are new, all are kept together, as one change had set them.
-                let news = |origin: &pb::Origin| words(origin, &fields).any(|word| !heard.contains(&word));
-                let is_news = entry.origin.as_ref().is_some_and(news);
-                heard.extend(entry.origin.iter().flat_map(|origin| words(origin, &fields)));
-                is_news
-            });
-        }
-        edit.offer = Some(offer);
         Ok(())
     }
 }

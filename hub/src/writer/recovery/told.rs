@@ -4,7 +4,7 @@
 
 use super::offers::{Speaker, may_be_later, own_word, proves, vouches};
 use crate::store::StoreError;
-use crate::writer::{Peer, arrivals::Landing, commit::Commit};
+use crate::writer::{Peer, arrivals::Landing, commit::Known};
 use std::collections::HashMap;
 use std::rc::Rc;
 use taizhang_proto::{
@@ -30,11 +30,11 @@ struct Part {
     origin: pb::Origin,
 }
 
-impl Commit<'_> {
+impl Known<'_, '_> {
     /// Decides and applies an offer: each of its changes by itself, in their old order and under revisions of their own.
     /// `origin` is the offer's own; what it says nothing more of stands under that. Also how many revisions it takes beside its own.
     pub(in crate::writer) fn apply_offer(
-        &self,
+        self,
         peer: &Peer,
         edit: &Edit,
         author: Author,
@@ -94,7 +94,7 @@ impl Commit<'_> {
 
     /// The changes that a late edit tells of, each with its origin: itself, or what it offers.
     pub(in crate::writer) fn told_parts(
-        &self,
+        self,
         peer: &Peer,
         edit: &Edit,
         author: Author,
@@ -105,7 +105,7 @@ impl Commit<'_> {
     }
 
     /// The changes that an offer tells of, in their old order.
-    fn parts(&self, peer: &Peer, edit: &Edit, author: Author, own: &pb::Origin) -> Vec<Part> {
+    fn parts(self, peer: &Peer, edit: &Edit, author: Author, own: &pb::Origin) -> Vec<Part> {
         let mut of_origin: HashMap<usize, Vec<Field>> = HashMap::new();
         let mut left = Vec::new();
         // A part says that it was offered, and no more of what else was.
@@ -146,7 +146,7 @@ impl Commit<'_> {
 
     /// This hub's own word.
     fn own_part(
-        &self,
+        self,
         edit: &Edit,
         fields: Vec<Field>,
         told: &pb::Origin,
@@ -171,7 +171,7 @@ impl Commit<'_> {
 
     /// An office's word, or one that nothing proves to be this hub's.
     fn their_part(
-        &self,
+        self,
         peer: &Peer,
         edit: &Edit,
         fields: Vec<Field>,

@@ -4,7 +4,10 @@
 //! until it is; and it makes no record, so nothing counts twice.
 
 use super::offers::vouches;
-use crate::writer::{Peer, commit::Commit};
+use crate::writer::{
+    Peer,
+    commit::{Commit, Known},
+};
 use crate::{
     rows,
     store::{Space, StoreError},
@@ -24,12 +27,14 @@ use taizhang_proto::{
 /// Most words that a finding shows; all of them stand in the history.
 const MOST_CLAIMS: usize = 32;
 
-impl Commit<'_> {
+impl Known<'_, '_> {
     /// Whether an edit is a word on a record that has left, and the record is not here.
-    pub(in crate::writer) fn is_unheld(&self, edit: &Edit) -> Result<bool, StoreError> {
+    pub(in crate::writer) fn is_unheld(self, edit: &Edit) -> Result<bool, StoreError> {
         Ok(edit.offer.as_ref().is_some_and(|offer| offer.aside) && self.record(edit.id)?.is_none())
     }
+}
 
+impl Commit<'_> {
     /// Keeps the words for whoever tells the record, and for a reviewer meanwhile.
     pub(in crate::writer) fn keep_unheld(
         &mut self,
@@ -45,7 +50,8 @@ impl Commit<'_> {
             rule: Rule::Left.name().into(),
             ..pb::Superseded::default()
         };
-        let standing = self.told_parts(peer, edit, author, own).into_iter().map(|(edit, origin)| word(edit, origin));
+        let standing =
+            self.known().told_parts(peer, edit, author, own).into_iter().map(|(edit, origin)| word(edit, origin));
         let sound = |entry: &&pb::Superseded| entry.origin.is_some() && wire::split(&entry.message).is_ok();
         let past = edit.offer.iter().flat_map(|offer| &offer.history).filter(sound);
         // Who ruled, whoever holds the record tells with it; nothing proves here what another office said.
