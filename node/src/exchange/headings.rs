@@ -91,7 +91,11 @@ pub(super) fn find<'l>(sheet: &Sheet, layouts: &'l Layouts) -> Option<Headings<'
                 (true, None) => continue,
                 (false, _) => (plain(&sheet.rows[first]), first + 1),
             };
-            let above = if is_two { None } else { above(sheet, first).and_then(|upper| groups(sheet, layouts, upper)) };
+            let above = if is_two {
+                None
+            } else {
+                above(sheet, first, layouts).and_then(|upper| groups(sheet, layouts, upper))
+            };
             let read: Vec<_> = layouts.all.iter().map(|layout| (layout, meant(layouts, layout, &written))).collect();
             // Known, though of somebody else: it is a row of headings, whichever layout it is of.
             let others: BTreeSet<String> = read.iter().flat_map(|(_, meant)| meant.withheld.clone()).collect();
@@ -116,14 +120,14 @@ pub(super) fn find<'l>(sheet: &Sheet, layouts: &'l Layouts) -> Option<Headings<'
     })
 }
 
-/// Whether a row says nothing of what stands below it: it is blank, or numbers the columns.
-fn is_between(row: &[Cell]) -> bool {
-    row.iter().all(Cell::is_blank) || is_numbering(row)
+/// Whether a row says nothing of what stands below it: it is blank, numbers the columns, or belongs to the frame.
+fn is_between(row: &[Cell], layouts: &Layouts) -> bool {
+    row.iter().all(Cell::is_blank) || is_numbering(row) || is_frame(row, layouts)
 }
 
 /// The row above another one that says something.
-fn above(sheet: &Sheet, row: usize) -> Option<usize> {
-    (0..row).rev().find(|above| !is_between(&sheet.rows[*above]))
+fn above(sheet: &Sheet, row: usize, layouts: &Layouts) -> Option<usize> {
+    (0..row).rev().find(|above| !is_between(&sheet.rows[*above], layouts))
 }
 
 /// The headings of a row.
@@ -131,15 +135,35 @@ fn plain(row: &[Cell]) -> Vec<Written> {
     row.iter().map(|cell| Written::whole(cell.text())).collect()
 }
 
-/// Whether a row belongs to the frame of a form: it says whose that is or of which day, or has numbers in it.
+/// Whether a row belongs to the frame of a form: it says whose that is or of which day, has numbers in it, or is a note.
 fn is_frame(row: &[Cell], layouts: &Layouts) -> bool {
     let words = &layouts.words;
     row.iter().map(|cell| text::no_space(&cell.text())).any(|written| {
         // A label by itself may be a heading.
         let rest = words.unit.iter().chain(&words.date).find_map(|word| written.strip_prefix(word.as_str()));
         let label = rest.is_some_and(|rest| !rest.is_empty());
-        label || written.contains([':', '：']) || written.bytes().filter(u8::is_ascii_digit).count() > 2
+        // A colon that nothing follows may be that of a group.
+        let says = written.trim_end_matches([':', '：']).contains([':', '：']);
+        let is_note = written.starts_with(['(', '（', '注', '※']);
+        label || says || is_note || written.bytes().filter(u8::is_ascii_digit).count() > 2
     })
+}
+
+/// Whether a row above headings has the labels of a frame, filled or not, and groups nothing: nobody's columns are named in it, and no heading
+/// below stands twice.
+fn is_labels(upper: &[Cell], lower: &[Cell]) -> bool {
+    let mut met = HashSet::new();
+    let is_twice = lower.iter().filter(|cell| !cell.is_blank()).any(|cell| !met.insert(folded(&cell.text())));
+    let labels: Vec<String> = upper.iter().map(Cell::text).filter(|cell| !cell.trim().is_empty()).collect();
+    let mut is_filled = false;
+    let of_frame = labels.iter().all(|label| {
+        let own = whose::is_of_frame(label);
+        // What stands behind a label is what it says.
+        let is_value = std::mem::replace(&mut is_filled, own);
+        own || is_value || Whose::of(label).is_none()
+    });
+    let is_persons = |label: &String| matches!(Whose::of(label), Some(Whose::Subject | Whose::Own | Whose::Head));
+    !is_twice && of_frame && !labels.iter().any(is_persons) && labels.iter().any(|label| whose::is_of_frame(label))
 }
 
 /// The headings of two rows, the upper of which has groups that may span columns, and which row the lower one is; none where the upper
@@ -147,11 +171,11 @@ fn is_frame(row: &[Cell], layouts: &Layouts) -> bool {
 fn groups(sheet: &Sheet, layouts: &Layouts, head: usize) -> Option<(Vec<Written>, usize)> {
     let upper = &sheet.rows[head];
     let last = sheet.rows.len().min(SEARCHED + 1);
-    let lower_row = (head + 1..last).find(|row| !is_between(&sheet.rows[*row]))?;
-    if is_between(upper) || is_frame(upper, layouts) {
+    let lower_row = (head + 1..last).find(|row| !is_between(&sheet.rows[*row], layouts))?;
+    let lower = &sheet.rows[lower_row];
+    if is_between(upper, layouts) || is_labels(upper, lower) {
         return None;
     }
-    let lower = &sheet.rows[lower_row];
     // Where the cell of a group is merged, it says how far the group goes.
     let spans = |column: usize| {
         let area = sheet.merged.iter().find(|area| {
@@ -166,6 +190,7 @@ fn groups(sheet: &Sheet, layouts: &Layouts, head: usize) -> Option<(Vec<Written>
     let width = upper.len().max(lower.len());
     let both = (0..width).map(|column| {
         let own = upper.get(column).map(Cell::text).unwrap_or_default();
+        let own = own.trim_end_matches([':', '：']).to_owned();
         let below = lower.get(column).map(Cell::text).unwrap_or_default();
         if !own.trim().is_empty() && own != over {
             (over, group, end) = (own.clone(), column, spans(column).unwrap_or(usize::MAX));

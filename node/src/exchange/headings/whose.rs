@@ -5,7 +5,37 @@ use std::collections::{BTreeMap, BTreeSet};
 use taizhang_proto::{pb::Format, register::number, text};
 
 /// What the heading of a group ends with that says nothing.
-const GROUPS: [&str; 6] = ["情况", "信息", "资料", "简况", "栏", "一栏"];
+const GROUPS: [&str; 10] =
+    ["基本情况", "基本信息", "基本资料", "自然情况", "情况", "信息", "资料", "简况", "一栏", "栏"];
+/// What the labels of a form's frame end with, which may stand above its headings without a colon.
+const FRAME: [&str; 26] = [
+    "填表人",
+    "填报人",
+    "制表人",
+    "审核人",
+    "审批人",
+    "复核人",
+    "经办人",
+    "负责人",
+    "责任人",
+    "联系人",
+    "协理员",
+    "填表",
+    "审核",
+    "负责",
+    "单位",
+    "机构",
+    "区",
+    "街道",
+    "乡镇",
+    "社区",
+    "村",
+    "名称",
+    "日期",
+    "时间",
+    "电话",
+    "盖章",
+];
 /// Of the family: whatever stands below is somebody else's.
 const FAMILY: [&str; 12] =
     ["配偶", "爱人", "老伴", "丈夫", "妻子", "父亲", "母亲", "父母", "子女", "家属", "家庭成员", "亲属"];
@@ -65,8 +95,8 @@ const PEOPLE: [&str; 12] =
 /// The head of a household.
 const HEADS: [&str; 2] = ["户主", "户代表"];
 /// A unit: it has a phone and an address, too, and somebody to ask for. What a group's heading ends with.
-const UNITS: [&str; 12] =
-    ["单位", "企业", "公司", "雇主", "机构", "学校", "院校", "工厂", "去向", "用人方", "中心", "基地"];
+const UNITS: [&str; 13] =
+    ["单位", "企业", "公司", "雇主", "机构", "学校", "院校", "工厂", "去向", "用人方", "中心", "基地", "要求"];
 /// More faintly, the columns of those that a register is about.
 const FAINT: [&str; 7] = ["基本", "求职", "失业", "下岗", "就业", "登记", "申请"];
 /// Longest heading of a group, characters; a title says more.
@@ -122,13 +152,24 @@ impl Whose {
 /// The heading of a group without what says nothing, and a spouse by the name that the layouts know.
 pub(super) fn short(over: &str) -> String {
     let over = text::no_space(over);
-    let name = GROUPS.iter().find_map(|word| over.strip_suffix(word)).filter(|name| !name.is_empty()).unwrap_or(&over);
+    // 一、户主
+    let over =
+        over.split_once('、').filter(|(number, _)| number.chars().count() <= 2).map_or(over.as_str(), |(_, rest)| rest);
+    let name = GROUPS.iter().find_map(|word| over.strip_suffix(word)).filter(|name| !name.is_empty()).unwrap_or(over);
     if SPOUSE.contains(&name) { "配偶".to_owned() } else { name.to_owned() }
 }
 
 /// Whether a heading is that of somebody's name.
 pub(super) fn names(heading: &str) -> bool {
     ["姓名", "名字"].contains(&folded(heading).as_str())
+}
+
+/// Whether a cell may be a label of a form's frame.
+pub(super) fn is_of_frame(label: &str) -> bool {
+    let label = text::half_width(&text::no_space(label));
+    let name = label.split('(').next().filter(|name| !name.is_empty()).unwrap_or(&label);
+    let name = name.trim_end_matches(':');
+    FRAME.iter().any(|word| name.ends_with(word)) || label.contains("盖章")
 }
 
 /// Whether a heading names a unit, or somebody who acts for the person: a phone beside it is not the person's.
@@ -201,15 +242,23 @@ pub(super) fn of_somebody_else(layout: &Layout, met: &[Option<Met>], units: &BTr
     let all = || met.iter().enumerate().filter_map(|(column, met)| Some((column, met.as_ref()?)));
     let below = || {
         all().filter_map(|(column, met)| match met {
-            Met::Below(group, whose, target) if *target != Target::Ignore => Some((column, *group, *whose, *target)),
+            Met::Below(group, whose, target) => Some((column, *group, *whose, *target)),
             _ => None,
         })
+    };
+    // What is a person's and no day: a unit asks for schooling, too.
+    let is_of_person = |target: Target| match target {
+        Target::Field { role, tag } => {
+            layout.roles[role].register.number == number::RESIDENT
+                && layout.field((role, tag)).is_some_and(|field| field.format != Format::Date)
+        }
+        _ => false,
     };
     let is_of_staff = layout.roles[layout.main].register.number == number::ASSISTANT;
     let by_word = below().filter(|(_, _, whose, target)| match whose {
         Whose::Another => true,
         Whose::Staff => !is_of_staff,
-        Whose::Unit => says(layout, *target) != Says::Else,
+        Whose::Unit => says(layout, *target) != Says::Else || is_of_person(*target),
         Whose::Subject | Whose::Own | Whose::Head | Whose::Unsaid => false,
     });
     let mut withheld: BTreeSet<usize> = by_word.map(|(column, ..)| column).collect();
@@ -227,7 +276,7 @@ pub(super) fn of_somebody_else(layout: &Layout, met: &[Option<Met>], units: &BTr
             below().filter(|(.., target)| is_main(*target)).map(|(_, group, ..)| group).collect();
         withheld.retain(|column| !below().any(|(own, group, ..)| own == *column && somebody.contains(&group)));
     }
-    let mut named: BTreeMap<Option<usize>, u8> = BTreeMap::new();
+    let mut named: BTreeMap<Option<usize>, (u8, BTreeSet<Target>)> = BTreeMap::new();
     for (_, met) in all().filter(|(column, met)| !withheld.contains(column) && is_main(met.target())) {
         let rank = match met {
             Met::Joined(..) => 0,
@@ -237,15 +286,29 @@ pub(super) fn of_somebody_else(layout: &Layout, met: &[Option<Met>], units: &BTr
             Met::Below(_, Whose::Head, _) => 5,
             Met::Below(..) => 4,
         };
-        let held = named.entry(met.group()).or_insert(rank);
-        *held = rank.min(*held);
+        let held = named.entry(met.group()).or_insert_with(|| (rank, BTreeSet::new()));
+        held.0 = rank.min(held.0);
+        held.1.insert(met.target());
     }
-    let mut ranked: Vec<(u8, Option<usize>)> = named.iter().map(|(group, rank)| (*rank, *group)).collect();
+    // Of two alike the one that says more of who it is.
+    let mut ranked: Vec<(u8, usize, Option<usize>)> =
+        named.iter().map(|(group, (rank, who))| (*rank, usize::MAX - who.len(), *group)).collect();
     ranked.sort_unstable();
-    let own = ranked.first().copied();
-    let is_own = |group: Option<usize>| own.is_none_or(|(_, own)| own == group);
+    // Groups that name somebody together are one person's; who names the same once more is another.
+    let (mut who, mut own): (BTreeSet<Target>, BTreeSet<Option<usize>>) = (BTreeSet::new(), BTreeSet::new());
+    let mut lost = BTreeSet::new();
+    for (.., group) in &ranked {
+        let says = &named[group].1;
+        if who.is_disjoint(says) {
+            who.extend(says);
+            own.insert(*group);
+        } else {
+            lost.insert(*group);
+        }
+    }
+    let is_own = |group: Option<usize>| own.contains(&group) || own.is_empty();
     for (column, group, ..) in below() {
-        if named.contains_key(&Some(group)) && !is_own(Some(group)) {
+        if lost.contains(&Some(group)) {
             withheld.insert(column);
         }
     }
@@ -256,24 +319,28 @@ pub(super) fn of_somebody_else(layout: &Layout, met: &[Option<Met>], units: &BTr
         })
         .map(|(_, met)| met.target())
         .collect();
-    if own.is_some_and(|(_, own)| own.is_some()) {
+    if lost.contains(&None) {
         let stranger = |met: &Met| matches!(met, Met::Alone(target) if of_own.contains(target));
         withheld.extend(all().filter(|(_, met)| stranger(met)).map(|(column, _)| column));
     }
     // Groups that name nobody: what is one person's stands once, and beside a unit it is that one's.
     let mut taken: BTreeSet<Target> = of_own;
     for (column, group, _, target) in below() {
-        if named.contains_key(&Some(group)) || withheld.contains(&column) || says(layout, target) == Says::Else {
+        let is_named = named.contains_key(&Some(group));
+        if is_named || withheld.contains(&column) || says(layout, target) == Says::Else {
             continue;
         }
         if units.contains(&group) || !taken.insert(target) {
             withheld.insert(column);
         }
     }
-    let first = own.map_or(0, |(rank, _)| rank);
-    let alike: Vec<Option<usize>> =
-        ranked.iter().filter(|(rank, group)| *rank == first && group.is_some()).map(|(_, group)| *group).collect();
-    Others { columns: withheld, groups: alike }
+    let first = ranked.first().copied();
+    let is_alike = |(rank, _, group): &&(u8, usize, Option<usize>)| {
+        group.is_some()
+            && first.is_some_and(|(first, _, taken)| first == *rank && (taken == *group || lost.contains(group)))
+    };
+    let groups = ranked.iter().filter(is_alike).map(|(.., group)| *group).collect();
+    Others { columns: withheld, groups }
 }
 
 #[cfg(test)]

@@ -750,6 +750,72 @@ fn what_a_group_says_of_its_columns_is_heard_though_no_heading_stands_twice() {
 }
 
 #[test]
+fn a_sound_ledger_is_read_whatever_stands_in_the_frame_above_it_or_names_a_part_of_its_columns() {
+    let own = id("19670320", 1);
+    let lower = ["姓名", "性别", "身份证号码", "联系电话"];
+    let person = row(&["甲", "男", &own, "13911110001"]);
+    for above in [
+        &["填表人", "", "单位负责人", "联系人"][..],
+        &["审核人", "填表人", "", "填表日期"],
+        &["街道（乡镇）", "", "社区（村）", "负责人"],
+        &["单位(盖章)", "负责人", "", "联系电话"],
+        &["经办人", "王五", "", ""],
+        &["援助单位", "抚顺商场", "", ""],
+        &["单位", "", "", ""],
+    ] {
+        let desk = Memory::street();
+        assert_eq!(
+            counts(&desk.import("a.xlsx", &sheet(&[row(above), row(&lower), person.clone()])))[0],
+            1,
+            "{above:?}"
+        );
+        let (_, known) = desk.which(number::RESIDENT, "id_no", &own).unwrap();
+        assert_eq!(["name", "phone"].map(|field| show(&known, field)), ["甲", "13911110001"], "{above:?}");
+    }
+    // The name was merged down over both rows, or the number: one person's columns all the same.
+    for group in ["基本情况", "个人信息", "证件信息", "自然情况", "证件"] {
+        for (upper, below) in [
+            (["姓名", group, "", ""], ["", "性别", "身份证号码", "联系电话"]),
+            ([group, "", "身份证号码", "联系电话"], ["姓名", "性别", "", ""]),
+        ] {
+            let desk = Memory::street();
+            let rows = [row(&upper), row(&below), person.clone()];
+            assert_eq!(counts(&desk.import("a.xlsx", &sheet(&rows)))[0], 1, "{upper:?}");
+            let (_, known) = desk.which(number::RESIDENT, "id_no", &own).unwrap();
+            assert_eq!(["name", "phone"].map(|field| show(&known, field)), ["甲", "13911110001"], "{upper:?}");
+        }
+    }
+    // A note, or whose form it is, between the groups and their headings; colons behind them; what stands for nobody is kept.
+    let other = id("19680320", 3);
+    let lower = ["姓名", "年龄", "姓名", "身份证号码"];
+    let cells = row(&["乙", "52", "甲", &own]);
+    for (upper, between) in [
+        (["介绍人", "", "求职人", ""], Some("注：请用钢笔填写")),
+        (["介绍人：", "", "求职人：", ""], None),
+        (["介绍人基本情况", "", "求职人基本信息", ""], Some("（单位：人）")),
+    ] {
+        let mut rows = vec![row(&upper)];
+        rows.extend(between.map(|note| row(&[note])));
+        rows.extend([row(&lower), cells.clone()]);
+        let desk = Memory::street();
+        assert_eq!(counts(&desk.import("a.xlsx", &sheet(&rows)))[0], 1, "{upper:?}");
+        let (_, known) = desk.which(number::RESIDENT, "id_no", &own).unwrap();
+        assert_eq!(show(&known, "name"), "甲", "{upper:?}");
+        assert!(show(&known, "import_note").contains("52"), "{upper:?} {}", show(&known, "import_note"));
+    }
+    // What a unit asks for is nobody's schooling or sex.
+    let rows = [
+        row(&["求职人", "", "招聘单位", "", ""]),
+        row(&["姓名", "身份证号码", "单位名称", "文化程度", "性别"]),
+        row(&["甲", &own, "某厂", "小学", "女"]),
+    ];
+    let desk = Memory::street();
+    assert_eq!(counts(&desk.import("a.xlsx", &sheet(&rows)))[0], 1, "{other}");
+    let (_, known) = desk.which(number::RESIDENT, "id_no", &own).unwrap();
+    assert_eq!(show(&known, "edu"), "");
+}
+
+#[test]
 fn a_group_goes_as_far_as_its_cell_and_where_none_says_so_to_the_next_name() {
     let own = id("19670320", 1);
     let lower = ["姓名", "身份证号码", "姓名", "身份证号码", "联系电话"];
