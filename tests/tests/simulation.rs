@@ -73,6 +73,15 @@ fn a_verdict_of_a_later_session_brings_nothing_back_that_has_left() {
     }
 }
 
+/// A registration was merged into another while it had a job and its number a third registration.
+#[test]
+fn who_is_merged_while_employed_is_counted_as_a_recount_does() {
+    let options = Options { audit_commits: true, ..Options::default() };
+    if let Err(failure) = run(16_003_457, options) {
+        panic!("{}\n{failure}", failure.trace.join("\n"));
+    }
+}
+
 #[test]
 fn a_seed_goes_the_same_way_again() {
     for seed in 0..3 {

@@ -53,7 +53,10 @@ pub fn roots_of(id: RecordId, record: &Record) -> Vec<Root> {
     match record.register {
         number::RESIDENT => {
             roots.push(Root::Resident(id));
-            roots.extend(merged_into(record).map(Root::ResidentInto));
+            // Jobs that come with whoever is merged, or go with them, count for every registration of the number.
+            if let Some(into) = merged_into(record) {
+                roots.extend([Root::ResidentInto(into), Root::Employed(into), Root::Employed(id)]);
+            }
         }
         number::UNEMPLOYMENT_SPELL => roots.extend(to(field::unemployment_spell::PERSON).map(Root::Person)),
         number::PLACEMENT => {
