@@ -12,7 +12,7 @@ use crate::{
 use hmac::{Hmac, KeyInit, Mac};
 use taizhang_proto::{
     OrgCode, Record, RecordId,
-    cell::{Shelf, Stay, home_unit, is_active, past_homes, stays},
+    cell::{Shelf, Stay, following, home_unit, is_active, past_homes, stays},
     pb,
     register::{field, number},
 };
@@ -112,7 +112,7 @@ fn marked_by(shelf: &Committed<'_>, id: RecordId, record: &Record) -> Result<Vec
             assignments.dedup();
             let mut found = Vec::new();
             for assignment in assignments {
-                found.extend(shelf.referring(assignment, number::CREDENTIAL)?);
+                found.extend(following(shelf, assignment, number::ASSISTANT, number::CREDENTIAL)?);
             }
             Ok(found)
         }

@@ -105,7 +105,7 @@ impl Commit<'_> {
             }
             number::CREDENTIAL | number::HELD_CERTIFICATE => self.find_duplicates(id, register)?,
             number::ASSISTANT => {
-                for credential in Reading(self).referring(id, number::CREDENTIAL)? {
+                for credential in following(&Reading(self), id, register, number::CREDENTIAL)? {
                     self.find_duplicates(credential, number::CREDENTIAL)?;
                 }
             }

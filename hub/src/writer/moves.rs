@@ -10,7 +10,7 @@ use super::{
 use crate::store::StoreError;
 use taizhang_proto::{
     OrgCode, Record, RecordId,
-    cell::{PastHome, Shelf, following, home_unit, is_active},
+    cell::{PastHome, following, home_unit, is_active},
     register::{HOME_UNIT, STATE, TRANSFER_TO, code, field, number, registers},
     rule::Rule,
     wire::Field,
@@ -86,7 +86,7 @@ impl Commit<'_> {
     /// anew: they need not answer that asking any more.
     pub(super) fn withdraw_askings(&mut self, id: RecordId, record: &Record) -> Result<(), StoreError> {
         let now = Self::asking_of(id, record);
-        for asked in Reading(self).referring(id, number::TRANSFER)? {
+        for asked in following(&Reading(self), id, record.register, number::TRANSFER)? {
             if Some(asked) != now
                 && let Some(transfer) = self.record(asked)?
                 && self.is_open_within(&transfer)

@@ -17,7 +17,7 @@ use prost::Message;
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use taizhang_proto::{
     OrgCode, RecordId,
-    cell::{Shelf, home_unit, is_active},
+    cell::{following, home_unit, is_active, survivor},
     indicator,
     orders::{self, OrderError, record_of},
     pb::{OrderKind, SignedOrders, TaskOrder, Tier},
@@ -149,7 +149,7 @@ impl Commit<'_> {
         if restored < ordered {
             return Ok(());
         }
-        for other in Reading(self).referring(case, registers::RECTIFICATION)? {
+        for other in following(&Reading(self), case, registers::FEC_CASE, registers::RECTIFICATION)? {
             let Some(order) = self.record(other)? else { continue };
             let unit = home_unit(&order).filter(|unit| self.core.unit.covers(*unit));
             if unit.is_some()
@@ -181,6 +181,7 @@ impl Commit<'_> {
         else {
             return Ok(());
         };
+        let case = survivor(&Reading(self), case)?;
         let Some(record) = self.record(case)?.filter(|case| case.register == registers::FEC_CASE) else {
             return Ok(());
         };
@@ -195,7 +196,7 @@ impl Commit<'_> {
         if self.record(order_id)?.is_some() {
             return Ok(()); // ordered by this check before
         }
-        for other in Reading(self).referring(case, registers::RECTIFICATION)? {
+        for other in following(&Reading(self), case, registers::FEC_CASE, registers::RECTIFICATION)? {
             if self
                 .record(other)?
                 .as_deref()

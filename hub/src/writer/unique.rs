@@ -5,7 +5,7 @@ use super::commit::{Commit, Known, Reading};
 use crate::{rows, shelf, store::StoreError};
 use taizhang_proto::{
     OrgCode, Record, RecordId,
-    cell::{Shelf, claim, home_unit, indexed_fields, once, roots_of, unique_fields},
+    cell::{Shelf, claim, following, home_unit, indexed_fields, once, roots_of, unique_fields},
     check::Violation,
     register::{FieldDef, number, registers},
 };
@@ -162,7 +162,8 @@ impl Commit<'_> {
             assignments.sort_unstable();
             assignments.dedup();
             for assignment in assignments {
-                for credential in Reading(self).referring(assignment, number::CREDENTIAL)? {
+                let certificates = following(&Reading(self), assignment, number::ASSISTANT, number::CREDENTIAL)?;
+                for credential in certificates {
                     let Some(record) = Reading(self).record(credential)? else { continue };
                     for key in self.unique_keys(&record) {
                         self.touch_rivals(key, credential)?;

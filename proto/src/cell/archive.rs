@@ -2,7 +2,7 @@
 //! (notice, item 52; domain-detail 2.14). Invariant: the figure and an office's list of what is to be filed read the
 //! same [`Filing`], so they can't disagree.
 
-use super::{Shelf, Tally, case, is_active, person, survivor, title};
+use super::{Shelf, Tally, case, following, is_about, is_active, person, survivor, title};
 use crate::{
     Record, RecordId,
     date::Day,
@@ -73,7 +73,7 @@ pub fn filing<S: Shelf>(
         number::FEC_CASE => title::completed_on(record),
         _ => None,
     };
-    completed.map(|on| of_case(shelf, id, on, plans)).transpose()
+    completed.map(|on| of_case(shelf, (id, record.register), on, plans)).transpose()
 }
 
 /// Whether completing a record of this register asks for an archive entry.
@@ -86,12 +86,19 @@ fn archived_on(record: &Record) -> Option<Day> {
 }
 
 /// A case that was completed on a day.
-fn of_case<S: Shelf>(shelf: &S, case: RecordId, completed: Day, plans: &Plans) -> Result<Filing, S::Error> {
+fn of_case<S: Shelf>(
+    shelf: &S,
+    (case, register): (RecordId, u32),
+    completed: Day,
+    plans: &Plans,
+) -> Result<Filing, S::Error> {
     let mut filed: Option<(RecordId, Option<Day>)> = None;
-    for entry in shelf.referring(case, number::ARCHIVE_ENTRY)? {
-        let files =
-            |record: &&Record| is_active(record) && record.reference(field::archive_entry::RECORD_REF) == Some(case);
-        let Some(on) = shelf.look(entry, |record| record.filter(files).map(archived_on))? else { continue };
+    for entry in following(shelf, case, register, number::ARCHIVE_ENTRY)? {
+        let Some(record) = shelf.record(entry)?.filter(is_active) else { continue };
+        if !is_about(shelf, &record, field::archive_entry::RECORD_REF, case)? {
+            continue;
+        }
+        let on = archived_on(&record);
         let later =
             |held: (RecordId, Option<Day>)| (held.1.unwrap_or(Day::MAX), held.0) > (on.unwrap_or(Day::MAX), entry);
         if filed.is_none_or(later) {
@@ -116,7 +123,7 @@ fn of_entry<S: Shelf>(shelf: &S, id: RecordId, record: &Record, plans: &Plans) -
 /// Counts a case that was completed on a day.
 pub(super) fn count_case<S: Shelf>(
     shelf: &S,
-    case: RecordId,
+    case: (RecordId, u32),
     completed: Day,
     tally: &mut Tally<'_>,
 ) -> Result<(), S::Error> {

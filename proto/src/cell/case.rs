@@ -242,7 +242,7 @@ pub(super) fn counted_members<S: Shelf>(
 /// Counts a case where the tally stands.
 pub(super) fn count<S: Shelf>(shelf: &S, case: &Case, tally: &mut Tally<'_>) -> Result<(), S::Error> {
     if let Some(on) = case.completed_on() {
-        archive::count_case(shelf, case.id, on, tally)?;
+        archive::count_case(shelf, (case.id, number::ZEF_CASE), on, tally)?;
     }
     if let Some(arrived) = case.backdated {
         tally.step(Part::Backdated, arrived, 1);

@@ -73,7 +73,7 @@ pub fn contest_key<S: Shelf>(shelf: &S, id: RecordId, record: &Record) -> Result
         number::CREDENTIAL => {
             let assistant = record.reference(field::credential::ASSISTANT);
             let assigned = match assistant {
-                Some(assistant) => shelf.look(assistant, |record| record.and_then(assigned_from))?,
+                Some(assistant) => shelf.look(survivor(shelf, assistant)?, |record| record.and_then(assigned_from))?,
                 None => None,
             };
             key.since = assigned.unwrap_or(Day::MAX);

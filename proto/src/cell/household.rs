@@ -26,10 +26,11 @@ pub fn is_closed(household: &Record) -> bool {
 
 pub(super) fn count<S: Shelf>(shelf: &S, id: RecordId, tally: &mut Tally<'_>) -> Result<(), S::Error> {
     // A case may refer to anything well-formed; only a household moves it to its own unit.
-    let household = shelf.record(id)?.filter(|record| record.register == number::HOUSEHOLD);
+    let household = shelf.record(id)?;
     if household.as_ref().and_then(merged_into).is_some() {
         return Ok(()); // what refers to it counts at the household that stands for it
     }
+    let household = household.filter(|record| record.register == number::HOUSEHOLD);
     let refs = Refs::to(shelf, id, number::HOUSEHOLD)?;
     let household = household.filter(is_active);
     let contested = match &household {

@@ -199,7 +199,7 @@ fn count_hardship<S: Shelf>(
     for (id, record) in cases {
         recognised.extend(recognition(record));
         if let Some(on) = completed_on(record) {
-            archive::count_case(shelf, *id, on, tally)?;
+            archive::count_case(shelf, (*id, number::HARDSHIP_CASE), on, tally)?;
         }
     }
     // Dying, moving away and retiring close it (domain-detail 2.1).
@@ -287,7 +287,7 @@ pub(super) fn services_of<S: Shelf>(shelf: &S, records: Vec<(RecordId, Record)>)
     let mut taken_back = Vec::new();
     for (id, record) in records {
         if let Some(countered) = record.reference(field::service_record::COUNTERS) {
-            taken_back.extend([id, countered]);
+            taken_back.extend([id, survivor(shelf, countered)?]);
             continue;
         }
         let service: pb::ServiceRecord = record.typed(|tag| {

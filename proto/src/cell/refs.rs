@@ -82,6 +82,11 @@ impl Refs {
         Ok(active)
     }
 
+    /// All of them.
+    pub(super) fn all(&self) -> impl Iterator<Item = RecordId> + '_ {
+        self.found.iter().map(|(_, id)| *id)
+    }
+
     /// Those of one register, by whichever field.
     pub(super) fn of(&self, register: u32) -> impl Iterator<Item = RecordId> + '_ {
         of(&self.found, register)

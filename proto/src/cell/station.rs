@@ -1,7 +1,10 @@
 //! Assistants and their certificates (notice, items 14 to 16; domain-detail 2.10; K14 to K17).
 //! Invariant: somebody who serves two offices counts in one of them on each day, and among the duplicates of the other.
 
-use super::{Shelf, Tally, contest, home::units_of, is_active, refs::Refs, span::Spans, work::between};
+use super::{
+    Shelf, Tally, contest, following, home::units_of, is_about, is_active, refs::Refs, span::Spans, survivor,
+    work::between,
+};
 use crate::{
     OrgCode, Record, RecordId,
     date::{Day, add_months},
@@ -68,6 +71,7 @@ pub(super) fn held<S: Shelf>(shelf: &S, certificate: &Record) -> Result<Vec<(Spa
     else {
         return Ok(Vec::new());
     };
+    let assistant = survivor(shelf, assistant)?;
     let Some(holder) = shelf.record(assistant)? else { return Ok(Vec::new()) };
     let mut turns = assignments(shelf, assistant, &holder)?;
     turns.sort_by(|one, two| one.1.cmp(&two.1));
@@ -166,6 +170,7 @@ pub(super) fn may_rise<S: Shelf>(shelf: &S, certificate: &Record, months: i32) -
     else {
         return Ok(true);
     };
+    let assistant = survivor(shelf, assistant)?;
     let Some(holder) = shelf.record(assistant)? else { return Ok(true) };
     let mut own = levels(shelf, assistant)?;
     let mut degree = has_degree(holder.slice(field::assistant::EDU));
@@ -186,10 +191,11 @@ fn has_degree(edu: Option<&[u8]>) -> bool {
 
 fn levels<S: Shelf>(shelf: &S, assistant: RecordId) -> Result<Levels, S::Error> {
     let mut levels = Levels::default();
-    for id in shelf.referring(assistant, number::CREDENTIAL)? {
-        let of_assistant =
-            |record: &Record| is_active(record) && record.reference(field::credential::ASSISTANT) == Some(assistant);
-        let Some(record) = shelf.record(id)?.filter(of_assistant) else { continue };
+    for id in following(shelf, assistant, number::ASSISTANT, number::CREDENTIAL)? {
+        let Some(record) = shelf.record(id)?.filter(is_active) else { continue };
+        if !is_about(shelf, &record, field::credential::ASSISTANT, assistant)? {
+            continue;
+        }
         let Some(valid) = valid(&record) else { continue };
         let own = valid.without(&contest::turns(shelf, id, &record)?.behind);
         let level = String::from_utf8_lossy(record.slice(field::credential::LEVEL).unwrap_or_default()).into_owned();

@@ -16,8 +16,6 @@ pub enum Root {
     Subject(Subject),
     /// A person, by the resident record itself: with its households and the posts on which it has a place.
     Resident(RecordId),
-    /// A person that a merge names, likewise.
-    ResidentInto(RecordId),
     /// A person that a reference names.
     Person(RecordId),
     /// A person that a reference names, with its households.
@@ -31,6 +29,10 @@ pub enum Root {
     Members(RecordId),
     /// The persons of a household that a reference names.
     MembersInto(RecordId),
+    /// What the record that stands for this one touches.
+    Into(RecordId),
+    /// What those touch that refer to an absorbed record, in whatever they say: they speak of another one now.
+    Around(RecordId),
     /// A post, with everybody who has a placement on it.
     Post(RecordId),
     /// Everybody in a training class.
@@ -55,7 +57,7 @@ pub fn roots_of(id: RecordId, record: &Record) -> Vec<Root> {
             roots.push(Root::Resident(id));
             // Jobs that come with whoever is merged, or go with them, count for every registration of the number.
             if let Some(into) = merged_into(record) {
-                roots.extend([Root::ResidentInto(into), Root::Employed(into), Root::Employed(id)]);
+                roots.extend([Root::Employed(into), Root::Employed(id)]);
             }
         }
         number::UNEMPLOYMENT_SPELL => roots.extend(to(field::unemployment_spell::PERSON).map(Root::Person)),
@@ -78,12 +80,7 @@ pub fn roots_of(id: RecordId, record: &Record) -> Vec<Root> {
                 roots.extend(household.map(Root::MembersInto));
             }
         }
-        number::HOUSEHOLD => {
-            roots.extend([Root::Subject(Subject::Household(id)), Root::Members(id)]);
-            roots.extend(
-                merged_into(record).into_iter().flat_map(|into| [Root::Household(into), Root::MembersInto(into)]),
-            );
-        }
+        number::HOUSEHOLD => roots.extend([Root::Subject(Subject::Household(id)), Root::Members(id)]),
         number::MEMBER => {
             roots.extend(to(field::member::HOUSEHOLD).map(Root::Household));
             roots.extend(to(field::member::PERSON).map(Root::Person));
@@ -107,6 +104,7 @@ pub fn roots_of(id: RecordId, record: &Record) -> Vec<Root> {
     if archive::is_case(record.register) {
         roots.push(Root::Entries(id));
     }
+    roots.extend(merged_into(record).into_iter().flat_map(|into| [Root::Into(into), Root::Around(id)]));
     roots
 }
 
@@ -137,7 +135,6 @@ pub fn subjects_under<S: Shelf>(
 fn follow<S: Shelf>(shelf: &S, root: Root, open: &mut Vec<Root>) -> Result<(), S::Error> {
     match root {
         Root::Subject(_) => open.push(root),
-        Root::ResidentInto(id) => open.push(Root::Resident(survivor(shelf, id)?)),
         Root::Resident(person) => {
             open.push(Root::Subject(Subject::Person(person)));
             let refs = refs::Refs::to(shelf, person, number::RESIDENT)?;
@@ -177,7 +174,7 @@ fn follow<S: Shelf>(shelf: &S, root: Root, open: &mut Vec<Root>) -> Result<(), S
             }
         }
         Root::Class(class) => {
-            for trainee in shelf.referring(class, number::TRAINEE)? {
+            for trainee in following(shelf, class, number::TRAINING_CLASS, number::TRAINEE)? {
                 open.extend(reference(shelf, trainee, field::trainee::PERSON)?.map(Root::PersonAndHouseholds));
             }
         }
@@ -188,10 +185,20 @@ fn follow<S: Shelf>(shelf: &S, root: Root, open: &mut Vec<Root>) -> Result<(), S
             }
         }
         Root::Assistant(assistant) => {
-            let units = station::units_around(shelf, assistant)?;
+            let units = station::units_around(shelf, survivor(shelf, assistant)?)?;
             open.extend(units.into_iter().map(|unit| Root::Subject(Subject::Unit(unit))));
         }
+        Root::Into(id) => roots_at(shelf, survivor(shelf, id)?, open)?,
+        Root::Around(id) => {
+            // Cases may take anything for a household; whoever stands for itself again counts again.
+            open.push(Root::Subject(Subject::Household(id)));
+            let register = shelf.look(id, |record| record.map(|record| record.register))?.unwrap_or_default();
+            for other in refs::Refs::to(shelf, id, register)?.all() {
+                roots_at(shelf, other, open)?;
+            }
+        }
         Root::Filed(filed) => {
+            let filed = survivor(shelf, filed)?;
             if let Some(record) = shelf.record(filed)?.filter(|record| archive::is_case(record.register)) {
                 open.extend(roots_of(filed, &record));
             }
@@ -201,6 +208,12 @@ fn follow<S: Shelf>(shelf: &S, root: Root, open: &mut Vec<Root>) -> Result<(), S
             open.extend(entries.into_iter().map(|entry| Root::Subject(Subject::Record(entry))));
         }
     }
+    Ok(())
+}
+
+/// Puts the roots of a record with what is to be followed.
+fn roots_at<S: Shelf>(shelf: &S, id: RecordId, open: &mut Vec<Root>) -> Result<(), S::Error> {
+    open.extend(shelf.look(id, |record| record.map(|record| roots_of(id, record)))?.unwrap_or_default());
     Ok(())
 }
 

@@ -1,6 +1,8 @@
 //! The title of a full-employment community (notice, items 9 and 30 to 35; domain-detail 2.12).
 
-use super::{Shelf, Tally, archive, home_unit, is_active, refs::Refs, span::Spans, unit_id};
+use super::{
+    Shelf, Tally, archive, following, home_unit, is_about, is_active, refs::Refs, span::Spans, survivor, unit_id,
+};
 use crate::{
     OrgCode, Record, RecordId,
     date::{self, Day},
@@ -25,7 +27,7 @@ pub(super) fn count<S: Shelf>(shelf: &S, unit: OrgCode, refs: &Refs, tally: &mut
             record.typed(|tag| matches!(tag, field::fec_case::RECTIFY_FROM..=field::fec_case::REVOKED_ON));
         let Some(from) = completed_on(&record) else { continue };
         if here.has(from) {
-            archive::count_case(shelf, id, from, tally)?;
+            archive::count_case(shelf, (id, number::FEC_CASE), from, tally)?;
         }
         let revoked = case.revoked_on.unwrap_or(Day::MAX);
         titles.push(Spans::one(from, revoked).and(&here));
@@ -51,7 +53,7 @@ pub(super) fn count<S: Shelf>(shelf: &S, unit: OrgCode, refs: &Refs, tally: &mut
                         | field::rectification::RESULT
                 )
             });
-            let of_case = order.reference(field::rectification::FEC_CASE) == Some(id);
+            let of_case = is_about(shelf, &order, field::rectification::FEC_CASE, id)?;
             let rechecked = own.rechecked_on.filter(|_| {
                 of_case && order.slice(field::rectification::RESULT) == Some(code::check_result::FAILED.as_bytes())
             });
@@ -129,16 +131,11 @@ pub fn not_revocable<S: Shelf>(shelf: &S, id: RecordId, case: &Record) -> Result
     if own.rectify_due.is_some_and(|due| due < revoked) {
         return Ok(None);
     }
-    for order in shelf.referring(id, number::RECTIFICATION)? {
-        let failed = shelf.look(order, |order| {
-            let order = order
-                .filter(|order| is_active(order) && order.reference(field::rectification::FEC_CASE) == Some(id))?;
-            let rechecked =
-                order.day(field::rectification::RECHECKED_ON).filter(|on| ordered <= *on && *on <= revoked)?;
-            (order.slice(field::rectification::RESULT) == Some(code::check_result::FAILED.as_bytes()))
-                .then_some(rechecked)
-        })?;
-        if failed.is_some() {
+    for order in following(shelf, id, number::FEC_CASE, number::RECTIFICATION)? {
+        let Some(order) = shelf.record(order)?.filter(is_active) else { continue };
+        let failed = order.slice(field::rectification::RESULT) == Some(code::check_result::FAILED.as_bytes())
+            && order.day(field::rectification::RECHECKED_ON).is_some_and(|on| ordered <= on && on <= revoked);
+        if failed && is_about(shelf, &order, field::rectification::FEC_CASE, id)? {
             return Ok(None);
         }
     }
@@ -169,7 +166,7 @@ pub fn not_commendable<S: Shelf>(
     else {
         return Ok(None); // the form's own rules say what is missing
     };
-    let held = shelf.look(case, |case| {
+    let held = shelf.look(survivor(shelf, case)?, |case| {
         let case = case.filter(|case| case.register == number::FEC_CASE && is_active(case))?;
         let revoked = case.day(field::fec_case::REVOKED_ON).unwrap_or(Day::MAX);
         let held = home_unit(case) == home_unit(record)

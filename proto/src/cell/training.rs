@@ -1,6 +1,6 @@
 //! Free training: enrolments and distinct persons (K29), and the children of zero-employment households (K30).
 
-use super::{Shelf, Tally, is_active, span::Spans};
+use super::{Shelf, Tally, is_active, span::Spans, survivor};
 use crate::{
     Record, RecordId,
     date::Day,
@@ -24,7 +24,7 @@ pub(super) fn count<S: Shelf>(
         let (Some(on), Some(class)) = (enrolled_on(record), record.reference(field::trainee::TRAINING_CLASS)) else {
             continue;
         };
-        let free = shelf.look(class, |class| {
+        let free = shelf.look(survivor(shelf, class)?, |class| {
             let class = class.filter(|class| class.register == number::TRAINING_CLASS && is_active(class));
             class.and_then(|class| class.varint(field::training_class::FREE)) == Some(1)
         })?;

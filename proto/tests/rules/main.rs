@@ -10,6 +10,7 @@ mod digest;
 mod figures;
 mod fixture;
 mod golden;
+mod merged;
 mod readings;
 mod record;
 mod totals;

@@ -96,6 +96,34 @@ fn what_a_merge_took_goes_back_when_it_is_taken_back() {
 }
 
 #[test]
+fn a_post_that_stands_for_itself_again_has_its_places_and_its_people_again() {
+    let Scene { core, node, me, people, dir } = scene();
+    let bureau = office(dir.path(), "bureau", core.unit, 900_000);
+    let home = community().to_string();
+    let post = |post_no| {
+        let fields = [
+            ("home_unit", home.as_str()),
+            ("post_no", post_no),
+            ("kind", "1"),
+            ("places", "1"),
+            ("from_on", "2008-01-01"),
+        ];
+        books::enter(&bureau, number::POST, &fields)
+    };
+    let (standing, absorbed) = (post("P-1"), post("P-2"));
+    sync(&core, &bureau, &peer("bureau", core.unit));
+    let tag = books::field(number::PLACEMENT, "post").tag;
+    let on = |post, person| placement(&node, community(), person).with(tag, Value::Ref(post));
+    for placement in [on(absorbed, people[0]), on(standing, people[1])] {
+        save(&node, vec![placement]);
+        sync(&core, &node, &me);
+        for undo in [false, true, false, true] {
+            done(&core, vec![merge(standing, absorbed, undo)]);
+        }
+    }
+}
+
+#[test]
 fn what_moves_on_within_the_commit_that_brought_it_leaves_the_office_that_wrote_it() {
     let Scene { core, node, me, people, dir } = scene();
     let (wide, other) = (office(dir.path(), "wide", street(), 0), peer("wide", street()));
