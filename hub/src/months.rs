@@ -99,7 +99,7 @@ fn month_asked(name: &str) -> Result<Month, MonthsError> {
 pub fn overview(core: &Core, request: &pb::MonthRequest) -> Result<pb::MonthsAnswer, MonthsError> {
     let locked: Vec<pb::MonthAnswer> = core.months().signed().map(|signed| answer(signed, Vec::new())).collect();
     let next = match request.month.as_str() {
-        "" => core.months().texts().last().and_then(|text| Month::read(&text.month)).map(Month::next),
+        "" => core.months().last_month().map(Month::next),
         name => Some(month_asked(name)?),
     };
     // Before the first one it is the month that has ended last.

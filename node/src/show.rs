@@ -268,7 +268,7 @@ pub fn field(register: &str, fact: &pb::Fact) -> serde_json::Value {
     if !fact.items.is_empty() {
         let item = |item: &pb::Item| match item.code.as_str() {
             "" => serde_json::Value::from(item.value.as_str()),
-            code => serde_json::json!({ "code": code, "label": item.value }),
+            code => code_of(code, &item.value),
         };
         return fact.items.iter().map(item).collect();
     }
@@ -280,7 +280,7 @@ pub fn field(register: &str, fact: &pb::Fact) -> serde_json::Value {
 fn coded(fact: &pb::Fact) -> Option<serde_json::Value> {
     // For people the code of a unit or a record stands behind its name.
     let label = fact.value.strip_suffix(&format!("({})", fact.code)).unwrap_or(&fact.value).trim_end();
-    (!fact.code.is_empty()).then(|| serde_json::json!({ "code": fact.code, "label": label }))
+    (!fact.code.is_empty()).then(|| code_of(&fact.code, label))
 }
 
 /// A word that stands for a code, as a program reads it.
@@ -297,7 +297,7 @@ pub fn unit_fact(tree: &UnitTree, unit: OrgCode) -> pb::Fact {
 /// A unit that people read as its name with its code behind it, as a program reads it; null for none.
 pub fn unit(named: &str) -> serde_json::Value {
     let (name, code) = named.strip_suffix(')').and_then(|named| named.rsplit_once('(')).unwrap_or((named, named));
-    if named.is_empty() { serde_json::Value::Null } else { serde_json::json!({ "code": code, "label": name }) }
+    if named.is_empty() { serde_json::Value::Null } else { code_of(code, name) }
 }
 
 /// Rows as a JSON array of objects whose keys are the names of the headings.
@@ -354,17 +354,27 @@ pub fn object(facts: &[pb::Fact]) -> serde_json::Map<String, serde_json::Value> 
     facts.iter().map(|fact| (fact.key.clone(), value(fact))).collect()
 }
 
+/// Rows as objects, each mended by what its row is of, as where a column has more to say than its word.
+pub fn objects_of<T>(
+    headings: &[(&str, &str)],
+    rows: &[Vec<String>],
+    of: impl IntoIterator<Item = T>,
+    mend: impl Fn(&mut serde_json::Value, T),
+) -> serde_json::Value {
+    let mut objects = objects(headings, rows);
+    objects.as_array_mut().into_iter().flatten().zip(of).for_each(|(object, of)| mend(object, of));
+    objects
+}
+
 /// Rows as objects, whose column `unit` has the code of the unit beside its name.
 pub fn objects_of_units(
     headings: &[(&str, &str)],
     rows: &[Vec<String>],
     units: impl Iterator<Item = u64>,
 ) -> serde_json::Value {
-    let mut objects = objects(headings, rows);
-    for (object, unit) in objects.as_array_mut().into_iter().flatten().zip(units) {
+    objects_of(headings, rows, units, |object, unit| {
         object["unit"] = serde_json::json!({ "code": unit.to_string(), "label": object["unit"] });
-    }
-    objects
+    })
 }
 
 /// What a reviewer chose, in words, with the word that `--choice` takes.

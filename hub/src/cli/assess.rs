@@ -283,11 +283,10 @@ pub(super) fn all_tasks(answer: &pb::OrdersAnswer, reader: Reader) {
     if reader == Reader::Person {
         return show::table(reader, &headings, &rows);
     }
-    let mut told = show::objects(&headings, &rows);
-    for (object, order) in told.as_array_mut().into_iter().flatten().zip(&answer.orders) {
+    let told = show::objects_of(&headings, &rows, &answer.orders, |object, order| {
         object["kind"] = kind_for_program(order.kind);
         object["to"] = to_for_program(order, answer);
-    }
+    });
     show::document(reader, show::listed(told));
 }
 

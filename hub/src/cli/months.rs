@@ -179,12 +179,7 @@ pub(super) fn gap_word(why: &str) -> &'static str {
 
 pub(super) fn overview(answer: &pb::MonthsAnswer, reader: Reader) {
     let (headings, locked) = locked(&answer.locked);
-    let line = |(gap, name): (&pb::MonthGap, &pb::UnitName)| {
-        vec![name.name.clone(), gap.unit.to_string(), gap_word(&gap.why).to_owned()]
-    };
     let open = answer.open.as_ref();
-    let rows: Vec<Vec<String>> = open.iter().flat_map(|open| open.gaps.iter().zip(&open.names).map(line)).collect();
-    let missing = [("name", "单位"), ("unit", "编码"), ("why", "缺什么")];
     if reader == Reader::Program {
         let for_program = |(gap, name): (&pb::MonthGap, &pb::UnitName)| {
             let why = show::code_of(&gap.why, gap_word(&gap.why));
@@ -209,8 +204,12 @@ pub(super) fn overview(answer: &pb::MonthsAnswer, reader: Reader) {
             open.approved
         );
     }
+    let line = |(gap, name): (&pb::MonthGap, &pb::UnitName)| {
+        vec![name.name.clone(), gap.unit.to_string(), gap_word(&gap.why).to_owned()]
+    };
+    let rows: Vec<Vec<String>> = open.iter().flat_map(|open| open.gaps.iter().zip(&open.names).map(line)).collect();
     if !rows.is_empty() {
-        show::table(reader, &missing, &rows);
+        show::table(reader, &[("name", "单位"), ("unit", "编码"), ("why", "缺什么")], &rows);
     }
 }
 

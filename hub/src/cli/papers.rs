@@ -144,10 +144,9 @@ fn all(answer: &pb::OrdersAnswer, reader: Reader) {
     if reader == Reader::Person {
         return show::table(reader, &headings, &rows);
     }
-    let mut told = show::objects(&headings, &rows);
-    for (object, order) in told.as_array_mut().into_iter().flatten().zip(entries()) {
+    let told = show::objects_of(&headings, &rows, entries(), |object, order| {
         object["to"] = assess::to_for_program(order, answer);
-    }
+    });
     show::document(reader, show::listed(told));
 }
 

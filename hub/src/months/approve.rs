@@ -46,7 +46,7 @@ const LOOKED_BACK: i32 = 12;
 /// closing; and whether it waits for the district, or, sent back, for the office.
 fn unapproved(core: &Core, month: Month) -> Result<HashMap<OrgCode, (Month, bool)>, StoreError> {
     let oldest = Month::of(add_months(month.first_day(), -LOOKED_BACK));
-    let locked = core.months().texts().last().and_then(|last| Month::read(&last.month));
+    let locked = core.months().last_month();
     let mut earlier = oldest.max(locked.map(Month::next)).unwrap_or(month);
     let mut found = HashMap::new();
     while earlier < month {
@@ -79,7 +79,7 @@ pub async fn approve(
     if core.months().has(month) {
         return Err(MonthsError::Locked(month));
     }
-    if core.months().texts().last().and_then(|last| Month::read(&last.month)).is_some_and(|last| month < last) {
+    if core.months().last_month().is_some_and(|last| month < last) {
         return Err(MonthsError::Passed(month));
     }
     let returned = !request.reason.trim().is_empty();

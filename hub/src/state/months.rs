@@ -66,6 +66,11 @@ impl Months {
         self.0.iter().filter_map(|signed| MonthText::decode(signed.text.clone()).ok())
     }
 
+    /// The last of them.
+    pub(crate) fn last_month(&self) -> Option<Month> {
+        self.texts().last().and_then(|text| Month::read(&text.month))
+    }
+
     /// Whether a month is among them.
     pub(crate) fn has(&self, month: Month) -> bool {
         let name = month.to_string();

@@ -86,7 +86,7 @@ fn object(item: &pb::RefusedItem) -> serde_json::Value {
     let fields: serde_json::Map<_, _> = fields.collect();
     serde_json::json!({
         "number": item.number, "register": named, "record": item.record, "name": show::some(&item.title),
-        "unit": { "code": item.unit.to_string(), "label": item.unit_name }, "fields": fields,
+        "unit": show::code_of(item.unit, &item.unit_name), "fields": fields,
         "field": show::some(&why.field), "rule": why.rule, "why": why.message, "by": item.by,
         "entered": show::moment(item.entered), "since": show::moment(item.since),
         "ended": show::moment(item.ended), "ended_by": show::some(&item.ended_by), "reason": show::some(&item.reason),

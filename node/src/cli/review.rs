@@ -259,7 +259,7 @@ fn page_object(page: &pb::ConflictPage) -> serde_json::Value {
         Some(serde_json::json!({
             "number": conflict.number, "kind": conflict.kind().as_str_name().to_lowercase(), "kind_zh": line.kind,
             "state": conflict.state().as_str_name().to_lowercase(), "about": show::some(&line.about),
-            "unit": { "code": conflict.unit.to_string(), "label": line.unit_name },
+            "unit": show::code_of(conflict.unit, &line.unit_name),
             "register": show::register(&line.register),
             "fields": fields_of(conflict).iter().map(|field| field.name.as_str()).collect::<Vec<_>>(),
             "settled_by": line.settled_by().as_str_name().to_lowercase(),

@@ -40,7 +40,7 @@ pub(super) struct Form<'l> {
     /// By column of the sheet.
     pub(super) columns: Vec<Column>,
     /// What the clerk should know of how the headings were read.
-    pub(super) finding: Option<String>,
+    pub(super) findings: Vec<String>,
     pub(super) owner: Owner,
     /// 填报日期.
     pub(super) date: Option<Day>,
@@ -69,7 +69,7 @@ pub(super) fn find<'l>(
     units: &Units<'_>,
 ) -> Result<Option<Form<'l>>, ImportError> {
     loop {
-        let Some(Headings { head, body, layout, columns, finding }) = headings::find(&book.sheets[index], layouts)
+        let Some(Headings { head, body, layout, columns, findings }) = headings::find(&book.sheets[index], layouts)
         else {
             return Ok(None);
         };
@@ -80,7 +80,7 @@ pub(super) fn find<'l>(
             body,
             head,
             columns,
-            finding,
+            findings,
             owner: Owner::Unsaid,
             date: None,
             survey,

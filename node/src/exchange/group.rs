@@ -19,7 +19,7 @@ use taizhang_proto::{
     citizen_id,
     date::{self, Day},
     month::Month,
-    pb::Format,
+    pb::{Format, Tier},
     register::{
         EFFECTIVE_ON, FieldDef, HOME_UNIT, IMPORT_NOTE, Refers, RegisterDef, VERIFIED_ON, Value, field, number,
         registered_on, registers,
@@ -133,6 +133,7 @@ pub(super) fn make<D: Desk>(scene: &Scene<'_, D>, form: &Form<'_>, row: &Row) ->
         maker.draft(role, found, values)?;
     }
     maker.register_since();
+    maker.tell_if_above_communities();
     Ok(maker.group)
 }
 
@@ -180,6 +181,19 @@ impl<'a, D: Desk> Maker<'a, D> {
                 self.scene.fallback
             }
             (None, Owner::Unknown(_) | Owner::Unsaid) => self.scene.fallback,
+        }
+    }
+
+    /// Somebody new whose community nobody wrote stands in the name of a street, which most of its people do not live under by itself.
+    fn tell_if_above_communities(&mut self) {
+        let people = [number::RESIDENT, number::HOUSEHOLD];
+        let of_people =
+            self.form.layout.roles.iter().any(|role| role.required && people.contains(&role.register.number));
+        let unsaid = self.row.unit.is_none() && matches!(self.form.owner, Owner::Unsaid) && !self.scene.chosen;
+        if self.group.is_new && of_people && unsaid && self.scene.fallback.tier() > Tier::Community {
+            self.group.findings.push(
+                "没有写明社区（村），登记在本单位名下；属于某个社区的，请加 --unit 和 --move 再导入一次 (no community is named)".into(),
+            );
         }
     }
 
@@ -442,7 +456,6 @@ impl<'a, D: Desk> Maker<'a, D> {
         Ok(old.map(|old| Found { id, old: Some(old) }))
     }
 
-    /// Keeps the cells of a role without a record as text; a no about a record that there is none of says nothing.
     /// Tells of what a row says of somebody whom it does not name, as the day on which a spouse began to work.
     fn tell_if_of_nobody(&mut self, index: usize) {
         let is_nobodys = self.role(index).links.iter().any(|(_, to)| self.ids[*to].is_none());
@@ -453,6 +466,7 @@ impl<'a, D: Desk> Maker<'a, D> {
         }
     }
 
+    /// Keeps the cells of a role without a record as text; a no about a record that there is none of says nothing.
     fn keep_as_notes(&mut self, index: usize) {
         self.notes.extend(self.row.notes.iter().filter(|(role, _)| *role == index).map(|(_, note)| note.clone()));
         let says = |((role, _), value): &(&Place, &Value)| *role == index && **value != Value::Bool(false);

@@ -9,11 +9,11 @@ pub(super) use numbering::is_numbering;
 
 use super::{
     cells::{Cell, Sheet},
-    layout::{Layout, Layouts, Target, folded},
+    layout::{Layout, Layouts, Target, Words, folded},
 };
 use std::collections::{BTreeSet, HashSet};
 use taizhang_proto::text;
-use whose::{Met, Others, Says, Whose};
+use whose::{Bracketed, Met, Others, Says, Whose};
 
 /// Rows searched for headings.
 const SEARCHED: usize = 30;
@@ -32,6 +32,7 @@ pub(super) struct Column {
 }
 
 /// The heading of one column as it may be read.
+#[derive(Clone)]
 struct Written {
     /// As a whole, the most exact way first.
     ways: Vec<String>,
@@ -39,9 +40,12 @@ struct Written {
     below: Option<Below>,
 }
 
+#[derive(Clone)]
 struct Below {
     /// The first column of the group.
     group: usize,
+    /// Its heading.
+    over: String,
     /// Whose columns it says they are.
     whose: Whose,
     text: String,
@@ -50,6 +54,12 @@ struct Below {
 impl Written {
     fn whole(text: String) -> Self {
         Self { ways: vec![text], below: None }
+    }
+
+    /// What stands in the column's own cell.
+    fn own(&self) -> &str {
+        let whole = || self.ways.first().map(String::as_str).unwrap_or_default();
+        self.below.as_ref().map_or_else(whole, |below| &below.text)
     }
 }
 
@@ -63,7 +73,7 @@ pub(super) struct Headings<'l> {
     pub(super) layout: &'l Layout,
     pub(super) columns: Vec<Column>,
     /// What the clerk should know of how they were read.
-    pub(super) finding: Option<String>,
+    pub(super) findings: Vec<String>,
 }
 
 /// What the columns mean by one layout.
@@ -73,7 +83,7 @@ struct Meant {
     withheld: Vec<String>,
     /// Whether the heading of a group has a say in any of it.
     by_group: bool,
-    finding: Option<String>,
+    findings: Vec<String>,
 }
 
 /// The row, or the two rows, with the most headings that one layout knows.
@@ -99,7 +109,7 @@ pub(super) fn find<'l>(sheet: &Sheet, layouts: &'l Layouts) -> Option<Headings<'
             let read: Vec<_> = layouts.all.iter().map(|layout| (layout, meant(layouts, layout, &written))).collect();
             // Known, though of somebody else: it is a row of headings, whichever layout it is of.
             let others: BTreeSet<String> = read.iter().flat_map(|(_, meant)| meant.withheld.clone()).collect();
-            for (layout, Meant { columns, finding, .. }) in read {
+            for (layout, Meant { columns, findings, .. }) in read {
                 // What a group above says of these columns is not passed over.
                 if above.as_ref().is_some_and(|(above, _)| meant(layouts, layout, above).by_group) {
                     continue;
@@ -107,7 +117,7 @@ pub(super) fn find<'l>(sheet: &Sheet, layouts: &'l Layouts) -> Option<Headings<'
                 let own = score(layout, &columns);
                 let score = if own == 0 { 0 } else { own + others.len() };
                 if score > best.as_ref().map_or(1, |(held, _)| *held) {
-                    best = Some((score, Headings { head: first, body, layout, columns, finding }));
+                    best = Some((score, Headings { head: first, body, layout, columns, findings }));
                 }
             }
         }
@@ -135,13 +145,16 @@ fn plain(row: &[Cell]) -> Vec<Written> {
     row.iter().map(|cell| Written::whole(cell.text())).collect()
 }
 
+/// What stands behind the label of a form's frame that a cell begins with, as 填报单位 or 日期.
+fn behind_label<'w>(written: &'w str, words: &Words) -> Option<&'w str> {
+    words.unit.iter().chain(&words.date).find_map(|label| written.strip_prefix(label.as_str()))
+}
+
 /// Whether a row belongs to the frame of a form: it says whose that is or of which day, has numbers in it, or is a note.
 fn is_frame(row: &[Cell], layouts: &Layouts) -> bool {
-    let words = &layouts.words;
     row.iter().map(|cell| text::no_space(&cell.text())).any(|written| {
         // A label by itself may be a heading.
-        let rest = words.unit.iter().chain(&words.date).find_map(|word| written.strip_prefix(word.as_str()));
-        let label = rest.is_some_and(|rest| !rest.is_empty());
+        let label = behind_label(&written, &layouts.words).is_some_and(|rest| !rest.is_empty());
         // A colon that nothing follows may be that of a group.
         let says = written.trim_end_matches([':', '：']).contains([':', '：']);
         let is_note = written.starts_with(['(', '（', '注', '※']);
@@ -217,19 +230,14 @@ fn groups(sheet: &Sheet, layouts: &Layouts, head: usize) -> Option<(Vec<Written>
         } else {
             vec![format!("{over}{below}"), format!("{short}{below}")]
         };
-        Written { ways, below: Some(Below { group, whose, text: below }) }
+        Written { ways, below: Some(Below { group, over: over.clone(), whose, text: below }) }
     });
     Some((both.collect(), lower_row))
 }
 
 /// Columns without a heading whose cell above it has one that is known: cells that were merged down to it, beside a group's.
 fn take_from_above(above: &[Cell], layouts: &Layouts, layout: &Layout, columns: &mut Vec<Column>) {
-    let words = &layouts.words;
-    let is_frame = |cell: &Cell| {
-        let written = text::no_space(&cell.text());
-        words.unit.iter().chain(&words.date).any(|word| written.starts_with(word.as_str()))
-    };
-    if above.iter().any(is_frame) {
+    if above.iter().any(|cell| behind_label(&text::no_space(&cell.text()), &layouts.words).is_some()) {
         return; // whose form it is, and of which day
     }
     for column in columns.len()..above.len() {
@@ -239,7 +247,8 @@ fn take_from_above(above: &[Cell], layouts: &Layouts, layout: &Layout, columns: 
     let mut taken: HashSet<Target> = columns.iter().filter_map(|column| column.target).collect();
     for (column, cell) in columns.iter_mut().zip(above).filter(|(column, _)| column.is_bare) {
         let written = cell.text();
-        if let Some(target) = layouts.target(layout, &written).filter(|target| !taken.contains(target)) {
+        let known = layouts.target(layout, &written).filter(|_| whose::bracketed(&written).is_none());
+        if let Some(target) = known.filter(|target| !taken.contains(target)) {
             taken.insert(target);
             let others = layout.others(&written).unwrap_or_default().to_vec();
             *column = Column { heading: text::no_space(&written), target: Some(target), others, is_bare: false };
@@ -255,7 +264,7 @@ fn exported<'l>(sheet: &Sheet, layouts: &'l Layouts) -> Option<Headings<'l>> {
         if let Some(layout) = Layouts::exact(&headings, &titled) {
             let written: Vec<Written> = headings.into_iter().map(Written::whole).collect();
             let Meant { columns, .. } = meant(layouts, layout, &written);
-            return Some(Headings { head, body: head + 1, layout, columns, finding: None });
+            return Some(Headings { head, body: head + 1, layout, columns, findings: Vec::new() });
         }
         titled.extend(headings);
     }
@@ -269,11 +278,38 @@ fn score(layout: &Layout, columns: &[Column]) -> usize {
     if identified { found.iter().filter(|target| **target != Target::Ignore).count() } else { 0 }
 }
 
+/// Headings whose bracket says that they are somebody else's, as columns below a heading of that one's. Their groups have numbers behind the
+/// last column.
+fn with_brackets(written: &[Written]) -> Vec<Written> {
+    let all: Vec<Option<Bracketed>> = written.iter().map(|one| whose::bracketed(one.own())).collect();
+    let first = |over: &str| all.iter().position(|other| other.as_ref().is_some_and(|other| other.over == over));
+    let read = |(one, bracketed): (&Written, &Option<Bracketed>)| match bracketed {
+        None => one.clone(),
+        Some(Bracketed { over, whose, text }) => {
+            let group = written.len() + first(over).unwrap_or_default();
+            let ways = vec![format!("{}{text}", whose::short(over)), format!("{text}{over}")];
+            Written { ways, below: Some(Below { group, over: over.clone(), whose: *whose, text: text.clone() }) }
+        }
+    };
+    written.iter().zip(&all).map(read).collect()
+}
+
 /// What each column means. A heading met again belongs to the person whose columns stand left of it; where the layout has nobody else, it
 /// is somebody else's, and so is what says more of a person behind it.
 fn meant(layouts: &Layouts, layout: &Layout, written: &[Written]) -> Meant {
+    // A program writes its headings in its own way.
+    let written = &if layout.exact { written.to_vec() } else { with_brackets(written) }[..];
+    let whole = |one: &Written| one.ways.iter().find_map(|way| layouts.target(layout, way));
+    // A group with a name that no heading of the layout is: its 其他电话 is that one's phone, and not another one of the person's.
+    let strangers: HashSet<usize> = written
+        .iter()
+        .filter_map(|one| one.below.as_ref().filter(|below| whose::names(&below.text) && whole(one).is_none()))
+        .filter(|below| !matches!(below.whose, Whose::Subject | Whose::Own | Whose::Head))
+        .map(|below| below.group)
+        .collect();
     let met = |one: &Written| {
-        let whole = one.ways.iter().find_map(|way| layouts.target(layout, way));
+        let of_stranger = one.below.as_ref().is_some_and(|below| strangers.contains(&below.group));
+        let whole = whole(one).filter(|target| !of_stranger || whose::says(layout, *target) == Says::Else);
         match (&one.below, whole) {
             (Some(below), Some(target)) => Some(Met::Joined(below.group, target)),
             (None, Some(target)) => Some(Met::Alone(target)),
@@ -285,10 +321,12 @@ fn meant(layouts: &Layouts, layout: &Layout, written: &[Written]) -> Meant {
     let below = written.iter().filter_map(|one| one.below.as_ref());
     let units: BTreeSet<usize> =
         below.filter(|below| whose::is_of_unit(&below.text)).map(|below| below.group).collect();
-    let Others { columns: withheld, groups } = whose::of_somebody_else(layout, &met, &units);
+    let Others { columns: withheld, groups, only } = whose::of_somebody_else(layout, &met, &units);
     let mut taken = HashSet::new();
     let mut left = None;
     let (mut is_stranger, mut names) = (false, HashSet::new());
+    // The last column that names somebody else, and those behind it that may be of either.
+    let (mut behind, mut doubtful): (Option<usize>, Vec<(usize, usize)>) = (None, Vec::new());
     let mut columns = Vec::with_capacity(written.len());
     for (index, (one, met)) in written.iter().zip(&met).enumerate() {
         let mut target = met.as_ref().filter(|_| !withheld.contains(&index)).map(Met::target);
@@ -305,6 +343,16 @@ fn meant(layouts: &Layouts, layout: &Layout, written: &[Written]) -> Meant {
                 target = None;
             }
         }
+        if one.below.is_none() && !layout.exact {
+            // Right behind somebody else's name a second phone is that one's; of a first one nobody can say.
+            let is_somebodys = target.is_some_and(|target| whose::says(layout, target) != Says::Else);
+            match behind {
+                _ if target.is_none() => behind = whose::is_of_stranger(one.own()).then_some(index).or(behind),
+                Some(_) if is_somebodys && target.is_some_and(|target| taken.contains(&target)) => target = None,
+                Some(stranger) if is_somebodys => doubtful.push((stranger, index)),
+                _ => behind = None,
+            }
+        }
         if let Some(target) = target {
             taken.insert(target);
             left = role_of(target).or(left);
@@ -317,18 +365,32 @@ fn meant(layouts: &Layouts, layout: &Layout, written: &[Written]) -> Meant {
         columns.push(Column { heading, target, others, is_bare });
     }
     let text = |index: &usize| written[*index].below.as_ref().map(|below| folded(&below.text));
-    let by_group = !withheld.is_empty() || met.iter().any(|met| matches!(met, Some(Met::Joined(..))));
+    // A bracket is in the row itself.
+    let is_of_row = |index: usize| written[index].below.as_ref().is_none_or(|below| below.group < written.len());
+    let by_group = (withheld.iter().any(|index| is_of_row(*index)))
+        || met.iter().enumerate().any(|(index, met)| matches!(met, Some(Met::Joined(..))) && is_of_row(index));
     // Nothing but their order says which of them is meant.
-    let title = |group: &Option<usize>| {
-        let of = |one: &&Written| one.below.as_ref().is_some_and(|below| Some(below.group) == *group);
-        let below = written.iter().find(of).and_then(|one| Some((one.ways.first()?, one.below.as_ref()?)));
-        below.and_then(|(way, below)| way.strip_suffix(below.text.as_str()).map(text::no_space)).unwrap_or_default()
+    let title = |group: &usize| {
+        let below = written.iter().filter_map(|one| one.below.as_ref()).find(|below| below.group == *group);
+        below.map(|below| text::no_space(&below.over)).unwrap_or_default()
     };
-    let finding = (groups.len() > 1).then(|| {
+    let mut findings = Vec::new();
+    if groups.len() > 1 {
         let named: Vec<String> = groups.iter().map(|group| format!("“{}”", title(group))).collect();
-        format!("表头的{}各栏都有姓名：按{}登记，其余保存在“导入存疑”中，请核对", named.join("、"), named[0])
-    });
-    Meant { columns, withheld: withheld.iter().filter_map(text).collect(), by_group, finding }
+        findings.push(format!(
+            "表头的{}各栏都有姓名：按{}登记，其余保存在“导入存疑”中，请核对",
+            named.join("、"),
+            named[0]
+        ));
+    }
+    if let Some(group) = only {
+        findings.push(format!("表头中只有“{}”栏写了是谁：按其登记，请核对", title(&group)));
+    }
+    for (stranger, index) in doubtful {
+        let (stranger, own) = (text::no_space(written[stranger].own()), text::no_space(written[index].own()));
+        findings.push(format!("“{own}”在“{stranger}”之后：按本人的登记，请核对"));
+    }
+    Meant { columns, withheld: withheld.iter().filter_map(text).collect(), by_group, findings }
 }
 
 /// Whose record a target is of.

@@ -90,7 +90,7 @@ pub(super) fn run<D: Desk>(
     }
     let mut findings = book.findings.clone();
     findings.extend(book.stray.clone());
-    findings.extend(forms.iter().flatten().filter_map(|form| form.finding.clone()));
+    findings.extend(forms.iter().flatten().flat_map(|form| form.findings.clone()));
     if units.are_missing() {
         if options.unit.is_none() && forms.iter().flatten().any(|form| matches!(form.owner, Owner::Unknown(_))) {
             return Err(ImportError::NoTree);

@@ -43,7 +43,7 @@ pub(super) fn inspect(content: &[u8]) -> Result<Vec<u8>, ImportError> {
     if records(&stream).take_while(|record| record.kind != END).any(|record| record.kind == PASSWORD) {
         return Err(ImportError::Password);
     }
-    simplify(&mut stream);
+    simplify(&mut stream).ok_or_else(damaged)?;
     let sizes = measure(&stream).ok_or_else(damaged)?;
     let too_large = |what, limit| Err(ImportError::TooLarge { what, limit });
     if sizes.sheets > MAX_SHEETS {
@@ -74,10 +74,10 @@ pub(super) fn inspect(content: &[u8]) -> Result<Vec<u8>, ImportError> {
 
 /// Leaves out of a workbook what nobody asks for and is long work to read: names, links to other sheets, and the terms of formulas, whose
 /// values stand beside them. No text says that it is longer than its bytes.
-fn simplify(stream: &mut [u8]) {
-    let starts: Vec<(usize, u16, usize)> =
-        records(stream).map(|record| (record.at, record.kind, record.body.len())).collect();
-    for (at, kind, length) in starts {
+///
+/// None where a part of it lies outside or in another one: what is changed in the one would be read as something else in the other.
+fn simplify(stream: &mut [u8]) -> Option<()> {
+    for (at, kind, length) in every_record(stream)? {
         let body = &mut stream[at + 4..at + 4 + length];
         // How many bytes stand before the length of a text.
         let before = match kind {
@@ -98,6 +98,30 @@ fn simplify(stream: &mut [u8]) {
             body[before..before + 2].copy_from_slice(&said.min(most).to_le_bytes());
         }
     }
+    Some(())
+}
+
+/// The records that a reader meets, each with where it lies, its kind and how long its body is: those before the sheets, and from where
+/// each sheet begins. None where two of these parts overlap.
+fn every_record(stream: &[u8]) -> Option<Vec<(usize, u16, usize)>> {
+    let mut found = Vec::new();
+    let mut parts = Vec::new();
+    let mut part = |start: usize, records: &mut dyn Iterator<Item = Piece<'_>>| {
+        let first = found.len();
+        found.extend(records.map(|record| (start + record.at, record.kind, record.body.len())));
+        let end = found[first..].last().map_or(start, |(at, _, length)| at + 4 + length);
+        parts.push(start..end);
+        found.len() * 4 <= stream.len()
+    };
+    part(0, &mut records(stream).take_while(|record| record.kind != END));
+    for sheet in sheets(stream).take(MAX_SHEETS) {
+        let (start, records) = sheet?;
+        if !part(start, &mut records.map(|(_, record)| record)) {
+            return None; // more than there is room for: they share theirs
+        }
+    }
+    parts.sort_unstable_by_key(|part| (part.start, part.end));
+    parts.windows(2).all(|pair| pair[0].end <= pair[1].start).then_some(found)
 }
 
 /// A compound file ([MS-CFB], version 4) with one stream that is not small; none where that is larger than the header's own list of sectors allows.
@@ -174,7 +198,10 @@ fn workbook(content: &[u8]) -> Option<Option<(&'static str, Vec<u8>)>> {
     let directory = whole(u32_at(content, 48)?)?;
     let entries: Vec<&[u8]> = directory.chunks_exact(ENTRY).collect();
     let named = |name: &&str| entries.iter().find(|entry| name_of(entry).eq_ignore_ascii_case(name));
-    let Some((name, entry)) = NAMES.iter().find_map(|name| Some((*name, named(name)?))) else { return Some(None) };
+    let Some((name, entry)) = NAMES.iter().find_map(|name| Some((*name, named(name)?))) else {
+        // One that is cut in its directory may have had it.
+        return (directory.len() % size == 0).then_some(None);
+    };
     let (start, length) = (u32_at(entry, 116)?, u32_at(entry, 120)? as usize);
     let mut bytes = if length < SMALL_STREAM {
         let small = whole(u32_at(entries.get(ROOT)?, 116)?)?;
@@ -618,7 +645,7 @@ mod tests {
         let file = file_of(&record(NAME, &[0; 20]), &[label, formula].concat());
         assert_eq!(cells_of(&file), [(0, 0, "ab".into()), (1, 0, "7".into())]);
         let mut stream = workbook(&file).unwrap().unwrap().1;
-        simplify(&mut stream);
+        simplify(&mut stream).unwrap();
         assert!(records(&stream).all(|record| record.kind != NAME));
         let longest =
             records(&stream).filter(|record| record.kind == LABEL).filter_map(|record| u16_at(record.body, 6));
@@ -697,6 +724,25 @@ mod tests {
         let mut marked = sound;
         marked[4096 + ENTRY..4096 + ENTRY + 2].copy_from_slice(&[0xFF, 0xFE]);
         assert!(matches!(inspect(&marked), Err(ImportError::Kind(_))));
+    }
+
+    #[test]
+    fn a_sheet_that_begins_inside_of_something_is_simplified_or_refused() {
+        let terms = [&[0; 20][..], &[9, 9], &[0x19; 9]].concat();
+        let sheet = [record(START, &[]), record(FORMULA, &terms), record(END, &[])].concat();
+        let hidden = record(NOTHING, &sheet);
+        let lists = |place: usize| record(SHEET, &[&(place as u32).to_le_bytes()[..], &[0; 4]].concat());
+        let list = lists(0).len();
+        let length_of_terms = |stream: &[u8]| {
+            let at = stream.len() - record(END, &[]).len() - terms.len();
+            u16_at(stream, at + 20)
+        };
+        let mut behind = [lists(list + 8), record(END, &[]), hidden.clone()].concat();
+        assert_eq!(length_of_terms(&behind), Some(0x0909));
+        simplify(&mut behind).unwrap();
+        assert_eq!(length_of_terms(&behind), Some(0));
+        let mut within = [lists(list + 4), hidden, record(END, &[])].concat();
+        assert_eq!(simplify(&mut within), None);
     }
 
     #[test]

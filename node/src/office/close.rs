@@ -121,10 +121,16 @@ pub fn close(ledger: &Ledger, month: Month, by: &str) -> Result<pb::CloseAnswer,
         return Err(if is_locked { CloseError::Locked(month) } else { CloseError::Passed(month, last) });
     }
     if let Some(first) = first.filter(|_| before.is_none()) {
-        if month < first {
-            return Err(CloseError::Before(first));
+        // Nobody is asked for years at once: who leaves the older months out leaves them out for good.
+        let asked = asked_from(ledger.business_day()).filter(|asked| *asked <= month);
+        let later = closings.keys().copied().find(|own| *own > month && asked.is_none());
+        if let Some(later) = later.or((month < first).then_some(first)) {
+            return Err(CloseError::Before(later));
         }
-        if let Some((open, _)) = waiting(ledger)?.filter(|(open, _)| *open < month) {
+        let locked = locked(ledger);
+        let since = asked.map_or(first, |asked| asked.max(first));
+        let earlier = std::iter::successors(Some(since), |earlier| Some(earlier.next())).take_while(|own| *own < month);
+        if let Some(open) = earlier.into_iter().find(|own| !is_done(&closings, locked, *own)) {
             return Err(CloseError::Order(open));
         }
     }
@@ -187,6 +193,11 @@ pub(super) fn held_since(ledger: &Ledger) -> Result<Option<Day>, StoreError> {
     Ok(ledger.ids(number::RESIDENT)?.into_iter().min().map(|first| date::shanghai(first.millis())))
 }
 
+/// Whether nobody waits for a month: the office has closed it and was not sent it back, or the city has locked it.
+fn is_done(closings: &BTreeMap<Month, (RecordId, pb::PeriodClose)>, locked: Option<Month>, month: Month) -> bool {
+    locked >= Some(month) || closings.get(&month).is_some_and(|(_, close)| month::stage(close) != Stage::Returned)
+}
+
 /// How far back an office is asked for a month, months.
 const ASKED_BACK: i32 = 12;
 
@@ -201,9 +212,6 @@ pub fn waiting(ledger: &Ledger) -> Result<Option<(Month, Day)>, StoreError> {
     let Some(newest) = Month::of(today).and_then(|this| Month::of(this.first_day() - 1)) else { return Ok(None) };
     let closings = closings(ledger)?;
     let locked = locked(ledger);
-    let is_done = |month: Month| {
-        locked >= Some(month) || closings.get(&month).is_some_and(|(_, close)| month::stage(close) != Stage::Returned)
-    };
     let earliest = asked_from(today).unwrap_or(newest);
     // Only an office that never closed a month has to look since when it has people.
     let since = if closings.is_empty() { held_since(ledger)? } else { None };
@@ -211,7 +219,7 @@ pub fn waiting(ledger: &Ledger) -> Result<Option<(Month, Day)>, StoreError> {
     let founded = ledger.units().founded_on(ledger.unit()).and_then(Month::of);
     let first = closings.keys().next().copied().or_else(|| since.and_then(Month::of).max(founded));
     let mut month = first.unwrap_or(newest).clamp(earliest, newest);
-    while is_done(month) {
+    while is_done(&closings, locked, month) {
         if month == newest {
             return Ok(None);
         }

@@ -54,23 +54,29 @@ impl Files {
         self.places.clone().acquire_owned().await.ok()
     }
 
-    /// The turn of an import that `saves` or does not; `waits` is called where it does not come at once.
+    /// The turn of an import that `saves` or does not; `waits` is called once where it does not come at once.
     async fn turn(&self, saves: bool, waits: impl FnOnce()) -> Turn {
-        let saving = self.saving.clone().try_lock_owned().ok();
-        let place = self.places.clone().try_acquire_owned().ok();
-        if (saves && saving.is_none()) || place.is_none() {
-            waits();
-        }
-        // The turn first: who waits for it takes nobody's place.
-        let (saving, place) = match (saves, saving) {
-            (false, _) => (None, place),
-            (true, Some(saving)) => (Some(saving), place),
-            (true, None) => {
-                drop(place);
-                (Some(self.saving.clone().lock_owned().await), None)
+        let mut waits = Some(waits);
+        let mut tell = || {
+            if let Some(waits) = waits.take() {
+                waits();
             }
         };
-        let place = if place.is_some() { place } else { self.place().await };
+        // The turn first: who waits for it takes nobody's place.
+        let saving = if !saves {
+            None
+        } else if let Ok(turn) = self.saving.clone().try_lock_owned() {
+            Some(turn)
+        } else {
+            tell();
+            Some(self.saving.clone().lock_owned().await)
+        };
+        let place = if let Ok(place) = self.places.clone().try_acquire_owned() {
+            Some(place)
+        } else {
+            tell();
+            self.place().await
+        };
         Turn { _saving: saving, _place: place }
     }
 

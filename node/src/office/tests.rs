@@ -256,6 +256,15 @@ fn the_worklist_has_what_no_total_counts_too_each_until_it_is_done() {
     close(&other, "2006-01").unwrap();
     let waits = close::waiting(&other.ledger).unwrap().map(|(month, _)| month.to_string());
     assert_eq!(waits.as_deref(), Some("2007-04"));
+    // Whoever goes back further all the same goes in order, too; what was left out is left out for good.
+    let early = close(&other, "2006-04").unwrap_err();
+    assert!(early.to_string().contains("2006-02 尚未封账"), "{early}");
+    close(&other, "2006-02").unwrap();
+    let early = close(&other, "2007-05").unwrap_err();
+    assert!(early.to_string().contains("2007-04 尚未封账"), "{early}");
+    close(&other, "2007-04").unwrap();
+    let left_out = close(&other, "2006-03").unwrap_err();
+    assert!(left_out.to_string().contains("2007-04 以前"), "{left_out}");
     let too_old = close(&other, "1908-10").unwrap_err();
     assert!(too_old.to_string().contains("请核对年份"), "{too_old}");
 }

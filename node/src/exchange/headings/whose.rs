@@ -1,7 +1,10 @@
 //! Whose columns stand below the heading of a group, and which of them are somebody else's. Pure.
 
 use super::super::layout::{Layout, Target, folded};
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
 use taizhang_proto::{pb::Format, register::number, text};
 
 /// What the heading of a group ends with that says nothing.
@@ -41,6 +44,13 @@ const FAMILY: [&str; 12] =
     ["配偶", "爱人", "老伴", "丈夫", "妻子", "父亲", "母亲", "父母", "子女", "家属", "家庭成员", "亲属"];
 /// What a spouse is called besides.
 const SPOUSE: [&str; 4] = ["爱人", "老伴", "丈夫", "妻子"];
+/// Who stands in a bracket behind a heading, besides.
+const KIN: [&str; 12] = ["父", "母", "夫", "妻", "子", "女", "儿子", "女儿", "子女", "家人", "家长", "亲友"];
+/// What headings of phones and of addresses end with.
+const PHONES: [&str; 5] = ["电话", "手机", "手机号", "号码", "联系方式"];
+const ADDRESSES: [&str; 2] = ["地址", "住址"];
+/// Offices that stand in a bracket behind a phone; behind an address they are a part of it.
+const OFFICES: [&str; 7] = ["村", "社区", "街道", "乡镇", "村委会", "居委会", "办公室"];
 /// Somebody who acts for the person, or is to be asked about them: what a group's heading ends with.
 const HELPERS: [&str; 28] = [
     "联系人",
@@ -127,7 +137,8 @@ impl Whose {
         let over = text::no_space(over);
         if over.chars().count() > GROUP_CHARS
             || over.contains([':', '：'])
-            || over.ends_with(['表', '册', '账', '帐', '单'])
+            || over.ends_with(['册', '账', '帐', '单'])
+            || (over.ends_with('表') && !over.ends_with("代表"))
         {
             return None;
         }
@@ -157,6 +168,45 @@ pub(super) fn short(over: &str) -> String {
         over.split_once('、').filter(|(number, _)| number.chars().count() <= 2).map_or(over.as_str(), |(_, rest)| rest);
     let name = GROUPS.iter().find_map(|word| over.strip_suffix(word)).filter(|name| !name.is_empty()).unwrap_or(over);
     if SPOUSE.contains(&name) { "配偶".to_owned() } else { name.to_owned() }
+}
+
+/// Whether a heading by itself names somebody else than the row is about: 联系人, 介绍人姓名, 配偶. A phone behind it may be that one's.
+pub(super) fn is_of_stranger(heading: &str) -> bool {
+    let heading = folded(heading);
+    let name = heading.strip_suffix("姓名").filter(|name| !name.is_empty()).unwrap_or(&heading);
+    let is_helper = HELPERS.iter().any(|word| name.ends_with(word)) && name.ends_with(['人', '员', '部', '导', '表']);
+    is_helper || FAMILY.contains(&name) || SPOUSE.contains(&name)
+}
+
+/// A heading with a bracket that says whose it is, where that is somebody else.
+pub(super) struct Bracketed {
+    /// What stands in the bracket.
+    pub(super) over: String,
+    pub(super) whose: Whose,
+    /// The heading without it.
+    pub(super) text: String,
+}
+
+/// Of 电话（配偶）, 身份证号(监护人), 手机（单位） whose they are. A bracket that says anything else, as 身份证号（18位）, 家庭人口（含配偶） or
+/// 住址（村、组）, says nothing of that.
+pub(super) fn bracketed(heading: &str) -> Option<Bracketed> {
+    let heading =
+        text::half_width(&text::no_space(heading)).replace(['[', '【', '〔'], "(").replace([']', '】', '〕'], ")");
+    let (name, rest) = heading.split_once('(')?;
+    let over = rest.strip_suffix(')').filter(|over| !name.is_empty() && !over.contains(['(', ')']))?;
+    let label = ["请填写", "请填", "填写", "填", "其"].iter().find_map(|word| over.strip_prefix(word)).unwrap_or(over);
+    let ends = |words: &[&str]| words.iter().any(|word| name.ends_with(word));
+    let is_unit = UNITS.contains(&label);
+    let whose = match () {
+        () if FAMILY.contains(&label) || KIN.contains(&label) => Whose::Another,
+        // A column for a unit may say whom to ask for there: what is a person's is not its.
+        () if HELPERS.iter().any(|word| label.ends_with(word)) => Whose::Unit,
+        () if STAFF.contains(&label) => Whose::Staff,
+        () if ends(&PHONES) && (is_unit || OFFICES.contains(&label)) => Whose::Unit,
+        () if ends(&ADDRESSES) && is_unit => Whose::Unit,
+        () => return None,
+    };
+    Some(Bracketed { over: label.to_owned(), whose, text: name.to_owned() })
 }
 
 /// Whether a heading is that of somebody's name.
@@ -232,115 +282,160 @@ pub(super) struct Others {
     /// The columns.
     pub(super) columns: BTreeSet<usize>,
     /// Where nothing but their order says which group is meant, those that name somebody, whoever is taken first.
-    pub(super) groups: Vec<Option<usize>>,
+    pub(super) groups: Vec<usize>,
+    /// Where nobody but somebody else by its words is named, that group: it is taken all the same.
+    pub(super) only: Option<usize>,
+}
+
+/// The columns of a table by what their headings were found to mean.
+struct Table<'t> {
+    layout: &'t Layout,
+    met: &'t [Option<Met>],
+}
+
+/// A column below the heading of a group that means something by itself.
+struct Below {
+    column: usize,
+    group: usize,
+    whose: Whose,
+    target: Target,
+}
+
+/// A group, or what stands below none, that names somebody.
+struct Namer {
+    group: Option<usize>,
+    /// The lower, the more it says that it is the person.
+    rank: u8,
+    /// What it says of who it is.
+    who: BTreeSet<Target>,
+}
+
+impl Table<'_> {
+    fn all(&self) -> impl Iterator<Item = (usize, &Met)> {
+        self.met.iter().enumerate().filter_map(|(column, met)| Some((column, met.as_ref()?)))
+    }
+
+    fn below(&self) -> impl Iterator<Item = Below> {
+        self.all().filter_map(|(column, met)| match met {
+            Met::Below(group, whose, target) => Some(Below { column, group: *group, whose: *whose, target: *target }),
+            _ => None,
+        })
+    }
+
+    fn says(&self, target: Target) -> Says {
+        says(self.layout, target)
+    }
+
+    /// Whether a target is what a person has, and no day: a unit asks for schooling, too.
+    fn is_of_person(&self, target: Target) -> bool {
+        match target {
+            Target::Field { role, tag } => {
+                self.layout.roles[role].register.number == number::RESIDENT
+                    && self.layout.field((role, tag)).is_some_and(|field| field.format != Format::Date)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether a target names whom the row is about.
+    fn is_main(&self, target: Target) -> bool {
+        let Target::Field { role, .. } = target else { return false };
+        self.says(target) == Says::Who && self.layout.roles[role].required
+    }
+
+    /// The columns that are somebody else's by the words of their groups; and a group that is nevertheless taken, since nobody else is named.
+    fn by_word(&self) -> (BTreeSet<usize>, Option<usize>) {
+        let is_of_staff = self.layout.roles[self.layout.main].register.number == number::ASSISTANT;
+        let is_anothers = |below: &Below| match below.whose {
+            Whose::Another => true,
+            Whose::Staff => !is_of_staff,
+            Whose::Unit => self.says(below.target) != Says::Else || self.is_of_person(below.target),
+            Whose::Subject | Whose::Own | Whose::Head | Whose::Unsaid => false,
+        };
+        let mut columns: BTreeSet<usize> = self.below().filter(is_anothers).map(|below| below.column).collect();
+        if self.all().any(|(column, met)| !columns.contains(&column) && self.is_main(met.target())) {
+            return (columns, None);
+        }
+        // There is nobody else: 随军家属, 军转干部 are whom such a register is about.
+        let naming = self.below().filter(|below| self.is_main(below.target));
+        let somebody: BTreeSet<usize> = naming.map(|below| below.group).collect();
+        let own = self.below().filter(|below| somebody.contains(&below.group));
+        own.for_each(|below| _ = columns.remove(&below.column));
+        (columns, somebody.first().copied())
+    }
+
+    /// Who names somebody outside some columns, first who says most that it is the person.
+    fn namers(&self, withheld: &BTreeSet<usize>) -> Vec<Namer> {
+        let mut named: BTreeMap<Option<usize>, Namer> = BTreeMap::new();
+        for (_, met) in self.all().filter(|(column, met)| !withheld.contains(column) && self.is_main(met.target())) {
+            let rank = match met {
+                Met::Joined(..) => 0,
+                Met::Below(_, Whose::Subject, _) => 1,
+                Met::Alone(_) => 2,
+                Met::Below(_, Whose::Own | Whose::Staff, _) => 3,
+                Met::Below(_, Whose::Head, _) => 5,
+                Met::Below(..) => 4,
+            };
+            let group = met.group();
+            let held = named.entry(group).or_insert_with(|| Namer { group, rank, who: BTreeSet::new() });
+            held.rank = rank.min(held.rank);
+            held.who.insert(met.target());
+        }
+        let mut namers: Vec<Namer> = named.into_values().collect();
+        // Of two alike the one that says more of who it is; then the one that stands before.
+        namers.sort_by_key(|namer| (namer.rank, Reverse(namer.who.len())));
+        namers
+    }
 }
 
 /// The columns that mean something by themselves and are of somebody else: by the heading of their group, or because another group names the
-/// person. `units` are the groups with a column for a unit. Of several that do, the person's is the one that says so together with its heading or in so many words, then what stands below
-/// no group, then the one whose heading seems to, then the first.
+/// person. `units` are the groups with a column for a unit. Of several that do, the person's is the one that says so together with its
+/// heading or in so many words, then what stands below no group, then the one whose heading seems to, then the first.
 pub(super) fn of_somebody_else(layout: &Layout, met: &[Option<Met>], units: &BTreeSet<usize>) -> Others {
-    let all = || met.iter().enumerate().filter_map(|(column, met)| Some((column, met.as_ref()?)));
-    let below = || {
-        all().filter_map(|(column, met)| match met {
-            Met::Below(group, whose, target) => Some((column, *group, *whose, *target)),
-            _ => None,
-        })
-    };
-    // What is a person's and no day: a unit asks for schooling, too.
-    let is_of_person = |target: Target| match target {
-        Target::Field { role, tag } => {
-            layout.roles[role].register.number == number::RESIDENT
-                && layout.field((role, tag)).is_some_and(|field| field.format != Format::Date)
-        }
-        _ => false,
-    };
-    let is_of_staff = layout.roles[layout.main].register.number == number::ASSISTANT;
-    let by_word = below().filter(|(_, _, whose, target)| match whose {
-        Whose::Another => true,
-        Whose::Staff => !is_of_staff,
-        Whose::Unit => says(layout, *target) != Says::Else || is_of_person(*target),
-        Whose::Subject | Whose::Own | Whose::Head | Whose::Unsaid => false,
-    });
-    let mut withheld: BTreeSet<usize> = by_word.map(|(column, ..)| column).collect();
-
-    // Who names somebody, by the rank of what says that it is the person.
-    let is_main = |target: Target| {
-        let Target::Field { role, .. } = target else { return false };
-        says(layout, target) == Says::Who && layout.roles[role].required
-    };
-    let is_named =
-        |withheld: &BTreeSet<usize>| all().any(|(column, met)| !withheld.contains(&column) && is_main(met.target()));
-    if !is_named(&withheld) {
-        // There is nobody else: 随军家属, 军转干部 are whom such a register is about.
-        let somebody: BTreeSet<usize> =
-            below().filter(|(.., target)| is_main(*target)).map(|(_, group, ..)| group).collect();
-        withheld.retain(|column| !below().any(|(own, group, ..)| own == *column && somebody.contains(&group)));
-    }
-    let mut named: BTreeMap<Option<usize>, (u8, BTreeSet<Target>)> = BTreeMap::new();
-    for (_, met) in all().filter(|(column, met)| !withheld.contains(column) && is_main(met.target())) {
-        let rank = match met {
-            Met::Joined(..) => 0,
-            Met::Below(_, Whose::Subject, _) => 1,
-            Met::Alone(_) => 2,
-            Met::Below(_, Whose::Own | Whose::Staff, _) => 3,
-            Met::Below(_, Whose::Head, _) => 5,
-            Met::Below(..) => 4,
-        };
-        let held = named.entry(met.group()).or_insert_with(|| (rank, BTreeSet::new()));
-        held.0 = rank.min(held.0);
-        held.1.insert(met.target());
-    }
-    // Of two alike the one that says more of who it is.
-    let mut ranked: Vec<(u8, usize, Option<usize>)> =
-        named.iter().map(|(group, (rank, who))| (*rank, usize::MAX - who.len(), *group)).collect();
-    ranked.sort_unstable();
+    let table = Table { layout, met };
+    let (mut withheld, only) = table.by_word();
+    let namers = table.namers(&withheld);
     // Groups that name somebody together are one person's; who names the same once more is another.
-    let (mut who, mut own): (BTreeSet<Target>, BTreeSet<Option<usize>>) = (BTreeSet::new(), BTreeSet::new());
-    let mut lost = BTreeSet::new();
-    for (.., group) in &ranked {
-        let says = &named[group].1;
-        if who.is_disjoint(says) {
-            who.extend(says);
-            own.insert(*group);
+    let mut who: BTreeSet<Target> = BTreeSet::new();
+    let (mut own, mut lost) = (BTreeSet::new(), BTreeSet::new());
+    for namer in &namers {
+        if who.is_disjoint(&namer.who) {
+            who.extend(&namer.who);
+            own.insert(namer.group);
         } else {
-            lost.insert(*group);
+            lost.insert(namer.group);
         }
     }
-    let is_own = |group: Option<usize>| own.contains(&group) || own.is_empty();
-    for (column, group, ..) in below() {
-        if lost.contains(&Some(group)) {
-            withheld.insert(column);
-        }
-    }
+    withheld.extend(table.below().filter(|below| lost.contains(&Some(below.group))).map(|below| below.column));
     // What the person's group says stands nowhere else.
-    let of_own: BTreeSet<Target> = all()
+    let is_own = |group: Option<usize>| own.contains(&group) || own.is_empty();
+    let mut taken: BTreeSet<Target> = table
+        .all()
         .filter(|(column, met)| {
-            is_own(met.group()) && !withheld.contains(column) && says(layout, met.target()) != Says::Else
+            is_own(met.group()) && !withheld.contains(column) && table.says(met.target()) != Says::Else
         })
         .map(|(_, met)| met.target())
         .collect();
     if lost.contains(&None) {
-        let stranger = |met: &Met| matches!(met, Met::Alone(target) if of_own.contains(target));
-        withheld.extend(all().filter(|(_, met)| stranger(met)).map(|(column, _)| column));
+        let stranger = |met: &Met| matches!(met, Met::Alone(target) if taken.contains(target));
+        withheld.extend(table.all().filter(|(_, met)| stranger(met)).map(|(column, _)| column));
     }
     // Groups that name nobody: what is one person's stands once, and beside a unit it is that one's.
-    let mut taken: BTreeSet<Target> = of_own;
-    for (column, group, _, target) in below() {
-        let is_named = named.contains_key(&Some(group));
-        if is_named || withheld.contains(&column) || says(layout, target) == Says::Else {
+    let names = |group: usize| own.contains(&Some(group)) || lost.contains(&Some(group));
+    for Below { column, group, target, .. } in table.below() {
+        if names(group) || withheld.contains(&column) || table.says(target) == Says::Else {
             continue;
         }
         if units.contains(&group) || !taken.insert(target) {
             withheld.insert(column);
         }
     }
-    let first = ranked.first().copied();
-    let is_alike = |(rank, _, group): &&(u8, usize, Option<usize>)| {
-        group.is_some()
-            && first.is_some_and(|(first, _, taken)| first == *rank && (taken == *group || lost.contains(group)))
+    let first = namers.first().map(|first| (first.rank, first.group));
+    let is_alike = |namer: &&Namer| {
+        first.is_some_and(|(rank, taken)| rank == namer.rank && (taken == namer.group || lost.contains(&namer.group)))
     };
-    let groups = ranked.iter().filter(is_alike).map(|(.., group)| *group).collect();
-    Others { columns: withheld, groups }
+    let groups = namers.iter().filter(is_alike).filter_map(|namer| namer.group).collect();
+    Others { columns: withheld, groups, only }
 }
 
 #[cfg(test)]
@@ -356,6 +451,8 @@ mod tests {
             ("家庭成员1", Some(Whose::Another)),
             ("爱人情况", Some(Whose::Another)),
             ("就业帮扶情况", Some(Whose::Another)),
+            ("法人代表", Some(Whose::Another)),
+            ("户代表", Some(Whose::Head)),
             ("包保干部", Some(Whose::Another)),
             ("协理员情况", Some(Whose::Staff)),
             ("用人单位", Some(Whose::Unit)),
@@ -376,6 +473,24 @@ mod tests {
         ];
         for (over, whose) in cases {
             assert_eq!(Whose::of(over), whose, "{over}");
+        }
+        for (heading, whose) in [
+            ("电话（配偶）", Some(Whose::Another)),
+            ("电话（请填亲属）", Some(Whose::Another)),
+            ("手机号码(监护人)", Some(Whose::Unit)),
+            ("联系方式【村】", Some(Whose::Unit)),
+            ("家庭住址（村）", None),
+            ("家庭人口（含配偶）", None),
+            ("身份证号（18位）", None),
+            ("姓名（本人）", None),
+            ("困难类别（抚养未成年子女）", None),
+        ] {
+            assert_eq!(bracketed(heading).map(|bracketed| bracketed.whose), whose, "{heading}");
+        }
+        for (heading, is) in
+            [("联系人", true), ("介绍人姓名", true), ("配偶", true), ("就业帮扶", false), ("姓名", false)]
+        {
+            assert_eq!(is_of_stranger(heading), is, "{heading}");
         }
         assert_eq!(
             (short("爱人情况"), short("情况"), short("就业情况")),

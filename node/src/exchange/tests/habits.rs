@@ -988,3 +988,60 @@ fn headings_that_were_merged_down_over_two_rows_are_one_heading() {
     assert_eq!(desk.import("a.xlsx", &sheet(&rows)).new_rows, 1);
     assert_eq!((desk.count(number::RESIDENT), desk.count(number::HOUSEHOLD)), (2, 1));
 }
+
+#[test]
+fn a_bracket_behind_a_heading_says_whose_column_it_is() {
+    let (own, other) = (id("19670320", 1), id("19700320", 3));
+    let cells = ["甲", &own, "13841300000", "乙", &other, "13922220001", "024-52610000"];
+    for whose in ["配偶", "监护人", "担保人"] {
+        let of = |what: &str| format!("{what}（{whose}）");
+        let headings = [
+            "姓名".into(),
+            "身份证号".into(),
+            "联系电话".into(),
+            of("姓名"),
+            of("身份证号"),
+            of("电话"),
+            "电话（单位）".into(),
+        ];
+        let desk = Memory::street();
+        let report = desk.import("a.xlsx", &sheet(&[headings.to_vec(), row(&cells)]));
+        assert_eq!((report.new_rows, desk.count(number::RESIDENT)), (1, 1), "{whose} {report:?}");
+        let (_, person) = desk.which(number::RESIDENT, "id_no", &own).unwrap();
+        let told = ["name", "phone", "phone2"].map(|field| show(&person, field));
+        assert_eq!(told, ["甲", "13841300000", ""], "{whose}");
+        let note = show(&person, "import_note");
+        assert!(["乙", &other, "13922220001", "024-52610000"].iter().all(|said| note.contains(said)), "{note}");
+    }
+}
+
+#[test]
+fn a_second_phone_behind_a_strangers_name_is_the_strangers() {
+    let own = id("19670320", 1);
+    let rows = [
+        row(&["姓名", "身份证号", "联系电话", "介绍人", "电话"]),
+        row(&["甲", &own, "13841300000", "乙", "13922220001"]),
+    ];
+    let desk = Memory::street();
+    assert_eq!(desk.import("a.xlsx", &sheet(&rows)).new_rows, 1);
+    let (_, person) = desk.which(number::RESIDENT, "id_no", &own).unwrap();
+    assert_eq!(["phone", "phone2"].map(|field| show(&person, field)), ["13841300000", ""]);
+    assert!(show(&person, "import_note").contains("13922220001"));
+}
+
+#[test]
+fn what_stands_below_the_name_of_some_group_is_that_ones_though_it_reads_as_another_of_the_persons() {
+    let (own, other) = (id("19670320", 1), id("19700320", 3));
+    for label in ["其他", "备注", "相关人员"] {
+        let rows = [
+            row(&["姓名", "身份证号", "联系电话", label, "", ""]),
+            row(&["", "", "", "姓名", "身份证号", "电话"]),
+            row(&["甲", &own, "13841300000", "乙", &other, "13922220001"]),
+        ];
+        let desk = Memory::street();
+        assert_eq!(desk.import("a.xlsx", &merged(&rows, &[(3, 5)])).new_rows, 1);
+        let (_, person) = desk.which(number::RESIDENT, "id_no", &own).unwrap();
+        assert_eq!(["phone", "phone2"].map(|field| show(&person, field)), ["13841300000", ""], "{label}");
+        assert!(show(&person, "import_note").contains("13922220001"), "{label}");
+    }
+}

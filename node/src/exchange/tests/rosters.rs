@@ -21,11 +21,11 @@ fn every_sound_row_is_registered_and_every_damaged_one_comes_back() {
     let desk = Memory::street();
     let ledger = desk.import(LEDGER, &file(LEDGER));
     let list = desk.import(CSV, &file(CSV));
-    assert!(
-        ledger.findings.iter().chain(&list.findings).all(|finding| finding.contains("读取")),
-        "{:?}",
-        ledger.findings
-    );
+    assert!(ledger.findings.iter().all(|finding| finding.contains("读取")), "{:?}", ledger.findings);
+    // It names no community: the street's own people they are until somebody says.
+    let unsaid = |finding: &&String| !finding.contains("读取");
+    let unsaid: Vec<_> = list.findings.iter().filter(unsaid).collect();
+    assert!(unsaid.len() == 1 && unsaid[0].contains("没有写明社区") && unsaid[0].contains("59行"), "{unsaid:?}");
     for (name, id, damaged) in truth() {
         let found = desk.which(number::RESIDENT, "id_no", &id);
         assert_eq!(found.is_none(), damaged, "{name} {id}");
