@@ -41,7 +41,7 @@ pub(crate) struct ReadingService {
 }
 
 fn failed(error: impl ToString) -> Status {
-    Status::internal(error.to_string())
+    Status::internal(limits::told(error))
 }
 
 impl ReadingService {
@@ -180,7 +180,7 @@ impl Reading for ReadingService {
         let register = Some(request.register.as_str()).filter(|name| !name.is_empty()).map(named).transpose()?;
         let unit = (request.unit != 0).then(|| unit_or_all(&self.core, request.unit)).transpose()?;
         let query = search::Query::read(&request.reference, register, unit);
-        let query = query.map_err(|error| Status::invalid_argument(error.to_string()))?;
+        let query = query.map_err(|error| Status::invalid_argument(limits::told(error)))?;
         // Parts of a name or number would tell the rest, a sign at a time, under any mask.
         if !who.names {
             return Err(Status::invalid_argument(
@@ -244,7 +244,11 @@ impl Reading for ReadingService {
         let format = match request.format.as_str() {
             "csv" => Format::Csv,
             "xlsx" => Format::Xlsx,
-            other => return Err(Status::invalid_argument(format!("不支持 {other}，请用 csv 或 xlsx (csv or xlsx)"))),
+            other => {
+                return Err(Status::invalid_argument(limits::told(format!(
+                    "不支持 {other}，请用 csv 或 xlsx (csv or xlsx)"
+                ))));
+            }
         };
         self.look("export", format!("{} {unit}", def.name), &who).await?;
         if !who.names {

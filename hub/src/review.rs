@@ -26,6 +26,7 @@ use taizhang_node::office::title::Titles;
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::{Shelf, doubt},
+    limits,
     pb::{self, ConflictState, Tier, review_server},
     register::{field, number, registers},
 };
@@ -233,14 +234,24 @@ pub struct ReviewService {
 }
 
 fn failed(error: impl ToString) -> Status {
-    Status::internal(error.to_string())
+    Status::internal(limits::told(error))
 }
 
 fn wrong(error: impl ToString) -> Status {
-    Status::invalid_argument(error.to_string())
+    Status::invalid_argument(limits::told(error))
 }
 
 impl ReviewService {
+    /// A service for the hub's own reviewers.
+    pub fn new(core: Arc<Core>, writer: Writer) -> Self {
+        Self { core, writer, below: false, gate: Gate::new(WORKING, WAITING, EACH), lately: Arc::default() }
+    }
+
+    /// A service for reviewers of the townships below: each request carries the [`Peer`] that its certificate names.
+    pub fn for_townships(core: Arc<Core>, writer: Writer) -> Self {
+        Self { below: true, ..Self::new(core, writer) }
+    }
+
     /// Enters a new record, unless the same was entered a moment ago.
     async fn enter(&self, entry: Entry, request: pb::ReviseRequest, of: Option<OrgCode>) -> Result<Answer, Status> {
         let mut lately = self.lately.lock().await;
@@ -254,16 +265,6 @@ impl ReviewService {
             lately.put(entry, (self.core.clock)(), record.to_string());
         }
         Ok(answer)
-    }
-
-    /// A service for the hub's own reviewers.
-    pub fn new(core: Arc<Core>, writer: Writer) -> Self {
-        Self { core, writer, below: false, gate: Gate::new(WORKING, WAITING, EACH), lately: Arc::default() }
-    }
-
-    /// A service for reviewers of the townships below: each request carries the [`Peer`] that its certificate names.
-    pub fn for_townships(core: Arc<Core>, writer: Writer) -> Self {
-        Self { below: true, ..Self::new(core, writer) }
     }
 
     /// The unit below the hub for which somebody asks; none for the hub's own reviewers.

@@ -31,6 +31,7 @@ use taizhang_proto::{
     cell::{CellKey, bounds as cell_bounds},
     date::{Day, SHANGHAI},
     indicator::{self, Class, Figure, Grain, Indicator, Kind, Part, Period, Span},
+    limits,
     org::UnitTree,
     pb::{self, Tier, totals_server::Totals},
 };
@@ -342,11 +343,11 @@ pub enum QueryError {
 impl From<QueryError> for Status {
     fn from(error: QueryError) -> Self {
         match error {
-            QueryError::Store(_) => Status::internal(error.to_string()),
+            QueryError::Store(_) => Status::internal(limits::told(error)),
             QueryError::Day | QueryError::Codes(_) | QueryError::Values { .. } => {
-                Status::invalid_argument(error.to_string())
+                Status::invalid_argument(limits::told(error))
             }
-            _ => Status::not_found(error.to_string()),
+            _ => Status::not_found(limits::told(error)),
         }
     }
 }

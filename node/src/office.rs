@@ -33,7 +33,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use taizhang_proto::{
-    OrgCode,
+    OrgCode, limits,
     pb::{office_server::OfficeServer, review_server::ReviewServer},
 };
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
@@ -41,12 +41,12 @@ use tonic::Status;
 
 /// What is said of something asked for that can't be.
 fn wrong(error: impl ToString) -> Status {
-    Status::invalid_argument(error.to_string())
+    Status::invalid_argument(limits::told(error))
 }
 
 /// What is said where the store or the disk fails.
 fn failed(error: impl ToString) -> Status {
-    Status::internal(error.to_string())
+    Status::internal(limits::told(error))
 }
 
 /// Why an office can't be opened.

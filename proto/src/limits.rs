@@ -38,6 +38,22 @@ pub const LIST_LINES: u32 = 20_000;
 /// Lines of the audit log where nobody says how many.
 pub const AUDIT_LINES: u32 = 100;
 
+/// Most characters of the words of an error. They travel in a header of the answer, where a character may take twelve
+/// bytes; peers take headers of 16 KB and report any more as a broken line.
+pub const TOLD_CHARS: usize = 1_200;
+
+/// An error in words that fit into an answer: of what is longer, since it repeats what somebody wrote, its beginning and its
+/// end, where the remedy stands.
+pub fn told(error: impl ToString) -> String {
+    let text = error.to_string();
+    let (half, length) = (TOLD_CHARS / 2, text.chars().count());
+    if length <= TOLD_CHARS {
+        return text;
+    }
+    let end: String = text.chars().skip(length - half).collect();
+    format!("{} …… {end}", fitting(&text, half))
+}
+
 /// As much of a text as has so many characters.
 pub fn fitting(text: &str, most: usize) -> &str {
     text.char_indices().nth(most).map_or(text, |(end, _)| &text[..end])
@@ -124,6 +140,14 @@ mod tests {
         }
         assert_eq!((name(" "), reason("\n")), (Err(Unsaid::Name), Err(Unsaid::Reason)));
         assert_eq!(reason_within("", 5), Ok(""));
+        let (long, short) = (format!("查无{}：请核对", "𠮷".repeat(20_000)), "查无此人".repeat(10));
+        let words = told(&long);
+        assert!(
+            words.starts_with("查无𠮷") && words.ends_with("：请核对") && words.len() * 3 < 15 * 1024,
+            "{}",
+            words.len()
+        );
+        assert_eq!(told(&short), short);
         assert_eq!((fitting("王小明", 2), fitting("王小明", 3), fitting("", 0)), ("王小", "王小明", ""));
     }
 }

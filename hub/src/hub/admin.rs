@@ -54,11 +54,11 @@ impl Calls {
 }
 
 fn unsaid(error: limits::Unsaid) -> Status {
-    Status::invalid_argument(error.to_string())
+    Status::invalid_argument(limits::told(error))
 }
 
 fn refused(error: impl ToString) -> Status {
-    Status::failed_precondition(error.to_string())
+    Status::failed_precondition(limits::told(error))
 }
 
 /// The month and unit of a closing that is named by its id; none of any other record, and where it can't be read.
@@ -100,7 +100,7 @@ fn name_of(tree: &UnitTree, unit: u64) -> String {
 }
 
 fn failed(error: impl ToString) -> Status {
-    Status::internal(error.to_string())
+    Status::internal(limits::told(error))
 }
 
 impl Hub {
@@ -248,7 +248,9 @@ impl Hub {
             } else {
                 format!("{named} 的电脑已经停用 (retired already)")
             })),
-            [] => Err(Status::not_found(format!("没有 {named}，见 nodes (no such child or reader: see `nodes`)"))),
+            [] => Err(Status::not_found(limits::told(format!(
+                "没有 {named}，见 nodes (no such child or reader: see `nodes`)"
+            )))),
             _ => Err(Status::failed_precondition(format!(
                 "{named} 有 {} 台，请写明节点编号 (several: name the id): {}",
                 found.len(),

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::{home_unit, is_active},
-    citizen_id,
+    citizen_id, limits,
     pb::Subject,
     register::{Refers, RegisterDef, Shape, Value, field, number, registers},
     text,
@@ -20,15 +20,17 @@ pub enum FindError {
     None(String),
     /// Several have it.
     #[error(
-        "“{written}”有 {} 条，请写{}记录编号 (several: say which)：\n{}",
-        .found.len(),
+        "“{written}”有 {all} 条，请写{}记录编号 (several: say which)：\n{}{}",
         if citizen_id::check(.written).is_ok() { "" } else { "身份证号或" },
-        .found.join("\n")
+        .found.join("\n"),
+        if .found.len() < *.all { "\n……" } else { "" }
     )]
     Several {
         /// As it was written.
         written: String,
-        /// Each in a line: name, unit, record id. Holds names: for the screen that asked.
+        /// How many.
+        all: usize,
+        /// The first of them, each in a line: name, unit, record id. Holds names: for the screen that asked.
         found: Vec<String>,
     },
     /// No unit, or more than one, is named so.
@@ -44,8 +46,8 @@ pub enum FindError {
 impl From<FindError> for tonic::Status {
     fn from(error: FindError) -> Self {
         match error {
-            FindError::Registers(error) => Self::internal(error.to_string()),
-            other => Self::not_found(other.to_string()),
+            FindError::Registers(error) => Self::internal(limits::told(error)),
+            other => Self::not_found(limits::told(other)),
         }
     }
 }
@@ -59,7 +61,9 @@ pub fn register(named: &str) -> Result<&'static RegisterDef, tonic::Status> {
     registers().named(named).ok_or_else(|| {
         let names: Vec<_> = registers().iter().map(|def| format!("{} ({})", def.name, def.zh)).collect();
         let list = names.join(", ");
-        tonic::Status::invalid_argument(format!("没有登记表 {named} (no such register); 有 (there are): {list}"))
+        tonic::Status::invalid_argument(limits::told(format!(
+            "没有登记表 {named} (no such register); 有 (there are): {list}"
+        )))
     })
 }
 
@@ -118,8 +122,14 @@ pub fn record<D: Desk>(desk: &D, register: Option<u32>, written: &str) -> Result
         [] => Err(FindError::None(written.to_owned())),
         [one] => Ok(one),
         _ => {
-            let lines = found.iter().take(NAMED).map(|id| line(desk, *id)).collect::<Result<_, SaveError>>()?;
-            Err(FindError::Several { written: written.to_owned(), found: lines })
+            let (mut lines, mut room) = (Vec::new(), limits::TOLD_CHARS - 200);
+            for id in found.iter().take(NAMED) {
+                let line = line(desk, *id)?;
+                let Some(rest) = room.checked_sub(line.chars().count() + 1) else { break };
+                room = rest;
+                lines.push(line);
+            }
+            Err(FindError::Several { written: written.to_owned(), all: found.len(), found: lines })
         }
     }
 }
