@@ -421,7 +421,9 @@ pub(in crate::writer) fn depends_on_others(subject: Subject, now: &[Contribution
     match subject {
         Subject::Person(_) => now.iter().any(|one| Part::depends_on_others(one.key.part)),
         Subject::Record(_) => own.is_some_and(|record| !links(record).is_empty()),
-        Subject::Household(_) | Subject::Unit(_) => true,
+        // Without a contribution it has a row by what refers to it alone: another subject of the same id would seem to have one.
+        Subject::Household(_) => !now.is_empty(),
+        Subject::Unit(_) => true,
     }
 }
 
