@@ -5,6 +5,7 @@
 //! child's acknowledged number change in the same batch as the records.
 
 mod acts;
+mod anew;
 mod arrivals;
 mod aside;
 mod cells;
@@ -15,6 +16,7 @@ pub(crate) mod competence;
 mod conflicts;
 mod decree;
 mod enlist;
+mod finish;
 mod foresee;
 mod group;
 mod heard;
@@ -26,6 +28,7 @@ mod mail;
 mod merge;
 mod moves;
 mod order;
+mod outcome;
 mod push;
 mod quota;
 pub(crate) mod recovery;
@@ -34,16 +37,14 @@ mod rehome;
 mod reopen;
 mod resolve;
 mod revise;
-mod unique;
+mod transfers;
 
 pub use crate::state::{Core, Peer};
 pub use competence::settled_by;
 pub(crate) use group::Done;
-pub use job::{Answer, Decided, Job, Paper, Pushed, WriteError};
+pub use job::{Answer, Decided, Job, News, Paper, Pushed, Review, WriteError};
 pub use kinds::choices;
 pub(crate) use kinds::of as kind_of;
-pub use mail::News;
-pub use resolve::Review;
 use std::sync::Arc;
 use taizhang_proto::pb;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -336,18 +337,18 @@ pub(crate) mod tests {
                 let judged = || {
                     let judged = commit.known().judge(peer, (edit.clone(), false), author, origin.clone()).unwrap();
                     match judged {
-                        judge::Judgement::Refused(why) => format!("{why:?}"),
-                        judge::Judgement::Known => "known".into(),
-                        judge::Judgement::Note { .. } => "note".into(),
-                        judge::Judgement::Unheld { .. } => "unheld".into(),
-                        judge::Judgement::Taken(taken) => format!("{:?} {:?}", taken.decision, taken.applied.record),
+                        outcome::Judgement::Refused(why) => format!("{why:?}"),
+                        outcome::Judgement::Known => "known".into(),
+                        outcome::Judgement::Note { .. } => "note".into(),
+                        outcome::Judgement::Unheld { .. } => "unheld".into(),
+                        outcome::Judgement::Taken(taken) => format!("{:?} {:?}", taken.decision, taken.applied.record),
                     }
                 };
                 let first = judged();
                 proptest::prop_assert_eq!(&first, &judged());
             }
             proptest::prop_assert_eq!(commit.newest_revision(), before);
-            let (set, _) = commit.finish(&std::sync::atomic::AtomicU64::new(0)).unwrap();
+            let (set, _) = finish::finish(commit, &std::sync::atomic::AtomicU64::new(0)).unwrap();
             proptest::prop_assert!(set.is_empty());
         }
     }

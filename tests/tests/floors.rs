@@ -151,6 +151,149 @@ fn nothing_uses_what_is_above_it() {
     }
 }
 
+/// The paths that a tree of a `use` names: `a::{b, c::D}` are `a::b` and `a::c::D`.
+fn leaves(tree: &str, before: &[String], found: &mut Vec<Vec<String>>) {
+    let tree = tree.trim();
+    let (path, group) = tree.split_once('{').map_or((tree, None), |(path, group)| (path, group.strip_suffix('}')));
+    let names = path.split("::").map(str::trim).filter(|name| !name.is_empty() && *name != "self");
+    let path: Vec<String> = before.iter().cloned().chain(names.map(str::to_owned)).collect();
+    let Some(group) = group else { return found.push(path) };
+    let (mut depth, mut begins) = (0, 0);
+    for (at, sign) in group.char_indices().chain([(group.len(), ',')]) {
+        match sign {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                let one = &group[begins..at];
+                begins = at + 1;
+                if !one.trim().is_empty() {
+                    leaves(one, &path, found);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Every path that begins with `super`, `self` or `crate` in a program without its comments and its tests.
+fn paths(text: &str) -> Vec<Vec<String>> {
+    let lines = text.lines().take_while(|line| *line != "mod tests {");
+    let program: String = lines.map(|line| line.split("//").next().unwrap_or_default().to_owned() + "\n").collect();
+    let mut found = Vec::new();
+    for item in program.split(';') {
+        // An attribute may stand before it.
+        if let Some((_, tree)) =
+            item.rsplit_once("use ").filter(|(before, _)| before.rsplit('\n').next().is_some_and(is_public))
+        {
+            leaves(tree, &[], &mut found);
+            continue;
+        }
+        let words = item.split(|sign: char| !(sign.is_alphanumeric() || "_:".contains(sign)));
+        found
+            .extend(words.filter(|word| word.contains("::")).map(|word| word.split("::").map(str::to_owned).collect()));
+    }
+    found.retain(|path: &Vec<String>| ["super", "self", "crate"].contains(&path[0].as_str()));
+    found
+}
+
+/// Whether this stands before a `use` that is public.
+fn is_public(before: &str) -> bool {
+    let before = before.trim();
+    before.is_empty() || before == "pub" || before.starts_with("pub(")
+}
+
+/// Which files of a folder use which others, each by its path within it: what `super` names is followed through what a file hands on
+/// (`pub use`). The file that bears the folder's name holds what all share and is none of them; `whole` are folders that are one.
+fn arrows_within(folder: &Path, whole: &[&str]) -> Arrows {
+    let mut files = Vec::new();
+    sources(folder, &mut files);
+    let tests = |path: &PathBuf| {
+        path.components().any(|part| ["tests", "tests.rs"].iter().any(|name| part.as_os_str() == *name))
+    };
+    files.retain(|path| !tests(path));
+    let name = |path: &Path| path.strip_prefix(folder).unwrap().with_extension("").to_str().unwrap().to_owned();
+    let own = folder.file_name().unwrap().to_str().unwrap();
+    let mut texts: BTreeMap<String, String> =
+        files.iter().map(|path| (name(path), fs::read_to_string(path).unwrap())).collect();
+    let modules: BTreeSet<String> = texts.keys().cloned().collect();
+    texts.insert(String::new(), fs::read_to_string(folder.with_extension("rs")).unwrap());
+    // A path from the folder on, of one that stands in a file.
+    let absolute = |file: &str, path: &[String]| -> Option<Vec<String>> {
+        let mut base: Vec<String> = file.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect();
+        match path[0].as_str() {
+            "crate" => return (path.get(1)? == own).then(|| path[2..].to_vec()),
+            "self" => {}
+            _ => {
+                for _ in path.iter().take_while(|name| *name == "super") {
+                    base.pop()?;
+                }
+            }
+        }
+        base.extend(path.iter().skip_while(|name| ["super", "self"].contains(&name.as_str())).cloned());
+        Some(base)
+    };
+    let handed_on = |file: &str, wanted: &String| -> Option<Vec<String>> {
+        let uses = texts[file].split(';').filter_map(|item| {
+            let (before, tree) = item.rsplit_once("use ")?;
+            before.rsplit('\n').next().is_some_and(|line| line.trim().starts_with("pub")).then_some(tree)
+        });
+        let mut found = Vec::new();
+        uses.for_each(|tree| leaves(tree, &[], &mut found));
+        let path = found.into_iter().find(|path| path.last() == Some(wanted))?;
+        let relative = !["super", "self", "crate"].contains(&path[0].as_str());
+        absolute(file, &if relative { [vec!["self".to_owned()], path].concat() } else { path })
+    };
+    let module_of = |mut path: Vec<String>| -> Option<String> {
+        for _ in 0..4 {
+            let found = (0..=path.len()).rev().map(|length| path[..length].join("/"));
+            let found = found.into_iter().find(|name| name.is_empty() || modules.contains(name))?;
+            let length = found.split('/').filter(|part| !part.is_empty()).count();
+            match path.get(length).and_then(|wanted| handed_on(&found, wanted)) {
+                Some(next) if next != path => path = next,
+                _ => return Some(found).filter(|name| !name.is_empty()),
+            }
+        }
+        None
+    };
+    let one = |name: String| {
+        let of = whole.iter().find(|folder| name.strip_prefix(**folder).is_some_and(|rest| rest.starts_with('/')));
+        of.map_or(name, |folder| (*folder).to_owned())
+    };
+    let mut arrows: Arrows = modules.iter().map(|name| (one(name.clone()), BTreeSet::new())).collect();
+    for file in &modules {
+        let used = paths(&texts[file]).into_iter().filter_map(|path| module_of(absolute(file, &path)?)).map(one);
+        let from = one(file.clone());
+        let used: Vec<String> = used.filter(|name| *name != from).collect();
+        arrows.get_mut(&from).unwrap().extend(used);
+    }
+    arrows
+}
+
+/// A commit is one: what it reads, holds and derives lies in several files.
+const WHOLE: [&str; 1] = ["commit"];
+
+#[test]
+fn no_room_of_the_writer_uses_what_is_above_it() {
+    let arrows = arrows_within(&root().join("hub/src/writer"), &WHOLE);
+    let table = table();
+    let floors = table.iter().filter(|(of, ..)| of == "hub/src/writer");
+    let floor_of: BTreeMap<&String, u32> =
+        floors.flat_map(|(_, floor, rooms)| rooms.iter().map(|room| (room, floor.parse().unwrap()))).collect();
+    assert_eq!(
+        arrows.keys().collect::<Vec<_>>(),
+        floor_of.keys().copied().collect::<Vec<_>>(),
+        "rooms, and the table's"
+    );
+    for (room, uses) in &arrows {
+        for used in uses {
+            assert!(floor_of[used] <= floor_of[room], "{room} uses {used}, which is above it");
+        }
+    }
+    assert_eq!(circles(&arrows), BTreeSet::new());
+    // What only a path shows that is handed on is seen, too.
+    assert!(arrows["mail"].contains("job") && arrows["judge"].contains("recovery/offers"), "{arrows:?}");
+}
+
 #[test]
 fn an_arrow_is_found_however_it_is_written() {
     let text = "use crate::{\n    alpha,\n    beta::{gamma, delta},\n    epsilon::Zeta,\n};\nuse crate::eta::Theta;\n// crate::not\n\
@@ -160,6 +303,10 @@ fn an_arrow_is_found_however_it_is_written() {
     let arrows = |pairs: &[(&str, &[&str])]| -> Arrows {
         pairs.iter().map(|(from, to)| ((*from).to_owned(), to.iter().map(|one| (*one).to_owned()).collect())).collect()
     };
+    let inner =
+        "#[cfg(x)]\nuse super::{alpha::{self, Beta}, gamma};\npub(super) use crate::delta;\nfn f() { super::g::h(1); }";
+    let inner: Vec<String> = paths(inner).into_iter().map(|path| path.join("::")).collect();
+    assert_eq!(inner, ["super::alpha", "super::alpha::Beta", "super::gamma", "crate::delta", "super::g::h"]);
     let house = arrows(&[("a", &["b"]), ("b", &["c"]), ("c", &["b"]), ("d", &[])]);
     assert_eq!(circles(&house), BTreeSet::from([vec!["b".to_owned(), "c".to_owned()]]));
 }

@@ -1,10 +1,7 @@
 //! Which jobs are somebody's act, and what the audit log says of each. Pure.
 //! Invariant: what the log says is known before the job is done, and is written only with it.
 
-use super::{
-    job::{Answer, Job, WriteError},
-    resolve::Review,
-};
+use super::job::{Answer, Job, Review, WriteError};
 use crate::audit_log::{Entry, Role};
 use prost::Message;
 use taizhang_proto::{

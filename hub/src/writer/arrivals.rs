@@ -4,10 +4,13 @@
 
 use super::{
     Peer,
-    commit::{Commit, Known, Reading},
-    push::register_name,
+    commit::{Commit, Known, Reading, pending::Deferred},
+    conflicts,
+    mail::note,
+    moves::{self, unit_in},
+    outcome::{Landing, standing_claim, violation},
     recovery::{is_same, is_sealed, is_sealed_since, keep_proven},
-    revise::Hand,
+    revise::{self, Hand},
 };
 use crate::store::StoreError;
 use std::collections::HashMap;
@@ -23,46 +26,6 @@ use taizhang_proto::{
     rule::Rule,
     wire::{self, Field},
 };
-
-/// Where an edit lands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Landing {
-    /// On its record.
-    Home,
-    /// On the record that its own was merged into.
-    Survivor {
-        /// The record that it was meant for.
-        absorbed: RecordId,
-        /// What says something of the absorbed record alone: it is kept in that one's history.
-        aside: Vec<Field>,
-    },
-    /// On its record, which has moved to a unit beyond the author's scope since the author last heard: it was made
-    /// before the hand-over.
-    Followed,
-    /// On a record that is for everybody, of a unit above the office that says it again: this hub's seals alone count.
-    FromBelow,
-    /// Made after the hand-over: a note for the unit that has the record now.
-    Note {
-        /// Revision of the hand-over.
-        of: Revision,
-    },
-}
-
-/// What waits for the end of a batch.
-pub(super) enum Deferred {
-    /// Fields that a rule sets.
-    Set { id: RecordId, register: u32, fields: Vec<Field>, rule: Rule },
-    /// What a later word would un-say is kept beside it.
-    Remember { id: RecordId, tag: u32, text: String },
-    /// Whoever holds the record is told of its history.
-    Tell(RecordId),
-    /// A record that follows what it speaks of to that one's unit.
-    Follow { id: RecordId, register: u32, to: OrgCode },
-}
-
-pub(super) fn violation(edit: &Edit, field: &str, rule: &'static str, message: String) -> Violation {
-    Violation { register: register_name(edit.register), field: field.into(), rule, message }
-}
 
 fn out_of_scope(peer: &Peer, edit: &Edit) -> Violation {
     violation(edit, "home_unit", "scope", format!("该记录不属于{}的辖区 (out of scope)", peer.unit))
@@ -184,7 +147,7 @@ impl Known<'_, '_> {
 
     /// Whether a record once belonged to a unit of a child.
     fn was_of(self, peer: &Peer, id: RecordId) -> Result<bool, StoreError> {
-        let entries = self.whole_history_of(id)?;
+        let entries = revise::whole_history_of(&self, id)?;
         // What an office says of a record that nobody had told proves nothing.
         let proven = entries.iter().filter(|entry| entry.rule != Rule::Left.name());
         let homes = proven.flat_map(|entry| wire::split(&entry.message).unwrap_or_default());
@@ -193,50 +156,51 @@ impl Known<'_, '_> {
     }
 }
 
-impl Commit<'_> {
-    /// Keeps what a late edit said of its absorbed record alone, in that one's history.
-    pub(super) fn keep_aside(&mut self, absorbed: RecordId, aside: &[Field], origin: &pb::Origin) {
-        if aside.is_empty() {
-            return;
-        }
-        let tags = aside.iter().map(|field| field.tag).collect();
-        let entry = pb::Superseded {
-            origin: Some(pb::Origin { tags, ..origin.clone() }),
-            message: wire::join(aside.iter().map(|field| &field.bytes)),
-            replaced_by: origin.revision,
-            rule: Rule::Merged.name().into(),
-            ..pb::Superseded::default()
-        };
-        self.keep_history(absorbed, &[entry]);
-        // The survivor has this change's own revision in the feed.
-        self.deferred.push(Deferred::Tell(absorbed));
+/// Keeps what a late edit said of its absorbed record alone, in that one's history.
+pub(super) fn keep_aside(commit: &mut Commit<'_>, absorbed: RecordId, aside: &[Field], origin: &pb::Origin) {
+    if aside.is_empty() {
+        return;
     }
+    let tags = aside.iter().map(|field| field.tag).collect();
+    let entry = pb::Superseded {
+        origin: Some(pb::Origin { tags, ..origin.clone() }),
+        message: wire::join(aside.iter().map(|field| &field.bytes)),
+        replaced_by: origin.revision,
+        rule: Rule::Merged.name().into(),
+        ..pb::Superseded::default()
+    };
+    revise::keep_history(commit, absorbed, &[entry]);
+    // The survivor has this change's own revision in the feed.
+    commit.deferred.push(Deferred::Tell(absorbed));
+}
 
-    /// Keeps an edit that was made after its record had been handed over: in the record's history, and as a finding
-    /// for the unit that has it now.
-    pub(super) fn note_late(
-        &mut self,
-        edit: &Edit,
-        origin: &pb::Origin,
-        handed_over: Revision,
-    ) -> Result<(), StoreError> {
-        let owner = self.record(edit.id)?.as_deref().and_then(home_unit);
-        let tags: Vec<u32> = edit.fields.iter().map(|field| field.tag).collect();
-        let entry = pb::Superseded {
-            origin: Some(pb::Origin { tags: tags.clone(), ..origin.clone() }),
-            message: wire::join(edit.fields.iter().map(|field| &field.bytes)),
-            replaced_by: origin.revision,
-            rule: Rule::Transfer.name().into(),
-            ruling: None,
-            reason: edit.reason.clone(),
-        };
-        self.keep_history(edit.id, std::slice::from_ref(&entry));
-        self.note_lost(edit.id, origin.revision);
-        if let Some(owner) = owner.filter(|owner| !self.core.unit.covers(*owner)) {
-            return self.note_to_new_district(edit, origin, owner);
-        }
-        let claims = self.claims_against(edit.id, &tags, entry)?;
-        self.raise(pb::Conflict {
+/// Keeps an edit that was made after its record had been handed over: in the record's history, and as a finding
+/// for the unit that has it now.
+pub(super) fn note_late(
+    commit: &mut Commit<'_>,
+    edit: &Edit,
+    origin: &pb::Origin,
+    handed_over: Revision,
+) -> Result<(), StoreError> {
+    let owner = commit.record(edit.id)?.as_deref().and_then(home_unit);
+    let tags: Vec<u32> = edit.fields.iter().map(|field| field.tag).collect();
+    let entry = pb::Superseded {
+        origin: Some(pb::Origin { tags: tags.clone(), ..origin.clone() }),
+        message: wire::join(edit.fields.iter().map(|field| &field.bytes)),
+        replaced_by: origin.revision,
+        rule: Rule::Transfer.name().into(),
+        ruling: None,
+        reason: edit.reason.clone(),
+    };
+    revise::keep_history(commit, edit.id, std::slice::from_ref(&entry));
+    commit.note_lost(edit.id, origin.revision);
+    if let Some(owner) = owner.filter(|owner| !commit.core.unit.covers(*owner)) {
+        return note::note_to_new_district(commit, edit, origin, owner);
+    }
+    let claims = claims_against(commit, edit.id, &tags, entry)?;
+    conflicts::raise(
+        commit,
+        pb::Conflict {
             kind: ConflictKind::AfterTransfer.into(),
             register: edit.register,
             record: edit.id.0.to_vec().into(),
@@ -248,146 +212,124 @@ impl Commit<'_> {
             revision: origin.revision,
             note: format!("移交(修订{handed_over})之后在原单位录入 (entered at the old unit after the hand-over)"),
             ..pb::Conflict::default()
-        })?;
-        Ok(())
-    }
+        },
+    )?;
+    Ok(())
+}
 
-    /// What stands in these fields, and the claim against it.
-    fn claims_against(
-        &mut self,
-        id: RecordId,
-        tags: &[u32],
-        claim: pb::Superseded,
-    ) -> Result<Vec<pb::ClaimedValue>, StoreError> {
-        let standing = self.record(id)?.as_deref().map(|record| standing_claim(record, tags)).unwrap_or_default();
-        Ok(vec![standing, pb::ClaimedValue { message: claim.message, origin: claim.origin, reason: claim.reason }])
-    }
+/// What stands in these fields, and the claim against it.
+fn claims_against(
+    commit: &mut Commit<'_>,
+    id: RecordId,
+    tags: &[u32],
+    claim: pb::Superseded,
+) -> Result<Vec<pb::ClaimedValue>, StoreError> {
+    let standing = commit.record(id)?.as_deref().map(|record| standing_claim(record, tags)).unwrap_or_default();
+    Ok(vec![standing, pb::ClaimedValue { message: claim.message, origin: claim.origin, reason: claim.reason }])
+}
 
-    /// Raises what a decision found: for each field that needs a reviewer an open conflict, for the others one that a
-    /// rule has settled.
-    pub(super) fn raise_from(
-        &mut self,
-        edit: &Edit,
-        decision: &Decision,
-        origin: &pb::Origin,
-        before: Option<&Record>,
-        applied: &Applied,
-    ) -> Result<(), StoreError> {
-        let unit = home_unit(&applied.record).map_or(0, OrgCode::number);
-        let conflict = |kind: ConflictKind, rule: &str, tags: Vec<u32>| pb::Conflict {
-            kind: kind.into(),
-            register: edit.register,
-            record: edit.id.0.to_vec().into(),
-            unit,
-            tags,
-            rule: rule.to_owned(),
-            revision: origin.revision,
-            ..pb::Conflict::default()
-        };
-        // An offer tells the words of several.
-        let said = if edit.offer.is_some() { who_said(applied) } else { HashMap::new() };
-        let said_by = |field: &Field| said.get(field).copied().unwrap_or(origin);
-        let mut by_rule: Option<pb::Conflict> = None;
-        let mut claimed: Vec<Field> = Vec::new();
-        for (field, fate) in edit.fields.iter().zip(&decision.fates) {
-            let (policy, won) = match fate {
-                Fate::Lost(Policy::Owned) | Fate::Opened(_) => {
-                    claimed.push(field.clone());
-                    continue;
-                }
-                Fate::Won(policy) => (*policy, true),
-                Fate::Lost(policy) => (*policy, false),
-                Fate::Joined(_) => (Policy::Union, true),
-                Fate::Accepted | Fate::Equal => continue,
-            };
-            let claim = pb::ClaimedValue {
-                message: field.bytes.clone(),
-                origin: Some(pb::Origin { tags: vec![field.tag], ..said_by(field).clone() }),
-                reason: edit.reason.clone(),
-            };
-            let stood = before.map(|record| standing_claim(record, &[field.tag])).unwrap_or_default();
-            let claims = if won { vec![claim, stood] } else { vec![stood, claim] };
-            if fate.needs_review() {
-                let rule = policy.as_str_name();
-                self.raise(pb::Conflict { claims, ..conflict(ConflictKind::Field, rule, vec![field.tag]) })?;
+/// Raises what a decision found: for each field that needs a reviewer an open conflict, for the others one that a
+/// rule has settled.
+pub(super) fn raise_from(
+    commit: &mut Commit<'_>,
+    edit: &Edit,
+    decision: &Decision,
+    origin: &pb::Origin,
+    before: Option<&Record>,
+    applied: &Applied,
+) -> Result<(), StoreError> {
+    let unit = home_unit(&applied.record).map_or(0, OrgCode::number);
+    let conflict = |kind: ConflictKind, rule: &str, tags: Vec<u32>| pb::Conflict {
+        kind: kind.into(),
+        register: edit.register,
+        record: edit.id.0.to_vec().into(),
+        unit,
+        tags,
+        rule: rule.to_owned(),
+        revision: origin.revision,
+        ..pb::Conflict::default()
+    };
+    // An offer tells the words of several.
+    let said = if edit.offer.is_some() { who_said(applied) } else { HashMap::new() };
+    let said_by = |field: &Field| said.get(field).copied().unwrap_or(origin);
+    let mut by_rule: Option<pb::Conflict> = None;
+    let mut claimed: Vec<Field> = Vec::new();
+    for (field, fate) in edit.fields.iter().zip(&decision.fates) {
+        let (policy, won) = match fate {
+            Fate::Lost(Policy::Owned) | Fate::Opened(_) => {
+                claimed.push(field.clone());
                 continue;
             }
-            let settled =
-                by_rule.get_or_insert_with(|| conflict(ConflictKind::Field, policy.as_str_name(), Vec::new()));
-            settled.tags.push(field.tag);
-            settled.claims.extend(claims);
+            Fate::Won(policy) => (*policy, true),
+            Fate::Lost(policy) => (*policy, false),
+            Fate::Joined(_) => (Policy::Union, true),
+            Fate::Accepted | Fate::Equal => continue,
+        };
+        let claim = pb::ClaimedValue {
+            message: field.bytes.clone(),
+            origin: Some(pb::Origin { tags: vec![field.tag], ..said_by(field).clone() }),
+            reason: edit.reason.clone(),
+        };
+        let stood = before.map(|record| standing_claim(record, &[field.tag])).unwrap_or_default();
+        let claims = if won { vec![claim, stood] } else { vec![stood, claim] };
+        if fate.needs_review() {
+            let rule = policy.as_str_name();
+            conflicts::raise(commit, pb::Conflict { claims, ..conflict(ConflictKind::Field, rule, vec![field.tag]) })?;
+            continue;
         }
-        if !claimed.is_empty() {
-            // What one form claims is decided together: a certification with its day and score. What another had claimed is another question.
-            claimed.sort_by_key(|field| (said_by(field).stamp, said_by(field).by.clone(), said_by(field).unit));
-            for fields in claimed.chunk_by(|one, next| is_same(said_by(one), said_by(next))) {
-                let tags: Vec<u32> = fields.iter().map(|field| field.tag).collect();
-                let claim = pb::ClaimedValue {
-                    message: wire::join(fields.iter().map(|field| &field.bytes)),
-                    origin: fields.first().map(|field| pb::Origin { tags: tags.clone(), ..said_by(field).clone() }),
-                    reason: edit.reason.clone(),
-                };
-                let claims = vec![standing_claim(&applied.record, &tags), claim];
-                let rule = Policy::Owned.as_str_name();
-                self.raise(pb::Conflict { claims, ..conflict(ConflictKind::Claim, rule, tags) })?;
-            }
-        }
-        if let Some(mut settled) = by_rule {
-            settled.set_state(ConflictState::ByRule);
-            self.raise(settled)?;
-        }
-        Ok(())
+        let settled = by_rule.get_or_insert_with(|| conflict(ConflictKind::Field, policy.as_str_name(), Vec::new()));
+        settled.tags.push(field.tag);
+        settled.claims.extend(claims);
     }
-
-    /// Has a rule set fields once the batch is taken.
-    pub(super) fn defer(&mut self, id: RecordId, register: u32, fields: Vec<Field>, rule: Rule) {
-        self.deferred.push(Deferred::Set { id, register, fields, rule });
-    }
-
-    /// Does what waited for the end of the batch.
-    pub(super) fn do_deferred(&mut self) -> Result<(), StoreError> {
-        for one in std::mem::take(&mut self.deferred) {
-            match one {
-                Deferred::Set { id, register, fields, rule } => {
-                    self.revise(id, register, fields, &Hand::rule(rule))?;
-                }
-                Deferred::Remember { id, tag, text } => {
-                    let Some(record) = self.record(id)? else { continue };
-                    let fields = vec![with_one_more(&record, tag, text)];
-                    self.revise(id, record.register, fields, &Hand::rule(Rule::Remembered))?;
-                }
-                Deferred::Tell(id) => {
-                    let revision = self.take_revisions(1);
-                    self.note_lost(id, revision);
-                }
-                Deferred::Follow { id, register, to } => {
-                    self.move_home(id, register, to, &Hand::rule(Rule::Transfer))?;
-                }
-            }
+    if !claimed.is_empty() {
+        // What one form claims is decided together: a certification with its day and score. What another had claimed is another question.
+        claimed.sort_by_key(|field| (said_by(field).stamp, said_by(field).by.clone(), said_by(field).unit));
+        for fields in claimed.chunk_by(|one, next| is_same(said_by(one), said_by(next))) {
+            let tags: Vec<u32> = fields.iter().map(|field| field.tag).collect();
+            let claim = pb::ClaimedValue {
+                message: wire::join(fields.iter().map(|field| &field.bytes)),
+                origin: fields.first().map(|field| pb::Origin { tags: tags.clone(), ..said_by(field).clone() }),
+                reason: edit.reason.clone(),
+            };
+            let claims = vec![standing_claim(&applied.record, &tags), claim];
+            let rule = Policy::Owned.as_str_name();
+            conflicts::raise(commit, pb::Conflict { claims, ..conflict(ConflictKind::Claim, rule, tags) })?;
         }
-        Ok(())
     }
+    if let Some(mut settled) = by_rule {
+        settled.set_state(ConflictState::ByRule);
+        conflicts::raise(commit, settled)?;
+    }
+    Ok(())
 }
 
-/// The unit in a field's bytes.
-pub(super) fn unit_in(field: &Field) -> Option<OrgCode> {
-    match wire::occurrences(&field.bytes).last() {
-        Some(wire::Raw::Varint(code)) => OrgCode::new(code).ok(),
-        _ => None,
-    }
+/// Has a rule set fields once the batch is taken.
+pub(super) fn defer(commit: &mut Commit<'_>, id: RecordId, register: u32, fields: Vec<Field>, rule: Rule) {
+    commit.deferred.push(Deferred::Set { id, register, fields, rule });
 }
 
-/// What stands in these fields of a record, as a claim.
-pub(super) fn standing_claim(record: &Record, tags: &[u32]) -> pb::ClaimedValue {
-    let mut tags: Vec<u32> = tags.iter().copied().filter(|tag| record.standing(*tag).is_some()).collect();
-    tags.sort_unstable();
-    let origin = tags.iter().filter_map(|tag| record.origin(*tag)).max_by_key(|origin| origin.revision);
-    let bytes = tags.iter().filter_map(|tag| record.bytes(*tag));
-    pb::ClaimedValue {
-        message: wire::join(bytes),
-        origin: origin.map(|origin| pb::Origin { tags: tags.clone(), ..origin.clone() }),
-        ..pb::ClaimedValue::default()
+/// Does what waited for the end of the batch.
+pub(super) fn do_deferred(commit: &mut Commit<'_>) -> Result<(), StoreError> {
+    for one in std::mem::take(&mut commit.deferred) {
+        match one {
+            Deferred::Set { id, register, fields, rule } => {
+                revise::revise(commit, id, register, fields, &Hand::rule(rule))?;
+            }
+            Deferred::Remember { id, tag, text } => {
+                let Some(record) = commit.record(id)? else { continue };
+                let fields = vec![with_one_more(&record, tag, text)];
+                revise::revise(commit, id, record.register, fields, &Hand::rule(Rule::Remembered))?;
+            }
+            Deferred::Tell(id) => {
+                let revision = commit.take_revisions(1);
+                commit.note_lost(id, revision);
+            }
+            Deferred::Follow { id, register, to } => {
+                moves::move_home(commit, id, register, to, &Hand::rule(Rule::Transfer))?;
+            }
+        }
     }
+    Ok(())
 }
 
 /// Whose words the fields of an edit were, as it was applied: each stands, or is in what was replaced.

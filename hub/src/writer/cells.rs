@@ -3,7 +3,12 @@
 //! and out of the sums where no honest count could be (`taizhang_proto::cell::bounds`). What is out of bounds is kept as
 //! it was said, so that both sides' digests agree and nobody says it again and again.
 
-use super::{Answer, Peer, WriteError, commit::Commit};
+use super::{
+    Answer, Peer, WriteError, aside,
+    commit::Commit,
+    mail::{office, ruling},
+    quota,
+};
 use crate::{
     rows::NodeRow,
     store::{Space, StoreError},
@@ -28,153 +33,161 @@ const WORK_A_CELL: u64 = 40;
 /// Cells of one batch that one commit takes on; others have their turn before the next.
 pub(super) const CELLS_AT_ONCE: usize = if cfg!(test) { 250 } else { 25_000 };
 
-impl Commit<'_> {
-    /// How many cells a child may have.
-    fn room(&self, unit: OrgCode) -> u64 {
-        let units = self.tree.below(unit).count() as u64;
-        units.saturating_mul(CELLS_A_UNIT).max(CELLS_AT_LEAST)
-    }
+/// How many cells a child may have.
+fn room(commit: &Commit<'_>, unit: OrgCode) -> u64 {
+    let units = commit.tree.below(unit).count() as u64;
+    units.saturating_mul(CELLS_A_UNIT).max(CELLS_AT_LEAST)
+}
 
-    /// How many cells a child has, counted where that was never kept.
-    fn held(&self, peer: &Peer, node: &NodeRow) -> Result<u64, StoreError> {
-        if node.cells > 0 {
-            return Ok(node.cells);
-        }
-        let (from, to) = (peer.unit.number().to_be_bytes(), (peer.unit.last() + 1).to_be_bytes());
-        let mut held = 0;
-        for row in self.view.range(Space::Own, &from, &to) {
-            row?;
-            held += 1;
-        }
-        Ok(held)
+/// How many cells a child has, counted where that was never kept.
+fn held(commit: &Commit<'_>, peer: &Peer, node: &NodeRow) -> Result<u64, StoreError> {
+    if node.cells > 0 {
+        return Ok(node.cells);
     }
-
-    pub(super) fn take_cells(
-        &mut self,
-        peer: &Peer,
-        (last, stretch): (u64, &[u8]),
-        cells: &[pb::CellValue],
-        letters: Vec<pb::Letter>,
-        (marks, marked): (&[pb::MarkValue], u64),
-    ) -> Result<Answer, WriteError> {
-        let mut node = self.node(&peer.id)?.ok_or_else(|| WriteError::Unknown(peer.id.clone()))?;
-        if last > MAX_NUMBER || marked > MAX_NUMBER {
-            node.incidents = node.incidents.saturating_add(1);
-            tracing::warn!(node = %peer.id, unit = %peer.unit, "a child says that it has counted further than anybody can");
-            self.put_node(node);
-            return Err(WriteError::Beyond);
-        }
-        // Its figures are taken all the same: what is not heard is the letters and marks, and with them the batch.
-        let says_more = !(letters.is_empty() && marks.is_empty());
-        let is_enough = says_more && self.has_said_enough(&node);
-        if says_more && !is_enough {
-            let bytes = letters.iter().map(Message::encoded_len).sum::<usize>()
-                + marks.iter().map(Message::encoded_len).sum::<usize>();
-            node.note_said(self.core.today(), bytes);
-        }
-        self.set_cells(peer, cells, &mut node)?;
-        if is_enough {
-            tracing::warn!(node = %peer.id, unit = %peer.unit, "a child has said as much today as one may: heard again tomorrow");
-            self.put_node(node);
-            return Err(WriteError::EnoughToday);
-        }
-        self.take_letters(peer, letters, last, &mut node)?;
-        self.take_marks(peer, marks, marked, &mut node)?;
-        let first = node.acknowledged.saturating_add(1);
-        node.acknowledged = node.acknowledged.max(last);
-        node.stretch = stretch.to_vec();
-        if last >= node.announced {
-            self.has_said_all(peer.unit)?;
-        }
-        let verdicts = pb::Verdicts {
-            first,
-            last: node.acknowledged,
-            received: self.core.now(),
-            log_digest: Bytes::new(),
-            node: node.number,
-            ..pb::Verdicts::default()
-        };
-        self.put_node(node);
-        Ok(Answer::Verdicts(vec![verdicts]))
+    let (from, to) = (peer.unit.number().to_be_bytes(), (peer.unit.last() + 1).to_be_bytes());
+    let mut held = 0;
+    for row in commit.view.range(Space::Own, &from, &to) {
+        row?;
+        held += 1;
     }
+    Ok(held)
+}
 
-    /// Takes some of the cells of a batch, of which the rest and all that is said with it comes with a later commit: until then the
-    /// batch is not heard.
-    pub(super) fn take_some_cells(
-        &mut self,
-        peer: &Peer,
-        last: u64,
-        cells: &[pb::CellValue],
-    ) -> Result<(), WriteError> {
-        let mut node = self.node(&peer.id)?.ok_or_else(|| WriteError::Unknown(peer.id.clone()))?;
-        self.set_cells(peer, cells, &mut node)?;
-        // It has more to say, and what it has said is not what it counts.
-        node.announced = node.announced.max(last.min(MAX_NUMBER));
-        node.equal = false;
-        self.put_node(node);
-        Ok(())
+pub(super) fn take_cells(
+    commit: &mut Commit<'_>,
+    peer: &Peer,
+    (last, stretch): (u64, &[u8]),
+    cells: &[pb::CellValue],
+    letters: Vec<pb::Letter>,
+    (marks, marked): (&[pb::MarkValue], u64),
+) -> Result<Answer, WriteError> {
+    let mut node = commit.node(&peer.id)?.ok_or_else(|| WriteError::Unknown(peer.id.clone()))?;
+    if last > MAX_NUMBER || marked > MAX_NUMBER {
+        node.incidents = node.incidents.saturating_add(1);
+        tracing::warn!(node = %peer.id, unit = %peer.unit, "a child says that it has counted further than anybody can");
+        commit.put_node(node);
+        return Err(WriteError::Beyond);
     }
-
-    fn set_cells(&mut self, peer: &Peer, cells: &[pb::CellValue], node: &mut NodeRow) -> Result<(), StoreError> {
-        let (refused, beyond) = (node.refused, node.beyond);
-        node.cells = if cells.is_empty() { node.cells } else { self.held(peer, node)? };
-        let room = self.room(peer.unit);
-        for cell in cells {
-            self.take_cell(peer, cell, node, room)?;
-        }
-        self.count_work(WORK_A_CELL * cells.len() as u64);
-        if node.refused > refused || node.beyond > beyond {
-            tracing::warn!(
-                node = %peer.id, unit = %peer.unit, refused = node.refused - refused, beyond = node.beyond,
-                "a child says what can't be: it is in no total"
-            );
-            node.incidents = node.incidents.saturating_add(1);
-        }
-        Ok(())
+    // Its figures are taken all the same: what is not heard is the letters and marks, and with them the batch.
+    let says_more = !(letters.is_empty() && marks.is_empty());
+    let is_enough = says_more && quota::has_said_enough(commit, &node);
+    if says_more && !is_enough {
+        let bytes = letters.iter().map(Message::encoded_len).sum::<usize>()
+            + marks.iter().map(Message::encoded_len).sum::<usize>();
+        node.note_said(commit.core.today(), bytes);
     }
-
-    /// A batch on which this hub has failed counts as heard: what comes after it is not held back.
-    pub(super) fn pass_by(&mut self, peer: &Peer, reached: (u64, &[u8]), marked: u64) -> Result<Answer, WriteError> {
-        let answer = self.take_cells(peer, reached, &[], Vec::new(), (&[], marked))?;
-        if let Some(node) = self.node(&peer.id)? {
-            self.put_node(NodeRow { incidents: node.incidents.saturating_add(1), ..node });
-        }
-        Ok(answer)
+    set_cells(commit, peer, cells, &mut node)?;
+    if is_enough {
+        tracing::warn!(node = %peer.id, unit = %peer.unit, "a child has said as much today as one may: heard again tomorrow");
+        commit.put_node(node);
+        return Err(WriteError::EnoughToday);
     }
+    office::take_letters(commit, peer, letters, last, &mut node)?;
+    ruling::take_marks(commit, peer, marks, marked, &mut node)?;
+    let first = node.acknowledged.saturating_add(1);
+    node.acknowledged = node.acknowledged.max(last);
+    node.stretch = stretch.to_vec();
+    if last >= node.announced {
+        aside::has_said_all(commit, peer.unit)?;
+    }
+    let verdicts = pb::Verdicts {
+        first,
+        last: node.acknowledged,
+        received: commit.core.now(),
+        log_digest: Bytes::new(),
+        node: node.number,
+        ..pb::Verdicts::default()
+    };
+    commit.put_node(node);
+    Ok(Answer::Verdicts(vec![verdicts]))
+}
 
-    fn take_cell(
-        &mut self,
-        peer: &Peer,
-        cell: &pb::CellValue,
-        node: &mut NodeRow,
-        room: u64,
-    ) -> Result<(), StoreError> {
-        let unit = OrgCode::new(cell.unit).ok().filter(|unit| peer.unit.covers(*unit));
-        let (Some(unit), Ok(part)) = (unit, u16::try_from(cell.part)) else {
-            // A hub may speak for its own subtree only, whatever it sends.
+/// Takes some of the cells of a batch, of which the rest and all that is said with it comes with a later commit: until then the
+/// batch is not heard.
+pub(super) fn take_some_cells(
+    commit: &mut Commit<'_>,
+    peer: &Peer,
+    last: u64,
+    cells: &[pb::CellValue],
+) -> Result<(), WriteError> {
+    let mut node = commit.node(&peer.id)?.ok_or_else(|| WriteError::Unknown(peer.id.clone()))?;
+    set_cells(commit, peer, cells, &mut node)?;
+    // It has more to say, and what it has said is not what it counts.
+    node.announced = node.announced.max(last.min(MAX_NUMBER));
+    node.equal = false;
+    commit.put_node(node);
+    Ok(())
+}
+
+fn set_cells(
+    commit: &mut Commit<'_>,
+    peer: &Peer,
+    cells: &[pb::CellValue],
+    node: &mut NodeRow,
+) -> Result<(), StoreError> {
+    let (refused, beyond) = (node.refused, node.beyond);
+    node.cells = if cells.is_empty() { node.cells } else { held(commit, peer, node)? };
+    let room = room(commit, peer.unit);
+    for cell in cells {
+        take_cell(commit, peer, cell, node, room)?;
+    }
+    commit.count_work(WORK_A_CELL * cells.len() as u64);
+    if node.refused > refused || node.beyond > beyond {
+        tracing::warn!(
+            node = %peer.id, unit = %peer.unit, refused = node.refused - refused, beyond = node.beyond,
+            "a child says what can't be: it is in no total"
+        );
+        node.incidents = node.incidents.saturating_add(1);
+    }
+    Ok(())
+}
+
+/// A batch on which this hub has failed counts as heard: what comes after it is not held back.
+pub(super) fn pass_by(
+    commit: &mut Commit<'_>,
+    peer: &Peer,
+    reached: (u64, &[u8]),
+    marked: u64,
+) -> Result<Answer, WriteError> {
+    let answer = take_cells(commit, peer, reached, &[], Vec::new(), (&[], marked))?;
+    if let Some(node) = commit.node(&peer.id)? {
+        commit.put_node(NodeRow { incidents: node.incidents.saturating_add(1), ..node });
+    }
+    Ok(answer)
+}
+
+fn take_cell(
+    commit: &mut Commit<'_>,
+    peer: &Peer,
+    cell: &pb::CellValue,
+    node: &mut NodeRow,
+    room: u64,
+) -> Result<(), StoreError> {
+    let unit = OrgCode::new(cell.unit).ok().filter(|unit| peer.unit.covers(*unit));
+    let (Some(unit), Ok(part)) = (unit, u16::try_from(cell.part)) else {
+        // A hub may speak for its own subtree only, whatever it sends.
+        node.refused = node.refused.saturating_add(1);
+        return Ok(());
+    };
+    let key = CellKey { unit, part, date: cell.date };
+    let (known, before) = commit.known_cell(key)?;
+    if before == cell.value {
+        return Ok(());
+    }
+    if !known && before == 0 {
+        if node.cells >= room {
             node.refused = node.refused.saturating_add(1);
             return Ok(());
-        };
-        let key = CellKey { unit, part, date: cell.date };
-        let (known, before) = self.known_cell(key)?;
-        if before == cell.value {
-            return Ok(());
         }
-        if !known && before == 0 {
-            if node.cells >= room {
-                node.refused = node.refused.saturating_add(1);
-                return Ok(());
-            }
-            node.cells += 1;
-        }
-        match (bounds::is_plausible(key, before), bounds::is_plausible(key, cell.value)) {
-            (true, false) => node.beyond = node.beyond.saturating_add(1),
-            (false, true) => node.beyond = node.beyond.saturating_sub(1),
-            _ => {}
-        }
-        if bounds::is_never_negative(part) {
-            self.unjudged.insert((unit, part));
-        }
-        self.set_cell(key, cell.value)
+        node.cells += 1;
     }
+    match (bounds::is_plausible(key, before), bounds::is_plausible(key, cell.value)) {
+        (true, false) => node.beyond = node.beyond.saturating_add(1),
+        (false, true) => node.beyond = node.beyond.saturating_sub(1),
+        _ => {}
+    }
+    if bounds::is_never_negative(part) {
+        commit.unjudged.insert((unit, part));
+    }
+    commit.set_cell(key, cell.value)
 }

@@ -2,7 +2,12 @@
 //! Invariant: from the first of these commits on the child counts as one that has said nothing, whatever stops the rest: nobody takes
 //! what is left for its figures, and all of it is asked for again.
 
-use super::{Peer, commit::Commit};
+use super::{
+    Peer, anew,
+    commit::Commit,
+    job::{Cleared, Stage},
+    mail::{across, ruling},
+};
 use crate::{
     mail::rows::{CityMark, kind},
     rows::{NodeRow, OwnCell},
@@ -18,105 +23,83 @@ use taizhang_proto::{
 /// Work of taking one cell to nothing, with its sums, or one mark with the ruling on it: as so many records that are looked at.
 const WORK_CLEARED: u64 = 16;
 
-/// How far a child was cleared.
-#[derive(Debug, Default)]
-pub struct Cleared {
-    stage: Stage,
-    /// The first row of the stage that was not looked at.
-    next: Vec<u8>,
-    /// Cells that stay, as zeros.
-    pub(super) cells: u64,
-    /// That it may begin anew was found, and counted, with the first.
-    pub(super) is_granted: bool,
+/// Clears what a child had said that says everything anew. Returns whether nothing of it is left; else the commit is full.
+pub(super) fn is_cleared(
+    commit: &mut Commit<'_>,
+    peer: &Peer,
+    hello: &pb::Hello,
+    cleared: &mut Cleared,
+) -> Result<bool, StoreError> {
+    if !(peer.hub && hello.rebuild) {
+        return Ok(true);
+    }
+    if !cleared.is_granted {
+        let Some(row) = anew::row_of(commit, peer, hello)? else { return Ok(true) }; // too often: the greeting says so
+        commit.put_node(NodeRow { equal: false, acknowledged: 0, marked: 0, stretch: Vec::new(), ..row });
+        cleared.is_granted = true;
+    }
+    if cleared.stage == Stage::Cells && !clear_cells(commit, peer.unit, cleared)? {
+        return Ok(false);
+    }
+    if cleared.stage == Stage::Marks && !clear_marks(commit, peer.unit, cleared)? {
+        return Ok(false);
+    }
+    Ok(true)
 }
 
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    #[default]
-    Cells,
-    Marks,
-    Done,
+/// Takes every cell of a unit's subtree to zero, and forgets those that were zero when the last month was locked: nobody
+/// has to hear of them any more.
+fn clear_cells(commit: &mut Commit<'_>, unit: OrgCode, cleared: &mut Cleared) -> Result<bool, StoreError> {
+    let locked = commit.core.months().texts().last().map_or(u64::MAX, |text: MonthText| text.revision);
+    let (mut from, to) = (unit.number().to_be_bytes().to_vec(), (unit.last() + 1).to_be_bytes());
+    if !cleared.next.is_empty() {
+        from.clone_from(&cleared.next);
+    }
+    // What was false is looked at again.
+    let refuted = across::aside(commit)?.refuted.into_iter().filter(|one| one.child == unit.number());
+    let pairs = refuted.filter_map(|one| Some((OrgCode::new(one.unit).ok()?, u16::try_from(one.part).ok()?)));
+    commit.unjudged.extend(pairs);
+    let view = commit.view;
+    for row in view.range(Space::Own, &from, &to) {
+        let (row_key, value) = row?;
+        let Some((key, cell)) = CellKey::from_slice(&row_key).zip(OwnCell::from_slice(&value)) else { continue };
+        if cell.value == 0 && cell.revision <= locked && !commit.is_in_commit(key) {
+            commit.forget_cell(key, cell.revision);
+        } else {
+            cleared.cells += 1;
+            commit.set_cell(key, 0)?;
+        }
+        commit.count_work(WORK_CLEARED);
+        if commit.is_full() {
+            cleared.next = after(&row_key);
+            return Ok(false);
+        }
+    }
+    (cleared.stage, cleared.next) = (Stage::Marks, vec![kind::HOLDERS]);
+    Ok(true)
 }
 
-impl Commit<'_> {
-    /// Clears what a child had said that says everything anew. Returns whether nothing of it is left; else the commit is full.
-    pub(super) fn is_cleared(
-        &mut self,
-        peer: &Peer,
-        hello: &pb::Hello,
-        cleared: &mut Cleared,
-    ) -> Result<bool, StoreError> {
-        if !(peer.hub && hello.rebuild) {
-            return Ok(true);
+/// Has a child hold no mark: what it does not say again is gone.
+fn clear_marks(commit: &mut Commit<'_>, unit: OrgCode, cleared: &mut Cleared) -> Result<bool, StoreError> {
+    let view = commit.view;
+    for row in view.range(Space::Marks, &cleared.next, &[kind::HOLDERS + 1]) {
+        let (key, value) = row?;
+        let row = CityMark::decode(value).map_err(|_| StoreError::Row(Space::Marks))?;
+        let mut row = across::kept(commit, Space::Marks, &key)?.unwrap_or(row);
+        let several = row.holders.len();
+        row.holders.retain(|holder| holder.unit != unit.number());
+        commit.count_work(1);
+        if row.holders.len() != several {
+            ruling::rule(commit, &key, row, several)?;
+            commit.count_work(WORK_CLEARED);
         }
-        if !cleared.is_granted {
-            let Some(row) = self.row_of(peer, hello)? else { return Ok(true) }; // too often: the greeting says so
-            self.put_node(NodeRow { equal: false, acknowledged: 0, marked: 0, stretch: Vec::new(), ..row });
-            cleared.is_granted = true;
-        }
-        if cleared.stage == Stage::Cells && !self.clear_cells(peer.unit, cleared)? {
+        if commit.is_full() {
+            cleared.next = after(&key);
             return Ok(false);
         }
-        if cleared.stage == Stage::Marks && !self.clear_marks(peer.unit, cleared)? {
-            return Ok(false);
-        }
-        Ok(true)
     }
-
-    /// Takes every cell of a unit's subtree to zero, and forgets those that were zero when the last month was locked: nobody
-    /// has to hear of them any more.
-    fn clear_cells(&mut self, unit: OrgCode, cleared: &mut Cleared) -> Result<bool, StoreError> {
-        let locked = self.core.months().texts().last().map_or(u64::MAX, |text: MonthText| text.revision);
-        let (mut from, to) = (unit.number().to_be_bytes().to_vec(), (unit.last() + 1).to_be_bytes());
-        if !cleared.next.is_empty() {
-            from.clone_from(&cleared.next);
-        }
-        // What was false is looked at again.
-        let refuted = self.aside()?.refuted.into_iter().filter(|one| one.child == unit.number());
-        let pairs = refuted.filter_map(|one| Some((OrgCode::new(one.unit).ok()?, u16::try_from(one.part).ok()?)));
-        self.unjudged.extend(pairs);
-        let view = self.view;
-        for row in view.range(Space::Own, &from, &to) {
-            let (row_key, value) = row?;
-            let Some((key, cell)) = CellKey::from_slice(&row_key).zip(OwnCell::from_slice(&value)) else { continue };
-            if cell.value == 0 && cell.revision <= locked && !self.is_in_commit(key) {
-                self.forget_cell(key, cell.revision);
-            } else {
-                cleared.cells += 1;
-                self.set_cell(key, 0)?;
-            }
-            self.count_work(WORK_CLEARED);
-            if self.is_full() {
-                cleared.next = after(&row_key);
-                return Ok(false);
-            }
-        }
-        (cleared.stage, cleared.next) = (Stage::Marks, vec![kind::HOLDERS]);
-        Ok(true)
-    }
-
-    /// Has a child hold no mark: what it does not say again is gone.
-    fn clear_marks(&mut self, unit: OrgCode, cleared: &mut Cleared) -> Result<bool, StoreError> {
-        let view = self.view;
-        for row in view.range(Space::Marks, &cleared.next, &[kind::HOLDERS + 1]) {
-            let (key, value) = row?;
-            let row = CityMark::decode(value).map_err(|_| StoreError::Row(Space::Marks))?;
-            let mut row = self.kept(Space::Marks, &key)?.unwrap_or(row);
-            let several = row.holders.len();
-            row.holders.retain(|holder| holder.unit != unit.number());
-            self.count_work(1);
-            if row.holders.len() != several {
-                self.rule(&key, row, several)?;
-                self.count_work(WORK_CLEARED);
-            }
-            if self.is_full() {
-                cleared.next = after(&key);
-                return Ok(false);
-            }
-        }
-        cleared.stage = Stage::Done;
-        Ok(true)
-    }
+    cleared.stage = Stage::Done;
+    Ok(true)
 }
 
 /// The key that comes next.

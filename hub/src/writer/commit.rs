@@ -5,16 +5,24 @@
 
 mod derive;
 mod known;
+pub(super) mod pending;
 mod reading;
+pub(super) mod unique;
 
 pub(super) use derive::depends_on_others;
 pub(super) use known::Known;
 pub(super) use reading::Reading;
 
-use super::{Core, WriteError, arrivals::Deferred, inspect::Look, mail::Across, unique::UniqueRow};
 use crate::{
     rows::{self, NodeRow, OwnCell, SubjectRow, meta},
     store::{Space, StoreError, View, WriteSet},
+    writer::{
+        Core,
+        commit::{
+            pending::{Across, Deferred, Look},
+            unique::UniqueRow,
+        },
+    },
 };
 use std::{
     cell::{Cell as Counter, RefCell},
@@ -299,8 +307,8 @@ impl<'a> Commit<'a> {
         self.lost.push((revision, id));
     }
 
-    /// Makes every unit of the tree count, and what belongs to a code that was given up belong to its new one.
-    pub(super) fn set_tree(&mut self, tree: &UnitTree, csv: String, version: Option<u64>) -> Result<(), WriteError> {
+    /// Makes every unit of the tree count.
+    pub(super) fn set_tree(&mut self, tree: &UnitTree, csv: String, version: Option<u64>) {
         self.tree_version = version.unwrap_or(self.tree_version.saturating_add(1));
         self.set.put(Space::Documents, *b"units", csv);
         self.set.put(Space::Meta, meta::TREE, self.tree_version.to_be_bytes());
@@ -311,9 +319,7 @@ impl<'a> Commit<'a> {
             let units = tree.below(self.core.unit).chain(self.tree.below(self.core.unit));
             self.touched.extend(units.map(|unit| Subject::Unit(unit.code)));
             self.tree = std::sync::Arc::new(tree.clone());
-            self.follow_tree()?;
         }
-        Ok(())
     }
 
     /// Looks at a subject's row as it stands in the commit, or on the disk: it is not kept for later.

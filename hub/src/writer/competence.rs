@@ -4,18 +4,24 @@
 
 use super::{
     commit::{Commit, Reading},
+    conflicts,
     kinds::{self, Settled},
-    resolve::Refusal,
+    revise::with,
 };
 use crate::store::StoreError;
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::{Shelf, home_unit},
+    check::Violation,
     decide::{HUB_NODE, tier_of},
-    lifecycle,
+    lifecycle::{self, Actor},
     pb::{self, Choice, Policy, Tier},
     register::{COUNTED_AT, DISTINCT, ELSEWHERE_TOO, HOME_UNIT, MERGED_INTO, STATE, registers},
+    wire::Field,
 };
+
+/// Why a reviewer's request can't be done, in words.
+pub(crate) type Refusal = String;
 
 /// The junior tier that may settle a conflict; every tier above it may, too.
 pub fn settled_by(conflict: &pb::Conflict) -> Tier {
@@ -101,56 +107,62 @@ fn records_of(conflict: &pb::Conflict) -> impl Iterator<Item = RecordId> {
     [&conflict.record, &conflict.other].into_iter().filter_map(|id| RecordId::from_slice(id))
 }
 
-impl Commit<'_> {
-    /// Why a reviewer can't settle a conflict; `of` is the unit below the hub where they sit, none at the hub itself.
-    pub(super) fn incompetent(
-        &mut self,
-        conflict: &pb::Conflict,
-        of: Option<OrgCode>,
-    ) -> Result<Option<Refusal>, StoreError> {
-        let Some(of) = of else { return Ok(None) };
-        let units = units_of(&Reading(self), conflict)?;
-        if let Some(why) = refusal(conflict, &units, of) {
-            return Ok(Some(why));
-        }
-        // The district may have had its word since the conflict came up: on what it is about, and on what settling writes.
-        let tags = || conflict.tags.iter().chain(kinds::of(conflict).writes).chain(&[STATE, DISTINCT, MERGED_INTO]);
-        for id in records_of(conflict) {
-            let record = self.record(id)?;
-            if record.is_some_and(|record| tags().filter_map(|tag| record.origin(*tag)).any(is_from_above)) {
-                return Ok(Some(DISTRICTS.into()));
-            }
-        }
-        Ok(None)
+/// Why a reviewer can't settle a conflict; `of` is the unit below the hub where they sit, none at the hub itself.
+pub(super) fn incompetent(
+    commit: &mut Commit<'_>,
+    conflict: &pb::Conflict,
+    of: Option<OrgCode>,
+) -> Result<Option<Refusal>, StoreError> {
+    let Some(of) = of else { return Ok(None) };
+    let units = units_of(&Reading(commit), conflict)?;
+    if let Some(why) = refusal(conflict, &units, of) {
+        return Ok(Some(why));
     }
+    // The district may have had its word since the conflict came up: on what it is about, and on what settling writes.
+    let tags = || conflict.tags.iter().chain(kinds::of(conflict).writes).chain(&[STATE, DISTINCT, MERGED_INTO]);
+    for id in records_of(conflict) {
+        let record = commit.record(id)?;
+        if record.is_some_and(|record| tags().filter_map(|tag| record.origin(*tag)).any(is_from_above)) {
+            return Ok(Some(DISTRICTS.into()));
+        }
+    }
+    Ok(None)
+}
 
-    /// Why a township can't say that a record is another one than the one beside it: said once, it holds towards every
-    /// record, so those elsewhere have a part in it.
-    pub(super) fn distinct_beyond(&mut self, conflict: &pb::Conflict, of: OrgCode) -> Result<bool, StoreError> {
-        for id in records_of(conflict) {
-            let mut others: Vec<RecordId> = self.rivals(id)?.into_iter().map(|(other, _)| other).collect();
-            for open in self.open_about(id)? {
-                others.extend(self.conflict(open)?.and_then(|open| RecordId::from_slice(&open.other)));
-            }
-            let homes =
-                others.into_iter().map(|other| self.record(other).map(|record| record.as_deref().and_then(home_unit)));
-            let homes: Vec<Option<OrgCode>> = homes.collect::<Result<_, _>>()?;
-            let beyond = homes.into_iter().flatten().any(|home| !of.covers(home));
-            let elsewhere =
-                |record: &Record| [COUNTED_AT, ELSEWHERE_TOO].iter().any(|tag| record.bytes(*tag).is_some());
-            if beyond || self.record(id)?.as_deref().is_some_and(elsewhere) {
-                return Ok(true);
-            }
+/// Why a township can't say that a record is another one than the one beside it: said once, it holds towards every
+/// record, so those elsewhere have a part in it.
+pub(super) fn distinct_beyond(
+    commit: &mut Commit<'_>,
+    conflict: &pb::Conflict,
+    of: OrgCode,
+) -> Result<bool, StoreError> {
+    for id in records_of(conflict) {
+        let mut others: Vec<RecordId> = commit.rivals(id)?.into_iter().map(|(other, _)| other).collect();
+        for open in conflicts::open_about(commit, id)? {
+            others.extend(conflicts::conflict(commit, open)?.and_then(|open| RecordId::from_slice(&open.other)));
         }
-        Ok(false)
+        let homes =
+            others.into_iter().map(|other| commit.record(other).map(|record| record.as_deref().and_then(home_unit)));
+        let homes: Vec<Option<OrgCode>> = homes.collect::<Result<_, _>>()?;
+        let beyond = homes.into_iter().flatten().any(|home| !of.covers(home));
+        let elsewhere = |record: &Record| [COUNTED_AT, ELSEWHERE_TOO].iter().any(|tag| record.bytes(*tag).is_some());
+        if beyond || commit.record(id)?.as_deref().is_some_and(elsewhere) {
+            return Ok(true);
+        }
     }
+    Ok(false)
+}
 
-    /// Whether what stands in these fields of a record is this unit's own ruling.
-    pub(super) fn is_own_ruling(&mut self, id: RecordId, tags: &[u32], of: OrgCode) -> Result<bool, StoreError> {
-        let own = |origin: &pb::Origin| origin.node == HUB_NODE && origin.unit == of.number();
-        let record = self.record(id)?;
-        Ok(record.is_some_and(|record| tags.iter().all(|tag| record.origin(*tag).is_some_and(own))))
-    }
+/// Whether what stands in these fields of a record is this unit's own ruling.
+pub(super) fn is_own_ruling(
+    commit: &mut Commit<'_>,
+    id: RecordId,
+    tags: &[u32],
+    of: OrgCode,
+) -> Result<bool, StoreError> {
+    let own = |origin: &pb::Origin| origin.node == HUB_NODE && origin.unit == of.number();
+    let record = commit.record(id)?;
+    Ok(record.is_some_and(|record| tags.iter().all(|tag| record.origin(*tag).is_some_and(own))))
 }
 
 /// Why a reviewer can't write these fields into a conflict: it is about its own fields only.
@@ -162,6 +174,29 @@ pub(super) fn beyond_it(conflict: &pb::Conflict, request: &pb::ResolveRequest) -
     let mut names = request.fields.keys();
     let other = names.find(|name| def.field_named(name).is_none_or(|field| !conflict.tags.contains(&field.tag)))?;
     Some(format!("此冲突不涉及栏目 {other} (the conflict is not about this field)"))
+}
+
+/// Why a reviewer of a tier may not move a case so. A ruling of the hub's own may: it chooses among what offices have
+/// said.
+pub(super) fn refused_way(
+    commit: &Commit<'_>,
+    id: RecordId,
+    register: u32,
+    fields: &[Field],
+    tier: pb::Tier,
+) -> Result<Option<Violation>, StoreError> {
+    let Some(way) = lifecycle::of(register) else { return Ok(None) };
+    let before = Reading(commit).record(id)?;
+    let after = with(before.as_ref(), register, fields);
+    Ok(way.refusal(before.as_ref(), &after, Actor::deciding(tier)))
+}
+
+/// What is said of a number that there is not; a township is not told that there is one elsewhere.
+pub(super) fn unknown(of: Option<OrgCode>) -> Refusal {
+    match of {
+        None => "没有此冲突 (no such conflict)".into(),
+        Some(_) => OUTSIDE.into(),
+    }
 }
 
 #[cfg(test)]

@@ -20,239 +20,237 @@ const MAX_CLAIMS: usize = 32;
 /// Most open conflicts about one record: more than it has fields.
 const MAX_OPEN: usize = 256;
 
-impl Commit<'_> {
-    fn next_conflict(&mut self) -> Result<u64, StoreError> {
-        let last = match self.conflict_number {
-            Some(last) => last,
-            None => rows::counter(self.view, meta::CONFLICT)?,
-        };
-        self.conflict_number = Some(last + 1);
-        Ok(last + 1)
-    }
+fn next_conflict(commit: &mut Commit<'_>) -> Result<u64, StoreError> {
+    let last = match commit.conflict_number {
+        Some(last) => last,
+        None => rows::counter(commit.view, meta::CONFLICT)?,
+    };
+    commit.conflict_number = Some(last + 1);
+    Ok(last + 1)
+}
 
-    /// The numbers of the open conflicts about a record.
-    pub(super) fn open_about(&mut self, id: RecordId) -> Result<Vec<u64>, StoreError> {
-        if let Some(numbers) = self.open_about.get(&id) {
-            return Ok(numbers.clone());
-        }
-        let numbers = numbers_in(self.view.get(Space::Queue, &queue::of_record(id))?.as_deref());
-        self.open_about.insert(id, numbers.clone());
-        Ok(numbers)
+/// The numbers of the open conflicts about a record.
+pub(super) fn open_about(commit: &mut Commit<'_>, id: RecordId) -> Result<Vec<u64>, StoreError> {
+    if let Some(numbers) = commit.open_about.get(&id) {
+        return Ok(numbers.clone());
     }
+    let numbers = numbers_in(commit.view.get(Space::Queue, &queue::of_record(id))?.as_deref());
+    commit.open_about.insert(id, numbers.clone());
+    Ok(numbers)
+}
 
-    /// A conflict by its number.
-    pub(super) fn conflict(&mut self, number: u64) -> Result<Option<pb::Conflict>, StoreError> {
-        if let Some(conflict) = self.conflicts.get(&number) {
-            return Ok(Some(conflict.clone()));
-        }
-        rows::read(self.view, Space::Conflicts, &number.to_be_bytes())
+/// A conflict by its number.
+pub(super) fn conflict(commit: &mut Commit<'_>, number: u64) -> Result<Option<pb::Conflict>, StoreError> {
+    if let Some(conflict) = commit.conflicts.get(&number) {
+        return Ok(Some(conflict.clone()));
     }
+    rows::read(commit.view, Space::Conflicts, &number.to_be_bytes())
+}
 
-    /// The open conflict of this kind about these records and fields.
-    fn same_open(&mut self, like: &pb::Conflict) -> Result<Option<pb::Conflict>, StoreError> {
-        let Some(id) = RecordId::from_slice(&like.record) else { return Ok(None) };
-        let about = self.open_about(id)?;
-        self.count_work(about.len() as u64);
-        for number in about {
-            if let Some(open) = self.conflict(number)?
-                && open.kind == like.kind
-                && open.other == like.other
-                && open.tags == like.tags
-            {
-                return Ok(Some(open));
-            }
+/// The open conflict of this kind about these records and fields.
+fn same_open(commit: &mut Commit<'_>, like: &pb::Conflict) -> Result<Option<pb::Conflict>, StoreError> {
+    let Some(id) = RecordId::from_slice(&like.record) else { return Ok(None) };
+    let about = open_about(commit, id)?;
+    commit.count_work(about.len() as u64);
+    for number in about {
+        if let Some(open) = conflict(commit, number)?
+            && open.kind == like.kind
+            && open.other == like.other
+            && open.tags == like.tags
+        {
+            return Ok(Some(open));
         }
-        Ok(None)
     }
+    Ok(None)
+}
 
-    /// The numbers of the findings about a record that a reviewer has let stand.
-    fn let_stand(&mut self, id: RecordId) -> Result<Vec<u64>, StoreError> {
-        if let Some(numbers) = self.let_stand.get(&id) {
-            return Ok(numbers.clone());
-        }
-        let numbers = numbers_in(self.view.get(Space::Queue, &queue::let_stand(id))?.as_deref());
-        self.let_stand.insert(id, numbers.clone());
-        Ok(numbers)
+/// The numbers of the findings about a record that a reviewer has let stand.
+fn let_stand(commit: &mut Commit<'_>, id: RecordId) -> Result<Vec<u64>, StoreError> {
+    if let Some(numbers) = commit.let_stand.get(&id) {
+        return Ok(numbers.clone());
     }
+    let numbers = numbers_in(commit.view.get(Space::Queue, &queue::let_stand(id))?.as_deref());
+    commit.let_stand.insert(id, numbers.clone());
+    Ok(numbers)
+}
 
-    /// A finding like this one, with the same values, that a reviewer has let stand.
-    fn same_ruled(&mut self, like: &pb::Conflict) -> Result<Option<u64>, StoreError> {
-        let Some(id) = RecordId::from_slice(&like.record).filter(|_| kinds::of(like).is_finding) else {
-            return Ok(None);
-        };
-        let values = |conflict: &pb::Conflict| -> Vec<bytes::Bytes> {
-            conflict.claims.iter().map(|claim| claim.message.clone()).collect()
-        };
-        for number in self.let_stand(id)? {
-            if let Some(ruled) = self.conflict(number)?
-                && (ruled.kind, &ruled.other, &ruled.tags) == (like.kind, &like.other, &like.tags)
-                && values(&ruled) == values(like)
-            {
-                return Ok(Some(number));
-            }
+/// A finding like this one, with the same values, that a reviewer has let stand.
+fn same_ruled(commit: &mut Commit<'_>, like: &pb::Conflict) -> Result<Option<u64>, StoreError> {
+    let Some(id) = RecordId::from_slice(&like.record).filter(|_| kinds::of(like).is_finding) else {
+        return Ok(None);
+    };
+    let values = |conflict: &pb::Conflict| -> Vec<bytes::Bytes> {
+        conflict.claims.iter().map(|claim| claim.message.clone()).collect()
+    };
+    for number in let_stand(commit, id)? {
+        if let Some(ruled) = conflict(commit, number)?
+            && (ruled.kind, &ruled.other, &ruled.tags) == (like.kind, &like.other, &like.tags)
+            && values(&ruled) == values(like)
+        {
+            return Ok(Some(number));
         }
-        Ok(None)
     }
+    Ok(None)
+}
 
-    /// Raises a conflict. One that is open about the same thing gets the new claims instead; one that a reviewer has
-    /// let stand is not asked again. Returns its number.
-    pub(super) fn raise(&mut self, mut conflict: pb::Conflict) -> Result<u64, StoreError> {
-        conflict.found = self.core.now();
-        if conflict.state() != ConflictState::Unsettled {
-            conflict.number = self.next_conflict()?;
-            let number = conflict.number;
-            self.conflicts.insert(number, conflict);
-            return Ok(number);
-        }
-        if let Some(number) = self.same_ruled(&conflict)? {
-            return Ok(number);
-        }
-        if let Some(mut open) = self.same_open(&conflict)? {
-            let news: Vec<_> = conflict.claims.into_iter().filter(|claim| !open.claims.contains(claim)).collect();
-            if !news.is_empty() {
-                open.claims.extend(news);
-                let surplus = open.claims.len().saturating_sub(MAX_CLAIMS);
-                open.claims.drain(1..=surplus.min(open.claims.len() - 1)).for_each(drop);
-                open.revision = open.revision.max(conflict.revision);
-            }
-            let number = open.number;
-            self.conflicts.insert(number, open);
-            return Ok(number);
-        }
-        if let Some(id) = RecordId::from_slice(&conflict.record) {
-            let open = self.open_about(id)?;
-            if let Some(last) = open.last().filter(|_| open.len() >= MAX_OPEN) {
-                tracing::warn!(record = %id, "a record has more open questions than anybody would answer: what else was said is in its history");
-                return Ok(*last);
-            }
-        }
-        conflict.number = self.next_conflict()?;
+/// Raises a conflict. One that is open about the same thing gets the new claims instead; one that a reviewer has
+/// let stand is not asked again. Returns its number.
+pub(super) fn raise(commit: &mut Commit<'_>, mut conflict: pb::Conflict) -> Result<u64, StoreError> {
+    conflict.found = commit.core.now();
+    if conflict.state() != ConflictState::Unsettled {
+        conflict.number = next_conflict(commit)?;
         let number = conflict.number;
-        self.enter(&conflict)?;
-        self.conflicts.insert(number, conflict);
-        Ok(number)
+        commit.conflicts.insert(number, conflict);
+        return Ok(number);
     }
+    if let Some(number) = same_ruled(commit, &conflict)? {
+        return Ok(number);
+    }
+    if let Some(mut open) = same_open(commit, &conflict)? {
+        let news: Vec<_> = conflict.claims.into_iter().filter(|claim| !open.claims.contains(claim)).collect();
+        if !news.is_empty() {
+            open.claims.extend(news);
+            let surplus = open.claims.len().saturating_sub(MAX_CLAIMS);
+            open.claims.drain(1..=surplus.min(open.claims.len() - 1)).for_each(drop);
+            open.revision = open.revision.max(conflict.revision);
+        }
+        let number = open.number;
+        commit.conflicts.insert(number, open);
+        return Ok(number);
+    }
+    if let Some(id) = RecordId::from_slice(&conflict.record) {
+        let open = open_about(commit, id)?;
+        if let Some(last) = open.last().filter(|_| open.len() >= MAX_OPEN) {
+            tracing::warn!(record = %id, "a record has more open questions than anybody would answer: what else was said is in its history");
+            return Ok(*last);
+        }
+    }
+    conflict.number = next_conflict(commit)?;
+    let number = conflict.number;
+    enter(commit, &conflict)?;
+    commit.conflicts.insert(number, conflict);
+    Ok(number)
+}
 
-    /// Puts an open conflict into the queue.
-    fn enter(&mut self, conflict: &pb::Conflict) -> Result<(), StoreError> {
-        for key in entries(conflict, self.core.unit) {
-            self.set.put(Space::Queue, key, []);
+/// Puts an open conflict into the queue.
+fn enter(commit: &mut Commit<'_>, conflict: &pb::Conflict) -> Result<(), StoreError> {
+    for key in entries(conflict, commit.core.unit) {
+        commit.set.put(Space::Queue, key, []);
+    }
+    if let Some(id) = RecordId::from_slice(&conflict.record) {
+        open_about(commit, id)?;
+        commit.open_about.entry(id).or_default().push(conflict.number);
+    }
+    commit.opened += 1;
+    Ok(())
+}
+
+/// Takes an open conflict out of the queue, as ruled or passed.
+pub(super) fn close_conflict(
+    commit: &mut Commit<'_>,
+    mut conflict: pb::Conflict,
+    state: ConflictState,
+) -> Result<(), StoreError> {
+    if conflict.state() == ConflictState::Unsettled {
+        for key in entries(&conflict, commit.core.unit) {
+            commit.set.remove(Space::Queue, key);
         }
         if let Some(id) = RecordId::from_slice(&conflict.record) {
-            self.open_about(id)?;
-            self.open_about.entry(id).or_default().push(conflict.number);
+            open_about(commit, id)?;
+            commit.open_about.entry(id).or_default().retain(|number| *number != conflict.number);
         }
-        self.opened += 1;
-        Ok(())
+        commit.opened -= 1;
+        conflict.closed = commit.core.now();
     }
+    conflict.set_state(state);
+    let stands = state == ConflictState::Ruled && matches!(conflict.choice(), Choice::Keep | Choice::Distinct);
+    if let Some(id) = RecordId::from_slice(&conflict.record).filter(|_| stands && kinds::of(&conflict).is_finding) {
+        let_stand(commit, id)?;
+        commit.let_stand.entry(id).or_default().push(conflict.number);
+    }
+    commit.conflicts.insert(conflict.number, conflict);
+    Ok(())
+}
 
-    /// Takes an open conflict out of the queue, as ruled or passed.
-    pub(super) fn close_conflict(
-        &mut self,
-        mut conflict: pb::Conflict,
-        state: ConflictState,
-    ) -> Result<(), StoreError> {
-        if conflict.state() == ConflictState::Unsettled {
-            for key in entries(&conflict, self.core.unit) {
-                self.set.remove(Space::Queue, key);
-            }
-            if let Some(id) = RecordId::from_slice(&conflict.record) {
-                self.open_about(id)?;
-                self.open_about.entry(id).or_default().retain(|number| *number != conflict.number);
-            }
-            self.opened -= 1;
-            conflict.closed = self.core.now();
+/// The open conflicts about a record that has come to another unit lie in that one's lists, too.
+pub(super) fn file_conflicts_at(commit: &mut Commit<'_>, id: RecordId, to: OrgCode) -> Result<(), StoreError> {
+    for number in open_about(commit, id)? {
+        let Some(mut open) = conflict(commit, number)? else { continue };
+        for key in entries(&open, commit.core.unit) {
+            commit.set.remove(Space::Queue, key);
         }
-        conflict.set_state(state);
-        let stands = state == ConflictState::Ruled && matches!(conflict.choice(), Choice::Keep | Choice::Distinct);
-        if let Some(id) = RecordId::from_slice(&conflict.record).filter(|_| stands && kinds::of(&conflict).is_finding) {
-            self.let_stand(id)?;
-            self.let_stand.entry(id).or_default().push(conflict.number);
+        open.moved_to = if to.number() == open.unit { 0 } else { to.number() };
+        for key in entries(&open, commit.core.unit) {
+            commit.set.put(Space::Queue, key, []);
         }
-        self.conflicts.insert(conflict.number, conflict);
-        Ok(())
+        commit.conflicts.insert(number, open);
     }
+    Ok(())
+}
 
-    /// The open conflicts about a record that has come to another unit lie in that one's lists, too.
-    pub(super) fn file_conflicts_at(&mut self, id: RecordId, to: OrgCode) -> Result<(), StoreError> {
-        for number in self.open_about(id)? {
-            let Some(mut open) = self.conflict(number)? else { continue };
-            for key in entries(&open, self.core.unit) {
-                self.set.remove(Space::Queue, key);
-            }
-            open.moved_to = if to.number() == open.unit { 0 } else { to.number() };
-            for key in entries(&open, self.core.unit) {
-                self.set.put(Space::Queue, key, []);
-            }
-            self.conflicts.insert(number, open);
+/// Puts a closed conflict back into the queue.
+pub(super) fn reopen_conflict(commit: &mut Commit<'_>, mut conflict: pb::Conflict) -> Result<(), StoreError> {
+    if conflict.state() != ConflictState::Unsettled {
+        let was = upkeep::closed_at(&conflict);
+        conflict.reopened.extend([was, commit.core.now().max(was)]);
+        conflict.set_state(ConflictState::Unsettled);
+        conflict.closed = 0;
+        let id = RecordId::from_slice(&conflict.record);
+        let home = id.map(|id| commit.record(id)).transpose()?.flatten().as_deref().and_then(home_unit);
+        conflict.moved_to = home.map(OrgCode::number).filter(|home| *home != conflict.unit).unwrap_or(0);
+        enter(commit, &conflict)?;
+        if let Some(id) = RecordId::from_slice(&conflict.record).filter(|_| kinds::of(&conflict).is_finding) {
+            let_stand(commit, id)?;
+            commit.let_stand.entry(id).or_default().retain(|number| *number != conflict.number);
         }
-        Ok(())
     }
+    commit.conflicts.insert(conflict.number, conflict);
+    Ok(())
+}
 
-    /// Puts a closed conflict back into the queue.
-    pub(super) fn reopen_conflict(&mut self, mut conflict: pb::Conflict) -> Result<(), StoreError> {
-        if conflict.state() != ConflictState::Unsettled {
-            let was = upkeep::closed_at(&conflict);
-            conflict.reopened.extend([was, self.core.now().max(was)]);
-            conflict.set_state(ConflictState::Unsettled);
-            conflict.closed = 0;
-            let id = RecordId::from_slice(&conflict.record);
-            let home = id.map(|id| self.record(id)).transpose()?.flatten().as_deref().and_then(home_unit);
-            conflict.moved_to = home.map(OrgCode::number).filter(|home| *home != conflict.unit).unwrap_or(0);
-            self.enter(&conflict)?;
-            if let Some(id) = RecordId::from_slice(&conflict.record).filter(|_| kinds::of(&conflict).is_finding) {
-                self.let_stand(id)?;
-                self.let_stand.entry(id).or_default().retain(|number| *number != conflict.number);
-            }
+/// Closes the open conflicts of a kind about a record whose reason is gone. `stays` says which of them still
+/// stand, by the other record.
+pub(super) fn pass_conflicts(
+    commit: &mut Commit<'_>,
+    id: RecordId,
+    kind: ConflictKind,
+    stays: impl Fn(&pb::Conflict) -> bool,
+) -> Result<(), StoreError> {
+    for number in open_about(commit, id)? {
+        if let Some(open) = conflict(commit, number)?
+            && open.kind() == kind
+            && !stays(&open)
+        {
+            close_conflict(commit, open, ConflictState::Passed)?;
         }
-        self.conflicts.insert(conflict.number, conflict);
-        Ok(())
     }
+    Ok(())
+}
 
-    /// Closes the open conflicts of a kind about a record whose reason is gone. `stays` says which of them still
-    /// stand, by the other record.
-    pub(super) fn pass_conflicts(
-        &mut self,
-        id: RecordId,
-        kind: ConflictKind,
-        stays: impl Fn(&pb::Conflict) -> bool,
-    ) -> Result<(), StoreError> {
-        for number in self.open_about(id)? {
-            if let Some(open) = self.conflict(number)?
-                && open.kind() == kind
-                && !stays(&open)
-            {
-                self.close_conflict(open, ConflictState::Passed)?;
-            }
-        }
-        Ok(())
+/// Puts the conflicts of this commit into the write set.
+pub(super) fn write_conflicts(commit: &mut Commit<'_>) -> Result<(), StoreError> {
+    for (number, conflict) in std::mem::take(&mut commit.conflicts) {
+        commit.set.put(Space::Conflicts, number.to_be_bytes(), conflict.encode_to_vec());
     }
-
-    /// Puts the conflicts of this commit into the write set.
-    pub(super) fn write_conflicts(&mut self) -> Result<(), StoreError> {
-        for (number, conflict) in std::mem::take(&mut self.conflicts) {
-            self.set.put(Space::Conflicts, number.to_be_bytes(), conflict.encode_to_vec());
+    let about = std::mem::take(&mut commit.open_about).into_iter().map(|(id, own)| (queue::of_record(id), own));
+    let stand = std::mem::take(&mut commit.let_stand).into_iter().map(|(id, own)| (queue::let_stand(id), own));
+    for (key, numbers) in about.chain(stand) {
+        let row: Vec<u8> = numbers.iter().flat_map(|number| number.to_be_bytes()).collect();
+        let stood = commit.view.get(Space::Queue, &key)?;
+        if row.is_empty() && stood.is_some() {
+            commit.set.remove(Space::Queue, key);
+        } else if !row.is_empty() && stood.as_deref() != Some(&row[..]) {
+            commit.set.put(Space::Queue, key, row);
         }
-        let about = std::mem::take(&mut self.open_about).into_iter().map(|(id, own)| (queue::of_record(id), own));
-        let stand = std::mem::take(&mut self.let_stand).into_iter().map(|(id, own)| (queue::let_stand(id), own));
-        for (key, numbers) in about.chain(stand) {
-            let row: Vec<u8> = numbers.iter().flat_map(|number| number.to_be_bytes()).collect();
-            let stood = self.view.get(Space::Queue, &key)?;
-            if row.is_empty() && stood.is_some() {
-                self.set.remove(Space::Queue, key);
-            } else if !row.is_empty() && stood.as_deref() != Some(&row[..]) {
-                self.set.put(Space::Queue, key, row);
-            }
-        }
-        if let Some(last) = self.conflict_number {
-            self.set.put(Space::Meta, meta::CONFLICT, last.to_be_bytes());
-        }
-        if self.opened != 0 {
-            let open = rows::counter(self.view, meta::OPEN)?.saturating_add_signed(self.opened);
-            self.set.put(Space::Meta, meta::OPEN, open.to_be_bytes());
-        }
-        Ok(())
     }
+    if let Some(last) = commit.conflict_number {
+        commit.set.put(Space::Meta, meta::CONFLICT, last.to_be_bytes());
+    }
+    if commit.opened != 0 {
+        let open = rows::counter(commit.view, meta::OPEN)?.saturating_add_signed(commit.opened);
+        commit.set.put(Space::Meta, meta::OPEN, open.to_be_bytes());
+    }
+    Ok(())
 }
 
 /// The numbers in a row of them.

@@ -3,7 +3,7 @@
 //! Invariant: whom the list may count otherwise is who was found to be, or was touched by a commit since the look was begun; where that
 //! is not known to be whole, everything is counted anew.
 
-use super::{Core, WriteError, commit::Commit, rederive};
+use super::{Core, WriteError, commit::Commit, finish::finish, rederive};
 use crate::{
     rows::{NodeRow, meta},
     state::{Foreseen, PlanInForce},
@@ -94,8 +94,8 @@ impl Core {
         touched.extend(found);
         tracing::info!(subjects = touched.len(), "counting those anew whom the plan counts otherwise");
         let mut commit = Commit::new(self, view.as_ref())?;
-        commit.count_by(&plan.plans, touched)?;
-        let (set, revision) = commit.finish(&self.commits.work_done)?;
+        count_anew(&mut commit, &plan.plans, touched)?;
+        let (set, revision) = finish(commit, &self.commits.work_done)?;
         self.put(set)?;
         self.tell(revision, false);
         Ok(())
@@ -123,24 +123,22 @@ impl Core {
     }
 }
 
-impl Commit<'_> {
-    /// Puts into the cells how these subjects, the children and the conflicts count by other plans than those that stand.
-    fn count_by(&mut self, plans: &Plans, subjects: HashSet<Subject>) -> Result<(), StoreError> {
-        let standing = self.core.plans();
-        for subject in subjects {
-            self.recount_subject(subject, (&standing, plans))?;
-        }
-        for row in self.view.prefix(Space::Nodes, &[]) {
-            let row = NodeRow::decode(row?.1).map_err(|_| StoreError::Row(Space::Nodes))?;
-            self.replace_steps(&upkeep::of_node(&row, &standing), &upkeep::of_node(&row, plans))?;
-        }
-        let hub = self.core.unit;
-        for row in self.view.prefix(Space::Conflicts, &[]) {
-            let conflict = pb::Conflict::decode(row?.1).map_err(|_| StoreError::Row(Space::Conflicts))?;
-            let of = |plans| upkeep::of_conflict(&conflict, hub, plans);
-            self.replace_steps(&of(&standing), &of(plans))?;
-        }
-        self.set.put(Space::Meta, meta::RULES, rederive::rules(plans));
-        Ok(())
+/// Puts into the cells how these subjects, the children and the conflicts count by other plans than those that stand.
+fn count_anew(commit: &mut Commit<'_>, plans: &Plans, subjects: HashSet<Subject>) -> Result<(), StoreError> {
+    let standing = commit.core.plans();
+    for subject in subjects {
+        commit.recount_subject(subject, (&standing, plans))?;
     }
+    for row in commit.view.prefix(Space::Nodes, &[]) {
+        let row = NodeRow::decode(row?.1).map_err(|_| StoreError::Row(Space::Nodes))?;
+        commit.replace_steps(&upkeep::of_node(&row, &standing), &upkeep::of_node(&row, plans))?;
+    }
+    let hub = commit.core.unit;
+    for row in commit.view.prefix(Space::Conflicts, &[]) {
+        let conflict = pb::Conflict::decode(row?.1).map_err(|_| StoreError::Row(Space::Conflicts))?;
+        let of = |plans| upkeep::of_conflict(&conflict, hub, plans);
+        commit.replace_steps(&of(&standing), &of(plans))?;
+    }
+    commit.set.put(Space::Meta, meta::RULES, rederive::rules(plans));
+    Ok(())
 }

@@ -3,9 +3,14 @@
 
 use super::{
     acts, aside,
-    cells::CELLS_AT_ONCE,
+    cells::{self, CELLS_AT_ONCE},
+    child, clear,
     commit::Commit,
+    enlist,
+    finish::finish,
     job::{Answer, Job, Pushed, WriteError},
+    mail::{self, keys, marks, office},
+    order, push, rederive, rehome, resolve,
 };
 use crate::{
     audit_log, roll,
@@ -140,11 +145,11 @@ impl Core {
     pub(super) fn rederive(&self, plans: &Plans, follows: bool) -> Result<(), StoreError> {
         let view = self.store.view();
         let mut commit = Commit::new(self, view.as_ref())?;
-        commit.rederive(plans)?;
+        rederive::rederive(&mut commit, plans)?;
         if follows {
             commit.set.put(Space::Meta, meta::UNSETTLED, Vec::new());
         }
-        let (set, revision) = commit.finish(&self.commits.work_done)?;
+        let (set, revision) = finish(commit, &self.commits.work_done)?;
         self.put(set)?;
         self.tell(revision, false);
         Ok(())
@@ -373,7 +378,7 @@ impl Core {
         let mut answers = Vec::with_capacity(jobs.len());
         let (mut new_tree, mut new_plan, mut new_months, mut retired) = (None, None, None, false);
         if self.tier != Tier::City && self.today() >= self.commits.follow_on.load(Ordering::Relaxed) {
-            commit.follow_tree()?;
+            rehome::follow_tree(&mut commit)?;
         }
         // Behind a batch that is cut nobody comes: what its child said next would be older than its rest.
         let mut is_cut = false;
@@ -386,15 +391,15 @@ impl Core {
             let act = acts::act_of(&job, self.unit, self.now(), self.signer().is_some());
             let answer = match job {
                 Job::Greet { peer, hello, mut cleared } => {
-                    if !commit.is_cleared(&peer, &hello, &mut cleared)? {
+                    if !clear::is_cleared(&mut commit, &peer, &hello, &mut cleared)? {
                         answers.push(Done::Cut(Job::Greet { peer, hello, cleared }, Vec::new()));
                         continue;
                     }
-                    commit.greet(&peer, &hello, &cleared)
+                    child::greet(&mut commit, &peer, &hello, &cleared)
                 }
                 Job::Push { peer, node, first, changes, skew, room } => {
                     let count = changes.len() as u64;
-                    match commit.push(&peer, (node, first), changes, skew) {
+                    match push::push(&mut commit, &peer, (node, first), changes, skew) {
                         Ok((verdicts, left)) if left.is_empty() => Ok(Answer::Verdicts(verdicts)),
                         Ok((verdicts, changes)) => {
                             let first = first + count - changes.len() as u64;
@@ -408,7 +413,7 @@ impl Core {
                     if cells.len() > CELLS_AT_ONCE =>
                 {
                     let rest = cells.split_off(CELLS_AT_ONCE);
-                    match commit.take_some_cells(&peer, last, &cells) {
+                    match cells::take_some_cells(&mut commit, &peer, last, &cells) {
                         Ok(()) => {
                             let rest = Job::Cells { peer, last, cells: rest, letters, marks, marked, stretch };
                             answers.push(Done::Cut(rest, Vec::new()));
@@ -419,46 +424,54 @@ impl Core {
                     }
                 }
                 Job::Cells { peer, last, cells, letters, marks, marked, stretch } => {
-                    commit.take_cells(&peer, (last, &stretch), &cells, letters, (&marks, marked))
+                    cells::take_cells(&mut commit, &peer, (last, &stretch), &cells, letters, (&marks, marked))
                 }
                 Job::Unread(letter) => {
-                    commit.leave_unread(&letter);
+                    mail::leave_unread(&mut commit, &letter);
                     Ok(Answer::Done)
                 }
-                Job::Skipped { peer, last, marked, stretch } => commit.pass_by(&peer, (last, &stretch), marked),
-                Job::News(news) => commit.take_news(news),
-                Job::Marks(batch) => commit.take_index(batch),
-                Job::Remarked(generation) => commit.say_remarked(generation),
-                Job::RotateKey => commit.rotate_key(),
-                Job::Heard { peer, heard } => commit.heard(&peer, heard),
-                Job::Present { peer } => commit.present(&peer),
-                Job::Differs { peer } => commit.differs(&peer),
+                Job::Skipped { peer, last, marked, stretch } => {
+                    cells::pass_by(&mut commit, &peer, (last, &stretch), marked)
+                }
+                Job::News(news) => mail::take_news(&mut commit, news),
+                Job::Marks(batch) => marks::take_index(&mut commit, batch),
+                Job::Remarked(generation) => keys::say_remarked(&mut commit, generation),
+                Job::RotateKey => keys::rotate_key(&mut commit),
+                Job::Heard { peer, heard } => child::heard(&mut commit, &peer, heard),
+                Job::Present { peer } => child::present(&mut commit, &peer),
+                Job::Differs { peer } => child::differs(&mut commit, &peer),
                 Job::Tree(csv, version) => match UnitTree::from_csv(&csv) {
                     Err(error) => Err(error.into()),
                     // One that is not newer than what stands is an old message.
                     Ok(_) if version.is_some_and(|version| commit.tree_version >= version) => Ok(Answer::Done),
-                    Ok(tree) => commit.set_tree(&tree, csv, version).map(|()| {
-                        new_tree = Some((commit.tree_version, Arc::new(tree)));
-                        Answer::Done
-                    }),
+                    Ok(tree) => {
+                        rehome::set_tree(&mut commit, &tree, csv, version).map_err(WriteError::from).map(|()| {
+                            new_tree = Some((commit.tree_version, Arc::new(tree)));
+                            Answer::Done
+                        })
+                    }
                 },
                 Job::Plans(list) => self.take_plans(&mut commit, &mut new_plan, list).map(|()| Answer::Done),
                 Job::Draw(key, row) => {
                     commit.set.put(Space::Documents, key, row);
                     Ok(Answer::Done)
                 }
-                Job::Orders(list) => commit.take_orders(list),
+                Job::Orders(list) => order::take_orders(&mut commit, list),
                 Job::Token(hash, row) => {
-                    commit.put_token(&hash, &row);
+                    enlist::put_token(&mut commit, &hash, &row);
                     Ok(Answer::Done)
                 }
-                Job::Roll(sealed) => commit.recover_roll(&sealed).map(|()| Answer::Done).map_err(WriteError::from),
+                Job::Roll(sealed) => {
+                    enlist::recover_roll(&mut commit, &sealed).map(|()| Answer::Done).map_err(WriteError::from)
+                }
                 Job::ParentsRoll(version, sealed) => {
                     commit.set.put(Space::Documents, roll::PARENTS, sealed);
                     commit.set.put(Space::Meta, meta::PARENTS_ROLL, version.to_be_bytes());
                     Ok(Answer::Done)
                 }
-                Job::Older(why) => commit.find_older(&why, None).map(|()| Answer::Done).map_err(WriteError::from),
+                Job::Older(why) => {
+                    enlist::find_older(&mut commit, &why, None).map(|()| Answer::Done).map_err(WriteError::from)
+                }
                 Job::Confirm(_) => {
                     commit.set.put(Space::Meta, meta::OLDER, Vec::new());
                     commit.set.put(Space::Meta, meta::CONFIRMED, self.lineage.current());
@@ -471,8 +484,8 @@ impl Core {
                     }
                     Ok(Answer::Done)
                 }
-                Job::Review(review) => commit.review(review, None),
-                Job::ReviewBelow(unit, review) => commit.review(review, Some(unit)),
+                Job::Review(review) => resolve::review(&mut commit, review, None),
+                Job::ReviewBelow(unit, review) => resolve::review(&mut commit, review, Some(unit)),
                 Job::Month { place, signed, sheets } => {
                     let before = new_months.clone().unwrap_or_else(|| self.months());
                     let place = place.unwrap_or(before.count() + 1);
@@ -500,9 +513,9 @@ impl Core {
                 }
                 Job::Retire { id, undo, decided } => {
                     retired |= !undo;
-                    commit.retire(id, undo, decided)
+                    child::retire(&mut commit, id, undo, decided)
                 }
-                Job::Aside { child, undo } => commit.decide_aside(child, undo),
+                Job::Aside { child, undo } => aside::decide_aside(&mut commit, child, undo),
                 Job::Forget(rows) => {
                     for (space, key) in rows {
                         commit.set.remove(space, key);
@@ -513,18 +526,18 @@ impl Core {
                     audit_log::put(&mut commit.set, &entry);
                     Ok(Answer::Done)
                 }
-                Job::Settle => commit.settle_all(),
+                Job::Settle => marks::settle_all(&mut commit),
                 Job::Reader(hash, row, reader) => {
-                    commit.put_token(&hash, &row);
+                    enlist::put_token(&mut commit, &hash, &row);
                     readers::put(&mut commit.set, &reader);
                     Ok(Answer::Done)
                 }
-                Job::Certificate(id, paper) => commit.learn_certificate(&id, paper),
+                Job::Certificate(id, paper) => child::learn_certificate(&mut commit, &id, paper),
                 Job::Enrolled(row, token) => {
                     if let Some((hash, token)) = token {
-                        commit.put_token(&hash, &token);
+                        enlist::put_token(&mut commit, &hash, &token);
                     }
-                    let told = commit.note_enrolled(&row);
+                    let told = office::note_enrolled(&mut commit, &row);
                     commit.put_node(*row);
                     told.map(|()| Answer::Done).map_err(WriteError::from)
                 }
@@ -547,7 +560,7 @@ impl Core {
             plan: None,
         };
         retired |= fresh.roll.is_some();
-        let (set, revision) = commit.finish(&self.commits.work_done)?;
+        let (set, revision) = finish(commit, &self.commits.work_done)?;
         if !set.is_empty() {
             is_written.set(true);
             self.put(set)?;

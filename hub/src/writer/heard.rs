@@ -3,9 +3,8 @@
 //! a reviewer is asked (domain-detail 4, cases 3, 10, 16, 18).
 
 use super::{
-    arrivals::{Deferred, standing_claim, violation},
-    commit::{Known, Reading},
-    judge::FollowUps,
+    commit::{Known, Reading, pending::Deferred},
+    outcome::{FollowUps, standing_claim, violation},
     revise::text,
 };
 use crate::store::StoreError;

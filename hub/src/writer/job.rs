@@ -1,10 +1,9 @@
 //! What the writer is asked for, and what it answers.
 
-use super::{clear::Cleared, mail::News, resolve::Review};
 use crate::{
     audit_log::Entry,
     certificate::issued_by,
-    mail::marks::MarkBatch,
+    mail::{marks::MarkBatch, rows::NeighbourRow},
     rows::{self, NodeRow},
     state::{Peer, access::RETIRED},
     store::{Space, StoreError},
@@ -63,6 +62,66 @@ impl Pushed {
     pub(super) fn set_aside(&self) -> Self {
         Self { raw: self.raw.clone(), edit: Err(ChangeError::SetAside), is_sound: false, chained: self.chained }
     }
+}
+
+/// What a parent said, checked and opened.
+pub enum News {
+    /// Hubs below the same parent.
+    Neighbours(Vec<NeighbourRow>),
+    /// A letter, with its text in the clear in place of what was sealed.
+    Letter(pb::Letter),
+    /// Who counts which mark.
+    Rulings(Vec<pb::MarkRuling>),
+    /// What every hub is told of the mark keys: before the letters, whose keys are only taken from the hub that makes them, and
+    /// whose questions are of later than the keys that go.
+    Keys {
+        /// Unit of the hub that makes the mark keys.
+        key_holder: u64,
+        /// Every hub has re-marked up to this one.
+        generation: u32,
+    },
+    /// How far the mail reaches: behind all of it.
+    Heard {
+        /// Everything up to this revision of the parent has been sent.
+        upto: u64,
+        /// The parent's epoch.
+        epoch: Vec<u8>,
+    },
+    /// The parent was restored from an old backup: it is to say everything it holds again.
+    Forget,
+}
+
+/// What a reviewer asks the writer for.
+pub enum Review {
+    /// Settle conflicts.
+    Resolve(pb::ResolveRequest),
+    /// Put one back into the queue and take its effect back.
+    Reopen(pb::ReopenRequest),
+    /// Merge two records, or take a merge back.
+    Merge(pb::MergeRequest),
+    /// Edit a record by the hub's own hand.
+    Revise(pb::ReviseRequest),
+}
+
+/// How far a child was cleared.
+#[derive(Debug, Default)]
+pub struct Cleared {
+    pub(super) stage: Stage,
+    /// The first row of the stage that was not looked at.
+    pub(super) next: Vec<u8>,
+    /// Cells that stay, as zeros.
+    pub(super) cells: u64,
+    /// That it may begin anew was found, and counted, with the first.
+    pub(super) is_granted: bool,
+}
+
+/// What of a child is cleared.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    #[default]
+    Cells,
+    Marks,
+    Done,
 }
 
 /// Something to write.

@@ -3,93 +3,24 @@
 
 use super::{
     Peer,
-    arrivals::{Deferred, Landing},
     commit::Known,
-    moves::moves_along,
-    push::{is_for_everybody, register_name},
+    outcome::{FollowUps, Judgement, Landing, Taken, is_for_everybody, register_name},
     recovery::{is_same, is_sealed},
+    revise,
 };
 use crate::store::StoreError;
 use prost::Message;
-use std::rc::Rc;
 use taizhang_proto::{
     OrgCode, Record,
-    cell::{PastHome, home_unit},
+    cell::home_unit,
     change::Edit,
     check::{self, Violation},
     date,
-    decide::{Applied, Author, Decision, Fate, apply, decide},
+    decide::{Author, Decision, Fate, apply, decide},
     pb,
-    record::Revision,
     register::{HOME_UNIT, Refers, VERIFIED_ON, registers},
     wire::Field,
 };
-
-/// What becomes of a change.
-pub(super) enum Judgement {
-    /// It can't stand.
-    Refused(Violation),
-    /// Nothing proves any of it, or all of it stands: the office pulls what does.
-    Known,
-    /// It was made after its record had been handed over: a note for the unit that has it now.
-    Note {
-        /// The change.
-        edit: Edit,
-        /// By whom and when.
-        origin: pb::Origin,
-        /// Revision of the hand-over.
-        of: Revision,
-    },
-    /// Its record is not here: the words are kept until it is.
-    Unheld {
-        /// The change.
-        edit: Edit,
-        /// By whom and when.
-        origin: pb::Origin,
-    },
-    /// It is taken.
-    Taken(Box<Taken>),
-}
-
-/// A change that is taken, with all that it brings about.
-pub(super) struct Taken {
-    /// The change, as it lands.
-    pub(super) edit: Edit,
-    /// Where it lands.
-    pub(super) landing: Landing,
-    /// What became of its fields.
-    pub(super) decision: Decision,
-    /// The record as it stands then, and what no longer stands.
-    pub(super) applied: Applied,
-    /// By whom, when, and under which seal.
-    pub(super) origin: pb::Origin,
-    /// The record as it stood, where a conflict will speak of it.
-    pub(super) before: Option<Rc<Record>>,
-    /// What else it brings about.
-    pub(super) follow_ups: FollowUps,
-    /// The code that its unit had before, where it was filed under that.
-    pub(super) given_up: Option<PastHome>,
-    /// How many revisions its parts have beside its own.
-    pub(super) revisions: u64,
-}
-
-/// What a change brings about beside itself: found while it is judged, and brought about once it is taken.
-#[derive(Default)]
-pub(super) struct FollowUps {
-    /// What a reviewer is asked.
-    pub(super) conflicts: Vec<pb::Conflict>,
-    /// What a rule does at the end of the batch.
-    pub(super) deferred: Vec<Deferred>,
-}
-
-impl FollowUps {
-    /// Has a record that moves with persons and households follow one that has moved.
-    fn follow(&mut self, edit: &Edit, to: OrgCode) {
-        if moves_along(edit.register) {
-            self.deferred.push(Deferred::Follow { id: edit.id, register: edit.register, to });
-        }
-    }
-}
 
 /// Why a change can't stand whose record was never taken.
 fn unknown(edit: &Edit) -> Violation {
@@ -196,7 +127,7 @@ impl Known<'_, '_> {
         if decision.is_plain() {
             return Ok(decision); // as almost always: no history is read for it
         }
-        let history = self.whole_history_of(edit.id)?;
+        let history = revise::whole_history_of(&self, edit.id)?;
         self.count_work(history.len() as u64);
         let own = |entry: &&pb::Superseded| entry.origin.as_ref().is_some_and(|word| is_same(word, origin));
         let said: Vec<Field> = history.iter().filter(own).flat_map(pb::Superseded::said).collect();

@@ -4,7 +4,7 @@
 
 use super::{
     commit::{Commit, Reading},
-    revise::{Hand, field_of, nothing, text},
+    revise::{self, Hand, field_of, nothing, text},
 };
 use crate::store::StoreError;
 use std::collections::BTreeSet;
@@ -18,95 +18,97 @@ use taizhang_proto::{
     wire::{self, Field, Raw},
 };
 
-impl Commit<'_> {
-    /// Merges `absorbed` into `standing`. The fields named in `take` come from the absorbed one, and so does what the
-    /// other lacks; repeated fields keep what either has. Inside, why they can't be merged.
-    pub(super) fn merge(
-        &mut self,
-        standing: RecordId,
-        absorbed: RecordId,
-        take: &[u32],
-        hand: &Hand<'_>,
-    ) -> Result<Result<(), String>, StoreError> {
-        let (into, from) = (self.record(standing)?, self.record(absorbed)?);
-        let (Some(into), Some(from)) = (into, from) else { return Ok(Err("没有此记录 (no such record)".into())) };
-        let ours = |record: &Record| home_unit(record).is_some_and(|unit| self.core.unit.covers(unit));
-        if standing == absorbed || into.register != from.register {
-            return Ok(Err("只能合并同一登记表的两条记录 (two records of one register)".into()));
-        }
-        if !is_active(&into) || merged_into(&from).is_some() || !ours(&into) || !ours(&from) {
-            return Ok(Err("其中一条已作废、已并入他处或不在本级 (void, merged already, or not held here)".into()));
-        }
-        let fields = gathered(&into, &from, take);
-        let bytes = |record: &Record| record.fields.iter().map(|one| one.field.bytes.len()).sum::<usize>();
-        let more: usize = fields.iter().map(|field| field.bytes.len()).sum();
-        if bytes(&into) + more > RECORD_BYTES || into.fields.len() + fields.len() > RECORD_FIELDS {
-            return Ok(Err(
-                "合并后的记录过大，请先删减其中一条 (together they are too large: shorten one of them first)".into(),
-            ));
-        }
-        // The two edits have revisions in a row: that is how a merge is found again when it is taken back. Where the one
-        // that stands takes nothing, its revision stays unused: another's edit must not be taken for it.
-        if self.revise(standing, into.register, fields, hand)?.is_none() {
-            self.take_revisions(1);
-        }
-        self.revise(absorbed, from.register, vec![text(MERGED_INTO, &standing.0)], hand)?;
-        self.inspect_around(standing, into.register)?;
-        Ok(Ok(()))
+/// Merges `absorbed` into `standing`. The fields named in `take` come from the absorbed one, and so does what the
+/// other lacks; repeated fields keep what either has. Inside, why they can't be merged.
+pub(super) fn merge(
+    commit: &mut Commit<'_>,
+    standing: RecordId,
+    absorbed: RecordId,
+    take: &[u32],
+    hand: &Hand<'_>,
+) -> Result<Result<(), String>, StoreError> {
+    let (into, from) = (commit.record(standing)?, commit.record(absorbed)?);
+    let (Some(into), Some(from)) = (into, from) else { return Ok(Err("没有此记录 (no such record)".into())) };
+    let ours = |record: &Record| home_unit(record).is_some_and(|unit| commit.core.unit.covers(unit));
+    if standing == absorbed || into.register != from.register {
+        return Ok(Err("只能合并同一登记表的两条记录 (two records of one register)".into()));
     }
+    if !is_active(&into) || merged_into(&from).is_some() || !ours(&into) || !ours(&from) {
+        return Ok(Err("其中一条已作废、已并入他处或不在本级 (void, merged already, or not held here)".into()));
+    }
+    let fields = gathered(&into, &from, take);
+    let bytes = |record: &Record| record.fields.iter().map(|one| one.field.bytes.len()).sum::<usize>();
+    let more: usize = fields.iter().map(|field| field.bytes.len()).sum();
+    if bytes(&into) + more > RECORD_BYTES || into.fields.len() + fields.len() > RECORD_FIELDS {
+        return Ok(Err(
+            "合并后的记录过大，请先删减其中一条 (together they are too large: shorten one of them first)".into()
+        ));
+    }
+    // The two edits have revisions in a row: that is how a merge is found again when it is taken back. Where the one
+    // that stands takes nothing, its revision stays unused: another's edit must not be taken for it.
+    if revise::revise(commit, standing, into.register, fields, hand)?.is_none() {
+        commit.take_revisions(1);
+    }
+    revise::revise(commit, absorbed, from.register, vec![text(MERGED_INTO, &standing.0)], hand)?;
+    inspect_around(commit, standing, into.register)?;
+    Ok(Ok(()))
+}
 
-    /// Takes a merge back: the record stands for itself again, and what the other took from it goes back where nobody
-    /// has edited it since.
-    pub(super) fn unmerge(&mut self, absorbed: RecordId, hand: &Hand<'_>) -> Result<Result<(), String>, StoreError> {
-        let Some(from) = self.record(absorbed)? else {
-            return Ok(Err("没有此记录 (no such record)".into()));
-        };
-        let Some(standing) = merged_into(&from) else {
-            return Ok(Err("该记录并未并入他处 (not merged)".into()));
-        };
-        let merged = from.revision_of(MERGED_INTO);
-        self.revise(absorbed, from.register, vec![nothing(MERGED_INTO)], hand)?;
-        if let Some(into) = self.record(standing)? {
-            let taken: Vec<u32> = into
-                .fields
-                .iter()
-                .filter(|standing| {
-                    let origin = &into.origins[standing.origin];
-                    origin.node == HUB_NODE && origin.revision + 1 == merged
-                })
-                .map(|standing| standing.field.tag)
-                .collect();
-            if !taken.is_empty() {
-                let before = self.replaced_by(standing, merged - 1)?;
-                let old = |tag: u32| {
-                    before
-                        .iter()
-                        .flat_map(|entry| wire::split(&entry.message).unwrap_or_default())
-                        .find(|field| field.tag == tag)
-                        .unwrap_or_else(|| nothing(tag))
-                };
-                let fields = taken.into_iter().map(old).collect();
-                self.revise(standing, into.register, fields, hand)?;
-            }
-            self.inspect_around(standing, into.register)?;
+/// Takes a merge back: the record stands for itself again, and what the other took from it goes back where nobody
+/// has edited it since.
+pub(super) fn unmerge(
+    commit: &mut Commit<'_>,
+    absorbed: RecordId,
+    hand: &Hand<'_>,
+) -> Result<Result<(), String>, StoreError> {
+    let Some(from) = commit.record(absorbed)? else {
+        return Ok(Err("没有此记录 (no such record)".into()));
+    };
+    let Some(standing) = merged_into(&from) else {
+        return Ok(Err("该记录并未并入他处 (not merged)".into()));
+    };
+    let merged = from.revision_of(MERGED_INTO);
+    revise::revise(commit, absorbed, from.register, vec![nothing(MERGED_INTO)], hand)?;
+    if let Some(into) = commit.record(standing)? {
+        let taken: Vec<u32> = into
+            .fields
+            .iter()
+            .filter(|standing| {
+                let origin = &into.origins[standing.origin];
+                origin.node == HUB_NODE && origin.revision + 1 == merged
+            })
+            .map(|standing| standing.field.tag)
+            .collect();
+        if !taken.is_empty() {
+            let before = revise::replaced_by(commit, standing, merged - 1)?;
+            let old = |tag: u32| {
+                before
+                    .iter()
+                    .flat_map(|entry| wire::split(&entry.message).unwrap_or_default())
+                    .find(|field| field.tag == tag)
+                    .unwrap_or_else(|| nothing(tag))
+            };
+            let fields = taken.into_iter().map(old).collect();
+            revise::revise(commit, standing, into.register, fields, hand)?;
         }
-        Ok(Ok(()))
+        inspect_around(commit, standing, into.register)?;
     }
+    Ok(Ok(()))
+}
 
-    /// Has a record and those that refer to it looked at.
-    fn inspect_around(&mut self, id: RecordId, register: u32) -> Result<(), StoreError> {
-        self.to_inspect.push(id);
-        let around: &[u32] = match register {
-            number::RESIDENT => &[number::PLACEMENT, number::MEMBER],
-            number::HOUSEHOLD => &[number::MEMBER, number::ZEF_CASE],
-            _ => &[],
-        };
-        for other in around {
-            let found = following(&Reading(self), id, register, *other)?;
-            self.to_inspect.extend(found);
-        }
-        Ok(())
+/// Has a record and those that refer to it looked at.
+fn inspect_around(commit: &mut Commit<'_>, id: RecordId, register: u32) -> Result<(), StoreError> {
+    commit.to_inspect.push(id);
+    let around: &[u32] = match register {
+        number::RESIDENT => &[number::PLACEMENT, number::MEMBER],
+        number::HOUSEHOLD => &[number::MEMBER, number::ZEF_CASE],
+        _ => &[],
+    };
+    for other in around {
+        let found = following(&Reading(commit), id, register, *other)?;
+        commit.to_inspect.extend(found);
     }
+    Ok(())
 }
 
 /// What the standing record takes from the absorbed one.

@@ -2,10 +2,9 @@
 //! Invariant: nothing here is entered by an ordinary entry, but by what a session says that the hub itself has asked to say it again;
 //! what no seal and no certificate proves stands as told by whoever says it.
 
-mod offers;
+pub(super) mod offers;
 pub(crate) mod signed;
 mod told;
-mod unheld;
+pub(super) mod unheld;
 
-pub(super) use offers::{is_sealed, is_sealed_since, is_sound, keep_proven};
-pub(super) use told::is_same;
+pub(super) use offers::{is_same, is_sealed, is_sealed_since, is_sound, keep_proven};

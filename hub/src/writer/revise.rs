@@ -12,8 +12,7 @@ use std::collections::BTreeMap;
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::is_memory,
-    change,
-    change::Edit,
+    change::{self, Edit},
     check::Size,
     decide::{Decision, HUB_NODE, apply, tier_of},
     limits::{self, REVIEW_BYTES, REVIEW_FIELDS, STORED_BYTES, STORED_FIELDS},
@@ -54,230 +53,231 @@ impl Hand<'_> {
     }
 }
 
-impl Commit<'_> {
-    pub(super) fn ruling(&self, hand: &Hand<'_>) -> pb::Ruling {
-        pb::Ruling {
-            by: hand.by.to_owned(),
-            unit: hand.of.unwrap_or(self.core.unit).number(),
-            at: self.core.now(),
-            reason: hand.reason.to_owned(),
-            conflict: hand.conflict,
-            ..pb::Ruling::default()
-        }
+pub(super) fn ruling(commit: &Commit<'_>, hand: &Hand<'_>) -> pb::Ruling {
+    pb::Ruling {
+        by: hand.by.to_owned(),
+        unit: hand.of.unwrap_or(commit.core.unit).number(),
+        at: commit.core.now(),
+        reason: hand.reason.to_owned(),
+        conflict: hand.conflict,
+        ..pb::Ruling::default()
     }
+}
 
-    /// Writes into an entry of a record's history who ruled over it, under this hub's seal.
-    fn rule_over(&self, id: RecordId, entry: &mut pb::Superseded, hand: &Hand<'_>) {
-        hand.rule.clone_into(&mut entry.rule);
-        entry.ruling = Some(self.ruling(hand));
-        let seal = seal::of_ruling(&self.core.lineage.secret(), id, entry);
-        entry.ruling.get_or_insert_default().seal = seal;
+/// Writes into an entry of a record's history who ruled over it, under this hub's seal.
+fn rule_over(commit: &Commit<'_>, id: RecordId, entry: &mut pb::Superseded, hand: &Hand<'_>) {
+    hand.rule.clone_into(&mut entry.rule);
+    entry.ruling = Some(ruling(commit, hand));
+    let seal = seal::of_ruling(&commit.core.lineage.secret(), id, entry);
+    entry.ruling.get_or_insert_default().seal = seal;
+}
+
+/// Sets fields of a record by the hub's own hand. Fields that stand already are left alone; none when all do.
+pub(super) fn revise(
+    commit: &mut Commit<'_>,
+    id: RecordId,
+    register: u32,
+    mut fields: Vec<Field>,
+    hand: &Hand<'_>,
+) -> Result<Option<Revision>, StoreError> {
+    let mut current = commit.record(id)?;
+    let mut said = Vec::new();
+    fields.retain(|field| {
+        let standing = current.as_ref().and_then(|record| record.bytes(field.tag));
+        let stands = standing.map_or(field.bytes.is_empty(), |bytes| *bytes == field.bytes);
+        said.extend(stands.then_some(field.tag));
+        !stands
+    });
+    // What a township has ruled becomes the district's word when somebody there says the same.
+    said.retain(|tag| current.as_ref().is_some_and(|record| is_ruled_below(record, *tag)));
+    if hand.of.is_none() && !hand.by.is_empty() && !said.is_empty() {
+        affirm(commit, id, &said, hand)?;
+        current = commit.record(id)?;
     }
+    if fields.is_empty() {
+        return Ok(None);
+    }
+    // A rule's hand never makes a record that can't be read again, and leaves room for a reviewer's.
+    let held: usize = current.iter().flat_map(|record| &record.fields).map(|one| one.field.bytes.len()).sum();
+    let more: usize = fields.iter().map(|field| field.bytes.len()).sum();
+    let places = current.as_ref().map_or(0, |record| record.fields.len()) + fields.len();
+    let (bytes, most) = (STORED_BYTES - REVIEW_BYTES, STORED_FIELDS - REVIEW_FIELDS);
+    if hand.by.is_empty() && (held + more > bytes || places > most) {
+        tracing::warn!(%id, rule = hand.rule, "a record is too full for what a rule would set");
+        return Ok(None);
+    }
+    fields.sort_by_key(|field| field.tag);
+    let base = |tag| current.as_ref().map_or(0, |record| record.revision_of(tag));
+    let based: Vec<(Field, Revision)> = fields
+        .into_iter()
+        .map(|field| {
+            let base = base(field.tag);
+            (field, base)
+        })
+        .collect();
+    put_own(commit, id, current.as_deref(), &based, register, hand)
+}
 
-    /// Sets fields of a record by the hub's own hand. Fields that stand already are left alone; none when all do.
-    pub(super) fn revise(
-        &mut self,
-        id: RecordId,
-        register: u32,
-        mut fields: Vec<Field>,
-        hand: &Hand<'_>,
-    ) -> Result<Option<Revision>, StoreError> {
-        let mut current = self.record(id)?;
-        let mut said = Vec::new();
-        fields.retain(|field| {
-            let standing = current.as_ref().and_then(|record| record.bytes(field.tag));
-            let stands = standing.map_or(field.bytes.is_empty(), |bytes| *bytes == field.bytes);
-            said.extend(stands.then_some(field.tag));
-            !stands
-        });
-        // What a township has ruled becomes the district's word when somebody there says the same.
-        said.retain(|tag| current.as_ref().is_some_and(|record| is_ruled_below(record, *tag)));
-        if hand.of.is_none() && !hand.by.is_empty() && !said.is_empty() {
-            self.affirm(id, &said, hand)?;
-            current = self.record(id)?;
-        }
-        if fields.is_empty() {
+/// Puts fields on a record by the hub's own hand, each with the revision that stands. None where the record would be one that
+/// nobody can read: nobody else's jobs fail for that.
+fn put_own(
+    commit: &mut Commit<'_>,
+    id: RecordId,
+    current: Option<&Record>,
+    fields: &[(Field, Revision)],
+    register: u32,
+    hand: &Hand<'_>,
+) -> Result<Option<Revision>, StoreError> {
+    let stamp = Stamp::at_millis(commit.core.now() * 1_000);
+    // An entrance has refused what is longer; were there one that has not, nobody else's jobs fail for it.
+    let mut change = change::write(id, register, fields, stamp, limits::fitting(hand.by, limits::NAME_CHARS));
+    limits::fitting(hand.reason, limits::REASON_CHARS).clone_into(&mut change.reason);
+    let edit = match Edit::read(change) {
+        Ok(edit) => edit,
+        Err(error) => {
+            tracing::error!(%id, %error, rule = hand.rule, "an edit by the hub's own hand can't be read: it is left out");
             return Ok(None);
         }
-        // A rule's hand never makes a record that can't be read again, and leaves room for a reviewer's.
-        let held: usize = current.iter().flat_map(|record| &record.fields).map(|one| one.field.bytes.len()).sum();
-        let more: usize = fields.iter().map(|field| field.bytes.len()).sum();
-        let places = current.as_ref().map_or(0, |record| record.fields.len()) + fields.len();
-        let (bytes, most) = (STORED_BYTES - REVIEW_BYTES, STORED_FIELDS - REVIEW_FIELDS);
-        if hand.by.is_empty() && (held + more > bytes || places > most) {
-            tracing::warn!(%id, rule = hand.rule, "a record is too full for what a rule would set");
-            return Ok(None);
-        }
-        fields.sort_by_key(|field| field.tag);
-        let base = |tag| current.as_ref().map_or(0, |record| record.revision_of(tag));
-        let based: Vec<(Field, Revision)> = fields
-            .into_iter()
-            .map(|field| {
-                let base = base(field.tag);
-                (field, base)
-            })
-            .collect();
-        self.put_own(id, current.as_deref(), &based, register, hand)
+    };
+    let revision = commit.take_revisions(1);
+    let origin = own_origin(commit, &edit, revision, hand);
+    let mut applied = apply(current, &edit, &Decision::accepted(&edit), &origin);
+    if !Size::of(Some(&applied.record)).can_be_read() {
+        tracing::error!(%id, rule = hand.rule, "a record is too full for an edit by the hub's own hand: it is left out");
+        return Ok(None);
     }
+    applied.superseded.retain_mut(|entry| leave_out_what_only_grows(register, entry));
+    for entry in &mut applied.superseded {
+        rule_over(commit, id, entry, hand);
+        hand.note.clone_into(&mut entry.reason); // the ruling has its own
+    }
+    keep_history(commit, id, &applied.superseded);
+    commit.put_record(id, applied.record)?;
+    Ok(Some(revision))
+}
 
-    /// Puts fields on a record by the hub's own hand, each with the revision that stands. None where the record would be one that
-    /// nobody can read: nobody else's jobs fail for that.
-    fn put_own(
-        &mut self,
-        id: RecordId,
-        current: Option<&Record>,
-        fields: &[(Field, Revision)],
-        register: u32,
-        hand: &Hand<'_>,
-    ) -> Result<Option<Revision>, StoreError> {
-        let stamp = Stamp::at_millis(self.core.now() * 1_000);
-        // An entrance has refused what is longer; were there one that has not, nobody else's jobs fail for it.
-        let mut change = change::write(id, register, fields, stamp, limits::fitting(hand.by, limits::NAME_CHARS));
-        limits::fitting(hand.reason, limits::REASON_CHARS).clone_into(&mut change.reason);
-        let edit = match Edit::read(change) {
-            Ok(edit) => edit,
-            Err(error) => {
-                tracing::error!(%id, %error, rule = hand.rule, "an edit by the hub's own hand can't be read: it is left out");
-                return Ok(None);
+/// Makes what stands in these fields the reviewer's own word.
+pub(super) fn affirm(commit: &mut Commit<'_>, id: RecordId, tags: &[u32], hand: &Hand<'_>) -> Result<(), StoreError> {
+    let Some(record) = commit.record(id)? else { return Ok(()) };
+    let fields: Vec<(Field, Revision)> = tags
+        .iter()
+        .filter(|tag| record.bytes(**tag).is_some())
+        .map(|tag| (field_of(&record, *tag), record.revision_of(*tag)))
+        .collect();
+    if fields.is_empty() {
+        return Ok(());
+    }
+    // Standing values do not arrive anew.
+    let received = tags.iter().filter_map(|tag| record.origin(*tag)).map(|origin| origin.received).max();
+    let hand = Hand { received: hand.received.or(received), ..*hand };
+    put_own(commit, id, Some(&record), &fields, record.register, &hand)?;
+    Ok(())
+}
+
+/// The origin of an edit by the hub's own hand.
+fn own_origin(commit: &Commit<'_>, edit: &Edit, revision: Revision, hand: &Hand<'_>) -> pb::Origin {
+    let by = seal::named(&edit.by, hand.of.map(OrgCode::number));
+    pb::Origin {
+        revision,
+        stamp: edit.stamp.0,
+        received: hand.received.unwrap_or_else(|| commit.core.now()),
+        unit: hand.of.unwrap_or(commit.core.unit).number(),
+        node: HUB_NODE,
+        by: edit.by.clone(),
+        seal: seal::seal(&commit.core.lineage.secret(), edit.id, &edit.fields, edit.stamp.0, &by),
+        ..pb::Origin::default()
+    }
+}
+
+/// Puts what no longer stands into a record's history.
+pub(super) fn keep_history(commit: &mut Commit<'_>, id: RecordId, entries: &[pb::Superseded]) {
+    for entry in entries {
+        commit.added_history.entry(id).or_default().push(commit.set.rows.len());
+        commit.set.put(Space::History, rows::history_key(id, entry), entry.encode_to_vec());
+    }
+}
+
+/// Takes a row out of a record's history, whether it stood before this commit or was added in it.
+pub(super) fn drop_history(commit: &mut Commit<'_>, id: RecordId, row_key: Vec<u8>) {
+    commit.count_work(commit.added_history.get(&id).map_or(0, |places| places.len() as u64));
+    for place in commit.added_history.get(&id).into_iter().flatten() {
+        // Put and removed in one batch, a row might come back.
+        if let Some((_, _, value)) = commit.set.rows.get_mut(*place).filter(|(_, key, _)| *key == row_key) {
+            *value = None;
+        }
+    }
+    commit.added_history.entry(id).or_default().push(commit.set.rows.len());
+    commit.set.remove(Space::History, row_key);
+}
+
+/// A record's history as it stood before this commit.
+pub(super) fn history_of(commit: &Commit<'_>, id: RecordId) -> Result<Vec<pb::Superseded>, StoreError> {
+    let read = |row: bytes::Bytes| pb::Superseded::decode(row).map_err(|_| StoreError::Row(Space::History));
+    let found: Vec<_> = commit.view.prefix(Space::History, &id.0).map(|row| read(row?.1)).collect::<Result<_, _>>()?;
+    commit.count_work(found.len() as u64);
+    Ok(found)
+}
+
+/// A record's history, what this commit adds to it included.
+pub(super) fn whole_history_of(commit: &Commit<'_>, id: RecordId) -> Result<Vec<pb::Superseded>, StoreError> {
+    Ok(history_rows(commit, id)?.into_values().collect())
+}
+
+/// The same, each entry with the key of its row, which an earlier build may have made in its own way.
+pub(super) fn history_rows(commit: &Commit<'_>, id: RecordId) -> Result<BTreeMap<Vec<u8>, pb::Superseded>, StoreError> {
+    let read = |row: bytes::Bytes| pb::Superseded::decode(row).map_err(|_| StoreError::Row(Space::History));
+    let mut found = BTreeMap::new();
+    for row in commit.view.prefix(Space::History, &id.0) {
+        let (key, value) = row?;
+        found.insert(key.to_vec(), read(value)?);
+    }
+    for place in commit.added_history.get(&id).into_iter().flatten() {
+        match commit.set.rows.get(*place) {
+            Some((_, key, Some(value))) => {
+                found.insert(key.clone(), read(bytes::Bytes::copy_from_slice(value))?);
             }
-        };
-        let revision = self.take_revisions(1);
-        let origin = self.own_origin(&edit, revision, hand);
-        let mut applied = apply(current, &edit, &Decision::accepted(&edit), &origin);
-        if !Size::of(Some(&applied.record)).can_be_read() {
-            tracing::error!(%id, rule = hand.rule, "a record is too full for an edit by the hub's own hand: it is left out");
-            return Ok(None);
-        }
-        applied.superseded.retain_mut(|entry| leave_out_what_only_grows(register, entry));
-        for entry in &mut applied.superseded {
-            self.rule_over(id, entry, hand);
-            hand.note.clone_into(&mut entry.reason); // the ruling has its own
-        }
-        self.keep_history(id, &applied.superseded);
-        self.put_record(id, applied.record)?;
-        Ok(Some(revision))
-    }
-
-    /// Makes what stands in these fields the reviewer's own word.
-    pub(super) fn affirm(&mut self, id: RecordId, tags: &[u32], hand: &Hand<'_>) -> Result<(), StoreError> {
-        let Some(record) = self.record(id)? else { return Ok(()) };
-        let fields: Vec<(Field, Revision)> = tags
-            .iter()
-            .filter(|tag| record.bytes(**tag).is_some())
-            .map(|tag| (field_of(&record, *tag), record.revision_of(*tag)))
-            .collect();
-        if fields.is_empty() {
-            return Ok(());
-        }
-        // Standing values do not arrive anew.
-        let received = tags.iter().filter_map(|tag| record.origin(*tag)).map(|origin| origin.received).max();
-        let hand = Hand { received: hand.received.or(received), ..*hand };
-        self.put_own(id, Some(&record), &fields, record.register, &hand)?;
-        Ok(())
-    }
-
-    /// The origin of an edit by the hub's own hand.
-    fn own_origin(&self, edit: &Edit, revision: Revision, hand: &Hand<'_>) -> pb::Origin {
-        let by = seal::named(&edit.by, hand.of.map(OrgCode::number));
-        pb::Origin {
-            revision,
-            stamp: edit.stamp.0,
-            received: hand.received.unwrap_or_else(|| self.core.now()),
-            unit: hand.of.unwrap_or(self.core.unit).number(),
-            node: HUB_NODE,
-            by: edit.by.clone(),
-            seal: seal::seal(&self.core.lineage.secret(), edit.id, &edit.fields, edit.stamp.0, &by),
-            ..pb::Origin::default()
-        }
-    }
-
-    /// Puts what no longer stands into a record's history.
-    pub(super) fn keep_history(&mut self, id: RecordId, entries: &[pb::Superseded]) {
-        for entry in entries {
-            self.added_history.entry(id).or_default().push(self.set.rows.len());
-            self.set.put(Space::History, rows::history_key(id, entry), entry.encode_to_vec());
-        }
-    }
-
-    /// Takes a row out of a record's history, whether it stood before this commit or was added in it.
-    pub(super) fn drop_history(&mut self, id: RecordId, row_key: Vec<u8>) {
-        self.count_work(self.added_history.get(&id).map_or(0, |places| places.len() as u64));
-        for place in self.added_history.get(&id).into_iter().flatten() {
-            // Put and removed in one batch, a row might come back.
-            if let Some((_, _, value)) = self.set.rows.get_mut(*place).filter(|(_, key, _)| *key == row_key) {
-                *value = None;
+            Some((_, key, None)) => {
+                found.remove(key);
             }
+            None => {}
         }
-        self.added_history.entry(id).or_default().push(self.set.rows.len());
-        self.set.remove(Space::History, row_key);
     }
+    commit.count_work(found.len() as u64);
+    Ok(found)
+}
 
-    /// A record's history as it stood before this commit.
-    pub(super) fn history_of(&self, id: RecordId) -> Result<Vec<pb::Superseded>, StoreError> {
-        let read = |row: bytes::Bytes| pb::Superseded::decode(row).map_err(|_| StoreError::Row(Space::History));
-        let found: Vec<_> =
-            self.view.prefix(Space::History, &id.0).map(|row| read(row?.1)).collect::<Result<_, _>>()?;
-        self.count_work(found.len() as u64);
-        Ok(found)
-    }
+/// Notes in a record's history that a value was looked at and did not come to stand; whoever holds the record is
+/// told.
+pub(super) fn note_ruling(
+    commit: &mut Commit<'_>,
+    id: RecordId,
+    claim: &pb::ClaimedValue,
+    hand: &Hand<'_>,
+) -> Result<Revision, StoreError> {
+    let revision = commit.take_revisions(1);
+    let mut entry = pb::Superseded {
+        origin: claim.origin.clone(),
+        message: claim.message.clone(),
+        replaced_by: revision,
+        reason: claim.reason.clone(),
+        ..pb::Superseded::default()
+    };
+    rule_over(commit, id, &mut entry, hand);
+    keep_history(commit, id, std::slice::from_ref(&entry));
+    commit.record(id)?;
+    commit.note_lost(id, revision);
+    Ok(revision)
+}
 
-    /// A record's history, what this commit adds to it included.
-    pub(super) fn whole_history_of(&self, id: RecordId) -> Result<Vec<pb::Superseded>, StoreError> {
-        Ok(self.history_rows(id)?.into_values().collect())
-    }
-
-    /// The same, each entry with the key of its row, which an earlier build may have made in its own way.
-    pub(super) fn history_rows(&self, id: RecordId) -> Result<BTreeMap<Vec<u8>, pb::Superseded>, StoreError> {
-        let read = |row: bytes::Bytes| pb::Superseded::decode(row).map_err(|_| StoreError::Row(Space::History));
-        let mut found = BTreeMap::new();
-        for row in self.view.prefix(Space::History, &id.0) {
-            let (key, value) = row?;
-            found.insert(key.to_vec(), read(value)?);
-        }
-        for place in self.added_history.get(&id).into_iter().flatten() {
-            match self.set.rows.get(*place) {
-                Some((_, key, Some(value))) => {
-                    found.insert(key.clone(), read(bytes::Bytes::copy_from_slice(value))?);
-                }
-                Some((_, key, None)) => {
-                    found.remove(key);
-                }
-                None => {}
-            }
-        }
-        self.count_work(found.len() as u64);
-        Ok(found)
-    }
-
-    /// Notes in a record's history that a value was looked at and did not come to stand; whoever holds the record is
-    /// told.
-    pub(super) fn note_ruling(
-        &mut self,
-        id: RecordId,
-        claim: &pb::ClaimedValue,
-        hand: &Hand<'_>,
-    ) -> Result<Revision, StoreError> {
-        let revision = self.take_revisions(1);
-        let mut entry = pb::Superseded {
-            origin: claim.origin.clone(),
-            message: claim.message.clone(),
-            replaced_by: revision,
-            reason: claim.reason.clone(),
-            ..pb::Superseded::default()
-        };
-        self.rule_over(id, &mut entry, hand);
-        self.keep_history(id, std::slice::from_ref(&entry));
-        self.record(id)?;
-        self.note_lost(id, revision);
-        Ok(revision)
-    }
-
-    /// The fields of a record that another one took over when it was merged, with the values they had before.
-    pub(super) fn replaced_by(&self, id: RecordId, revision: Revision) -> Result<Vec<pb::Superseded>, StoreError> {
-        let mut found = self.whole_history_of(id)?;
-        found.retain(|entry| entry.replaced_by == revision);
-        Ok(found)
-    }
+/// The fields of a record that another one took over when it was merged, with the values they had before.
+pub(super) fn replaced_by(
+    commit: &Commit<'_>,
+    id: RecordId,
+    revision: Revision,
+) -> Result<Vec<pb::Superseded>, StoreError> {
+    let mut found = whole_history_of(commit, id)?;
+    found.retain(|entry| entry.replaced_by == revision);
+    Ok(found)
 }
 
 /// Whether what stands in a field is a ruling of somebody below the district.

@@ -1,21 +1,18 @@
 //! What follows from the records in the commit: contributions, cells and their sums, digests, the feed.
 //! Invariant: it is derived once, at the end of a commit, and is in the same write set as the records.
 
-use super::{
-    Commit,
-    reading::{Alone, Reading},
-};
 use crate::{
     rows::{self, FeedRow, NodeRow, OwnCell, UnitRow, meta},
     store::{Space, StoreError, View, WriteSet},
     totals::{self, unheard},
     upkeep,
+    writer::commit::{
+        Commit,
+        reading::{Alone, Reading},
+    },
 };
 use prost::Message;
-use std::{
-    collections::HashMap,
-    sync::atomic::{AtomicU64, Ordering},
-};
+use std::collections::HashMap;
 use taizhang_proto::{
     OrgCode, Record,
     cell::{CellKey, Contribution, Subject, bounds, contributions, home_unit, links, subjects_under},
@@ -44,6 +41,13 @@ struct BelowChange {
     records: ScopeDigest,
     count: i64,
     head: Revision,
+}
+
+/// What the rows of records and cells change.
+pub(in crate::writer) struct Changes {
+    own: HashMap<OrgCode, UnitChange>,
+    /// The newest revision before the cells had theirs.
+    pub(in crate::writer) before_cells: Revision,
 }
 
 impl UnitChange {
@@ -82,21 +86,25 @@ impl UnitChange {
 }
 
 impl Commit<'_> {
-    /// Derives everything and returns the write set with the newest revision.
-    pub(in crate::writer) fn finish(mut self, work: &AtomicU64) -> Result<(WriteSet, Revision), StoreError> {
+    /// Works out what the touched subjects contribute, and what the hub says of itself.
+    pub(in crate::writer) fn recount(&mut self) -> Result<(), StoreError> {
         self.recount_subjects()?;
         self.recount_upkeep()?;
-        self.note_unheard()?;
-        self.judge_cells()?;
-        self.rule_on_marks()?;
-        self.write_history_sizes()?;
-        work.fetch_add(self.work(), Ordering::Relaxed);
+        self.note_unheard()
+    }
+
+    /// Writes the rows of records and cells; what changes of each unit by them.
+    pub(in crate::writer) fn write_rows(&mut self) -> Result<Changes, StoreError> {
         let mut own: HashMap<OrgCode, UnitChange> = HashMap::new();
         self.write_records(&mut own);
         self.write_lost(&mut own);
         let before_cells = self.revision;
         self.write_cells(&mut own)?;
-        self.write_letters(before_cells)?;
+        Ok(Changes { own, before_cells })
+    }
+
+    /// Writes what is left and returns the write set with the newest revision.
+    pub(in crate::writer) fn end(mut self, Changes { own, .. }: Changes) -> Result<(WriteSet, Revision), StoreError> {
         let mut units: HashMap<OrgCode, UnitChange> = HashMap::new();
         for (unit, change) in own {
             for above in unit.up_to(self.core.unit) {
@@ -134,7 +142,6 @@ impl Commit<'_> {
                 self.set.put(Space::Uniques, key, row.ids.iter().flat_map(|id| id.0).collect::<Vec<u8>>());
             }
         }
-        self.write_conflicts()?;
         for (id, node) in self.subjects.into_iter().filter(|(_, node)| node.changed) {
             self.set.put(Space::Subjects, id.0, node.row.encode_to_vec());
         }

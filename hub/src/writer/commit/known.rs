@@ -1,7 +1,7 @@
 //! A commit as changes are judged on it.
 //! Invariant: nothing can be changed through it; what is read is kept in the commit, whoever reads.
 
-use super::Commit;
+use crate::writer::commit::Commit;
 use std::ops::Deref;
 
 /// What is known when a change is judged: the records, holders of numbers and histories as they stand in a commit, only to be read.

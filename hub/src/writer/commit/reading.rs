@@ -1,7 +1,10 @@
 //! A commit as the rules read it.
 
-use super::{Commit, read_leaf};
-use crate::{rows, shelf, store::StoreError};
+use crate::{
+    rows, shelf,
+    store::StoreError,
+    writer::commit::{Commit, read_leaf},
+};
 use std::rc::Rc;
 use taizhang_proto::{
     OrgCode, Record, RecordId,

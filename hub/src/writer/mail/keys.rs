@@ -2,11 +2,17 @@
 //! Invariant: while two keys are in use every record is marked under both, and the older one goes only when the parent
 //! says that every hub stands under the later.
 
-use super::{super::commit::Commit, letter, ruling::MAX_AHEAD};
 use crate::{
     mail::rows::{DeskRow, KeyRing, MarkKey, letter_id},
     store::StoreError,
-    writer::{Answer, WriteError},
+    writer::{
+        Answer, WriteError,
+        commit::Commit,
+        mail::{
+            across::{self, letter},
+            ruling::MAX_AHEAD,
+        },
+    },
 };
 use prost::Message;
 use taizhang_proto::pb::{self, LetterKind, Tier};
@@ -33,115 +39,113 @@ fn answer_id(generation: u32, to: u64) -> Vec<u8> {
     letter_id(LetterKind::Key, &[&generation.to_be_bytes(), &to.to_be_bytes()])
 }
 
-impl Commit<'_> {
-    /// Goes on with what the parent says of the keys, and writes the desk.
-    pub(super) fn settle_keys(&mut self, mut desk: DeskRow, generation: u32) -> Result<(), StoreError> {
-        let own = self.core.unit.number();
-        if self.core.tier == Tier::City {
-            self.keep_desk(&desk); // a city never holds a key
-            return Ok(());
+/// Goes on with what the parent says of the keys, and writes the desk.
+pub(super) fn settle_keys(commit: &mut Commit<'_>, mut desk: DeskRow, generation: u32) -> Result<(), StoreError> {
+    let own = commit.core.unit.number();
+    if commit.core.tier == Tier::City {
+        across::keep_desk(commit, &desk); // a city never holds a key
+        return Ok(());
+    }
+    if generation > desk.generation {
+        desk.generation = generation;
+        let before = desk.keys.len();
+        desk.keys.retain(|key| key.generation >= generation);
+        if desk.keys.len() != before {
+            desk.indexed = 0; // what stood under the key that goes is taken back
         }
-        if generation > desk.generation {
-            desk.generation = generation;
-            let before = desk.keys.len();
-            desk.keys.retain(|key| key.generation >= generation);
-            if desk.keys.len() != before {
-                desk.indexed = 0; // what stood under the key that goes is taken back
+        for unit in across::neighbours(commit)? {
+            across::unsend(commit, &answer_id(generation, unit))?;
+        }
+    }
+    if desk.keys.is_empty() {
+        if desk.key_holder == own {
+            desk.keys.push(fresh(desk.generation.saturating_add(1)));
+            desk.indexed = 0;
+            across::keep_desk(commit, &desk);
+            // A neighbour's question may have come before this hub heard that it is the one to answer.
+            for unit in across::neighbours(commit)? {
+                give_keys(commit, unit)?;
             }
-            for unit in self.neighbours()? {
-                self.unsend(&answer_id(generation, unit))?;
+        } else {
+            let id = question(own, desk.key_holder);
+            if !across::is_in_outbox(commit, &id)? {
+                across::send(commit, letter(LetterKind::KeyAsked, desk.key_holder, &[], id));
             }
         }
-        if desk.keys.is_empty() {
-            if desk.key_holder == own {
-                desk.keys.push(fresh(desk.generation.saturating_add(1)));
+    }
+    across::keep_desk(commit, &desk);
+    Ok(())
+}
+
+/// Sends a neighbour every key in use.
+pub(super) fn give_keys(commit: &mut Commit<'_>, to: u64) -> Result<(), StoreError> {
+    let desk = across::desk(commit)?;
+    if desk.keys.is_empty() || desk.key_holder != commit.core.unit.number() {
+        return Ok(());
+    }
+    let id = answer_id(newest(&desk.keys), to);
+    let text = KeyRing { keys: desk.keys.clone() }.encode_to_vec().into();
+    let generation = newest(&desk.keys);
+    across::send(commit, pb::Letter { sealed: text, generation, ..letter(LetterKind::Key, to, &[], id) });
+    Ok(())
+}
+
+/// Takes the keys that the holder sent.
+pub(super) fn take_keys(commit: &mut Commit<'_>, letter: &pb::Letter) -> Result<(), StoreError> {
+    let mut desk = across::desk(commit)?;
+    let ring = KeyRing::decode(letter.sealed.clone()).unwrap_or_default();
+    let sane = ring.keys.len() <= MAX_KEYS && ring.keys.iter().all(|key| key.key.len() == KEY);
+    if letter.from != desk.key_holder || !sane || commit.core.tier == Tier::City {
+        return Ok(());
+    }
+    for key in ring.keys {
+        let sane = (desk.generation.max(1)..=desk.generation.saturating_add(MAX_AHEAD)).contains(&key.generation);
+        match desk.keys.iter_mut().find(|own| own.generation == key.generation) {
+            Some(own) if *own == key => {}
+            // Its maker was restored from a backup of before, and has made it anew.
+            Some(own) => {
+                *own = key;
                 desk.indexed = 0;
-                self.keep_desk(&desk);
-                // A neighbour's question may have come before this hub heard that it is the one to answer.
-                for unit in self.neighbours()? {
-                    self.give_keys(unit)?;
-                }
-            } else {
-                let id = question(own, desk.key_holder);
-                if !self.is_in_outbox(&id)? {
-                    self.send(letter(LetterKind::KeyAsked, desk.key_holder, &[], id));
-                }
             }
-        }
-        self.keep_desk(&desk);
-        Ok(())
-    }
-
-    /// Sends a neighbour every key in use.
-    pub(super) fn give_keys(&mut self, to: u64) -> Result<(), StoreError> {
-        let desk = self.desk()?;
-        if desk.keys.is_empty() || desk.key_holder != self.core.unit.number() {
-            return Ok(());
-        }
-        let id = answer_id(newest(&desk.keys), to);
-        let text = KeyRing { keys: desk.keys.clone() }.encode_to_vec().into();
-        let generation = newest(&desk.keys);
-        self.send(pb::Letter { sealed: text, generation, ..letter(LetterKind::Key, to, &[], id) });
-        Ok(())
-    }
-
-    /// Takes the keys that the holder sent.
-    pub(super) fn take_keys(&mut self, letter: &pb::Letter) -> Result<(), StoreError> {
-        let mut desk = self.desk()?;
-        let ring = KeyRing::decode(letter.sealed.clone()).unwrap_or_default();
-        let sane = ring.keys.len() <= MAX_KEYS && ring.keys.iter().all(|key| key.key.len() == KEY);
-        if letter.from != desk.key_holder || !sane || self.core.tier == Tier::City {
-            return Ok(());
-        }
-        for key in ring.keys {
-            let sane = (desk.generation.max(1)..=desk.generation.saturating_add(MAX_AHEAD)).contains(&key.generation);
-            match desk.keys.iter_mut().find(|own| own.generation == key.generation) {
-                Some(own) if *own == key => {}
-                // Its maker was restored from a backup of before, and has made it anew.
-                Some(own) => {
-                    *own = key;
-                    desk.indexed = 0;
-                }
-                None if sane => {
-                    desk.keys.push(key);
-                    desk.indexed = 0;
-                }
-                None => {}
+            None if sane => {
+                desk.keys.push(key);
+                desk.indexed = 0;
             }
+            None => {}
         }
-        desk.keys.sort_by_key(|key| key.generation);
-        self.keep_desk(&desk);
-        self.unsend(&question(self.core.unit.number(), letter.from))
     }
+    desk.keys.sort_by_key(|key| key.generation);
+    across::keep_desk(commit, &desk);
+    across::unsend(commit, &question(commit.core.unit.number(), letter.from))
+}
 
-    /// Makes the next key, where this hub makes them and the last change is through.
-    pub(in crate::writer) fn rotate_key(&mut self) -> Result<Answer, WriteError> {
-        let mut desk = self.desk()?;
-        if desk.key_holder != self.core.unit.number() || desk.keys.is_empty() {
-            return Err(WriteError::NoKey);
-        }
-        if desk.keys.len() >= MAX_KEYS || desk.generation < newest(&desk.keys) {
-            return Err(WriteError::Rotating);
-        }
-        desk.keys.push(fresh(newest(&desk.keys).saturating_add(1)));
-        desk.indexed = 0;
-        self.keep_desk(&desk);
-        for unit in self.neighbours()? {
-            self.give_keys(unit)?;
-        }
-        Ok(Answer::Done)
+/// Makes the next key, where this hub makes them and the last change is through.
+pub(in crate::writer) fn rotate_key(commit: &mut Commit<'_>) -> Result<Answer, WriteError> {
+    let mut desk = across::desk(commit)?;
+    if desk.key_holder != commit.core.unit.number() || desk.keys.is_empty() {
+        return Err(WriteError::NoKey);
     }
+    if desk.keys.len() >= MAX_KEYS || desk.generation < newest(&desk.keys) {
+        return Err(WriteError::Rotating);
+    }
+    desk.keys.push(fresh(newest(&desk.keys).saturating_add(1)));
+    desk.indexed = 0;
+    across::keep_desk(commit, &desk);
+    for unit in across::neighbours(commit)? {
+        give_keys(commit, unit)?;
+    }
+    Ok(Answer::Done)
+}
 
-    /// Every record is marked under the newest key and the parent has the marks: it is told so.
-    pub(in crate::writer) fn say_remarked(&mut self, generation: u32) -> Result<Answer, WriteError> {
-        let mut desk = self.desk()?;
-        if generation > desk.remarked && generation == newest(&desk.keys) {
-            desk.remarked = generation;
-            self.keep_desk(&desk);
-            let own = self.core.unit.number().to_be_bytes();
-            let id = letter_id(LetterKind::Remarked, &[&own, &generation.to_be_bytes()]);
-            self.send(pb::Letter { generation, ..letter(LetterKind::Remarked, 0, &[], id) });
-        }
-        Ok(Answer::Done)
+/// Every record is marked under the newest key and the parent has the marks: it is told so.
+pub(in crate::writer) fn say_remarked(commit: &mut Commit<'_>, generation: u32) -> Result<Answer, WriteError> {
+    let mut desk = across::desk(commit)?;
+    if generation > desk.remarked && generation == newest(&desk.keys) {
+        desk.remarked = generation;
+        across::keep_desk(commit, &desk);
+        let own = commit.core.unit.number().to_be_bytes();
+        let id = letter_id(LetterKind::Remarked, &[&own, &generation.to_be_bytes()]);
+        across::send(commit, pb::Letter { generation, ..letter(LetterKind::Remarked, 0, &[], id) });
     }
+    Ok(Answer::Done)
 }

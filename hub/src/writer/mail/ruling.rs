@@ -2,12 +2,18 @@
 //! Invariants: on each day exactly one of the hubs that hold the mark on it counts; a ruling follows from the holders alone, not from the order in which they were heard; every holder is
 //! told whenever it changes; nothing here knows whose mark it is.
 
-use super::super::{Peer, WriteError, commit::Commit};
 use crate::{
-    mail::marks::MAX_STAYS,
-    mail::rows::{CityMark, Holder, MARK, MailRow, digest_of, kind, mail_at, mark_key, under},
+    mail::{
+        marks::MAX_STAYS,
+        rows::{CityMark, Holder, MARK, MailRow, digest_of, kind, mail_at, mark_key, under},
+    },
     rows::NodeRow,
     store::{Space, StoreError},
+    writer::{
+        Peer, WriteError,
+        commit::Commit,
+        mail::{across, boxes},
+    },
 };
 use taizhang_proto::{
     date::{self, Day},
@@ -72,132 +78,141 @@ fn within_the_calendar(mut stay: pb::MarkStay) -> pb::MarkStay {
     stay
 }
 
-impl Commit<'_> {
-    /// Takes a child hub's marks, by value.
-    pub(in crate::writer) fn take_marks(
-        &mut self,
-        peer: &Peer,
-        marks: &[pb::MarkValue],
-        marked: u64,
-        node: &mut NodeRow,
-    ) -> Result<(), WriteError> {
-        let generation = self.office()?.generation;
-        for value in marks {
-            let known = (generation.max(1)..=generation.saturating_add(MAX_AHEAD)).contains(&value.generation);
-            let sound = |stay: &pb::MarkStay| stay.from < stay.to && stay.rank.len() <= MAX_RANK;
-            let sound = value.stays.len() <= MAX_STAYS && value.stays.iter().all(sound);
-            if value.mark.len() != MARK || !matches!(value.kind, 1 | 2) || !sound {
-                node.refused += 1;
-                continue;
-            }
-            if known {
-                self.take_mark(peer.unit.number(), value)?;
-            }
+/// Takes a child hub's marks, by value.
+pub(in crate::writer) fn take_marks(
+    commit: &mut Commit<'_>,
+    peer: &Peer,
+    marks: &[pb::MarkValue],
+    marked: u64,
+    node: &mut NodeRow,
+) -> Result<(), WriteError> {
+    let generation = boxes::office(commit)?.generation;
+    for value in marks {
+        let known = (generation.max(1)..=generation.saturating_add(MAX_AHEAD)).contains(&value.generation);
+        let sound = |stay: &pb::MarkStay| stay.from < stay.to && stay.rank.len() <= MAX_RANK;
+        let sound = value.stays.len() <= MAX_STAYS && value.stays.iter().all(sound);
+        if value.mark.len() != MARK || !matches!(value.kind, 1 | 2) || !sound {
+            node.refused += 1;
+            continue;
         }
-        node.marked = node.marked.max(marked);
-        Ok(())
+        if known {
+            take_mark(commit, peer.unit.number(), value)?;
+        }
     }
+    node.marked = node.marked.max(marked);
+    Ok(())
+}
 
-    fn take_mark(&mut self, unit: u64, value: &pb::MarkValue) -> Result<(), StoreError> {
-        let key = under(kind::HOLDERS, &mark_key(value.generation, value.kind, &value.mark));
-        let mut row: CityMark = self.kept(Space::Marks, &key)?.unwrap_or_default();
-        let place = row.holders.binary_search_by_key(&unit, |holder| holder.unit);
-        let mut holder = Holder {
-            unit,
-            at_home: value.at_home,
-            since: value.since,
-            taken_in: value.taken_in,
-            told: 0,
-            stays: value.stays.iter().cloned().map(within_the_calendar).filter(|stay| stay.from < stay.to).collect(),
-        };
-        let several = row.holders.len();
-        match (place, value.gone) {
-            (Ok(place), true) => {
-                row.holders.remove(place);
+fn take_mark(commit: &mut Commit<'_>, unit: u64, value: &pb::MarkValue) -> Result<(), StoreError> {
+    let key = under(kind::HOLDERS, &mark_key(value.generation, value.kind, &value.mark));
+    let mut row: CityMark = across::kept(commit, Space::Marks, &key)?.unwrap_or_default();
+    let place = row.holders.binary_search_by_key(&unit, |holder| holder.unit);
+    let mut holder = Holder {
+        unit,
+        at_home: value.at_home,
+        since: value.since,
+        taken_in: value.taken_in,
+        told: 0,
+        stays: value.stays.iter().cloned().map(within_the_calendar).filter(|stay| stay.from < stay.to).collect(),
+    };
+    let several = row.holders.len();
+    match (place, value.gone) {
+        (Ok(place), true) => {
+            row.holders.remove(place);
+        }
+        (Ok(place), false) => {
+            holder.told = row.holders[place].told;
+            if row.holders[place] == holder {
+                return correct(commit, unit, value, &key, row);
             }
-            (Ok(place), false) => {
-                holder.told = row.holders[place].told;
-                if row.holders[place] == holder {
-                    return self.correct(unit, value, &key, row);
-                }
-                row.holders[place] = holder;
-            }
-            (Err(_), true) => return Ok(()),
-            (Err(place), false) => row.holders.insert(place, holder),
+            row.holders[place] = holder;
         }
-        self.rule(&key, row, several)?;
-        match self.kept(Space::Marks, &key)? {
-            Some(row) => self.correct(unit, value, &key, row),
-            None => Ok(()),
-        }
+        (Err(_), true) => return Ok(()),
+        (Err(place), false) => row.holders.insert(place, holder),
     }
+    rule(commit, &key, row, several)?;
+    match across::kept(commit, Space::Marks, &key)? {
+        Some(row) => correct(commit, unit, value, &key, row),
+        None => Ok(()),
+    }
+}
 
-    /// Tells a hub what stands where it goes by another ruling: one that this hub has lost, or that its holders outlived.
-    fn correct(&mut self, unit: u64, value: &pb::MarkValue, key: &[u8], mut row: CityMark) -> Result<(), StoreError> {
-        let goes_by = value.counts_at != 0 || !value.ruled.is_empty();
-        if goes_by && (value.counts_at != row.counts_at || value.ruled != digest_of(&row.turns)) {
-            self.tell_holders(key, &mut row, |holder| holder.unit == unit)?;
-            self.keep_row(Space::Marks, key.to_vec(), &row);
-        }
-        Ok(())
+/// Tells a hub what stands where it goes by another ruling: one that this hub has lost, or that its holders outlived.
+fn correct(
+    commit: &mut Commit<'_>,
+    unit: u64,
+    value: &pb::MarkValue,
+    key: &[u8],
+    mut row: CityMark,
+) -> Result<(), StoreError> {
+    let goes_by = value.counts_at != 0 || !value.ruled.is_empty();
+    if goes_by && (value.counts_at != row.counts_at || value.ruled != digest_of(&row.turns)) {
+        tell_holders(commit, key, &mut row, |holder| holder.unit == unit)?;
+        across::keep_row(commit, Space::Marks, key.to_vec(), &row);
     }
+    Ok(())
+}
 
-    /// Rules on a mark whose holders have changed, and keeps it.
-    pub(in crate::writer) fn rule(&mut self, key: &[u8], mut row: CityMark, several: usize) -> Result<(), StoreError> {
-        // Who is set aside counts nobody: the mark is as if it did not hold it.
-        let aside = self.aside()?;
-        let turns = if aside.children.is_empty() {
-            turns_of(&row.holders)
-        } else {
-            let counting = row.holders.iter().filter(|holder| aside.child(holder.unit).is_none());
-            turns_of(&counting.cloned().collect::<Vec<_>>())
-        };
-        if turns != row.turns || (row.holders.len() > 1 && row.holders.len() != several) {
-            row.counts_at = turns.last().map_or(0, |turn| turn.counts_at);
-            row.turns = turns;
-            self.tell_holders(key, &mut row, |_| true)?;
-        }
-        if row.holders.is_empty() {
-            self.forget(Space::Marks, key.to_vec());
-        } else {
-            self.keep_row(Space::Marks, key.to_vec(), &row);
-        }
-        Ok(())
+/// Rules on a mark whose holders have changed, and keeps it.
+pub(in crate::writer) fn rule(
+    commit: &mut Commit<'_>,
+    key: &[u8],
+    mut row: CityMark,
+    several: usize,
+) -> Result<(), StoreError> {
+    // Who is set aside counts nobody: the mark is as if it did not hold it.
+    let aside = across::aside(commit)?;
+    let turns = if aside.children.is_empty() {
+        turns_of(&row.holders)
+    } else {
+        let counting = row.holders.iter().filter(|holder| aside.child(holder.unit).is_none());
+        turns_of(&counting.cloned().collect::<Vec<_>>())
+    };
+    if turns != row.turns || (row.holders.len() > 1 && row.holders.len() != several) {
+        row.counts_at = turns.last().map_or(0, |turn| turn.counts_at);
+        row.turns = turns;
+        tell_holders(commit, key, &mut row, |_| true)?;
     }
+    if row.holders.is_empty() {
+        across::forget(commit, Space::Marks, key.to_vec());
+    } else {
+        across::keep_row(commit, Space::Marks, key.to_vec(), &row);
+    }
+    Ok(())
+}
 
-    fn tell_holders(
-        &mut self,
-        key: &[u8],
-        row: &mut CityMark,
-        whom: impl Fn(&Holder) -> bool,
-    ) -> Result<(), StoreError> {
-        let parts = key.get(1..).and_then(crate::mail::rows::parts_of).ok_or(StoreError::Row(Space::Marks))?;
-        let ruling = pb::MarkRuling {
-            generation: parts.0,
-            kind: parts.1,
-            mark: parts.2.to_vec().into(),
-            counts_at: row.counts_at,
-            holders: row.holders.iter().map(|holder| holder.unit).collect(),
-            turns: row.turns.clone(),
-        };
-        for holder in row.holders.iter_mut().filter(|holder| whom(holder)) {
-            if holder.told > 0 {
-                self.forget(Space::Mailbox, mail_at(holder.unit, holder.told));
-            }
-            holder.told = self.post(holder.unit, MailRow { ruling: Some(ruling.clone()), ..MailRow::default() });
+fn tell_holders(
+    commit: &mut Commit<'_>,
+    key: &[u8],
+    row: &mut CityMark,
+    whom: impl Fn(&Holder) -> bool,
+) -> Result<(), StoreError> {
+    let parts = key.get(1..).and_then(crate::mail::rows::parts_of).ok_or(StoreError::Row(Space::Marks))?;
+    let ruling = pb::MarkRuling {
+        generation: parts.0,
+        kind: parts.1,
+        mark: parts.2.to_vec().into(),
+        counts_at: row.counts_at,
+        holders: row.holders.iter().map(|holder| holder.unit).collect(),
+        turns: row.turns.clone(),
+    };
+    for holder in row.holders.iter_mut().filter(|holder| whom(holder)) {
+        if holder.told > 0 {
+            across::forget(commit, Space::Mailbox, mail_at(holder.unit, holder.told));
         }
-        Ok(())
+        holder.told = boxes::post(commit, holder.unit, MailRow { ruling: Some(ruling.clone()), ..MailRow::default() });
     }
+    Ok(())
+}
 
-    /// Forgets marks under keys that no hub uses any more: every hub holds the rulings under the later ones.
-    pub(super) fn forget_marks_before(&mut self, generation: u32) -> Result<(), StoreError> {
-        let (from, to) = (under(kind::HOLDERS, &[]), under(kind::HOLDERS, &generation.to_be_bytes()));
-        let old: Vec<_> = self.view.range(Space::Marks, &from, &to).collect::<Result<_, _>>()?;
-        for (key, _) in old {
-            self.forget(Space::Marks, key.to_vec());
-        }
-        Ok(())
+/// Forgets marks under keys that no hub uses any more: every hub holds the rulings under the later ones.
+pub(super) fn forget_marks_before(commit: &mut Commit<'_>, generation: u32) -> Result<(), StoreError> {
+    let (from, to) = (under(kind::HOLDERS, &[]), under(kind::HOLDERS, &generation.to_be_bytes()));
+    let old: Vec<_> = commit.view.range(Space::Marks, &from, &to).collect::<Result<_, _>>()?;
+    for (key, _) in old {
+        across::forget(commit, Space::Marks, key.to_vec());
     }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -2,12 +2,14 @@
 //! Invariant: what this hub had ruled or let pass is as good as before, however often it is restored, and only its own
 //! seal shows what that was.
 
-use super::told::is_same;
-use crate::store::StoreError;
-use crate::writer::{
-    arrivals::{Landing, standing_claim},
-    commit::{Commit, Known},
-    push::is_for_everybody,
+use crate::{
+    store::StoreError,
+    writer::{
+        commit::{Commit, Known},
+        conflicts,
+        outcome::{Landing, is_for_everybody, standing_claim},
+        quota, revise,
+    },
 };
 use std::collections::{HashMap, HashSet, hash_map::Entry};
 use taizhang_proto::{
@@ -241,7 +243,7 @@ impl Known<'_, '_> {
     /// office had only told, the author's own may still prove.
     pub(in crate::writer) fn forget_known(self, edit: &mut Edit, landing: &Landing) -> Result<(), StoreError> {
         let Some(mut offer) = edit.offer.take() else { return Ok(()) };
-        let (record, history) = (self.record(edit.id)?, self.history_of(edit.id)?);
+        let (record, history) = (self.record(edit.id)?, revise::history_of(&self, edit.id)?);
         let mut known: Vec<pb::Origin> = record.as_ref().map(|record| record.state().origins).unwrap_or_default();
         known.extend(history.iter().filter_map(|entry| entry.origin.clone()));
         let same = |one: &pb::Origin, two: &pb::Origin, tag: u32| {
@@ -295,77 +297,78 @@ impl Known<'_, '_> {
     }
 }
 
-impl Commit<'_> {
-    /// Keeps the history of a record that this hub lost with a backup and is offered again by an office of `teller`, and brings up
-    /// anew what a reviewer had not decided.
-    pub(in crate::writer) fn take_offered_history(
-        &mut self,
-        teller: OrgCode,
-        (id, record): (RecordId, &Record),
-        offer: &pb::Offer,
-        revision: Revision,
-    ) -> Result<(), StoreError> {
-        let mut entries: Vec<pb::Superseded> =
-            offer.history.iter().filter(|entry| entry.origin.is_some() && is_sound(entry)).cloned().collect();
-        let secret = self.core.lineage.secret();
-        for entry in &mut entries {
-            mark_unproven(&secret, id, entry, (teller, self.core.unit));
+/// Keeps the history of a record that this hub lost with a backup and is offered again by an office of `teller`, and brings up
+/// anew what a reviewer had not decided.
+pub(in crate::writer) fn take_offered_history(
+    commit: &mut Commit<'_>,
+    teller: OrgCode,
+    (id, record): (RecordId, &Record),
+    offer: &pb::Offer,
+    revision: Revision,
+) -> Result<(), StoreError> {
+    let mut entries: Vec<pb::Superseded> =
+        offer.history.iter().filter(|entry| entry.origin.is_some() && is_sound(entry)).cloned().collect();
+    let secret = commit.core.lineage.secret();
+    for entry in &mut entries {
+        mark_unproven(&secret, id, entry, (teller, commit.core.unit));
+    }
+    // Another office may have said the same before, in this very commit too, as after a loss all of them call at once; what it had
+    // only told, the author's own proves.
+    let before = revise::history_rows(commit, id)?;
+    let standing = record.state().origins;
+    let own = standing.iter().chain(before.values().filter_map(|entry| entry.origin.as_ref()));
+    let decided_after = decided_after(&entries, &offer.origins, own);
+    // Of each word is found out whose it is.
+    let words = |entry: &pb::Superseded| entry.origin.as_ref().map_or(0, |origin| origin.tags.len());
+    commit.count_work(entries.iter().map(|entry| 1 + 3 * words(entry) as u64).sum());
+    let mut known: HashMap<_, _> =
+        before.iter().map(|(row_key, entry)| (entry.word(), (entry.unproven(), Some(row_key)))).collect();
+    let (mut proven, mut replaced) = (Vec::new(), Vec::new());
+    entries.retain(|entry| match known.entry(entry.word()) {
+        Entry::Vacant(vacant) => {
+            vacant.insert((entry.unproven(), None));
+            true
         }
-        // Another office may have said the same before, in this very commit too, as after a loss all of them call at once; what it had
-        // only told, the author's own proves.
-        let before = self.history_rows(id)?;
-        let standing = record.state().origins;
-        let own = standing.iter().chain(before.values().filter_map(|entry| entry.origin.as_ref()));
-        let decided_after = decided_after(&entries, &offer.origins, own);
-        // Of each word is found out whose it is.
-        let words = |entry: &pb::Superseded| entry.origin.as_ref().map_or(0, |origin| origin.tags.len());
-        self.count_work(entries.iter().map(|entry| 1 + 3 * words(entry) as u64).sum());
-        let mut known: HashMap<_, _> =
-            before.iter().map(|(row_key, entry)| (entry.word(), (entry.unproven(), Some(row_key)))).collect();
-        let (mut proven, mut replaced) = (Vec::new(), Vec::new());
-        entries.retain(|entry| match known.entry(entry.word()) {
-            Entry::Vacant(vacant) => {
-                vacant.insert((entry.unproven(), None));
-                true
-            }
-            Entry::Occupied(mut told) if entry.unproven() < told.get().0 => {
-                replaced.extend(told.insert((entry.unproven(), None)).1.cloned());
-                proven.push(entry.clone());
-                false
-            }
-            Entry::Occupied(_) => false,
-        });
-        self.keep_what_fits(teller, id, &mut entries)?;
-        for row_key in replaced {
-            self.drop_history(id, row_key);
+        Entry::Occupied(mut told) if entry.unproven() < told.get().0 => {
+            replaced.extend(told.insert((entry.unproven(), None)).1.cloned());
+            proven.push(entry.clone());
+            false
         }
-        let is_news = !entries.is_empty() || !proven.is_empty();
-        // What it asks was asked when it was told, and may be settled since.
-        for entry in proven {
-            self.keep_history(id, &[pb::Superseded { replaced_by: revision, ..entry }]);
+        Entry::Occupied(_) => false,
+    });
+    quota::keep_what_fits(commit, teller, id, &mut entries)?;
+    for row_key in replaced {
+        revise::drop_history(commit, id, row_key);
+    }
+    let is_news = !entries.is_empty() || !proven.is_empty();
+    // What it asks was asked when it was told, and may be settled since.
+    for entry in proven {
+        revise::keep_history(commit, id, &[pb::Superseded { replaced_by: revision, ..entry }]);
+    }
+    for entry in &entries {
+        // Under this hub's own number it comes before all offices that have not heard it.
+        let kept = pb::Superseded { replaced_by: revision, ..entry.clone() };
+        revise::keep_history(commit, id, std::slice::from_ref(&kept));
+        let tags = entry.origin.as_ref().map(|origin| origin.tags.clone()).unwrap_or_default();
+        let received = entry.origin.as_ref().map_or(u64::MAX, |origin| origin.received);
+        let is_after = |last: &(Revision, u64)| last.0 > entry.replaced_by || last.1 >= received;
+        let is_decided = |tag: &u32| decided_after.get(tag).is_some_and(is_after);
+        let ruled = entry.ruling.as_ref().is_some_and(|ruling| ruling.told_by == 0);
+        let decided = ruled || tags.iter().any(is_decided);
+        let rule = Rule::named(&entry.rule);
+        let asks = matches!(rule, Some(Rule::Review | Rule::Owned | Rule::Fixed));
+        if decided || !asks || tags.is_empty() {
+            continue;
         }
-        for entry in &entries {
-            // Under this hub's own number it comes before all offices that have not heard it.
-            let kept = pb::Superseded { replaced_by: revision, ..entry.clone() };
-            self.keep_history(id, std::slice::from_ref(&kept));
-            let tags = entry.origin.as_ref().map(|origin| origin.tags.clone()).unwrap_or_default();
-            let received = entry.origin.as_ref().map_or(u64::MAX, |origin| origin.received);
-            let is_after = |last: &(Revision, u64)| last.0 > entry.replaced_by || last.1 >= received;
-            let is_decided = |tag: &u32| decided_after.get(tag).is_some_and(is_after);
-            let ruled = entry.ruling.as_ref().is_some_and(|ruling| ruling.told_by == 0);
-            let decided = ruled || tags.iter().any(is_decided);
-            let rule = Rule::named(&entry.rule);
-            let asks = matches!(rule, Some(Rule::Review | Rule::Owned | Rule::Fixed));
-            if decided || !asks || tags.is_empty() {
-                continue;
-            }
-            let kind = if rule == Some(Rule::Owned) { ConflictKind::Claim } else { ConflictKind::Field };
-            let claim = pb::ClaimedValue {
-                message: entry.message.clone(),
-                origin: entry.origin.clone(),
-                reason: entry.reason.clone(),
-            };
-            self.raise(pb::Conflict {
+        let kind = if rule == Some(Rule::Owned) { ConflictKind::Claim } else { ConflictKind::Field };
+        let claim = pb::ClaimedValue {
+            message: entry.message.clone(),
+            origin: entry.origin.clone(),
+            reason: entry.reason.clone(),
+        };
+        conflicts::raise(
+            commit,
+            pb::Conflict {
                 kind: kind.into(),
                 register: record.register,
                 record: id.0.to_vec().into(),
@@ -376,11 +379,16 @@ impl Commit<'_> {
                 revision,
                 note: "上级恢复旧备份后重新提出 (said again after the hub was restored)".into(),
                 ..pb::Conflict::default()
-            })?;
-        }
-        if is_news {
-            self.note_lost(id, revision);
-        }
-        Ok(())
+            },
+        )?;
     }
+    if is_news {
+        commit.note_lost(id, revision);
+    }
+    Ok(())
+}
+
+/// Whether two origins are those of one word.
+pub(in crate::writer) fn is_same(one: &pb::Origin, two: &pb::Origin) -> bool {
+    (one.stamp, &one.by, one.unit) == (two.stamp, &two.by, two.unit)
 }

@@ -3,7 +3,6 @@
 //! Invariant: only what the city's own key signed is taken back, and nothing that stands gives way to it, but a month that
 //! was locked anew to the same month as it was locked first.
 
-use crate::writer::{Core, WriteError, commit::Commit};
 use crate::{
     roll,
     state::{
@@ -12,6 +11,7 @@ use crate::{
         orders,
     },
     store::{Space, StoreError, View},
+    writer::{Core, WriteError, commit::Commit, enlist, order},
 };
 use bytes::Bytes;
 use ring::signature::KeyPair;
@@ -88,12 +88,12 @@ impl Core {
         (unit, document): (OrgCode, &pb::Document),
     ) -> Result<(), WriteError> {
         if document.kind == roll::KIND {
-            return Ok(commit.recover_roll(&document.content)?);
+            return Ok(enlist::recover_roll(commit, &document.content)?);
         }
         let Some(key) = self.signer() else { return Ok(()) };
         match document.kind.as_str() {
             "plan" => self.take_plans(commit, new_plan, document.content.clone()),
-            "orders" => commit.recover_orders(&document.content, key),
+            "orders" => order::recover_orders(commit, &document.content, key),
             "month" => {
                 let before = new_months.clone().unwrap_or_else(|| self.months());
                 let (signed, sheets) =
@@ -101,7 +101,11 @@ impl Core {
                 let (said, key) = ((&signed, &sheets[..]), key.public_key().as_ref());
                 let now = months::recover(&mut commit.set, &before, document.version, said, key)?;
                 if now.is_some() {
-                    commit.find_older("下级持有本级已丢失的封账月份 (a child holds a month that it had lost)", None)?;
+                    enlist::find_older(
+                        commit,
+                        "下级持有本级已丢失的封账月份 (a child holds a month that it had lost)",
+                        None,
+                    )?;
                 }
                 *new_months = now.map(Arc::new).or(new_months.take());
                 let last = new_months.as_ref().map_or_else(|| self.months().count(), |months| months.count());

@@ -2,11 +2,16 @@
 //! Invariant: every field gets back the author, unit, times and seal that it had; what neither this hub's seal nor the
 //! certificate of the office that offers it proves is marked as told by that office.
 
-use super::offers::{Speaker, may_be_later, own_word, proves, vouches};
-use crate::store::StoreError;
-use crate::writer::{Peer, arrivals::Landing, commit::Known};
-use std::collections::HashMap;
-use std::rc::Rc;
+use crate::{
+    store::StoreError,
+    writer::{
+        Peer,
+        commit::Known,
+        outcome::Landing,
+        recovery::offers::{Speaker, is_same, may_be_later, own_word, proves, vouches},
+    },
+};
+use std::{collections::HashMap, rc::Rc};
 use taizhang_proto::{
     OrgCode, Record,
     change::Edit,
@@ -265,11 +270,6 @@ fn moved_by_others(secret: &[u8; 32], record: &Record, part: &Part, decision: &m
             *fate = Fate::Lost(Policy::Review);
         }
     }
-}
-
-/// Whether two origins are those of one word.
-pub(in crate::writer) fn is_same(one: &pb::Origin, two: &pb::Origin) -> bool {
-    (one.stamp, &one.by, one.unit) == (two.stamp, &two.by, two.unit)
 }
 
 fn part(edit: &Edit, fields: Vec<Field>, author: Author, origin: pb::Origin) -> Part {

@@ -1,8 +1,11 @@
 //! The index of values that only one record may carry, and who is touched when a contest turns out differently.
 //! Invariant: a record is listed under its values exactly while it belongs to this hub's scope.
 
-use super::commit::{Commit, Known, Reading};
-use crate::{rows, shelf, store::StoreError};
+use crate::{
+    rows, shelf,
+    store::StoreError,
+    writer::commit::{Commit, Known, Reading},
+};
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::{Shelf, claim, following, home_unit, indexed_fields, once, roots_of, unique_fields},
@@ -15,14 +18,14 @@ use taizhang_proto::{
 const MAX_OF_OFFICE: usize = 64;
 
 /// A row of the index in the commit.
-pub(super) struct UniqueRow {
-    pub(super) ids: Vec<RecordId>,
-    pub(super) changed: bool,
+pub(in crate::writer) struct UniqueRow {
+    pub(in crate::writer) ids: Vec<RecordId>,
+    pub(in crate::writer) changed: bool,
 }
 
 impl Known<'_, '_> {
     /// The value that a record is given and only one may carry, where another one carries it.
-    pub(super) fn carried(
+    pub(in crate::writer) fn carried(
         self,
         id: RecordId,
         before: Option<&Record>,
@@ -44,7 +47,7 @@ impl Known<'_, '_> {
     }
 
     /// Why a record can't be taken: the office that writes it has set its value in too many others.
-    pub(super) fn crowded(
+    pub(in crate::writer) fn crowded(
         self,
         id: RecordId,
         record: &Record,
@@ -111,7 +114,7 @@ impl Commit<'_> {
     }
 
     /// The other records that carry a unique value of this one, each with the field.
-    pub(super) fn rivals(&self, id: RecordId) -> Result<Vec<(RecordId, u32)>, StoreError> {
+    pub(in crate::writer) fn rivals(&self, id: RecordId) -> Result<Vec<(RecordId, u32)>, StoreError> {
         let mut found = Vec::new();
         let shelf = Reading(self);
         shelf.look(id, |record| -> Result<(), StoreError> {
@@ -126,7 +129,12 @@ impl Commit<'_> {
     }
 
     /// Brings the index up to a record's new state, and touches its rivals where the contest may change.
-    pub(super) fn index_unique(&mut self, id: RecordId, old: Option<&Record>, new: &Record) -> Result<(), StoreError> {
+    pub(in crate::writer) fn index_unique(
+        &mut self,
+        id: RecordId,
+        old: Option<&Record>,
+        new: &Record,
+    ) -> Result<(), StoreError> {
         let before = old.map(|record| self.unique_keys(record)).unwrap_or_default();
         let after = self.unique_keys(new);
         for key in before.iter().filter(|key| !after.contains(key)) {
