@@ -11,7 +11,7 @@ use crate::{
 use prost::Message;
 use taizhang_proto::{
     Record, RecordId,
-    cell::{campaign, home_unit, is_active},
+    cell::{self, campaign, home_unit, is_active},
     date::Day,
     indicator::Part,
     pb,
@@ -55,7 +55,7 @@ pub fn campaigns(core: &Core, on: Day) -> Result<Vec<pb::CampaignLine>, StoreErr
             title: own.title.unwrap_or_default(),
             from_on: own.from_on.unwrap_or_default(),
             to_on: own.to_on.unwrap_or_default(),
-            visited: Some(campaign::visited(&shelf, id, unit, on)? as u64),
+            visited: Some(cell::visited(&shelf, id, unit, on)? as u64),
             placed: totals::sum(view, unit, Part::CampaignPlaced.number(), days)?,
             quota_visits: own.quota_visits.unwrap_or_default(),
             quota_placed: own.quota_placed.unwrap_or_default(),

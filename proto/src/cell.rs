@@ -5,22 +5,28 @@
 //! contributes its step for Friday today, so midnight needs no write.
 
 mod archive;
+mod assignment;
 mod backdated;
 pub mod bounds;
 pub mod campaign;
 mod case;
 mod contest;
+mod days;
 mod derived;
 pub mod doubt;
 mod facility;
+mod filing;
 mod home;
 mod household;
 pub mod once;
 mod person;
 mod post;
 mod proof;
+mod reach;
 mod refs;
 mod remember;
+mod resident;
+mod services;
 mod span;
 mod spell;
 mod station;
@@ -33,17 +39,19 @@ mod work;
 pub mod worklist;
 
 pub use crate::record::home_unit;
-pub use archive::{FILED, Filing, filing};
+pub use archive::Filing;
 pub use backdated::{Backdated, backdated};
 pub use case::{CaseClock, DualClock, clock_of, contradicts_recognition};
 pub use contest::{
     Claim, ContestKey, Counting, Stay, claim, contest_key, indexed_fields, is_contested, meet, stays, unique_fields,
 };
+pub use days::{is_closed, left_on};
 pub use derived::{Derived, FIVE_KNOWNS, derived};
+pub use filing::{FILED, filing};
 pub use home::{PastHome, is_from_above, is_held_at, past_homes};
-pub use household::{is_closed, keeps_open, still_open};
-pub use person::left_on;
+pub use household::{keeps_open, still_open};
 pub use post::{Kept, without_place};
+pub use reach::visited;
 pub use refs::following;
 pub use remember::{is_memory, remembered, with_one_more};
 pub use subjects::{Root, all_subjects, itself, roots_of, subjects_of, subjects_under};

@@ -248,7 +248,7 @@ fn progress(
     let of_it =
         |step: &&Contribution| unit.covers(step.key.unit) && days.contains(&step.key.date) && step.key.date <= on;
     let placed: i64 = placed.iter().filter(of_it).map(|step| step.delta).sum();
-    let visited = campaign::visited(ledger, id, unit, on)?;
+    let visited = cell::visited(ledger, id, unit, on)?;
     Ok(format!(
         "（走访 {} 户，帮扶就业 {} 人）",
         of_quota(visited, own.quota_visits.unwrap_or(0)),

@@ -2,7 +2,7 @@
 //! (notice, item 52; domain-detail 2.14). Invariant: the figure and an office's list of what is to be filed read the
 //! same [`Filing`], so they can't disagree.
 
-use super::{Shelf, Tally, case, following, is_about, is_active, person, survivor, title};
+use super::{Shelf, Tally, following, is_about, is_active};
 use crate::{
     Record, RecordId,
     date::Day,
@@ -45,37 +45,6 @@ impl Filing {
     }
 }
 
-/// Registers whose records may have to be filed.
-pub const FILED: [u32; 4] = [number::ZEF_CASE, number::HARDSHIP_CASE, number::FEC_CASE, number::ARCHIVE_ENTRY];
-
-/// What a record asks for: none for a case that is not completed, a paper that files a case, and what does not count.
-///
-/// # Errors
-/// When the shelf fails.
-pub fn filing<S: Shelf>(
-    shelf: &S,
-    (id, record): (RecordId, &Record),
-    plans: &Plans,
-) -> Result<Option<Filing>, S::Error> {
-    if !is_active(record) {
-        return Ok(None);
-    }
-    let completed = match record.register {
-        number::ARCHIVE_ENTRY => return of_entry(shelf, id, record, plans),
-        number::ZEF_CASE => match record.reference(field::zef_case::HOUSEHOLD) {
-            Some(household) => {
-                let case = case::read(shelf, survivor(shelf, household)?, (id, record), plans)?;
-                case.and_then(|case| case.completed_on())
-            }
-            None => None,
-        },
-        number::HARDSHIP_CASE => person::completed_on(record),
-        number::FEC_CASE => title::completed_on(record),
-        _ => None,
-    };
-    completed.map(|on| of_case(shelf, (id, record.register), on, plans)).transpose()
-}
-
 /// Whether completing a record of this register asks for an archive entry.
 pub(super) fn is_case(register: u32) -> bool {
     matches!(register, number::ZEF_CASE | number::HARDSHIP_CASE | number::FEC_CASE)
@@ -86,7 +55,7 @@ fn archived_on(record: &Record) -> Option<Day> {
 }
 
 /// A case that was completed on a day.
-fn of_case<S: Shelf>(
+pub(super) fn of_case<S: Shelf>(
     shelf: &S,
     (case, register): (RecordId, u32),
     completed: Day,
@@ -109,7 +78,12 @@ fn of_case<S: Shelf>(
 }
 
 /// An entry, unless it files a case.
-fn of_entry<S: Shelf>(shelf: &S, id: RecordId, record: &Record, plans: &Plans) -> Result<Option<Filing>, S::Error> {
+pub(super) fn of_entry<S: Shelf>(
+    shelf: &S,
+    id: RecordId,
+    record: &Record,
+    plans: &Plans,
+) -> Result<Option<Filing>, S::Error> {
     if let Some(filed) = record.reference(field::archive_entry::RECORD_REF)
         && shelf.look(filed, |filed| filed.is_some_and(|filed| is_case(filed.register)))?
     {

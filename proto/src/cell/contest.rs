@@ -5,8 +5,12 @@
 //! recount finds the same.
 
 use super::{
-    Shelf, home::Homes, home_unit, household, is_active, past_homes, person, span::Spans, station,
-    station::assigned_from, survivor,
+    Shelf, assignment,
+    days::{assigned_from, closed_on, left_on, on_register_since},
+    home::Homes,
+    home_unit, is_active, past_homes,
+    span::Spans,
+    survivor,
 };
 use crate::{
     OrgCode, Record, RecordId,
@@ -67,9 +71,9 @@ pub fn contest_key<S: Shelf>(shelf: &S, id: RecordId, record: &Record) -> Result
             let taken_in = past_homes(record).last().copied();
             let taken_in = taken_in.filter(|past| shelf.given_up_on(past.unit) != Some(past.until));
             key.taken_in = Reverse(taken_in.map_or(Day::MIN, |past| past.until));
-            key.since = person::on_register_since(record);
+            key.since = on_register_since(record);
         }
-        number::HOUSEHOLD => key.since = person::on_register_since(record),
+        number::HOUSEHOLD => key.since = on_register_since(record),
         number::CREDENTIAL => {
             let assistant = record.reference(field::credential::ASSISTANT);
             let assigned = match assistant {
@@ -114,16 +118,16 @@ struct Stretch {
 /// The days on which a record is active, with its standing among others on each.
 fn stretches<S: Shelf>(shelf: &S, record: &Record) -> Result<Vec<Stretch>, S::Error> {
     let since = match record.register {
-        number::RESIDENT | number::HOUSEHOLD => person::on_register_since(record),
+        number::RESIDENT | number::HOUSEHOLD => on_register_since(record),
         number::CREDENTIAL => {
-            let held = station::held(shelf, record)?.into_iter();
+            let held = assignment::held(shelf, record)?.into_iter();
             return Ok(held.map(|(days, since)| Stretch { days, unit: None, taken_in: Day::MIN, since }).collect());
         }
         _ => return Ok(Vec::new()),
     };
     let until = match record.register {
-        number::RESIDENT => person::left_on(record),
-        _ => household::closed_on(record),
+        number::RESIDENT => left_on(record),
+        _ => closed_on(record),
     };
     let active = Spans::one(since, until.unwrap_or(Day::MAX));
     let (mut found, mut taken_in, mut before) = (Vec::new(), Day::MIN, None);

@@ -3,7 +3,9 @@
 //! Invariant: it is read from the same spans that the totals count, so a card and a figure can't disagree.
 
 use super::{
-    Shelf, person, post,
+    Shelf,
+    days::open_on,
+    person,
     refs::Refs,
     span::{Span, Spans},
 };
@@ -117,7 +119,7 @@ fn employment<S: Shelf>(
     }
     if person::employed(shelf, id)?.has(on) {
         let placements = refs.active(shelf, number::PLACEMENT, field::placement::PERSON)?;
-        let open = |record: &Record| post::open_on(record, on).is_some();
+        let open = |record: &Record| open_on(record, on).is_some();
         let kinds: Vec<&[u8]> = placements
             .iter()
             .filter(|(_, record)| open(record))

@@ -3,14 +3,15 @@
 //! Invariant: a doubt refuses nothing and counts in nothing; it follows from the records, so it goes by itself.
 
 use super::{
-    Backdated, Shelf, backdated, case, derived, is_active, is_closed,
-    person::{employed, left_on, on_register_since, services_of},
-    post,
+    Backdated, Shelf, backdated, case,
+    days::{between, is_closed, left_on, on_register_since, open_on},
+    derived, is_active,
+    person::employed,
     refs::Refs,
     remember::{PAST_RECOGNISED, recognised_on, texts_in},
+    services::services_of,
     span::Spans,
     station, survivor,
-    work::between,
     worklist::last_contact,
 };
 use crate::{
@@ -623,7 +624,7 @@ fn wrong_clock(id: RecordId, record: &Record) -> Option<Day> {
 
 /// Whether a person's other job, which began before this one, is open beside it.
 fn second_job<S: Shelf>(shelf: &S, id: RecordId, record: &Record, on: Day) -> Result<bool, S::Error> {
-    let Some(own) = post::open_on(record, on) else { return Ok(false) };
+    let Some(own) = open_on(record, on) else { return Ok(false) };
     let Some(person) = record.reference(field::placement::PERSON).map(|person| survivor(shelf, person)).transpose()?
     else {
         return Ok(false);
@@ -631,7 +632,7 @@ fn second_job<S: Shelf>(shelf: &S, id: RecordId, record: &Record, on: Day) -> Re
     let others =
         Refs::to(shelf, person, number::RESIDENT)?.active(shelf, number::PLACEMENT, field::placement::PERSON)?;
     Ok(others.iter().any(|(other, record)| {
-        let theirs = post::open_on(record, on);
+        let theirs = open_on(record, on);
         *other != id && theirs.is_some_and(|span| (span.from, *other) < (own.from, id))
     }))
 }
@@ -768,7 +769,7 @@ pub fn is_stable<S: Shelf>(shelf: &S, household: RecordId, plan: &Plan, on: Day)
     for (person, belongs) in case::counted_members(shelf, household)? {
         let placements =
             Refs::to(shelf, person, number::RESIDENT)?.active(shelf, number::PLACEMENT, field::placement::PERSON)?;
-        let open = |record: &Record| post::open_on(record, on).is_some();
+        let open = |record: &Record| open_on(record, on).is_some();
         if belongs.days.has(on) && placements.iter().any(|(_, record)| open(record) && stable(record, plan)) {
             return Ok(true);
         }

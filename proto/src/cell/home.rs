@@ -4,8 +4,8 @@
 
 use super::{home_unit, span::Span};
 use crate::{
-    OrgCode, Record, date,
-    date::Day,
+    OrgCode, Record,
+    date::{self, Day},
     register::{PAST_HOME, is_for_below},
     wire,
 };

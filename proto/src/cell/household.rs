@@ -4,9 +4,12 @@
 use super::{
     Shelf, Tally,
     case::{self, Case, counted_members},
-    contest, home_unit, is_active, merged_into,
-    person::{Service, cases_run, fresh, hardship, on_register_since, registered, services_of, verified_on, visits},
+    contest,
+    days::{cases_run, closed_on, on_register_since, registered, verified_on},
+    home_unit, is_active, merged_into,
+    person::{fresh, hardship},
     refs::{Refs, following},
+    services::{Service, services_of, visits},
     span::{Span, Spans},
     training,
 };
@@ -15,14 +18,9 @@ use crate::{
     date::Day,
     indicator::Part,
     pb,
-    register::{code, field, number},
+    register::{field, number},
     text,
 };
-
-/// Whether a household's status is that of one that was closed (销户).
-pub fn is_closed(household: &Record) -> bool {
-    household.slice(field::household::STATUS) == Some(code::household_status::CLOSED.as_bytes())
-}
 
 pub(super) fn count<S: Shelf>(shelf: &S, id: RecordId, tally: &mut Tally<'_>) -> Result<(), S::Error> {
     // A case may refer to anything well-formed; only a household moves it to its own unit.
@@ -70,11 +68,6 @@ fn at_home(household: Option<&Record>, case: &Case, tally: &mut Tally<'_>) {
         Some(household) => tally.at_home_of(household),
         None => tally.at(case.unit),
     }
-}
-
-/// The day on which a household was closed.
-pub(super) fn closed_on(household: &Record) -> Option<Day> {
-    household.day(field::household::CLOSED_ON).filter(|_| is_closed(household))
 }
 
 /// What the household counts beside its cases; `open` are the days on which it is without employment by a case.

@@ -2,89 +2,22 @@
 //! campaign (K32), freshness (K38), duplicates (K43); spells and training in their own modules.
 
 use super::{
-    Shelf, Tally, archive, backdated, campaign, contest, home_unit, is_active, post,
+    Shelf, Tally, archive, backdated, contest,
+    days::{between, left_hardship_on, left_on, recognition, span_of},
+    home_unit, is_active, post,
     refs::Refs,
-    remember::texts_in,
+    resident::Person,
+    services::{services_of, visits},
     span::{Span, Spans},
     spell, survivor, training,
-    work::between,
 };
 use crate::{
     Record, RecordId,
-    check::born,
-    citizen_id,
-    date::{self, Day},
+    date::Day,
     indicator::Part,
     pb,
-    register::{PAST_VERIFIED, VERIFIED_ON, code, field, number, registered_on},
+    register::{code, field, number},
 };
-
-/// What a person's own record says.
-pub(super) struct Person {
-    facts: pb::Resident,
-    born: Option<citizen_id::Facts>,
-    verified_on: Vec<Day>,
-    /// Days on the register: since it was put there, and before death and moving out. On no other day anybody counts.
-    pub(super) registered: Spans,
-}
-
-impl Person {
-    fn of(record: &Record) -> Self {
-        Self {
-            facts: record.typed(|tag| {
-                matches!(
-                    tag,
-                    field::resident::LABOUR_ABLE
-                        ..=field::resident::LAIDOFF_ON
-                            | field::resident::SHANTY_RESETTLED
-                            | field::resident::SHANTY_MOVED_ON
-                            | field::resident::RETIRE_ON
-                )
-            }),
-            born: born(record),
-            verified_on: verified_on(record),
-            registered: registered(record),
-        }
-    }
-
-    /// Days before retirement was entered.
-    pub(super) fn before_retirement(&self) -> Spans {
-        Spans::one(Day::MIN, self.facts.retire_on.unwrap_or(Day::MAX))
-    }
-
-    /// From the birthday on which the person reaches an age, which may differ by sex; no day without a valid number.
-    pub(super) fn since_age(&self, male: i32, female: i32) -> Spans {
-        let Some(born) = self.born else { return Spans::default() };
-        Spans::one(birthday(born, male, female), Day::MAX)
-    }
-}
-
-/// The day on which somebody, or a household, was put on the register; what has no day has been there all along.
-pub(super) fn on_register_since(record: &Record) -> Day {
-    registered_on(record.register).and_then(|tag| record.day(tag)).unwrap_or(Day::MIN)
-}
-
-/// The days on which somebody is on the register.
-pub(super) fn registered(record: &Record) -> Spans {
-    Spans::one(on_register_since(record), left_on(record).unwrap_or(Day::MAX))
-}
-
-/// The day on which somebody reaches an age, which may differ by sex: who was born on 29 February is a year older on 1
-/// March of a common year.
-pub(super) fn birthday(born: citizen_id::Facts, male: i32, female: i32) -> Day {
-    let years = if born.male { male } else { female };
-    let day = date::add_months(born.birth, years.saturating_mul(12));
-    let clamped = date::civil(born.birth).zip(date::civil(day)).is_some_and(|(birth, on)| birth.day() != on.day());
-    if clamped { day.saturating_add(1) } else { day }
-}
-
-/// The days on which a record was verified, in any order. Whoever puts somebody on the register has looked at the record that
-/// day: what was entered today was not late yesterday.
-pub(super) fn verified_on(record: &Record) -> Vec<Day> {
-    let past = texts_in(record, PAST_VERIFIED).filter_map(|text| Some(date::day(text.parse().ok()?)));
-    let entered = registered_on(record.register).and_then(|tag| record.day(tag));
-    past.chain(record.day(VERIFIED_ON)).chain(entered).collect()
-}
 
 pub(super) fn count<S: Shelf>(shelf: &S, id: RecordId, tally: &mut Tally<'_>) -> Result<(), S::Error> {
     // A spell may refer to anything well-formed; only a resident counts.
@@ -198,7 +131,7 @@ fn count_hardship<S: Shelf>(
     let mut recognised = Vec::new();
     for (id, record) in cases {
         recognised.extend(recognition(record));
-        if let Some(on) = completed_on(record) {
+        if let Some(on) = left_hardship_on(record) {
             archive::count_case(shelf, (*id, number::HARDSHIP_CASE), on, tally)?;
         }
     }
@@ -232,84 +165,9 @@ fn family_contacts<S: Shelf>(shelf: &S, refs: &Refs) -> Result<Vec<Day>, S::Erro
     Ok(contacts)
 }
 
-/// The days on which a person's cases run: since it was registered, until it dies, moves away or retires.
-pub(super) fn cases_run(record: &Record) -> Spans {
-    let closed = left_on(record).into_iter().chain(record.day(field::resident::RETIRE_ON)).min().unwrap_or(Day::MAX);
-    Spans::one(on_register_since(record), closed)
-}
-
-/// The days on which a hardship case is recognised.
-fn recognition(record: &Record) -> Option<Span> {
-    let case: pb::HardshipCase = record.typed(|tag| {
-        matches!(
-            tag,
-            field::hardship_case::RECOGNISED_ON | field::hardship_case::EXIT_ON | field::hardship_case::EXIT_CAUSE
-        )
-    });
-    let from =
-        case.recognised_on.filter(|_| case.exit_cause.as_deref() != Some(code::case_exit::RECOGNISED_BY_MISTAKE))?;
-    Some(Span { from, to: case.exit_on.unwrap_or(Day::MAX) })
-}
-
-/// The day on which a hardship case that was recognised is completed: the person leaves it.
-pub(super) fn completed_on(record: &Record) -> Option<Day> {
-    recognition(record)?;
-    record.day(field::hardship_case::EXIT_ON)
-}
-
 /// The days on which a person is recognised as hard to employ, by these cases.
 pub(super) fn hardship(cases: &[(RecordId, Record)]) -> Spans {
     Spans::union(cases.iter().filter_map(|(_, record)| recognition(record)))
-}
-
-/// A service that stands: neither void nor taken back by a counter-entry.
-pub(super) struct Service {
-    pub(super) on: Day,
-    pub(super) visit: bool,
-    /// The campaign that it was part of.
-    pub(super) campaign: Option<RecordId>,
-    /// How many of the four sends it was.
-    pub(super) sends: i64,
-    /// What was offered was refused.
-    pub(super) refused: bool,
-    /// It speaks of a person, beside the household or not.
-    pub(super) of_person: bool,
-}
-
-/// The days of the home visits among them.
-pub(super) fn visits(services: &[Service]) -> Vec<Day> {
-    services.iter().filter(|service| service.visit).map(|service| service.on).collect()
-}
-
-/// The services that stand among these records.
-pub(super) fn services_of<S: Shelf>(shelf: &S, records: Vec<(RecordId, Record)>) -> Result<Vec<Service>, S::Error> {
-    let mut found = Vec::new();
-    let mut taken_back = Vec::new();
-    for (id, record) in records {
-        if let Some(countered) = record.reference(field::service_record::COUNTERS) {
-            taken_back.extend([id, survivor(shelf, countered)?]);
-            continue;
-        }
-        let service: pb::ServiceRecord = record.typed(|tag| {
-            matches!(tag, field::service_record::KIND..=field::service_record::ON | field::service_record::REFUSED)
-        });
-        let Some(on) = service.on else { continue };
-        let own = Service {
-            on,
-            visit: service.kind.as_deref() == Some(code::service::HOME_VISIT),
-            campaign: record
-                .reference(field::service_record::CAMPAIGN)
-                .map(|named| campaign::on_day(shelf, named, on))
-                .transpose()?
-                .flatten(),
-            sends: service.send_type.len() as i64,
-            refused: service.refused == Some(true),
-            of_person: record.bytes(field::service_record::PERSON).is_some(),
-        };
-        found.push((id, own));
-    }
-    found.retain(|(id, _)| !taken_back.contains(id));
-    Ok(found.into_iter().map(|(_, service)| service).collect())
 }
 
 /// K38: verified within the plan's days, fewer of them while in hardship.
@@ -333,11 +191,6 @@ pub(super) fn fresh(verified_on: &[Day], visits: &[Day], hardship: &Spans, tally
         }
         Spans::all([others, within(plan.fresh.hardship_days).and(hardship)])
     })
-}
-
-/// The day on which a resident died or moved away.
-pub fn left_on(record: &Record) -> Option<Day> {
-    [field::resident::DEATH_ON, field::resident::MOVEOUT_ON].into_iter().filter_map(|tag| record.day(tag)).min()
 }
 
 /// The days on which a person has an open placement, with a place where it is on a post, and before the person left.
@@ -368,7 +221,7 @@ pub(super) fn placements_of<S: Shelf>(shelf: &S, person: RecordId) -> Result<Vec
 fn jobs<S: Shelf>(shelf: &S, placements: &[(RecordId, Record)]) -> Result<Spans, S::Error> {
     let mut spans = Vec::new();
     for (id, record) in placements {
-        match (post::span_of(record), record.reference(field::placement::POST)) {
+        match (span_of(record), record.reference(field::placement::POST)) {
             (Some(_), Some(post)) => spans.extend(post::held(shelf, *id, post)?.iter().copied()),
             (Some(span), None) => spans.push(span),
             (None, _) => {}

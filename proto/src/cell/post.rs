@@ -2,13 +2,12 @@
 //! (domain-detail 2.9; 4, case 11). Invariant: on no day do more placements hold a place than the post has.
 
 use super::{
-    Shelf, Tally, following, is_active,
-    person::left_on,
-    proof::is_unproven,
+    Shelf, Tally,
+    days::{between, is_unproven, left_on, span_of},
+    following, is_active,
     refs::Refs,
     span::{Span, Spans},
     survivor,
-    work::between,
 };
 use crate::{
     Record, RecordId,
@@ -97,19 +96,6 @@ fn on_welfare_post<S: Shelf>(shelf: &S, placement: &Record) -> Result<bool, S::E
             .and_then(|post| post.slice(field::post::KIND))
             .is_some_and(|kind| kind != code::post::ORDINARY_POST.as_bytes())
     })
-}
-
-/// The days of a placement.
-pub(super) fn span_of(record: &Record) -> Option<Span> {
-    Some(Span {
-        from: record.day(field::placement::START_ON)?,
-        to: record.day(field::placement::END_ON).unwrap_or(Day::MAX),
-    })
-}
-
-/// The days of a placement that is open on a day.
-pub(super) fn open_on(record: &Record, on: Day) -> Option<Span> {
-    span_of(record).filter(|span| span.from <= on && on < span.to)
 }
 
 /// The places of a post and its days; none at all where it is not known here, or void.

@@ -2,17 +2,8 @@
 //! Invariant: a part with its pending part taken off is what would count if no placement lacked proof, whatever else
 //! follows from one: a household cleared, a place held, a person employed.
 
-use super::{Kept, Shelf};
-use crate::{
-    OrgCode, Record, RecordId,
-    date::Day,
-    register::{field, number},
-};
-
-/// Whether a record is a placement that nothing proves.
-pub(super) fn is_unproven(record: &Record) -> bool {
-    record.register == number::PLACEMENT && record.bytes(field::placement::PROOF).is_none()
-}
+use super::{Kept, Shelf, days::is_unproven};
+use crate::{OrgCode, Record, RecordId, date::Day};
 
 /// A shelf that notes whether such a placement was looked at, and may hide it.
 pub(super) struct Proofs<'a, S> {

@@ -3,7 +3,7 @@
 
 use super::{
     Tally,
-    person::Person,
+    resident::Person,
     span::{Span, Spans},
 };
 use crate::{

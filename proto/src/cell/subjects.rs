@@ -1,7 +1,7 @@
 //! Whose contributions a record takes part in. Invariant: whoever's contribution could be another one once a record is
 //! written is among its subjects, as it stood before and as it stands after.
 
-use super::{Shelf, Subject, archive, contest, following, home, merged_into, refs, station, survivor};
+use super::{Shelf, Subject, archive, assignment::units_around, contest, following, home, merged_into, refs, survivor};
 use crate::{
     OrgCode, Record, RecordId, pb,
     register::{PERSON, field, number, registers},
@@ -185,7 +185,7 @@ fn follow<S: Shelf>(shelf: &S, root: Root, open: &mut Vec<Root>) -> Result<(), S
             }
         }
         Root::Assistant(assistant) => {
-            let units = station::units_around(shelf, survivor(shelf, assistant)?)?;
+            let units = units_around(shelf, survivor(shelf, assistant)?)?;
             open.extend(units.into_iter().map(|unit| Root::Subject(Subject::Unit(unit))));
         }
         Root::Into(id) => roots_at(shelf, survivor(shelf, id)?, open)?,

@@ -1,7 +1,8 @@
 //! The title of a full-employment community (notice, items 9 and 30 to 35; domain-detail 2.12).
 
 use super::{
-    Shelf, Tally, archive, following, home_unit, is_about, is_active, refs::Refs, span::Spans, survivor, unit_id,
+    Shelf, Tally, archive, days::certified_on, following, home_unit, is_about, is_active, refs::Refs, span::Spans,
+    survivor, unit_id,
 };
 use crate::{
     OrgCode, Record, RecordId,
@@ -12,11 +13,6 @@ use crate::{
     register::{code, field, number},
 };
 
-/// The day on which a case is completed: the community is certified.
-pub(super) fn completed_on(record: &Record) -> Option<Day> {
-    record.day(field::fec_case::CERTIFIED_ON)
-}
-
 pub(super) fn count<S: Shelf>(shelf: &S, unit: OrgCode, refs: &Refs, tally: &mut Tally<'_>) -> Result<(), S::Error> {
     let mut titles = Vec::new();
     let mut rectifying = Vec::new();
@@ -25,7 +21,7 @@ pub(super) fn count<S: Shelf>(shelf: &S, unit: OrgCode, refs: &Refs, tally: &mut
     for (id, record, here) in refs.of_unit(shelf, number::FEC_CASE, unit)? {
         let case: pb::FecCase =
             record.typed(|tag| matches!(tag, field::fec_case::RECTIFY_FROM..=field::fec_case::REVOKED_ON));
-        let Some(from) = completed_on(&record) else { continue };
+        let Some(from) = certified_on(&record) else { continue };
         if here.has(from) {
             archive::count_case(shelf, (id, number::FEC_CASE), from, tally)?;
         }

@@ -97,8 +97,3 @@ fn count_month(record: &Record, tally: &mut Tally<'_>) {
         tally.step(Part::MonthsApproved, month.last_day(), 1);
     }
 }
-
-/// The days between two of a record, from the first up to but without the second.
-pub(super) fn between(from: Option<Day>, to: Option<Day>) -> Spans {
-    Spans::one(from.unwrap_or(Day::MIN), to.unwrap_or(Day::MAX))
-}

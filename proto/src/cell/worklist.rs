@@ -3,10 +3,7 @@
 //! the same contributions; nothing is written when a day passes.
 
 use super::{
-    Contribution, Shelf, filing, household, is_active,
-    person::{birthday, services_of},
-    post,
-    refs::Refs,
+    Contribution, Shelf, days::birthday, filing::filing, household, is_active, post, refs::Refs, services::services_of,
     survivor,
 };
 use crate::{

@@ -7,7 +7,7 @@ use super::{
 use crate::{ledger::Ledger, store::StoreError};
 use taizhang_proto::{
     OrgCode,
-    cell::campaign,
+    cell::{self, campaign},
     date::{self, Day},
     indicator::Part,
     pb,
@@ -75,7 +75,7 @@ pub(super) fn campaigns(ledger: &Ledger, on: Day) -> Result<pb::Paper, StoreErro
         let own: pb::Campaign = record.typed(|tag| tag >= 20);
         let days = campaign::days_of(&record);
         let days = *days.start()..=on.min(*days.end());
-        let visited = campaign::visited(ledger, id, ledger.unit(), on)?;
+        let visited = cell::visited(ledger, id, ledger.unit(), on)?;
         let placed = sums.sum(Part::CampaignPlaced.number(), days);
         // A quota is its owner's: what one office of many did stands beside it, not against it.
         let quota = |quota: Option<u32>| quota.filter(|quota| *quota > 0).map(|quota| quota.to_string());
