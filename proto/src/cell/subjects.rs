@@ -192,9 +192,7 @@ fn follow<S: Shelf>(shelf: &S, root: Root, open: &mut Vec<Root>) -> Result<(), S
         Root::Around(id) => {
             let register = shelf.look(id, |record| record.map(|record| record.register))?.unwrap_or_default();
             // Cases may take anything for a household; whoever stands for itself again counts again.
-            if register != number::RESIDENT {
-                open.push(Root::Subject(Subject::Household(id)));
-            }
+            open.push(Root::Subject(Subject::Household(id)));
             for other in refs::Refs::to(shelf, id, register)?.all() {
                 roots_at(shelf, other, open)?;
             }
