@@ -1,4 +1,4 @@
-//! A child's row: who it is, what it has said and been told.
+//! A child's row: who it is, what it has said and been told. Invariant: it moves in the commit that does what it says.
 
 use super::{
     Answer, Decided, Paper, Peer, WriteError, anew, aside, commit::Commit, enlist, job::Cleared, mail::office,

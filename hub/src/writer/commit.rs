@@ -58,7 +58,17 @@ struct Node {
     row: SubjectRow,
     /// The row is on disk; a person without links needs none, see [`Commit::recount_subjects`].
     stored: bool,
+    /// A subject of this id needs the row: others of the same id, such as the person and the household that a case takes it for, share it.
+    wanted: bool,
     changed: bool,
+}
+
+impl Node {
+    /// Whether the row is to be on disk. What was linked and unlinked again within one commit leaves none: an empty one would say
+    /// that the person contributes nothing.
+    fn has_row(&self) -> bool {
+        self.stored || self.wanted || !self.row.links.is_empty()
+    }
 }
 
 /// An own cell in the commit.
@@ -307,8 +317,9 @@ impl<'a> Commit<'a> {
         self.lost.push((revision, id));
     }
 
-    /// Makes every unit of the tree count.
-    pub(super) fn set_tree(&mut self, tree: &UnitTree, csv: String, version: Option<u64>) {
+    /// Puts a tree in the commit, every unit of which counts. Whoever replaces one has what was given up follow, too
+    /// (`rehome::set_tree`).
+    pub(super) fn put_tree(&mut self, tree: &UnitTree, csv: String, version: Option<u64>) {
         self.tree_version = version.unwrap_or(self.tree_version.saturating_add(1));
         self.set.put(Space::Documents, *b"units", csv);
         self.set.put(Space::Meta, meta::TREE, self.tree_version.to_be_bytes());
@@ -402,7 +413,7 @@ impl<'a> Commit<'a> {
 
 fn read_node(view: &dyn View, id: RecordId) -> Result<Node, StoreError> {
     let row = rows::read(view, Space::Subjects, &id.0)?;
-    Ok(Node { stored: row.is_some(), row: row.unwrap_or_default(), changed: false })
+    Ok(Node { stored: row.is_some(), row: row.unwrap_or_default(), wanted: false, changed: false })
 }
 
 fn read_leaf(view: &dyn View, id: RecordId) -> Result<Leaf, StoreError> {

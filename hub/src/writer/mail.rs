@@ -112,7 +112,7 @@ fn take_letter(commit: &mut Commit<'_>, letter: &pb::Letter) -> Result<(), Store
     }
 }
 
-/// Takes such a note from the old district: into the record's history, and as a finding.
+/// Takes a note of an edit that reached the old district after the hand-over: into the record's history, and as a finding.
 fn take_note(commit: &mut Commit<'_>, note: &pb::Letter) -> Result<(), StoreError> {
     let seen = under(kind::NOTE, &note.id);
     if across::kept::<pb::Empty>(commit, Space::Transfers, &seen)?.is_some() {

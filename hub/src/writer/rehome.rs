@@ -40,7 +40,7 @@ pub(super) fn set_tree(
     csv: String,
     version: Option<u64>,
 ) -> Result<(), StoreError> {
-    commit.set_tree(tree, csv, version);
+    commit.put_tree(tree, csv, version);
     if commit.core.tier == Tier::City { Ok(()) } else { follow_tree(commit) }
 }
 

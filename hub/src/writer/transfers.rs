@@ -11,7 +11,7 @@ use super::{
 use crate::store::StoreError;
 use taizhang_proto::{
     OrgCode, Record, RecordId,
-    cell::{following, home_unit, is_active},
+    cell::{Shelf, home_unit, is_active},
     register::{HOME_UNIT, STATE, TRANSFER_TO, code, field, number},
     rule::Rule,
     wire::Field,
@@ -68,7 +68,7 @@ pub(super) fn ask_transfer(commit: &mut Commit<'_>, id: RecordId, record: &Recor
 /// anew: they need not answer that asking any more.
 pub(super) fn withdraw_askings(commit: &mut Commit<'_>, id: RecordId, record: &Record) -> Result<(), StoreError> {
     let now = asking_of(id, record);
-    for asked in following(&Reading(commit), id, record.register, number::TRANSFER)? {
+    for asked in Reading(commit).referring(id, number::TRANSFER)? {
         if Some(asked) != now
             && let Some(transfer) = commit.record(asked)?
             && is_open_within(commit, &transfer)

@@ -105,6 +105,10 @@ pub fn roots_of(id: RecordId, record: &Record) -> Vec<Root> {
         roots.push(Root::Entries(id));
     }
     roots.extend(merged_into(record).into_iter().flat_map(|into| [Root::Into(into), Root::Around(id)]));
+    // Where the same person serves elsewhere, the certificates of either count there.
+    if record.register == number::ASSISTANT {
+        roots.extend(merged_into(record).map(Root::Assistant));
+    }
     roots
 }
 
@@ -188,7 +192,12 @@ fn follow<S: Shelf>(shelf: &S, root: Root, open: &mut Vec<Root>) -> Result<(), S
             let units = units_around(shelf, survivor(shelf, assistant)?)?;
             open.extend(units.into_iter().map(|unit| Root::Subject(Subject::Unit(unit))));
         }
-        Root::Into(id) => roots_at(shelf, survivor(shelf, id)?, open)?,
+        Root::Into(id) => {
+            let id = survivor(shelf, id)?;
+            // Also one that is not held here counts what cases say of it.
+            open.push(Root::Subject(Subject::Household(id)));
+            roots_at(shelf, id, open)?;
+        }
         Root::Around(id) => {
             let register = shelf.look(id, |record| record.map(|record| record.register))?.unwrap_or_default();
             // Cases may take anything for a household; whoever stands for itself again counts again.

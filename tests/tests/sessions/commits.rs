@@ -2,8 +2,8 @@
 //! by one.
 
 use crate::pair::{
-    UNITS, at_hub, community, hub, merge, neighbour, office, peer, phone, placement, residents, save, street, sync,
-    tag, unit, write,
+    UNITS, at_hub, community, hub, merge, neighbour, office, peer, phone, placement, residents, revise, save, street,
+    sync, tag, unit, with_tree, write,
 };
 use std::sync::{
     Arc,
@@ -17,11 +17,11 @@ use taizhang_hub::{
 };
 use taizhang_node::{desk::Draft, ledger::Ledger};
 use taizhang_proto::{
-    RecordId,
-    cell::home_unit,
+    OrgCode, RecordId,
+    cell::{home_unit, merged_into},
     date,
     pb::Tier,
-    register::{Value, number},
+    register::{MERGED_INTO, Value, number},
 };
 use taizhang_tests::{
     books,
@@ -214,4 +214,75 @@ fn a_hub_that_is_stopped_once_it_has_counted_anew_writes_the_rest_at_its_next_st
     assert!(open(Fate::Unanswered).is_err() && waits());
     open(Fate::Sound).unwrap();
     assert!(!waits());
+}
+
+#[test]
+fn a_row_that_several_subjects_of_one_id_share_is_true_for_each() {
+    let (store, now) = (MemStore::new(Tables::default()), Arc::new(AtomicU64::new(1_790_001_000_000)));
+    let open = || {
+        let now = now.clone();
+        let clock = Arc::new(move || now.fetch_add(7, Ordering::Relaxed));
+        Core::open(unit(210_402_000_000), Tier::District, Box::new(store.clone()), clock).unwrap()
+    };
+    let core = with_tree(open());
+    let dir = tempfile::tempdir().unwrap();
+    let (one, two) = (office(dir.path(), "one", community(), 900_000), office(dir.path(), "two", neighbour(), 900_500));
+    // The same numbers: which of a row's subjects is looked at first differs from pair to pair.
+    let (here, there) = (residents(&one, community(), 0..8), residents(&two, neighbour(), 0..8));
+    sync(&core, &one, &peer("one", community()));
+    sync(&core, &two, &peer("two", neighbour()));
+    let pairs = || here.iter().copied().zip(there.iter().copied());
+    for (standing, absorbed) in pairs() {
+        done(&core, vec![merge(standing, absorbed, false)]);
+    }
+    let mut older = WriteSet::default();
+    older.put(Space::Meta, meta::RULES, b"an older program's");
+    store.commit(older).unwrap();
+    drop(core);
+    let core = open();
+    for (standing, absorbed) in pairs() {
+        done(&core, vec![merge(standing, absorbed, true)]);
+        for (id, phone) in [(standing, "13900000001"), (absorbed, "13900000002")] {
+            revise(&core, "Resident", Some(id), &[("phone", phone)]);
+        }
+    }
+    done(&core, Vec::new());
+}
+
+#[test]
+fn the_certificate_of_an_assistant_that_stands_for_itself_again_counts_for_nobody_else() {
+    let Scene { core, .. } = scene();
+    let enter = |register: &str, home: OrgCode, fields: &[(&str, &str)]| {
+        let home = home.to_string();
+        let home = [("home_unit", home.as_str())];
+        revise(&core, register, None, &[&home[..], fields].concat())
+    };
+    let [first, second] = [(community(), "2008-01-01"), (neighbour(), "2008-02-01")].map(|(home, from)| {
+        enter("Assistant", home, &[("name", "张三"), ("id_no", "210402198001010017"), ("from_on", from)])
+    });
+    let nameless = enter("Assistant", street(), &[("name", "张三"), ("from_on", "2008-03-01")]);
+    let holder = nameless.to_string();
+    let certificate = [("level", "4"), ("cert_no", "LN-1"), ("issued_on", "2008-03-01")];
+    enter("Credential", street(), &[&[("assistant", holder.as_str())][..], &certificate].concat());
+    for (standing, undo) in [(second, false), (second, true), (first, false), (first, true)] {
+        done(&core, vec![merge(standing, nameless, undo)]);
+    }
+}
+
+#[test]
+fn a_household_parted_from_one_that_is_not_held_here_has_its_cases_again() {
+    let Scene { core, dir, .. } = scene();
+    let bureau = office(dir.path(), "bureau", core.unit, 900_000);
+    let home = community().to_string();
+    let house = books::enter(&bureau, number::HOUSEHOLD, &[("home_unit", &home), ("hh_no", "零-1")]);
+    let case = [("home_unit", home.as_str()), ("kind", "1"), ("recognised_on", "2008-04-01")];
+    let of_house = house.to_string();
+    books::enter(&bureau, number::ZEF_CASE, &[&case[..], &[("household", &of_house)]].concat());
+    let me = peer("bureau", core.unit);
+    sync(&core, &bureau, &me);
+    let unknown = RecordId::create(1_790_000_000_000, [7; 10]);
+    save(&bureau, vec![Draft::new(house, number::HOUSEHOLD).with(MERGED_INTO, Value::Ref(unknown))]);
+    sync(&core, &bureau, &me);
+    assert_eq!(merged_into(&at_hub(&core, house)), Some(unknown));
+    done(&core, vec![merge(unknown, house, true)]);
 }

@@ -9,6 +9,7 @@ mod crowds;
 mod damaged_hub;
 mod forged;
 mod full;
+mod merges;
 mod offered;
 mod pair;
 mod rebuilt;

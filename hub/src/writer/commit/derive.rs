@@ -142,7 +142,7 @@ impl Commit<'_> {
                 self.set.put(Space::Uniques, key, row.ids.iter().flat_map(|id| id.0).collect::<Vec<u8>>());
             }
         }
-        for (id, node) in self.subjects.into_iter().filter(|(_, node)| node.changed) {
+        for (id, node) in self.subjects.into_iter().filter(|(_, node)| node.changed && node.has_row()) {
             self.set.put(Space::Subjects, id.0, node.row.encode_to_vec());
         }
         for (id, row) in self.nodes {
@@ -176,23 +176,20 @@ impl Commit<'_> {
         let id = subject.id();
         self.subject(id)?; // it is read once, for what follows
         let (before, now) = self.steps_of(subject, by)?;
-        let stored = self.subject(id)?.stored;
-        let linked = stored || !self.subject(id)?.row.links.is_empty();
         let own = match subject {
             Subject::Record(id) => self.record(id)?,
             _ => None,
         };
-        let needs_row = linked || depends_on_others(subject, &now, own.as_deref());
-        if before == now && (stored || !needs_row) {
-            // What was linked and unlinked again within this commit leaves no row: an empty one would say that
-            // the person contributes nothing.
-            self.subject(id)?.changed &= needs_row;
+        let depends = depends_on_others(subject, &now, own.as_deref());
+        let node = self.subject(id)?;
+        if before == now && node.stored {
             return Ok(());
         }
-        let node = self.subject(id)?;
+        // Also where it needs no row: another subject of the same id may.
         node.row.set_contributions(subject, &now);
-        node.changed = needs_row;
-        self.replace_steps(&before, &now)
+        node.wanted |= depends;
+        node.changed = true;
+        if before == now { Ok(()) } else { self.replace_steps(&before, &now) }
     }
 
     /// Finds whom the changed records touch, each neighbourhood once for all that lie in it.

@@ -1,4 +1,4 @@
-//! Edits that reach the old district after the hand-over: notes for the new one.
+//! Edits that reach the old district after the hand-over: the notes by which it passes them on to the new one.
 //! Invariant: nobody's entry is lost, and none changes a record of a district that its author no longer speaks for.
 
 use crate::{
