@@ -192,6 +192,19 @@ fn paths(text: &str) -> Vec<Vec<String>> {
         found
             .extend(words.filter(|word| word.contains("::")).map(|word| word.split("::").map(str::to_owned).collect()));
     }
+    // What begins with a module that the file declares is below it.
+    let declared: BTreeSet<&str> = program
+        .split(';')
+        .filter_map(|item| {
+            item.rsplit_once("mod ").filter(|(before, _)| before.rsplit('\n').next().is_some_and(is_public))
+        })
+        .map(|(_, name)| name)
+        .collect();
+    for path in &mut found {
+        if declared.contains(path[0].as_str()) {
+            path.insert(0, "self".to_owned());
+        }
+    }
     found.retain(|path: &Vec<String>| ["super", "self", "crate"].contains(&path[0].as_str()));
     found
 }
@@ -239,7 +252,14 @@ fn arrows_within(folder: &Path, whole: &[&str]) -> Arrows {
         });
         let mut found = Vec::new();
         uses.for_each(|tree| leaves(tree, &[], &mut found));
-        let path = found.into_iter().find(|path| path.last() == Some(wanted))?;
+        let renamed = format!(" as {wanted}");
+        let is_it = |path: &Vec<String>| path.last().is_some_and(|last| last == wanted || last.ends_with(&renamed));
+        let mut path = found.into_iter().find(is_it)?;
+        if let Some((name, _)) = path.last().and_then(|last| last.split_once(" as ")) {
+            let name = name.to_owned();
+            path.pop();
+            path.push(name);
+        }
         let relative = !["super", "self", "crate"].contains(&path[0].as_str());
         absolute(file, &if relative { [vec!["self".to_owned()], path].concat() } else { path })
     };
@@ -313,10 +333,12 @@ fn an_arrow_is_found_however_it_is_written() {
     let arrows = |pairs: &[(&str, &[&str])]| -> Arrows {
         pairs.iter().map(|(from, to)| ((*from).to_owned(), to.iter().map(|one| (*one).to_owned()).collect())).collect()
     };
-    let inner =
-        "#[cfg(x)]\nuse super::{alpha::{self, Beta}, gamma};\npub(super) use crate::delta;\nfn f() { super::g::h(1); }";
+    let inner = "mod below;\n#[cfg(x)]\nuse super::{alpha::{self, Beta}, gamma};\npub(super) use crate::delta;\nfn f() { super::g::h(1); below::i(); }";
     let inner: Vec<String> = paths(inner).into_iter().map(|path| path.join("::")).collect();
-    assert_eq!(inner, ["super::alpha", "super::alpha::Beta", "super::gamma", "crate::delta", "super::g::h"]);
+    assert_eq!(
+        inner,
+        ["super::alpha", "super::alpha::Beta", "super::gamma", "crate::delta", "super::g::h", "self::below::i"]
+    );
     let house = arrows(&[("a", &["b"]), ("b", &["c"]), ("c", &["b"]), ("d", &[])]);
     assert_eq!(circles(&house), BTreeSet::from([vec!["b".to_owned(), "c".to_owned()]]));
 }

@@ -1,4 +1,4 @@
-//! What has to be filed, of any register (K37; domain-detail 2.14): the list of an office reads the same as the figure.
+//! What has to be filed, of any register (K37; domain-detail 2.14). Invariant: an office's list reads the same [`Filing`] as the figure.
 
 use super::{
     Shelf,

@@ -1,4 +1,5 @@
-//! How far a campaign is: whom it has reached (notice, item 45; domain-detail 2.13).
+//! How far a campaign is: whom it has reached (notice, item 45; domain-detail 2.13). Invariant: a household that was merged, closed by
+//! another one's turn, or is beyond the unit that asks is counted by nobody.
 
 use super::{
     Shelf, Subject, home_unit, household, is_active, is_contested,

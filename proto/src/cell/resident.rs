@@ -1,4 +1,4 @@
-//! What a person's own record says. Pure.
+//! What a person's own record says. Pure. Invariant: on no day off the register does anybody count.
 
 use super::{
     days::{birthday, registered, verified_on},

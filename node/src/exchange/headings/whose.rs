@@ -197,10 +197,12 @@ pub(super) fn bracketed(heading: &str) -> Option<Bracketed> {
     let label = ["请填写", "请填", "填写", "填", "其"].iter().find_map(|word| over.strip_prefix(word)).unwrap_or(over);
     let ends = |words: &[&str]| words.iter().any(|word| name.ends_with(word));
     let is_unit = UNITS.contains(&label);
+    // Of who somebody is, or how to reach them: 年龄（女） and 人员类别（军转干部） say no other person.
+    let reaches = names(name) || ends(&PHONES) || ends(&ADDRESSES) || ends(&["证号", "证号码", "身份证"]);
     let whose = match () {
-        () if FAMILY.contains(&label) || KIN.contains(&label) => Whose::Another,
+        () if FAMILY.contains(&label) || (reaches && KIN.contains(&label)) => Whose::Another,
         // A column for a unit may say whom to ask for there: what is a person's is not its.
-        () if HELPERS.iter().any(|word| label.ends_with(word)) => Whose::Unit,
+        () if reaches && HELPERS.iter().any(|word| label.ends_with(word)) => Whose::Unit,
         () if STAFF.contains(&label) => Whose::Staff,
         () if ends(&PHONES) && (is_unit || OFFICES.contains(&label)) => Whose::Unit,
         () if ends(&ADDRESSES) && is_unit => Whose::Unit,
