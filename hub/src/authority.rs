@@ -10,6 +10,7 @@ pub use crate::certificate::Standing;
 pub use ca::{Authority, AuthorityError};
 pub(crate) use papers::goes_by;
 
+use crate::caller::Refusal;
 use crate::{
     advertise,
     certificate::issued_by,
@@ -31,6 +32,10 @@ use taizhang_proto::{
 use tokio::task::block_in_place;
 use tonic::{Request, Response, Status};
 
+fn wrong(why: impl ToString) -> Refusal {
+    Refusal::Wrong(limits::told(why))
+}
+
 /// Makes a one-time token for a unit below the hub, or for a reader of its own figures, and returns the text to hand over.
 ///
 /// # Errors
@@ -41,36 +46,36 @@ pub async fn make_token(
     authority: &Authority,
     address: &str,
     request: &pb::TokenRequest,
-) -> Result<pb::TokenAnswer, Status> {
-    let unit = OrgCode::new(request.unit).map_err(|error| Status::invalid_argument(error.to_string()))?;
+) -> Result<pb::TokenAnswer, Refusal> {
+    let unit = OrgCode::new(request.unit).map_err(wrong)?;
     let tree = core.tree();
     let reads = !request.reader.is_empty();
     if reads && (request.hub || request.reader.chars().count() > NAME_CHARS || limits::name(&request.reader).is_err()) {
-        return Err(Status::invalid_argument(format!(
+        return Err(wrong(format!(
             "请写明只读单位的名称，不超过{NAME_CHARS}字；只读单位不是汇聚节点 (name the reader; it is no hub)"
         )));
     }
     let own = unit == core.unit && !reads;
     if !core.unit.covers(unit) || own || (!tree.is_empty() && !tree.contains(unit)) {
-        return Err(Status::invalid_argument(format!("单位{unit}不在本级辖区内 (no such unit below this hub)")));
+        return Err(wrong(format!("单位{unit}不在本级辖区内 (no such unit below this hub)")));
     }
     if request.hub && unit.tier() != pb::Tier::District {
-        return Err(Status::invalid_argument(format!(
+        return Err(wrong(format!(
             "汇聚节点只设在县区，{unit}不是县区；街道乡镇和社区请去掉 --hub (a hub is a district's: leave out --hub)"
         )));
     }
     if core.tier == pb::Tier::City && !request.hub && !reads {
-        return Err(Status::invalid_argument(WriteError::NoRecords.to_string()));
+        return Err(wrong(WriteError::NoRecords.to_string()));
     }
     if let Err(why) = advertise::check(address) {
-        return Err(Status::failed_precondition(why));
+        return Err(Refusal::refused(why));
     }
     let hours = if request.hours == 0 { 72 } else { request.hours.min(24 * 90) };
     let expires = core.now() + u64::from(hours) * 3_600;
     let secret: [u8; 16] = rand::random();
     let reader = request.reader.trim().to_owned();
     let row = TokenRow { unit: unit.number(), hub: request.hub, expires, reader, ..TokenRow::default() };
-    writer.write(Job::Token(*blake3::hash(&secret).as_bytes(), row)).await.map_err(crate::session::Fault::from)?;
+    writer.write(Job::Token(*blake3::hash(&secret).as_bytes(), row)).await?;
     tracing::info!(%unit, hub = request.hub, reader = reads, expires, "a token was given");
     let token = Token {
         address: address.to_owned(),

@@ -3,6 +3,7 @@
 
 mod admin;
 mod bulletin;
+mod calls;
 mod door;
 
 use crate::{
@@ -23,6 +24,7 @@ use crate::{
     writer::{Job, Writer},
 };
 use bulletin::Bulletin;
+use calls::Calls;
 use door::{Door, Limits, LineInfo};
 use std::{net::SocketAddr, path::Path, path::PathBuf, sync::Arc};
 use taizhang_node::{
@@ -320,7 +322,7 @@ impl Hub {
         let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
         let address = listener.local_addr().map_err(|error| HubError::Start(error.to_string()))?;
         let file = ControlFile::write(&self.data, address)?;
-        let admin = AdminServer::new(admin::Calls::new(self.clone(), sync, advertised))
+        let admin = AdminServer::new(admin::Face(Calls::new(self.clone(), sync, advertised)))
             .max_encoding_message_size(control::MAX_MESSAGE);
         let totals = TotalsServer::new(TotalsService::new(self.core.clone(), stop.clone()))
             .max_decoding_message_size(MAX_QUESTION_BYTES);

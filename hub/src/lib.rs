@@ -3,9 +3,10 @@
 //! Towards its parent a hub is a node and uses that crate's client; everything that enters goes through [`writer`].
 
 pub mod advertise;
-mod audit_log;
+pub mod audit_log;
 pub mod authority;
 pub mod backdated;
+pub mod caller;
 pub mod campaigns;
 mod certificate;
 mod certify;

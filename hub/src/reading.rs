@@ -8,11 +8,12 @@ mod mask;
 
 pub(crate) use mask::masked_conflict;
 
+use crate::caller::{Caller, Refusal};
 use crate::{
     audit_log::{self, Entry, Role},
     state::Core,
     store::{Space, StoreError},
-    writer::{Job, WriteError, Writer},
+    writer::{Job, Writer},
 };
 pub(crate) use desk::HubDesk;
 use std::sync::Arc;
@@ -63,7 +64,8 @@ impl ReadingService {
         if !kept {
             return Ok(());
         }
-        keep_look(&self.core, &self.writer, what, of, &who.by).await
+        keep_look(&self.core, &self.writer, what, of, &who.by).await?;
+        Ok(())
     }
 
     /// Runs a question on one view of the records.
@@ -89,24 +91,16 @@ pub(crate) async fn keep_look(
     what: &'static str,
     of: String,
     by: &str,
-) -> Result<(), Status> {
-    let by = limits::name(by).map_err(|why| Status::invalid_argument(why.to_string()))?;
-    log(core, writer, (Role::Reader, by), what, of).await
+) -> Result<(), Refusal> {
+    log(core, writer, &Caller::new(by, Role::Reader, core.unit)?, what, of).await
 }
 
 /// Puts a line into the audit log of what no job does.
-pub(crate) async fn log(
-    core: &Core,
-    writer: &Writer,
-    (role, by): (Role, &str),
-    what: &str,
-    of: String,
-) -> Result<(), Status> {
-    let (by, what) = (by.trim().to_owned(), what.to_owned());
-    let line =
-        Entry { at: core.now(), by, what, of, unit: core.unit.number(), role: role.into(), reason: String::new() };
-    let kept = writer.write(Job::Log(line)).await;
-    kept.map(drop).map_err(|error: WriteError| Status::from(crate::session::Fault::from(error)))
+pub(crate) async fn log(core: &Core, writer: &Writer, caller: &Caller, what: &str, of: String) -> Result<(), Refusal> {
+    let (by, what, unit) = (caller.name.clone(), what.to_owned(), caller.unit.number());
+    let line = Entry { at: core.now(), by, what, of, unit, role: caller.role.into(), reason: String::new() };
+    writer.write(Job::Log(line)).await?;
+    Ok(())
 }
 
 fn limit_of(asked: u32) -> usize {
@@ -253,9 +247,8 @@ impl Reading for ReadingService {
         self.look("export", format!("{} {unit}", def.name), &who).await?;
         if !who.names {
             // Every export is in the log, with names or without.
-            let by = limits::name_or_none(&who.by).map_err(|why| Status::invalid_argument(why.to_string()))?;
-            let of = format!("{} {unit} masked", def.name);
-            log(&self.core, &self.writer, (Role::Reviewer, by), "export", of).await?;
+            let caller = Caller::or_nobody(&who.by, Role::Reviewer, self.core.unit)?;
+            log(&self.core, &self.writer, &caller, "export", format!("{} {unit} masked", def.name)).await?;
         }
         let made = self.ask(who.names, |desk| exchange::export(desk, def, Some(unit), format).map_err(failed));
         let (content, rows) = made?;

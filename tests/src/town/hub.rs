@@ -48,7 +48,7 @@ impl Gate {
     async fn made(&self, request: &pb::TokenRequest) -> anyhow::Result<String> {
         let (core, writer, own) = (&self.hub.core, &self.hub.writer, &self.hub.authority);
         let answer = authority::make_token(core, writer, own, &self.address, request).await;
-        Ok(answer.map_err(|status| anyhow::anyhow!("{}", status.message()))?.token)
+        Ok(answer?.token)
     }
 
     /// Enrols somebody who reads the figures of a unit and nothing else.
