@@ -25,7 +25,7 @@ use taizhang_tests::{
 };
 
 /// Seeds that are tried.
-const SEEDS: u64 = 60;
+const SEEDS: u64 = 360;
 /// Records of each register, and steps after they are entered.
 const RECORDS: u64 = 4;
 const STEPS: u64 = 40;
@@ -112,7 +112,13 @@ struct World {
     store: MemStore,
     clock: Arc<AtomicU64>,
     dice: Dice,
+    /// A register of which much is done.
+    favourite: usize,
     records: BTreeMap<&'static str, Vec<RecordId>>,
+    /// The merges that stand.
+    merged: Vec<(&'static str, RecordId, RecordId)>,
+    /// What was touched last.
+    last: Vec<(&'static str, RecordId)>,
     /// What was asked for, and whether it was done.
     steps: Vec<String>,
 }
@@ -127,7 +133,17 @@ impl World {
     fn new(seed: u64) -> Self {
         let (store, clock) = (MemStore::new(Tables::default()), Arc::new(AtomicU64::new(1_790_001_000_000)));
         let core = with_tree(open(&store, &clock));
-        Self { core, store, clock, dice: Dice(seed), records: BTreeMap::new(), steps: Vec::new() }
+        Self {
+            core,
+            store,
+            clock,
+            dice: Dice(seed),
+            favourite: seed as usize % REGISTERS.len(),
+            records: BTreeMap::new(),
+            merged: Vec::new(),
+            last: Vec::new(),
+            steps: Vec::new(),
+        }
     }
 
     fn text(&mut self, said: Said) -> String {
@@ -193,37 +209,54 @@ impl World {
     }
 
     fn step(&mut self) {
-        let (register, fields) = *self.dice.of(&REGISTERS);
-        let known = self.records[register].clone();
+        let favoured = self.dice.roll(3) > 0;
+        let (register, _) = if favoured { REGISTERS[self.favourite] } else { *self.dice.of(&REGISTERS) };
+        let mut known = self.records[register].clone();
+        known.truncate(if favoured { 3 } else { known.len() });
         let (standing, absorbed) = (*self.dice.of(&known), *self.dice.of(&known));
         match self.dice.roll(16) {
-            roll @ 0..=9 => {
-                let undo = roll > 5;
-                let request = pb::MergeRequest {
-                    survivor: standing.to_string(),
-                    absorbed: absorbed.to_string(),
-                    reason: "同一人".into(),
-                    by: "王科长".into(),
-                    undo,
-                    ..pb::MergeRequest::default()
-                };
-                self.ask(Review::Merge(request), format!("{register} {standing} <- {absorbed}, undo {undo}"));
+            0..=4 => {
+                if self.merge(register, (standing, absorbed), false) {
+                    self.merged.push((register, standing, absorbed));
+                }
             }
-            10 => {
+            5..=8 if !self.merged.is_empty() => {
+                let place = self.dice.roll(self.merged.len() as u64) as usize;
+                let (register, standing, absorbed) = self.merged.swap_remove(place);
+                self.merge(register, (standing, absorbed), true);
+            }
+            9 | 10 => {
                 let mut older = WriteSet::default();
                 older.put(Space::Meta, meta::RULES, b"an older program's");
                 self.store.commit(older).unwrap();
                 self.core = open(&self.store, &self.clock);
                 self.steps.push("counted anew".into());
             }
-            11 => {
-                self.revise(register, Some(standing), &[("home_unit", Unit)]);
-            }
-            _ => {
-                let field = *self.dice.of(fields);
-                self.revise(register, Some(standing), &[field]);
+            roll => {
+                // What was merged or parted is edited more often than others.
+                let last = self.last.clone();
+                let (register, id) =
+                    if last.is_empty() || roll == 15 { (register, standing) } else { *self.dice.of(&last) };
+                let fields = REGISTERS.iter().find(|(name, _)| *name == register).unwrap().1;
+                let fields = [&[("home_unit", Unit)], fields].concat();
+                let field = *self.dice.of(&fields);
+                self.revise(register, Some(id), &[field]);
             }
         }
+    }
+
+    fn merge(&mut self, register: &'static str, (standing, absorbed): (RecordId, RecordId), undo: bool) -> bool {
+        let request = pb::MergeRequest {
+            survivor: standing.to_string(),
+            absorbed: absorbed.to_string(),
+            reason: "同一人".into(),
+            by: "王科长".into(),
+            undo,
+            ..pb::MergeRequest::default()
+        };
+        self.ask(Review::Merge(request), format!("{register} {standing} <- {absorbed}, undo {undo}"));
+        self.last = vec![(register, standing), (register, absorbed)];
+        self.steps.last().is_some_and(|step| step.ends_with("[]"))
     }
 }
 
