@@ -115,7 +115,7 @@ impl Calls {
     pub(super) async fn order(&self, asked: &pb::OrderRequest) -> Result<pb::OrdersAnswer, Refusal> {
         let hub = &self.hub;
         let key = hub.core.signer().ok_or(orders::GiveError::NotCity).map_err(Refusal::refused)?;
-        // Whoever withdraws one need not say who it is; who gives one must.
+        // A task needs no name, a decision does: `orders::change` asks for it.
         let by = asked.order.as_ref().map(|order| order.by.as_str()).unwrap_or_default();
         let caller = Caller::or_nobody(by, Role::Operator, hub.core.unit)?;
         orders::change(&hub.core, &hub.writer, key, asked).await.map_err(Refusal::refused)?;
