@@ -17,7 +17,10 @@ use crate::{
     writer::{Answer, Job, Pushed, WriteError},
 };
 use prost::Message;
-use std::ops::Range;
+use std::{
+    ops::Range,
+    sync::atomic::{AtomicU64, Ordering},
+};
 use taizhang_node::upstream::{self, SessionError};
 use taizhang_proto::{
     OrgCode,
@@ -25,6 +28,9 @@ use taizhang_proto::{
     pb::{self, down, up},
     session::{self, MAX_BATCH_CHANGES, PROTOCOL_MAX, PROTOCOL_MIN, VersionError},
 };
+
+/// The next session of this process.
+static SESSIONS: AtomicU64 = AtomicU64::new(1);
 
 /// Why the hub ends a session.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +89,8 @@ enum Stage {
 /// The hub's side of one session.
 pub struct Server {
     peer: Peer,
+    /// Which session of this process it is, from 1.
+    number: u64,
     /// The unit in the child's certificate, which it knows itself by; its scope may have another code by now.
     certified: OrgCode,
     stage: Stage,
@@ -146,6 +154,7 @@ impl Server {
     pub fn new(peer: Peer) -> Self {
         Self {
             certified: peer.unit,
+            number: SESSIONS.fetch_add(1, Ordering::Relaxed),
             peer,
             stage: Stage::Waiting,
             hello: pb::Hello::default(),
@@ -275,7 +284,7 @@ impl Server {
         // The writer is told what was said; the session goes by numbers that can be added to.
         self.hello = within_numbers(hello.clone());
         self.cursor = if hello.rebuild { 0 } else { self.hello.pulled };
-        Ok(Job::greet(self.peer.clone(), hello))
+        Ok(Job::greet_by(self.number, self.peer.clone(), hello))
     }
 
     fn read_push(&mut self, push: pb::Push) -> Result<Job, Fault> {
@@ -287,7 +296,8 @@ impl Server {
             if stretch.len() > MAX_STRETCHES || letters.len() > MAX_LETTERS || marks.len() > MAX_MARKS {
                 return Err(Fault::Protocol("a batch with a field of the wrong size"));
             }
-            return Ok(Job::Cells { peer, last, cells: list.cells, letters, marks, marked, stretch });
+            let (session, cells) = (self.number, list.cells);
+            return Ok(Job::Cells { peer, session, last, cells, letters, marks, marked, stretch });
         }
         let raw = upstream::decompress(&push.changes, push.raw_len)?;
         let list = pb::ChangeList::decode(raw).map_err(|_| Fault::Protocol("changes that can't be read"))?;

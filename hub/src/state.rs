@@ -25,7 +25,7 @@ use outside::Outside;
 use prost::Message;
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashMap},
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering},
@@ -104,6 +104,8 @@ pub(crate) struct Commits {
     pub(crate) work_done: AtomicU64,
     /// Whom a plan that has come counts otherwise, as far as somebody has looked.
     foreseen: Mutex<Option<Foreseen>>,
+    /// The session by which each child hub greeted last.
+    greeted: Mutex<HashMap<String, u64>>,
 }
 
 impl Commits {
@@ -116,7 +118,19 @@ impl Commits {
             most_work: AtomicU64::new(most_work),
             work_done: AtomicU64::new(0),
             foreseen: Mutex::new(None),
+            greeted: Mutex::default(),
         }
+    }
+
+    /// Takes note that a child hub greets by a session: no earlier one speaks for it any more.
+    pub(crate) fn note_greeted(&self, child: &str, session: u64) {
+        self.greeted.lock().unwrap_or_else(PoisonError::into_inner).insert(child.to_owned(), session);
+    }
+
+    /// Whether a child hub has greeted anew since this session did.
+    pub(crate) fn is_overtaken(&self, child: &str, session: u64) -> bool {
+        let greeted = self.greeted.lock().unwrap_or_else(PoisonError::into_inner);
+        session > 0 && greeted.get(child).is_some_and(|last| *last != session)
     }
 
     /// What was looked for of a plan that has come.

@@ -290,11 +290,11 @@ impl Core {
                 first,
                 &changes,
             ),
-            Job::Cells { peer, last, cells, letters, marks, marked, stretch } => {
+            Job::Cells { peer, session, last, cells, letters, marks, marked, stretch } => {
                 // Each by itself, what is counted last: only then is the batch heard.
                 let part = |cells, letters, marks| {
                     let (peer, stretch) = (peer.clone(), stretch.clone());
-                    Job::Cells { peer, last: 0, cells, letters, marks, marked: 0, stretch }
+                    Job::Cells { peer, session, last: 0, cells, letters, marks, marked: 0, stretch }
                 };
                 for letter in letters {
                     let (kind, to) = (letter.kind(), letter.to);
@@ -390,9 +390,12 @@ impl Core {
             doing.replace(job.child().unwrap_or_default().to_owned());
             let act = acts::act_of(&job, self.unit, self.now(), self.signer().is_some());
             let answer = match job {
-                Job::Greet { peer, hello, mut cleared } => {
+                Job::Greet { peer, session, hello, mut cleared } => {
+                    if peer.hub {
+                        self.commits.note_greeted(&peer.id, session);
+                    }
                     if !clear::is_cleared(&mut commit, &peer, &hello, &mut cleared)? {
-                        answers.push(Done::Cut(Job::Greet { peer, hello, cleared }, Vec::new()));
+                        answers.push(Done::Cut(Job::Greet { peer, session, hello, cleared }, Vec::new()));
                         continue;
                     }
                     child::greet(&mut commit, &peer, &hello, &cleared)
@@ -409,13 +412,17 @@ impl Core {
                         Err(error) => Err(error),
                     }
                 }
-                Job::Cells { peer, last, mut cells, letters, marks, marked, stretch }
+                // What it says by value is older than what the later session says: it would stand for good.
+                Job::Cells { peer, session, .. } if self.commits.is_overtaken(&peer.id, session) => {
+                    Err(WriteError::Superseded)
+                }
+                Job::Cells { peer, session, last, mut cells, letters, marks, marked, stretch }
                     if cells.len() > CELLS_AT_ONCE =>
                 {
                     let rest = cells.split_off(CELLS_AT_ONCE);
                     match cells::take_some_cells(&mut commit, &peer, last, &cells) {
                         Ok(()) => {
-                            let rest = Job::Cells { peer, last, cells: rest, letters, marks, marked, stretch };
+                            let rest = Job::Cells { peer, session, last, cells: rest, letters, marks, marked, stretch };
                             answers.push(Done::Cut(rest, Vec::new()));
                             is_cut = true;
                             continue;
@@ -423,7 +430,7 @@ impl Core {
                         Err(error) => Err(error),
                     }
                 }
-                Job::Cells { peer, last, cells, letters, marks, marked, stretch } => {
+                Job::Cells { peer, last, cells, letters, marks, marked, stretch, .. } => {
                     cells::take_cells(&mut commit, &peer, (last, &stretch), &cells, letters, (&marks, marked))
                 }
                 Job::Unread(letter) => {

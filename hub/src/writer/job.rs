@@ -130,6 +130,8 @@ pub enum Job {
     Greet {
         /// Who.
         peer: Peer,
+        /// By which session of this process; 0 where nothing else can speak for the child.
+        session: u64,
         /// With what.
         hello: Box<pb::Hello>,
         /// How far a child hub that says everything anew is cleared of what it had said.
@@ -154,6 +156,8 @@ pub enum Job {
     Cells {
         /// Who.
         peer: Peer,
+        /// By which session, as it greeted.
+        session: u64,
         /// The child's revision that these reach.
         last: u64,
         /// Values.
@@ -305,9 +309,14 @@ impl Paper {
 }
 
 impl Job {
-    /// A child greets.
+    /// A child greets, by a session of this process.
+    pub fn greet_by(session: u64, peer: Peer, hello: pb::Hello) -> Self {
+        Self::Greet { peer, session, hello: Box::new(hello), cleared: Cleared::default() }
+    }
+
+    /// A child greets, and nothing else speaks for it.
     pub fn greet(peer: Peer, hello: pb::Hello) -> Self {
-        Self::Greet { peer, hello: Box::new(hello), cleared: Cleared::default() }
+        Self::greet_by(0, peer, hello)
     }
 
     /// What a job is done again from, in parts, when the hub fails on it: a batch by its bytes, a child hub's as it is, a letter that
@@ -318,8 +327,9 @@ impl Job {
                 let changes = changes.iter().map(Pushed::set_aside).collect();
                 Self::Push { peer: peer.clone(), node: *node, first: *first, changes, skew: *skew, room: None }
             }
-            Self::Cells { peer, last, cells, letters, marks, marked, stretch } => Self::Cells {
+            Self::Cells { peer, session, last, cells, letters, marks, marked, stretch } => Self::Cells {
                 peer: peer.clone(),
+                session: *session,
                 last: *last,
                 cells: cells.clone(),
                 letters: letters.clone(),

@@ -212,6 +212,7 @@ impl City {
             job(
                 &self.top,
                 Work::Cells {
+                    session: 0,
                     peer,
                     last,
                     cells: changed,

@@ -28,7 +28,7 @@ fn greet(world: &World, place: usize, head: u64, rebuild: bool) {
 
 fn job(world: &World, last: u64, cells: Vec<pb::CellValue>, letters: Vec<pb::Letter>) -> Job {
     let peer = world.districts[0].peer.clone();
-    Job::Cells { peer, last, cells, letters, marks: Vec::new(), marked: 0, stretch: bytes::Bytes::new() }
+    Job::Cells { peer, session: 0, last, cells, letters, marks: Vec::new(), marked: 0, stretch: bytes::Bytes::new() }
 }
 
 fn say(world: &World, last: u64, cells: Vec<pb::CellValue>, letters: Vec<pb::Letter>) {
@@ -249,6 +249,36 @@ fn who_says_everything_anew_is_cleared_in_as_many_commits_as_it_takes_and_says_n
     say(&world, 900, (0..900).map(|day| cell(RESIDENTS, 14_000 + day, 2)).collect(), Vec::new());
     assert_eq!(world.counted(), 1_801);
     world.all_is_counted();
+}
+
+#[test]
+fn what_a_session_says_that_a_later_one_has_overtaken_is_not_heard() {
+    let world = World::new();
+    let incarnation = world.districts[0].core.view().get(Space::Meta, crate::rows::meta::EPOCH).unwrap().unwrap();
+    let hello = pb::Hello { incarnation, protocol_max: 2, ..pb::Hello::default() };
+    let peer = world.districts[0].peer.clone();
+    let by = |session: u64, value: i64, marks: Vec<pb::MarkValue>| Job::Cells {
+        peer: peer.clone(),
+        session,
+        last: 4,
+        cells: vec![cell(RESIDENTS, 14_000, value)],
+        letters: Vec::new(),
+        marks,
+        marked: 4,
+        stretch: bytes::Bytes::new(),
+    };
+    for session in [7, 8] {
+        write(world.city(), Job::greet_by(session, peer.clone(), hello.clone()));
+    }
+    write(world.city(), by(8, 5, Vec::new()));
+    // It was on its way while the later one greeted: taken by value, it would stand for good.
+    let mark = pb::MarkValue { generation: 1, kind: 1, mark: vec![1; 16].into(), ..pb::MarkValue::default() };
+    let late = world.city().commit(vec![by(7, 2, vec![mark])]).pop().unwrap();
+    assert!(matches!(late, Err(crate::writer::WriteError::Superseded)));
+    assert_eq!(world.counted(), 5);
+    assert!(world.city().view().prefix(Space::Marks, &[]).next().is_none());
+    write(world.city(), by(8, 6, Vec::new()));
+    assert_eq!(world.counted(), 6);
 }
 
 #[test]

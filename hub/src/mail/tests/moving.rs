@@ -287,6 +287,7 @@ fn a_hub_can_neither_write_in_anothers_name_nor_fill_the_mail_of_nobody() {
         world.city(),
         Job::Cells {
             peer: peer.clone(),
+            session: 0,
             last: 1,
             cells: Vec::new(),
             letters,

@@ -15,7 +15,7 @@ fn cell(part: u32, date: i32, value: i64) -> pb::CellValue {
 fn cells_of(world: &World, last: u64, cells: Vec<pb::CellValue>, letters: Vec<pb::Letter>) -> Job {
     let peer = world.districts[0].peer.clone();
     let stretch = child(world.city(), &peer).stretch.into();
-    Job::Cells { peer, last, cells, letters, marks: Vec::new(), marked: 0, stretch }
+    Job::Cells { peer, session: 0, last, cells, letters, marks: Vec::new(), marked: 0, stretch }
 }
 
 fn greet(world: &World, head: u64) {
