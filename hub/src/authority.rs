@@ -10,9 +10,9 @@ pub use crate::certificate::Standing;
 pub use ca::{Authority, AuthorityError};
 pub(crate) use papers::goes_by;
 
-use crate::caller::Refusal;
 use crate::{
     advertise,
+    caller::Refusal,
     certificate::issued_by,
     roll,
     rows::{self, NodeRow, TokenRow},
@@ -32,10 +32,6 @@ use taizhang_proto::{
 use tokio::task::block_in_place;
 use tonic::{Request, Response, Status};
 
-fn wrong(why: impl ToString) -> Refusal {
-    Refusal::Wrong(limits::told(why))
-}
-
 /// Makes a one-time token for a unit below the hub, or for a reader of its own figures, and returns the text to hand over.
 ///
 /// # Errors
@@ -47,25 +43,25 @@ pub async fn make_token(
     address: &str,
     request: &pb::TokenRequest,
 ) -> Result<pb::TokenAnswer, Refusal> {
-    let unit = OrgCode::new(request.unit).map_err(wrong)?;
+    let unit = OrgCode::new(request.unit).map_err(Refusal::wrong)?;
     let tree = core.tree();
     let reads = !request.reader.is_empty();
     if reads && (request.hub || request.reader.chars().count() > NAME_CHARS || limits::name(&request.reader).is_err()) {
-        return Err(wrong(format!(
+        return Err(Refusal::wrong(format!(
             "请写明只读单位的名称，不超过{NAME_CHARS}字；只读单位不是汇聚节点 (name the reader; it is no hub)"
         )));
     }
     let own = unit == core.unit && !reads;
     if !core.unit.covers(unit) || own || (!tree.is_empty() && !tree.contains(unit)) {
-        return Err(wrong(format!("单位{unit}不在本级辖区内 (no such unit below this hub)")));
+        return Err(Refusal::wrong(format!("单位{unit}不在本级辖区内 (no such unit below this hub)")));
     }
     if request.hub && unit.tier() != pb::Tier::District {
-        return Err(wrong(format!(
+        return Err(Refusal::wrong(format!(
             "汇聚节点只设在县区，{unit}不是县区；街道乡镇和社区请去掉 --hub (a hub is a district's: leave out --hub)"
         )));
     }
     if core.tier == pb::Tier::City && !request.hub && !reads {
-        return Err(wrong(WriteError::NoRecords.to_string()));
+        return Err(Refusal::wrong(WriteError::NoRecords));
     }
     if let Err(why) = advertise::check(address) {
         return Err(Refusal::refused(why));

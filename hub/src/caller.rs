@@ -57,6 +57,11 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Of what is wrong in itself.
+    pub fn wrong(why: impl ToString) -> Self {
+        Self::Wrong(limits::told(why))
+    }
+
     /// Of what can't be done as things stand.
     pub fn refused(why: impl ToString) -> Self {
         Self::Refused(limits::told(why))
@@ -75,7 +80,7 @@ impl Refusal {
 
 impl From<Unsaid> for Refusal {
     fn from(why: Unsaid) -> Self {
-        Self::Wrong(limits::told(why))
+        Self::wrong(why)
     }
 }
 

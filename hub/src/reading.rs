@@ -8,9 +8,9 @@ mod mask;
 
 pub(crate) use mask::masked_conflict;
 
-use crate::caller::{Caller, Refusal};
 use crate::{
     audit_log::{self, Entry, Role},
+    caller::{Caller, Refusal},
     state::Core,
     store::{Space, StoreError},
     writer::{Job, Writer},

@@ -1,5 +1,6 @@
-//! What an operator may ask of an open hub, whatever the face: plain functions of a caller and what is asked, and their answers.
-//! Invariant: whatever is done stands in the audit log under the caller's name; a face adds nothing but its own words.
+//! What an operator may ask of an open hub, whatever the face: what is asked, by whom, and the answer.
+//! Invariant: whatever is done stands in the audit log under the name that was given, by the writer's own hand where a job does it; a face
+//! adds nothing but its own words.
 
 mod children;
 mod log;

@@ -21,7 +21,7 @@ use taizhang_proto::{
 };
 
 /// Why a reviewer's request can't be done, in words.
-pub(crate) type Refusal = String;
+pub(crate) type WhyNot = String;
 
 /// The junior tier that may settle a conflict; every tier above it may, too.
 pub fn settled_by(conflict: &pb::Conflict) -> Tier {
@@ -62,7 +62,7 @@ fn is_from_above(origin: &pb::Origin) -> bool {
 }
 
 /// Why somebody at a unit below the hub can't settle a conflict between these units.
-pub(crate) fn refusal(conflict: &pb::Conflict, units: &[OrgCode], of: OrgCode) -> Option<Refusal> {
+pub(crate) fn refusal(conflict: &pb::Conflict, units: &[OrgCode], of: OrgCode) -> Option<WhyNot> {
     if !lies_within(units, of) {
         return Some(OUTSIDE.into());
     }
@@ -108,11 +108,11 @@ fn records_of(conflict: &pb::Conflict) -> impl Iterator<Item = RecordId> {
 }
 
 /// Why a reviewer can't settle a conflict; `of` is the unit below the hub where they sit, none at the hub itself.
-pub(super) fn incompetent(
+fn incompetent(
     commit: &mut Commit<'_>,
     conflict: &pb::Conflict,
     of: Option<OrgCode>,
-) -> Result<Option<Refusal>, StoreError> {
+) -> Result<Option<WhyNot>, StoreError> {
     let Some(of) = of else { return Ok(None) };
     let units = units_of(&Reading(commit), conflict)?;
     if let Some(why) = refusal(conflict, &units, of) {
@@ -166,7 +166,7 @@ pub(super) fn is_own_ruling(
 }
 
 /// Why a reviewer can't write these fields into a conflict: it is about its own fields only.
-pub(super) fn beyond_it(conflict: &pb::Conflict, request: &pb::ResolveRequest) -> Option<Refusal> {
+pub(super) fn beyond_it(conflict: &pb::Conflict, request: &pb::ResolveRequest) -> Option<WhyNot> {
     if request.choice() != Choice::Write {
         return None;
     }
@@ -191,8 +191,21 @@ pub(super) fn refused_way(
     Ok(way.refusal(before.as_ref(), &after, Actor::deciding(tier)))
 }
 
+/// The conflict of a number, for a reviewer who may settle it.
+pub(super) fn conflict_for(
+    commit: &mut Commit<'_>,
+    number: u64,
+    of: Option<OrgCode>,
+) -> Result<Result<pb::Conflict, WhyNot>, StoreError> {
+    let Some(conflict) = conflicts::conflict(commit, number)? else { return Ok(Err(unknown(of))) };
+    Ok(match incompetent(commit, &conflict, of)? {
+        Some(why) => Err(why),
+        None => Ok(conflict),
+    })
+}
+
 /// What is said of a number that there is not; a township is not told that there is one elsewhere.
-pub(super) fn unknown(of: Option<OrgCode>) -> Refusal {
+fn unknown(of: Option<OrgCode>) -> WhyNot {
     match of {
         None => "没有此冲突 (no such conflict)".into(),
         Some(_) => OUTSIDE.into(),

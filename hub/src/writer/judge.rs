@@ -4,7 +4,7 @@
 use super::{
     Peer,
     commit::Known,
-    outcome::{FollowUps, Judgement, Landing, Taken, is_for_everybody, register_name},
+    outcome::{FollowUps, Judgement, Landing, Taken, is_for_everybody, violation},
     recovery::{is_same, is_sealed},
     revise,
 };
@@ -25,7 +25,7 @@ use taizhang_proto::{
 /// Why a change can't stand whose record was never taken.
 fn unknown(edit: &Edit) -> Violation {
     let message = "没有此记录，其登记未被接受 (no such record: its registration was not taken)".into();
-    Violation { register: register_name(edit.register), field: String::new(), rule: "unknown", message }
+    violation(edit, "", "unknown", message)
 }
 
 impl Known<'_, '_> {
@@ -225,6 +225,6 @@ impl Known<'_, '_> {
         } else {
             return None;
         };
-        Some(Violation { register: register_name(edit.register), field: "home_unit".into(), rule: "scope", message })
+        Some(violation(edit, "home_unit", "scope", message))
     }
 }

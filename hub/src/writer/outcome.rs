@@ -109,7 +109,7 @@ pub(super) fn violation(edit: &Edit, field: &str, rule: &'static str, message: S
     Violation { register: register_name(edit.register), field: field.into(), rule, message }
 }
 
-pub(super) fn register_name(number: u32) -> String {
+fn register_name(number: u32) -> String {
     registers().get(number).map_or_else(|| number.to_string(), |def| def.name.clone())
 }
 

@@ -4,7 +4,7 @@
 
 use super::{
     commit::{Commit, Known},
-    outcome::register_name,
+    outcome::violation,
     revise,
 };
 use crate::{
@@ -173,5 +173,5 @@ pub(super) fn write_history_sizes(commit: &mut Commit<'_>) -> Result<(), StoreEr
 }
 
 fn refused(edit: &Edit, message: String) -> Violation {
-    Violation { register: register_name(edit.register), field: String::new(), rule: RULE, message }
+    violation(edit, "", RULE, message)
 }

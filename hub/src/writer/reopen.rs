@@ -3,7 +3,7 @@
 
 use super::{
     commit::{Commit, Reading},
-    competence::{self, Refusal, unknown},
+    competence::{self, WhyNot},
     conflicts,
     kinds::{self, Back},
     merge,
@@ -29,15 +29,15 @@ pub(super) fn reopen(
     commit: &mut Commit<'_>,
     request: &pb::ReopenRequest,
     of: Option<OrgCode>,
-) -> Result<Result<(), Refusal>, StoreError> {
+) -> Result<Result<(), WhyNot>, StoreError> {
     let (by, reason) = match limits::who_and_why(&request.by, &request.reason) {
         Ok(said) => said,
         Err(why) => return Ok(Err(why.to_string())),
     };
-    let Some(mut conflict) = conflicts::conflict(commit, request.number)? else { return Ok(Err(unknown(of))) };
-    if let Some(why) = competence::incompetent(commit, &conflict, of)? {
-        return Ok(Err(why));
-    }
+    let mut conflict = match competence::conflict_for(commit, request.number, of)? {
+        Ok(conflict) => conflict,
+        Err(why) => return Ok(Err(why)),
+    };
     if conflict.state() == ConflictState::Unsettled {
         return Ok(Err("尚未处理，无需重开 (it is open)".into()));
     }

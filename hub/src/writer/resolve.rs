@@ -4,7 +4,7 @@
 use super::{
     Answer, Review, WriteError, arrivals,
     commit::{Commit, Reading},
-    competence::{self, Refusal, unknown},
+    competence::{self, WhyNot},
     conflicts, inspect,
     kinds::{self, Back, Case, Does, Way},
     merge, reopen,
@@ -69,15 +69,15 @@ fn resolve(
     number: u64,
     request: &pb::ResolveRequest,
     of: Option<OrgCode>,
-) -> Result<Result<(), Refusal>, StoreError> {
+) -> Result<Result<(), WhyNot>, StoreError> {
     let (by, reason) = match limits::who_and_why(&request.by, &request.reason) {
         Ok(said) => said,
         Err(why) => return Ok(Err(why.to_string())),
     };
-    let Some(mut conflict) = conflicts::conflict(commit, number)? else { return Ok(Err(unknown(of))) };
-    if let Some(why) = competence::incompetent(commit, &conflict, of)? {
-        return Ok(Err(why));
-    }
+    let mut conflict = match competence::conflict_for(commit, number, of)? {
+        Ok(conflict) => conflict,
+        Err(why) => return Ok(Err(why)),
+    };
     if conflict.state() != ConflictState::Unsettled {
         return Ok(Err("已经处理过，如需改判请先重开 (settled already: reopen it first)".into()));
     }
@@ -125,7 +125,7 @@ fn settle(
     conflict: &pb::Conflict,
     (way, request): (&Way, &pb::ResolveRequest),
     hand: &Hand<'_>,
-) -> Result<Result<(), Refusal>, StoreError> {
+) -> Result<Result<(), WhyNot>, StoreError> {
     let Some(id) = RecordId::from_slice(&conflict.record) else {
         return Ok(Err("冲突没有记录 (no record)".into()));
     };
@@ -187,7 +187,7 @@ fn revise_checked(
     register: u32,
     fields: Vec<Field>,
     hand: &Hand<'_>,
-) -> Result<Result<(), Refusal>, StoreError> {
+) -> Result<Result<(), WhyNot>, StoreError> {
     // Who rules below the hub chooses among words that only the district may make stand.
     if let Some(of) = hand.of
         && let Some(broken) = competence::refused_way(commit, id, register, &fields, of.tier())?
@@ -244,7 +244,7 @@ fn missing_standard(commit: &Commit<'_>, before: Option<&Record>, after: &Record
     }
 }
 
-fn merge_asked(commit: &mut Commit<'_>, request: &pb::MergeRequest) -> Result<Result<(), Refusal>, StoreError> {
+fn merge_asked(commit: &mut Commit<'_>, request: &pb::MergeRequest) -> Result<Result<(), WhyNot>, StoreError> {
     let (by, reason) = match limits::who_and_why(&request.by, &request.reason) {
         Ok(said) => said,
         Err(why) => return Ok(Err(why.to_string())),
@@ -274,7 +274,7 @@ fn merge_asked(commit: &mut Commit<'_>, request: &pb::MergeRequest) -> Result<Re
     merge::merge(commit, standing, absorbed, &take, &hand)
 }
 
-fn revise_asked(commit: &mut Commit<'_>, request: &pb::ReviseRequest) -> Result<Result<RecordId, Refusal>, WriteError> {
+fn revise_asked(commit: &mut Commit<'_>, request: &pb::ReviseRequest) -> Result<Result<RecordId, WhyNot>, WriteError> {
     let refuse = |why: String| Ok(Err(why));
     let (by, reason) = match limits::who_and_why(&request.by, &request.reason) {
         Ok(said) => said,
@@ -352,7 +352,7 @@ fn is_hubs_own(register: u32, tag: u32) -> bool {
 }
 
 /// Fields as a reviewer wrote them.
-fn written(register: u32, texts: &std::collections::HashMap<String, String>) -> Result<Vec<Field>, Refusal> {
+fn written(register: u32, texts: &std::collections::HashMap<String, String>) -> Result<Vec<Field>, WhyNot> {
     let def = registers().get(register).ok_or("没有此登记表 (no such register)")?;
     let mut fields = Vec::new();
     for (name, written) in texts {

@@ -134,16 +134,16 @@ pub(in crate::writer) fn answer_across(
     }
     transfer::keep_transfer(commit, kind::IN, &number, &row);
     if row.step() == Step::Returned {
-        let today = commit.core.today();
-        revise::revise(
-            commit,
-            id,
-            number::TRANSFER,
-            vec![day(field::transfer::DONE_ON, today)],
-            &Hand::rule(Rule::Transfer),
-        )?;
+        end_asking(commit, id)?;
     }
     Ok(true)
+}
+
+/// The asking is over, today.
+fn end_asking(commit: &mut Commit<'_>, id: RecordId) -> Result<(), StoreError> {
+    let done = vec![day(field::transfer::DONE_ON, commit.core.today())];
+    revise::revise(commit, id, number::TRANSFER, done, &Hand::rule(Rule::Transfer))?;
+    Ok(())
 }
 
 /// The old district has let go: everything is written here, and the parent is told with the same figures.
@@ -172,14 +172,7 @@ pub(super) fn take_in(commit: &mut Commit<'_>, released: &pb::Letter) -> Result<
     row.bundle.clear();
     transfer::keep_transfer(commit, kind::IN, &released.transfer, &row);
     if let Some(id) = RecordId::from_slice(&row.record) {
-        let today = commit.core.today();
-        revise::revise(
-            commit,
-            id,
-            number::TRANSFER,
-            vec![day(field::transfer::DONE_ON, today)],
-            &Hand::rule(Rule::Transfer),
-        )?;
+        end_asking(commit, id)?;
     }
     across::unsend(commit, &id_of(LetterKind::Wanted, &released.transfer))?;
     let kind = LetterKind::Taken;
