@@ -420,6 +420,10 @@ pub fn run_to_exit(work: impl Future<Output = anyhow::Result<ExitCode>>, reader:
 /// a call that broke off has a cause on the line instead.
 fn answered(status: &tonic::Status) -> String {
     match std::error::Error::source(status) {
+        // The server's own words, for programs, of a request beyond its bounds.
+        None if status.code() == tonic::Code::OutOfRange => {
+            "所写的内容过长，请缩短后再试 (what was written is too long: shorten it)".to_owned()
+        }
         None => status.message().to_owned(),
         Some(_) => "应答的程序在应答前停止了。已答“已保存”的都在；请重新启动 serve（问的是上级时，待其恢复）：导入可以原样再做一次，其他命令\
                     请先查看是否已经办成 (the process that was asked ended before it answered: start serve again, or wait for the hub; an \

@@ -40,6 +40,8 @@ pub(super) fn act_of(job: &Job, unit: OrgCode, at: u64, is_city: bool) -> Option
         Job::Reader(_, _, reader) => operator("", "enrol", format!("{} {}", reader.id, reader.unit)),
         Job::RotateKey => operator("", "keys rotate", String::new()),
         Job::Confirm(by) => operator(by, "confirm", String::new()),
+        // A tree that an operator hands over; the parent's has its number.
+        Job::Tree(_, None) => operator("", "units", String::new()),
         Job::Draw(..) => operator("", "draw", String::new()),
         Job::Plans(_) if is_city => operator("", "plan", String::new()),
         Job::Month { signed, .. } if is_city => {

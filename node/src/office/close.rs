@@ -50,6 +50,17 @@ pub enum CloseError {
          closed after it; --yes if that is meant)"
     )]
     First(Month),
+    /// It leaves out others that this office has not closed, further back than anybody asks for.
+    #[error(
+        "{open} 起还有未封账的月份：封了 {month}，就不能再补封；确认请加 --yes (months from {open} on are not closed, and none can be after this \
+         one; --yes if that is meant)"
+    )]
+    LeavesOut {
+        /// The first of those.
+        open: Month,
+        /// What would be closed.
+        month: Month,
+    },
     /// No register is so old.
     #[error("{0} 早于1949年10月，请核对年份 (too far back: check the year)")]
     TooOld(Month),
@@ -62,14 +73,19 @@ pub enum CloseError {
 }
 
 impl Office {
-    /// Closes a month; the first one only where somebody is `sure`, if it leaves out earlier ones that this office has people for.
+    /// Closes a month; one that leaves out earlier ones for good, which this office has people for, only where somebody is `sure`.
     ///
     /// # Errors
-    /// As [`close`], and [`CloseError::First`].
+    /// As [`close`], [`CloseError::First`] and [`CloseError::LeavesOut`].
     pub fn close_month(&self, month: Month, by: &str, sure: bool) -> Result<pb::CloseAnswer, CloseError> {
         let _one_at_a_time = self.one_at_a_time();
-        if !sure && leaves_out(&self.ledger, month)? {
-            return Err(CloseError::First(month));
+        if !sure {
+            if leaves_out(&self.ledger, month)? {
+                return Err(CloseError::First(month));
+            }
+            if let Some(open) = passed_over(&self.ledger, month)? {
+                return Err(CloseError::LeavesOut { open, month });
+            }
         }
         close(&self.ledger, month, by)
     }
@@ -174,6 +190,18 @@ pub fn close(ledger: &Ledger, month: Month, by: &str) -> Result<pb::CloseAnswer,
 pub fn leaves_out(ledger: &Ledger, month: Month) -> Result<bool, StoreError> {
     let is_first = closings(ledger)?.is_empty() && locked(ledger).is_none_or(|last| last.next() < month);
     Ok(is_first && held_since(ledger)?.is_some_and(|since| since < month.first_day()))
+}
+
+/// The first of the months since the last that was closed which closing a month leaves out for good: they lie further back than an
+/// office is asked for.
+fn passed_over(ledger: &Ledger, month: Month) -> Result<Option<Month>, StoreError> {
+    let closings = closings(ledger)?;
+    let asked = asked_from(ledger.business_day()).filter(|asked| *asked <= month);
+    let before = closings.range(..month).next_back().map(|(last, _)| last.next());
+    let Some((open, asked)) = before.zip(asked).filter(|_| !closings.contains_key(&month)) else { return Ok(None) };
+    let locked = locked(ledger);
+    let left = std::iter::successors(Some(open), |own| Some(own.next())).take_while(|own| *own < asked);
+    Ok(left.into_iter().find(|own| !is_done(&closings, locked, *own)))
 }
 
 /// The last month that the city has locked, as far as this office has heard. They are locked in order: what came in late is the next

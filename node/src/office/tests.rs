@@ -262,6 +262,8 @@ fn the_worklist_has_what_no_total_counts_too_each_until_it_is_done() {
     close(&other, "2006-02").unwrap();
     let early = close(&other, "2007-05").unwrap_err();
     assert!(early.to_string().contains("2007-04 尚未封账"), "{early}");
+    let unsure = other.close_month(Month::read("2007-04").unwrap(), "测试", false).unwrap_err();
+    assert!(unsure.to_string().contains("2006-03 起还有未封账的月份"), "{unsure}");
     close(&other, "2007-04").unwrap();
     let left_out = close(&other, "2006-03").unwrap_err();
     assert!(left_out.to_string().contains("2007-04 以前"), "{left_out}");

@@ -4,7 +4,7 @@ use super::{Reader, lang::word, table, time};
 use taizhang_proto::{pb, register::registers};
 
 /// What each command of the log is called: as a program reads it, in Chinese and in English.
-const ACTS: [(&str, &str, &str); 40] = [
+const ACTS: [(&str, &str, &str); 41] = [
     ("approve", "审核月报", "month approved"),
     ("approve --return", "退回月报", "month sent back"),
     ("aside", "暂不计入合计", "set aside"),
@@ -25,7 +25,7 @@ const ACTS: [(&str, &str, &str); 40] = [
     ("find", "按姓名查找", "looked for by name"),
     ("history", "查看或打印历史", "history read or printed"),
     ("import", "导入", "imported"),
-    ("keys rotate", "更换签名密钥", "signing key changed"),
+    ("keys rotate", "更换比对密钥", "matching key changed"),
     ("labels", "打印档案标签", "archive labels printed"),
     ("list", "查看登记表", "register read"),
     ("lock", "市级封账", "month locked"),
@@ -44,6 +44,7 @@ const ACTS: [(&str, &str, &str); 40] = [
     ("show", "查看冲突", "conflict looked at"),
     ("tasks", "下达或撤回文件、任务", "order given or withdrawn"),
     ("token", "发放令牌", "token made"),
+    ("units", "更换单位名单", "tree of units changed"),
     ("worklist", "导出待办名单", "worklist exported"),
 ];
 

@@ -107,7 +107,7 @@ fn a_command_to_a_frozen_process_ends_and_says_why() {
     town::runtime().block_on(async {
         let dir = tempfile::tempdir().unwrap();
         for (_, mut serving) in both(dir.path()).await {
-            serving.signal("STOP");
+            serving.freeze();
             serving.tz(&["status"]).exits(1).says(&["另一个进程正在使用此数据目录"]);
             serving.signal("CONT");
             serving.status();

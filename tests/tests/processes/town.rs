@@ -181,6 +181,22 @@ impl Serving {
         assert!(sent.success());
     }
 
+    /// Stops it in the middle of what it does, and returns when no thread of it runs: the kernel
+    /// tells the threads one after another, so on a busy machine some would still answer.
+    pub fn freeze(&self) {
+        self.signal("STOP");
+        let tasks = PathBuf::from(format!("/proc/{}/task", self.pid()));
+        let stopped = |task: &Path| {
+            let stat = fs::read_to_string(task.join("stat")).unwrap_or_default();
+            stat.is_empty() || stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'))
+        };
+        let end = Instant::now() + PATIENCE;
+        while !fs::read_dir(&tasks).unwrap().all(|task| stopped(&task.unwrap().path())) {
+            assert!(Instant::now() < end, "a thread goes on after STOP");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// Starts `serve` and returns at once.
     pub fn start(&mut self) {
         assert!(self.child.is_none(), "{} runs already", self.data.display());
