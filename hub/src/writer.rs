@@ -16,6 +16,7 @@ pub(crate) mod competence;
 mod conflicts;
 mod decree;
 mod enlist;
+mod findings;
 mod finish;
 mod foresee;
 mod group;

@@ -280,6 +280,7 @@ impl<'a> Commit<'a> {
             if let Some((tag, text)) = cell::remembered(old, &record) {
                 self.deferred.push(Deferred::Remember { id, tag, text });
             }
+            self.to_look.extend(Look::after(id, old, &record));
         }
         let before = old.as_deref().map(cell::links).unwrap_or_default();
         let after = cell::links(&record);

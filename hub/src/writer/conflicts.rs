@@ -30,17 +30,21 @@ fn next_conflict(commit: &mut Commit<'_>) -> Result<u64, StoreError> {
 }
 
 /// The numbers of the open conflicts about a record.
-pub(super) fn open_about(commit: &mut Commit<'_>, id: RecordId) -> Result<Vec<u64>, StoreError> {
+pub(super) fn open_about(commit: &Commit<'_>, id: RecordId) -> Result<Vec<u64>, StoreError> {
     if let Some(numbers) = commit.open_about.get(&id) {
         return Ok(numbers.clone());
     }
-    let numbers = numbers_in(commit.view.get(Space::Queue, &queue::of_record(id))?.as_deref());
-    commit.open_about.insert(id, numbers.clone());
-    Ok(numbers)
+    Ok(numbers_in(commit.view.get(Space::Queue, &queue::of_record(id))?.as_deref()))
+}
+
+/// The same, to be changed.
+fn open_list<'c>(commit: &'c mut Commit<'_>, id: RecordId) -> Result<&'c mut Vec<u64>, StoreError> {
+    let numbers = open_about(commit, id)?;
+    Ok(commit.open_about.entry(id).or_insert(numbers))
 }
 
 /// A conflict by its number.
-pub(super) fn conflict(commit: &mut Commit<'_>, number: u64) -> Result<Option<pb::Conflict>, StoreError> {
+pub(super) fn conflict(commit: &Commit<'_>, number: u64) -> Result<Option<pb::Conflict>, StoreError> {
     if let Some(conflict) = commit.conflicts.get(&number) {
         return Ok(Some(conflict.clone()));
     }
@@ -48,7 +52,7 @@ pub(super) fn conflict(commit: &mut Commit<'_>, number: u64) -> Result<Option<pb
 }
 
 /// The open conflict of this kind about these records and fields.
-fn same_open(commit: &mut Commit<'_>, like: &pb::Conflict) -> Result<Option<pb::Conflict>, StoreError> {
+fn same_open(commit: &Commit<'_>, like: &pb::Conflict) -> Result<Option<pb::Conflict>, StoreError> {
     let Some(id) = RecordId::from_slice(&like.record) else { return Ok(None) };
     let about = open_about(commit, id)?;
     commit.count_work(about.len() as u64);
@@ -65,17 +69,21 @@ fn same_open(commit: &mut Commit<'_>, like: &pb::Conflict) -> Result<Option<pb::
 }
 
 /// The numbers of the findings about a record that a reviewer has let stand.
-fn let_stand(commit: &mut Commit<'_>, id: RecordId) -> Result<Vec<u64>, StoreError> {
+fn let_stand(commit: &Commit<'_>, id: RecordId) -> Result<Vec<u64>, StoreError> {
     if let Some(numbers) = commit.let_stand.get(&id) {
         return Ok(numbers.clone());
     }
-    let numbers = numbers_in(commit.view.get(Space::Queue, &queue::let_stand(id))?.as_deref());
-    commit.let_stand.insert(id, numbers.clone());
-    Ok(numbers)
+    Ok(numbers_in(commit.view.get(Space::Queue, &queue::let_stand(id))?.as_deref()))
+}
+
+/// The same, to be changed.
+fn stand_list<'c>(commit: &'c mut Commit<'_>, id: RecordId) -> Result<&'c mut Vec<u64>, StoreError> {
+    let numbers = let_stand(commit, id)?;
+    Ok(commit.let_stand.entry(id).or_insert(numbers))
 }
 
 /// A finding like this one, with the same values, that a reviewer has let stand.
-fn same_ruled(commit: &mut Commit<'_>, like: &pb::Conflict) -> Result<Option<u64>, StoreError> {
+fn same_ruled(commit: &Commit<'_>, like: &pb::Conflict) -> Result<Option<u64>, StoreError> {
     let Some(id) = RecordId::from_slice(&like.record).filter(|_| kinds::of(like).is_finding) else {
         return Ok(None);
     };
@@ -138,8 +146,7 @@ fn enter(commit: &mut Commit<'_>, conflict: &pb::Conflict) -> Result<(), StoreEr
         commit.set.put(Space::Queue, key, []);
     }
     if let Some(id) = RecordId::from_slice(&conflict.record) {
-        open_about(commit, id)?;
-        commit.open_about.entry(id).or_default().push(conflict.number);
+        open_list(commit, id)?.push(conflict.number);
     }
     commit.opened += 1;
     Ok(())
@@ -156,8 +163,7 @@ pub(super) fn close_conflict(
             commit.set.remove(Space::Queue, key);
         }
         if let Some(id) = RecordId::from_slice(&conflict.record) {
-            open_about(commit, id)?;
-            commit.open_about.entry(id).or_default().retain(|number| *number != conflict.number);
+            open_list(commit, id)?.retain(|number| *number != conflict.number);
         }
         commit.opened -= 1;
         conflict.closed = commit.core.now();
@@ -165,8 +171,7 @@ pub(super) fn close_conflict(
     conflict.set_state(state);
     let stands = state == ConflictState::Ruled && matches!(conflict.choice(), Choice::Keep | Choice::Distinct);
     if let Some(id) = RecordId::from_slice(&conflict.record).filter(|_| stands && kinds::of(&conflict).is_finding) {
-        let_stand(commit, id)?;
-        commit.let_stand.entry(id).or_default().push(conflict.number);
+        stand_list(commit, id)?.push(conflict.number);
     }
     commit.conflicts.insert(conflict.number, conflict);
     Ok(())
@@ -200,8 +205,7 @@ pub(super) fn reopen_conflict(commit: &mut Commit<'_>, mut conflict: pb::Conflic
         conflict.moved_to = home.map(OrgCode::number).filter(|home| *home != conflict.unit).unwrap_or(0);
         enter(commit, &conflict)?;
         if let Some(id) = RecordId::from_slice(&conflict.record).filter(|_| kinds::of(&conflict).is_finding) {
-            let_stand(commit, id)?;
-            commit.let_stand.entry(id).or_default().retain(|number| *number != conflict.number);
+            stand_list(commit, id)?.retain(|number| *number != conflict.number);
         }
     }
     commit.conflicts.insert(conflict.number, conflict);

@@ -36,8 +36,15 @@ fn sent_to(commit: &Commit<'_>, record: &Record) -> Option<OrgCode> {
     Some(commit.tree.current(to, commit.core.today()))
 }
 
+/// A person or household was sent to another unit, or is no longer.
+pub(super) fn ask_if_sent(commit: &mut Commit<'_>, id: RecordId) -> Result<(), StoreError> {
+    let Some(record) = commit.record(id)? else { return Ok(()) };
+    withdraw_askings(commit, id, &record)?;
+    if record.bytes(TRANSFER_TO).is_some() { ask_transfer(commit, id, &record) } else { Ok(()) }
+}
+
 /// A person or household that its unit sends to another one of the district: asks that unit, once.
-pub(super) fn ask_transfer(commit: &mut Commit<'_>, id: RecordId, record: &Record) -> Result<(), StoreError> {
+fn ask_transfer(commit: &mut Commit<'_>, id: RecordId, record: &Record) -> Result<(), StoreError> {
     let (Some(to), Some(from)) = (sent_to(commit, record), home_unit(record)) else { return Ok(()) };
     if to == from {
         revise::revise(commit, id, record.register, vec![nothing(TRANSFER_TO)], &Hand::rule(Rule::Transfer))?;
@@ -66,7 +73,7 @@ pub(super) fn ask_transfer(commit: &mut Commit<'_>, id: RecordId, record: &Recor
 
 /// Units of the district that were asked to take somebody in whom the old unit now sends elsewhere, keeps, or sends
 /// anew: they need not answer that asking any more.
-pub(super) fn withdraw_askings(commit: &mut Commit<'_>, id: RecordId, record: &Record) -> Result<(), StoreError> {
+fn withdraw_askings(commit: &mut Commit<'_>, id: RecordId, record: &Record) -> Result<(), StoreError> {
     let now = asking_of(id, record);
     for asked in Reading(commit).referring(id, number::TRANSFER)? {
         if Some(asked) != now
@@ -97,7 +104,9 @@ fn withdrawn_asking(commit: &Commit<'_>) -> Vec<Field> {
 }
 
 /// The new unit has answered.
-pub(super) fn answer_transfer(commit: &mut Commit<'_>, id: RecordId, transfer: &Record) -> Result<(), StoreError> {
+pub(super) fn answer_transfer(commit: &mut Commit<'_>, id: RecordId) -> Result<(), StoreError> {
+    let Some(transfer) = commit.record(id)? else { return Ok(()) };
+    let transfer = &*transfer;
     let withdrawn = transfer.slice(field::transfer::DECISION_REASON) == Some(WITHDRAWN.as_bytes());
     if transfer.bytes(field::transfer::DONE_ON).is_some()
         && !(withdrawn

@@ -271,6 +271,26 @@ async fn case_08_two_households_that_share_two_adults_are_found_and_merged() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn case_08_nobody_is_counted_in_a_household_that_is_void() {
+    for voids in [FIRST, STREET] {
+        let scene = Scene::open().await;
+        let person = scene.resident(FIRST, 1, &[]);
+        scene.meet().await;
+        let (one, two) = (scene.household(FIRST, "户-1", &[]), scene.household(STREET, "户-2", &[]));
+        scene.member(FIRST, one, person);
+        let theirs = scene.member(STREET, two, person);
+        scene.sync(FIRST).await;
+        scene.sync(STREET).await;
+        scene.found(ConflictKind::TwoHouseholds, theirs, &["household"]).await;
+        let household = if voids == FIRST { one } else { two };
+        scene.amend(voids, household, &[("state", "作废"), ("void_reason", "录错")]);
+        scene.sync(voids).await;
+        scene.queue_is_empty().await;
+        scene.end().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn case_08_a_shared_book_and_shared_adults_are_settled_by_one_merge() {
     let scene = Scene::open().await;
     let persons = [scene.resident(FIRST, 1, &[]), scene.resident(FIRST, 2, &[])];

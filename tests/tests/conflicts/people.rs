@@ -409,6 +409,18 @@ async fn dead_and_placed(first: u64, second: u64) -> (Scene, RecordId, RecordId)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn case_18_a_death_that_was_a_mistake_asks_nobody_about_the_jobs_after_it() {
+    let (scene, person, job) = dead_and_placed(FIRST, STREET).await;
+    scene.amend(FIRST, person, &[("death_on", "")]);
+    scene.sync(FIRST).await;
+    scene.queue_is_empty().await;
+    scene.amend(FIRST, person, &[("death_on", &scene.ago(10))]);
+    scene.sync(FIRST).await;
+    scene.found(ConflictKind::LeftButPlaced, job, &["start_on"]).await;
+    scene.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn case_18_a_job_entered_while_the_death_was_is_kept_and_does_not_count() {
     let (scene, person, job) = dead_and_placed(FIRST, STREET).await;
     let conflict = scene.found(ConflictKind::LeftButPlaced, job, &["start_on"]).await;

@@ -1,8 +1,15 @@
-//! What waits in a commit: for the end of a batch, for a look, for the end of the commit. Data alone.
+//! What waits in a commit: for the end of a batch, for a look, for the end of the commit. Data, and what asks for a look.
 
 use crate::store::Space;
 use std::collections::HashMap;
-use taizhang_proto::{OrgCode, RecordId, pb, rule::Rule, wire::Field};
+use taizhang_proto::{
+    OrgCode, Record, RecordId,
+    cell::{is_active, is_closed, left_on},
+    pb,
+    register::number,
+    rule::Rule,
+    wire::Field,
+};
 
 /// What waits for the end of a batch.
 pub(in crate::writer) enum Deferred {
@@ -21,12 +28,44 @@ pub(in crate::writer) enum Deferred {
 pub(in crate::writer) enum Look {
     /// Who has a place on a post.
     Post(RecordId),
+    /// Whether somebody was placed after leaving.
+    PlacementsOf(RecordId),
+    /// Whether whoever a household counts is counted in another one.
+    MembersOf(RecordId),
     /// Whether the cases of somebody's households stand against what the person works.
     CasesOf(RecordId),
     /// Whether the cases of a household stand against what its members work.
     CasesIn(RecordId),
     /// Whether two households share adults.
     Adults(RecordId, RecordId),
+}
+
+impl Look {
+    /// What is to be looked at because a record is another than it was.
+    pub(super) fn after(id: RecordId, old: &Record, new: &Record) -> Option<Self> {
+        match new.register {
+            number::RESIDENT => (left_on(old) != left_on(new)).then_some(Self::PlacementsOf(id)),
+            number::HOUSEHOLD => (is_household(old) != is_household(new)).then_some(Self::MembersOf(id)),
+            _ => None,
+        }
+    }
+
+    /// A record that it is about.
+    pub(in crate::writer) const fn about(self) -> RecordId {
+        match self {
+            Self::Post(id)
+            | Self::PlacementsOf(id)
+            | Self::MembersOf(id)
+            | Self::CasesOf(id)
+            | Self::CasesIn(id)
+            | Self::Adults(id, _) => id,
+        }
+    }
+}
+
+/// Whether a household is one: neither void, merged nor closed.
+pub(in crate::writer) fn is_household(record: &Record) -> bool {
+    is_active(record) && !is_closed(record)
 }
 
 /// What one commit holds of what goes across districts.

@@ -207,9 +207,9 @@ fn settle_counting(commit: &mut Commit<'_>, id: RecordId) -> Result<(), StoreErr
             registers::RESIDENT => 57,
             _ => 22,
         };
-        let mut found = inspect::finding(commit, ConflictKind::CrossDistrict, id, None, &[tag], note)?;
+        let mut found = commit.known().question(ConflictKind::CrossDistrict, id, None, &[tag], note)?;
         found.other_unit = counts_at;
-        conflicts::raise(commit, found)?;
+        conflicts::raise(commit, *found)?;
     }
     Ok(())
 }

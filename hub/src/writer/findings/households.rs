@@ -1,0 +1,186 @@
+//! What households contradict: one person counted in two, two that share adults, a recognition that a job speaks against.
+
+use super::{Finding, Stays};
+use crate::{
+    store::StoreError,
+    writer::commit::{
+        Known, Reading,
+        pending::{Look, is_household},
+    },
+};
+use bytes::Bytes;
+use std::collections::HashSet;
+use taizhang_proto::{
+    Record, RecordId,
+    cell::{Shelf, contradicts_recognition, following, is_active, survivor},
+    check::born,
+    date,
+    pb::ConflictKind,
+    register::{field, number},
+};
+
+/// Years from which somebody is an adult as two households share them (domain-detail 4, case 8).
+const ADULT: i32 = 16;
+
+fn counts(member: &Record) -> bool {
+    is_active(member)
+        && member.varint(field::member::COUNTED) != Some(0)
+        && member.bytes(field::member::TO_ON).is_none()
+}
+
+impl Known<'_, '_> {
+    /// The household that a record of membership counts somebody in, if it does.
+    fn counted_in(self, member: RecordId) -> Result<Option<RecordId>, StoreError> {
+        let record = self.record(member)?.filter(|record| counts(record));
+        let household = record.and_then(|record| record.reference(field::member::HOUSEHOLD));
+        household.map(|household| survivor(&Reading(&self), household)).transpose()
+    }
+
+    /// Whether a household stands.
+    pub(super) fn stands(self, household: RecordId) -> Result<bool, StoreError> {
+        Ok(self.record(household)?.is_some_and(|record| is_household(&record)))
+    }
+
+    pub(super) fn find_around_member(
+        self,
+        id: RecordId,
+        record: &Record,
+        found: &mut Vec<Finding>,
+    ) -> Result<(), StoreError> {
+        found.extend(self.cases_around(id)?);
+        let (Some(household), Some(person)) =
+            (record.reference(field::member::HOUSEHOLD), record.reference(field::member::PERSON))
+        else {
+            return Ok(());
+        };
+        let (household, person) = (survivor(&Reading(&self), household)?, survivor(&Reading(&self), person)?);
+        let is_counted = counts(record) && self.stands(household)?;
+        let mut elsewhere = Vec::new();
+        let of_person = following(&Reading(&self), person, number::RESIDENT, number::MEMBER)?;
+        for other in of_person.iter().copied().filter(|other| *other != id && is_counted) {
+            let Some(theirs) = self.counted_in(other)? else { continue };
+            if theirs != household && self.stands(theirs)? {
+                elsewhere.push((other, theirs));
+            }
+        }
+        let kind = ConflictKind::TwoHouseholds;
+        for (other, _) in &elsewhere {
+            let note = "同一人计入两户 (one person counted in two households)";
+            let tags = [field::member::HOUSEHOLD];
+            found.push(Finding::Ask(self.question(kind, id, Some(*other), &tags, note)?));
+        }
+        let mut may_be_one: Vec<RecordId> = elsewhere.iter().map(|(_, theirs)| *theirs).collect();
+        if is_counted {
+            may_be_one.extend(self.households_of_twins(household, person)?);
+        }
+        for theirs in may_be_one {
+            found.push(Finding::Look(Look::Adults(household.min(theirs), household.max(theirs))));
+        }
+        if self.is_new(id) {
+            return Ok(());
+        }
+        if elsewhere.is_empty() {
+            found.extend(self.over(id, kind, Stays::default()));
+        }
+        // Who left one of two households may have been what they shared.
+        for other in of_person {
+            let of = self.record(other)?.and_then(|twin| twin.reference(field::member::HOUSEHOLD));
+            found.extend(of.map(Finding::Also));
+        }
+        Ok(())
+    }
+
+    /// The same person registered once more is found as a duplicate; the households it belongs to may be one.
+    fn households_of_twins(self, household: RecordId, person: RecordId) -> Result<Vec<RecordId>, StoreError> {
+        let mut found = Vec::new();
+        let id_no = self.record(person)?.and_then(|record| record.bytes(field::resident::ID_NO).cloned());
+        let Some(id_no) = id_no.filter(|id_no| !id_no.is_empty()) else { return Ok(found) };
+        let sharing = Reading(&self).sharing(number::RESIDENT, field::resident::ID_NO, &id_no)?;
+        for twin in sharing.into_iter().filter(|twin| *twin != person) {
+            for other in following(&Reading(&self), twin, number::RESIDENT, number::MEMBER)? {
+                let theirs = self.counted_in(other)?.filter(|theirs| *theirs != household);
+                if let Some(theirs) = theirs
+                    && self.stands(theirs)?
+                {
+                    found.push(theirs);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// A household stands no longer, or again: whoever it counts may be counted in two, or no more.
+    pub(super) fn find_around_members(self, household: RecordId, found: &mut Vec<Finding>) -> Result<(), StoreError> {
+        for member in following(&Reading(&self), household, number::HOUSEHOLD, number::MEMBER)? {
+            let Some(person) = self.record(member)?.and_then(|member| member.reference(field::member::PERSON)) else {
+                continue;
+            };
+            let person = survivor(&Reading(&self), person)?;
+            let of_person = following(&Reading(&self), person, number::RESIDENT, number::MEMBER)?;
+            if of_person.len() > 1 {
+                found.extend(of_person.into_iter().map(Finding::Also));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn find_same_household(
+        self,
+        one: RecordId,
+        two: RecordId,
+        found: &mut Vec<Finding>,
+    ) -> Result<(), StoreError> {
+        if self.shared_adults(one, two)? < 2 {
+            return Ok(());
+        }
+        let created = |id| -> Result<_, StoreError> { Ok((self.record(id)?.map_or(0, |record| record.created), id)) };
+        let (one, two) = (created(one)?, created(two)?);
+        let (later, earlier) = if one > two { (one.1, two.1) } else { (two.1, one.1) };
+        let note = "两户有两名以上相同的成年成员 (two households share at least two adults)";
+        found.push(Finding::Ask(self.question(ConflictKind::SameHousehold, later, Some(earlier), &[], note)?));
+        Ok(())
+    }
+
+    /// How many adults two households both count. One id number is one person, before anybody has merged the records.
+    pub(super) fn shared_adults(self, one: RecordId, two: RecordId) -> Result<usize, StoreError> {
+        Ok(self.adults_in(one)?.intersection(&self.adults_in(two)?).count())
+    }
+
+    /// The adults that a household counts, by id number where there is one.
+    fn adults_in(self, household: RecordId) -> Result<HashSet<Bytes>, StoreError> {
+        let mut adults = HashSet::new();
+        for member in following(&Reading(&self), household, number::HOUSEHOLD, number::MEMBER)? {
+            let member = self.record(member)?.filter(|record| counts(record));
+            let Some(person) = member.and_then(|member| member.reference(field::member::PERSON)) else { continue };
+            let person = survivor(&Reading(&self), person)?;
+            let record = self.record(person)?;
+            let record = record.as_deref();
+            let id_no = record.and_then(|record| record.bytes(field::resident::ID_NO)).cloned();
+            let born = record.and_then(born);
+            if born.is_none_or(|born| date::years_between(born.birth, self.core.today()) >= ADULT) {
+                adults.insert(id_no.unwrap_or_else(|| Bytes::copy_from_slice(&person.0)));
+            }
+        }
+        Ok(adults)
+    }
+
+    /// The cases of the household that a member belongs to are to be looked at.
+    pub(super) fn cases_around(self, member: RecordId) -> Result<Option<Finding>, StoreError> {
+        let household = self.record(member)?.and_then(|record| record.reference(field::member::HOUSEHOLD));
+        let Some(household) = household else { return Ok(None) };
+        Ok(Some(Finding::Look(Look::CasesIn(survivor(&Reading(&self), household)?))))
+    }
+
+    pub(super) fn find_contradiction(self, case: RecordId, found: &mut Vec<Finding>) -> Result<(), StoreError> {
+        let working = contradicts_recognition(&Reading(&self), case)?;
+        let kind = ConflictKind::Recognition;
+        for (person, _) in &working {
+            let note = "认定当日家庭成员已有工作，时钟暂停 (a member had a job when it was recognised: no clock runs)";
+            let tags = [field::zef_case::RECOGNISED_ON];
+            found.push(Finding::Ask(self.question(kind, case, Some(*person), &tags, note)?));
+        }
+        let by_field = working.into_iter().map(|(person, _)| person).collect();
+        found.extend(self.over(case, kind, Stays { by_field, ..Stays::default() }));
+        Ok(())
+    }
+}
