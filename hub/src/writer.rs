@@ -307,7 +307,8 @@ pub(crate) mod tests {
         /// revision away, and each time the same becomes of it.
         #[test]
         fn judging_changes_nothing(
-            said in proptest::collection::vec((0_u8..4, 0_usize..4, "[0-9]{0,2}", 0_u64..4, proptest::bool::ANY), 20..60)
+            said in proptest::collection::vec(
+                (0_u8..4, 0_usize..4, "[0-9]{0,2}", 0_u64..4, proptest::bool::ANY, proptest::bool::ANY), 20..60)
         ) {
             let dir = tempfile::tempdir().unwrap();
             let (core, peers, nodes) = with_two_offices(dir.path());
@@ -317,7 +318,7 @@ pub(crate) mod tests {
             let view = core.view();
             let commit = commit::Commit::new(&core, view.as_ref()).unwrap();
             let before = commit.newest_revision();
-            for (serial, unit, kind, base, asks) in said {
+            for (serial, unit, kind, base, asks, is_told) in said {
                 // Of its own unit, another one, none that there is, or nowhere.
                 let home = [Some(210_402_011_003), Some(210_402_011_004), Some(999_999_999_999), None][unit];
                 let mut fields = Vec::new();
@@ -330,14 +331,19 @@ pub(crate) mod tests {
                 put_bytes(20, kind.as_bytes(), &mut bytes);
                 fields.push((Field { tag: 20, bytes: bytes.into() }, base));
                 let change = change::write(RecordId([serial; 16]), number::FACILITY, &fields, Stamp::at_millis(9), "c");
-                let change = pb::Change { seen: base, ..change };
+                let offer = is_told.then(|| pb::Offer { created: base, changes: 1, ..pb::Offer::default() });
+                let change = pb::Change { seen: base, offer, ..change };
                 let Ok(edit) = change::Edit::read(change) else { continue };
                 let peer = &peers[usize::from(asks)];
                 let author = taizhang_proto::decide::Author { node: nodes[usize::from(asks)], tier: Tier::Community };
                 let origin = pb::Origin { revision: before + 1, unit: peer.unit.number(), ..Default::default() };
                 let judged = || {
-                    let judged = commit.known().judge(peer, (edit.clone(), false), author, origin.clone()).unwrap();
-                    match judged {
+                    let known = commit.known();
+                    let arrived =
+                        judge::Arrived { edit: edit.clone(), is_sound: false, author, origin: origin.clone() };
+                    let judged = if is_told { known.judge_told(peer, arrived) } else { known.judge(peer, arrived) };
+                    known.findings(RecordId([serial; 16])).unwrap();
+                    match judged.unwrap() {
                         outcome::Judgement::Refused(why) => format!("{why:?}"),
                         outcome::Judgement::Known => "known".into(),
                         outcome::Judgement::Note { .. } => "note".into(),

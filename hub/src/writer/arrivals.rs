@@ -9,7 +9,7 @@ use super::{
     mail::note,
     moves::{self, unit_in},
     outcome::{Landing, standing_claim, violation},
-    recovery::{is_same, is_sealed, is_sealed_since, keep_proven},
+    recovery::{is_same, is_sealed, is_sealed_since},
     revise::{self, Hand},
 };
 use crate::store::StoreError;
@@ -22,7 +22,7 @@ use taizhang_proto::{
     decide::{Applied, Author, Decision, Fate, HUB_NODE},
     pb::{self, ConflictKind, ConflictState, Policy},
     record::Revision,
-    register::{HOME_UNIT, MERGED_INTO, STATE, TRANSFER_TO, VOID_REASON, is_for_below},
+    register::{HOME_UNIT, MERGED_INTO, STATE, TRANSFER_TO, VOID_REASON},
     rule::Rule,
     wire::{self, Field},
 };
@@ -39,11 +39,6 @@ impl Known<'_, '_> {
         edit: &mut Edit,
         author: Author,
     ) -> Result<Result<Landing, Violation>, StoreError> {
-        if let Some(own) = self.is_told_from_below(peer, edit)? {
-            let is_here = self.record(edit.id)?.is_some();
-            keep_proven(&self.core.lineage.secret(), edit, own.then_some(peer.unit), is_here);
-            return Ok(Ok(Landing::FromBelow));
-        }
         let Some(current) = self.record(edit.id)? else { return Ok(Ok(Landing::Home)) };
         if current.register != edit.register {
             let message = "此编号属于另一种登记表 (the id belongs to another register)".into();
@@ -84,28 +79,6 @@ impl Known<'_, '_> {
         } else {
             Landing::Note { of: moved.revision }
         }))
-    }
-
-    /// Whether an office offers a record that is for everybody and belongs to a unit above it; inside, whether it is the office's
-    /// own as far as this hub knows, and only a sealed word takes it away.
-    fn is_told_from_below(self, peer: &Peer, edit: &Edit) -> Result<Option<bool>, StoreError> {
-        if !is_for_below(edit.register) || edit.offer.as_ref().is_none_or(|offer| offer.aside) {
-            return Ok(None);
-        }
-        let current = self.record(edit.id)?;
-        if current.as_deref().is_some_and(|record| record.register != edit.register) {
-            return Ok(None);
-        }
-        let stood = current.as_deref().and_then(home_unit);
-        let home = edit.field(HOME_UNIT).and_then(unit_in).or(stood);
-        let is_above = |home: OrgCode| !peer.unit.covers(home) && home.covers(peer.unit) && self.core.unit.covers(home);
-        if !home.is_some_and(is_above) {
-            return Ok(None);
-        }
-        let own = stood.is_some_and(|stood| peer.unit.covers(stood));
-        let secret = self.core.lineage.secret();
-        let sealed = edit.field(HOME_UNIT).is_some_and(|home| is_sealed(&secret, edit, home));
-        Ok((!own || sealed).then_some(own))
     }
 
     /// A late edit of an absorbed record is one of its survivor, by an author who never saw that one.

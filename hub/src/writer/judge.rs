@@ -12,11 +12,11 @@ use crate::store::StoreError;
 use prost::Message;
 use taizhang_proto::{
     OrgCode, Record,
-    cell::home_unit,
+    cell::{PastHome, home_unit},
     change::Edit,
     check::{self, Violation},
     date,
-    decide::{Author, Decision, Fate, apply, decide},
+    decide::{Applied, Author, Decision, Fate, apply, decide},
     pb,
     register::{HOME_UNIT, Refers, VERIFIED_ON, registers},
     wire::Field,
@@ -28,62 +28,59 @@ fn unknown(edit: &Edit) -> Violation {
     violation(edit, "", "unknown", message)
 }
 
+/// A change as it arrived.
+pub(super) struct Arrived {
+    /// The change.
+    pub(super) edit: Edit,
+    /// Each of its fields is known to keep the rules of its own.
+    pub(super) is_sound: bool,
+    /// Whose it is.
+    pub(super) author: Author,
+    /// Under which revision, when, and of which unit.
+    pub(super) origin: pb::Origin,
+}
+
 impl Known<'_, '_> {
-    /// What becomes of a change of `peer`, which arrived by `origin`; its fields are known to be sound by themselves, or not. What is
-    /// changed of it here is no less so: fields are left out, and a unit's code gives way to the one that it has now.
-    pub(super) fn judge(
-        self,
-        peer: &Peer,
-        (mut edit, is_sound): (Edit, bool),
-        author: Author,
-        mut origin: pb::Origin,
-    ) -> Result<Judgement, StoreError> {
+    /// What becomes of an entry of `peer`. What is changed of it here is no less sound: fields are left out, and a unit's code gives
+    /// way to the one that it has now.
+    pub(super) fn judge(self, peer: &Peer, arrived: Arrived) -> Result<Judgement, StoreError> {
+        let Arrived { mut edit, is_sound, author, origin } = arrived;
         let given_up = self.follow_unit(&mut edit);
         let landing = match self.landing(peer, &mut edit, author)? {
             Ok(landing) => landing,
             Err(why) => return Ok(Judgement::Refused(why)),
         };
-        self.forget_known(&mut edit, &landing)?;
-        if landing == Landing::FromBelow
-            && edit.fields.is_empty()
-            && edit.offer.as_ref().is_none_or(|offer| offer.history.is_empty())
-        {
-            return Ok(Judgement::Known);
-        }
-        let said: usize = edit.fields.iter().map(|field| field.bytes.len()).sum();
         if let Landing::Note { of } = landing {
+            let said = edit.fields.iter().map(|field| field.bytes.len()).sum();
             return Ok(match self.too_much_history(peer.unit, &edit, said)? {
                 Some(why) => Judgement::Refused(why),
                 None => Judgement::Note { edit, origin, of },
             });
         }
-        if self.is_unheld(&edit)? {
-            let adds = edit.offer.as_ref().map_or(0, Message::encoded_len) + said;
-            return Ok(match self.too_much_unheld(&edit, adds)? {
-                Some(why) => Judgement::Refused(why),
-                None => Judgement::Unheld { edit, origin },
-            });
-        }
-        let told = match edit.offer {
-            Some(_) => Some(self.apply_offer(peer, &edit, author, (&origin, &landing))?),
-            None => None,
-        };
-        let revisions = told.as_ref().map_or(0, |(_, _, revisions)| *revisions);
-        let decision = if let Some((decision, ..)) = &told {
-            decision.clone()
-        } else {
-            let decision = decide(self.record(edit.id)?.as_deref(), &edit, author);
-            self.without_what_was_said(&edit, decision, &origin)?
-        };
+        let current = self.record(edit.id)?;
+        let decision = decide(current.as_deref(), &edit, author);
+        let decision = self.without_what_was_said(&edit, decision, &origin)?;
+        let applied = apply(current.as_deref(), &edit, &decision, &origin);
+        let arrived = Arrived { edit, is_sound, author, origin };
+        self.judge_decided(peer, arrived, landing, (decision, applied), (given_up, 0))
+    }
+
+    /// Whether a change may stand as it was decided, and what it brings about then. With it go the code that its unit had before, and
+    /// how many revisions its parts have beside its own.
+    pub(super) fn judge_decided(
+        self,
+        peer: &Peer,
+        arrived: Arrived,
+        landing: Landing,
+        (decision, mut applied): (Decision, Applied),
+        (given_up, revisions): (Option<PastHome>, u64),
+    ) -> Result<Judgement, StoreError> {
+        let Arrived { edit, is_sound, author, mut origin } = arrived;
         let current = self.record(edit.id)?;
         let is_new = current.is_none();
         if is_new && !decision.changes_record() {
             return Ok(Judgement::Refused(unknown(&edit)));
         }
-        let mut applied = match told {
-            Some((_, applied, _)) => applied,
-            None => apply(current.as_deref(), &edit, &decision, &origin),
-        };
         let before = if decision.is_plain() { None } else { current };
         let added: usize = applied.superseded.iter().map(Message::encoded_len).sum();
         let aside: usize = match &landing {
@@ -96,7 +93,7 @@ impl Known<'_, '_> {
         let mut follow_ups = FollowUps::default();
         // What stands is what was said, by the rules of the register in which it was looked at.
         let is_own = edit.register == applied.record.register;
-        let is_sound = is_sound && is_own && edit.offer.is_none() && decision.is_plain();
+        let is_sound = is_sound && is_own && decision.is_plain();
         let after = (&applied.record, is_sound);
         if decision.changes_record()
             && let Some(why) = self.why_not((peer, author), &edit, &landing, after, origin.received, &mut follow_ups)?

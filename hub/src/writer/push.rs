@@ -6,6 +6,7 @@ use super::{
     Peer, Pushed, WriteError, arrivals,
     commit::Commit,
     conflicts, inspect,
+    judge::Arrived,
     moves::past_home,
     outcome::{FollowUps, Judgement, Landing, Taken},
     quota,
@@ -231,7 +232,9 @@ fn decide_one(
         ..pb::Origin::default()
     };
     let quietly = Some(Special { kind: OutcomeKind::Settled, state: None, why: None });
-    Ok(match commit.known().judge(peer, (edit, is_sound), author, origin)? {
+    let (is_told, arrived) = (edit.offer.is_some(), Arrived { edit, is_sound, author, origin });
+    let known = commit.known();
+    Ok(match if is_told { known.judge_told(peer, arrived) } else { known.judge(peer, arrived) }? {
         Judgement::Refused(why) => Some(Special::refused(why)),
         Judgement::Known => quietly,
         Judgement::Note { edit, origin, of } => {
