@@ -10,6 +10,7 @@ use std::{
     collections::VecDeque,
     sync::atomic::{AtomicU32, Ordering},
 };
+use taizhang_node::caller::Role;
 
 /// Before an entry's time. The first entries of these were looks at names alone.
 const ENTRY: &[u8] = b"look-";
@@ -38,29 +39,6 @@ pub struct Entry {
     /// Why, of what is done to computers, units and months; of what is done to a record, its history says it.
     #[prost(string, tag = "7")]
     pub reason: String,
-}
-
-/// As what somebody acts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, prost::Enumeration)]
-#[repr(i32)]
-pub enum Role {
-    /// Reads records by their names.
-    Reader = 0,
-    /// Rules and edits records.
-    Reviewer = 1,
-    /// Enrols and retires computers, and does what is done once for the whole hub.
-    Operator = 2,
-}
-
-impl Role {
-    /// Its name, stable for programs.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::Reader => "reader",
-            Self::Reviewer => "reviewer",
-            Self::Operator => "operator",
-        }
-    }
 }
 
 /// How many entries this program has put.

@@ -6,13 +6,13 @@ mod ca;
 mod papers;
 mod tls;
 
-pub use crate::certificate::Standing;
+use crate::certificate::Standing;
 pub use ca::{Authority, AuthorityError};
 pub(crate) use papers::goes_by;
+use taizhang_node::caller::Refusal;
 
 use crate::{
     advertise,
-    caller::Refusal,
     certificate::issued_by,
     roll,
     rows::{self, NodeRow, TokenRow},

@@ -6,8 +6,8 @@ use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
 };
+use taizhang_node::caller::Refusal;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tonic::Status;
 
 /// When somebody who is sent away should come back, milliseconds.
 const RETRY_MILLIS: u64 = 2_000;
@@ -52,10 +52,8 @@ impl Drop for Share {
     }
 }
 
-fn later(message: &'static str) -> Status {
-    let mut status = Status::resource_exhausted(message);
-    status.metadata_mut().insert("retry-after-ms", RETRY_MILLIS.into());
-    status
+fn later(message: &str) -> Refusal {
+    Refusal::Later(message.to_owned(), RETRY_MILLIS)
 }
 
 impl Gate {
@@ -70,8 +68,7 @@ impl Gate {
     ///
     /// # Errors
     /// When the asker has its share, or there is no place left.
-    #[allow(clippy::result_large_err)] // tonic's own error type
-    pub fn place(&self, asker: &str) -> Result<Pass, Status> {
+    pub fn place(&self, asker: &str) -> Result<Pass, Refusal> {
         let share = self.share(asker)?;
         let inside = self.0.inside.clone().try_acquire_owned();
         let inside = inside.map_err(|_| later("上级正忙，请稍后再试 (too many are asking: come back later)"))?;
@@ -82,14 +79,13 @@ impl Gate {
     ///
     /// # Errors
     /// As [`Gate::place`].
-    pub async fn enter(&self, asker: &str) -> Result<Pass, Status> {
+    pub async fn enter(&self, asker: &str) -> Result<Pass, Refusal> {
         let place = self.place(asker)?;
         let working = self.0.working.clone().acquire_owned().await;
         Ok(Pass { _working: working.ok(), ..place })
     }
 
-    #[allow(clippy::result_large_err)]
-    fn share(&self, asker: &str) -> Result<Share, Status> {
+    fn share(&self, asker: &str) -> Result<Share, Refusal> {
         let mut askers = self.0.askers.lock().unwrap_or_else(PoisonError::into_inner);
         let count = askers.entry(asker.to_owned()).or_default();
         if *count >= self.0.each && !asker.is_empty() {
@@ -119,10 +115,10 @@ mod tests {
             tokio::task::yield_now().await;
         }
         let third = gate.enter("a").await.unwrap_err();
-        assert_eq!(third.code(), tonic::Code::ResourceExhausted);
-        assert!(third.metadata().contains_key("retry-after-ms"));
+        assert!(matches!(third, Refusal::Later(..)));
+        assert!(tonic::Status::from(third).metadata().contains_key("retry-after-ms"));
         let other = gate.place("b").unwrap();
-        assert_eq!(gate.place("c").unwrap_err().code(), tonic::Code::ResourceExhausted, "the house is full");
+        assert!(matches!(gate.place("c").unwrap_err(), Refusal::Later(..)), "the house is full");
         drop(first);
         waiting.await.unwrap().unwrap();
         drop(other);

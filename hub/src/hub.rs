@@ -5,6 +5,8 @@ mod admin;
 mod bulletin;
 mod calls;
 mod door;
+mod reading;
+mod review;
 
 use crate::{
     advertise,
@@ -13,8 +15,6 @@ use crate::{
     integrity::{self, Opened},
     mail::envelope::Envelopes,
     plans::{self, PublishError},
-    reading::ReadingService,
-    review::ReviewService,
     session::serve::{self, SyncService},
     state::{Core, Peer, outside::read_units},
     store::StoreError,
@@ -26,6 +26,8 @@ use crate::{
 use bulletin::Bulletin;
 use calls::Calls;
 use door::{Door, Limits, LineInfo};
+use reading::ReadingService;
+pub use review::ReviewService;
 use std::{net::SocketAddr, path::Path, path::PathBuf, sync::Arc};
 use taizhang_node::{
     control::{self, ControlFile},

@@ -6,7 +6,6 @@ pub mod advertise;
 pub mod audit_log;
 pub mod authority;
 pub mod backdated;
-pub mod caller;
 pub mod campaigns;
 mod certificate;
 mod certify;

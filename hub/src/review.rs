@@ -1,5 +1,5 @@
-//! The reviewer's queue: listing, showing and settling conflicts. The calls of the hub's own command line, and of the
-//! townships below it, each within itself; a console makes the same ones. Invariant: lists read the queue's own rows, so
+//! The reviewer's queue: listing, showing and settling conflicts. What a hub's own reviewers may ask for, and those of the
+//! townships below it, each within itself, whatever the face. Invariant: lists read the queue's own rows, so
 //! the district's page costs the same however many are open; nobody below the hub is shown what is not wholly theirs; the hub's
 //! own reviewers see personal text masked unless they ask for names, and each such look is kept.
 
@@ -8,11 +8,10 @@ mod named;
 mod show;
 
 use crate::{
-    gate::{Gate, Pass},
     reading::{HubDesk, keep_look, masked_conflict},
     rows::{self, meta, queue},
     shelf::Committed,
-    state::{Core, Peer},
+    state::Core,
     store::{Space, StoreError},
     writer::{Answer, Job, Review, Writer, choices, competence},
 };
@@ -22,16 +21,17 @@ use std::{
     collections::{BTreeSet, HashSet},
     sync::Arc,
 };
-use taizhang_node::office::title::Titles;
+use taizhang_node::{
+    caller::{Caller, Refusal},
+    office::title::Titles,
+};
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::{Shelf, doubt},
-    limits,
-    pb::{self, ConflictState, Tier, review_server},
+    pb::{self, ConflictState},
     register::{field, number, registers},
 };
 use tokio::task::block_in_place;
-use tonic::{Request, Response, Status};
 
 /// Lines on a page when the asker does not say.
 const PAGE: usize = 50;
@@ -45,11 +45,6 @@ const SETTLED_BY_A_CALL: usize = 20_000;
 const SETTLED_FROM_BELOW: usize = 2_000;
 /// Conflicts of a list that are looked at for one page: then it ends, and the asker goes on behind it.
 const LOOKED_AT: usize = 20_000;
-/// Requests that are worked on at a time, that may wait, and of one office.
-const WORKING: usize = 4;
-const WAITING: usize = 28;
-const EACH: usize = 4;
-
 /// What a query asks for, read.
 pub struct Query {
     kinds: Vec<i32>,
@@ -221,116 +216,196 @@ fn closed_conflicts(core: &Core, query: &Query) -> Result<(Vec<pb::Conflict>, u6
     Ok((found, next))
 }
 
-/// The calls.
+/// The calls of reviewers: the hub's own, and those of a unit below it, each within that unit.
 #[derive(Clone)]
-pub struct ReviewService {
+pub(crate) struct Reviews {
     core: Arc<Core>,
     writer: Writer,
-    /// Whether it answers offices below, each by the [`Peer`] that its certificate names; else the hub's own reviewers.
-    below: bool,
-    gate: Gate,
     /// Held while a new record is entered.
     lately: Arc<tokio::sync::Mutex<Lately>>,
 }
 
-fn failed(error: impl ToString) -> Status {
-    Status::internal(limits::told(error))
-}
-
-fn wrong(error: impl ToString) -> Status {
-    Status::invalid_argument(limits::told(error))
-}
-
-impl ReviewService {
-    /// A service for the hub's own reviewers.
-    pub fn new(core: Arc<Core>, writer: Writer) -> Self {
-        Self { core, writer, below: false, gate: Gate::new(WORKING, WAITING, EACH), lately: Arc::default() }
+impl Reviews {
+    pub(crate) fn new(core: Arc<Core>, writer: Writer) -> Self {
+        Self { core, writer, lately: Arc::default() }
     }
 
-    /// A service for reviewers of the townships below: each request carries the [`Peer`] that its certificate names.
-    pub fn for_townships(core: Arc<Core>, writer: Writer) -> Self {
-        Self { below: true, ..Self::new(core, writer) }
+    /// The unit of the hub.
+    pub(crate) fn unit(&self) -> OrgCode {
+        self.core.unit
+    }
+
+    /// The unit below the hub within which a caller sees and settles; none for the hub's own.
+    fn within(&self, caller: &Caller) -> Option<OrgCode> {
+        (caller.unit != self.core.unit).then_some(caller.unit)
+    }
+
+    /// The open conflicts that a query finds, or the closed ones; with `names` as they stand, and else masked.
+    pub(crate) async fn conflicts(
+        &self,
+        caller: &Caller,
+        names: bool,
+        mut query: pb::ConflictQuery,
+    ) -> Result<pb::ConflictPage, Refusal> {
+        if self.within(caller).is_none() {
+            named::about(&self.core, &self.writer, caller, &mut query).await?;
+        }
+        let names = self.names(caller, names, "conflicts", String::new()).await?;
+        block_in_place(|| self.page(caller, &query, names))
+    }
+
+    /// One conflict with its records; with `names` as they stand, and else masked.
+    pub(crate) async fn show(&self, caller: &Caller, names: bool, number: u64) -> Result<pb::ConflictDetail, Refusal> {
+        let names = self.names(caller, names, "show", format!("Conflict {number}")).await?;
+        block_in_place(|| self.detail(caller, number, names))
+    }
+
+    /// Settles conflicts, those of a list or those that a query finds.
+    pub(crate) async fn resolve(
+        &self,
+        caller: &Caller,
+        mut request: pb::ResolveRequest,
+    ) -> Result<pb::ResolveAnswer, Refusal> {
+        let of = self.within(caller);
+        request.by.clone_from(&caller.name);
+        if let Some(like) = request.like.as_mut().filter(|_| of.is_none()) {
+            named::about(&self.core, &self.writer, caller, like).await?;
+        }
+        let numbers = match request.like.take() {
+            Some(like) => block_in_place(|| self.numbers(&like, of))?,
+            None => std::mem::take(&mut request.numbers),
+        };
+        let mut all = pb::ResolveAnswer::default();
+        let most = if of.is_some() { SETTLED_FROM_BELOW } else { SETTLED_BY_A_CALL };
+        if numbers.len() > most {
+            let words = format!("一次最多裁定{most}件，请分次办理 (too many at once: settle some of them)");
+            return Err(Refusal::wrong(words));
+        }
+        for numbers in numbers.chunks(SETTLED_AT_ONCE) {
+            let part = pb::ResolveRequest { numbers: numbers.to_vec(), ..request.clone() };
+            let answer = self.ask(caller, Review::Resolve(part)).await?;
+            all.settled += answer.settled;
+            all.failed.extend(answer.failed);
+        }
+        tracing::info!(settled = all.settled, failed = all.failed.len(), "conflicts were ruled on");
+        Ok(all)
+    }
+
+    /// Puts a conflict back into the queue.
+    pub(crate) async fn reopen(
+        &self,
+        caller: &Caller,
+        request: pb::ReopenRequest,
+    ) -> Result<pb::ResolveAnswer, Refusal> {
+        self.ask(caller, Review::Reopen(pb::ReopenRequest { by: caller.name.clone(), ..request })).await
+    }
+
+    /// Merges two records, or takes a merge back.
+    pub(crate) async fn merge(
+        &self,
+        caller: &Caller,
+        mut request: pb::MergeRequest,
+    ) -> Result<pb::ResolveAnswer, Refusal> {
+        request.by.clone_from(&caller.name);
+        if self.within(caller).is_none() {
+            named::merge(&self.core, &self.writer, caller, &mut request).await?;
+        }
+        if !request.despite && !request.undo && block_in_place(|| self.have_two_numbers(&request))? {
+            let why = "两条的公民身份号码不同，合并后只算一人；确为同一人请加 --despite (they carry two id numbers: say --despite if they are one person)";
+            return Ok(pb::ResolveAnswer { failed: vec![why.into()], ..pb::ResolveAnswer::default() });
+        }
+        self.ask(caller, Review::Merge(request)).await
+    }
+
+    /// Edits a record by the hub's own hand, or enters one.
+    pub(crate) async fn revise(
+        &self,
+        caller: &Caller,
+        mut request: pb::ReviseRequest,
+    ) -> Result<pb::SaveAnswer, Refusal> {
+        if registers().named(&request.register).is_some_and(|def| def.number == number::PERIOD_CLOSE) {
+            return Err(Refusal::wrong(
+                "月份由各单位用 close 封账，县区用 approve 审核或退回，数字由程序清点，不能手工登记 (months are closed by `close`, and approved \
+                 or sent back by `approve`)",
+            ));
+        }
+        request.by.clone_from(&caller.name);
+        if self.within(caller).is_none() {
+            named::revise(&self.core, &self.writer, caller, &mut request).await?;
+        }
+        let answer = match Entry::of(&request) {
+            None => self.write(caller, Review::Revise(request)).await?,
+            Some(entry) => {
+                // Whoever asked may be gone before it is written, and ask again.
+                let (own, caller) = (self.clone(), caller.clone());
+                let written = tokio::spawn(async move { own.enter(&caller, entry, request).await });
+                written.await.map_err(Refusal::failed)??
+            }
+        };
+        let Answer::Revised(record) = answer else { return Err(something_else()) };
+        // It stands, whatever can't be read after that.
+        let doubts = block_in_place(|| self.doubts_of(record)).unwrap_or_else(|error| {
+            tracing::warn!(%error, "what is doubtful about a revised record can't be told");
+            Vec::new()
+        });
+        Ok(pb::SaveAnswer { record: record.to_string(), seq: 0, doubts })
     }
 
     /// Enters a new record, unless the same was entered a moment ago.
-    async fn enter(&self, entry: Entry, request: pb::ReviseRequest, of: Option<OrgCode>) -> Result<Answer, Status> {
+    async fn enter(&self, caller: &Caller, entry: Entry, request: pb::ReviseRequest) -> Result<Answer, Refusal> {
         let mut lately = self.lately.lock().await;
         if let Some(made) = lately.made(&entry, (self.core.clock)()) {
-            return Err(wrong(format!(
+            return Err(Refusal::wrong(format!(
                 "刚才已登记，见记录 {made}；确要再登记一条，加 --despite (entered a moment ago: --despite enters another)"
             )));
         }
-        let answer = self.write(Review::Revise(request), of).await?;
+        let answer = self.write(caller, Review::Revise(request)).await?;
         if let Answer::Revised(record) = &answer {
             lately.put(entry, (self.core.clock)(), record.to_string());
         }
         Ok(answer)
     }
 
-    /// The unit below the hub for which somebody asks; none for the hub's own reviewers.
-    #[allow(clippy::result_large_err)] // tonic's own error type
-    fn asker<T>(&self, request: &Request<T>) -> Result<Option<OrgCode>, Status> {
-        if !self.below {
-            return Ok(None);
-        }
-        let peer = request.extensions().get::<Peer>();
-        let peer = peer.ok_or_else(|| Status::unauthenticated("no certificate"))?;
-        if peer.hub || peer.unit.tier() != Tier::Township {
-            return Err(Status::permission_denied(
-                "由街道、乡镇或县区的审核人裁定 (reviewers of a township or the district settle it)",
-            ));
-        }
-        Ok(Some(peer.unit))
-    }
-
-    /// Waits in turn, within the asker's share.
-    async fn pass<T>(&self, request: &Request<T>) -> Result<Pass, Status> {
-        let id = request.extensions().get::<Peer>().map_or("", |peer| peer.id.as_str());
-        self.gate.enter(id).await
-    }
-
     /// Whether what is personal is shown as it stands: what lies within a township is its own to read; at the hub who asks for names
     /// is kept first.
-    async fn names(
-        &self,
-        of: Option<OrgCode>,
-        what: &'static str,
-        about: String,
-        who: Option<&pb::Looker>,
-    ) -> Result<bool, Status> {
-        let Some(who) = who.filter(|who| who.names && of.is_none()) else { return Ok(of.is_some()) };
-        keep_look(&self.core, &self.writer, what, about, &who.by).await?;
-        Ok(true)
+    async fn names(&self, caller: &Caller, names: bool, what: &'static str, about: String) -> Result<bool, Refusal> {
+        if self.within(caller).is_some() {
+            return Ok(true);
+        }
+        if names {
+            keep_look(&self.core, &self.writer, caller, what, about).await?;
+        }
+        Ok(names)
     }
 
-    fn page(&self, query: &pb::ConflictQuery, of: Option<OrgCode>, names: bool) -> Result<pb::ConflictPage, Status> {
-        let read = Query::read(query, self.core.now(), of).map_err(wrong)?;
+    fn page(&self, caller: &Caller, query: &pb::ConflictQuery, names: bool) -> Result<pb::ConflictPage, Refusal> {
+        let of = self.within(caller);
+        let read = Query::read(query, self.core.now(), of).map_err(Refusal::wrong)?;
         let list = if read.closed { closed_conflicts } else { open_conflicts };
-        let (mut found, next) = list(&self.core, &read).map_err(failed)?;
+        let (mut found, next) = list(&self.core, &read)?;
         if !names {
             found.iter_mut().for_each(masked_conflict);
         }
         let open = match of {
-            None => rows::counter(self.core.view().as_ref(), meta::OPEN).map_err(failed)?,
+            None => rows::counter(self.core.view().as_ref(), meta::OPEN)?,
             Some(_) => self.open_at(of)?,
         };
         let view = self.core.view();
         let desk = HubDesk::new(&self.core, view.as_ref(), names).within(of);
         let mut titles = Titles::new(&desk);
-        let lines =
-            found.into_iter().map(|one| show::line(&mut titles, one)).collect::<Result<_, _>>().map_err(failed)?;
+        let lines = found.into_iter().map(|one| show::line(&mut titles, one)).collect::<Result<_, _>>()?;
         Ok(pb::ConflictPage { lines, open, next })
     }
 
-    fn detail(&self, number: u64, of: Option<OrgCode>, names: bool) -> Result<pb::ConflictDetail, Status> {
+    fn detail(&self, caller: &Caller, number: u64, names: bool) -> Result<pb::ConflictDetail, Refusal> {
+        let of = self.within(caller);
         let (view, tree) = (self.core.view(), self.core.tree());
         let desk = HubDesk::new(&self.core, view.as_ref(), names).within(of);
-        let unknown = || Status::not_found(format!("没有冲突 {number} (no such conflict)"));
-        let conflict: Option<pb::Conflict> =
-            rows::read(view.as_ref(), Space::Conflicts, &number.to_be_bytes()).map_err(failed)?;
+        let unknown = || Refusal::unknown(format!("没有冲突 {number} (no such conflict)"));
+        let conflict: Option<pb::Conflict> = rows::read(view.as_ref(), Space::Conflicts, &number.to_be_bytes())?;
         let mut conflict = conflict.ok_or_else(unknown)?;
         let shelf = Committed { view: view.as_ref(), tree: tree.clone() };
-        let units = competence::units_of(&shelf, &conflict).map_err(failed)?;
+        let units = competence::units_of(&shelf, &conflict)?;
         // Whoever asks for somebody else's is not told that there is one.
         if of.is_some_and(|of| !competence::lies_within(&units, of)) {
             return Err(unknown());
@@ -338,51 +413,51 @@ impl ReviewService {
         if !names {
             masked_conflict(&mut conflict);
         }
-        let sides = show::sides(&desk, &conflict).map_err(failed)?;
+        let sides = show::sides(&desk, &conflict)?;
         let open = conflict.state() == ConflictState::Unsettled;
         let theirs = of.is_none_or(|of| competence::refusal(&conflict, &units, of).is_none());
         let choices = if open && theirs { choices(&conflict) } else { Vec::new() };
         Ok(pb::ConflictDetail {
-            line: Some(show::line(&mut Titles::new(&desk), conflict).map_err(failed)?),
+            line: Some(show::line(&mut Titles::new(&desk), conflict)?),
             sides,
             choices: choices.into_iter().map(Into::into).collect(),
         })
     }
 
     /// How many open conflicts lie within a unit, counted up to a page of them.
-    #[allow(clippy::result_large_err)] // tonic's own error type
-    fn open_at(&self, of: Option<OrgCode>) -> Result<u64, Status> {
-        let mut all = Query::read(&pb::ConflictQuery::default(), self.core.now(), of).map_err(wrong)?;
+    fn open_at(&self, of: Option<OrgCode>) -> Result<u64, Refusal> {
+        let mut all = Query::read(&pb::ConflictQuery::default(), self.core.now(), of).map_err(Refusal::wrong)?;
         all.limit = MAX_PAGE;
-        Ok(open_conflicts(&self.core, &all).map_err(failed)?.0.len() as u64)
+        Ok(open_conflicts(&self.core, &all)?.0.len() as u64)
     }
 
     /// Does what a reviewer asks, in one commit.
-    async fn write(&self, review: Review, of: Option<OrgCode>) -> Result<Answer, Status> {
+    async fn write(&self, caller: &Caller, review: Review) -> Result<Answer, Refusal> {
+        let of = self.within(caller);
         let job = match of {
             None => Job::Review(review),
             Some(of) => Job::ReviewBelow(of, review),
         };
-        match self.writer.write(job).await.map_err(crate::session::Fault::from)? {
-            Answer::Refused(why) if of.is_some() => Err(Status::permission_denied(why)),
-            Answer::Refused(why) => Err(wrong(why)),
+        match self.writer.write(job).await? {
+            Answer::Refused(why) if of.is_some() => Err(Refusal::NotTheirs(why)),
+            Answer::Refused(why) => Err(Refusal::Wrong(why)),
             answer => Ok(answer),
         }
     }
 
-    async fn ask(&self, review: Review, of: Option<OrgCode>) -> Result<pb::ResolveAnswer, Status> {
-        match self.write(review, of).await? {
+    async fn ask(&self, caller: &Caller, review: Review) -> Result<pb::ResolveAnswer, Refusal> {
+        match self.write(caller, review).await? {
             Answer::Reviewed(answer) => Ok(answer),
-            _ => Err(Status::internal("the writer answered something else")),
+            _ => Err(something_else()),
         }
     }
 
     /// Whether the two records of a merge carry an id number each, and not the same.
-    fn have_two_numbers(&self, request: &pb::MergeRequest) -> Result<bool, Status> {
+    fn have_two_numbers(&self, request: &pb::MergeRequest) -> Result<bool, Refusal> {
         let view = self.core.view();
-        let number = |id: &str| -> Result<Option<bytes::Bytes>, Status> {
+        let number = |id: &str| -> Result<Option<bytes::Bytes>, Refusal> {
             let Ok(id) = id.parse::<RecordId>() else { return Ok(None) };
-            let row = view.get(Space::Records, &id.0).map_err(failed)?;
+            let row = view.get(Space::Records, &id.0)?;
             let record = row.and_then(|row| Record::decode(row).ok()).filter(|own| own.register == number::RESIDENT);
             Ok(record.and_then(|record| record.bytes(field::resident::ID_NO).cloned()))
         };
@@ -391,13 +466,12 @@ impl ReviewService {
     }
 
     /// The numbers of all open conflicts that a query finds.
-    #[allow(clippy::result_large_err)] // tonic's own error type
-    fn numbers(&self, query: &pb::ConflictQuery, of: Option<OrgCode>) -> Result<Vec<u64>, Status> {
-        let mut read = Query::read(query, self.core.now(), of).map_err(wrong)?;
+    fn numbers(&self, query: &pb::ConflictQuery, of: Option<OrgCode>) -> Result<Vec<u64>, Refusal> {
+        let mut read = Query::read(query, self.core.now(), of).map_err(Refusal::wrong)?;
         (read.closed, read.limit) = (false, MAX_PAGE);
         let mut numbers = Vec::new();
         loop {
-            let (found, next) = open_conflicts(&self.core, &read).map_err(failed)?;
+            let (found, next) = open_conflicts(&self.core, &read)?;
             numbers.extend(found.into_iter().map(|conflict| conflict.number));
             if next == 0 || numbers.len() > SETTLED_BY_A_CALL {
                 return Ok(numbers);
@@ -405,9 +479,7 @@ impl ReviewService {
             read.after = next;
         }
     }
-}
 
-impl ReviewService {
     /// What is to be looked into in a record that was just revised.
     fn doubts_of(&self, id: RecordId) -> Result<Vec<String>, StoreError> {
         let view = self.core.view();
@@ -418,107 +490,6 @@ impl ReviewService {
     }
 }
 
-#[tonic::async_trait]
-impl review_server::Review for ReviewService {
-    async fn conflicts(&self, request: Request<pb::ConflictQuery>) -> Result<Response<pb::ConflictPage>, Status> {
-        let _pass = self.pass(&request).await?;
-        let of = self.asker(&request)?;
-        let mut query = request.into_inner();
-        if of.is_none() {
-            let by = query.who.as_ref().map(|who| who.by.clone()).unwrap_or_default();
-            named::about(&self.core, &self.writer, &mut query, &by).await?;
-        }
-        let names = self.names(of, "conflicts", String::new(), query.who.as_ref()).await?;
-        block_in_place(|| self.page(&query, of, names)).map(Response::new)
-    }
-
-    async fn show(&self, request: Request<pb::ConflictNumber>) -> Result<Response<pb::ConflictDetail>, Status> {
-        let _pass = self.pass(&request).await?;
-        let of = self.asker(&request)?;
-        let pb::ConflictNumber { number, who } = request.into_inner();
-        let names = self.names(of, "show", format!("Conflict {number}"), who.as_ref()).await?;
-        block_in_place(|| self.detail(number, of, names)).map(Response::new)
-    }
-
-    async fn resolve(&self, request: Request<pb::ResolveRequest>) -> Result<Response<pb::ResolveAnswer>, Status> {
-        let _pass = self.pass(&request).await?;
-        let of = self.asker(&request)?;
-        let mut request = request.into_inner();
-        if let Some(like) = request.like.as_mut().filter(|_| of.is_none()) {
-            named::about(&self.core, &self.writer, like, &request.by).await?;
-        }
-        let numbers = match request.like.take() {
-            Some(like) => block_in_place(|| self.numbers(&like, of))?,
-            None => std::mem::take(&mut request.numbers),
-        };
-        let mut all = pb::ResolveAnswer::default();
-        let most = if of.is_some() { SETTLED_FROM_BELOW } else { SETTLED_BY_A_CALL };
-        if numbers.len() > most {
-            let words = format!("一次最多裁定{most}件，请分次办理 (too many at once: settle some of them)");
-            return Err(wrong(words));
-        }
-        for numbers in numbers.chunks(SETTLED_AT_ONCE) {
-            let part = pb::ResolveRequest { numbers: numbers.to_vec(), ..request.clone() };
-            let answer = self.ask(Review::Resolve(part), of).await?;
-            all.settled += answer.settled;
-            all.failed.extend(answer.failed);
-        }
-        tracing::info!(settled = all.settled, failed = all.failed.len(), "conflicts were ruled on");
-        Ok(Response::new(all))
-    }
-
-    async fn reopen(&self, request: Request<pb::ReopenRequest>) -> Result<Response<pb::ResolveAnswer>, Status> {
-        let _pass = self.pass(&request).await?;
-        let of = self.asker(&request)?;
-        self.ask(Review::Reopen(request.into_inner()), of).await.map(Response::new)
-    }
-
-    async fn merge(&self, request: Request<pb::MergeRequest>) -> Result<Response<pb::ResolveAnswer>, Status> {
-        let _pass = self.pass(&request).await?;
-        let of = self.asker(&request)?;
-        let mut request = request.into_inner();
-        if of.is_none() {
-            named::merge(&self.core, &self.writer, &mut request).await?;
-        }
-        if !request.despite && !request.undo && block_in_place(|| self.have_two_numbers(&request))? {
-            let why = "两条的公民身份号码不同，合并后只算一人；确为同一人请加 --despite (they carry two id numbers: say --despite if they are one person)";
-            return Ok(Response::new(pb::ResolveAnswer { failed: vec![why.into()], ..pb::ResolveAnswer::default() }));
-        }
-        self.ask(Review::Merge(request), of).await.map(Response::new)
-    }
-
-    async fn revise(&self, request: Request<pb::ReviseRequest>) -> Result<Response<pb::SaveAnswer>, Status> {
-        let _pass = self.pass(&request).await?;
-        let of = self.asker(&request)?;
-        let mut request = request.into_inner();
-        if registers().named(&request.register).is_some_and(|def| def.number == number::PERIOD_CLOSE) {
-            return Err(wrong(
-                "月份由各单位用 close 封账，县区用 approve 审核或退回，数字由程序清点，不能手工登记 (months are closed by `close`, and approved \
-                 or sent back by `approve`)",
-            ));
-        }
-        if of.is_none() {
-            named::revise(&self.core, &self.writer, &mut request).await?;
-        }
-        let answer = match Entry::of(&request) {
-            None => self.write(Review::Revise(request), of).await?,
-            Some(entry) => {
-                // Whoever asked may be gone before it is written, and ask again.
-                let service = self.clone();
-                let written = tokio::spawn(async move { service.enter(entry, request, of).await });
-                written.await.map_err(failed)??
-            }
-        };
-        match answer {
-            Answer::Revised(record) => {
-                // It stands, whatever can't be read after that.
-                let doubts = block_in_place(|| self.doubts_of(record)).unwrap_or_else(|error| {
-                    tracing::warn!(%error, "what is doubtful about a revised record can't be told");
-                    Vec::new()
-                });
-                Ok(Response::new(pb::SaveAnswer { record: record.to_string(), seq: 0, doubts }))
-            }
-            _ => Err(Status::internal("the writer answered something else")),
-        }
-    }
+fn something_else() -> Refusal {
+    Refusal::failed("the writer answered something else")
 }

@@ -204,3 +204,9 @@ pub trait Store: Send + Sync + 'static {
         Ok(())
     }
 }
+
+impl From<StoreError> for taizhang_node::caller::Refusal {
+    fn from(why: StoreError) -> Self {
+        Self::failed(why)
+    }
+}

@@ -43,6 +43,7 @@ mod transfers;
 pub use crate::state::{Core, Peer};
 pub use competence::settled_by;
 pub(crate) use group::Done;
+pub(crate) use job::RETRY_MILLIS;
 pub use job::{Answer, Decided, Job, News, Paper, Pushed, Review, WriteError};
 pub use kinds::choices;
 pub(crate) use kinds::of as kind_of;

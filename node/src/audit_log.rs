@@ -3,7 +3,10 @@
 //! Invariants: a line is on disk before its act is answered; no line is ever changed or taken out, and none goes with a store that is
 //! lost; a line says who, when and at what, and nothing that is in a record.
 
-use crate::disk::{self, DiskError, Secrecy};
+use crate::{
+    caller::Role,
+    disk::{self, DiskError, Secrecy},
+};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::VecDeque,
@@ -17,26 +20,6 @@ use std::{
 pub const FILE: &str = "audit.log";
 /// Longest line that is read, bytes.
 const MAX_LINE: u64 = 4 * 1024;
-
-/// As what somebody acts here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// Works with the registers.
-    Clerk,
-    /// Sets the computer up.
-    Operator,
-}
-
-impl Role {
-    /// Its name, stable for programs.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::Clerk => "clerk",
-            Self::Operator => "operator",
-        }
-    }
-}
 
 /// One act.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,6 +5,7 @@ pub mod find;
 pub mod search;
 pub(crate) mod units;
 
+use crate::caller::Refusal;
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     check::Violation,
@@ -61,6 +62,15 @@ pub enum SaveError {
     /// The store or the journal failed; the message names the path.
     #[error("保存失败 (not saved): {0}")]
     Store(String),
+}
+
+impl From<SaveError> for Refusal {
+    fn from(why: SaveError) -> Self {
+        match why {
+            SaveError::Invalid(_) => Self::wrong(why),
+            SaveError::Store(_) => Self::failed(why),
+        }
+    }
 }
 
 /// An office's registers, as those who enter and read data see them.

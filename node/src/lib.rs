@@ -4,6 +4,7 @@
 //! up, so nothing here knows what a hub does with what it receives.
 
 pub mod audit_log;
+pub mod caller;
 pub mod cli;
 pub mod config;
 pub mod control;

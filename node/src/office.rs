@@ -1,9 +1,11 @@
 //! An office as one object: its ledger, the keeper of its link, and the calls that its command line makes.
 //! The demo, the tests and the binary start the same thing.
 
+mod calls;
 pub mod card;
 pub mod close;
 pub mod doubts;
+mod face;
 mod facts;
 mod form;
 mod head;
@@ -12,14 +14,14 @@ mod import;
 mod papers;
 mod refused;
 mod review;
-mod service;
 pub mod standing;
 pub mod title;
 mod to_file;
 pub mod worklist;
 
 use crate::{
-    audit_log::{self, Entry, Role},
+    audit_log::{self, Entry},
+    caller::{Caller, Refusal, Role},
     config::Config,
     control::{self, ControlFile},
     disk::DiskError,
@@ -33,21 +35,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use taizhang_proto::{
-    OrgCode, limits,
+    OrgCode,
     pb::{office_server::OfficeServer, review_server::ReviewServer},
 };
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
-use tonic::Status;
-
-/// What is said of something asked for that can't be.
-fn wrong(error: impl ToString) -> Status {
-    Status::invalid_argument(limits::told(error))
-}
-
-/// What is said where the store or the disk fails.
-fn failed(error: impl ToString) -> Status {
-    Status::internal(limits::told(error))
-}
 
 /// Why an office can't be opened.
 #[derive(Debug, thiserror::Error)]
@@ -109,9 +100,13 @@ impl Office {
         Ok(Arc::new(Self { ledger, keeper, identity, schedule, clerk: config.clerk.clone(), saving: Mutex::default() }))
     }
 
-    /// Whose word it is: who is named, or the clerk of the configuration where nobody is.
-    pub(crate) fn named<'a>(&'a self, by: &'a str) -> &'a str {
-        if by.trim().is_empty() { self.clerk.trim() } else { by.trim() }
+    /// Whose word it is: the clerk who is named, or the one of the configuration where nobody is.
+    ///
+    /// # Errors
+    /// When the name is a longer one than is kept.
+    pub fn clerk(&self, by: &str) -> Result<Caller, Refusal> {
+        let name = if by.trim().is_empty() { &self.clerk } else { by };
+        Caller::or_nobody(name, Role::Clerk, self.ledger.unit())
     }
 
     /// Waits until nobody else looks at what stands in order to save something by it.
@@ -123,10 +118,11 @@ impl Office {
     ///
     /// # Errors
     /// When the disk fails.
-    pub(crate) fn note(&self, by: &str, what: &str, of: String) -> Result<(), DiskError> {
-        let (at, unit) = (self.ledger.now_millis() / 1_000, self.ledger.unit().number());
-        let entry = Entry { at, by: by.to_owned(), role: Role::Clerk, unit, what: what.to_owned(), of };
-        audit_log::put(self.ledger.data_dir(), &entry)
+    pub(crate) fn note(&self, caller: &Caller, what: &str, of: String) -> Result<(), Refusal> {
+        let Caller { name: by, role, unit } = caller.clone();
+        let at = self.ledger.now_millis() / 1_000;
+        let entry = Entry { at, by, role, unit: unit.number(), what: what.to_owned(), of };
+        audit_log::put(self.ledger.data_dir(), &entry).map_err(Refusal::failed)
     }
 
     /// Keeps the link to the hub until `stop` turns true.
@@ -145,7 +141,7 @@ impl Office {
         let listener = TcpListener::bind("127.0.0.1:0").await.map_err(OfficeError::Listen)?;
         let address = listener.local_addr().map_err(OfficeError::Listen)?;
         let file = ControlFile::write(self.ledger.data_dir(), address)?;
-        let service = OfficeServer::new(service::Calls::new(self.clone()))
+        let service = OfficeServer::new(face::Face::new(self.clone()))
             .max_decoding_message_size(control::MAX_MESSAGE)
             .max_encoding_message_size(control::MAX_MESSAGE);
         let link = self.identity.clone().zip(self.keeper.clone());
@@ -171,8 +167,8 @@ impl Office {
 }
 
 /// What is said to whoever asks for the line to the hub before there is one.
-fn not_enrolled() -> Status {
-    Status::failed_precondition("本机尚未登记，请先运行 enrol <令牌> (not enrolled: run `enrol`)")
+fn not_enrolled() -> Refusal {
+    Refusal::refused("本机尚未登记，请先运行 enrol <令牌> (not enrolled: run `enrol`)")
 }
 
 #[cfg(test)]

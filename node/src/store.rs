@@ -195,7 +195,7 @@ impl State {
 
 /// A refused change with its reason, kept until somebody deals with it.
 #[derive(Clone, PartialEq, Message)]
-pub struct Refusal {
+pub struct RefusedChange {
     /// The encoded change.
     #[prost(bytes = "bytes", tag = "1")]
     pub change: Bytes,
@@ -524,6 +524,12 @@ fn note(fault: &watch::Sender<Option<String>>, error: sled::Error) -> StoreError
 /// Whether there is a store at this path.
 pub fn exists(path: &Path) -> bool {
     fs::metadata(path).is_ok()
+}
+
+impl From<StoreError> for crate::caller::Refusal {
+    fn from(why: StoreError) -> Self {
+        Self::failed(why)
+    }
 }
 
 /// The path of the store in a data directory.

@@ -392,9 +392,9 @@ pub fn lists(dir: &Path) -> anyhow::Result<Lists> {
     let started = Instant::now();
     note("standing", started, standing::standing(ledger, ledger.business_day())?.lines.len());
     let started = Instant::now();
-    note("worklist", started, office.worklist(&pb::DueRequest { on: 0, within: 7, to_file: false })?.items.len());
+    note("worklist", started, office.work(&pb::DueRequest { on: 0, within: 7, to_file: false })?.items.len());
     let started = Instant::now();
-    note("doubts", started, office.doubts(0, &[])?.items.len());
+    note("doubts", started, office.doubtful(0, &[])?.items.len());
     Ok(Lists { records: ledger.state().head, peak: memory_of("self", "VmHWM")?, took })
 }
 

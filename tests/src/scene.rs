@@ -17,7 +17,7 @@ use std::{
         atomic::{AtomicI64, Ordering},
     },
 };
-use taizhang_hub::review::ReviewService;
+use taizhang_hub::hub::ReviewService;
 use taizhang_node::{
     ledger::{Ledger, system_clock},
     upstream::schedule::Mode,

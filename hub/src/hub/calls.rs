@@ -9,16 +9,15 @@ mod units;
 
 use super::Hub;
 use crate::{
-    audit_log::Role,
     authority,
     backdated::{self, Asked},
-    caller::{Caller, Refusal},
     campaigns, draws, months, orders, plans, reading,
     session::serve::SyncService,
     totals::{QueryError, audit, shares},
     writer::Job,
 };
 use std::sync::Arc;
+use taizhang_node::caller::{Caller, Refusal, Role};
 use taizhang_proto::{OrgCode, month::Month, pb};
 use tokio::task::block_in_place;
 

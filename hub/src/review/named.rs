@@ -7,39 +7,54 @@ use crate::{
     state::Core,
     writer::Writer,
 };
-use taizhang_node::desk::find;
+use taizhang_node::{
+    caller::{Caller, Refusal},
+    desk::find,
+};
 use taizhang_proto::{
     RecordId, pb,
     register::{Refers, Value, registers},
 };
 use tokio::task::block_in_place;
-use tonic::Status;
 
 /// Names the records of a merge by their ids.
 ///
 /// # Errors
 /// When there is no such record, or more than one.
-pub(super) async fn merge(core: &Core, writer: &Writer, request: &mut pb::MergeRequest) -> Result<(), Status> {
-    let by = request.by.clone();
+pub(super) async fn merge(
+    core: &Core,
+    writer: &Writer,
+    caller: &Caller,
+    request: &mut pb::MergeRequest,
+) -> Result<(), Refusal> {
     let written = [&mut request.survivor, &mut request.absorbed].map(|text| (Refers::Any, text));
-    name(core, writer, &by, written.into_iter()).await
+    name(core, writer, caller, written.into_iter()).await
 }
 
 /// Names the record that a query of conflicts is about by its id.
 ///
 /// # Errors
 /// When there is no such record, or more than one.
-pub(super) async fn about(core: &Core, writer: &Writer, query: &mut pb::ConflictQuery, by: &str) -> Result<(), Status> {
-    name(core, writer, by, std::iter::once((Refers::Any, &mut query.record))).await
+pub(super) async fn about(
+    core: &Core,
+    writer: &Writer,
+    caller: &Caller,
+    query: &mut pb::ConflictQuery,
+) -> Result<(), Refusal> {
+    name(core, writer, caller, std::iter::once((Refers::Any, &mut query.record))).await
 }
 
 /// Names the record that is revised, and those that its fields refer to, by their ids.
 ///
 /// # Errors
 /// When there is no such record, or more than one.
-pub(super) async fn revise(core: &Core, writer: &Writer, request: &mut pb::ReviseRequest) -> Result<(), Status> {
+pub(super) async fn revise(
+    core: &Core,
+    writer: &Writer,
+    caller: &Caller,
+    request: &mut pb::ReviseRequest,
+) -> Result<(), Refusal> {
     let Some(def) = registers().named(&request.register) else { return Ok(()) };
-    let by = request.by.clone();
     let is_unit = |named: &String| def.field_named(named).is_some_and(|field| field.format == pb::Format::Unit);
     for (_, written) in request.fields.iter_mut().filter(|(named, written)| is_unit(named) && !written.is_ascii()) {
         *written = block_in_place(|| {
@@ -53,22 +68,22 @@ pub(super) async fn revise(core: &Core, writer: &Writer, request: &mut pb::Revis
         let field = def.field_named(named).filter(|field| !field.many)?;
         Some((field.refers?, written))
     });
-    name(core, writer, &by, std::iter::once(own).chain(fields)).await
+    name(core, writer, caller, std::iter::once(own).chain(fields)).await
 }
 
 /// Puts ids in place of names. One that is an id already is looked for by the writer, which knows what was merged.
 async fn name<'r>(
     core: &Core,
     writer: &Writer,
-    by: &str,
+    caller: &Caller,
     written: impl Iterator<Item = (Refers, &'r mut String)>,
-) -> Result<(), Status> {
+) -> Result<(), Refusal> {
     let is_name = |text: &str| !text.trim().is_empty() && text.trim().parse::<RecordId>().is_err();
     let names: Vec<(Refers, &mut String)> = written.filter(|(_, text)| is_name(text)).collect();
     if names.is_empty() {
         return Ok(());
     }
-    keep_look(core, writer, "find", String::new(), by).await?;
+    keep_look(core, writer, caller, "find", String::new()).await?;
     block_in_place(|| {
         let view = core.view();
         let desk = HubDesk::new(core, view.as_ref(), false);

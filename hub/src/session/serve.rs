@@ -6,7 +6,7 @@ use crate::{
     rows::{self, NodeRow},
     state::{Core, Peer, access::still_welcome, readers},
     store::{Space, StoreError},
-    writer::{Answer, Job, Paper, WriteError, Writer},
+    writer::{Answer, Job, Paper, RETRY_MILLIS, WriteError, Writer},
 };
 use std::{
     collections::{HashMap, VecDeque},
@@ -14,6 +14,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 use taizhang_node::{
+    caller::Refusal,
     identity::{CertKind, CertName, ENDED, lifetime, name_in, pem},
     ledger::time,
 };
@@ -43,10 +44,6 @@ const REPAIR_IDLE: std::time::Duration = std::time::Duration::from_secs(60);
 const UNREAD: std::time::Duration = std::time::Duration::from_secs(180);
 /// How long a session waits for the place of the earlier one that it takes over.
 const HANDING_OVER: std::time::Duration = std::time::Duration::from_secs(5);
-/// When a child that is not admitted should come back, milliseconds.
-const RETRY_MILLIS: u64 = 3_000;
-/// When one that has said enough today should ask whether it is tomorrow, milliseconds.
-const TOMORROW_MILLIS: u64 = 5 * 60_000;
 
 /// The sync service.
 #[derive(Clone)]
@@ -154,47 +151,27 @@ pub(crate) fn name_of(core: &Core, certificate: &[u8]) -> Result<CertName, Statu
     }
 }
 
-impl From<Fault> for Status {
+impl From<Fault> for Refusal {
     fn from(fault: Fault) -> Self {
         let message = fault.to_string();
         match fault {
-            Fault::Busy
-            | Fault::Moved(_)
-            | Fault::Write(WriteError::Superseded | WriteError::Repeated | WriteError::TooOften) => {
-                come_back_later(message)
-            }
-            Fault::Write(WriteError::EnoughToday) => come_back_in(message, TOMORROW_MILLIS),
-            Fault::Version(_) => Status::failed_precondition(message),
-            Fault::Protocol(_)
-            | Fault::Write(
-                WriteError::Gap { .. }
-                | WriteError::Beyond
-                | WriteError::Tree(_)
-                | WriteError::Plan(_)
-                | WriteError::Month(_)
-                | WriteError::Orders(_),
-            ) => Status::invalid_argument(message),
-            Fault::Write(
-                WriteError::Unknown(_)
-                | WriteError::Retired
-                | WriteError::ReadOnly
-                | WriteError::NoRecords
-                | WriteError::NoKey
-                | WriteError::Rotating,
-            ) => Status::permission_denied(message),
-            Fault::Write(WriteError::Store(_) | WriteError::Stopped) => Status::unavailable(message),
+            Fault::Busy | Fault::Moved(_) => Self::Later(message, RETRY_MILLIS),
+            Fault::Version(_) => Self::Refused(message),
+            Fault::Protocol(_) => Self::Wrong(message),
+            Fault::Write(why) => why.into(),
         }
     }
 }
 
-fn come_back_later(message: impl Into<String>) -> Status {
-    come_back_in(message, RETRY_MILLIS)
+/// As gRPC says it.
+impl From<Fault> for Status {
+    fn from(fault: Fault) -> Self {
+        Refusal::from(fault).into()
+    }
 }
 
-fn come_back_in(message: impl Into<String>, millis: u64) -> Status {
-    let mut status = Status::resource_exhausted(message);
-    status.metadata_mut().insert("retry-after-ms", millis.into());
-    status
+fn come_back_later(message: &str) -> Status {
+    Refusal::Later(message.to_owned(), RETRY_MILLIS).into()
 }
 
 /// The open session of each child, by its id.

@@ -2,8 +2,9 @@
 //! Invariant: what the log says is known before the job is done, and is written only with it.
 
 use super::job::{Answer, Job, Review, WriteError};
-use crate::audit_log::{Entry, Role};
+use crate::audit_log::Entry;
 use prost::Message;
+use taizhang_node::caller::Role;
 use taizhang_proto::{
     OrgCode, RecordId,
     pb::{Choice, MonthText},

@@ -11,6 +11,7 @@ use crate::{
 use bytes::Bytes;
 use prost::Message;
 use taizhang_node::{
+    caller::Refusal,
     identity::{ders, lifetime},
     panics,
 };
@@ -456,4 +457,32 @@ pub enum WriteError {
     /// The writer has stopped.
     #[error("上级正在停止 (the hub is shutting down)")]
     Stopped,
+}
+
+/// When a session that another one has overtaken may call again, milliseconds.
+pub(crate) const RETRY_MILLIS: u64 = 3_000;
+/// When whoever has said enough for a day may call again, milliseconds: midnight may be near.
+const TOMORROW_MILLIS: u64 = 5 * 60_000;
+
+impl From<WriteError> for Refusal {
+    fn from(why: WriteError) -> Self {
+        let words = why.to_string();
+        match why {
+            WriteError::Superseded | WriteError::Repeated | WriteError::TooOften => Self::Later(words, RETRY_MILLIS),
+            WriteError::EnoughToday => Self::Later(words, TOMORROW_MILLIS),
+            WriteError::Gap { .. }
+            | WriteError::Beyond
+            | WriteError::Tree(_)
+            | WriteError::Plan(_)
+            | WriteError::Month(_)
+            | WriteError::Orders(_) => Self::Wrong(words),
+            WriteError::Unknown(_)
+            | WriteError::Retired
+            | WriteError::ReadOnly
+            | WriteError::NoRecords
+            | WriteError::NoKey
+            | WriteError::Rotating => Self::NotTheirs(words),
+            WriteError::Store(_) | WriteError::Stopped => Self::Unavailable(words),
+        }
+    }
 }

@@ -4,7 +4,8 @@
 //! waits for its hub.
 
 use crate::{
-    audit_log::{self, Entry, Role},
+    audit_log::{self, Entry},
+    caller::Role,
     config::{self, Config},
     disk::{self, Secrecy},
     identity::{CertKind, Identity, Token},

@@ -2,6 +2,7 @@
 //! Invariant: what could mean two records means none; the candidates are named, so that one of them can be chosen.
 
 use super::{Desk, SaveError, units::Units};
+use crate::caller::Refusal;
 use std::collections::HashSet;
 use taizhang_proto::{
     OrgCode, Record, RecordId,
@@ -38,17 +39,33 @@ pub enum FindError {
         "没有名为“{0}”的单位，或不止一个，请写编码，见 units find (no unit of this name, or several: write the code)"
     )]
     NoUnit(String),
+    /// No register is called so.
+    #[error("没有登记表 {written} (no such register); 有 (there are): {all}")]
+    NoRegister {
+        /// As it was written.
+        written: String,
+        /// Those that there are.
+        all: String,
+    },
     /// The registers.
     #[error(transparent)]
     Registers(#[from] SaveError),
 }
 
-impl From<FindError> for tonic::Status {
+impl From<FindError> for Refusal {
     fn from(error: FindError) -> Self {
         match error {
-            FindError::Registers(error) => Self::internal(limits::told(error)),
-            other => Self::not_found(limits::told(other)),
+            FindError::Registers(error) => Self::failed(error),
+            FindError::NoRegister { .. } => Self::wrong(error),
+            other => Self::unknown(other),
         }
+    }
+}
+
+/// As gRPC says it.
+impl From<FindError> for tonic::Status {
+    fn from(error: FindError) -> Self {
+        Refusal::from(error).into()
     }
 }
 
@@ -56,14 +73,10 @@ impl From<FindError> for tonic::Status {
 ///
 /// # Errors
 /// Lists all of them where there is none of this name.
-#[allow(clippy::result_large_err)] // tonic's own error type
-pub fn register(named: &str) -> Result<&'static RegisterDef, tonic::Status> {
+pub fn register(named: &str) -> Result<&'static RegisterDef, FindError> {
     registers().named(named).ok_or_else(|| {
         let names: Vec<_> = registers().iter().map(|def| format!("{} ({})", def.name, def.zh)).collect();
-        let list = names.join(", ");
-        tonic::Status::invalid_argument(limits::told(format!(
-            "没有登记表 {named} (no such register); 有 (there are): {list}"
-        )))
+        FindError::NoRegister { written: named.to_owned(), all: names.join(", ") }
     })
 }
 

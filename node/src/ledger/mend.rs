@@ -5,7 +5,7 @@
 use super::LedgerError;
 use crate::{
     journal::{Entry, Found, Journal},
-    store::{Refusal, State, Store, StoreError, key},
+    store::{RefusedChange, State, Store, StoreError, key},
 };
 use prost::Message;
 use std::collections::BTreeMap;
@@ -75,7 +75,8 @@ fn refusals(found: &Found, store: Option<&Store>) -> Result<Vec<Entry>, StoreErr
     if let Some(store) = store {
         for (seq, payload) in refused_in(store)? {
             // One that the journal knows ended has ended.
-            let ended = |payload: &Vec<u8>| Refusal::decode(payload.as_slice()).is_ok_and(|one| one.end.is_some());
+            let ended =
+                |payload: &Vec<u8>| RefusedChange::decode(payload.as_slice()).is_ok_and(|one| one.end.is_some());
             if !refusals.get(&seq).is_some_and(ended) {
                 refusals.insert(seq, payload);
             }

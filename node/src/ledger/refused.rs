@@ -4,7 +4,7 @@
 use super::{Ledger, LedgerError};
 use crate::{
     journal::Entry,
-    store::{Refusal, RefusalEnd, StoreError, key},
+    store::{RefusalEnd, RefusedChange, StoreError, key},
 };
 use prost::Message;
 use taizhang_proto::digest::LogDigest;
@@ -36,7 +36,7 @@ impl Ledger {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn refused(&self) -> Result<Vec<(u64, Refusal)>, StoreError> {
+    pub fn refused(&self) -> Result<Vec<(u64, RefusedChange)>, StoreError> {
         let mut open = self.refusals()?;
         open.retain(|(_, refusal)| refusal.end.is_none());
         Ok(open)
@@ -46,22 +46,22 @@ impl Ledger {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn refusals(&self) -> Result<Vec<(u64, Refusal)>, StoreError> {
+    pub fn refusals(&self) -> Result<Vec<(u64, RefusedChange)>, StoreError> {
         self.store
             .scan(key::REFUSED)
             .map(|row| {
                 let (row_key, value) = row?;
                 let seq = row_key.get(1..9).and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
-                let refusal = Refusal::decode(value).ok();
+                let refusal = RefusedChange::decode(value).ok();
                 seq.zip(refusal).ok_or(StoreError::Row("refused"))
             })
             .collect()
     }
 
     /// The refusal under a number.
-    pub(super) fn refusal(&self, seq: u64) -> Result<Option<Refusal>, StoreError> {
+    pub(super) fn refusal(&self, seq: u64) -> Result<Option<RefusedChange>, StoreError> {
         let row = self.store.get(&key::refused(seq))?;
-        row.map(|row| Refusal::decode(row).map_err(|_| StoreError::Row("refused"))).transpose()
+        row.map(|row| RefusedChange::decode(row).map_err(|_| StoreError::Row("refused"))).transpose()
     }
 
     /// Ends a refusal: it was sent again, or somebody lets go of it. False where there is none open under this number.
@@ -81,7 +81,7 @@ impl Ledger {
         let (mut entries, mut rows) = (Vec::new(), sled::Batch::default());
         for (seq, end) in ends {
             let Some(refusal) = self.refusal(seq)?.filter(|refusal| refusal.end.is_none()) else { continue };
-            let payload = Refusal { end: Some(end), ..refusal }.encode_to_vec();
+            let payload = RefusedChange { end: Some(end), ..refusal }.encode_to_vec();
             rows.insert(key::refused(seq), payload.as_slice());
             entries.push(Entry::Refused(seq, payload));
         }

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     journal::Entry,
     replica::{self, Comparison, Greeting, Replica, SessionError, VerdictCount},
-    store::{Refusal, State, StoreError, key},
+    store::{RefusedChange, State, StoreError, key},
 };
 use bytes::Bytes;
 use prost::Message;
@@ -228,7 +228,7 @@ impl Ledger {
                     // A verdict that is heard again, by a store that was lost say, undoes nothing that the clerk has done since.
                     let before = self.refusal(seq)?.filter(|before| before.change == row);
                     let end = before.and_then(|before| before.end);
-                    let payload = Refusal { change: row, why, at: verdicts.received, end }.encode_to_vec();
+                    let payload = RefusedChange { change: row, why, at: verdicts.received, end }.encode_to_vec();
                     work.rows.insert(key::refused(seq), payload.as_slice());
                     refusals.push(Entry::Refused(seq, payload));
                 }
@@ -478,7 +478,8 @@ impl Ledger {
         let renumbered: Vec<Entry> = (1..).zip(log).map(|(seq, change)| Entry::Saved(seq, change)).collect();
         // What no message can carry is shown with the refused, and hinders nothing.
         let at = self.now_millis() / 1_000;
-        let set_aside = |change: Vec<u8>| Refusal { change: change.into(), why: Some(too_large()), at, end: None };
+        let set_aside =
+            |change: Vec<u8>| RefusedChange { change: change.into(), why: Some(too_large()), at, end: None };
         let large = large.into_iter().map(set_aside);
         // Their numbers belong to the old log; the new one must not come across them.
         let old = self.refusals()?;

@@ -3,6 +3,7 @@
 
 use super::Office;
 use crate::{
+    caller::Refusal,
     desk::{Desk, Draft, SaveError},
     ledger::{Ledger, LedgerDesk},
     show,
@@ -70,6 +71,16 @@ pub enum CloseError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<CloseError> for Refusal {
+    fn from(why: CloseError) -> Self {
+        match why {
+            CloseError::Save(why) => why.into(),
+            CloseError::Store(why) => why.into(),
+            why => Self::wrong(why),
+        }
+    }
 }
 
 impl Office {

@@ -109,7 +109,7 @@ impl Office {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn doubts(&self, on: Day, only: &[String]) -> Result<pb::DoubtsAnswer, SaveError> {
+    pub fn doubtful(&self, on: Day, only: &[String]) -> Result<pb::DoubtsAnswer, SaveError> {
         let ledger = &self.ledger;
         let on = if on == 0 { ledger.business_day() } else { on };
         let (plans, scope) = (ledger.plans(), ledger.unit());

@@ -1,8 +1,9 @@
 //! A form that a clerk has filled in, saved at once, with what should be looked into.
 //! Invariant: a form is saved whole or not at all; the same form sent twice in a moment is saved once.
 
-use super::{Office, failed, wrong};
+use super::Office;
 use crate::{
+    caller::{Caller, Refusal},
     desk::{Desk, Draft, SaveError, find},
     exchange::note::Note,
     ledger::LedgerDesk,
@@ -16,7 +17,6 @@ use taizhang_proto::{
     pb::{self, Policy},
     register::{FieldDef, HOME_UNIT, IMPORT_NOTE, RegisterDef, VERIFIED_ON, Value, number, registered_on, registers},
 };
-use tonic::Status;
 
 /// A form that says what one of so long ago said is taken for a second click, milliseconds.
 const MOMENT_MILLIS: u64 = 10 * 60 * 1_000;
@@ -56,10 +56,10 @@ impl Office {
     ///
     /// # Errors
     /// For people: a word or a record that is not known, a rule that is broken, a day that this clock can't say; the store.
-    pub fn save_form(&self, request: &pb::SaveRequest) -> Result<pb::SaveAnswer, Status> {
+    pub fn save_form(&self, caller: &Caller, request: &pb::SaveRequest) -> Result<pb::SaveAnswer, Refusal> {
         let def = find::register(&request.register)?;
         if def.number == number::PERIOD_CLOSE {
-            return Err(wrong(
+            return Err(Refusal::wrong(
                 "月份用 close 封账，数字由程序清点，不能手工登记 (a month is closed by `close`, which counts it)",
             ));
         }
@@ -69,7 +69,7 @@ impl Office {
         };
         if let Some(field) = def.fields.iter().find(above).filter(|_| request.record.is_empty()) {
             let owner = if field.owner >= pb::Tier::District { "县区" } else { "街道" };
-            return Err(wrong(format!(
+            return Err(Refusal::wrong(format!(
                 "{}由{owner}登记：其{}由{owner}填写 (entered above this office: it fills in what is required)",
                 def.zh, field.zh
             )));
@@ -85,35 +85,35 @@ impl Office {
             }
         };
         let mut draft = Draft::new(id, def.number).because(&request.reason);
-        let held = self.ledger.view(id).map_err(failed)?;
+        let held = self.ledger.view(id)?;
         let (mut notes, mut asked) = (Vec::new(), Vec::new());
         for (name, written) in &request.fields {
-            let field = def.field_named(name).ok_or_else(|| wrong(def.no_field(name)))?;
+            let field = def.field_named(name).ok_or_else(|| Refusal::wrong(def.no_field(name)))?;
             let parsed = match field.refers {
                 _ if written.trim().is_empty() => None,
                 // A record is named as elsewhere.
                 Some(refers) if !field.many => {
-                    let found = find::referred(&desk, refers, written).map_err(Status::from)?;
+                    let found = find::referred(&desk, refers, written)?;
                     Some((Value::Ref(found), None))
                 }
                 // So is a unit; of a code that is none it is said what a code is.
                 None if field.format == pb::Format::Unit && !written.is_ascii() => {
-                    let found = find::unit(&desk, written).map_err(Status::from)?;
+                    let found = find::unit(&desk, written)?;
                     Some((Value::Uint(found.number()), None))
                 }
-                _ => Some(Value::parse(field, written).map_err(wrong)?),
+                _ => Some(Value::parse(field, written).map_err(Refusal::wrong)?),
             };
             // A word that no code list has is kept, as an import keeps it; not where figures go by it.
             let unknown = parsed.as_ref().is_some_and(|(_, note)| note.is_some());
             if unknown && is_counted(def, field) {
-                return Err(wrong(allowed(field)));
+                return Err(Refusal::wrong(allowed(field)));
             }
             notes.extend(unknown.then(|| format!("{}：{}", field.zh, written.trim())));
             let value = parsed.map(|(value, _)| value);
             let encoded = value.as_ref().map(|value| value.encode(field)).unwrap_or_default();
             let before = held.as_ref().and_then(|record| record.bytes(field.tag));
             if field.reason && before.is_some_and(|before| *before != encoded) && request.reason.trim().is_empty() {
-                return Err(wrong(format!("更改{}请写明理由，用 --reason (say why it changes)", field.zh)));
+                return Err(Refusal::wrong(format!("更改{}请写明理由，用 --reason (say why it changes)", field.zh)));
             }
             let is_claim = field.clock && desk.unit().tier() < pb::Tier::Township;
             if is_claim && before.is_some_and(|before| !before.is_empty() && *before != encoded) {
@@ -135,7 +135,7 @@ impl Office {
             registered.filter(|tag| !draft.edits.iter().any(|(own, value)| own == tag && value.is_some()))
         {
             if let Some(clock) = self.ledger.clock_doubt() {
-                return Err(wrong(format!(
+                return Err(Refusal::wrong(format!(
                     "{clock}；或写明入册日期 registered_on=年-月-日 (or say since when they are on the register)"
                 )));
             }
@@ -148,27 +148,26 @@ impl Office {
             draft.edits.retain(|(tag, _)| *tag != IMPORT_NOTE);
             draft.edits.push((IMPORT_NOTE, Some(Value::Text(note))));
         }
-        let by = self.named(&request.by);
         // One new form after the other, so that the second click finds what the first has saved.
         let is_new = request.record.is_empty() && !request.again;
         let one_at_a_time = is_new.then(|| self.one_at_a_time());
-        if is_new && let Some(same) = self.saved_a_moment_ago(&draft).map_err(failed)? {
-            return Err(Status::already_exists(format!(
+        if is_new && let Some(same) = self.saved_a_moment_ago(&draft)? {
+            return Err(Refusal::Exists(format!(
                 "刚才已保存过内容相同的一条：{same}；确须再登记一条，请加 --again (the same was saved a moment ago, as this record: \
                  --again enters another)"
             )));
         }
         // While a store that was lost comes back from the hub, an edit may come before the record that it edits.
         let is_missing = self.ledger.state().rebuild && held.is_none();
-        for answer in desk.save(vec![vec![draft]], by) {
+        for answer in desk.save(vec![vec![draft]], &caller.name) {
             answer.map_err(|error| match error {
-                SaveError::Invalid(_) if is_missing => Status::unavailable(
+                SaveError::Invalid(_) if is_missing => Refusal::unavailable(
                     "登记簿正在从上级恢复，此记录尚未取回，请稍后再改 (being rebuilt from the hub: try again later)",
                 ),
-                SaveError::Invalid(_) => wrong(
+                SaveError::Invalid(_) => Refusal::wrong(
                     self.ledger.clock_doubt().map_or_else(|| error.to_string(), |clock| format!("{error}；{clock}")),
                 ),
-                SaveError::Store(_) => failed(error),
+                SaveError::Store(_) => error.into(),
             })?;
         }
         drop(one_at_a_time);

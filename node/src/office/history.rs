@@ -6,7 +6,7 @@ use crate::{
     exchange::{People, with_code},
     ledger::{Ledger, LedgerDesk, read_edit},
     show,
-    store::Refusal,
+    store::RefusedChange,
 };
 use taizhang_proto::{
     OrgCode, Record, RecordId,
@@ -22,7 +22,7 @@ use taizhang_proto::{
 pub fn story(ledger: &Ledger, id: RecordId) -> Result<Option<pb::HistoryAnswer>, SaveError> {
     let mut refused = ledger.refusals()?;
     refused.retain(|(_, refusal)| read_edit(&refusal.change).is_ok_and(|edit| edit.id == id));
-    let refused: Vec<Refusal> = refused.into_iter().map(|(_, refusal)| refusal).collect();
+    let refused: Vec<RefusedChange> = refused.into_iter().map(|(_, refusal)| refusal).collect();
     let desk = LedgerDesk::new(ledger);
     let past = Past { history: ledger.history(id)?, replaced: ledger.replaced_here(id)?, refused };
     tell(&desk, id, ledger.view(id)?.as_ref(), past)
@@ -36,7 +36,7 @@ pub struct Past {
     /// Replaced at this office and not yet sent up: field, its bytes, where they came from.
     pub replaced: Vec<(u32, bytes::Bytes, pb::Origin)>,
     /// What the hub refused.
-    pub refused: Vec<Refusal>,
+    pub refused: Vec<RefusedChange>,
 }
 
 /// A record's story: what stands, what stood, and what was refused; none where there is nothing of it.

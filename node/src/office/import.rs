@@ -2,19 +2,18 @@
 //! Invariant: of the files that save one is read at a time, so that the second finds what the first has entered; whoever waits is told
 //! so, and who has gone away meanwhile has nothing read.
 
-use super::{Office, failed, service::unit_or_none, wrong};
+use super::{Office, calls::unit_or_none};
 use crate::{
+    caller::{Caller, Refusal},
     exchange::{self, Layouts, Options, Source},
     ledger::LedgerDesk,
 };
-use std::{pin::Pin, sync::Arc};
-use taizhang_proto::{OrgCode, date, limits, pb};
+use std::sync::Arc;
+use taizhang_proto::{OrgCode, date, pb};
 use tokio::{
     sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, mpsc},
     task::block_in_place,
 };
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::Status;
 
 /// Said where rows can't name their units yet.
 const NO_TREE: &str = "尚未从上级收到单位树，文件未读取；请接通上级后重试，或加 --wait 等待 (no tree of units has come from the hub yet, and \
@@ -24,8 +23,8 @@ const WAITS: &str = "前面还有文件在处理，排队等待 (other files com
 /// Files that are read or written at a time; others wait in turn.
 const FILES: usize = 2;
 
-/// What an import answers with: progress, and at its end the report.
-pub(super) type ImportStream = Pin<Box<dyn tokio_stream::Stream<Item = Result<pb::ImportStep, Status>> + Send>>;
+/// What an import answers with: progress, and at its end the report, or what is wrong with the file.
+pub(super) type Steps = mpsc::Receiver<Result<pb::ImportStep, Refusal>>;
 
 /// The turns of files in and out.
 #[derive(Clone)]
@@ -84,32 +83,35 @@ impl Files {
     ///
     /// # Errors
     /// When it can't be begun; what is wrong with the file is told in the stream.
-    #[allow(clippy::result_large_err)] // tonic's own error type
-    pub(super) fn import(&self, office: Arc<Office>, request: pb::ImportRequest) -> Result<ImportStream, Status> {
+    pub(super) fn import(
+        &self,
+        office: Arc<Office>,
+        caller: Caller,
+        request: pb::ImportRequest,
+    ) -> Result<Steps, Refusal> {
         let unit = unit_or_none(request.unit)?;
-        let by = office.named(&request.by).to_owned();
-        limits::name_or_none(&by).map_err(wrong)?;
         if office.identity.is_some() && office.ledger.units().is_empty() {
             // No row could name its unit: nothing is read of the file.
-            return Err(Status::unavailable(NO_TREE));
+            return Err(Refusal::unavailable(NO_TREE));
         }
         if let Some(day) =
             request.registered_on.filter(|day| !(date::OLDEST..=office.ledger.business_day()).contains(day))
         {
-            return Err(wrong(format!(
+            return Err(Refusal::wrong(format!(
                 "入册日期 {} 在今天之后，或早于1949年10月，请核对年份 (--registered-on lies ahead, or too far back)",
                 date::iso(day)
             )));
         }
         if let Some(clock) = office.ledger.clock_doubt().filter(|_| request.registered_on.is_none()) {
-            return Err(wrong(format!(
+            return Err(Refusal::wrong(format!(
                 "{clock}；或用 --registered-on 写明表中未写的入册日期 (or say with --registered-on since when those are on the register of whom \
                  the file does not say it)"
             )));
         }
         // Read anew for each file, so that a mapping file is in force once it is in its folder.
-        let layouts = block_in_place(|| Layouts::load(office.ledger.data_dir())).map_err(wrong)?;
+        let layouts = block_in_place(|| Layouts::load(office.ledger.data_dir())).map_err(Refusal::wrong)?;
         let registered_on = request.registered_on;
+        let by = caller.name.clone();
         let options = Options { unit, moves: request.moves, dry_run: request.dry_run, by, layouts, registered_on };
         let (sender, receiver) = mpsc::channel(64);
         let files = self.clone();
@@ -122,28 +124,33 @@ impl Files {
             tokio::task::spawn_blocking(move || {
                 let _turn = turn;
                 let source = Source { file_name: &request.file_name, content: &request.content };
-                let _ = sender.blocking_send(read(&office, &source, &options, &sender));
+                let _ = sender.blocking_send(read(&office, &caller, &source, &options, &sender));
             });
         });
-        Ok(Box::pin(ReceiverStream::new(receiver)))
+        Ok(receiver)
     }
 }
 
-type Steps = mpsc::Sender<Result<pb::ImportStep, Status>>;
+type Teller = mpsc::Sender<Result<pb::ImportStep, Refusal>>;
 
 /// Says how far it is. A slow screen must not slow the import: a step that does not fit is left out.
-fn tell(steps: &Steps, what: &str, (done, total): (u64, u64)) {
+fn tell(steps: &Teller, what: &str, (done, total): (u64, u64)) {
     let progress = pb::Progress { done, total, what: what.to_owned() };
     let _ = steps.try_send(Ok(pb::ImportStep { progress: Some(progress), report: None }));
 }
 
 /// Reads the file, and keeps in the audit log that it was.
-#[allow(clippy::result_large_err)] // tonic's own error type
-fn read(office: &Office, source: &Source<'_>, options: &Options, steps: &Steps) -> Result<pb::ImportStep, Status> {
+fn read(
+    office: &Office,
+    caller: &Caller,
+    source: &Source<'_>,
+    options: &Options,
+    steps: &Teller,
+) -> Result<pb::ImportStep, Refusal> {
     let into: OrgCode = options.unit.unwrap_or(office.ledger.unit());
     if !options.dry_run {
         // Whatever ends it, somebody sees that it was begun.
-        office.note(&options.by, "import", format!("{into} begun")).map_err(failed)?;
+        office.note(caller, "import", format!("{into} begun"))?;
     }
     let mut progress = |done, total| tell(steps, "", (done, total));
     let report = exchange::import(&LedgerDesk::new(&office.ledger), source, options, &mut progress);
@@ -153,11 +160,11 @@ fn read(office: &Office, source: &Source<'_>, options: &Options, steps: &Steps) 
             Err(_) => format!("{into} broken off"),
         };
         // What was read of it stands, and each record says by whom: it does not fail for the log.
-        if let Err(error) = office.note(&options.by, "import", of) {
+        if let Err(error) = office.note(caller, "import", of) {
             tracing::error!(%error, "a file was imported, and the audit log can't be written");
         }
     }
-    let report = report.map_err(wrong)?;
+    let report = report.map_err(Refusal::wrong)?;
     let (reasons_name, reasons) = report.reasons.unwrap_or_default();
     let report = pb::ImportReport {
         rows: report.rows,

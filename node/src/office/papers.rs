@@ -8,7 +8,7 @@ mod publicity;
 mod work;
 
 use super::Office;
-use crate::{ledger::Ledger, store::StoreError};
+use crate::{caller::Refusal, ledger::Ledger, store::StoreError};
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::{home_unit, is_active, is_held_at},
@@ -17,36 +17,33 @@ use taizhang_proto::{
     pb::{self, PaperKind},
     register::{Value, registers},
 };
-use tonic::Status;
 
 impl Office {
     /// The paper that is asked for, as of a day.
-    #[allow(clippy::result_large_err)] // tonic's own error type
-    pub(super) fn paper(&self, request: &pb::PaperRequest, on: Day) -> Result<pb::Paper, Status> {
+    pub(super) fn drawn(&self, request: &pb::PaperRequest, on: Day) -> Result<pb::Paper, Refusal> {
         let ledger = &self.ledger;
-        let failed = |error: StoreError| Status::internal(error.to_string());
-        let wrong = |what: &str| Status::invalid_argument(what.to_owned());
         match PaperKind::try_from(request.kind) {
-            Ok(PaperKind::PaperMonths) => months::overview(ledger).map_err(failed),
+            Ok(PaperKind::PaperMonths) => Ok(months::overview(ledger)?),
             Ok(PaperKind::PaperMonth) => {
-                let month = Month::read(&request.month).ok_or_else(|| wrong("请写成 2008-03 (not a month)"))?;
+                let month =
+                    Month::read(&request.month).ok_or_else(|| Refusal::wrong("请写成 2008-03 (not a month)"))?;
                 if month.last_day() >= on {
-                    return Err(wrong("该月尚未结束 (the month is not over)"));
+                    return Err(Refusal::wrong("该月尚未结束 (the month is not over)"));
                 }
-                months::figures(ledger, month).map_err(failed)
+                Ok(months::figures(ledger, month)?)
             }
-            Ok(PaperKind::PaperTasks) => work::tasks(ledger, on, request.all).map_err(failed),
-            Ok(PaperKind::PaperCampaigns) => work::campaigns(ledger, on).map_err(failed),
-            Ok(PaperKind::PaperPublicity) => publicity::households(ledger, request.from..=on).map_err(failed),
+            Ok(PaperKind::PaperTasks) => Ok(work::tasks(ledger, on, request.all)?),
+            Ok(PaperKind::PaperCampaigns) => Ok(work::campaigns(ledger, on)?),
+            Ok(PaperKind::PaperPublicity) => Ok(publicity::households(ledger, request.from..=on)?),
             Ok(kind @ (PaperKind::PaperCatalogue | PaperKind::PaperLabels)) => {
-                let class = archive::class(&request.class).map_err(|why| wrong(&why))?;
-                let entries = archive::entries(ledger, request.year, class.as_deref()).map_err(failed)?;
+                let class = archive::class(&request.class).map_err(Refusal::wrong)?;
+                let entries = archive::entries(ledger, request.year, class.as_deref())?;
                 Ok(match kind {
                     PaperKind::PaperLabels => archive::labels(ledger, &entries),
                     _ => archive::catalogue(ledger, &entries, on),
                 })
             }
-            Err(_) => Err(wrong("没有此种表 (no such paper)")),
+            Err(_) => Err(Refusal::wrong("没有此种表 (no such paper)")),
         }
     }
 }

@@ -4,6 +4,7 @@
 
 use super::{Office, history, title::title};
 use crate::{
+    caller::{Caller, Refusal},
     desk::{Desk, Draft, SaveError},
     exchange::People,
     ledger::{
@@ -12,7 +13,7 @@ use crate::{
         read_edit,
         refused::{number_of, read_number},
     },
-    store::{Refusal, RefusalEnd, StoreError},
+    store::{RefusalEnd, RefusedChange},
 };
 use std::collections::{HashMap, HashSet};
 use taizhang_proto::{
@@ -25,23 +26,6 @@ use taizhang_proto::{
     register::{FieldDef, RegisterDef, Value, field, number, registers},
     text,
 };
-
-/// Why nothing was done about a refusal.
-#[derive(Debug, thiserror::Error)]
-pub enum RefusedError {
-    /// What was asked can't be done; for people.
-    #[error("{0}")]
-    Asked(String),
-    /// The registers.
-    #[error(transparent)]
-    Save(#[from] SaveError),
-}
-
-impl From<StoreError> for RefusedError {
-    fn from(error: StoreError) -> Self {
-        Self::Save(error.into())
-    }
-}
 
 /// A refusal that carries a name or number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,7 +112,7 @@ impl Office {
         desk: &LedgerDesk<'_>,
         (people, names): (&mut People<'_, LedgerDesk<'_>>, &HashMap<RecordId, String>),
         seq: u64,
-        refusal: Refusal,
+        refusal: RefusedChange,
     ) -> Result<pb::RefusedItem, SaveError> {
         let edit = read_edit(&refusal.change)?;
         let record = self.ledger.as_said(self.ledger.view(edit.id)?.as_ref(), &refusal.change)?;
@@ -173,7 +157,7 @@ impl Office {
     ///
     /// # Errors
     /// When a number is no open refusal or a field can't be read; then nothing was sent.
-    pub fn resend(&self, request: &pb::ResendRequest) -> Result<Vec<pb::RefusedStep>, RefusedError> {
+    pub fn resend(&self, caller: &Caller, request: &pb::ResendRequest) -> Result<Vec<pb::RefusedStep>, Refusal> {
         let chosen = self.chosen(&request.numbers)?;
         let mut drafts = Vec::with_capacity(chosen.len());
         let mut used = HashSet::new();
@@ -185,9 +169,9 @@ impl Office {
             drafts.push(mended(&read_edit(&refusal.change)?, &request.fields, &mut used, right)?);
         }
         if let Some(name) = request.fields.keys().find(|name| !used.contains(name.as_str())) {
-            return Err(RefusedError::Asked(format!("这些登记表没有栏目 {name} (no such field)")));
+            return Err(Refusal::wrong(format!("这些登记表没有栏目 {name} (no such field)")));
         }
-        let by = limits::name(self.named(&request.by)).map_err(|why| RefusedError::Asked(why.to_string()))?;
+        let by = caller.named()?;
         let mut steps = Vec::with_capacity(chosen.len());
         for ((seq, _), draft) in chosen.into_iter().zip(drafts) {
             let mut step = pb::RefusedStep { number: number_of(seq), ..pb::RefusedStep::default() };
@@ -201,8 +185,7 @@ impl Office {
                 Ok(()) => {
                     step.seq = self.ledger.state().head;
                     self.end(seq, by, "", step.seq)?;
-                    self.note(by, "refused resend", step.number.clone())
-                        .map_err(|error| SaveError::Store(error.to_string()))?;
+                    self.note(caller, "refused resend", step.number.clone())?;
                 }
                 Err(error) => step.error = error.to_string(),
             }
@@ -215,19 +198,17 @@ impl Office {
     ///
     /// # Errors
     /// When nobody says why, or a number is no open refusal; then none was let go.
-    pub fn let_go(&self, request: &pb::LetGoRequest) -> Result<Vec<pb::RefusedStep>, RefusedError> {
-        let reason = limits::reason(&request.reason).map_err(|why| RefusedError::Asked(why.to_string()))?;
+    pub fn let_go(&self, caller: &Caller, request: &pb::LetGoRequest) -> Result<Vec<pb::RefusedStep>, Refusal> {
+        let reason = limits::reason(&request.reason)?;
         if request.numbers.is_empty() {
-            return Err(RefusedError::Asked(
-                "请写明编号，见 refused (name the numbers, as `refused` lists them)".into(),
-            ));
+            return Err(Refusal::wrong("请写明编号，见 refused (name the numbers, as `refused` lists them)"));
         }
-        let by = limits::name(self.named(&request.by)).map_err(|why| RefusedError::Asked(why.to_string()))?;
+        let by = caller.named()?;
         let mut steps = Vec::new();
         let chosen = self.chosen(&request.numbers)?;
         let mut of: Vec<String> = chosen.iter().take(NAMED).map(|(seq, _)| number_of(*seq)).collect();
         of.extend((chosen.len() > NAMED).then(|| format!("… {}", chosen.len())));
-        self.note(by, "refused let-go", of.join(" ")).map_err(|error| SaveError::Store(error.to_string()))?;
+        self.note(caller, "refused let-go", of.join(" "))?;
         for (seq, _) in chosen {
             self.end(seq, by, reason, 0)?;
             steps.push(pb::RefusedStep { number: number_of(seq), ..pb::RefusedStep::default() });
@@ -235,21 +216,21 @@ impl Office {
         Ok(steps)
     }
 
-    fn end(&self, seq: u64, by: &str, reason: &str, sent_as: u64) -> Result<(), RefusedError> {
+    fn end(&self, seq: u64, by: &str, reason: &str, sent_as: u64) -> Result<(), Refusal> {
         let at = self.ledger.now_millis() / 1_000;
         let end = RefusalEnd { at, by: by.to_owned(), reason: reason.to_owned(), sent_as };
-        self.ledger.end_refusal(seq, end).map_err(|error| SaveError::Store(error.to_string()))?;
+        self.ledger.end_refusal(seq, end).map_err(Refusal::failed)?;
         Ok(())
     }
 
     /// The open refusals with these numbers, or all of them, in the order in which they were entered.
-    fn chosen(&self, numbers: &[String]) -> Result<Vec<(u64, Refusal)>, RefusedError> {
+    fn chosen(&self, numbers: &[String]) -> Result<Vec<(u64, RefusedChange)>, Refusal> {
         let mut open = self.ledger.refused()?;
         let mut wanted = HashSet::new();
         for written in numbers {
             let seq = read_number(written).filter(|seq| open.iter().any(|(one, _)| one == seq));
             wanted.insert(seq.ok_or_else(|| {
-                RefusedError::Asked(format!("没有待处理的退回 {written}，见 refused (no refusal of this number waits)"))
+                Refusal::wrong(format!("没有待处理的退回 {written}，见 refused (no refusal of this number waits)"))
             })?);
         }
         open.retain(|(seq, _)| wanted.is_empty() || wanted.contains(seq));
@@ -269,7 +250,7 @@ fn mended<'a>(
     mended: &'a HashMap<String, String>,
     used: &mut HashSet<&'a str>,
     right: Day,
-) -> Result<Draft, RefusedError> {
+) -> Result<Draft, Refusal> {
     let def = registers().get(edit.register).ok_or_else(|| newer(edit.register.to_string()))?;
     // What can't be read must not become nothing.
     let mut draft = draft_of(edit).ok_or_else(|| newer(def.zh.clone()))?;
@@ -282,17 +263,17 @@ fn mended<'a>(
             continue;
         }
         let (value, note) =
-            Value::parse(field, written).map_err(|error| RefusedError::Asked(format!("{}：{error}", field.zh)))?;
+            Value::parse(field, written).map_err(|error| Refusal::wrong(format!("{}：{error}", field.zh)))?;
         if note.is_some() {
-            return Err(RefusedError::Asked(unknown_word(def, field.zh.as_str(), written)));
+            return Err(Refusal::wrong(unknown_word(def, field.zh.as_str(), written)));
         }
         draft.edits.push((field.tag, Some(value)));
     }
     Ok(draft)
 }
 
-fn newer(what: String) -> RefusedError {
-    RefusedError::Asked(format!("本程序版本不认识 {what}，请升级后再报 (a newer build entered this: upgrade first)"))
+fn newer(what: String) -> Refusal {
+    Refusal::wrong(format!("本程序版本不认识 {what}，请升级后再报 (a newer build entered this: upgrade first)"))
 }
 
 fn unknown_word(def: &RegisterDef, field: &str, written: &str) -> String {

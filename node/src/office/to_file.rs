@@ -5,16 +5,16 @@ use super::{Office, title::title};
 use crate::{desk::SaveError, exchange::People, ledger::LedgerDesk};
 use taizhang_proto::{
     cell::{self, FILED},
+    date::Day,
     pb,
     register::registers,
 };
 
 impl Office {
     /// What is to be filed by a day and `within` days after it, with the days left; the overdue first.
-    pub(super) fn to_file(&self, request: pb::ToFileRequest) -> Result<pb::ToFileAnswer, SaveError> {
+    pub(super) fn filings(&self, on: Day, within: u32) -> Result<pb::ToFileAnswer, SaveError> {
         let ledger = &self.ledger;
-        let on = if request.on == 0 { ledger.business_day() } else { request.on };
-        let last = on.saturating_add_unsigned(request.within);
+        let last = on.saturating_add_unsigned(within);
         let (units, plans, scope) = (ledger.units(), ledger.plans(), ledger.unit());
         let desk = LedgerDesk::new(ledger);
         let mut people = People::new(&desk);

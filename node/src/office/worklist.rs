@@ -36,7 +36,7 @@ impl Office {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn worklist(&self, request: &pb::DueRequest) -> Result<pb::WorkAnswer, SaveError> {
+    pub fn work(&self, request: &pb::DueRequest) -> Result<pb::WorkAnswer, SaveError> {
         let ledger = &self.ledger;
         let on = if request.on == 0 { ledger.business_day() } else { request.on };
         let within = request.within.min(MAX_WITHIN);

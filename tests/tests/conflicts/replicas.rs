@@ -73,7 +73,7 @@ async fn case_06_an_entry_by_a_clock_years_behind_is_taken_and_does_not_always_l
     scene.all_say(new, "name", "赵立新");
     // It is asked again when that happened, at every office that holds it, and nobody else's entry is.
     let asked = |office: u64| {
-        let items = scene.at(office).office.doubts(0, &[]).unwrap().items.into_iter();
+        let items = scene.at(office).office.doubtful(0, &[]).unwrap().items.into_iter();
         items.filter(|item| item.code == "wrong_clock").map(|item| (item.record, item.what)).collect::<Vec<_>>()
     };
     let days = 3 * YEAR / MINUTE / (24 * 60);

@@ -109,7 +109,7 @@ async fn what_the_worklist_calls_late_is_what_the_district_counts_on_any_day() {
     let view = core.view();
     let mut seen = BTreeMap::new();
     for on in [today - 400, today - 100, today - 4, today, today + 3, today + 40, today + 400] {
-        let items = town.offices[0].office.worklist(&pb::DueRequest { on, within: 30, to_file: false }).unwrap().items;
+        let items = town.offices[0].office.work(&pb::DueRequest { on, within: 30, to_file: false }).unwrap().items;
         for (clock, parts) in LATE {
             let counted: i64 = parts
                 .iter()
@@ -125,7 +125,7 @@ async fn what_the_worklist_calls_late_is_what_the_district_counts_on_any_day() {
             let soon = items.iter().filter(|item| item.clock == clock.code() && (0..30).contains(&item.days_left));
             let announced: Vec<&pb::WorkItem> = soon.collect();
             let then =
-                town.offices[0].office.worklist(&pb::DueRequest { on: last, within: 0, to_file: false }).unwrap().items;
+                town.offices[0].office.work(&pb::DueRequest { on: last, within: 0, to_file: false }).unwrap().items;
             let came = |item: &&&pb::WorkItem| {
                 then.iter().any(|late| {
                     (&late.clock, &late.record, late.unit) == (&item.clock, &item.record, item.unit)

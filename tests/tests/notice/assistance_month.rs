@@ -82,7 +82,7 @@ async fn policies_posts_skills_and_services_are_brought_home_and_counted_against
     assert_eq!(of_line(line("2008-02-29")), (STREET, 2, 2, 1, 1));
     let shown = |on| {
         let request = pb::DueRequest { on: day(on), within: 30, to_file: false };
-        let items = scene.at(STREET).office.worklist(&request).unwrap().items.into_iter();
+        let items = scene.at(STREET).office.work(&request).unwrap().items.into_iter();
         items.filter(|item| item.clock == "campaign").map(|item| item.title).collect::<Vec<_>>()
     };
     assert_eq!(shown("2008-02-06"), ["2008年就业援助月（走访 2/2 户，帮扶就业 0/1 人）"]);

@@ -137,7 +137,7 @@ async fn a_score_sheet_has_a_column_for_each_who_scores_and_a_sum_that_differs_i
     assert!(over.contains("超过满分"), "{over}");
     scene.agrees().await;
     let differs = |office: u64| {
-        let found = scene.at(office).office.doubts(0, &[]).unwrap().items;
+        let found = scene.at(office).office.doubtful(0, &[]).unwrap().items;
         found.iter().filter(|doubt| doubt.code == "sheet_differs").count()
     };
     assert_eq!(differs(FIRST), 0, "95 are 57 and 38");

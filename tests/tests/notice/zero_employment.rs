@@ -207,7 +207,7 @@ async fn what_is_entered_more_than_a_week_after_it_happened_is_listed_apart() {
     assert!(asked(scene.at(STREET).unit, today - 3, today - 2).is_empty(), "by the day of arrival");
     // The street is to review it, and names who did.
     let to_review = |office: u64| {
-        let items = scene.at(office).office.doubts(0, &[]).unwrap().items.into_iter();
+        let items = scene.at(office).office.doubtful(0, &[]).unwrap().items.into_iter();
         items.filter(|item| item.code == "backdated").map(|item| item.record).collect::<Vec<_>>()
     };
     assert_eq!(to_review(STREET), [late.to_string()]);
@@ -246,7 +246,7 @@ async fn the_day_of_recognition_is_changed_by_a_senior_office_and_what_was_late_
     scene.meet().await;
     scene.meet().await;
     stands(&scene, FIRST, late.case, &[("recognised_on", "2008-05-20")]);
-    let doubts = scene.at(FIRST).office.doubts(0, &[]).unwrap().items;
+    let doubts = scene.at(FIRST).office.doubtful(0, &[]).unwrap().items;
     let told: Vec<_> = doubts.iter().filter(|doubt| doubt.code == "redated").collect();
     assert_eq!(told.len(), 1, "{doubts:?}");
     assert!(told[0].what.contains("2008-03-20") && told[0].what.contains("曾超期"), "{}", told[0].what);
@@ -255,7 +255,7 @@ async fn the_day_of_recognition_is_changed_by_a_senior_office_and_what_was_late_
     scene.amend(STREET, late.case, &[("recognised_on", "2008-03-20")]);
     scene.meet().await;
     scene.meet().await;
-    let doubts = scene.at(FIRST).office.doubts(0, &[]).unwrap().items;
+    let doubts = scene.at(FIRST).office.doubtful(0, &[]).unwrap().items;
     let told: Vec<_> = doubts.iter().filter(|doubt| doubt.code == "redated").map(|doubt| doubt.what.clone()).collect();
     assert!(told.len() == 1 && told[0].contains("2008-05-20"), "{told:?}");
 
@@ -266,7 +266,7 @@ async fn the_day_of_recognition_is_changed_by_a_senior_office_and_what_was_late_
     let anew = [("household", household.as_str()), ("kind", "1"), ("recognised_on", "2008-05-25")];
     let anew = scene.enter(FIRST, number::ZEF_CASE, &anew);
     let of_it = |doubt: &pb::DoubtItem| doubt.code == "redated" && doubt.record == anew.to_string();
-    let doubts = scene.at(FIRST).office.doubts(0, &[]).unwrap().items;
+    let doubts = scene.at(FIRST).office.doubtful(0, &[]).unwrap().items;
     let told: Vec<_> = doubts.into_iter().filter(of_it).map(|doubt| doubt.what).collect();
     assert!(told.iter().any(|what| what.contains("2008-03-20") && what.contains("曾超期")), "{told:?}");
     scene.end().await;

@@ -210,9 +210,12 @@ fn a_clock_that_is_behind_its_last_session_fills_in_no_day() {
         let id_no = taizhang_tests::books::id_no(4_100, 1);
         let fields = [("name", "王一"), ("id_no", id_no.as_str()), ("registered_on", since)];
         let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        office.save_form(&pb::SaveRequest { register: "Resident".into(), fields, ..pb::SaveRequest::default() })
+        office.save_form(
+            &office.clerk("").unwrap(),
+            &pb::SaveRequest { register: "Resident".into(), fields, ..pb::SaveRequest::default() },
+        )
     };
     let refused = entered("").unwrap_err();
-    assert!(refused.message().contains("校对本机时钟") && refused.message().contains("registered_on"), "{refused}");
+    assert!(refused.to_string().contains("校对本机时钟") && refused.to_string().contains("registered_on"), "{refused}");
     entered("2026-11-01").unwrap();
 }

@@ -73,7 +73,7 @@ fn what_was_refused_is_mended_and_sent_again_or_let_go_with_a_reason() {
     assert_eq!((why.field.as_str(), items[0].title.as_str(), items[0].by.as_str()), ("start_on", "张三", "clerk"));
     assert_eq!(items[0].since, core.now(), "by the hub's clock");
     assert!(items[0].fields.iter().any(|fact| fact.key == "person" && fact.value.contains("张三")));
-    let listed = office.worklist(&pb::DueRequest::default()).unwrap().items;
+    let listed = office.work(&pb::DueRequest::default()).unwrap().items;
     assert!(listed[..2].iter().all(|item| item.clock == "refused"), "{listed:?}");
     assert!(refused_lines(&office, jobs[0]).iter().any(|line| line.field == "start_on" && line.decided_by.is_empty()));
 
@@ -87,10 +87,10 @@ fn what_was_refused_is_mended_and_sent_again_or_let_go_with_a_reason() {
 
     let numbers: Vec<String> = items.iter().map(|item| item.number.clone()).collect();
     let mended = "2026-09-01";
-    office.resend(&again(&numbers, &[("no_such_field", "1")])).unwrap_err();
-    office.resend(&again(&["99".into()], &[("start_on", mended)])).unwrap_err();
+    office.resend(&office.clerk("").unwrap(), &again(&numbers, &[("no_such_field", "1")])).unwrap_err();
+    office.resend(&office.clerk("").unwrap(), &again(&["99".into()], &[("start_on", mended)])).unwrap_err();
     assert_eq!(office.refused(false).unwrap().len(), 2, "nothing was done by halves");
-    let steps = office.resend(&again(&numbers[..1], &[("start_on", mended)])).unwrap();
+    let steps = office.resend(&office.clerk("").unwrap(), &again(&numbers[..1], &[("start_on", mended)])).unwrap();
     assert_eq!((steps[0].error.as_str(), steps.len()), ("", 1));
     assert_eq!(office.refused(false).unwrap().len(), 1);
     sync(&core, &office.ledger, &node);
@@ -98,10 +98,10 @@ fn what_was_refused_is_mended_and_sent_again_or_let_go_with_a_reason() {
     assert_eq!(office.refused(false).unwrap().len(), 1, "the mended one was taken");
 
     let mut request = pb::LetGoRequest { numbers: numbers[1..].to_vec(), by: "李会计".into(), ..Default::default() };
-    office.let_go(&request).unwrap_err();
+    office.let_go(&office.clerk(&request.by).unwrap(), &request).unwrap_err();
     request.reason = "此人未上岗".into();
-    office.let_go(&request).unwrap();
-    office.let_go(&request).unwrap_err();
+    office.let_go(&office.clerk(&request.by).unwrap(), &request).unwrap();
+    office.let_go(&office.clerk(&request.by).unwrap(), &request).unwrap_err();
     let ended = |office: &Office| {
         assert!(office.refused(false).unwrap().is_empty());
         let lines = refused_lines(office, jobs[1]);
@@ -171,7 +171,7 @@ fn a_day_that_a_clock_filled_in_is_no_fault_of_what_is_sent_again() {
     let right = core.now() * 1_000;
     let office =
         Office::open(&dir.path().join("node"), &config, config.schedule().unwrap(), Arc::new(move || right)).unwrap();
-    let steps = office.resend(&again(&[], &[("start_on", "2026-09-01")])).unwrap();
+    let steps = office.resend(&office.clerk("").unwrap(), &again(&[], &[("start_on", "2026-09-01")])).unwrap();
     assert_eq!((steps[0].error.as_str(), steps.len()), ("", 1));
     sync(&core, &office.ledger, &node);
     assert!(office.refused(false).unwrap().is_empty());
@@ -213,7 +213,7 @@ fn an_end_outlives_a_new_incarnation() {
     }
     let first = office.refused(false).unwrap().remove(0).number;
     let request = pb::LetGoRequest { numbers: vec![first], reason: "重复".into(), ..Default::default() };
-    office.let_go(&request).unwrap();
+    office.let_go(&office.clerk(&request.by).unwrap(), &request).unwrap();
     // Another hub, which knows nothing of this log: the office goes on under a new one.
     std::fs::remove_dir_all(dir.path().join("hub")).unwrap();
     let store = FjallStore::open(&dir.path().join("other")).unwrap();
@@ -222,7 +222,9 @@ fn an_end_outlives_a_new_incarnation() {
     let open = office.refused(false).unwrap();
     assert_eq!((open.len(), office.refused(true).unwrap().len()), (1, 2));
     assert!(open[0].number.starts_with('b'), "{}", open[0].number);
-    let steps = office.resend(&again(&[open[0].number.clone()], &[("start_on", "2026-09-01")])).unwrap();
+    let steps = office
+        .resend(&office.clerk("").unwrap(), &again(&[open[0].number.clone()], &[("start_on", "2026-09-01")]))
+        .unwrap();
     assert_eq!(steps[0].error, "");
     sync(&core, &office.ledger, &peer("node", community()));
     assert!(office.refused(false).unwrap().is_empty());

@@ -2,7 +2,6 @@
 
 use super::Calls;
 use crate::{
-    caller::{Caller, Refusal},
     hub::Hub,
     rows::NodeRow,
     state::readers,
@@ -13,6 +12,7 @@ use crate::{
     },
     writer::{Answer, Decided, Job},
 };
+use taizhang_node::caller::{Caller, Refusal};
 use taizhang_proto::{OrgCode, limits, pb};
 use tokio::task::block_in_place;
 

@@ -3,12 +3,12 @@
 use super::Calls;
 use crate::{
     audit_log,
-    caller::Refusal,
     state::readers,
     store::{Space, View},
     totals::children,
 };
 use std::collections::HashMap;
+use taizhang_node::caller::Refusal;
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::home_unit,

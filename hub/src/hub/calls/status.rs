@@ -3,7 +3,6 @@
 use super::Calls;
 use crate::{
     authority,
-    caller::Refusal,
     hub::Hub,
     integrity,
     mail::marks::desk,
@@ -11,6 +10,7 @@ use crate::{
     store::{Space, StoreError},
     totals::children,
 };
+use taizhang_node::caller::Refusal;
 use taizhang_node::{identity::ends_words, show};
 use taizhang_proto::{OrgCode, date, pb};
 

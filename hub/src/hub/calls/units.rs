@@ -1,7 +1,8 @@
 //! The tree of units as an operator hands it over.
 
 use super::Calls;
-use crate::{caller::Refusal, state::Core, store::StoreError, totals, writer::Job};
+use crate::{state::Core, store::StoreError, totals, writer::Job};
+use taizhang_node::caller::Refusal;
 use taizhang_node::show;
 use taizhang_proto::{OrgCode, date::Day, indicator::Part, org::UnitTree, pb};
 use tokio::task::block_in_place;
