@@ -191,6 +191,9 @@ enum Command {
         /// 名单中没有的单位不再保留 (units that the file does not name go)
         #[arg(long)]
         yes: bool,
+        /// 经办人 (who does it)
+        #[arg(long, env = "TAIZHANG_BY", default_value = "")]
+        by: String,
         #[command(subcommand)]
         what: Option<UnitsCommand>,
     },
@@ -201,6 +204,9 @@ enum Command {
         /// 不再询问 (without asking)
         #[arg(long)]
         yes: bool,
+        /// 经办人 (who does it)
+        #[arg(long, env = "TAIZHANG_BY", default_value = "")]
+        by: String,
     },
     /// 补录：业务发生后超过规定天数才录入的 (entries that arrived long after what they say happened)
     Backdated(assess::Backdated),
@@ -269,7 +275,11 @@ enum KeysCommand {
     /// 现状 (how they stand)
     Show,
     /// 更换密钥，只在掌管密钥的县区 (a new key; at the district that makes them)
-    Rotate,
+    Rotate {
+        /// 经办人 (who does it)
+        #[arg(long, env = "TAIZHANG_BY", default_value = "")]
+        by: String,
+    },
 }
 
 #[derive(Subcommand)]
@@ -578,9 +588,9 @@ async fn ask(session: &Session, command: Command, reader: Reader) -> anyhow::Res
         Command::Units { what: Some(UnitsCommand::Find { word }), .. } => {
             show::units(&admin.find_units(pb::FindUnitsRequest { word }).await?.into_inner(), reader);
         }
-        Command::Units { file, yes, .. } => {
+        Command::Units { file, yes, by, .. } => {
             let csv = disk::read_text(&file.context("file")?, init::MAX_TEXT)?;
-            admin.units(pb::UnitsRequest { csv, sure: yes }).await?;
+            admin.units(pb::UnitsRequest { csv, sure: yes, by }).await?;
             show::line(reader, "已换用新的单位树 (the new tree is in force)");
             show::document(reader, serde_json::json!({ "done": true }));
         }
@@ -596,13 +606,13 @@ async fn ask(session: &Session, command: Command, reader: Reader) -> anyhow::Res
                 }
             }
         }
-        Command::Plan { file: Some(file), yes } => {
+        Command::Plan { file: Some(file), yes, by } => {
             let text = disk::read_text(&file, init::MAX_TEXT)?;
             show::confirmed(
                 &format!("将签名并发布 {} 为新版工作目标 (the plan is signed and published)", file.display()),
                 yes,
             )?;
-            let answer = admin.publish_plan(pb::PlanText { text, ..pb::PlanText::default() }).await?.into_inner();
+            let answer = admin.publish_plan(pb::PlanText { text, by, ..pb::PlanText::default() }).await?.into_inner();
             let from = date::iso(answer.effective_on);
             let words =
                 format!("已发布第{}版，自{from}起生效 (published; it takes effect on that day)", answer.version);
@@ -643,8 +653,8 @@ async fn ask(session: &Session, command: Command, reader: Reader) -> anyhow::Res
         Command::Confirm { by } => {
             show::facts(reader, &admin.confirm(pb::ConfirmRequest { by }).await?.into_inner().facts);
         }
-        Command::Keys(KeysCommand::Rotate) => {
-            show::facts(reader, &admin.rotate_key(pb::Empty {}).await?.into_inner().facts);
+        Command::Keys(KeysCommand::Rotate { by }) => {
+            show::facts(reader, &admin.rotate_key(pb::RotateKeyRequest { by }).await?.into_inner().facts);
         }
         Command::Review(command) => return review::run(session.review.clone(), command, reader).await,
         Command::Revise(command) => return revise::run(session.review.clone(), command, reader).await,

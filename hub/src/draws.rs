@@ -37,8 +37,8 @@ pub async fn record(
     let draw = tokio::task::block_in_place(|| totals::draw(core, request, core.unit))?;
     let at = core.now();
     let key = [DRAW, &at.to_be_bytes(), &blake3::hash(draw.seed.as_bytes()).as_bytes()[..8]].concat();
-    let row = pb::RecordedDraw { draw: Some(draw), by: by.chars().take(64).collect(), at };
-    writer.write(Job::Draw(key, row.encode_to_vec())).await?;
+    let row = pb::RecordedDraw { draw: Some(draw), by: by.to_owned(), at };
+    writer.write(Job::By(by.to_owned(), Box::new(Job::Draw(key, row.encode_to_vec())))).await?;
     Ok(row)
 }
 

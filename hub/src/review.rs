@@ -458,8 +458,13 @@ impl Reviews {
         let number = |id: &str| -> Result<Option<bytes::Bytes>, Refusal> {
             let Ok(id) = id.parse::<RecordId>() else { return Ok(None) };
             let row = view.get(Space::Records, &id.0)?;
-            let record = row.and_then(|row| Record::decode(row).ok()).filter(|own| own.register == number::RESIDENT);
-            Ok(record.and_then(|record| record.bytes(field::resident::ID_NO).cloned()))
+            let Some(record) = row.and_then(|row| Record::decode(row).ok()) else { return Ok(None) };
+            let tag = match record.register {
+                number::RESIDENT => field::resident::ID_NO,
+                number::ASSISTANT => field::assistant::ID_NO,
+                _ => return Ok(None),
+            };
+            Ok(record.bytes(tag).cloned())
         };
         let numbers = (number(&request.survivor)?, number(&request.absorbed)?);
         Ok(matches!(numbers, (Some(one), Some(other)) if one != other))

@@ -10,7 +10,10 @@ pub use calendar::{Calendar, Counting};
 pub use signed::{Published, read_list};
 pub use target::{Bound, Breakdown, Target};
 
-use crate::date::{self, Day};
+use crate::{
+    date::{self, Day},
+    indicator::Class,
+};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, sync::OnceLock};
@@ -318,7 +321,43 @@ impl Plan {
         if let Some(place) = unknown_key(&written, &known, "") {
             return Err(PlanError::Value { place, why: "没有此项 (no such key)" });
         }
-        plan.checked()
+        plan.checked()?.sensible()
+    }
+
+    /// What would be a slip of whoever writes it; of a plan that is in force nobody asks that any more.
+    fn sensible(self) -> Result<Self, PlanError> {
+        let place = |place: String, why| Err(PlanError::Value { place, why });
+        let standard = &self.fec.standard;
+        let shares = [
+            ("labour_employed", standard.labour_employed),
+            ("unemployed_employed", standard.unemployed_employed),
+            ("hardship_employed", standard.hardship_employed),
+            ("fresh", standard.fresh),
+        ];
+        if let Some((name, _)) = shares.iter().find(|(_, share)| !(0.0..=1.0).contains(share)) {
+            return place(format!("fec.standard.{name}"), "应在0到1之间，如 0.95 (a share between 0 and 1)");
+        }
+        if standard.score > 100 {
+            return place("fec.standard.score".into(), "满分为100 (of 100 points)");
+        }
+        if self.name.chars().count() > crate::limits::NAME_CHARS {
+            return place("name".into(), "名称过长 (a name of more than 60 characters)");
+        }
+        let is_share = |code: &str| {
+            let class = crate::indicator::by_code(code).map(|one| one.class);
+            matches!(class, Some(Class::Ratio | Class::DistinctRatio))
+        };
+        let bounds = self.targets.iter().map(|(code, target)| (format!("targets.{code}"), code, target.bound()));
+        let parts = self.breakdown.iter();
+        let parts = parts.map(|own| (format!("breakdown {} {}", own.unit, own.indicator), &own.indicator, own.bound()));
+        for (name, code, bound) in bounds.chain(parts) {
+            if let Some(Bound::AtLeast(value) | Bound::AtMost(value)) = bound.filter(|_| is_share(code))
+                && value > 1.0
+            {
+                return place(name, "比例应在0到1之间，如 0.95 (a share between 0 and 1)");
+            }
+        }
+        Ok(self)
     }
 
     /// Reads a plan that the city has published: a newer city may ask for what this build does not know, and leaving that
@@ -493,6 +532,10 @@ mod tests {
             ("targets.K01.atleast", text.replace("K01 = { at_least", "K01 = { atleast = 1, at_least")),
             ("breakdown.unti", text.replace("[[breakdown]]", "[[breakdown]]\nunti = 1")),
             ("fec.standard.scor", text.replace("score = 85", "score = 85\nscor = 1")),
+            ("fec.standard.score", text.replace("score = 85", "score = 850")),
+            ("fec.standard.fresh", text.replace("fresh = 0.9", "fresh = 9")),
+            ("targets.K01", text.replace("K01 = { at_least = 0", "K01 = { at_least = 95")),
+            ("name", text.replacen("name = \"", &format!("name = \"{}", "长".repeat(60)), 1)),
         ] {
             let wrong = Plan::read(&place).unwrap_err().to_string();
             assert!(wrong.contains(typed), "{wrong}");

@@ -43,6 +43,9 @@ pub(super) enum Command {
     Withdraw {
         /// 编号 (number)
         no: u32,
+        /// 经办人 (who takes it back)
+        #[arg(long, env = "TAIZHANG_BY", default_value = "")]
+        by: String,
     },
 }
 
@@ -53,14 +56,15 @@ pub(super) async fn run(mut admin: AdminClient<Guarded>, command: Command, reade
             let order = written(&register, &fields, to, by)?;
             admin.order(pb::OrderRequest { order: Some(order), withdraw: 0 }).await?.into_inner()
         }
-        Command::Withdraw { no } => {
+        Command::Withdraw { no, by } => {
             let known = admin.orders(pb::OrdersRequest { no }).await?.into_inner();
             if known.orders.iter().any(|order| order.kind() != OrderKind::Entry) {
                 bail!(
                     "{no} 不是市级登记，任务和决定请用 tasks --withdraw 撤回 (no entry: take a task back with `tasks`)"
                 );
             }
-            admin.order(pb::OrderRequest { order: None, withdraw: no }).await?.into_inner()
+            let order = Some(pb::TaskOrder { by, ..pb::TaskOrder::default() });
+            admin.order(pb::OrderRequest { order, withdraw: no }).await?.into_inner()
         }
         Command::List { no: Some(no) } => {
             let answer = admin.orders(pb::OrdersRequest { no }).await?.into_inner();

@@ -59,8 +59,9 @@ impl Admin for Face {
         read(|| self.0.keys())
     }
 
-    async fn rotate_key(&self, _: Request<pb::Empty>) -> Answer<pb::StatusAnswer> {
-        Ok(Response::new(self.0.rotate_key().await?))
+    async fn rotate_key(&self, request: Request<pb::RotateKeyRequest>) -> Answer<pb::StatusAnswer> {
+        let caller = self.0.any_operator(&request.get_ref().by)?;
+        Ok(Response::new(self.0.rotate_key(&caller).await?))
     }
 
     async fn ca(&self, request: Request<pb::CaRequest>) -> Answer<pb::CaAnswer> {
@@ -77,13 +78,14 @@ impl Admin for Face {
     }
 
     async fn units(&self, request: Request<pb::UnitsRequest>) -> Answer<pb::Empty> {
-        let pb::UnitsRequest { csv, sure } = request.into_inner();
-        self.0.take_units(csv, sure).await?;
+        let pb::UnitsRequest { csv, sure, by } = request.into_inner();
+        self.0.take_units(&self.0.any_operator(&by)?, csv, sure).await?;
         Ok(Response::new(pb::Empty {}))
     }
 
     async fn publish_plan(&self, request: Request<pb::PlanText>) -> Answer<pb::PlanText> {
-        Ok(Response::new(self.0.publish_plan(&request.get_ref().text).await?))
+        let pb::PlanText { text, by, .. } = request.into_inner();
+        Ok(Response::new(self.0.publish_plan(&self.0.any_operator(&by)?, &text).await?))
     }
 
     async fn plan(&self, _: Request<pb::Empty>) -> Answer<pb::PlanText> {
@@ -100,7 +102,7 @@ impl Admin for Face {
 
     async fn record_draw(&self, request: Request<pb::RecordDrawRequest>) -> Answer<pb::RecordedDraw> {
         let pb::RecordDrawRequest { draw, by } = request.into_inner();
-        Ok(Response::new(self.0.record_draw(&draw.unwrap_or_default(), &by).await?))
+        Ok(Response::new(self.0.record_draw(&self.0.operator(&by)?, &draw.unwrap_or_default()).await?))
     }
 
     async fn draws(&self, _: Request<pb::Empty>) -> Answer<pb::DrawsAnswer> {

@@ -38,6 +38,17 @@ impl Calls {
         Caller::new(name, Role::Operator, self.hub.core.unit)
     }
 
+    /// The operator of this name, or one who does not say it.
+    pub(super) fn any_operator(&self, name: &str) -> Result<Caller, Refusal> {
+        Caller::or_nobody(name, Role::Operator, self.hub.core.unit)
+    }
+
+    /// Has the writer do something in the name of a caller.
+    async fn write(&self, caller: &Caller, job: Job) -> Result<(), Refusal> {
+        self.hub.writer.write(Job::By(caller.name.clone(), Box::new(job))).await?;
+        Ok(())
+    }
+
     /// Keeps who did what is done to files beside the store.
     async fn log(&self, caller: &Caller, what: &str, of: String) -> Result<(), Refusal> {
         reading::log(&self.hub.core, &self.hub.writer, caller, what, of).await
@@ -50,8 +61,8 @@ impl Calls {
     }
 
     /// Turns to new mark keys.
-    pub(super) async fn rotate_key(&self) -> Result<pb::StatusAnswer, Refusal> {
-        self.hub.writer.write(Job::RotateKey).await?;
+    pub(super) async fn rotate_key(&self, caller: &Caller) -> Result<pb::StatusAnswer, Refusal> {
+        self.write(caller, Job::RotateKey).await?;
         block_in_place(|| self.keys())
     }
 
@@ -93,12 +104,12 @@ impl Calls {
     }
 
     /// Signs a plan and has it counted by.
-    pub(super) async fn publish_plan(&self, text: &str) -> Result<pb::PlanText, Refusal> {
+    pub(super) async fn publish_plan(&self, caller: &Caller, text: &str) -> Result<pb::PlanText, Refusal> {
         let list = block_in_place(|| {
             let key = self.hub.core.signer().ok_or(plans::PublishError::NotCity)?;
             plans::publish(&self.hub.core, key, text)
         });
-        self.hub.writer.write(Job::Plans(list.map_err(Refusal::refused)?)).await?;
+        self.write(caller, Job::Plans(list.map_err(Refusal::refused)?)).await?;
         self.plan()
     }
 
@@ -108,7 +119,7 @@ impl Calls {
         let newest = plans.iter().max_by_key(|plan| plan.version);
         let newest = newest.ok_or_else(|| Refusal::unknown("没有工作目标 (no plan)"))?;
         let text = toml::to_string(newest).map_err(Refusal::failed)?;
-        Ok(pb::PlanText { text, version: newest.version, effective_on: newest.from() })
+        Ok(pb::PlanText { text, version: newest.version, effective_on: newest.from(), by: String::new() })
     }
 
     /// Gives a task, or withdraws one.
@@ -117,7 +128,7 @@ impl Calls {
         let key = hub.core.signer().ok_or(orders::GiveError::NotCity).map_err(Refusal::refused)?;
         // A task needs no name, a decision does: `orders::change` asks for it.
         let by = asked.order.as_ref().map(|order| order.by.as_str()).unwrap_or_default();
-        let caller = Caller::or_nobody(by, Role::Operator, hub.core.unit)?;
+        let caller = self.any_operator(by)?;
         orders::change(&hub.core, &hub.writer, key, asked).await.map_err(Refusal::refused)?;
         let of = match asked.withdraw {
             0 => {
@@ -136,8 +147,12 @@ impl Calls {
     }
 
     /// Keeps a draw that can be replayed.
-    pub(super) async fn record_draw(&self, draw: &pb::DrawRequest, by: &str) -> Result<pb::RecordedDraw, Refusal> {
-        draws::record(&self.hub.core, &self.hub.writer, draw, by).await.map_err(Refusal::refused)
+    pub(super) async fn record_draw(
+        &self,
+        caller: &Caller,
+        draw: &pb::DrawRequest,
+    ) -> Result<pb::RecordedDraw, Refusal> {
+        draws::record(&self.hub.core, &self.hub.writer, draw, &caller.name).await.map_err(Refusal::refused)
     }
 
     /// The draws that were kept.

@@ -39,8 +39,8 @@ fn closings(core: &Core, month: Month) -> Result<Vec<(RecordId, OrgCode, pb::Per
     Ok(found)
 }
 
-/// How far back a month that waits holds up those after it, months.
-const LOOKED_BACK: i32 = 12;
+/// How far back a month that waits holds up those after it, months: as far as an office takes over old registers. Each is one look-up.
+const LOOKED_BACK: i32 = 12 * 20;
 
 /// The oldest month before this one that an office has closed, which the city has not locked, and of which this district has approved no
 /// closing; and whether it waits for the district, or, sent back, for the office.

@@ -26,6 +26,7 @@ pub(super) fn act_of(job: &Job, unit: OrgCode, at: u64, is_city: bool) -> Option
         |entry: Option<Entry>, reason: &str| entry.map(|entry| Entry { reason: reason.trim().to_owned(), ..entry });
     let operator = |by: &str, what: &str, of: String| Some(entry(Role::Operator, by, what, of));
     match job {
+        Job::By(name, job) => act_of(job, unit, at, is_city).map(|act| Entry { by: name.trim().to_owned(), ..act }),
         Job::Review(review) => Some(of_review(review, &entry)),
         Job::ReviewBelow(below, review) => Some(Entry { unit: below.number(), ..of_review(review, &entry) }),
         Job::Retire { id, undo, decided } => {
@@ -155,6 +156,9 @@ mod tests {
         // What the parent says is nobody's act here.
         assert!(line(Job::Plans(bytes::Bytes::new())).is_none() && line(Job::Settle).is_none());
         assert!(act_of(&Job::Plans(bytes::Bytes::new()), unit, 7, true).is_some());
+        let named = line(Job::By(" 王科长".into(), Box::new(Job::RotateKey))).unwrap();
+        assert_eq!((named.by.as_str(), named.what.as_str()), ("王科长", "keys rotate"));
+        assert!(line(Job::By("王科长".into(), Box::new(Job::Settle))).is_none());
     }
 
     #[test]

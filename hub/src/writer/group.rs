@@ -389,7 +389,7 @@ impl Core {
             }
             doing.replace(job.child().unwrap_or_default().to_owned());
             let act = acts::act_of(&job, self.unit, self.now(), self.signer().is_some());
-            let answer = match job {
+            let answer = match job.itself() {
                 Job::Greet { peer, session, hello, mut cleared } => {
                     if peer.hub {
                         self.commits.note_greeted(&peer.id, session);
@@ -459,6 +459,7 @@ impl Core {
                     }
                 },
                 Job::Plans(list) => self.take_plans(&mut commit, &mut new_plan, list).map(|()| Answer::Done),
+                Job::By(..) => Err(WriteError::Stopped), // taken off above
                 Job::Draw(key, row) => {
                     commit.set.put(Space::Documents, key, row);
                     Ok(Answer::Done)

@@ -127,6 +127,8 @@ pub(super) enum Stage {
 
 /// Something to write.
 pub enum Job {
+    /// What somebody has done who gives a name, where the job itself has none.
+    By(String, Box<Job>),
     /// A child opens a session.
     Greet {
         /// Who.
@@ -310,6 +312,11 @@ impl Paper {
 }
 
 impl Job {
+    /// What is to be done, whoever has it done.
+    pub(super) fn itself(self) -> Self {
+        if let Self::By(_, job) = self { *job } else { self }
+    }
+
     /// A child greets, by a session of this process.
     pub fn greet_by(session: u64, peer: Peer, hello: pb::Hello) -> Self {
         Self::Greet { peer, session, hello: Box::new(hello), cleared: Cleared::default() }

@@ -90,7 +90,8 @@ impl Office {
     /// As [`close`], [`CloseError::First`] and [`CloseError::LeavesOut`].
     pub fn close_month(&self, month: Month, by: &str, sure: bool) -> Result<pb::CloseAnswer, CloseError> {
         let _one_at_a_time = self.one_at_a_time();
-        if !sure {
+        // Nobody is asked about a month that can't be closed yet.
+        if !sure && month.last_day() < self.ledger.business_day() {
             if leaves_out(&self.ledger, month)? {
                 return Err(CloseError::First(month));
             }

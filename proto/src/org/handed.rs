@@ -2,6 +2,7 @@
 //! below one that it names too; a tree that came from a hub is read as it is, by [`UnitTree::from_csv`].
 
 use super::{OrgCode, TreeError, UnitTree};
+use crate::limits::NAME_CHARS;
 use std::collections::HashMap;
 
 /// The words for the tiers.
@@ -14,6 +15,16 @@ impl UnitTree {
     /// Names the first line that is wrong, that names a unit again, or whose unit lies below none of the file, or not below the one
     /// that the line says.
     pub fn handed(text: &str, top: OrgCode) -> Result<Self, TreeError> {
+        if text
+            .lines()
+            .next()
+            .and_then(|line| line.split(',').next())
+            .is_some_and(|cell| cell.trim().parse::<OrgCode>().is_ok())
+        {
+            let why =
+                "第一行应是标题 code,name,parent,tier，单位从第二行起 (a heading comes first, and units behind it)";
+            return Err(TreeError::Line { line: 1, why: why.into() });
+        }
         let tree = Self::from_csv(text)?;
         if !tree.contains(top) {
             return Err(TreeError::Without(top));
@@ -25,6 +36,17 @@ impl UnitTree {
             let Some(code) = cells.next().and_then(|code| code.parse::<OrgCode>().ok()) else { continue };
             if let Some(before) = named.insert(code, index + 1) {
                 return wrong(format!("编码 {code} 已在第{before}行 (this code is on that line already)"));
+            }
+            let name = tree.name(code);
+            if name.chars().count() > NAME_CHARS {
+                return wrong(format!(
+                    "{code} 的名称超过{NAME_CHARS}个字 (a name of more than {NAME_CHARS} characters)"
+                ));
+            }
+            if name.chars().any(|sign| sign == '"' || sign.is_control()) {
+                return wrong(format!(
+                    "{code} 的名称中有引号或控制字符，请去掉 (no quotes or control characters in a name)"
+                ));
             }
             let Some(parent) = code.parent().filter(|parent| code != top && top.covers(*parent)) else { continue };
             let said = cells.nth(1).filter(|said| !said.is_empty()); // behind its name
@@ -66,6 +88,9 @@ mod tests {
             (format!("{TREE}210402011005,新东社区,210402001000,community\n"), "第6行", "应为 210402011000"),
             (TREE.replace("210402011000,community\n", "210402011000,district\n"), "第4行", "应为 community"),
             (TREE.replace("210402000000,新抚区,210400000000,district\n", ""), "210402000000", "没有本级单位"),
+            (TREE.replace("友谊社区", &"友".repeat(61)), "第4行", "超过60个字"),
+            (TREE.replace("友谊社区", "\"友谊社区"), "第4行", "引号"),
+            (TREE.split_once('\n').unwrap().1.to_owned(), "第1行", "标题"),
         ];
         for (text, place, why) in cases {
             let told = said(&text);

@@ -3,9 +3,10 @@
 use crate::scene::{FIRST, REVIEWER, RULE, SECOND, STREET, Scene};
 use taizhang_proto::{
     RecordId,
-    pb::{Choice, ConflictKind},
+    pb::{self, Choice, ConflictKind, review_server::Review},
     register::number,
 };
+use tonic::Request;
 
 /// An assistant so many days in office, with a certificate.
 fn certified(scene: &Scene, office: u64, nth: usize, days: i32) -> (RecordId, RecordId) {
@@ -111,5 +112,26 @@ async fn case_10_a_title_revoked_while_its_community_edits_the_case_stays_revoke
     scene.all_remember(case, "score", "96", "OWNED", REVIEWER);
     assert_eq!(titles(), [(0, 0), (0, 0)]);
     scene.queue_is_empty().await;
+    scene.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_assistants_of_two_id_numbers_are_merged_only_by_who_says_so() {
+    let scene = Scene::open().await;
+    let ((one, _), (two, _)) = (certified(&scene, FIRST, 1, 100), certified(&scene, SECOND, 2, 50));
+    scene.sync(FIRST).await;
+    scene.sync(SECOND).await;
+    for (despite, settled) in [(false, 0), (true, 1)] {
+        let request = pb::MergeRequest {
+            survivor: one.to_string(),
+            absorbed: two.to_string(),
+            reason: "同一人".into(),
+            by: REVIEWER.into(),
+            despite,
+            ..pb::MergeRequest::default()
+        };
+        let answer = scene.reviewer().merge(Request::new(request)).await.unwrap().into_inner();
+        assert_eq!(answer.settled, settled, "{:?}", answer.failed);
+    }
     scene.end().await;
 }

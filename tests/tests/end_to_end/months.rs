@@ -20,6 +20,7 @@ use taizhang_node::{
 };
 use taizhang_proto::{
     RecordId, date,
+    date::add_months,
     indicator::{self, Period, Span},
     month::Month,
     pb::{self, MonthSheet},
@@ -62,6 +63,25 @@ async fn lock_all_the_same(town: &Town, key: &Ed25519KeyPair, month: Month) -> R
 /// Whether nothing is missing but the districts that were never heard: six of the seven.
 fn only_never_heard(gaps: &[pb::MonthGap]) -> bool {
     gaps.len() == 6 && gaps.iter().all(|gap| gap.why == "unheard" && gap.unit != DISTRICT)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_month_of_years_ago_that_waits_is_approved_before_those_after_it() {
+    let (_dir, mut town) = town(&[DISTRICT], Plan::default()).await;
+    town.open_office(OfficePlan::live(unit(FIRST))).await.unwrap();
+    let (first, district) = (town.offices[0].ledger().clone(), town.districts[0].hub.clone());
+    let this = Month::of(first.business_day()).unwrap();
+    let [old, last] = [-30, -12].map(|months| Month::of(add_months(this.first_day(), months)).unwrap());
+    for month in [old, last] {
+        close::close(&first, month, "li").unwrap();
+    }
+    town.settled(|_, _| {}).await.unwrap();
+    let approve = async |month| months::approve(&district.core, &district.writer, &asked(month)).await.unwrap();
+    let early = approve(last).await;
+    assert!(early.done == 0 && early.failed[0].contains(&format!("{old} 尚未审核")), "{:?}", early.failed);
+    for month in [old, last] {
+        assert_eq!(approve(month).await.done, 1, "{month}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

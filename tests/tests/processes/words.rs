@@ -97,7 +97,9 @@ fn a_tree_that_leaves_units_out_is_taken_only_by_who_says_so_and_a_hub_is_what_i
         let file = file.to_str().unwrap();
         town.city.tz(&["units", file]).exits(1).says(&["少了 1 个单位（在册 0 人）", "东八路社区居委会", "--yes"]);
         assert!(town.city.tz(&["units", "find", "东八路"]).exits(0).out.contains("210402001002"));
-        town.city.tz(&["units", file, "--yes"]).exits(0);
+        town.city.tz(&["units", file, "--yes", "--by", "王科长"]).exits(0);
+        let log = town.city.tz(&["audit-log"]).exits(0).out;
+        assert!(log.lines().any(|line| line.contains("王科长") && line.contains("单位")), "{log}");
         assert!(!town.city.tz(&["units", "find", "东八路"]).exits(0).out.contains("210402001002"));
         town.city.stop().await;
         let toml = town.city.data.join("hub.toml");

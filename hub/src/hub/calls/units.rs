@@ -2,8 +2,10 @@
 
 use super::Calls;
 use crate::{state::Core, store::StoreError, totals, writer::Job};
-use taizhang_node::caller::Refusal;
-use taizhang_node::show;
+use taizhang_node::{
+    caller::{Caller, Refusal},
+    show,
+};
 use taizhang_proto::{OrgCode, date::Day, indicator::Part, org::UnitTree, pb};
 use tokio::task::block_in_place;
 
@@ -39,12 +41,11 @@ impl Calls {
     }
 
     /// Takes a tree; one that leaves out units only where the caller is `sure`.
-    pub(in crate::hub) async fn take_units(&self, csv: String, sure: bool) -> Result<(), Refusal> {
+    pub(in crate::hub) async fn take_units(&self, caller: &Caller, csv: String, sure: bool) -> Result<(), Refusal> {
         let tree = UnitTree::handed(&csv, self.hub.core.unit).map_err(Refusal::refused)?;
         if !sure && let Some(why) = block_in_place(|| left_out(&self.hub.core, &tree))? {
             return Err(Refusal::refused(why));
         }
-        self.hub.writer.write(Job::Tree(csv, None)).await?;
-        Ok(())
+        self.write(caller, Job::Tree(csv, None)).await
     }
 }
