@@ -8,6 +8,7 @@ mod correct;
 mod gaps;
 mod lock;
 mod report;
+mod sheet;
 
 pub use approve::approve;
 pub use correct::{adjustments, reported};

@@ -566,3 +566,20 @@ impl Totals for TotalsService {
         Ok(Response::new(pb::IndicatorsAnswer { indicators }))
     }
 }
+/// The cells that are not zero of a space, under keys that begin with a prefix.
+fn read_cells(
+    view: &dyn View,
+    (space, prefix): (Space, &[u8]),
+    read: impl Fn(&[u8]) -> Option<i64>,
+) -> Result<HashMap<CellKey, i64>, StoreError> {
+    let mut cells = HashMap::new();
+    for row in view.prefix(space, prefix) {
+        let (key, value) = row?;
+        let key = key.get(prefix.len()..).and_then(CellKey::from_slice).ok_or(StoreError::Row(space))?;
+        let value = read(&value).ok_or(StoreError::Row(space))?;
+        if value != 0 {
+            cells.insert(key, value);
+        }
+    }
+    Ok(cells)
+}

@@ -8,6 +8,7 @@ mod mend;
 mod numbers;
 mod offer;
 mod open;
+mod pending;
 pub mod refused;
 mod repair;
 mod save;

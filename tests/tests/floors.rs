@@ -324,6 +324,48 @@ fn no_room_of_the_writer_uses_what_is_above_it() {
     assert!(arrows["mail"].contains("job") && arrows["judge"].contains("recovery/offers"), "{arrows:?}");
 }
 
+/// The folders of a crate that bear a module's name.
+fn folders(under: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(under).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() && path.file_name().is_some_and(|name| name != "tests") {
+            if path.with_extension("rs").is_file() {
+                found.push(path.clone());
+            }
+            folders(&path, found);
+        }
+    }
+}
+
+/// The circles among the rooms of a folder, in which a module is one with the folder that bears its name: that folder is looked at by
+/// itself.
+fn circles_within(folder: &Path) -> BTreeSet<Vec<String>> {
+    let rooms: Vec<String> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path().with_extension("").file_name().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    circles(&arrows_within(folder, &rooms.iter().map(String::as_str).collect::<Vec<_>>()))
+}
+
+#[test]
+fn the_files_of_a_folder_go_in_no_circle_but_those_that_the_table_names() {
+    let mut all = Vec::new();
+    for crate_name in ["proto", "node", "hub"] {
+        folders(&root().join(crate_name).join("src"), &mut all);
+    }
+    assert!(all.len() > 40, "{}", all.len());
+    let name = |folder: &Path| folder.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
+    // Those with floors of their own are looked at file by file, above.
+    all.retain(|folder| !["proto/src/cell", "hub/src/writer"].contains(&name(folder).as_str()));
+    let found = all.iter().flat_map(|folder| circles_within(folder).into_iter().map(|circle| (name(folder), circle)));
+    let known = table().into_iter().filter(|(of, floor, _)| of.contains('/') && floor == "circle");
+    let known = known.map(|(of, _, mut rooms)| {
+        rooms.sort();
+        (of, rooms)
+    });
+    assert_eq!(found.collect::<BTreeSet<_>>(), known.collect::<BTreeSet<_>>());
+}
+
 #[test]
 fn an_arrow_is_found_however_it_is_written() {
     let text = "use crate::{\n    alpha,\n    beta::{gamma, delta},\n    epsilon::Zeta,\n};\nuse crate::eta::Theta;\n// crate::not\n\

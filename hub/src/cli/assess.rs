@@ -1,7 +1,7 @@
 //! Commands of target assessment: standings, commendation, draws.
 
-use super::{Guarded, totals::By};
-use clap::Args;
+use super::Guarded;
+use clap::{Args, ValueEnum};
 use taizhang_node::{
     cli::parse_day,
     say,
@@ -12,6 +12,27 @@ use taizhang_proto::{
     date::{self, Day},
     pb::{self, OrderKind, admin_client::AdminClient, totals_client::TotalsClient},
 };
+
+/// A tier below.
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum By {
+    District,
+    Township,
+    Community,
+}
+
+impl By {
+    /// As it goes over the wire.
+    pub(super) fn tier(this: Option<Self>) -> i32 {
+        match this {
+            None => pb::Tier::Unknown,
+            Some(Self::District) => pb::Tier::District,
+            Some(Self::Township) => pb::Tier::Township,
+            Some(Self::Community) => pb::Tier::Community,
+        }
+        .into()
+    }
+}
 
 /// Whose standing.
 #[derive(Args)]

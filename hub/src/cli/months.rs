@@ -171,18 +171,12 @@ fn locked(months: &[pb::MonthAnswer]) -> Rows {
     (headings, months.iter().map(row).collect())
 }
 
-/// What is missing of a unit, in the language that is spoken.
-pub(super) fn gap_word(why: &str) -> &'static str {
-    let (zh, en) = taizhang_proto::month::gap_words(why);
-    show::lang::word(zh, en)
-}
-
 pub(super) fn overview(answer: &pb::MonthsAnswer, reader: Reader) {
     let (headings, locked) = locked(&answer.locked);
     let open = answer.open.as_ref();
     if reader == Reader::Program {
         let for_program = |(gap, name): (&pb::MonthGap, &pb::UnitName)| {
-            let why = show::code_of(&gap.why, gap_word(&gap.why));
+            let why = show::code_of(&gap.why, report::gap_word(&gap.why));
             serde_json::json!({ "unit": show::code_of(gap.unit, &name.name), "why": why })
         };
         let open = open.map(|open| {
@@ -205,7 +199,7 @@ pub(super) fn overview(answer: &pb::MonthsAnswer, reader: Reader) {
         );
     }
     let line = |(gap, name): (&pb::MonthGap, &pb::UnitName)| {
-        vec![name.name.clone(), gap.unit.to_string(), gap_word(&gap.why).to_owned()]
+        vec![name.name.clone(), gap.unit.to_string(), report::gap_word(&gap.why).to_owned()]
     };
     let rows: Vec<Vec<String>> = open.iter().flat_map(|open| open.gaps.iter().zip(&open.names).map(line)).collect();
     if !rows.is_empty() {

@@ -60,7 +60,7 @@ fn notes(report: &pb::MonthReport) -> Vec<String> {
     } else {
         let missing = month.gaps.iter().zip(&report.gap_names);
         let missing: Vec<String> =
-            missing.map(|(gap, name)| format!("{}（{}）", name.name, super::months::gap_word(&gap.why))).collect();
+            missing.map(|(gap, name)| format!("{}（{}）", name.name, gap_word(&gap.why))).collect();
         let (count, missing) = (month.gaps.len(), missing.join("、"));
         notes.push(if lang::is_english() {
             format!("incomplete, without {count} units: {missing}")
@@ -201,4 +201,10 @@ fn correction(line: &pb::Adjustment) -> Option<Vec<String>> {
         print::figure(&was),
         print::figure(&now),
     ])
+}
+
+/// What is missing of a unit, in the language that is spoken.
+pub(super) fn gap_word(why: &str) -> &'static str {
+    let (zh, en) = taizhang_proto::month::gap_words(why);
+    show::lang::word(zh, en)
 }

@@ -1,7 +1,11 @@
 //! Commands that read figures: totals of a day, trends, what moves as it lands.
 
-use super::{Guarded, assess, print};
-use clap::{Args, Subcommand, ValueEnum};
+use super::{
+    Guarded,
+    assess::{self, By},
+    print,
+};
+use clap::{Args, Subcommand};
 use taizhang_node::{
     cli::{parse_day, stop_signal},
     say,
@@ -83,27 +87,6 @@ pub(super) struct Asked {
     /// 走势的起日，默认当年1月1日 (first day of the trend)
     #[arg(long, value_parser = parse_day, requires = "trend")]
     from: Option<Day>,
-}
-
-/// A tier below.
-#[derive(Clone, Copy, ValueEnum)]
-pub(super) enum By {
-    District,
-    Township,
-    Community,
-}
-
-impl By {
-    /// As it goes over the wire.
-    pub(super) fn tier(this: Option<Self>) -> i32 {
-        match this {
-            None => pb::Tier::Unknown,
-            Some(Self::District) => pb::Tier::District,
-            Some(Self::Township) => pb::Tier::Township,
-            Some(Self::Community) => pb::Tier::Community,
-        }
-        .into()
-    }
 }
 
 fn request(figures: Figures) -> pb::TotalsRequest {

@@ -2,7 +2,7 @@
 //! Invariant: a locked month's figures, with every correction reported since, are what was known when the last month was
 //! locked; so what differs from that is news, and is reported once.
 
-use super::{MonthsError, answer, lock, month_asked};
+use super::{MonthsError, answer, month_asked, sheet};
 use crate::{
     state::{
         Core,
@@ -77,7 +77,7 @@ fn differences(
 ) -> Result<Vec<Correction>, StoreError> {
     let mut found = Vec::new();
     for unit in units {
-        for (indicator, period, span) in lock::asked(month) {
+        for (indicator, period, span) in sheet::asked(month) {
             let now = pb::TotalValue { span: span.into(), ..totals::proven_value(view, unit, indicator, &period)? };
             let was = known.get(&key_of(&now)).cloned().unwrap_or_else(|| nothing_like(&now));
             if was != now {
@@ -102,7 +102,7 @@ pub(super) fn all(core: &Core, view: &dyn View, months: &Months, strict: bool) -
     if let Some((month, unit)) = lost.first().filter(|_| strict) {
         return Err(MonthsError::Lost { month: month.clone(), unit: *unit });
     }
-    let is_lost = |unit: &OrgCode| lost.iter().any(|(_, of)| lock::is_on_sheet(*of, *unit, core.unit));
+    let is_lost = |unit: &OrgCode| lost.iter().any(|(_, of)| sheet::is_on_sheet(*of, *unit, core.unit));
     let known = reported(view, months)?;
     let counted = counted_up_to(view, &last)?;
     let mut found = Vec::new();
@@ -141,7 +141,7 @@ pub(super) fn adjustments_beside(
             let counted = counted_up_to(view.as_ref(), &last)?;
             // Of what is lost nobody can say what has changed.
             let is_lost = |unit: &OrgCode| {
-                lost.iter().any(|(of, sheet)| *of == name && lock::is_on_sheet(*sheet, *unit, core.unit))
+                lost.iter().any(|(of, sheet)| *of == name && sheet::is_on_sheet(*sheet, *unit, core.unit))
             };
             let moved = moved_since(view.as_ref(), core.unit, counted, month.last_day())?;
             moved.into_iter().filter(|unit| !is_lost(unit)).collect()

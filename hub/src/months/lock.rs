@@ -1,6 +1,9 @@
 //! Locking a month at the city: its figures, the corrections of earlier months, the signature, in one commit.
 
-use super::{MonthsError, answer, correct, month_asked, progress};
+use super::{
+    MonthsError, answer, correct, month_asked, progress,
+    sheet::{asked, is_on_sheet},
+};
 use crate::{
     plans,
     state::Core,
@@ -14,11 +17,10 @@ use ring::signature::Ed25519KeyPair;
 use std::collections::BTreeMap;
 use taizhang_proto::{
     OrgCode,
-    indicator::{self, Kind, Period, Span},
     limits::{self, LOCK_REASON_CHARS},
     month::{self, Month},
     org::UnitTree,
-    pb::{self, MonthSheet, MonthText, SheetDigest, SignedMonth, Tier, TotalSpan},
+    pb::{self, MonthSheet, MonthText, SheetDigest, SignedMonth, Tier},
     sign::Purpose,
 };
 
@@ -138,11 +140,6 @@ fn sheets(city: OrgCode, tree: &UnitTree) -> BTreeMap<u64, MonthSheet> {
     units.map(|unit| (unit.number(), MonthSheet::default())).collect()
 }
 
-/// Whether a unit's figures are on the sheet of another: the city's has the city's own, a district's all below it.
-pub(super) fn is_on_sheet(sheet: u64, unit: OrgCode, city: OrgCode) -> bool {
-    OrgCode::new(sheet).is_ok_and(|sheet| if sheet == city { unit == city } else { sheet.covers(unit) })
-}
-
 /// The units of a sheet: the city alone, or a district and everything below it.
 fn units_of(city: OrgCode, tree: &UnitTree, unit: u64) -> Vec<OrgCode> {
     match OrgCode::new(unit) {
@@ -166,14 +163,4 @@ fn figures(view: &dyn View, units: &[OrgCode], month: Month) -> Result<Vec<pb::T
         }
     }
     Ok(found)
-}
-
-/// What a month's report has of each unit.
-pub(super) fn asked(month: Month) -> impl Iterator<Item = (&'static indicator::Indicator, Period, TotalSpan)> {
-    let on = month.last_day();
-    indicator::all().flat_map(move |one| {
-        let year = (one, Period::up_to(on, Span::Year), TotalSpan::Year);
-        let month = (one.kind == Kind::Flow).then(|| (one, Period::up_to(on, Span::Month), TotalSpan::Month));
-        std::iter::once(year).chain(month)
-    })
 }

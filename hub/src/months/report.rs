@@ -5,8 +5,8 @@
 use super::{
     MonthsError,
     correct::{adjustments_beside, lost},
-    lock::is_on_sheet,
     month_asked,
+    sheet::is_on_sheet,
 };
 use crate::{
     state::{Core, months::sheets},

@@ -3,6 +3,7 @@
 
 use super::{
     aside::{self, AsideRow},
+    read_cells,
     recount::Recount,
     unheard, years,
 };
@@ -153,24 +154,6 @@ pub(crate) fn read_own(view: &dyn View) -> Result<HashMap<CellKey, i64>, StoreEr
 
 fn read_sums(view: &dyn View) -> Result<HashMap<CellKey, i64>, StoreError> {
     read_cells(view, (Space::Sums, &[]), |value| value.try_into().ok().map(i64::from_be_bytes))
-}
-
-/// The cells that are not zero of a space, under keys that begin with a prefix.
-pub(super) fn read_cells(
-    view: &dyn View,
-    (space, prefix): (Space, &[u8]),
-    read: impl Fn(&[u8]) -> Option<i64>,
-) -> Result<HashMap<CellKey, i64>, StoreError> {
-    let mut cells = HashMap::new();
-    for row in view.prefix(space, prefix) {
-        let (key, value) = row?;
-        let key = key.get(prefix.len()..).and_then(CellKey::from_slice).ok_or(StoreError::Row(space))?;
-        let value = read(&value).ok_or(StoreError::Row(space))?;
-        if value != 0 {
-            cells.insert(key, value);
-        }
-    }
-    Ok(cells)
 }
 
 fn differences(

@@ -3,7 +3,7 @@
 //! Invariant: the sum of a part over a year is that of its days, in every commit; at each start what is not so is put right before
 //! anybody reads it. (What one unit counts alone, and a trend, which shows days, are read by days: of one part or a few.)
 
-use super::{audit::read_cells, sum_in};
+use super::{read_cells, sum_in};
 use crate::{
     rows::meta,
     store::{Space, StoreError, View, WriteSet},

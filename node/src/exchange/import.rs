@@ -8,7 +8,9 @@ use super::{
     form::{self, Form, Kind, Owner},
     group::{self, Group, Scene, Stop},
     pending::Pending,
-    read, reasons, row,
+    read,
+    reasons::{self, Wrong},
+    row,
 };
 use crate::desk::{Desk, Draft, SaveError, TAKEN, units::Units};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -21,16 +23,6 @@ use taizhang_proto::{
 const CHUNK: usize = 256;
 /// Rows that are named of those in which something was found.
 const NAMED: usize = 5;
-
-/// A row that was refused.
-#[derive(Debug)]
-pub(super) struct Wrong {
-    pub(super) sheet: usize,
-    pub(super) row: usize,
-    /// Its cells, 同上 written out.
-    pub(super) cells: Vec<Cell>,
-    pub(super) why: String,
-}
 
 /// A row whose drafts wait to be saved.
 struct Waiting {

@@ -6,7 +6,6 @@ use super::{
     cells::{Book, Cell, Container, Encoding, Sheet},
     form::Form,
     formula::{as_it_was, formats, harmless, is_formula},
-    import::Wrong,
     read, text_file,
 };
 use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, Workbook, XlsxError};
@@ -15,6 +14,16 @@ use taizhang_proto::date;
 
 /// Heading of the column.
 pub(super) const REASON: &str = "原因";
+
+/// A row that was refused.
+#[derive(Debug)]
+pub(super) struct Wrong {
+    pub(super) sheet: usize,
+    pub(super) row: usize,
+    /// Its cells, 同上 written out.
+    pub(super) cells: Vec<Cell>,
+    pub(super) why: String,
+}
 
 /// Name and bytes of the reasons file.
 pub(super) fn write(

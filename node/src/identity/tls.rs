@@ -2,7 +2,7 @@
 //! Invariant: a hub is whoever shows a certificate for its name from an authority that this computer trusts. Whether a lifetime
 //! is over is the hub's to say, by its own clock: an office's computer may believe any year, and must be heard all the same.
 
-use super::{IdentityError, Trouble};
+use super::{IdentityError, Trouble, trouble::NoSuchName};
 use crate::timeouts::Timeouts;
 use hyper_util::rt::TokioIo;
 use std::{error::Error, io, sync::Arc, time::Duration};
@@ -120,11 +120,6 @@ pub fn within(certificate: &CertificateDer<'_>, now: UnixTime) -> UnixTime {
 pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
-
-/// A name that nobody knows: no line to whoever knows names, or a wrong address.
-#[derive(Debug, thiserror::Error)]
-#[error("no such name: {0}")]
-pub(super) struct NoSuchName(pub(super) io::Error);
 
 async fn open(
     address: Arc<(String, u16)>,

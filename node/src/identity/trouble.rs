@@ -1,13 +1,17 @@
 //! Why there is no line, in the clerk's words and with what to do.
 //! Invariant: what is said follows from what was met on the wire, not from the text of somebody's error.
 
-use super::tls::NoSuchName;
 use std::{
     error::Error,
     fmt,
     io::{self, ErrorKind as Kind},
 };
 use tokio_rustls::rustls::{self, AlertDescription, CertificateError};
+
+/// A name that nobody knows: no line to whoever knows names, or a wrong address.
+#[derive(Debug, thiserror::Error)]
+#[error("no such name: {0}")]
+pub(super) struct NoSuchName(pub(super) io::Error);
 
 /// What was met.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -34,7 +34,7 @@ pub(super) fn mend(
     let mut log: BTreeMap<u64, Vec<u8>> = BTreeMap::new();
     let settled = state.map_or(0, |state| state.settled);
     if state.is_some() {
-        for entry in super::open::pending_entries(store)? {
+        for entry in super::pending::entries(store)? {
             if let Entry::Saved(seq, change) = entry {
                 log.insert(seq, change);
             }

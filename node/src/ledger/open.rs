@@ -2,7 +2,7 @@
 //! Invariant: after `open`, every change in the journal that the hub has not answered for is pending in the store.
 
 use super::{
-    Clock, Inner, KnownPlans, Ledger, LedgerError, mend,
+    Clock, Inner, KnownPlans, Ledger, LedgerError, mend, pending,
     repair::Repair,
     time::{Time, uptime},
 };
@@ -115,7 +115,7 @@ impl Ledger {
                 let digest = LogDigest::from_slice(&state.settled_digest).unwrap_or_default();
                 let mut journal = Journal::create(&journal_dir, incarnation, state.settled, digest)?;
                 // All that the lost one held and is still wanted: the store may be the next to go.
-                let mut entries = pending_entries(&store)?;
+                let mut entries = pending::entries(&store)?;
                 entries
                     .extend(mend::refused_in(&store)?.into_iter().map(|(seq, payload)| Entry::Refused(seq, payload)));
                 journal.append(&entries, digest)?;
@@ -243,7 +243,7 @@ impl Ledger {
     /// Indexes what waits as it stands. An older build indexed claims as if they stood already.
     fn index_claims(&self, batch: &mut Batch) -> Result<(), LedgerError> {
         let mut seen = HashSet::new();
-        for entry in pending_entries(&self.store)? {
+        for entry in pending::entries(&self.store)? {
             let Entry::Saved(_, change) = entry else { continue };
             let edit = super::read_edit(&change)?;
             let id = edit.id;
@@ -264,7 +264,7 @@ impl Ledger {
 
     /// Takes all pending changes out of the store; they are in the journal.
     pub(super) fn drop_pending(&self, state: &mut State) -> Result<(), StoreError> {
-        for entry in pending_entries(&self.store)? {
+        for entry in pending::entries(&self.store)? {
             let Entry::Saved(seq, change) = entry else { continue };
             let edit = super::read_edit(&change)?;
             let old = self.view(edit.id)?;
@@ -349,18 +349,6 @@ impl Ledger {
         *self.tree.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::new(tree);
         Ok(())
     }
-}
-
-/// All pending changes in the store, in order.
-pub(super) fn pending_entries(store: &Store) -> Result<Vec<Entry>, StoreError> {
-    store
-        .scan(b"p")
-        .map(|row| {
-            let (row_key, change) = row?;
-            let seq = row_key.get(1..9).and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
-            Ok(Entry::Saved(seq.ok_or(StoreError::Row("pending"))?, change.to_vec()))
-        })
-        .collect()
 }
 
 fn rebuild_aside(path: &Path, why: &str) -> Result<String, LedgerError> {

@@ -464,7 +464,7 @@ impl Ledger {
     ) -> Result<(), LedgerError> {
         let mut inner = self.inner();
         let incarnation: [u8; 16] = rand::random();
-        let pending = super::open::pending_entries(&self.store)?;
+        let pending = super::pending::entries(&self.store)?;
         let pending = pending.into_iter().filter_map(|entry| match entry {
             Entry::Saved(_, change) => Some(change),
             Entry::Refused(..) => None,

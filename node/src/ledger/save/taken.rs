@@ -15,21 +15,12 @@ use taizhang_proto::{
     Record, RecordId,
     cell::{
         Shelf, home_unit,
-        once::{self, Rule, stands},
+        once::{self, stands},
         survivor,
     },
     check::Violation,
     register::{Value, field, number, registers},
 };
-
-/// The fields by which records of a register are compared with others of a batch.
-pub(super) fn asked_by(register: u32) -> impl Iterator<Item = u32> {
-    let about = once::rule_of(register).and_then(Rule::about_tag);
-    about
-        .into_iter()
-        .chain((register == number::RESIDENT).then_some(field::resident::ID_NO))
-        .chain(numbers::given_in(register))
-}
 
 impl Ledger {
     /// The rule that a draft breaks by entering what the office has; `own` and `views` are records as they will be.

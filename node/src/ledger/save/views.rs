@@ -1,9 +1,23 @@
 //! Records as they will be once the groups accepted so far are saved. Invariant: whoever of them has an id number, or is about
 //! somebody, is found by that without a look at the others; a batch costs as much a draft however long it is.
 
+use crate::ledger::numbers;
 use bytes::Bytes;
 use std::collections::HashMap;
-use taizhang_proto::{Record, RecordId};
+use taizhang_proto::{
+    Record, RecordId,
+    cell::once::{self, Rule},
+    register::{field, number},
+};
+
+/// The fields by which records of a register are compared with others of a batch.
+pub(super) fn asked_by(register: u32) -> impl Iterator<Item = u32> {
+    let about = once::rule_of(register).and_then(Rule::about_tag);
+    about
+        .into_iter()
+        .chain((register == number::RESIDENT).then_some(field::resident::ID_NO))
+        .chain(numbers::given_in(register))
+}
 
 /// Views, found by record and by what is in the fields that are asked for.
 #[derive(Default)]
@@ -21,7 +35,7 @@ impl Views {
 
     /// Puts a record as it will be.
     pub(super) fn insert(&mut self, id: RecordId, view: Record) {
-        let asked = super::taken::asked_by(view.register).filter_map(|tag| Some((tag, view.bytes(tag)?.clone())));
+        let asked = asked_by(view.register).filter_map(|tag| Some((tag, view.bytes(tag)?.clone())));
         for (tag, held) in asked {
             let holders = self.by.entry((view.register, tag, held)).or_default();
             if !holders.contains(&id) {
