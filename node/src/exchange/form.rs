@@ -87,7 +87,12 @@ pub(super) fn find<'l>(
             frame,
             length: 0,
         };
-        let mut surveyor = Surveyor::new(&form, book.sheets[index].is_1904, book.container);
+        let mut surveyor = Surveyor::new(
+            form.layout,
+            form.columns.iter().map(|one| one.target),
+            book.sheets[index].is_1904,
+            book.container,
+        );
         let (mut frame, mut length) = (Vec::new(), 0);
         let mut is_named_in_rows = false;
         let walked = book.first_walk(index, &mut |number, row| {

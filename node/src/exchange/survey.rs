@@ -3,8 +3,7 @@
 
 use super::{
     cells::{Cell, Container},
-    form::Form,
-    layout::Target,
+    layout::{Layout, Target},
 };
 use std::collections::HashMap;
 use taizhang_proto::{
@@ -63,10 +62,15 @@ pub(super) struct Surveyor {
 
 impl Surveyor {
     /// For a table that is to be looked at.
-    pub(super) fn new(form: &Form<'_>, is_1904: bool, container: Container) -> Self {
+    pub(super) fn new(
+        layout: &Layout,
+        targets: impl Iterator<Item = Option<Target>>,
+        is_1904: bool,
+        container: Container,
+    ) -> Self {
         let column = |target: Option<Target>| {
             let format = match target {
-                Some(Target::Field { role, tag }) => form.layout.field((role, tag)).map(|field| field.format),
+                Some(Target::Field { role, tag }) => layout.field((role, tag)).map(|field| field.format),
                 Some(Target::Birth { .. }) => Some(Format::Date),
                 _ => None,
             };
@@ -76,7 +80,7 @@ impl Surveyor {
                 _ => Column::Other,
             }
         };
-        let columns = form.columns.iter().map(|one| column(one.target)).collect();
+        let columns = targets.map(column).collect();
         Self { columns, is_text: matches!(container, Container::Text { .. }), is_1904 }
     }
 
