@@ -21,6 +21,9 @@ use taizhang_proto::{
 
 /// Years from which somebody is an adult as two households share them (domain-detail 4, case 8).
 const ADULT: i32 = 16;
+/// Memberships of one person that are looked at anew when a household stands no longer: nobody has so many by mistake, and each is
+/// compared with all of them.
+const MOST_MEMBERSHIPS: usize = 32;
 
 fn counts(member: &Record) -> bool {
     is_active(member)
@@ -111,14 +114,18 @@ impl Known<'_, '_> {
 
     /// A household stands no longer, or again: whoever it counts may be counted in two, or no more.
     pub(super) fn find_around_members(self, household: RecordId, found: &mut Vec<Finding>) -> Result<(), StoreError> {
+        let mut persons = HashSet::new();
         for member in following(&Reading(&self), household, number::HOUSEHOLD, number::MEMBER)? {
             let Some(person) = self.record(member)?.and_then(|member| member.reference(field::member::PERSON)) else {
                 continue;
             };
             let person = survivor(&Reading(&self), person)?;
+            if !persons.insert(person) {
+                continue;
+            }
             let of_person = following(&Reading(&self), person, number::RESIDENT, number::MEMBER)?;
             if of_person.len() > 1 {
-                found.extend(of_person.into_iter().map(Finding::Also));
+                found.extend(of_person.into_iter().take(MOST_MEMBERSHIPS).map(Finding::Also));
             }
         }
         Ok(())

@@ -20,6 +20,9 @@ use taizhang_proto::{
     text::no_space,
 };
 
+/// Most pairs that are tried: the first nearly always can be one, and an office may enter one job ten thousand times.
+const MOST_TWINS: usize = 8;
+
 impl Known<'_, '_> {
     pub(super) fn find_around_placement(
         self,
@@ -77,6 +80,9 @@ impl Known<'_, '_> {
                 ask.other = bytes::Bytes::new();
             }
             found.push(Twins { first, second, says, ask });
+            if found.len() == MOST_TWINS {
+                break;
+            }
         }
         Ok(found)
     }
