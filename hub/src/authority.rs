@@ -6,10 +6,9 @@ mod ca;
 mod papers;
 mod tls;
 
-use crate::certificate::Standing;
+pub use crate::certificate::Standing;
 pub use ca::{Authority, AuthorityError};
 pub(crate) use papers::goes_by;
-use taizhang_node::caller::Refusal;
 
 use crate::{
     advertise,
@@ -23,7 +22,10 @@ use crate::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use std::sync::Arc;
-use taizhang_node::identity::{CertKind, CertName, Token};
+use taizhang_node::{
+    caller::Refusal,
+    identity::{CertKind, CertName, Token},
+};
 use taizhang_proto::{
     OrgCode,
     limits::{self, NAME_CHARS},

@@ -12,22 +12,21 @@ use crate::{
     audit_log::{self, Entry},
     state::Core,
     store::{Space, StoreError},
+    totals,
     writer::{Job, Writer},
 };
 pub(crate) use desk::HubDesk;
 use std::sync::Arc;
-use taizhang_node::caller::{Caller, Refusal, Role};
 use taizhang_node::{
+    caller::{Caller, Refusal, Role},
     desk::{Desk, find, search},
-    exchange::{self, Format},
+    exchange,
     office::{card, doubts, history},
 };
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::home_unit,
-    date::Day,
-    limits::LIST_LINES,
-    pb,
+    limits, pb,
     register::{number, registers},
 };
 use tokio::task::block_in_place;
@@ -91,11 +90,6 @@ impl Readings {
         self.ask(false, |desk| Ok(find::record(desk, register, written)?))
     }
 
-    /// The day that is asked for, or today.
-    fn day(&self, asked: &Asked<'_>) -> Day {
-        if asked.what.on == 0 { self.core.today() } else { asked.what.on }
-    }
-
     /// The records of a register.
     pub(crate) async fn list(&self, asked: &Asked<'_>) -> Result<pb::ListAnswer, Refusal> {
         let request = asked.what;
@@ -109,7 +103,7 @@ impl Readings {
                     continue;
                 }
                 answer.total += 1;
-                if answer.rows.len() < limit_of(request.limit) {
+                if answer.rows.len() < limits::lines(request.limit, PAGE) {
                     answer.rows.push(history::row(desk, id, &record)?);
                 }
             }
@@ -121,12 +115,12 @@ impl Readings {
     pub(crate) async fn doubts(&self, asked: &Asked<'_>) -> Result<pb::DoubtsAnswer, Refusal> {
         let request = asked.what;
         let unit = unit_or_all(&self.core, request.unit)?;
+        let on = totals::day_asked(&self.core, request.on)?;
         self.look(asked, "doubts", unit.to_string()).await?;
-        let on = self.day(asked);
         let plans = self.core.plans();
         self.ask(asked.names, |desk| {
             let mut finder = doubts::Finder::new(desk, &desk.shelf, &plans, on);
-            let mut gathered = doubts::Gathered::new(&request.only, limit_of(request.limit));
+            let mut gathered = doubts::Gathered::new(&request.only, limits::lines(request.limit, PAGE));
             for row in desk.shelf.view.prefix(Space::Records, &[]) {
                 let (key, value) = row?;
                 // A row that can't be read is an incident of its own.
@@ -156,7 +150,7 @@ impl Readings {
         }
         // What was searched for may be a name: it is not kept.
         self.look(asked, "search", String::new()).await?;
-        let limit = limit_of(request.limit);
+        let limit = limits::lines(request.limit, PAGE);
         self.ask(asked.names, |desk| {
             let found = desk.search(&query, limit)?;
             Ok(search::answer(desk, &query, found, limit)?)
@@ -165,9 +159,9 @@ impl Readings {
 
     /// Somebody's card.
     pub(crate) async fn card(&self, asked: &Asked<'_>) -> Result<pb::StatusAnswer, Refusal> {
+        let on = totals::day_asked(&self.core, asked.what.on)?;
         let id = self.found(asked, Some(number::RESIDENT)).await?;
         self.look(asked, "card", id.to_string()).await?;
-        let on = self.day(asked);
         let facts = self.ask(asked.names, |desk| {
             let derived = card::card(&desk.shelf, &self.core.plans(), id, on)?;
             // With area and sex the day of birth is nearly the id number.
@@ -205,13 +199,7 @@ impl Readings {
         let request = asked.what;
         let def = find::register(&request.register)?;
         let unit = unit_or_all(&self.core, request.unit)?;
-        let format = match request.format.as_str() {
-            "csv" => Format::Csv,
-            "xlsx" => Format::Xlsx,
-            other => {
-                return Err(Refusal::wrong(format!("不支持 {other}，请用 csv 或 xlsx (csv or xlsx)")));
-            }
-        };
+        let format = request.format.parse()?;
         self.look(asked, "export", format!("{} {unit}", def.name)).await?;
         if !asked.names {
             // Every export is in the log, with names or without.
@@ -224,14 +212,13 @@ impl Readings {
             )
             .await?;
         }
-        let (content, rows) =
-            self.ask(asked.names, |desk| exchange::export(desk, def, Some(unit), format).map_err(Refusal::failed))?;
+        let (content, rows) = self.ask(asked.names, |desk| Ok(exchange::export(desk, def, Some(unit), format)?))?;
         Ok(pb::ExportAnswer { content: content.into(), rows })
     }
 
     /// The newest looks at names.
     pub(crate) fn looks(&self, limit: u32) -> Result<pb::LooksAnswer, Refusal> {
-        let limit = limit_of(limit);
+        let limit = limits::lines(limit, PAGE);
         let is_look = |entry: &Entry| entry.role() == Role::Reader;
         let looks = audit_log::newest(self.core.view().as_ref(), limit, is_look)?;
         let line = |look: Entry| pb::LookLine { at: look.at, by: look.by, what: look.what, of: look.of };
@@ -257,10 +244,6 @@ pub(crate) async fn log(core: &Core, writer: &Writer, caller: &Caller, what: &st
     let line = Entry { at: core.now(), by, what, of, unit, role: caller.role.into(), reason: String::new() };
     writer.write(Job::Log(line)).await?;
     Ok(())
-}
-
-fn limit_of(asked: u32) -> usize {
-    if asked == 0 { PAGE as usize } else { asked.min(LIST_LINES) as usize }
 }
 
 fn unit_or_all(core: &Core, code: u64) -> Result<OrgCode, Refusal> {

@@ -26,12 +26,12 @@ use crate::{
 };
 use prost::Message;
 use std::{collections::HashMap, ops::RangeInclusive, pin::Pin, sync::Arc, time::Duration};
+use taizhang_node::caller::Refusal;
 use taizhang_proto::{
     OrgCode,
     cell::{CellKey, bounds as cell_bounds},
     date::{Day, SHANGHAI},
     indicator::{self, Class, Figure, Grain, Indicator, Kind, Part, Period, Span},
-    limits,
     org::UnitTree,
     pb::{self, Tier, totals_server::Totals},
 };
@@ -270,6 +270,24 @@ pub(crate) fn unit_name(tree: &UnitTree, unit: OrgCode) -> pb::UnitName {
     pb::UnitName { unit: unit.number(), name: tree.name(unit), ..pb::UnitName::default() }
 }
 
+/// The cells that are not zero of a space, under keys that begin with a prefix.
+fn read_cells(
+    view: &dyn View,
+    (space, prefix): (Space, &[u8]),
+    read: impl Fn(&[u8]) -> Option<i64>,
+) -> Result<HashMap<CellKey, i64>, StoreError> {
+    let mut cells = HashMap::new();
+    for row in view.prefix(space, prefix) {
+        let (key, value) = row?;
+        let key = key.get(prefix.len()..).and_then(CellKey::from_slice).ok_or(StoreError::Row(space))?;
+        let value = read(&value).ok_or(StoreError::Row(space))?;
+        if value != 0 {
+            cells.insert(key, value);
+        }
+    }
+    Ok(cells)
+}
+
 /// The unit that is asked for, or the scope itself.
 fn unit_within(asked: u64, scope: OrgCode) -> Result<OrgCode, QueryError> {
     if asked == 0 {
@@ -279,7 +297,7 @@ fn unit_within(asked: u64, scope: OrgCode) -> Result<OrgCode, QueryError> {
 }
 
 /// The day that is asked for, or today.
-fn day_asked(core: &Core, on: Day) -> Result<Day, QueryError> {
+pub(crate) fn day_asked(core: &Core, on: Day) -> Result<Day, QueryError> {
     if on == 0 { Ok(core.today()) } else { bounds::day(on) }
 }
 
@@ -340,15 +358,20 @@ pub enum QueryError {
     Store(#[from] StoreError),
 }
 
-impl From<QueryError> for Status {
+impl From<QueryError> for Refusal {
     fn from(error: QueryError) -> Self {
         match error {
-            QueryError::Store(_) => Status::internal(limits::told(error)),
-            QueryError::Day | QueryError::Codes(_) | QueryError::Values { .. } => {
-                Status::invalid_argument(limits::told(error))
-            }
-            _ => Status::not_found(limits::told(error)),
+            QueryError::Store(_) => Self::failed(error),
+            QueryError::Day | QueryError::Codes(_) | QueryError::Values { .. } => Self::wrong(error),
+            _ => Self::unknown(error),
         }
+    }
+}
+
+/// As gRPC says it.
+impl From<QueryError> for Status {
+    fn from(error: QueryError) -> Self {
+        Refusal::from(error).into()
     }
 }
 
@@ -565,21 +588,4 @@ impl Totals for TotalsService {
             .collect();
         Ok(Response::new(pb::IndicatorsAnswer { indicators }))
     }
-}
-/// The cells that are not zero of a space, under keys that begin with a prefix.
-fn read_cells(
-    view: &dyn View,
-    (space, prefix): (Space, &[u8]),
-    read: impl Fn(&[u8]) -> Option<i64>,
-) -> Result<HashMap<CellKey, i64>, StoreError> {
-    let mut cells = HashMap::new();
-    for row in view.prefix(space, prefix) {
-        let (key, value) = row?;
-        let key = key.get(prefix.len()..).and_then(CellKey::from_slice).ok_or(StoreError::Row(space))?;
-        let value = read(&value).ok_or(StoreError::Row(space))?;
-        if value != 0 {
-            cells.insert(key, value);
-        }
-    }
-    Ok(cells)
 }

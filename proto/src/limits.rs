@@ -35,6 +35,11 @@ pub const CHANGE_FIELDS: usize = 512;
 
 /// Most lines of one answer to a list.
 pub const LIST_LINES: u32 = 20_000;
+
+/// How many lines are shown of a list: as many as were `asked` for, [`LIST_LINES`] at most, or `unsaid` where nobody says.
+pub fn lines(asked: u32, unsaid: u32) -> usize {
+    (if asked == 0 { unsaid } else { asked.min(LIST_LINES) }) as usize
+}
 /// Lines of the audit log where nobody says how many.
 pub const AUDIT_LINES: u32 = 100;
 

@@ -4,7 +4,7 @@ use super::{MonthsError, month_asked};
 use crate::{
     rows,
     state::Core,
-    store::{Space, StoreError},
+    store::{Space, StoreError, View},
     writer::{Answer, Job, Review, Writer},
 };
 use std::collections::HashMap;
@@ -20,8 +20,11 @@ use taizhang_proto::{
 use tokio::task::block_in_place;
 
 /// The closings of a month that stand here, with their units.
-fn closings(core: &Core, month: Month) -> Result<Vec<(RecordId, OrgCode, pb::PeriodClose)>, StoreError> {
-    let view = core.view();
+fn closings(
+    core: &Core,
+    view: &dyn View,
+    month: Month,
+) -> Result<Vec<(RecordId, OrgCode, pb::PeriodClose)>, StoreError> {
     let name = month.to_string();
     let mut field = Vec::new();
     wire::put_bytes(field::period_close::MONTH, name.as_bytes(), &mut field);
@@ -48,9 +51,9 @@ fn unapproved(core: &Core, month: Month) -> Result<HashMap<OrgCode, (Month, bool
     let oldest = Month::of(add_months(month.first_day(), -LOOKED_BACK));
     let locked = core.months().last_month();
     let mut earlier = oldest.max(locked.map(Month::next)).unwrap_or(month);
-    let mut found = HashMap::new();
+    let (view, mut found) = (core.view(), HashMap::new());
     while earlier < month {
-        let closings = closings(core, earlier)?;
+        let closings = closings(core, view.as_ref(), earlier)?;
         let is_approved = |unit: OrgCode| {
             closings.iter().any(|(_, own, close)| *own == unit && month::stage(close) == Stage::Approved)
         };
@@ -88,7 +91,7 @@ pub async fn approve(
         return Err(MonthsError::Running(month));
     }
     let mut answer = pb::ApproveAnswer::default();
-    let closings = block_in_place(|| closings(core, month))?;
+    let closings = block_in_place(|| closings(core, core.view().as_ref(), month))?;
     let unapproved = if returned { HashMap::new() } else { block_in_place(|| unapproved(core, month))? };
     for unit in &request.units {
         if !closings.iter().any(|(_, own, _)| own.number() == *unit) {

@@ -313,8 +313,11 @@ impl Paper {
 
 impl Job {
     /// What is to be done, whoever has it done.
-    pub(super) fn itself(self) -> Self {
-        if let Self::By(_, job) = self { *job } else { self }
+    pub(super) fn itself(mut self) -> Self {
+        while let Self::By(_, job) = self {
+            self = *job;
+        }
+        self
     }
 
     /// A child greets, by a session of this process.

@@ -5,7 +5,10 @@ use super::{
     formula::{formats, harmless, is_formula, unwrapped},
     layout::exact::{RECORD, heading, id_heading, is_to_person, number_heading},
 };
-use crate::desk::{Desk, SaveError};
+use crate::{
+    caller::Refusal,
+    desk::{Desk, SaveError},
+};
 use rust_xlsxwriter::{Format as Style, FormatAlign, Workbook};
 use std::collections::HashMap;
 use taizhang_proto::{
@@ -26,9 +29,24 @@ pub enum Format {
     Xlsx,
 }
 
+impl std::str::FromStr for Format {
+    type Err = ExportError;
+
+    fn from_str(word: &str) -> Result<Self, ExportError> {
+        match word {
+            "csv" => Ok(Self::Csv),
+            "xlsx" => Ok(Self::Xlsx),
+            other => Err(ExportError::Format(other.to_owned())),
+        }
+    }
+}
+
 /// Why there is no file.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
+    /// No such kind of file.
+    #[error("不支持 {0}，请用 csv 或 xlsx (csv or xlsx)")]
+    Format(String),
     /// The office's store failed.
     #[error("{0}")]
     Store(#[from] SaveError),
@@ -38,6 +56,12 @@ pub enum ExportError {
     /// The file can't be made.
     #[error("文件无法生成：{0} (the file can't be made)")]
     File(String),
+}
+
+impl From<ExportError> for Refusal {
+    fn from(why: ExportError) -> Self {
+        if matches!(why, ExportError::Format(_)) { Self::wrong(why) } else { Self::failed(why) }
+    }
 }
 
 /// Most rows of a sheet, headings left aside.

@@ -11,14 +11,14 @@ use crate::{
         find::{self, FindError},
         search,
     },
-    exchange::{self, Format},
+    exchange,
     ledger::{LedgerDesk, refused::number_of},
     show,
 };
 use taizhang_proto::{
     OrgCode,
     date::{self, Day},
-    limits::{AUDIT_LINES, LIST_LINES},
+    limits::{self, AUDIT_LINES},
     month::Month,
     pb,
     register::{field, number, registers},
@@ -80,7 +80,7 @@ impl Office {
     pub(super) fn list(&self, request: &pb::ListRequest) -> Result<pb::ListAnswer, Refusal> {
         let def = find::register(&request.register)?;
         let unit = unit_or_none(request.unit)?;
-        let limit = if request.limit == 0 { PAGE } else { request.limit.min(LIST_LINES) } as usize;
+        let limit = limits::lines(request.limit, PAGE);
         let mut answer = pb::ListAnswer::default();
         let desk = LedgerDesk::new(&self.ledger);
         for (id, record) in desk.list(def.number)? {
@@ -102,7 +102,7 @@ impl Office {
         let register = Some(request.register.as_str()).filter(|name| !name.is_empty()).map(named).transpose()?;
         let query =
             search::Query::read(&request.text, register, unit_or_none(request.unit)?).map_err(Refusal::wrong)?;
-        let limit = if request.limit == 0 { PAGE } else { request.limit.min(LIST_LINES) } as usize;
+        let limit = limits::lines(request.limit, PAGE);
         let found = self.ledger.search(&query, limit)?;
         let mut answer = search::answer(&LedgerDesk::new(&self.ledger), &query, found, limit)?;
         // Who was refused is on no register, and is asked for by the clerk who has just entered them.
@@ -161,16 +161,11 @@ impl Office {
     /// A register as a file.
     pub(super) fn export(&self, caller: &Caller, request: &pb::ExportRequest) -> Result<pb::ExportAnswer, Refusal> {
         let def = find::register(&request.register)?;
-        let format = match request.format.as_str() {
-            "csv" => Format::Csv,
-            "xlsx" => Format::Xlsx,
-            other => return Err(Refusal::wrong(format!("不支持 {other}，请用 csv 或 xlsx (csv or xlsx)"))),
-        };
+        let format = request.format.parse()?;
         let unit = unit_or_none(request.unit)?;
         let of = unit.unwrap_or(self.ledger.unit());
         self.note(caller, "export", format!("{} {of}", def.name))?;
-        let made = exchange::export(&LedgerDesk::new(&self.ledger), def, unit, format);
-        let (content, rows) = made.map_err(Refusal::failed)?;
+        let (content, rows) = exchange::export(&LedgerDesk::new(&self.ledger), def, unit, format)?;
         Ok(pb::ExportAnswer { content: content.into(), rows })
     }
 
@@ -294,8 +289,8 @@ impl Office {
 
     /// Who did what here, the last first.
     pub(super) fn audit_log(&self, limit: u32) -> Result<pb::AuditLogAnswer, Refusal> {
-        let limit = if limit == 0 { AUDIT_LINES } else { limit.min(LIST_LINES) };
-        let newest = audit_log::newest(self.ledger.data_dir(), limit as usize).map_err(Refusal::failed)?;
+        let newest =
+            audit_log::newest(self.ledger.data_dir(), limits::lines(limit, AUDIT_LINES)).map_err(Refusal::failed)?;
         let tree = self.ledger.units();
         let name = |unit: OrgCode| tree.contains(unit).then(|| tree.name(unit));
         let named = |word: &str| word.parse().ok().and_then(name).unwrap_or_else(|| word.to_owned());

@@ -12,7 +12,7 @@ use taizhang_node::caller::Refusal;
 use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::home_unit,
-    limits::{AUDIT_LINES, LIST_LINES},
+    limits::{self, AUDIT_LINES},
     org::UnitTree,
     pb,
     register::{field, number},
@@ -35,13 +35,10 @@ fn name_of(tree: &UnitTree, unit: u64) -> String {
 impl Calls {
     /// The newest lines of the audit log.
     pub(in crate::hub) fn audit_log(&self, limit: u32) -> Result<pb::AuditLogAnswer, Refusal> {
-        let limit = match limit {
-            0 => AUDIT_LINES,
-            asked => asked.min(LIST_LINES),
-        };
+        let limit = limits::lines(limit, AUDIT_LINES);
         let core = &self.hub.core;
         let (view, tree) = (core.view(), core.tree());
-        let newest = audit_log::newest(view.as_ref(), limit as usize, |_| true)?;
+        let newest = audit_log::newest(view.as_ref(), limit, |_| true)?;
         let of_units = children(view.as_ref())?.into_iter().map(|row| (row.id, name_of(&tree, row.unit)));
         let of_readers = readers::all(core)?.into_iter().map(|reader| (reader.id, reader.name));
         let computers: HashMap<_, _> = of_units.chain(of_readers).collect();

@@ -10,8 +10,7 @@ use crate::{
     store::{Space, StoreError},
     totals::children,
 };
-use taizhang_node::caller::Refusal;
-use taizhang_node::{identity::ends_words, show};
+use taizhang_node::{caller::Refusal, identity::ends_words, show};
 use taizhang_proto::{OrgCode, date, pb};
 
 impl Hub {
