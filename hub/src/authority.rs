@@ -3,11 +3,14 @@
 //! shown said, for the same key.
 
 mod ca;
+mod generation;
+mod keys;
 mod papers;
 mod tls;
 
 pub use crate::certificate::Standing;
-pub use ca::{Authority, AuthorityError};
+pub use ca::Authority;
+pub use generation::AuthorityError;
 pub(crate) use papers::goes_by;
 
 use crate::{

@@ -4,8 +4,10 @@
 //! The path of a file: `read` (bytes to cells) -> `headings` (what the columns mean) -> `form` (rows, unit, date) -> `row` (cells to values by `layout`)
 //! -> `group` (values to drafts) -> `import` (chunks to the desk) -> `reasons` (what was refused, to mend and bring back).
 
+mod book;
 mod cells;
 mod compare;
+mod excel;
 mod export;
 mod form;
 mod formula;
@@ -21,6 +23,7 @@ mod phones;
 mod read;
 mod reasons;
 mod row;
+mod rows;
 mod survey;
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,4 @@
-//! The floors of the house as ARCHITECTURE.md has them. Invariant: no module uses what is above it, and no modules go in a circle but
-//! those that the table still names as one.
+//! The floors of the house as ARCHITECTURE.md has them. Invariant: no module uses what is above it, and no modules go in a circle.
 
 #![allow(clippy::unwrap_used)]
 
@@ -16,15 +15,15 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-/// The rows of the table: crate, floor (or `circle`), modules.
-fn table() -> Vec<(String, String, Vec<String>)> {
+/// The rows of the table: crate or folder, floor, modules.
+fn table() -> Vec<(String, u32, Vec<String>)> {
     let text = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
     let floors = text.split("\n## Floors\n").nth(1).expect("ARCHITECTURE.md has a chapter on floors");
     let rows = floors.lines().take_while(|line| !line.starts_with("## ")).filter(|line| line.starts_with("| `"));
     rows.map(|row| {
         let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
         let modules = cells[2].split(' ').map(|name| name.trim_matches('`').to_owned()).collect();
-        (cells[0].trim_matches('`').to_owned(), cells[1].to_owned(), modules)
+        (cells[0].trim_matches('`').to_owned(), cells[1].parse().unwrap(), modules)
     })
     .collect()
 }
@@ -123,13 +122,11 @@ fn nothing_uses_what_is_above_it() {
     let table = table();
     for crate_name in ["proto", "node", "hub"] {
         let arrows = arrows(crate_name);
-        let own = || table.iter().filter(|(of, ..)| of == crate_name);
         let mut floor_of: BTreeMap<&str, u32> = BTreeMap::new();
-        for (_, floor, modules) in own() {
-            let Ok(floor) = floor.parse() else { continue };
+        for (_, floor, modules) in table.iter().filter(|(of, ..)| of == crate_name) {
             for module in modules {
                 assert!(arrows.contains_key(module), "{crate_name}: the table names {module}, which is not there");
-                assert!(floor_of.insert(module, floor).is_none(), "{crate_name}: {module} stands on two floors");
+                assert!(floor_of.insert(module, *floor).is_none(), "{crate_name}: {module} stands on two floors");
             }
         }
         for (module, uses) in &arrows {
@@ -139,15 +136,7 @@ fn nothing_uses_what_is_above_it() {
                 assert!(floor_of[used.as_str()] <= *floor, "{crate_name}: {module} uses {used}, which is above it");
             }
         }
-        let known: BTreeSet<Vec<String>> = own()
-            .filter(|(_, floor, _)| floor == "circle")
-            .map(|(_, _, modules)| {
-                let mut modules = modules.clone();
-                modules.sort();
-                modules
-            })
-            .collect();
-        assert_eq!(circles(&arrows), known, "{crate_name}: circles, and those that the table still names");
+        assert_eq!(circles(&arrows), BTreeSet::new(), "{crate_name}");
     }
 }
 
@@ -295,7 +284,7 @@ fn hold_their_floors(folder: &str, whole: &[&str]) -> Arrows {
     let table = table();
     let floors = table.iter().filter(|(of, ..)| of == folder);
     let floor_of: BTreeMap<&String, u32> =
-        floors.flat_map(|(_, floor, rooms)| rooms.iter().map(|room| (room, floor.parse().unwrap()))).collect();
+        floors.flat_map(|(_, floor, rooms)| rooms.iter().map(|room| (room, *floor))).collect();
     assert_eq!(
         arrows.keys().collect::<Vec<_>>(),
         floor_of.keys().copied().collect::<Vec<_>>(),
@@ -348,7 +337,7 @@ fn circles_within(folder: &Path) -> BTreeSet<Vec<String>> {
 }
 
 #[test]
-fn the_files_of_a_folder_go_in_no_circle_but_those_that_the_table_names() {
+fn the_files_of_a_folder_go_in_no_circle() {
     let mut all = Vec::new();
     for crate_name in ["proto", "node", "hub"] {
         folders(&root().join(crate_name).join("src"), &mut all);
@@ -358,12 +347,7 @@ fn the_files_of_a_folder_go_in_no_circle_but_those_that_the_table_names() {
     // Those with floors of their own are looked at file by file, above.
     all.retain(|folder| !["proto/src/cell", "hub/src/writer"].contains(&name(folder).as_str()));
     let found = all.iter().flat_map(|folder| circles_within(folder).into_iter().map(|circle| (name(folder), circle)));
-    let known = table().into_iter().filter(|(of, floor, _)| of.contains('/') && floor == "circle");
-    let known = known.map(|(of, _, mut rooms)| {
-        rooms.sort();
-        (of, rooms)
-    });
-    assert_eq!(found.collect::<BTreeSet<_>>(), known.collect::<BTreeSet<_>>());
+    assert_eq!(found.collect::<Vec<_>>(), []);
 }
 
 #[test]

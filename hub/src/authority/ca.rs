@@ -3,7 +3,10 @@
 //! Invariant: whatever moment a change of authority is cut at, the next start finds either the old one or finishes the new one;
 //! an authority that a child goes by has a server's certificate that the child takes.
 
-use super::tls;
+use super::{
+    generation::{AuthorityError, FILES, Generation, read, read_generation},
+    keys::Keys,
+};
 use crate::certificate::{self, Standing};
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DnType, ExtendedKeyUsagePurpose, IsCa,
@@ -15,40 +18,9 @@ use std::{
 };
 use taizhang_node::{
     disk::{self, DiskError, Secrecy},
-    identity::{CertName, MAX_AUTHORITIES, authorities_digest, ders, generation, lifetime, server_name},
+    identity::{CertName, MAX_AUTHORITIES, authorities_digest, server_name},
 };
 use taizhang_proto::OrgCode;
-
-/// Why the authority failed.
-#[derive(Debug, thiserror::Error)]
-pub enum AuthorityError {
-    /// The disk.
-    #[error(transparent)]
-    Disk(#[from] DiskError),
-    /// Keys.
-    #[error("证书 (certificates)：{0}")]
-    Keys(#[from] rcgen::Error),
-    /// The secret of the hub's seals is not one.
-    #[error("印记密钥文件已损坏，请从备份恢复 (the seal secret is damaged: restore it from a backup): {0}")]
-    SealSecret(PathBuf),
-    /// The server's certificate or key.
-    #[error("证书机构的文件无法使用，请从备份恢复 authority 目录 (restore `authority` from a backup): {0}")]
-    Tls(String),
-    /// `init` has not been run.
-    #[error("此目录还不是上级节点，请先运行 init (no authority here: run `init`); looked in {0}")]
-    Missing(PathBuf),
-    /// `init` has been run already.
-    #[error("此目录已初始化 (already initialised): {0}")]
-    Exists(PathBuf),
-    /// As many as a child takes are gone by already.
-    #[error(
-        "旧机构已满 {MAX_AUTHORITIES} 代，请先停用旧的：ca show、ca drop (too many former authorities: drop one first)"
-    )]
-    TooMany,
-    /// The authority that is to be dropped signs, or is none.
-    #[error("没有第 {0} 代旧机构 (no former authority of this number)")]
-    NotFormer(u32),
-}
 
 /// How long certificates last, days.
 const AUTHORITY_DAYS: i64 = 3_650;
@@ -59,13 +31,6 @@ const BACKDATE_DAYS: i64 = 2;
 const NEXT: &str = "next";
 /// Authorities that sign no more.
 const FORMER: &str = "former";
-/// The files of an authority; the last one says that the rest is whole.
-const FILES: [(&str, Secrecy); 4] = [
-    ("server.key", Secrecy::OwnerOnly),
-    ("server.pem", Secrecy::Plain),
-    ("ca.key", Secrecy::OwnerOnly),
-    ("ca.pem", Secrecy::Plain),
-];
 /// The file with the secret under which the hub seals its own word: it must outlive the store.
 const SEAL_SECRET: &str = "seal.key";
 
@@ -81,20 +46,7 @@ pub(super) struct State {
     issuer: Issuer<'static, KeyPair>,
     /// The newest first, which signs.
     pub(super) generations: Vec<Generation>,
-    pub(super) tls: tls::Keys,
-}
-
-/// One authority and the server's certificate under it.
-#[derive(Debug, Clone)]
-pub struct Generation {
-    /// 1 for the first.
-    pub number: u32,
-    /// The CA's certificate, DER.
-    pub der: Vec<u8>,
-    /// From when and until when it is valid, seconds since 1970.
-    pub lifetime: (u64, u64),
-    pem: String,
-    pub(super) server: (String, String),
+    pub(super) tls: Keys,
 }
 
 fn valid_for(params: &mut CertificateParams, days: i64, now: u64) {
@@ -128,22 +80,6 @@ fn write_new(dir: &Path, unit: OrgCode, number: u32, now: u64) -> Result<(), Aut
         disk::write_file(&dir.join(name), content.as_bytes(), secrecy)?;
     }
     Ok(())
-}
-
-fn read(dir: &Path, name: &str) -> Result<String, AuthorityError> {
-    let path = dir.join(name);
-    std::fs::read_to_string(&path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => AuthorityError::Missing(dir.to_owned()),
-        _ => DiskError::new("read", &path, error).into(),
-    })
-}
-
-fn read_generation(dir: &Path) -> Result<Generation, AuthorityError> {
-    let pem = read(dir, "ca.pem")?;
-    let broken = || AuthorityError::Keys(rcgen::Error::CouldNotParseCertificate);
-    let der = ders(&pem).into_iter().next().ok_or_else(broken)?;
-    let server = (read(dir, "server.pem")?, read(dir, "server.key")?);
-    Ok(Generation { number: generation(&der), lifetime: lifetime(&der).ok_or_else(broken)?, der, pem, server })
 }
 
 /// Brings a new authority that is whole into its place; the one before it becomes a former one.
@@ -182,7 +118,7 @@ fn read_state(dir: &Path) -> Result<State, AuthorityError> {
     generations.retain(|former| former.number != newest.number);
     generations.sort_by_key(|former| std::cmp::Reverse(former.number));
     generations.insert(0, newest);
-    let tls = tls::Keys::of(&generations)?;
+    let tls = Keys::of(&generations)?;
     Ok(State { issuer, generations, tls })
 }
 
@@ -329,6 +265,7 @@ impl Authority {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use taizhang_node::identity::ders;
 
     const NOW: u64 = 1_790_000_000;
 

@@ -2,7 +2,10 @@
 //! Invariants: whether a certificate has ended is asked of the hub's own clock where a call comes in, not here, so that one that
 //! has ended can still be renewed; a child is shown the server's certificate of the authority that it names (SNI).
 
-use super::ca::{Authority, AuthorityError, Generation, State};
+use super::{
+    ca::{Authority, State},
+    generation::AuthorityError,
+};
 use std::sync::Arc;
 use taizhang_node::identity::{
     server_name,
@@ -10,45 +13,15 @@ use taizhang_node::identity::{
 };
 use taizhang_proto::OrgCode;
 use tokio_rustls::rustls::{
-    self, DigitallySignedStruct, DistinguishedName, RootCertStore, ServerConfig, SignatureScheme,
+    self, DigitallySignedStruct, DistinguishedName, ServerConfig, SignatureScheme,
     client::danger::HandshakeSignatureValid,
-    pki_types::{CertificateDer, PrivateKeyDer, UnixTime, pem::PemObject},
+    pki_types::{CertificateDer, UnixTime},
     server::{
-        ClientHello, ResolvesServerCert, WebPkiClientVerifier,
+        ClientHello, ResolvesServerCert,
         danger::{ClientCertVerified, ClientCertVerifier},
     },
     sign::CertifiedKey,
 };
-
-/// What the files of an authority make of TLS.
-pub(super) struct Keys {
-    /// By generation, the newest first.
-    servers: Vec<(u32, Arc<CertifiedKey>)>,
-    children: Arc<dyn ClientCertVerifier>,
-}
-
-impl Keys {
-    pub(super) fn of(generations: &[Generation]) -> Result<Self, AuthorityError> {
-        let unreadable = |error: &dyn std::fmt::Display| AuthorityError::Tls(error.to_string());
-        let mut roots = RootCertStore::empty();
-        let mut servers = Vec::with_capacity(generations.len());
-        for generation in generations {
-            roots.add(CertificateDer::from(generation.der.clone())).map_err(|error| unreadable(&error))?;
-            let (certificate, key) = &generation.server;
-            let chain = CertificateDer::pem_slice_iter(certificate.as_bytes()).collect::<Result<Vec<_>, _>>();
-            let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|error| unreadable(&error))?;
-            let key = provider().key_provider.load_private_key(key).map_err(|error| unreadable(&error))?;
-            let certified = CertifiedKey::new(chain.map_err(|error| unreadable(&error))?, key);
-            certified.keys_match().map_err(|error| unreadable(&error))?;
-            servers.push((generation.number, Arc::new(certified)));
-        }
-        let children = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider())
-            .allow_unauthenticated()
-            .build()
-            .map_err(|error| unreadable(&error))?;
-        Ok(Self { servers, children })
-    }
-}
 
 impl Authority {
     /// TLS towards children; it follows every change of the authority.

@@ -1,13 +1,6 @@
-//! A file as sheets of cells, whatever kind of file it was; `read` makes them, `form` and `row` read them.
+//! What stands in a cell of a file, whatever kind of file it was.
 
-use super::{
-    ImportError,
-    formula::unwrapped,
-    read::{self, Bounds, Look, Walked, Workbook, guarded, held_whole},
-    text_file,
-};
-use calamine::Dimensions;
-use std::{borrow::Cow, cell::RefCell};
+use super::formula::unwrapped;
 use taizhang_proto::{
     date::{self, Day},
     text,
@@ -108,109 +101,5 @@ fn number_text(number: f64) -> String {
     match power.parse::<usize>() {
         Ok(power) if power < 30 => format!("{digits:0<width$}", width = power + 1 + usize::from(number < 0.0)),
         _ => written,
-    }
-}
-
-/// One sheet.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub(super) struct Sheet {
-    /// Its name; for a text file the file's.
-    pub(super) name: String,
-    /// Rows, each as long as its last cell with something in it: all of them, or the first ones of a long sheet.
-    pub(super) rows: Vec<Vec<Cell>>,
-    /// Whether there are more rows than are held.
-    pub(super) is_long: bool,
-    /// Areas of cells merged into one.
-    pub(super) merged: Vec<Dimensions>,
-    /// Whether its numbers count days from 1904.
-    pub(super) is_1904: bool,
-}
-
-/// How a text file was written, to write the reasons file the same way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Encoding {
-    /// UTF-8, with or without a byte order mark.
-    Utf8 { marked: bool },
-    /// GBK and its successor GB18030.
-    Gb18030,
-}
-
-/// What kind of file the sheets came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Container {
-    /// xlsx or xls.
-    Workbook,
-    /// Text, one record a line.
-    Text { encoding: Encoding, delimiter: u8 },
-}
-
-/// Where the rows of long sheets come from.
-pub(super) enum Long<'s> {
-    /// There is none.
-    Held,
-    /// An open xlsx, and what it is if it is none.
-    Workbook(Box<RefCell<Workbook<'s>>>, &'static str),
-    /// A text as it is split into records.
-    Text { text: Cow<'s, str>, delimiter: u8 },
-}
-
-/// A file. What is long in it stays where it is, and is read row by row.
-pub(super) struct Book<'s> {
-    /// Its sheets, hidden ones left out.
-    pub(super) sheets: Vec<Sheet>,
-    /// Its kind.
-    pub(super) container: Container,
-    /// What the clerk should know of the reading.
-    pub(super) findings: Vec<String>,
-    /// And of the cells that were passed over in what is held.
-    pub(super) stray: Option<String>,
-    pub(super) long: Long<'s>,
-    /// How much of the file the first walk through each sheet has read.
-    pub(super) bounds: RefCell<Bounds>,
-}
-
-impl Book<'_> {
-    /// The first walk through a sheet, which finds what is wrong with it: nothing is saved before it ended. A sheet whose
-    /// cells come in no order is held whole from then on, and the walk begins again with [`Walked::Unordered`].
-    pub(super) fn first_walk(&mut self, sheet: usize, look: Look<'_>) -> Result<Walked, ImportError> {
-        let long = &self.sheets[sheet];
-        if !long.is_long {
-            return self.walk(sheet, look);
-        }
-        let mut bounds = self.bounds.borrow().clone();
-        let walked = guarded(|| self.read(sheet, &mut bounds, look))?;
-        if walked == Walked::Unordered
-            && let Long::Workbook(book, kind) = &self.long
-        {
-            let mut bounds = self.bounds.borrow_mut();
-            let rows = guarded(|| held_whole(&mut book.borrow_mut(), long, kind, &mut bounds))?;
-            drop(bounds);
-            (self.sheets[sheet].rows, self.sheets[sheet].is_long) = (rows, false);
-        } else {
-            self.bounds.replace(bounds);
-        }
-        self.stray = self.bounds.borrow().finding();
-        Ok(walked)
-    }
-
-    /// Walks through a sheet again.
-    pub(super) fn walk(&self, sheet: usize, look: Look<'_>) -> Result<Walked, ImportError> {
-        if self.sheets[sheet].is_long {
-            return self.read(sheet, &mut Bounds::default(), look);
-        }
-        for (number, row) in self.sheets[sheet].rows.iter().enumerate() {
-            if !look(number, Cow::Borrowed(row))? {
-                return Ok(Walked::Enough);
-            }
-        }
-        Ok(Walked::Whole)
-    }
-
-    fn read(&self, sheet: usize, bounds: &mut Bounds, look: Look<'_>) -> Result<Walked, ImportError> {
-        match &self.long {
-            Long::Held => Ok(Walked::Whole),
-            Long::Workbook(book, kind) => read::walk(&mut book.borrow_mut(), &self.sheets[sheet], kind, bounds, look),
-            Long::Text { text, delimiter } => text_file::walk(text, *delimiter, bounds, look).map(|(walked, _)| walked),
-        }
     }
 }

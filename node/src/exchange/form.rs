@@ -2,10 +2,11 @@
 
 use super::{
     ImportError,
-    cells::{Book, Cell, Sheet},
+    book::{Book, Sheet},
+    cells::Cell,
     headings::{self, Column, Headings},
     layout::{Layout, Layouts, Target, Words, folded},
-    read::Walked,
+    rows::Walked,
     survey::{Survey, Surveyor},
 };
 use crate::desk::units::{Units, has_code};

@@ -8,7 +8,8 @@ mod whose;
 pub(super) use numbering::is_numbering;
 
 use super::{
-    cells::{Cell, Sheet},
+    book::Sheet,
+    cells::Cell,
     layout::{Layout, Layouts, Target, Words, folded},
 };
 use std::collections::{BTreeSet, HashSet};

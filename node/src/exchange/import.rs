@@ -4,7 +4,8 @@
 
 use super::{
     ImportError, Options, Report, Source,
-    cells::{Book, Cell},
+    book::Book,
+    cells::Cell,
     form::{self, Form, Kind, Owner},
     group::{self, Group, Scene, Stop},
     pending::Pending,

@@ -5,7 +5,7 @@
 
 use super::{
     ImportError,
-    read::{MAX_COLUMNS, MAX_SHEETS},
+    rows::{MAX_COLUMNS, MAX_SHEETS},
 };
 use std::collections::BTreeSet;
 

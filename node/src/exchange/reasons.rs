@@ -3,7 +3,8 @@
 
 use super::{
     ImportError,
-    cells::{Book, Cell, Container, Encoding, Sheet},
+    book::{Book, Container, Encoding, Sheet},
+    cells::Cell,
     form::Form,
     formula::{as_it_was, formats, harmless, is_formula},
     read, text_file,

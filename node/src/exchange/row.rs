@@ -3,12 +3,12 @@
 
 use super::{
     cells::Cell,
+    excel::EPOCH_1904,
     form::Form,
     headings::{Column, role_of},
     layout::{Place, Target},
     note::chinese,
     phones::phones,
-    read::EPOCH_1904,
     survey::Months,
 };
 use crate::desk::units::Units;

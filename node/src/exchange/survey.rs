@@ -2,7 +2,8 @@
 //! are looked at one after the other, and none is held.
 
 use super::{
-    cells::{Cell, Container},
+    book::Container,
+    cells::Cell,
     layout::{Layout, Target},
 };
 use std::collections::HashMap;

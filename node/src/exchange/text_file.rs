@@ -2,8 +2,9 @@
 
 use super::{
     ImportError, Source,
-    cells::{Book, Cell, Container, Encoding, Long, Sheet},
-    read::{Bounds, HELD_ROWS, Look, MAX_HELD, Rows, Walked},
+    book::{Book, Container, Encoding, Long, Sheet},
+    cells::Cell,
+    rows::{Bounds, HELD_ROWS, Look, MAX_HELD, Rows, Walked},
 };
 use encoding_rs::{GB18030, UTF_16BE, UTF_16LE};
 use records::{OpenQuote, Records};

@@ -1,15 +1,20 @@
 //! Cells into rows, within the bounds of a file: as they come where they come in order, or all of a sheet where they do not.
 //! Invariant: both make the same rows of the same cells, with the same numbers, so a sheet can be read again and again.
 
-use super::{ImportError, within};
-use crate::exchange::cells::Cell;
+use super::{ImportError, cells::Cell};
 use calamine::Dimensions;
 use std::{borrow::Cow, collections::BTreeMap};
 
+/// Most sheets.
+pub(super) const MAX_SHEETS: usize = 1_000;
+/// Cells of a file that are held; a sheet with more is read anew for each walk through it.
+pub(super) const MAX_HELD: usize = 250_000;
+/// Rows of such a sheet that are held: its headings are among them.
+pub(super) const HELD_ROWS: usize = 64;
 /// Most rows of a sheet.
-pub(in crate::exchange) const MAX_ROWS: usize = 1_000_000;
+pub(super) const MAX_ROWS: usize = 1_000_000;
 /// Most columns of a sheet.
-pub(in crate::exchange) const MAX_COLUMNS: usize = 200;
+pub(super) const MAX_COLUMNS: usize = 200;
 /// Most cells of a file, empty ones left of a filled one included.
 const MAX_CELLS: usize = 12_000_000;
 /// Most text of a file, bytes.
@@ -19,12 +24,16 @@ const MAX_GAP: usize = 1_000;
 /// Cells right of the columns taken that are passed over, told and counted, before a file is called too wide.
 const MAX_STRAY: usize = 64;
 
+fn within(count: usize, most: usize, what: &'static str, limit: usize) -> Result<(), ImportError> {
+    if count <= most { Ok(()) } else { Err(ImportError::TooLarge { what, limit: limit as u64 }) }
+}
+
 /// What is done with each row: its number, from 0, and its cells. No: the rest is not wanted.
-pub(in crate::exchange) type Look<'l> = &'l mut dyn FnMut(usize, Cow<'_, [Cell]>) -> Result<bool, ImportError>;
+pub(super) type Look<'l> = &'l mut dyn FnMut(usize, Cow<'_, [Cell]>) -> Result<bool, ImportError>;
 
 /// How a walk through a sheet ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::exchange) enum Walked {
+pub(super) enum Walked {
     /// At its end.
     Whole,
     /// Where whoever looked had seen enough.
@@ -35,8 +44,8 @@ pub(in crate::exchange) enum Walked {
 
 /// How much of a file was read.
 #[derive(Debug, Default, Clone)]
-pub(in crate::exchange) struct Bounds {
-    pub(in crate::exchange) cells: usize,
+pub(super) struct Bounds {
+    pub(super) cells: usize,
     text: usize,
     stray: usize,
 }
@@ -78,7 +87,7 @@ impl Bounds {
     }
 
     /// What the clerk should know of cells that were passed over.
-    pub(in crate::exchange) fn finding(&self) -> Option<String> {
+    pub(super) fn finding(&self) -> Option<String> {
         (self.stray > 0).then(|| {
             format!("第{MAX_COLUMNS}列以后有{}个零散的单元格，没有读取 (stray cells were not read)", self.stray)
         })
@@ -128,7 +137,7 @@ impl Merged {
 }
 
 /// Rows as their cells come, one held at a time.
-pub(in crate::exchange) struct Rows<'r> {
+pub(super) struct Rows<'r> {
     bounds: &'r mut Bounds,
     merged: Merged,
     /// The row that is being filled, by its number on the sheet.
@@ -142,18 +151,12 @@ pub(in crate::exchange) struct Rows<'r> {
 
 impl<'r> Rows<'r> {
     /// Rows of a sheet with these merged areas.
-    pub(in crate::exchange) fn new(bounds: &'r mut Bounds, merged: &[Dimensions]) -> Self {
+    pub(super) fn new(bounds: &'r mut Bounds, merged: &[Dimensions]) -> Self {
         Self { bounds, merged: Merged::of(merged), row: 0, cells: Vec::new(), next: 0, number: 0, filled: 0 }
     }
 
     /// Puts a cell into its place; hands on the row above it once it is done.
-    pub(in crate::exchange) fn put(
-        &mut self,
-        row: usize,
-        column: usize,
-        cell: Cell,
-        look: Look<'_>,
-    ) -> Result<Walked, ImportError> {
+    pub(super) fn put(&mut self, row: usize, column: usize, cell: Cell, look: Look<'_>) -> Result<Walked, ImportError> {
         if !self.bounds.takes(column, &cell)? {
             return Ok(Walked::Whole);
         }
@@ -169,7 +172,7 @@ impl<'r> Rows<'r> {
     }
 
     /// Hands on the row that is being filled.
-    pub(in crate::exchange) fn hand_on(&mut self, look: Look<'_>) -> Result<Walked, ImportError> {
+    pub(super) fn hand_on(&mut self, look: Look<'_>) -> Result<Walked, ImportError> {
         // Formulas that say nothing, filled down below a table, make no rows.
         if self.cells.iter().all(Cell::is_blank) {
             self.bounds.cells -= self.cells.len();
