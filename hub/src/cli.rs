@@ -32,7 +32,7 @@ use taizhang_node::{
     cli::{
         Units, UnitsCommand,
         enrol::{RUNS_ON, enrolled, first_session},
-        manual, parse_day, print_fields, read_token, review, run_to_exit, stop_signal, sync_facts,
+        manual, parse_day, print_fields, read_token, review, run_to_exit, stop_signal,
     },
     control::{self, ControlFile},
     disk,
@@ -637,7 +637,7 @@ async fn ask(session: &Session, command: Command, reader: Reader) -> anyhow::Res
         }
         Command::Sync => {
             let report = admin.sync_now(pb::Empty {}).await?.into_inner();
-            show::facts(reader, &sync_facts(&report));
+            show::facts(reader, &show::sync_facts(&report));
             if !report.ok {
                 return Ok(ExitCode::from(1));
             }

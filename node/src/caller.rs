@@ -21,6 +21,8 @@ pub enum Role {
     Operator = 2,
     /// Works with an office's registers.
     Clerk = 3,
+    /// Heads an office: a clerk who also closes months and says who may log in.
+    Head = 4,
 }
 
 impl Role {
@@ -31,6 +33,7 @@ impl Role {
             Self::Reviewer => "reviewer",
             Self::Operator => "operator",
             Self::Clerk => "clerk",
+            Self::Head => "head",
         }
     }
 }

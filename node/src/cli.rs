@@ -1,6 +1,7 @@
 //! The node's command line. Every command asks the running `serve` over its control socket; without one it opens the
 //! office itself for as long as it takes.
 
+mod console;
 pub mod enrol;
 mod fields;
 mod import;
@@ -15,7 +16,7 @@ mod usage;
 
 pub use fields::print as print_fields;
 pub use named::Units;
-pub use print::{doubts as print_doubts, found as print_found, list as print_list, story as print_story, sync_facts};
+pub use print::{doubts as print_doubts, found as print_found, list as print_list, story as print_story};
 pub use review::Who;
 
 use crate::{
@@ -282,6 +283,11 @@ enum Command {
     Review(review::Command),
     /// 检查本机数据 (read every row and compare digests)
     Verify,
+    /// 在浏览器中打开控制台 (open the pages in a browser)
+    Open,
+    /// 控制台的用户 (who may log in)
+    #[command(subcommand)]
+    User(console::UserCommand),
     /// 配置 (configuration)
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -475,6 +481,8 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             show::config(reader, &config)?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Open => console::open(&cli.dir, reader),
+        Command::User(command) => console::user(&cli.dir, command, reader),
         Command::Manual(command) => manual::run::<Cli>(command),
         Command::Fields { register } => {
             fields::print(register.as_deref(), reader)?;
@@ -538,7 +546,7 @@ async fn serve(dir: &std::path::Path, live: bool) -> anyhow::Result<ExitCode> {
     let mut stop = std::pin::pin!(stop_signal());
     let mut office = Office::open(dir, &config, schedule, system_clock())?;
     loop {
-        match serve_open(dir, office, schedule.mode, stop.as_mut()).await? {
+        match serve_open(dir, office, (&config, schedule.mode), stop.as_mut()).await? {
             Ended::Asked => return Ok(ExitCode::SUCCESS),
             Ended::PartGone(part) => bail!(
                 "本机的一部分已停止，程序退出，请重新启动 (a part of the node is gone, so it ends: start it again): {part}"
@@ -574,7 +582,7 @@ enum Ended {
 async fn serve_open(
     dir: &std::path::Path,
     office: Arc<Office>,
-    mode: Mode,
+    (config, mode): (&Config, Mode),
     asked: impl Future<Output = ()>,
 ) -> anyhow::Result<Ended> {
     let (stop, stopped) = watch::channel(false);
@@ -583,6 +591,7 @@ async fn serve_open(
     let mut part_ended = parts.ended();
     let answers = async move { parts::as_own(control_task.await) };
     let control_task = parts.run("control", stopped.clone(), answers);
+    let (pages, pages_task) = crate::console::open(&office, config, &parts, stopped.clone()).await?;
     let keeper = office.keep_in_touch(&parts, stopped);
     // The first search need not wait. One that fails says so when it is asked.
     let ledger = office.ledger.clone();
@@ -593,6 +602,7 @@ async fn serve_open(
         (_, Mode::Nightly) => "每夜同步 (nightly)",
     };
     say!("taizhang-node {} {how}; control {}; Ctrl-C 停止 (stops)", office.ledger.unit(), control.address);
+    say!("控制台 (console) {}", pages.url());
     let mut fault = office.ledger.fault();
     let failed = async {
         let found = fault.wait_for(Option::is_some).await.is_ok();
@@ -609,6 +619,7 @@ async fn serve_open(
     say!("正在停止 (stopping)");
     let _ = stop.send(true);
     control_task.await?;
+    pages_task.await?;
     if let Some(keeper) = keeper {
         keeper.await?;
     }
@@ -692,7 +703,7 @@ async fn ask(mut client: Client, command: Command, reader: Reader) -> anyhow::Re
         Command::Status => show::facts(reader, &client.status(pb::Empty {}).await?.into_inner().facts),
         Command::Sync => {
             let report = client.sync_now(pb::Empty {}).await?.into_inner();
-            show::facts(reader, &sync_facts(&report));
+            show::facts(reader, &show::sync_facts(&report));
             if !report.error.is_empty() || !report.ok {
                 return Ok(ExitCode::from(1));
             }
@@ -830,6 +841,8 @@ async fn ask(mut client: Client, command: Command, reader: Reader) -> anyhow::Re
         | Command::Serve { .. }
         | Command::Config(_)
         | Command::Manual(_)
+        | Command::Open
+        | Command::User(_)
         | Command::Mappings { .. }
         | Command::Fields { .. }
         | Command::Review(_) => {

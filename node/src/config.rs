@@ -9,7 +9,7 @@ use figment::{
     providers::{Env, Format, Serialized, Toml},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use std::path::Path;
+use std::{net::SocketAddr, path::Path};
 use taizhang_proto::OrgCode;
 
 /// All keys.
@@ -29,6 +29,8 @@ pub struct Config {
     pub catch_up: u64,
     /// Whose name stands behind what is entered from the command line.
     pub clerk: String,
+    /// Where the console is found: an address of this computer, port 0 for any that is free.
+    pub console: SocketAddr,
 }
 
 impl Default for Config {
@@ -40,6 +42,7 @@ impl Default for Config {
             sync_window: 240,
             catch_up: 15,
             clerk: "clerk".into(),
+            console: SocketAddr::from(([127, 0, 0, 1], 7100)),
         }
     }
 }
@@ -59,7 +62,7 @@ pub enum ConfigError {
 }
 
 /// The keys.
-const KEYS: [&str; 6] = ["unit", "mode", "sync_at", "sync_window", "catch_up", "clerk"];
+const KEYS: [&str; 7] = ["unit", "mode", "sync_at", "sync_window", "catch_up", "clerk", "console"];
 
 /// The file's name in the data directory.
 pub const FILE: &str = "node.toml";
@@ -92,6 +95,7 @@ sync_at = "22:00"         # when the nightly window opens, Shanghai time
 sync_window = 240         # minutes; each node calls at its own moment in the window
 catch_up = 15             # minutes within which a computer that was off at night calls once it is on
 clerk = "clerk"           # whose name stands behind entries from the command line
+console = "127.0.0.1:7100" # where the pages are found; port 0: any that is free
 "#;
 
 impl Config {

@@ -25,6 +25,7 @@ mod reasons;
 mod row;
 mod rows;
 mod survey;
+mod template;
 #[cfg(test)]
 mod tests;
 mod text_file;
@@ -34,7 +35,8 @@ pub(crate) use export::{People, with_code};
 pub use formula::harmless;
 pub(crate) use formula::{formats, is_formula};
 pub use layout::{FOLDER, Layouts, Mapped, MappingError};
-pub use reasons::file_name as reasons_name;
+pub use reasons::{file_name as reasons_name, reasons_table};
+pub use template::template;
 
 use crate::desk::Desk;
 use std::sync::Arc;

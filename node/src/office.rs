@@ -1,6 +1,7 @@
 //! An office as one object: its ledger, the keeper of its link, and the calls that its command line makes.
 //! The demo, the tests and the binary start the same thing.
 
+pub mod browse;
 mod calls;
 pub mod card;
 pub mod close;
@@ -10,7 +11,7 @@ mod facts;
 mod form;
 mod head;
 pub mod history;
-mod import;
+pub(crate) mod import;
 mod papers;
 mod refused;
 mod review;
@@ -77,6 +78,8 @@ pub struct Office {
     identity: Option<Identity>,
     schedule: Schedule,
     clerk: String,
+    /// The turns of files in and out, whoever brings them.
+    pub(crate) files: import::Files,
     /// Held while a form, or a month to close, is looked at and saved.
     saving: Mutex<()>,
 }
@@ -97,7 +100,15 @@ impl Office {
         };
         let ledger = Arc::new(Ledger::open(data, unit, clock)?);
         let keeper = identity.clone().map(|identity| Keeper::new(ledger.clone(), identity, schedule));
-        Ok(Arc::new(Self { ledger, keeper, identity, schedule, clerk: config.clerk.clone(), saving: Mutex::default() }))
+        Ok(Arc::new(Self {
+            ledger,
+            keeper,
+            identity,
+            schedule,
+            clerk: config.clerk.clone(),
+            files: import::Files::default(),
+            saving: Mutex::default(),
+        }))
     }
 
     /// Whose word it is: the clerk who is named, or the one of the configuration where nobody is.

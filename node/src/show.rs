@@ -549,6 +549,31 @@ pub fn bytes(count: u64) -> String {
     indicatif::HumanBytes(count).to_string()
 }
 
+/// A sync report as facts.
+pub fn sync_facts(report: &pb::SyncReport) -> Vec<pb::Fact> {
+    let mut facts = vec![
+        fact("ok", "完成", "done", report.ok),
+        fact("pushed", "上报", "pushed", report.pushed),
+        fact("accepted", "接受", "accepted", report.accepted),
+        fact("settled", "按规则处理或待审核", "settled by rule or left to a reviewer", report.settled),
+        fact("refused", "退回", "refused", report.refused),
+        fact("pulled", "下载", "pulled", report.pulled),
+        fact("round_trips", "往返次数", "round trips", report.round_trips),
+        fact("bytes_up", "上行字节", "bytes up", report.bytes_up),
+        fact("bytes_down", "下行字节", "bytes down", report.bytes_down),
+        fact("equal", "与上级一致", "equal to the hub", report.equal),
+        fact("millis", "毫秒", "milliseconds", report.millis),
+        fact("pending", "待上报", "waiting for the hub", report.pending),
+    ];
+    if !report.clock.is_empty() {
+        facts.push(fact("clock", "时钟", "clock", &report.clock));
+    }
+    if !report.error.is_empty() {
+        facts.push(fact("error", "错误", "error", &report.error));
+    }
+    facts
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

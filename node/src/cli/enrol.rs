@@ -135,7 +135,7 @@ pub async fn first_session<R: Replica + ?Sized>(keeper: &Arc<Keeper<R>>) -> Resu
 }
 
 /// The unit whose directory this is, as its certificate says, or its configuration before it has one.
-fn unit_of(dir: &Path) -> anyhow::Result<Option<OrgCode>> {
+pub(super) fn unit_of(dir: &Path) -> anyhow::Result<Option<OrgCode>> {
     if let Some(identity) = Identity::load_if_enrolled(dir)? {
         return Ok(Some(identity.name.unit));
     }

@@ -9,31 +9,6 @@ use crate::{
 use std::{path::Path, process::ExitCode};
 use taizhang_proto::{RecordId, cell::worklist::Clock, date, limits::LIST_LINES, pb, register::registers};
 
-/// A sync report as facts.
-pub fn sync_facts(report: &pb::SyncReport) -> Vec<pb::Fact> {
-    let mut facts = vec![
-        show::fact("ok", "完成", "done", report.ok),
-        show::fact("pushed", "上报", "pushed", report.pushed),
-        show::fact("accepted", "接受", "accepted", report.accepted),
-        show::fact("settled", "按规则处理或待审核", "settled by rule or left to a reviewer", report.settled),
-        show::fact("refused", "退回", "refused", report.refused),
-        show::fact("pulled", "下载", "pulled", report.pulled),
-        show::fact("round_trips", "往返次数", "round trips", report.round_trips),
-        show::fact("bytes_up", "上行字节", "bytes up", report.bytes_up),
-        show::fact("bytes_down", "下行字节", "bytes down", report.bytes_down),
-        show::fact("equal", "与上级一致", "equal to the hub", report.equal),
-        show::fact("millis", "毫秒", "milliseconds", report.millis),
-        show::fact("pending", "待上报", "waiting for the hub", report.pending),
-    ];
-    if !report.clock.is_empty() {
-        facts.push(show::fact("clock", "时钟", "clock", &report.clock));
-    }
-    if !report.error.is_empty() {
-        facts.push(show::fact("error", "错误", "error", &report.error));
-    }
-    facts
-}
-
 /// What the columns of the list of cases are.
 pub(super) const DUE_HEADINGS: [(&str, &str); 10] = [
     ("clock", "指标"),

@@ -66,6 +66,13 @@ pub fn file_name(file_name: &str, content: &[u8]) -> String {
     named(file_name, if read::is_workbook(content) { "xlsx" } else { "csv" })
 }
 
+/// The first rows of such a file, to be looked at without saving it; none where there is no file.
+pub fn reasons_table(file_name: &str, content: &[u8], most: usize) -> Option<Vec<Vec<String>>> {
+    let book = read::read(&super::Source { file_name, content }).ok()?;
+    let rows = book.sheets.iter().flat_map(|sheet| &sheet.rows).take(most);
+    Some(rows.map(|row| row.iter().map(Cell::text).collect()).collect())
+}
+
 fn named(file_name: &str, extension: &str) -> String {
     let stem = text_file::stem(file_name);
     // The reasons of a reasons file are the file's own.

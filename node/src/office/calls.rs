@@ -35,7 +35,7 @@ pub(super) fn unit_or_none(code: u64) -> Result<Option<OrgCode>, Refusal> {
 
 impl Office {
     /// The cases that are due by a day and `within` days after it.
-    pub(super) fn due(&self, caller: &Caller, request: &pb::DueRequest) -> Result<pb::DueAnswer, Refusal> {
+    pub(crate) fn due(&self, caller: &Caller, request: &pb::DueRequest) -> Result<pb::DueAnswer, Refusal> {
         let on = self.day_asked(request.on)?;
         self.note_file(request.to_file, caller, "due", String::new())?;
         let last = on.saturating_add_unsigned(request.within);
@@ -77,7 +77,7 @@ impl Office {
     }
 
     /// The records of a register.
-    pub(super) fn list(&self, request: &pb::ListRequest) -> Result<pb::ListAnswer, Refusal> {
+    pub(crate) fn list(&self, request: &pb::ListRequest) -> Result<pb::ListAnswer, Refusal> {
         let def = find::register(&request.register)?;
         let unit = unit_or_none(request.unit)?;
         let limit = limits::lines(request.limit, PAGE);
@@ -97,7 +97,7 @@ impl Office {
     }
 
     /// A search by parts of names and numbers.
-    pub(super) fn search(&self, request: &pb::SearchRequest) -> Result<pb::SearchAnswer, Refusal> {
+    pub(crate) fn search(&self, request: &pb::SearchRequest) -> Result<pb::SearchAnswer, Refusal> {
         let named = |name: &str| find::register(name).map(|def| def.number);
         let register = Some(request.register.as_str()).filter(|name| !name.is_empty()).map(named).transpose()?;
         let query =
@@ -115,7 +115,7 @@ impl Office {
     }
 
     /// Why nobody was found; where a refusal has this name, that one.
-    pub(super) fn unless_refused(&self, why: FindError) -> Refusal {
+    pub(crate) fn unless_refused(&self, why: FindError) -> Refusal {
         if let FindError::None(written) = &why
             && let Ok(refused) = self.refused_as(written)
             && let Some(one) = refused.first().filter(|one| one.waits)
@@ -159,7 +159,7 @@ impl Office {
     }
 
     /// A register as a file.
-    pub(super) fn export(&self, caller: &Caller, request: &pb::ExportRequest) -> Result<pb::ExportAnswer, Refusal> {
+    pub(crate) fn export(&self, caller: &Caller, request: &pb::ExportRequest) -> Result<pb::ExportAnswer, Refusal> {
         let def = find::register(&request.register)?;
         let format = request.format.parse()?;
         let unit = unit_or_none(request.unit)?;
@@ -184,7 +184,7 @@ impl Office {
     }
 
     /// Somebody's card.
-    pub(super) fn card(&self, request: &pb::CardRequest) -> Result<pb::StatusAnswer, Refusal> {
+    pub(crate) fn card(&self, request: &pb::CardRequest) -> Result<pb::StatusAnswer, Refusal> {
         let (ledger, on) = (&self.ledger, self.day_asked(request.on)?);
         let desk = LedgerDesk::new(ledger);
         let found = find::record(&desk, Some(number::RESIDENT), &request.record);
@@ -196,29 +196,29 @@ impl Office {
     }
 
     /// What is to be filed by a day and `within` days after it.
-    pub(super) fn to_file(&self, request: pb::ToFileRequest) -> Result<pb::ToFileAnswer, Refusal> {
+    pub(crate) fn to_file(&self, request: pb::ToFileRequest) -> Result<pb::ToFileAnswer, Refusal> {
         Ok(self.filings(self.day_asked(request.on)?, request.within)?)
     }
 
     /// What a clerk has to do by a day and `within` days after it.
-    pub(super) fn worklist(&self, caller: &Caller, request: &pb::DueRequest) -> Result<pb::WorkAnswer, Refusal> {
+    pub(crate) fn worklist(&self, caller: &Caller, request: &pb::DueRequest) -> Result<pb::WorkAnswer, Refusal> {
         let request = pb::DueRequest { on: self.day_asked(request.on)?, ..*request };
         self.note_file(request.to_file, caller, "worklist", String::new())?;
         Ok(self.work(&request)?)
     }
 
     /// What is to be looked into.
-    pub(super) fn doubts(&self, request: &pb::DoubtsRequest) -> Result<pb::DoubtsAnswer, Refusal> {
+    pub(crate) fn doubts(&self, request: &pb::DoubtsRequest) -> Result<pb::DoubtsAnswer, Refusal> {
         Ok(self.doubtful(self.day_asked(request.on)?, &request.only)?)
     }
 
     /// The office's own figures.
-    pub(super) fn standing(&self, request: &pb::StandingRequest) -> Result<pb::StandingAnswer, Refusal> {
+    pub(crate) fn standing(&self, request: &pb::StandingRequest) -> Result<pb::StandingAnswer, Refusal> {
         Ok(super::standing::standing(&self.ledger, self.day_asked(request.on)?)?)
     }
 
     /// Calls the hub now.
-    pub(super) async fn sync_now(&self) -> Result<pb::SyncReport, Refusal> {
+    pub(crate) async fn sync_now(&self) -> Result<pb::SyncReport, Refusal> {
         let keeper = self.keeper.as_ref().ok_or_else(super::not_enrolled)?;
         let mut report = match keeper.sync_now().await {
             Ok(report) => report,
@@ -233,7 +233,7 @@ impl Office {
     }
 
     /// Reads every row and compares what follows from others.
-    pub(super) fn verify(&self) -> pb::VerifyAnswer {
+    pub(crate) fn verify(&self) -> pb::VerifyAnswer {
         match self.ledger.verify() {
             Ok(checked) => pb::VerifyAnswer { checked, ..pb::VerifyAnswer::default() },
             Err(error) => pb::VerifyAnswer { problems: vec![error.to_string()], ..pb::VerifyAnswer::default() },
@@ -241,7 +241,7 @@ impl Office {
     }
 
     /// The story of a record.
-    pub(super) fn history(&self, caller: &Caller, request: &pb::HistoryRequest) -> Result<pb::HistoryAnswer, Refusal> {
+    pub(crate) fn history(&self, caller: &Caller, request: &pb::HistoryRequest) -> Result<pb::HistoryAnswer, Refusal> {
         let written = request.record.trim();
         // What was refused is read by its number alone: the registers do not have it.
         let id = match written.parse() {
@@ -260,7 +260,7 @@ impl Office {
     }
 
     /// Closes a month.
-    pub(super) fn close(&self, caller: &Caller, request: &pb::MonthRequest) -> Result<pb::CloseAnswer, Refusal> {
+    pub(crate) fn close(&self, caller: &Caller, request: &pb::MonthRequest) -> Result<pb::CloseAnswer, Refusal> {
         let month = Month::read(&request.month).ok_or_else(|| Refusal::wrong("请写成 2008-03 (not a month)"))?;
         let answer = self.close_month(month, caller.named()?, request.sure)?;
         // It is done, and the month says by whom: it does not fail for the log.
@@ -271,7 +271,7 @@ impl Office {
     }
 
     /// What is printed, posted up or filed.
-    pub(super) fn paper(&self, caller: &Caller, request: &pb::PaperRequest) -> Result<pb::Paper, Refusal> {
+    pub(crate) fn paper(&self, caller: &Caller, request: &pb::PaperRequest) -> Result<pb::Paper, Refusal> {
         let on = self.day_asked(request.on)?;
         // What is posted up or filed names people; the others are lists of months and tasks.
         let kind = pb::PaperKind::try_from(request.kind).unwrap_or_default();
@@ -282,13 +282,19 @@ impl Office {
         self.drawn(request, on)
     }
 
+    /// What hangs on the notice board: whoever stands before it has no name, and nothing of it is kept.
+    pub(crate) fn posted_up(&self) -> Result<pb::Paper, Refusal> {
+        let request = pb::PaperRequest { kind: pb::PaperKind::PaperPublicity.into(), ..pb::PaperRequest::default() };
+        self.drawn(&request, self.ledger.business_day())
+    }
+
     /// The units that a word names.
-    pub(super) fn find_units(&self, word: &str) -> pb::UnitsAnswer {
+    pub(crate) fn find_units(&self, word: &str) -> pb::UnitsAnswer {
         show::find_units(&self.ledger.units(), self.ledger.unit(), word)
     }
 
     /// Who did what here, the last first.
-    pub(super) fn audit_log(&self, limit: u32) -> Result<pb::AuditLogAnswer, Refusal> {
+    pub(crate) fn audit_log(&self, limit: u32) -> Result<pb::AuditLogAnswer, Refusal> {
         let newest =
             audit_log::newest(self.ledger.data_dir(), limits::lines(limit, AUDIT_LINES)).map_err(Refusal::failed)?;
         let tree = self.ledger.units();

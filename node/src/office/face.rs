@@ -1,6 +1,6 @@
 //! The face of an office's calls that programs and the command line use: it says who asks, translates, and decides nothing.
 
-use super::{Office, import::Files};
+use super::Office;
 use crate::caller::Refusal;
 use std::{pin::Pin, sync::Arc};
 use taizhang_proto::pb::{self, office_server};
@@ -11,12 +11,11 @@ use tonic::{Request, Response, Status};
 /// The service.
 pub(super) struct Face {
     office: Arc<Office>,
-    files: Files,
 }
 
 impl Face {
     pub(super) fn new(office: Arc<Office>) -> Self {
-        Self { office, files: Files::default() }
+        Self { office }
     }
 }
 
@@ -37,12 +36,12 @@ impl office_server::Office for Face {
 
     async fn import(&self, request: Request<pb::ImportRequest>) -> Answer<Self::ImportStream> {
         let caller = self.office.clerk(&request.get_ref().by)?;
-        let steps = self.files.import(self.office.clone(), caller, request.into_inner())?;
+        let steps = self.office.files.import(self.office.clone(), caller, request.into_inner())?;
         Ok(Response::new(Box::pin(ReceiverStream::new(steps).map(|step| step.map_err(Status::from)))))
     }
 
     async fn export(&self, request: Request<pb::ExportRequest>) -> Answer<pb::ExportAnswer> {
-        let _place = self.files.place().await;
+        let _place = self.office.files.place().await;
         now(|| self.office.export(&self.office.clerk("")?, request.get_ref()))
     }
 

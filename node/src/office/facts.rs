@@ -18,7 +18,7 @@ fn twin_words(seen: u64) -> String {
 }
 
 impl Office {
-    pub(super) fn facts(&self) -> Vec<pb::Fact> {
+    pub(crate) fn facts(&self) -> Vec<pb::Fact> {
         let state = self.ledger.state();
         let unit = self.ledger.unit();
         let link = self.keeper.as_ref().map(|keeper| keeper.state()).unwrap_or_default();

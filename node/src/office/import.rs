@@ -24,11 +24,11 @@ const WAITS: &str = "前面还有文件在处理，排队等待 (other files com
 const FILES: usize = 2;
 
 /// What an import answers with: progress, and at its end the report, or what is wrong with the file.
-pub(super) type Steps = mpsc::Receiver<Result<pb::ImportStep, Refusal>>;
+pub(crate) type Steps = mpsc::Receiver<Result<pb::ImportStep, Refusal>>;
 
 /// The turns of files in and out.
 #[derive(Clone)]
-pub(super) struct Files {
+pub(crate) struct Files {
     /// Imports and exports: each holds a whole file.
     places: Arc<Semaphore>,
     /// Imports that save.
@@ -49,7 +49,7 @@ struct Turn {
 
 impl Files {
     /// A place for one file.
-    pub(super) async fn place(&self) -> Option<OwnedSemaphorePermit> {
+    pub(crate) async fn place(&self) -> Option<OwnedSemaphorePermit> {
         self.places.clone().acquire_owned().await.ok()
     }
 
@@ -83,7 +83,7 @@ impl Files {
     ///
     /// # Errors
     /// When it can't be begun; what is wrong with the file is told in the stream.
-    pub(super) fn import(
+    pub(crate) fn import(
         &self,
         office: Arc<Office>,
         caller: Caller,

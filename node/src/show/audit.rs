@@ -1,10 +1,14 @@
 //! The audit log, of an office or a hub, as it is printed.
 
-use super::{Reader, lang::word, table, time};
+use super::{
+    Reader,
+    lang::{Lang, spoken, word},
+    table, time,
+};
 use taizhang_proto::{pb, register::registers};
 
 /// What each command of the log is called: as a program reads it, in Chinese and in English.
-const ACTS: [(&str, &str, &str); 41] = [
+const ACTS: [(&str, &str, &str); 45] = [
     ("approve", "审核月报", "month approved"),
     ("approve --return", "退回月报", "month sent back"),
     ("aside", "暂不计入合计", "set aside"),
@@ -32,6 +36,7 @@ const ACTS: [(&str, &str, &str); 41] = [
     ("merge", "合并", "merged"),
     ("merge --undo", "撤销合并", "merge undone"),
     ("plan", "发布工作目标", "plan published"),
+    ("print", "打印登记表", "register printed"),
     ("publicity", "打印公示名单", "list to post up printed"),
     ("refused let-go", "放弃被退回的", "refused entry let go"),
     ("refused resend", "重报被退回的", "refused entry sent again"),
@@ -45,12 +50,15 @@ const ACTS: [(&str, &str, &str); 41] = [
     ("tasks", "下达或撤回文件、任务", "order given or withdrawn"),
     ("token", "发放令牌", "token made"),
     ("units", "更换单位名单", "tree of units changed"),
+    ("user add", "增加用户", "user added"),
+    ("user password", "重设密码", "password set anew"),
+    ("user remove", "删除用户", "user removed"),
     ("worklist", "导出待办名单", "worklist exported"),
 ];
 
 /// What a command of the log is called in the language that is spoken; its own name where it is not known.
 pub fn act(what: &str) -> &str {
-    ACTS.iter().find(|(code, ..)| *code == what).map_or(what, |(_, zh, en)| word(zh, en))
+    spoken().act(what)
 }
 
 /// What stands beside ids and names, in Chinese.
@@ -73,16 +81,28 @@ const WORDS: [(&str, &str); 15] = [
 ];
 
 /// What an act was done at, as people read it.
-fn at_what(of: &str) -> String {
+fn at_what(lang: Lang, of: &str) -> String {
     let told = of.split(' ').map(|one| {
         let zh = WORDS.iter().find(|(code, _)| *code == one).map(|(_, zh)| *zh);
         match (registers().named(one), zh) {
-            (Some(def), _) => word(&def.zh, &def.en).to_owned(),
-            (None, Some(zh)) => word(zh, one).to_owned(),
+            (Some(def), _) => lang.word(&def.zh, &def.en).to_owned(),
+            (None, Some(zh)) => lang.word(zh, one).to_owned(),
             (None, None) => one.to_owned(),
         }
     });
     told.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+impl Lang {
+    /// What a command of the log is called; its own name where it is not known.
+    pub fn act(self, what: &str) -> &str {
+        ACTS.iter().find(|(code, ..)| *code == what).map_or(what, |(_, zh, en)| self.word(zh, en))
+    }
+
+    /// What an act of the log was done at.
+    pub fn done_at(self, entry: &pb::AuditEntry) -> String {
+        at_what(self, if entry.named.is_empty() { &entry.of } else { &entry.named })
+    }
 }
 
 /// The audit log.
@@ -94,12 +114,13 @@ pub fn audit_log(answer: &pb::AuditLogAnswer, reader: Reader) {
             ("reader", _) => word("查阅", "reader"),
             ("reviewer", _) => word("审核", "reviewer"),
             ("clerk", _) => word("经办", "clerk"),
+            ("head", _) => word("负责人", "head"),
             _ => word("管理", "operator"),
         };
         let what = if is_program { &line.what } else { act(&line.what) };
         // On a screen a name says more than the code that it stands for.
         let named = if line.named.is_empty() { &line.of } else { &line.named };
-        let of = if is_program { line.of.clone() } else { at_what(named) };
+        let of = if is_program { line.of.clone() } else { at_what(spoken(), named) };
         let unit = match line.unit {
             0 => String::new(),
             code if is_program || line.unit_name.is_empty() => code.to_string(),

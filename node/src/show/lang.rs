@@ -53,74 +53,128 @@ pub fn is_english() -> bool {
     ENGLISH.load(Ordering::Relaxed)
 }
 
+/// The language of this process; a page is in the language of whoever asks for it.
+pub fn spoken() -> Lang {
+    if is_english() { Lang::En } else { Lang::Zh }
+}
+
+impl Lang {
+    /// The one of two words that is its own.
+    pub fn word<'a>(self, zh: &'a str, en: &'a str) -> &'a str {
+        if self == Self::En { en } else { zh }
+    }
+
+    /// A column's heading: the one that is written, or in English its name as words where that is Chinese.
+    pub fn heading(self, name: &str, written: &str) -> String {
+        let is_unit = name.len() == 12 && name.bytes().all(|byte| byte.is_ascii_digit());
+        let is_named = self == Self::En && !written.is_ascii() && !is_unit;
+        if is_named { name.replace('_', " ") } else { written.to_owned() }
+    }
+
+    /// What an indicator is called; its code where it is unknown.
+    pub fn indicator(self, code: &str) -> &str {
+        indicator::by_code(code).map_or(code, |known| self.word(known.zh, known.en))
+    }
+
+    /// A register by its Chinese name, as it is called.
+    pub fn register(self, zh: &str) -> &str {
+        registers().named(zh).map_or(zh, |def| self.word(zh, def.en.as_str()))
+    }
+
+    /// A field's value as people read it, whose code or yes has an English word.
+    pub fn value(self, field: Option<&FieldDef>, text: &str) -> String {
+        let Some(field) = field.filter(|_| self == Self::En) else { return text.to_owned() };
+        let one = |text: &str| match (field.codes, text) {
+            (Some(list), _) => {
+                let code = list.codes.iter().find(|(_, meaning)| *meaning == text).map(|(code, _)| code);
+                code.and_then(|code| list.english(code)).unwrap_or(text).to_owned()
+            }
+            (None, "是") if field.shape == Shape::Bool => "yes".to_owned(),
+            (None, "否") if field.shape == Shape::Bool => "no".to_owned(),
+            _ => text.to_owned(),
+        };
+        if field.many { text.split('、').map(one).collect::<Vec<_>>().join(", ") } else { one(text) }
+    }
+
+    /// What a fact says: where its value stands for a code of the field that it is named after, that code's word.
+    pub fn told(self, fact: &pb::Fact) -> String {
+        // What a card derives is told in the words of the field that claims it.
+        let key = if fact.key == "employment" { "emp_claim" } else { fact.key.as_str() };
+        let is_its = |field: &&FieldDef| {
+            let list = field.codes.filter(|_| field.name == key);
+            list.is_some_and(|list| field.many || list.meaning(&fact.code).is_some_and(|meaning| meaning == fact.value))
+        };
+        match (fact.value.as_str(), self) {
+            ("true", _) => return self.word("是", "yes").into(),
+            ("false", _) => return self.word("否", "no").into(),
+            (own, Self::Zh) => return own.to_owned(),
+            _ => {}
+        }
+        let field = registers().iter().flat_map(|def| &def.fields).find(is_its);
+        match (field, fact.value.as_str()) {
+            (None, "是") => "yes".into(),
+            (None, "否") => "no".into(),
+            (None, "男") => "male".into(),
+            (None, "女") => "female".into(),
+            (None, "未知") => "unknown".into(),
+            // What somebody has entered stays as it is.
+            (None, own) if !registers().iter().any(|def| def.field_named(key).is_some()) => {
+                english_part(own).unwrap_or(own).to_owned()
+            }
+            (field, own) => self.value(field, own),
+        }
+    }
+
+    /// What is said in both languages, as `尚未同步 (not synced)`, in this one; anything else as it is.
+    pub fn either(self, text: &str) -> &str {
+        if self == Self::En { english_part(text).unwrap_or(text) } else { text }
+    }
+
+    /// A rule as people read it; as it is written where it has no word.
+    pub fn rule(self, name: &str) -> &str {
+        Rule::named(name).map_or_else(
+            || self.either(name),
+            |rule| {
+                let (zh, en) = rule.words();
+                self.word(zh, en)
+            },
+        )
+    }
+}
+
 /// The one of two words that is spoken.
 pub fn word<'a>(zh: &'a str, en: &'a str) -> &'a str {
-    if is_english() { en } else { zh }
+    spoken().word(zh, en)
 }
 
-/// A column's heading: the one that is written, or in English its name as words where that is Chinese.
+/// [`Lang::heading`] of the language that is spoken.
 pub fn heading(name: &str, written: &str) -> String {
-    let is_unit = name.len() == 12 && name.bytes().all(|byte| byte.is_ascii_digit());
-    if is_english() && !written.is_ascii() && !is_unit { name.replace('_', " ") } else { written.to_owned() }
+    spoken().heading(name, written)
 }
 
-/// What an indicator is called; its code where it is unknown.
+/// [`Lang::indicator`] of the language that is spoken.
 pub fn indicator(code: &str) -> &str {
-    indicator::by_code(code).map_or(code, |known| word(known.zh, known.en))
+    spoken().indicator(code)
 }
 
-/// A register by its Chinese name, as it is called.
+/// [`Lang::register`] of the language that is spoken.
 pub fn register(zh: &str) -> &str {
-    registers().named(zh).map_or(zh, |def| word(zh, def.en.as_str()))
+    spoken().register(zh)
 }
 
-/// A field's value as people read it, whose code or yes has an English word.
+/// [`Lang::value`] of the language that is spoken.
 pub fn value(field: Option<&FieldDef>, text: &str) -> String {
-    let Some(field) = field.filter(|_| is_english()) else { return text.to_owned() };
-    let one = |text: &str| match (field.codes, text) {
-        (Some(list), _) => {
-            let code = list.codes.iter().find(|(_, meaning)| *meaning == text).map(|(code, _)| code);
-            code.and_then(|code| list.english(code)).unwrap_or(text).to_owned()
-        }
-        (None, "是") if field.shape == Shape::Bool => "yes".to_owned(),
-        (None, "否") if field.shape == Shape::Bool => "no".to_owned(),
-        _ => text.to_owned(),
-    };
-    if field.many { text.split('、').map(one).collect::<Vec<_>>().join(", ") } else { one(text) }
+    spoken().value(field, text)
 }
 
-/// What a fact says: where its value stands for a code of the field that it is named after, that code's word.
+/// [`Lang::told`] of the language that is spoken.
 pub fn told(fact: &pb::Fact) -> String {
-    // What a card derives is told in the words of the field that claims it.
-    let key = if fact.key == "employment" { "emp_claim" } else { fact.key.as_str() };
-    let is_its = |field: &&FieldDef| {
-        let list = field.codes.filter(|_| field.name == key);
-        list.is_some_and(|list| field.many || list.meaning(&fact.code).is_some_and(|meaning| meaning == fact.value))
-    };
-    match (fact.value.as_str(), is_english()) {
-        ("true", english) => return if english { "yes" } else { "是" }.into(),
-        ("false", english) => return if english { "no" } else { "否" }.into(),
-        (own, false) => return own.to_owned(),
-        _ => {}
-    }
-    let field = registers().iter().flat_map(|def| &def.fields).find(is_its);
-    match (field, fact.value.as_str()) {
-        (None, "是") => "yes".into(),
-        (None, "否") => "no".into(),
-        (None, "男") => "male".into(),
-        (None, "女") => "female".into(),
-        (None, "未知") => "unknown".into(),
-        // What somebody has entered stays as it is.
-        (None, own) if !registers().iter().any(|def| def.field_named(key).is_some()) => {
-            english_part(own).unwrap_or(own).to_owned()
-        }
-        (field, own) => value(field, own),
-    }
+    spoken().told(fact)
 }
 
-/// What is said in both languages, as `尚未同步 (not synced)`, in the one that is spoken.
+/// [`Lang::either`] of the language that is spoken.
 pub fn either(text: &str) -> &str {
-    if is_english() { english_part(text).unwrap_or(text) } else { text }
+    spoken().either(text)
 }
 
 /// The English of what is said in both languages, as `尚未同步 (not synced)`; none of anything else.
@@ -131,15 +185,9 @@ fn english_part(text: &str) -> Option<&str> {
     is_both.then_some(english)
 }
 
-/// A rule as people read it; as it is written where it has no word.
+/// [`Lang::rule`] of the language that is spoken.
 pub fn rule(name: &str) -> &str {
-    Rule::named(name).map_or_else(
-        || either(name),
-        |rule| {
-            let (zh, en) = rule.words();
-            word(zh, en)
-        },
-    )
+    spoken().rule(name)
 }
 
 /// The unit's English label on what a mark says.
