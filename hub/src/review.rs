@@ -26,10 +26,10 @@ use taizhang_node::{
     office::title::Titles,
 };
 use taizhang_proto::{
-    OrgCode, Record, RecordId,
+    OrgCode, RecordId,
     cell::{Shelf, doubt},
     pb::{self, ConflictState},
-    register::{field, number, registers},
+    register::{number, registers},
 };
 use tokio::task::block_in_place;
 
@@ -310,10 +310,6 @@ impl Reviews {
         if self.within(caller).is_none() {
             named::merge(&self.core, &self.writer, caller, &mut request).await?;
         }
-        if !request.despite && !request.undo && block_in_place(|| self.have_two_numbers(&request))? {
-            let why = "两条的公民身份号码不同，合并后只算一人；确为同一人请加 --despite (they carry two id numbers: say --despite if they are one person)";
-            return Ok(pb::ResolveAnswer { failed: vec![why.into()], ..pb::ResolveAnswer::default() });
-        }
         self.ask(caller, Review::Merge(request)).await
     }
 
@@ -450,24 +446,6 @@ impl Reviews {
             Answer::Reviewed(answer) => Ok(answer),
             _ => Err(something_else()),
         }
-    }
-
-    /// Whether the two records of a merge carry an id number each, and not the same.
-    fn have_two_numbers(&self, request: &pb::MergeRequest) -> Result<bool, Refusal> {
-        let view = self.core.view();
-        let number = |id: &str| -> Result<Option<bytes::Bytes>, Refusal> {
-            let Ok(id) = id.parse::<RecordId>() else { return Ok(None) };
-            let row = view.get(Space::Records, &id.0)?;
-            let Some(record) = row.and_then(|row| Record::decode(row).ok()) else { return Ok(None) };
-            let tag = match record.register {
-                number::RESIDENT => field::resident::ID_NO,
-                number::ASSISTANT => field::assistant::ID_NO,
-                _ => return Ok(None),
-            };
-            Ok(record.bytes(tag).cloned())
-        };
-        let numbers = (number(&request.survivor)?, number(&request.absorbed)?);
-        Ok(matches!(numbers, (Some(one), Some(other)) if one != other))
     }
 
     /// The numbers of all open conflicts that a query finds.

@@ -149,6 +149,7 @@ fn an_edit_of_an_absorbed_record_reaches_its_author_and_loses_nothing() {
         absorbed: absorbed.to_string(),
         reason: "同一人".into(),
         by: "reviewer".into(),
+        despite: true,
         ..pb::MergeRequest::default()
     };
     write(&core, Job::Review(Review::Merge(merge)));

@@ -4,6 +4,7 @@
 //! at the end, so a record that is changed many times in one commit costs its totals once.
 
 mod derive;
+mod fanout;
 mod known;
 pub(super) mod pending;
 mod reading;
@@ -41,6 +42,9 @@ use taizhang_proto::{
 
 /// What is looked at for each record around one that changed: itself, who it speaks of, and whom that counts for.
 const WORK_AROUND: u64 = 32;
+
+/// What an open conflict about a record asks: its kind, the other record, the fields.
+pub(super) type Question = (i32, bytes::Bytes, Vec<u32>);
 
 /// A record in the commit: as it was, and as it is.
 struct Leaf {
@@ -107,6 +111,10 @@ pub(super) struct Commit<'a> {
     pub(super) conflicts: HashMap<u64, pb::Conflict>,
     /// Numbers of the open conflicts about a record.
     pub(super) open_about: HashMap<RecordId, Vec<u64>>,
+    /// Records about which no more is asked in this commit.
+    pub(super) overfull: HashSet<RecordId>,
+    /// What the open conflicts about a record ask, where that was asked for.
+    pub(super) asked: HashMap<RecordId, HashMap<Question, u64>>,
     /// Numbers of the findings about a record that a reviewer has let stand.
     pub(super) let_stand: HashMap<RecordId, Vec<u64>>,
     pub(super) conflict_number: Option<u64>,
@@ -169,6 +177,8 @@ impl<'a> Commit<'a> {
             uniques: RefCell::default(),
             conflicts: HashMap::new(),
             open_about: HashMap::new(),
+            asked: HashMap::new(),
+            overfull: HashSet::new(),
             let_stand: HashMap::new(),
             conflict_number: None,
             opened: 0,

@@ -2,13 +2,17 @@
 //! Invariant: an open conflict is in each list of the queue, a closed one in none, and the count of open ones is kept
 //! in the same commit.
 
-use super::{commit::Commit, kinds};
+use super::{
+    commit::{Commit, Question},
+    kinds,
+};
 use crate::{
     rows::{self, meta, queue},
     store::{Space, StoreError},
     upkeep,
 };
 use prost::Message;
+use std::collections::HashMap;
 use taizhang_proto::{
     OrgCode, RecordId,
     cell::home_unit,
@@ -51,21 +55,25 @@ pub(super) fn conflict(commit: &Commit<'_>, number: u64) -> Result<Option<pb::Co
     rows::read(commit.view, Space::Conflicts, &number.to_be_bytes())
 }
 
-/// The open conflict of this kind about these records and fields.
-fn same_open(commit: &Commit<'_>, like: &pb::Conflict) -> Result<Option<pb::Conflict>, StoreError> {
+fn question_of(conflict: &pb::Conflict) -> Question {
+    (conflict.kind, conflict.other.clone(), conflict.tags.clone())
+}
+
+/// The open conflict of this kind about these records and fields. All about a record are read once for a commit.
+fn same_open(commit: &mut Commit<'_>, like: &pb::Conflict) -> Result<Option<pb::Conflict>, StoreError> {
     let Some(id) = RecordId::from_slice(&like.record) else { return Ok(None) };
-    let about = open_about(commit, id)?;
-    commit.count_work(about.len() as u64);
-    for number in about {
-        if let Some(open) = conflict(commit, number)?
-            && open.kind == like.kind
-            && open.other == like.other
-            && open.tags == like.tags
-        {
-            return Ok(Some(open));
+    if !commit.asked.contains_key(&id) {
+        let about = open_about(commit, id)?;
+        commit.count_work(about.len() as u64);
+        let mut asked = HashMap::with_capacity(about.len());
+        // Of two that ask the same the first is meant.
+        for number in about.into_iter().rev() {
+            asked.extend(conflict(commit, number)?.map(|open| (question_of(&open), number)));
         }
+        commit.asked.insert(id, asked);
     }
-    Ok(None)
+    let number = commit.asked[&id].get(&question_of(like)).copied();
+    number.map_or(Ok(None), |number| conflict(commit, number))
 }
 
 /// The numbers of the findings about a record that a reviewer has let stand.
@@ -129,7 +137,9 @@ pub(super) fn raise(commit: &mut Commit<'_>, mut conflict: pb::Conflict) -> Resu
     if let Some(id) = RecordId::from_slice(&conflict.record) {
         let open = open_about(commit, id)?;
         if let Some(last) = open.last().filter(|_| open.len() >= MAX_OPEN) {
-            tracing::warn!(record = %id, "a record has more open questions than anybody would answer: what else was said is in its history");
+            if commit.overfull.insert(id) {
+                tracing::warn!(record = %id, "a record has more open questions than anybody would answer: what else was said is in its history");
+            }
             return Ok(*last);
         }
     }
@@ -147,6 +157,9 @@ fn enter(commit: &mut Commit<'_>, conflict: &pb::Conflict) -> Result<(), StoreEr
     }
     if let Some(id) = RecordId::from_slice(&conflict.record) {
         open_list(commit, id)?.push(conflict.number);
+        if let Some(asked) = commit.asked.get_mut(&id) {
+            asked.entry(question_of(conflict)).or_insert(conflict.number);
+        }
     }
     commit.opened += 1;
     Ok(())
@@ -164,6 +177,8 @@ pub(super) fn close_conflict(
         }
         if let Some(id) = RecordId::from_slice(&conflict.record) {
             open_list(commit, id)?.retain(|number| *number != conflict.number);
+            // Another one may ask the same: what is left is read anew.
+            commit.asked.remove(&id);
         }
         commit.opened -= 1;
         conflict.closed = commit.core.now();

@@ -15,7 +15,7 @@ use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::{following, home_unit, left_on},
     pb::{self, ConflictKind},
-    register::{TRANSFER_TO, number},
+    register::{TRANSFER_TO, field, number},
     rule::Rule,
     wire::Field,
 };
@@ -120,14 +120,29 @@ impl Known<'_, '_> {
         match look {
             Look::Post(post) => self.find_double_booking(post, &mut found)?,
             Look::PlacementsOf(person) => {
+                let mut posts = HashSet::new();
                 for placement in following(&Reading(&self), person, number::RESIDENT, number::PLACEMENT)? {
                     self.find_placed_after_leaving(placement, &mut found)?;
+                    let post = self.record(placement)?.and_then(|job| job.reference(field::placement::POST));
+                    posts.extend(post);
                 }
+                // Whoever has left keeps no place.
+                found.extend(posts.into_iter().map(|post| Finding::Look(Look::Post(post))));
             }
             Look::MembersOf(household) => self.find_around_members(household, &mut found)?,
+            Look::MembershipsOf(person) => self.find_two_households(person, &mut found)?,
             Look::CasesOf(person) => {
-                for member in following(&Reading(&self), person, number::RESIDENT, number::MEMBER)? {
-                    found.extend(self.cases_around(member)?);
+                // A job of another registration is the same person's.
+                for registered in self.registrations(person)? {
+                    for member in self.memberships(registered)? {
+                        found.extend(self.cases_around(member)?);
+                    }
+                }
+            }
+            Look::HouseholdsOf(person) => {
+                for member in self.memberships(person)? {
+                    let household = self.record(member)?.and_then(|of| of.reference(field::member::HOUSEHOLD));
+                    found.extend(household.into_iter().chain([member]).map(Finding::Also));
                 }
             }
             Look::CasesIn(household) => {

@@ -34,6 +34,9 @@ pub(super) fn inspect_all(commit: &mut Commit<'_>) -> Result<(), StoreError> {
         let mut seen: HashSet<Look> = HashSet::new();
         while !commit.to_look.is_empty() {
             for look in std::mem::take(&mut commit.to_look).into_iter().filter(|look| seen.insert(*look)) {
+                if looked >= MAX_INSPECTED {
+                    break;
+                }
                 looked += 1;
                 let found = commit.known().look_at(look)?;
                 bring_about(commit, found)?;

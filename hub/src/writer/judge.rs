@@ -164,6 +164,7 @@ impl Known<'_, '_> {
             broken.extend(self.foreign_reference(peer, edit, record, follow_ups)?);
         }
         broken.extend(self.crowded(edit.id, record, peer.unit, |tag| edit.field(tag).is_some())?);
+        broken.extend(self.one_too_many(edit.id, record, peer.unit, |tag| edit.field(tag).is_some())?);
         broken.extend(self.too_much_unknown(peer.unit, edit, record));
         if broken.is_empty() {
             broken.extend(self.against_what_was_seen(edit, author, record, follow_ups)?);

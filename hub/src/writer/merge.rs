@@ -36,6 +36,12 @@ pub(super) fn merge(
     if !is_active(&into) || merged_into(&from).is_some() || !ours(&into) || !ours(&from) {
         return Ok(Err("其中一条已作废、已并入他处或不在本级 (void, merged already, or not held here)".into()));
     }
+    if !hand.despite && have_two_numbers(&into, &from) {
+        return Ok(Err(
+            "两条的公民身份号码不同，合并后只算一人；确为同一人请加 --despite (they carry two id numbers: say --despite if they are one person)"
+                .into(),
+        ));
+    }
     let fields = gathered(&into, &from, take);
     let bytes = |record: &Record| record.fields.iter().map(|one| one.field.bytes.len()).sum::<usize>();
     let more: usize = fields.iter().map(|field| field.bytes.len()).sum();
@@ -52,6 +58,17 @@ pub(super) fn merge(
     revise::revise(commit, absorbed, from.register, vec![text(MERGED_INTO, &standing.0)], hand)?;
     inspect_around(commit, standing, into.register)?;
     Ok(Ok(()))
+}
+
+/// Whether two records of persons carry an id number each, and not the same.
+fn have_two_numbers(one: &Record, other: &Record) -> bool {
+    let tag = match one.register {
+        number::RESIDENT => field::resident::ID_NO,
+        number::ASSISTANT => field::assistant::ID_NO,
+        _ => return false,
+    };
+    let number = |record: &Record| record.bytes(tag).filter(|bytes| !bytes.is_empty()).cloned();
+    matches!((number(one), number(other)), (Some(one), Some(other)) if one != other)
 }
 
 /// Takes a merge back: the record stands for itself again, and what the other took from it goes back where nobody
@@ -92,6 +109,7 @@ pub(super) fn unmerge(
             revise::revise(commit, standing, into.register, fields, hand)?;
         }
         inspect_around(commit, standing, into.register)?;
+        inspect_around(commit, absorbed, into.register)?;
     }
     Ok(Ok(()))
 }
@@ -100,7 +118,8 @@ pub(super) fn unmerge(
 fn inspect_around(commit: &mut Commit<'_>, id: RecordId, register: u32) -> Result<(), StoreError> {
     commit.to_inspect.push(id);
     let around: &[u32] = match register {
-        number::RESIDENT => &[number::PLACEMENT, number::MEMBER],
+        number::RESIDENT => &[number::PLACEMENT, number::MEMBER, number::HELD_CERTIFICATE],
+        number::ASSISTANT => &[number::CREDENTIAL],
         number::HOUSEHOLD => &[number::MEMBER, number::ZEF_CASE],
         _ => &[],
     };

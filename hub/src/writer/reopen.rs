@@ -84,6 +84,8 @@ pub(super) fn reopen(
     // First in the queue again, so that what the way back brings up finds it there.
     conflict.set_choice(Choice::Unknown);
     conflicts::reopen_conflict(commit, conflict.clone())?;
+    // What has no reason any more is not asked again.
+    commit.to_inspect.push(id);
     if !back.is_empty() {
         revise::revise(commit, id, conflict.register, back, &hand)?;
     }

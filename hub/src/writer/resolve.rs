@@ -213,6 +213,9 @@ fn revise_checked(
     if let Some(broken) = commit.known().crowded(id, &after, commit.core.unit, |_| true)? {
         return Ok(Err(broken.to_string()));
     }
+    if let Some(broken) = commit.known().one_too_many(id, &after, commit.core.unit, |tag| tags.contains(&tag))? {
+        return Ok(Err(broken.to_string()));
+    }
     if let Some(why) = commit.known().undue(id, &after, |tag| tags.contains(&tag))? {
         return Ok(Err(why));
     }
@@ -249,7 +252,7 @@ fn merge_asked(commit: &mut Commit<'_>, request: &pb::MergeRequest) -> Result<Re
         Ok(said) => said,
         Err(why) => return Ok(Err(why.to_string())),
     };
-    let hand = Hand { by, reason, ..Hand::rule(Rule::Merge) };
+    let hand = Hand { by, reason, despite: request.despite, ..Hand::rule(Rule::Merge) };
     let parse = |text: &str| text.parse::<RecordId>().map_err(|_| format!("{text} 不是记录编号 (not a record id)"));
     let absorbed = match parse(&request.absorbed) {
         Ok(absorbed) => absorbed,

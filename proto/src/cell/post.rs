@@ -252,8 +252,16 @@ pub fn without_place<S: Shelf>(shelf: &S, post: RecordId) -> Result<HashSet<Reco
         if !places.held.contains_key(&id) {
             continue;
         }
-        let Some(span) = shelf.look(id, |record| record.and_then(span_of))? else { continue };
-        let asked = Spans::one(span.from, span.to).and(&places.there);
+        let said = |record: Option<&Record>| {
+            record.and_then(|record| Some((span_of(record)?, record.reference(field::placement::PERSON))))
+        };
+        let Some((span, person)) = shelf.look(id, said)? else { continue };
+        // Whoever has left asks for no place from then on.
+        let left = match person {
+            Some(person) => shelf.look(survivor(shelf, person)?, |person| person.and_then(left_on))?,
+            None => None,
+        };
+        let asked = Spans::one(span.from, span.to.min(left.unwrap_or(Day::MAX))).and(&places.there);
         if places.there.is_empty() || places.held(id) != asked {
             waiting.insert(id);
         }

@@ -147,7 +147,7 @@ impl World {
             reason: "同一人".into(),
             by: REVIEWER.into(),
             undo: false,
-            despite: false,
+            despite: true,
         };
         // Now and then a slip of the hand: taken back at once, and perhaps done again, all in one commit.
         let again = if chance(&mut self.random, 1, 4) { self.random.random_range(1..3) } else { 0 };
@@ -172,6 +172,7 @@ impl World {
             reason: "误并".into(),
             by: REVIEWER.into(),
             undo: true,
+            despite: true,
             ..pb::MergeRequest::default()
         };
         self.ask(hub, Review::Merge(request));

@@ -12,6 +12,7 @@ mod full;
 mod merges;
 mod offered;
 mod pair;
+mod questions;
 mod rebuilt;
 mod refused;
 mod remembered;

@@ -252,6 +252,7 @@ impl World {
             reason: "同一人".into(),
             by: "王科长".into(),
             undo,
+            despite: true,
             ..pb::MergeRequest::default()
         };
         self.ask(Review::Merge(request), format!("{register} {standing} <- {absorbed}, undo {undo}"));

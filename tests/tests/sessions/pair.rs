@@ -163,6 +163,7 @@ pub(crate) fn merge(survivor: RecordId, absorbed: RecordId, undo: bool) -> Job {
         reason: "同一人".into(),
         by: "reviewer".into(),
         undo,
+        despite: true,
         ..pb::MergeRequest::default()
     }))
 }

@@ -6,7 +6,7 @@ use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::{is_active, is_closed, left_on},
     pb,
-    register::number,
+    register::{field, number},
     rule::Rule,
     wire::Field,
 };
@@ -32,6 +32,10 @@ pub(in crate::writer) enum Look {
     PlacementsOf(RecordId),
     /// Whether whoever a household counts is counted in another one.
     MembersOf(RecordId),
+    /// Whether somebody is counted in two households.
+    MembershipsOf(RecordId),
+    /// Whether somebody's households are one with others.
+    HouseholdsOf(RecordId),
     /// Whether the cases of somebody's households stand against what the person works.
     CasesOf(RecordId),
     /// Whether the cases of a household stand against what its members work.
@@ -42,11 +46,33 @@ pub(in crate::writer) enum Look {
 
 impl Look {
     /// What is to be looked at because a record is another than it was.
-    pub(super) fn after(id: RecordId, old: &Record, new: &Record) -> Option<Self> {
+    pub(super) fn after(id: RecordId, old: &Record, new: &Record) -> Vec<Self> {
         match new.register {
-            number::RESIDENT => (left_on(old) != left_on(new)).then_some(Self::PlacementsOf(id)),
-            number::HOUSEHOLD => (is_household(old) != is_household(new)).then_some(Self::MembersOf(id)),
-            _ => None,
+            number::RESIDENT => {
+                let mut looks = Vec::new();
+                if left_on(old) != left_on(new) {
+                    // Who had died or left before a recognition had no job then.
+                    looks.extend([Self::PlacementsOf(id), Self::CasesOf(id)]);
+                }
+                if old.bytes(field::resident::ID_NO) != new.bytes(field::resident::ID_NO) {
+                    looks.extend([Self::HouseholdsOf(id), Self::CasesOf(id)]);
+                }
+                looks
+            }
+            // Whoever gives up a place, there or at all, leaves it to the next.
+            number::PLACEMENT => {
+                let post = |record: &Record| record.reference(field::placement::POST);
+                let gone = post(old).filter(|gone| post(new) != Some(*gone));
+                gone.into_iter().map(Self::Post).collect()
+            }
+            // And whoever leaves a household, or is somebody else in it now.
+            number::MEMBER => {
+                let person = |record: &Record| record.reference(field::member::PERSON);
+                let gone = person(old).filter(|gone| person(new) != Some(*gone));
+                gone.into_iter().map(Self::MembershipsOf).collect()
+            }
+            number::HOUSEHOLD if is_household(old) != is_household(new) => vec![Self::MembersOf(id)],
+            _ => Vec::new(),
         }
     }
 
@@ -56,6 +82,8 @@ impl Look {
             Self::Post(id)
             | Self::PlacementsOf(id)
             | Self::MembersOf(id)
+            | Self::MembershipsOf(id)
+            | Self::HouseholdsOf(id)
             | Self::CasesOf(id)
             | Self::CasesIn(id)
             | Self::Adults(id, _) => id,

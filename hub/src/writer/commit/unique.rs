@@ -10,12 +10,14 @@ use taizhang_proto::{
     OrgCode, Record, RecordId,
     cell::{Shelf, claim, following, home_unit, indexed_fields, once, roots_of, unique_fields},
     check::Violation,
-    register::{FieldDef, number, registers},
+    register::{FieldDef, field, number, registers},
 };
 
-/// Most records under one value of a unique field that one office may have set: beyond it is a mistake or an attack, no
+/// Most records under one value of an indexed field that one office may have set: beyond it is a mistake or an attack, no
 /// disagreement of offices. Each office has its own, so that none takes the place of another's registration.
 const MAX_OF_OFFICE: usize = 64;
+/// Most assistants of one id number: each is an assignment, and certificates are weighed over all of them.
+const MAX_ASSIGNMENTS: usize = 8;
 
 /// A row of the index in the commit.
 pub(in crate::writer) struct UniqueRow {
@@ -55,10 +57,14 @@ impl Known<'_, '_> {
         is_edited: impl Fn(u32) -> bool,
     ) -> Result<Option<Violation>, StoreError> {
         let Some(def) = registers().get(record.register) else { return Ok(None) };
-        for (tag, bytes) in unique_fields(record).filter(|(tag, _)| is_edited(*tag)) {
+        // Assistants of one id number are compared with each other, though each office has its own.
+        let is_of_one = |tag: u32| record.register == number::ASSISTANT && tag == field::assistant::ID_NO;
+        let values = unique_fields(record).chain(indexed_fields(record).filter(|(tag, _)| is_of_one(*tag)));
+        for (tag, bytes) in values.filter(|(tag, _)| is_edited(*tag)) {
             let key = rows::unique_key(record.register, tag, bytes);
             let listed = self.listed(key)?;
-            if listed.len() < MAX_OF_OFFICE || listed.contains(&id) {
+            let most = if is_of_one(tag) { MAX_ASSIGNMENTS } else { MAX_OF_OFFICE };
+            if listed.len() < most || listed.contains(&id) {
                 continue;
             }
             let mut own = 0;
@@ -67,7 +73,7 @@ impl Known<'_, '_> {
                     |record: &Record| record.origin(tag).is_some_and(|origin| origin.unit == office.number());
                 own += usize::from(Reading(&self).look(other, |record| record.is_some_and(by_office))?);
             }
-            if own >= MAX_OF_OFFICE {
+            if own >= most {
                 let label = def.field(tag).map_or("", |field| field.zh.as_str());
                 let name = def.field(tag).map_or("", |field| field.name.as_str());
                 return Ok(Some(Violation {
@@ -75,7 +81,7 @@ impl Known<'_, '_> {
                     field: name.to_owned(),
                     rule: "unique",
                     message: format!(
-                        "本单位已有{MAX_OF_OFFICE}条记录使用同一{label}，请先清理 (this office has given it to too many records: merge or void them first)"
+                        "本单位已有{most}条记录使用同一{label}，请先清理 (this office has given it to too many records: merge or void them first)"
                     ),
                 }));
             }

@@ -9,7 +9,7 @@ use crate::{
     },
 };
 use bytes::Bytes;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use taizhang_proto::{
     Record, RecordId,
     cell::{Shelf, contradicts_recognition, following, is_active, survivor},
@@ -21,9 +21,11 @@ use taizhang_proto::{
 
 /// Years from which somebody is an adult as two households share them (domain-detail 4, case 8).
 const ADULT: i32 = 16;
-/// Memberships of one person that are looked at anew when a household stands no longer: nobody has so many by mistake, and each is
-/// compared with all of them.
+/// Memberships of one person that are looked at, the first of them: nobody has so many by mistake, and each is compared with all of
+/// them.
 const MOST_MEMBERSHIPS: usize = 32;
+/// Of those elsewhere so many are asked about for each: whoever has settled them is asked about the next.
+const MOST_ASKED: usize = 8;
 
 fn counts(member: &Record) -> bool {
     is_active(member)
@@ -57,38 +59,75 @@ impl Known<'_, '_> {
             return Ok(());
         };
         let (household, person) = (survivor(&Reading(&self), household)?, survivor(&Reading(&self), person)?);
-        let is_counted = counts(record) && self.stands(household)?;
-        let mut elsewhere = Vec::new();
-        let of_person = following(&Reading(&self), person, number::RESIDENT, number::MEMBER)?;
-        for other in of_person.iter().copied().filter(|other| *other != id && is_counted) {
-            let Some(theirs) = self.counted_in(other)? else { continue };
-            if theirs != household && self.stands(theirs)? {
-                elsewhere.push((other, theirs));
+        found.push(Finding::Look(Look::MembershipsOf(person)));
+        if counts(record) && self.stands(household)? {
+            let mut may_be_one = self.households_of_twins(household, person)?;
+            for other in self.memberships(person)?.into_iter().filter(|other| *other != id) {
+                may_be_one.extend(self.counted_in(other)?.filter(|theirs| *theirs != household));
             }
-        }
-        let kind = ConflictKind::TwoHouseholds;
-        for (other, _) in &elsewhere {
-            let note = "同一人计入两户 (one person counted in two households)";
-            let tags = [field::member::HOUSEHOLD];
-            found.push(Finding::Ask(self.question(kind, id, Some(*other), &tags, note)?));
-        }
-        let mut may_be_one: Vec<RecordId> = elsewhere.iter().map(|(_, theirs)| *theirs).collect();
-        if is_counted {
-            may_be_one.extend(self.households_of_twins(household, person)?);
-        }
-        for theirs in may_be_one {
-            found.push(Finding::Look(Look::Adults(household.min(theirs), household.max(theirs))));
+            for theirs in may_be_one {
+                found.push(Finding::Look(Look::Adults(household.min(theirs), household.max(theirs))));
+            }
         }
         if self.is_new(id) {
             return Ok(());
         }
-        if elsewhere.is_empty() {
-            found.extend(self.over(id, kind, Stays::default()));
-        }
         // Who left one of two households may have been what they shared.
-        for other in of_person {
+        for other in self.memberships(person)? {
             let of = self.record(other)?.and_then(|twin| twin.reference(field::member::HOUSEHOLD));
             found.extend(of.map(Finding::Also));
+        }
+        Ok(())
+    }
+
+    /// The memberships of somebody that are looked at.
+    pub(super) fn memberships(self, person: RecordId) -> Result<Vec<RecordId>, StoreError> {
+        let mut all = following(&Reading(&self), person, number::RESIDENT, number::MEMBER)?;
+        all.truncate(MOST_MEMBERSHIPS);
+        Ok(all)
+    }
+
+    /// The records of somebody's registrations: this one, and the first of those with the same number.
+    pub(super) fn registrations(self, person: RecordId) -> Result<Vec<RecordId>, StoreError> {
+        let mut all = vec![person];
+        let id_no = self.record(person)?.and_then(|record| record.bytes(field::resident::ID_NO).cloned());
+        if let Some(id_no) = id_no.filter(|id_no| !id_no.is_empty()) {
+            let sharing = Reading(&self).sharing(number::RESIDENT, field::resident::ID_NO, &id_no)?;
+            all.extend(sharing.into_iter().filter(|twin| *twin != person).take(MOST_MEMBERSHIPS));
+        }
+        Ok(all)
+    }
+
+    /// Whoever is counted in two households is asked about at the later membership, each pair once; what has no reason any more is over,
+    /// at whichever of them it stands.
+    pub(super) fn find_two_households(self, person: RecordId, found: &mut Vec<Finding>) -> Result<(), StoreError> {
+        let kind = ConflictKind::TwoHouseholds;
+        let all = self.memberships(person)?;
+        let mut counted = Vec::new();
+        for member in &all {
+            let Some(household) = self.counted_in(*member)? else { continue };
+            if self.stands(household)? {
+                let created = self.record(*member)?.map_or(0, |record| record.created);
+                counted.push((created, *member, household));
+            }
+        }
+        counted.sort_unstable();
+        let mut by_later: HashMap<RecordId, HashSet<RecordId>> = HashMap::new();
+        for (place, (_, later, household)) in counted.iter().enumerate() {
+            for (_, earlier, _) in counted[..place].iter().filter(|(.., theirs)| theirs != household) {
+                by_later.entry(*later).or_default().insert(*earlier);
+            }
+        }
+        for member in all {
+            let by_field = by_later.remove(&member).unwrap_or_default();
+            let mut asked: Vec<RecordId> = by_field.iter().copied().collect();
+            asked.sort_unstable();
+            for earlier in asked.into_iter().take(MOST_ASKED) {
+                let note = "同一人计入两户 (one person counted in two households)";
+                let tags = [field::member::HOUSEHOLD];
+                found.push(Finding::Ask(self.question(kind, member, Some(earlier), &tags, note)?));
+            }
+            found.extend(self.over(member, kind, Stays { by_field, ..Stays::default() }));
         }
         Ok(())
     }
@@ -123,9 +162,9 @@ impl Known<'_, '_> {
             if !persons.insert(person) {
                 continue;
             }
-            let of_person = following(&Reading(&self), person, number::RESIDENT, number::MEMBER)?;
+            let of_person = self.memberships(person)?;
             if of_person.len() > 1 {
-                found.extend(of_person.into_iter().take(MOST_MEMBERSHIPS).map(Finding::Also));
+                found.extend(of_person.into_iter().map(Finding::Also));
             }
         }
         Ok(())
@@ -181,7 +220,7 @@ impl Known<'_, '_> {
     pub(super) fn find_contradiction(self, case: RecordId, found: &mut Vec<Finding>) -> Result<(), StoreError> {
         let working = contradicts_recognition(&Reading(&self), case)?;
         let kind = ConflictKind::Recognition;
-        for (person, _) in &working {
+        for (person, _) in working.iter().take(MOST_ASKED) {
             let note = "认定当日家庭成员已有工作，时钟暂停 (a member had a job when it was recognised: no clock runs)";
             let tags = [field::zef_case::RECOGNISED_ON];
             found.push(Finding::Ask(self.question(kind, case, Some(*person), &tags, note)?));

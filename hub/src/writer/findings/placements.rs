@@ -5,6 +5,7 @@ use crate::{
     store::StoreError,
     writer::{
         commit::{Known, Reading, pending::Look},
+        conflicts,
         outcome::standing_claim,
         revise::day,
     },
@@ -30,9 +31,12 @@ impl Known<'_, '_> {
         record: &Record,
         found: &mut Vec<Finding>,
     ) -> Result<(), StoreError> {
-        if let Some(post) = record.reference(field::placement::POST) {
-            found.push(Finding::Look(Look::Post(survivor(&Reading(&self), post)?)));
-        }
+        let post = record.reference(field::placement::POST);
+        let post = post.map(|post| survivor(&Reading(&self), post)).transpose()?;
+        found.extend(post.map(|post| Finding::Look(Look::Post(post))));
+        // What was asked about another post is over.
+        let by_field = post.into_iter().collect();
+        found.extend(self.over(id, ConflictKind::DoubleBooked, Stays { by_field, ..Stays::default() }));
         let Some(person) = record.reference(field::placement::PERSON) else { return Ok(()) };
         let person = survivor(&Reading(&self), person)?;
         let twins = self.twins_of(id, record, person)?;
@@ -110,7 +114,14 @@ impl Known<'_, '_> {
         let post = survivor(&Reading(&self), post)?;
         let kind = ConflictKind::DoubleBooked;
         for id in following(&Reading(&self), post, number::POST, number::PLACEMENT)? {
-            if waiting.contains(&id) {
+            let waits = waiting.contains(&id);
+            // Whoever waits has no job: cases are looked at again where that has changed.
+            if waits != self.asked_of(id, kind)? {
+                let person = self.record(id)?.and_then(|placement| placement.reference(field::placement::PERSON));
+                let person = person.map(|person| survivor(&Reading(&self), person)).transpose()?;
+                found.extend(person.map(|person| Finding::Look(Look::CasesOf(person))));
+            }
+            if waits {
                 let note = "岗位已满，候补，安置待定，不计入 (the post is full: waiting, not counted)";
                 let tags = [field::placement::POST];
                 found.push(Finding::Ask(self.question(kind, id, Some(post), &tags, note)?));
@@ -119,6 +130,18 @@ impl Known<'_, '_> {
             }
         }
         Ok(())
+    }
+}
+
+impl Known<'_, '_> {
+    /// Whether something of this kind is open about a record.
+    fn asked_of(self, id: RecordId, kind: ConflictKind) -> Result<bool, StoreError> {
+        for number in conflicts::open_about(&self, id)? {
+            if conflicts::conflict(&self, number)?.is_some_and(|open| open.kind() == kind) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 
