@@ -7,7 +7,9 @@ use super::{
     competence::{self, WhyNot},
     conflicts, inspect,
     kinds::{self, Back, Case, Does, Way},
-    merge, reopen,
+    merge,
+    outcome::standing_claim,
+    reopen,
     revise::{self, Hand, day, is_ruled_below, nothing, with},
 };
 use crate::{
@@ -90,7 +92,7 @@ fn resolve(
         }
     }
     let Some(way) = kinds::chosen(&conflict, request.choice()) else {
-        let offered: Vec<_> = kinds::choices(&conflict).iter().map(Choice::as_str_name).collect();
+        let offered: Vec<_> = kinds::choices(&conflict).iter().map(|one| one.as_str_name().to_lowercase()).collect();
         return Ok(Err(format!("此类冲突只能选 (choose one of) {}", offered.join(", "))));
     };
     if request.choice() != Choice::Write && !request.fields.is_empty() {
@@ -102,10 +104,18 @@ fn resolve(
     {
         return Ok(Err(why));
     }
+    // What a ruling puts aside is what stands now, whatever stood when it was asked: that is what comes back.
+    let asked_of = conflict.clone();
+    if matches!(way.back, Back::Before)
+        && let Some(stands) = RecordId::from_slice(&conflict.record).map(|id| commit.record(id)).transpose()?.flatten()
+        && let Some(first) = conflict.claims.first_mut()
+    {
+        *first = standing_claim(&stands, &conflict.tags);
+    }
     let rule = conflict.rule.clone();
     let despite = request.despite;
     let hand = Hand { by, reason, rule: &rule, conflict: number, of, despite, ..Hand::default() };
-    if let Err(why) = settle(commit, &conflict, (way, request), &hand)? {
+    if let Err(why) = settle(commit, &asked_of, (way, request), &hand)? {
         return Ok(Err(why));
     }
     conflict.ruling = Some(revise::ruling(commit, &hand));
@@ -145,7 +155,16 @@ fn settle(
                     let hand = Hand { received, ..*hand };
                     // No more than it is about, whatever else whoever told of it says.
                     let said = claim.said().into_iter().filter(|field| conflict.tags.contains(&field.tag));
-                    revise_checked(commit, id, conflict.register, said.collect(), &hand)
+                    let said: Vec<Field> = said.collect();
+                    // A claim from before the case went on leads nowhere back that no reviewer may go.
+                    if !hand.despite
+                        && has_gone_on(commit, id, conflict)?
+                        && let Some(broken) =
+                            competence::refused_way(commit, id, conflict.register, &said, commit.core.tier)?
+                    {
+                        return Ok(Err(broken.to_string()));
+                    }
+                    revise_checked(commit, id, conflict.register, said, &hand)
                 }
                 None => Ok(Err("没有这个主张 (no such claim)".into())),
             }
@@ -164,6 +183,17 @@ fn settle(
             revise_checked(commit, id, conflict.register, fields, hand)
         }
     }
+}
+
+/// Whether something else stands now than when the question was asked.
+fn has_gone_on(commit: &Commit<'_>, id: RecordId, conflict: &pb::Conflict) -> Result<bool, StoreError> {
+    let Some(record) = Reading(commit).record(id)? else { return Ok(false) };
+    let stood = conflict.claims.first().map(pb::ClaimedValue::said).unwrap_or_default();
+    let differs = |tag: &u32| {
+        let then = stood.iter().find(|field| field.tag == *tag).map(|field| &field.bytes);
+        then.filter(|bytes| !bytes.is_empty()) != record.bytes(*tag).filter(|bytes| !bytes.is_empty())
+    };
+    Ok(conflict.tags.iter().any(differs))
 }
 
 /// What stands stays: each claim is answered in the record's history, and what a reviewer's word is final on

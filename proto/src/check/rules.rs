@@ -16,7 +16,7 @@ const SHORTEST_CARD: usize = 5;
 /// The day of a resident's death.
 pub(super) const DEATH_ON: u32 = field::resident::DEATH_ON;
 /// Days of what has happened when it is entered: registration, joining a household, deaths, applications, visits, complaints, a title
-/// that was revoked. Nothing of the kind lies ahead, and a day that does would count, or begin a clock, before it has come.
+/// that was given or revoked. Nothing of the kind lies ahead, and a day that does would count, or begin a clock, before it has come.
 const HAPPENED: [(u32, &[u32]); 11] = [
     (number::RESIDENT, &[DEATH_ON, field::resident::REGISTERED_ON]),
     (number::HARDSHIP_CASE, &[field::hardship_case::APPLIED_ON, field::hardship_case::REFUSED_ON]),
@@ -27,7 +27,7 @@ const HAPPENED: [(u32, &[u32]); 11] = [
     (number::ISSUE, &[field::issue::RAISED_ON]),
     (number::HOUSEHOLD, &[field::household::CLOSED_ON, field::household::REGISTERED_ON]),
     (number::MEMBER, &[field::member::FROM_ON]),
-    (number::FEC_CASE, &[field::fec_case::REVOKED_ON]),
+    (number::FEC_CASE, &[field::fec_case::CERTIFIED_ON, field::fec_case::REVOKED_ON]),
     (number::PERIOD_CLOSE, &[field::period_close::CLOSED_ON]),
 ];
 

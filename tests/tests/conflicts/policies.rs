@@ -161,3 +161,21 @@ async fn policy_review_of_two_starting_days_of_one_job_the_later_stands_until_so
     scene.found(ConflictKind::Field, job, &["start_on"]).await;
     scene.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_comes_back_is_what_stood_at_the_ruling_and_not_when_it_was_asked() {
+    let scene = Scene::open().await;
+    let id = scene.two_names().await;
+    let conflict = scene.found(ConflictKind::Field, id, &["name"]).await;
+    // The district has looked into it meanwhile, and says something else.
+    scene.revise(id, "Resident", &[("name", "赵立德")]).await;
+    scene.meet().await;
+    scene.rule(&conflict, Choice::Take).await;
+    scene.meet().await;
+    assert_ne!(scene.says(FIRST, id, "name"), "赵立德");
+    scene.reopen(&conflict).await;
+    scene.meet().await;
+    assert_eq!(scene.says(FIRST, id, "name"), "赵立德");
+    scene.rule(&conflict, Choice::Keep).await;
+    scene.end().await;
+}
