@@ -21,6 +21,7 @@ use crate::{
     session::serve,
     state::Core,
     store::{Space, StoreError},
+    totals::children,
     writer::{Job, Paper, WriteError, Writer},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -70,6 +71,18 @@ pub async fn make_token(
     }
     if let Err(why) = advertise::check(address) {
         return Err(Refusal::refused(why));
+    }
+    // Two hubs of one district would answer for the same figures, each in place of the other.
+    let serves = |row: &NodeRow| row.hub && row.unit == request.unit && row.retired == 0;
+    if request.hub
+        && !request.again
+        && let Some(there) = children(core.view().as_ref())?.into_iter().find(serves)
+    {
+        return Err(Refusal::Exists(format!(
+            "{unit}已有汇聚节点（{}）：两个同时运行，数字会互相替换。换机请先 retire 旧的；旧的确已不再运行，请加 --again (this district has a hub: \
+             retire it first; --again if it runs no more)",
+            there.id
+        )));
     }
     let hours = if request.hours == 0 { 72 } else { request.hours.min(24 * 90) };
     let expires = core.now() + u64::from(hours) * 3_600;

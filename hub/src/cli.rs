@@ -112,6 +112,9 @@ enum Command {
         /// 只读：只能查看该单位数字的成员单位，写明名称 (for a member unit that reads figures and nothing else: its name)
         #[arg(long, conflicts_with = "hub", default_value = "")]
         reader: String,
+        /// 该县区已有汇聚节点，仍发放 (for another hub of a district that has one)
+        #[arg(long, requires = "hub")]
+        again: bool,
         /// 有效小时 (hours it is valid)
         #[arg(long, default_value_t = 72, value_parser = clap::value_parser!(u32).range(1..))]
         hours: u32,
@@ -525,8 +528,8 @@ async fn ask(session: &Session, command: Command, reader: Reader) -> anyhow::Res
     let mut admin = session.admin.clone();
     match command {
         Command::Status => show::facts(reader, &admin.status(pb::Empty {}).await?.into_inner().facts),
-        Command::Token { unit, hub, reader: of, hours } => {
-            let request = pb::TokenRequest { unit: unit.number(), hub, hours, reader: of };
+        Command::Token { unit, hub, reader: of, again, hours } => {
+            let request = pb::TokenRequest { unit: unit.number(), hub, hours, reader: of, again };
             let answer = admin.token(request).await?.into_inner();
             match reader {
                 Reader::Person => {

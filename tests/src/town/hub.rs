@@ -42,7 +42,7 @@ impl Gate {
     /// # Errors
     /// When the unit does not lie below the hub.
     pub async fn token(&self, unit: OrgCode, hub: bool) -> anyhow::Result<String> {
-        self.made(&pb::TokenRequest { unit: unit.number(), hub, ..pb::TokenRequest::default() }).await
+        self.made(&pb::TokenRequest { unit: unit.number(), hub, again: true, ..pb::TokenRequest::default() }).await
     }
 
     async fn made(&self, request: &pb::TokenRequest) -> anyhow::Result<String> {

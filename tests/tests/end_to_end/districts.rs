@@ -1,8 +1,11 @@
 //! Two districts and the city between them.
 
 use crate::{DISTRICT, ELSEWHERE, FIRST, books, town, unit};
-use taizhang_hub::mail::marks::desk;
-use taizhang_node::desk::{Desk, Draft};
+use taizhang_hub::{authority::make_token, mail::marks::desk};
+use taizhang_node::{
+    caller::Refusal,
+    desk::{Desk, Draft},
+};
 use taizhang_proto::{
     Record, RecordId,
     register::{Value, number},
@@ -117,5 +120,22 @@ async fn a_person_registered_in_two_districts_counts_once_and_both_hear_of_it() 
     .unwrap();
     all_agree(&town).await;
     assert_eq!(everybody(&town), before);
+    town.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_district_that_has_a_hub_is_given_another_only_where_somebody_says_so() {
+    let (_dir, town) = town(&[DISTRICT], Plan::default()).await;
+    let hub = &town.city.hub;
+    let asked = |again| taizhang_proto::pb::TokenRequest {
+        unit: DISTRICT,
+        hub: true,
+        again,
+        ..taizhang_proto::pb::TokenRequest::default()
+    };
+    let give =
+        async |again| make_token(&hub.core, &hub.writer, &hub.authority, "https://127.0.0.1:7201", &asked(again)).await;
+    assert!(matches!(give(false).await, Err(Refusal::Exists(_))));
+    assert!(give(true).await.is_ok());
     town.stop().await;
 }
