@@ -3,7 +3,6 @@
 
 mod account;
 mod card;
-mod drafts;
 mod entry;
 mod figures;
 mod find;
@@ -16,6 +15,7 @@ mod notice;
 mod registers;
 mod station;
 mod today;
+mod unsent;
 
 use crate::{
     caller::{Caller, Refusal, Role},
@@ -83,7 +83,7 @@ pub(crate) struct Console {
     kit: Arc<Kit>,
     figures: figures::Figures,
     imports: import::Imports,
-    drafts: drafts::Drafts,
+    unsent: unsent::Unsent,
     live: live::Live,
 }
 
@@ -205,7 +205,7 @@ fn pages(hall: Hall) -> Router {
         .route("/", get(today::show))
         .route("/events", get(live::events))
         .route("/check", post(entry::check))
-        .route("/draft", post(drafts::keep))
+        .route("/draft", post(unsent::keep))
         .route("/people", get(find::people))
         .route("/find", post(find::find))
         .route("/find/{word}", get(find::found))
@@ -282,7 +282,7 @@ pub async fn open(
         kit,
         figures: figures::Figures::default(),
         imports: import::Imports::default(),
-        drafts: drafts::Drafts::of(&data)?,
+        unsent: unsent::Unsent::of(&data)?,
         live: live::Live::default(),
     }));
     let watching = tokio::spawn(live::watch(hall.clone(), stop.clone()));

@@ -1,7 +1,7 @@
 //! A form for a record of any register, new or as it stands. Invariant: only what somebody has changed on the page is saved, so that
 //! nobody undoes what came meanwhile; where both changed the same field, they are shown it and asked.
 
-use super::{Hall, Shown, drafts::Draft, find as search, id_of, trouble};
+use super::{Hall, Shown, find as search, id_of, trouble, unsent::Typed};
 use crate::{
     caller::Refusal,
     desk::{Desk, find},
@@ -220,11 +220,11 @@ impl Sheet<'_> {
     fn take_draft(&mut self, hall: &Hall, asked: &For) {
         let user = &self.visit.user.name;
         if !asked.fresh.is_empty() {
-            return hall.drafts.forget(user, &self.name());
+            return hall.unsent.forget(user, &self.name());
         }
-        let Some(draft) = hall.drafts.get(user, &self.name()) else { return };
+        let Some(draft) = hall.unsent.get(user, &self.name()) else { return };
         let is_own = |name: &str| self.def.field_named(name).is_some();
-        let said: Draft =
+        let said: Typed =
             draft.iter().filter(|(name, _)| is_own(name)).map(|(name, value)| (name.clone(), value.clone())).collect();
         if said.iter().any(|(name, value)| self.now.get(name).map_or("", String::as_str) != value) {
             self.from_draft = true;
@@ -435,7 +435,7 @@ fn take(
             return Ok(sheet.drawn(hall));
         }
         if changed.is_empty() {
-            hall.drafts.forget(&visit.user.name, &sheet.name());
+            hall.unsent.forget(&visit.user.name, &sheet.name());
             hall.tell(visit, words.say("nothing-changed"));
             return Ok(Redirect::to(&format!("/record/{id}")).into_response());
         }
@@ -450,7 +450,7 @@ fn take(
     };
     match hall.office.save_form(&caller, &request) {
         Ok(answer) => {
-            hall.drafts.forget(&visit.user.name, &sheet.name());
+            hall.unsent.forget(&visit.user.name, &sheet.name());
             hall.tell(visit, words.say("saved"));
             for doubt in answer.doubts {
                 hall.tell(visit, doubt);

@@ -1,4 +1,4 @@
-//! What Today shows, worked out once for each change whoever looks. Invariant: what is shown is of one moment, and says of which; it is
+//! What Today and the station's page show, worked out once for each change whoever looks. Invariant: what is shown is of one moment, and says of which; it is
 //! worked out anew after each change and at midnight, never by a page.
 
 use crate::{caller::Refusal, office::Office};
@@ -22,8 +22,10 @@ pub(super) struct Picture {
     pub(super) refused: Vec<pb::RefusedItem>,
     /// How the office stands against its targets.
     pub(super) standing: pb::StandingAnswer,
-    /// How many doubts there are.
-    pub(super) doubts: u64,
+    /// What is to be looked into.
+    pub(super) doubts: pb::DoubtsAnswer,
+    /// What is to be filed.
+    pub(super) to_file: pb::ToFileAnswer,
 }
 
 #[derive(Default)]
@@ -106,6 +108,7 @@ fn draw(office: &Office) -> Result<Picture, Refusal> {
         work,
         refused: office.refused(false)?,
         standing: office.standing(&pb::StandingRequest::default())?,
-        doubts: office.doubts(&pb::DoubtsRequest::default())?.total,
+        doubts: office.doubts(&pb::DoubtsRequest::default())?,
+        to_file: office.to_file(pb::ToFileRequest { on: 0, within: WITHIN })?,
     })
 }

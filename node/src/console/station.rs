@@ -1,7 +1,7 @@
 //! 本站: assistants, premises, published documents, the titles of communities, tasks and campaigns, what is to be filed, and what is to be
 //! looked into.
 
-use super::{Hall, Shown};
+use super::{Hall, Shown, today};
 use crate::web::{
     login::Visit,
     parts::{Tone, days, empty, sheet, tag},
@@ -31,12 +31,11 @@ const ROWS: usize = 50;
 /// The page.
 pub(super) async fn show(State(hall): State<Hall>, visit: Visit) -> Shown {
     let words = visit.words;
+    let picture = hall.figures.soon(today::PATIENCE).await.map(|(picture, _)| picture);
     hall.page(&visit, ("/station", &words.say("menu-station")), || {
         let caller = hall.caller(&visit)?;
         let paper = |kind: pb::PaperKind| hall.office.paper(&caller, &pb::PaperRequest { kind: kind.into(), ..Default::default() });
         let (tasks, campaigns) = (paper(pb::PaperKind::PaperTasks)?, paper(pb::PaperKind::PaperCampaigns)?);
-        let to_file = hall.office.to_file(pb::ToFileRequest { on: 0, within: super::figures::WITHIN })?;
-        let doubts = hall.office.doubts(&pb::DoubtsRequest::default())?;
         let mut own = Vec::new();
         for register in OWN {
             if let Some(def) = registers().get(register) {
@@ -55,34 +54,40 @@ pub(super) async fn show(State(hall): State<Hall>, visit: Visit) -> Shown {
             }
             (super::months::tables(words, &tasks))
             (super::months::tables(words, &campaigns))
-            (sheet(&words.say("to-file"), &html! { (tag(Tone::Plain, &to_file.items.len().to_string())) }, &html! {
-                @if to_file.items.is_empty() { (empty(&words.say("nothing-to-file"), None)) } @else {
-                    table.fold { tbody {
-                        @for item in to_file.items.iter().take(ROWS) {
-                            tr {
-                                td { a href=(format!("/record/{}", item.record)) { (if item.title.is_empty() { &item.register } else { &item.title }) } }
-                                td data-l=(words.say("register")) { (words.lang.register(&item.register)) }
-                                td.num data-l=(words.say("due-on")) { (date::iso(item.due_on)) }
-                                td.r data-l=(words.say("days-left")) { (days(words, item.days_left)) }
-                            }
-                        }
-                    } }
-                }
-            }))
-            div #doubts {
-                (sheet(&words.say("doubts"), &html! { (tag(Tone::Plain, &doubts.total.to_string())) }, &html! {
-                    @if doubts.items.is_empty() { (empty(&words.say("no-doubts"), None)) } @else {
+            div data-live="station" {
+            @if let Some(picture) = &picture {
+                (sheet(&words.say("to-file"), &html! { (tag(Tone::Plain, &picture.to_file.items.len().to_string())) }, &html! {
+                    @if picture.to_file.items.is_empty() { (empty(&words.say("nothing-to-file"), None)) } @else {
                         table.fold { tbody {
-                            @for item in doubts.items.iter().take(ROWS * 2) {
+                            @for item in picture.to_file.items.iter().take(ROWS) {
                                 tr {
-                                    td { a href=(format!("/record/{}", item.record)) { (if item.title.is_empty() { &item.unit_name } else { &item.title }) } }
-                                    td data-l=(words.say("what-to-do")) { (words.either(&item.what)) }
-                                    td data-l=(words.say("unit")) { (item.unit_name) }
+                                    td { a href=(format!("/record/{}", item.record)) { (if item.title.is_empty() { &item.register } else { &item.title }) } }
+                                    td data-l=(words.say("register")) { (words.lang.register(&item.register)) }
+                                    td.num data-l=(words.say("due-on")) { (date::iso(item.due_on)) }
+                                    td.r data-l=(words.say("days-left")) { (days(words, item.days_left)) }
                                 }
                             }
                         } }
                     }
                 }))
+                div #doubts {
+                    (sheet(&words.say("doubts"), &html! { (tag(Tone::Plain, &picture.doubts.total.to_string())) }, &html! {
+                        @if picture.doubts.items.is_empty() { (empty(&words.say("no-doubts"), None)) } @else {
+                            table.fold { tbody {
+                                @for item in picture.doubts.items.iter().take(ROWS * 2) {
+                                    tr {
+                                        td { a href=(format!("/record/{}", item.record)) { (if item.title.is_empty() { &item.unit_name } else { &item.title }) } }
+                                        td data-l=(words.say("what-to-do")) { (words.either(&item.what)) }
+                                        td data-l=(words.say("unit")) { (item.unit_name) }
+                                    }
+                                }
+                            } }
+                        }
+                    }))
+                }
+            } @else {
+                p.note role="status" { (words.say("counting-first")) }
+            }
             }
         })
     })

@@ -16,7 +16,7 @@ use std::time::Duration;
 use taizhang_proto::{RecordId, cell::worklist::Clock, date, pb};
 
 /// How long the first page after a start waits for its figures before it is shown without.
-const PATIENCE: Duration = Duration::from_millis(60);
+pub(super) const PATIENCE: Duration = Duration::from_millis(60);
 /// Rows of a list on Today; its own page has all.
 const ROWS: usize = 12;
 
@@ -99,8 +99,8 @@ fn drawn(hall: &Hall, words: Words, picture: &Picture) -> Markup {
                 (refused(words, &picture.refused))
                 (link::sheet_of(hall, words))
                 (targets(words, picture))
-                @if picture.doubts > 0 {
-                    (sheet(&words.say("doubts"), &html! { (tag(Tone::Soon, &picture.doubts.to_string())) },
+                @if picture.doubts.total > 0 {
+                    (sheet(&words.say("doubts"), &html! { (tag(Tone::Soon, &picture.doubts.total.to_string())) },
                         &html! { p.said { a href="/station#doubts" { (words.say("doubts-look")) } } }))
                 }
             }

@@ -13,18 +13,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Largest draft, bytes.
+/// Largest form, bytes.
 const LARGEST: usize = 64 << 10;
-/// Most drafts of an office; the oldest give way.
+/// Most of an office; the oldest give way.
 const MOST: usize = 200;
 
-/// The drafts of an office.
-pub(super) struct Drafts(PathBuf);
+/// The half-filled forms of an office.
+pub(super) struct Unsent(PathBuf);
 
 /// What was typed, by field.
-pub(super) type Draft = BTreeMap<String, String>;
+pub(super) type Typed = BTreeMap<String, String>;
 
-impl Drafts {
+impl Unsent {
     pub(super) fn of(data: &Path) -> Result<Self, DiskError> {
         let folder = data.join(FOLDER).join("drafts");
         disk::create_dir(&folder)?;
@@ -39,13 +39,13 @@ impl Drafts {
     }
 
     /// What somebody has typed into a form.
-    pub(super) fn get(&self, user: &str, form: &str) -> Option<Draft> {
+    pub(super) fn get(&self, user: &str, form: &str) -> Option<Typed> {
         let bytes = disk::read_bounded(&self.file(user, form), LARGEST as u64 * 2).ok()?;
         serde_json::from_slice(&bytes).ok()
     }
 
-    fn put(&self, user: &str, form: &str, draft: &Draft) -> Result<(), Refusal> {
-        let json = serde_json::to_vec(draft).map_err(Refusal::failed)?;
+    fn put(&self, user: &str, form: &str, typed: &Typed) -> Result<(), Refusal> {
+        let json = serde_json::to_vec(typed).map_err(Refusal::failed)?;
         if json.len() > LARGEST {
             return Err(Refusal::wrong("草稿太长 (too long a draft)"));
         }
@@ -77,13 +77,13 @@ impl Drafts {
 pub(super) async fn keep(State(hall): State<Hall>, posted: Posted) -> Shown {
     let form = posted.get("form").to_owned();
     let kept = |name: &str| !["csrf", "form", "password"].contains(&name);
-    let draft: Draft = posted
+    let typed: Typed = posted
         .fields()
         .filter(|(name, _)| kept(name))
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
     let user = posted.visit.user.name.clone();
-    tokio::task::block_in_place(|| hall.drafts.put(&user, &form, &draft)).map_err(|why| trouble(&posted.visit, why))?;
+    tokio::task::block_in_place(|| hall.unsent.put(&user, &form, &typed)).map_err(|why| trouble(&posted.visit, why))?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -95,18 +95,18 @@ mod tests {
     #[test]
     fn a_draft_is_its_user_s_and_the_oldest_gives_way() {
         let dir = tempfile::tempdir().unwrap();
-        let drafts = Drafts::of(dir.path()).unwrap();
-        let draft = Draft::from([("name".to_owned(), "董珍".to_owned())]);
-        drafts.put("王芳", "new/Resident", &draft).unwrap();
-        assert_eq!(drafts.get("王芳", "new/Resident"), Some(draft.clone()));
-        assert_eq!(drafts.get("李强", "new/Resident"), None);
-        let long = Draft::from([("name".to_owned(), "长".repeat(LARGEST))]);
-        assert!(drafts.put("王芳", "new/Resident", &long).is_err());
+        let unsent = Unsent::of(dir.path()).unwrap();
+        let typed = Typed::from([("name".to_owned(), "董珍".to_owned())]);
+        unsent.put("王芳", "new/Resident", &typed).unwrap();
+        assert_eq!(unsent.get("王芳", "new/Resident"), Some(typed.clone()));
+        assert_eq!(unsent.get("李强", "new/Resident"), None);
+        let long = Typed::from([("name".to_owned(), "长".repeat(LARGEST))]);
+        assert!(unsent.put("王芳", "new/Resident", &long).is_err());
         for number in 0..MOST + 5 {
-            drafts.put("李强", &number.to_string(), &draft).unwrap();
+            unsent.put("李强", &number.to_string(), &typed).unwrap();
         }
-        assert_eq!(disk::files_named(&drafts.0, "json").unwrap().len(), MOST);
-        drafts.forget("李强", &(MOST + 4).to_string());
-        assert_eq!(drafts.get("李强", &(MOST + 4).to_string()), None);
+        assert_eq!(disk::files_named(&unsent.0, "json").unwrap().len(), MOST);
+        unsent.forget("李强", &(MOST + 4).to_string());
+        assert_eq!(unsent.get("李强", &(MOST + 4).to_string()), None);
     }
 }
