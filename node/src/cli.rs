@@ -586,12 +586,21 @@ async fn serve_open(
     asked: impl Future<Output = ()>,
 ) -> anyhow::Result<Ended> {
     let (stop, stopped) = watch::channel(false);
-    let (control, control_task) = office.serve_control(stopped.clone()).await?;
     let parts = Parts::new();
+    // Who is answered by a command finds the pages there, too.
+    let pages = match crate::console::open(&office, config, &parts, stopped.clone()).await {
+        Ok(pages) => Some(pages),
+        Err(error) => {
+            // Registers and sync do not wait for the pages.
+            tracing::error!(%error, "the console does not open; everything else goes on");
+            say!("控制台没有打开 (the console does not open)：{error}");
+            None
+        }
+    };
+    let (control, control_task) = office.serve_control(stopped.clone()).await?;
     let mut part_ended = parts.ended();
     let answers = async move { parts::as_own(control_task.await) };
     let control_task = parts.run("control", stopped.clone(), answers);
-    let (pages, pages_task) = crate::console::open(&office, config, &parts, stopped.clone()).await?;
     let keeper = office.keep_in_touch(&parts, stopped);
     // The first search need not wait. One that fails says so when it is asked.
     let ledger = office.ledger.clone();
@@ -602,7 +611,9 @@ async fn serve_open(
         (_, Mode::Nightly) => "每夜同步 (nightly)",
     };
     say!("taizhang-node {} {how}; control {}; Ctrl-C 停止 (stops)", office.ledger.unit(), control.address);
-    say!("控制台 (console) {}", pages.url());
+    if let Some((console, _)) = &pages {
+        say!("控制台 (console) {}", console.url());
+    }
     let mut fault = office.ledger.fault();
     let failed = async {
         let found = fault.wait_for(Option::is_some).await.is_ok();
@@ -619,7 +630,9 @@ async fn serve_open(
     say!("正在停止 (stopping)");
     let _ = stop.send(true);
     control_task.await?;
-    pages_task.await?;
+    if let Some((_, pages)) = pages {
+        pages.await?;
+    }
     if let Some(keeper) = keeper {
         keeper.await?;
     }

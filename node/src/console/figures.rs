@@ -24,6 +24,10 @@ pub(super) struct Picture {
     pub(super) standing: pb::StandingAnswer,
     /// What is to be looked into.
     pub(super) doubts: pb::DoubtsAnswer,
+    /// Its tasks.
+    pub(super) tasks: pb::Paper,
+    /// Campaigns, with what was done here.
+    pub(super) campaigns: pb::Paper,
     /// What is to be filed.
     pub(super) to_file: pb::ToFileAnswer,
 }
@@ -102,7 +106,12 @@ fn draw(office: &Office) -> Result<Picture, Refusal> {
     let mut work = office.worklist(&nobody, &asked)?.items;
     // The cases have a list of their own, and so has what was sent back.
     work.retain(|item| !["K08", "K12", crate::office::worklist::REFUSED].contains(&item.clock.as_str()));
+    let paper = |kind: pb::PaperKind| {
+        office.paper(&nobody, &pb::PaperRequest { kind: kind.into(), ..pb::PaperRequest::default() })
+    };
     Ok(Picture {
+        tasks: paper(pb::PaperKind::PaperTasks)?,
+        campaigns: paper(pb::PaperKind::PaperCampaigns)?,
         on: due.on,
         due: due.cases,
         work,

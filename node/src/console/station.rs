@@ -9,7 +9,7 @@ use crate::web::{
 use axum::extract::State;
 use maud::html;
 use taizhang_proto::{
-    date, pb,
+    date,
     register::{number, registers},
 };
 
@@ -33,9 +33,6 @@ pub(super) async fn show(State(hall): State<Hall>, visit: Visit) -> Shown {
     let words = visit.words;
     let picture = hall.figures.soon(today::PATIENCE).await.map(|(picture, _)| picture);
     hall.page(&visit, ("/station", &words.say("menu-station")), || {
-        let caller = hall.caller(&visit)?;
-        let paper = |kind: pb::PaperKind| hall.office.paper(&caller, &pb::PaperRequest { kind: kind.into(), ..Default::default() });
-        let (tasks, campaigns) = (paper(pb::PaperKind::PaperTasks)?, paper(pb::PaperKind::PaperCampaigns)?);
         let mut own = Vec::new();
         for register in OWN {
             if let Some(def) = registers().get(register) {
@@ -52,10 +49,10 @@ pub(super) async fn show(State(hall): State<Hall>, visit: Visit) -> Shown {
                     }
                 }
             }
-            (super::months::tables(words, &tasks))
-            (super::months::tables(words, &campaigns))
             div data-live="station" {
             @if let Some(picture) = &picture {
+                (super::months::tables(words, &picture.tasks))
+                (super::months::tables(words, &picture.campaigns))
                 (sheet(&words.say("to-file"), &html! { (tag(Tone::Plain, &picture.to_file.items.len().to_string())) }, &html! {
                     @if picture.to_file.items.is_empty() { (empty(&words.say("nothing-to-file"), None)) } @else {
                         table.fold { tbody {

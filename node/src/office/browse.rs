@@ -94,8 +94,11 @@ impl Office {
     /// When the store fails.
     pub fn browse(&self, def: &'static RegisterDef, wanted: &Browse) -> Result<(Vec<Line>, u64), Refusal> {
         let desk = LedgerDesk::new(&self.ledger);
+        let field = wanted.sort.and_then(|tag| def.field(tag));
+        // Of a whole register no more is held than what puts it in order.
         let mut found = Vec::new();
-        for (id, record) in desk.list(def.number)? {
+        for id in self.ledger.ids(def.number)? {
+            let Some(record) = desk.view(id)? else { continue };
             let owner = home_unit(&record);
             let is_there = wanted.unit.is_none_or(|unit| owner.is_some_and(|owner| unit.covers(owner)));
             let stands = wanted.all || is_active(&record);
@@ -108,18 +111,22 @@ impl Office {
                 }
             };
             if is_there && stands && wanted.only.as_ref().is_none_or(has) {
-                found.push((id, record));
+                found.push((field.map(|field| key(field, &record)), id));
             }
         }
         let total = found.len() as u64;
-        if let Some(field) = wanted.sort.and_then(|tag| def.field(tag)) {
-            found.sort_by_cached_key(|(_, record)| key(field, record));
+        if field.is_some() {
+            found.sort();
         }
         if wanted.descending {
             found.reverse();
         }
-        let page = found.into_iter().skip(wanted.skip).take(wanted.take);
-        let lines = page.map(|(id, record)| line(&desk, id, &record)).collect::<Result<Vec<_>, _>>()?;
+        let mut lines = Vec::new();
+        for (_, id) in found.into_iter().skip(wanted.skip).take(wanted.take) {
+            if let Some(record) = desk.view(id)? {
+                lines.push(line(&desk, id, &record)?);
+            }
+        }
         Ok((lines, total))
     }
 

@@ -61,7 +61,7 @@ impl Office {
     /// The month that waits to be closed.
     fn month_words(&self) -> String {
         match close::waiting(&self.ledger) {
-            Ok(Some((month, due))) => format!("{month}，应于 {} 前封账 (close it by this day)", date::iso(due)),
+            Ok(Some((month, due))) => format!("{month}，应于 {0} 前封账 (close {month} by {0})", date::iso(due)),
             _ => "无 (none)".into(),
         }
     }

@@ -4,7 +4,7 @@ use crate::town::{self, Answer, Kind, Serving, free_port, tz, units};
 use std::{fs, path::Path};
 
 /// Most commands that it may take for a city, a district and an office together.
-const MOST_COMMANDS: usize = 9;
+const MOST_COMMANDS: usize = 10;
 
 /// The roster that the reader imports.
 const ROSTER: &str = "求职登记台账.xlsx";
