@@ -285,14 +285,13 @@ pub async fn open(
         unsent: unsent::Unsent::of(&data)?,
         live: live::Live::default(),
     }));
-    let watching = tokio::spawn(live::watch(hall.clone(), stop.clone()));
+    drop(parts.run("figures", stop.clone(), live::watch(hall.clone(), stop.clone())));
     let pages = web::serve::around(pages(hall), Names::default());
     let serving = web::serve::serve(listener, None, pages, stop.clone());
     let task = parts.run("console", stop, async move {
         if let Err(error) = serving.await {
             tracing::error!(%error, "the console failed");
         }
-        watching.abort();
     });
     Ok((file, task))
 }

@@ -2,7 +2,10 @@
 //! worked out anew after each change and at midnight, never by a page.
 
 use crate::{caller::Refusal, office::Office};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 use taizhang_proto::{date::Day, pb};
 use tokio::sync::Notify;
 
@@ -79,7 +82,9 @@ impl Figures {
     pub(super) fn work(&self, office: &Office, told: impl Fn()) {
         loop {
             let wanted = self.inner().wanted;
-            let drawn = draw(office);
+            // One that breaks must not keep the next from being drawn.
+            let drawn = catch_unwind(AssertUnwindSafe(|| draw(office)))
+                .unwrap_or_else(|_| Err(Refusal::failed("程序出错 (it broke)")));
             if let Err(error) = &drawn {
                 tracing::error!(%error, "what is due can't be worked out");
             }

@@ -26,7 +26,7 @@ use std::{
 use taizhang_proto::{OrgCode, pb};
 
 /// Files that are looked at and not imported yet; the oldest gives way.
-const MOST: usize = 4;
+const MOST: usize = 2;
 /// Rows of the reasons that a page shows; the file has all.
 const SHOWN: usize = 200;
 

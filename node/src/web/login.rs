@@ -193,6 +193,8 @@ impl Way {
     /// A path of this console, or its first page.
     fn path(&self) -> &str {
         let is_own = self.to.starts_with('/') && !self.to.starts_with("//") && !self.to.contains('\\');
+        // What is no sign of an address is no address, and stands in no header.
+        let is_own = is_own && self.to.bytes().all(|byte| byte.is_ascii_graphic());
         if is_own { &self.to } else { "/" }
     }
 }
@@ -354,7 +356,9 @@ mod tests {
     fn a_login_leads_nowhere_else() {
         let path = |to: &str| Way { to: to.into(), key: String::new() }.path().to_owned();
         assert_eq!(path("/sync"), "/sync");
-        for to in ["", "//evil.example", "http://evil.example", "/\\evil.example", "sync"] {
+        for to in
+            ["", "//evil.example", "http://evil.example", "/\\evil.example", "sync", "/a\r\nSet-Cookie: b", "/台账"]
+        {
             assert_eq!(path(to), "/", "{to}");
         }
     }

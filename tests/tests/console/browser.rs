@@ -46,6 +46,9 @@ impl Browser {
         let mut driver = Command::new(driver)
             .arg("--port=0")
             .process_group(0)
+            // A file's name is Chinese, and it reads it by the language of its surroundings.
+            .env("LANG", "C.UTF-8")
+            .env("LC_ALL", "C.UTF-8")
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()

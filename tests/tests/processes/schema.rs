@@ -173,6 +173,8 @@ fn every_command_answers_a_program_with_one_document_of_data() {
             &["archive"],
             &["verify"],
             &["config", "check"],
+            &["open"],
+            &["user", "list"],
             &["units", "find", "街道"],
             &["export", "resident", &aside("a.csv")],
             &["worklist", "--export", &aside("w.csv")],

@@ -389,7 +389,7 @@ fn an_office_enters_no_more_about_one_record_than_anybody_would() {
     let sent: Vec<_> = (0..40).map(|_| child.form(number::ZEF_CASE, &case).1).collect();
     assert!(child.say(&sent) >= 8, "cases of one household");
     let number = Child::number(3);
-    let sent: Vec<_> = (0..12)
+    let sent: Vec<_> = (0..20)
         .map(|_| child.form(number::ASSISTANT, &[("id_no", &number), ("name", "王"), ("from_on", "2026-01-01")]).1)
         .collect();
     assert_eq!(child.say(&sent), 4, "assignments of one assistant");

@@ -18,7 +18,7 @@ const MOST: [(u32, u32, usize); 4] = [
     (number::MEMBER, field::member::PERSON, 32),
     (number::MEMBER, field::member::HOUSEHOLD, 512),
     (number::ZEF_CASE, field::zef_case::HOUSEHOLD, 32),
-    (number::CREDENTIAL, field::credential::ASSISTANT, 16),
+    (number::CREDENTIAL, field::credential::ASSISTANT, 8),
 ];
 
 impl Known<'_, '_> {

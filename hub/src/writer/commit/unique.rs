@@ -17,7 +17,7 @@ use taizhang_proto::{
 /// disagreement of offices. Each office has its own, so that none takes the place of another's registration.
 const MAX_OF_OFFICE: usize = 64;
 /// Most assistants of one id number: each is an assignment, and certificates are weighed over all of them.
-const MAX_ASSIGNMENTS: usize = 8;
+const MAX_ASSIGNMENTS: usize = 16;
 
 /// A row of the index in the commit.
 pub(in crate::writer) struct UniqueRow {
