@@ -74,10 +74,9 @@ pub async fn make_token(
     }
     // Two hubs of one district would answer for the same figures, each in place of the other.
     let serves = |row: &NodeRow| row.hub && row.unit == request.unit && row.retired == 0;
-    if request.hub
-        && !request.again
-        && let Some(there) = children(core.view().as_ref())?.into_iter().find(serves)
-    {
+    let asks = request.hub && !request.again;
+    let there = if asks { block_in_place(|| children(core.view().as_ref()))? } else { Vec::new() };
+    if let Some(there) = there.into_iter().find(serves) {
         return Err(Refusal::Exists(format!(
             "{unit}已有汇聚节点（{}）：两个同时运行，数字会互相替换。换机请先 retire 旧的；旧的确已不再运行，请加 --again (this district has a hub: \
              retire it first; --again if it runs no more)",

@@ -1,4 +1,5 @@
 //! One generation of a hub's authority as its files: its certificate, and the server's under it.
+//! Invariant: a directory whose last file ([`FILES`]) is there holds a whole one.
 
 use std::path::{Path, PathBuf};
 use taizhang_node::{
@@ -44,6 +45,7 @@ pub(super) const FILES: [(&str, Secrecy); 4] = [
     ("ca.key", Secrecy::OwnerOnly),
     ("ca.pem", Secrecy::Plain),
 ];
+
 /// One authority and the server's certificate under it.
 #[derive(Debug, Clone)]
 pub struct Generation {

@@ -55,6 +55,15 @@ pub(super) fn conflict(commit: &Commit<'_>, number: u64) -> Result<Option<pb::Co
     rows::read(commit.view, Space::Conflicts, &number.to_be_bytes())
 }
 
+/// The open conflicts of a kind about a record.
+pub(super) fn open_of(commit: &Commit<'_>, id: RecordId, kind: ConflictKind) -> Result<Vec<pb::Conflict>, StoreError> {
+    let mut found = Vec::new();
+    for number in open_about(commit, id)? {
+        found.extend(conflict(commit, number)?.filter(|open| open.kind() == kind));
+    }
+    Ok(found)
+}
+
 fn question_of(conflict: &pb::Conflict) -> Question {
     (conflict.kind, conflict.other.clone(), conflict.tags.clone())
 }
@@ -235,13 +244,8 @@ pub(super) fn pass_conflicts(
     kind: ConflictKind,
     stays: impl Fn(&pb::Conflict) -> bool,
 ) -> Result<(), StoreError> {
-    for number in open_about(commit, id)? {
-        if let Some(open) = conflict(commit, number)?
-            && open.kind() == kind
-            && !stays(&open)
-        {
-            close_conflict(commit, open, ConflictState::Passed)?;
-        }
+    for open in open_of(commit, id, kind)?.into_iter().filter(|open| !stays(open)) {
+        close_conflict(commit, open, ConflictState::Passed)?;
     }
     Ok(())
 }

@@ -140,10 +140,8 @@ impl Known<'_, '_> {
                 }
             }
             Look::HouseholdsOf(person) => {
-                for member in self.memberships(person)? {
-                    let household = self.record(member)?.and_then(|of| of.reference(field::member::HOUSEHOLD));
-                    found.extend(household.into_iter().chain([member]).map(Finding::Also));
-                }
+                let around = self.households_of(person)?.into_iter().chain(self.memberships(person)?);
+                found.extend(around.map(Finding::Also));
             }
             Look::CasesIn(household) => {
                 for case in following(&Reading(&self), household, number::HOUSEHOLD, number::ZEF_CASE)? {

@@ -32,10 +32,11 @@ pub(super) fn inspect_all(commit: &mut Commit<'_>) -> Result<(), StoreError> {
             bring_about(commit, found)?;
         }
         let mut seen: HashSet<Look> = HashSet::new();
-        while !commit.to_look.is_empty() {
+        'looks: while !commit.to_look.is_empty() {
             for look in std::mem::take(&mut commit.to_look).into_iter().filter(|look| seen.insert(*look)) {
                 if looked >= MAX_INSPECTED {
-                    break;
+                    commit.to_look.push(look); // so that it is told what is left
+                    break 'looks;
                 }
                 looked += 1;
                 let found = commit.known().look_at(look)?;

@@ -7,7 +7,7 @@ use crate::{
 };
 use taizhang_proto::{
     OrgCode, Record, RecordId,
-    cell::{Shelf, following},
+    cell::following,
     check::Violation,
     register::{Refers, field, number, registers},
 };
@@ -38,13 +38,7 @@ impl Known<'_, '_> {
             if others.len() < *most || others.contains(&id) {
                 continue;
             }
-            let mut own = 0;
-            for other in others {
-                let by_office =
-                    |record: &Record| record.origin(*tag).is_some_and(|origin| origin.unit == office.number());
-                own += usize::from(Reading(&self).look(other, |record| record.is_some_and(by_office))?);
-            }
-            if own >= *most {
+            if self.said_by(office, *tag, &others)? >= *most {
                 let field = def.field(*tag);
                 let label = field.map_or("", |field| field.zh.as_str());
                 return Ok(Some(Violation {

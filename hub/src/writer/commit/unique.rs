@@ -67,13 +67,7 @@ impl Known<'_, '_> {
             if listed.len() < most || listed.contains(&id) {
                 continue;
             }
-            let mut own = 0;
-            for other in listed {
-                let by_office =
-                    |record: &Record| record.origin(tag).is_some_and(|origin| origin.unit == office.number());
-                own += usize::from(Reading(&self).look(other, |record| record.is_some_and(by_office))?);
-            }
-            if own >= most {
+            if self.said_by(office, tag, &listed)? >= most {
                 let label = def.field(tag).map_or("", |field| field.zh.as_str());
                 let name = def.field(tag).map_or("", |field| field.name.as_str());
                 return Ok(Some(Violation {
@@ -87,6 +81,18 @@ impl Known<'_, '_> {
             }
         }
         Ok(None)
+    }
+}
+
+impl Known<'_, '_> {
+    /// Of how many of these records an office has said a field.
+    pub(super) fn said_by(self, office: OrgCode, tag: u32, records: &[RecordId]) -> Result<usize, StoreError> {
+        let is_theirs = |record: &Record| record.origin(tag).is_some_and(|origin| origin.unit == office.number());
+        let mut count = 0;
+        for id in records {
+            count += usize::from(Reading(&self).look(*id, |record| record.is_some_and(is_theirs))?);
+        }
+        Ok(count)
     }
 }
 

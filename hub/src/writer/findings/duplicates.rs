@@ -92,9 +92,8 @@ impl Known<'_, '_> {
         if kind != ConflictKind::SameHousehold || !self.stands(id)? {
             return Ok(sharing);
         }
-        for number in conflicts::open_about(&self, id)? {
-            let open = conflicts::conflict(&self, number)?.filter(|open| open.kind() == kind && open.tags.is_empty());
-            let Some(other) = open.and_then(|open| RecordId::from_slice(&open.other)) else { continue };
+        for open in conflicts::open_of(&self, id, kind)?.into_iter().filter(|open| open.tags.is_empty()) {
+            let Some(other) = RecordId::from_slice(&open.other) else { continue };
             if self.stands(other)? && self.shared_adults(id, other)? >= 2 {
                 sharing.insert(other);
             }

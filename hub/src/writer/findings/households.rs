@@ -73,10 +73,7 @@ impl Known<'_, '_> {
             return Ok(());
         }
         // Who left one of two households may have been what they shared.
-        for other in self.memberships(person)? {
-            let of = self.record(other)?.and_then(|twin| twin.reference(field::member::HOUSEHOLD));
-            found.extend(of.map(Finding::Also));
-        }
+        found.extend(self.households_of(person)?.into_iter().map(Finding::Also));
         Ok(())
     }
 
@@ -85,6 +82,15 @@ impl Known<'_, '_> {
         let mut all = following(&Reading(&self), person, number::RESIDENT, number::MEMBER)?;
         all.truncate(MOST_MEMBERSHIPS);
         Ok(all)
+    }
+
+    /// The households that the memberships of somebody name.
+    pub(super) fn households_of(self, person: RecordId) -> Result<Vec<RecordId>, StoreError> {
+        let mut found = Vec::new();
+        for member in self.memberships(person)? {
+            found.extend(self.record(member)?.and_then(|of| of.reference(field::member::HOUSEHOLD)));
+        }
+        Ok(found)
     }
 
     /// The records of somebody's registrations: this one, and the first of those with the same number.
@@ -102,7 +108,7 @@ impl Known<'_, '_> {
     /// at whichever of them it stands.
     pub(super) fn find_two_households(self, person: RecordId, found: &mut Vec<Finding>) -> Result<(), StoreError> {
         let kind = ConflictKind::TwoHouseholds;
-        let all = self.memberships(person)?;
+        let all = self.memberships(survivor(&Reading(&self), person)?)?;
         let mut counted = Vec::new();
         for member in &all {
             let Some(household) = self.counted_in(*member)? else { continue };
@@ -112,21 +118,19 @@ impl Known<'_, '_> {
             }
         }
         counted.sort_unstable();
-        let mut by_later: HashMap<RecordId, HashSet<RecordId>> = HashMap::new();
+        let mut stays: HashMap<RecordId, HashSet<RecordId>> = HashMap::new();
         for (place, (_, later, household)) in counted.iter().enumerate() {
-            for (_, earlier, _) in counted[..place].iter().filter(|(.., theirs)| theirs != household) {
-                by_later.entry(*later).or_default().insert(*earlier);
-            }
-        }
-        for member in all {
-            let by_field = by_later.remove(&member).unwrap_or_default();
-            let mut asked: Vec<RecordId> = by_field.iter().copied().collect();
-            asked.sort_unstable();
-            for earlier in asked.into_iter().take(MOST_ASKED) {
+            let elsewhere = counted[..place].iter().filter(|(.., theirs)| theirs != household);
+            let elsewhere: Vec<RecordId> = elsewhere.map(|(_, earlier, _)| *earlier).collect();
+            for earlier in elsewhere.iter().take(MOST_ASKED) {
                 let note = "同一人计入两户 (one person counted in two households)";
                 let tags = [field::member::HOUSEHOLD];
-                found.push(Finding::Ask(self.question(kind, member, Some(earlier), &tags, note)?));
+                found.push(Finding::Ask(self.question(kind, *later, Some(*earlier), &tags, note)?));
             }
+            stays.insert(*later, elsewhere.into_iter().collect());
+        }
+        for member in all {
+            let by_field = stays.remove(&member).unwrap_or_default();
             found.extend(self.over(member, kind, Stays { by_field, ..Stays::default() }));
         }
         Ok(())
@@ -135,11 +139,8 @@ impl Known<'_, '_> {
     /// The same person registered once more is found as a duplicate; the households it belongs to may be one.
     fn households_of_twins(self, household: RecordId, person: RecordId) -> Result<Vec<RecordId>, StoreError> {
         let mut found = Vec::new();
-        let id_no = self.record(person)?.and_then(|record| record.bytes(field::resident::ID_NO).cloned());
-        let Some(id_no) = id_no.filter(|id_no| !id_no.is_empty()) else { return Ok(found) };
-        let sharing = Reading(&self).sharing(number::RESIDENT, field::resident::ID_NO, &id_no)?;
-        for twin in sharing.into_iter().filter(|twin| *twin != person) {
-            for other in following(&Reading(&self), twin, number::RESIDENT, number::MEMBER)? {
+        for twin in self.registrations(person)?.into_iter().filter(|twin| *twin != person) {
+            for other in self.memberships(twin)? {
                 let theirs = self.counted_in(other)?.filter(|theirs| *theirs != household);
                 if let Some(theirs) = theirs
                     && self.stands(theirs)?

@@ -116,7 +116,7 @@ impl Known<'_, '_> {
         for id in following(&Reading(&self), post, number::POST, number::PLACEMENT)? {
             let waits = waiting.contains(&id);
             // Whoever waits has no job: cases are looked at again where that has changed.
-            if waits != self.asked_of(id, kind)? {
+            if waits == conflicts::open_of(&self, id, kind)?.is_empty() {
                 let person = self.record(id)?.and_then(|placement| placement.reference(field::placement::PERSON));
                 let person = person.map(|person| survivor(&Reading(&self), person)).transpose()?;
                 found.extend(person.map(|person| Finding::Look(Look::CasesOf(person))));
@@ -130,18 +130,6 @@ impl Known<'_, '_> {
             }
         }
         Ok(())
-    }
-}
-
-impl Known<'_, '_> {
-    /// Whether something of this kind is open about a record.
-    fn asked_of(self, id: RecordId, kind: ConflictKind) -> Result<bool, StoreError> {
-        for number in conflicts::open_about(&self, id)? {
-            if conflicts::conflict(&self, number)?.is_some_and(|open| open.kind() == kind) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 }
 
