@@ -90,6 +90,9 @@ pub enum Refusal {
     /// It can't be done as things stand.
     #[error("{0}")]
     Refused(String),
+    /// It is done once somebody says that it is meant.
+    #[error("{0}")]
+    Unsure(String),
     /// There is no such thing.
     #[error("{0}")]
     Unknown(String),
@@ -121,6 +124,11 @@ impl Refusal {
         Self::Refused(limits::told(why))
     }
 
+    /// Of what somebody has to be sure of.
+    pub fn unsure(why: impl ToString) -> Self {
+        Self::Unsure(limits::told(why))
+    }
+
     /// Of what failed.
     pub fn failed(why: impl ToString) -> Self {
         Self::Failed(limits::told(why))
@@ -147,7 +155,7 @@ impl From<Unsaid> for Refusal {
 impl From<Refusal> for tonic::Status {
     fn from(why: Refusal) -> Self {
         match why {
-            Refusal::Wrong(words) => Self::invalid_argument(words),
+            Refusal::Wrong(words) | Refusal::Unsure(words) => Self::invalid_argument(words),
             Refusal::Refused(words) => Self::failed_precondition(words),
             Refusal::Unknown(words) => Self::not_found(words),
             Refusal::Exists(words) => Self::already_exists(words),

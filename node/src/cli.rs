@@ -34,6 +34,7 @@ use crate::{
         lang::{self, Lang},
     },
     upstream::schedule::Mode,
+    web::users::Users,
 };
 use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
@@ -612,7 +613,10 @@ async fn serve_open(
     };
     say!("taizhang-node {} {how}; control {}; Ctrl-C 停止 (stops)", office.ledger.unit(), control.address);
     if let Some((console, _)) = &pages {
-        say!("控制台 (console) {}", console.url());
+        match console.url(&Users::of(dir)?) {
+            Ok(url) => say!("控制台 (console) {url}"),
+            Err(why) => say!("控制台 (console) http://{}：{why}", console.address),
+        }
     }
     let mut fault = office.ledger.fault();
     let failed = async {

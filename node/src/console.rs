@@ -25,7 +25,6 @@ use crate::{
     parts::Parts,
     web::{
         self, assets,
-        guard::Names,
         login::{self, Kit, Visit},
         shell::{self, Entry, Frame, Trouble},
         users::{FOLDER, Users},
@@ -64,9 +63,6 @@ pub enum ConsoleError {
     /// The disk.
     #[error(transparent)]
     Disk(#[from] DiskError),
-    /// The list of users.
-    #[error("{0}")]
-    Users(Refusal),
     /// Nobody outside this computer is served without TLS.
     #[error(
         "控制台网址 {0} 不在本机，而网页未加密；请用 127.0.0.1 (the console listens on loopback only: pages are not encrypted)"
@@ -110,8 +106,8 @@ impl std::ops::Deref for Hall {
 pub struct ConsoleFile {
     /// Its address.
     pub address: SocketAddr,
-    /// The path to open: the set-up link while there is no user.
-    pub path: String,
+    /// The path of the set-up link.
+    setup: String,
 }
 
 impl ConsoleFile {
@@ -126,9 +122,13 @@ impl ConsoleFile {
         disk::write_file(&data.join(FOLDER).join("address.json"), &json, Secrecy::OwnerOnly)
     }
 
-    /// The whole address, for a browser.
-    pub fn url(&self) -> String {
-        format!("http://{}{}", self.address, self.path)
+    /// The whole address, for a browser: the set-up link's while there is no user.
+    ///
+    /// # Errors
+    /// When the list of users can't be read.
+    pub fn url(&self, users: &Users) -> Result<String, Refusal> {
+        let path = if users.list()?.is_empty() { &self.setup } else { "/" };
+        Ok(format!("http://{}{path}", self.address))
     }
 }
 
@@ -165,8 +165,13 @@ impl Console {
         (here, title): (&str, &str),
         draw: impl FnOnce() -> Result<Markup, Refusal>,
     ) -> Shown {
-        let body = block_in_place(draw).map_err(|why| trouble(visit, why))?;
+        let body = now(visit, draw)?;
         Ok(self.framed(visit, here, title, &body))
+    }
+
+    /// Has the next page of somebody say something once.
+    fn tell(&self, visit: &Visit, text: String) {
+        self.kit.sessions.tell(&visit.session, text);
     }
 
     fn framed(&self, visit: &Visit, here: &str, title: &str, body: &Markup) -> Response {
@@ -183,11 +188,9 @@ impl Console {
     }
 }
 
-impl Console {
-    /// Has the next page of somebody say something once.
-    fn tell(&self, visit: &Visit, text: String) {
-        self.kit.sessions.tell(&visit.session, text);
-    }
+/// What is worked out here and now for somebody; why not, as a page.
+fn now<T>(visit: &Visit, work: impl FnOnce() -> Result<T, Refusal>) -> Result<T, Trouble> {
+    block_in_place(work).map_err(|why| trouble(visit, why))
 }
 
 fn trouble(visit: &Visit, why: Refusal) -> Trouble {
@@ -274,8 +277,8 @@ pub async fn open(
     let data = office.ledger.data_dir().to_owned();
     let unit = office.ledger.unit();
     let named = (unit.number(), office.ledger.units().name(unit));
-    let kit = Arc::new(Kit::new(Users::of(&data)?, named, Role::Head, false).map_err(ConsoleError::Users)?);
-    let file = ConsoleFile { address, path: kit.setup_path().unwrap_or_else(|| "/".into()) };
+    let kit = Arc::new(Kit::new(Users::of(&data)?, named, Role::Head));
+    let file = ConsoleFile { address, setup: kit.setup_path() };
     file.write(&data)?;
     let hall = Hall(Arc::new(Console {
         office: office.clone(),
@@ -286,8 +289,8 @@ pub async fn open(
         live: live::Live::default(),
     }));
     drop(parts.run("figures", stop.clone(), live::watch(hall.clone(), stop.clone())));
-    let pages = web::serve::around(pages(hall), Names::default());
-    let serving = web::serve::serve(listener, None, pages, stop.clone());
+    let pages = web::serve::around(pages(hall));
+    let serving = web::serve::serve(listener, pages, stop.clone());
     let task = parts.run("console", stop, async move {
         if let Err(error) = serving.await {
             tracing::error!(%error, "the console failed");

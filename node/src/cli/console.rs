@@ -70,11 +70,12 @@ pub(super) fn open(dir: &Path, reader: Reader) -> anyhow::Result<ExitCode> {
     if std::net::TcpStream::connect_timeout(&file.address, std::time::Duration::from_secs(2)).is_err() {
         bail!("控制台没有运行，请先运行 serve (the console is not running: run `serve` first)");
     }
-    show::document(reader, serde_json::json!({ "url": file.url() }));
+    let url = file.url(&Users::of(dir)?)?;
+    show::document(reader, serde_json::json!({ "url": url }));
     if reader == Reader::Person {
-        say!("{}", file.url());
+        say!("{url}");
         if std::io::stdout().is_terminal()
-            && let Err(error) = ::open::that_detached(file.url())
+            && let Err(error) = ::open::that_detached(&url)
         {
             say!("浏览器打不开，请自行打开以上网址 (open it yourself): {error}");
         }

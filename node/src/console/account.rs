@@ -1,6 +1,6 @@
 //! One's own password; for the head of the office, who may log in; and the log of what was done.
 
-use super::{Hall, Shown, trouble};
+use super::{Hall, Shown, now, trouble};
 use crate::{
     caller::{Refusal, Role},
     show,
@@ -112,16 +112,14 @@ fn log(hall: &Hall, words: Words) -> Result<Markup, Refusal> {
 pub(super) async fn password(State(hall): State<Hall>, posted: Posted) -> Shown {
     let visit = &posted.visit;
     let name = visit.user.name.clone();
-    let changed = tokio::task::block_in_place(|| {
-        if hall.kit.users.check(&name, posted.get("old"))?.is_none() {
-            return Err(Refusal::wrong("原密码不对 (that is not your password)"));
-        }
+    let known = hall.kit.check(&name, posted.get("old").to_owned()).await;
+    known.map_err(|why| trouble(visit, why))?;
+    now(visit, || {
         if posted.get("new") != posted.get("again") {
             return Err(Refusal::wrong("两次输入的新密码不同 (the two new passwords differ)"));
         }
         hall.kit.users.set_password(&name, posted.get("new"))
-    });
-    changed.map_err(|why| trouble(visit, why))?;
+    })?;
     // Whoever knew the old one is out.
     hall.kit.sessions.end_all(&name);
     Ok(Redirect::to("/login").into_response())
@@ -130,14 +128,13 @@ pub(super) async fn password(State(hall): State<Hall>, posted: Posted) -> Shown 
 /// Adds a user.
 pub(super) async fn add(State(hall): State<Hall>, posted: Posted) -> Shown {
     let visit = &posted.visit;
-    let added = tokio::task::block_in_place(|| {
+    now(visit, || {
         let caller = hall.head(visit)?;
         let role = ROLES.iter().map(|(role, _)| *role).find(|role| role.code() == posted.get("role"));
         let role = role.ok_or_else(|| Refusal::wrong("没有这种角色 (no such role)"))?;
         hall.kit.users.add(posted.get("user"), role, posted.get("first"))?;
         hall.office.note(&caller, "user add", role.code().to_owned())
-    });
-    added.map_err(|why| trouble(visit, why))?;
+    })?;
     hall.tell(visit, visit.words.say("user-added"));
     Ok(Redirect::to("/account").into_response())
 }
@@ -146,12 +143,11 @@ pub(super) async fn add(State(hall): State<Hall>, posted: Posted) -> Shown {
 pub(super) async fn remove(State(hall): State<Hall>, posted: Posted) -> Shown {
     let visit = &posted.visit;
     let name = posted.get("name").to_owned();
-    let removed = tokio::task::block_in_place(|| {
+    now(visit, || {
         let caller = hall.head(visit)?;
         hall.kit.users.remove(&name, Role::Head)?;
         hall.office.note(&caller, "user remove", String::new())
-    });
-    removed.map_err(|why| trouble(visit, why))?;
+    })?;
     hall.kit.sessions.end_all(&name);
     Ok(Redirect::to("/account").into_response())
 }

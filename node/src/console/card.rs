@@ -1,6 +1,6 @@
 //! A person, a household, or any record on one page, with everything around it and the story of each field.
 
-use super::{Hall, Shown, find, id_of};
+use super::{Hall, Shown, find, id_of, now};
 use crate::{
     caller::Refusal,
     office::browse::{Around, Line},
@@ -47,7 +47,7 @@ const ERRANDS: [(&str, &str, &str); 6] = [
 /// The page of a person.
 pub(super) async fn show(State(hall): State<Hall>, visit: Visit, Path(record): Path<String>) -> Shown {
     let words = visit.words;
-    let id = id_of(&record).map_err(|why| super::trouble(&visit, why))?;
+    let id = now(&visit, || id_of(&record))?;
     hall.page(&visit, ("/people", &words.say("card")), || {
         let (def, held, line) = hall.office.record(id)?;
         if def.number != number::RESIDENT {
@@ -187,9 +187,8 @@ fn family_of(words: Words, person: RecordId, households: &[(RecordId, Vec<Around
 /// The page of any record; a person's leads to the card.
 pub(super) async fn record(State(hall): State<Hall>, visit: Visit, Path(record): Path<String>) -> Shown {
     let words = visit.words;
-    let id = id_of(&record).map_err(|why| super::trouble(&visit, why))?;
-    let found = tokio::task::block_in_place(|| hall.office.record(id)).map_err(|why| super::trouble(&visit, why))?;
-    let (def, held, line) = found;
+    let id = now(&visit, || id_of(&record))?;
+    let (def, held, line) = now(&visit, || hall.office.record(id))?;
     if def.number == number::RESIDENT {
         return Ok(Redirect::to(&format!("/card/{id}")).into_response());
     }
@@ -262,7 +261,7 @@ fn placed(words: Words, hall: &Hall, case: &taizhang_proto::Record) -> Result<Ma
 /// The whole story of a record: each value, who, when, which office, which value lost and why.
 pub(super) async fn story(State(hall): State<Hall>, visit: Visit, Path(record): Path<String>) -> Shown {
     let words = visit.words;
-    let id = id_of(&record).map_err(|why| super::trouble(&visit, why))?;
+    let id = now(&visit, || id_of(&record))?;
     hall.page(&visit, ("/people", &words.say("whole-story")), || {
         let caller = hall.caller(&visit)?;
         let request = pb::HistoryRequest { record: id.to_string(), to_file: false };

@@ -1,7 +1,7 @@
 //! A form for a record of any register, new or as it stands. Invariant: only what somebody has changed on the page is saved, so that
 //! nobody undoes what came meanwhile; where both changed the same field, they are shown it and asked.
 
-use super::{Hall, Shown, find as search, id_of, trouble, unsent::Typed};
+use super::{Hall, Shown, find as search, id_of, now, unsent::Typed};
 use crate::{
     caller::Refusal,
     desk::{Desk, find},
@@ -140,7 +140,7 @@ pub(super) async fn blank(
     Path(register): Path<String>,
     Query(asked): Query<For>,
 ) -> Shown {
-    let drawn = tokio::task::block_in_place(|| {
+    now(&visit, || {
         hall.clerk(&visit)?;
         let def = find::register(&register)?;
         let of = (!asked.of.is_empty()).then(|| id_of(&asked.of)).transpose()?;
@@ -175,8 +175,7 @@ pub(super) async fn blank(
         };
         sheet.take_draft(&hall, &asked);
         Ok(sheet.drawn(&hall))
-    });
-    drawn.map_err(|why| trouble(&visit, why))
+    })
 }
 
 /// The page of a record as it stands.
@@ -186,7 +185,7 @@ pub(super) async fn filled(
     Path(record): Path<String>,
     Query(asked): Query<For>,
 ) -> Shown {
-    let drawn = tokio::task::block_in_place(|| {
+    now(&visit, || {
         hall.clerk(&visit)?;
         let id = id_of(&record)?;
         let (def, held, _) = hall.office.record(id)?;
@@ -207,8 +206,7 @@ pub(super) async fn filled(
         };
         sheet.take_draft(&hall, &asked);
         Ok(sheet.drawn(&hall))
-    });
-    drawn.map_err(|why| trouble(&visit, why))
+    })
 }
 
 impl Sheet<'_> {
@@ -350,22 +348,20 @@ impl Sheet<'_> {
 
 /// Saves a new record.
 pub(super) async fn save_new(State(hall): State<Hall>, Path(register): Path<String>, posted: Posted) -> Shown {
-    let saved = tokio::task::block_in_place(|| {
+    now(&posted.visit, || {
         let def = find::register(&register)?;
         let of = (!posted.get("of").is_empty()).then(|| id_of(posted.get("of"))).transpose()?;
         take(&hall, &posted, def, (None, of))
-    });
-    saved.map_err(|why| trouble(&posted.visit, why))
+    })
 }
 
 /// Saves what was changed of a record.
 pub(super) async fn save(State(hall): State<Hall>, Path(record): Path<String>, posted: Posted) -> Shown {
-    let saved = tokio::task::block_in_place(|| {
+    now(&posted.visit, || {
         let id = id_of(&record)?;
         let (def, ..) = hall.office.record(id)?;
         take(&hall, &posted, def, (Some(id), None))
-    });
-    saved.map_err(|why| trouble(&posted.visit, why))
+    })
 }
 
 /// Saves a form, or shows it again with what is wrong.
@@ -389,11 +385,8 @@ fn take(
         .filter_map(|(name, value)| Some((name.strip_prefix("was.")?.to_owned(), value.to_owned())))
         .filter(|(name, _)| is_field(name))
         .collect();
-    let changed: HashMap<String, String> = now
-        .iter()
-        .filter(|(name, value)| was.get(*name).map_or("", String::as_str) != value.as_str())
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect();
+    let changed: HashMap<String, String> =
+        posted.changed().filter(|(name, _)| is_field(name)).map(|(name, value)| (name.into(), value.into())).collect();
     let mut sheet = Sheet {
         def,
         record,

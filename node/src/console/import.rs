@@ -48,11 +48,23 @@ enum Stage {
 struct Job {
     id: String,
     user: String,
-    request: pb::ImportRequest,
+    file_name: String,
+    /// Its bytes go once it is imported.
+    request: Mutex<pb::ImportRequest>,
     stage: Mutex<Stage>,
 }
 
 impl Job {
+    /// What the office is asked: to look at the file, or to import it, which is asked once.
+    fn asked(&self, dry_run: bool) -> pb::ImportRequest {
+        let mut held = self.request.lock().unwrap_or_else(PoisonError::into_inner);
+        let request = pb::ImportRequest { dry_run, ..held.clone() };
+        if !dry_run {
+            held.content.clear();
+        }
+        request
+    }
+
     fn stage(&self) -> MutexGuard<'_, Stage> {
         self.stage.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -132,7 +144,8 @@ pub(super) async fn upload(State(hall): State<Hall>, visit: Visit, request: Requ
     let job = Arc::new(Job {
         id: secret()[..16].to_owned(),
         user: visit.user.name.clone(),
-        request: pb::ImportRequest { dry_run: true, ..asked },
+        file_name: asked.file_name.clone(),
+        request: Mutex::new(asked),
         stage: Mutex::new(Stage::Reading(pb::Progress::default())),
     });
     hall.imports.put(job.clone());
@@ -194,8 +207,7 @@ pub(super) fn bound() -> DefaultBodyLimit {
 
 /// Reads or saves a file beside the pages.
 fn begin(hall: &Hall, job: &Arc<Job>, caller: &Caller, dry_run: bool) {
-    let request = pb::ImportRequest { dry_run, ..job.request.clone() };
-    let started = hall.office.files.import(hall.office.clone(), caller.clone(), request);
+    let started = hall.office.files.import(hall.office.clone(), caller.clone(), job.asked(dry_run));
     let job = job.clone();
     let mut stream = match started {
         Ok(stream) => stream,
@@ -248,7 +260,7 @@ pub(super) async fn look(State(hall): State<Hall>, visit: Visit, Path(id): Path<
     let words = visit.words;
     let job = hall.imports.get(&visit, &id).map_err(|why| trouble(&visit, why))?;
     hall.page(&visit, ("/import", &words.say("menu-import")), || {
-        let name = html! { h1 { (job.request.file_name) } };
+        let name = html! { h1 { (job.file_name) } };
         let stage = job.stage();
         Ok(match &*stage {
             Stage::Reading(progress) => html! { (steps(words, 2)) div.head { (name) } (working(words, "import-reading", progress)) },

@@ -1,8 +1,7 @@
 //! 同步: the state of the line in words, syncing now, and what the district sent back: read, mended and sent again, or let go.
 
-use super::{Hall, Shown, trouble};
+use super::{Hall, Shown, now, trouble};
 use crate::{
-    caller::Refusal,
     office::Office,
     show,
     web::{
@@ -172,7 +171,7 @@ fn refused_item(words: Words, visit: &Visit, item: &pb::RefusedItem) -> Markup {
 /// Sends one again, mended.
 pub(super) async fn resend(State(hall): State<Hall>, Path(number): Path<String>, posted: Posted) -> Shown {
     let visit = &posted.visit;
-    let done = tokio::task::block_in_place(|| {
+    let done = now(visit, || {
         let caller = hall.clerk(visit)?;
         let mended = posted.fields().filter(|(name, _)| *name != "csrf" && !name.starts_with("was."));
         let was = |name: &str| posted.get(&format!("was.{name}")).to_owned();
@@ -181,24 +180,24 @@ pub(super) async fn resend(State(hall): State<Hall>, Path(number): Path<String>,
         let request = pb::ResendRequest { numbers: vec![number], fields: fields.collect(), by: String::new() };
         hall.office.resend(&caller, &request)
     });
-    told_of(&hall, visit, done, "sent-again")
+    Ok(told_of(&hall, visit, done?, "sent-again").into_response())
 }
 
 /// Lets one go, with a reason.
 pub(super) async fn let_go(State(hall): State<Hall>, Path(number): Path<String>, posted: Posted) -> Shown {
     let visit = &posted.visit;
-    let done = tokio::task::block_in_place(|| {
+    let done = now(visit, || {
         let caller = hall.clerk(visit)?;
         let request =
             pb::LetGoRequest { numbers: vec![number], by: String::new(), reason: posted.get("reason").to_owned() };
         hall.office.let_go(&caller, &request)
     });
-    told_of(&hall, visit, done, "let-gone")
+    Ok(told_of(&hall, visit, done?, "let-gone").into_response())
 }
 
-fn told_of(hall: &Hall, visit: &Visit, done: Result<Vec<pb::RefusedStep>, Refusal>, says: &str) -> Shown {
-    for step in done.map_err(|why| trouble(visit, why))? {
+fn told_of(hall: &Hall, visit: &Visit, done: Vec<pb::RefusedStep>, says: &str) -> Redirect {
+    for step in done {
         hall.tell(visit, if step.error.is_empty() { visit.words.say(says) } else { step.error });
     }
-    Ok(Redirect::to("/refused").into_response())
+    Redirect::to("/refused")
 }

@@ -108,8 +108,8 @@ pub(super) async fn close(State(hall): State<Hall>, Path(month): Path<String>, p
             Ok(Redirect::to("/months").into_response())
         }
         // Somebody has to be sure: the same with a button that says so.
-        Err(why) if why.to_string().contains("--yes") && !request.sure => hall.page(visit, ("/months", &words.say("menu-months")), || {
-            let said = words.either(&why.to_string()).replace("；确认请加 --yes", "");
+        Err(Refusal::Unsure(why)) => hall.page(visit, ("/months", &words.say("menu-months")), || {
+            let said = words.either(&why).replace("；确认请加 --yes", "");
             Ok(sheet(&words.of("month-close", &month), &html! {}, &html! {
                 div.body { p.bad role="alert" { (said) } div.acts { a.btn href="/months" { (words.say("cancel")) } (close_form(words, visit, &month, true)) } }
             }))

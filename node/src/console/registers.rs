@@ -1,6 +1,6 @@
 //! The registers: list, filter, sort, choose columns, print as the paper form, save as a file, and templates to fill in.
 
-use super::{Hall, Shown, trouble};
+use super::{Hall, Shown, now};
 use crate::{
     caller::Refusal,
     desk::find,
@@ -9,6 +9,7 @@ use crate::{
         Words, file,
         login::{Posted, Visit},
         parts::{Tone, empty, page_of, pager, tag},
+        shell::Trouble,
     },
 };
 use axum::{
@@ -192,6 +193,12 @@ fn cell(words: Words, line: &Line, field: &FieldDef) -> String {
     .unwrap_or_default()
 }
 
+/// The register that an address names, and what it is called.
+fn named(visit: &Visit, name: &str) -> Result<(&'static RegisterDef, String), Trouble> {
+    let def = now(visit, || Ok(find::register(name)?))?;
+    Ok((def, visit.words.lang.word(&def.zh, &def.en).to_owned()))
+}
+
 /// The list.
 pub(super) async fn list(
     State(hall): State<Hall>,
@@ -200,8 +207,7 @@ pub(super) async fn list(
     Query(asked): Query<Asked>,
 ) -> Shown {
     let words = visit.words;
-    let def = find::register(&name).map_err(|why| trouble(&visit, why.into()))?;
-    let title = words.lang.word(&def.zh, &def.en).to_owned();
+    let (def, title) = named(&visit, &name)?;
     hall.page(&visit, ("/registers", &title), || {
         let (lines, total, pages) = wanted(&hall, &visit, def, &asked, ROWS)?;
         let shown = columns(def, &asked.cols, &lines);
@@ -332,7 +338,7 @@ fn table(words: Words, def: &'static RegisterDef, asked: &Asked, shown: &[&Field
 
 /// Keeps what a list is narrowed by, and leads to it.
 pub(super) async fn filter(State(hall): State<Hall>, Path(name): Path<String>, posted: Posted) -> Shown {
-    let def = find::register(&name).map_err(|why| trouble(&posted.visit, why.into()))?;
+    let (def, _) = named(&posted.visit, &name)?;
     let text = posted.get("text").trim();
     let q = if text.is_empty() { String::new() } else { hall.kit.sessions.keep(&posted.visit.session, text) };
     Ok(Redirect::to(&Asked { q, ..Asked::default() }.with(def, |_| {})).into_response())
@@ -346,8 +352,7 @@ pub(super) async fn print(
     Query(asked): Query<Asked>,
 ) -> Shown {
     let words = visit.words;
-    let def = find::register(&name).map_err(|why| trouble(&visit, why.into()))?;
-    let title = words.lang.word(&def.zh, &def.en).to_owned();
+    let (def, title) = named(&visit, &name)?;
     hall.page(&visit, ("/registers", &title), || {
         let caller = hall.caller(&visit)?;
         let (lines, total, _) = wanted(&hall, &visit, def, &asked, PRINTED as u64)?;
@@ -405,7 +410,7 @@ pub(super) fn paper(
 pub(super) async fn file(State(hall): State<Hall>, Path(name): Path<String>, posted: Posted) -> Shown {
     let visit = &posted.visit;
     let _place = hall.office.files.place().await;
-    let made = tokio::task::block_in_place(|| {
+    let made = now(visit, || {
         let caller = hall.caller(visit)?;
         let def = find::register(&name)?;
         let format = if posted.get("format") == "csv" { "csv" } else { "xlsx" };
@@ -413,16 +418,16 @@ pub(super) async fn file(State(hall): State<Hall>, Path(name): Path<String>, pos
         let answer = hall.office.export(&caller, &request)?;
         Ok((format!("{}.{format}", def.zh), answer.content))
     });
-    let (name, content) = made.map_err(|why: Refusal| trouble(visit, why))?;
+    let (name, content) = made?;
     Ok(file::saved(&name, content.into()))
 }
 
 /// An empty sheet to fill in, with the codes as lists to choose from.
 pub(super) async fn template(State(_hall): State<Hall>, visit: Visit, Path(name): Path<String>) -> Shown {
-    let made = tokio::task::block_in_place(|| {
+    let made = now(&visit, || {
         let def = find::register(&name)?;
         Ok((format!("{}.xlsx", def.zh), crate::exchange::template(def).map_err(Refusal::failed)?))
     });
-    let (name, content) = made.map_err(|why: Refusal| trouble(&visit, why))?;
+    let (name, content) = made?;
     Ok(file::saved(&name, content))
 }

@@ -13,9 +13,11 @@ const ROWS: u32 = 2_000;
 /// The sheet with the lists, which nobody sees.
 const LISTS: &str = "代码";
 
-/// The fields that somebody fills in: what is the register's own and no reference to a record without a name, then the unit and the state.
+/// The fields that somebody fills in: what is the register's own, and no reference to a record without a name unless it is needed, then the
+/// unit and the state.
 fn filled_in(register: &RegisterDef) -> impl Iterator<Item = &FieldDef> {
-    let own = |field: &&FieldDef| field.tag >= FIRST_OWN && (field.refers.is_none() || is_to_person(field));
+    let own =
+        |field: &&FieldDef| field.tag >= FIRST_OWN && (field.refers.is_none() || field.required || is_to_person(field));
     let of_all = |field: &&FieldDef| matches!(field.tag, HOME_UNIT | STATE);
     register.fields.iter().filter(own).chain(register.fields.iter().filter(of_all))
 }

@@ -78,6 +78,7 @@ impl From<CloseError> for Refusal {
         match why {
             CloseError::Save(why) => why.into(),
             CloseError::Store(why) => why.into(),
+            why @ (CloseError::First(_) | CloseError::LeavesOut { .. }) => Self::unsure(why),
             why => Self::wrong(why),
         }
     }

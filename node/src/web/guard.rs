@@ -3,32 +3,22 @@
 //! do: names that are not the console's own, forms from elsewhere, frames and foreign scripts are all refused.
 
 use axum::{
-    extract::{Request, State},
+    extract::Request,
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use std::sync::Arc;
 
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; \
                       form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// By which names the console may be called.
-#[derive(Debug, Clone, Default)]
-pub struct Names {
-    /// Besides loopback: the names and addresses that the operator gave it.
-    pub own: Vec<String>,
-}
-
-impl Names {
-    /// Whether a `Host` is the console's: a name that somebody else points at this computer is not.
-    fn has(&self, host: &str) -> bool {
-        let name = host.strip_prefix('[').map_or_else(
-            || host.rsplit_once(':').map_or(host, |(name, _)| name),
-            |rest| rest.split(']').next().unwrap_or_default(),
-        );
-        ["127.0.0.1", "localhost", "::1"].contains(&name) || self.own.iter().any(|own| own.eq_ignore_ascii_case(name))
-    }
+/// Whether a `Host` is this computer: a name that somebody else points at it is not.
+fn is_loopback(host: &str) -> bool {
+    let name = host.strip_prefix('[').map_or_else(
+        || host.rsplit_once(':').map_or(host, |(name, _)| name),
+        |rest| rest.split(']').next().unwrap_or_default(),
+    );
+    ["127.0.0.1", "localhost", "::1"].contains(&name)
 }
 
 /// Whether an act comes from a page of the console itself. A browser that does not say is an old one: the form's own secret is asked too.
@@ -42,9 +32,9 @@ fn is_own(headers: &HeaderMap, host: &str) -> bool {
 }
 
 /// Lets a request through, and says what may be done with the answer.
-pub async fn around(State(names): State<Arc<Names>>, request: Request, next: Next) -> Response {
+pub async fn around(request: Request, next: Next) -> Response {
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned();
-    if !names.has(&host) {
+    if !is_loopback(&host) {
         let words = "此网址不是本台账的地址，请用启动时显示的地址打开 (open the address that `serve` printed)";
         return (StatusCode::MISDIRECTED_REQUEST, words).into_response();
     }
@@ -73,13 +63,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_console_s_own_names_are_taken() {
-        let names = Names { own: vec!["office.example".into()] };
-        for host in ["127.0.0.1:7100", "localhost", "[::1]:7100", "Office.example:7100"] {
-            assert!(names.has(host), "{host}");
+    fn only_this_computer_s_own_names_are_taken() {
+        for host in ["127.0.0.1:7100", "localhost", "[::1]:7100"] {
+            assert!(is_loopback(host), "{host}");
         }
         for host in ["", "evil.example", "127.0.0.1.evil.example:7100", "[::2]:7100"] {
-            assert!(!names.has(host), "{host}");
+            assert!(!is_loopback(host), "{host}");
         }
     }
 

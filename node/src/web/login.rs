@@ -17,7 +17,7 @@ use axum::{
 };
 use maud::{Markup, html};
 use serde::Deserialize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
 /// The kit of one console.
@@ -31,45 +31,57 @@ pub struct Kit {
     /// The first user's role, which may add others.
     pub head: Role,
     cookie: String,
-    is_secure: bool,
-    setup: Mutex<Option<String>>,
+    /// The secret of the set-up link, which is good while there is no user.
+    setup: String,
     /// A password is checked with 19 MiB of memory: one after another.
     checking: Semaphore,
 }
 
 impl Kit {
     /// The kit of the console of a unit: its code tells the cookies of several consoles on one computer apart.
-    ///
-    /// # Errors
-    /// When the list of users can't be read.
-    pub fn new(users: Users, (code, unit): (u64, String), head: Role, is_secure: bool) -> Result<Self, Refusal> {
-        let setup = users.list()?.is_empty().then(secret);
-        Ok(Self {
+    pub fn new(users: Users, (code, unit): (u64, String), head: Role) -> Self {
+        Self {
             users: Arc::new(users),
             sessions: Sessions::default(),
             unit,
             head,
             cookie: format!("taizhang_{code}"),
-            is_secure,
-            setup: Mutex::new(setup),
+            setup: secret(),
             checking: Semaphore::new(1),
-        })
+        }
     }
 
-    /// The path of the link by which the first user is set up; none when there is one.
-    pub fn setup_path(&self) -> Option<String> {
-        let setup = self.setup.lock().unwrap_or_else(PoisonError::into_inner);
-        setup.as_ref().map(|secret| format!("/setup?key={secret}"))
+    /// The path of the link by which the first user is set up. It leads nowhere once there is one.
+    pub fn setup_path(&self) -> String {
+        format!("/setup?key={}", self.setup)
     }
 
-    fn is_setup(&self, key: &str) -> bool {
-        let setup = self.setup.lock().unwrap_or_else(PoisonError::into_inner);
-        setup.as_ref().is_some_and(|own| blake3::hash(own.as_bytes()) == blake3::hash(key.as_bytes()))
+    /// Whether somebody may be set up, as whoever has this key.
+    fn is_setup(&self, key: &str) -> Result<bool, Refusal> {
+        Ok(blake3::hash(self.setup.as_bytes()) == blake3::hash(key.as_bytes()) && self.users.list()?.is_empty())
     }
 
-    fn cookie_line(&self, name: &str, value: &str, seconds: u64) -> String {
-        let secure = if self.is_secure { "; Secure" } else { "" };
-        format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}{secure}")
+    /// Whoever has this name and password; passwords are checked one after another, and who tries wrong ones waits.
+    ///
+    /// # Errors
+    /// When it is not theirs, or they have to wait.
+    pub async fn check(&self, name: &str, password: String) -> Result<User, Refusal> {
+        let _turn = self.checking.acquire().await.map_err(Refusal::unavailable)?;
+        if let Some(left) = self.sessions.must_wait(name) {
+            let minutes = left.as_secs().div_ceil(60);
+            let said = format!(
+                "密码错误次数过多，请{minutes}分钟后再试 (too many wrong passwords: try again in {minutes} minutes)"
+            );
+            return Err(Refusal::Later(said, left.as_millis().try_into().unwrap_or(u64::MAX)));
+        }
+        let (users, asked) = (self.users.clone(), name.to_owned());
+        let found = spawn_blocking(move || users.check(&asked, &password)).await.map_err(Refusal::failed)??;
+        if let Some(user) = found {
+            self.sessions.right(name);
+            return Ok(user);
+        }
+        self.sessions.wrong(name);
+        Err(Refusal::NotTheirs("用户名或密码不对 (a wrong name or password)".into()))
     }
 
     fn frame(&self, words: Words) -> Frame<'_> {
@@ -78,13 +90,17 @@ impl Kit {
 
     fn begin(&self, name: &str, to: &str) -> Response {
         let secret = self.sessions.begin(name);
-        let cookie = self.cookie_line(&self.cookie, &secret, 12 * 3_600);
+        let cookie = cookie_line(&self.cookie, &secret, 12 * 3_600);
         ([(header::SET_COOKIE, cookie)], Redirect::to(to)).into_response()
     }
 }
 
+fn cookie_line(name: &str, value: &str, seconds: u64) -> String {
+    format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}")
+}
+
 /// Somebody who is logged in and asks for a page.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Visit {
     /// Their language.
     pub words: Words,
@@ -92,7 +108,7 @@ pub struct Visit {
     pub user: User,
     /// Their session.
     pub session: Session,
-    /// The page asks by itself: nobody has done anything.
+    /// The page's script asks, and shows nothing that is said once.
     pub by_itself: bool,
 }
 
@@ -105,8 +121,10 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
         let kit = Arc::<Kit>::from_ref(state);
         let words = shell::words_of(&parts.headers);
-        let by_itself = parts.headers.contains_key("x-by-itself");
-        let session = shell::cookie(&parts.headers, &kit.cookie).and_then(|own| kit.sessions.find(own, !by_itself));
+        // `typed`: the script asks because somebody types.
+        let asks = parts.headers.get("x-by-itself");
+        let (by_itself, acts) = (asks.is_some(), asks.is_none_or(|how| how.as_bytes() == b"typed"));
+        let session = shell::cookie(&parts.headers, &kit.cookie).and_then(|own| kit.sessions.find(own, acts));
         let Some(session) = session else { return Err(must_log_in(parts, by_itself)) };
         let listed = kit.users.list().map_err(|why| Trouble::new(words, why).into_response())?;
         let Some(user) = listed.into_iter().find(|user| user.name == session.name) else {
@@ -140,6 +158,15 @@ impl Posted {
     /// What was written into a field; empty where it is not there.
     pub fn get(&self, name: &str) -> &str {
         self.fields.iter().find(|(own, _)| own == name).map_or("", |(_, value)| value.as_str())
+    }
+
+    /// The fields in which something else was written than what stood there when the page was made: `was.name` beside `name`.
+    pub fn changed(&self) -> impl Iterator<Item = (&str, &str)> {
+        let is_value = |name: &str| name != "csrf" && !name.starts_with("was.");
+        let fields = self.fields().filter(move |(name, _)| is_value(name));
+        fields
+            .map(|(name, value)| (name, value.trim()))
+            .filter(|(name, value)| self.get(&format!("was.{name}")) != *value)
     }
 
     /// All that was written, in the order of the form.
@@ -199,13 +226,13 @@ impl Way {
     }
 }
 
-fn credentials(words: Words, action: &str, way: &Way, (title, button): (&str, &str), said: Option<&str>) -> Markup {
+fn credentials(words: Words, action: &str, way: &Way, (title, button): (&str, &str), why: Option<&Refusal>) -> Markup {
     let is_new = action == "/setup";
     html! {
         form.sheet.narrow method="post" action=(action) {
             header { h1 { (title) } }
             div.body {
-                @if let Some(said) = said { p.bad role="alert" { (said) } }
+                @if let Some(why) = why { p.bad role="alert" { (words.either(&why.to_string())) } }
                 @if is_new { p { (words.say("setup-why")) } }
                 input type="hidden" name="to" value=(way.to);
                 input type="hidden" name="key" value=(way.key);
@@ -231,23 +258,26 @@ fn credentials(words: Words, action: &str, way: &Way, (title, button): (&str, &s
     }
 }
 
-fn shown(kit: &Kit, words: Words, status: StatusCode, title: &str, body: &Markup) -> Response {
+fn shown(kit: &Kit, words: Words, why: Option<&Refusal>, title: &str, body: &Markup) -> Response {
+    let status = why.map_or(StatusCode::OK, shell::status_of);
     (status, Html(shell::page(&kit.frame(words), title, body).into_string())).into_response()
 }
 
-fn login_page(kit: &Kit, words: Words, way: &Way, said: Option<&str>, status: StatusCode) -> Response {
+fn login_page(kit: &Kit, words: Words, way: &Way, why: Option<&Refusal>) -> Response {
     let title = words.say("log-in");
-    let body = if kit.setup_path().is_some() {
-        html! { section.sheet.narrow { header { h1 { (title) } } p.said { (words.say("setup-first")) } } }
-    } else {
-        credentials(words, "/login", way, (&title, &title), said)
+    let body = match kit.users.list() {
+        Err(why) => return Trouble::new(words, why).into_response(),
+        Ok(users) if users.is_empty() => {
+            html! { section.sheet.narrow { header { h1 { (title) } } p.said { (words.say("setup-first")) } } }
+        }
+        Ok(_) => credentials(words, "/login", way, (&title, &title), why),
     };
-    shown(kit, words, status, &title, &body)
+    shown(kit, words, why, &title, &body)
 }
 
 /// The page to log in.
 pub async fn ask(State(kit): State<Arc<Kit>>, Query(way): Query<Way>, headers: HeaderMap) -> Response {
-    login_page(&kit, shell::words_of(&headers), &way, None, StatusCode::OK)
+    login_page(&kit, shell::words_of(&headers), &way, None)
 }
 
 /// A name and a password.
@@ -263,88 +293,67 @@ pub struct Given {
 
 /// Checks a name and a password.
 pub async fn log_in(State(kit): State<Arc<Kit>>, headers: HeaderMap, Form(given): Form<Given>) -> Response {
-    let words = shell::words_of(&headers);
-    let name = given.name.trim().to_owned();
-    let Ok(_turn) = kit.checking.acquire().await else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
-    if let Some(left) = kit.sessions.must_wait(&name) {
-        let said = words.count("log-in-wait", left.as_secs().div_ceil(60));
-        return login_page(&kit, words, &given.way, Some(&said), StatusCode::TOO_MANY_REQUESTS);
-    }
-    let users = kit.users.clone();
-    let password = given.password;
-    let asked = name.clone();
-    match spawn_blocking(move || users.check(&asked, &password)).await {
-        Ok(Ok(Some(user))) => {
-            kit.sessions.right(&name);
+    match kit.check(given.name.trim(), given.password).await {
+        Ok(user) => {
             tracing::info!(role = user.role.code(), "somebody logged in");
             kit.begin(&user.name, given.way.path())
         }
-        Ok(Ok(None)) => {
-            kit.sessions.wrong(&name);
-            tracing::warn!("a wrong name or password at the console");
-            let said = words.say("log-in-wrong");
-            login_page(&kit, words, &given.way, Some(&said), StatusCode::FORBIDDEN)
+        Err(why) => {
+            tracing::warn!("a login at the console was refused");
+            login_page(&kit, shell::words_of(&headers), &given.way, Some(&why))
         }
-        Ok(Err(why)) => Trouble::new(words, why).into_response(),
-        Err(why) => Trouble::new(words, Refusal::failed(why)).into_response(),
     }
 }
 
-fn setup_page(kit: &Kit, words: Words, way: &Way, said: Option<&str>, status: StatusCode) -> Response {
+fn setup_page(kit: &Kit, words: Words, way: &Way, why: Option<&Refusal>) -> Response {
     let title = words.say("setup");
-    if !kit.is_setup(&way.key) {
-        let body = html! {
+    let body = match kit.is_setup(&way.key) {
+        Err(why) => return Trouble::new(words, why).into_response(),
+        Ok(true) => credentials(words, "/setup", way, (&title, &words.say("setup-do")), why),
+        Ok(false) => html! {
             section.sheet.narrow { header { h1 { (title) } } p.said { (words.say("setup-over")) " " a href="/login" { (words.say("log-in")) } } }
-        };
-        return shown(kit, words, StatusCode::GONE, &title, &body);
-    }
-    let body = credentials(words, "/setup", way, (&title, &words.say("setup-do")), said);
-    shown(kit, words, status, &title, &body)
+        },
+    };
+    shown(kit, words, why, &title, &body)
 }
 
 /// The page behind the set-up link.
 pub async fn ask_setup(State(kit): State<Arc<Kit>>, Query(way): Query<Way>, headers: HeaderMap) -> Response {
-    setup_page(&kit, shell::words_of(&headers), &way, None, StatusCode::OK)
+    setup_page(&kit, shell::words_of(&headers), &way, None)
 }
 
 /// Sets the first user up.
 pub async fn set_up(State(kit): State<Arc<Kit>>, headers: HeaderMap, Form(given): Form<Given>) -> Response {
-    let words = shell::words_of(&headers);
-    if !kit.is_setup(&given.way.key) {
-        return setup_page(&kit, words, &given.way, None, StatusCode::GONE);
-    }
-    if given.password != given.again {
-        let said = words.say("password-differs");
-        return setup_page(&kit, words, &given.way, Some(&said), StatusCode::UNPROCESSABLE_ENTITY);
-    }
-    let (users, head, name) = (kit.users.clone(), kit.head, given.name.trim().to_owned());
-    let added = spawn_blocking(move || users.add_first(&name, head, &given.password)).await;
-    match added.map_err(Refusal::failed).and_then(|added| added) {
-        Ok(()) => {
-            *kit.setup.lock().unwrap_or_else(PoisonError::into_inner) = None;
-            kit.begin(given.name.trim(), "/")
+    let added = match kit.is_setup(&given.way.key) {
+        Ok(true) if given.password == given.again => {
+            let (users, head, name) = (kit.users.clone(), kit.head, given.name.clone());
+            let added = spawn_blocking(move || users.add_first(&name, head, &given.password)).await;
+            added.map_err(Refusal::failed).and_then(|added| added)
         }
-        Err(why) => {
-            let said = words.either(&why.to_string());
-            setup_page(&kit, words, &given.way, Some(&said), shell::status_of(&why))
-        }
+        Ok(true) => Err(Refusal::wrong("两次输入的密码不同 (the two passwords differ)")),
+        Ok(false) => Err(Refusal::NotTheirs("此链接已失效 (this link is used up)".into())),
+        Err(why) => Err(why),
+    };
+    match added {
+        Ok(()) => kit.begin(given.name.trim(), "/"),
+        Err(why) => setup_page(&kit, shell::words_of(&headers), &given.way, Some(&why)),
     }
 }
 
 /// Ends the session.
 pub async fn log_out(State(kit): State<Arc<Kit>>, posted: Posted) -> Response {
     kit.sessions.end(&posted.visit.session);
-    ([(header::SET_COOKIE, kit.cookie_line(&kit.cookie, "", 0))], Redirect::to("/login")).into_response()
+    ([(header::SET_COOKIE, cookie_line(&kit.cookie, "", 0))], Redirect::to("/login")).into_response()
 }
 
 /// Switches the language, and leads back.
-pub async fn switch(State(kit): State<Arc<Kit>>, headers: HeaderMap, Form(way): Form<Way>) -> Response {
+pub async fn switch(headers: HeaderMap, Form(way): Form<Way>) -> Response {
     let lang = if way.to == "en" { "en" } else { "zh" };
     let from = headers.get(header::REFERER).and_then(|from| from.to_str().ok());
     // Only the path: a referrer of elsewhere leads nowhere.
     let path = from.and_then(|from| from.split_once("://")).and_then(|(_, rest)| rest.find('/').map(|at| &rest[at..]));
     let back = Way { to: path.unwrap_or("/").to_owned(), key: String::new() };
-    let cookie = kit.cookie_line(LANG_COOKIE, lang, 365 * 86_400);
+    let cookie = cookie_line(LANG_COOKIE, lang, 365 * 86_400);
     ([(header::SET_COOKIE, cookie)], Redirect::to(back.path())).into_response()
 }
 

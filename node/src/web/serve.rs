@@ -1,7 +1,7 @@
-//! How a console is served: connections of this computer, or with TLS of the office's network.
+//! How a console is served, to this computer alone.
 //! Invariant: nobody holds a connection that says nothing, and never more are open than there are places; pages are compressed.
 
-use super::guard::{self, Names};
+use super::guard;
 use axum::{Router, extract::DefaultBodyLimit, middleware};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -10,17 +10,15 @@ use hyper_util::{
 };
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     sync::{Semaphore, watch},
     time::timeout,
 };
-use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
 use tower_http::compression::CompressionLayer;
 
 /// Connections at a time.
 const PLACES: usize = 256;
-/// How long a browser may take for a handshake, and for the head of a request.
+/// How long a browser may take for the head of a request.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// How long what is being answered may take once the program is to stop.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
@@ -28,26 +26,20 @@ const LAST_ANSWERS: Duration = Duration::from_secs(2);
 const LARGEST_FORM: usize = 1 << 20;
 
 /// Puts around pages what every console has around them.
-pub fn around(pages: Router, names: Names) -> Router {
+pub fn around(pages: Router) -> Router {
     pages
         .layer(DefaultBodyLimit::max(LARGEST_FORM))
         .layer(CompressionLayer::new())
-        .layer(middleware::from_fn_with_state(Arc::new(names), guard::around))
+        .layer(middleware::from_fn(guard::around))
 }
 
 /// Serves pages until `stop` turns true.
 ///
 /// # Errors
 /// When the listener fails for good.
-pub async fn serve(
-    listener: TcpListener,
-    tls: Option<Arc<ServerConfig>>,
-    pages: Router,
-    mut stop: watch::Receiver<bool>,
-) -> std::io::Result<()> {
+pub async fn serve(listener: TcpListener, pages: Router, mut stop: watch::Receiver<bool>) -> std::io::Result<()> {
     let places = Arc::new(Semaphore::new(PLACES));
     let graceful = Arc::new(GracefulShutdown::new());
-    let tls = tls.map(TlsAcceptor::from);
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -64,17 +56,10 @@ pub async fn serve(
         };
         let Ok(place) = places.clone().try_acquire_owned() else { continue };
         let _ = stream.set_nodelay(true);
-        let (pages, tls, graceful) = (pages.clone(), tls.clone(), graceful.clone());
+        let (pages, graceful) = (pages.clone(), graceful.clone());
         tokio::spawn(async move {
             let _place = place;
-            match tls {
-                None => one(stream, from, pages, &graceful).await,
-                Some(tls) => {
-                    if let Ok(Ok(stream)) = timeout(PATIENCE, tls.accept(stream)).await {
-                        one(stream, from, pages, &graceful).await;
-                    }
-                }
-            }
+            one(stream, from, pages, &graceful).await;
         });
     }
     if let Some(graceful) = Arc::into_inner(graceful) {
@@ -83,10 +68,7 @@ pub async fn serve(
     Ok(())
 }
 
-async fn one<S>(stream: S, from: SocketAddr, pages: Router, graceful: &GracefulShutdown)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
+async fn one(stream: TcpStream, from: SocketAddr, pages: Router, graceful: &GracefulShutdown) {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(PATIENCE);
     let serving = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(pages));

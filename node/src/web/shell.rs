@@ -121,7 +121,7 @@ impl Trouble {
 pub fn status_of(why: &Refusal) -> StatusCode {
     match why {
         Refusal::Wrong(_) => StatusCode::UNPROCESSABLE_ENTITY,
-        Refusal::Refused(_) | Refusal::Exists(_) => StatusCode::CONFLICT,
+        Refusal::Refused(_) | Refusal::Unsure(_) | Refusal::Exists(_) => StatusCode::CONFLICT,
         Refusal::Unknown(_) => StatusCode::NOT_FOUND,
         Refusal::NotTheirs(_) => StatusCode::FORBIDDEN,
         Refusal::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,

@@ -27,7 +27,7 @@ const LONGEST: usize = 200;
 const MOST: usize = 200;
 
 /// Somebody who may log in.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct User {
     /// The name, under which what they enter is kept.
     pub name: String,
@@ -36,7 +36,7 @@ pub struct User {
     hash: String,
 }
 
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 struct Listed {
     version: u32,
     users: Vec<User>,

@@ -1,7 +1,7 @@
 //! An office of a scene with its console open.
 
 use std::sync::Arc;
-use taizhang_node::{config::Config, console, office::Office, parts::Parts};
+use taizhang_node::{config::Config, console, office::Office, parts::Parts, web::users::Users};
 use tokio::sync::watch;
 
 /// An open console; it ends with the test.
@@ -21,13 +21,14 @@ impl Console {
     pub(crate) async fn of(office: &Arc<Office>) -> Self {
         let (stop, stopped) = watch::channel(false);
         let config = Config { console: "127.0.0.1:0".parse().unwrap(), ..Config::default() };
+        let users = Users::of(office.ledger.data_dir()).unwrap();
         let (file, _task) = console::open(office, &config, &Parts::new(), stopped).await.unwrap();
-        Self { base: format!("http://{}", file.address), link: file.url(), _stop: stop }
+        Self { base: format!("http://{}", file.address), link: file.url(&users).unwrap(), _stop: stop }
     }
 
     /// Opens it with the first user set up.
     pub(crate) async fn with_head(office: &Arc<Office>) -> Self {
-        let users = taizhang_node::web::users::Users::of(office.ledger.data_dir()).unwrap();
+        let users = Users::of(office.ledger.data_dir()).unwrap();
         users.add_first(HEAD.0, taizhang_node::caller::Role::Head, HEAD.1).unwrap();
         Self::of(office).await
     }

@@ -1,8 +1,8 @@
 //! What goes out, and that it comes back.
 
 use super::desk::{Memory, def, file, show};
-use crate::exchange::{Format, export, tests::files};
-use taizhang_proto::register::number;
+use crate::exchange::{Format, Options, Source, export, headings::find, read::read, template, tests::files};
+use taizhang_proto::register::{number, registers};
 
 #[test]
 fn an_exported_register_imported_again_changes_nothing() {
@@ -154,5 +154,19 @@ fn two_records_of_one_id_number_come_back_as_two_and_each_keeps_what_is_about_it
         his.import("a.csv", &first);
         let report = his.import(name, &files[1]);
         assert_eq!((report.new_rows, report.wrong_rows, his.count(number::UNEMPLOYMENT_SPELL)), (1, 1, 1));
+    }
+}
+
+#[test]
+fn an_empty_template_is_known_as_its_register_s_by_every_column() {
+    let layouts = Options::default().layouts;
+    for def in registers().iter() {
+        let content = template(def).unwrap();
+        let book = read(&Source { file_name: "a.xlsx", content: &content }).unwrap();
+        assert_eq!(book.sheets.len(), 1, "{}: the lists are hidden", def.zh);
+        let found = find(&book.sheets[0], &layouts).unwrap_or_else(|| panic!("{}: no headings", def.zh));
+        assert_eq!(found.layout.name, def.zh);
+        let unknown: Vec<_> = found.columns.iter().filter(|one| one.target.is_none()).map(|one| &one.heading).collect();
+        assert!(unknown.is_empty(), "{}: {unknown:?}", def.zh);
     }
 }

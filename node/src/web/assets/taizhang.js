@@ -52,7 +52,7 @@
     var body = pairs.map(function (p) { return encodeURIComponent(p[0]) + '=' + encodeURIComponent(p[1]); }).join('&');
     return fetch(path, {
       method: 'POST', credentials: 'same-origin', body: body,
-      headers: { 'content-type': 'application/x-www-form-urlencoded', 'x-by-itself': '1' }
+      headers: { 'content-type': 'application/x-www-form-urlencoded', 'x-by-itself': 'typed' }
     });
   }
   function csrf() { var c = $('input[name=csrf]'); return c ? c.value : ''; }
@@ -92,7 +92,11 @@
   var watched = $('[data-watch]');
   if ((live.length || watched) && window.EventSource && $('.bar nav')) {
     var renew = later(120, function () {
-      fetch(location.href, { credentials: 'same-origin', headers: { 'x-by-itself': '1' } }).then(function (r) { return r.ok ? r.text() : null; }).then(function (html) {
+      fetch(location.href, { credentials: 'same-origin', headers: { 'x-by-itself': '1' } }).then(function (r) {
+        // Nobody is logged in any more: what stands here grows old, and says so.
+        if (r.status === 401 && !$('form[data-form]')) { location.reload(); }
+        return r.ok ? r.text() : null;
+      }).then(function (html) {
         if (!html) { return; }
         var page = new DOMParser().parseFromString(html, 'text/html');
         all('[data-live]').forEach(function (old) {
